@@ -83,6 +83,7 @@ owner_faults()
 	bad-layout             EBADE
 	half-data              EFAULT bad-context-pointer
 	bad-data-size          EMSGSIZE
+	too-much-data          EMSGSIZE bad-data-size
 	no-ops-table           EFAULT
 	bad-ops-major          EPROTO
 	bad-ops-size           EMSGSIZE

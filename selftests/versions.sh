@@ -6,7 +6,14 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-begin 10
+# fresh_growing - brings about that `growing` is loaded, the owner of version 1.1 of a pair, and that the trace is empty
+fresh_growing()
+{
+	needs growing
+	reset_trace
+}
+
+begin 16
 load module_a
 
 fresh_trace
@@ -46,4 +53,25 @@ load skew_table && unload skew_table
 verdict "a function that the owner's table lacks returns EOPNOTSUPP: shorter table, other major version"
 
 unload module_a
+
+# Each line is PEER VERSION
+while read -r peer version; do
+	fresh_growing
+	load "$peer" && trace | grep -q "step=attached to=$peer" && unload "$peer"
+	verdict "a peer with version $version of a pair works with version 1.1 of the owner: $peer"
+done <<EOT
+growing_v1_1 1.1
+growing_v1_0 1.0
+growing_c 1.0
+growing_v1_2 1.2
+EOT
+
+fresh_growing
+load growing_v1_1 && unload growing_v1_1 && load growing_v1_0 && unload growing_v1_0
+verdict "the owner zeroes the data of a peer before each handshake, so an older peer leaves zeroes"
+
+fresh_growing
+fails EMSGSIZE load growing_v1_2_data && ! loaded growing_v1_2_data && only_refusal_is growing_v1_2_data bad-data-size
+verdict "growing_v1_2_data: bad-data-size, EMSGSIZE"
+unload growing
 ktap_finished

@@ -95,7 +95,9 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("half-data"))
 		request.user_buffer = cut_off(context, sizeof(*context));
 	if (fault_is("bad-data-size"))
-		context->data.shared_size += 8;
+		context->data.shared_size -= 8;
+	if (fault_is("too-much-data"))
+		context->data.shared_size = D2D_DATA_SIZE + 1;
 	if (fault_is("bad-magic"))
 		context->hdr.magic = D2D_DRIVER_MAGIC;
 	if (fault_is("bad-size"))
@@ -119,7 +121,7 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("bad-build"))
 		ops.hdr.build = 1;
 	if (fault_is("bad-prefix"))
-		chain[1] ^= 1;
+		chain[D2D_PAIR_MINOR + 1] ^= 1;
 	if (fault_is("no-chain"))
 		ops.hdr.chain = NULL;
 	if (fault_is("misaligned-chain"))

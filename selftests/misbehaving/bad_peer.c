@@ -151,9 +151,9 @@ static noinline __ref void fill(void)
 	if (fault_is("unreadable-chain"))
 		ops.hdr.chain = (void *)(TASK_SIZE - 8);
 	if (fault_is("wrong-interface"))
-		chain[0] = D2D_PAIR_OWNER_INTERFACE;
+		chain[0] = D2D_PAIR_OWNER_VERSION_0;
 	if (fault_is("bad-prefix"))
-		chain[2] ^= 1;
+		chain[D2D_PAIR_MINOR + 2] ^= 1;
 	if (fault_is("operation-outside-text"))
 		ops.bounce = (void *)_printk;
 	if (fault_is("operation-in-init-text"))

@@ -78,3 +78,21 @@ $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
 # A peer in C whose owner, in the same module, has fewer functions than the peer's d2d_table.h
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
+
+# A pair that has several versions: the owner has version 1.1. Each peer has a version of its own, and the one in C
+# is built with the header that was recorded for version 1.0.
+obj-m += selftests/test_modules/growing.o
+selftests/test_modules/growing-y := selftests/peers/growing/owner.o $(call d2d-owner-of,growing)
+RUSTFLAGS_selftests/peers/growing/owner.o := -L $(obj)/shared --extern d2d --extern d2d_owner
+$(obj)/selftests/peers/growing/owner.o: $(obj)/shared/owner/d2d_owner.o
+
+d2d-versions := v1_0 v1_1 v1_2 v1_2_data
+obj-m += $(d2d-versions:%=selftests/test_modules/growing_%.o)
+define d2d-version
+selftests/test_modules/growing_$1-y := selftests/peers/growing/$1.o $(d2d-peer)
+RUSTFLAGS_selftests/peers/growing/$1.o := -L $(obj)/shared --extern d2d
+$(obj)/selftests/peers/growing/$1.o: $(obj)/shared/d2d/d2d.o
+endef
+$(foreach version,$(d2d-versions),$(eval $(call d2d-version,$(version))))
+
+$(eval $(call d2d-c-module,growing_c,selftests/peers/growing/c.o))

@@ -31,7 +31,7 @@ use kernel::{
 ///
 /// `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed; `EBADMSG`, `EPROTO`,
 /// `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout of the context;
-/// `EMSGSIZE` for a block of data that has not the size which the pair declares; or the errors of
+/// `EMSGSIZE` for a block of data that is smaller than the pair declares; or the errors of
 /// [`Endpoint::copy`], which checks the owner's operations.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {
@@ -64,8 +64,7 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
             [(*data).owner_size, (*data).peer_size, (*data).shared_size],
         )
     };
-    let sizes = const { Sizes::of::<P>() };
-    sizes.check(name, stated)?;
+    let sizes = const { Sizes::of::<P>() }.at_least(name, stated)?;
     let bytes = sizes.context_bytes();
     if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
         return Err(unreadable());
@@ -74,7 +73,8 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     // owner of the context.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
     // SAFETY: The owner frees its contexts when its module is unloaded. The kernel does not unload
-    // that module while this one, which imports its symbols, is loaded. The blocks of data have the
-    // sizes of the pair.
-    Ok(PeerLink::new(unsafe { Context::from_raw(raw) }, owner))
+    // that module while this one, which imports its symbols, is loaded. The blocks of data have
+    // these sizes, which are not less than those of the pair.
+    let context = unsafe { Context::from_raw(raw, sizes) };
+    Ok(PeerLink::new(context, owner))
 }

@@ -33,6 +33,18 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
+const fn begins_with(text: &str, beginning: &str) -> bool {
+    let (text, beginning) = (text.as_bytes(), beginning.as_bytes());
+    let mut i = 0;
+    while i < beginning.len() {
+        if i == text.len() || text[i] != beginning[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
 impl<const N: usize> Text<N> {
     const fn byte(&mut self, byte: u8) {
         if N > 0 {
@@ -272,24 +284,49 @@ impl<const N: usize> Text<N> {
         self.upper(name);
     }
 
-    const fn chain(&mut self, pair: &str, side: &str, operations: &Operations) {
+    /// Writes the name of a hash of the chain of one side: that of a minor version, or that of an
+    /// operation.
+    const fn name_of_hash(
+        &mut self,
+        of: &Declaration,
+        side: &str,
+        operations: &Operations,
+        hash: usize,
+    ) {
+        match hash.checked_sub(of.minor as usize + 1) {
+            None => {
+                self.constant(of.name, side, "version_");
+                self.decimal(hash);
+            }
+            Some(operation) => {
+                let name = operations.list[operation].name;
+                assert!(
+                    !begins_with(name, "version_") && !begins_with(name, "chain"),
+                    "the C header would use the name of an operation twice"
+                );
+                self.constant(of.name, side, name);
+            }
+        }
+    }
+
+    const fn chain(&mut self, of: &Declaration, side: &str, operations: &Operations) {
         self.byte(b'\n');
         let mut i = 0;
         while i < operations.chain.len() {
             self.text("#define ");
-            self.constant(pair, side, operations.name_of_hash(i));
+            self.name_of_hash(of, side, operations, i);
             self.byte(b'\t');
             self.hexadecimal(operations.chain[i], 16);
             self.text("ull\n");
             i += 1;
         }
         self.text("#define ");
-        self.constant(pair, side, "chain");
+        self.constant(of.name, side, "chain");
         self.text(" { \\\n");
         i = 0;
         while i < operations.chain.len() {
             self.byte(b'\t');
-            self.constant(pair, side, operations.name_of_hash(i));
+            self.name_of_hash(of, side, operations, i);
             self.text(", \\\n");
             i += 1;
         }
@@ -372,8 +409,8 @@ impl<const N: usize> Text<N> {
         self.text("_MINOR\t");
         self.decimal(of.minor as usize);
         self.text("\n\n/* The hash chains of both tables: see struct d2d_ops. */");
-        self.chain(of.name, "owner", owner);
-        self.chain(of.name, "peer", peer);
+        self.chain(of, "owner", owner);
+        self.chain(of, "peer", peer);
         let mut i = 0;
         while i < of.structs.len() {
             self.structure(of.structs[i].docs, of.structs[i].of);
@@ -386,17 +423,6 @@ impl<const N: usize> Text<N> {
         self.text("\n#endif /* ");
         self.upper(of.name);
         self.text("_H */\n");
-    }
-}
-
-impl Operations {
-    /// Returns the name of a hash of the chain: the first one is that of the interface, and the
-    /// others are those of the operations.
-    const fn name_of_hash(&self, hash: usize) -> &str {
-        match hash.checked_sub(1) {
-            None => "interface",
-            Some(operation) => self.list[operation].name,
-        }
     }
 }
 

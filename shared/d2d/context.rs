@@ -6,7 +6,12 @@
 
 use crate::{
     abi,
-    data::Sizes,
+    data::{
+        Sizes,
+        OWNER,
+        PEER,
+        SHARED, //
+    },
     interface::Plain,
     link::Pair,
     queue::Queue, //
@@ -24,10 +29,13 @@ use kernel::sync::lock::{
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. If `P` is a
-/// [`Pair`], the context's blocks of data have the sizes of [`Sizes::of`] this pair.
+/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. Its blocks of
+/// data begin at `blocks`. If `P` is a [`Pair`], each has at least the size of [`Sizes::of`] this
+/// pair.
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
+    /// Bytes from the beginning of the first block.
+    blocks: [usize; 3],
     _pair: PhantomData<P>,
 }
 
@@ -38,15 +46,17 @@ unsafe impl<P> Send for Context<P> {}
 unsafe impl<P> Sync for Context<P> {}
 
 impl<P> Context<P> {
-    /// Makes a `Context` of its C counterpart.
+    /// Makes a `Context` of its C counterpart, whose blocks of data have these sizes.
     ///
     /// # Safety
     ///
-    /// The invariants of the type hold for `raw`.
-    pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>) -> Self {
-        // INVARIANT: The caller says that they hold.
+    /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
+    /// blocks have these sizes. If `P` is a [`Pair`], none is less than that of the pair.
+    pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
+        // INVARIANT: As the caller promises.
         Self {
             raw,
+            blocks: [OWNER, PEER, SHARED].map(|block| sizes.offset(block)),
             _pair: PhantomData,
         }
     }
@@ -83,22 +93,21 @@ impl<P: Pair> Context<P> {
         &self,
         f: impl FnOnce(&mut T) -> R,
     ) -> R {
-        let offset = const {
+        const {
             assert!(size_of::<T>() == Sizes::of::<P>().get(BLOCK));
             assert!(align_of::<T>() <= align_of::<u64>());
-            Sizes::of::<P>().offset(BLOCK)
-        };
+        }
         let raw = self.as_raw();
         // SAFETY: The lock is initialized and lives as long as the context.
         let lock: &Lock<(), SpinLockIrqBackend> =
             unsafe { Lock::from_raw(&raw mut (*raw).data.lock) };
         let _guard = lock.lock();
-        // SAFETY: By the type invariants, `raw` is valid and its blocks have the sizes of the pair,
-        // so this block lies in the context and has the size of a `T`. It begins at a multiple of 8
-        // bytes, and any bytes are a `T`. The lock is held, so this is the only reference.
+        // SAFETY: By the type invariants, `raw` is valid, and this block lies in the context and is
+        // not smaller than a `T`. It begins at a multiple of 8 bytes, and any bytes are a `T`. The
+        // lock is held, so this is the only reference.
         f(unsafe {
             let blocks = (&raw mut (*raw).data.blocks).cast::<u8>();
-            &mut *blocks.add(offset).cast::<T>()
+            &mut *blocks.add(self.blocks[BLOCK]).cast::<T>()
         })
     }
 }

@@ -10,7 +10,8 @@
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`point`]: the tracepoints of hot paths.
 //! - [`mod@pair`]: the declaration of a pair, from which everything else of it is made, with a C
-//!   header (`c_header`); [`declaration`]: the same as data.
+//!   header (`c_header`), which can be compared with that of an older version (`baseline`);
+//!   [`declaration`]: the same as data.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: the header with which every object of the boundary begins, and its check.
 //! - [`probe`]: reading what another driver points to.
@@ -36,6 +37,8 @@
 
 mod adopt;
 mod arch;
+#[doc(hidden)]
+pub mod baseline;
 #[doc(hidden)]
 pub mod c_header;
 pub mod context;

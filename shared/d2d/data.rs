@@ -3,8 +3,9 @@
 //! The blocks of data of a context: one of the owner, one of the peer, and one that both share.
 //!
 //! C type: `struct d2d_data`. The types of the blocks are those of the [`Pair`]. The owner allocates
-//! as much memory as they need and states their sizes in the context; a peer that expects other
-//! sizes refuses the context.
+//! as much memory as they need and states their sizes in the context. A newer minor version of the
+//! pair may append fields to each block, so the blocks of a newer owner are larger than its peer
+//! expects. A peer refuses a context with a block that is too small.
 
 use crate::{
     abi,
@@ -24,7 +25,7 @@ pub(crate) const SHARED: usize = 2;
 /// The names of the blocks in a refusal.
 const NAMES: [&str; 3] = ["owner", "peer", "shared"];
 
-/// The sizes of the blocks of a pair, in bytes.
+/// The sizes of the blocks of a context, in bytes, each at most `D2D_DATA_SIZE`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sizes([usize; 3]);
 
@@ -91,22 +92,22 @@ impl Sizes {
         }
     }
 
-    /// Refuses a context that states other sizes than these. `driver` is the driver that the refusal
-    /// names. Any context.
+    /// Returns the sizes that a context states, whose blocks have at least these sizes. `driver` is the
+    /// driver that a refusal names. Any context.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE`.
-    pub(crate) fn check(&self, driver: &CStr, stated: [u64; 3]) -> Result {
+    /// `EMSGSIZE` for a block that is smaller, or larger than any block may be.
+    pub(crate) fn at_least(&self, driver: &CStr, stated: [u64; 3]) -> Result<Self> {
         let both = stated.into_iter().zip(self.0);
         for (what, (got, expected)) in NAMES.into_iter().zip(both) {
-            if got != expected as u64 {
+            if got < expected as u64 || got > abi::D2D_DATA_SIZE.into() {
                 return Err(refuse!(
                     driver, "bad-data-size", EMSGSIZE, what: what, got: got, expected: expected
                 ));
             }
         }
-        Ok(())
+        Ok(Self(stated.map(|size| size as usize)))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Member {
     pub of: &'static Type,
     /// Bytes from the beginning of the structure.
     pub offset: usize,
+    /// The minor version in which it was appended.
+    pub since: u16,
 }
 
 impl Type {
@@ -119,6 +121,8 @@ pub struct KindOf {
     pub number: u32,
     /// The type of the payload.
     pub payload: &'static Type,
+    /// The minor version in which it was appended.
+    pub since: u16,
 }
 
 /// A control code.
@@ -133,6 +137,8 @@ pub struct Code {
     pub input: &'static Type,
     /// The type of the request's output.
     pub output: &'static Type,
+    /// The minor version in which it was appended.
+    pub since: u16,
 }
 
 /// What the two sides of a pair share apart from their operations.
@@ -193,12 +199,65 @@ const fn is_name(name: &str) -> bool {
     i > 0
 }
 
+/// Panics if a field of a structure was appended before one that precedes it, or after the minor
+/// version `latest`.
+const fn check_fields(of: &Type, latest: u16) {
+    if let Some(element) = of.element {
+        check_unchanged(element);
+    }
+    let (mut before, mut i) = (0, 0);
+    while i < of.fields.len() {
+        let since = of.fields[i].since;
+        assert!(
+            since >= before,
+            "a field that was appended later is declared before an older one"
+        );
+        assert!(
+            since <= latest,
+            "a field was appended in a later minor version than that of the pair"
+        );
+        check_unchanged(of.fields[i].of);
+        before = since;
+        i += 1;
+    }
+}
+
+/// Panics if a field was appended to a structure of which a type consists.
+const fn check_unchanged(of: &Type) {
+    if let Some(element) = of.element {
+        check_unchanged(element);
+    }
+    let mut i = 0;
+    while i < of.fields.len() {
+        assert!(
+            of.fields[i].since == 0,
+            "a field was appended to a structure that is not a block of data"
+        );
+        check_unchanged(of.fields[i].of);
+        i += 1;
+    }
+}
+
+impl Operation {
+    /// Panics if a field was appended to an argument or to the result.
+    pub(crate) const fn check_unchanged(&self) {
+        let mut i = 0;
+        while i < self.arguments.len() {
+            check_unchanged(self.arguments[i].of);
+            i += 1;
+        }
+        check_unchanged(self.result);
+    }
+}
+
 impl Declaration {
     /// Returns the declaration, if it is a valid one.
     ///
     /// # Panics
     ///
-    /// At compile time, if a name is no identifier of C, or a number is declared twice.
+    /// At compile time, if a name is no identifier of C, or a number is declared twice; if something
+    /// was appended in a later minor version than that of the pair; or if a field was appended to a
+    /// structure that is not a block of data, or not at its end.
     pub const fn checked(self) -> Self {
         assert!(
             is_name(self.name),
@@ -212,8 +271,16 @@ impl Declaration {
             );
             i += 1;
         }
+        check_fields(self.owner_data, self.minor);
+        check_fields(self.peer_data, self.minor);
+        check_fields(self.shared_data, self.minor);
         i = 0;
         while i < self.kinds.len() {
+            assert!(
+                self.kinds[i].since <= self.minor,
+                "a kind was appended in a later minor version than that of the pair"
+            );
+            check_unchanged(self.kinds[i].payload);
             let mut j = 0;
             while j < i {
                 assert!(
@@ -226,6 +293,12 @@ impl Declaration {
         }
         i = 0;
         while i < self.codes.len() {
+            assert!(
+                self.codes[i].since <= self.minor,
+                "a control code was appended in a later minor version than that of the pair"
+            );
+            check_unchanged(self.codes[i].input);
+            check_unchanged(self.codes[i].output);
             let mut j = 0;
             while j < i {
                 assert!(

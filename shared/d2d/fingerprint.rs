@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What distinguishes one interface from another: the hash chain of its operations, and its build.
+//! What distinguishes one interface from another: the hash chain of its versions and operations, and
+//! its build.
 //!
 //! C type: `struct d2d_ops`. [`interface!`](crate::interface!) computes both at compile time.
 
@@ -61,14 +62,33 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
     hash
 }
 
-/// Makes the hash of what the two sides of a pair share apart from their operations: the pair's
-/// name, all blocks of data, and the kinds of items and the control codes with their types. The
-/// order in which kinds and codes are declared does not matter.
-pub const fn agreement(declaration: &Declaration) -> u64 {
-    let mut hash = mix_text(OFFSET, declaration.name);
-    hash = mix_type(hash, declaration.owner_data);
-    hash = mix_type(hash, declaration.peer_data);
-    hash = mix_type(hash, declaration.shared_data);
+/// Mixes in what a minor version has appended to a block of data. The first version has all of a
+/// block that is no structure.
+const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
+    if minor == 0 {
+        hash = mix_text(hash, of.name);
+        if of.fields.is_empty() {
+            return mix_type(hash, of);
+        }
+    }
+    let (mut appended, mut i) = (0, 0);
+    while i < of.fields.len() {
+        let field = &of.fields[i];
+        if field.since == minor {
+            hash = mix_text(hash, field.name);
+            hash = mix_word(hash, field.offset as u64);
+            hash = mix_type(hash, field.of);
+            appended += 1;
+        }
+        i += 1;
+    }
+    // The number keeps a field of one block from counting as one of the next block.
+    mix_word(hash, appended)
+}
+
+/// Returns the sum of the hashes of the kinds and the control codes that a minor version has
+/// appended. So the order in which they are declared does not matter.
+const fn sum_of_numbered(declaration: &Declaration, minor: u16) -> u64 {
     let (mut sum, mut i) = (0u64, 0);
     while i < declaration.kinds.len() {
         let kind = &declaration.kinds[i];
@@ -76,7 +96,9 @@ pub const fn agreement(declaration: &Declaration) -> u64 {
             mix_text(mix_text(OFFSET, "kind"), kind.name),
             kind.number as u64,
         );
-        sum = sum.wrapping_add(mix_type(one, kind.payload));
+        if kind.since == minor {
+            sum = sum.wrapping_add(mix_type(one, kind.payload));
+        }
         i += 1;
     }
     i = 0;
@@ -86,30 +108,65 @@ pub const fn agreement(declaration: &Declaration) -> u64 {
             mix_text(mix_text(OFFSET, "code"), code.name),
             code.number as u64,
         );
-        sum = sum.wrapping_add(mix_type(mix_type(one, code.input), code.output));
+        if code.since == minor {
+            sum = sum.wrapping_add(mix_type(mix_type(one, code.input), code.output));
+        }
         i += 1;
     }
-    mix_word(hash, sum)
+    sum
 }
 
-/// Makes the chain of an interface: the hash of its name, its major version and the agreement of
-/// its pair, then one for each operation, which also depends on the one before it. `N` is the number
-/// of operations plus 1. The agreement is 0 for an interface outside of
-/// [`pair!`](crate::pair!).
+/// Makes a hash for each minor version of a pair, of what the two sides share in this version apart
+/// from their operations: the pair's name, all blocks of data, and the kinds of items and the control
+/// codes with their types. Each hash also depends on the one before it, so an older version never
+/// changes. `N` is the minor version plus 1.
+pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
+    assert!(N == declaration.minor as usize + 1);
+    let mut hashes = [0; N];
+    let mut hash = mix_text(OFFSET, declaration.name);
+    let mut minor = 0;
+    while minor < N {
+        hash = mix_block(hash, declaration.owner_data, minor as u16);
+        hash = mix_block(hash, declaration.peer_data, minor as u16);
+        hash = mix_block(hash, declaration.shared_data, minor as u16);
+        hash = mix_word(hash, sum_of_numbered(declaration, minor as u16));
+        hashes[minor] = hash;
+        minor += 1;
+    }
+    hashes
+}
+
+/// Makes the chain of an interface. It begins with a hash for each minor version: of the
+/// interface's name, its major version, and the hash of this version in `versions`, or the last one
+/// there. Then come the hashes of the operations, each of which depends on the one before it, but not
+/// on a minor version. `N` is the minor version plus 1, plus the number of operations.
 pub const fn chain<const N: usize>(
     interface: &str,
-    major: u16,
-    agreement: u64,
+    (major, minor): (u16, u16),
+    versions: &[u64],
     operations: &[Operation],
 ) -> [u64; N] {
-    assert!(N == operations.len() + 1);
+    assert!(N == minor as usize + 1 + operations.len());
+    assert!(
+        !versions.is_empty() && versions.len() <= minor as usize + 1,
+        "an interface has more versions than its minor version says, or none"
+    );
     let mut hashes = [0; N];
     let mut hash = mix_word(mix_text(OFFSET, interface), major as u64);
-    hash = mix_word(hash, agreement);
-    hashes[0] = hash;
+    let mut n = 0;
+    while n <= minor as usize {
+        let latest = if n < versions.len() {
+            n
+        } else {
+            versions.len() - 1
+        };
+        hashes[n] = mix_word(hash, versions[latest]);
+        n += 1;
+    }
     let mut i = 0;
     while i < operations.len() {
         let operation = &operations[i];
+        operation.check_unchanged();
         hash = mix_text(hash, operation.name);
         hash = mix_word(hash, operation.arguments.len() as u64);
         let mut j = 0;
@@ -118,8 +175,8 @@ pub const fn chain<const N: usize>(
             j += 1;
         }
         hash = mix_type(hash, operation.result);
+        hashes[n + i] = hash;
         i += 1;
-        hashes[i] = hash;
     }
     hashes
 }

@@ -8,7 +8,10 @@
 
 use crate::{
     abi,
-    declaration::Operation,
+    declaration::{
+        Described,
+        Operation, //
+    },
     probe::{
         self,
         Part, //
@@ -60,7 +63,7 @@ pub unsafe trait Interface: Sized + 'static {
     const BUILD: u64;
     /// The operations with their types.
     const OPERATIONS: &'static [Operation];
-    /// The hash of the interface, and one for each operation; see
+    /// A hash for each minor version, then one for each operation; see
     /// [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
     /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. They replace
@@ -137,6 +140,16 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
+
+/// Fails to compile if the description of a type, which is in the hashes, states another size than
+/// the type has. A driver may implement [`Described`] by hand.
+#[doc(hidden)]
+pub const fn assert_described<T: Described>() {
+    assert!(
+        T::TYPE.size == size_of::<T>() && T::TYPE.align == align_of::<T>(),
+        "the description of a type states another layout than that of the type"
+    );
+}
 
 /// Fails to compile if `T` cannot be the type of an argument.
 ///
@@ -273,12 +286,19 @@ impl<I: Interface> Endpoint<I> {
         }
 
         let common = (size.min(ours) - head) / ENTRY;
-        for (index, expected) in I::CHAIN.iter().take(common + 1).enumerate() {
+        let (theirs, ours) = (usize::from(header.minor) + 1, usize::from(I::MINOR) + 1);
+        let versions = theirs.min(ours);
+        for n in 0..versions + common {
+            let (index, own) = match n.checked_sub(versions) {
+                None => (n, n),
+                Some(operation) => (theirs + operation, ours + operation),
+            };
+            let expected = I::CHAIN[own];
             // SAFETY: Any bytes are a hash, which is a number.
             match unsafe { probe::read(header.chain.wrapping_add(index)) } {
                 None => return refused("bad-chain-pointer", EFAULT, index as u64, 0),
-                Some(got) if got != *expected => {
-                    return refused("bad-prefix", EBADR, got, *expected);
+                Some(got) if got != expected => {
+                    return refused("bad-prefix", EBADR, got, expected);
                 }
                 Some(_) => {}
             }
@@ -349,8 +369,8 @@ impl<I: Interface> Endpoint<I> {
 /// makes the trait, which a driver implements under `#[vtable]` (calling an operation that it
 /// leaves out returns `EOPNOTSUPP`); the marker type that stands for the interface; the caller,
 /// with a method for each operation; and the `repr(C)` table. [`pair!`](crate::pair!) calls this
-/// macro for both sides of a pair. `agreement: NUMBER` after the version is the hash of what the
-/// pair has apart from its operations.
+/// macro for both sides of a pair. `versions: HASHES` after the version are the hashes of what each
+/// minor version of the pair has apart from its operations.
 ///
 /// With `build: include_str!("...")` after the version, which names the source file itself, both
 /// sides have to be built from the same sources by the same compiler.
@@ -367,8 +387,8 @@ macro_rules! interface {
     (@one $op:ident) => { 1 };
     (@build) => { 0 };
     (@build $source:expr) => { $crate::fingerprint::build($source) };
-    (@agreement) => { 0 };
-    (@agreement $agreement:expr) => { $agreement };
+    (@versions) => { &[0] };
+    (@versions $versions:expr) => { $versions };
     (
         $(#[$meta:meta])*
         $vis:vis trait $Trait:ident: $name:literal {
@@ -378,7 +398,7 @@ macro_rules! interface {
             link: $Link:ty,
             version: ($major:literal, $minor:literal)
             $(, build: $build:expr)?
-            $(, agreement: $agreement:expr)? $(,)?
+            $(, versions: $versions:expr)? $(,)?
         }
         $(
             $(#[doc = $doc:expr])*
@@ -427,7 +447,14 @@ macro_rules! interface {
         }
 
         const _: () = {
-            $($($crate::interface::assert_argument::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
+            $(
+                $(
+                    $crate::interface::assert_argument::<$Arg>();
+                    $crate::interface::assert_described::<$Arg>();
+                )*
+                $crate::interface::assert_plain::<$Ret>();
+                $crate::interface::assert_described::<$Ret>();
+            )*
         };
 
         // SAFETY: The entry points below expect a binding with the seat of `Link`. The table is
@@ -456,10 +483,10 @@ macro_rules! interface {
             )*];
             const CHAIN: &'static [u64] = {
                 // Declare no item here: a driver's type of the same name would resolve to the item.
-                &$crate::fingerprint::chain::<{ 1 $(+ $crate::interface! { @one $op })* }>(
+                &$crate::fingerprint::chain::<{ $minor + 1 $(+ $crate::interface! { @one $op })* }>(
                     $name,
-                    $major,
-                    $crate::interface! { @agreement $($agreement)? },
+                    ($major, $minor),
+                    $crate::interface! { @versions $($versions)? },
                     <$Interface as $crate::interface::Interface>::OPERATIONS,
                 )
             };

@@ -51,7 +51,8 @@ pub trait Pair: Sized + 'static {
     type Peer: Interface<Link = PeerLink<Self>>;
     /// The owner's block of data, at most `D2D_DATA_SIZE` bytes.
     type OwnerData: Plain;
-    /// The peer's block of data, at most `D2D_DATA_SIZE` bytes.
+    /// The peer's block of data, at most `D2D_DATA_SIZE` bytes. The owner zeroes it before each
+    /// handshake.
     type PeerData: Plain;
     /// The block of data that both share, at most `D2D_DATA_SIZE` bytes. It is zeroed when the
     /// owner is loaded, and keeps its contents when a peer detaches.

@@ -57,8 +57,29 @@
 /// object of the crate, under the name of the crate.
 ///
 /// All of it, with the names, types and offsets of all fields, is in the hashes of both tables. A
-/// driver with any other declaration is refused with `EBADR` and the reason `bad-prefix`; one that
-/// only has more or fewer operations at the end is not.
+/// driver with any other declaration is refused with `EBADR` and the reason `bad-prefix`, unless one
+/// of the two is a newer minor version of the other. A structure that neither a block of data, a
+/// kind, a code nor an operation uses is in no hash.
+///
+/// # Growing
+///
+/// A pair grows by appending, in a new minor version: operations to either side, and with the
+/// attribute `#[since = MINOR]` fields to the end of a block of data, kinds and control codes. A
+/// driver of an older minor version goes on working with one of a newer version, in both directions,
+/// except that a peer which knows a field of a block of data that an older owner lacks is refused
+/// (`bad-data-size`). A call of an operation that the other side does not have fails with
+/// `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
+///
+/// A baseline shows that no released version has changed. Keep the generated C header of each
+/// released version, and name the latest one after the version:
+///
+/// ```ignore
+/// version: (1, 1),
+/// baseline: include_str!("thermo-1.0.h"),
+/// ```
+///
+/// Changing or removing what the baseline has does not compile then, and neither does appending
+/// something without a new minor version. A new major version may change everything.
 ///
 /// A crate declares one pair. Two kinds with one number, two codes with one number, and a name that
 /// is none in C do not compile. A type that is neither a structure of the pair, a number nor an array
@@ -68,13 +89,18 @@
 macro_rules! pair {
     (@shared) => { () };
     (@shared $Shared:ty) => { $Shared };
+    (@baseline) => { $crate::__private::None };
+    (@baseline $baseline:expr) => { $crate::__private::Some($baseline) };
+    (@since) => { 0 };
+    (@since $since:literal) => { $since };
     (
         $(#[doc = $pair_doc:expr])*
         $vis:vis $Pair:ident: $name:literal {
             owner_data: $OwnerData:ty,
             peer_data: $PeerData:ty,
             $(shared_data: $Shared:ty,)?
-            version: ($major:literal, $minor:literal) $(,)?
+            version: ($major:literal, $minor:literal)
+            $(, baseline: $baseline:expr)? $(,)?
         }
         structs {
             $(
@@ -82,6 +108,7 @@ macro_rules! pair {
                 struct $Struct:ident: $struct_name:literal {
                     $(
                         $(#[doc = $field_doc:expr])*
+                        $(#[since = $field_since:literal])?
                         $field:ident: $Field:ty
                     ),+ $(,)?
                 }
@@ -90,12 +117,14 @@ macro_rules! pair {
         kinds {
             $(
                 $(#[doc = $kind_doc:expr])*
+                $(#[since = $kind_since:literal])?
                 const $KIND:ident: ItemKind<$Payload:ty> = $kind:literal;
             )*
         }
         codes {
             $(
                 $(#[doc = $code_doc:expr])*
+                $(#[since = $code_since:literal])?
                 const $CODE:ident: ControlCode<$Input:ty, $Output:ty> = $code:literal;
             )*
         }
@@ -157,6 +186,7 @@ macro_rules! pair {
                             docs: &[$($field_doc),*],
                             of: <$Field as $crate::declaration::Described>::TYPE,
                             offset: $crate::__private::offset_of!($Struct, $field),
+                            since: $crate::pair!(@since $($field_since)?),
                         },
                     )+],
                     element: $crate::__private::None,
@@ -198,6 +228,7 @@ macro_rules! pair {
                             docs: &[$($kind_doc),*],
                             number: $kind,
                             payload: <$Payload as $crate::declaration::Described>::TYPE,
+                            since: $crate::pair!(@since $($kind_since)?),
                         },
                     )*],
                     codes: &[$(
@@ -207,13 +238,18 @@ macro_rules! pair {
                             number: $code,
                             input: <$Input as $crate::declaration::Described>::TYPE,
                             output: <$Output as $crate::declaration::Described>::TYPE,
+                            since: $crate::pair!(@since $($code_since)?),
                         },
                     )*],
                 }
                 .checked();
-            /// The hash of [`Self::DECLARATION`], which the hashes of both sides' operations
-            /// include.
-            $vis const AGREEMENT: u64 = $crate::fingerprint::agreement(&Self::DECLARATION);
+            /// The hashes of the minor versions of [`Self::DECLARATION`], which the chains of both
+            /// sides include.
+            $vis const VERSIONS: &'static [u64] =
+                &$crate::fingerprint::versions::<{ $minor + 1 }>(&Self::DECLARATION);
+            /// The C header of an older version, if the pair has a baseline.
+            $vis const BASELINE: $crate::__private::Option<&'static str> =
+                $crate::pair!(@baseline $($baseline)?);
         }
 
         $crate::interface! {
@@ -224,7 +260,7 @@ macro_rules! pair {
                 table: $OwnerTable,
                 link: $crate::link::OwnerLink<$Pair>,
                 version: ($major, $minor),
-                agreement: $Pair::AGREEMENT,
+                versions: $Pair::VERSIONS,
             }
             $($owner_ops)*
         }
@@ -237,7 +273,7 @@ macro_rules! pair {
                 table: $PeerTable,
                 link: $crate::link::PeerLink<$Pair>,
                 version: ($major, $minor),
-                agreement: $Pair::AGREEMENT,
+                versions: $Pair::VERSIONS,
             }
             $($peer_ops)*
         }
@@ -257,10 +293,12 @@ macro_rules! pair {
             };
             const SIZE: usize =
                 $crate::c_header::size(&$Pair::DECLARATION, &OF_THE_OWNER, &OF_THE_PEER);
+            const TEXT: [u8; SIZE] =
+                $crate::c_header::write(&$Pair::DECLARATION, &OF_THE_OWNER, &OF_THE_PEER);
             #[used]
             #[link_section = ".discard.d2d_header"]
-            static HEADER: [u8; SIZE] =
-                $crate::c_header::write(&$Pair::DECLARATION, &OF_THE_OWNER, &OF_THE_PEER);
+            static HEADER: [u8; SIZE] = TEXT;
+            const _: () = $crate::baseline::check(&$Pair::DECLARATION, &TEXT, $Pair::BASELINE);
         };
     };
 }

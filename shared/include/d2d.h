@@ -155,20 +155,22 @@ struct d2d_header {
  * struct d2d_ops - the first member of every ops table
  * @size: sizeof the whole table, as its maker was built
  * @major: version of the interface; must be equal on both sides
- * @minor: a newer minor only appends operations
+ * @minor: a newer minor version only appends
  * @build: must be equal on both sides
- * @chain: the hash of the interface, and one for each operation
+ * @chain: a hash for each minor version, then one for each operation
  *
  * After it follow the operations: pointers to functions in the text of the module that offers
  * them.
  *
- * The chain proves that of two tables of different lengths the shorter one is a prefix of
- * the longer one. Its first entry is a hash of the interface's name and major version, and
- * of what its pair has apart from operations: the data of both sides, the kinds of items and
- * the control codes. Each operation has one more entry: a hash of the entry before it and of
- * the operation's name and signature. A struct is in the hashes with the names, types and
- * offsets of its fields. The C header of a pair, which is generated from the declaration of
- * the pair in Rust, states these hashes.
+ * The chain proves that of two drivers the older one knows a part of what the newer one knows.
+ * It begins with a hash for each minor version, from 0 to @minor: of the interface's name, its
+ * major version, and what the pair has in this version apart from operations: the data of both
+ * sides, the kinds of items and the control codes. Both sides compare the hashes of the minor
+ * versions that both know. Each operation has one more entry: a hash of the entry of the operation
+ * before it and of the operation's name and signature. Both sides compare the hashes of the
+ * operations that both tables have. A struct is in the hashes with the names, types and offsets of
+ * its fields. The C header of a pair, which is generated from the declaration of the pair in
+ * Rust, states these hashes.
  *
  * An interface for which that is not enough has a build: a number that is only equal in
  * drivers that were built from the same sources by the same compiler. Otherwise the build
@@ -182,13 +184,18 @@ struct d2d_ops {
 	const u64 *chain;
 };
 
-/* Initializes the first member of an ops table of this type, for an interface without a build. */
+/*
+ * Initializes the first member of an ops table of this type, for an interface without a build. The
+ * hashes are an array with one for each minor version, and one for each operation.
+ */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
 		.size = sizeof(type),					\
 		.major = (interface_major),				\
 		.minor = (interface_minor),				\
-		.chain = (hashes),					\
+		.chain = (hashes) + BUILD_BUG_ON_ZERO(			\
+			ARRAY_SIZE(hashes) != (interface_minor) + 1 +	\
+			(sizeof(type) - sizeof(struct d2d_ops)) / sizeof(void *)), \
 	}
 
 /**
@@ -292,8 +299,10 @@ struct d2d_queue {
  * @blocks: the owner's block, the peer's block and the shared block, one behind the other, each
  *	at a multiple of 8 bytes
  *
- * The drivers have agreed on the blocks. The owner states their sizes; a peer that expects other
- * sizes refuses the context. See d2d_data.h.
+ * The drivers have agreed on the blocks. The owner states their sizes, which are larger than those
+ * that an older peer knows: a newer minor version appends fields. A peer refuses a context with a
+ * block that is smaller than it expects, or larger than D2D_DATA_SIZE. The owner zeroes the peer's
+ * block before each handshake. See d2d_data.h.
  */
 struct d2d_data {
 	spinlock_t lock;	/* taken with interrupts disabled */

@@ -23,21 +23,22 @@
 #include "d2d_nofault.h"
 
 /**
- * d2d_data_check() - check that the blocks of a context have the sizes that a peer expects, and
- *	that all of them can be read
+ * d2d_data_check() - check that the blocks of a context are as large as a peer expects, and that
+ *	all of them can be read
  * @offered: a context that d2d_context_check() has accepted
  * @driver: the peer's name, which the refusal shows
- * @owner_size: bytes of the owner's block
- * @peer_size: bytes of the peer's block
- * @shared_size: bytes of the block that both share
+ * @owner_size: bytes of the owner's block that the peer knows
+ * @peer_size: bytes of the peer's block that the peer knows
+ * @shared_size: bytes of the shared block that the peer knows
  *
- * If a size differs, it prints the step "refuse" with the reason "bad-data-size", and the name of
- * the block.
+ * The owner's blocks are larger if its minor version of the pair is newer. If a block is smaller
+ * than the peer expects, or larger than D2D_DATA_SIZE, the function prints the step "refuse" with
+ * the reason "bad-data-size", and the name of the block.
  *
  * Context: Any context.
  *
  * Return: 0, or
- * * %-EMSGSIZE - a block of another size
+ * * %-EMSGSIZE - a block that is too small or too large
  * * %-EFAULT - a block that cannot be read
  */
 static inline int d2d_data_check(const struct d2d_context *offered, const char *driver,
@@ -54,14 +55,14 @@ static inline int d2d_data_check(const struct d2d_context *offered, const char *
 	int n;
 
 	for (n = 0; n < 3; n++) {
-		if (stated[n] != expected[n]) {
+		if (stated[n] < expected[n] || stated[n] > D2D_DATA_SIZE) {
 			d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, "bad-data-size"),
 					     D2D_NUMBER(ERRNO, -EMSGSIZE), D2D_TEXT(WHAT, names[n]),
 					     D2D_NUMBER(GOT, stated[n]),
 					     D2D_NUMBER(EXPECTED, expected[n])));
 			return -EMSGSIZE;
 		}
-		bytes += ALIGN(expected[n], 8);
+		bytes += ALIGN(stated[n], 8);
 	}
 	for (at = 0; at < bytes; at += PAGE_SIZE) {
 		if (d2d_get_nofault(&byte, blocks + at))

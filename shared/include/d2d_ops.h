@@ -67,7 +67,7 @@ static inline int d2d_context_check(const struct d2d_context *offered)
  * * %-EPROTO - major version
  * * %-EMSGSIZE - size
  * * %-EXDEV - another build
- * * %-EBADR - other operations
+ * * %-EBADR - another pair, or other operations
  * * %-ENOEXEC - an operation outside the module's text
  */
 static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *endpoint,
@@ -78,7 +78,7 @@ static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *en
 	struct module_memory text;
 	unsigned long operation;
 	struct d2d_ops hdr;
-	u32 common, n;
+	u32 common, versions, n;
 	u64 hash;
 
 	if (d2d_get_nofault(&hdr, from))
@@ -91,11 +91,14 @@ static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *en
 		return -EXDEV;
 
 	common = (min(hdr.size, to->size) - sizeof(hdr)) / sizeof(operation);
-	/* The hash of the interface, and one for each operation */
-	for (n = 0; n <= common; n++) {
-		if (d2d_get_nofault(&hash, hdr.chain + n))
+	versions = min(hdr.minor, to->minor) + 1;
+	for (n = 0; n < versions + common; n++) {
+		u32 theirs = n < versions ? n : hdr.minor + 1 + n - versions;
+		u32 ours = n < versions ? n : to->minor + 1 + n - versions;
+
+		if (d2d_get_nofault(&hash, hdr.chain + theirs))
 			return -EFAULT;
-		if (hash != to->chain[n])
+		if (hash != to->chain[ours])
 			return -EBADR;
 	}
 	if (!module || !IS_ALIGNED((unsigned long)module, __alignof__(*module)) ||

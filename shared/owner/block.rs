@@ -213,7 +213,7 @@ impl Block {
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
         // SAFETY: The pointer is that of an allocation, so it is not null. The caller promises that
         // the block lives long enough and has the sizes of the pair.
-        unsafe { Context::from_raw(NonNull::new_unchecked(self.raw)) }
+        unsafe { Context::from_raw(NonNull::new_unchecked(self.raw), Sizes::of::<P>()) }
     }
 }
 

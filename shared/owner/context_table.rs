@@ -17,7 +17,7 @@ use kernel::{
 pub(crate) struct Version {
     pub(crate) major: u16,
     pub(crate) minor: u16,
-    /// The hash of all operations.
+    /// The last hash of the chain: of all operations, or of the minor version if there are none.
     pub(crate) fingerprint: u64,
 }
 
@@ -29,6 +29,10 @@ pub(crate) trait ContextTable: Send + Sync {
 
     /// Returns the address of a context, which the owner gives its peer.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
+
+    /// Zeroes the peer's block of data, so that an older peer leaves zeroes in the fields that it does
+    /// not know. Any context.
+    fn clear_peer_data(&self, index: usize);
 
     /// Checks the endpoint that a driver has filled in, and opens the link: from here on the owner
     /// can call the driver's operations. Any context.

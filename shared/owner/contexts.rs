@@ -63,6 +63,7 @@ use kernel::{
     },
     uaccess::UserSliceReader, //
 };
+use zerocopy::FromZeros;
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes its module.
 ///
@@ -392,6 +393,11 @@ impl<O: Owner> ContextTable for Seats<O> {
 
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context {
         self.link(index).context().as_raw()
+    }
+
+    fn clear_peer_data(&self, index: usize) {
+        let context = self.link(index).context();
+        context.with_peer_data(|data| data.zero());
     }
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {

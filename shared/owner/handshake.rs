@@ -94,6 +94,7 @@ impl Server {
         driver: &Driver,
         handshake: Handshake,
     ) -> Result {
+        this.contexts.clear_peer_data(handshake.context);
         let send = this.build_request(handle, handshake.context);
         let context = handshake.context;
         step!(this.name, call_driver, to: driver.name(), code: send.code, ctx: context);

@@ -163,9 +163,9 @@ fn version(ops: *const abi::d2d_ops) -> Option<Version> {
     // SAFETY: The header of a table consists of numbers and a pointer, so any bytes are one.
     let header = unsafe { probe::read(ops) }?;
     let size = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
-    let operations = size / size_of::<*const ()>();
+    let last = usize::from(header.minor) + size / size_of::<*const ()>();
     // SAFETY: A hash is a number, so any bytes are one.
-    let fingerprint = unsafe { probe::read(header.chain.wrapping_add(operations)) }?;
+    let fingerprint = unsafe { probe::read(header.chain.wrapping_add(last)) }?;
     Some(Version {
         major: header.major,
         minor: header.minor,

@@ -183,7 +183,9 @@ impl TestContext {
         Ok(Self {
             // SAFETY: The context is initialized and has the sizes of the pair. `deref` lends `context` from `self`, so no caller
             // uses it after `_raw` is dropped.
-            context: unsafe { Context::from_raw(NonNull::new_unchecked(raw)) },
+            context: unsafe {
+                Context::from_raw(NonNull::new_unchecked(raw), Sizes::of::<TestPair>())
+            },
             _raw: pinned,
             _items: items,
         })

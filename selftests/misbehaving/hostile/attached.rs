@@ -70,7 +70,7 @@ interface! {
         table: OwnerTable,
         link: OwnerLink<DemoPair>,
         version: (1, 0),
-        agreement: d2d_pair::DemoPair::AGREEMENT,
+        versions: d2d_pair::DemoPair::VERSIONS,
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
@@ -84,7 +84,7 @@ interface! {
         table: PeerTable,
         link: PeerLink<DemoPair>,
         version: (1, 0),
-        agreement: d2d_pair::DemoPair::AGREEMENT,
+        versions: d2d_pair::DemoPair::VERSIONS,
     }
     /// Returns `value + 1`, which the owner's `ping` computes.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;

@@ -17,7 +17,7 @@ use d2d::{
         Member,
         Type, //
     },
-    fingerprint::agreement, //
+    fingerprint::versions, //
 };
 use d2d_pair::{
     Complete,
@@ -69,7 +69,7 @@ const fn with_swapped_input<const N: usize>() -> [Code; N] {
 skew! {
     name: "skew_payload",
     version: (1, 0),
-    agreement: agreement(&Declaration {
+    versions: &versions::<{ DECLARATION.minor as usize + 1 }>(&Declaration {
         codes: &CODES,
         ..DECLARATION
     });

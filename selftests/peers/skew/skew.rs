@@ -20,11 +20,11 @@ use kernel::prelude::*;
 /// Declares the module, its driver and both interfaces, which have the same operations. The driver runs the
 /// closure with the owner's operations when it is attached.
 macro_rules! skew {
-    (@agreement) => { d2d_pair::DemoPair::AGREEMENT };
-    (@agreement $agreement:expr) => { $agreement };
+    (@versions) => { d2d_pair::DemoPair::VERSIONS };
+    (@versions $versions:expr) => { $versions };
     (
         name: $name:literal,
-        version: $version:tt $(, build: $build:expr)? $(, agreement: $agreement:expr)?;
+        version: $version:tt $(, build: $build:expr)? $(, versions: $versions:expr)?;
         $(fn $op:ident($($arg:ident: $Arg:ty),*) -> $Ret:ty;)*
         |$owner:ident| $calls:expr
     ) => {
@@ -58,7 +58,7 @@ macro_rules! skew {
                 link: OwnerLink<SkewedPair>,
                 version: $version
                 $(, build: $build)?,
-                agreement: skew!(@agreement $($agreement)?),
+                versions: skew!(@versions $($versions)?),
             }
             $(
                 /// An operation of the owner.
@@ -75,7 +75,7 @@ macro_rules! skew {
                 link: PeerLink<SkewedPair>,
                 version: $version
                 $(, build: $build)?,
-                agreement: skew!(@agreement $($agreement)?),
+                versions: skew!(@versions $($versions)?),
             }
             $(
                 /// An operation of the peer.

@@ -27,15 +27,24 @@ mod cases {
     }
 
     #[test]
-    fn another_size_of_any_block_is_refused() {
+    fn a_block_is_as_large_as_the_pair_declares_or_larger() {
         let sizes = Sizes::of::<TestPair>();
         let right = sizes.0.map(|size| size as u64);
-        assert_eq!(sizes.check(c"d2d_kunit", right), Ok(()));
+        let most = u64::from(abi::D2D_DATA_SIZE);
+        assert!(sizes.at_least(c"d2d_kunit", right) == Ok(sizes));
         for block in [OWNER, PEER, SHARED] {
-            for wrong in [0, right[block] - 1, right[block] + 1, u64::MAX] {
+            let check = |size| {
                 let mut stated = right;
-                stated[block] = wrong;
-                assert_eq!(sizes.check(c"d2d_kunit", stated), Err(EMSGSIZE));
+                stated[block] = size;
+                sizes.at_least(c"d2d_kunit", stated)
+            };
+            for wrong in [0, right[block] - 1, most + 1, u64::MAX] {
+                assert!(check(wrong) == Err(EMSGSIZE));
+            }
+            for larger in [right[block] + 1, most] {
+                let mut expected = sizes;
+                expected.0[block] = larger as usize;
+                assert!(check(larger) == Ok(expected));
             }
         }
     }

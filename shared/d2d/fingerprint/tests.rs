@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hash chain and the build of an interface.
+//! The hash chain of an interface, the hashes of the versions of a pair, and the build.
 
 use super::*;
 use crate::declaration::{
@@ -44,15 +44,14 @@ const THREE: [Operation; 3] = [
 const fn hash(
     interface: &str,
     major: u16,
-    agreement: u64,
     name: &'static str,
     arguments: &'static [Argument],
     result: &'static Type,
 ) -> u64 {
     chain::<2>(
         interface,
-        major,
-        agreement,
+        (major, 0),
+        &[0],
         &[operation(name, arguments, result)],
     )[1]
 }
@@ -63,6 +62,7 @@ const fn field(name: &'static str, of: &'static Type, offset: usize) -> Member {
         docs: &[],
         of,
         offset,
+        since: 0,
     }
 }
 
@@ -114,12 +114,18 @@ const DECLARATION: Declaration = Declaration {
     codes: &[],
 };
 
+/// The hash of a declaration in version 0.
+const fn agreement(declaration: &Declaration) -> u64 {
+    versions::<1>(declaration)[0]
+}
+
 const fn kind(name: &'static str, number: u32, payload: &'static Type) -> KindOf {
     KindOf {
         name,
         docs: &[],
         number,
         payload,
+        since: 0,
     }
 }
 
@@ -135,8 +141,31 @@ const fn code(
         number,
         input,
         output,
+        since: 0,
     }
 }
+
+/// A block of data to which version 1 appends a field.
+const GROWN_PAYLOAD: Type = Type {
+    size: 12,
+    fields: &[
+        field("a", &U32, 0),
+        field("b", &U32, 4),
+        Member {
+            since: 1,
+            ..field("c", &U32, 8)
+        },
+    ],
+    ..PAYLOAD
+};
+/// The next minor version of a declaration, which appends nothing.
+const NEWER: Declaration = Declaration {
+    minor: 1,
+    owner_data: &PAYLOAD,
+    peer_data: &PAYLOAD,
+    shared_data: &PAYLOAD,
+    ..DECLARATION
+};
 
 const fn of_kinds(kinds: &'static [KindOf]) -> u64 {
     agreement(&Declaration {
@@ -165,10 +194,16 @@ mod cases {
 
     #[test]
     fn an_appended_operation_changes_no_hash_before_it() {
-        let whole = chain::<4>("owner", 1, 0, &THREE);
-        assert_eq!(chain::<1>("owner", 1, 0, &[])[..], whole[..1]);
-        assert_eq!(chain::<2>("owner", 1, 0, &THREE[..1])[..], whole[..2]);
-        assert_eq!(chain::<3>("owner", 1, 0, &THREE[..2])[..], whole[..3]);
+        let whole = chain::<4>("owner", (1, 0), &[0], &THREE);
+        assert_eq!(chain::<1>("owner", (1, 0), &[0], &[])[..], whole[..1]);
+        assert_eq!(
+            chain::<2>("owner", (1, 0), &[0], &THREE[..1])[..],
+            whole[..2]
+        );
+        assert_eq!(
+            chain::<3>("owner", (1, 0), &[0], &THREE[..2])[..],
+            whole[..3]
+        );
     }
 
     #[test]
@@ -179,8 +214,8 @@ mod cases {
             operation("drain", &[], &U32),
         ];
         let (ours, theirs) = (
-            chain::<4>("owner", 1, 0, &THREE),
-            chain::<4>("owner", 1, 0, &OTHER),
+            chain::<4>("owner", (1, 0), &[0], &THREE),
+            chain::<4>("owner", (1, 0), &[0], &OTHER),
         );
         assert_eq!(ours[0], theirs[0]);
         for n in 1..4 {
@@ -193,28 +228,28 @@ mod cases {
         const WIDE: Type = Type { size: 8, ..U32 };
         const LOOSE: Type = Type { align: 2, ..U32 };
         const HASHES: &[u64] = &[
-            hash("kunit", 1, 0, "op", &[argument(&U32)], &U64),
-            hash("kunit", 2, 0, "op", &[argument(&U32)], &U64),
-            hash("kunjt", 1, 0, "op", &[argument(&U32)], &U64),
-            hash("kunit", 1, 1, "op", &[argument(&U32)], &U64),
-            hash("kunit", 1, 0, "po", &[argument(&U32)], &U64),
-            hash("kunit", 1, 0, "op", &[argument(&U64)], &U32),
-            hash("kunit", 1, 0, "op", &[], &U32),
-            hash("kunit", 1, 0, "op", &[argument(&U32), argument(&U64)], &U64),
-            hash("kunit", 1, 0, "op", &[argument(&WIDE)], &U64),
-            hash("kunit", 1, 0, "op", &[argument(&LOOSE)], &U64),
-            hash("kunit", 1, 0, "op", &[argument(&S32)], &U64),
-            hash("kunit", 1, 0, "op", &[argument(<[u32; 2]>::TYPE)], &U64),
-            hash("kunit", 1, 0, "op", &[argument(<[i32; 2]>::TYPE)], &U64),
+            hash("kunit", 1, "op", &[argument(&U32)], &U64),
+            hash("kunit", 2, "op", &[argument(&U32)], &U64),
+            hash("kunjt", 1, "op", &[argument(&U32)], &U64),
+            hash("kunit", 1, "po", &[argument(&U32)], &U64),
+            hash("kunit", 1, "op", &[argument(&U64)], &U32),
+            hash("kunit", 1, "op", &[], &U32),
+            hash("kunit", 1, "op", &[argument(&U32), argument(&U64)], &U64),
+            hash("kunit", 1, "op", &[argument(&WIDE)], &U64),
+            hash("kunit", 1, "op", &[argument(&LOOSE)], &U64),
+            hash("kunit", 1, "op", &[argument(&S32)], &U64),
+            hash("kunit", 1, "op", &[argument(<[u32; 2]>::TYPE)], &U64),
+            hash("kunit", 1, "op", &[argument(<[i32; 2]>::TYPE)], &U64),
             // the same letters, divided differently between interface and operation
-            hash("kunito", 1, 0, "p", &[argument(&U32)], &U64),
+            hash("kunito", 1, "p", &[argument(&U32)], &U64),
         ];
         assert_all_differ(HASHES);
     }
 
     #[test]
     fn each_part_of_a_structure_changes_the_hash() {
-        let hashes = PAYLOADS.map(|of| chain::<2>("t", 1, 0, &[operation("op", &[], of)])[1]);
+        let hashes =
+            PAYLOADS.map(|of| chain::<2>("t", (1, 0), &[0], &[operation("op", &[], of)])[1]);
         assert_all_differ(&hashes);
         let hashes = PAYLOADS.map(|owner_data| {
             agreement(&Declaration {
@@ -277,12 +312,66 @@ mod cases {
         const A: Operation = operation("a", &[argument(&U32)], &U32);
         const B: Operation = operation("b", &[argument(&U32)], &U32);
         let (ab, ba) = (
-            chain::<3>("kunit", 1, 0, &[A, B]),
-            chain::<3>("kunit", 1, 0, &[B, A]),
+            chain::<3>("kunit", (1, 0), &[0], &[A, B]),
+            chain::<3>("kunit", (1, 0), &[0], &[B, A]),
         );
         assert_eq!(ab[0], ba[0]);
         assert!(ab[1] != ba[1]);
         assert!(ab[2] != ba[2]);
+    }
+
+    #[test]
+    fn the_hashes_of_the_versions_are_in_the_chain() {
+        let chain = chain::<6>("owner", (1, 2), &[7, 8], &THREE);
+        let one = |agreed| super::chain::<1>("owner", (1, 0), &[agreed], &[])[0];
+        assert_eq!(chain[..3], [one(7), one(8), one(8)]);
+        assert_eq!(
+            chain[3..],
+            super::chain::<4>("owner", (1, 0), &[0], &THREE)[1..]
+        );
+        assert_all_differ(&[one(7), one(8)]);
+    }
+
+    #[test]
+    fn a_newer_version_changes_no_older_one() {
+        const GROWN: &[Declaration] = &[
+            Declaration {
+                owner_data: &GROWN_PAYLOAD,
+                ..NEWER
+            },
+            Declaration {
+                peer_data: &GROWN_PAYLOAD,
+                ..NEWER
+            },
+            Declaration {
+                shared_data: &GROWN_PAYLOAD,
+                ..NEWER
+            },
+            Declaration {
+                kinds: &[KindOf {
+                    since: 1,
+                    ..kind("A", 1, &U32)
+                }],
+                ..NEWER
+            },
+            Declaration {
+                codes: &[Code {
+                    since: 1,
+                    ..code("A", 0x801, &U32, &U64)
+                }],
+                ..NEWER
+            },
+        ];
+        const OLD: u64 = agreement(&Declaration { minor: 0, ..NEWER });
+        let hashes = GROWN.iter().map(versions::<2>);
+        let mut newest = KVec::new();
+        for [old, new] in hashes {
+            assert_eq!(old, OLD);
+            let _ = newest.push(new, GFP_KERNEL);
+        }
+        let _ = newest.push(versions::<2>(&NEWER)[1], GFP_KERNEL);
+        assert_eq!(newest.len(), 6);
+        assert_all_differ(&newest);
     }
 
     #[test]

@@ -147,8 +147,8 @@ mod cases {
         assert_eq!(table.hdr.minor, 1);
         assert_eq!(table.hdr.build, 0);
         assert_eq!(table.hdr.chain, Long::CHAIN.as_ptr());
-        assert_eq!(Long::CHAIN.len(), 4);
-        assert_eq!(Short::CHAIN, &Long::CHAIN[..2]);
+        assert_eq!(Long::CHAIN.len(), 5);
+        assert_eq!(Short::CHAIN, [Long::CHAIN[0], Long::CHAIN[2]]);
     }
 
     #[test]
@@ -252,7 +252,6 @@ mod cases {
     #[test]
     fn wrong_versions_and_sizes_are_refused() {
         assert_eq!(changed(|_| {}), None);
-        assert_eq!(changed(|header| header.minor = 9), None);
         assert_eq!(changed(|header| header.major = 0), Some(EPROTO));
         assert_eq!(changed(|header| header.major = 2), Some(EPROTO));
         assert_eq!(changed(|header| header.size = 0), Some(EMSGSIZE));
@@ -279,11 +278,43 @@ mod cases {
     #[test]
     fn a_wrong_hash_in_the_chain_is_refused() {
         for wrong in 0..Long::CHAIN.len() {
-            let mut chain = [0; 4];
+            let mut chain = [0; 5];
             chain.copy_from_slice(Long::CHAIN);
             chain[wrong] ^= 1;
             let chain = core::hint::black_box(&chain);
             assert_eq!(changed(|header| header.chain = chain.as_ptr()), Some(EBADR));
+        }
+    }
+
+    #[test]
+    fn the_versions_that_both_sides_know_are_compared() {
+        // Other minor versions than 1, and a chain of theirs. The last number is the entry that is
+        // wrong, if one is.
+        let [first, second, operations @ ..] = Long::CHAIN else {
+            panic!("the chain is too short")
+        };
+        let mut newer = [0; 12];
+        newer[0] = *first;
+        newer[1] = *second;
+        newer[9..].copy_from_slice(operations);
+        let mut older = [0; 4];
+        older[0] = *first;
+        older[1..].copy_from_slice(operations);
+        for (minor, chain, compared) in [
+            (8, &mut newer[..], &[0, 1, 9, 10, 11][..]),
+            (0, &mut older[..], &[0, 1, 2, 3]),
+        ] {
+            for wrong in 0..chain.len() {
+                chain[wrong] ^= 1;
+                let expected = compared.contains(&wrong).then_some(EBADR);
+                let pointer = core::hint::black_box(&*chain).as_ptr();
+                let refused = changed(|header| {
+                    header.minor = minor;
+                    header.chain = pointer;
+                });
+                assert_eq!(refused, expected);
+                chain[wrong] ^= 1;
+            }
         }
     }
 

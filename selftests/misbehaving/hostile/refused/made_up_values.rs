@@ -34,6 +34,7 @@ fn disposition<'a>() -> Disposition<'a> {
 fn context() -> Context<()> {
     Context {
         raw: NonNull::dangling(),
+        blocks: [0; 3],
         _pair: PhantomData,
     }
 }

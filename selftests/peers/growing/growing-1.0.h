@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A pair that grows.
+ *
+ * Generated from the declaration in Rust: do not edit.
+ *
+ * Every operation returns 0 or a negative errno and, on success, writes its result to
+ * *result.
+ */
+#ifndef GROWING_H
+#define GROWING_H
+
+#include "d2d.h"
+
+#define GROWING_MAJOR	1
+#define GROWING_MINOR	0
+
+/* The hash chains of both tables: see struct d2d_ops. */
+#define GROWING_OWNER_VERSION_0	0xdf7b088bcef7be58ull
+#define GROWING_OWNER_CHECK	0x68603533f522abf8ull
+#define GROWING_OWNER_CHAIN { \
+	GROWING_OWNER_VERSION_0, \
+	GROWING_OWNER_CHECK, \
+}
+
+#define GROWING_PEER_VERSION_0	0x00cb28a5d91246b9ull
+#define GROWING_PEER_CHAIN { \
+	GROWING_PEER_VERSION_0, \
+}
+
+/**
+ * struct growing_peer_data - The peer's data, which it writes during the handshake.
+ * @cookie: The argument of `check`.
+ */
+struct growing_peer_data {
+	u64 cookie;
+};
+
+static_assert(sizeof(struct growing_peer_data) == 8);
+static_assert(offsetof(struct growing_peer_data, cookie) == 0);
+
+/**
+ * struct growing_shared_data - The data that both share.
+ * @peers: Peers that were attached so far.
+ */
+struct growing_shared_data {
+	u64 peers;
+};
+
+static_assert(sizeof(struct growing_shared_data) == 8);
+static_assert(offsetof(struct growing_shared_data, peers) == 0);
+
+/*
+ * A number.
+ *	Payload: u64
+ */
+#define GROWING_KIND_NUMBER	1
+
+/**
+ * enum growing_ioctl - the requests
+ * @GROWING_IOCTL_ECHO: Returns its input.
+ *	Input: u64
+ *	Output: u64
+ */
+enum growing_ioctl {
+	GROWING_IOCTL_ECHO = D2D_CTL_CODE(0x801, D2D_METHOD_BUFFERED),
+};
+
+/**
+ * struct growing_owner_ops - What the owner offers.
+ * @hdr: describes the table
+ * @check: Checks the data of the peer, whose cookie is the argument. Returns the number of peers
+ *	that were attached so far. Fails with `EBADMSG` if the peer's data is wrong.
+ */
+struct growing_owner_ops {
+	struct d2d_ops hdr;
+	int (*check)(void *self, u64 cookie, u64 *result);
+};
+
+/**
+ * struct growing_peer_ops - What the peer offers: nothing.
+ * @hdr: describes the table
+ */
+struct growing_peer_ops {
+	struct d2d_ops hdr;
+};
+
+#endif /* GROWING_H */

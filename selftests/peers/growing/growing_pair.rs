@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// The pair of the drivers in this folder, which has several versions. Each driver includes this file and
+// declares what its version has apart from version 1.0.
+
+/// Declares version 1.`$minor` of the pair.
+macro_rules! growing_pair {
+    (
+        minor: $minor:literal,
+        $(baseline: $baseline:literal,)?
+        peer_data: { $($peer_data:tt)* }
+        shared_data: { $($shared_data:tt)* }
+        kinds: { $($kinds:tt)* }
+        codes: { $($codes:tt)* }
+        operations: { $($operations:tt)* }
+    ) => {
+        d2d::pair! {
+            /// A pair that grows.
+            pub GrowingPair: "growing" {
+                owner_data: (),
+                peer_data: PeerData,
+                shared_data: SharedData,
+                version: (1, $minor),
+                $(baseline: include_str!($baseline),)?
+            }
+            structs {
+                /// The peer's data, which it writes during the handshake.
+                struct PeerData: "peer_data" {
+                    /// The argument of `check`.
+                    cookie: u64,
+                    $($peer_data)*
+                }
+                /// The data that both share.
+                struct SharedData: "shared_data" {
+                    /// Peers that were attached so far.
+                    peers: u64,
+                    $($shared_data)*
+                }
+            }
+            kinds {
+                /// A number.
+                const NUMBER: ItemKind<u64> = 1;
+                $($kinds)*
+            }
+            codes {
+                /// Returns its input.
+                const ECHO: ControlCode<u64, u64> = 0x801;
+                $($codes)*
+            }
+            owner {
+                /// What the owner offers.
+                trait GrowingOps: "growing" {
+                    interface: OwnerInterface,
+                    caller: OwnerCaller,
+                    table: OwnerTable,
+                }
+                /// Checks the data of the peer, whose cookie is the argument. Returns the number of peers
+                /// that were attached so far. Fails with `EBADMSG` if the peer's data is wrong.
+                fn check(&self, link: &d2d::link::OwnerLink<GrowingPair>, cookie: u64) -> Result<u64>;
+                $($operations)*
+            }
+            peer {
+                /// What the peer offers: nothing.
+                trait PeerOps: "growing peer" {
+                    interface: PeerInterface,
+                    caller: PeerCaller,
+                    table: PeerTable,
+                }
+            }
+        }
+    };
+}

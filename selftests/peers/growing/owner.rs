@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: the owner of the pair in its version 1.1, with peers of older and newer versions.
+
+#![forbid(unsafe_code)]
+
+include!("growing_pair.rs");
+include!("growing_1_1.rs");
+
+use d2d::link::OwnerLink;
+use d2d_owner::{
+    Config,
+    Owner, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    ModuleMetadata, //
+};
+
+d2d_owner::module_owner! {
+    type: Growing,
+    name: "growing",
+    authors: ["Beyond IRPs"],
+    description: "Test: the owner of a pair that has several versions",
+    license: "GPL",
+}
+
+struct Growing;
+
+impl Owner for Growing {
+    type Pair = GrowingPair;
+    type State = ();
+
+    fn config() -> Result<Config> {
+        Config::new(OwnerModule::NAME, 1, 1, 8, 0, 5000)
+    }
+
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn data(_config: &Config) {}
+
+    fn attached(&self, link: &OwnerLink<GrowingPair>) {
+        link.context().with_shared(|shared| shared.peers += 1);
+    }
+
+    fn detached(&self, _link: &OwnerLink<GrowingPair>) {}
+}
+
+#[vtable]
+impl GrowingOps for Growing {
+    fn check(&self, link: &OwnerLink<GrowingPair>, cookie: u64) -> Result<u64> {
+        let data = link.context().with_peer_data(|data| *data);
+        if data.cookie != cookie || ![0, cookie].contains(&data.again) {
+            return Err(EBADMSG);
+        }
+        Ok(link.context().with_shared(|shared| shared.peers))
+    }
+
+    fn last(&self, link: &OwnerLink<GrowingPair>) -> Result<u64> {
+        Ok(link.context().with_shared(|shared| shared.last))
+    }
+}

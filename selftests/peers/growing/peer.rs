@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// What the peers of the growing pair share. Each includes this file, and declares its version of the pair
+// and what else it does while it is loaded.
+
+use d2d::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink, //
+};
+use kernel::prelude::*;
+
+/// Declares the module of a peer. `$cookie` is the cookie in its data; `$data` is the rest of its data. When the
+/// driver is attached, it runs the closure with its link.
+macro_rules! growing_peer {
+    (
+        name: $name:literal,
+        cookie: $cookie:literal,
+        data: { $($data:tt)* },
+        |$link:ident| $more:expr $(,)?
+    ) => {
+        d2d::module_peer! {
+            type: Growing,
+            owner: growing,
+            name: $name,
+            authors: ["Beyond IRPs"],
+            description: "Test: a peer with one version of a pair that grows",
+            license: "GPL",
+            imports_ns: ["D2D"],
+        }
+
+        fn data() -> PeerData {
+            PeerData {
+                cookie: $cookie,
+                $($data)*
+            }
+        }
+
+        fn more($link: &PeerLink<GrowingPair>) -> Result {
+            $more
+        }
+    };
+}
+
+struct Growing;
+
+impl Driver for Growing {
+    type Pair = GrowingPair;
+    type Jobs = ();
+
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        let link = driver.link().ok_or(ENOTCONN)?;
+        let peers = link.context().with_shared(|shared| shared.peers);
+        expect(link.owner().check(data().cookie), Ok(peers))?;
+        more(link)
+    }
+
+    fn data(&self) -> PeerData {
+        data()
+    }
+}
+
+#[vtable]
+impl PeerOps for Growing {}
+
+/// Fails unless the result is the expected one.
+fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
+    if got == expected {
+        Ok(())
+    } else {
+        Err(ENOTRECOVERABLE)
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer with version 1.0 of the growing pair. The owner accepts it.
+
+#![forbid(unsafe_code)]
+
+include!("growing_pair.rs");
+include!("peer.rs");
+
+growing_pair! {
+    minor: 0,
+    peer_data: {}
+    shared_data: {}
+    kinds: {}
+    codes: {}
+    operations: {}
+}
+
+growing_peer! {
+    name: "growing_v1_0",
+    cookie: 10,
+    data: {},
+    |_link| Ok(()),
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer with version 1.1 of the growing pair, which is also that of the owner.
+
+#![forbid(unsafe_code)]
+
+include!("growing_pair.rs");
+include!("peer.rs");
+include!("growing_1_1.rs");
+
+growing_peer! {
+    name: "growing_v1_1",
+    cookie: 11,
+    data: { again: 11 },
+    |link| {
+        link.context().with_shared(|shared| shared.last = 11);
+        expect(link.owner().last(), Ok(11))
+    },
+}

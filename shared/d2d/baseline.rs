@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The comparison of a pair with its baseline: the C header of an older version, which
+//! [`pair!`](crate::pair!) compares at compile time.
+
+use crate::declaration::Declaration;
+
+/// A line of a text: where it begins and where it ends.
+#[derive(Clone, Copy)]
+struct Line {
+    from: usize,
+    to: usize,
+}
+
+/// Returns the line that begins at `from`, without the line feed.
+const fn line_at(text: &[u8], from: usize) -> Line {
+    let mut to = from;
+    while to < text.len() && text[to] != b'\n' {
+        to += 1;
+    }
+    Line { from, to }
+}
+
+/// Returns whether `part` is in `text` at `at`.
+const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
+    if at + part.len() > text.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < part.len() {
+        if text[at + i] != part[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Returns whether a line defines a hash.
+const fn is_hash(text: &[u8], line: Line) -> bool {
+    line.to >= line.from + 3
+        && is_at(text, line.from, b"#define ")
+        && is_at(text, line.to - 3, b"ull")
+}
+
+/// Returns how many lines of a header define a hash.
+const fn hashes(text: &[u8]) -> usize {
+    let (mut count, mut from) = (0, 0);
+    while from < text.len() {
+        let line = line_at(text, from);
+        count += is_hash(text, line) as usize;
+        from = line.to + 1;
+    }
+    count
+}
+
+/// Finds the first line of `text` at `from` or behind it that has the same bytes as a line of
+/// `other`, and returns where the line after it begins.
+const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line) -> Option<usize> {
+    let (_, tail) = other.split_at(wanted.from);
+    let (wanted, _) = tail.split_at(wanted.to - wanted.from);
+    while from < text.len() {
+        let line = line_at(text, from);
+        from = line.to + 1;
+        if line.to - line.from == wanted.len() && is_at(text, line.from, wanted) {
+            return Some(from);
+        }
+    }
+    None
+}
+
+/// Returns the number that a header defines as `PAIR_NAME`, if it does.
+const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
+    let pair = pair.as_bytes();
+    let mut from = 0;
+    while from < text.len() {
+        let line = line_at(text, from);
+        let mut at = from + b"#define ".len();
+        let mut i = 0;
+        while i < pair.len() && at < line.to && text[at] == pair[i].to_ascii_uppercase() {
+            at += 1;
+            i += 1;
+        }
+        if is_at(text, from, b"#define ") && i == pair.len() && is_at(text, at, name) {
+            let (mut number, mut digit) = (0, at + name.len());
+            while digit < line.to && text[digit].is_ascii_digit() {
+                number = 10 * number + (text[digit] - b'0') as u64;
+                digit += 1;
+            }
+            return Some(number);
+        }
+        from = line.to + 1;
+    }
+    None
+}
+
+/// Compares the C header of a pair with that of an older version. Returns what is wrong, if
+/// `recorded` is no C header of this pair; if the major version is the same, and something of the
+/// older version was changed; or if something was appended without a new minor version.
+const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'static str> {
+    let (Some(major), Some(minor)) = (
+        number(recorded, of.name, b"_MAJOR\t"),
+        number(recorded, of.name, b"_MINOR\t"),
+    ) else {
+        return Some("the baseline is not a C header of this pair");
+    };
+    // Each side has a hash for each minor version. Fewer are in a file that was cut off.
+    if (hashes(recorded) as u64) < 2 * (minor + 1) {
+        return Some("the baseline is not a C header of this pair");
+    }
+    if major != of.major as u64 {
+        return None;
+    }
+    // A newer header has the hashes of an older one in the same order.
+    let (mut from, mut at) = (0, 0);
+    while from < recorded.len() {
+        let line = line_at(recorded, from);
+        if is_hash(recorded, line) {
+            match after_line_of(header, at, recorded, line) {
+                Some(next) => at = next,
+                None => {
+                    return Some(
+                        "something in the baseline was changed, or appended without `since`",
+                    )
+                }
+            }
+        }
+        from = line.to + 1;
+    }
+    if minor == of.minor as u64 && hashes(header) != hashes(recorded) {
+        return Some("something was appended to the baseline without a new minor version");
+    }
+    None
+}
+
+/// Compares the C header of a pair with that of an older version, its baseline, if there is one.
+///
+/// # Panics
+///
+/// At compile time, if the pair has not only appended something in a new version.
+pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
+    if let Some(recorded) = recorded {
+        if let Some(wrong) = compare(of, header, recorded.as_bytes()) {
+            panic!("{}", wrong);
+        }
+    }
+}
+
+#[cfg(d2d_tests)]
+mod tests;
