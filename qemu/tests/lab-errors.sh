@@ -135,7 +135,6 @@ expect "an error in the project's own code gets no hint" fails_with "no modules 
 	bash -c "building 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
 expect "a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
-limit=60
 
 D2D_KERNEL=$kernel
 export D2D_KERNEL
@@ -152,6 +151,7 @@ expect "make run A_PARAMS=nosuch=1" fails_with "module_a has no parameter 'nosuc
 	bash -c "running A_PARAMS='contexts=1 nosuch=1'"
 expect "make run B_PARAMS=nosuch" fails_with "module_b has no parameter 'nosuch'; it has: deferred" \
 	bash -c "running B_PARAMS=nosuch"
+limit=60
 expect "make run A_PARAMS='x;y'" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
 # failing LINE... - runs the demonstration, which must fail at a step that prints these lines, and for no other reason.
