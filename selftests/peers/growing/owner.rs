@@ -26,6 +26,8 @@ d2d_owner::module_owner! {
     license: "GPL",
 }
 
+growing_pair_1_1! {}
+
 struct Growing;
 
 impl Owner for Growing {

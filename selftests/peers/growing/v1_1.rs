@@ -8,6 +8,8 @@ include!("growing_pair.rs");
 include!("peer.rs");
 include!("growing_1_1.rs");
 
+growing_pair_1_1! {}
+
 growing_peer! {
     name: "growing_v1_1",
     cookie: 11,

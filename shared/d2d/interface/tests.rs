@@ -288,8 +288,8 @@ mod cases {
 
     #[test]
     fn the_versions_that_both_sides_know_are_compared() {
-        // Other minor versions than 1, and a chain of theirs. The last number is the entry that is
-        // wrong, if one is.
+        // For a newer and an older minor version than 1: a chain of theirs, and the entries that are
+        // compared.
         let [first, second, operations @ ..] = Long::CHAIN else {
             panic!("the chain is too short")
         };

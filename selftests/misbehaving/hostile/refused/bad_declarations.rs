@@ -8,47 +8,13 @@
 
 #![forbid(unsafe_code)]
 
-use d2d::pair;
-
-/// Declares a pair in a module of its own, whose sides offer nothing.
-macro_rules! declare {
-    ($module:ident, $name:literal, { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* }) => {
-        mod $module {
-            super::pair! {
-                /// The pair.
-                pub ThePair: $name {
-                    owner_data: (),
-                    peer_data: (),
-                    version: (1, 0),
-                }
-                structs { $($structs)* }
-                kinds { $($kinds)* }
-                codes { $($codes)* }
-                owner {
-                    /// Offers nothing.
-                    trait OwnerOps: "owner" {
-                        interface: OwnerInterface,
-                        caller: OwnerCaller,
-                        table: OwnerTable,
-                    }
-                }
-                peer {
-                    /// Offers nothing.
-                    trait PeerOps: "peer" {
-                        interface: PeerInterface,
-                        caller: PeerCaller,
-                        table: PeerTable,
-                    }
-                }
-            }
-        }
-    };
-}
+include!("../declare.rs");
 
 // Two kinds have the number 1.
 declare! {
-    kinds,
-    "kinds",
+    kinds, "kinds",
+    shared_data: (),
+    minor: 0,
     {},
     {
         /// One.
@@ -61,8 +27,9 @@ declare! {
 
 // Two codes have the number 0x801.
 declare! {
-    codes,
-    "codes",
+    codes, "codes",
+    shared_data: (),
+    minor: 0,
     {},
     {},
     {
@@ -74,12 +41,13 @@ declare! {
 }
 
 // The name of the pair has a hyphen.
-declare! { name, "a-pair", {}, {}, {} }
+declare! { name, "a-pair", shared_data: (), minor: 0, {}, {}, {} }
 
 // The name of the structure has a blank.
 declare! {
-    structure,
-    "a_pair",
+    structure, "a_pair",
+    shared_data: (),
+    minor: 0,
     {
         /// A payload.
         struct Payload: "a payload" {

@@ -11,50 +11,13 @@
 
 #![forbid(unsafe_code)]
 
-use d2d::pair;
+include!("../declare.rs");
 
-/// Declares a pair in a module of its own, whose name is that of the module. The shared data is
-/// `Shared`.
-macro_rules! declare {
-    (
-        $module:ident $name:literal $minor:literal $(baseline $baseline:literal)?
-        { $($structs:tt)* } { $($kinds:tt)* } { $($codes:tt)* }
-    ) => {
-        mod $module {
-            super::pair! {
-                /// The pair.
-                pub ThePair: $name {
-                    owner_data: (),
-                    peer_data: (),
-                    shared_data: Shared,
-                    version: (1, $minor),
-                    $(baseline: $baseline,)?
-                }
-                structs { $($structs)* }
-                kinds { $($kinds)* }
-                codes { $($codes)* }
-                owner {
-                    /// Offers nothing.
-                    trait OwnerOps: "owner" {
-                        interface: OwnerInterface,
-                        caller: OwnerCaller,
-                        table: OwnerTable,
-                    }
-                }
-                peer {
-                    /// Offers nothing.
-                    trait PeerOps: "peer" {
-                        interface: PeerInterface,
-                        caller: PeerCaller,
-                        table: PeerTable,
-                    }
-                }
-            }
-        }
-    };
-}
-
-declare! { later_field "later_field" 1
+// A field of version 1.2 is in version 1.1.
+declare! {
+    later_field, "later_field",
+    shared_data: Shared,
+    minor: 1,
     {
         /// The shared data.
         struct Shared: "shared" {
@@ -62,41 +25,44 @@ declare! { later_field "later_field" 1
             #[since = 2]
             a: u64,
         }
-    } {} {}
+    },
+    {},
+    {},
 }
 
-declare! { later_kind "later_kind" 0
-    {
-        /// The shared data.
-        struct Shared: "shared" {
-            /// A number.
-            a: u64,
-        }
-    }
+// A kind of version 1.1 is in version 1.0.
+declare! {
+    later_kind, "later_kind",
+    shared_data: u64,
+    minor: 0,
+    {},
     {
         /// A kind.
         #[since = 1]
         const KIND: ItemKind<u64> = 1;
-    } {}
+    },
+    {},
 }
 
-declare! { later_code "later_code" 0
-    {
-        /// The shared data.
-        struct Shared: "shared" {
-            /// A number.
-            a: u64,
-        }
-    }
-    {}
+// A control code of version 1.1 is in version 1.0.
+declare! {
+    later_code, "later_code",
+    shared_data: u64,
+    minor: 0,
+    {},
+    {},
     {
         /// A code.
         #[since = 1]
         const CODE: ControlCode<u64, u64> = 0x801;
-    }
+    },
 }
 
-declare! { inserted "inserted" 1
+// A field is inserted before an older one.
+declare! {
+    inserted, "inserted",
+    shared_data: Shared,
+    minor: 1,
     {
         /// The shared data.
         struct Shared: "shared" {
@@ -106,16 +72,17 @@ declare! { inserted "inserted" 1
             /// An old number.
             b: u64,
         }
-    } {} {}
+    },
+    {},
+    {},
 }
 
-declare! { payload "payload" 1
+// A field is appended to the payload of an item.
+declare! {
+    payload, "payload",
+    shared_data: u64,
+    minor: 1,
     {
-        /// The shared data.
-        struct Shared: "shared" {
-            /// A number.
-            a: u64,
-        }
         /// A payload.
         struct Payload: "payload" {
             /// A number.
@@ -124,30 +91,35 @@ declare! { payload "payload" 1
             #[since = 1]
             b: u64,
         }
-    }
+    },
     {
         /// A kind.
         const KIND: ItemKind<Payload> = 1;
-    } {}
+    },
+    {},
 }
 
-declare! { other "other" 1 baseline "#define OTHERS_MAJOR\t1\n#define OTHERS_MINOR\t0\n"
-    {
-        /// The shared data.
-        struct Shared: "shared" {
-            /// A number.
-            a: u64,
-        }
-    } {} {}
+// The baseline is that of another pair.
+declare! {
+    other, "other",
+    shared_data: u64,
+    minor: 1,
+    baseline: "#define OTHERS_MAJOR\t1\n#define OTHERS_MINOR\t0\n",
+    {},
+    {},
+    {},
 }
 
-declare! { changed "changed" 1
-    baseline "#define CHANGED_MAJOR\t1\n#define CHANGED_MINOR\t0\n#define CHANGED_OWNER_VERSION_0\t0x0000000000000001ull\n#define CHANGED_PEER_VERSION_0\t0x0000000000000002ull\n"
-    {
-        /// The shared data.
-        struct Shared: "shared" {
-            /// A number.
-            a: u64,
-        }
-    } {} {}
+// Both hashes of the baseline differ from those of version 1.0 here.
+declare! {
+    changed, "changed",
+    shared_data: u64,
+    minor: 1,
+    baseline: "#define CHANGED_MAJOR\t1\n\
+        #define CHANGED_MINOR\t0\n\
+        #define CHANGED_OWNER_VERSION_0\t0x0000000000000001ull\n\
+        #define CHANGED_PEER_VERSION_0\t0x0000000000000002ull\n",
+    {},
+    {},
+    {},
 }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// What the drivers of refused/ share that declare a pair.
+
+/// Declares version 1.`$minor` of a pair in a module of its own. Its sides offer nothing.
+macro_rules! declare {
+    (
+        $module:ident, $name:literal,
+        shared_data: $Shared:ty,
+        minor: $minor:literal,
+        $(baseline: $baseline:literal,)?
+        { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* } $(,)?
+    ) => {
+        mod $module {
+            d2d::pair! {
+                /// The pair.
+                pub ThePair: $name {
+                    owner_data: (),
+                    peer_data: (),
+                    shared_data: $Shared,
+                    version: (1, $minor),
+                    $(baseline: $baseline,)?
+                }
+                structs { $($structs)* }
+                kinds { $($kinds)* }
+                codes { $($codes)* }
+                owner {
+                    /// Offers nothing.
+                    trait OwnerOps: "owner" {
+                        interface: OwnerInterface,
+                        caller: OwnerCaller,
+                        table: OwnerTable,
+                    }
+                }
+                peer {
+                    /// Offers nothing.
+                    trait PeerOps: "peer" {
+                        interface: PeerInterface,
+                        caller: PeerCaller,
+                        table: PeerTable,
+                    }
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// A peer with version 1.2 of the pair.
+
+include!("growing_pair.rs");
+include!("growing_1_1.rs");
+include!("peer.rs");
+
+/// Declares the pair and the module of the peer. `$shared_data` is what this version appends to the
+/// shared data.
+macro_rules! growing_peer_1_2 {
+    (name: $name:literal, cookie: $cookie:literal, shared_data: { $($shared_data:tt)* }) => {
+        growing_pair_1_1! {
+            minor: 2,
+            shared_data: { $($shared_data)* }
+            kinds: {
+                /// Three numbers.
+                #[since = 2]
+                const TRIPLE: ItemKind<[u64; 3]> = 3;
+            }
+            codes: {
+                /// Returns half its input.
+                #[since = 2]
+                const HALF: ControlCode<u64, u64> = 0x803;
+            }
+            operations: {
+                /// Returns `last` of the shared data, and sets it to 0.
+                fn clear(&self, link: &d2d::link::OwnerLink<GrowingPair>) -> Result<u64>;
+            }
+        }
+
+        growing_peer! {
+            name: $name,
+            cookie: $cookie,
+            data: { again: $cookie },
+            |link| {
+                link.context().with_shared(|shared| shared.last = $cookie);
+                expect(link.owner().last(), Ok($cookie))?;
+                expect(link.owner().clear(), Err(EOPNOTSUPP))
+            },
+        }
+    };
+}
