@@ -60,14 +60,9 @@ mkdir -p "$copies"
 
 # add_time COLUMN - adds the CPU time of this process's children since the last call to times[COLUMN], in 1/100 s
 add_time() {
-	local stat now
-	read -r stat <"/proc/$BASHPID/stat"
-	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are the
-	# times of the children.
-	read -ra stat <<<"${stat##*) }"
-	now=$((stat[13] + stat[14]))
-	times[$1]=$((${times[$1]-0} + now - ${time_before-0}))
-	time_before=$now
+	cpu_time
+	times[$1]=$((${times[$1]-0} + cpu_time - ${time_before-0}))
+	time_before=$cpu_time
 }
 
 # compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy, which must complain that the compiler

@@ -55,3 +55,14 @@ end_tree() {
 		end_tree "$pid"
 	done
 }
+
+# cpu_time - sets $cpu_time to the CPU time of the children of this shell that have ended, and of their children, in
+# 1/100 s
+cpu_time() {
+	local stat
+	read -r stat <"/proc/$BASHPID/stat"
+	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are the
+	# times of the children.
+	read -ra stat <<<"${stat##*) }"
+	cpu_time=$((stat[13] + stat[14]))
+}

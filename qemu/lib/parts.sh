@@ -59,13 +59,17 @@ failed_names() {
 		/^# / && (why == "" || /^[# ]*(FAIL: |not ok )/) { why = $0; sub(/^[# ]+/, "", why) }' "$1"
 }
 
-# part_now NAME CMD... - runs a part and shows its output. It turns the part's line of counts into a diagnostic line,
-# because the line of counts that total prints must be the only one.
+# part_now NAME CMD... - runs a part and shows its output, and how long it took. It turns the part's line of counts into
+# a diagnostic line, because the line of counts that total prints must be the only one.
 part_now() {
-	local name=$1 log status=0
+	local name=$1 log status=0 start=$SECONDS before
 	shift
 	log=$(mktemp)
+	cpu_time
+	before=$cpu_time
 	"$@" </dev/null | tee "$log" | sed -uE "s/^$counts_shape\$/# $name: &/" || status=1
+	cpu_time
+	echo "# $name: $((SECONDS - start)) s, CPU $(((cpu_time - before) / 100)) s"
 	add_counts "$name" "$log" "$status"
 	rm "$log"
 }
@@ -103,8 +107,12 @@ run_parts() {
 
 # run_part NAME - runs a part, and shows its results as they come
 run_part() {
+	local status=0
 	set -o pipefail
-	eval "${part_command[$1]}" </dev/null 2>&1 | tee "$part_logs/$1.log" | part_progress "$1"
+	eval "${part_command[$1]}" </dev/null 2>&1 | tee "$part_logs/$1.log" | part_progress "$1" || status=1
+	cpu_time
+	echo "$((cpu_time / 100))" >"$part_logs/$1.cpu"
+	return "$status"
 }
 
 # part_progress NAME - filters a part's output for the user. It lets through the result of each test, with the part's
@@ -124,7 +132,7 @@ job_ended() {
 		echo "== $name has failed:"
 		failed_results "$log"
 	fi
-	echo "== $name: $counts, $seconds s; running: ${job_name[*]}; left: ${left[*]}"
+	echo "== $name: $counts, $seconds s, CPU $(<"$part_logs/$name.cpu") s; running: ${job_name[*]}; left: ${left[*]}"
 }
 
 # failed_results LOG - prints the result line of each test that has failed, after the diagnostic lines before it, and
