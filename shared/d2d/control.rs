@@ -116,8 +116,20 @@ impl Directory {
     }
 }
 
-/// Refuses to open a file of module `M` before the initialization of the module has succeeded. Any
-/// context.
+/// Returns the state of the module into which this crate is linked. Any context.
+fn module_state() -> bindings::module_state {
+    // SAFETY: The module stays while its code runs. Another thread may change the state at the same
+    // time, so the read is volatile.
+    unsafe { (&raw const bindings::__this_module.state).read_volatile() }
+}
+
+/// Returns whether the initialization of this module is not over, or has just failed. Any context.
+pub(crate) fn is_loading() -> bool {
+    module_state() == bindings::module_state_MODULE_STATE_COMING
+}
+
+/// Refuses to open a file of this module before the initialization of the module has succeeded, in the
+/// name of `driver`. Any context.
 ///
 /// An open file holds a reference on the module, which keeps the kernel from unloading it. But if
 /// the initialization of the module fails, the kernel frees the module despite such references, and
@@ -126,14 +138,10 @@ impl Directory {
 /// # Errors
 ///
 /// `ENODEV` if the module is not live.
-fn check_loaded<M: ModuleMetadata>() -> Result {
-    let module = M::THIS_MODULE.as_ptr();
-    // SAFETY: `module` is the module to which this code belongs. Another thread may change the
-    // state at the same time, so the read is volatile.
-    let state = unsafe { (&raw const (*module).state).read_volatile() };
-    match state == bindings::module_state_MODULE_STATE_LIVE {
+pub(crate) fn check_loaded(driver: &CStr) -> Result {
+    match module_state() == bindings::module_state_MODULE_STATE_LIVE {
         true => Ok(()),
-        false => Err(refuse!(M::NAME, "module-is-loading", ENODEV)),
+        false => Err(refuse!(driver, "module-is-loading", ENODEV)),
     }
 }
 
@@ -275,7 +283,7 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
         // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
         // until the file is removed, which does not happen during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
-        match check_loaded::<M>().and_then(|()| F::open(source)) {
+        match check_loaded(M::NAME).and_then(|()| F::open(source)) {
             // SAFETY: `inode` and `file` are those that the kernel opens. The box is not moved
             // until `release` takes it back.
             Ok(opened) => unsafe {
@@ -511,7 +519,7 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     ///
     /// The file is that of a [`ControlFile`], and is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        match check_loaded::<M>() {
+        match check_loaded(M::NAME) {
             // SAFETY: `inode` and `file` are what the kernel opens.
             Ok(()) => unsafe { bindings::simple_open(inode, file) },
             Err(error) => error.to_errno(),

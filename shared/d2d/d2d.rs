@@ -26,6 +26,7 @@
 //!   them.
 //! - [`control`]: files in debugfs, by which user space controls a driver.
 //! - [`job`]: what a driver has run later or in another execution context.
+//! - [`device`]: character devices, by which user space uses a driver.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! The documentation of a function says where it may be called. *Any context* is each execution
@@ -46,6 +47,7 @@ pub mod control;
 pub mod control_code;
 pub mod data;
 pub mod declaration;
+pub mod device;
 pub mod driver;
 pub mod event;
 pub mod fingerprint;

@@ -10,6 +10,11 @@ use crate::{
     abi,
     adopt,
     control::Control,
+    device::{
+        self,
+        Device,
+        Devices, //
+    },
     event::{
         Event,
         Kind, //
@@ -260,6 +265,22 @@ impl<T: Driver> Handle<T> {
             .jobs
             .timer(context, move |timer| routine(&driver, timer))
     }
+
+    /// Makes a character device, whose open files are of type `F`; see [`device`]. Processes can open
+    /// it once the module is loaded. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Each with a line: `EBUSY` if there is a device of this name, `EINVAL` for its name, mode or
+    /// capability, `EDEADLK` in [`device::File::open`]. Without one: `ESHUTDOWN` if the driver is
+    /// leaving, `ENOMEM`.
+    pub fn device<F: device::File<Driver = Self>>(
+        &self,
+        settings: device::Settings,
+    ) -> Result<Device> {
+        let driver = self.clone();
+        self.0.devices.make::<F>(self.0.name, driver, settings)
+    }
 }
 
 impl<T: Driver> Deref for Handle<T> {
@@ -423,6 +444,8 @@ pub(crate) struct Shared<T: Driver> {
     worker: Atomic<usize>,
     #[pin]
     jobs: Jobs,
+    #[pin]
+    devices: Devices,
 }
 
 impl_has_work! {
@@ -458,7 +481,8 @@ impl<T: Driver> Shared<T> {
     ///
     /// # Safety
     ///
-    /// The driver's [jobs](Shared::jobs) are stopped before the text of its module is freed.
+    /// The driver's [jobs](Shared::jobs) are stopped, and its [devices](Shared::devices) removed, before
+    /// the text of its module is freed.
     pub(crate) unsafe fn new(name: &'static CStr, state: T) -> Result<Arc<Self>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -480,6 +504,8 @@ impl<T: Driver> Shared<T> {
                 worker: Atomic::new(0),
                 // SAFETY: The caller stops the jobs before the text of the module is freed.
                 jobs <- unsafe { Jobs::new() },
+                // SAFETY: The caller removes the devices before the text of the module is freed.
+                devices <- unsafe { Devices::new() },
             }),
             GFP_KERNEL,
         )
@@ -488,6 +514,11 @@ impl<T: Driver> Shared<T> {
     /// Returns the driver's jobs.
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.jobs
+    }
+
+    /// Returns the driver's devices.
+    pub(crate) fn devices(&self) -> &Devices {
+        &self.devices
     }
 
     /// Stores the handle that the owner returned when the driver was registered.

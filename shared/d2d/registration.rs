@@ -52,8 +52,8 @@ where
     ///
     /// The registration is dropped before the kernel frees the module's text.
     pub(crate) unsafe fn new<M: ModuleMetadata>(state: T) -> Result<Self> {
-        // SAFETY: Until there is a registration, there is no job. The registration stops the jobs
-        // when it is dropped.
+        // SAFETY: Until there is a registration, there is no job and no device. The registration stops
+        // the jobs and removes the devices when it is dropped.
         let shared = unsafe { Shared::new(M::NAME, state) }
             .map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
@@ -107,6 +107,8 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
+        // Nobody has an open file: it would keep the module.
+        self.shared.devices().close();
         // A job that restarts itself would run until it is stopped.
         self.shared.jobs().close();
         // Before the jobs and the work item are awaited: they may wait for an event or a request of
@@ -126,6 +128,9 @@ impl<T: Driver> Drop for Registration<T> {
             // `struct d2d_driver` in `d2d.h`). So keep what the routines use.
             core::mem::forget(self.shared.clone());
         }
+        // Last: this waits for whoever opens a miscellaneous device, also of another module, and so
+        // perhaps for something of this driver. Now there is nothing left to wait for.
+        self.shared.devices().remove();
     }
 }
 

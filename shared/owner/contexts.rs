@@ -22,6 +22,10 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     data::Sizes,
+    device::{
+        self,
+        Device, //
+    },
     handler::Handler,
     interface::{
         Binding,
@@ -224,6 +228,21 @@ impl<'a, O: Owner> Contexts<'a, O> {
         })
     }
 
+    /// Makes a character device of the owner, whose open files are of type `F`; see [`d2d::device`].
+    /// Processes can open it once the module is loaded. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`d2d::driver::Handle::device`].
+    pub fn device<F: device::File<Driver = Handle<O>>>(
+        &self,
+        settings: device::Settings,
+    ) -> Result<Device> {
+        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let devices = self.server.devices();
+        devices.make::<F>(self.server.name(), Handle { seats, server }, settings)
+    }
+
     /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any
     /// context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
@@ -257,6 +276,26 @@ impl<'a, O: Owner> Contexts<'a, O> {
     /// are fewer contexts. Any context.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
+    }
+}
+
+/// A reference to the owner, which open files of its [devices](d2d::device) get.
+pub struct Handle<O: Owner> {
+    seats: Arc<Seats<O>>,
+    server: Arc<Server>,
+}
+
+impl<O: Owner> Clone for Handle<O> {
+    fn clone(&self) -> Self {
+        let (seats, server) = (self.seats.clone(), self.server.clone());
+        Self { seats, server }
+    }
+}
+
+impl<O: Owner> Handle<O> {
+    /// Returns the contexts. Any context.
+    pub fn contexts(&self) -> Contexts<'_, O> {
+        Contexts::new(&self.seats, &self.server)
     }
 }
 

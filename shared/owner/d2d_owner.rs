@@ -63,6 +63,7 @@ mod tracing;
 pub use config::Config;
 pub use contexts::{
     Contexts,
+    Handle,
     Owner,
     Peer, //
 };

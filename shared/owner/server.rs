@@ -27,6 +27,7 @@ use crate::{
 };
 use d2d::{
     abi,
+    device::Devices,
     event::Event,
     fields,
     job::Jobs,
@@ -88,6 +89,9 @@ pub(crate) struct Server {
     /// The owner's own jobs.
     #[pin]
     jobs: Jobs,
+    /// The owner's own devices.
+    #[pin]
+    devices: Devices,
 }
 
 impl Server {
@@ -99,8 +103,8 @@ impl Server {
     ///
     /// # Safety
     ///
-    /// Once [`Server::jobs`] was called, [`Server::strike_off`] is called before the owner's text is
-    /// freed.
+    /// Once [`Server::jobs`] or [`Server::devices`] was called, [`Server::strike_off`] is called before
+    /// the owner's text is freed.
     pub(crate) unsafe fn new(
         name: &'static CStr,
         config: Config,
@@ -121,6 +125,8 @@ impl Server {
                 timer <- new_delayed_work!("d2d::Server::timer"),
                 // SAFETY: The caller promises to stop the jobs.
                 jobs <- unsafe { Jobs::new() },
+                // SAFETY: The caller promises to remove the devices.
+                devices <- unsafe { Devices::new() },
             }),
             GFP_KERNEL,
         )
@@ -143,10 +149,17 @@ impl Server {
         &self.jobs
     }
 
+    /// Returns the owner's own devices.
+    pub(crate) fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
     /// Stops the owner's jobs, closes its events, cancels its requests and unregisters its driver
     /// object, which [`Server::enrol`] has registered. Then expels all drivers that are still
-    /// registered. May sleep.
+    /// registered, and removes the owner's devices. May sleep.
     pub(crate) fn strike_off(&self) {
+        // Nobody has an open file: it would keep the module.
+        self.devices.close();
         // A job that restarts itself would run until it is stopped.
         self.jobs.close();
         let driver = own_handle();
@@ -157,6 +170,8 @@ impl Server {
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_left();
+        // Last, as in the registration of a peer: this may wait for something of the drivers.
+        self.devices.remove();
     }
 
     /// Expels all drivers that are still registered while the owner is unloaded. Their modules do

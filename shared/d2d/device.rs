@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Character devices, by which user space uses a driver: it opens `/dev/NAME`, reads, writes, polls
+//! and calls `ioctl`.
+//!
+//! A driver implements [`File`] for what a process has opened, and makes the device by
+//! [`Handle::device`](crate::driver::Handle::device), or the method of the same name of an owner's
+//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. Devices work under
+//! kernel lockdown, which makes debugfs useless.
+//!
+//! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
+//! value of an open file ([`File`]) belongs to the file, and is dropped when the file is closed, also
+//! if the device was [removed](Device::remove) before. From the removal on, the library calls no
+//! function of the value any more: calls of processes fail with `ENODEV`, and `poll` reports
+//! `POLLHUP`. The library removes a device when its driver leaves.
+//!
+//! A call can wait for something by [`Call::wait`], which a signal ends. It can also be left pending
+//! ([`Call::pend`]): the driver keeps a [`Pended`], and any thread or interrupt completes it. The
+//! pended call is cancelled when its [`Answer`] is dropped. A call that waits for the answer drops it
+//! when a signal comes. A file that keeps the answer for a later `read` drops it when the file is
+//! closed.
+//!
+//! ```ignore
+//! struct Ticks;
+//!
+//! impl device::File for Ticks {
+//!     type Driver = Handle<Clock>;
+//!
+//!     fn open(_clock: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
+//!         Ok(Ticks)
+//!     }
+//!
+//!     // Waits for a tick, and returns its number as 8 bytes.
+//!     fn read(&self, clock: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
+//!         let tick = call.wait(|| clock.next_tick())?;
+//!         to.write(&tick)
+//!     }
+//! }
+//!
+//! let device = driver.device::<Ticks>(device::Settings::new(c"clock"))?;
+//! // Later, in any context, after there is a tick:
+//! device.wake();
+//! ```
+
+mod call;
+mod node;
+mod pended;
+
+pub use call::{
+    Argument,
+    Call,
+    Opening,
+    Ready, //
+};
+pub use pended::{
+    Answer,
+    Pended, //
+};
+
+use crate::refuse;
+use call::Change;
+use kernel::{
+    prelude::*,
+    static_lock_class,
+    sync::{
+        new_mutex,
+        new_spinlock_irq,
+        poll::PollCondVarBox,
+        Arc,
+        Mutex,
+        SpinLockIrq, //
+    },
+    uaccess::{
+        UserSliceReader,
+        UserSliceWriter, //
+    }, //
+};
+use node::Node;
+
+/// What a process has opened: each open file of a device has a value of this type.
+///
+/// Several threads may call its functions at the same time. All are called in process context, and may
+/// sleep. They should end when a signal comes, as [`Call::wait`] does; otherwise the process cannot
+/// be killed. A process gets the errno that a function returns; an error that only the kernel
+/// understands, such as `ENOTSUPP`, becomes another one.
+pub trait File: Sized + Send + Sync + 'static {
+    /// The driver: [`Handle<T>`](crate::driver::Handle) of a peer `T`, or `d2d_owner::Handle<O>` of
+    /// an owner `O`.
+    type Driver: Clone + Send + Sync + 'static;
+
+    /// Called when a process opens the device, after the library has checked whether it may.
+    ///
+    /// The kernel holds a lock of all its miscellaneous devices during the call. So the function must
+    /// not wait for anything that may take long, nor make or remove a device.
+    fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error>;
+
+    /// Called when a process reads. The process gets what was written to `to`, if this returns
+    /// success. Nothing written means the end of the file.
+    fn read(&self, _driver: &Self::Driver, _call: &Call<'_>, _to: &mut UserSliceWriter) -> Result {
+        Err(EINVAL)
+    }
+
+    /// Called when a process writes. The process learns how many bytes were taken from `from`, if this
+    /// returns success.
+    fn write(
+        &self,
+        _driver: &Self::Driver,
+        _call: &Call<'_>,
+        _from: &mut UserSliceReader,
+    ) -> Result {
+        Err(EINVAL)
+    }
+
+    /// Called when a process calls `ioctl`, also for a process of 32 bits on a kernel of 64 bits: a
+    /// structure that the argument points to must have the same layout in both. The process gets the
+    /// value that is returned, at most `i32::MAX`.
+    fn ioctl(
+        &self,
+        _driver: &Self::Driver,
+        _call: &Call<'_>,
+        _command: u32,
+        _argument: Argument,
+    ) -> Result<u32> {
+        Err(ENOTTY)
+    }
+
+    /// Called when a process polls; returns whether [`read`](File::read) and [`write`](File::write)
+    /// would return at once. When that changes, the driver calls [`Device::wake`].
+    fn poll(&self, _driver: &Self::Driver) -> Ready {
+        Ready::ALWAYS
+    }
+}
+
+/// Name of a device, and who may open it.
+#[derive(Clone, Copy)]
+pub struct Settings {
+    name: &'static CStr,
+    mode: u16,
+    capability: Option<u32>,
+}
+
+impl Settings {
+    /// Settings of the device `/dev/NAME`, which only root can open (mode 0600). A name has 1 to 63
+    /// bytes, which are visible ASCII characters other than `/` and `!`; `.` and `..` are no names.
+    pub const fn new(name: &'static CStr) -> Self {
+        Self {
+            name,
+            mode: 0o600,
+            capability: None,
+        }
+    }
+
+    /// Gives the file in `/dev` another mode: 1 to 0777. On a system without devtmpfs, whoever makes
+    /// the file decides about the mode.
+    pub const fn mode(self, mode: u16) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Only processes that have this capability (`CAP_...` in `linux/capability.h`) in the initial
+    /// user namespace may open the device, whatever its mode. Others get `EPERM`.
+    pub const fn capability(self, capability: u32) -> Self {
+        Self {
+            capability: Some(capability),
+            ..self
+        }
+    }
+}
+
+/// A device of a driver. Dropping it does not remove the device.
+#[derive(Clone)]
+pub struct Device(Arc<Inner>);
+
+impl Device {
+    /// Makes each call that waits by [`Call::wait`] look again, and each poll of the device. Call it
+    /// after the change that they wait for. Any context.
+    ///
+    /// All open files of the device share their waiters, so a call can also find that nothing has
+    /// changed for it.
+    pub fn wake(&self) {
+        self.0.wake();
+    }
+
+    /// Removes the device, for example because the hardware is gone. Does not wait: functions of open
+    /// files that are running go on, but [`Call::wait`] returns `ENODEV`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EDEADLK` in [`File::open`].
+    pub fn remove(&self) -> Result {
+        node::check_not_in_open(self.0.driver)?;
+        self.0.remove();
+        Ok(())
+    }
+}
+
+/// A device, as its driver, the kernel and the open files share it.
+#[pin_data]
+struct Inner {
+    /// Name of the driver.
+    driver: &'static CStr,
+    settings: Settings,
+    #[pin]
+    node: Node,
+    #[pin]
+    change: SpinLockIrq<Change>,
+    /// Threads that wait for a change of `change`. Open files keep the device, so the waiters of an
+    /// open file outlive it.
+    waiters: PollCondVarBox,
+    /// What opens the device; `None` once the device is removed, because it has a reference to the
+    /// driver, which may have one to the device. The lock is not held while the driver runs.
+    #[pin]
+    opener: Mutex<Option<Arc<dyn Opener>>>,
+}
+
+impl Inner {
+    fn new(
+        driver: &'static CStr,
+        settings: Settings,
+        opener: Arc<dyn Opener>,
+    ) -> Result<Arc<Self>> {
+        let waiters = PollCondVarBox::new(c"d2d::Device::waiters", static_lock_class!())?;
+        Arc::pin_init(
+            pin_init!(Self {
+                driver,
+                settings,
+                node <- Node::new(settings),
+                change <- new_spinlock_irq!(Change::new(), "d2d::Device::change"),
+                waiters,
+                opener <- new_mutex!(Some(opener), "d2d::Device::opener"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Changes what the waiters wait for, and wakes them. Any context.
+    fn change(&self, f: impl FnOnce(&mut Change)) {
+        f(&mut self.change.lock());
+        self.waiters.notify_all();
+    }
+
+    /// See [`Device::wake`]. Any context.
+    fn wake(&self) {
+        self.change(|change| change.count = change.count.wrapping_add(1));
+    }
+
+    /// Whether the device was removed. Any context.
+    fn is_removed(&self) -> bool {
+        self.change.lock().is_removed
+    }
+
+    /// Makes calls fail from here on, and ends those that wait. Any context.
+    fn close(&self) {
+        self.change(|change| change.is_removed = true);
+    }
+
+    /// Removes the device. May sleep.
+    fn remove(&self) {
+        self.close();
+        self.node.deregister();
+        let opener = self.opener.lock().take();
+        drop(opener);
+    }
+}
+
+/// The devices of a driver.
+#[doc(hidden)]
+#[pin_data]
+pub struct Devices {
+    #[pin]
+    made: Mutex<Made>,
+}
+
+struct Made {
+    /// Whether the driver is leaving. No device is made any more.
+    is_closed: bool,
+    devices: KVec<Arc<Inner>>,
+}
+
+impl Devices {
+    /// Makes an empty list of devices.
+    ///
+    /// # Safety
+    ///
+    /// The caller must call [`Devices::remove`] before the kernel frees the text of the driver's
+    /// module.
+    pub unsafe fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            made <- new_mutex!(
+                Made {
+                    is_closed: false,
+                    devices: KVec::new(),
+                },
+                "d2d::Devices::made"
+            ),
+        })
+    }
+
+    /// Makes a device of the driver called `name`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Handle::device`](crate::driver::Handle::device).
+    pub fn make<F: File>(
+        &self,
+        name: &'static CStr,
+        driver: F::Driver,
+        settings: Settings,
+    ) -> Result<Device> {
+        node::check_not_in_open(name)?;
+        settings.check(name)?;
+        let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
+        let device = Device(Inner::new(name, settings, opener)?);
+        // Listed first: whoever empties the list waits for the registration, or prevents it. The lock
+        // of the list is not held meanwhile, as a process that opens the device may need it.
+        {
+            let mut made = self.made.lock();
+            if made.is_closed {
+                return Err(ESHUTDOWN);
+            }
+            // Forget devices that were removed: a device without an opener is not registered.
+            made.devices.retain(|device| device.opener.lock().is_some());
+            made.devices.push(device.0.clone(), GFP_KERNEL)?;
+        }
+        if let Err(error) = Node::register(&device.0) {
+            device.0.remove();
+            return Err(error);
+        }
+        Ok(device)
+    }
+
+    /// Makes calls of processes fail from here on, and ends those that wait. May sleep.
+    pub fn close(&self) {
+        let mut made = self.made.lock();
+        made.is_closed = true;
+        for device in &made.devices {
+            device.close();
+        }
+    }
+
+    /// Removes all devices. May sleep.
+    pub fn remove(&self) {
+        self.close();
+        let devices = core::mem::take(&mut self.made.lock().devices);
+        for device in &devices {
+            device.remove();
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the settings of a device of the driver called `driver`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`.
+    fn check(&self, driver: &'static CStr) -> Result {
+        let name = self.name.to_bytes();
+        let is_visible = |byte: &u8| byte.is_ascii_graphic() && !b"/!".contains(byte);
+        if !(1..=63).contains(&name.len())
+            || !name.iter().all(is_visible)
+            || matches!(name, b"." | b"..")
+        {
+            return Err(refuse!(driver, "bad-device-name", EINVAL));
+        }
+        if !(1..=0o777).contains(&self.mode) {
+            return Err(refuse!(driver, "bad-device-mode", EINVAL, name: self.name));
+        }
+        if self
+            .capability
+            .is_some_and(|number| number > kernel::bindings::CAP_LAST_CAP)
+        {
+            return Err(refuse!(driver, "bad-device-capability", EINVAL, name: self.name));
+        }
+        Ok(())
+    }
+}
+
+/// What opens a device, whatever the type of its files.
+trait Opener: Send + Sync {
+    fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Calls>>;
+}
+
+struct OpenerOf<F: File> {
+    driver: F::Driver,
+}
+
+impl<F: File> Opener for OpenerOf<F> {
+    fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Calls>> {
+        let driver = self.driver.clone();
+        let file = F::open(&self.driver, opening);
+        Ok(Arc::pin_init(
+            try_pin_init!(CallsOf::<F> { driver, file <- file }),
+            GFP_KERNEL,
+        )?)
+    }
+}
+
+/// What the library calls for an open file, whatever its type.
+trait Calls: Send + Sync {
+    fn read(&self, call: &Call<'_>, to: &mut UserSliceWriter) -> Result;
+    fn write(&self, call: &Call<'_>, from: &mut UserSliceReader) -> Result;
+    fn ioctl(&self, call: &Call<'_>, command: u32, argument: Argument) -> Result<u32>;
+    fn poll(&self) -> Ready;
+}
+
+#[pin_data]
+struct CallsOf<F: File> {
+    driver: F::Driver,
+    #[pin]
+    file: F,
+}
+
+impl<F: File> Calls for CallsOf<F> {
+    fn read(&self, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
+        self.file.read(&self.driver, call, to)
+    }
+
+    fn write(&self, call: &Call<'_>, from: &mut UserSliceReader) -> Result {
+        self.file.write(&self.driver, call, from)
+    }
+
+    fn ioctl(&self, call: &Call<'_>, command: u32, argument: Argument) -> Result<u32> {
+        self.file.ioctl(&self.driver, call, command, argument)
+    }
+
+    fn poll(&self) -> Ready {
+        self.file.poll(&self.driver)
+    }
+}
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A call of a process, as the functions of an open file see it.
+
+use super::{
+    Answer,
+    Device,
+    Inner,
+    Pended, //
+};
+use crate::trace::report_memory;
+use kernel::{
+    bindings,
+    ffi::c_ulong,
+    prelude::*,
+    sync::Arc,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    }, //
+};
+
+/// What the waiters of a device wait for.
+pub(super) struct Change {
+    /// How often the driver has called [`Device::wake`].
+    pub(super) count: u64,
+    pub(super) is_removed: bool,
+}
+
+impl Change {
+    pub(super) const fn new() -> Self {
+        Self {
+            count: 0,
+            is_removed: false,
+        }
+    }
+}
+
+/// An open file that a process is about to get.
+pub struct Opening<'a> {
+    pub(super) device: &'a Arc<Inner>,
+    pub(super) may_write: bool,
+}
+
+impl Opening<'_> {
+    /// Returns the device.
+    pub fn device(&self) -> Device {
+        Device(self.device.clone())
+    }
+
+    /// Returns whether the process opens the device for writing.
+    pub fn may_write(&self) -> bool {
+        self.may_write
+    }
+}
+
+/// A call of a process.
+pub struct Call<'a> {
+    pub(super) device: &'a Arc<Inner>,
+    pub(super) may_write: bool,
+    pub(super) is_nonblocking: bool,
+}
+
+impl Call<'_> {
+    /// Returns whether the file was opened for writing. The kernel checks this before it calls
+    /// [`File::write`](super::File::write), but not before [`File::ioctl`](super::File::ioctl).
+    pub fn may_write(&self) -> bool {
+        self.may_write
+    }
+
+    /// Returns whether the call must not wait (`O_NONBLOCK`).
+    pub fn is_nonblocking(&self) -> bool {
+        self.is_nonblocking
+    }
+
+    /// Waits until `ready` returns a value, and returns it. Calls `ready` at once, and after each
+    /// [`Device::wake`]. `ready` may sleep. May sleep; a signal ends the wait.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if the call must not wait, `ERESTARTSYS` if a signal came, `ENODEV` if the device was
+    /// removed.
+    pub fn wait<R>(&self, mut ready: impl FnMut() -> Option<R>) -> Result<R> {
+        let mut is_interrupted = false;
+        loop {
+            let seen = {
+                let change = self.device.change.lock();
+                if change.is_removed {
+                    return Err(ENODEV);
+                }
+                change.count
+            };
+            if let Some(value) = ready() {
+                return Ok(value);
+            }
+            if self.is_nonblocking {
+                return Err(EAGAIN);
+            }
+            // A signal comes second: `ready` may have found what the last change was about.
+            if is_interrupted {
+                return Err(ERESTARTSYS);
+            }
+            let mut change = self.device.change.lock();
+            // Also if nothing is to be waited for, because changes may come faster than `ready` returns.
+            is_interrupted = kernel::current!().signal_pending();
+            while change.count == seen && !change.is_removed && !is_interrupted {
+                is_interrupted = self.device.waiters.wait_interruptible(&mut change);
+            }
+        }
+    }
+
+    /// Makes a pending call with an answer of type `A`: the driver keeps the [`Pended`] and completes
+    /// it later, and this call, or a later one of the same file, waits for the [`Answer`]. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, with a line.
+    pub fn pend<A: Send + Unpin + 'static>(&self) -> Result<(Answer<A>, Pended<A>)> {
+        super::pended::new(self.device.clone())
+            .map_err(|error| report_memory(self.device.driver, error))
+    }
+}
+
+/// Whether a process can read and write without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// [`File::read`](super::File::read) would not wait.
+    pub read: bool,
+    /// [`File::write`](super::File::write) would not wait.
+    pub write: bool,
+}
+
+impl Ready {
+    /// Neither would wait.
+    pub const ALWAYS: Self = Self {
+        read: true,
+        write: true,
+    };
+
+    /// Returns the flags of `poll`.
+    pub(super) fn flags(self) -> u32 {
+        let mut flags = 0;
+        if self.read {
+            flags |= bindings::POLLIN | bindings::POLLRDNORM;
+        }
+        if self.write {
+            flags |= bindings::POLLOUT | bindings::POLLWRNORM;
+        }
+        flags
+    }
+}
+
+/// The argument of an `ioctl`.
+#[derive(Clone, Copy)]
+pub struct Argument {
+    pub(super) value: c_ulong,
+    /// The size that the command encodes.
+    pub(super) size: usize,
+}
+
+impl Argument {
+    /// Returns the argument as a number.
+    pub fn value(&self) -> usize {
+        self.value
+    }
+
+    /// Returns the memory of the process that the argument points to. It is as large as the command
+    /// says (`_IOC_SIZE`), so empty for a command that was made by `_IO`.
+    pub fn slice(&self) -> UserSlice {
+        UserSlice::new(UserPtr::from_addr(self.value), self.size)
+    }
+}

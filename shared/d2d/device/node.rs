@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device as the kernel has it, and the functions that the kernel calls.
+//!
+//! It is a miscellaneous device. The kernel crate's `miscdevice` does not serve: it has no `poll`,
+//! its registration cannot reach a driver, and it sets neither the mode of the file in `/dev` nor a
+//! name in a way that refuses an existing one with one line.
+//!
+//! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
+//! device. So [`open`] takes no lock that is held around these.
+//!
+//! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
+
+use super::{
+    Argument,
+    Call,
+    Calls,
+    Inner,
+    Opening,
+    Settings, //
+};
+use crate::{
+    control,
+    refuse,
+    trace::report_memory, //
+};
+use kernel::{
+    bindings,
+    container_of,
+    error::to_result,
+    ffi::{
+        c_char,
+        c_int,
+        c_long,
+        c_uint,
+        c_ulong,
+        c_void, //
+    },
+    fs::{
+        file,
+        File, //
+    },
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        new_mutex,
+        poll::PollTable,
+        Arc,
+        ArcBorrow,
+        Mutex, //
+    },
+    task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    types::Opaque,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    }, //
+};
+
+/// Address of the task that opens a device of this module, or 0. There is at most one, because of
+/// `misc_mtx`. It is only compared.
+static OPENER: Atomic<usize> = Atomic::new(0);
+
+/// Refuses to register or deregister a device in [`open`], where the kernel holds `misc_mtx`.
+///
+/// # Errors
+///
+/// `EDEADLK`.
+pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
+    // A task finds its own address only if it has stored the address itself.
+    match OPENER.load(Relaxed) == Task::current_raw() as usize {
+        false => Ok(()),
+        true => Err(refuse!(driver, "device-in-open", EDEADLK)),
+    }
+}
+
+/// The kernel's part of a device.
+#[pin_data]
+pub(super) struct Node {
+    #[pin]
+    misc: Opaque<bindings::miscdevice>,
+    /// Whether `misc` is registered. The lock is held while that changes.
+    #[pin]
+    is_registered: Mutex<bool>,
+}
+
+// SAFETY: Any thread may register and deregister a device.
+unsafe impl Send for Node {}
+// SAFETY: `misc` is written only before it is registered, and by the kernel under a lock.
+unsafe impl Sync for Node {}
+
+impl Node {
+    pub(super) fn new(settings: &Settings) -> impl PinInit<Self> {
+        let misc = bindings::miscdevice {
+            minor: bindings::MISC_DYNAMIC_MINOR as c_int,
+            name: settings.name.as_char_ptr(),
+            fops: &raw const OPERATIONS.0,
+            mode: settings.mode,
+            ..pin_init::zeroed()
+        };
+        pin_init!(Self {
+            misc: Opaque::new(misc),
+            is_registered <- new_mutex!(false, "d2d::Device::is_registered"),
+        })
+    }
+
+    /// Registers the device, unless it was removed. From then on, processes can open it. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the device was removed, `EBUSY` if there is a device of its name, or those of
+    /// `misc_register()`.
+    pub(super) fn register(device: &Arc<Inner>) -> Result {
+        let mut is_registered = device.node.is_registered.lock();
+        if device.is_removed() {
+            return Err(ESHUTDOWN);
+        }
+        let (driver, name) = (device.driver, device.settings.name);
+        // If misc_register() finds the name taken, it prints a stack trace. It returns EEXIST, which a
+        // module must not return while it is loaded: that errno says that the module is loaded already.
+        if is_taken(name) {
+            return Err(refuse!(driver, "device-exists", EBUSY, name: name));
+        }
+        // SAFETY: The structure is initialized and pinned. `Devices` has a reference to the device,
+        // which it drops after `deregister`.
+        match to_result(unsafe { bindings::misc_register(device.node.misc.get()) }) {
+            Ok(()) => *is_registered = true,
+            Err(ENOMEM) => return Err(ENOMEM),
+            Err(error) => return Err(refuse!(driver, "device-not-registered", error, name: name)),
+        }
+        Ok(())
+    }
+
+    /// Deregisters the device, if it is registered. No thread is in [`open`] for the device when this
+    /// returns. May sleep.
+    pub(super) fn deregister(&self) {
+        let mut is_registered = self.is_registered.lock();
+        if !core::mem::take(&mut *is_registered) {
+            return;
+        }
+        // SAFETY: The device is registered.
+        unsafe { bindings::misc_deregister(self.misc.get()) };
+        // If loading the module has failed, the kernel frees the module despite references. So wait
+        // for processes that have tried to open the device: they got an error, and are about to put
+        // their references. The other reference is that of the initialization.
+        let references = || {
+            // SAFETY: The module is the one to which this code belongs.
+            unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
+        };
+        while control::is_loading() && references() > 1 {
+            fsleep(Delta::from_millis(1));
+        }
+    }
+}
+
+/// Returns whether there is a miscellaneous device of this name: whether its class in sysfs has the
+/// entry that `misc_register()` would make. May sleep.
+fn is_taken(name: &CStr) -> bool {
+    // SAFETY: The directory of `kernel_kobj` and its parent, the root of sysfs, are made at boot and
+    // never removed. Each name is a string. Each entry that was found has a reference, which is put
+    // once, after the search in it.
+    unsafe {
+        let mut entry = (*(*bindings::kernel_kobj).sd).__parent;
+        bindings::kernfs_get(entry);
+        for part in [c"class", c"misc", name] {
+            let directory = entry;
+            entry =
+                bindings::kernfs_find_and_get_ns(directory, part.as_char_ptr(), core::ptr::null());
+            bindings::kernfs_put(directory);
+            if entry.is_null() {
+                return false;
+            }
+        }
+        bindings::kernfs_put(entry);
+        true
+    }
+}
+
+/// An open file.
+pub(super) struct OpenFile {
+    device: Arc<Inner>,
+    calls: Arc<dyn Calls>,
+}
+
+/// The most bytes of a read or a write: `MAX_RW_COUNT` of the kernel, which it enforces before it calls
+/// a device.
+const MOST: usize = i32::MAX as usize & !(bindings::PAGE_SIZE - 1);
+
+impl OpenFile {
+    /// Opens a file of the device.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the device was removed or the module is not loaded yet, `EPERM` if the calling
+    /// process lacks the capability, `ENOMEM`, and those of the driver.
+    pub(super) fn new(device: ArcBorrow<'_, Inner>, may_write: bool) -> Result<Self> {
+        control::check_loaded(device.driver)?;
+        if let Some(number) = device.settings.capability {
+            // SAFETY: `Settings::check` has checked the number.
+            if !unsafe { bindings::capable(number as c_int) } {
+                return Err(EPERM);
+            }
+        }
+        let opener = device.opener.lock().clone();
+        let opener = opener.filter(|_| !device.is_removed()).ok_or(ENODEV)?;
+        let device = Arc::from(device);
+        let opening = Opening {
+            device: &device,
+            may_write,
+        };
+        let calls = opener
+            .open(&opening)
+            .map_err(|error| report_memory(device.driver, error))?;
+        Ok(Self { device, calls })
+    }
+
+    fn call(&self, flags: u32) -> Result<Call<'_>> {
+        if self.device.is_removed() {
+            return Err(ENODEV);
+        }
+        Ok(Call {
+            device: &self.device,
+            may_write: may_write(flags),
+            is_nonblocking: flags & file::flags::O_NONBLOCK != 0,
+        })
+    }
+
+    /// Reads, and returns how many bytes were written to `to`.
+    pub(super) fn read(&self, flags: u32, to: UserPtr, length: usize) -> Result<usize> {
+        let length = length.min(MOST);
+        let mut writer = UserSlice::new(to, length).writer();
+        let call = self.call(flags)?;
+        self.calls.read(&call, &mut writer)?;
+        // The driver may have put another writer there.
+        Ok(length.saturating_sub(writer.len()))
+    }
+
+    /// Writes, and returns how many bytes of `from` were taken.
+    pub(super) fn write(&self, flags: u32, from: UserPtr, length: usize) -> Result<usize> {
+        let length = length.min(MOST);
+        let mut reader = UserSlice::new(from, length).reader();
+        let call = self.call(flags)?;
+        self.calls.write(&call, &mut reader)?;
+        Ok(length.saturating_sub(reader.len()))
+    }
+
+    pub(super) fn ioctl(&self, flags: u32, command: u32, value: c_ulong) -> Result<u32> {
+        let size = kernel::ioctl::_IOC_SIZE(command);
+        let call = self.call(flags)?;
+        let returned = self.calls.ioctl(&call, command, Argument { value, size })?;
+        Ok(returned.min(i32::MAX as u32))
+    }
+
+    /// Returns the flags of `poll`.
+    pub(super) fn poll(&self) -> u32 {
+        match self.device.is_removed() {
+            true => bindings::POLLHUP | bindings::POLLERR,
+            false => self.calls.poll().flags(),
+        }
+    }
+}
+
+fn may_write(flags: u32) -> bool {
+    flags & file::flags::O_ACCMODE != file::flags::O_RDONLY
+}
+
+/// Converts an error to what a process may get. An errno that makes the kernel restart a system call
+/// has that effect only if a signal is pending; otherwise the process would see the number.
+pub(super) fn errno(error: Error, signal_pending: bool) -> c_int {
+    let shown = match error.to_errno() {
+        errno if errno > -512 => return errno,
+        _ if error == ERESTARTSYS || error == ERESTARTNOINTR || error == ERESTARTNOHAND => {
+            match signal_pending {
+                true => error,
+                false => EINTR,
+            }
+        }
+        _ if error == ERESTART_RESTARTBLOCK => EINTR,
+        _ if error == ENOIOCTLCMD => ENOTTY,
+        _ if error == ENOTSUPP => EOPNOTSUPP,
+        _ => EIO,
+    };
+    shown.to_errno()
+}
+
+/// As [`errno`], for the calling process.
+fn returned(error: Error) -> c_int {
+    errno(error, kernel::current!().signal_pending())
+}
+
+/// The functions that the kernel calls for the devices of this module.
+struct Operations(bindings::file_operations);
+
+// SAFETY: The structure is constant.
+unsafe impl Sync for Operations {}
+
+/// This crate is linked into each module, so `__this_module` is the driver's module. An open file holds a
+/// reference on it, so the kernel frees neither the functions nor this structure while one is open.
+static OPERATIONS: Operations = Operations(bindings::file_operations {
+    owner: &raw mut bindings::__this_module,
+    open: Some(open),
+    read: Some(read),
+    write: Some(write),
+    unlocked_ioctl: Some(ioctl),
+    // A pointer of a process of 32 bits becomes one of 64 bits.
+    compat_ioctl: bindings::compat_ptr_ioctl,
+    poll: Some(poll),
+    release: Some(release),
+    ..pin_init::zeroed()
+});
+
+/// # Safety
+///
+/// `inode` and `file` are those of a device that [`Node::register`] has registered, and that is not
+/// deregistered during the call.
+unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: `misc_open()` has stored the address of the `miscdevice` there. It is the field of an
+    // `Inner` in an `Arc`, to which `Devices` keeps a reference until the device is deregistered.
+    let device: ArcBorrow<'_, Inner> = unsafe {
+        let misc = (*file).private_data.cast::<bindings::miscdevice>();
+        let node = container_of!(Opaque::cast_from(misc), Node, misc);
+        ArcBorrow::from_raw(container_of!(node, Inner, node))
+    };
+    // SAFETY: `file` is the file that the kernel opens. No process has it yet.
+    let may_write = may_write(unsafe { File::from_raw_file(file) }.flags());
+    OPENER.store(Task::current_raw() as usize, Relaxed);
+    let opened = OpenFile::new(device, may_write).and_then(|opened| {
+        KBox::new(opened, GFP_KERNEL).map_err(|error| report_memory(device.driver, error.into()))
+    });
+    // From here on, no code of the driver runs.
+    OPENER.store(0, Relaxed);
+    match opened {
+        // SAFETY: `inode` and `file` are those that the kernel opens. `release` takes the box back.
+        Ok(opened) => unsafe {
+            (*file).private_data = KBox::into_raw(opened).cast();
+            // A stream has no position, so calls of several threads do not wait for its lock.
+            bindings::stream_open(inode, file)
+        },
+        Err(error) => returned(error),
+    }
+}
+
+// Threads share an open file.
+const _: fn() = || {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<OpenFile>();
+};
+
+/// Returns an open file, and its flags.
+///
+/// # Safety
+///
+/// [`open`] has opened `file`, and [`release`] is not called before the last use of the result.
+unsafe fn opened<'a>(file: *mut bindings::file) -> (&'a OpenFile, u32) {
+    // SAFETY: `open` has stored the address of the box there. Only `release` frees it. The file is a stream, so
+    // it has no position that a thread could use without its lock.
+    unsafe {
+        (
+            &*(*file).private_data.cast::<OpenFile>(),
+            File::from_raw_file(file).flags(),
+        )
+    }
+}
+
+/// # Safety
+///
+/// [`open`] has opened `file`, and [`release`] is not called before this returns.
+unsafe extern "C" fn read(
+    file: *mut bindings::file,
+    buffer: *mut c_char,
+    length: usize,
+    _offset: *mut bindings::loff_t,
+) -> isize {
+    // SAFETY: The caller says the same.
+    let (opened, flags) = unsafe { opened(file) };
+    let to = UserPtr::from_ptr(buffer.cast::<c_void>());
+    opened
+        .read(flags, to, length)
+        .map_or_else(|error| returned(error) as isize, |count| count as isize)
+}
+
+/// # Safety
+///
+/// As [`read`].
+unsafe extern "C" fn write(
+    file: *mut bindings::file,
+    buffer: *const c_char,
+    length: usize,
+    _offset: *mut bindings::loff_t,
+) -> isize {
+    // SAFETY: The caller says the same.
+    let (opened, flags) = unsafe { opened(file) };
+    let from = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
+    opened
+        .write(flags, from, length)
+        .map_or_else(|error| returned(error) as isize, |count| count as isize)
+}
+
+/// # Safety
+///
+/// As [`read`].
+unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
+    // SAFETY: The caller says the same.
+    let (opened, flags) = unsafe { opened(file) };
+    opened
+        .ioctl(flags, command, value)
+        .map_or_else(|error| returned(error) as c_long, |value| value as c_long)
+}
+
+/// # Safety
+///
+/// As [`read`]; and `table` is the kernel's poll table of this call.
+unsafe extern "C" fn poll(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: The caller says the same.
+    let ((opened, _), table) = unsafe { (opened(file), PollTable::from_raw(table)) };
+    // Registered first, so that no change is missed. The waiters belong to the device, which the open
+    // file keeps: a thread may sleep on them until the file is released.
+    // SAFETY: The kernel polls `file`, which is a stream, as in `opened`.
+    table.register_wait(unsafe { File::from_raw_file(file) }, &opened.device.waiters);
+    opened.poll()
+}
+
+/// # Safety
+///
+/// [`open`] has opened `file`, and this is the last call for it.
+unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: `open` has stored the address of the box there, and this is the last call for the file.
+    drop(unsafe { KBox::from_raw((*file).private_data.cast::<OpenFile>()) });
+    0
+}

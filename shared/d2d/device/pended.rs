@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls of processes that a driver leaves pending, the inverted calls of Windows.
+
+use super::{
+    Call,
+    Inner, //
+};
+use crate::refuse;
+use kernel::{
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        Arc,
+        SpinLockIrq, //
+    }, //
+};
+
+/// What both ends of a pending call share.
+#[pin_data]
+struct Slot<A> {
+    device: Arc<Inner>,
+    #[pin]
+    state: SpinLockIrq<State<A>>,
+}
+
+enum State<A> {
+    Pending,
+    Completed(A),
+    /// The driver has dropped its end without an answer.
+    Abandoned,
+    /// The answer was taken, or nobody waits for it any more.
+    Over,
+}
+
+pub(super) fn new<A: Send + Unpin + 'static>(device: Arc<Inner>) -> Result<(Answer<A>, Pended<A>)> {
+    let init = pin_init!(Slot {
+        device,
+        state <- new_spinlock_irq!(State::Pending, "d2d::device::Slot::state"),
+    });
+    let slot = Arc::pin_init(init, GFP_KERNEL)?;
+    Ok((Answer(slot.clone()), Pended(slot)))
+}
+
+/// The driver's end of a pending call. Dropping it gives the caller `ECANCELED`.
+pub struct Pended<A: Send + Unpin + 'static>(Arc<Slot<A>>);
+
+impl<A: Send + Unpin + 'static> Pended<A> {
+    /// Completes the call. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Returns the answer if the call was cancelled.
+    pub fn complete(self, answer: A) -> Result<(), A> {
+        {
+            let mut state = self.0.state.lock();
+            match *state {
+                State::Pending => *state = State::Completed(answer),
+                _ => {
+                    drop(state);
+                    return Err(answer);
+                }
+            }
+        }
+        // Dropping `self` wakes the caller.
+        Ok(())
+    }
+
+    /// Returns whether the call was cancelled: nobody waits for the answer any more. Any context.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.0.state.lock(), State::Over)
+    }
+}
+
+impl<A: Send + Unpin + 'static> Drop for Pended<A> {
+    fn drop(&mut self) {
+        {
+            let mut state = self.0.state.lock();
+            if let State::Pending = *state {
+                *state = State::Abandoned;
+            }
+        }
+        self.0.device.wake();
+    }
+}
+
+/// The caller's end of a pending call. Dropping it cancels the call.
+pub struct Answer<A: Send + Unpin + 'static>(Arc<Slot<A>>);
+
+impl<A: Send + Unpin + 'static> Answer<A> {
+    /// Returns whether the call was completed or abandoned: [`Answer::wait`] would return at once. Any
+    /// context.
+    pub fn is_ready(&self) -> bool {
+        !matches!(*self.0.state.lock(), State::Pending)
+    }
+
+    /// Waits until the driver has completed the call, and returns the answer. `call` is a call of the
+    /// same device. May sleep. The call stays pending if this fails, until the [`Answer`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Call::wait`]; `ECANCELED` if the driver has dropped the [`Pended`], `ENODATA` if the
+    /// answer was taken before, and, with a line, `EINVAL` if `call` is of another device, which
+    /// nobody wakes.
+    pub fn wait(&self, call: &Call<'_>) -> Result<A> {
+        if !Arc::ptr_eq(call.device, &self.0.device) {
+            return Err(refuse!(
+                call.device.driver,
+                "answer-of-other-device",
+                EINVAL
+            ));
+        }
+        call.wait(|| self.take())?
+    }
+
+    /// As [`Answer::wait`], but cancels the call if that fails: either [`Pended::complete`] succeeds, and
+    /// this returns its answer, or both fail. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Answer::wait`].
+    pub fn wait_or_cancel(self, call: &Call<'_>) -> Result<A> {
+        self.wait(call).or_else(|error| {
+            let before = core::mem::replace(&mut *self.0.state.lock(), State::Over);
+            match before {
+                State::Completed(answer) => Ok(answer),
+                _ => Err(error),
+            }
+        })
+    }
+
+    /// Takes the answer; `None` if the call is still pending. Any context.
+    fn take(&self) -> Option<Result<A>> {
+        let mut state = self.0.state.lock();
+        if let State::Pending = *state {
+            return None;
+        }
+        let before = core::mem::replace(&mut *state, State::Over);
+        drop(state);
+        Some(match before {
+            State::Completed(answer) => Ok(answer),
+            State::Abandoned => Err(ECANCELED),
+            State::Pending | State::Over => Err(ENODATA),
+        })
+    }
+}
+
+impl<A: Send + Unpin + 'static> Drop for Answer<A> {
+    fn drop(&mut self) {
+        let before = core::mem::replace(&mut *self.0.state.lock(), State::Over);
+        // An answer is dropped without the lock, in whose critical section interrupts are disabled.
+        drop(before);
+    }
+}
