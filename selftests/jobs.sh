@@ -7,7 +7,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-PERIOD=/sys/kernel/debug/d2d-metronome/period
+PERIOD=/dev/metronome
 CPU=/sys/devices/system/cpu/cpu1/online
 ROUNDS=10
 

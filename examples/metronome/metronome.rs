@@ -3,13 +3,23 @@
 //! The metronome: the owner of the context. Its timer puts beats on the queue to the listener, in
 //! hard interrupt.
 //!
-//! The listener starts the timer by an operation. Writing a period in microseconds to
-//! `/sys/kernel/debug/d2d-metronome/period` changes it, also without a listener; 0 stops the timer.
+//! The listener starts the timer by an operation. Processes use the device `/dev/metronome`, also without
+//! a listener. Writing a period in microseconds changes it; 0 stops the timer. A read waits until the timer
+//! has expired, and returns how often it has expired since the file was opened, or since the last read, as
+//! 8 bytes.
 
 #![forbid(unsafe_code)]
 
 use d2d::{
     control,
+    device::{
+        self,
+        Call,
+        Device,
+        Opening,
+        Ready,
+        Settings, //
+    },
     job::{
         Timer,
         TimerContext, //
@@ -19,6 +29,7 @@ use d2d::{
 use d2d_owner::{
     Config,
     Contexts,
+    Handle,
     Owner, //
 };
 use kernel::{
@@ -26,13 +37,17 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
+            Full,
             Relaxed, //
         },
         Arc,
         SetOnce, //
     },
     time::Delta,
-    uaccess::UserSliceReader,
+    uaccess::{
+        UserSliceReader,
+        UserSliceWriter, //
+    },
     ModuleMetadata, //
 };
 use metronome_pair::{
@@ -61,6 +76,63 @@ struct Metronome {
     beats: Atomic<u64>,
     /// Beats that the queue had no room for.
     lost: Atomic<u64>,
+    /// How often the timer has expired.
+    expiries: Atomic<u64>,
+    /// Set in [`Owner::ready`].
+    device: SetOnce<Device>,
+}
+
+/// An open file of `/dev/metronome`: how many expiries it has seen.
+struct Follower(Atomic<u64>);
+
+impl Follower {
+    /// Returns how many expiries it has seen, and how many there were.
+    fn seen(&self, metronome: &Handle<Metronome>) -> Option<(u64, u64)> {
+        let contexts = metronome.contexts();
+        let (this, _) = contexts.get(0)?;
+        Some((self.0.load(Relaxed), this.expiries.load(Relaxed)))
+    }
+
+    /// Returns the number of those that it has not seen, and sees them; `None` if there are none, or another thread
+    /// has just seen them.
+    fn see(&self, metronome: &Handle<Metronome>) -> Option<u64> {
+        let (seen, now) = self.seen(metronome)?;
+        let unseen = now.checked_sub(seen).filter(|unseen| *unseen > 0)?;
+        self.0.cmpxchg(seen, now, Full).ok().map(|_| unseen)
+    }
+}
+
+impl device::File for Follower {
+    type Driver = Handle<Metronome>;
+
+    fn open(metronome: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
+        let contexts = metronome.contexts();
+        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
+        Ok(Self(Atomic::new(this.expiries.load(Relaxed))))
+    }
+
+    fn read(&self, metronome: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
+        to.write(&call.wait(|| self.see(metronome))?)
+    }
+
+    fn write(
+        &self,
+        metronome: &Self::Driver,
+        _call: &Call<'_>,
+        from: &mut UserSliceReader,
+    ) -> Result {
+        let period = control::read_number(from)?;
+        let contexts = metronome.contexts();
+        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
+        this.set(period)
+    }
+
+    fn poll(&self, metronome: &Self::Driver) -> Ready {
+        Ready {
+            read: self.seen(metronome).is_some_and(|(seen, now)| seen < now),
+            write: true,
+        }
+    }
 }
 
 impl Metronome {
@@ -100,8 +172,6 @@ impl Owner for Metronome {
     type Pair = MetronomePair;
     type State = ();
 
-    const CONTROL: Option<&'static CStr> = Some(c"period");
-
     fn config() -> Result<Config> {
         let item_size = size_of::<Beat>() as u32;
         Config::new(OwnerModule::NAME, 1, CAPACITY, item_size, 0, 5000)
@@ -116,29 +186,31 @@ impl Owner for Metronome {
             timer: SetOnce::new(),
             beats: Atomic::new(0),
             lost: Atomic::new(0),
+            expiries: Atomic::new(0),
+            device: SetOnce::new(),
         })
     }
 
-    /// Makes the timer. The library stops it when the module is unloaded.
+    /// Makes the timer and the device. The library stops and removes them when the module is unloaded.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let timer = contexts.timer(TimerContext::HardIrq, |contexts, _timer| {
             if let Some((this, link)) = contexts.get(0) {
+                this.expiries.fetch_add(1, Relaxed);
+                if let Some(device) = this.device.as_ref() {
+                    device.wake();
+                }
                 this.beat(link);
             }
         })?;
         if let Some((this, _)) = contexts.get(0) {
             this.timer.populate(timer);
+            let device = contexts.device::<Follower>(Settings::new(c"metronome"))?;
+            this.device.populate(device);
         }
         Ok(())
     }
 
     fn data(_config: &Config) {}
-
-    fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
-        let period = control::read_number(reader)?;
-        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
-        this.set(period)
-    }
 
     fn attached(&self, _link: &OwnerLink<MetronomePair>) {}
 

@@ -33,7 +33,7 @@ hear()
 # refuses PERIOD - whether the metronome refuses this period
 refuses()
 {
-	! (echo "$1" >/sys/kernel/debug/d2d-metronome/period) 2>/dev/null
+	! (echo "$1" >/dev/metronome) 2>/dev/null
 }
 
 echo "KTAP version 1"
