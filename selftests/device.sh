@@ -1,0 +1,188 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Character devices of drivers: calls, calls that are left pending, poll, who may open a device, and what becomes of open
+# files. device_peer has the device; devctl makes the calls.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+DEV=/dev/d2d_test
+
+# devctl CHECK... - runs a check; what is wrong goes to $NOTES
+devctl()
+{
+	./devctl "$@" 2>"$NOTES"
+}
+
+# fresh_device [VARIANT] - loads the device anew
+fresh_device()
+{
+	needs_no device_peer
+	needs module_a contexts=1
+	reset_trace
+	load device_peer variant="${1-0}"
+}
+
+# fresh_owner - unloads the device
+fresh_owner()
+{
+	needs_no device_peer
+	needs module_a contexts=1
+	reset_trace
+}
+
+# refused VARIANT ERRNO REASON - whether device_peer is refused, for this reason, and leaves no device
+refused()
+{
+	fails "$2" load device_peer variant="$1" && [ ! -e "$DEV" ] && only_refusal_is device_peer "$3" "$2" &&
+		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
+}
+
+# mode_is MODE - whether the file in /dev has this mode
+mode_is()
+{
+	stat -c %a "$DEV" >"$NOTES" && grep -qx "$1" "$NOTES"
+}
+
+# keeps_the_module - whether the module cannot be unloaded while the device is open, and can be afterwards
+keeps_the_module()
+{
+	exec 9<>"$DEV" || return
+	fails EAGAIN unload device_peer
+	refusal=$?
+	exec 9>&-
+	[ "$refusal" = 0 ] && unload device_peer && [ ! -e "$DEV" ]
+}
+
+# opens_while_loading - whether no process has opened the device, which one tries while loading fails again and again
+opens_while_loading()
+{
+	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
+	opener=$!
+	n=0
+	while [ "$n" -lt 20 ]; do
+		fails ENXIO load device_peer variant=8 || break
+		n=$((n + 1))
+	done
+	: >"$NOTES.stop"
+	wait "$opener"
+	[ "$n" = 20 ] && [ ! -e "$NOTES.opened" ]
+	result=$?
+	rm -f "$NOTES.stop" "$NOTES.opened"
+	return "$result"
+}
+
+# is_unloaded_while_used - whether the module can be unloaded 10 times while a process opens the device again and again
+is_unloaded_while_used()
+{
+	n=0
+	while [ "$n" -lt 10 ]; do
+		needs device_peer || return
+		: >"$NOTES.used"
+		./devctl uses "$DEV" >"$NOTES.used" &
+		user=$!
+		{ await test -s "$NOTES.used" && await unload device_peer; } || kill "$user"
+		wait "$user" || break
+		n=$((n + 1))
+	done
+	rm -f "$NOTES.used"
+	[ "$n" = 10 ]
+}
+
+# fresh_metronome - loads the owner of the pair of examples/metronome
+fresh_metronome()
+{
+	needs_no listener metronome
+	reset_trace
+	load metronome
+}
+
+# write_period PERIOD - sets the metronome's period; the errno goes to $NOTES
+write_period()
+{
+	./one_call write /dev/metronome "$1" 2>"$NOTES"
+}
+
+# beats_are_read - whether the metronome can be set, two reads return a number each, and a wrong period is refused
+beats_are_read()
+{
+	echo 1000 >/dev/metronome && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
+		fails EINVAL write_period 1 && unload metronome
+}
+
+begin 17
+
+fresh_device
+devctl calls "$DEV"
+verdict "calls of a process return results, and only errnos that it knows"
+
+fresh_device
+devctl pend "$DEV"
+verdict "a pending call is completed by a thread or an interrupt, or abandoned"
+
+fresh_device
+devctl signals "$DEV"
+verdict "a signal ends a pending call, and cancels it"
+
+fresh_device
+devctl answers "$DEV"
+verdict "poll and epoll see the answer of a pending call, and closing the file cancels the call"
+
+fresh_device
+devctl removed "$DEV" && unload device_peer
+verdict "the device is removed while it is open: calls get ENODEV, poll a hangup"
+
+fresh_device
+keeps_the_module
+verdict "an open file keeps the module"
+
+fresh_device
+mode_is 600 && devctl open "$DEV" && fails EACCES devctl open "$DEV" 1000
+verdict "by default only root can open a device"
+
+fresh_device 1
+mode_is 666 && devctl open "$DEV" 1000
+verdict "a driver can let everybody open its device"
+
+fresh_device 2
+mode_is 666 && devctl open "$DEV" && fails EPERM devctl open "$DEV" 1000
+verdict "a driver can demand a capability"
+
+fresh_owner
+refused 3 EBUSY device-exists
+verdict "a device whose name exists is refused with one line"
+
+fresh_owner
+refused 4 EINVAL bad-device-name && reset_trace && refused 5 EINVAL bad-device-mode && reset_trace &&
+	refused 6 EINVAL bad-device-capability
+verdict "a device with a bad name, mode or capability is refused with one line"
+
+fresh_device 7
+fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open')" = 2 ] && unload device_peer
+verdict "a device can be neither made nor removed while one is opened"
+
+fresh_owner
+opens_while_loading
+verdict "nobody can open a device of a module that is loading"
+
+fresh_device
+is_unloaded_while_used
+verdict "the module is unloaded while a process opens its device again and again"
+
+fresh_device
+if grep -q '^flags.* lm ' /proc/cpuinfo && ! grep -q hostfs /proc/filesystems; then
+	devctl compat "$DEV"
+	verdict "a process of 32 bits can call ioctl"
+else
+	ktap_test_skip "a process of 32 bits can call ioctl (needs x86-64)"
+fi
+
+fresh_owner
+load device_peer && unload device_peer && load device_peer && devctl calls "$DEV" && unload device_peer
+verdict "a device can be made again after its module was unloaded"
+
+fresh_metronome
+beats_are_read
+verdict "an owner's device tells a process of the timer's expiries, and refuses a wrong period"
+unload_all
+ktap_finished

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer with the character device `/dev/d2d_test`. The program devctl tells it by `ioctl` what to
+//! do.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    device,
+    device::{
+        Answer,
+        Argument,
+        Call,
+        Device,
+        Opening,
+        Pended,
+        Ready,
+        Settings, //
+    },
+    driver::{
+        Driver,
+        Handle, //
+    },
+    job::{
+        Timer,
+        TimerContext, //
+    },
+    link::PeerLink,
+    trace::check_parameter, //
+};
+use d2d_pair::{
+    DemoPair,
+    PeerData,
+    PeerOps, //
+};
+use kernel::{
+    ioctl::{
+        _IO,
+        _IOWR, //
+    },
+    prelude::*,
+    sync::{
+        new_mutex,
+        new_spinlock_irq,
+        Mutex,
+        SetOnce,
+        SpinLockIrq, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceReader,
+        UserSliceWriter, //
+    },
+    ModuleMetadata, //
+};
+
+d2d::module_peer! {
+    type: Tested,
+    owner: module_a,
+    name: "device_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer with a character device",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        variant: u32 {
+            default: 0,
+            description: "0 a device for root; 1 one for everybody; 2 for everybody with CAP_SYS_ADMIN; 3 the same name twice; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 makes a device while one is opened; 8 loading fails after the device was made",
+        },
+    },
+}
+
+const NAME: &CStr = c"d2d_test";
+
+// Values of `variant`
+const FOR_ALL: u32 = 1;
+const FOR_ADMINS: u32 = 2;
+const TWICE: u32 = 3;
+const BAD_NAME: u32 = 4;
+const BAD_MODE: u32 = 5;
+const BAD_CAPABILITY: u32 = 6;
+const NESTED: u32 = 7;
+const FAILS: u32 = 8;
+
+const CAP_SYS_ADMIN: u32 = 21;
+
+// The commands. devctl has the same numbers.
+const KIND: u32 = b'd' as u32;
+/// Adds 1 to the number that the argument points to.
+const ADD: u32 = _IOWR::<u64>(KIND, 0);
+/// Waits until the call is completed, and returns the answer.
+const PEND: u32 = _IO(KIND, 1);
+/// Leaves a call pending, whose answer can be read.
+const SUBMIT: u32 = _IO(KIND, 2);
+/// Completes the oldest pending call with the argument.
+const COMPLETE: u32 = _IO(KIND, 3);
+/// As `COMPLETE`, in hard interrupt, with the answer 7.
+const COMPLETE_LATER: u32 = _IO(KIND, 4);
+/// Drops the pending calls, and returns how many of them were cancelled.
+const CANCELLED: u32 = _IO(KIND, 5);
+/// Removes the device.
+const REMOVE: u32 = _IO(KIND, 6);
+/// Fails with the errno in the argument.
+const FAIL: u32 = _IO(KIND, 7);
+/// Returns the argument.
+const RETURN: u32 = _IO(KIND, 8);
+/// Returns the number of pending calls.
+const PENDING: u32 = _IO(KIND, 9);
+/// Leaves a call pending, and waits for something that never happens. Wakes the waiters meanwhile.
+const WAIT: u32 = _IO(KIND, 10);
+/// Returns whether the file was opened for writing.
+const MAY_WRITE: u32 = _IO(KIND, 11);
+
+/// The driver.
+struct Tested {
+    variant: u32,
+    device: SetOnce<Device>,
+    timer: SetOnce<Timer>,
+    pended: Pin<KBox<SpinLockIrq<KVec<Pended<u32>>>>>,
+}
+
+impl Tested {
+    /// Adds a pending call. The list has room for 8.
+    fn keep(&self, pended: Pended<u32>) -> Result {
+        let mut list = self.pended.lock();
+        list.push_within_capacity(pended).map_err(|_| EBUSY)
+    }
+
+    /// Completes the oldest pending call. Any context.
+    fn complete(&self, answer: u32) -> Result {
+        let oldest = self.pended.lock().remove(0).map_err(|_| ENOENT)?;
+        oldest.complete(answer).map_err(|_| ECANCELED)
+    }
+
+    /// Drops the pending calls, and returns how many of them were cancelled.
+    fn cancelled(&self) -> u32 {
+        let mut cancelled = 0;
+        loop {
+            let Ok(oldest) = self.pended.lock().remove(0) else {
+                return cancelled;
+            };
+            cancelled += u32::from(oldest.is_cancelled());
+        }
+    }
+}
+
+/// An open file.
+struct Opened {
+    answer: Pin<KBox<Mutex<Option<Answer<u32>>>>>,
+}
+
+impl device::File for Opened {
+    type Driver = Handle<Tested>;
+
+    fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error> {
+        if driver.variant == NESTED {
+            nest(driver, opening)?;
+        }
+        let answer = new_mutex!(None, "device_peer::answer");
+        let answer = KBox::pin_init(answer, GFP_KERNEL)?;
+        Ok(Self { answer })
+    }
+
+    /// Returns the number that the call of [`SUBMIT`] was completed with, as 4 bytes.
+    fn read(&self, _driver: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
+        if to.len() == 3 {
+            // A driver that is wrong about its buffer: no bytes may be counted.
+            *to = UserSlice::new(UserPtr::from_addr(0), usize::MAX).writer();
+            return Ok(());
+        }
+        let answer = self.answer.lock().take().ok_or(ENODATA)?;
+        match answer.wait(call) {
+            Ok(value) => to.write(&value),
+            Err(error) => {
+                if error == EAGAIN {
+                    *self.answer.lock() = Some(answer);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes at most 4 bytes.
+    fn write(
+        &self,
+        _driver: &Self::Driver,
+        _call: &Call<'_>,
+        from: &mut UserSliceReader,
+    ) -> Result {
+        let mut bytes = [0; 4];
+        let length = from.len().min(bytes.len());
+        from.read_slice(&mut bytes[..length])
+    }
+
+    fn ioctl(
+        &self,
+        driver: &Self::Driver,
+        call: &Call<'_>,
+        command: u32,
+        argument: Argument,
+    ) -> Result<u32> {
+        match command {
+            ADD => {
+                let (mut reader, mut writer) = argument.slice().reader_writer();
+                writer.write(&reader.read::<u64>()?.wrapping_add(1))?;
+                Ok(0)
+            }
+            PEND => {
+                let (answer, pended) = call.pend()?;
+                driver.keep(pended)?;
+                answer.wait_or_cancel(call)
+            }
+            SUBMIT => {
+                let (answer, pended) = call.pend()?;
+                driver.keep(pended)?;
+                let before = self.answer.lock().replace(answer);
+                drop(before);
+                Ok(0)
+            }
+            COMPLETE => driver.complete(argument.value() as u32).map(|()| 0),
+            COMPLETE_LATER => {
+                let timer = driver.timer.as_ref().ok_or(ENODEV)?;
+                timer.start(Delta::from_millis(1)).map(|()| 0)
+            }
+            CANCELLED => Ok(driver.cancelled()),
+            REMOVE => driver.device.as_ref().ok_or(ENODEV)?.remove().map(|()| 0),
+            FAIL => Err(Error::from_errno(-(argument.value() as i32))),
+            RETURN => Ok(argument.value() as u32),
+            PENDING => Ok(driver.pended.lock().len() as u32),
+            WAIT => {
+                // Dropped when the wait ends.
+                let (_answer, pended) = call.pend::<u32>()?;
+                driver.keep(pended)?;
+                call.wait(|| {
+                    if let Some(device) = driver.device.as_ref() {
+                        device.wake();
+                    }
+                    None
+                })
+            }
+            MAY_WRITE => Ok(call.may_write().into()),
+            _ => Err(ENOTTY),
+        }
+    }
+
+    fn poll(&self, _driver: &Self::Driver) -> Ready {
+        let answer = self.answer.lock();
+        Ready {
+            read: answer.as_ref().is_some_and(Answer::is_ready),
+            write: true,
+        }
+    }
+}
+
+/// Fails as the library does when a device is removed or made while one is opened.
+fn nest(driver: &Handle<Tested>, opening: &Opening<'_>) -> Result {
+    let removed = opening.device().remove();
+    let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));
+    match (removed, made) {
+        (Err(EDEADLK), made) => made.map(|_| ()),
+        _ => Err(EPROTO),
+    }
+}
+
+impl Driver for Tested {
+    type Pair = DemoPair;
+    type Jobs = ();
+
+    fn new() -> Result<Self> {
+        let variant = module_parameters::variant.value();
+        let pended = KVec::with_capacity(8, GFP_KERNEL)?;
+        Ok(Self {
+            variant: check_parameter(PeerModule::NAME, "variant", variant, 0..=FAILS)?,
+            device: SetOnce::new(),
+            timer: SetOnce::new(),
+            pended: KBox::pin_init(new_spinlock_irq!(pended, "device_peer::pended"), GFP_KERNEL)?,
+        })
+    }
+
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        let settings = Settings::new(NAME);
+        let settings = match driver.variant {
+            FOR_ALL => settings.mode(0o666),
+            FOR_ADMINS => settings.mode(0o666).capability(CAP_SYS_ADMIN),
+            BAD_NAME => Settings::new(c"d2d/test"),
+            BAD_MODE => settings.mode(0),
+            BAD_CAPABILITY => settings.capability(64),
+            _ => settings,
+        };
+        let timer = driver.timer(TimerContext::HardIrq, |driver, _timer| {
+            // The test notices a call that is not completed.
+            let _ = driver.complete(7);
+        })?;
+        driver.timer.populate(timer);
+        driver.device.populate(driver.device::<Opened>(settings)?);
+        match driver.variant {
+            TWICE => driver.device::<Opened>(settings).map(|_| ()),
+            FAILS => {
+                // Long enough for processes to try to open the device.
+                fsleep(Delta::from_millis(10));
+                Err(ENXIO)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn data(&self) -> PeerData {
+        PeerData {
+            cookie: 0xdec,
+            deferred: 0,
+            reserved: 0,
+        }
+    }
+}
+
+#[vtable]
+impl PeerOps for Tested {
+    fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+}
