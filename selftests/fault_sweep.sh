@@ -60,6 +60,7 @@ sweep()
 {
 	what=$1 least=$2 state=$3
 	shift 3
+	runs_case "$what" || return 0
 	# shellcheck disable=SC2086 # words
 	fresh_state $state
 	sweep_allocations "$what" "$least" "$@"
