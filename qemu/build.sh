@@ -9,6 +9,8 @@
 # Environment:
 #   KERNEL                  see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY, D2D_BUILD_ID  see Kbuild
+#   D2D_INCREMENTAL=y            build without debug information, and compile again only the parts of a crate that have
+#                                changed (mutate/rustc.sh)
 #   D2D_NO_TRACEPOINTS=y         build without the tracepoints of hot paths, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -31,6 +33,9 @@ out=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
 hold_build
 mkdir -p "$out"
+# Without debug information there are no types of which to make BTF.
+[ -z "${D2D_INCREMENTAL-}" ] ||
+	KMAKE+=(RUSTC="$LAB/mutate/rustc.sh" KCFLAGS=-g0 KRUSTFLAGS=-Cdebuginfo=0 CONFIG_DEBUG_INFO_BTF_MODULES=)
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \
 	${D2D_BUILD_ID:+D2D_BUILD_ID="$D2D_BUILD_ID"} \

@@ -64,5 +64,6 @@ cpu_time() {
 	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are the
 	# times of the children.
 	read -ra stat <<<"${stat##*) }"
+	# shellcheck disable=SC2034 # a result
 	cpu_time=$((stat[13] + stat[14]))
 }

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Takes the place of rustc in builds that differ by a few lines from each other. Compiles each crate in parts, keeps what
+# the compiler has found out about it in OBJECT.incremental/, and so compiles only the parts that have changed. Kbuild
+# expects one object: links the parts to it.
+set -euo pipefail
+
+object=
+for argument; do
+	case $argument in
+	--emit=obj=*) object=${argument#--emit=obj=} ;;
+	esac
+done
+[ -n "$object" ] || exec rustc "$@"
+
+# rustc names the parts CRATE.HASH.rcgu.o. It writes the object itself if the crate has only one part.
+parts=${object%.o}
+rm -f "$parts".*.rcgu.o
+rustc "$@" -Cincremental="$object.incremental" -Ccodegen-units=16
+shopt -s nullglob
+set -- "$parts".*.rcgu.o
+[ $# -eq 0 ] || "${LD:?is not set}" -r -o "$object" "$@"
