@@ -129,18 +129,36 @@ pair_mistake() {
 	grep -qE -e "$why" "$dir/output"
 }
 
-# failing_pair_fails - whether the lab reports a pair whose test fails
-failing_pair_fails() {
-	cp -r "$dir/drivers/own" "$dir/failing"
-	sed -i 's/hear 20$/hear 0x/' "$dir/failing/test.sh"
-	pair_mistake '^not ok 3 ' test PAIR="$dir/failing" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
+# runs_pair PAIR - lets the lab run a pair, which must attach, work as its file use says, print something, and be unloaded
+runs_pair() {
+	local line
+	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
+	for line in 'lab: insmod /lib/d2d/gauged.ko' 'gauged: d2d: .* step=attached to=gaugectl' 'gaugectl: d2d: .* step=adopt ' \
+		"lab: echo '2' >/sys/kernel/debug/d2d-gaugectl/hear" 'lab: rmmod gauged: refused by the kernel' \
+		'gaugectl: heard beats=[1-9]' 'gauged: beats=[1-9]' 'run: passed, '; do
+		grep -q "^$line" "$dir/output" || { cat "$dir/output" && echo "not found: $line" && return 1; }
+	done
 }
 
-# torture_reports - whether the torture of a pair loads and unloads it, and reports a use that never succeeds
+# failing_use_ends_the_run PAIR - whether a use that fails ends the run of a pair. Ignores lines of the kernel, which may
+# report a slow clock on a busy host
+failing_use_ends_the_run() {
+	sed -i '1a /sys/kernel/debug/d2d-gauged/period 1' "$1/use"
+	pair_mistake '^FAIL: result: rc is 1, expected 0' run PAIR="$1" && [ "$(grep '^lab: ' "$dir/output" | grep -v '^lab: kernel: ' | tail -n 2)" = \
+		"lab: echo '1' >/sys/kernel/debug/d2d-gauged/period
+lab: FAILED: sh: write error: Invalid argument" ]
+}
+
+# failing_pair_fails PAIR - whether the lab reports a pair whose test fails
+failing_pair_fails() {
+	sed -i 's/hear 20$/hear 0x/' "$1/test.sh"
+	pair_mistake '^not ok 3 ' test PAIR="$1" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
+}
+
+# torture_reports PAIR - whether the torture of a pair loads and unloads it, and reports a use that never succeeds
 torture_reports() {
-	cp -r "$dir/drivers/own" "$dir/tortured"
-	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$dir/tortured/use"
-	pair_mistake "^not ok 4 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$dir/tortured" SECONDS=2 &&
+	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$1/use"
+	pair_mistake "^not ok 4 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=2 &&
 		[ "$(grep -c '^ok [123] ' "$dir/output")" = 3 ]
 }
 
@@ -279,12 +297,20 @@ expect "make new: the folder above is missing" new_mistake 'its parent is missin
 expect "make new: a folder that Kbuild cannot read" new_mistake 'Kbuild allows no blank' "${given[@]}" DIR="$dir/to/o:n"
 expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test "$dir/drivers/own"
 expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep "$dir/drivers/own"
-expect "make torture PAIR=DIR loads and unloads it while it is used" torture_reports
+expect "make torture PAIR=DIR loads and unloads it while it is used" torture_reports "$dir/drivers/own"
 expect "make torture PAIR=DIR refuses SEED" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
 expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
-expect "make test PAIR=DIR: a test that fails" failing_pair_fails
 expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
 expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
+expect "make test PAIR=DIR tests a pair whose peer is in C" tests_pair test "$dir/in-c"
+expect "make run PAIR=DIR loads, uses and unloads this pair, and shows its trace" runs_pair "$dir/in-c"
+expect "make run PAIR=DIR: a parameter that the owner lacks" pair_mistake "^image: gauged has no parameter 'nosuch'$" \
+	run PAIR="$dir/in-c" A_PARAMS=nosuch=1
+expect "make run PAIR=DIR: a use that fails" failing_use_ends_the_run "$dir/in-c"
+expect "make test PAIR=DIR: a test that fails" failing_pair_fails "$dir/in-c"
+expect "make run PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" run PAIR="$dir/to"
+expect "a mode that takes no pair" refused 'PAIR is for make run, trace, test, torture, sweep and shell' \
+	env PAIR="$dir/drivers/own" "$LAB/vm.sh" bench
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols
