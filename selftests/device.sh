@@ -44,14 +44,23 @@ mode_is()
 	stat -c %a "$DEV" >"$NOTES" && grep -qx "$1" "$NOTES"
 }
 
+# holds PROCESS - whether this process has the device as its standard input
+holds()
+{
+	[ "$(readlink "/proc/$1/fd/0")" = "$DEV" ]
+}
+
 # keeps_the_module - whether the module cannot be unloaded while the device is open, and can be afterwards
 keeps_the_module()
 {
-	exec 9<>"$DEV" || return
-	fails EAGAIN unload device_peer
-	refusal=$?
-	exec 9>&-
-	[ "$refusal" = 0 ] && unload device_peer && [ ! -e "$DEV" ]
+	sleep 1000 <"$DEV" &
+	holder=$!
+	await holds "$holder" || return
+	# If the module was unloaded nevertheless, the end of the process calls freed code: report that first.
+	fails EAGAIN unload device_peer || return
+	kill "$holder"
+	wait "$holder"
+	unload device_peer && [ ! -e "$DEV" ]
 }
 
 # opens_while_loading - whether no process has opened the device, which one tries while loading fails again and again
