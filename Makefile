@@ -134,6 +134,6 @@ help:
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b or of the owner and peer of PAIR for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make verify about an hour and 9 GB more, as it prepares four kernels and two more roots.'
+	@echo 'make verify about an hour and 9 GB more, as it prepares three kernels and two more roots.'
 
 .PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
