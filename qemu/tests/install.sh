@@ -140,15 +140,6 @@ runs_pair() {
 	done
 }
 
-# failing_use_ends_the_run PAIR - whether a use that fails ends the run of a pair. Ignores lines of the kernel, which may
-# report a slow clock on a busy host
-failing_use_ends_the_run() {
-	sed -i '1a /sys/kernel/debug/d2d-gauged/period 1' "$1/use"
-	pair_mistake '^FAIL: result: rc is 1, expected 0' run PAIR="$1" && [ "$(grep '^lab: ' "$dir/output" | grep -v '^lab: kernel: ' | tail -n 2)" = \
-		"lab: echo '1' >/sys/kernel/debug/d2d-gauged/period
-lab: FAILED: sh: write error: Invalid argument" ]
-}
-
 # failing_pair_fails PAIR - whether the lab reports a pair whose test fails
 failing_pair_fails() {
 	sed -i 's/hear 20$/hear 0x/' "$1/test.sh"
@@ -306,7 +297,6 @@ expect "make test PAIR=DIR tests a pair whose peer is in C" tests_pair test "$di
 expect "make run PAIR=DIR loads, uses and unloads this pair, and shows its trace" runs_pair "$dir/in-c"
 expect "make run PAIR=DIR: a parameter that the owner lacks" pair_mistake "^image: gauged has no parameter 'nosuch'$" \
 	run PAIR="$dir/in-c" A_PARAMS=nosuch=1
-expect "make run PAIR=DIR: a use that fails" failing_use_ends_the_run "$dir/in-c"
 expect "make test PAIR=DIR: a test that fails" failing_pair_fails "$dir/in-c"
 expect "make run PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" run PAIR="$dir/to"
 expect "a mode that takes no pair" refused 'PAIR is for make run, trace, test, torture, sweep and shell' \
