@@ -9,21 +9,19 @@
 //!   all the time.
 //! - `devctl CHECK DEVICE`: the functions of this file whose names are in [`CHECKS`].
 
+mod waiting;
+
 use std::ffi::{c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, ExitCode};
-use std::sync::mpsc;
 use std::thread;
+use waiting::{Epoll, NONBLOCK, POLLHUP, POLLIN};
 
-const POLLIN: c_short = 1;
 const POLLOUT: c_short = 4;
 const POLLERR: c_short = 8;
-const POLLHUP: c_short = 16;
-const NONBLOCK: c_int = 0o4000;
-const EPOLL_CTL_ADD: c_int = 1;
 const SIGUSR1: c_int = 10;
 const SIGUSR2: c_int = 12;
 const SA_RESTART: c_int = 0x1000_0000;
@@ -42,7 +40,6 @@ const EBUSY: i32 = 16;
 const ENODEV: i32 = 19;
 const ENOTTY: i32 = 25;
 const ESPIPE: i32 = 29;
-const ENOSYS: i32 = 38;
 const ENODATA: i32 = 61;
 const EOPNOTSUPP: i32 = 95;
 const ECANCELED: i32 = 125;
@@ -61,21 +58,6 @@ const PENDING: u32 = 0x6409;
 const WAIT: u32 = 0x640a;
 const MAY_WRITE: u32 = 0x640b;
 
-#[repr(C)]
-struct PollFd {
-    fd: c_int,
-    events: c_short,
-    revents: c_short,
-}
-
-/// Only on x86-64 does the kernel's structure have no padding.
-#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
-#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
-struct EpollEvent {
-    events: u32,
-    data: u64,
-}
-
 /// What the kernel calls `struct sigaction` in the C library of Linux, for x86-64 and arm64.
 #[repr(C)]
 struct Action {
@@ -86,11 +68,6 @@ struct Action {
 }
 
 extern "C" {
-    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
-    fn epoll_create1(flags: c_int) -> c_int;
-    fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
-    fn epoll_wait(epoll: c_int, events: *mut EpollEvent, most: c_int, timeout: c_int) -> c_int;
-    fn gettid() -> c_uint;
     fn getpid() -> c_int;
     fn syscall(number: c_long, ...) -> c_long;
     fn sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int;
@@ -162,57 +139,22 @@ fn open(path: &str, flags: c_int) -> Result<File, String> {
         .map_err(|error| format!("{path}: {error}"))
 }
 
-/// Polls a file for at most so many milliseconds; -1 is without a limit.
-fn polled(file: &File, timeout: c_int) -> c_short {
-    let mut fd = PollFd {
-        fd: file.as_raw_fd(),
-        events: POLLIN | POLLOUT,
-        revents: 0,
-    };
-    if timeout < 0 {
-        fd.events = POLLIN;
-    }
-    // SAFETY: `fd` is one `PollFd` and outlives the call.
-    unsafe { poll(&mut fd, 1, timeout) };
-    fd.revents
+/// Polls a file without waiting.
+fn polled(file: &File) -> c_short {
+    waiting::polled(file, POLLIN | POLLOUT, 0)
 }
 
-/// Makes an epoll set with this file, for POLLIN; `None` if the kernel was built without epoll.
-fn epoll(file: &File) -> Result<Option<File>, String> {
-    let mut event = EpollEvent {
-        events: POLLIN as u32,
-        data: 0,
-    };
-    // SAFETY: `epoll_create1()` has no requirements.
-    let epoll = match unsafe { epoll_create1(0) } {
-        -1 if last_errno() == ENOSYS => return Ok(None),
-        -1 => return Err(format!("epoll_create1: errno {}", last_errno())),
-        // SAFETY: The new descriptor has no other owner.
-        epoll => unsafe { File::from_raw_fd(epoll) },
-    };
-    // SAFETY: `event` outlives the call.
-    let added = unsafe {
-        epoll_ctl(
-            epoll.as_raw_fd(),
-            EPOLL_CTL_ADD,
-            file.as_raw_fd(),
-            &mut event,
-        )
-    };
-    is("adding the file to an epoll set", added, 0)?;
-    Ok(Some(epoll))
+/// Polls a file until it can be read.
+fn poll_in(file: &File) -> c_short {
+    waiting::polled(file, POLLIN, -1)
 }
 
 /// Checks the events of the file in an epoll set.
-fn are_ready(what: &str, epoll: &Option<File>, expected: c_short) -> Outcome {
-    let Some(epoll) = epoll else {
-        return Ok(());
-    };
-    let mut event = EpollEvent { events: 0, data: 0 };
-    // SAFETY: `event` has room for one event and outlives the call.
-    unsafe { epoll_wait(epoll.as_raw_fd(), &mut event, 1, 0) };
-    let events = event.events;
-    is(what, events, expected as u32)
+fn are_ready(what: &str, epoll: &Option<Epoll>, expected: c_short) -> Outcome {
+    epoll.as_ref().map_or(Ok(()), |epoll| {
+        let (_, events) = epoll.ready();
+        is(what, events, expected as u32)
+    })
 }
 
 fn is<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Outcome {
@@ -222,38 +164,13 @@ fn is<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Outcom
     }
 }
 
-/// Returns when a thread of this process sleeps.
-fn wait_until_asleep(thread: u32) {
-    let path = format!("/proc/self/task/{thread}/stat");
-    let asleep = || {
-        let stat = fs::read_to_string(&path).unwrap_or_default();
-        let rest = stat.rsplit(") ").next();
-        rest.is_some_and(|rest| rest.starts_with('S'))
-    };
-    while !asleep() {
-        thread::yield_now();
-    }
-}
-
-/// Runs `f` in a thread, and returns the thread and its number when it sleeps in `f`.
+/// Runs `f` with a copy of the file in a thread, and returns the thread and its number when it sleeps in `f`.
 fn asleep<T: Send + 'static>(
     file: &File,
     f: impl FnOnce(File) -> T + Send + 'static,
 ) -> Result<(thread::JoinHandle<T>, u32), String> {
     let file = file.try_clone().map_err(|error| error.to_string())?;
-    let (say, hear) = mpsc::channel();
-    let runner = thread::spawn(move || {
-        // SAFETY: `gettid()` has no requirements.
-        let _ = say.send(unsafe { gettid() });
-        drop(say);
-        f(file)
-    });
-    // The second `recv()` fails once the thread has dropped its end: after that it does not sleep in the
-    // channel.
-    let thread = hear.recv().map_err(|error| error.to_string())?;
-    let _ = hear.recv();
-    wait_until_asleep(thread);
-    Ok((runner, thread))
+    waiting::asleep(move || f(file))
 }
 
 /// Returns an address whose first 2 bytes are in memory, and the others are not.
@@ -470,20 +387,16 @@ const TGKILL: c_long = 131;
 /// call.
 fn answers(path: &str) -> Outcome {
     let file = open(path, NONBLOCK)?;
-    let set = epoll(&file)?;
-    is("poll before a call", polled(&file, 0), POLLOUT)?;
+    let set = Epoll::new(&file)?;
+    is("poll before a call", polled(&file), POLLOUT)?;
     is("a call is left pending", ioctl(&file, SUBMIT, 0), Ok(0))?;
-    is("poll while it is pending", polled(&file, 0), POLLOUT)?;
+    is("poll while it is pending", polled(&file), POLLOUT)?;
     are_ready("epoll while it is pending", &set, 0)?;
     is("a read that must not wait", read(&file), Err(EAGAIN))?;
-    let (poller, _) = asleep(&file, |file| polled(&file, -1))?;
+    let (poller, _) = asleep(&file, |file| poll_in(&file))?;
     is("completing it", ioctl(&file, COMPLETE, 99), Ok(0))?;
     is("a poll that sleeps is woken", join(poller)?, POLLIN)?;
-    is(
-        "poll when it is completed",
-        polled(&file, 0),
-        POLLIN | POLLOUT,
-    )?;
+    is("poll when it is completed", polled(&file), POLLIN | POLLOUT)?;
     are_ready("epoll when it is completed", &set, POLLIN)?;
     is("the answer", read(&file), Ok(99))?;
     are_ready("epoll after the read", &set, 0)?;
@@ -533,7 +446,7 @@ fn uses(path: &str) -> Outcome {
             Err(error) => break errno(error),
         };
         let submitted = ioctl(&file, SUBMIT, 0);
-        polled(&file, 0);
+        polled(&file);
         let returned = ioctl(&file, RETURN, 1);
         // EBUSY: the driver keeps no more calls.
         let failed = [submitted, returned]
@@ -557,9 +470,9 @@ fn uses(path: &str) -> Outcome {
 /// Removes the device while files of it are open, and threads wait.
 fn removed(path: &str) -> Outcome {
     let file = open(path, 0)?;
-    let set = epoll(&file)?;
+    let set = Epoll::new(&file)?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
-    let (poller, _) = asleep(&file, |file| polled(&file, -1))?;
+    let (poller, _) = asleep(&file, |file| poll_in(&file))?;
     let users = [(); 2].map(|()| {
         let path = path.to_owned();
         thread::spawn(move || uses(&path))
@@ -571,7 +484,7 @@ fn removed(path: &str) -> Outcome {
     }
     let hung_up = POLLHUP | POLLERR;
     is("a poll that sleeps", join(poller)?, hung_up)?;
-    is("a poll", polled(&file, 0), hung_up)?;
+    is("a poll", polled(&file), hung_up)?;
     are_ready("epoll", &set, hung_up)?;
     is("an ioctl", ioctl(&file, RETURN, 1), Err(ENODEV))?;
     is("a read", read(&file), Err(ENODEV))?;

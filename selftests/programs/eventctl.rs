@@ -13,7 +13,9 @@
 //!   stalled in a page fault. Prints what is wrong, and exits with 1; or with 4 if the kernel has no
 //!   userfaultfd.
 
-use std::ffi::{c_int, c_long, c_short, c_uint, c_ulong, c_void};
+mod waiting;
+
+use std::ffi::{c_int, c_long, c_short, c_ulong, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -22,35 +24,11 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use waiting::{asleep, Epoll, NONBLOCK, POLLHUP, POLLIN};
 
-const NONBLOCK: c_int = 0o4000;
 const EAGAIN: i32 = 11;
-const POLLIN: c_short = 1;
-const POLLHUP: c_short = 16;
-const EPOLL_CTL_ADD: c_int = 1;
-
-#[repr(C)]
-struct PollFd {
-    fd: c_int,
-    events: c_short,
-    revents: c_short,
-}
-
-/// Only on x86-64 does the kernel's structure have no padding.
-#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
-#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
-#[derive(Clone, Copy)]
-struct EpollEvent {
-    events: u32,
-    data: u64,
-}
 
 extern "C" {
-    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
-    fn epoll_create1(flags: c_int) -> c_int;
-    fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
-    fn epoll_wait(epoll: c_int, events: *mut EpollEvent, most: c_int, timeout: c_int) -> c_int;
-    fn gettid() -> c_uint;
     fn syscall(number: c_long, ...) -> c_long;
     fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
     fn mmap(
@@ -69,49 +47,7 @@ type Outcome<T> = Result<T, String>;
 
 /// Polls a file for at most so many milliseconds; -1 is without a limit.
 fn polled(file: &File, timeout: c_int) -> c_short {
-    let mut fd = PollFd {
-        fd: file.as_raw_fd(),
-        events: POLLIN,
-        revents: 0,
-    };
-    // SAFETY: `fd` is one `PollFd` and outlives the call.
-    unsafe { poll(&mut fd, 1, timeout) };
-    fd.revents
-}
-
-/// A file in an epoll set of its own.
-struct Epoll(File);
-
-impl Epoll {
-    /// Returns `None` if the kernel has no epoll.
-    fn new(file: &File) -> Option<Self> {
-        let mut event = EpollEvent {
-            events: POLLIN as u32,
-            data: 0,
-        };
-        // SAFETY: The new descriptor has no other owner; `event` outlives the call.
-        unsafe {
-            let epoll = epoll_create1(0);
-            if epoll < 0 {
-                return None;
-            }
-            let epoll = File::from_raw_fd(epoll);
-            epoll_ctl(
-                epoll.as_raw_fd(),
-                EPOLL_CTL_ADD,
-                file.as_raw_fd(),
-                &mut event,
-            );
-            Some(Self(epoll))
-        }
-    }
-
-    /// Returns how many files are ready.
-    fn ready(&self) -> c_int {
-        let mut event = EpollEvent { events: 0, data: 0 };
-        // SAFETY: `event` has room for one event and outlives the call.
-        unsafe { epoll_wait(self.0.as_raw_fd(), &mut event, 1, 0) }
-    }
+    waiting::polled(file, POLLIN, timeout)
 }
 
 /// Reads once. Returns the text, or the errno.
@@ -133,36 +69,11 @@ fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     found.ok_or(format!("no line of an event: {line:?}"))
 }
 
-/// Returns when a thread of this process sleeps.
-fn wait_until_asleep(thread: u32) {
-    let path = format!("/proc/self/task/{thread}/stat");
-    let asleep = || {
-        let stat = fs::read_to_string(&path).unwrap_or_default();
-        stat.rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with('S'))
-    };
-    while !asleep() {
-        thread::yield_now();
-    }
-}
-
 /// Starts a thread that reads an event's file a second time, and returns when it sleeps in that.
 fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     sets(&read(&mut file, 4096))?;
-    let (say, hear) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        // SAFETY: `gettid()` has no requirements.
-        let _ = say.send(unsafe { gettid() });
-        drop(say);
-        read(&mut file, 4096)
-    });
-    // The thread must sleep in `read()`, not in the channel. The second `recv()` fails once the
-    // thread has dropped its end, so after that the channel cannot be where it sleeps.
-    let thread = hear.recv().map_err(|error| error.to_string())?;
-    let _ = hear.recv();
-    wait_until_asleep(thread);
+    let (reader, _) = asleep(move || read(&mut file, 4096))?;
     Ok(reader)
 }
 
@@ -251,8 +162,8 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
         now,
     )?;
 
-    let epoll = Epoll::new(&file);
-    let ready = || epoll.as_ref().map(Epoll::ready);
+    let epoll = Epoll::new(&file)?;
+    let ready = || epoll.as_ref().map(|epoll| epoll.ready().0);
     let some = |count| epoll.as_ref().map(|_| count);
     checks.expect("epoll reports no file before a set", ready(), some(0))?;
     command(set)?;
@@ -260,19 +171,8 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     sets(&read(&mut file, 4096))?;
     checks.expect("epoll reports no file after the read", ready(), some(0))?;
 
-    let (say, hear) = mpsc::channel();
-    let poller = thread::spawn({
-        let file = file.try_clone().map_err(|error| error.to_string())?;
-        move || {
-            // SAFETY: `gettid()` has no requirements.
-            let _ = say.send(unsafe { gettid() });
-            drop(say);
-            polled(&file, -1)
-        }
-    });
-    let thread = hear.recv().map_err(|error| error.to_string())?;
-    let _ = hear.recv();
-    wait_until_asleep(thread);
+    let copy = file.try_clone().map_err(|error| error.to_string())?;
+    let (poller, _) = asleep(move || polled(&copy, -1))?;
     let reader = blocked_reader(path)?;
     command(set)?;
     let line = reader.join().map_err(|_| "the reader has panicked")?;

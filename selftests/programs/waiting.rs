@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Polls files, and runs threads that sleep in a call.
+
+use std::ffi::{c_int, c_short, c_uint, c_ulong};
+use std::fs::{self, File};
+use std::io::Error;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::sync::mpsc;
+use std::thread;
+
+pub const POLLIN: c_short = 1;
+pub const POLLHUP: c_short = 16;
+/// `O_NONBLOCK`
+pub const NONBLOCK: c_int = 0o4000;
+
+const EPOLL_CTL_ADD: c_int = 1;
+const ENOSYS: i32 = 38;
+
+#[repr(C)]
+struct PollFd {
+    fd: c_int,
+    events: c_short,
+    revents: c_short,
+}
+
+/// Only on x86-64 does the kernel's structure have no padding.
+#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
+struct EpollEvent {
+    events: u32,
+    data: u64,
+}
+
+extern "C" {
+    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
+    fn epoll_create1(flags: c_int) -> c_int;
+    fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
+    fn epoll_wait(epoll: c_int, events: *mut EpollEvent, most: c_int, timeout: c_int) -> c_int;
+    fn gettid() -> c_uint;
+}
+
+/// Polls a file for these events, for at most so many milliseconds; -1 is without a limit.
+pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
+    let mut fd = PollFd {
+        fd: file.as_raw_fd(),
+        events,
+        revents: 0,
+    };
+    // SAFETY: `fd` is one `PollFd` and outlives the call.
+    unsafe { poll(&mut fd, 1, timeout) };
+    fd.revents
+}
+
+/// A file in an epoll set of its own, for `POLLIN`.
+pub struct Epoll(File);
+
+impl Epoll {
+    /// Returns `None` if the kernel was built without epoll.
+    pub fn new(file: &File) -> Result<Option<Self>, String> {
+        let mut event = EpollEvent {
+            events: POLLIN as u32,
+            data: 0,
+        };
+        // SAFETY: `epoll_create1()` has no requirements.
+        let epoll = match unsafe { epoll_create1(0) } {
+            -1 => {
+                let error = Error::last_os_error();
+                return match error.raw_os_error() {
+                    Some(ENOSYS) => Ok(None),
+                    _ => Err(format!("epoll_create1: {error}")),
+                };
+            }
+            // SAFETY: The new descriptor has no other owner.
+            epoll => unsafe { File::from_raw_fd(epoll) },
+        };
+        let (set, file) = (epoll.as_raw_fd(), file.as_raw_fd());
+        // SAFETY: `event` outlives the call.
+        match unsafe { epoll_ctl(set, EPOLL_CTL_ADD, file, &mut event) } {
+            0 => Ok(Some(Self(epoll))),
+            _ => Err(format!("epoll_ctl: {}", Error::last_os_error())),
+        }
+    }
+
+    /// Returns how many files are ready, and for which events.
+    pub fn ready(&self) -> (c_int, u32) {
+        let mut event = EpollEvent { events: 0, data: 0 };
+        // SAFETY: `event` has room for one event and outlives the call.
+        let count = unsafe { epoll_wait(self.0.as_raw_fd(), &mut event, 1, 0) };
+        (count, event.events)
+    }
+}
+
+/// Runs `f` in a thread, and returns the thread and its number when it sleeps in `f`.
+pub fn asleep<T: Send + 'static>(
+    f: impl FnOnce() -> T + Send + 'static,
+) -> Result<(thread::JoinHandle<T>, u32), String> {
+    let (say, hear) = mpsc::channel();
+    let runner = thread::spawn(move || {
+        // SAFETY: `gettid()` has no requirements.
+        let _ = say.send(unsafe { gettid() });
+        drop(say);
+        f()
+    });
+    // The second `recv()` fails once the thread has dropped its end: after that it does not sleep in the
+    // channel.
+    let thread = hear.recv().map_err(|error| error.to_string())?;
+    let _ = hear.recv();
+    wait_until_asleep(thread);
+    Ok((runner, thread))
+}
+
+/// Returns when a thread of this process sleeps.
+fn wait_until_asleep(thread: u32) {
+    let path = format!("/proc/self/task/{thread}/stat");
+    let asleep = || {
+        let stat = fs::read_to_string(&path).unwrap_or_default();
+        let rest = stat.rsplit(") ").next();
+        rest.is_some_and(|rest| rest.starts_with('S'))
+    };
+    while !asleep() {
+        thread::yield_now();
+    }
+}
