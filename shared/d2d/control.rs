@@ -10,6 +10,7 @@
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
 use crate::{
+    opened,
     refuse,
     trace::report_memory, //
 };
@@ -272,7 +273,7 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
         open: Some(Self::open),
         read: Some(Self::read),
         poll: Some(Self::poll),
-        release: Some(Self::release),
+        release: Some(opened::release::<F>),
         ..pin_init::zeroed()
     };
 
@@ -284,30 +285,9 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
         // until the file is removed, which does not happen during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
         match check_loaded(M::NAME).and_then(|()| F::open(source)) {
-            // SAFETY: `inode` and `file` are those that the kernel opens. The box is not moved
-            // until `release` takes it back.
-            Ok(opened) => unsafe {
-                (*file).private_data = KBox::into_raw(Pin::into_inner_unchecked(opened)).cast();
-                // A stream has no position, so reads by several threads do not wait for the lock of
-                // the position.
-                bindings::stream_open(inode, file)
-            },
+            // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
+            Ok(value) => unsafe { opened::store(inode, file, value) },
             Err(error) => report_memory(M::NAME, error).to_errno(),
-        }
-    }
-
-    /// Returns the value of an open file.
-    ///
-    /// # Safety
-    ///
-    /// `open` has opened `file`, and `release` is not called before the last use of the result.
-    unsafe fn opened<'a>(file: *mut bindings::file) -> (&'a F, &'a File) {
-        // SAFETY: `open` has stored the address of the box there. Only `release` frees it.
-        unsafe {
-            (
-                &*(*file).private_data.cast::<F>(),
-                File::from_raw_file(file),
-            )
         }
     }
 
@@ -321,7 +301,7 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
         _offset: *mut bindings::loff_t,
     ) -> isize {
         // SAFETY: `open` has opened `file`, and `release` is not called during the call.
-        let (opened, file) = unsafe { Self::opened(file) };
+        let (opened, file) = unsafe { opened::get::<F>(file) };
         let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
         let to = UserPtr::from_ptr(buffer.cast::<c_void>());
         opened
@@ -339,18 +319,9 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
     ) -> bindings::__poll_t {
         // SAFETY: `open` has opened `file`, and `release` is not called during the call. `table` is
         // the kernel's poll table of this call.
-        let ((opened, file), table) = unsafe { (Self::opened(file), PollTable::from_raw(table)) };
+        let ((opened, file), table) =
+            unsafe { (opened::get::<F>(file), PollTable::from_raw(table)) };
         opened.poll(file, table)
-    }
-
-    /// # Safety
-    ///
-    /// `open` has opened `file`, and this is the last call for it.
-    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: `open` has stored the address of the box there, and this is the last call for the
-        // file.
-        drop(unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<F>())) });
-        0
     }
 }
 

@@ -63,6 +63,7 @@ pub mod link;
 mod lock;
 #[doc(hidden)]
 pub mod once;
+mod opened;
 pub mod packet;
 pub mod pair;
 #[doc(hidden)]

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     control,
+    opened,
     refuse,
     trace::report_memory, //
 };
@@ -312,7 +313,7 @@ static OPERATIONS: Operations = Operations(bindings::file_operations {
     // A pointer of a process of 32 bits becomes one of 64 bits.
     compat_ioctl: bindings::compat_ptr_ioctl,
     poll: Some(poll),
-    release: Some(release),
+    release: Some(opened::release::<OpenFile>),
     ..pin_init::zeroed()
 });
 
@@ -332,46 +333,20 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     let may_write = may_write(unsafe { File::from_raw_file(file) }.flags());
     OPENER.store(Task::current_raw() as usize, Relaxed);
     let opened = OpenFile::new(device, may_write).and_then(|opened| {
-        KBox::new(opened, GFP_KERNEL).map_err(|error| report_memory(device.driver, error.into()))
+        KBox::pin(opened, GFP_KERNEL).map_err(|error| report_memory(device.driver, error.into()))
     });
     // From here on, no code of the driver runs.
     OPENER.store(0, Relaxed);
     match opened {
-        // SAFETY: `inode` and `file` are those that the kernel opens. `release` takes the box back.
-        Ok(opened) => unsafe {
-            (*file).private_data = KBox::into_raw(opened).cast();
-            // A stream has no position, so calls of several threads do not wait for its lock.
-            bindings::stream_open(inode, file)
-        },
+        // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
+        Ok(opened) => unsafe { opened::store(inode, file, opened) },
         Err(error) => returned(error),
     }
 }
 
-// Threads share an open file.
-const _: fn() = || {
-    fn is_shared<T: Send + Sync>() {}
-    is_shared::<OpenFile>();
-};
-
-/// Returns an open file, and its flags.
-///
 /// # Safety
 ///
-/// [`open`] has opened `file`, and [`release`] is not called before the last use of the result.
-unsafe fn opened<'a>(file: *mut bindings::file) -> (&'a OpenFile, u32) {
-    // SAFETY: `open` has stored the address of the box there. Only `release` frees it. The file is a stream, so
-    // it has no position that a thread could use without its lock.
-    unsafe {
-        (
-            &*(*file).private_data.cast::<OpenFile>(),
-            File::from_raw_file(file).flags(),
-        )
-    }
-}
-
-/// # Safety
-///
-/// [`open`] has opened `file`, and [`release`] is not called before this returns.
+/// [`open`] has opened `file`, and `release` is not called before this returns.
 unsafe extern "C" fn read(
     file: *mut bindings::file,
     buffer: *mut c_char,
@@ -379,10 +354,10 @@ unsafe extern "C" fn read(
     _offset: *mut bindings::loff_t,
 ) -> isize {
     // SAFETY: The caller says the same.
-    let (opened, flags) = unsafe { opened(file) };
+    let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let to = UserPtr::from_ptr(buffer.cast::<c_void>());
     opened
-        .read(flags, to, length)
+        .read(file.flags(), to, length)
         .map_or_else(|error| returned(error) as isize, |count| count as isize)
 }
 
@@ -396,10 +371,10 @@ unsafe extern "C" fn write(
     _offset: *mut bindings::loff_t,
 ) -> isize {
     // SAFETY: The caller says the same.
-    let (opened, flags) = unsafe { opened(file) };
+    let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let from = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
     opened
-        .write(flags, from, length)
+        .write(file.flags(), from, length)
         .map_or_else(|error| returned(error) as isize, |count| count as isize)
 }
 
@@ -408,9 +383,9 @@ unsafe extern "C" fn write(
 /// As [`read`].
 unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
     // SAFETY: The caller says the same.
-    let (opened, flags) = unsafe { opened(file) };
+    let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     opened
-        .ioctl(flags, command, value)
+        .ioctl(file.flags(), command, value)
         .map_or_else(|error| returned(error) as c_long, |value| value as c_long)
 }
 
@@ -422,19 +397,10 @@ unsafe extern "C" fn poll(
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
     // SAFETY: The caller says the same.
-    let ((opened, _), table) = unsafe { (opened(file), PollTable::from_raw(table)) };
+    let ((opened, file), table) =
+        unsafe { (opened::get::<OpenFile>(file), PollTable::from_raw(table)) };
     // Registered first, so that no change is missed. The waiters belong to the device, which the open
     // file keeps: a thread may sleep on them until the file is released.
-    // SAFETY: The kernel polls `file`, which is a stream, as in `opened`.
-    table.register_wait(unsafe { File::from_raw_file(file) }, &opened.device.waiters);
+    table.register_wait(file, &opened.device.waiters);
     opened.poll()
-}
-
-/// # Safety
-///
-/// [`open`] has opened `file`, and this is the last call for it.
-unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `open` has stored the address of the box there, and this is the last call for the file.
-    drop(unsafe { KBox::from_raw((*file).private_data.cast::<OpenFile>()) });
-    0
 }
