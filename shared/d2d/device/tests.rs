@@ -70,6 +70,10 @@ fn complete(kept: &Kept, answer: u32) -> Result<(), u32> {
     pended.map_or(Err(0), |pended| pended.complete(answer))
 }
 
+fn make(devices: &Devices, kept: &Kept, settings: Settings) -> Result<Device> {
+    devices.make::<Opened>(c"d2d_kunit", kept.clone(), settings)
+}
+
 /// A device of a driver, and an open file of it.
 struct Trial {
     devices: Pin<KBox<Devices>>,
@@ -83,7 +87,7 @@ impl Trial {
         // SAFETY: `drop` removes the devices.
         let devices = KBox::pin_init(unsafe { Devices::new() }, GFP_KERNEL)?;
         let kept = kept()?;
-        let device = devices.make::<Opened>(c"d2d_kunit", kept.clone(), Settings::new(NAME))?;
+        let device = make(&devices, &kept, Settings::new(NAME))?;
         let file = OpenFile::new(borrow(&device), true)?;
         Ok(Self {
             devices,
@@ -91,6 +95,11 @@ impl Trial {
             device,
             file,
         })
+    }
+
+    /// Makes another device of the driver.
+    fn make(&self, settings: Settings) -> Result<Device> {
+        make(&self.devices, &self.kept, settings)
     }
 }
 
@@ -111,15 +120,10 @@ mod cases {
     #[test]
     fn a_name_that_exists_is_refused_until_its_device_is_removed() -> Result {
         let trial = Trial::new()?;
-        let make = |settings| {
-            let made = trial
-                .devices
-                .make::<Opened>(c"d2d_kunit", trial.kept.clone(), settings);
-            made.err()
-        };
-        assert_eq!(make(Settings::new(NAME)), Some(EBUSY));
+        let settings = Settings::new(NAME);
+        assert_eq!(trial.make(settings).err(), Some(EBUSY));
         trial.device.remove()?;
-        assert_eq!(make(Settings::new(NAME)), None);
+        assert_eq!(trial.make(settings).err(), None);
         Ok(())
     }
 
@@ -137,10 +141,7 @@ mod cases {
             Settings::new(c"d2d_kunit_other").mode(0o1000),
             Settings::new(c"d2d_kunit_other").capability(bindings::CAP_LAST_CAP + 1),
         ] {
-            let made = trial
-                .devices
-                .make::<Opened>(c"d2d_kunit", trial.kept.clone(), settings);
-            assert_eq!(made.err(), Some(EINVAL));
+            assert_eq!(trial.make(settings).err(), Some(EINVAL));
         }
         Ok(())
     }
@@ -206,9 +207,7 @@ mod cases {
     #[test]
     fn the_answer_of_another_device_is_refused() -> Result {
         let trial = Trial::new()?;
-        let settings = Settings::new(c"d2d_kunit_other");
-        let devices = &trial.devices;
-        let other = devices.make::<Opened>(c"d2d_kunit", trial.kept.clone(), settings)?;
+        let other = trial.make(Settings::new(c"d2d_kunit_other"))?;
         let (answer, pended) = pended::new::<u32>(other.0.clone())?;
         assert_eq!(pended.complete(5), Ok(()));
         let call = |device| Call {
@@ -236,10 +235,7 @@ mod cases {
             OpenFile::new(borrow(&trial.device), true).err(),
             Some(ENODEV)
         );
-        let settings = Settings::new(NAME);
-        let made = trial
-            .devices
-            .make::<Opened>(c"d2d_kunit", trial.kept.clone(), settings);
+        let made = trial.make(Settings::new(NAME));
         assert_eq!(made.err(), Some(ESHUTDOWN));
         Ok(())
     }
