@@ -19,6 +19,9 @@
 # The changes follow; qemu/mutate/main.rs explains their form.
 # The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
 #
+# Environment:
+#   CI  if it is set, and no NAME is given, run a quarter of the mutants (quarter)
+#
 # At the end, diagnostic lines give the CPU time of the builds and of the boots, and the 15 mutants that took the most.
 # CPU time tells which mutants are expensive, because the wall time of one depends on the others that run beside it.
 # build/mutants/times has the time of each mutant.

@@ -5,8 +5,8 @@
 //!
 //! A driver implements [`File`] for what a process has opened, and makes the device by
 //! [`Handle::device`](crate::driver::Handle::device), or the method of the same name of an owner's
-//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. Devices work under
-//! kernel lockdown, which makes debugfs useless.
+//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. Kernel lockdown
+//! forbids writing to files in debugfs, but not to devices.
 //!
 //! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
 //! value of an open file ([`File`]) belongs to the file, and is dropped when the file is closed, also

@@ -287,8 +287,8 @@ impl Exports {
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
         let make_file = file::WatchFile::new::<M>;
-        // SAFETY: Jobs and devices are made from the contexts, which only functions of `O` get. None of these is
-        // called before there are `OpenExports`, which strikes the owner off when it is dropped.
+        // SAFETY: Jobs and devices are made from the contexts, which only functions of `O` get. None of
+        // these is called before there are `OpenExports`, which strikes the owner off when it is dropped.
         let server = unsafe { Server::new(self.name, config, seats.clone(), make_file)? };
         let driver = OwnerDriver {
             seats,
