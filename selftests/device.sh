@@ -44,16 +44,16 @@ mode_is()
 	stat -c %a "$DEV" >"$NOTES" && grep -qx "$1" "$NOTES"
 }
 
-# holds PROCESS - whether this process has the device as its standard input
+# holds PROCESS - whether this process has the device as its file 9
 holds()
 {
-	[ "$(readlink "/proc/$1/fd/0")" = "$DEV" ]
+	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
 
 # keeps_the_module - whether the module cannot be unloaded while the device is open, and can be afterwards
 keeps_the_module()
 {
-	sleep 1000 <"$DEV" &
+	sleep 1000 9<"$DEV" &
 	holder=$!
 	await holds "$holder" || return
 	# If the module was unloaded nevertheless, the end of the process calls freed code: report that first.
