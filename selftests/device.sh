@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 
 DEV=/dev/d2d_test
 
-# devctl CHECK... - runs a check; what is wrong goes to $NOTES
+# devctl VERB DEVICE [UID] - runs devctl; what is wrong goes to $NOTES
 devctl()
 {
 	./devctl "$@" 2>"$NOTES"
@@ -23,7 +23,7 @@ fresh_device()
 	load device_peer variant="${1-0}"
 }
 
-# fresh_owner - unloads the device
+# fresh_owner - unloads device_peer, and loads the owner if it is not loaded
 fresh_owner()
 {
 	needs_no device_peer
@@ -56,15 +56,15 @@ keeps_the_module()
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await holds "$holder" || return
-	# If the module was unloaded nevertheless, the end of the process calls freed code: report that first.
+	# If the module was unloaded nevertheless, do not kill the process: its end would call freed code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# opens_while_loading - whether no process has opened the device, which one tries while loading fails again and again
-opens_while_loading()
+# cannot_open_while_loading - whether a process that keeps trying cannot open the device while loading fails 20 times
+cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
 	opener=$!
@@ -171,7 +171,7 @@ fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open'
 verdict "a device can be neither made nor removed while one is opened"
 
 fresh_owner
-opens_while_loading
+cannot_open_while_loading
 verdict "nobody can open a device of a module that is loading"
 
 fresh_device
@@ -183,7 +183,7 @@ if grep -q '^flags.* lm ' /proc/cpuinfo && ! grep -q hostfs /proc/filesystems; t
 	devctl compat "$DEV"
 	verdict "a process of 32 bits can call ioctl"
 else
-	ktap_test_skip "a process of 32 bits can call ioctl (needs x86-64)"
+	ktap_test_skip "a process of 32 bits can call ioctl (needs x86-64, not User-Mode Linux)"
 fi
 
 fresh_owner

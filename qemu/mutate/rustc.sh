@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Takes the place of rustc in builds that differ by a few lines from each other. Compiles each crate in parts, keeps what
 # the compiler has found out about it in OBJECT.incremental/, and so compiles only the parts that have changed. Kbuild
-# expects one object: links the parts to it.
+# expects one object, so the script links the parts into one.
 set -euo pipefail
 
 object=
@@ -13,10 +13,11 @@ for argument; do
 done
 [ -n "$object" ] || exec rustc "$@"
 
-# rustc names the parts CRATE.HASH.rcgu.o. It writes the object itself if the crate has only one part.
-parts=${object%.o}
-rm -f "$parts".*.rcgu.o
+# rustc names the parts CRATE.HASH.rcgu.o, beside the object, which Kbuild names CRATE.o. It writes the object itself if
+# the crate has only one part.
+stem=${object%.o}
+rm -f "$stem".*.rcgu.o
 rustc "$@" -Cincremental="$object.incremental" -Ccodegen-units=16
 shopt -s nullglob
-set -- "$parts".*.rcgu.o
+set -- "$stem".*.rcgu.o
 [ $# -eq 0 ] || "${LD:?is not set}" -r -o "$object" "$@"

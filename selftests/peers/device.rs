@@ -70,7 +70,7 @@ d2d::module_peer! {
     params: {
         variant: u32 {
             default: 0,
-            description: "0 a device for root; 1 one for everybody; 2 for everybody with CAP_SYS_ADMIN; 3 the same name twice; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 makes a device while one is opened; 8 loading fails after the device was made",
+            description: "0 a device for root; 1 one for everybody; 2 for everybody with CAP_SYS_ADMIN; 3 the same name twice; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 removes and makes a device while one is opened; 8 loading fails after the device was made",
         },
     },
 }
@@ -109,7 +109,7 @@ const REMOVE: u32 = _IO(KIND, 6);
 const FAIL: u32 = _IO(KIND, 7);
 /// Returns the argument.
 const RETURN: u32 = _IO(KIND, 8);
-/// Returns the number of pending calls.
+/// Returns how many [`Pended`] the driver keeps, cancelled ones included.
 const PENDING: u32 = _IO(KIND, 9);
 /// Leaves a call pending, and waits for something that never happens. Wakes the waiters meanwhile.
 const WAIT: u32 = _IO(KIND, 10);
@@ -169,7 +169,7 @@ impl device::File for Opened {
     /// Returns the number that the call of [`SUBMIT`] was completed with, as 4 bytes.
     fn read(&self, _driver: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
         if to.len() == 3 {
-            // A driver that is wrong about its buffer: no bytes may be counted.
+            // Replaces the writer by a longer one: the library must count 0 bytes.
             *to = UserSlice::new(UserPtr::from_addr(0), usize::MAX).writer();
             return Ok(());
         }
@@ -257,7 +257,8 @@ impl device::File for Opened {
     }
 }
 
-/// Fails as the library does when a device is removed or made while one is opened.
+/// Removes and makes a device while one is opened. Returns the result of making, or `EPROTO` if removing
+/// did not fail with `EDEADLK`.
 fn nest(driver: &Handle<Tested>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));

@@ -40,7 +40,8 @@ extern "C" {
     fn gettid() -> c_uint;
 }
 
-/// Polls a file for these events, for at most so many milliseconds; -1 is without a limit.
+/// Polls a file for these events, for at most so many milliseconds; -1 is without a limit. Returns the
+/// events that occurred, or 0.
 pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
     let mut fd = PollFd {
         fd: file.as_raw_fd(),
@@ -52,7 +53,7 @@ pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
     fd.revents
 }
 
-/// A file in an epoll set of its own, for `POLLIN`.
+/// An epoll set that has one file, for `POLLIN`.
 pub struct Epoll(File);
 
 impl Epoll {
@@ -91,12 +92,12 @@ impl Epoll {
     }
 }
 
-/// Runs `f` in a thread, and returns the thread and its number when it sleeps in `f`.
+/// Runs `f` in a thread, and returns the thread and its number when it sleeps in `f`, which it must do.
 pub fn asleep<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> Result<(thread::JoinHandle<T>, u32), String> {
     let (say, hear) = mpsc::channel();
-    let runner = thread::spawn(move || {
+    let thread = thread::spawn(move || {
         // SAFETY: `gettid()` has no requirements.
         let _ = say.send(unsafe { gettid() });
         drop(say);
@@ -104,15 +105,15 @@ pub fn asleep<T: Send + 'static>(
     });
     // The second `recv()` fails once the thread has dropped its end: after that it does not sleep in the
     // channel.
-    let thread = hear.recv().map_err(|error| error.to_string())?;
+    let tid = hear.recv().map_err(|error| error.to_string())?;
     let _ = hear.recv();
-    wait_until_asleep(thread);
-    Ok((runner, thread))
+    wait_until_asleep(tid);
+    Ok((thread, tid))
 }
 
-/// Returns when a thread of this process sleeps.
-fn wait_until_asleep(thread: u32) {
-    let path = format!("/proc/self/task/{thread}/stat");
+/// Waits until a thread of this process sleeps; never returns if the thread ends before.
+fn wait_until_asleep(tid: u32) {
+    let path = format!("/proc/self/task/{tid}/stat");
     let asleep = || {
         let stat = fs::read_to_string(&path).unwrap_or_default();
         let rest = stat.rsplit(") ").next();

@@ -5,20 +5,19 @@
 //!
 //! A driver implements [`File`] for what a process has opened, and makes the device by
 //! [`Handle::device`](crate::driver::Handle::device), or the method of the same name of an owner's
-//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. Kernel lockdown
-//! forbids writing to files in debugfs, but not to devices.
+//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. Under kernel lockdown a
+//! process cannot write to a control file in debugfs, but it can write to a device.
 //!
 //! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
 //! value of an open file ([`File`]) belongs to the file, and is dropped when the file is closed, also
-//! if the device was [removed](Device::remove) before. From the removal on, the library calls no
-//! function of the value any more: calls of processes fail with `ENODEV`, and `poll` reports
-//! `POLLHUP`. The library removes a device when its driver leaves.
+//! if the device was [removed](Device::remove) before. Calls that begin
+//! after the removal fail with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`; functions of the
+//! value that are running go on. The library removes a device when its driver leaves.
 //!
 //! A call can wait for something by [`Call::wait`], which a signal ends. It can also be left pending
 //! ([`Call::pend`]): the driver keeps a [`Pended`], and any thread or interrupt completes it. The
-//! pended call is cancelled when its [`Answer`] is dropped. A call that waits for the answer drops it
-//! when a signal comes. A file that keeps the answer for a later `read` drops it when the file is
-//! closed.
+//! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the answer
+//! when a signal comes. A file can keep the answer for a later `read`: closing the file drops it.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -30,7 +29,7 @@
 //!         Ok(Ticks)
 //!     }
 //!
-//!     // Waits for a tick, and returns its number as 8 bytes.
+//!     // Waits for a tick, and returns its number as 8 bytes. A file whose `read` waits has `poll`, too.
 //!     fn read(&self, clock: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
 //!         let tick = call.wait(|| clock.next_tick())?;
 //!         to.write(&tick)
@@ -81,8 +80,9 @@ use node::Node;
 ///
 /// Several threads may call its functions at the same time. All are called in process context, and may
 /// sleep. They should end when a signal comes, as [`Call::wait`] does; otherwise the process cannot
-/// be killed. A process gets the errno that a function returns; an error that only the kernel
-/// understands, such as `ENOTSUPP`, becomes another one.
+/// be killed. A process gets the errno that a function returns. An errno that only the kernel understands
+/// becomes another one, such as `ENOTSUPP`, which becomes `EOPNOTSUPP`. `ERESTARTSYS` stays while a signal
+/// is pending, and otherwise becomes `EINTR`.
 pub trait File: Sized + Send + Sync + 'static {
     /// The driver: [`Handle<T>`](crate::driver::Handle) of a peer `T`, or `d2d_owner::Handle<O>` of
     /// an owner `O`.
@@ -90,7 +90,7 @@ pub trait File: Sized + Send + Sync + 'static {
 
     /// Called when a process opens the device, after the library has checked whether it may.
     ///
-    /// The kernel holds a lock of all its miscellaneous devices during the call. So the function must
+    /// The kernel holds the one lock of all miscellaneous devices during the call. So the function must
     /// not wait for anything that may take long, nor make or remove a device.
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error>;
 
@@ -113,7 +113,7 @@ pub trait File: Sized + Send + Sync + 'static {
 
     /// Called when a process calls `ioctl`, also for a process of 32 bits on a kernel of 64 bits: a
     /// structure that the argument points to must have the same layout in both. The process gets the
-    /// value that is returned, at most `i32::MAX`.
+    /// value that is returned; a value above `i32::MAX` becomes `i32::MAX`.
     fn ioctl(
         &self,
         _driver: &Self::Driver,
@@ -180,12 +180,13 @@ impl Device {
         self.0.wake();
     }
 
-    /// Removes the device, for example because the hardware is gone. Does not wait: functions of open
-    /// files that are running go on, but [`Call::wait`] returns `ENODEV`. May sleep.
+    /// Removes the device, for example because the hardware is gone. Waits for processes that are opening
+    /// a miscellaneous device, but not for running functions of open files: these go on, and their
+    /// [`Call::wait`] returns `ENODEV`. May sleep.
     ///
     /// # Errors
     ///
-    /// `EDEADLK` in [`File::open`].
+    /// `EDEADLK`, with a line, if [`File::open`] calls this.
     pub fn remove(&self) -> Result {
         node::check_not_in_open(self.0.driver)?;
         self.0.remove();
@@ -203,11 +204,11 @@ struct Inner {
     node: Node,
     #[pin]
     change: SpinLockIrq<Change>,
-    /// Threads that wait for a change of `change`. Open files keep the device, so the waiters of an
-    /// open file outlive it.
+    /// Threads that wait until `change` is changed. An open file keeps the device, so this wait queue
+    /// outlives the open file.
     waiters: PollCondVarBox,
-    /// What opens the device; `None` once the device is removed, because it has a reference to the
-    /// driver, which may have one to the device. The lock is not held while the driver runs.
+    /// What opens the device; `None` once the device is removed, because the opener refers to the
+    /// driver, which may refer to the device. The lock is not held while a function of the driver runs.
     #[pin]
     opener: Mutex<Option<Arc<dyn Opener>>>,
 }
@@ -243,7 +244,7 @@ impl Inner {
         self.change(|change| change.count = change.count.wrapping_add(1));
     }
 
-    /// Whether the device was removed. Any context.
+    /// Whether calls fail: the device was removed, or its driver is leaving. Any context.
     fn is_removed(&self) -> bool {
         self.change.lock().is_removed
     }
@@ -310,8 +311,9 @@ impl Devices {
         settings.check(name)?;
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
-        // Listed first: whoever empties the list waits for the registration, or prevents it. The lock
-        // of the list is not held meanwhile, as a process that opens the device may need it.
+        // Listed before it is registered: then `remove` finds it, and waits for the registration or
+        // prevents it. The lock of the list is not held meanwhile: registration waits for processes that
+        // open a device, for which `close` must not wait.
         {
             let mut made = self.made.lock();
             if made.is_closed {
@@ -328,7 +330,8 @@ impl Devices {
         Ok(device)
     }
 
-    /// Makes calls of processes fail from here on, and ends those that wait. May sleep.
+    /// Makes calls of processes fail from here on, and ends those that wait. No device can be made after
+    /// this. May sleep.
     pub fn close(&self) {
         let mut made = self.made.lock();
         made.is_closed = true;
@@ -352,7 +355,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// `EINVAL`.
+    /// `EINVAL`, with a line.
     fn check(&self, driver: &'static CStr) -> Result {
         let name = self.name.to_bytes();
         let is_visible = |byte: &u8| byte.is_ascii_graphic() && !b"/!".contains(byte);

@@ -37,7 +37,7 @@ pub(crate) unsafe fn store<T: Send + Sync>(
 /// [`store`] has given a `T` to `file`, and [`release`] is not called before the last use of the result.
 pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) {
     // SAFETY: `store` has stored the address of the box there. Only `release` frees it. The file is a
-    // stream, so it has no position that a thread could use without its lock.
+    // stream, so no `fdget_pos()` of it goes without the lock of the position, as `from_raw_file` demands.
     unsafe {
         (
             &*(*file).private_data.cast::<T>(),

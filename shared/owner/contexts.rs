@@ -117,12 +117,13 @@ pub trait Owner: Sized + Send + Sync + 'static {
     }
 
     /// Called when the owner's module begins to be unloaded, or when loading has failed in
-    /// [`ready`](Owner::ready) or later. Links, events, requests, handles and [jobs](d2d::job) still
-    /// work. The owner stops here what it has started by other means. May sleep.
+    /// [`ready`](Owner::ready) or later. Links, events, requests, [jobs](d2d::job) and
+    /// [devices](d2d::device) still work. The owner stops here what it has started by other means. May sleep.
     ///
-    /// After this has returned, the library closes the owner's jobs, makes waits for its events
-    /// return `ECANCELED`, cancels its requests, waits until no job runs, unregisters
-    /// its driver object, and drops the values of the contexts and the owner's state, in this order.
+    /// After this has returned, the library makes calls of the owner's devices fail, closes its jobs,
+    /// makes waits for its events return `ECANCELED`, cancels its requests, waits until no job runs,
+    /// unregisters its driver object, removes its devices, and drops the values of the contexts and the
+    /// owner's state, in this order.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
     /// Returns the owner's data, which is stored in each context. May sleep.

@@ -22,7 +22,8 @@ use kernel::{
 
 /// What the waiters of a device wait for.
 pub(super) struct Change {
-    /// How often the driver has called [`Device::wake`].
+    /// How often the waiters were woken: by [`Device::wake`], or because a [`Pended`] was completed or
+    /// dropped.
     pub(super) count: u64,
     pub(super) is_removed: bool,
 }
@@ -73,8 +74,9 @@ impl Call<'_> {
         self.is_nonblocking
     }
 
-    /// Waits until `ready` returns a value, and returns it. Calls `ready` at once, and after each
-    /// [`Device::wake`]. `ready` may sleep. May sleep; a signal ends the wait.
+    /// Waits until `ready` returns a value, and returns it. Calls `ready` at once, and again after
+    /// [`Device::wake`]; one call may follow several wakes. `ready` may sleep. May sleep; a signal ends the
+    /// wait.
     ///
     /// # Errors
     ///
@@ -96,12 +98,13 @@ impl Call<'_> {
             if self.is_nonblocking {
                 return Err(EAGAIN);
             }
-            // A signal comes second: `ready` may have found what the last change was about.
+            // Looked at only after `ready`, because the last change may have made it ready.
             if is_interrupted {
                 return Err(ERESTARTSYS);
             }
             let mut change = self.device.change.lock();
-            // Also if nothing is to be waited for, because changes may come faster than `ready` returns.
+            // Checked even if the count has changed already. Otherwise wakes that come faster than `ready`
+            // returns would make the wait endless.
             is_interrupted = kernel::current!().signal_pending();
             while change.count == seen && !change.is_removed && !is_interrupted {
                 is_interrupted = self.device.waiters.wait_interruptible(&mut change);
@@ -109,12 +112,13 @@ impl Call<'_> {
         }
     }
 
-    /// Makes a pending call with an answer of type `A`: the driver keeps the [`Pended`] and completes
-    /// it later, and this call, or a later one of the same file, waits for the [`Answer`]. May sleep.
+    /// Leaves something pending that is answered with an `A`: the driver keeps the [`Pended`] and
+    /// completes it later, and this system call, or a later one on the same device, waits for the
+    /// [`Answer`]. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, with a line.
+    /// `ENOMEM`; prints a line.
     pub fn pend<A: Send + Unpin + 'static>(&self) -> Result<(Answer<A>, Pended<A>)> {
         super::pended::new(self.device.clone())
             .map_err(|error| report_memory(self.device.driver, error))

@@ -2,9 +2,9 @@
 
 //! A device as the kernel has it, and the functions that the kernel calls.
 //!
-//! It is a miscellaneous device. The kernel crate's `miscdevice` does not serve: it has no `poll`,
-//! its registration cannot reach a driver, and it sets neither the mode of the file in `/dev` nor a
-//! name in a way that refuses an existing one with one line.
+//! It is a miscellaneous device. The kernel crate's `miscdevice` does not serve: it has no `poll`, its
+//! `open` does not get the driver, it cannot set the mode of the file in `/dev`, and a name that exists
+//! makes it print a stack trace.
 //!
 //! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
 //! device. So [`open`] takes no lock that is held around these.
@@ -73,7 +73,7 @@ static OPENER: Atomic<usize> = Atomic::new(0);
 ///
 /// # Errors
 ///
-/// `EDEADLK`.
+/// `EDEADLK`, with a line.
 pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
     // A task finds its own address only if it has stored the address itself.
     match OPENER.load(Relaxed) == Task::current_raw() as usize {
@@ -112,7 +112,8 @@ impl Node {
         })
     }
 
-    /// Registers the device, unless it was removed. From then on, processes can open it. May sleep.
+    /// Registers the device, unless it was removed. From then on the kernel calls [`open`], which fails
+    /// until the module is loaded. May sleep.
     ///
     /// # Errors
     ///
@@ -124,8 +125,9 @@ impl Node {
             return Err(ESHUTDOWN);
         }
         let (driver, name) = (device.driver, device.settings.name);
-        // If misc_register() finds the name taken, it prints a stack trace. It returns EEXIST, which a
-        // module must not return while it is loaded: that errno says that the module is loaded already.
+        // If the name is taken, misc_register() prints a stack trace and returns EEXIST. The
+        // initialization of a module must not return EEXIST, which means that the module is loaded
+        // already. Another module can still take the name after this check.
         if is_taken(name) {
             return Err(refuse!(driver, "device-exists", EBUSY, name: name));
         }
@@ -148,9 +150,9 @@ impl Node {
         }
         // SAFETY: The device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
-        // If loading the module has failed, the kernel frees the module despite references. So wait
-        // for processes that have tried to open the device: they got an error, and are about to put
-        // their references. The other reference is that of the initialization.
+        // If loading fails, the kernel frees the module despite references. So while the module loads,
+        // wait until only the reference of its initialization is left: processes that have tried to open
+        // the device got an error, and put theirs soon.
         let references = || {
             // SAFETY: The module is the one to which this code belongs.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
@@ -190,8 +192,8 @@ pub(super) struct OpenFile {
     calls: Arc<dyn Calls>,
 }
 
-/// The most bytes of a read or a write: `MAX_RW_COUNT` of the kernel, which it enforces before it calls
-/// a device.
+/// The most bytes of a read or a write: `MAX_RW_COUNT` of the kernel. The kernel limits the length to this
+/// already; the unit tests, which call [`OpenFile`], do not.
 const MOST: usize = i32::MAX as usize & !(bindings::PAGE_SIZE - 1);
 
 impl OpenFile {
@@ -239,7 +241,7 @@ impl OpenFile {
         let mut writer = UserSlice::new(to, length).writer();
         let call = self.call(flags)?;
         self.calls.read(&call, &mut writer)?;
-        // The driver may have put another writer there.
+        // The driver may have replaced `writer` by a longer one: then count 0 bytes.
         Ok(length.saturating_sub(writer.len()))
     }
 
@@ -272,8 +274,9 @@ fn may_write(flags: u32) -> bool {
     flags & file::flags::O_ACCMODE != file::flags::O_RDONLY
 }
 
-/// Converts an error to what a process may get. An errno that makes the kernel restart a system call
-/// has that effect only if a signal is pending; otherwise the process would see the number.
+/// Converts an error to what a process may get. Keeps an errno that restarts the system call only while a
+/// signal is pending, because otherwise the process would see the number. `ERESTART_RESTARTBLOCK` always
+/// becomes `EINTR`.
 pub(super) fn errno(error: Error, signal_pending: bool) -> c_int {
     let shown = match error.to_errno() {
         errno if errno > -512 => return errno,

@@ -29,7 +29,7 @@ enum State<A> {
     Completed(A),
     /// The driver has dropped its end without an answer.
     Abandoned,
-    /// The answer was taken, or nobody waits for it any more.
+    /// The outcome was returned, or nobody waits for it any more.
     Over,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn new<A: Send + Unpin + 'static>(device: Arc<Inner>) -> Result<(Answ
     Ok((Answer(slot.clone()), Pended(slot)))
 }
 
-/// The driver's end of a pending call. Dropping it gives the caller `ECANCELED`.
+/// The driver's end of a pending call. Dropping it makes [`Answer::wait`] return `ECANCELED`.
 pub struct Pended<A: Send + Unpin + 'static>(Arc<Slot<A>>);
 
 impl<A: Send + Unpin + 'static> Pended<A> {
@@ -62,7 +62,7 @@ impl<A: Send + Unpin + 'static> Pended<A> {
                 }
             }
         }
-        // Dropping `self` wakes the caller.
+        // Dropping `self` wakes the thread that waits.
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl<A: Send + Unpin + 'static> Drop for Pended<A> {
     }
 }
 
-/// The caller's end of a pending call. Dropping it cancels the call.
+/// The end of a pending call that waits for the answer. Dropping it cancels the pending call.
 pub struct Answer<A: Send + Unpin + 'static>(Arc<Slot<A>>);
 
 impl<A: Send + Unpin + 'static> Answer<A> {
@@ -94,14 +94,15 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         !matches!(*self.0.state.lock(), State::Pending)
     }
 
-    /// Waits until the driver has completed the call, and returns the answer. `call` is a call of the
-    /// same device. May sleep. The call stays pending if this fails, until the [`Answer`] is dropped.
+    /// Waits until the driver has completed the pending call, and returns the answer. `call` is the system
+    /// call that waits; it is of the same device. May sleep. After an error of [`Call::wait`] the pending
+    /// call stays pending until the [`Answer`] is dropped.
     ///
     /// # Errors
     ///
-    /// Those of [`Call::wait`]; `ECANCELED` if the driver has dropped the [`Pended`], `ENODATA` if the
-    /// answer was taken before, and, with a line, `EINVAL` if `call` is of another device, which
-    /// nobody wakes.
+    /// Those of [`Call::wait`]; `ECANCELED` if the driver has dropped the [`Pended`], `ENODATA` if an
+    /// earlier wait has returned the answer or `ECANCELED`, and, with a line, `EINVAL` if `call` is of
+    /// another device: completing wakes only the waiters of this one.
     pub fn wait(&self, call: &Call<'_>) -> Result<A> {
         if !Arc::ptr_eq(call.device, &self.0.device) {
             return Err(refuse!(
@@ -113,8 +114,8 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         call.wait(|| self.take())?
     }
 
-    /// As [`Answer::wait`], but cancels the call if that fails: either [`Pended::complete`] succeeds, and
-    /// this returns its answer, or both fail. May sleep.
+    /// As [`Answer::wait`], but cancels the pending call if the wait fails. If the driver has completed it
+    /// meanwhile, returns the answer instead of the error. May sleep.
     ///
     /// # Errors
     ///
@@ -148,7 +149,7 @@ impl<A: Send + Unpin + 'static> Answer<A> {
 impl<A: Send + Unpin + 'static> Drop for Answer<A> {
     fn drop(&mut self) {
         let before = core::mem::replace(&mut *self.0.state.lock(), State::Over);
-        // An answer is dropped without the lock, in whose critical section interrupts are disabled.
+        // Dropped after the lock is released: the lock disables interrupts.
         drop(before);
     }
 }
