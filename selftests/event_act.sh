@@ -28,6 +28,10 @@
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
 #                                    waits, without a limit unless timeout= is given; with
 #                                    interruptible, a signal ends the wait
+#   on-set SLOT worker|softirq RAN [HOLD]
+#                                    makes a job the handler of the event. Each run sets the event in the slot
+#                                    RAN, and then waits for the one in the slot HOLD
+#   no-on-set SLOT                   removes the handler
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
 #   no-doorbell                      removes the doorbell from that queue
 #   put COUNT [in=PLACE]             puts items on the queue to the other side

@@ -247,7 +247,7 @@ refuse_bad_names()
 	done
 }
 
-begin $((52 + $(faults | wc -l)))
+begin $((68 + $(faults | wc -l)))
 both_kinds a
 both_kinds b
 
@@ -454,6 +454,81 @@ doorbell()
 }
 doorbell a
 doorbell b
+
+# fresh_handler a|b KIND - $x has opened the event armed in its slot 0, and $y, the given driver, too. $y has the
+# event ran in its slot 1
+fresh_handler()
+{
+	y=$1 x=$(other "$1")
+	fresh_pair
+	"$x" create 0 armed "$2" && "$y" open 0 armed "$2" && "$y" create 1 ran notification
+}
+
+# runs COUNT - waits until the handler of $y has run so often
+runs()
+{
+	await_field ran sets "$1"
+}
+
+# runs_for_each_set STATE - whether a set of $x in each execution context leads to a run, and leaves the event in this state
+runs_for_each_set()
+{
+	count=$(field ran sets)
+	for place in task worker softirq hardirq; do
+		"$x" set 0 "in=$place" && runs "$((count += 1))" && "$x" query 0 "is=$1" || return
+	done
+}
+
+# handlers a|b - the given driver, y, has a job as the handler of an event that the other one, x, sets
+handlers()
+{
+	fresh_handler "$1" synchronization
+	"$y" on-set 0 worker 1 && runs_for_each_set reset && "$y" on-set 0 softirq 1 && runs_for_each_set reset
+	verdict "$x sets a synchronization event in each execution context: the job of $y takes it, and runs"
+
+	fresh_handler "$1" notification
+	"$y" on-set 0 worker 1 && runs_for_each_set set && "$y" on-set 0 softirq 1 && runs 5 && runs_for_each_set set
+	verdict "$x sets a notification event in each execution context: the job of $y runs each time, and the event stays set"
+
+	fresh_handler "$1" synchronization
+	"$x" set 0 && "$y" on-set 0 worker 1 && runs 1 && "$x" query 0 is=reset
+	verdict "$x sets an event before $y gives it a job: the job runs at once"
+
+	fresh_handler "$1" synchronization
+	"$y" create 2 hold synchronization && "$y" on-set 0 worker 1 2 && "$x" set 0 && runs 1 && await_field hold waiters 1 &&
+		"$x" set 0 in=hardirq && "$x" set 0 && "$y" set 2 && runs 2 && await_field hold waiters 1 && "$y" set 2
+	verdict "$x sets an event while the job of $y runs: the job runs once more"
+
+	fresh_handler "$1" synchronization
+	"$y" on-set 0 worker 1 && "$y" no-on-set 0 && "$x" set 0 was=reset && "$x" set 0 was=set && "$y" wait any 0 timeout=0 &&
+		"$y" on-set 0 worker 1 && "$x" set 0 was=reset && runs 1
+	verdict "$y removes the job of an event: a set starts nothing, and the event stays set"
+
+	fresh_handler "$1" synchronization
+	"$y" on-set 0 worker 1 && "$y" close 0 && "$x" set 0 was=reset && "$x" query 0 is=set
+	verdict "$y closes an event that has a job: a set starts nothing, and the event stays set"
+}
+handlers a
+handlers b
+
+fresh_handler b notification
+a create 2 ran-a notification && a on-set 0 softirq 2 && b on-set 0 worker 1 && a set 0 && runs 1 && await_field ran-a sets 1
+verdict "two drivers have a job for a notification event: a set starts both"
+
+fresh_handler b synchronization
+a create 2 ran-a notification && a on-set 0 softirq 2 && b on-set 0 worker 1 && a set 0 in=hardirq && await_field ran-a sets 1 &&
+	a set 0 in=hardirq && runs 1 && [ "$(field ran-a sets)" = 1 ] && a set 0 && await_field ran-a sets 2 && [ "$(field ran sets)" = 1 ]
+verdict "two drivers have a job for a synchronization event: sets start them in turn"
+
+fresh_handler b synchronization
+b create 2 hold synchronization && b on-set 0 worker 1 2 && a set 0 && await_field hold waiters 1 && a set 0 && unload $B &&
+	a set 0 was=reset && a query 0 is=set
+verdict "a driver is unloaded while its job runs for an event and is to run again: the event stays set when it is set after that"
+
+fresh_pair
+b create 0 bell synchronization && b create 1 ran notification && b on-set 0 worker 1 && b doorbell 0 &&
+	a put 5 in=hardirq && runs 1 && b query 0 is=reset && a put 3 && b take 8 && a put 1 in=softirq && runs 2
+verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
 fresh_pair shared
 b create 5 waited synchronization && b create 6 other synchronization && act_in_background b wait any 5 interruptible &&

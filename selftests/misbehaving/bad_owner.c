@@ -284,6 +284,11 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
 	return -ENODEV;
 }
 
+int d2d_event_on_set(d2d_handle event, d2d_event_routine routine, void *argument)
+{
+	return -ENODEV;
+}
+
 /* It has the name of the owner that it stands in for. */
 D2D_EXPORT_TABLE(module_a);
 

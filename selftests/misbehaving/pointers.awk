@@ -13,6 +13,9 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 			kind = "STRING"
 		else if (type ~ /^const .*\*$/)
 			kind = "INPUT"
+		else if (type == "void *" && pieces[n] ~ /argument$/)
+			# Only the driver's own routine follows it.
+			kind = "NUMBER"
 		else if (type ~ /\*$/)
 			kind = "OUTPUT"
 		else if (type == "d2d_handle")

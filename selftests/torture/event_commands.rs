@@ -17,6 +17,10 @@ use d2d::{
         Kind,
         Wait, //
     },
+    job::{
+        Work,
+        WorkContext, //
+    },
     run_in::{
         run_in,
         Place, //
@@ -44,6 +48,12 @@ pub trait Opener {
     fn create(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event>;
     /// Opens an event.
     fn open(&self, name: &CStr, kind: Kind) -> Result<Event>;
+    /// Makes a job.
+    fn work(
+        &self,
+        context: WorkContext,
+        routine: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Work>;
     /// The side of a context that the driver is on.
     type Side: Side;
     /// Returns that side.
@@ -133,6 +143,21 @@ impl OpenEvents {
                 by.side()?.set_doorbell(None);
                 Ok(())
             }
+            "on-set" => {
+                let (event, context) = (self.get(words.number()?)?, context(words)?);
+                let ran = self.get(words.number()?)?;
+                let hold = match words.word() {
+                    "" => None,
+                    slot => Some(self.get(slot.parse().map_err(|_| EINVAL)?)?),
+                };
+                let job = by.work(context, move || {
+                    // If the driver leaves, neither works any more.
+                    let _ = ran.set();
+                    let _ = hold.as_ref().map(|hold| hold.wait(Wait::FOREVER));
+                })?;
+                event.on_set(Some(&job))
+            }
+            "no-on-set" => self.get(words.number()?)?.on_set(None),
             "put" => {
                 let (side, count) = (by.side()?, words.number()?);
                 let place = Options::read(words)?.place;
@@ -179,6 +204,14 @@ impl OpenEvents {
 
 fn name(words: &mut Words<'_>) -> Result<CString> {
     CString::try_from_fmt(fmt!("{}", words.word()))
+}
+
+fn context(words: &mut Words<'_>) -> Result<WorkContext> {
+    match words.word() {
+        "worker" => Ok(WorkContext::Worker),
+        "softirq" => Ok(WorkContext::SoftIrq),
+        _ => Err(EINVAL),
+    }
 }
 
 fn kind(words: &mut Words<'_>) -> Result<Kind> {

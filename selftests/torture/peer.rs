@@ -52,6 +52,10 @@ use d2d::{
         Event,
         Kind, //
     },
+    job::{
+        Work,
+        WorkContext, //
+    },
     link::PeerLink,
     packet::Completed,
     request::{
@@ -234,6 +238,14 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
 
     fn open(&self, name: &CStr, kind: Kind) -> Result<Event> {
         self.open_event(name, kind)
+    }
+
+    fn work(
+        &self,
+        context: WorkContext,
+        routine: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Work> {
+        self.work(context, move |_, _| routine())
     }
 
     type Side = PeerLink<TorturePair>;

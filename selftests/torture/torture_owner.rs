@@ -20,6 +20,10 @@ use d2d::{
         Event,
         Kind, //
     },
+    job::{
+        Work,
+        WorkContext, //
+    },
     link::OwnerLink,
     packet::Completed,
     queue::Counters,
@@ -189,7 +193,7 @@ impl Owner for TortureOwner {
                     .requests
                     .race(&sender, route, stamp, races, places, true, meeting);
             }
-            "event" => return owner.events.command(&mut words, &OwnerSide(link)),
+            "event" => return owner.events.command(&mut words, &OwnerSide(contexts, link)),
             _ => return Err(EINVAL),
         };
         owner
@@ -341,8 +345,8 @@ fn event_traffic(link: &OwnerLink<TorturePair>) -> Result<EventTraffic> {
     EventTraffic::open(link.context(), create_event)
 }
 
-/// Opens events for the owner, and gives it the queues of a context.
-struct OwnerSide<'a>(&'a OwnerLink<TorturePair>);
+/// Opens events and makes jobs for the owner, and gives it the queues of a context.
+struct OwnerSide<'a>(&'a Contexts<'a, TortureOwner>, &'a OwnerLink<TorturePair>);
 
 impl Opener for OwnerSide<'_> {
     fn name(&self) -> &'static CStr {
@@ -357,10 +361,18 @@ impl Opener for OwnerSide<'_> {
         open_event(name, kind)
     }
 
+    fn work(
+        &self,
+        context: WorkContext,
+        routine: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Work> {
+        self.0.work(context, move |_, _| routine())
+    }
+
     type Side = OwnerLink<TorturePair>;
 
     fn side(&self) -> Result<&Self::Side> {
-        Ok(self.0)
+        Ok(self.1)
     }
 }
 

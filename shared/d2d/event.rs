@@ -11,6 +11,7 @@
 
 use crate::{
     abi,
+    job::Work,
     left,
     safe_calls,
     status::to_result,
@@ -164,6 +165,31 @@ impl Event {
     /// `ESTALE` if the driver is not registered any more.
     pub fn set(&self) -> Result<bool> {
         to_flag(safe_calls::d2d_event_set(self.handle))
+    }
+
+    /// Makes a job the handler of the event for this driver: each time that the event is set, in any
+    /// context, the job is started. Without a job, removes the handler. May sleep.
+    ///
+    /// Each set of a notification event starts the job. A synchronization event that is set goes to a
+    /// thread that waits, or else to one handler, which takes it; several drivers' handlers get it in
+    /// turn. If the event is set now, the job is started at once.
+    ///
+    /// Sets that come before the job runs lead to one run, and a set that comes while the job runs leads
+    /// to another one. When the driver leaves, the job is closed first; then the event is closed.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if 64 other drivers have a handler, `ENOMEM`, or as [`Event::set`].
+    pub fn on_set(&self, job: Option<&Work>) -> Result {
+        let (routine, argument) = match job {
+            Some(job) => job.as_routine(),
+            None => (None, core::ptr::null_mut()),
+        };
+        // SAFETY: `Work::as_routine` says that the routine may be called until the driver of the job has
+        // left, and the owner removes the handler then: a module has one driver, and the owner refuses
+        // the routine for the event of a driver of another module.
+        let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
+        said_by_owner(to_result(result))
     }
 
     /// Resets the event. Any context.

@@ -101,7 +101,8 @@ int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *ev
  * d2d_event_close() - close a handle
  * @event: the handle
  *
- * Waits that were begun with the handle end with -ECANCELED.
+ * Waits that were begun with the handle end with -ECANCELED. Its handler is removed: see
+ * d2d_event_on_set().
  *
  * Context: Task, may sleep.
  *
@@ -175,5 +176,49 @@ void d2d_event_ring(d2d_handle event);
  * * %-EFAULT - the handles cannot be read, or the index cannot be written
  */
 int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index);
+
+/**
+ * typedef d2d_event_routine - what is called when an event is set
+ * @argument: that of d2d_event_on_set()
+ * @event: the handle with which d2d_event_on_set() was called
+ *
+ * Called in the execution context of the thread that sets the event, which may be any, and inside
+ * an RCU read-side critical section: it does not sleep. It usually starts a work item or a timer,
+ * and returns. It may set other events, but none that leads to a call of itself.
+ *
+ * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
+ * is not called again, and a synchronization event goes to the next handler, or stays set.
+ */
+typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
+
+/**
+ * d2d_event_on_set() - have a routine called when an event is set
+ * @event: the event
+ * @routine: the routine, in the text of the module of the driver to which the handle belongs; or
+ *	NULL for none any more
+ * @argument: its argument
+ *
+ * The routine is the handler of this handle, which has one at most. Other handles of the event
+ * have handlers of their own.
+ *
+ * Each set of a notification event calls all handlers, also if the event is set already. A
+ * synchronization event that is set goes to a thread that waits, or else to one handler, which
+ * takes it. The handlers get it in turn. If the event is set when this function is called, that
+ * counts as a set. If several threads set the event at the same time, one call may stand for
+ * several sets, but it begins after the last of them. Resetting the event takes no call back.
+ *
+ * The routine is not called any more, and does not run, when one of these functions has returned:
+ * this one with NULL or another routine, d2d_event_close() for the handle, d2d_leave() or
+ * d2d_unregister() for the driver. They wait for a grace period of RCU. So a driver calls
+ * d2d_leave() first, and then stops what the routine has started.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-ENOEXEC - the routine is outside the module's text, or in its init text
+ * * %-EAGAIN - the event has 64 handlers
+ * * %-ENOMEM - no memory
+ */
+int d2d_event_on_set(d2d_handle event, d2d_event_routine routine, void *argument);
 
 #endif /* D2D_EVENT_H */

@@ -77,7 +77,10 @@
 	X(void, d2d_event_ring, (d2d_handle event), (event)) \
 	X(int, d2d_event_wait, \
 	  (const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index), \
-	  (events, count, flags, timeout, index))
+	  (events, count, flags, timeout, index)) \
+	X(int, d2d_event_on_set, \
+	  (d2d_handle event, d2d_event_routine routine, void *argument), \
+	  (event, routine, argument))
 
 #define D2D_COUNT_FUNCTION(result, name, parameters, arguments)	+ 1
 enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };

@@ -14,6 +14,7 @@ use crate::abi;
 pub mod types {
     pub use crate::abi::{
         d2d_driver,
+        d2d_event_routine,
         d2d_handle,
         d2d_record,
         d2d_result,
@@ -177,5 +178,10 @@ entry_points! {
         flags: u32,
         timeout: u32,
         index: *mut u32,
+    ) -> c_int;
+    set_handler = d2d_event_on_set(
+        event: d2d_handle,
+        routine: d2d_event_routine,
+        argument: *mut c_void,
     ) -> c_int;
 }

@@ -5,11 +5,13 @@
 //! - `state`: the word that says whether an event is set. While nobody waits, one atomic step
 //!   changes it.
 //! - `openings`: the table of handles.
+//! - `handlers`: what is called when an event is set.
 //! - `wait`: waits, and sets that end waits, under the dispatcher's lock.
 //! - `name`: the name of an event; `names`: the table of all events by name.
 //! - `file`: the file through which user space watches an event.
 
 pub(crate) mod file;
+pub(crate) mod handlers;
 pub(crate) mod name;
 pub(crate) mod names;
 mod openings;
@@ -19,6 +21,7 @@ mod testing;
 pub(crate) mod wait;
 
 use self::{
+    handlers::Handler,
     name::Name,
     openings::{
         Openings,
@@ -37,6 +40,7 @@ use kernel::{
     container_of,
     prelude::*,
     sync::{
+        atomic::Atomic,
         lock::Guard,
         poll::{
             PollCondVar,
@@ -64,6 +68,8 @@ struct Key(());
 #[pin_data]
 pub(crate) struct Dispatcher {
     openings: Openings<Event>,
+    /// 1 once an event has had a handler.
+    had_handlers: Atomic<u64>,
     #[pin]
     inner: IrqLock<Inner>,
 }
@@ -77,6 +83,7 @@ impl Dispatcher {
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             openings: Openings::new()?,
+            had_handlers: Atomic::new(0),
             inner <- new_irq_lock!(
                 Inner {
                     vacancies: Vacancies::new(),
@@ -114,11 +121,13 @@ pub(crate) struct Status {
 
 /// What the dispatcher's lock protects of an event.
 struct Uses {
-    /// The number of the event's users: threads that wait for it, open files, and threads that set,
-    /// reset or take it under the lock. While there is a user, the state is guarded.
+    /// The number of the event's users: threads that wait for it, handlers, open files, and threads
+    /// that set, reset or take it under the lock. While there is a user, the state is guarded.
     users: u32,
     /// How many blocks are on the list.
     waiting: u32,
+    /// What is called when the event is set.
+    handlers: KVec<Handler>,
     /// How many handles there are.
     openings: u32,
     /// Whether the last handle is closed. No other handle is opened then.
@@ -170,6 +179,7 @@ impl Event {
             uses: UnsafeCell::new(Uses {
                 users: 0,
                 waiting: 0,
+                handlers: KVec::new(),
                 openings: 0,
                 closed: false,
             }),

@@ -9,6 +9,10 @@ use crate::{
     driver_object::Driver,
     event::{
         file::MakeFile,
+        handlers::{
+            Call,
+            Routine, //
+        },
         name::Name,
         names::{
             Events,
@@ -25,6 +29,7 @@ use crate::{
     },
     request::Requests, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi,
     device::Devices,
@@ -32,6 +37,7 @@ use d2d::{
     fields,
     job::Jobs,
     patience::Patience,
+    probe::Part,
     refuse,
     step,
     trace::{
@@ -396,6 +402,37 @@ impl Server {
         };
         emit(by, step, &fields![name: name.as_c_str(), kind: kind.name()]);
         Ok(handle)
+    }
+
+    /// Has `routine` called with `argument` when an event is set; see `d2d_event_on_set`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_on_set`, each with its line.
+    pub(crate) fn on_set(
+        &self,
+        event: abi::d2d_handle,
+        routine: Arg<Option<Routine>>,
+        argument: Arg<*mut c_void>,
+    ) -> Result {
+        might_sleep();
+        let Some(routine) = routine.get() else {
+            return self.events.set_handler(event, None);
+        };
+        let opening = self.events.dispatcher().opening(event);
+        let (driver, ..) = opening.ok_or_else(|| self.events.stale(event))?;
+        let driver = self.registry.get(driver)?;
+        // SAFETY: The driver has registered it as the address of its module.
+        let text = unsafe { Part::text(driver.module()) };
+        if !text.is_some_and(|text| text.contains(routine as usize)) {
+            return Err(refuse!(self.name, "handler-outside-text", ENOEXEC, handle: event));
+        }
+        // SAFETY: By the contract of `d2d_event_on_set` the driver's routine may be called with the
+        // argument in any context and by an RCU reader, until the owner has removed the handler and
+        // waited for it. `Events::close`, `Events::close_all` and `Dispatcher::set_handler` wait for a
+        // grace period.
+        let call = unsafe { Call::new(routine, argument.get()) };
+        self.events.set_handler(event, Some(call))
     }
 }
 

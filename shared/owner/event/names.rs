@@ -10,6 +10,7 @@ use super::{
         MakeFile,
         WatchFile, //
     },
+    handlers::Call,
     name::Name,
     wait::{
         Block,
@@ -193,26 +194,42 @@ impl Events {
     /// `ESTALE` for the handle.
     pub(crate) fn close(&self, handle: d2d_handle) -> Result {
         let closed = self.close_locked(&mut self.names.lock(), handle);
-        closed.ok_or_else(|| self.stale(handle))
+        if closed.ok_or_else(|| self.stale(handle))? {
+            self.dispatcher.wait_for_removed();
+        }
+        Ok(())
     }
 
-    /// As [`Events::close`]. The caller has locked the mutex. Returns `None` if the handle is
-    /// stale.
-    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<()> {
-        let (name, last) = self.dispatcher.close(handle)?;
-        if last && names.tree.remove(&name).is_some() {
+    /// As [`Events::close`], without waiting for the handler. The caller has locked the mutex. Returns
+    /// whether the handle had a handler; `None` if the handle is stale.
+    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<bool> {
+        let closed = self.dispatcher.close(handle)?;
+        if closed.is_last && names.tree.remove(&closed.name).is_some() {
             names.count -= 1;
         }
-        Some(())
+        Some(closed.had_handler)
     }
 
-    /// Closes all handles of a driver that has begun to leave. May sleep.
+    /// Closes all handles of a driver that has begun to leave, and waits until none of its handlers
+    /// runs. May sleep.
     pub(crate) fn close_all(&self, driver: d2d_handle) {
         // A thread in `open` whose `registered` has succeeded holds the mutex until it has added
         // the handle. Any later call of `registered` fails, because the driver is leaving. So from
         // here on the driver gets no other handle.
         drop(self.names.lock());
         self.close_all_of(|other| other == driver);
+        // Also for handlers that another thread has just removed, and waits for.
+        self.dispatcher.wait_for_removed();
+    }
+
+    /// Sets, replaces or removes the handler of a handle; see `d2d_event_on_set`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_on_set`, each with its line.
+    pub(crate) fn set_handler(&self, handle: d2d_handle, call: Option<Call>) -> Result {
+        let set = self.dispatcher.set_handler(handle, call);
+        set.map_err(|refusal| self.refuse(refusal, &fields![handle: handle]))
     }
 
     /// Ends the waits that were begun with a driver's handles, which stay open. Any context.
@@ -311,6 +328,7 @@ impl PinnedDrop for Events {
     /// dispatcher.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
+        self.dispatcher.wait_for_removed();
         Dispatcher::wait_for_retired();
     }
 }

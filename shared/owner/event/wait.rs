@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for events.
+//! Waiting for events, and setting events that have users.
 //!
 //! A waiting thread has a [`Block`] on the list of each of its events. A thread that sets an event
 //! on whose list there are blocks does so under the dispatcher's lock: before it releases the lock,
@@ -105,7 +105,7 @@ struct Waiter {
 
 impl Event {
     /// Takes the event, which is set. The caller is a user.
-    fn take_guarded(&self) {
+    pub(super) fn take_guarded(&self) {
         if self.is_reset_by_wait() {
             self.state.reset_guarded();
         }
@@ -113,7 +113,7 @@ impl Event {
 
     /// Returns whether the event is set. The caller is a user and has the lock, so the answer stays
     /// right.
-    fn is_set_guarded(&self) -> bool {
+    pub(super) fn is_set_guarded(&self) -> bool {
         self.state.look().0
     }
 
@@ -142,9 +142,9 @@ impl Event {
         }
     }
 
-    /// Sets the event and ends the waits that this can end. Returns whether the event was set
-    /// before.
-    fn set_with_waiters(&self, key: &mut Key) -> bool {
+    /// Sets the event and ends the waits that this can end. If the event is still set then, makes
+    /// handlers due. Returns whether the event was set before, and how many handlers are due.
+    pub(super) fn set_with_waiters(&self, key: &mut Key) -> (bool, usize) {
         self.begin_use(key);
         let before = self.state.set_guarded();
         self.for_each_waiter(key, |key, waiter, _| {
@@ -153,8 +153,12 @@ impl Event {
             }
             self.is_set_guarded()
         });
+        let due = match self.is_set_guarded() {
+            true => self.make_due(key),
+            false => 0,
+        };
         self.end_use(key);
-        before
+        (before, due)
     }
 
     /// Ends the waits that were begun with this handle, with `ECANCELED`.
@@ -270,6 +274,15 @@ impl Waiter {
     }
 }
 
+/// What closing a handle has done.
+pub(crate) struct Closed {
+    pub(crate) name: Name,
+    /// Whether it was the last handle of the event.
+    pub(crate) is_last: bool,
+    /// Whether it had a handler, which may still be running.
+    pub(crate) had_handler: bool,
+}
+
 impl Dispatcher {
     /// Adds a handle of an event for a driver, and returns it. May sleep.
     ///
@@ -317,25 +330,31 @@ impl Dispatcher {
         }
     }
 
-    /// Closes a handle, and ends the waits that were begun with it. Returns the name of the event,
-    /// and whether this was its last handle; `None` if the handle is stale. Any context.
-    pub(crate) fn close(&self, handle: d2d_handle) -> Option<(Name, bool)> {
+    /// Closes a handle, ends the waits that were begun with it, and removes its handler. Returns `None`
+    /// if the handle is stale. Any context.
+    pub(crate) fn close(&self, handle: d2d_handle) -> Option<Closed> {
         let reader = rcu::read_lock();
-        let event = {
+        let (event, closed) = {
             let Inner { vacancies, key } = &mut *self.lock();
             let event = self.openings.remove(vacancies, handle, &reader)?;
             event.cancel(key, handle);
+            let mut closed = Closed {
+                name: event.name,
+                is_last: false,
+                had_handler: event.remove_handler(key, handle),
+            };
             let uses = event.uses(key);
             uses.openings -= 1;
             if uses.openings > 0 {
-                return Some((event.name, false));
+                return Some(closed);
             }
             uses.closed = true;
             event.retire(key);
-            event
+            closed.is_last = true;
+            (event, closed)
         };
         event.notify();
-        Some((event.name, true))
+        Some(closed)
     }
 
     /// Returns a handle of this chunk that a driver has opened for which `f` returns true. Any
@@ -374,15 +393,16 @@ impl Dispatcher {
         let event = self.openings.find(handle, reader)?;
         match event.state.set() {
             Some(before) => Some(before),
-            None => Some(self.set_with_waiters(event)),
+            None => Some(self.set_with_waiters(event, reader)),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn set_with_waiters(&self, event: &Event) -> bool {
-        let before = event.set_with_waiters(&mut self.lock().key);
+    fn set_with_waiters(&self, event: &Event, reader: &rcu::Guard) -> bool {
+        let (before, due) = event.set_with_waiters(&mut self.lock().key);
         event.notify();
+        self.call_handlers(event, due, reader);
         before
     }
 

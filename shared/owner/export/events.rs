@@ -15,6 +15,7 @@ use crate::{
     server::Server,
     trace, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi,
     fields,
@@ -97,6 +98,16 @@ impl Exports {
     /// `d2d_event_close`.
     pub fn close_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.events().close(event)))
+    }
+
+    /// `d2d_event_on_set`.
+    pub fn set_handler(
+        &self,
+        Arg(event): Arg<abi::d2d_handle>,
+        routine: Arg<abi::d2d_event_routine>,
+        argument: Arg<*mut c_void>,
+    ) -> c_int {
+        errno(self.with(|server| server.on_set(event, routine, argument)))
     }
 
     /// `d2d_event_set`.
