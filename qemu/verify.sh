@@ -12,6 +12,7 @@ part sanitizer env KERNEL=sanitizer "$LAB/vm.sh" test
 part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
+part lockdown "$LAB/tests/lockdown.sh"
 part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
 part lines "$LAB/tests/lines.sh"

@@ -100,7 +100,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let prints_ktap = mode == "test" || mode == "torture";
-    let has_ktap = prints_ktap || mode == "lines";
+    let has_ktap = prints_ktap || mode == "lines" || mode == "lockdown";
     let mut expected = Expected::new(&machine.nonce, FIELDS, has_ktap);
     expected.log_may_wrap = mode == "torture";
     if platform == Platform::Uml {

@@ -3,11 +3,12 @@
 //! Uses the character device of device_peer, or another one. Each command checks one aspect, and prints
 //! what is wrong if the device behaves otherwise.
 //!
-//! - `devctl open DEVICE [UID]` opens a device, as another user if UID is given, and prints `errno=N (text)` if that
-//!   fails.
+//! - `devctl open DEVICE` opens a device, and prints `errno=N (text)` if that fails.
 //! - `devctl hold DEVICE` has a call pending until the process is killed; `devctl wait DEVICE` has one that is woken
 //!   all the time.
 //! - `devctl CHECK DEVICE`: the functions of this file whose names are in [`CHECKS`].
+//!
+//! If a number follows, devctl first becomes the user of this number.
 
 mod waiting;
 
@@ -548,41 +549,43 @@ const CHECKS: [(&str, Check); 7] = [
 ];
 
 /// Becomes another user without groups.
-fn become_user(uid: &str) {
-    let uid = uid.parse().unwrap_or(1000);
+fn become_user(uid: &str) -> Outcome {
+    let uid = uid.parse().map_err(|_| format!("no user '{uid}'"))?;
     // SAFETY: There are no groups to read.
-    unsafe {
-        setgroups(0, std::ptr::null());
-        setgid(uid);
-        setuid(uid);
+    let failed =
+        unsafe { setgroups(0, std::ptr::null()) != 0 || setgid(uid) != 0 || setuid(uid) != 0 };
+    match failed {
+        true => Err(format!("user {uid}: {}", Error::last_os_error())),
+        false => Ok(()),
     }
 }
 
-fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let (verb, path) = match args.as_slice() {
-        ["open", path, user @ ..] => {
-            user.iter().for_each(|uid| become_user(uid));
-            return match File::open(path) {
-                Ok(_) => ExitCode::SUCCESS,
-                Err(error) => {
-                    let number = error.raw_os_error().unwrap_or(0);
-                    eprintln!("errno={number} ({error})");
-                    ExitCode::FAILURE
-                }
-            };
-        }
-        [verb, path] => (*verb, *path),
-        _ => ("", ""),
-    };
-    let outcome = match verb {
+/// Does what the arguments say.
+fn run(verb: &str, path: &str, user: &[&str]) -> Outcome {
+    user.iter().try_for_each(|uid| become_user(uid))?;
+    match verb {
+        "open" => match File::open(path) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let number = error.raw_os_error().unwrap_or(0);
+                Err(format!("errno={number} ({error})"))
+            }
+        },
         "hold" => open(path, 0).map(|file| _ = ioctl(&file, PEND, 0)),
         "wait" => open(path, 0).map(|file| _ = ioctl(&file, WAIT, 0)),
         _ => match CHECKS.iter().find(|(name, _)| *name == verb) {
             Some((_, check)) => check(path),
             None => Err(format!("no check '{verb}'")),
         },
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        [verb, path, user @ ..] => run(verb, path, user),
+        _ => Err("usage: devctl VERB DEVICE [UID]".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

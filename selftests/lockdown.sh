@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Drivers while the kernel is locked down, which happens at run time: processes of root and of a plain user use their
+# devices, and debugfs only shows their state.
+# Usage: lockdown.sh integrity|confidentiality
+# Only a reboot ends the lockdown, and no module of the other programs could be loaded. So this is not one of the programs that
+# run_tests runs.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+LEVEL=$1
+SECURITY=/sys/kernel/security
+DEV=/dev/d2d_test
+USER=1000
+
+# devctl VERB DEVICE [UID] - runs devctl; what is wrong goes to $NOTES
+devctl()
+{
+	./devctl "$@" 2>"$NOTES"
+}
+
+# write_to FILE TEXT - writes to a file; the errno goes to $NOTES
+write_to()
+{
+	./one_call write "$@" 2>"$NOTES"
+}
+
+# fresh_locked - brings about that the drivers are loaded, and then that the kernel is locked down
+fresh_locked()
+{
+	reset_trace
+	if ! grep -qF "[$LEVEL]" $SECURITY/lockdown; then
+		load module_a contexts=2 && load module_b && load device_peer variant=1 && load metronome && load listener &&
+			echo "$LEVEL" >$SECURITY/lockdown
+	fi
+}
+
+# can_calls_of_32_bits - whether a process can make system calls of 32 bits here
+can_calls_of_32_bits()
+{
+	grep -q '^flags.* lm ' /proc/cpuinfo
+}
+
+[ -e $SECURITY/lockdown ] || mount -t securityfs none $SECURITY
+if ! grep -qF "[none]" $SECURITY/lockdown; then
+	ktap_print_header
+	ktap_skip_all "needs a kernel that can be locked down, and is not"
+	exit 4
+fi
+
+begin 8
+
+fresh_locked && fails EPERM load sensor
+verdict "the kernel refuses an unsigned module: EPERM"
+
+fresh_locked
+devctl calls $DEV && devctl pend $DEV && devctl signals $DEV && devctl answers $DEV
+verdict "root can use a device"
+
+fresh_locked
+devctl calls $DEV $USER && devctl pend $DEV $USER && devctl signals $DEV $USER && devctl answers $DEV $USER
+verdict "a plain user can use a device that is for everybody"
+
+fresh_locked
+if can_calls_of_32_bits; then
+	devctl compat $DEV && devctl compat $DEV $USER
+	verdict "processes of 32 bits can use a device"
+else
+	ktap_test_skip "processes of 32 bits can use a device (needs x86-64)"
+fi
+
+fresh_locked
+write_to /dev/metronome 1000 && [ "$(dd if=/dev/metronome bs=8 count=1 2>"$NOTES" | wc -c)" = 8 ] &&
+	fails EACCES devctl open /dev/metronome $USER
+verdict "root can use an owner's device, and a plain user cannot open it: EACCES"
+
+fresh_locked
+fails EPERM write_to /sys/kernel/debug/d2d-module_b/exercise 1 && fails EPERM write_to /sys/kernel/debug/d2d-listener/hear 1
+verdict "nobody can write to a control file in debugfs: EPERM"
+
+fresh_locked
+grep -q 'state=attached peer=module_b' /sys/kernel/debug/d2d-module_a/state/contexts &&
+	grep -q module_b /sys/kernel/debug/d2d-module_a/state.json
+verdict "root can read an owner's state in debugfs"
+
+fresh_locked
+devctl removed $DEV && unload device_peer && [ ! -e $DEV ] && unload module_b && unload module_a && unload listener &&
+	unload metronome && [ ! -e /dev/metronome ]
+verdict "a device can be removed, and the drivers unloaded"
+ktap_finished
