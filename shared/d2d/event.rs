@@ -99,8 +99,9 @@ impl Wait {
 
 /// A driver's handle of a named event. Dropping it closes the handle; may sleep.
 ///
-/// When the driver leaves, the owner closes the handle. It refuses a later use, with a line in
-/// dmesg.
+/// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. The event can
+/// be set, reset and queried until none of the driver's routines runs any more: then the owner closes the
+/// handle. It refuses a later use, with a line in dmesg.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
@@ -175,11 +176,12 @@ impl Event {
     /// turn. If the event is set now, the job is started at once.
     ///
     /// Sets that come before the job runs lead to one run, and a set that comes while the job runs leads
-    /// to another one. When the driver leaves, the job is closed first; then the event is closed.
+    /// to another one. When the driver leaves, the job is closed first; then the handler is removed.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if 64 other drivers have a handler, `ENOMEM`, or as [`Event::set`].
+    /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other drivers have a handler, `ENOMEM`, or as
+    /// [`Event::set`].
     pub fn on_set(&self, job: Option<&Work>) -> Result {
         let (routine, argument) = match job {
             Some(job) => job.as_routine(),

@@ -10,7 +10,7 @@ use kernel::sync::atomic::{
     Atomic, //
 };
 
-/// 1 once the driver leaves. Leaving closes its events, and unregistering frees its requests.
+/// 1 once the driver leaves. Unregistering closes its events, and frees its requests.
 static LEFT: Atomic<u32> = Atomic::new(0);
 
 /// Notes that the driver leaves. From then on, dropping an event or a request does not call the

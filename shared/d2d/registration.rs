@@ -94,7 +94,7 @@ impl<T: Driver> Registration<T> {
     /// Makes the driver leave, which ends the waits of its routines and its work item. May sleep.
     fn leave(&self) {
         // From here on, dropping an event or a request must not call the owner, which closes the
-        // events in `d2d_leave` and frees the requests in `d2d_unregister`.
+        // events and frees the requests in `d2d_unregister`.
         left::note();
         safe_calls::d2d_leave(self.handle);
     }

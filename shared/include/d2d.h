@@ -778,9 +778,12 @@ int d2d_detach(d2d_handle driver);
  * @driver: the driver
  *
  * From then on, the owner accepts no request to the driver or from it, opens no event for it and
- * offers it no context. It closes the driver's events, so that waits for them end with
- * -ECANCELED, and cancels the requests that the driver holds, and those that it has sent. It
- * does not wait for other threads.
+ * offers it no context. It ends with -ECANCELED the waits that were begun with the driver's event
+ * handles, and refuses later ones, unless their timeout is 0. Then it cancels the requests that
+ * the driver holds, and those that it has sent. It does not wait for other threads.
+ *
+ * The events stay open until the driver is unregistered, so the driver's routines can set, reset
+ * and query them.
  *
  * A driver calls d2d_leave() before it waits for its own work items, threads and timers, if these
  * wait for events or requests. d2d_detach() and d2d_unregister() follow.
@@ -795,12 +798,13 @@ int d2d_leave(d2d_handle driver);
  * d2d_unregister() - unregister a driver, which must not be attached
  * @driver: the driver
  *
- * Cancels the requests that the driver holds, and those that it has sent, and frees the driver's
- * requests. Returns when none of the driver's routines runs any more, no returned() or
- * cancelled() routine of another driver runs for one of these requests, and no thread waits for
- * one: each that did has a result. A dispatch routine of another driver may still run for a
- * request that this driver has sent: the memory at user_buffer has to exist until that routine
- * has returned.
+ * Ends the waits for the driver's events, as d2d_leave() does. Cancels the requests that the
+ * driver holds, and those that it has sent, and frees the driver's requests. Closes the driver's
+ * events when none of its routines runs any more. Returns when none of the driver's routines runs
+ * any more, no returned() or cancelled() routine of another driver runs for one of these requests,
+ * and no thread waits for one: each that did has a result. A dispatch routine of another driver
+ * may still run for a request that this driver has sent: the memory at user_buffer has to exist
+ * until that routine has returned.
  *
  * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
  * callback of CPU hotplug, or with a lock held that such a callback takes.

@@ -7,7 +7,7 @@
  * The first driver that creates an event of a name makes it. Each driver that creates or
  * opens an event of this name later gets a handle of its own for the same event. The event
  * exists until its last handle is closed. The owner closes the handles of a driver that
- * leaves or is unregistered.
+ * is unregistered, once none of the driver's routines runs any more.
  *
  * A notification event stays set until it is reset; all waits for it end. A synchronization
  * event that is set ends exactly one wait, which resets it. If no thread waits, the event
@@ -172,7 +172,8 @@ void d2d_event_ring(d2d_handle event);
  * * %-ENOMEM - no memory; only with more than four events
  * * %-ETIMEDOUT - the limit has passed, or with a timeout of 0 no event is set
  * * %-ERESTARTSYS - a signal came
- * * %-ECANCELED - the handle was closed, or its driver is being detached: see d2d_detach()
+ * * %-ECANCELED - the handle was closed, or its driver is being detached or has left: see
+ *   d2d_detach() and d2d_leave()
  * * %-EFAULT - the handles cannot be read, or the index cannot be written
  */
 int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index);
@@ -216,6 +217,7 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  *
  * Return: 0, or
  * * %-ENOEXEC - the routine is outside the module's text, or in its init text
+ * * %-ESHUTDOWN - the driver is leaving
  * * %-EAGAIN - the event has 64 handlers
  * * %-ENOMEM - no memory
  */

@@ -160,8 +160,8 @@ impl Server {
         &self.devices
     }
 
-    /// Stops the owner's jobs, closes its events, cancels its requests and unregisters its driver
-    /// object, which [`Server::enrol`] has registered. Then expels all drivers that are still
+    /// Ends the waits for the owner's events, cancels its requests, stops its jobs and unregisters its
+    /// driver object, which [`Server::enrol`] has registered. Then expels all drivers that are still
     /// registered, and removes the owner's devices. May sleep.
     pub(crate) fn strike_off(&self) {
         // Nobody has an open file: it would keep the module.
@@ -222,7 +222,7 @@ impl Server {
         }
         // First, because detaching waits for threads inside the driver, which may wait for an
         // event.
-        self.events.close_all(handle);
+        self.events.leave(handle);
         let mut patience = Patience::new();
         while let Some(before) = self.mark_detaching(handle) {
             if !self.try_to_detach(handle, &before) {
@@ -291,7 +291,7 @@ impl Server {
         Err(refuse!(self.name, reason, EDEADLK, handle: handle))
     }
 
-    /// Closes a driver's events and cancels its requests; see `d2d_leave`. May sleep.
+    /// Ends the waits for a driver's events and cancels its requests; see `d2d_leave`. May sleep.
     ///
     /// # Errors
     ///
@@ -299,8 +299,10 @@ impl Server {
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         self.registry.leave(handle)?;
-        // From here on the driver opens no other event and sends no other request.
-        self.events.close_all(handle);
+        // From here on the driver opens no other event and sends no other request. Its events stay
+        // open: its `completed`, which is called for each request that is cancelled, may set one. Waits
+        // end first, because `completed` may also wait for one.
+        self.events.leave(handle);
         self.requests.cancel_each(handle);
         Ok(())
     }
@@ -318,18 +320,20 @@ impl Server {
         }
         self.registry.unregister(handle)?;
         // First, because `remove` waits for routines, which may wait for one of these events.
-        self.events.close_all(handle);
+        self.events.leave(handle);
         self.remove(handle);
         Ok(())
     }
 
     /// Cancels the requests of a driver that is leaving, waits until no thread is inside its
-    /// routines, and removes the driver from the registry. The caller is the thread that has begun
-    /// to unregister or expel the driver. May sleep.
+    /// routines, closes its events, and removes the driver from the registry. The caller is the
+    /// thread that has begun to unregister or expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
         self.registry.remove_points(handle);
         let driver = loop {
             self.requests.run_down(handle);
+            // Not before: the driver's routines may set its events.
+            self.events.close_all(handle);
             if let Some(driver) = self.registry.remove(handle) {
                 break driver;
             }
@@ -429,8 +433,8 @@ impl Server {
         }
         // SAFETY: By the contract of `d2d_event_on_set` the driver's routine may be called with the
         // argument in any context and by an RCU reader, until the owner has removed the handler and
-        // waited for it. `Events::close`, `Events::close_all` and `Dispatcher::set_handler` wait for a
-        // grace period.
+        // waited for it. `Events::close`, `Events::leave` and `Dispatcher::set_handler` wait for a grace
+        // period.
         let call = unsafe { Call::new(routine, argument.get()) };
         self.events.set_handler(event, Some(call))
     }
@@ -438,9 +442,9 @@ impl Server {
 
 /// Creates an event for the owner, or opens the event of that name if it already exists; then `set`
 /// is ignored. When the owner is unloaded, after
-/// [`Owner::leaving`](crate::contexts::Owner::leaving), the library closes the owner's handle, and
-/// waits that were begun with it end with `ECANCELED`. May sleep. Peers have `Handle::create_event`
-/// instead.
+/// [`Owner::leaving`](crate::contexts::Owner::leaving), waits that were begun with the owner's handle
+/// end with `ECANCELED`, and the library closes the handle when none of the owner's routines runs any
+/// more. May sleep. Peers have `Handle::create_event` instead.
 ///
 /// # Errors
 ///

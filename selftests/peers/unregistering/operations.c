@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a call into the driver "peer". The call waits without a time limit for an event
+ * The stages of a call into the driver "peer". Most calls wait without a time limit for an event
  * or a request of peer, so peer can unregister only if the library ends the wait. HOW says what
  * the driver that unregisters calls:
  *
@@ -33,7 +33,7 @@ static struct d2d_pair_owner_ops owner = {
 
 static char chosen_how[8];	/* HOW of the command */
 static bool has_called_leave;	/* peer has called d2d_leave() */
-static d2d_handle request;	/* sent by sender to peer */
+static d2d_handle request;	/* sent by sender to peer, or by peer to receiver */
 static struct completion called;
 static struct completion ending;	/* completed by the command "end" */
 static int (*in_operation)(void);	/* what peer's operation does */
@@ -249,6 +249,30 @@ static int reach_returned(const char *how)
 	return unreg_settle(start("complete", do_complete));
 }
 
+/* peer has sent a request to receiver, which has pended it. */
+static int reach_completed_by(const char *how, enum reaction does)
+{
+	struct d2d_send send = d2d_send_to(receiver->target, 1);
+	int err = make(how) ?: d2d_request_alloc(peer->self, 0, 0, &request);
+
+	if (err)
+		return err;
+	peer->in_completed = does;
+	send.flags = D2D_SEND_ROUTINE;
+	err = d2d_request_send(request, &send);
+	return err == -EINPROGRESS ? 0 : err ?: -EBADMSG;
+}
+
+static int reach_completed(const char *how)
+{
+	return reach_completed_by(how, SETS);
+}
+
+static int reach_completed_waits(const char *how)
+{
+	return reach_completed_by(how, WAITS);
+}
+
 static const struct stage stages[] = {
 	{ "event", reach_event },
 	{ "event-late", reach_event_late },
@@ -257,6 +281,8 @@ static const struct stage stages[] = {
 	{ "detaching", reach_detaching },
 	{ "offered", reach_offered },
 	{ "returned", reach_returned },
+	{ "completed", reach_completed },
+	{ "completed-waits", reach_completed_waits },
 	{}
 };
 
@@ -285,6 +311,8 @@ static void end(void)
 
 static void report(void)
 {
+	if (peer->in_completed != ANSWERS)
+		unreg_note_error("completed", peer->completed_err);
 	if (peer->unregistered)
 		return;
 	d2d_event_reset(peer->event);

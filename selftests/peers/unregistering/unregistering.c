@@ -229,6 +229,11 @@ static int unreg_completed(void *self, d2d_handle request, const struct d2d_resu
 	driver->completed_status = result->status;
 	complete(&driver->called);
 	pass(&driver->completed);
+	if (driver->in_completed == SETS)
+		driver->completed_err = d2d_event_set(driver->event);
+	else if (driver->in_completed == WAITS)
+		driver->completed_err = d2d_event_wait(&driver->event, 1, 0, D2D_EVENT_FOREVER,
+						       NULL);
 	return leave_routine(driver, D2D_MORE_PROCESSING_REQUIRED);
 }
 

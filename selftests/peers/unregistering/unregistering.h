@@ -29,6 +29,7 @@ enum reaction {
 	FORWARDS_BACK,	/* the same, and wants it back */
 	REFUSES,	/* completes it with an error */
 	WAITS,		/* waits for the event of the driver, and then completes the request */
+	SETS,		/* sets the event of the driver */
 };
 
 /* A driver of this module. Once it has unregistered, none of its routines may be called. */
@@ -38,6 +39,7 @@ struct unreg_driver {
 	d2d_handle target;
 	enum reaction in_dispatch;
 	enum reaction in_returned;	/* ANSWERS or WAITS */
+	enum reaction in_completed;	/* ANSWERS, which does nothing, WAITS or SETS */
 	struct unreg_driver *next;
 	d2d_handle received;	/* the request that it received last */
 	d2d_handle event;
@@ -49,6 +51,7 @@ struct unreg_driver {
 	struct checkpoint cancelled;
 	int returned_status;
 	int completed_status;
+	int completed_err;	/* what in_completed has returned */
 	struct completion called;	/* completed by completed() */
 	atomic_t told;		/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */

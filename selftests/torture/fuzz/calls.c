@@ -307,7 +307,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	d2d_handle handles[MOST_EVENTS];
 	int begun_before, begun;
 	u32 index = 0;
-	bool live = true;
+	bool live = true, left = false, leaving = false;
 	unsigned long since;
 	bool detached;
 	int err;
@@ -325,15 +325,21 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 		fuzz_violation("index-of-event", "index=%u count=%u", index, count);
 	if (err == -ETIMEDOUT)
 		fuzz_check_timed_out(FUZZ_EVENT_WAIT, since, timeout);
-	for (u32 n = 0; n < count; n++)
+	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&events[n], 0);
+		left |= events[n].had_left;
+		leaving |= fuzz_is_leaving(&events[n]);
+	}
+	if (timeout && left && (!err || err == -ETIMEDOUT))
+		fuzz_violation("wait-after-leaving", "events=%u handle=0x%llx err=%d", count,
+			       handles[0], err);
 	/*
 	 * A detach that takes long ends the waits for the driver's events. It may have begun
 	 * during the wait.
 	 */
 	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;
-	if (err == -ECANCELED && live && !detached)
+	if (err == -ECANCELED && live && !detached && !leaving)
 		fuzz_violation("wait-cancelled-by-nobody", "events=%u handle=0x%llx", count,
 			       handles[0]);
 	return err;

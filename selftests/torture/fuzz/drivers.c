@@ -161,9 +161,7 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_publish(driver, reg->handle, reg);
 }
 
-/*
- * Calls d2d_leave(). From its beginning on, the driver's events may be closed, and sends refused.
- */
+/* Calls d2d_leave(). From its beginning on, waits and sends of the driver may be refused. */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;

@@ -231,6 +231,7 @@ static inline u64 fuzz_information(u64 tag)
 
 /* oracle.c */
 __printf(2, 3) void fuzz_violation(const char *kind, const char *fmt, ...);
+bool fuzz_is_leaving(const struct fuzz_pick *pick);
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own);
 void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind);
@@ -275,7 +276,6 @@ void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz
 void fuzz_thing_unreserve(struct fuzz_thing *thing);
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
 void fuzz_things_of_end(struct fuzz_registration *reg);
-void fuzz_events_of_end(struct fuzz_registration *reg);
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
 bool fuzz_is_live(const struct fuzz_pick *pick, int own);
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);

@@ -83,7 +83,7 @@ static bool needs_staying_drivers(enum fuzz_call call)
 }
 
 /* Returns whether the driver that a picked thing belongs to has begun to leave. */
-static bool is_leaving(const struct fuzz_pick *pick)
+bool fuzz_is_leaving(const struct fuzz_pick *pick)
 {
 	struct fuzz_registration *reg = pick->thing ? READ_ONCE(pick->thing->reg) : NULL;
 
@@ -107,7 +107,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       caller->player);
 	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&picks[n], own);
-		leaving |= is_leaving(&picks[n]);
+		leaving |= fuzz_is_leaving(&picks[n]);
 		if (accepted && picks[n].had_left && needs_staying_drivers(call))
 			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx player=%u",
 				       fuzz_call_name(call), err, picks[n].handle, caller->player);
@@ -266,7 +266,7 @@ void fuzz_note_left(struct fuzz_registration *reg)
 	if (!reg->tag_when_left)
 		WRITE_ONCE(reg->tag_when_left, last_tag);
 	spin_unlock_irqrestore(&sendings_lock, irq);
-	fuzz_events_of_end(reg);
+	WRITE_ONCE(reg->has_left, true);
 }
 
 /* Returns whether a request may end with this result. */

@@ -91,7 +91,7 @@ void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz
 	spin_lock_irqsave(&lock, flags);
 	thing->handle = handle;
 	thing->reg = reg;
-	if (reg && (reg->unregistered || (reg->has_left && thing->kind == FUZZ_EVENT)))
+	if (reg && reg->unregistered)
 		thing->state = FUZZ_IS_DEAD;
 	else
 		thing->state = FUZZ_IS_LIVE;
@@ -138,17 +138,6 @@ static void things_of_kind_end(struct fuzz_registration *reg, enum fuzz_kind kin
 			note_dead(kind, thing->handle);
 		}
 	}
-}
-
-/* Notes that a driver has left: its events are closed. */
-void fuzz_events_of_end(struct fuzz_registration *reg)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&lock, flags);
-	WRITE_ONCE(reg->has_left, true);
-	things_of_kind_end(reg, FUZZ_EVENT);
-	spin_unlock_irqrestore(&lock, flags);
 }
 
 /* Notes that a driver is unregistered, and that all its things are dead. */

@@ -195,7 +195,8 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `EAGAIN` if the event has 64 handlers, `ENOMEM`.
+    /// `ESTALE` for the handle, `ESHUTDOWN` if its driver is leaving, `EAGAIN` if the event has 64
+    /// handlers, `ENOMEM`.
     pub(crate) fn set_handler(
         &self,
         handle: d2d_handle,
@@ -235,6 +236,9 @@ impl Dispatcher {
             let Some(call) = call else {
                 return Ok(Ok(event.remove_handler(key, handle)));
             };
+            if self.openings.is_leaving(handle) {
+                return Err(("driver-is-leaving", ESHUTDOWN));
+            }
             match event.add_handler(key, handle, call, spare) {
                 Err(lacking) => return Ok(Err(lacking)),
                 Ok(was_there) => {

@@ -149,7 +149,7 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // Called under the mutex, for `close_all`.
+            // Called under the mutex, for `leave`.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
@@ -210,14 +210,17 @@ impl Events {
         Some(closed.had_handler)
     }
 
-    /// Closes all handles of a driver that has begun to leave, and waits until none of its handlers
-    /// runs. May sleep.
-    pub(crate) fn close_all(&self, driver: d2d_handle) {
+    /// Ends the waits that were begun with the handles of a driver that has begun to leave, removes its
+    /// handlers, and waits until none of them runs. From here on the handles stay open, and can be set,
+    /// reset and taken, but waits and handlers are refused. May sleep.
+    pub(crate) fn leave(&self, driver: d2d_handle) {
         // A thread in `open` whose `registered` has succeeded holds the mutex until it has added
         // the handle. Any later call of `registered` fails, because the driver is leaving. So from
         // here on the driver gets no other handle.
         drop(self.names.lock());
-        self.close_all_of(|other| other == driver);
+        for chunk in 0..self.dispatcher.chunks() {
+            self.dispatcher.cancel_waits(driver, chunk, true);
+        }
         // Also for handlers that another thread has just removed, and waits for.
         self.dispatcher.wait_for_removed();
     }
@@ -232,11 +235,16 @@ impl Events {
         set.map_err(|refusal| self.refuse(refusal, &fields![handle: handle]))
     }
 
-    /// Ends the waits that were begun with a driver's handles, which stay open. Any context.
+    /// Ends the waits that were begun with a driver's handles. Other waits may begin. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle) {
         for chunk in 0..self.dispatcher.chunks() {
-            self.dispatcher.cancel_waits(driver, chunk);
+            self.dispatcher.cancel_waits(driver, chunk, false);
         }
+    }
+
+    /// Closes all handles of a driver for which [`Events::leave`] was called. May sleep.
+    pub(crate) fn close_all(&self, driver: d2d_handle) {
+        self.close_all_of(|other| other == driver);
     }
 
     /// Closes all handles of the drivers for which `f` returns true. These drivers open no other

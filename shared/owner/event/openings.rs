@@ -8,7 +8,10 @@
 //! [`Openings::find`] takes no lock: an event is freed at the earliest a grace period of RCU after
 //! its handle was removed.
 
-use crate::handle::Kind;
+use crate::handle::{
+    self,
+    Kind, //
+};
 use d2d::{
     abi::{
         d2d_handle,
@@ -72,6 +75,8 @@ impl<E> Slot<E> {
 pub(crate) struct Chunk<E> {
     /// How many slots have a handle.
     used: Atomic<u64>,
+    /// A bit for each slot: whether the driver of its handle is leaving.
+    leaving: Atomic<u64>,
     slots: [Slot<E>; SLOTS],
 }
 
@@ -85,6 +90,7 @@ impl<E> Chunk<E> {
         KBox::init(
             init!(Self {
                 used: Atomic::new(0),
+                leaving: Atomic::new(0),
                 slots <- init_array_from_fn(|_| Slot::new()),
             }),
             GFP_KERNEL,
@@ -97,6 +103,15 @@ impl<E> Chunk<E> {
 
     fn set_used(&self, used: usize) {
         Word::store_release(&self.used, used as u64);
+    }
+
+    fn is_leaving(&self, slot: usize) -> bool {
+        Word::load(&self.leaving) & (1 << slot) != 0
+    }
+
+    fn set_leaving(&self, slot: usize, leaving: bool) {
+        let others = Word::load(&self.leaving) & !(1 << slot);
+        Word::store_release(&self.leaving, others | (u64::from(leaving) << slot));
     }
 }
 
@@ -241,11 +256,28 @@ impl<E> Openings<E> {
     ) -> Option<&'a E> {
         let event = self.find(handle, reader)?;
         let (chunk, slot) = self.slot(handle)?;
+        let (index, _) = Kind::Event.parts(handle)?;
         Word::store_release(&slot.handle, 0);
         chunk.set_used(chunk.used() - 1);
-        let (index, _) = Kind::Event.parts(handle)?;
+        chunk.set_leaving(index % SLOTS, false);
         vacancies.first = vacancies.first.min(index / SLOTS);
         Some(event)
+    }
+
+    /// Notes that the driver of a handle, which is not stale, is leaving. Any context.
+    pub(crate) fn leave(&self, _vacancies: &mut Vacancies, handle: d2d_handle) {
+        let index = handle::index(handle) as usize;
+        if let Some((chunk, _)) = self.slot(handle) {
+            chunk.set_leaving(index % SLOTS, true);
+        }
+    }
+
+    /// Returns whether the driver of a handle, which is not stale, is leaving. The caller has the
+    /// dispatcher's lock.
+    pub(crate) fn is_leaving(&self, handle: d2d_handle) -> bool {
+        let index = handle::index(handle) as usize;
+        let slot = self.slot(handle);
+        slot.is_some_and(|(chunk, _)| chunk.is_leaving(index % SLOTS))
     }
 
     /// Returns the number of chunks up to the last one with a handle. It is small unless there are

@@ -336,6 +336,7 @@ impl Dispatcher {
         let reader = rcu::read_lock();
         let (event, closed) = {
             let Inner { vacancies, key } = &mut *self.lock();
+            let is_leaving = self.openings.is_leaving(handle);
             let event = self.openings.remove(vacancies, handle, &reader)?;
             event.cancel(key, handle);
             let mut closed = Closed {
@@ -343,6 +344,9 @@ impl Dispatcher {
                 is_last: false,
                 had_handler: event.remove_handler(key, handle),
             };
+            if is_leaving {
+                event.end_use(key);
+            }
             let uses = event.uses(key);
             uses.openings -= 1;
             if uses.openings > 0 {
@@ -363,19 +367,28 @@ impl Dispatcher {
         self.openings.find_in(chunk, |_, driver| f(driver))
     }
 
-    /// Ends the waits that were begun with a driver's handles in this chunk. Any context.
-    pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize) {
+    /// Ends the waits that were begun with a driver's handles in this chunk. If the driver leaves,
+    /// also removes their handlers, and refuses waits and handlers from here on. The caller waits for
+    /// the handlers then. Any context.
+    pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize, leaves: bool) {
         let mut next = 0;
         loop {
             let reader = rcu::read_lock();
             // Taken anew for each handle, so that interrupts are not disabled for long.
-            let key = &mut self.lock().key;
+            let Inner { vacancies, key } = &mut *self.lock();
             let is_next = |handle, of| of == driver && handle::index(handle) >= next;
             let Some(handle) = self.openings.find_in(chunk, is_next) else {
                 break;
             };
             if let Some(event) = self.openings.find(handle, &reader) {
                 event.cancel(key, handle);
+                if leaves && !self.openings.is_leaving(handle) {
+                    self.openings.leave(vacancies, handle);
+                    event.remove_handler(key, handle);
+                    // While the handle is open, the event is guarded, so that the event cannot be
+                    // taken without the lock.
+                    event.begin_use(key);
+                }
             }
             next = handle::index(handle) + 1;
         }
@@ -519,7 +532,10 @@ impl Dispatcher {
         manner: Manner,
     ) -> Result<Option<Result<u32>>, Refusal> {
         let key = &mut self.lock().key;
-        self.look_up(waiter)?;
+        let is_leaving = self.look_up(waiter)?;
+        if is_leaving && manner.timeout != Some(0) {
+            return Ok(Some(Err(ECANCELED)));
+        }
         // SAFETY: `look_up` has looked up the events under the lock, which is held until this
         // returns.
         let events = || unsafe { waiter.events() };
@@ -542,13 +558,15 @@ impl Dispatcher {
         ended
     }
 
-    /// Looks up the events of a waiter. The caller holds the lock.
+    /// Looks up the events of a waiter, and returns whether the driver of one of the handles is
+    /// leaving. The caller holds the lock.
     ///
     /// # Errors
     ///
     /// `ESTALE` for a handle, `EINVAL` if an event occurs twice.
-    fn look_up(&self, waiter: &Waiter) -> Result<(), Refusal> {
+    fn look_up(&self, waiter: &Waiter) -> Result<bool, Refusal> {
         let reader = rcu::read_lock();
+        let mut is_leaving = false;
         for (n, block) in waiter.blocks().enumerate() {
             // SAFETY: By the type invariants only the waiter uses the block, and no other reference
             // to it exists.
@@ -557,13 +575,14 @@ impl Dispatcher {
             // INVARIANT: The event has a handle, which cannot be removed while the lock is held. So
             // the event is valid as long.
             block.event = event.ok_or(("stale-event-handle", ESTALE))?;
+            is_leaving |= self.openings.is_leaving(block.opening);
             let mut before = waiter.blocks().take(n);
             // SAFETY: By the type invariants only the waiter uses these blocks, too.
             if before.any(|other| unsafe { (*other).event } == block.event) {
                 return Err(("event-twice", EINVAL));
             }
         }
-        Ok(())
+        Ok(is_leaving)
     }
 }
 

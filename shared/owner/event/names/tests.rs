@@ -30,7 +30,7 @@ use kernel::{
     }, //
 };
 
-/// Another thread that calls `close_all`.
+/// Another thread that closes all handles of a driver.
 struct Closer(Arc<Closing>);
 
 #[pin_data]
@@ -55,6 +55,7 @@ impl Closer {
         in_a_thread(move || {
             let task: &Task = kernel::current!();
             theirs.task.populate(task.into());
+            fixture.events.leave(driver);
             fixture.events.close_all(driver);
             drop(fixture);
             theirs.ended.populate(());
@@ -63,8 +64,8 @@ impl Closer {
         Ok(Self(closing))
     }
 
-    /// Returns true when `close_all` sleeps, as it does while another thread has the mutex; false
-    /// when it has returned.
+    /// Returns true when `leave` sleeps, as it does while another thread has the mutex; false
+    /// when the handles are closed.
     fn settle(&self) -> bool {
         while self.0.ended.as_ref().is_none() {
             if self.0.task.as_ref().is_some_and(|task| !is_running(task)) {

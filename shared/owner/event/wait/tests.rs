@@ -3,16 +3,20 @@
 //! Setting, taking and resetting events, and the waits that a set ends.
 
 use super::*;
-use crate::event::testing::{
-    now,
-    Fixture,
-    Sleeper,
-    ALL,
-    ANY,
-    DRIVER,
-    NOTIFICATION,
-    SYNCHRONIZATION, //
+use crate::event::{
+    handlers::Call,
+    testing::{
+        now,
+        Fixture,
+        Sleeper,
+        ALL,
+        ANY,
+        DRIVER,
+        NOTIFICATION,
+        SYNCHRONIZATION, //
+    }, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi,
     run_in::{
@@ -20,7 +24,30 @@ use d2d::{
         Place, //
     }, //
 };
-use kernel::str::CString;
+use kernel::{
+    ffi::c_int,
+    str::CString,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+/// Returns a handler that counts its calls.
+fn counting(calls: &'static Atomic<u32>) -> Call {
+    /// # Safety
+    ///
+    /// `calls` points to a static `Atomic<u32>`.
+    unsafe extern "C" fn count(calls: *mut c_void, _event: d2d_handle) -> c_int {
+        // SAFETY: The caller keeps the contract.
+        unsafe { &*calls.cast::<Atomic<u32>>() }.fetch_add(1, Relaxed);
+        0
+    }
+
+    let calls = core::ptr::from_ref(calls).cast_mut().cast();
+    // SAFETY: `calls` is static, so the routine may be called at any time. It may add in any context.
+    unsafe { Call::new(count, calls) }
+}
 
 #[kunit_tests(d2d_event_waits)]
 mod cases {
@@ -217,6 +244,63 @@ mod cases {
         fixture.settle(other, 1)?;
         fixture.events.close_all(DRIVER);
         assert_eq!(ends.join(), Err(ECANCELED));
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_that_leaves_sets_its_events_and_waits_no_more() -> Result {
+        static CALLS: Atomic<u32> = Atomic::new(0);
+        let fixture = Fixture::new()?;
+        let own = fixture.make(c"one", SYNCHRONIZATION)?;
+        let (other, _) = fixture.open_by(2, c"one", SYNCHRONIZATION, None)?;
+        let ends = Sleeper::new(&fixture, &[own], ANY)?;
+        let stays = Sleeper::new(&fixture, &[other], ANY)?;
+        fixture.settle(other, 2)?;
+        // A driver may leave more than once.
+        fixture.events.leave(DRIVER);
+        fixture.events.leave(DRIVER);
+        assert_eq!(ends.join(), Err(ECANCELED));
+        assert_eq!(fixture.set(own), Ok(false));
+        assert_eq!(stays.join(), Ok(0));
+        // A wait is refused even if the event is set, unless it does not sleep.
+        assert_eq!(fixture.set(own), Ok(false));
+        assert_eq!(fixture.wait(&[own], ANY), Err(ECANCELED));
+        assert_eq!(fixture.wait(&[other], ANY), Ok(0));
+        assert_eq!(fixture.set(own), Ok(false));
+        assert_eq!(fixture.wait(&[own], now(ANY)), Ok(0));
+        assert_eq!(fixture.wait(&[own], now(ANY)), Err(ETIMEDOUT));
+        // While the handle is open, nobody takes the event without the lock.
+        assert_eq!(fixture.try_take(other), None);
+        fixture.events.close_all(DRIVER);
+        assert_eq!(fixture.try_take(other), Some(false));
+        // The handle that gets the slot next can be waited for, and have a handler.
+        let next = fixture.make(c"two", NOTIFICATION)?;
+        fixture.set(next)?;
+        assert_eq!(fixture.wait(&[next], ANY), Ok(0));
+        assert_eq!(
+            fixture.events.set_handler(next, Some(counting(&CALLS))),
+            Ok(())
+        );
+        assert_eq!(CALLS.load(Relaxed), 1);
+        fixture.events.close(next)
+    }
+
+    #[test]
+    fn a_driver_that_leaves_has_no_handlers() -> Result {
+        static CALLS: Atomic<u32> = Atomic::new(0);
+        let fixture = Fixture::new()?;
+        let own = fixture.make(c"one", NOTIFICATION)?;
+        let call = || Some(counting(&CALLS));
+        fixture.events.set_handler(own, call())?;
+        fixture.set(own)?;
+        assert_eq!(CALLS.load(Relaxed), 1);
+        fixture.events.leave(DRIVER);
+        fixture.set(own)?;
+        assert_eq!(CALLS.load(Relaxed), 1);
+        assert_eq!(fixture.events.set_handler(own, call()), Err(ESHUTDOWN));
+        assert_eq!(fixture.events.set_handler(own, None), Ok(()));
+        fixture.events.close_all(DRIVER);
+        assert_eq!(fixture.set(own), Err(ESTALE));
         Ok(())
     }
 
