@@ -48,7 +48,7 @@ printed_by_both()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-begin 10
+begin 13
 
 for sleeper in sleeper c_sleeper; do
 	fresh_pair 30000
@@ -74,4 +74,35 @@ for sleeper in sleeper c_sleeper; do
 	fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
 	verdict "$sleeper: a time out of range gets EINVAL"
 done
+
+# fresh_bell EVERY - loads the alarm and the sleeper anew, which sends a request of so many milliseconds again and again
+fresh_bell()
+{
+	needs_no sleeper c_sleeper alarm && load alarm && load sleeper "every=$1"
+}
+
+# rang_often - whether the sleeper's completion routine has set its event more than once
+rang_often()
+{
+	read -r line </sys/kernel/debug/d2d-alarm/events/sleeper.rang && sets=${line##* sets=} && [ "${sets%% *}" -gt 1 ]
+}
+
+# unload_quietly - unloads both drivers; whether nothing was refused
+unload_quietly()
+{
+	reset_trace
+	unload sleeper && unload alarm && ! trace | grep step=refuse
+}
+
+fresh_bell 1
+await rang_often && unload sleeper && unload alarm
+verdict "a completion routine sets an event and sends the request again"
+
+fresh_bell $HOUR
+await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
+verdict "unloading cancels the request, and the completion routine can set its event"
+
+needs_no sleeper c_sleeper alarm && load alarm
+fails ERANGE load sleeper "every=$((HOUR + 1))" && unload alarm
+verdict "a time out of range gets ERANGE"
 ktap_finished

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The sleeper: the peer. Writing a number of milliseconds to `/sys/kernel/debug/d2d-sleeper/sleep`
-//! sends the alarm a request, and waits for it for at most `limit` milliseconds.
+//! sends the alarm a request, and waits for it for at most `limit` milliseconds. With `every`, the
+//! sleeper also sends a request again and again, without waiting: its completion routine sets the event
+//! `sleeper.rang`, and sends the request anew.
 //!
 //! The originals are `windows/alarm/sleeper.c` (WDM) and `windows/kmdf/sleeper.c` (KMDF).
 
@@ -10,6 +12,7 @@
 use alarm_pair::{
     AlarmPair,
     SleeperOps,
+    LONGEST,
     RING, //
 };
 use d2d::{
@@ -18,10 +21,21 @@ use d2d::{
         Driver,
         Handle, //
     },
+    event::{
+        Event,
+        Kind, //
+    },
+    packet::{
+        Completed,
+        Packet,
+        Sleep,
+        Target, //
+    },
     trace::check_parameter, //
 };
 use kernel::{
     prelude::*,
+    sync::SetOnce,
     uaccess::UserSliceReader,
     ModuleMetadata, //
 };
@@ -39,12 +53,33 @@ d2d::module_peer! {
             default: 10_000,
             description: "Longest wait for a request in milliseconds (1-60000)",
         },
+        every: u32 {
+            default: 0,
+            description: "Milliseconds of the request that is sent again and again (0: none)",
+        },
     },
 }
 
 /// The driver.
 struct Sleeper {
     limit: u32,
+    every: u32,
+    /// Set in [`Driver::start`], before a request is sent.
+    bell: SetOnce<Bell>,
+}
+
+/// What [`Driver::completed`] needs.
+struct Bell {
+    alarm: Target,
+    rang: Event,
+}
+
+impl Sleeper {
+    /// Sends a request, and does not wait for it. Any context.
+    fn send(&self, packet: Packet, bell: &Bell) {
+        // Fails while the sleeper is being unloaded. Dropping the error frees the request.
+        let _ = packet.send_with_routine(&bell.alarm, RING, &self.every, Sleep::Cannot, 0);
+    }
 }
 
 impl Driver for Sleeper {
@@ -56,11 +91,40 @@ impl Driver for Sleeper {
     fn new() -> Result<Self> {
         let limit = module_parameters::limit.value();
         let limit = check_parameter(PeerModule::NAME, "limit", limit, 1..=60_000)?;
-        Ok(Self { limit })
+        let every = module_parameters::every.value();
+        Ok(Self {
+            limit,
+            every: check_parameter(PeerModule::NAME, "every", every, 0..=LONGEST)?,
+            bell: SetOnce::new(),
+        })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        if driver.every > 0 {
+            driver.bell.populate(Bell {
+                alarm: driver.sender().lookup(c"alarm")?,
+                rang: driver.create_event(c"sleeper.rang", Kind::Synchronization, false)?,
+            });
+            let packet = driver.sender().packet_for(RING)?;
+            let bell = driver.bell.as_ref().ok_or(ENODATA)?;
+            driver.send(packet, bell);
+        }
         Ok(())
+    }
+
+    /// Called in the softirq of the alarm's timer, or by the thread that unloads the sleeper.
+    fn completed(&self, completed: Completed) {
+        let Some(bell) = self.bell.as_ref() else {
+            return;
+        };
+        // Succeeds also while the sleeper is being unloaded: its events are closed after this.
+        if let Err(error) = bell.rang.set() {
+            pr_err!("cannot set the event: {:?}\n", error);
+        }
+        // Unloading cancels the request: then it is dropped, which frees it.
+        if completed.output::<u64>().is_ok() {
+            self.send(completed.into_packet(), bell);
+        }
     }
 
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
