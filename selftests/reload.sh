@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # module_a and module_b are loaded and unloaded many times, in each order that the kernel allows.
-# Items that a peer has not taken stay in the queue for the next peer. A driver hears when module_b arrives.
+# Items that a peer has not taken stay in the queue for the next peer. A driver hears when another one arrives: arrivals, in C,
+# when module_b does, and greeter_peer, in Rust, when guest_peer does.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -30,23 +31,23 @@ peer_rounds()
 # deferred=1 no thread waits for the handshake, so unloading begins while it is pending
 fresh_rounds()
 {
-	needs_no arrivals module_b module_a
+	needs_no arrivals greeter_peer guest_peer module_b module_a
 	reset_trace
 	load module_a completion=1 && peer_rounds "$1"
 }
 
-# fresh_owner - loads a new owner, without a peer
+# fresh_owner [PARAM=VALUE] - loads a new owner, without a peer
 fresh_owner()
 {
-	needs_no arrivals module_b module_a
+	needs_no arrivals greeter_peer guest_peer module_b module_a
 	reset_trace
-	load module_a
+	load module_a "$@"
 }
 
-# greetings N - whether the driver arrivals has greeted module_b so many times
+# greetings DRIVER N - whether this driver has greeted the other one so many times
 greetings()
 {
-	[ "$(printed arrivals | grep -c 'answer=42$')" = "$1" ]
+	[ "$(printed "$1" | grep -c 'answer=42$')" = "$2" ]
 }
 
 # owner_rounds - loads and unloads module_a OWNER_ROUNDS times, with other values of completion and contexts
@@ -60,7 +61,7 @@ owner_rounds()
 	done
 }
 
-begin 7
+begin 9
 
 fresh_trace
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]
@@ -82,11 +83,20 @@ fresh_rounds 2 && unload module_a && trace | grep -q "step=drain ctx=c0 queue=to
 verdict "module_a is unloaded: it logs that two items are left"
 
 fresh_owner
-load arrivals && load module_b && await greetings 1 && unload module_b && load module_b && await greetings 2 &&
+load arrivals && load module_b && await greetings arrivals 1 && unload module_b && load module_b && await greetings arrivals 2 &&
 	unload module_b && unload arrivals && unload module_a
 verdict "a driver that is loaded before module_b hears each time that module_b arrives"
 
 fresh_owner
-load module_b && load arrivals && await greetings 1 && unload arrivals && unload module_b && unload module_a
+load module_b && load arrivals && await greetings arrivals 1 && unload arrivals && unload module_b && unload module_a
 verdict "a driver that is loaded after module_b hears that module_b is there"
+
+fresh_owner contexts=2
+load greeter_peer && load guest_peer && await greetings greeter_peer 1 && unload guest_peer && load guest_peer &&
+	await greetings greeter_peer 2 && unload greeter_peer && unload guest_peer && unload module_a
+verdict "a driver in Rust that is loaded before another one hears each time that the other one arrives"
+
+fresh_owner contexts=2
+load guest_peer && load greeter_peer && await greetings greeter_peer 1 && unload guest_peer && unload greeter_peer && unload module_a
+verdict "a driver in Rust that is loaded after another one hears that the other one is there"
 ktap_finished

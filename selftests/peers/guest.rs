@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer that tells another driver, the greeter (`greeter.rs`), that it has arrived.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    event::{
+        Event,
+        Kind, //
+    },
+    request::{
+        Disposition,
+        Request, //
+    },
+};
+use d2d_pair::{
+    DemoPair,
+    PeerData,
+    PeerOps,
+    ADD, //
+};
+use kernel::prelude::*;
+
+d2d::module_peer! {
+    type: Guest,
+    owner: module_a,
+    name: "guest_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that tells that it has arrived",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+/// The driver.
+struct Guest;
+
+impl Driver for Guest {
+    type Pair = DemoPair;
+    /// Keeps the event, so that a greeter that is loaded later finds it set.
+    type Jobs = Event;
+
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn start(driver: Handle<Self>) -> impl PinInit<Event, Error> {
+        let arrived = driver.create_event(c"guest.arrived", Kind::Synchronization, false)?;
+        arrived.set()?;
+        Ok(arrived)
+    }
+
+    fn data(&self) -> PeerData {
+        PeerData {
+            cookie: 0x9f,
+            deferred: 0,
+            reserved: 0,
+        }
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        request
+            .on(ADD, |number, request| request.complete(&(number + 1)))
+            .or_unknown()
+    }
+}
+
+#[vtable]
+impl PeerOps for Guest {}
