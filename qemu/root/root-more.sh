@@ -12,7 +12,7 @@ packages=(
 	# the debugger, which attaches to a virtual machine
 	gdb
 	# the Windows version
-	make gcc-mingw-w64-x86-64 wine wine64 procps
+	make gcc-mingw-w64-x86-64 wine wine64 procps cppcheck
 )
 root=$CACHE/root-more-$(key 1 "$suite" "${packages[@]}")
 

@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs cppcheck on the sources of windows/ that the lab builds. Runs inside the second toolchain root. Prints KTAP, and
+# last a line of counts.
+set -euo pipefail
+
+cd "$(dirname "$0")/../../windows"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+. ../qemu/lib/ktap.sh
+ktap_begin
+# cppcheck skips the headers that it does not find, here those of mingw-w64.
+expect "cppcheck, windows/" cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
+	--platform=win64 -D__MINGW32__ -DNTAPI= -I . -I shared/include -I shared/owner \
+	module_a module_b shared example alarm play.c
+ktap_end
