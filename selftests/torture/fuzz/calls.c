@@ -274,6 +274,20 @@ int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum 
 	return err;
 }
 
+/* Gives an event a handler, or removes it. */
+int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool remove)
+{
+	/* The driver may be unregistered by now; then the owner refuses the handle. */
+	struct fuzz_registration *reg = event->thing ? READ_ONCE(event->thing->reg) : NULL;
+	int err;
+
+	err = d2d_event_on_set(event->handle, remove ? NULL : fuzz_event_was_set, reg);
+	fuzz_judge(caller, FUZZ_EVENT_ON_SET, err, event, 1, 0);
+	if (!err && !remove && event->had_left)
+		fuzz_violation("handler-after-leaving", "event=0x%llx", event->handle);
+	return err;
+}
+
 /*
  * Returns whether the driver of one of the events is being detached. Stores in *begun how often
  * fuzz_detach() was called for these drivers.

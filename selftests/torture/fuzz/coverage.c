@@ -66,6 +66,7 @@ static const int documented[FUZZ_CALLS][MOST] = {
 	[FUZZ_EVENT_WAIT] = {
 		EINVAL, EFAULT, ESTALE, EDEADLK, EAGAIN, ENOMEM, ETIMEDOUT, ERESTARTSYS,
 		ECANCELED },
+	[FUZZ_EVENT_ON_SET] = { ESTALE, ENOEXEC, ESHUTDOWN, EAGAIN, ENOMEM },
 };
 
 /* How often each errno was returned; the last place counts successes. */

@@ -306,6 +306,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request);
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result);
 int fuzz_completed(void *self, d2d_handle request, const struct d2d_result *result);
 void fuzz_cancelled(void *self, d2d_handle request);
+int fuzz_event_was_set(void *argument, d2d_handle event);
 
 /* link.c */
 int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
@@ -343,6 +344,7 @@ int fuzz_event_open(struct fuzz_caller *caller, struct fuzz_pick *driver, const 
 int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event);
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event);
 int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call);
+int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool remove);
 int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 count, u32 flags,
 		    u32 timeout);
 

@@ -135,9 +135,9 @@ static void many_events(struct fuzz_caller *caller, d2d_handle driver)
 static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 {
 	d2d_handle event;
+	u32 count, opened;
 	char name[32];
 	int err = 0;
-	u32 count;
 
 	snprintf(name, sizeof(name), "%s.open", THIS_MODULE->name);
 	for (count = 0; count < MOST; count++) {
@@ -148,7 +148,10 @@ static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 	expect(caller, FUZZ_EVENT_CREATE, count, D2D_EVENT_MAX_OPEN, err, -EMFILE);
 	err = d2d_event_open(driver, name, 0, &event);
 	fuzz_judge(caller, FUZZ_EVENT_OPEN, err, NULL, 0, 0);
-	for (u32 n = 0; n < count / 2; n++)
+	for (err = 0, opened = count, count = 0; count < opened && !err; count += !err)
+		err = d2d_event_on_set(handles[count], fuzz_event_was_set, NULL);
+	expect(caller, FUZZ_EVENT_ON_SET, count, D2D_EVENT_MAX_WAITS, err, -EAGAIN);
+	for (u32 n = 0; n < opened / 2; n++)
 		d2d_event_close(handles[n]);
 }
 
@@ -290,6 +293,20 @@ static int open(d2d_handle driver)
 	return d2d_event_open(driver, name, 0, &event);
 }
 
+static int on_set(d2d_handle driver)
+{
+	d2d_handle event;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof(name), "%s.no-memory", THIS_MODULE->name);
+	err = d2d_event_create(driver, name, 0, 0, &event);
+	if (err)
+		return err;
+	fuzz_fail_nth(1);
+	return d2d_event_on_set(event, fuzz_event_was_set, NULL);
+}
+
 static int wait(d2d_handle driver)
 {
 	d2d_handle events[6] = {};
@@ -307,7 +324,7 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 	} plays[] = {
 		{ FUZZ_ATTACH, attach }, { FUZZ_REQUEST_ALLOC, alloc },
 		{ FUZZ_EVENT_CREATE, create }, { FUZZ_EVENT_OPEN, open },
-		{ FUZZ_EVENT_WAIT, wait },
+		{ FUZZ_EVENT_WAIT, wait }, { FUZZ_EVENT_ON_SET, on_set },
 	};
 
 	for (u32 n = 0; n < ARRAY_SIZE(plays); n++) {

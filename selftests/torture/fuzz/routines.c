@@ -257,3 +257,21 @@ void fuzz_cancelled(void *self, d2d_handle request)
 	}
 	fuzz_leave(reg, "cancelled");
 }
+
+/* The handler of events. Without an argument, the driver is one that the fuzzer does not know. */
+int fuzz_event_was_set(void *argument, d2d_handle event)
+{
+	struct fuzz_registration *reg = argument;
+	struct fuzz_caller caller;
+
+	if (!reg)
+		return 0;
+	caller = caller_of(event, false);
+	if (fuzz_enter(reg, "event"))
+		play_inside(&caller);
+	if (READ_ONCE(reg->has_left))
+		fuzz_violation("handler-after-leaving", "name=%s event=0x%llx", reg->object.name,
+			       event);
+	fuzz_leave(reg, "event");
+	return fuzz_chance(&caller, 3) ? -EPERM : 0;
+}

@@ -182,6 +182,14 @@ static void play_close(struct fuzz_caller *caller)
 	fuzz_unpick(&event);
 }
 
+static void play_handler(struct fuzz_caller *caller)
+{
+	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
+
+	fuzz_event_on_set(caller, &event, fuzz_chance(caller, 25));
+	fuzz_unpick(&event);
+}
+
 static void play_events(struct fuzz_caller *caller)
 {
 	struct fuzz_pick events[6];
@@ -204,10 +212,10 @@ void fuzz_play_may_sleep(struct fuzz_caller *caller)
 		u32 weight;
 		void (*play)(struct fuzz_caller *caller);
 	} plays[] = {
-		{ 22, play_alloc }, { 24, play_request }, { 8, play_wait }, { 20, play_open },
-		{ 10, play_close }, { 6, play_events }, { 4, fuzz_play_register },
-		{ 1, fuzz_play_unregister }, { 1, fuzz_play_leave }, { 2, fuzz_play_attach },
-		{ 2, fuzz_play_detach },
+		{ 22, play_alloc }, { 24, play_request }, { 8, play_wait }, { 18, play_open },
+		{ 2, play_handler }, { 10, play_close }, { 6, play_events },
+		{ 4, fuzz_play_register }, { 1, fuzz_play_unregister }, { 1, fuzz_play_leave },
+		{ 2, fuzz_play_attach }, { 2, fuzz_play_detach },
 	};
 	u32 chance = fuzz_below(caller, caller->in_routine ? 90 : 100);
 
