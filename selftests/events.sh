@@ -91,6 +91,7 @@ faults()
 		reset-when-closed ESTALE stale-event-handle
 		query-when-closed ESTALE stale-event-handle
 		wait-when-closed ESTALE stale-event-handle
+		on-set-when-closed ESTALE stale-event-handle
 		ring-when-closed ENOTRECOVERABLE none
 		event-twice EINVAL event-twice
 		no-events EFAULT bad-events-pointer
@@ -99,6 +100,8 @@ faults()
 		bad-flags EINVAL bad-wait-flags
 		too-many EINVAL bad-event-count
 		wait-under-lock EDEADLK wait-in-atomic-context
+		handler-outside-text ENOEXEC handler-outside-text
+		too-many-handlers EAGAIN too-many-handlers
 		timeout ETIMEDOUT none
 		not-closed ENOTRECOVERABLE none
 	EOF
@@ -107,7 +110,7 @@ faults()
 # fresh_drivers - loads both drivers anew. $own are the events that they open then
 fresh_drivers()
 {
-	needs_no event_faults "$B" "$A"
+	needs_no event_faults c_handler "$B" "$A"
 	load "$A" contexts=1 && load "$B"
 	own=$(ls "$EVENTS")
 	reset_trace
@@ -116,7 +119,7 @@ fresh_drivers()
 # none_open - whether both drivers are loaded and have opened no other event
 none_open()
 {
-	loaded "$B" && ! loaded event_faults && [ "$(ls "$EVENTS")" = "$own" ]
+	loaded "$B" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
 # fresh_pair [EVENTS] - brings about that both drivers are loaded, and have no events open but their
@@ -247,7 +250,7 @@ refuse_bad_names()
 	done
 }
 
-begin $((68 + $(faults | wc -l)))
+begin $((71 + $(faults | wc -l)))
 both_kinds a
 both_kinds b
 
@@ -529,6 +532,40 @@ fresh_pair
 b create 0 bell synchronization && b create 1 ran notification && b on-set 0 worker 1 && b doorbell 0 &&
 	a put 5 in=hardirq && runs 1 && b query 0 is=reset && a put 3 && b take 8 && a put 1 in=softirq && runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
+
+# fresh_c_handler [PARAMETER...] - loads c_handler anew, a driver in C. a opens the event that has a handler, in its slot 0
+fresh_c_handler()
+{
+	fresh_pair
+	load c_handler "$@" && a open 0 c-armed synchronization
+}
+
+# c_handler_runs - whether a set in each execution context leads to a run of the work item of c_handler
+c_handler_runs()
+{
+	count=0
+	for place in task worker softirq hardirq; do
+		a set 0 "in=$place" && await_field c-ran sets "$((count += 1))" && a query 0 is=reset || return
+	done
+}
+
+fresh_c_handler
+c_handler_runs && unload c_handler && a set 0 was=reset && a query 0 is=set
+verdict "a driver in C has a handler for an event: it queues a work item, also in softirq and hardirq"
+
+fresh_c_handler fails=1
+a set 0 was=reset && [ "$(field c-ran sets)" = 1 ] && a query 0 is=set && a set 0 in=hardirq was=set &&
+	[ "$(field c-ran sets)" = 1 ] && unload c_handler
+verdict "the handler of a driver in C fails: it is not called again, and the event stays set"
+
+if [ "$(nproc)" -gt 1 ]; then
+	fresh_c_handler leaves=1
+	act_in_background a set 0 && await_field c-ran sets 1 && unload c_handler && wait "$meanwhile" &&
+		! dmesg | grep -q 'c_handler: the handler runs after'
+	verdict "a driver in C leaves while its handler runs: d2d_leave() waits for the handler"
+else
+	ktap_test_skip "a driver in C leaves while its handler runs: d2d_leave() waits for the handler (needs a second CPU)"
+fi
 
 fresh_pair shared
 b create 5 waited synchronization && b create 6 other synchronization && act_in_background b wait any 5 interruptible &&

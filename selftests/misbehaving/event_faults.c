@@ -56,6 +56,24 @@ static int wait_under_lock(void)
 	return err;
 }
 
+static int was_set(void *argument, d2d_handle handle)
+{
+	return 0;
+}
+
+/* Gives the event a handler for each of so many handles that the owner refuses the last one. */
+static int many_handlers(void)
+{
+	d2d_handle another;
+	int err = 0;
+	u32 n;
+
+	for (n = 0; n < D2D_EVENT_MAX_WAITS && !err; n++)
+		err = d2d_event_open(self, "fault", D2D_EVENT_SYNCHRONIZATION, &another) ?:
+		      d2d_event_on_set(another, was_set, NULL);
+	return err ? -ENOTRECOVERABLE : d2d_event_on_set(event, was_set, NULL);
+}
+
 /* The faults of a driver that has an event. Returns the errno by which the owner refused. */
 static int misuse(void)
 {
@@ -77,6 +95,10 @@ static int misuse(void)
 		return wait_under_lock();
 	if (fault_is("timeout"))
 		return wait(&event, 1, D2D_EVENT_WAIT_ALL | D2D_EVENT_WAIT_INTERRUPTIBLE, NULL);
+	if (fault_is("handler-outside-text"))
+		return d2d_event_on_set(event, (void *)&event, NULL);
+	if (fault_is("too-many-handlers"))
+		return many_handlers();
 	if (fault_is("not-closed"))
 		return 0;
 
@@ -90,6 +112,8 @@ static int misuse(void)
 		return d2d_event_reset(event);
 	if (fault_is("query-when-closed"))
 		return d2d_event_query(event);
+	if (fault_is("on-set-when-closed"))
+		return d2d_event_on_set(event, was_set, NULL);
 	if (fault_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
 	/* d2d_event_ring() returns nothing, and ignores a stale handle. */

@@ -2,7 +2,7 @@
 # Test drivers and owners that keep the rules of the interface, and pause_calls, which pauses calls inside them.
 # test_modules/modules.mk defines the functions that are called here.
 
-$(foreach name,arrivals c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
+$(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
 # Drivers that do what a case tells them
 $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))

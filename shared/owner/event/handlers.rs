@@ -279,3 +279,6 @@ impl Dispatcher {
         }
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;
