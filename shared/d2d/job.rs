@@ -10,6 +10,9 @@
 //! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any execution context but
 //! NMI.
 //!
+//! A named event starts a job by itself each time that it is set: see
+//! [`Event::on_set`](crate::event::Event::on_set). So does a doorbell, which is such an event.
+//!
 //! A job belongs to its driver. When the driver leaves, the library drops the
 //! [`Driver::Jobs`](crate::driver::Driver::Jobs) of a peer, and then
 //!

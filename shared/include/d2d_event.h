@@ -13,13 +13,17 @@
  * event that is set ends exactly one wait, which resets it. If no thread waits, the event
  * stays set, and the next wait ends at once.
  *
- * While no thread waits for an event, setting, taking, resetting and querying it is one
- * atomic step. A set gives the event to the threads that wait for it, in the order in which
- * they began to wait, before it returns. A wait for all of several events takes all of them
- * at once, or none. The owner does this with one lock held, the same for all events, and
- * with interrupts disabled. At most 64 waits are for one event, and at most 64 events are in
- * one wait. So a set looks at 64 * 64 events at most, takes as many entries off lists, and
- * wakes 64 threads at most. A wait makes 64 * 63 / 2 comparisons at most.
+ * A driver that does not want to keep a thread waiting gives the event a handler, which is
+ * called when the event is set: d2d_event_on_set().
+ *
+ * While no thread waits for an event, and the event has no handler, setting, taking, resetting
+ * and querying it is one atomic step. A set gives the event to the threads that wait for it, in
+ * the order in which they began to wait, before it returns. A wait for all of several events
+ * takes all of them at once, or none. The owner does this with one lock held, the same for all
+ * events, and with interrupts disabled. At most 64 waits are for one event, and at most 64 events
+ * are in one wait. So a set looks at 64 * 64 events at most, takes as many entries off lists, and
+ * wakes 64 threads at most. A wait makes 64 * 63 / 2 comparisons at most. An event has at most 64
+ * handlers, which a set calls without the lock.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text
  * about it. OWNER is the name of the owner. The first read of an open file returns the line.
@@ -33,7 +37,7 @@
 
 /* Room for the name of an event with its NUL, in bytes. */
 #define D2D_EVENT_NAME_SIZE	64
-/* The most events in one wait, and the most waits for one event. */
+/* The most events in one wait, and the most waits for one event, and the most handlers of one. */
 #define D2D_EVENT_MAX_WAITS	64
 /* The most events of an owner. */
 #define D2D_EVENT_MAX		16384
@@ -185,7 +189,9 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  *
  * Called in the execution context of the thread that sets the event, which may be any, and inside
  * an RCU read-side critical section: it does not sleep. It usually starts a work item or a timer,
- * and returns. It may set other events, but none that leads to a call of itself.
+ * and returns. The thread that sets the event may hold locks, which the routine does not take. It
+ * may set other events, but none that leads to a call of itself. If several threads set the event
+ * at the same time, several may be inside the routine.
  *
  * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
  * is not called again, and a synchronization event goes to the next handler, or stays set.
