@@ -322,6 +322,16 @@ verdict()
 	ktap_test_fail "$1"
 }
 
+# skips_leak NAME WHY - whether this has skipped the case NAME, which leaks memory on purpose. It
+# skips the case if the kernel has kmemleak, whose report would fail the run, unless D2D_CASE
+# selects just that case: qemu/tests/harness.sh shows that the run fails then
+skips_leak()
+{
+	[ -e /sys/kernel/debug/kmemleak ] || return
+	[ -z "${D2D_CASE-}" ] || ! runs_case "$1" || return
+	ktap_test_skip "$1: leaks on purpose, which kmemleak reports: $2"
+}
+
 # shellcheck source=selftests/act.sh
 . ./act.sh
 # shellcheck source=selftests/event_act.sh

@@ -119,7 +119,7 @@ beats_are_read()
 		fails EINVAL write_period 1 && unload metronome
 }
 
-begin 17
+begin 18
 
 fresh_device
 devctl calls "$DEV"
@@ -189,6 +189,14 @@ fi
 fresh_owner
 load device_peer && unload device_peer && load device_peer && devctl calls "$DEV" && unload device_peer
 verdict "a device can be made again after its module was unloaded"
+
+name="a driver that has leaked its jobs, a device and a pending call is unloaded, and nothing of it runs any more"
+if ! skips_leak "$name" "the driver never drops them"; then
+	fresh_device
+	devctl leak "$DEV" && [ -e /dev/d2d_leaked ] && unload device_peer && [ ! -e /dev/d2d_leaked ] &&
+		load device_peer && devctl leak "$DEV" && unload device_peer && unload module_a
+	verdict "$name"
+fi
 
 fresh_metronome
 beats_are_read

@@ -60,16 +60,6 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# skips_leak NAME WHY - whether this has skipped the case NAME, which leaks memory on purpose. It
-# skips the case if the kernel has kmemleak, whose report would fail the run, unless D2D_CASE
-# selects just that case: qemu/tests/harness.sh shows that the run fails then
-skips_leak()
-{
-	[ -e /sys/kernel/debug/kmemleak ] || return
-	[ -z "${D2D_CASE-}" ] || ! runs_case "$1" || return
-	ktap_test_skip "$1: leaks on purpose, which kmemleak reports: $2"
-}
-
 # fresh_owner PARAM=VALUE - brings about that module_a is loaded with this parameter, without a peer, and that the
 # module stranger is loaded, and has registered no driver
 fresh_owner()

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use core::mem::forget;
 use d2d::{
     device,
     device::{
@@ -23,7 +24,8 @@ use d2d::{
     },
     job::{
         Timer,
-        TimerContext, //
+        TimerContext,
+        WorkContext, //
     },
     link::PeerLink,
     trace::check_parameter, //
@@ -115,6 +117,8 @@ const PENDING: u32 = _IO(KIND, 9);
 const WAIT: u32 = _IO(KIND, 10);
 /// Returns whether the file was opened for writing.
 const MAY_WRITE: u32 = _IO(KIND, 11);
+/// Leaks a value of each type by which a driver has a job, a device or a pending call.
+const LEAK: u32 = _IO(KIND, 12);
 
 /// The driver.
 struct Tested {
@@ -244,6 +248,7 @@ impl device::File for Opened {
                 })
             }
             MAY_WRITE => Ok(call.may_write().into()),
+            LEAK => leak(driver, call).map(|()| 0),
             _ => Err(ENOTTY),
         }
     }
@@ -255,6 +260,30 @@ impl device::File for Opened {
             write: true,
         }
     }
+}
+
+/// Leaks what the driver has of its jobs, of a device and of a pending call. The jobs are running, or will run
+/// after the module is unloaded, if nothing stops them.
+fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
+    for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
+        let timer = driver.timer(context, |_, _| {})?;
+        timer.start_every(Delta::from_millis(1))?;
+        forget(timer);
+    }
+    for context in [WorkContext::Worker, WorkContext::SoftIrq] {
+        let again = driver.work(context, |_, work| {
+            let _ = work.start();
+        })?;
+        again.start()?;
+        forget(again);
+        let later = driver.work(context, |_, _| {})?;
+        later.start_after(Delta::from_secs(1))?;
+        forget(later);
+    }
+    forget(driver.device::<Opened>(Settings::new(c"d2d_leaked"))?);
+    forget(call.pend::<u32>()?);
+    forget(driver.clone());
+    Ok(())
 }
 
 /// Removes and makes a device while one is opened. Returns the result of making, or `EPROTO` if removing

@@ -58,6 +58,7 @@ const RETURN: u32 = 0x6408;
 const PENDING: u32 = 0x6409;
 const WAIT: u32 = 0x640a;
 const MAY_WRITE: u32 = 0x640b;
+const LEAK: u32 = 0x640c;
 
 /// What the kernel calls `struct sigaction` in the C library of Linux, for x86-64 and arm64.
 #[repr(C)]
@@ -537,8 +538,14 @@ fn compat(_path: &str) -> Outcome {
     Ok(())
 }
 
+/// Makes the driver leak what it has of its jobs, of a device and of a pending call.
+fn leak(path: &str) -> Outcome {
+    let file = open(path, 0)?;
+    is("leaking", ioctl(&file, LEAK, 0), Ok(0))
+}
+
 /// The checks, by their names.
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 8] = [
     ("calls", calls),
     ("pend", pend),
     ("signals", signals),
@@ -546,6 +553,7 @@ const CHECKS: [(&str, Check); 7] = [
     ("removed", removed),
     ("uses", uses),
     ("compat", compat),
+    ("leak", leak),
 ];
 
 /// Becomes another user without groups.
