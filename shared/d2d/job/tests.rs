@@ -19,7 +19,9 @@ use kernel::{
     task::Task,
     time::{
         delay::fsleep,
-        Delta, //
+        Delta,
+        Instant,
+        Monotonic, //
     }, //
 };
 
@@ -109,6 +111,14 @@ impl AnyJob {
         match self {
             Self::Work(_) => Err(ENOTSUPP),
             Self::Timer(timer) => timer.start_every(period),
+        }
+    }
+
+    /// Returns the overruns of a timer; a work item has none.
+    fn overruns(&self) -> u64 {
+        match self {
+            Self::Work(_) => 0,
+            Self::Timer(timer) => timer.overruns(),
         }
     }
 
@@ -350,6 +360,27 @@ mod cases {
             trial.wait();
             fsleep(Delta::from_millis(5));
             assert_eq!(trial.seen.runs(), 20);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn expiries_that_pass_while_the_routine_runs_are_overruns() -> Result {
+        const PERIOD: Delta = Delta::from_micros(200);
+        for kind in TIMERS {
+            let trial = Trial::new(kind, |seen, job| {
+                if seen.count() > 1 {
+                    job.cancel();
+                    seen.done.complete_all();
+                    return;
+                }
+                let begun = Instant::<Monotonic>::now();
+                while begun.elapsed() <= PERIOD * 3 {}
+            })?;
+            assert_eq!(trial.job.overruns(), 0);
+            trial.job.start_every(PERIOD)?;
+            trial.wait();
+            assert!(trial.job.overruns() >= 3);
         }
         Ok(())
     }

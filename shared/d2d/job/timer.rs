@@ -70,6 +70,7 @@ impl Timer {
                     is_closed: false,
                     period: None,
                     next: None,
+                    overruns: 0,
                 },
                 "d2d::Timer::expiry"
             ),
@@ -94,8 +95,9 @@ impl Timer {
     }
 
     /// Makes the timer expire after each `period`, and not at the times that an earlier start has
-    /// set. If the routine runs beyond the time of an expiry, that expiry is skipped. Any context,
-    /// also from the routine.
+    /// set. If an expiry is due before the routine has returned from the last one, or the CPU is late,
+    /// that expiry is skipped, and [`overruns`](Self::overruns) counts it. Any context, also from the
+    /// routine.
     ///
     /// # Errors
     ///
@@ -105,6 +107,13 @@ impl Timer {
             return Err(EINVAL);
         }
         self.0.start(period, Some(period))
+    }
+
+    /// Returns how many expiries of periods were skipped since the timer was made. The routine gets
+    /// the number of those before its own expiry, so its runs and the overruns add up to the
+    /// expiries so far. Any context, also from the routine.
+    pub fn overruns(&self) -> u64 {
+        self.0.expiry.lock().overruns
     }
 
     /// Cancels the start, if there is one. The routine may still be running, or about to run for an
@@ -129,6 +138,8 @@ struct Expiry {
     /// When it expires next by the last start, in nanoseconds of the monotonic clock; `None` if it
     /// has expired, or was cancelled.
     next: Option<bindings::ktime_t>,
+    /// Expiries that were skipped.
+    overruns: u64,
 }
 
 impl Expiry {
@@ -150,10 +161,9 @@ impl Expiry {
         if self.is_closed || late < 0 {
             return None;
         }
-        let step = late
-            .checked_div(period)?
-            .saturating_add(1)
-            .saturating_mul(period);
+        let skipped = late.checked_div(period)?;
+        self.overruns = self.overruns.saturating_add(skipped as u64);
+        let step = skipped.saturating_add(1).saturating_mul(period);
         self.next = Some(next.saturating_add(step));
         self.next
     }
