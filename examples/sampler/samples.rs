@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A program that reads `/dev/recorder`.
+//!
+//! - `samples rate RATE` sets the rate.
+//! - `samples statistics` prints what both drivers have counted.
+//! - `samples read COUNT` polls and reads until it has COUNT samples, and prints how many there were, how
+//!   many of the numbers between the first and the last are missing, and how many values are wrong.
+//! - `samples poll MS` polls for at most MS milliseconds, prints whether there is something to read, reads, and prints
+//!   how many samples it has got.
+
+use std::ffi::{c_int, c_short, c_ulong};
+use std::fs::{File, OpenOptions};
+use std::io::{Error, Read, Result};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::ExitCode;
+
+const DEVICE: &str = "/dev/recorder";
+const O_NONBLOCK: c_int = 0o4000;
+const POLLIN: c_short = 1;
+const ETIMEDOUT: c_int = 110;
+
+/// Longest wait for samples, in milliseconds
+const LIMIT: c_int = 30_000;
+
+/// `_IO('s', 0)`
+const SET_RATE: c_ulong = 0x7300;
+/// `_IOR('s', 1, struct sampler_pair_statistics)`
+const GET_STATISTICS: c_ulong = 0x8040_7301;
+
+/// The fields of `struct sampler_pair_statistics`, each of 8 bytes
+const FIELDS: [&str; 8] = [
+    "produced", "lost", "overruns", "recorded", "rate", "lowest", "highest", "sum",
+];
+
+#[repr(C)]
+struct PollFd {
+    fd: c_int,
+    events: c_short,
+    revents: c_short,
+}
+
+extern "C" {
+    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+}
+
+fn open() -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(O_NONBLOCK);
+    options.open(DEVICE)
+}
+
+fn set_rate(rate: c_ulong) -> Result<()> {
+    // SAFETY: The command uses the argument as a number.
+    match unsafe { ioctl(open()?.as_raw_fd(), SET_RATE, rate) } {
+        -1 => Err(Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+fn print_statistics() -> Result<()> {
+    let mut numbers = [0u64; FIELDS.len()];
+    // SAFETY: The kernel writes as many bytes as the command says, 64.
+    if unsafe { ioctl(open()?.as_raw_fd(), GET_STATISTICS, &raw mut numbers) } == -1 {
+        return Err(Error::last_os_error());
+    }
+    for (name, number) in FIELDS.iter().zip(numbers) {
+        println!("{name}={number}");
+    }
+    Ok(())
+}
+
+/// Waits until the file can be read, for at most so many milliseconds. Returns whether it can.
+fn wait(file: &File, limit: c_int) -> Result<bool> {
+    let mut fd = PollFd {
+        fd: file.as_raw_fd(),
+        events: POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `fd` is one `PollFd` and outlives the call.
+    match unsafe { poll(&mut fd, 1, limit) } {
+        -1 => Err(Error::last_os_error()),
+        0 => Ok(false),
+        _ if fd.revents == POLLIN => Ok(true),
+        _ => Err(Error::other(format!("poll returned {:#x}", fd.revents))),
+    }
+}
+
+/// Reads the samples that are there: their numbers and values.
+fn read(mut file: &File) -> Result<Vec<(u64, u64)>> {
+    let mut bytes = [0; 2048];
+    let length = file.read(&mut bytes)?;
+    let number = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+    let samples = bytes[..length].chunks_exact(16);
+    Ok(samples
+        .map(|sample| (number(&sample[..8]), number(&sample[8..])))
+        .collect())
+}
+
+fn read_samples(count: usize) -> Result<()> {
+    let file = open()?;
+    let mut samples = vec![];
+    while samples.len() < count {
+        if !wait(&file, LIMIT)? {
+            return Err(Error::from_raw_os_error(ETIMEDOUT));
+        }
+        samples.extend(read(&file)?);
+    }
+    let numbers = samples[samples.len() - 1].0 - samples[0].0 + 1;
+    let wrong = samples.iter().filter(|(number, value)| {
+        let phase = number % 1000;
+        *value != phase.min(1000 - phase)
+    });
+    println!("samples={}", samples.len());
+    println!("missing={}", numbers - samples.len() as u64);
+    println!("wrong={}", wrong.count());
+    Ok(())
+}
+
+fn poll_once(limit: c_int) -> Result<()> {
+    let file = open()?;
+    println!("ready={}", u32::from(wait(&file, limit)?));
+    println!("samples={}", read(&file)?.len());
+    Ok(())
+}
+
+fn usage<E>(_: E) -> Error {
+    Error::other("usage: samples rate RATE | statistics | read COUNT | poll MS")
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["rate", rate] => set_rate(rate.parse().map_err(usage)?),
+        ["statistics"] => print_statistics(),
+        ["read", count] => read_samples(count.parse().map_err(usage)?),
+        ["poll", limit] => poll_once(limit.parse().map_err(usage)?),
+        _ => Err(usage(())),
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("errno={} ({error})", error.raw_os_error().unwrap_or(0));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,157 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The pair of examples/sampler: samples that a timer takes in hard interrupt arrive in a kernel worker, or are counted.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+DEVICE=/dev/recorder
+ROUNDS=10
+COUNTS=$(mktemp)
+trap 'rm -f "$NOTES" "$COUNTS"' EXIT
+
+# samples ARGUMENT... - runs the example's program; what it prints goes to $COUNTS, the errno to $NOTES
+samples()
+{
+	./samples "$@" >"$COUNTS" 2>"$NOTES"
+}
+
+# write_rate TEXT - writes to the device; the errno goes to $NOTES
+write_rate()
+{
+	./one_call write "$DEVICE" "$1" 2>"$NOTES"
+}
+
+# fresh_sampler [PARAM=VALUE...] - unloads the drivers, and loads a new pair
+fresh_sampler()
+{
+	needs_no tuner recorder sampler
+	reset_trace
+	# shellcheck disable=SC2119 # called without parameters, too
+	load sampler "$@" && load recorder
+}
+
+# count KEY - prints a number that `samples` has printed
+count()
+{
+	sed -n "s/^$1=//p" "$COUNTS"
+}
+
+# adds_up - whether both drivers account for each expiry of the timer
+adds_up()
+{
+	samples statistics && [ "$(count produced)" = $(($(count recorded) + $(count lost) + $(count overruns))) ]
+}
+
+# agrees_with_the_queue - whether the library's counts of the queue are those of the drivers
+agrees_with_the_queue()
+{
+	grep 'queue=to_peer' /sys/kernel/debug/d2d-sampler/state/queues >"$NOTES" &&
+		grep -q " taken=$(count recorded) " "$NOTES" && grep -q " refused=$(count lost) " "$NOTES"
+}
+
+# all_are_counted - stops the timer, and waits until both drivers account for each expiry, and agree with the library
+all_are_counted()
+{
+	samples rate 0 && await adds_up && agrees_with_the_queue
+}
+
+# runs_at RATE - takes samples for half a second, and checks that each was counted
+runs_at()
+{
+	samples rate "$1" && samples read $(($1 / 2)) && [ "$(count wrong)" = 0 ] && all_are_counted &&
+		[ "$(count recorded)" -ge $(($1 / 2)) ]
+}
+
+# nearly_all_arrive RATE - whether 99 percent of the samples arrive in one of $ROUNDS runs, each of which takes more samples than
+# the queue can hold. In the others, the host may have kept a virtual machine from running the recorder. Overruns are
+# samples that were never taken: they say how the machine keeps time
+nearly_all_arrive()
+{
+	round=0
+	while [ "$round" -lt "$ROUNDS" ]; do
+		samples statistics || return
+		produced=$(count produced) recorded=$(count recorded) lost=$(count lost)
+		runs_at "$1" || return
+		produced=$(($(count produced) - produced)) recorded=$(($(count recorded) - recorded)) lost=$(($(count lost) - lost))
+		echo "# produced=$produced recorded=$recorded lost=$lost overruns=$((produced - recorded - lost))"
+		[ $((100 * recorded)) -lt $((99 * (recorded + lost))) ] || return 0
+		round=$((round + 1))
+	done
+	return 1
+}
+
+# some_are_lost - whether the queue had no room for a sample
+some_are_lost()
+{
+	samples statistics && [ "$(count lost)" -gt 0 ]
+}
+
+# tune PARAM=VALUE... - loads the tuner, and unloads it again
+tune()
+{
+	load tuner "$@" && unload tuner
+}
+
+# reload_recorder - unloads and loads the recorder $ROUNDS times while the timer runs
+reload_recorder()
+{
+	round=0
+	while [ "$round" -lt "$ROUNDS" ]; do
+		samples rate 20000 && samples read 200 && unload recorder && load recorder || return
+		round=$((round + 1))
+	done
+}
+
+# cannot_be_opened - whether a user who is not root cannot open the device
+cannot_be_opened()
+{
+	./devctl open "$DEVICE" 1000 2>"$NOTES"
+}
+
+begin 12
+
+for rate in 1000 10000 50000; do
+	fresh_sampler
+	runs_at "$rate" && echo "# produced=$(count produced) recorded=$(count recorded) lost=$(count lost) overruns=$(count overruns)" &&
+		unload recorder && unload sampler
+	verdict "$rate samples a second: each arrives, or is counted as lost or as an overrun"
+done
+
+for rate in 1000 10000; do
+	fresh_sampler capacity=$((rate / 4))
+	nearly_all_arrive "$rate"
+	verdict "$rate samples a second: 99 percent of those that were taken arrive"
+done
+
+fresh_sampler capacity=1
+samples rate 50000 && await some_are_lost && all_are_counted
+verdict "a queue with room for one sample: those that it has no room for are counted as lost"
+
+fresh_sampler
+reload_recorder && samples read 100 && all_are_counted && unload recorder && unload sampler
+verdict "the recorder is loaded and unloaded $ROUNDS times while the timer runs: each sample is counted"
+
+fresh_sampler
+tune rate=10000 watermark=100 && samples poll 30000 && [ "$(count ready)" = 1 ] && [ "$(count samples)" -ge 100 ] && tune rate=0 watermark=1 &&
+	printed tuner >"$NOTES" && grep -q 'before: rate=10000 watermark=100$' "$NOTES"
+verdict "a request sets the rate and the watermark: poll and read wait until there are so many samples"
+
+fresh_sampler
+all_are_counted && fails EAGAIN samples poll 10 && [ "$(count ready)" = 0 ]
+verdict "without a sample, poll waits, and a read that must not wait gets EAGAIN"
+
+fresh_sampler
+fails EINVAL samples rate 50001 && fails EINVAL samples rate 4294967297 && fails EINVAL write_rate 50001 &&
+	fails EINVAL write_rate fast && write_rate 50000 && samples statistics && [ "$(count rate)" = 50000 ]
+verdict "a wrong rate gets EINVAL, and changes nothing"
+
+fresh_sampler
+fails EINVAL load tuner rate=50001 && fails EINVAL load tuner watermark=0 && fails EINVAL load tuner watermark=8193 &&
+	samples statistics && [ "$(count rate)" = 1000 ] && unload recorder && fails ENOENT load tuner
+verdict "a request with a wrong setting gets EINVAL, and changes nothing; without the recorder there is no receiver"
+
+fresh_sampler
+fails EACCES cannot_be_opened && unload recorder && unload sampler
+verdict "only root can open the device"
+ktap_finished
