@@ -172,16 +172,16 @@ impl Event {
     /// context, the job is started. Without a job, removes the handler. May sleep.
     ///
     /// Each set of a notification event starts the job. A synchronization event that is set goes to a
-    /// thread that waits, or else to one handler, which takes it; several drivers' handlers get it in
-    /// turn. If the event is set now, the job is started at once.
+    /// thread whose wait it ends, or else to one handler, which takes it; several drivers' handlers get it
+    /// in turn. If the event is set now, the job is started at once.
     ///
     /// Sets that come before the job runs lead to one run, and a set that comes while the job runs leads
     /// to another one. When the driver leaves, the job is closed first; then the handler is removed.
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other drivers have a handler, `ENOMEM`, or as
-    /// [`Event::set`].
+    /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other handles have a handler, `ENOMEM`, `EOPNOTSUPP`
+    /// if the owner's library is older than this function, or as [`Event::set`].
     pub fn on_set(&self, job: Option<&Work>) -> Result {
         let (routine, argument) = match job {
             Some(job) => job.as_routine(),

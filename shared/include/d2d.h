@@ -780,7 +780,8 @@ int d2d_detach(d2d_handle driver);
  * From then on, the owner accepts no request to the driver or from it, opens no event for it and
  * offers it no context. It ends with -ECANCELED the waits that were begun with the driver's event
  * handles, and refuses later ones, unless their timeout is 0. Then it cancels the requests that
- * the driver holds, and those that it has sent. It does not wait for other threads.
+ * the driver holds, and those that it has sent. It waits for the handlers of the driver's events,
+ * but for no other threads.
  *
  * The events stay open until the driver is unregistered, so the driver's routines can set, reset
  * and query them.

@@ -2,8 +2,8 @@
 
 //! Named events.
 //!
-//! - `state`: the word that says whether an event is set. While nobody waits, one atomic step
-//!   changes it.
+//! - `state`: the word that says whether an event is set. While the event has no user, one
+//!   atomic step changes it.
 //! - `openings`: the table of handles.
 //! - `handlers`: what is called when an event is set.
 //! - `wait`: waits, and sets that end waits, under the dispatcher's lock.
@@ -21,7 +21,7 @@ mod testing;
 pub(crate) mod wait;
 
 use self::{
-    handlers::Handler,
+    handlers::Handlers,
     name::Name,
     openings::{
         Openings,
@@ -40,7 +40,6 @@ use kernel::{
     container_of,
     prelude::*,
     sync::{
-        atomic::Atomic,
         lock::Guard,
         poll::{
             PollCondVar,
@@ -57,6 +56,8 @@ pub(crate) use d2d::event::Kind;
 /// What the dispatcher's lock protects.
 struct Inner {
     vacancies: Vacancies,
+    /// Whether an event has had a handler.
+    had_handlers: bool,
     key: Key,
 }
 
@@ -68,8 +69,6 @@ struct Key(());
 #[pin_data]
 pub(crate) struct Dispatcher {
     openings: Openings<Event>,
-    /// 1 once an event has had a handler.
-    had_handlers: Atomic<u64>,
     #[pin]
     inner: IrqLock<Inner>,
 }
@@ -83,10 +82,10 @@ impl Dispatcher {
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             openings: Openings::new()?,
-            had_handlers: Atomic::new(0),
             inner <- new_irq_lock!(
                 Inner {
                     vacancies: Vacancies::new(),
+                    had_handlers: false,
                     key: Key(()),
                 },
                 "d2d_dispatcher"
@@ -127,7 +126,7 @@ struct Uses {
     /// How many blocks are on the list.
     waiting: u32,
     /// What is called when the event is set.
-    handlers: KVec<Handler>,
+    handlers: Handlers,
     /// How many handles there are.
     openings: u32,
     /// Whether the last handle is closed. No other handle is opened then.
@@ -179,7 +178,7 @@ impl Event {
             uses: UnsafeCell::new(Uses {
                 users: 0,
                 waiting: 0,
-                handlers: KVec::new(),
+                handlers: Handlers::new(),
                 openings: 0,
                 closed: false,
             }),

@@ -5,6 +5,7 @@
  */
 #include <linux/irqflags.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 
 #include "irq_context.h"
 
@@ -19,9 +20,12 @@ unsigned int d2d_irq_context(void)
 
 /*
  * Without CONFIG_PREEMPT_COUNT the kernel does not know whether the caller holds a spinlock
- * or is in an RCU read-side critical section.
+ * or is in an RCU read-side critical section. With CONFIG_PREEMPT_RCU such a section can be
+ * preempted, but does not sleep.
  */
 unsigned int d2d_may_sleep(void)
 {
+	if (rcu_preempt_depth())
+		return 0;
 	return IS_ENABLED(CONFIG_PREEMPT_COUNT) ? preemptible() : in_task() && !irqs_disabled();
 }

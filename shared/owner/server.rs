@@ -425,7 +425,8 @@ impl Server {
         };
         let opening = self.events.dispatcher().opening(event);
         let (driver, ..) = opening.ok_or_else(|| self.events.stale(event))?;
-        let driver = self.registry.get(driver)?;
+        let driver = self.registry.peek(driver);
+        let driver = driver.ok_or_else(|| self.events.stale(event))?;
         // SAFETY: The driver has registered it as the address of its module.
         let text = unsafe { Part::text(driver.module()) };
         if !text.is_some_and(|text| text.contains(routine as usize)) {

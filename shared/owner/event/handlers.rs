@@ -3,9 +3,13 @@
 //! Handlers: functions of drivers that are called when an event is set.
 //!
 //! An event has the handlers in a list. While it has one, its state is guarded, so that each set takes
-//! the lock and finds them. The set makes the handlers due that it reaches, and calls them after it has
-//! released the lock. The thread that has made a handler due may find that another thread calls it:
-//! each set makes at most as many calls as it has made handlers due, so together they make all calls.
+//! the lock and finds them. The set marks the handlers that it reaches as due, and calls them after it
+//! has released the lock. Each set makes as many calls as there are handlers due when it releases the
+//! lock, unless other threads make them first. So it does not leave a call to a thread that it has
+//! interrupted or preempted.
+//!
+//! A synchronization event that a handler was to take is set again if the handler fails, or is removed
+//! before it is called.
 //!
 //! A handler is called by an RCU reader. A thread that removes a handler waits for the readers, and
 //! knows then that the handler does not run.
@@ -13,16 +17,14 @@
 use super::{
     Dispatcher,
     Event,
+    Inner,
     Key, //
 };
 use crate::registry::Refusal;
 use core::ffi::c_void;
-use d2d::{
-    abi::{
-        d2d_handle,
-        D2D_EVENT_MAX_WAITS, //
-    },
-    word::Word, //
+use d2d::abi::{
+    d2d_handle,
+    D2D_EVENT_MAX_WAITS, //
 };
 use kernel::{
     ffi::c_int,
@@ -69,21 +71,47 @@ enum State {
 #[derive(Clone, Copy)]
 pub(super) struct Handler {
     opening: d2d_handle,
+    /// Another one for each handler of the event.
+    serial: u64,
     call: Call,
     state: State,
 }
 
+/// The handlers of an event.
+pub(super) struct Handlers {
+    list: KVec<Handler>,
+    /// How many handlers the event has had.
+    added: u64,
+}
+
+impl Handlers {
+    pub(super) const fn new() -> Self {
+        Self {
+            list: KVec::new(),
+            added: 0,
+        }
+    }
+}
+
 /// The reason why a handler cannot be added.
 enum Lacking {
-    /// The list has to have room for so many.
-    Room(usize),
+    /// The list has to have memory for so many.
+    Memory(usize),
     /// There are as many as there may be.
-    Place,
+    Room,
+}
+
+/// What removing the handler of a handle has done.
+pub(super) struct Removed {
+    /// How many handlers the caller calls, because the event is set again.
+    pub(super) due: usize,
+    /// Whether the caller waits for a grace period, because the handler may be running.
+    pub(super) may_run: bool,
 }
 
 impl Event {
-    /// Adds the handler of a handle, or replaces it: then returns true. Moves the list to `spare` if that
-    /// has more room.
+    /// Adds the handler of a handle, or replaces it. Returns whether the caller waits for a grace period,
+    /// because the old one may be running. Moves the list to `spare` if that has more room.
     fn add_handler(
         &self,
         key: &mut Key,
@@ -92,97 +120,116 @@ impl Event {
         spare: &mut KVec<Handler>,
     ) -> Result<bool, Lacking> {
         let handlers = &mut self.uses(key).handlers;
-        if let Some(old) = handlers.iter_mut().find(|old| old.opening == opening) {
-            old.call = call;
+        let serial = handlers.added;
+        let list = &mut handlers.list;
+        if let Some(old) = list.iter_mut().find(|old| old.opening == opening) {
             // A set that the old handler has not seen yet goes to the new one.
-            if old.state == State::Failed {
-                old.state = State::Idle;
-            }
+            let state = match old.state {
+                State::Due => State::Due,
+                State::Idle | State::Failed => State::Idle,
+            };
+            *old = Handler {
+                opening,
+                serial,
+                call,
+                state,
+            };
+            handlers.added += 1;
             return Ok(true);
         }
-        let count = handlers.len() + 1;
+        let count = list.len() + 1;
         if count > D2D_EVENT_MAX_WAITS as usize {
-            return Err(Lacking::Place);
+            return Err(Lacking::Room);
         }
-        if handlers.capacity() < count {
+        if list.capacity() < count {
             if spare.capacity() < count {
-                return Err(Lacking::Room(count));
+                return Err(Lacking::Memory(count));
             }
-            core::mem::swap(handlers, spare);
+            core::mem::swap(list, spare);
             for old in spare.iter() {
-                // There is room for one more than these.
-                let _ = handlers.push_within_capacity(*old);
+                // There is memory for one more than these.
+                let _ = list.push_within_capacity(*old);
             }
         }
-        let _ = handlers.push_within_capacity(Handler {
+        let _ = list.push_within_capacity(Handler {
             opening,
+            serial,
             call,
             state: State::Idle,
         });
+        handlers.added += 1;
         self.begin_use(key);
         Ok(false)
     }
 
-    /// Removes the handler of a handle, and returns whether there was one. The caller waits for a grace
-    /// period then.
-    pub(super) fn remove_handler(&self, key: &mut Key, opening: d2d_handle) -> bool {
+    /// Removes the handler of a handle, if it has one. If the handler was to take the event, sets the
+    /// event again.
+    pub(super) fn remove_handler(&self, key: &mut Key, opening: d2d_handle) -> Removed {
         let handlers = &mut self.uses(key).handlers;
         let at = handlers
+            .list
             .iter()
             .position(|handler| handler.opening == opening);
-        let was_there = at.is_some_and(|at| handlers.remove(at).is_ok());
-        if was_there {
+        let removed = at.and_then(|at| handlers.list.remove(at).ok());
+        let due = match &removed {
+            Some(removed) if removed.state == State::Due => self.set_again(key),
+            _ => 0,
+        };
+        if removed.is_some() {
             self.end_use(key);
         }
-        was_there
+        Removed {
+            due,
+            may_run: removed.is_some(),
+        }
     }
 
-    /// Makes due the handlers that a set reaches. The event is set, and the caller is a user. Returns how
-    /// many they are: all handlers of a notification event; of a synchronization event the one that was
-    /// not due for the longest time, which takes the event.
-    pub(super) fn make_due(&self, key: &mut Key) -> usize {
-        let handlers = &mut self.uses(key).handlers;
-        let mut alive = handlers
-            .iter_mut()
-            .filter(|handler| handler.state != State::Failed);
-        if !self.is_reset_by_wait() {
-            return alive.map(|handler| handler.state = State::Due).count();
-        }
-        let Some(first) = alive.next() else {
-            return 0;
+    /// Marks the handlers that a set reaches as due: all handlers of a notification event, of a
+    /// synchronization event the one that was not due for the longest time, which takes the event. With
+    /// `only`, the set reaches no other handler than that of this handle. The event is set, and the
+    /// caller is a user. Returns how many handlers are due, by this set or an earlier one.
+    pub(super) fn make_due(&self, key: &mut Key, only: Option<d2d_handle>) -> usize {
+        let list = &mut self.uses(key).handlers.list;
+        let is_reached = |handler: &Handler| {
+            handler.state != State::Failed && only.is_none_or(|only| only == handler.opening)
         };
-        first.state = State::Due;
-        let opening = first.opening;
-        if let Some(at) = handlers
-            .iter()
-            .position(|handler| handler.opening == opening)
-        {
-            handlers[at..].rotate_left(1);
+        if self.is_reset_by_wait() {
+            if let Some(at) = list.iter().position(is_reached) {
+                list[at].state = State::Due;
+                list[at..].rotate_left(1);
+                self.take_guarded();
+            }
+        } else {
+            for handler in list.iter_mut().filter(|handler| is_reached(handler)) {
+                handler.state = State::Due;
+            }
         }
-        self.take_guarded();
-        1
+        let due = |handler: &&Handler| handler.state == State::Due;
+        list.iter().filter(due).count()
     }
 
     /// Returns a handler that is due, and is not any more.
     fn next_due(&self, key: &mut Key) -> Option<Handler> {
-        let mut handlers = self.uses(key).handlers.iter_mut();
+        let mut handlers = self.uses(key).handlers.list.iter_mut();
         let due = handlers.find(|handler| handler.state == State::Due)?;
         due.state = State::Idle;
         Some(*due)
     }
 
     /// Marks a handler that has failed. If it has taken the event, sets the event again. Returns how many
-    /// handlers are due by that.
+    /// handlers the caller calls for that.
     fn pass_on(&self, key: &mut Key, failed: &Handler) -> usize {
-        let mut handlers = self.uses(key).handlers.iter_mut();
-        let is_same = |other: &&mut Handler| {
-            other.opening == failed.opening
-                && other.call.argument == failed.call.argument
-                && other.call.routine as usize == failed.call.routine as usize
-        };
-        if let Some(handler) = handlers.find(is_same) {
+        let mut handlers = self.uses(key).handlers.list.iter_mut();
+        if let Some(handler) = handlers.find(|other| other.serial == failed.serial) {
             handler.state = State::Failed;
         }
+        self.set_again(key)
+    }
+
+    /// Sets a synchronization event that a handler has taken and does not react to. This counts as one
+    /// more set, because a process that watches the event may have seen that it was reset. Returns how
+    /// many handlers the caller calls.
+    fn set_again(&self, key: &mut Key) -> usize {
         match self.is_reset_by_wait() {
             true => self.set_with_waiters(key).1,
             false => 0,
@@ -203,23 +250,23 @@ impl Dispatcher {
         call: Option<Call>,
     ) -> Result<(), Refusal> {
         let mut spare = KVec::new();
-        let was_there = loop {
-            let room = match self.try_set_handler(handle, call, &mut spare)? {
-                Ok(was_there) => break was_there,
-                Err(Lacking::Place) => return Err(("too-many-handlers", EAGAIN)),
-                Err(Lacking::Room(room)) => room,
+        let may_run = loop {
+            let count = match self.try_set_handler(handle, call, &mut spare)? {
+                Ok(may_run) => break may_run,
+                Err(Lacking::Room) => return Err(("too-many-handlers", EAGAIN)),
+                Err(Lacking::Memory(count)) => count,
             };
-            spare = KVec::with_capacity(room, GFP_KERNEL)
+            spare = KVec::with_capacity(count, GFP_KERNEL)
                 .map_err(|error| ("out-of-memory", error.into()))?;
         };
-        if was_there {
+        if may_run {
             rcu::synchronize_rcu();
         }
         Ok(())
     }
 
     /// As [`Dispatcher::set_handler`], without waiting and with the memory that is in `spare`. Returns
-    /// whether the handle had a handler. Calls the handler if the event is set.
+    /// whether an old handler may be running. Calls the new one if the event is set.
     fn try_set_handler(
         &self,
         handle: d2d_handle,
@@ -227,32 +274,36 @@ impl Dispatcher {
         spare: &mut KVec<Handler>,
     ) -> Result<Result<bool, Lacking>, Refusal> {
         let reader = rcu::read_lock();
-        let (event, was_there, calls) = {
-            let key = &mut self.lock().key;
+        let (event, removed) = {
+            let Inner {
+                key, had_handlers, ..
+            } = &mut *self.lock();
             let event = self
                 .openings
                 .find(handle, &reader)
                 .ok_or(("stale-event-handle", ESTALE))?;
-            let Some(call) = call else {
-                return Ok(Ok(event.remove_handler(key, handle)));
-            };
-            if self.openings.is_leaving(handle) {
-                return Err(("driver-is-leaving", ESHUTDOWN));
-            }
-            match event.add_handler(key, handle, call, spare) {
-                Err(lacking) => return Ok(Err(lacking)),
-                Ok(was_there) => {
-                    Word::store_release(&self.had_handlers, 1);
-                    let calls = match event.is_set_guarded() {
-                        true => event.make_due(key),
-                        false => 0,
-                    };
-                    (event, was_there, calls)
+            let removed = match call {
+                None => event.remove_handler(key, handle),
+                Some(_) if self.openings.is_leaving(handle) => {
+                    return Err(("driver-is-leaving", ESHUTDOWN))
                 }
-            }
+                Some(call) => match event.add_handler(key, handle, call, spare) {
+                    Err(lacking) => return Ok(Err(lacking)),
+                    Ok(may_run) => {
+                        *had_handlers = true;
+                        let due = match event.is_set_guarded() {
+                            true => event.make_due(key, Some(handle)),
+                            false => 0,
+                        };
+                        Removed { due, may_run }
+                    }
+                },
+            };
+            (event, removed)
         };
-        self.call_handlers(event, calls, &reader);
-        Ok(Ok(was_there))
+        event.notify();
+        self.call_handlers(event, removed.due, &reader);
+        Ok(Ok(removed.may_run))
     }
 
     /// Calls handlers that are due, until none is or `calls` were called. Any context.
@@ -268,13 +319,15 @@ impl Dispatcher {
             // the invariants of `Call` the routine may be called.
             if unsafe { routine(argument, handler.opening) } < 0 {
                 calls += event.pass_on(&mut self.lock().key, &handler);
+                event.notify();
             }
         }
     }
 
     /// Waits until no handler runs that was removed before. The caller holds no lock. May sleep.
     pub(super) fn wait_for_removed(&self) {
-        if Word::load_acquire(&self.had_handlers) != 0 {
+        let had_handlers = self.lock().had_handlers;
+        if had_handlers {
             rcu::synchronize_rcu();
         }
     }

@@ -200,14 +200,14 @@ impl Events {
         Ok(())
     }
 
-    /// As [`Events::close`], without waiting for the handler. The caller has locked the mutex. Returns
-    /// whether the handle had a handler; `None` if the handle is stale.
+    /// As [`Events::close`], without waiting for handlers. The caller has locked the mutex. Returns
+    /// whether the handle had a handler, which may still be running; `None` if the handle is stale.
     fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<bool> {
         let closed = self.dispatcher.close(handle)?;
         if closed.is_last && names.tree.remove(&closed.name).is_some() {
             names.count -= 1;
         }
-        Some(closed.had_handler)
+        Some(closed.may_run)
     }
 
     /// Ends the waits that were begun with the handles of a driver that has begun to leave, removes its

@@ -2,8 +2,8 @@
 
 //! The state of an event, which is one word.
 //!
-//! While nobody waits for the event, one atomic step on the word sets, takes or resets the event.
-//! Before a thread waits, it takes the dispatcher's lock, makes the word *guarded*, and then reads
+//! While the event has no user, such as a thread that waits or a handler, one atomic step on the word
+//! sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, makes the word *guarded*, and then reads
 //! it. So it sees each set from before. A thread that sets the event later finds the word guarded,
 //! takes the lock, and finds the waiter on the event's list.
 //!

@@ -154,7 +154,7 @@ impl Event {
             self.is_set_guarded()
         });
         let due = match self.is_set_guarded() {
-            true => self.make_due(key),
+            true => self.make_due(key, None),
             false => 0,
         };
         self.end_use(key);
@@ -280,7 +280,7 @@ pub(crate) struct Closed {
     /// Whether it was the last handle of the event.
     pub(crate) is_last: bool,
     /// Whether it had a handler, which may still be running.
-    pub(crate) had_handler: bool,
+    pub(crate) may_run: bool,
 }
 
 impl Dispatcher {
@@ -298,7 +298,7 @@ impl Dispatcher {
         let mut spare = None;
         loop {
             let lacking = {
-                let Inner { vacancies, key } = &mut *self.lock();
+                let Inner { vacancies, key, .. } = &mut *self.lock();
                 let uses = event.uses(key);
                 if uses.closed {
                     return Err(("unknown-event", ENOENT));
@@ -334,30 +334,31 @@ impl Dispatcher {
     /// if the handle is stale. Any context.
     pub(crate) fn close(&self, handle: d2d_handle) -> Option<Closed> {
         let reader = rcu::read_lock();
-        let (event, closed) = {
-            let Inner { vacancies, key } = &mut *self.lock();
+        let (event, closed, due) = {
+            let Inner { vacancies, key, .. } = &mut *self.lock();
             let is_leaving = self.openings.is_leaving(handle);
             let event = self.openings.remove(vacancies, handle, &reader)?;
             event.cancel(key, handle);
-            let mut closed = Closed {
-                name: event.name,
-                is_last: false,
-                had_handler: event.remove_handler(key, handle),
-            };
+            let removed = event.remove_handler(key, handle);
             if is_leaving {
                 event.end_use(key);
             }
             let uses = event.uses(key);
             uses.openings -= 1;
-            if uses.openings > 0 {
-                return Some(closed);
+            let is_last = uses.openings == 0;
+            if is_last {
+                uses.closed = true;
+                event.retire(key);
             }
-            uses.closed = true;
-            event.retire(key);
-            closed.is_last = true;
-            (event, closed)
+            let closed = Closed {
+                name: event.name,
+                is_last,
+                may_run: removed.may_run,
+            };
+            (event, closed, removed.due)
         };
         event.notify();
+        self.call_handlers(event, due, &reader);
         Some(closed)
     }
 
@@ -375,7 +376,8 @@ impl Dispatcher {
         loop {
             let reader = rcu::read_lock();
             // Taken anew for each handle, so that interrupts are not disabled for long.
-            let Inner { vacancies, key } = &mut *self.lock();
+            let mut inner = self.lock();
+            let Inner { vacancies, key, .. } = &mut *inner;
             let is_next = |handle, of| of == driver && handle::index(handle) >= next;
             let Some(handle) = self.openings.find_in(chunk, is_next) else {
                 break;
@@ -384,10 +386,13 @@ impl Dispatcher {
                 event.cancel(key, handle);
                 if leaves && !self.openings.is_leaving(handle) {
                     self.openings.leave(vacancies, handle);
-                    event.remove_handler(key, handle);
+                    let removed = event.remove_handler(key, handle);
                     // While the handle is open, the event is guarded, so that the event cannot be
                     // taken without the lock.
                     event.begin_use(key);
+                    drop(inner);
+                    event.notify();
+                    self.call_handlers(event, removed.due, &reader);
                 }
             }
             next = handle::index(handle) + 1;

@@ -87,6 +87,14 @@ impl Fixture {
     fn on_set(&self, event: d2d_handle, counter: &Arc<Counter>) -> Result {
         self.events.set_handler(event, Some(counter.call()))
     }
+
+    /// Sets an event as a thread does that is preempted before it calls handlers. Returns how many
+    /// handlers it would call.
+    fn set_without_calls(&self, event: d2d_handle) -> Result<usize> {
+        let (dispatcher, reader) = (self.events.dispatcher(), rcu::read_lock());
+        let event = dispatcher.openings.find(event, &reader).ok_or(ESTALE)?;
+        Ok(event.set_with_waiters(&mut dispatcher.lock().key).1)
+    }
 }
 
 #[kunit_tests(d2d_event_handlers)]
@@ -219,6 +227,63 @@ mod cases {
         fixture.on_set(sync, &working)?;
         fixture.set(another)?;
         assert_eq!((failing.calls(), working.calls()), (1, 4));
+        Ok(())
+    }
+
+    #[test]
+    fn a_set_outlives_a_handler_that_is_removed_before_its_call() -> Result {
+        for closes in [false, true] {
+            let (removed, other) = (Counter::new()?, Counter::new()?);
+            let fixture = Fixture::new()?;
+            let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+            let remove = |event| match closes {
+                true => fixture.events.close(event),
+                false => fixture.events.set_handler(event, None),
+            };
+            // Without another handler the event stays set for a thread that waits.
+            let (first, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
+            fixture.on_set(first, &removed)?;
+            assert_eq!(fixture.set_without_calls(sync), Ok(1));
+            assert_eq!(fixture.is_set(sync), Ok(false));
+            remove(first)?;
+            assert_eq!(fixture.is_set(sync), Ok(true));
+            assert_eq!(fixture.wait(&[sync], now(ANY)), Ok(0));
+            // A thread that waits, or another handler, gets it at once.
+            let (second, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
+            fixture.on_set(second, &removed)?;
+            fixture.on_set(sync, &other)?;
+            assert_eq!(fixture.set_without_calls(sync), Ok(1));
+            remove(second)?;
+            assert_eq!((removed.calls(), other.calls()), (0, 1));
+            assert_eq!(fixture.is_set(sync), Ok(false));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_set_does_not_leave_a_call_to_a_thread_that_is_preempted() -> Result {
+        let counters = [Counter::new()?, Counter::new()?];
+        let fixture = Fixture::new()?;
+        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+        let (another, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
+        fixture.on_set(sync, &counters[0])?;
+        fixture.on_set(another, &counters[1])?;
+        assert_eq!(fixture.set_without_calls(sync), Ok(1));
+        fixture.set(sync)?;
+        assert_eq!((counters[0].calls(), counters[1].calls()), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn giving_a_handler_to_an_event_that_is_set_calls_no_other_one() -> Result {
+        let (old, new) = (Counter::new()?, Counter::new()?);
+        let fixture = Fixture::new()?;
+        let note = fixture.make(c"note", NOTIFICATION)?;
+        let (another, _) = fixture.open(c"note", NOTIFICATION, None)?;
+        fixture.on_set(note, &old)?;
+        fixture.set(note)?;
+        fixture.on_set(another, &new)?;
+        assert_eq!((old.calls(), new.calls()), (1, 1));
         Ok(())
     }
 
