@@ -458,13 +458,11 @@ doorbell()
 doorbell a
 doorbell b
 
-# fresh_handler a|b KIND - $x has opened the event armed in its slot 0, and $y, the given driver, too. $y has the
-# event ran in its slot 1
+# fresh_handler KIND - $x has opened the event armed in its slot 0, and $y, too. $y has the event ran in its slot 1
 fresh_handler()
 {
-	y=$1 x=$(other "$1")
 	fresh_pair
-	"$x" create 0 armed "$2" && "$y" open 0 armed "$2" && "$y" create 1 ran notification
+	"$x" create 0 armed "$1" && "$y" open 0 armed "$1" && "$y" create 1 ran notification
 }
 
 # runs COUNT - waits until the handler of $y has run so often
@@ -485,45 +483,50 @@ runs_for_each_set()
 # handlers a|b - the given driver, y, has a job as the handler of an event that the other one, x, sets
 handlers()
 {
-	fresh_handler "$1" synchronization
+	y=$1 x=$(other "$1")
+
+	fresh_handler synchronization
 	"$y" on-set 0 worker 1 && runs_for_each_set reset && "$y" on-set 0 softirq 1 && runs_for_each_set reset
 	verdict "$x sets a synchronization event in each execution context: the job of $y takes it, and runs"
 
-	fresh_handler "$1" notification
+	fresh_handler notification
 	"$y" on-set 0 worker 1 && runs_for_each_set set && "$y" on-set 0 softirq 1 && runs 5 && runs_for_each_set set
 	verdict "$x sets a notification event in each execution context: the job of $y runs each time, and the event stays set"
 
-	fresh_handler "$1" synchronization
+	fresh_handler synchronization
 	"$x" set 0 && "$y" on-set 0 worker 1 && runs 1 && "$x" query 0 is=reset
 	verdict "$x sets an event before $y gives it a job: the job runs at once"
 
-	fresh_handler "$1" synchronization
+	fresh_handler synchronization
 	"$y" create 2 hold synchronization && "$y" on-set 0 worker 1 2 && "$x" set 0 && runs 1 && await_field hold waiters 1 &&
 		"$x" set 0 in=hardirq && "$x" set 0 && "$y" set 2 && runs 2 && await_field hold waiters 1 && "$y" set 2
 	verdict "$x sets an event while the job of $y runs: the job runs once more"
 
-	fresh_handler "$1" synchronization
+	fresh_handler synchronization
 	"$y" on-set 0 worker 1 && "$y" no-on-set 0 && "$x" set 0 was=reset && "$x" set 0 was=set && "$y" wait any 0 timeout=0 &&
 		"$y" on-set 0 worker 1 && "$x" set 0 was=reset && runs 1
 	verdict "$y removes the job of an event: a set starts nothing, and the event stays set"
 
-	fresh_handler "$1" synchronization
+	fresh_handler synchronization
 	"$y" on-set 0 worker 1 && "$y" close 0 && "$x" set 0 was=reset && "$x" query 0 is=set
 	verdict "$y closes an event that has a job: a set starts nothing, and the event stays set"
 }
 handlers a
 handlers b
 
-fresh_handler b notification
+# Here the driver b is $y.
+y=b x=a
+
+fresh_handler notification
 a create 2 ran-a notification && a on-set 0 softirq 2 && b on-set 0 worker 1 && a set 0 && runs 1 && await_field ran-a sets 1
 verdict "two drivers have a job for a notification event: a set starts both"
 
-fresh_handler b synchronization
+fresh_handler synchronization
 a create 2 ran-a notification && a on-set 0 softirq 2 && b on-set 0 worker 1 && a set 0 in=hardirq && await_field ran-a sets 1 &&
 	a set 0 in=hardirq && runs 1 && [ "$(field ran-a sets)" = 1 ] && a set 0 && await_field ran-a sets 2 && [ "$(field ran sets)" = 1 ]
 verdict "two drivers have a job for a synchronization event: sets start them in turn"
 
-fresh_handler b synchronization
+fresh_handler synchronization
 b create 2 hold synchronization && b on-set 0 worker 1 2 && a set 0 && await_field hold waiters 1 && a set 0 && unload $B &&
 	a set 0 was=reset && a query 0 is=set
 verdict "a driver is unloaded while its job runs for an event and is to run again: the event stays set when it is set after that"
