@@ -120,6 +120,9 @@ impl Recording {
     }
 }
 
+/// What a request asks for, and the request.
+type Asked = (Settings, Pended<Settings>);
+
 /// The driver.
 struct Recorder {
     /// Configures the recorder as a request asks. Set in [`Driver::start`], like `device`.
@@ -127,7 +130,7 @@ struct Recorder {
     device: SetOnce<Device>,
     recording: Pin<KBox<Mutex<Recording>>>,
     /// The request that is pending.
-    asked: Pin<KBox<Mutex<Option<(Settings, Pended<Settings>)>>>>,
+    asked: Pin<KBox<Mutex<Option<Asked>>>>,
 }
 
 impl Recorder {

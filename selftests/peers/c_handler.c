@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A driver in C that has a handler for an event, as d2d_event.h describes: the handler queues a
- * work item, which sets another event. The two events are c-armed and c-ran. With fails=1, the handler
- * sets c-ran itself, and fails.
+ * work item, which sets another event. The two events are c-armed and c-ran. With fails=1, the
+ * handler sets c-ran itself, and fails.
  *
  * With leaves=1, the driver leaves while its handler runs: the exit fails the test, by a line in
  * dmesg, if the handler is still running when d2d_leave() has returned. The process that sets the
