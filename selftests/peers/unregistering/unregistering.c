@@ -184,6 +184,9 @@ static int react(struct unreg_driver *driver, const struct d2d_request *request)
 	case WAITS:
 		err = d2d_event_wait(&driver->event, 1, 0, D2D_EVENT_FOREVER, NULL);
 		break;
+	case SETS:
+		d2d_event_set(driver->event);
+		break;
 	case ANSWERS:
 		if (request->code == D2D_IOCTL_SHARE_CONTEXT)
 			return unreg_adopt(driver);
