@@ -14,6 +14,6 @@ mutate=$("$LAB/root/tools.sh" mutate)
 root_more=$("$LAB/root/root-more.sh")
 part_now "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
 part_now "the sources" "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$root_more"
-part_now "windows/" env D2D_ROOT="$root_more" "$LAB/enter.sh" "$LAB/check/windows-cppcheck.sh"
+part_now "the Windows drivers" env D2D_ROOT="$root_more" "$LAB/enter.sh" "$LAB/check/windows-cppcheck.sh"
 part_now "the trace tool" "$LAB/check/check-trace.sh"
 total
