@@ -279,32 +279,33 @@ static int create(d2d_handle driver)
 	return d2d_event_create(driver, "fuzz.no-memory", 0, 0, &event);
 }
 
+/* Creates an event named after the module, and then makes the next allocation fail. */
+static int create_before(d2d_handle driver, char (*name)[32], d2d_handle *event)
+{
+	int err;
+
+	snprintf(*name, sizeof(*name), "%s.no-memory", THIS_MODULE->name);
+	err = d2d_event_create(driver, *name, 0, 0, event);
+	if (!err)
+		fuzz_fail_nth(1);
+	return err;
+}
+
 static int open(d2d_handle driver)
 {
 	d2d_handle event;
 	char name[32];
-	int err;
 
-	snprintf(name, sizeof(name), "%s.no-memory", THIS_MODULE->name);
-	err = d2d_event_create(driver, name, 0, 0, &event);
-	if (err)
-		return err;
-	fuzz_fail_nth(1);
-	return d2d_event_open(driver, name, 0, &event);
+	return create_before(driver, &name, &event) ?: d2d_event_open(driver, name, 0, &event);
 }
 
 static int on_set(d2d_handle driver)
 {
 	d2d_handle event;
 	char name[32];
-	int err;
 
-	snprintf(name, sizeof(name), "%s.no-memory", THIS_MODULE->name);
-	err = d2d_event_create(driver, name, 0, 0, &event);
-	if (err)
-		return err;
-	fuzz_fail_nth(1);
-	return d2d_event_on_set(event, fuzz_event_was_set, NULL);
+	return create_before(driver, &name, &event) ?:
+	       d2d_event_on_set(event, fuzz_event_was_set, NULL);
 }
 
 static int wait(d2d_handle driver)
