@@ -121,7 +121,7 @@ expect "a driver in C outside of the project builds as docs/guide.md says" outsi
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/check/compile-hostile.sh "$out" "$driver"
 done
-for program in {qemu/vm/main,qemu/lines/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,examples/sampler/samples,selftests/programs/devctl,selftests/programs/eventctl,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/one_call,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/lines/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,selftests/programs/devctl,selftests/programs/eventctl,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/one_call,selftests/programs/samples,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do

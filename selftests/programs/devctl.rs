@@ -10,8 +10,10 @@
 //!
 //! If a number follows, devctl first becomes the user of this number.
 
+mod polling;
 mod waiting;
 
+use polling::{NONBLOCK, POLLIN};
 use std::ffi::{c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read, Write};
@@ -19,7 +21,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, ExitCode};
 use std::thread;
-use waiting::{Epoll, NONBLOCK, POLLHUP, POLLIN};
+use waiting::{Epoll, POLLHUP};
 
 const POLLOUT: c_short = 4;
 const POLLERR: c_short = 8;
@@ -143,12 +145,12 @@ fn open(path: &str, flags: c_int) -> Result<File, String> {
 
 /// Polls a file without waiting.
 fn polled(file: &File) -> c_short {
-    waiting::polled(file, POLLIN | POLLOUT, 0)
+    polling::polled(file, POLLIN | POLLOUT, 0)
 }
 
 /// Polls a file until it can be read.
 fn poll_in(file: &File) -> c_short {
-    waiting::polled(file, POLLIN, -1)
+    polling::polled(file, POLLIN, -1)
 }
 
 /// Checks the events of the file in an epoll set.

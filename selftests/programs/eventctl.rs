@@ -13,8 +13,10 @@
 //!   stalled in a page fault. Prints what is wrong, and exits with 1; or with 4 if the kernel has no
 //!   userfaultfd.
 
+mod polling;
 mod waiting;
 
+use polling::{NONBLOCK, POLLIN};
 use std::ffi::{c_int, c_long, c_short, c_ulong, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read, Write};
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-use waiting::{asleep, Epoll, NONBLOCK, POLLHUP, POLLIN};
+use waiting::{asleep, Epoll, POLLHUP};
 
 const EAGAIN: i32 = 11;
 
@@ -47,7 +49,7 @@ type Outcome<T> = Result<T, String>;
 
 /// Polls a file for at most so many milliseconds; -1 is without a limit.
 fn polled(file: &File, timeout: c_int) -> c_short {
-    waiting::polled(file, POLLIN, timeout)
+    polling::polled(file, POLLIN, timeout)
 }
 
 /// Reads once. Returns the text, or the errno.

@@ -9,7 +9,10 @@
 //! - `samples poll MS` polls for at most MS milliseconds, prints whether there is something to read, reads, and prints
 //!   how many samples it has got.
 
-use std::ffi::{c_int, c_short, c_ulong};
+mod polling;
+
+use polling::{polled, NONBLOCK, POLLIN};
+use std::ffi::{c_int, c_ulong};
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Read, Result};
 use std::os::fd::AsRawFd;
@@ -17,8 +20,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 const DEVICE: &str = "/dev/recorder";
-const O_NONBLOCK: c_int = 0o4000;
-const POLLIN: c_short = 1;
 const ETIMEDOUT: c_int = 110;
 
 /// Longest wait for samples, in milliseconds
@@ -34,21 +35,13 @@ const FIELDS: [&str; 8] = [
     "produced", "lost", "overruns", "recorded", "rate", "lowest", "highest", "sum",
 ];
 
-#[repr(C)]
-struct PollFd {
-    fd: c_int,
-    events: c_short,
-    revents: c_short,
-}
-
 extern "C" {
-    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
     fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
 }
 
 fn open() -> Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(O_NONBLOCK);
+    options.read(true).write(true).custom_flags(NONBLOCK);
     options.open(DEVICE)
 }
 
@@ -74,17 +67,10 @@ fn print_statistics() -> Result<()> {
 
 /// Waits until the file can be read, for at most so many milliseconds. Returns whether it can.
 fn wait(file: &File, limit: c_int) -> Result<bool> {
-    let mut fd = PollFd {
-        fd: file.as_raw_fd(),
-        events: POLLIN,
-        revents: 0,
-    };
-    // SAFETY: `fd` is one `PollFd` and outlives the call.
-    match unsafe { poll(&mut fd, 1, limit) } {
-        -1 => Err(Error::last_os_error()),
+    match polled(file, POLLIN, limit) {
         0 => Ok(false),
-        _ if fd.revents == POLLIN => Ok(true),
-        _ => Err(Error::other(format!("poll returned {:#x}", fd.revents))),
+        POLLIN => Ok(true),
+        other => Err(Error::other(format!("poll returned {other:#x}"))),
     }
 }
 

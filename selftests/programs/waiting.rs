@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Polls files, and runs threads that sleep in a call.
+//! An epoll set, and threads that sleep in a call.
 
-use std::ffi::{c_int, c_short, c_uint, c_ulong};
+use crate::polling::POLLIN;
+use std::ffi::{c_int, c_short, c_uint};
 use std::fs::{self, File};
 use std::io::Error;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::mpsc;
 use std::thread;
 
-pub const POLLIN: c_short = 1;
 pub const POLLHUP: c_short = 16;
-/// `O_NONBLOCK`
-pub const NONBLOCK: c_int = 0o4000;
 
 const EPOLL_CTL_ADD: c_int = 1;
 const ENOSYS: i32 = 38;
-
-#[repr(C)]
-struct PollFd {
-    fd: c_int,
-    events: c_short,
-    revents: c_short,
-}
 
 /// Only on x86-64 does the kernel's structure have no padding.
 #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
@@ -33,24 +24,10 @@ struct EpollEvent {
 }
 
 extern "C" {
-    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
     fn epoll_wait(epoll: c_int, events: *mut EpollEvent, most: c_int, timeout: c_int) -> c_int;
     fn gettid() -> c_uint;
-}
-
-/// Polls a file for these events, for at most so many milliseconds; -1 is without a limit. Returns the
-/// events that occurred, or 0.
-pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
-    let mut fd = PollFd {
-        fd: file.as_raw_fd(),
-        events,
-        revents: 0,
-    };
-    // SAFETY: `fd` is one `PollFd` and outlives the call.
-    unsafe { poll(&mut fd, 1, timeout) };
-    fd.revents
 }
 
 /// An epoll set that has one file, for `POLLIN`.
