@@ -115,7 +115,7 @@ PAUSES=/sys/module/pause_calls/parameters
 
 act()
 {
-	./one_call write "$ACTOR" "$*" 2>"$NOTES"
+	write_to "$ACTOR" "$*"
 }
 
 # act_meanwhile COMMAND... - as act, but in the background; $meanwhile is the ID of the process

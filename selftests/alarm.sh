@@ -13,7 +13,7 @@ HOUR=3600000
 # nap MILLISECONDS - lets the sleeper wait; the errno goes to $NOTES
 nap()
 {
-	./one_call write "$SLEEP" "$1" 2>"$NOTES"
+	write_to "$SLEEP" "$1"
 }
 
 # fresh_pair LIMIT - loads the alarm and $sleeper anew, which waits for at most so many milliseconds

@@ -143,6 +143,18 @@ unload()
 	./one_call unload "$1" 2>"$NOTES"
 }
 
+# write_to FILE TEXT - writes to a file by one system call; writes the errno to $NOTES
+write_to()
+{
+	./one_call write "$1" "$2" 2>"$NOTES"
+}
+
+# devctl CHECK DEVICE [UID] - runs devctl; writes what is wrong, or the errno, to $NOTES
+devctl()
+{
+	./devctl "$@" 2>"$NOTES"
+}
+
 # number ERRNO - prints the number of an error
 number()
 {

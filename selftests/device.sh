@@ -8,12 +8,6 @@ cd "$(dirname "$0")" || exit 1
 
 DEV=/dev/d2d_test
 
-# devctl VERB DEVICE [UID] - runs devctl; what is wrong goes to $NOTES
-devctl()
-{
-	./devctl "$@" 2>"$NOTES"
-}
-
 # fresh_device [VARIANT] - loads the device anew
 fresh_device()
 {
@@ -109,7 +103,7 @@ fresh_metronome()
 # write_period PERIOD - sets the metronome's period; the errno goes to $NOTES
 write_period()
 {
-	./one_call write /dev/metronome "$1" 2>"$NOTES"
+	write_to /dev/metronome "$1"
 }
 
 # beats_are_read - whether the metronome can be set, two reads return a number each, and a wrong period is refused

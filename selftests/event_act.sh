@@ -52,7 +52,7 @@ event_words()
 event_act()
 {
 	event_words "$@"
-	./one_call write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>"$NOTES"
+	write_to "/sys/kernel/debug/d2d-$1/torture" "$words"
 }
 
 # event_act_meanwhile MODULE COMMAND - as event_act, but in the background; $meanwhile is the

@@ -14,13 +14,13 @@ ROUNDS=10
 # beat MICROSECONDS - sets the metronome's period; the errno goes to $NOTES
 beat()
 {
-	./one_call write "$PERIOD" "$1" 2>"$NOTES"
+	write_to "$PERIOD" "$1"
 }
 
 # hear BEATS [LISTENER] - waits until the listener has heard BEATS more beats; the errno goes to $NOTES
 hear()
 {
-	./one_call write "/sys/kernel/debug/d2d-${2-listener}/hear" "$1" 2>"$NOTES"
+	write_to "/sys/kernel/debug/d2d-${2-listener}/hear" "$1"
 }
 
 # fresh_metronome - unloads the drivers, and loads a new metronome

@@ -14,18 +14,6 @@ SECURITY=/sys/kernel/security
 DEV=/dev/d2d_test
 USER=1000
 
-# devctl VERB DEVICE [UID] - runs devctl; what is wrong goes to $NOTES
-devctl()
-{
-	./devctl "$@" 2>"$NOTES"
-}
-
-# write_to FILE TEXT - writes to a file; the errno goes to $NOTES
-write_to()
-{
-	./one_call write "$@" 2>"$NOTES"
-}
-
 # fresh_locked - brings about that the drivers are loaded, and then that the kernel is locked down
 fresh_locked()
 {

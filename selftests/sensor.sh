@@ -11,7 +11,7 @@ COLLECT=/sys/kernel/debug/d2d-consumer/collect
 # collect PERIOD - lets the consumer collect samples; the errno goes to $NOTES
 collect()
 {
-	./one_call write "$COLLECT" "$1" 2>"$NOTES"
+	write_to "$COLLECT" "$1"
 }
 
 # fresh_consumer - brings about that the consumer is loaded, and no sensor
