@@ -218,8 +218,8 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * The routine is not called any more, and does not run, when one of these functions has returned:
  * this one with NULL or another routine, d2d_event_close() for the handle, d2d_leave() or
  * d2d_unregister() for the driver. They wait for a grace period of RCU; if several threads remove
- * the same handler, the first of them waits. So a driver calls d2d_leave() first, and then stops what
- * the routine has started.
+ * the same handler, the first of them waits. So a driver calls d2d_leave() first, and then stops
+ * what the routine has started.
  *
  * Context: Task, may sleep.
  *
