@@ -19,8 +19,14 @@ nap()
 # fresh_pair LIMIT - loads the alarm and $sleeper anew, which waits for at most so many milliseconds
 fresh_pair()
 {
-	needs_no sleeper c_sleeper alarm && load alarm && load "$sleeper" "limit=$1"
+	fresh_alarm && load "$sleeper" "limit=$1"
 	reset_trace
+}
+
+# fresh_alarm - loads the alarm anew, without a sleeper
+fresh_alarm()
+{
+	needs_no sleeper c_sleeper alarm && load alarm
 }
 
 # unload_pair - unloads both drivers
@@ -78,7 +84,7 @@ done
 # fresh_bell EVERY - loads the alarm and the sleeper anew, which sends a request of so many milliseconds again and again
 fresh_bell()
 {
-	needs_no sleeper c_sleeper alarm && load alarm && load sleeper "every=$1"
+	fresh_alarm && load sleeper "every=$1"
 }
 
 # rang_often - whether the sleeper's completion routine has set its event more than once
@@ -102,7 +108,7 @@ fresh_bell $HOUR
 await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
 verdict "unloading cancels the request, and the completion routine can set its event"
 
-needs_no sleeper c_sleeper alarm && load alarm
+fresh_alarm
 fails ERANGE load sleeper "every=$((HOUR + 1))" && unload alarm
 verdict "a time out of range gets ERANGE"
 ktap_finished
