@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Character devices of drivers: calls, calls that are left pending, poll, who may open a device, and what becomes of open
-# files. device_peer has the device; devctl makes the calls.
+# files. device_peer has the device; devctl makes the calls. The device of history_peer has the lookaside list of
+# docs/porting-tables.md.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 DEV=/dev/d2d_test
+HISTORY=/dev/d2d_history
 
 # fresh_device [VARIANT] - loads the device anew
 fresh_device()
@@ -113,7 +115,30 @@ beats_are_read()
 		fails EINVAL write_period 1 && unload metronome
 }
 
-begin 18
+# fresh_history - loads history_peer anew, which has room for 8 records
+fresh_history()
+{
+	needs_no history_peer
+	fresh_owner
+	load history_peer
+}
+
+# keep NUMBER... - keeps a record with each number; the errno goes to $NOTES
+keep()
+{
+	for kept; do
+		write_to "$HISTORY" "$kept" || return
+	done
+}
+
+# records_are_given_back - whether 8 records are kept, a 9th is refused until one was read, and each is read once, in order
+records_are_given_back()
+{
+	keep 1 2 3 4 5 6 7 8 && fails ENOSPC keep 9 && [ "$(dd if="$HISTORY" bs=16 count=1 2>"$NOTES")" = 1 ] && keep 9 &&
+		[ "$(tr '\n' ' ' <"$HISTORY")" = "2 3 4 5 6 7 8 9 " ] && [ -z "$(cat "$HISTORY")" ]
+}
+
+begin 19
 
 fresh_device
 devctl calls "$DEV"
@@ -195,5 +220,9 @@ fi
 fresh_metronome
 beats_are_read
 verdict "an owner's device tells a process of the timer's expiries, and refuses a wrong period"
+
+fresh_history
+records_are_given_back && records_are_given_back && keep 1 && unload history_peer
+verdict "values that were allocated before are taken and given back in hard interrupt, and a list of them is full"
 unload_all
 ktap_finished

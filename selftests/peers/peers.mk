@@ -7,7 +7,7 @@ $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d
 # Drivers that do what a case tells them
 $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))
 
-$(foreach name,paused handle ticker relay waiting device greeter guest,$(eval $(call d2d-rust-peer,selftests/test_modules/$(name)_peer,selftests/peers/$(name))))
+$(foreach name,paused handle ticker relay waiting device greeter guest history,$(eval $(call d2d-rust-peer,selftests/test_modules/$(name)_peer,selftests/peers/$(name))))
 
 # Owners of the demonstration pair, each loaded instead of module_a.
 d2d-owners := unloading

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer with the lookaside list of `docs/porting-tables.md`: large values of one size, which are
+//! allocated when the driver is loaded, and taken and given back in hard interrupt.
+//!
+//! Writing a number to `/dev/d2d_history` keeps a record with this number. Reading returns the number of the
+//! oldest record, as a line of text, and gives the record back; without a record it is the end of the file.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    control,
+    device::{
+        self,
+        Call,
+        Opening,
+        Settings, //
+    },
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    run_in::{
+        run_in,
+        Place, //
+    }, //
+};
+use d2d_pair::{
+    DemoPair,
+    PeerData,
+    PeerOps, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    },
+    uaccess::{
+        UserSliceReader,
+        UserSliceWriter, //
+    }, //
+};
+
+d2d::module_peer! {
+    type: Keeper,
+    owner: module_a,
+    name: "history_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer with a list of preallocated values",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+/// The most records that are kept.
+const MOST: usize = 8;
+
+/// A record: too large for the stack of an interrupt.
+#[derive(Zeroable)]
+struct Record {
+    number: u32,
+    samples: [u32; 1000],
+}
+
+/// The records. Each is in one of the lists, and each list has room for all of them.
+struct History {
+    free: KVec<KBox<Record>>,
+    /// The oldest first.
+    kept: KVec<KBox<Record>>,
+}
+
+impl History {
+    /// Allocates the records. May sleep.
+    fn new() -> Result<Self> {
+        let mut free = KVec::with_capacity(MOST, GFP_KERNEL)?;
+        for _ in 0..MOST {
+            free.push(KBox::init(Record::init_zeroed(), GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        let kept = KVec::with_capacity(MOST, GFP_KERNEL)?;
+        Ok(Self { free, kept })
+    }
+
+    /// Keeps a record. Fails with `ENOSPC` if none is free. Any context.
+    fn add(&mut self, number: u32) -> Result {
+        let mut record = self.free.pop().ok_or(ENOSPC)?;
+        record.number = number;
+        record.samples.fill(number);
+        self.kept.push_within_capacity(record)?;
+        Ok(())
+    }
+
+    /// Gives the oldest record back, and returns its number. Any context.
+    fn take(&mut self) -> Result<u32> {
+        let record = self.kept.remove(0).map_err(|_| ENODATA)?;
+        let number = record.number;
+        let is_whole = record.samples.iter().all(|sample| *sample == number);
+        self.free.push_within_capacity(record)?;
+        is_whole.then_some(number).ok_or(EIO)
+    }
+}
+
+/// The driver.
+struct Keeper {
+    history: Pin<KBox<SpinLockIrq<History>>>,
+}
+
+/// An open file.
+struct Opened;
+
+impl device::File for Opened {
+    type Driver = Handle<Keeper>;
+
+    fn open(_keeper: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
+        Ok(Self)
+    }
+
+    fn read(&self, keeper: &Self::Driver, _call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
+        match run_in(Place::HardIrq, || keeper.history.lock().take())? {
+            Ok(number) => to.write_slice(CString::try_from_fmt(fmt!("{}\n", number))?.to_bytes()),
+            Err(ENODATA) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, keeper: &Self::Driver, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
+        let number = control::read_number(from)?;
+        run_in(Place::HardIrq, || keeper.history.lock().add(number))?
+    }
+}
+
+impl Driver for Keeper {
+    type Pair = DemoPair;
+    type Jobs = ();
+
+    fn new() -> Result<Self> {
+        let history = new_spinlock_irq!(History::new()?, "history_peer::history");
+        Ok(Self {
+            history: KBox::pin_init(history, GFP_KERNEL)?,
+        })
+    }
+
+    fn start(keeper: Handle<Self>) -> impl PinInit<(), Error> {
+        keeper.device::<Opened>(Settings::new(c"d2d_history"))?;
+        Ok(())
+    }
+
+    fn data(&self) -> PeerData {
+        PeerData {
+            cookie: 0x415,
+            deferred: 0,
+            reserved: 0,
+        }
+    }
+}
+
+#[vtable]
+impl PeerOps for Keeper {
+    fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+}
