@@ -386,6 +386,25 @@ mod cases {
     }
 
     #[test]
+    fn an_expiry_of_a_start_by_the_routine_is_run_and_not_skipped() -> Result {
+        let period = Some(Delta::from_nanos(10));
+        let mut expiry = timer::Expiry::new();
+        expiry.start(10, period);
+        let first = expiry.begin(10).ok_or(EINVAL)?;
+        // The routine starts the timer at 12, and returns at 25, when that start has expired.
+        expiry.start(22, period);
+        assert_eq!(expiry.advance(first, 25), None);
+        let second = expiry.begin(25).ok_or(EINVAL)?;
+        assert_eq!(expiry.advance(second, 26), Some(32));
+        assert_eq!(expiry.overruns(), 0);
+        // The routine returns at 55, after the expiries of 42 and 52.
+        let third = expiry.begin(32).ok_or(EINVAL)?;
+        assert_eq!(expiry.advance(third, 55), Some(62));
+        assert_eq!(expiry.overruns(), 2);
+        Ok(())
+    }
+
+    #[test]
     fn a_single_start_ends_the_period() -> Result {
         for kind in TIMERS {
             let trial = Trial::new(kind, |seen, job| {

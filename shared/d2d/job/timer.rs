@@ -66,12 +66,7 @@ impl Timer {
             }),
             mode: context.mode(),
             expiry <- new_spinlock_irq!(
-                Expiry {
-                    is_closed: false,
-                    period: None,
-                    next: None,
-                    overruns: 0,
-                },
+                Expiry::new(),
                 "d2d::Timer::expiry"
             ),
             routine,
@@ -113,7 +108,7 @@ impl Timer {
     /// the number of those before its own expiry, so its runs and the overruns add up to the
     /// expiries so far. Any context, also from the routine.
     pub fn overruns(&self) -> u64 {
-        self.0.expiry.lock().overruns
+        self.0.expiry.lock().overruns()
     }
 
     /// Cancels the start, if there is one. The routine may still be running, or about to run for an
@@ -130,7 +125,7 @@ impl Timer {
 }
 
 /// When the timer expires.
-struct Expiry {
+pub(super) struct Expiry {
     /// Whether the driver is leaving.
     is_closed: bool,
     /// The period of the last start; `None` if it is to expire once.
@@ -140,27 +135,54 @@ struct Expiry {
     next: Option<bindings::ktime_t>,
     /// Expiries that were skipped.
     overruns: u64,
+    /// How often the timer was started.
+    starts: u64,
 }
 
 impl Expiry {
-    /// Begins an expiry at the time `now`. Returns whether the routine is to run: not if the timer was
-    /// cancelled, or started again with a later expiry.
-    fn begin(&mut self, now: bindings::ktime_t) -> bool {
-        let is_due = self.next.is_some_and(|next| next <= now);
-        if is_due && self.period.is_none() {
-            self.next = None;
+    pub(super) const fn new() -> Self {
+        Self {
+            is_closed: false,
+            period: None,
+            next: None,
+            overruns: 0,
+            starts: 0,
         }
-        is_due
     }
 
-    /// Moves the next expiry to the first one after the time `now`. Returns it if it has moved.
-    fn advance(&mut self, now: bindings::ktime_t) -> Option<bindings::ktime_t> {
-        let (period, next) = (self.period?.as_nanos(), self.next?);
-        let late = now.checked_sub(next)?;
-        // If the next expiry lies ahead, the timer was started again since it expired.
-        if self.is_closed || late < 0 {
+    pub(super) fn overruns(&self) -> u64 {
+        self.overruns
+    }
+
+    /// Starts the timer, which then expires next at the time `next`.
+    pub(super) fn start(&mut self, next: bindings::ktime_t, period: Option<Delta>) {
+        self.period = period;
+        self.next = Some(next);
+        self.starts = self.starts.wrapping_add(1);
+    }
+
+    /// Begins an expiry at the time `now`. Returns the start that it belongs to; `None` if the routine
+    /// is not to run, because the timer was cancelled, or started again with a later expiry.
+    pub(super) fn begin(&mut self, now: bindings::ktime_t) -> Option<u64> {
+        self.next.filter(|next| *next <= now)?;
+        if self.period.is_none() {
+            self.next = None;
+        }
+        Some(self.starts)
+    }
+
+    /// Moves the next expiry to the first one after the time `now`. Returns it if it has moved: not if
+    /// the timer was started again since the expiry of `start` began, because that start has set it.
+    pub(super) fn advance(
+        &mut self,
+        start: u64,
+        now: bindings::ktime_t,
+    ) -> Option<bindings::ktime_t> {
+        if self.is_closed || self.starts != start {
             return None;
         }
+        let (period, next) = (self.period?.as_nanos(), self.next?);
+        let late = now.checked_sub(next)?;
         let skipped = late.checked_div(period)?;
         self.overruns = self.overruns.saturating_add(skipped as u64);
         let step = skipped.saturating_add(1).saturating_mul(period);
@@ -195,8 +217,7 @@ impl Inner {
         // all timers that were due when it began, so a routine that starts its own timer in the past
         // would keep the CPU in that loop.
         let next = now().saturating_add(after.as_nanos().max(1));
-        expiry.period = period;
-        expiry.next = Some(next);
+        expiry.start(next, period);
         self.set(next);
         Ok(())
     }
@@ -241,14 +262,14 @@ unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer
     // SAFETY: `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
     let this =
         unsafe { ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer)) };
-    if !this.expiry.lock().begin(now()) {
+    let Some(start) = this.expiry.lock().begin(now()) else {
         return bindings::hrtimer_restart::HRTIMER_NORESTART;
-    }
+    };
     let job = Timer(this.into());
     // SAFETY: `Job::stop` waits for this function before it clears the routine.
     unsafe { this.routine.run(&job) };
     let mut expiry = this.expiry.lock();
-    if let Some(next) = expiry.advance(now()) {
+    if let Some(next) = expiry.advance(start, now()) {
         this.set(next);
     }
     bindings::hrtimer_restart::HRTIMER_NORESTART
