@@ -113,7 +113,8 @@ impl Recording {
         self.count += 1;
     }
 
-    /// Returns the samples from number `next` on: from which on there are any, and how many.
+    /// Returns the number of the first kept sample that is not before `next`, and how many there are from
+    /// it on.
     fn since(&self, next: u64) -> (u64, u64) {
         let first = next.max(self.count.saturating_sub(KEPT.into()));
         (first, self.count - first)
@@ -156,6 +157,9 @@ impl Recorder {
             recording.push(sample);
         }
         drop(recording);
+        if recorded == 0 {
+            return;
+        }
         link.context().with_shared(|statistics| {
             let is_first = statistics.recorded == 0;
             statistics.lowest = if is_first {
@@ -178,8 +182,8 @@ impl Recorder {
             return Err(EINVAL);
         }
         let rate = link.owner().set_rate(settings.rate)?;
-        let watermark = &mut self.recording.lock().watermark;
-        let watermark = core::mem::replace(watermark, settings.watermark);
+        let watermark =
+            core::mem::replace(&mut self.recording.lock().watermark, settings.watermark);
         if let Some(device) = self.device.as_ref() {
             device.wake();
         }

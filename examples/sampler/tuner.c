@@ -39,6 +39,8 @@ static int configure(d2d_handle recorder, d2d_handle request)
 	send.output_len = sizeof(before);
 	err = d2d_request_call(request, &send, PATIENCE, &result, &before, sizeof(before)) ?:
 	      result.status;
+	if (!err && result.output_len != sizeof(before))
+		err = -EMSGSIZE;
 	if (!err)
 		pr_info("before: rate=%u watermark=%u\n", before.rate, before.watermark);
 	return err;
