@@ -246,7 +246,8 @@ impl Packet {
         self.handle
     }
 
-    /// Makes each later send of this packet trace its steps in dmesg, not only as tracepoints.
+    /// Makes each later send of this packet trace its steps in dmesg, not only as tracepoints. The
+    /// packet of a [`Completed`] is not traced, unless this is called again.
     pub fn traced(mut self) -> Self {
         self.flags |= abi::D2D_SEND_TRACE;
         self

@@ -190,8 +190,8 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  * Called in the execution context of the thread that sets the event, which may be any, and inside
  * an RCU read-side critical section: it does not sleep. It usually starts a work item or a timer,
  * and returns. The thread that sets the event may hold locks, which the routine does not take. It
- * may set other events, but none that leads to a call of itself. If several threads set the event
- * at the same time, several may be inside the routine; an interrupt may set it, too.
+ * may set other events, unless their handlers lead back to this routine. If several threads set the
+ * event at the same time, several may be inside the routine; an interrupt may set it, too.
  *
  * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
  * is not called again, and a synchronization event goes to the next handler, or stays set.
@@ -212,14 +212,15 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * synchronization event that is set goes to a thread whose wait it ends, or else to one handler,
  * which takes it. The handlers get it in turn. If that handler fails, or is removed before it is
  * called, the event is set once more. If the event is set when this function is called, @routine is
- * called at once. If several threads set the event at the same time, one call may stand for several
- * sets, but it begins after the last of them. Resetting the event takes no call back.
+ * called at once. If several threads set the event at the same time, the owner may call the routine
+ * once for several sets; that call begins after the last of them. Resetting the event does not
+ * cancel a call that is due, nor does it prevent that the event is set once more.
  *
  * The routine is not called any more, and does not run, when one of these functions has returned:
  * this one with NULL or another routine, d2d_event_close() for the handle, d2d_leave() or
- * d2d_unregister() for the driver. They wait for a grace period of RCU; if several threads remove
- * the same handler, the first of them waits. So a driver calls d2d_leave() first, and then stops
- * what the routine has started.
+ * d2d_unregister() for the driver. They wait for a grace period of RCU, also if another thread has
+ * removed the handler. So a driver calls d2d_leave() first, and then stops what the routine has
+ * started.
  *
  * Context: Task, may sleep.
  *

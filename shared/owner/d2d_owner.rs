@@ -46,6 +46,7 @@ mod event;
 #[doc(hidden)]
 pub mod export;
 mod going;
+mod grace_period;
 mod handle;
 mod handshake;
 #[path = "../d2d/lock.rs"]

@@ -56,7 +56,7 @@ pub(crate) use d2d::event::Kind;
 /// What the dispatcher's lock protects.
 struct Inner {
     vacancies: Vacancies,
-    /// Whether an event has had a handler.
+    /// Whether any event of this owner has ever had a handler.
     had_handlers: bool,
     key: Key,
 }
@@ -138,8 +138,8 @@ struct Uses {
 /// # Invariants
 ///
 /// - `uses`, `waits` and the nodes on that list are used only with the key of `dispatcher`.
-/// - Each node on the list is that of a block. The block and its waiter stay where they are until
-///   the node is off the list, and the event has a handle as long.
+/// - Each node on the list is that of a block. Neither the block nor its waiter moves, and the event
+///   keeps a handle, until the node is off the list.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
 ///   reference to the event, which is dropped a grace period after that.
 #[pin_data]

@@ -2,17 +2,17 @@
 
 //! Handlers: functions of drivers that are called when an event is set.
 //!
-//! An event has the handlers in a list. While it has one, its state is guarded, so that each set takes
-//! the lock and finds them. The set marks the handlers that it reaches as due, and calls them after it
-//! has released the lock. Each set makes as many calls as there are handlers due when it releases the
-//! lock, unless other threads make them first. So it does not leave a call to a thread that it has
-//! interrupted or preempted.
+//! Each event keeps its handlers in a list. While the list is not empty, the state is guarded, so each
+//! set takes the lock. The set marks handlers as due, releases the lock, and calls as many handlers as
+//! were due then, or fewer if other threads have called them. So a set also makes the calls of a thread
+//! that it has interrupted, instead of waiting for that thread.
 //!
 //! A synchronization event that a handler was to take is set again if the handler fails, or is removed
 //! before it is called.
 //!
-//! A handler is called by an RCU reader. A thread that removes a handler waits for the readers, and
-//! knows then that the handler does not run.
+//! A handler is called by an RCU reader. Removing a handler begins a [`GracePeriod`], for which the
+//! thread that has removed it waits. A thread that finds the handler removed by another one waits for
+//! the same grace period.
 
 use super::{
     Dispatcher,
@@ -20,7 +20,10 @@ use super::{
     Inner,
     Key, //
 };
-use crate::registry::Refusal;
+use crate::{
+    grace_period::GracePeriod,
+    registry::Refusal, //
+};
 use core::ffi::c_void;
 use d2d::abi::{
     d2d_handle,
@@ -71,7 +74,7 @@ enum State {
 #[derive(Clone, Copy)]
 pub(super) struct Handler {
     opening: d2d_handle,
-    /// Another one for each handler of the event.
+    /// A number that no other handler of this event has had.
     serial: u64,
     call: Call,
     state: State,
@@ -80,70 +83,68 @@ pub(super) struct Handler {
 /// The handlers of an event.
 pub(super) struct Handlers {
     list: KVec<Handler>,
-    /// How many handlers the event has had.
-    added: u64,
+    /// The serial of the next handler.
+    next_serial: u64,
+    /// That of the handler which was removed or replaced last.
+    removed: Option<GracePeriod>,
 }
 
 impl Handlers {
     pub(super) const fn new() -> Self {
         Self {
             list: KVec::new(),
-            added: 0,
+            next_serial: 0,
+            removed: None,
         }
     }
 }
 
-/// The reason why a handler cannot be added.
-enum Lacking {
-    /// The list has to have memory for so many.
-    Memory(usize),
-    /// There are as many as there may be.
-    Room,
-}
-
-/// What removing the handler of a handle has done.
-pub(super) struct Removed {
-    /// How many handlers the caller calls, because the event is set again.
-    pub(super) due: usize,
-    /// Whether the caller waits for a grace period, because the handler may be running.
-    pub(super) may_run: bool,
+/// What setting the handler of a handle has done.
+enum Change {
+    /// The caller must wait for the grace period, if there is one.
+    Done(Option<GracePeriod>),
+    /// Nothing. The list needs memory for this many handlers.
+    NeedsMemory(usize),
 }
 
 impl Event {
-    /// Adds the handler of a handle, or replaces it. Returns whether the caller waits for a grace period,
-    /// because the old one may be running. Moves the list to `spare` if that has more room.
+    /// Adds the handler of a handle, or replaces it. Moves the list to `spare` if that has more room.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if the event has as many handlers as are allowed.
     fn add_handler(
         &self,
         key: &mut Key,
         opening: d2d_handle,
         call: Call,
         spare: &mut KVec<Handler>,
-    ) -> Result<bool, Lacking> {
+    ) -> Result<Change, Refusal> {
         let handlers = &mut self.uses(key).handlers;
-        let serial = handlers.added;
+        let mut handler = Handler {
+            opening,
+            serial: handlers.next_serial,
+            call,
+            state: State::Idle,
+        };
         let list = &mut handlers.list;
         if let Some(old) = list.iter_mut().find(|old| old.opening == opening) {
             // A set that the old handler has not seen yet goes to the new one.
-            let state = match old.state {
-                State::Due => State::Due,
-                State::Idle | State::Failed => State::Idle,
-            };
-            *old = Handler {
-                opening,
-                serial,
-                call,
-                state,
-            };
-            handlers.added += 1;
-            return Ok(true);
+            if old.state == State::Due {
+                handler.state = State::Due;
+            }
+            *old = handler;
+            handlers.next_serial += 1;
+            handlers.removed = Some(GracePeriod::begin());
+            return Ok(Change::Done(handlers.removed));
         }
         let count = list.len() + 1;
         if count > D2D_EVENT_MAX_WAITS as usize {
-            return Err(Lacking::Room);
+            return Err(("too-many-handlers", EAGAIN));
         }
         if list.capacity() < count {
             if spare.capacity() < count {
-                return Err(Lacking::Memory(count));
+                return Ok(Change::NeedsMemory(count));
             }
             core::mem::swap(list, spare);
             for old in spare.iter() {
@@ -151,43 +152,42 @@ impl Event {
                 let _ = list.push_within_capacity(*old);
             }
         }
-        let _ = list.push_within_capacity(Handler {
-            opening,
-            serial,
-            call,
-            state: State::Idle,
-        });
-        handlers.added += 1;
+        let _ = list.push_within_capacity(handler);
+        handlers.next_serial += 1;
         self.begin_use(key);
-        Ok(false)
+        Ok(Change::Done(None))
     }
 
     /// Removes the handler of a handle, if it has one. If the handler was to take the event, sets the
-    /// event again.
-    pub(super) fn remove_handler(&self, key: &mut Key, opening: d2d_handle) -> Removed {
+    /// event again. Returns how many handlers are due now, which the caller must call.
+    pub(super) fn remove_handler(&self, key: &mut Key, opening: d2d_handle) -> usize {
         let handlers = &mut self.uses(key).handlers;
         let at = handlers
             .list
             .iter()
             .position(|handler| handler.opening == opening);
-        let removed = at.and_then(|at| handlers.list.remove(at).ok());
-        let due = match &removed {
-            Some(removed) if removed.state == State::Due => self.set_again(key),
-            _ => 0,
+        let Some(removed) = at.and_then(|at| handlers.list.remove(at).ok()) else {
+            return 0;
         };
-        if removed.is_some() {
-            self.end_use(key);
-        }
-        Removed {
-            due,
-            may_run: removed.is_some(),
-        }
+        handlers.removed = Some(GracePeriod::begin());
+        let due = match removed.state {
+            State::Due => self.set_again(key),
+            State::Idle | State::Failed => 0,
+        };
+        self.end_use(key);
+        due
     }
 
-    /// Marks the handlers that a set reaches as due: all handlers of a notification event, of a
-    /// synchronization event the one that was not due for the longest time, which takes the event. With
-    /// `only`, the set reaches no other handler than that of this handle. The event is set, and the
-    /// caller is a user. Returns how many handlers are due, by this set or an earlier one.
+    /// Returns the grace period after which no handler runs that was removed or replaced. `None` if
+    /// there was no such handler.
+    pub(super) fn after_removal(&self, key: &mut Key) -> Option<GracePeriod> {
+        self.uses(key).handlers.removed
+    }
+
+    /// Marks handlers as due. The event is set, and the caller is a user of it. A set of a notification
+    /// event reaches all handlers. A set of a synchronization event reaches the handler whose turn it
+    /// is, which takes the event. With `only`, the set reaches only the handler of that handle. Returns
+    /// how many handlers are due, including those of earlier sets; the caller must call them.
     pub(super) fn make_due(&self, key: &mut Key, only: Option<d2d_handle>) -> usize {
         let list = &mut self.uses(key).handlers.list;
         let is_reached = |handler: &Handler| {
@@ -208,7 +208,7 @@ impl Event {
         list.iter().filter(due).count()
     }
 
-    /// Returns a handler that is due, and is not any more.
+    /// Marks the first handler that is due as idle, and returns it.
     fn next_due(&self, key: &mut Key) -> Option<Handler> {
         let mut handlers = self.uses(key).handlers.list.iter_mut();
         let due = handlers.find(|handler| handler.state == State::Due)?;
@@ -216,9 +216,9 @@ impl Event {
         Some(*due)
     }
 
-    /// Marks a handler that has failed. If it has taken the event, sets the event again. Returns how many
-    /// handlers the caller calls for that.
-    fn pass_on(&self, key: &mut Key, failed: &Handler) -> usize {
+    /// Marks a handler as failed. If it has taken the event, sets the event again. Returns how many
+    /// handlers are due then; 0 if the event is not set again. The caller must call them.
+    fn note_failed(&self, key: &mut Key, failed: &Handler) -> usize {
         let mut handlers = self.uses(key).handlers.list.iter_mut();
         if let Some(handler) = handlers.find(|other| other.serial == failed.serial) {
             handler.state = State::Failed;
@@ -228,7 +228,7 @@ impl Event {
 
     /// Sets a synchronization event that a handler has taken and does not react to. This counts as one
     /// more set, because a process that watches the event may have seen that it was reset. Returns how
-    /// many handlers the caller calls.
+    /// many handlers are due then, which the caller must call.
     fn set_again(&self, key: &mut Key) -> usize {
         match self.is_reset_by_wait() {
             true => self.set_with_waiters(key).1,
@@ -250,31 +250,30 @@ impl Dispatcher {
         call: Option<Call>,
     ) -> Result<(), Refusal> {
         let mut spare = KVec::new();
-        let may_run = loop {
+        let removed = loop {
             let count = match self.try_set_handler(handle, call, &mut spare)? {
-                Ok(may_run) => break may_run,
-                Err(Lacking::Room) => return Err(("too-many-handlers", EAGAIN)),
-                Err(Lacking::Memory(count)) => count,
+                Change::Done(removed) => break removed,
+                Change::NeedsMemory(count) => count,
             };
             spare = KVec::with_capacity(count, GFP_KERNEL)
                 .map_err(|error| ("out-of-memory", error.into()))?;
         };
-        if may_run {
-            rcu::synchronize_rcu();
+        if let Some(removed) = removed {
+            removed.wait();
         }
         Ok(())
     }
 
-    /// As [`Dispatcher::set_handler`], without waiting and with the memory that is in `spare`. Returns
-    /// whether an old handler may be running. Calls the new one if the event is set.
+    /// As [`Dispatcher::set_handler`], without waiting and with the memory that is in `spare`. Calls the
+    /// new handler if the event is set.
     fn try_set_handler(
         &self,
         handle: d2d_handle,
         call: Option<Call>,
         spare: &mut KVec<Handler>,
-    ) -> Result<Result<bool, Lacking>, Refusal> {
+    ) -> Result<Change, Refusal> {
         let reader = rcu::read_lock();
-        let (event, removed) = {
+        let (event, due, change) = {
             let Inner {
                 key, had_handlers, ..
             } = &mut *self.lock();
@@ -282,31 +281,36 @@ impl Dispatcher {
                 .openings
                 .find(handle, &reader)
                 .ok_or(("stale-event-handle", ESTALE))?;
-            let removed = match call {
-                None => event.remove_handler(key, handle),
+            let (due, change) = match call {
+                None => {
+                    let due = event.remove_handler(key, handle);
+                    (due, Change::Done(event.after_removal(key)))
+                }
                 Some(_) if self.openings.is_leaving(handle) => {
                     return Err(("driver-is-leaving", ESHUTDOWN))
                 }
-                Some(call) => match event.add_handler(key, handle, call, spare) {
-                    Err(lacking) => return Ok(Err(lacking)),
-                    Ok(may_run) => {
-                        *had_handlers = true;
-                        let due = match event.is_set_guarded() {
-                            true => event.make_due(key, Some(handle)),
-                            false => 0,
-                        };
-                        Removed { due, may_run }
+                Some(call) => {
+                    let change = event.add_handler(key, handle, call, spare)?;
+                    if let Change::NeedsMemory(_) = change {
+                        return Ok(change);
                     }
-                },
+                    *had_handlers = true;
+                    let due = match event.is_set_guarded() {
+                        true => event.make_due(key, Some(handle)),
+                        false => 0,
+                    };
+                    (due, change)
+                }
             };
-            (event, removed)
+            (event, due, change)
         };
         event.notify();
-        self.call_handlers(event, removed.due, &reader);
-        Ok(Ok(removed.may_run))
+        self.call_handlers(event, due, &reader);
+        Ok(change)
     }
 
-    /// Calls handlers that are due, until none is or `calls` were called. Any context.
+    /// Calls handlers that are due: at most `calls`, and those that become due when one of them fails.
+    /// Any context.
     pub(super) fn call_handlers(&self, event: &Event, mut calls: usize, _reader: &rcu::Guard) {
         while calls > 0 {
             calls -= 1;
@@ -318,13 +322,14 @@ impl Dispatcher {
             // SAFETY: This thread is an RCU reader, and was one when the handler was on the list. So by
             // the invariants of `Call` the routine may be called.
             if unsafe { routine(argument, handler.opening) } < 0 {
-                calls += event.pass_on(&mut self.lock().key, &handler);
+                calls += event.note_failed(&mut self.lock().key, &handler);
                 event.notify();
             }
         }
     }
 
-    /// Waits until no handler runs that was removed before. The caller holds no lock. May sleep.
+    /// Waits until each handler that was removed before this call has returned. The caller holds no
+    /// lock. May sleep.
     pub(super) fn wait_for_removed(&self) {
         let had_handlers = self.lock().had_handlers;
         if had_handlers {

@@ -20,7 +20,10 @@ use super::{
     Event,
     Kind, //
 };
-use crate::registry::Refusal;
+use crate::{
+    grace_period::GracePeriod,
+    registry::Refusal, //
+};
 use d2d::{
     abi::{
         self,
@@ -194,20 +197,21 @@ impl Events {
     /// `ESTALE` for the handle.
     pub(crate) fn close(&self, handle: d2d_handle) -> Result {
         let closed = self.close_locked(&mut self.names.lock(), handle);
-        if closed.ok_or_else(|| self.stale(handle))? {
-            self.dispatcher.wait_for_removed();
+        if let Some(removal) = closed.ok_or_else(|| self.stale(handle))? {
+            removal.wait();
         }
         Ok(())
     }
 
     /// As [`Events::close`], without waiting for handlers. The caller has locked the mutex. Returns
-    /// whether the handle had a handler, which may still be running; `None` if the handle is stale.
-    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<bool> {
+    /// `None` if the handle is stale, else the grace period after which no handler of the handle runs,
+    /// if there was one.
+    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<Option<GracePeriod>> {
         let closed = self.dispatcher.close(handle)?;
         if closed.is_last && names.tree.remove(&closed.name).is_some() {
             names.count -= 1;
         }
-        Some(closed.may_run)
+        Some(closed.after_removal)
     }
 
     /// Ends the waits that were begun with the handles of a driver that has begun to leave, removes its

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     completion::Completion,
+    grace_period::GracePeriod,
     handle,
     registry::Refusal, //
 };
@@ -279,8 +280,8 @@ pub(crate) struct Closed {
     pub(crate) name: Name,
     /// Whether it was the last handle of the event.
     pub(crate) is_last: bool,
-    /// Whether it had a handler, which may still be running.
-    pub(crate) may_run: bool,
+    /// The grace period after which none of the event's removed handlers runs.
+    pub(crate) after_removal: Option<GracePeriod>,
 }
 
 impl Dispatcher {
@@ -339,7 +340,7 @@ impl Dispatcher {
             let is_leaving = self.openings.is_leaving(handle);
             let event = self.openings.remove(vacancies, handle, &reader)?;
             event.cancel(key, handle);
-            let removed = event.remove_handler(key, handle);
+            let due = event.remove_handler(key, handle);
             if is_leaving {
                 event.end_use(key);
             }
@@ -353,9 +354,9 @@ impl Dispatcher {
             let closed = Closed {
                 name: event.name,
                 is_last,
-                may_run: removed.may_run,
+                after_removal: event.after_removal(key),
             };
-            (event, closed, removed.due)
+            (event, closed, due)
         };
         event.notify();
         self.call_handlers(event, due, &reader);
@@ -369,8 +370,8 @@ impl Dispatcher {
     }
 
     /// Ends the waits that were begun with a driver's handles in this chunk. If the driver leaves,
-    /// also removes their handlers, and refuses waits and handlers from here on. The caller waits for
-    /// the handlers then. Any context.
+    /// also removes their handlers, and refuses waits and handlers from here on. Then the caller must
+    /// call [`Dispatcher::wait_for_removed`]. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize, leaves: bool) {
         let mut next = 0;
         loop {
@@ -386,13 +387,13 @@ impl Dispatcher {
                 event.cancel(key, handle);
                 if leaves && !self.openings.is_leaving(handle) {
                     self.openings.leave(vacancies, handle);
-                    let removed = event.remove_handler(key, handle);
+                    let due = event.remove_handler(key, handle);
                     // While the handle is open, the event is guarded, so that the event cannot be
                     // taken without the lock.
                     event.begin_use(key);
                     drop(inner);
                     event.notify();
-                    self.call_handlers(event, removed.due, &reader);
+                    self.call_handlers(event, due, &reader);
                 }
             }
             next = handle::index(handle) + 1;

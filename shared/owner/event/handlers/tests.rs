@@ -88,6 +88,18 @@ impl Fixture {
         self.events.set_handler(event, Some(counter.call()))
     }
 
+    /// Removes a handler without waiting. Returns the grace period that the caller would wait for.
+    fn remove(&self, event: d2d_handle) -> Result<Option<GracePeriod>> {
+        let removed = self
+            .events
+            .dispatcher()
+            .try_set_handler(event, None, &mut KVec::new());
+        match removed.map_err(|(_, error)| error)? {
+            Change::Done(removal) => Ok(removal),
+            Change::NeedsMemory(_) => Err(ENOMEM),
+        }
+    }
+
     /// Sets an event as a thread does that is preempted before it calls handlers. Returns how many
     /// handlers it would call.
     fn set_without_calls(&self, event: d2d_handle) -> Result<usize> {
@@ -192,6 +204,27 @@ mod cases {
         assert_eq!(fixture.events.set_handler(another, None), Err(ESTALE));
         assert_eq!(fixture.on_set(another, &counter), Err(ESTALE));
         Ok(())
+    }
+
+    #[test]
+    fn each_thread_that_finds_a_handler_removed_waits_for_it() -> Result {
+        let counter = Counter::new()?;
+        let fixture = Fixture::new()?;
+        let note = fixture.make(c"note", NOTIFICATION)?;
+        let (another, _) = fixture.open(c"note", NOTIFICATION, None)?;
+        fixture.on_set(note, &counter)?;
+        // While this thread is an RCU reader, the grace period is not over: a handler may be running.
+        let reader = rcu::read_lock();
+        let (first, second) = (fixture.remove(note)?, fixture.remove(note)?);
+        assert!(first.is_some_and(|removal| !removal.is_over()));
+        assert!(second.is_some_and(|removal| !removal.is_over()));
+        let closed = fixture.events.dispatcher().close(note).ok_or(ESTALE)?;
+        assert!(closed
+            .after_removal
+            .is_some_and(|removal| !removal.is_over()));
+        drop(reader);
+        // This thread has removed none, and waits nevertheless. Its handle keeps the event.
+        fixture.events.set_handler(another, None)
     }
 
     #[test]
