@@ -38,6 +38,7 @@ ktap_begin
 expect "sensor and consumer say under Wine what their ports say" \
 	as_port sensor +consumer +sensor consumer=2 consumer=1 -sensor -consumer
 expect "alarm and sleeper say under Wine what their ports say" \
-	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' -sleeper -alarm
+	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' 'alarm!0' alarm=1 'alarm?20' alarm:done \
+	'alarm?3600000' 'alarm?3600000' 'sleeper!3600000' alarm:cancel 'sleeper!3600000' alarm:close sleeper=1 -sleeper -alarm
 expect "module_a takes the context back when it is unloaded first" take_back
 ktap_end

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and of the KMDF drivers of windows/kmdf: a timer that is armed on
-# demand, and cancelable requests with a limit. The drivers must print what those of windows/alarm print: spec/alarm.expected.
+# demand, cancelable requests with a limit, and calls of processes that are left pending.
+# The drivers must print what those of windows/alarm print: spec/alarm.expected.
 # Each case runs with the sleeper in Rust and with c_sleeper, the step of the port before it, in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -9,6 +10,8 @@ cd "$(dirname "$0")" || exit 1
 
 SLEEP=/sys/kernel/debug/d2d-sleeper/sleep
 HOUR=3600000
+# The command of /dev/alarm
+WAIT=0xc0086101
 
 # nap MILLISECONDS - lets the sleeper wait; the errno goes to $NOTES
 nap()
@@ -38,7 +41,60 @@ unload_pair()
 # ended RANG CANCELLED - unloads both drivers; whether the alarm has completed and forgotten so many requests
 ended()
 {
-	unload_pair && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
+	unload "$sleeper" && alarm_ended "$1" "$2"
+}
+
+# ring NUMBER [COMMAND] - calls the ioctl of the alarm, and prints the answer; the errno goes to $NOTES
+ring()
+{
+	./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
+}
+
+# read_only - as ring, with a file that was opened for reading
+read_only()
+{
+	./one_call ioctl "$WAIT" 1 </dev/alarm 2>"$NOTES"
+}
+
+# asleep PROCESS - whether this process sleeps in its call
+asleep()
+{
+	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
+}
+
+# begin_call MILLISECONDS - leaves the call of a process pending; adds the process to $callers
+begin_call()
+{
+	./one_call ioctl "$WAIT" "$1" <>/dev/alarm 2>"$NOTES" &
+	caller=$!
+	callers="${callers-} $caller"
+	await asleep "$caller"
+}
+
+# begin_calls COUNT MILLISECONDS - leaves so many calls pending
+begin_calls()
+{
+	n=0
+	while [ "$n" -lt "$1" ] && begin_call "$2"; do
+		n=$((n + 1))
+	done
+	[ "$n" = "$1" ]
+}
+
+# end_calls [SIGNAL] - ends the processes whose calls are pending by a signal
+end_calls()
+{
+	for caller in ${callers-}; do
+		kill "-${1-TERM}" "$caller"
+		wait "$caller"
+	done
+	callers=
+}
+
+# alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed and forgotten so many requests and calls
+alarm_ended()
+{
+	unload alarm && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
 # one_waits - whether a request is pending
@@ -54,7 +110,14 @@ printed_by_both()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-begin 13
+# as_in_windows - the calls that qemu/windows-example.sh plays after the requests
+as_in_windows()
+{
+	fails EINVAL ring 0 && ring 1 >/dev/null && ring 20 >/dev/null && begin_calls 2 "$HOUR" &&
+		fails ETIMEDOUT nap "$HOUR" && kill "$caller" && ! wait "$caller" && fails ETIMEDOUT nap "$HOUR" && end_calls && nap 1
+}
+
+begin 20
 
 for sleeper in sleeper c_sleeper; do
 	fresh_pair 30000
@@ -62,9 +125,10 @@ for sleeper in sleeper c_sleeper; do
 	verdict "$sleeper: requests are completed when the timer expires"
 
 	fresh_pair 2000
-	nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && unload_pair &&
+	nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && as_in_windows && unload_pair &&
 		printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
 	verdict "$sleeper: both drivers print what their Windows originals print"
+	end_calls
 
 	fresh_pair 50
 	fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
@@ -107,6 +171,39 @@ verdict "a completion routine sets an event and sends the request again"
 fresh_bell $HOUR
 await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
 verdict "unloading cancels the request, and the completion routine can set its event"
+
+fresh_alarm
+[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && alarm_ended 2 0
+verdict "the call of a process is completed when the timer expires"
+
+fresh_alarm
+begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && alarm_ended 0 2
+verdict "a signal ends the call of a process, and the alarm forgets it"
+
+fresh_alarm
+! timeout 1 ./one_call ioctl "$WAIT" "$HOUR" <>/dev/alarm && alarm_ended 0 1
+verdict "a process ends its call after a limit of its own"
+
+fresh_alarm
+begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
+verdict "a call that is due earlier arms the timer anew, and the other stays pending"
+end_calls
+
+fresh_alarm
+begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && alarm_ended 1 32
+verdict "a call for which there is no room gets EBUSY, and there is room again when the others have ended"
+end_calls
+
+fresh_alarm
+load sleeper && begin_call "$HOUR" && fails EAGAIN unload alarm && unload sleeper && fails EAGAIN unload alarm &&
+	end_calls && alarm_ended 0 1
+verdict "a pending call keeps the alarm, and the sleeper can be unloaded"
+end_calls
+
+fresh_alarm
+fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
+	fails ENOTTY ring 1 0xc0086102 && fails EBADF read_only && alarm_ended 0 0
+verdict "a bad call gets an errno"
 
 fresh_alarm
 fails ERANGE load sleeper "every=$((HOUR + 1))" && unload alarm

@@ -5,8 +5,9 @@
  *
  * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...], where DIR, an absolute path, has
  * the drivers. A STEP is +NAME (load NAME.sys), -NAME (unload it), NAME=NUMBER (send its device
- * this number) or NAME!NUMBER (the same; it must fail). Without steps, the program plays the
- * demonstration.
+ * this number) or NAME!NUMBER (the same; it must fail). NAME?NUMBER sends it a number by a call
+ * that must stay pending, and these end the last such call: NAME:done waits for it, NAME:cancel
+ * cancels it, NAME:close closes its handle. Without steps, the program plays the demonstration.
  */
 #include <windows.h>
 #include <winioctl.h>
@@ -18,6 +19,7 @@
 #define PATIENCE    20000
 
 #define MAX_MODULES 4
+#define MAX_CALLS   4
 
 typedef struct _MODULE {
     char Name[32];
@@ -25,6 +27,17 @@ typedef struct _MODULE {
 } MODULE;
 
 static MODULE Modules[MAX_MODULES];
+
+/* A call that is pending. */
+typedef struct _CALL {
+    HANDLE Device;
+    OVERLAPPED Overlapped;
+    ULONG Input;
+    ULONGLONG Output;
+} CALL;
+
+static CALL Calls[MAX_CALLS];
+static ULONG CallCount;
 
 static const char *const Demonstration[] = {
     "+module_a", "+module_b", "module_b=1", "module_a=1",
@@ -141,27 +154,100 @@ Unload(MODULE *Module)
     return Await(Module, SERVICE_STOP_PENDING, SERVICE_STOPPED, "unload");
 }
 
+static HANDLE
+Open(const MODULE *Module, DWORD Flags)
+{
+    char link[64];
+
+    snprintf(link, sizeof(link), "\\\\.\\d2d-%s", Module->Name);
+    return CreateFileA(link, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, Flags, NULL);
+}
+
+/* Only the alarm has an output. */
 static int
 Exercise(const MODULE *Module, ULONG Number, BOOL Fails)
 {
-    char link[64];
+    ULONGLONG output;
     HANDLE device;
     DWORD length;
     BOOL done;
 
     printf("lab: exercise %s\n", Module->Name);
-    snprintf(link, sizeof(link), "\\\\.\\d2d-%s", Module->Name);
-    device = CreateFileA(link, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    device = Open(Module, 0);
     if (device == INVALID_HANDLE_VALUE) {
         return Failed("open", Module->Name);
     }
-    done = DeviceIoControl(device, IOCTL_D2D_EXERCISE, &Number, sizeof(Number), NULL, 0,
-                           &length, NULL);
+    done = DeviceIoControl(device, IOCTL_D2D_EXERCISE, &Number, sizeof(Number), &output,
+                           sizeof(output), &length, NULL);
     if (done == Fails) {
         Failed(Fails ? "fail to exercise" : "exercise", Module->Name);
     }
     CloseHandle(device);
     return done != Fails;
+}
+
+/* Begins a call that stays pending. */
+static int
+Begin(const MODULE *Module, ULONG Number)
+{
+    CALL *call;
+
+    printf("lab: begin a call of %s\n", Module->Name);
+    if (CallCount == MAX_CALLS) {
+        printf("lab: FAILED: no place for a call\n");
+        return 0;
+    }
+    call = &Calls[CallCount];
+    call->Device = Open(Module, FILE_FLAG_OVERLAPPED);
+    if (call->Device == INVALID_HANDLE_VALUE) {
+        return Failed("open", Module->Name);
+    }
+    call->Input = Number;
+    memset(&call->Overlapped, 0, sizeof(call->Overlapped));
+    call->Overlapped.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL);
+    CallCount++;
+    if (DeviceIoControl(call->Device, IOCTL_D2D_EXERCISE, &call->Input, sizeof(call->Input),
+                        &call->Output, sizeof(call->Output), NULL, &call->Overlapped) ||
+        GetLastError() != ERROR_IO_PENDING) {
+        return Failed("leave a call pending", Module->Name);
+    }
+    return 1;
+}
+
+/* Ends the last call that was begun: How is "done", "cancel" or "close". */
+static int
+End(const MODULE *Module, const char *How)
+{
+    CALL *call;
+    BOOL cancels = strcmp(How, "done") != 0;
+    DWORD status, wanted = cancels ? 0xc0000120 /* STATUS_CANCELLED */ : 0;
+    int good;
+
+    printf("lab: %s a call of %s\n", How, Module->Name);
+    if (CallCount == 0) {
+        printf("lab: FAILED: no call is pending\n");
+        return 0;
+    }
+    call = &Calls[CallCount - 1];
+    if (strcmp(How, "cancel") == 0 && !CancelIo(call->Device)) {
+        return Failed("cancel", Module->Name);
+    }
+    if (strcmp(How, "close") == 0) {
+        CloseHandle(call->Device);
+    }
+    good = WaitForSingleObject(call->Overlapped.hEvent, PATIENCE) == WAIT_OBJECT_0;
+    status = (DWORD)call->Overlapped.Internal;
+    if (!good || status != wanted ||
+        call->Overlapped.InternalHigh != (cancels ? 0 : sizeof(call->Output))) {
+        printf("lab: FAILED: %s a call of %s: status %lx\n", How, Module->Name, status);
+        good = 0;
+    }
+    if (strcmp(How, "close") != 0) {
+        CloseHandle(call->Device);
+    }
+    CloseHandle(call->Overlapped.hEvent);
+    CallCount--;
+    return good;
 }
 
 static int
@@ -173,7 +259,7 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
 
     sscanf(Step, "%*[+-]%31s", name);
     if (name[0] == 0) {
-        sscanf(Step, "%31[^=!]%*[=!]%lu", name, &number);
+        sscanf(Step, "%31[^=!?:]%*[=!?]%lu", name, &number);
     }
     module = Find(name);
     if (module == NULL) {
@@ -184,6 +270,12 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
         return Load(Manager, module, Directory);
     case '-':
         return Unload(module);
+    }
+    switch (Step[strlen(name)]) {
+    case '?':
+        return Begin(module, number);
+    case ':':
+        return End(module, Step + strlen(name) + 1);
     default:
         return Exercise(module, number, strchr(Step, '!') != NULL);
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The alarm: the owner. It leaves requests pending, and completes each at its time, in the softirq
-//! of a timer that runs only while a request is pending.
+//! of a timer that runs only while a request is pending. It does the same with the calls of processes,
+//! `ioctl`s of `/dev/alarm`.
 //!
-//! The originals are `windows/alarm/alarm.c` (WDM) and `windows/kmdf/alarm.c` (KMDF).
+//! The originals are `windows/alarm/alarm.c` (WDM) and `windows/kmdf/alarm.c` (KMDF, without the calls).
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,13 @@ use alarm_pair::{
     RING, //
 };
 use d2d::{
+    device::{
+        self,
+        Argument,
+        Call,
+        Opening,
+        Settings, //
+    },
     job::{
         Timer,
         TimerContext,
@@ -33,9 +41,11 @@ use d2d::{
 use d2d_owner::{
     Config,
     Contexts,
+    Handle,
     Owner, //
 };
 use kernel::{
+    ioctl::_IOWR,
     prelude::*,
     sync::{
         atomic::{
@@ -59,15 +69,80 @@ d2d_owner::module_owner! {
     type: Alarm,
     name: "alarm",
     authors: ["Beyond IRPs"],
-    description: "Example: leaves requests pending until a timer expires",
+    description: "Example: leaves requests and calls pending until a timer expires",
     license: "GPL",
 }
 
-/// A request that is pending.
+/// The command of `ioctl`. Stays pending for the number of milliseconds that the argument points to, 1 to
+/// [`LONGEST`], a `u64`. This becomes the number of requests and calls that the alarm has completed before. Fails as
+/// [`RING`](alarm_pair::RING) does, and with `EINTR` if a signal comes.
+const WAIT: u32 = _IOWR::<u64>('a' as u32, 1);
+
+/// What is pending.
+enum Pending {
+    /// A request of the sleeper.
+    Request(Pended<u64>),
+    /// The call of a process.
+    Call(device::Pended<u64>),
+}
+
+impl Pending {
+    /// Completes it, and returns whether that succeeded: it fails if it was cancelled meanwhile. Any context.
+    fn complete(self, rang: u64) -> bool {
+        match self {
+            Self::Request(request) => request.complete(&rang).is_ok(),
+            Self::Call(call) => call.complete(rang).is_ok(),
+        }
+    }
+
+    /// Returns whether it is the request with this number. Any context.
+    fn is_request(&self, id: RequestId) -> bool {
+        matches!(self, Self::Request(request) if request.id() == id)
+    }
+
+    /// Returns whether it is a call for whose answer no process waits any more. Any context.
+    fn is_cancelled_call(&self) -> bool {
+        matches!(self, Self::Call(call) if call.is_cancelled())
+    }
+}
+
+/// A request or a call, and its time.
 struct Waiting {
     /// When it is completed, in nanoseconds since the driver was made.
     due: i64,
-    request: Pended<u64>,
+    what: Pending,
+}
+
+/// An open file of `/dev/alarm`.
+struct Opened;
+
+impl device::File for Opened {
+    type Driver = Handle<Alarm>;
+
+    fn open(_alarm: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
+        Ok(Self)
+    }
+
+    fn ioctl(
+        &self,
+        alarm: &Self::Driver,
+        call: &Call<'_>,
+        command: u32,
+        argument: Argument,
+    ) -> Result<u32> {
+        if command != WAIT {
+            return Err(ENOTTY);
+        }
+        if !call.may_write() {
+            return Err(EBADF);
+        }
+        let contexts = alarm.contexts();
+        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
+        let (mut reader, mut writer) = argument.slice().reader_writer();
+        let rang = this.ring(u32::try_from(reader.read::<u64>()?)?, call)?;
+        writer.write(&rang)?;
+        Ok(0)
+    }
 }
 
 /// The driver.
@@ -76,19 +151,48 @@ struct Alarm {
     /// Set in [`Owner::ready`], like `log`.
     timer: SetOnce<Timer>,
     log: SetOnce<Work>,
-    /// Room for all requests is allocated when the driver is loaded.
+    /// Room for all requests and calls is allocated when the driver is loaded.
     waiting: Pin<KBox<SpinLockIrq<[Option<Waiting>; MOST]>>>,
     rang: Atomic<u64>,
     cancelled: Atomic<u64>,
 }
 
 impl Alarm {
+    /// Leaves the call of a process pending for `after` milliseconds. May sleep.
+    fn ring(&self, after: u32, call: &Call<'_>) -> Result<u64> {
+        let due = self.due(after)?;
+        let (answer, pended) = call.pend()?;
+        {
+            let mut waiting = self.waiting.lock();
+            let place = waiting.iter_mut().find(|place| place.is_none());
+            *place.ok_or(EBUSY)? = Some(Waiting {
+                due,
+                what: Pending::Call(pended),
+            });
+            self.arm(&*waiting);
+        }
+        answer.wait_or_cancel(call).inspect_err(|_| {
+            // Nothing else removes the call before its time.
+            if self.take(|one| one.what.is_cancelled_call()).is_some() {
+                self.cancelled.fetch_add(1, Relaxed);
+            }
+        })
+    }
+
+    /// Returns when something is due that is left pending for `after` milliseconds. Any context.
+    fn due(&self, after: u32) -> Result<i64> {
+        if !(1..=LONGEST).contains(&after) {
+            return Err(EINVAL);
+        }
+        Ok(self.now() + Delta::from_millis(after.into()).as_nanos())
+    }
+
     /// Leaves a request pending for `after` milliseconds. Any context.
     fn wait<'a>(&self, after: u32, request: Typed<'a, u64>) -> Disposition<'a> {
-        if !(1..=LONGEST).contains(&after) {
-            return request.fail(EINVAL);
-        }
-        let due = self.now() + Delta::from_millis(after.into()).as_nanos();
+        let due = match self.due(after) {
+            Ok(due) => due,
+            Err(error) => return request.fail(error),
+        };
         let mut waiting = self.waiting.lock();
         let Some(place) = waiting.iter_mut().find(|place| place.is_none()) else {
             drop(waiting);
@@ -97,34 +201,34 @@ impl Alarm {
         let (disposition, request) = request.pend();
         // If the request is cancelled from here on, `cancelled` waits for the lock and then finds
         // it. If it was cancelled before, the library does not call `cancelled`.
-        let lost = match request.tell_if_cancelled() {
-            Ok(()) => place
-                .replace(Waiting { due, request })
-                .map(|old| old.request),
-            Err(_) => Some(request),
-        };
+        if request.tell_if_cancelled().is_err() {
+            drop(waiting);
+            // Outside of the lock, as this may call another driver.
+            drop(request);
+            return disposition;
+        }
+        *place = Some(Waiting {
+            due,
+            what: Pending::Request(request),
+        });
         self.arm(&*waiting);
-        drop(waiting);
-        // Outside of the lock, as this may call another driver.
-        drop(lost);
         disposition
     }
 
-    /// Starts the timer for the request that is due first. The caller holds the lock.
+    /// Starts the timer for what is due first. The caller holds the lock.
     fn arm(&self, waiting: &[Option<Waiting>]) {
         let first = waiting.iter().flatten().map(|one| one.due).min();
         if let (Some(due), Some(timer)) = (first, self.timer.as_ref()) {
-            // Fails only while the driver is being unloaded, which cancels the requests.
+            // Fails only while the driver is being unloaded, which cancels the requests. No call is pending then.
             let _ = timer.start(Delta::from_nanos(due - self.now()));
         }
     }
 
-    /// Completes the requests that are due. Called in softirq.
+    /// Completes what is due. Called in softirq.
     fn expired(&self) {
         let now = self.now();
         while let Some(due) = self.take(|one| one.due <= now) {
-            // Fails if the request was cancelled meanwhile.
-            if due.request.complete(&self.rang.load(Relaxed)).is_ok() {
+            if due.what.complete(self.rang.load(Relaxed)) {
                 self.rang.fetch_add(1, Relaxed);
             }
         }
@@ -135,7 +239,7 @@ impl Alarm {
         }
     }
 
-    /// Removes the first request for which `f` is true.
+    /// Removes the first request or call for which `f` is true.
     fn take(&self, f: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
         let mut waiting = self.waiting.lock();
         waiting
@@ -181,7 +285,7 @@ impl Owner for Alarm {
         })
     }
 
-    /// Makes the timer and the work item. The library stops both when the module is unloaded.
+    /// Makes the timer, the work item and the device. The library stops and removes them when the module is unloaded.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
         let log = contexts.work(WorkContext::Worker, |contexts, _work| {
@@ -196,6 +300,7 @@ impl Owner for Alarm {
             }
         })?;
         this.timer.populate(timer);
+        contexts.device::<Opened>(Settings::new(c"alarm"))?;
         Ok(())
     }
 
@@ -212,7 +317,7 @@ impl Owner for Alarm {
 
     fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
         if let Some((this, _)) = contexts.get(0) {
-            if this.take(|one| one.request.id() == id).is_some() {
+            if this.take(|one| one.what.is_request(id)).is_some() {
                 this.cancelled.fetch_add(1, Relaxed);
             }
         }

@@ -16,7 +16,7 @@ use d2d::{
 /// The longest time of a [`RING`], in milliseconds: an hour.
 pub const LONGEST: u32 = 3_600_000;
 
-/// The most requests that are pending at a time.
+/// The most requests and calls of processes that are pending at a time.
 pub const MOST: usize = 32;
 
 pair! {
@@ -30,8 +30,8 @@ pair! {
     kinds {}
     codes {
         /// Stays pending for a number of milliseconds, 1 to [`LONGEST`]. The output says how many
-        /// requests the alarm has completed before. Fails with `EINVAL` for another number, and with
-        /// `EBUSY` if [`MOST`] requests are pending.
+        /// requests and calls the alarm has completed before. Fails with `EINVAL` for another number, and
+        /// with `EBUSY` if [`MOST`] of them are pending.
         const RING: ControlCode<u32, u64> = 0x801;
     }
     owner {
@@ -41,7 +41,7 @@ pair! {
             caller: AlarmCaller,
             table: AlarmTable,
         }
-        /// Returns the number of requests that are pending.
+        /// Returns the number of requests and calls that are pending.
         fn waiting(&self, link: &OwnerLink<AlarmPair>) -> Result<u32>;
     }
     peer {

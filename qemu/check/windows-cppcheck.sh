@@ -10,7 +10,7 @@ trap 'rm -f "$log"' EXIT
 . ../qemu/lib/ktap.sh
 ktap_begin
 # cppcheck skips the headers that it does not find, here those of mingw-w64.
-expect "cppcheck, windows/" cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
+expect "cppcheck, windows/" cppcheck --quiet --error-exitcode=1 --check-level=exhaustive --enable=warning,performance,portability --std=c11 \
 	--platform=win64 -D__MINGW32__ -DNTAPI= -I . -I shared/include -I shared/owner \
 	module_a module_b shared example alarm play.c
 ktap_end

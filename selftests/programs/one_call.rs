@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes one system call, which loads or unloads a module or writes to a file, and prints its
-//! errno.
+//! Makes one system call, which loads or unloads a module, writes to a file or calls `ioctl`, and prints
+//! its errno.
 //!
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
+//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of standard input with the address of the number, 64 bits
+//!   wide, and prints what is there afterwards.
 //! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
 //!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each
 //!   round. So if FIRST starts a timer, SECOND comes before its timeout in the early rounds, at the
@@ -17,11 +19,31 @@
 
 mod modules;
 
+use std::ffi::{c_int, c_ulong};
 use std::fs::OpenOptions;
 use std::io::{Error, ErrorKind, Write};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
+
+extern "C" {
+    #[link_name = "ioctl"]
+    fn raw_ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+}
+
+/// See `one_call ioctl`.
+fn ioctl(command: &str, number: &str) -> Result<(), Error> {
+    let command = command.trim_start_matches("0x");
+    let command = u32::from_str_radix(command, 16).map_err(Error::other)?;
+    let mut number: u64 = number.parse().map_err(Error::other)?;
+    // SAFETY: The kernel reads and writes at most 8 bytes at the address: the command says so, and the tests
+    // give no command that says more.
+    if unsafe { raw_ioctl(0, command.into(), &raw mut number) } == -1 {
+        return Err(Error::last_os_error());
+    }
+    println!("{number}");
+    Ok(())
+}
 
 /// Writes by one system call, because each write to a control file is a command. Fails if the file
 /// takes only a part of the text.
@@ -63,6 +85,7 @@ fn main() -> ExitCode {
         }
         Some((verb, [name])) if verb == "unload" => modules::unload(name),
         Some((verb, [path, text @ ..])) if verb == "write" => write(path, &text.join(" ")),
+        Some((verb, [command, number])) if verb == "ioctl" => ioctl(command, number),
         Some((verb, [rounds, path, first, second, errnos @ ..])) if verb == "race" => rounds
             .parse()
             .map_err(Error::other)
@@ -70,7 +93,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!(
                 "usage: one_call load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT... | \
-                 race ROUNDS FILE FIRST SECOND [ERRNO...]"
+                 ioctl COMMAND NUMBER | race ROUNDS FILE FIRST SECOND [ERRNO...]"
             );
             return ExitCode::from(2);
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The alarm leaves requests pending, and completes each at its time, in the DPC of a timer that
- * runs only while a request is pending. It is loaded before the sleeper.
+ * runs only while a request is pending. It does the same with the calls of user mode, which has a
+ * device of its own. It is loaded before the sleeper.
  */
 #include <initguid.h>
 #include "alarm_pair.h"
@@ -11,9 +12,12 @@
 DRIVER_INITIALIZE DriverEntry;
 static DRIVER_UNLOAD Unload;
 _Dispatch_type_(IRP_MJ_CREATE)
+static DRIVER_DISPATCH DispatchCreate;
 _Dispatch_type_(IRP_MJ_CLEANUP)
 _Dispatch_type_(IRP_MJ_CLOSE)
-static DRIVER_DISPATCH DispatchCreateClose;
+static DRIVER_DISPATCH DispatchCleanup;
+_Dispatch_type_(IRP_MJ_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchControl;
 _Dispatch_type_(IRP_MJ_INTERNAL_DEVICE_CONTROL)
 static DRIVER_DISPATCH DispatchInternal;
 _Dispatch_type_(IRP_MJ_PNP)
@@ -24,7 +28,7 @@ static ALARM_WAITING Waiting;
 
 #ifdef ALLOC_PRAGMA
 #pragma alloc_text(INIT, DriverEntry)
-#pragma alloc_text(PAGE, Unload, DispatchCreateClose, DispatchPnp)
+#pragma alloc_text(PAGE, Unload, DispatchCreate, DispatchCleanup, DispatchPnp)
 #endif
 
 /* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3D4} */
@@ -32,7 +36,12 @@ static const GUID DeviceClass = {
     0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xd4 }
 };
 
-/* A request that is pending. */
+/* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3F6} */
+static const GUID CallsDeviceClass = {
+    0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xf6 }
+};
+
+/* A request or a call that is pending. */
 typedef struct _RING {
     LIST_ENTRY Node;            /* in Alarm.Waiting; empty once the request was taken */
     PIRP Irp;
@@ -43,6 +52,7 @@ typedef struct _RING {
 
 static struct {
     PDEVICE_OBJECT Device;
+    PDEVICE_OBJECT CallsDevice;
     NPAGED_LOOKASIDE_LIST Rings;
     KTIMER Timer;
     KDPC Dpc;
@@ -95,9 +105,12 @@ Arm(VOID)
     }
 }
 
-/* Removes a request that is due and was not cancelled. Returns NULL if there is none. */
+/*
+ * Removes a request that is due, or a call by this file, unless it was cancelled. Returns NULL if
+ * there is none.
+ */
 static PRING
-TakeDue(LONGLONG Time)
+Take(LONGLONG Time, PFILE_OBJECT File)
 {
     PLIST_ENTRY node;
     PRING taken = NULL;
@@ -109,7 +122,8 @@ TakeDue(LONGLONG Time)
         PRING ring = CONTAINING_RECORD(node, RING, Node);
 
         node = node->Flink;
-        if (ring->Due > Time) {
+        if (ring->Due > Time &&
+            (File == NULL || IoGetCurrentIrpStackLocation(ring->Irp)->FileObject != File)) {
             continue;
         }
         /* If CancelRing waits for the lock, it removes the node once more: let it. */
@@ -119,7 +133,9 @@ TakeDue(LONGLONG Time)
             taken = ring;
         }
     }
-    if (taken != NULL) {
+    if (taken != NULL && File != NULL) {
+        Alarm.Cancelled++;
+    } else if (taken != NULL) {
         *(PULONGLONG)taken->Irp->AssociatedIrp.SystemBuffer = Alarm.Rang++;
     }
     KeReleaseSpinLock(&Alarm.Lock, irql);
@@ -138,7 +154,7 @@ Expired(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
     UNREFERENCED_PARAMETER(Context);
     UNREFERENCED_PARAMETER(Argument1);
     UNREFERENCED_PARAMETER(Argument2);
-    while ((ring = TakeDue(now)) != NULL) {
+    while ((ring = Take(now, NULL)) != NULL) {
         PIRP irp = ring->Irp;
 
         ExFreeToNPagedLookasideList(&Alarm.Rings, ring);
@@ -202,18 +218,14 @@ Pend(PIRP Irp, ULONG After)
     return status;
 }
 
-_Use_decl_annotations_
-static NTSTATUS NTAPI
-DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+/* Leaves a request or a call pending, if its code is Code and its buffers are right. */
+static NTSTATUS
+CheckAndPend(PIRP Irp, ULONG Code)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     const ULONG *after = Irp->AssociatedIrp.SystemBuffer;
 
-    UNREFERENCED_PARAMETER(DeviceObject);
-    if (Irp->RequestorMode != KernelMode) {
-        return Complete(Irp, STATUS_INVALID_PARAMETER, 0);
-    }
-    if (stack->Parameters.DeviceIoControl.IoControlCode != IOCTL_ALARM_RING) {
+    if (stack->Parameters.DeviceIoControl.IoControlCode != Code) {
         return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }
     if (stack->Parameters.DeviceIoControl.InputBufferLength != sizeof(*after) ||
@@ -224,6 +236,48 @@ DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return Complete(Irp, STATUS_INVALID_PARAMETER, 0);
     }
     return Pend(Irp, *after);
+}
+
+_Use_decl_annotations_
+static NTSTATUS NTAPI
+DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    if (Irp->RequestorMode != KernelMode) {
+        return Complete(Irp, STATUS_INVALID_PARAMETER, 0);
+    }
+    return CheckAndPend(Irp, IOCTL_ALARM_RING);
+}
+
+/* CancelIo, and the end of the calling thread, make the I/O manager call CancelRing. */
+_Use_decl_annotations_
+static NTSTATUS NTAPI
+DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    return CheckAndPend(Irp, IOCTL_ALARM_WAIT);
+}
+
+/*
+ * User mode has closed the last handle of a file: its calls are cancelled. Wine calls this for
+ * IRP_MJ_CLOSE instead, when Windows finds nothing left to cancel.
+ */
+_Use_decl_annotations_
+static NTSTATUS NTAPI
+DispatchCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
+    PRING ring;
+
+    PAGED_CODE();
+    UNREFERENCED_PARAMETER(DeviceObject);
+    while (file != NULL && (ring = Take(MINLONGLONG, file)) != NULL) {
+        PIRP irp = ring->Irp;
+
+        ExFreeToNPagedLookasideList(&Alarm.Rings, ring);
+        (VOID)Complete(irp, STATUS_CANCELLED, 0);
+    }
+    return Complete(Irp, STATUS_SUCCESS, 0);
 }
 
 _Use_decl_annotations_
@@ -279,39 +333,80 @@ DispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
 _Use_decl_annotations_
 static NTSTATUS NTAPI
-DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+DispatchCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     return Complete(Irp, STATUS_SUCCESS, 0);
 }
 
-/* The I/O manager calls this when the sleeper does not have the device open any more. */
+/*
+ * The I/O manager calls this when neither the sleeper nor user mode has a device open any more. So
+ * nothing is pending.
+ */
 _Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
+    UNICODE_STRING link = RTL_CONSTANT_STRING(CALLS_LINK);
+
     PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
     KeCancelTimer(&Alarm.Timer);
     KeFlushQueuedDpcs();
     DbgPrint("alarm: unload rang=%I64u cancelled=%I64u\n", Alarm.Rang, Alarm.Cancelled);
     ExDeleteNPagedLookasideList(&Alarm.Rings);
+    (VOID)IoDeleteSymbolicLink(&link);
+    IoDeleteDevice(Alarm.CallsDevice);
     IoDeleteDevice(Alarm.Device);
+}
+
+/* Makes the device that the sleeper opens in kernel mode, and the device that user mode opens. */
+static NTSTATUS
+CreateDevices(PDRIVER_OBJECT DriverObject)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(ALARM_DEVICE);
+    UNICODE_STRING calls = RTL_CONSTANT_STRING(CALLS_DEVICE);
+    UNICODE_STRING link = RTL_CONSTANT_STRING(CALLS_LINK);
+    NTSTATUS status;
+
+    status = IoCreateDeviceSecure(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
+                                  FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_KERNEL_ONLY,
+                                  &DeviceClass, &Alarm.Device);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = IoCreateDeviceSecure(DriverObject, 0, &calls, FILE_DEVICE_UNKNOWN,
+                                  FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_SYS_ALL_ADM_ALL,
+                                  &CallsDeviceClass, &Alarm.CallsDevice);
+    if (!NT_SUCCESS(status)) {
+        goto delete_device;
+    }
+    status = IoCreateSymbolicLink(&link, &calls);
+    if (!NT_SUCCESS(status)) {
+        goto delete_calls_device;
+    }
+    return STATUS_SUCCESS;
+
+delete_calls_device:
+    IoDeleteDevice(Alarm.CallsDevice);
+delete_device:
+    IoDeleteDevice(Alarm.Device);
+    return status;
 }
 
 _Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    UNICODE_STRING name = RTL_CONSTANT_STRING(ALARM_DEVICE);
     NTSTATUS status;
 
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverUnload = Unload;
-    DriverObject->MajorFunction[IRP_MJ_CREATE] = DispatchCreateClose;
-    DriverObject->MajorFunction[IRP_MJ_CLOSE] = DispatchCreateClose;
-    DriverObject->MajorFunction[IRP_MJ_CLEANUP] = DispatchCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CREATE] = DispatchCreate;
+    DriverObject->MajorFunction[IRP_MJ_CLOSE] = DispatchCleanup;
+    DriverObject->MajorFunction[IRP_MJ_CLEANUP] = DispatchCleanup;
+    DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchControl;
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternal;
     DriverObject->MajorFunction[IRP_MJ_PNP] = DispatchPnp;
     KeInitializeSpinLock(&Alarm.Lock);
@@ -319,10 +414,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     KeInitializeTimer(&Alarm.Timer);
     KeInitializeDpc(&Alarm.Dpc, Expired, NULL);
     ExInitializeNPagedLookasideList(&Alarm.Rings, NULL, NULL, 0, sizeof(RING), TAG, 0);
-    /* The sleeper opens the device in kernel mode; nobody else can. */
-    status = IoCreateDeviceSecure(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
-                                  FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_KERNEL_ONLY,
-                                  &DeviceClass, &Alarm.Device);
+    status = CreateDevices(DriverObject);
     if (!NT_SUCCESS(status)) {
         ExDeleteNPagedLookasideList(&Alarm.Rings);
     }

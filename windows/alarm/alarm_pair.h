@@ -7,16 +7,21 @@
 #include "compat.h"
 
 #define ALARM_DEVICE    L"\\Device\\alarm"
+#define CALLS_DEVICE    L"\\Device\\alarm_calls"
+#define CALLS_LINK      L"\\DosDevices\\d2d-alarm"
 #define SLEEPER_DEVICE  L"\\Device\\sleeper"
 #define SLEEPER_LINK    L"\\DosDevices\\d2d-sleeper"
 
 /*
  * From the sleeper. Stays pending for a number of milliseconds, 1 to ALARM_LONGEST. Input is this
- * number, a ULONG; output is a ULONGLONG: how many requests the alarm has completed before.
+ * number, a ULONG; output is a ULONGLONG: how many requests and calls the alarm has completed before.
  */
 #define IOCTL_ALARM_RING \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)
-/* From user mode (play.c). Input is a ULONG, the number of milliseconds. */
+/* From user mode (play.c) to the alarm. Input and output are those of IOCTL_ALARM_RING. */
+#define IOCTL_ALARM_WAIT \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
+/* From user mode to the sleeper. Input is a ULONG, the number of milliseconds. */
 #define IOCTL_SLEEPER_SLEEP \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
 
@@ -27,7 +32,7 @@
 DEFINE_GUID(GUID_ALARM_INTERFACE, 0x6f2c7a51, 0x93d4, 0x4a5e,
             0x8c, 0x1b, 0x2b, 0x7d, 0x90, 0xe4, 0xc3, 0xa6);
 
-/* Returns the number of requests that are pending. */
+/* Returns the number of requests and calls that are pending. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 typedef ULONG NTAPI ALARM_WAITING(_In_opt_ PVOID Context);
 
