@@ -36,6 +36,18 @@ pair()
 	load module_a && load module_b
 }
 
+# c_owner - the owner in C, whose name is module_a, is loaded
+c_owner()
+{
+	load c_owner
+}
+
+# c_pair - the same with module_b
+c_pair()
+{
+	c_owner && load module_b
+}
+
 # actors - alice and bob are registered
 actors()
 {
@@ -66,7 +78,7 @@ sweep()
 	sweep_allocations "$what" "$least" "$@"
 }
 
-set_up_failslab 20
+set_up_failslab 25
 
 # With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
 # slab, and failslab can make its allocation fail. The larger chunks do not come from slab.
@@ -96,6 +108,13 @@ sweep "watching an event" 2 event read /sys/kernel/debug/d2d-torture_owner/event
 sweep "closing events" 0 torture unload "$(module_path event_faults)" fault=none
 sweep "the exercise of module_b" 3 pair write /sys/kernel/debug/d2d-module_b/exercise 1
 sweep "the exercise of module_a" 3 pair write /sys/kernel/debug/d2d-module_a/exercise 1
+
+c=$(module_path c_owner)
+sweep "loading an owner in C" 20 unloaded load "$c" contexts=2 capacity=200
+sweep "unloading an owner in C" 0 unloaded unload "$c"
+sweep "loading a peer in Rust of an owner in C" 4 c_owner load "$b"
+sweep "loading a peer in C of an owner in C" 1 c_owner load "$(module_path bad_peer)" fault=none
+sweep "the exercise of an owner in C" 1 c_pair write /sys/kernel/debug/d2d-c_owner/exercise 1
 
 # Above, fail_nth makes allocations of one task fail. The settings of the last two cases make the
 # first allocation fail that any task or interrupt makes: here in a system call, which shows that

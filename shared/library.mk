@@ -89,14 +89,27 @@ d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/ex
 
 # $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. Its table and its tracepoints
 # are compiled for it, from shared/owner/table.c and points.c. NAME is what peers write in module_peer! or D2D_OWNER().
-d2d-owner-of = $(foreach part,table points,$(eval $(call d2d-owner-part,$(strip $1),$(part))))$(d2d-owner) \
+# Two modules may have the same owner's name, if only one of them is loaded at a time.
+d2d-owner-of = $(foreach part,table points,$(if $(d2d-has-$(strip $1)-$(part)),,$(eval $(call d2d-owner-part,$(strip $1),$(part)))))$(d2d-owner) \
 	       shared/owner/$(strip $1)_table.o shared/owner/$(strip $1)_points.o $(d2d)
 # The kernel's define_trace.h includes d2d_trace.h once more, and finds it by this -I.
 define d2d-owner-part
+d2d-has-$1-$2 := y
 CFLAGS_shared/owner/$1_$2.o := -DD2D_OWNER_NAME=$1 -DD2D_TRACE_SYSTEM=d2d_$1 -I$(d2d-top)/shared/owner
 $(obj)/shared/owner/$1_$2.o: private modname := $1
 $(obj)/shared/owner/$1_$2.o: $(d2d-top)/shared/owner/$2.c FORCE
 	$$(call if_changed_rule,cc_o_c)
+endef
+
+# $(call d2d-c-owner-of,NAME): as d2d-owner-of, for an owner whose sources are in C (d2d_owner.h). Its functions are
+# compiled for it from shared/owner/c_module.rs, which takes the owner's name from RUST_MODFILE.
+d2d-c-owner-of = $(if $(d2d-has-$(strip $1)-c-module),,$(eval $(call d2d-c-owner-part,$(strip $1))))$(call d2d-owner-of,$1) shared/owner/$(strip $1)_c_module.o
+define d2d-c-owner-part
+d2d-has-$1-c-module := y
+RUSTFLAGS_shared/owner/$1_c_module.o := $(d2d-crates) --extern d2d --extern d2d_owner
+$(obj)/shared/owner/$1_c_module.o: private modfile := $1
+$(obj)/shared/owner/$1_c_module.o: $(d2d-top)/shared/owner/c_module.rs $(obj)/shared/owner/d2d_owner.o FORCE
+	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
 # $(call d2d-rust-peer,MODULE,SOURCE): a peer in Rust of the demonstration pair. SOURCE is without .rs; it must not be the
@@ -149,7 +162,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
       cmd_d2d_bindgen = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ::kernel::ffi \
 		--no-layout-tests --no-derive-debug --no-prepend-enum-name \
-		--with-derive-custom 'd2d_(header|ops|request|result|send|field|record)=Clone,Copy' \
+		--with-derive-custom 'd2d_(header|ops|request|result|send|field|record|owner)=Clone,Copy' \
 		--rustified-enum 'd2d_(step|key)' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
 		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \
@@ -173,7 +186,8 @@ d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen.
 		pub~const~D2D_BUILD_ID:~u64~=~0x$(d2d-build-id);
 
 $(obj)/shared/d2d_abi.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
-			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_point.h \
+			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_owner.h \
+			  $(d2d-top)/shared/include/d2d_point.h \
 			  $(d2d-top)/shared/include/d2d_table.h FORCE
 	$(call if_changed,d2d_bindgen)
 targets += shared/d2d_abi.rs shared/d2d_abi.o

@@ -5,17 +5,18 @@
 # expects one object, so the script links the parts into one.
 set -euo pipefail
 
-object=
+object='' source=''
 for argument; do
 	case $argument in
 	--emit=obj=*) object=${argument#--emit=obj=} ;;
+	*.rs) source=$argument ;;
 	esac
 done
 [ -n "$object" ] || exec rustc "$@"
 
-# rustc names the parts CRATE.HASH.rcgu.o, beside the object, which Kbuild names CRATE.o. It writes the object itself if
-# the crate has only one part.
-stem=${object%.o}
+# rustc names the parts after the source, SOURCE.HASH.rcgu.o, and writes them beside the object. It writes the object
+# itself if the crate has only one part.
+stem=$(dirname "$object")/$(basename "$source" .rs)
 rm -f "$stem".*.rcgu.o
 rustc "$@" -Cincremental="$object.incremental" -Ccodegen-units=16
 shopt -s nullglob

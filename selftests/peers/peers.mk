@@ -19,6 +19,11 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
+# An owner in C of the demonstration pair, loaded instead of module_a, whose name it has: the peers of module_a are its
+# peers, too.
+$(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
+selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
+
 # The demonstration pair once more, as other_a and other_b. Both pairs are loaded at the same time.
 quiet_cmd_d2d_other_pair = GEN     $@
       cmd_d2d_other_pair = sed 's/\<module_\([ab]\)\>/other_\1/g' $< >$@

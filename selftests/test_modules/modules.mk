@@ -13,7 +13,9 @@ endef
 
 # $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions. The
 # prerequisites of the file are a script in awk, which prints the file, and $(d2d-prototypes).
-d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk $(wildcard $(src)/shared/include/*.h)
+# The functions of d2d_owner.h are not exported.
+d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk \
+		  $(filter-out %/d2d_owner.h,$(wildcard $(src)/shared/include/*.h))
 quiet_cmd_d2d_calls = GEN     $@
       cmd_d2d_calls = awk -f $(filter %/prototypes.awk,$^) \
 		      -f $(filter-out %/prototypes.awk,$(filter %.awk,$^)) $(filter %.h,$^) >$@

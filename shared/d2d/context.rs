@@ -66,6 +66,12 @@ impl<P> Context<P> {
         self.raw.as_ptr()
     }
 
+    #[inline]
+    fn data_lock(&self) -> &Lock<(), SpinLockIrqBackend> {
+        // SAFETY: The lock is initialized and lives as long as the context.
+        unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) }
+    }
+
     /// Returns the number of the context; the trace shows context 0 as `ctx=c0`.
     pub fn id(&self) -> u32 {
         // SAFETY: Valid by the type invariants; the field never changes.
@@ -85,6 +91,32 @@ impl<P> Context<P> {
     }
 }
 
+/// A context of an owner in C, which has no type for its pair.
+impl Context<()> {
+    /// Zeroes the peer's block of data, with the lock of the data held and interrupts disabled. Any
+    /// context.
+    ///
+    /// # Safety
+    ///
+    /// The blocks of the context have these sizes.
+    pub unsafe fn zero_peer_data(&self, sizes: Sizes) {
+        let _guard = self.data_lock().lock();
+        // SAFETY: By the type invariants `raw` is valid, and its blocks begin at `blocks`. The caller
+        // says that the peer's has this size. The lock is held, so no other thread uses the block.
+        unsafe {
+            let blocks = (&raw mut (*self.as_raw()).data.blocks).cast::<u8>();
+            blocks
+                .add(self.blocks[PEER])
+                .write_bytes(0, sizes.get(PEER));
+        }
+    }
+
+    /// Removes the doorbell of the queue to the peer, which the peer has set. Any context.
+    pub fn remove_peer_doorbell(&self) {
+        self.to_peer().set_doorbell(None);
+    }
+}
+
 impl<P: Pair> Context<P> {
     /// Runs `f` on the block number `BLOCK` of the data, with the lock of the data held and
     /// interrupts disabled. Any context.
@@ -98,9 +130,7 @@ impl<P: Pair> Context<P> {
             assert!(align_of::<T>() <= align_of::<u64>());
         }
         let raw = self.as_raw();
-        // SAFETY: The lock is initialized and lives as long as the context.
-        let lock: &Lock<(), SpinLockIrqBackend> =
-            unsafe { Lock::from_raw(&raw mut (*raw).data.lock) };
+        let lock = self.data_lock();
         let _guard = lock.lock();
         // SAFETY: By the type invariants, `raw` is valid, and this block lies in the context and is
         // not smaller than a `T`. It begins at a multiple of 8 bytes, and any bytes are a `T`. The

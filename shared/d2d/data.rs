@@ -10,7 +10,8 @@
 use crate::{
     abi,
     link::Pair,
-    refuse, //
+    refuse,
+    trace::check_parameter, //
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
@@ -49,6 +50,23 @@ impl Sizes {
             size::<P::PeerData>(),
             size::<P::Shared>(),
         ])
+    }
+
+    /// Makes the sizes that an owner in C states: of its own block, the peer's and the shared one.
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE`, with a line in the name of `driver`, for more than `D2D_DATA_SIZE` bytes.
+    pub fn stated(driver: &CStr, owner: u32, peer: u32, shared: u32) -> Result<Self> {
+        let check = |name, size| {
+            check_parameter(driver, name, size, 0..=abi::D2D_DATA_SIZE).map(|size| size as usize)
+        };
+        Ok(Self([
+            check("owner_size", owner)?,
+            check("peer_size", peer)?,
+            check("shared_size", shared)?,
+        ]))
     }
 
     /// Returns the size of a block, in bytes.

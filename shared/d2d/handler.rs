@@ -61,24 +61,42 @@ pub fn driver_object<H: Handler>(
     handler: &Arc<H>,
     module: *mut bindings::module,
 ) -> abi::d2d_driver {
-    let mut object = abi::d2d_driver {
-        hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
-        name: [0; abi::D2D_NAME_SIZE as usize],
-        owner: module,
-        self_: Arc::as_ptr(handler).cast_mut().cast(),
+    let this = Arc::as_ptr(handler).cast_mut().cast();
+    abi::d2d_driver {
         dispatch: Some(dispatch::<H>),
         returned: Some(returned::<H>),
         completed: Some(completed::<H>),
         cancelled: Some(cancelled::<H>),
-        points: point::keys(),
         flags: abi::D2D_DISPATCH_IN_PLACE
             | match H::DISPATCH_ATOMIC {
                 true => abi::D2D_DISPATCH_ATOMIC,
                 false => 0,
             },
+        ..object_without_routines(handler.name(), module, this)
+    }
+}
+
+/// Makes a driver object without routines, whose routines are to get `this`. The owner refuses to
+/// register it if the name leaves no room for its NUL.
+pub fn object_without_routines(
+    name: &CStr,
+    module: *mut bindings::module,
+    this: *mut c_void,
+) -> abi::d2d_driver {
+    let mut object = abi::d2d_driver {
+        hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
+        name: [0; abi::D2D_NAME_SIZE as usize],
+        owner: module,
+        self_: this,
+        dispatch: None,
+        returned: None,
+        completed: None,
+        cancelled: None,
+        points: point::keys(),
+        flags: 0,
         reserved: 0,
     };
-    for (to, from) in object.name.iter_mut().zip(handler.name().to_bytes()) {
+    for (to, from) in object.name.iter_mut().zip(name.to_bytes()) {
         *to = *from;
     }
     object

@@ -215,6 +215,118 @@ impl<'a, I: Interface> Remote<'a, I> {
     }
 }
 
+/// What one side expects of the other side's table: the values of [`Interface`], and the table's size.
+pub struct Expected<'a> {
+    /// Name of the interface; the trace shows it.
+    pub name: &'a str,
+    /// Size of the whole table, in bytes.
+    pub size: usize,
+    /// As [`Interface::MAJOR`].
+    pub major: u16,
+    /// As [`Interface::MINOR`].
+    pub minor: u16,
+    /// As [`Interface::BUILD`].
+    pub build: u64,
+    /// As [`Interface::CHAIN`]. A chain that is too short is a panic.
+    pub chain: &'a [u64],
+}
+
+impl Expected<'_> {
+    /// Checks the endpoint that the other side has filled in, and copies the operations of its table
+    /// that are not null to `entries`. The first words, which are those of a `struct d2d_ops`, are
+    /// left out. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Endpoint::copy`], each with its line.
+    ///
+    /// # Safety
+    ///
+    /// `entries` is valid for writes of `size` bytes, and aligned; from the second word on behind a
+    /// `struct d2d_ops`, any address may be written there. `module` is null or the other side's
+    /// module.
+    pub unsafe fn copy_operations(
+        &self,
+        driver: &CStr,
+        raw: &abi::d2d_endpoint,
+        module: *const bindings::module,
+        entries: *mut usize,
+    ) -> Result {
+        let refused = |reason: &str, error: Error, got: u64, expected: u64| {
+            Err(refuse!(driver, reason, error, interface: self.name, got: got, expected: expected))
+        };
+        if raw.ops.is_null() {
+            return refused("no-ops-table", EFAULT, 0, 1);
+        }
+        // SAFETY: A header consists of numbers and a pointer, so any bytes are one.
+        let Some(header) = (unsafe { probe::read(raw.ops) }) else {
+            return refused("bad-ops-pointer", EFAULT, 0, 1);
+        };
+        if header.major != self.major {
+            return refused(
+                "bad-ops-major",
+                EPROTO,
+                header.major.into(),
+                self.major.into(),
+            );
+        }
+        const ENTRY: usize = size_of::<*const ()>();
+        let head = size_of::<abi::d2d_ops>();
+        let (size, ours) = (header.size as usize, self.size);
+        if size < head || (size - head) % ENTRY != 0 {
+            return refused("bad-ops-size", EMSGSIZE, size as u64, ours as u64);
+        }
+        if header.build != self.build {
+            return refused("bad-build", EXDEV, header.build, self.build);
+        }
+
+        let common = (size.min(ours) - head) / ENTRY;
+        let (theirs, ours) = (usize::from(header.minor) + 1, usize::from(self.minor) + 1);
+        let versions = theirs.min(ours);
+        for n in 0..versions + common {
+            let (index, own) = match n.checked_sub(versions) {
+                None => (n, n),
+                Some(operation) => (theirs + operation, ours + operation),
+            };
+            let expected = self.chain[own];
+            // SAFETY: Any bytes are a hash, which is a number.
+            match unsafe { probe::read(header.chain.wrapping_add(index)) } {
+                None => return refused("bad-chain-pointer", EFAULT, index as u64, 0),
+                Some(got) if got != expected => {
+                    return refused("bad-prefix", EBADR, got, expected);
+                }
+                Some(_) => {}
+            }
+        }
+
+        // SAFETY: The caller says that the other side has named `module`.
+        let Some(text) = (unsafe { Part::text(module) }) else {
+            return refused("bad-module-pointer", EFAULT, 0, 1);
+        };
+        for index in head / ENTRY..head / ENTRY + common {
+            let from = raw.ops.cast::<usize>().wrapping_add(index);
+            // SAFETY: Any bytes are an address, which is read as a number.
+            let Some(operation) = (unsafe { probe::read(from) }) else {
+                return refused("bad-ops-pointer", EFAULT, index as u64, 0);
+            };
+            if operation != 0 && !text.contains(operation) {
+                return refused(
+                    "operation-outside-text",
+                    ENOEXEC,
+                    (index - head / ENTRY) as u64,
+                    0,
+                );
+            }
+            if operation != 0 {
+                // SAFETY: `index` is less than the number of entries in both tables, so the caller
+                // says that the entry can be written. By the chain, it is that of the same operation in both.
+                unsafe { entries.add(index).write(operation) };
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A checked copy of the other side's endpoint: its operations, and their first argument.
 ///
 /// # Invariants
@@ -257,79 +369,18 @@ impl<I: Interface> Endpoint<I> {
         raw: abi::d2d_endpoint,
         module: *const bindings::module,
     ) -> Result<Self> {
-        let refused = |reason: &str, error: Error, got: u64, expected: u64| {
-            Err(refuse!(driver, reason, error, interface: I::NAME, got: got, expected: expected))
-        };
-        if raw.ops.is_null() {
-            return refused("no-ops-table", EFAULT, 0, 1);
-        }
-        // SAFETY: A header consists of numbers and a pointer, so any bytes are one.
-        let Some(header) = (unsafe { probe::read(raw.ops) }) else {
-            return refused("bad-ops-pointer", EFAULT, 0, 1);
-        };
-        if header.major != I::MAJOR {
-            return refused(
-                "bad-ops-major",
-                EPROTO,
-                header.major.into(),
-                I::MAJOR.into(),
-            );
-        }
-        const ENTRY: usize = size_of::<*const ()>();
-        let head = size_of::<abi::d2d_ops>();
-        let (size, ours) = (header.size as usize, size_of::<I::Table>());
-        if size < head || (size - head) % ENTRY != 0 {
-            return refused("bad-ops-size", EMSGSIZE, size as u64, ours as u64);
-        }
-        if header.build != I::BUILD {
-            return refused("bad-build", EXDEV, header.build, I::BUILD);
-        }
-
-        let common = (size.min(ours) - head) / ENTRY;
-        let (theirs, ours) = (usize::from(header.minor) + 1, usize::from(I::MINOR) + 1);
-        let versions = theirs.min(ours);
-        for n in 0..versions + common {
-            let (index, own) = match n.checked_sub(versions) {
-                None => (n, n),
-                Some(operation) => (theirs + operation, ours + operation),
-            };
-            let expected = I::CHAIN[own];
-            // SAFETY: Any bytes are a hash, which is a number.
-            match unsafe { probe::read(header.chain.wrapping_add(index)) } {
-                None => return refused("bad-chain-pointer", EFAULT, index as u64, 0),
-                Some(got) if got != expected => {
-                    return refused("bad-prefix", EBADR, got, expected);
-                }
-                Some(_) => {}
-            }
-        }
-
-        // SAFETY: The caller says that the other side has named `module`.
-        let Some(text) = (unsafe { Part::text(module) }) else {
-            return refused("bad-module-pointer", EFAULT, 0, 1);
+        let expected = Expected {
+            name: I::NAME,
+            size: size_of::<I::Table>(),
+            major: I::MAJOR,
+            minor: I::MINOR,
+            build: I::BUILD,
+            chain: I::CHAIN,
         };
         let mut table = I::UNSUPPORTED;
-        let entries = core::ptr::from_mut(&mut table).cast::<usize>();
-        for index in head / ENTRY..head / ENTRY + common {
-            let from = raw.ops.cast::<usize>().wrapping_add(index);
-            // SAFETY: Any bytes are an address, which is read as a number.
-            let Some(operation) = (unsafe { probe::read(from) }) else {
-                return refused("bad-ops-pointer", EFAULT, index as u64, 0);
-            };
-            if operation != 0 && !text.contains(operation) {
-                return refused(
-                    "operation-outside-text",
-                    ENOEXEC,
-                    (index - head / ENTRY) as u64,
-                    0,
-                );
-            }
-            if operation != 0 {
-                // SAFETY: `index` is less than the number of entries in both tables, so the entry
-                // is in `table`. By the chain, it is that of the same operation in both.
-                unsafe { entries.add(index).write(operation) };
-            }
-        }
+        // SAFETY: The table has the size of `expected`, and is a `struct d2d_ops` with pointers to
+        // functions behind it. The caller keeps the rest of the contract.
+        unsafe { expected.copy_operations(driver, &raw, module, (&raw mut table).cast())? };
         // INVARIANT: The caller says that the other side's operations keep to the contract, and the
         // others are those of `UNSUPPORTED`. No null was copied.
         Ok(Self {

@@ -117,6 +117,17 @@ impl Readers {
         (inside, Word::load_acquire(place))
     }
 
+    /// Counts the calling thread as inside no more. Any context but NMI.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread has got `counters` by [`Inside::into_raw`] of these readers, with this
+    /// `seen`. It passes them here once.
+    pub(crate) unsafe fn leave(&self, counters: *mut c_void, seen: bool) {
+        // SAFETY: The caller says that `readers_enter` has returned these counters.
+        unsafe { arch::readers_leave(self.srcu.get(), counters.cast(), seen) };
+    }
+
     /// Waits until all threads that are inside now have left. May sleep.
     pub fn wait(&self) {
         // SAFETY: By the type invariants `srcu` is initialized.
@@ -168,6 +179,15 @@ pub struct Inside<'a> {
     counters: *mut bindings::srcu_ctr,
     seen: bool,
     _not_send: NotThreadSafe,
+}
+
+impl Inside<'_> {
+    /// Leaves the thread counted as inside, until it passes the result to [`Readers::leave`].
+    pub(crate) fn into_raw(self) -> *mut c_void {
+        let counters = self.counters;
+        core::mem::forget(self);
+        counters.cast()
+    }
 }
 
 impl Drop for Inside<'_> {

@@ -99,8 +99,21 @@ impl<T> Rundown<T> {
         })
     }
 
+    /// Leaves the rundown, which the thread has entered by [`Entered::into_raw`]. Any context but
+    /// NMI.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes it
+    /// here once, and does not use the value after that.
+    pub unsafe fn leave(&self, inside: *mut c_void) {
+        // SAFETY: The caller says so. `enter` passes `true`, too.
+        unsafe { self.readers.leave(inside, true) };
+    }
+
     /// Returns the `struct srcu_struct` that counts the threads inside.
-    pub(crate) fn srcu(&self) -> *mut c_void {
+    #[doc(hidden)]
+    pub fn srcu(&self) -> *mut c_void {
         self.readers.as_raw().cast()
     }
 
@@ -136,6 +149,14 @@ impl<T> Rundown<T> {
 pub struct Entered<'a, T> {
     value: &'a T,
     _inside: Inside<'a>,
+}
+
+impl<'a, T> Entered<'a, T> {
+    /// Returns the value, and what the thread passes to [`Rundown::leave`]. Until then it is inside.
+    pub fn into_raw(self) -> (&'a T, *mut c_void) {
+        let Self { value, _inside } = self;
+        (value, _inside.into_raw())
+    }
 }
 
 impl<T> Deref for Entered<'_, T> {

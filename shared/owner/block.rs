@@ -204,6 +204,11 @@ impl Block {
         unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
     }
 
+    /// Returns the address of the context that lies in the block.
+    pub(crate) fn as_raw(&self) -> *mut abi::d2d_context {
+        self.raw
+    }
+
     /// Returns the context that lies in the block.
     ///
     /// # Safety

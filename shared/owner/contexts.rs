@@ -21,6 +21,7 @@ use crate::{
 use core::ffi::c_void;
 use d2d::{
     abi,
+    context::Context,
     data::Sizes,
     device::{
         self,
@@ -401,21 +402,25 @@ where
 
 impl<O: Owner> Drop for Seat<O> {
     fn drop(&mut self) {
-        let context = self.binding.seat().context();
-        for (name, queue) in [
-            ("to_peer", context.to_peer()),
-            ("to_owner", context.to_owner()),
-        ] {
-            let counters = queue.counters();
-            step!(
-                self.owner, drain, ctx: context.id(), queue: name, left: counters.depth,
-                put: counters.put, taken: counters.taken, refused: counters.refused,
-                stale: counters.stale
-            );
-        }
-        if !self.block.is_kept() {
-            step!(self.owner, free, ctx: context.id());
-        }
+        trace_end(self.owner, self.binding.seat().context(), &self.block);
+    }
+}
+
+/// Takes the last steps of a context, before its block is dropped. Any context.
+pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &Lent) {
+    for (name, queue) in [
+        ("to_peer", context.to_peer()),
+        ("to_owner", context.to_owner()),
+    ] {
+        let counters = queue.counters();
+        step!(
+            owner, drain, ctx: context.id(), queue: name, left: counters.depth,
+            put: counters.put, taken: counters.taken, refused: counters.refused,
+            stale: counters.stale
+        );
+    }
+    if !block.is_kept() {
+        step!(owner, free, ctx: context.id());
     }
 }
 

@@ -11,6 +11,8 @@
 //! - `contexts`: the driver that owns the contexts, and its part of each; `context_table`: the
 //!   contexts as the server knows them; `block`: the memory of a context; `config`: the number and
 //!   the sizes of contexts, queues and items.
+//! - `c_owner`: an owner whose driver is written in C, and its contexts; `c_module` is the crate that
+//!   makes its module.
 //! - `registry`: the registered drivers, and how far each is with its context; `driver_object`: the
 //!   copy of what a driver registers; `slot`: the threads inside its routines.
 //!
@@ -34,6 +36,8 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+#[doc(hidden)]
+pub mod c_owner;
 mod completion;
 mod config;
 mod context_table;

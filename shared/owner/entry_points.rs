@@ -92,7 +92,10 @@ macro_rules! entry_points {
                     $d($d rest)*
                 }
 
-                /// The functions of the table.
+                $crate::module_owner! { @functions }
+            };
+            // The functions of the table, which call the `Exports` that the caller has as `EXPORTS`.
+            (@functions) => {
                 const _: () = {
                     use $crate::entry_points::types::*;
 

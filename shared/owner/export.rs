@@ -6,6 +6,7 @@ mod arg;
 mod events;
 
 use crate::{
+    c_owner::COwner,
     contexts::{
         Owner,
         OwnerDriver,
@@ -16,8 +17,12 @@ use crate::{
         Going,
         Notifier, //
     },
+    registry::in_state,
     request::Limit,
-    server::Server,
+    server::{
+        own_handle,
+        Server, //
+    },
     state::Section,
     timeouts,
     trace, //
@@ -109,9 +114,9 @@ fn readers() -> &'static Readers {
 /// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
 /// makes the exported functions refuse calls, waits until no thread is inside one of them, and
 /// frees the server; may sleep.
-struct OpenExports<O: Owner> {
+struct OpenExports<S: Side> {
     exports: &'static Exports,
-    driver: Arc<OwnerDriver<O>>,
+    driver: Arc<S>,
     /// Dropped after all drivers have been expelled: until then, no module of a driver may be freed.
     _notifier: Pin<KBox<Notifier<Forgotten>>>,
     _last: LastLine,
@@ -131,7 +136,40 @@ impl Going for Forgotten {
 pub struct Parts<O: Owner, M: ModuleMetadata> {
     _control: Option<ControlFile<Way<O>, M>>,
     _state: KVec<ShowFile<View, M>>,
-    _open: OpenExports<O>,
+    _open: OpenExports<OwnerDriver<O>>,
+}
+
+/// What the module of an owner in C has while the owner is started. The fields are dropped in this
+/// order.
+pub struct CParts<M: ModuleMetadata> {
+    _state: KVec<ShowFile<View, M>>,
+    _open: OpenExports<COwner>,
+}
+
+/// The owner's driver, in Rust or in C, as the exported functions need it.
+pub(crate) trait Side: Send + Sync + 'static {
+    /// Returns the server.
+    fn server(&self) -> &Arc<Server>;
+
+    /// Makes the driver object, whose code is in `module`. It is valid while the driver lives.
+    fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver;
+
+    /// Called when the owner's module begins to be unloaded. May sleep.
+    fn leaving(&self);
+}
+
+impl<O: Owner> Side for OwnerDriver<O> {
+    fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver {
+        handler::driver_object(this, module)
+    }
+
+    fn leaving(&self) {
+        O::leaving(&self.contexts());
+    }
 }
 
 /// The way from the control file to the owner.
@@ -209,7 +247,7 @@ impl Exports {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let opened = self.open::<O, M>(functions)?;
+        let opened = self.open::<_, M>(functions, |module| self.make::<O, M>(module))?;
         O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
         let way = Way(opened.driver.clone());
         Ok(Parts {
@@ -229,6 +267,56 @@ impl Exports {
         })
     }
 
+    /// Makes the server of an owner in C, and stores the handle of the owner's driver object; see
+    /// `d2d_owner_start`. `functions` is how many functions its table has. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_owner_start`.
+    ///
+    /// # Safety
+    ///
+    /// The parts are dropped before the code of module `M` goes away. `owner` and `handle` are as
+    /// `d2d_owner.h` says.
+    pub unsafe fn c_parts<M: ModuleMetadata>(
+        &'static self,
+        functions: usize,
+        owner: *const abi::d2d_owner,
+        handle: *mut abi::d2d_handle,
+    ) -> Result<KBox<CParts<M>>> {
+        // Later, a driver that is registered already could use the owner while it starts.
+        if !in_state(
+            M::THIS_MODULE.as_ptr(),
+            bindings::module_state_MODULE_STATE_COMING,
+        ) {
+            return Err(refuse!(self.name, "start-outside-init", EPERM));
+        }
+        if handle.is_null() {
+            return Err(refuse!(self.name, "incomplete-owner", EFAULT, what: "handle"));
+        }
+        if self.started.xchg(1, Full) != 0 {
+            return Err(refuse!(self.name, "already-started", EALREADY));
+        }
+        // Allocated before the owner is open, so that nothing has to be undone if this fails.
+        let place = KBox::<CParts<M>>::new_uninit(GFP_KERNEL)
+            .map_err(|error| report_memory(self.name, error.into()))?;
+        let make_file = file::WatchFile::new::<M>;
+        let opened = self.open::<_, M>(functions, |module| {
+            // SAFETY: The caller says that `owner` is as the header says. `OpenExports` strikes the
+            // owner off when it is dropped.
+            unsafe { COwner::new(self.name, module, owner, make_file) }
+        })?;
+        let parts = CParts {
+            _open: opened,
+            _state: self
+                .state_files()
+                .map_err(|error| report_memory(self.name, error))?,
+        };
+        // SAFETY: The caller says that it is a place for a handle.
+        unsafe { handle.write(own_handle()) };
+        Ok(place.write(parts))
+    }
+
     /// Makes the files that show the owner's state.
     fn state_files<M: ModuleMetadata>(&'static self) -> Result<KVec<ShowFile<View, M>>> {
         let above = self.with(|server| Ok(server.events().directory()))?;
@@ -246,18 +334,18 @@ impl Exports {
     }
 
     /// Makes a server and lets the exported functions find it.
-    fn open<O: Owner, M: ModuleMetadata>(&'static self, functions: usize) -> Result<OpenExports<O>>
-    where
-        <O::Pair as Pair>::Owner: TableFor<O>,
-    {
+    fn open<S: Side, M: ModuleMetadata>(
+        &'static self,
+        functions: usize,
+        make: impl FnOnce(*mut bindings::module) -> Result<Arc<S>>,
+    ) -> Result<OpenExports<S>> {
         step!(self.name, load);
         let module = M::THIS_MODULE.as_ptr();
-        let (server, driver) = self
-            .make::<O, M>(module)
-            .map_err(|error| report_memory(self.name, error))?;
+        let driver = make(module).map_err(|error| report_memory(self.name, error))?;
+        let server = driver.server().clone();
         let notifier = Notifier::new(Forgotten(server.clone()))
             .map_err(|error| report_memory(self.name, error))?;
-        let object = handler::driver_object(&driver, module);
+        let object = S::object(&driver, module);
         // SAFETY: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it off
         // before dropping it.
         server.enrol(unsafe { Arg::new(&raw const object) })?;
@@ -276,7 +364,7 @@ impl Exports {
     fn make<O: Owner, M: ModuleMetadata>(
         &self,
         module: *mut bindings::module,
-    ) -> Result<(Arc<Server>, Arc<OwnerDriver<O>>)>
+    ) -> Result<Arc<OwnerDriver<O>>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -290,11 +378,7 @@ impl Exports {
         // SAFETY: Jobs and devices are made from the contexts, which only functions of `O` get. None of
         // these is called before there are `OpenExports`, which strikes the owner off when it is dropped.
         let server = unsafe { Server::new(self.name, config, seats.clone(), make_file)? };
-        let driver = OwnerDriver {
-            seats,
-            server: server.clone(),
-        };
-        Ok((server, Arc::new(driver, GFP_KERNEL)?))
+        Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
 
     #[inline]
@@ -307,6 +391,22 @@ impl Exports {
     #[inline(never)]
     fn refuse_no_owner(&self) -> Error {
         refuse!(self.name, "no-owner", ENODEV)
+    }
+
+    /// Returns whether the module `M` may stop its owner: in its initialization, which fails then, or in
+    /// its exit. At another time drivers would still use the contexts. Prints a line if not. Any context.
+    pub(crate) fn may_stop<M: ModuleMetadata>(&self) -> bool {
+        let module = M::THIS_MODULE.as_ptr();
+        let is_live = in_state(module, bindings::module_state_MODULE_STATE_LIVE);
+        if is_live {
+            refuse!(self.name, "stop-outside-exit", EPERM);
+        }
+        !is_live
+    }
+
+    /// Refuses to stop an owner in C that is not started. Any context.
+    pub(crate) fn refuse_stop(&self) {
+        refuse!(self.name, "not-started", ENODEV);
     }
 
     /// Runs `f` on the server, if there is one.
@@ -572,13 +672,13 @@ impl Exports {
     }
 }
 
-impl<O: Owner> Drop for OpenExports<O> {
+impl<S: Side> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
-        O::leaving(&self.driver.contexts());
+        self.driver.leaving();
         // From here on the owner's events and requests are closed and freed with its driver object.
         left::note();
-        self.driver.server.strike_off();
+        self.driver.server().strike_off();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for a
         // module that has found the functions in another way.

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: an owner in C. Its module links the owner's half of the library
+ * (d2d-c-owner-of in shared/library.mk), which exports the table of the owner's functions
+ * under the name that Kbuild gives the module. The owner itself calls these functions by
+ * their names, too: it sends requests and creates events with the handle that
+ * d2d_owner_start() stores. It defines no D2D_OWNER().
+ *
+ * An owner of the pair "my_pair" whose peer offers the operation "add"::
+ *
+ *	static int my_read(void *context, u32 *result) { ... }
+ *
+ *	static const u64 chain[] = MY_PAIR_OWNER_CHAIN;
+ *	static const struct my_pair_owner_ops ops = {
+ *		.hdr = D2D_OPS_INIT(struct my_pair_owner_ops, MY_PAIR_MAJOR, MY_PAIR_MINOR, chain),
+ *		.read = my_read,
+ *	};
+ *	static const u64 peer_chain[] = MY_PAIR_PEER_CHAIN;
+ *	static const struct my_pair_peer_ops peer_ops = {
+ *		.hdr = D2D_OPS_INIT(struct my_pair_peer_ops, MY_PAIR_MAJOR, MY_PAIR_MINOR,
+ *				    peer_chain),
+ *	};
+ *	static const struct d2d_owner owner = {
+ *		.ops = &ops.hdr, .peer_ops = &peer_ops.hdr, .dispatch = my_dispatch,
+ *		.contexts = 1, .capacity = 64, .item_size = 64, .timeout = 5000,
+ *	};
+ *
+ *	static int __init my_init(void) { return d2d_owner_start(&owner, &self); }
+ *	static void __exit my_exit(void) { d2d_owner_stop(); }
+ */
+#ifndef D2D_OWNER_H
+#define D2D_OWNER_H
+
+#include "d2d.h"
+
+/* How an owner learns of the completion of a handshake: dispatch() returns a completed request, */
+#define D2D_LEARN_RETURN	0
+/* the thread that completes the request calls a routine of the owner's, */
+#define D2D_LEARN_ROUTINE	1
+/* or the owner waits for the request. */
+#define D2D_LEARN_WAIT		2
+
+/* The steps of queues and the calls of operations are printed as lines in dmesg. */
+#define D2D_OWNER_PRINT_HOT_STEPS	1
+
+/**
+ * struct d2d_owner - an owner in C
+ * @ops: the operations that the owner offers. The first argument of each is the address of
+ *	the struct d2d_context
+ * @peer_ops: a table that D2D_OPS_INIT() has initialized with the interface that the owner
+ *	expects of a peer. Its operations are not used
+ * @self: the first argument of the routines
+ * @dispatch: as in struct d2d_driver
+ * @returned: as in struct d2d_driver; may be NULL
+ * @completed: as in struct d2d_driver; may be NULL
+ * @cancelled: as in struct d2d_driver; may be NULL
+ * @prepare: called once for each context, before any other thread knows of it: fills in the
+ *	owner's data, if there are any. All blocks are zeroed before. May sleep; may be NULL
+ * @attached: called when a peer was attached, in a task that may sleep; with
+ *	D2D_LEARN_ROUTINE, in any context; may be NULL
+ * @detached: called when the peer was detached, and no call into it runs any more. May sleep;
+ *	may be NULL
+ * @flags: D2D_DISPATCH_..., as in struct d2d_driver
+ * @owner_flags: D2D_OWNER_...
+ * @contexts: number of contexts, 1 to 64
+ * @capacity: number of items of each queue, 1 to 1048576
+ * @item_size: bytes of payload of each item, 8 to 4096
+ * @completion: D2D_LEARN_...
+ * @timeout: how much time a driver has to complete a handshake, in milliseconds, 1 to 600000
+ * @owner_size: bytes of the owner's block of data, at most D2D_DATA_SIZE
+ * @peer_size: bytes of the peer's block of data
+ * @shared_size: bytes of the block that both share
+ *
+ * The sizes of the blocks are those of the structures in the generated header of the pair; 0 if
+ * the pair declares no such block.
+ */
+struct d2d_owner {
+	const struct d2d_ops *ops;
+	const struct d2d_ops *peer_ops;
+	void *self;
+	int (*dispatch)(void *self, const struct d2d_request *request);
+	int (*returned)(void *self, const struct d2d_request *request,
+			const struct d2d_result *result);
+	int (*completed)(void *self, d2d_handle request, const struct d2d_result *result);
+	void (*cancelled)(void *self, d2d_handle request);
+	void (*prepare)(void *self, struct d2d_context *context);
+	void (*attached)(void *self, struct d2d_context *context);
+	void (*detached)(void *self, struct d2d_context *context);
+	u32 flags;
+	u32 owner_flags;
+	u32 contexts;
+	u32 capacity;
+	u32 item_size;
+	u32 completion;
+	u32 timeout;
+	u32 owner_size;
+	u32 peer_size;
+	u32 shared_size;
+};
+
+/**
+ * struct d2d_peer - the peer of a context, while the owner's thread is inside it
+ * @ops: the library's copy of the peer's operations, of the type of @peer_ops in struct
+ *	d2d_owner. An operation that the peer does not have is NULL: check that before calling it
+ * @self: the first argument of each operation
+ * @inside: the library's
+ */
+struct d2d_peer {
+	const struct d2d_ops *ops;
+	void *self;
+	void *inside;
+};
+
+/**
+ * d2d_owner_start() - start the owner of this module
+ * @owner: what the owner consists of, which the library copies. The tables, the chains and @self
+ *	have to stay valid until d2d_owner_stop() has returned
+ * @handle: where to store the handle of the owner's driver object
+ *
+ * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
+ * the module's initialization has succeeded. A module starts its owner once, in its initialization,
+ * and does not try again if that fails. If a later part of the initialization fails, it calls
+ * d2d_owner_stop(). If starting fails, the contexts are gone that @prepare has got.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-EPERM - the module is not in its initialization
+ * * %-EFAULT - no handle, no dispatch routine, or a table without D2D_OPS_INIT()
+ * * %-EALREADY - the owner was started before, or starting it has failed before
+ * * %-ERANGE - a number or a size is out of its range
+ * * %-EINVAL - unknown flags
+ * * %-ENOEXEC - a routine is outside the module's text
+ * * %-ENAMETOOLONG - the name that Kbuild gives the owner is too long
+ * * %-ENOMEM - no memory
+ */
+int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
+
+/**
+ * d2d_owner_stop() - stop the owner of this module
+ *
+ * Closes the owner's events, cancels its requests and unregisters its driver object. Waits until
+ * none of its routines and none of the exported functions runs, and frees the contexts. Before
+ * this, the owner stops its own timers, work items and threads. If these may wait for events or
+ * requests, it calls d2d_leave() with its handle first, which ends the waits.
+ *
+ * A module that has started its owner calls this in its exit: if it forgets to, the kernel frees
+ * code that the library still uses. A call without d2d_owner_start(), or while the module is
+ * neither in its initialization nor in its exit, prints a line and does nothing.
+ *
+ * Context: Task, may sleep. Not in a routine or an operation of the owner.
+ */
+void d2d_owner_stop(void);
+
+/**
+ * d2d_peer_enter() - enter the peer of a context, to call its operations
+ * @context: a context of this owner
+ * @peer: where to store the peer's operations
+ *
+ * The peer cannot detach until the same thread, in the same execution context, has called
+ * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep if it could before.
+ *
+ * Before the call and after it, the owner calls d2d_point_call() and d2d_point_return(), so that
+ * the trace shows the call.
+ *
+ * Context: Any context. A routine or an operation of the owner may call this until it returns,
+ * other code from the end of d2d_owner_start() until d2d_owner_stop() begins.
+ *
+ * Return: 0, or
+ * * %-ESHUTDOWN - there is no peer, it is detaching, or @context is not one of this owner; this
+ *   prints no line
+ */
+int d2d_peer_enter(struct d2d_context *context, struct d2d_peer *peer);
+
+/**
+ * d2d_peer_lookup() - find the peer of a context, to send it requests
+ * @context: a context of this owner
+ * @peer: where to store the handle, a target for d2d_request_send()
+ *
+ * The target is stale once the peer is unregistered.
+ *
+ * Context: As d2d_peer_enter().
+ *
+ * Return: 0, or
+ * * %-ESHUTDOWN - there is no peer, or it is leaving; this prints no line
+ */
+int d2d_peer_lookup(struct d2d_context *context, d2d_handle *peer);
+
+/**
+ * d2d_peer_exit() - leave a peer
+ * @context: the context that was passed to d2d_peer_enter()
+ * @peer: what d2d_peer_enter() has stored
+ *
+ * Context: That of d2d_peer_enter().
+ */
+void d2d_peer_exit(struct d2d_context *context, const struct d2d_peer *peer);
+
+#endif /* D2D_OWNER_H */

@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An owner whose driver is written in C, and its contexts.
+//!
+//! C type: `struct d2d_owner`. The server knows contexts only as a `ContextTable`. Those of an owner
+//! in Rust are of the Rust types of its pair (`contexts`), and those here have the sizes and the
+//! operations that the owner states when it starts.
+
+use crate::{
+    block::{
+        Block,
+        Lent, //
+    },
+    config::Config,
+    context_table::{
+        ContextTable,
+        Version, //
+    },
+    contexts::trace_end,
+    event::file::MakeFile,
+    export::{
+        CParts,
+        Exports,
+        Side, //
+    },
+    server::Server, //
+};
+use core::{
+    ffi::c_void,
+    ptr::NonNull, //
+};
+use d2d::{
+    abi,
+    context::Context,
+    data::Sizes,
+    fields,
+    handler::object_without_routines,
+    interface::Expected,
+    packet::Completed,
+    queue::Queue,
+    refuse,
+    rundown::Rundown,
+    trace::{
+        refuse,
+        report_memory, //
+    }, //
+};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Full,
+                Release, //
+            },
+            Atomic, //
+        },
+        Arc, //
+    },
+    ModuleMetadata, //
+};
+
+/// The owner of this module, or null: set while there is a [`COwner`].
+static OWNER: Atomic<*mut COwner> = Atomic::new(core::ptr::null_mut());
+
+/// A checked copy of what the owner consists of.
+#[derive(Clone, Copy)]
+struct Description(abi::d2d_owner);
+
+// SAFETY: By the contract of `struct d2d_owner`, routines and operations may be called by any thread.
+// Otherwise its pointers are only read.
+unsafe impl Send for Description {}
+// SAFETY: As above.
+unsafe impl Sync for Description {}
+
+impl Description {
+    /// Checks what an owner has stated, and copies it. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` without initialized tables or a dispatch routine, `EINVAL` for unknown flags, each with
+    /// its line.
+    ///
+    /// # Safety
+    ///
+    /// `owner` is null or as `d2d_owner.h` says.
+    unsafe fn copy(name: &CStr, owner: *const abi::d2d_owner) -> Result<Self> {
+        let lacks = |what: &str| Err(refuse!(name, "incomplete-owner", EFAULT, what: what));
+        // SAFETY: The caller says that it is null or valid for reads.
+        let Some(owner) = (unsafe { owner.as_ref() }) else {
+            return lacks("owner");
+        };
+        // SAFETY: The caller says that the tables are null or valid for reads.
+        if !unsafe { is_initialized(owner.ops) } {
+            return lacks("ops");
+        }
+        // SAFETY: As above.
+        if !unsafe { is_initialized(owner.peer_ops) } {
+            return lacks("peer_ops");
+        }
+        if owner.dispatch.is_none() {
+            return lacks("dispatch");
+        }
+        if owner.owner_flags & !abi::D2D_OWNER_PRINT_HOT_STEPS != 0 {
+            return Err(refuse(
+                name,
+                "bad-flags",
+                EINVAL,
+                &fields![what: "owner_flags", flags: owner.owner_flags],
+            ));
+        }
+        Ok(Self(*owner))
+    }
+
+    /// Returns the configuration of the contexts. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Config::new`].
+    fn config(&self, name: &CStr) -> Result<Config> {
+        let owner = &self.0;
+        let config = Config::new(
+            name,
+            owner.contexts,
+            owner.capacity,
+            owner.item_size,
+            owner.completion,
+            owner.timeout,
+        )?;
+        Ok(match owner.owner_flags & abi::D2D_OWNER_PRINT_HOT_STEPS {
+            0 => config,
+            _ => config.print_hot_steps(),
+        })
+    }
+
+    /// Returns what the owner expects of a peer's operations.
+    fn expected(&self) -> Expected<'_> {
+        // SAFETY: By the contract of `struct d2d_owner`, `D2D_OPS_INIT()` has initialized the table.
+        unsafe { expected(self.0.peer_ops) }
+    }
+}
+
+/// Returns whether there is a table whose size and chain are stated.
+///
+/// # Safety
+///
+/// `table` is null or valid for reads.
+unsafe fn is_initialized(table: *const abi::d2d_ops) -> bool {
+    // SAFETY: The caller says so.
+    let header = unsafe { table.as_ref() };
+    header.is_some_and(|header| {
+        let operations = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>());
+        operations.is_some_and(|size| size % size_of::<usize>() == 0) && !header.chain.is_null()
+    })
+}
+
+/// # Safety
+///
+/// `D2D_OPS_INIT()` has initialized the table, which lives for `'a`.
+unsafe fn expected<'a>(table: *const abi::d2d_ops) -> Expected<'a> {
+    // SAFETY: As the caller says.
+    let header = unsafe { &*table };
+    let operations = (header.size as usize - size_of::<abi::d2d_ops>()) / size_of::<usize>();
+    let hashes = usize::from(header.minor) + 1 + operations;
+    Expected {
+        name: "peer",
+        size: header.size as usize,
+        major: header.major,
+        minor: header.minor,
+        build: header.build,
+        // SAFETY: `D2D_OPS_INIT()` has checked that the chain has as many hashes.
+        chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
+    }
+}
+
+/// A checked copy of a peer's endpoint.
+struct PeerTable {
+    /// The owner's header of the table, and the operations or 0.
+    words: KVec<usize>,
+    this: *mut c_void,
+}
+
+// SAFETY: `this` is only passed to the operations of the side from which it came. By the contract
+// of `struct d2d_endpoint` they may be called in any context.
+unsafe impl Send for PeerTable {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for PeerTable {}
+
+/// A context and the owner's side of it.
+struct CSeat {
+    owner: &'static CStr,
+    context: Context<()>,
+    peer: Pin<KBox<Rundown<PeerTable>>>,
+    /// The memory of the context, which `context` refers to.
+    block: Lent,
+}
+
+impl Drop for CSeat {
+    fn drop(&mut self) {
+        trace_end(self.owner, &self.context, &self.block);
+    }
+}
+
+/// All contexts of an owner in C.
+pub(crate) struct CSeats {
+    name: &'static CStr,
+    description: Description,
+    sizes: Sizes,
+    seats: KVec<CSeat>,
+}
+
+impl CSeats {
+    /// Allocates the contexts. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    fn new(
+        name: &'static CStr,
+        module: *mut bindings::module,
+        description: Description,
+        sizes: Sizes,
+        config: &Config,
+    ) -> Result<Arc<Self>> {
+        let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
+        for id in 0..config.contexts {
+            let block = Block::new(name, module, id, config, sizes)?;
+            let raw = NonNull::new(block.as_raw()).ok_or(ENOMEM)?;
+            // SAFETY: The block was made with these sizes. As in `contexts`, it lives as long as the
+            // seat and any driver that uses the context.
+            let context = unsafe { Context::from_raw(raw, sizes) };
+            // SAFETY: No other thread knows of the context yet.
+            unsafe {
+                (*raw.as_ptr()).owner = abi::d2d_endpoint {
+                    ops: description.0.ops,
+                    self_: raw.as_ptr().cast(),
+                }
+            };
+            if let Some(prepare) = description.0.prepare {
+                // SAFETY: By the contract of `struct d2d_owner` it may be called with these.
+                unsafe { prepare(description.0.self_, raw.as_ptr()) };
+            }
+            let seat = CSeat {
+                owner: name,
+                context,
+                peer: KBox::pin_init(Rundown::new(), GFP_KERNEL)?,
+                block: Lent::new(block),
+            };
+            seats.push(seat, GFP_KERNEL)?;
+        }
+        let seats = Self {
+            name,
+            description,
+            sizes,
+            seats,
+        };
+        Ok(Arc::new(seats, GFP_KERNEL)?)
+    }
+
+    /// Calls one of the routines that tell the owner of a peer, if it has it.
+    fn tell(
+        &self,
+        index: usize,
+        routine: Option<unsafe extern "C" fn(*mut c_void, *mut abi::d2d_context)>,
+    ) {
+        if let Some(routine) = routine {
+            // SAFETY: By the contract of `struct d2d_owner` it may be called with these, in the
+            // execution context in which the server calls it.
+            unsafe { routine(self.description.0.self_, self.as_raw(index)) };
+        }
+    }
+}
+
+impl ContextTable for CSeats {
+    fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    fn as_raw(&self, index: usize) -> *mut abi::d2d_context {
+        self.seats[index].context.as_raw()
+    }
+
+    fn clear_peer_data(&self, index: usize) {
+        // SAFETY: The contexts were made with these sizes.
+        unsafe { self.seats[index].context.zero_peer_data(self.sizes) };
+    }
+
+    unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
+        let seat = &self.seats[index];
+        // SAFETY: The caller promises that the driver has filled in the endpoint. Nobody writes it
+        // until the driver is detached.
+        let endpoint = unsafe { (*seat.context.as_raw()).peer };
+        let expected = self.description.expected();
+        let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
+            .map_err(|error| report_memory(self.name, error.into()))?;
+        // SAFETY: The words have the size of the table. By the contract of `struct d2d_context`, the
+        // endpoint is that of a peer in `module`.
+        unsafe { expected.copy_operations(self.name, &endpoint, module, words.as_mut_ptr())? };
+        // SAFETY: The words have room for the header, with which every table begins, and their
+        // alignment is that of the header. The owner's table is valid.
+        unsafe {
+            words
+                .as_mut_ptr()
+                .cast::<abi::d2d_ops>()
+                .write(*self.description.0.peer_ops)
+        };
+        let this = endpoint.self_;
+        seat.peer.open(PeerTable { words, this })
+    }
+
+    unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
+        let seat = &self.seats[index];
+        seat.peer.close_ending_waits(end_waits);
+        seat.context.remove_peer_doorbell();
+    }
+
+    fn attached(&self, index: usize) {
+        self.tell(index, self.description.0.attached);
+    }
+
+    fn detached(&self, index: usize) {
+        self.tell(index, self.description.0.detached);
+    }
+
+    fn keep(&self, index: usize) {
+        self.seats[index].block.keep();
+    }
+
+    fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2] {
+        let context = &self.seats[index].context;
+        [
+            ("to_peer", context.to_peer()),
+            ("to_owner", context.to_owner()),
+        ]
+    }
+
+    fn version(&self) -> Version {
+        // SAFETY: By the contract of `struct d2d_owner`, `D2D_OPS_INIT()` has initialized the table.
+        let ours = unsafe { expected(self.description.0.ops) };
+        Version {
+            major: ours.major,
+            minor: ours.minor,
+            fingerprint: *ours.chain.last().unwrap_or(&0),
+        }
+    }
+
+    fn while_attached(&self, index: usize, f: &mut dyn FnMut()) {
+        if let Some(_inside) = self.seats[index].peer.enter() {
+            f();
+        }
+    }
+
+    fn peer_srcu(&self, index: usize) -> *mut c_void {
+        self.seats[index].peer.srcu()
+    }
+}
+
+/// The driver of an owner in C. [`OWNER`] points to it while it exists.
+pub(crate) struct COwner {
+    seats: Arc<CSeats>,
+    server: Arc<Server>,
+}
+
+impl COwner {
+    /// Makes the contexts, a server of them, and the owner's driver. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_owner_start`.
+    ///
+    /// # Safety
+    ///
+    /// `owner` is null or as `d2d_owner.h` says. The caller calls [`Server::strike_off`] before the
+    /// code of the module goes away. No other `COwner` exists.
+    pub(crate) unsafe fn new(
+        name: &'static CStr,
+        module: *mut bindings::module,
+        owner: *const abi::d2d_owner,
+        make_file: MakeFile,
+    ) -> Result<Arc<Self>> {
+        // SAFETY: The caller says so.
+        let description = unsafe { Description::copy(name, owner)? };
+        let config = description.config(name)?;
+        let stated = &description.0;
+        let sizes = Sizes::stated(
+            name,
+            stated.owner_size,
+            stated.peer_size,
+            stated.shared_size,
+        )?;
+        config.check_memory(sizes)?;
+        if config.hot_lines {
+            crate::trace::print_hot_steps();
+        }
+        let seats = CSeats::new(name, module, description, sizes, &config)?;
+        // SAFETY: The caller calls `strike_off`.
+        let server = unsafe { Server::new(name, config, seats.clone(), make_file)? };
+        let this = Arc::new(Self { seats, server }, GFP_KERNEL)?;
+        OWNER.store(Arc::as_ptr(&this).cast_mut(), Release);
+        Ok(this)
+    }
+
+    fn description(&self) -> &abi::d2d_owner {
+        &self.seats.description.0
+    }
+}
+
+impl Drop for COwner {
+    fn drop(&mut self) {
+        OWNER.store(core::ptr::null_mut(), Release);
+    }
+}
+
+impl Side for COwner {
+    fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver {
+        let owner = this.description();
+        // Without the routine, the server refuses sends that want one. Only a handshake whose completion
+        // the owner learns by a routine wants one of its own.
+        let wants_routine = owner.completed.is_some() || owner.completion == abi::D2D_LEARN_ROUTINE;
+        abi::d2d_driver {
+            dispatch: owner.dispatch,
+            returned: owner.returned,
+            completed: wants_routine.then_some(completed),
+            cancelled: owner.cancelled,
+            flags: owner.flags,
+            ..object_without_routines(this.server.name(), module, owner.self_)
+        }
+    }
+
+    fn leaving(&self) {}
+}
+
+/// The completion routine of an owner in C: ends a handshake, and passes any other request on.
+///
+/// # Safety
+///
+/// It is the `completed` of the driver object of [`OWNER`], which the server calls as `d2d.h` says.
+unsafe extern "C" fn completed(
+    this: *mut c_void,
+    request: abi::d2d_handle,
+    result: *const abi::d2d_result,
+) -> c_int {
+    // SAFETY: The owner's driver is registered, so it exists.
+    let owner = unsafe { &*OWNER.load(Acquire) };
+    // SAFETY: The server says that the result is valid for reads.
+    let value = unsafe { *result };
+    // SAFETY: The request has come back, and nothing else uses the handle.
+    let completed = unsafe { Completed::from_raw(request, value) };
+    let Some(completed) = owner.server.completed_handshake(completed) else {
+        return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;
+    };
+    // The routine says whether the request is freed.
+    core::mem::forget(completed);
+    match owner.description().completed {
+        // SAFETY: The server calls it as `d2d.h` says.
+        Some(routine) => unsafe { routine(this, request, result) },
+        None => 0,
+    }
+}
+
+/// Enters the peer of a context; see `d2d_peer_enter`. Any context but NMI.
+///
+/// # Safety
+///
+/// As `d2d_owner.h` says: the owner exists, `context` is one of its contexts, and `peer` is valid for
+/// writes.
+#[inline]
+pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int {
+    // SAFETY: The caller says so.
+    let seat = unsafe { seat(context) };
+    let Some(entered) = seat.and_then(|seat| seat.peer.enter()) else {
+        return ESHUTDOWN.to_errno();
+    };
+    let (table, inside) = entered.into_raw();
+    let value = abi::d2d_peer {
+        ops: table.words.as_ptr().cast(),
+        self_: table.this,
+        inside,
+    };
+    // SAFETY: The caller says that it is valid for writes.
+    unsafe { peer.write(value) };
+    0
+}
+
+/// Leaves the peer of a context; see `d2d_peer_exit`. Any context but NMI.
+///
+/// # Safety
+///
+/// As `d2d_owner.h` says: the calling thread has entered the peer of `context`, and has got `peer`.
+#[inline]
+pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
+    // SAFETY: The caller says so.
+    if let Some(seat) = unsafe { seat(context) } {
+        // SAFETY: The caller has got it by `enter`, which took it from this rundown.
+        unsafe { seat.peer.leave((*peer).inside) };
+    }
+}
+
+/// Finds the peer of a context as a target of requests; see `d2d_peer_lookup`. Any context.
+///
+/// # Safety
+///
+/// As `d2d_owner.h` says: the owner exists, `context` is one of its contexts, and `peer` is valid for
+/// writes.
+pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int {
+    // SAFETY: The caller says that the owner exists.
+    let owner = unsafe { OWNER.load(Acquire).as_ref() };
+    // SAFETY: The caller says that it is a context of the owner; the field never changes.
+    let id = unsafe { (*context).id } as usize;
+    match owner.and_then(|owner| owner.server.registry().holder(id)) {
+        Some((target, _)) => {
+            // SAFETY: The caller says that it is valid for writes.
+            unsafe { peer.write(target) };
+            0
+        }
+        None => ESHUTDOWN.to_errno(),
+    }
+}
+
+/// Finds the seat of a context.
+///
+/// # Safety
+///
+/// The owner exists for `'a`, and `context` is one of its contexts.
+#[inline]
+unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<&'a CSeat> {
+    // SAFETY: The owner exists for `'a`.
+    let owner = unsafe { OWNER.load(Acquire).as_ref() }?;
+    // SAFETY: The context lives as long as the owner; the field never changes.
+    let id = unsafe { (*context).id };
+    let seat = owner.seats.seats.get(id as usize);
+    seat.filter(|seat| seat.context.as_raw() == context)
+}
+
+/// The module `M` of an owner in C: whether the owner is started.
+///
+/// # Invariants
+///
+/// `parts` is null or came from [`KBox::into_raw`].
+pub struct CModule<M: ModuleMetadata> {
+    exports: &'static Exports,
+    parts: Atomic<*mut CParts<M>>,
+}
+
+// SAFETY: The parts are made by one thread and dropped by one, like the value of a module in Rust.
+unsafe impl<M: ModuleMetadata> Sync for CModule<M> {}
+
+impl<M: ModuleMetadata> CModule<M> {
+    /// Makes an owner that is not started.
+    pub const fn new(exports: &'static Exports) -> Self {
+        // INVARIANT: `parts` is null.
+        Self {
+            exports,
+            parts: Atomic::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// `d2d_owner_start`. `functions` is how many functions the owner's table has. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// As `d2d_owner.h` says.
+    pub unsafe fn start(
+        &self,
+        functions: usize,
+        owner: *const abi::d2d_owner,
+        handle: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit.
+        match unsafe { self.exports.c_parts(functions, owner, handle) } {
+            Ok(parts) => {
+                // INVARIANT: It comes from `into_raw`. The owner starts once, so it was null.
+                self.parts.store(KBox::into_raw(parts), Release);
+                0
+            }
+            Err(error) => error.to_errno(),
+        }
+    }
+
+    /// `d2d_owner_stop`. May sleep.
+    pub fn stop(&self) {
+        if !self.exports.may_stop::<M>() {
+            return;
+        }
+        let parts = self.parts.xchg(core::ptr::null_mut(), Full);
+        if parts.is_null() {
+            self.exports.refuse_stop();
+            return;
+        }
+        // SAFETY: By the type invariants it came from `into_raw`, and no other thread has taken it.
+        drop(unsafe { KBox::from_raw(parts) });
+    }
+}
