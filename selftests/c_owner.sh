@@ -41,12 +41,6 @@ both_exercise()
 	all_succeed $pids
 }
 
-# write_to FILE TEXT - writes to a file; the errno goes to $NOTES
-write_to()
-{
-	./one_call write "$@" 2>"$NOTES"
-}
-
 # refusals_are REASON... - whether these were refused since the last marker, and nothing else
 refusals_are()
 {
