@@ -85,7 +85,7 @@ pub(super) struct Handlers {
     list: KVec<Handler>,
     /// The serial of the next handler.
     next_serial: u64,
-    /// That of the handler which was removed or replaced last.
+    /// The grace period of the handler that was removed or replaced last.
     removed: Option<GracePeriod>,
 }
 

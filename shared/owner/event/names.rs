@@ -14,16 +14,14 @@ use super::{
     name::Name,
     wait::{
         Block,
+        Closed,
         Manner, //
     },
     Dispatcher,
     Event,
     Kind, //
 };
-use crate::{
-    grace_period::GracePeriod,
-    registry::Refusal, //
-};
+use crate::registry::Refusal;
 use d2d::{
     abi::{
         self,
@@ -197,21 +195,21 @@ impl Events {
     /// `ESTALE` for the handle.
     pub(crate) fn close(&self, handle: d2d_handle) -> Result {
         let closed = self.close_locked(&mut self.names.lock(), handle);
-        if let Some(removal) = closed.ok_or_else(|| self.stale(handle))? {
+        let closed = closed.ok_or_else(|| self.stale(handle))?;
+        if let Some(removal) = closed.after_removal {
             removal.wait();
         }
         Ok(())
     }
 
     /// As [`Events::close`], without waiting for handlers. The caller has locked the mutex. Returns
-    /// `None` if the handle is stale, else the grace period after which no handler of the handle runs,
-    /// if there was one.
-    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<Option<GracePeriod>> {
+    /// `None` if the handle is stale.
+    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<Closed> {
         let closed = self.dispatcher.close(handle)?;
         if closed.is_last && names.tree.remove(&closed.name).is_some() {
             names.count -= 1;
         }
-        Some(closed.after_removal)
+        Some(closed)
     }
 
     /// Ends the waits that were begun with the handles of a driver that has begun to leave, removes its
