@@ -13,8 +13,8 @@
  *   IoCreateDeviceSecure       on Windows, a library of the WDK has it; here it ignores the
  *                              security, as Wine does not check who opens a device
  *   IoGetDeviceObjectPointer   Wine has a stub that finds nothing and returns success; here it
- *                              finds the driver object of the same name and returns its first
- *                              device
+ *                              finds the driver object of the same name and returns the device
+ *                              that this driver created last
  *   ExEventObjectType          mingw-w64 declares it with one pointer too many
  *   ReadAcquire, WriteRelease, ReadPointerAcquire, ALIGN_UP_BY, DLL_INITIALIZE, DLL_UNLOAD,
  *   _Dispatch_type_, _Printf_format_string_
@@ -83,9 +83,9 @@ CompatAllocatePool2(ULONGLONG Flags, SIZE_T Size, ULONG Tag)
 
 /*
  * Rundown protection. While Count is even, it is twice the number of threads inside. When it
- * is odd, no thread can enter any more, and the other bits are the address of the
- * COMPAT_RUNDOWN_WAIT of the thread that waits or has waited; they are 0 once the rundown is
- * completed.
+ * is odd, no thread can enter any more. The other bits are then 0 if the rundown is completed
+ * (ExRundownCompleted); otherwise they are the address of the COMPAT_RUNDOWN_WAIT of the thread
+ * that waits, or has waited, for the threads inside.
  */
 typedef struct _COMPAT_RUNDOWN_WAIT {
     volatile LONG64 Inside;
@@ -106,7 +106,7 @@ CompatInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
 }
 #define ExInitializeRundownProtection   CompatInitializeRundownProtection
 
-/* A driver that has not called ExRundownCompleted before ends here. */
+/* Ends a driver that has not called ExRundownCompleted before. */
 static inline VOID
 CompatReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
@@ -215,8 +215,9 @@ NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING Name, ULONG A
                                                    PVOID ParseContext, PVOID *Object);
 
 /*
- * Finds the device \Device\NAME of the driver \Driver\NAME. *FileObject is in
- * fact the driver object, and good only for ObDereferenceObject.
+ * For the name \Device\NAME, returns the device that the driver \Driver\NAME created last: one of
+ * another name if the driver has several. *FileObject is in fact the driver object, and good only
+ * for ObDereferenceObject.
  */
 static inline NTSTATUS
 CompatGetDeviceObjectPointer(PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAccess,

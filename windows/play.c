@@ -3,11 +3,17 @@
  * Plays the demonstration, as qemu/guest/run.sh does on Linux: loads both drivers as
  * services, lets each exercise the other, and unloads them, in the order of the trace's spec.
  *
- * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...], where DIR, an absolute path, has
- * the drivers. A STEP is +NAME (load NAME.sys), -NAME (unload it), NAME=NUMBER (send its device
- * this number) or NAME!NUMBER (the same; it must fail). NAME?NUMBER sends it a number by a call
- * that must stay pending, and these end the last such call: NAME:done waits for it, NAME:cancel
- * cancels it, NAME:close closes its handle. Without steps, the program plays the demonstration.
+ * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...]
+ *
+ * DIR, an absolute path, has the drivers. Without steps, play.exe plays the demonstration. Steps:
+ *   +NAME         load NAME.sys
+ *   -NAME         unload it
+ *   NAME=NUMBER   send its device this number
+ *   NAME!NUMBER   the same; it must fail
+ *   NAME?NUMBER   the same, by a call that must stay pending
+ *   NAME:done     wait until the call that was begun last is completed
+ *   NAME:cancel   cancel that call
+ *   NAME:close    close the handle of that call
  */
 #include <windows.h>
 #include <winioctl.h>

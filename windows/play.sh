@@ -23,7 +23,7 @@ end_session() {
 trap 'end_session; rm -rf "$home"' EXIT
 
 # Services inherit standard error and WINEDEBUG from the process that starts the session, here wine. So
-# DbgPrint writes to the log, and of Wine's other messages none does.
+# the log has what DbgPrint prints, and none of Wine's other messages.
 rc=0
 WINEDEBUG=-all,warn+debugstr timeout --kill-after=5 "$limit" \
 	wine "$build/play.exe" "Z:${build//\//\\}" "$@" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The alarm leaves requests pending, and completes each at its time, in the DPC of a timer that
- * runs only while a request is pending. It does the same with the calls of user mode, which has a
- * device of its own. It is loaded before the sleeper.
+ * The alarm leaves requests of the sleeper pending, and completes each at its time, in the DPC of a
+ * timer that is set for the request that is due first. It does the same with calls of user mode,
+ * for which it has a second device. It is loaded before the sleeper.
  */
 #include <initguid.h>
 #include "alarm_pair.h"
@@ -43,7 +43,7 @@ static const GUID CallsDeviceClass = {
 
 /* A request or a call that is pending. */
 typedef struct _RING {
-    LIST_ENTRY Node;            /* in Alarm.Waiting; empty once the request was taken */
+    LIST_ENTRY Node;            /* in Alarm.Waiting; alone in its list once Take removed it */
     PIRP Irp;
     LONGLONG Due;               /* in units of 100 ns */
 } RING, *PRING;
@@ -106,8 +106,8 @@ Arm(VOID)
 }
 
 /*
- * Removes a request that is due, or a call by this file, unless it was cancelled. Returns NULL if
- * there is none.
+ * Removes the first request or call that is due at Time, or came by File (unless that is NULL), and
+ * was not cancelled. Returns NULL if there is none.
  */
 static PRING
 Take(LONGLONG Time, PFILE_OBJECT File)
@@ -126,7 +126,7 @@ Take(LONGLONG Time, PFILE_OBJECT File)
             (File == NULL || IoGetCurrentIrpStackLocation(ring->Irp)->FileObject != File)) {
             continue;
         }
-        /* If CancelRing waits for the lock, it removes the node once more: let it. */
+        /* CancelRing may wait for the lock. Then it removes the node again, which does no harm. */
         RemoveEntryList(&ring->Node);
         InitializeListHead(&ring->Node);
         if (IoSetCancelRoutine(ring->Irp, NULL) != NULL) {
@@ -249,7 +249,7 @@ DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return CheckAndPend(Irp, IOCTL_ALARM_RING);
 }
 
-/* CancelIo, and the end of the calling thread, make the I/O manager call CancelRing. */
+/* Pends a call. If its thread calls CancelIo or ends, the I/O manager calls CancelRing. */
 _Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
@@ -259,8 +259,9 @@ DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 }
 
 /*
- * User mode has closed the last handle of a file: its calls are cancelled. Wine calls this for
- * IRP_MJ_CLOSE instead, when Windows finds nothing left to cancel.
+ * Cancels the calls of a file whose last handle user mode has closed. Windows calls this for
+ * IRP_MJ_CLEANUP, and then for IRP_MJ_CLOSE, when no call is left. Wine calls it for IRP_MJ_CLOSE
+ * only.
  */
 _Use_decl_annotations_
 static NTSTATUS NTAPI

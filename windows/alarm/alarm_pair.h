@@ -14,7 +14,8 @@
 
 /*
  * From the sleeper. Stays pending for a number of milliseconds, 1 to ALARM_LONGEST. Input is this
- * number, a ULONG; output is a ULONGLONG: how many requests and calls the alarm has completed before.
+ * number, a ULONG. Output is a ULONGLONG: how many requests and calls were completed at their time
+ * before this one.
  */
 #define IOCTL_ALARM_RING \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)

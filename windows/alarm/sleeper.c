@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The sleeper. When user mode asks it to sleep, it sends the alarm a request, and waits for it with
- * a limit.
+ * The sleeper. When user mode asks it to sleep, it sends the alarm a request, and waits until the
+ * request is completed, or cancels it after a limit.
  */
 #include <initguid.h>
 #include "alarm_pair.h"

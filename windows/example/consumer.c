@@ -26,12 +26,12 @@ static const GUID DeviceClass = {
     0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xc3 }
 };
 
-/* Limit of a wait for samples, in units of 100 ns, relative. */
+/* Longest wait for the next samples, in units of 100 ns, relative. */
 #define PATIENCE    (-2000LL * 10000)
 
 static struct {
     PDEVICE_OBJECT Device;
-    PSENSOR_BLOCK Block;        /* while the sensor is there */
+    PSENSOR_BLOCK Block;        /* the sensor's; NULL if the sensor is not loaded */
     EX_RUNDOWN_REF Rundown;     /* held while the block is used */
     FAST_MUTEX Collecting;
 } Consumer;
@@ -104,7 +104,7 @@ Complete(PIRP Irp, NTSTATUS Status)
     return Status;
 }
 
-/* Waits until no thread uses the block. From then on none can, until there is another block. */
+/* Waits until no thread uses the block. After that none can, until there is another block. */
 static VOID
 RunDown(VOID)
 {

@@ -103,8 +103,8 @@ Tick(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 }
 
 /*
- * Sends the consumer a request that carries the block. The I/O manager completes it in this thread,
- * so APCs must be enabled, as they are in DriverEntry and DriverUnload. IRQL = PASSIVE_LEVEL.
+ * Sends the consumer a request that carries the block. The I/O manager completes it by an APC of
+ * this thread; in DriverEntry and DriverUnload APCs are enabled. IRQL = PASSIVE_LEVEL.
  */
 static NTSTATUS
 Send(ULONG Code)

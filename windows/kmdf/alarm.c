@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The alarm, a KMDF function driver. It leaves requests pending, and completes each at its time, in
- * the DPC of a timer that runs only while a request is pending.
+ * the DPC of a timer that is set for the request that is due first.
  *
  * Not built here: no KMDF headers are packaged for the compiler of this project. The port,
  * examples/alarm/alarm.rs, is built and run.
@@ -54,7 +54,7 @@ Arm(PALARM Alarm)
     }
 }
 
-/* Removes a request that is due at this time and was not cancelled. Returns NULL if there is none. */
+/* Removes a request that is due at Now and was not cancelled. Returns NULL if there is none. */
 static WDFREQUEST
 TakeDue(PALARM Alarm, ULONGLONG Now)
 {
@@ -70,7 +70,7 @@ TakeDue(PALARM Alarm, ULONGLONG Now)
         if (ring->Due > Now) {
             continue;
         }
-        /* If EvtRequestCancel waits for the lock, it removes the node once more: let it. */
+        /* EvtRequestCancel may wait for the lock. Then it removes the node again: no harm. */
         RemoveEntryList(&ring->Node);
         InitializeListHead(&ring->Node);
         if (WdfRequestUnmarkCancelable(ring->Request) != STATUS_CANCELLED) {

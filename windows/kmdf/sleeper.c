@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The sleeper, a KMDF filter above the alarm. When user mode asks it to sleep, it sends the alarm a
- * request, and waits for it with a limit.
+ * request, and waits until the request is completed, or cancels it after a limit.
  *
  * Not built here: no KMDF headers are packaged for the compiler of this project. The port,
  * examples/alarm/sleeper.rs, is built and run.

@@ -231,7 +231,7 @@ Attached(PD2D_CONTEXT Context)
     }
 }
 
-/* Puts items that wait for the next driver that gets the context. */
+/* Puts two items, which the next driver that gets the context will take. */
 _Use_decl_annotations_
 static VOID
 Detached(PD2D_CONTEXT Context)
@@ -387,7 +387,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    /* User mode cannot open it before the I/O manager has cleared DO_DEVICE_INITIALIZING. */
+    /* User mode cannot open the device until the I/O manager clears DO_DEVICE_INITIALIZING. */
     status = D2dPairCreateDevice(DriverObject, MODULE_A_DEVICE, MODULE_A_LINK, &DeviceClass,
                                  &Device);
     if (!NT_SUCCESS(status)) {

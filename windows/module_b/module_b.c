@@ -60,7 +60,7 @@ static D2D_DEMO_EVENTS Events;
 static PD2D_CONTEXT Context;
 static EX_RUNDOWN_REF Rundown;
 
-/* Whether a work item completes the handshake; and the item of the one handshake at a time. */
+/* 1 if a work item completes the handshake; and that item. There is one handshake at a time. */
 static ULONG Deferred;
 static PIO_WORKITEM ShareItem;
 
@@ -307,7 +307,7 @@ PendShare(PIRP Irp)
         return D2dRequestComplete(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     }
     D2dTrace("pend", "code=0x%08x", IOCTL_D2D_SHARE_CONTEXT);
-    /* Marks the request before the work item can complete it. */
+    /* Mark the request before the work item can complete it. */
     IoMarkIrpPending(Irp);
     IoQueueWorkItem(ShareItem, AcceptShareLater, DelayedWorkQueue, Irp);
     return STATUS_PENDING;
@@ -349,7 +349,7 @@ DispatchDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return D2dPairControl(Irp, Exercise);
 }
 
-/* Waits until no thread uses the context. From then on none can, until B has adopted one. */
+/* Waits until no thread uses the context. After that none can, until B adopts a context again. */
 static VOID
 RunDown(VOID)
 {
@@ -358,7 +358,7 @@ RunDown(VOID)
     Context = NULL;
 }
 
-/* A calls this when it is unloaded. It frees the context after that. */
+/* A's DriverUnload calls this, and frees the context afterwards. */
 _Use_decl_annotations_
 static VOID NTAPI
 TakeBack(VOID)
@@ -382,8 +382,8 @@ Leave(VOID)
 }
 
 /*
- * The I/O manager calls this when nobody has the device open any more. A has no file object of
- * it, and may be inside B until Leave has returned.
+ * The I/O manager calls this when nobody has the device open any more. A does not open the device,
+ * so threads of A may be inside B until Leave has returned.
  */
 _Use_decl_annotations_
 static VOID NTAPI
@@ -432,7 +432,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    /* User mode cannot open it before the I/O manager has cleared DO_DEVICE_INITIALIZING. */
+    /* User mode cannot open the device until the I/O manager clears DO_DEVICE_INITIALIZING. */
     status = D2dPairCreateDevice(DriverObject, MODULE_B_DEVICE, MODULE_B_LINK, &DeviceClass,
                                  &Device);
     if (!NT_SUCCESS(status)) {

@@ -43,8 +43,8 @@ D2dPacketInitialize(PD2D_PACKET Packet, PDEVICE_OBJECT Sender, const D2D_TARGET 
 }
 
 /*
- * Sends an internal device control request. Packet->Buffer has input and output
- * (METHOD_BUFFERED). Returns what IoCallDriver returns: STATUS_PENDING, or the status of the
+ * Sends an internal device control request. The packet must be idle. Packet->Buffer has input and
+ * output (METHOD_BUFFERED). Returns what IoCallDriver returns: STATUS_PENDING, or the status of the
  * completion. If this function fails before it has sent the request, it returns
  * STATUS_INVALID_BUFFER_SIZE or STATUS_INSUFFICIENT_RESOURCES.
  */
@@ -71,8 +71,9 @@ D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VO
     stack->Parameters.DeviceIoControl.InputBufferLength = InputLength;
     stack->Parameters.DeviceIoControl.OutputBufferLength = OutputLength;
     /*
-     * The Ex form, as this is no PnP driver: the I/O manager keeps the driver loaded until the
-     * routine has returned. After it, the request has to be sent.
+     * IoSetCompletionRoutineEx keeps the driver loaded until the routine has returned; for a driver
+     * without PnP nothing else does. It allocates memory that only the completion frees, so from
+     * here on the request must be sent.
      */
     status = IoSetCompletionRoutineEx(Packet->Sender, Packet->Irp, PacketCompleted, Packet, TRUE,
                                       TRUE, TRUE);

@@ -34,7 +34,10 @@ D2dQueueInitialize(PD2D_QUEUE Queue, ULONG Capacity, ULONG ItemSize, PVOID Stora
     }
 }
 
-/* Puts as many payloads as there is room for, all under one lock. Returns their number. */
+/*
+ * Takes the lock once, and puts as many payloads as there is room for. Returns their number. The
+ * payloads are non-paged, as they are read at DISPATCH_LEVEL.
+ */
 static ULONG
 PutUnderLock(PD2D_QUEUE Queue, ULONG Kind, const UCHAR *Payloads, ULONG Length, ULONG Count)
 {
@@ -100,7 +103,7 @@ D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max)
     return count;
 }
 
-/* Returns items that were taken to the free list. */
+/* Puts items that D2dQueueTake has returned back on the free list. */
 _Use_decl_annotations_
 VOID
 D2dQueueRelease(PD2D_QUEUE Queue, PLIST_ENTRY Taken)

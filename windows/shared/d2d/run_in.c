@@ -55,12 +55,15 @@ QueueWorker(PDEVICE_OBJECT DeviceObject, PRUN_IN Run)
     }
     IoQueueWorkItem(item, RunInWorker, DelayedWorkQueue, Run);
     KeWaitForSingleObject(&Run->Done, Executive, KernelMode, FALSE, NULL);
-    /* The I/O manager took the item off its queue before it ran it. */
+    /* Allowed while RunInWorker returns: the I/O manager does not use the item after calling it. */
     IoFreeWorkItem(item);
     return Run->Status;
 }
 
-/* Sets a timer that is due at once, which queues the DPC (see README.md for why). */
+/*
+ * Sets a timer that is due at once, which queues the DPC. KeInsertQueueDpc would do, but does
+ * nothing under Wine.
+ */
 static NTSTATUS
 QueueDpc(PRUN_IN Run)
 {
@@ -72,7 +75,7 @@ QueueDpc(PRUN_IN Run)
     KeWaitForSingleObject(&Run->Done, Executive, KernelMode, FALSE, NULL);
     KeWaitForSingleObject(&Run->Timer, Executive, KernelMode, FALSE, NULL);
     KeCancelTimer(&Run->Timer);
-    /* RunInDpc has set Done, but may not have returned; its code must not be unloaded before. */
+    /* RunInDpc has set Done, but may not have returned: until then, its code must stay loaded. */
     KeFlushQueuedDpcs();
     return Run->Status;
 }

@@ -27,8 +27,8 @@
 #define D2D_DATA_SIZE           65536
 
 /*
- * "Here is a context": UserBuffer points to a D2D_CONTEXT. METHOD_NEITHER:
- * only then does the I/O manager pass the pointer on without touching the memory.
+ * The request with which the owner sends a context: UserBuffer points to a D2D_CONTEXT.
+ * METHOD_NEITHER says that nobody copies, locks or checks the memory behind this pointer.
  */
 #define IOCTL_D2D_SHARE_CONTEXT \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_NEITHER, FILE_ANY_ACCESS)
@@ -120,7 +120,10 @@ typedef struct _D2D_CONTEXT {
     D2D_DATA Data;
 } D2D_CONTEXT, *PD2D_CONTEXT;
 
-/* A hash of the layout (FNV-1a): builds that lay out the context in different ways differ in it. */
+/*
+ * A hash (FNV-1a, over numbers) of the sizes and offsets below. Builds in which one of these
+ * differs refuse each other's objects.
+ */
 #define D2D_MIX(hash, value)    (((hash) ^ (ULONG)(value)) * 0x01000193u)
 #define D2D_AT(hash, type, field)   D2D_MIX(hash, FIELD_OFFSET(type, field))
 #define D2D_LAYOUT \
@@ -130,8 +133,9 @@ typedef struct _D2D_CONTEXT {
     D2D_QUEUE, Put), D2D_ITEM, Payload)
 
 /*
- * The owner calls this when it is unloaded. It returns when the driver does not use the context, or
- * the owner's device, any more.
+ * The owner calls this function of the driver in its own DriverUnload, in which the driver must not
+ * call the functions below. The function returns when no thread of the driver uses the context or
+ * the owner's device any more.
  */
 _IRQL_requires_(PASSIVE_LEVEL)
 typedef VOID NTAPI D2D_TAKE_BACK(VOID);
@@ -163,7 +167,9 @@ D2dOwnerTrace(_In_z_ PCSTR Driver, _In_z_ PCSTR Step, _In_z_ _Printf_format_stri
  * Registers a driver. The owner then sends it the context (IOCTL_D2D_SHARE_CONTEXT). The handshake
  * is over when this returns. If it fails, the driver is not registered. Returns
  * STATUS_DEVICE_NOT_READY (the owner's DriverEntry has not returned, or its DriverUnload has run),
- * STATUS_REVISION_MISMATCH, STATUS_DEVICE_BUSY (another driver holds the context), or the status
+ * STATUS_DEVICE_BUSY (another driver holds the context), STATUS_REVISION_MISMATCH,
+ * STATUS_INFO_LENGTH_MISMATCH or STATUS_INVALID_PARAMETER (the D2D_DRIVER, or the ops that the
+ * driver filled in, are not what the owner needs), STATUS_INSUFFICIENT_RESOURCES, or the status
  * with which the driver completed the request.
  */
 _IRQL_requires_(PASSIVE_LEVEL)
@@ -173,8 +179,9 @@ D2dOwnerRegister(_In_ const D2D_DRIVER *Driver);
 
 /*
  * Unregisters a driver. When this returns, the owner has left the driver's operations and dispatch
- * routines, and will not enter them again. Do not call this from inside one of them. Returns
- * STATUS_NOT_FOUND if the driver does not hold the context: the owner has taken it back.
+ * routines, and will not enter them again. Do not call this from inside one of them, nor from
+ * TakeBack. Returns STATUS_NOT_FOUND if the driver does not hold the context: the owner has taken
+ * it back. Checks the D2D_DRIVER as D2dOwnerRegister does.
  */
 _IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What user mode can ask of a driver of the pair; for both modes. */
+/* What user mode can ask of a driver of the pair. Drivers and programs include this file. */
 #ifndef D2D_CONTROL_H
 #define D2D_CONTROL_H
 

@@ -60,10 +60,13 @@ _Must_inspect_result_
 NTSTATUS D2dRunIn(_In_ PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, _In_ PD2D_ROUTINE Routine,
                   _In_opt_ PVOID Context);
 
-/* packet.c: a request that its sender allocates once and can send again and again. */
+/*
+ * packet.c: a request that its sender allocates once and can send again and again. D2D_VIA says how
+ * the sender learns of the completion, and so which code prints the step "completion".
+ */
 typedef enum _D2D_VIA {
-    D2dViaReturn,       /* IoCallDriver returns with it completed */
-    D2dViaRoutine       /* the completion routine runs */
+    D2dViaReturn,       /* by the status that IoCallDriver returns */
+    D2dViaRoutine       /* by the completion routine */
 } D2D_VIA;
 
 /* The receiver of requests. */

@@ -23,8 +23,8 @@
 /*
  * Requests that both drivers serve, IRP_MJ_INTERNAL_DEVICE_CONTROL only.
  * ADD: input and output are a ULONGLONG; the output is the input plus 1.
- * PEND: input is a ULONGLONG, the key, and so is the output. Stays pending until COMPLETE
- *      with the same key.
+ * PEND: input is a ULONGLONG, the key. Stays pending until COMPLETE with the same key. Output is
+ *      the Value of that COMPLETE, a ULONGLONG.
  * COMPLETE: input is a D2D_PAIR_COMPLETE. STATUS_NOT_FOUND: there is no PEND with the key.
  * SIGNAL: sets the driver's two events.
  */
@@ -96,7 +96,7 @@ typedef struct _D2D_PAIR_PEER_DATA {
 
 /* Plain data that both drivers share. Each updates it in each round of its exercise. */
 typedef struct _D2D_PAIR_SHARED {
-    ULONGLONG Updates;  /* of either driver */
+    ULONGLONG Updates;  /* ByOwner + ByPeer */
     ULONGLONG ByOwner;
     ULONGLONG ByPeer;
 } D2D_PAIR_SHARED, *PD2D_PAIR_SHARED;
@@ -105,7 +105,7 @@ typedef struct _D2D_PAIR_SHARED {
 _IRQL_requires_max_(DISPATCH_LEVEL)
 ULONG D2dPairTakeAll(_In_ PD2D_CONTEXT Context, _Inout_ PD2D_QUEUE Queue, _In_z_ PCSTR QueueName);
 
-/* demo_events.c: the two named events of a driver, which the driver sets for the other one. */
+/* demo_events.c: the two named events of a driver. The driver sets them, the other one waits. */
 typedef struct _D2D_DEMO_EVENT {
     PKEVENT Event;      /* referenced, or NULL */
     HANDLE Handle;      /* keeps the name */

@@ -4,11 +4,11 @@
  *
  * A peer registers and hands over its device object (D2dOwnerRegister). The owner then sends the
  * context to that device, in an internal device control request. Neither driver opens a device of
- * the other, so neither defers the other's unload, and each makes sure that the other has left it:
- * - A peer that is unloaded unregisters, which waits for the owner's calls into it to return
- *   (rundown protection).
- * - An owner that is unloaded calls the peer's TakeBack, which waits for the peer's uses of the
- *   context to end. The owner's image stays in memory, as the peer imports functions from it.
+ * the other, so neither defers the other's unload, and each waits until the other has left it:
+ * - A peer that is unloaded unregisters: this waits until the owner's calls into the peer have
+ *   returned (rundown protection).
+ * - An owner that is unloaded calls the peer's TakeBack: this waits until no thread of the peer
+ *   uses the context. The owner's image stays in memory, as the peer imports functions from it.
  */
 #include "block.h"
 
@@ -23,10 +23,10 @@ static IO_COMPLETION_ROUTINE ContextCompleted;
 static struct {
     D2D_SERVER_CONFIG Config;
     PD2D_CONTEXT Context;
-    volatile LONG Initialized;      /* 1 once all of this is, and for good */
+    volatile LONG Initialized;      /* 1 once all members are initialized; nothing resets it */
     KMUTEX Mutex;                   /* held while a driver registers or unregisters */
     BOOLEAN Open;                   /* drivers can register. Protected by Mutex */
-    D2D_DRIVER Peer;                /* its device is referenced, or NULL. Protected by Mutex */
+    D2D_DRIVER Peer;                /* DeviceObject: referenced, or NULL for no peer. By Mutex */
     EX_RUNDOWN_REF Rundown;         /* held while the owner is inside the peer */
     KEVENT Completed;               /* the peer has completed the request with the context */
     NTSTATUS Handshake;             /* how the handshake has ended */
@@ -118,8 +118,8 @@ ContextCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 
 /*
  * Builds an internal device control request whose UserBuffer is the context. The owner allocates
- * the IRP itself: one of IoBuildDeviceIoControlRequest belongs to the thread, whose APCs must be
- * enabled, and cannot be freed if it is not sent.
+ * the IRP itself. An IRP of IoBuildDeviceIoControlRequest would belong to the thread: it could not
+ * be freed without being sent, and the I/O manager would complete it by an APC of the thread.
  */
 static NTSTATUS
 BuildRequest(PIRP *Request)
@@ -173,7 +173,7 @@ Share(VOID)
         status = irp->IoStatus.Status;
     }
     IoFreeIrp(irp);
-    /* If the completion routine ends the handshake, it has done so. */
+    /* With D2dCompletionByRoutine, the completion routine has called Conclude already. */
     if (completion == D2dCompletionByWaiting) {
         Conclude("wait", status);
     } else if (completion == D2dCompletionByReturn) {
@@ -236,7 +236,7 @@ CheckDriver(const D2D_DRIVER *Driver)
         Driver->Name[sizeof(Driver->Name) - 1] != 0) {
         return STATUS_INVALID_PARAMETER;
     }
-    /* Windows loads the image of an owner for its importer, but without its DriverEntry. */
+    /* Windows may have loaded the owner's image for a peer, and not called its DriverEntry. */
     return ReadAcquire(&Server.Initialized) ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
 }
 
@@ -295,7 +295,7 @@ D2dServerClose(VOID)
     PAGED_CODE();
     Lock();
     Server.Open = FALSE;
-    /* The peer cannot be unloaded meanwhile, as it would have to unregister before. */
+    /* The peer's image stays meanwhile: its DriverUnload unregisters, which waits for the mutex. */
     if (Server.Peer.DeviceObject != NULL) {
         Server.Peer.TakeBack();
         Detach();

@@ -6,17 +6,17 @@
 #include "d2d_lib.h"
 
 /*
- * Called when a peer attaches or detaches. If the owner learns of the completion by a completion
- * routine, that routine makes the first of these calls.
+ * Called when a peer has attached or detached. With D2dCompletionByRoutine, the completion routine
+ * makes the call for a peer that has attached.
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 typedef VOID D2D_SERVER_CALLBACK(_In_ PD2D_CONTEXT Context);
 
 /* How the owner learns that a peer has completed the request with the context. */
 typedef enum _D2D_COMPLETION {
-    D2dCompletionByReturn,  /* IoCallDriver returns after it; if not, the owner waits */
-    D2dCompletionByRoutine, /* its completion routine, which ends the handshake */
-    D2dCompletionByWaiting, /* the event that its completion routine sets */
+    D2dCompletionByReturn,  /* by the status of IoCallDriver; it waits if that is STATUS_PENDING */
+    D2dCompletionByRoutine, /* by its completion routine, which ends the handshake */
+    D2dCompletionByWaiting, /* it always waits for the event that its completion routine sets */
     D2dCompletionCount
 } D2D_COMPLETION;
 
@@ -50,7 +50,7 @@ VOID D2dServerClose(VOID);
 
 PD2D_CONTEXT D2dServerContext(VOID);
 
-/* While a peer is acquired it does not leave. Returns FALSE if there is none, or it is leaving. */
+/* Keeps the peer from leaving until it is released. FALSE if there is none, or it is leaving. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Must_inspect_result_
 BOOLEAN D2dServerAcquirePeer(_Out_ PD2D_TARGET Target);

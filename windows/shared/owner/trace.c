@@ -14,7 +14,7 @@ typedef struct _PREFIX {
 /* Lines printed so far, by all drivers. */
 static volatile LONG64 Sequence;
 
-/* The time of the first line in milliseconds, which tells loads of the owner apart. */
+/* The time of the first line, in milliseconds. It tells runs apart. */
 static LONG64 Load;
 
 static LONG64

@@ -10,8 +10,8 @@
 #endif
 
 /*
- * Held during a round: two rounds at a time would take each other's events. It is no fast mutex,
- * under which ZwOpenEvent must not be called.
+ * Held during a round: two rounds at a time would take each other's events. A KMUTEX and not a fast
+ * mutex, because ZwOpenEvent must not be called at APC_LEVEL.
  */
 static KMUTEX Exercising;
 

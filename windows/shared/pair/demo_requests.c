@@ -2,7 +2,7 @@
 /* The requests that both drivers of the pair serve. */
 #include "d2d_pair.h"
 
-/* The driver may use DriverContext of an IRP that it has pended: here CancelPended finds the list. */
+/* DriverContext is the driver's while it holds the IRP. CancelPended finds the requests by it. */
 #define REQUESTS_OF(irp)    (*(PD2D_DEMO_REQUESTS *)&(irp)->Tail.Overlay.DriverContext[0])
 
 static DRIVER_CANCEL CancelPended;
@@ -18,8 +18,8 @@ D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests)
 }
 
 /*
- * Sets the events of the driver that SIGNAL sets. They must exist until nobody can send
- * requests any more.
+ * Says which events SIGNAL sets: those of the driver. They must exist until nobody can send the
+ * driver requests any more.
  */
 _Use_decl_annotations_
 VOID

@@ -46,7 +46,7 @@ ShowUninitialize(PSHOW Show)
     D2dPacketUninitialize(&Show->Signal);
 }
 
-/* Makes STATUS_PENDING, a success code, an error: the request must be completed at once. */
+/* For a request that must be completed at once: makes STATUS_PENDING, a success code, an error. */
 static NTSTATUS
 Completed(NTSTATUS Status)
 {
@@ -82,7 +82,7 @@ ShowPend(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
     return NT_SUCCESS(status) ? STATUS_UNEXPECTED_IO_ERROR : status;
 }
 
-/* Sends a request that the other driver pends, and completes when it gets the next one. */
+/* Sends a request that the other driver pends, and another, on which it completes the first. */
 static NTSTATUS
 ShowComplete(PSHOW Show)
 {
