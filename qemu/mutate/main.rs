@@ -5,7 +5,7 @@
 // Usage: d2d-mutate MUTANT
 //        d2d-mutate --check MUTANT...
 //
-// --check writes nothing, and names the mutants that do not apply.
+// --check writes nothing, and names the mutants that do not apply, or whose test would skip itself.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -109,10 +109,24 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// Fails if the test that must notice the mutant would skip itself: each program of selftests/ does, without module_a.
+fn check_modules(mutant: &str) -> Result<(), String> {
+    let mut lines = mutant.lines();
+    let scenario = lines.find_map(|line| line.strip_prefix("boot: ")?.split(' ').nth(1));
+    let mut modules = lines.filter_map(|line| line.strip_prefix("modules: "));
+    let is_skipped = scenario.is_some_and(|scenario| scenario.starts_with("test/"))
+        && !modules.any(|modules| modules.split(' ').any(|module| module == "module_a"));
+    match is_skipped {
+        true => Err("the line 'modules: ' lacks module_a, without which no test runs".into()),
+        false => Ok(()),
+    }
+}
+
 /// Applies a mutant in memory. Returns the lines of each file that it changes.
 fn mutated(path: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
     let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     let mutant = read(path)?;
+    check_modules(&mutant)?;
     let mut files = BTreeMap::new();
     for change in parse(&mutant)? {
         if !files.contains_key(change.file) {
@@ -249,6 +263,19 @@ impl X {
         assert_eq!(refused("file: a\n+x\n"), "a change of a names no old line");
         assert_eq!(refused("file: a\n x\n"), "a change of a changes nothing");
         assert_eq!(refused("file: a\n@@ x\n"), "not a line of a change: @@ x");
+    }
+
+    #[test]
+    fn a_mutant_whose_test_would_skip_itself_is_refused() {
+        let checked = |boot: &str, modules: &str| {
+            check_modules(&format!(
+                "what\n\nboot: {boot} 75 test: \nmodules: {modules}\n"
+            ))
+        };
+        assert_eq!(checked("uml test/x.sh", "module_b module_a"), Ok(()));
+        assert!(checked("uml test/x.sh:a?case", "module_b module_a2").is_err());
+        assert_eq!(checked("uml torture/8", "torture_owner"), Ok(()));
+        assert_eq!(check_modules("what\n\nrefused: x y\n"), Ok(()));
     }
 
     #[test]
