@@ -72,6 +72,10 @@ faults()
 	fault=no-handle       incomplete-owner       EFAULT
 	fault=zero-ops        incomplete-owner       EFAULT
 	fault=zero-peer-ops   incomplete-owner       EFAULT
+	fault=returned-outside  routine-outside-text ENOEXEC
+	fault=completed-outside routine-outside-text ENOEXEC
+	fault=attached-outside  routine-outside-text ENOEXEC
+	fault=detached-outside  routine-outside-text ENOEXEC
 	fault=bad-flags       bad-flags              EINVAL
 	fault=bad-owner-flags bad-flags              EINVAL
 	fault=too-much-data   parameter-out-of-range ERANGE
@@ -101,7 +105,26 @@ frees_all()
 	[ "$(trace | grep -c 'module_a: d2d: .* step=free ctx=')" = "$1" ] && traced 'module_a: d2d: .* step=unload'
 }
 
-begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 13))
+# fresh_bare COMPLETION - brings about that an owner without optional routines is loaded, and alice is registered, who
+# pends her handshake
+fresh_bare()
+{
+	fresh_owner bare=1 "completion=$1" timeout=50
+	load pause_calls && load actor && act "register alice; on-dispatch alice pend"
+}
+
+# attach_is_too_late COMPLETION - whether the handshake of alice times out: her attaching fails, with EINPROGRESS if the
+# owner does not wait for her
+attach_is_too_late()
+{
+	if [ "$1" = 1 ]; then
+		fails EINPROGRESS act "attach alice"
+	else
+		fails ETIMEDOUT act "attach alice"
+	fi && await grep -q "^ctx=0 state=abandoned " /sys/kernel/debug/d2d-module_a/state/contexts
+}
+
+begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 18))
 
 fresh_owner contexts=3
 unload c_owner && frees_all 3
@@ -142,6 +165,22 @@ fresh_owner
 load c_peer && unload c_peer && load c_peer && unload c_peer &&
 	printed c_owner | grep -q "left ctx=0 attachments=2$"
 verdict "the owner learns of each peer that is attached and detached"
+
+for completion in 0 1 2; do
+	fresh_bare $completion
+	attach_is_too_late $completion && fails ESTALE act "complete alice status=-$EIO" && load module_b && unload module_b &&
+		unload actor && unload c_owner && frees_all 1
+	verdict "completion=$completion: without optional routines: a handshake is completed too late, and another peer gets the context"
+done
+
+fresh_owner
+load skew_older && fails EOPNOTSUPP write_to /sys/kernel/debug/d2d-c_owner/exercise 1 && unload skew_older &&
+	unload c_owner && frees_all 1
+verdict "an older peer lacks an operation, which the owner does not call"
+
+fresh_owner
+load skew_newer && fails EBADMSG write_to /sys/kernel/debug/d2d-c_owner/exercise 1 && unload skew_newer && unload c_owner && frees_all 1
+verdict "a newer peer has more operations, and the owner calls those that it knows, which answer 0"
 
 while read -r param reason error; do
 	fresh_none

@@ -36,6 +36,11 @@ static unsigned int capacity = 64;
 module_param(capacity, uint, 0);
 static unsigned int completion;
 module_param(completion, uint, 0);
+static unsigned int timeout = 5000;
+module_param(timeout, uint, 0);
+static bool bare;
+module_param(bare, bool, 0);
+MODULE_PARM_DESC(bare, "Only attach peers, with no routine that may be NULL");
 static char *fault = "none";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "What the owner does wrong when it starts");
@@ -408,7 +413,7 @@ static int __init c_owner_init(void)
 		.capacity = capacity,
 		.item_size = sizeof(u64),
 		.completion = completion,
-		.timeout = 5000,
+		.timeout = timeout,
 		.owner_size = sizeof(struct d2d_pair_owner_data),
 		.peer_size = sizeof(struct d2d_pair_peer_data),
 		.shared_size = sizeof(struct d2d_pair_shared_data),
@@ -417,6 +422,13 @@ static int __init c_owner_init(void)
 
 	if (contexts > MAX_CONTEXTS)
 		return -ERANGE;
+	if (bare) {
+		owner.completed = NULL;
+		owner.cancelled = NULL;
+		owner.prepare = NULL;
+		owner.attached = NULL;
+		owner.detached = NULL;
+	}
 	if (!strcmp(fault, "no-dispatch"))
 		owner.dispatch = NULL;
 	if (!strcmp(fault, "no-ops"))
@@ -427,6 +439,14 @@ static int __init c_owner_init(void)
 		owner.ops = &zeroed;
 	if (!strcmp(fault, "zero-peer-ops"))
 		owner.peer_ops = &zeroed;
+	if (!strcmp(fault, "returned-outside"))
+		owner.returned = (void *)_printk;
+	if (!strcmp(fault, "completed-outside"))
+		owner.completed = (void *)_printk;
+	if (!strcmp(fault, "attached-outside"))
+		owner.attached = (void *)_printk;
+	if (!strcmp(fault, "detached-outside"))
+		owner.detached = (void *)_printk;
 	if (!strcmp(fault, "bad-flags"))
 		owner.flags = 0x80;
 	if (!strcmp(fault, "bad-owner-flags"))
@@ -446,6 +466,8 @@ static int __init c_owner_init(void)
 		d2d_owner_stop();
 		return err;
 	}
+	if (bare)
+		return 0;
 	dir = debugfs_create_dir("d2d-c_owner", NULL);
 	debugfs_create_file("exercise", 0200, dir, NULL, &exercise_fops);
 	return 0;

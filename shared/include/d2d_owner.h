@@ -52,7 +52,8 @@
  * @self: the first argument of the routines
  * @dispatch: as in struct d2d_driver
  * @returned: as in struct d2d_driver; may be NULL
- * @completed: as in struct d2d_driver; may be NULL
+ * @completed: as in struct d2d_driver; may be NULL if the owner sends no request with
+ *	D2D_SEND_ROUTINE: without @completed, such a request is freed when it comes back
  * @cancelled: as in struct d2d_driver; may be NULL
  * @prepare: called once for each context, before any other thread knows of it: fills in the
  *	owner's data, if there are any. All blocks are zeroed before. May sleep; may be NULL
@@ -130,7 +131,7 @@ struct d2d_peer {
  * * %-EALREADY - the owner was started before, or starting it has failed before
  * * %-ERANGE - a number or a size is out of its range
  * * %-EINVAL - unknown flags
- * * %-ENOEXEC - a routine is outside the module's text
+ * * %-ENOEXEC - a routine other than @prepare is outside the module's text
  * * %-ENAMETOOLONG - the name that Kbuild gives the owner is too long
  * * %-ENOMEM - no memory
  */

@@ -37,6 +37,7 @@ use d2d::{
     handler::object_without_routines,
     interface::Expected,
     packet::Completed,
+    probe::Part,
     queue::Queue,
     refuse,
     rundown::Rundown,
@@ -81,13 +82,17 @@ impl Description {
     ///
     /// # Errors
     ///
-    /// `EFAULT` without initialized tables or a dispatch routine, `EINVAL` for unknown flags, each with
-    /// its line.
+    /// `EFAULT` without initialized tables or a dispatch routine, `ENOEXEC` for a routine outside the
+    /// text of the module, `EINVAL` for unknown flags, each with its line.
     ///
     /// # Safety
     ///
-    /// `owner` is null or as `d2d_owner.h` says.
-    unsafe fn copy(name: &CStr, owner: *const abi::d2d_owner) -> Result<Self> {
+    /// `owner` is null or as `d2d_owner.h` says. `module` is the owner's module.
+    unsafe fn copy(
+        name: &CStr,
+        module: *const bindings::module,
+        owner: *const abi::d2d_owner,
+    ) -> Result<Self> {
         let lacks = |what: &str| Err(refuse!(name, "incomplete-owner", EFAULT, what: what));
         // SAFETY: The caller says that it is null or valid for reads.
         let Some(owner) = (unsafe { owner.as_ref() }) else {
@@ -103,6 +108,19 @@ impl Description {
         }
         if owner.dispatch.is_none() {
             return lacks("dispatch");
+        }
+        // The driver object has the other routines, so registering it checks them. Its `completed` is
+        // that of the library.
+        let routines = [
+            owner.completed.map(|routine| routine as usize),
+            owner.attached.map(|routine| routine as usize),
+            owner.detached.map(|routine| routine as usize),
+        ];
+        // SAFETY: The caller says that it is the owner's module.
+        let text = unsafe { Part::text(module) };
+        let is_inside = |routine| text.as_ref().is_some_and(|text| text.contains(routine));
+        if !routines.into_iter().flatten().all(is_inside) {
+            return Err(refuse!(name, "routine-outside-text", ENOEXEC));
         }
         if owner.owner_flags & !abi::D2D_OWNER_PRINT_HOT_STEPS != 0 {
             return Err(refuse(
@@ -382,7 +400,7 @@ impl COwner {
         make_file: MakeFile,
     ) -> Result<Arc<Self>> {
         // SAFETY: The caller says so.
-        let description = unsafe { Description::copy(name, owner)? };
+        let description = unsafe { Description::copy(name, module, owner)? };
         let config = description.config(name)?;
         let stated = &description.0;
         let sizes = Sizes::stated(
@@ -421,13 +439,11 @@ impl Side for COwner {
 
     fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver {
         let owner = this.description();
-        // Without the routine, the server refuses sends that want one. Only a handshake whose completion
-        // the owner learns by a routine wants one of its own.
-        let wants_routine = owner.completed.is_some() || owner.completion == abi::D2D_LEARN_ROUTINE;
         abi::d2d_driver {
             dispatch: owner.dispatch,
             returned: owner.returned,
-            completed: wants_routine.then_some(completed),
+            // Also of an owner without such a routine: a handshake may end after its time limit.
+            completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
             ..object_without_routines(this.server.name(), module, owner.self_)
@@ -461,7 +477,10 @@ unsafe extern "C" fn completed(
     match owner.description().completed {
         // SAFETY: The server calls it as `d2d.h` says.
         Some(routine) => unsafe { routine(this, request, result) },
-        None => 0,
+        None => {
+            refuse!(owner.server.name(), "no-completion-routine", EINVAL);
+            0
+        }
     }
 }
 
