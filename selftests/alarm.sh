@@ -119,7 +119,7 @@ as_in_windows()
 		fails ETIMEDOUT nap "$HOUR" && kill "$caller" && ! wait "$caller" && fails ETIMEDOUT nap "$HOUR" && end_calls && nap 1
 }
 
-begin 20
+begin 19
 
 for sleeper in sleeper c_sleeper; do
 	fresh_pair 30000
@@ -181,10 +181,6 @@ verdict "the call of a process is completed when the timer expires"
 fresh_alarm
 begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && alarm_ended 0 2
 verdict "a signal ends the call of a process, and the alarm forgets it"
-
-fresh_alarm
-[ -c /dev/alarm ] && ! timeout 1 ./one_call ioctl "$WAIT" "$HOUR" <>/dev/alarm && alarm_ended 0 1
-verdict "a process ends its call after a limit of its own"
 
 fresh_alarm
 begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
