@@ -73,9 +73,9 @@ d2d_owner::module_owner! {
     license: "GPL",
 }
 
-/// The command of `ioctl`. Stays pending for the number of milliseconds that the argument points to, 1 to
-/// [`LONGEST`], a `u64`. This becomes the number of requests and calls that the alarm has completed before. Fails as
-/// [`RING`](alarm_pair::RING) does, and with `EINTR` if a signal comes.
+/// The command of `ioctl`. Its argument points to a `u64`, the number of milliseconds for which the call stays
+/// pending, 1 to [`LONGEST`]. The alarm then replaces that number by how many requests and calls it has completed
+/// before. Fails as [`RING`](alarm_pair::RING) does, and with `EINTR` if a signal comes.
 const WAIT: u32 = _IOWR::<u64>('a' as u32, 1);
 
 /// What is pending.
@@ -172,14 +172,14 @@ impl Alarm {
             self.arm(&*waiting);
         }
         answer.wait_or_cancel(call).inspect_err(|_| {
-            // Nothing else removes the call before its time.
+            // If several threads get here, each removes one of the cancelled calls: its own or another's.
             if self.take(|one| one.what.is_cancelled_call()).is_some() {
                 self.cancelled.fetch_add(1, Relaxed);
             }
         })
     }
 
-    /// Returns when something is due that is left pending for `after` milliseconds. Any context.
+    /// Returns the time `after` milliseconds from now, for [`Waiting::due`]. Any context.
     fn due(&self, after: u32) -> Result<i64> {
         if !(1..=LONGEST).contains(&after) {
             return Err(EINVAL);

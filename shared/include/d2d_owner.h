@@ -2,9 +2,9 @@
 /*
  * Driver to driver: an owner in C. Its module links the owner's half of the library
  * (d2d-c-owner-of in shared/library.mk), which exports the table of the owner's functions
- * under the name that Kbuild gives the module. The owner itself calls these functions by
- * their names, too: it sends requests and creates events with the handle that
- * d2d_owner_start() stores. It defines no D2D_OWNER().
+ * under the owner's name, the argument of d2d-c-owner-of. The owner, too, calls functions of
+ * the table by their names: it sends requests and creates events with the handle that
+ * d2d_owner_start() stores. Unlike a peer, it does not write D2D_OWNER().
  *
  * An owner of the pair "my_pair" whose peer offers the operation "add"::
  *
@@ -25,6 +25,8 @@
  *		.contexts = 1, .capacity = 64, .item_size = 64, .timeout = 5000,
  *	};
  *
+ *	static d2d_handle self;
+ *
  *	static int __init my_init(void) { return d2d_owner_start(&owner, &self); }
  *	static void __exit my_exit(void) { d2d_owner_stop(); }
  */
@@ -33,14 +35,17 @@
 
 #include "d2d.h"
 
-/* How an owner learns of the completion of a handshake: dispatch() returns a completed request, */
+/*
+ * How the library learns that a peer has completed a handshake: the peer's dispatch() has returned.
+ * If dispatch() leaves the handshake pending, the library waits as with D2D_LEARN_WAIT.
+ */
 #define D2D_LEARN_RETURN	0
-/* the thread that completes the request calls a routine of the owner's, */
+/* The library learns of it in the thread that completes the handshake, and does not wait. */
 #define D2D_LEARN_ROUTINE	1
-/* or the owner waits for the request. */
+/* The library waits in d2d_attach() until the handshake is completed. */
 #define D2D_LEARN_WAIT		2
 
-/* The steps of queues and the calls of operations are printed as lines in dmesg. */
+/* dmesg gets a line for each step of a queue and each call of an operation. */
 #define D2D_OWNER_PRINT_HOT_STEPS	1
 
 /**
@@ -55,25 +60,26 @@
  * @completed: as in struct d2d_driver; may be NULL if the owner sends no request with
  *	D2D_SEND_ROUTINE: without @completed, such a request is freed when it comes back
  * @cancelled: as in struct d2d_driver; may be NULL
- * @prepare: called once for each context, before any other thread knows of it: fills in the
- *	owner's data, if there are any. All blocks are zeroed before. May sleep; may be NULL
- * @attached: called when a peer was attached, in a task that may sleep; with
- *	D2D_LEARN_ROUTINE, in any context; may be NULL
- * @detached: called when the peer was detached, and no call into it runs any more. May sleep;
+ * @prepare: d2d_owner_start() calls it once for each context, before any other thread knows of
+ *	the context. It fills in the owner's data; the library has zeroed all blocks. May sleep;
  *	may be NULL
+ * @attached: called when a peer has been attached, in a task that may sleep; with
+ *	D2D_LEARN_ROUTINE, in any context. May be NULL
+ * @detached: called when the peer has been detached: no thread is inside its operations any
+ *	more. May sleep; may be NULL
  * @flags: D2D_DISPATCH_..., as in struct d2d_driver
  * @owner_flags: D2D_OWNER_...
  * @contexts: number of contexts, 1 to 64
  * @capacity: number of items of each queue, 1 to 1048576
  * @item_size: bytes of payload of each item, 8 to 4096
  * @completion: D2D_LEARN_...
- * @timeout: how much time a driver has to complete a handshake, in milliseconds, 1 to 600000
- * @owner_size: bytes of the owner's block of data, at most D2D_DATA_SIZE
+ * @timeout: how much time a peer has to complete a handshake, in milliseconds, 1 to 600000
+ * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
  *
- * The sizes of the blocks are those of the structures in the generated header of the pair; 0 if
- * the pair declares no such block.
+ * Each block has the size of its structure in the generated header of the pair, at most
+ * D2D_DATA_SIZE; 0 if the pair declares no such block.
  */
 struct d2d_owner {
 	const struct d2d_ops *ops;
@@ -101,10 +107,11 @@ struct d2d_owner {
 
 /**
  * struct d2d_peer - the peer of a context, while the owner's thread is inside it
- * @ops: the library's copy of the peer's operations, of the type of @peer_ops in struct
- *	d2d_owner. An operation that the peer does not have is NULL: check that before calling it
+ * @ops: the library's copy of the peer's operations, a table of the same type as @peer_ops of
+ *	struct d2d_owner. An operation that the peer does not have is NULL: check for that before
+ *	each call
  * @self: the first argument of each operation
- * @inside: the library's
+ * @inside: for d2d_peer_exit()
  */
 struct d2d_peer {
 	const struct d2d_ops *ops;
@@ -114,25 +121,26 @@ struct d2d_peer {
 
 /**
  * d2d_owner_start() - start the owner of this module
- * @owner: what the owner consists of, which the library copies. The tables, the chains and @self
- *	have to stay valid until d2d_owner_stop() has returned
+ * @owner: what the owner consists of. The library copies the structure, but not what it points
+ *	to: the tables, their chains and @self stay valid until d2d_owner_stop() has returned
  * @handle: where to store the handle of the owner's driver object
  *
  * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
  * the module's initialization has succeeded. A module starts its owner once, in its initialization,
  * and does not try again if that fails. If a later part of the initialization fails, it calls
- * d2d_owner_stop(). If starting fails, the contexts are gone that @prepare has got.
+ * d2d_owner_stop(). If starting fails, the library frees the contexts, also those that @prepare
+ * has got.
  *
  * Context: Task, may sleep.
  *
  * Return: 0, or
  * * %-EPERM - the module is not in its initialization
- * * %-EFAULT - no handle, no dispatch routine, or a table without D2D_OPS_INIT()
+ * * %-EFAULT - @owner, @handle or the dispatch routine is NULL, or a table lacks D2D_OPS_INIT()
  * * %-EALREADY - the owner was started before, or starting it has failed before
  * * %-ERANGE - a number or a size is out of its range
  * * %-EINVAL - unknown flags
  * * %-ENOEXEC - a routine other than @prepare is outside the module's text
- * * %-ENAMETOOLONG - the name that Kbuild gives the owner is too long
+ * * %-ENAMETOOLONG - the owner's name, the argument of d2d-c-owner-of, is too long
  * * %-ENOMEM - no memory
  */
 int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
@@ -141,13 +149,14 @@ int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
  * d2d_owner_stop() - stop the owner of this module
  *
  * Closes the owner's events, cancels its requests and unregisters its driver object. Waits until
- * none of its routines and none of the exported functions runs, and frees the contexts. Before
- * this, the owner stops its own timers, work items and threads. If these may wait for events or
- * requests, it calls d2d_leave() with its handle first, which ends the waits.
+ * none of its routines and none of the exported functions runs, and frees the contexts. Before it
+ * calls this, the owner stops its own timers, work items and threads. If these may wait for events
+ * or requests, the owner ends the waits first, by d2d_leave() with its handle.
  *
  * A module that has started its owner calls this in its exit: if it forgets to, the kernel frees
- * code that the library still uses. A call without d2d_owner_start(), or while the module is
- * neither in its initialization nor in its exit, prints a line and does nothing.
+ * code that the library still uses. A call before d2d_owner_start() has returned, after another
+ * d2d_owner_stop(), or while the module is neither in its initialization nor in its exit, prints a
+ * line and does nothing.
  *
  * Context: Task, may sleep. Not in a routine or an operation of the owner.
  */
@@ -160,18 +169,39 @@ void d2d_owner_stop(void);
  *
  * The peer cannot detach until the same thread, in the same execution context, has called
  * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep if it could before.
+ * To call the operation "add"::
  *
- * Before the call and after it, the owner calls d2d_point_call() and d2d_point_return(), so that
- * the trace shows the call.
+ *	err = d2d_peer_enter(context, &peer);
+ *	if (err)
+ *		return err;
+ *	ops = container_of_const(peer.ops, struct my_pair_peer_ops, hdr);
+ *	err = -EOPNOTSUPP;
+ *	if (ops->add) {
+ *		d2d_point_call("peer", "add");
+ *		err = ops->add(peer.self, 1, &sum);
+ *		d2d_point_return("peer", "add", err);
+ *	}
+ *	d2d_peer_exit(context, &peer);
  *
- * Context: Any context. A routine or an operation of the owner may call this until it returns,
- * other code from the end of d2d_owner_start() until d2d_owner_stop() begins.
+ * The trace shows the call because of d2d_point_call() and d2d_point_return().
+ *
+ * Context: Any context. A routine and an operation of the owner may always call this; other code
+ * may do so between d2d_owner_start() and d2d_owner_stop().
  *
  * Return: 0, or
  * * %-ESHUTDOWN - there is no peer, it is detaching, or @context is not one of this owner; this
  *   prints no line
  */
 int d2d_peer_enter(struct d2d_context *context, struct d2d_peer *peer);
+
+/**
+ * d2d_peer_exit() - leave a peer
+ * @context: the context that was passed to d2d_peer_enter()
+ * @peer: what d2d_peer_enter() has stored
+ *
+ * Context: That of d2d_peer_enter().
+ */
+void d2d_peer_exit(struct d2d_context *context, const struct d2d_peer *peer);
 
 /**
  * d2d_peer_lookup() - find the peer of a context, to send it requests
@@ -186,14 +216,5 @@ int d2d_peer_enter(struct d2d_context *context, struct d2d_peer *peer);
  * * %-ESHUTDOWN - there is no peer, or it is leaving; this prints no line
  */
 int d2d_peer_lookup(struct d2d_context *context, d2d_handle *peer);
-
-/**
- * d2d_peer_exit() - leave a peer
- * @context: the context that was passed to d2d_peer_enter()
- * @peer: what d2d_peer_enter() has stored
- *
- * Context: That of d2d_peer_enter().
- */
-void d2d_peer_exit(struct d2d_context *context, const struct d2d_peer *peer);
 
 #endif /* D2D_OWNER_H */

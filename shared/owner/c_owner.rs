@@ -2,9 +2,9 @@
 
 //! An owner whose driver is written in C, and its contexts.
 //!
-//! C type: `struct d2d_owner`. The server knows contexts only as a `ContextTable`. Those of an owner
-//! in Rust are of the Rust types of its pair (`contexts`), and those here have the sizes and the
-//! operations that the owner states when it starts.
+//! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For an
+//! owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file makes
+//! them with the sizes and the operations that the owner states when it starts.
 
 use crate::{
     block::{
@@ -161,7 +161,7 @@ impl Description {
     }
 }
 
-/// Returns whether there is a table whose size and chain are stated.
+/// Returns whether there is a table that `D2D_OPS_INIT()` has initialized, by its size and its chain.
 ///
 /// # Safety
 ///
@@ -175,6 +175,8 @@ unsafe fn is_initialized(table: *const abi::d2d_ops) -> bool {
     })
 }
 
+/// Returns what a table says of its interface.
+///
 /// # Safety
 ///
 /// `D2D_OPS_INIT()` has initialized the table, which lives for `'a`.
@@ -196,7 +198,8 @@ unsafe fn expected<'a>(table: *const abi::d2d_ops) -> Expected<'a> {
 
 /// A checked copy of a peer's endpoint.
 struct PeerTable {
-    /// The owner's header of the table, and the operations or 0.
+    /// A table of the type that the owner expects: the owner's header, and the address of each
+    /// operation, or 0 if the peer lacks it.
     words: KVec<usize>,
     this: *mut c_void,
 }
@@ -278,7 +281,7 @@ impl CSeats {
         Ok(Arc::new(seats, GFP_KERNEL)?)
     }
 
-    /// Calls one of the routines that tell the owner of a peer, if it has it.
+    /// Calls `attached` or `detached`, if the owner has that routine.
     fn tell(
         &self,
         index: usize,
@@ -450,6 +453,7 @@ impl Side for COwner {
         }
     }
 
+    // An owner in C stops what it has started before it calls `d2d_owner_stop`.
     fn leaving(&self) {}
 }
 
@@ -558,7 +562,7 @@ unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<&'a CSeat> {
     seat.filter(|seat| seat.context.as_raw() == context)
 }
 
-/// The module `M` of an owner in C: whether the owner is started.
+/// What the module `M` of an owner in C keeps while the owner is started.
 ///
 /// # Invariants
 ///
@@ -595,7 +599,8 @@ impl<M: ModuleMetadata> CModule<M> {
         // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit.
         match unsafe { self.exports.c_parts(functions, owner, handle) } {
             Ok(parts) => {
-                // INVARIANT: It comes from `into_raw`. The owner starts once, so it was null.
+                // INVARIANT: It comes from `into_raw`. `c_parts` succeeds only once, so nothing is
+                // overwritten.
                 self.parts.store(KBox::into_raw(parts), Release);
                 0
             }
