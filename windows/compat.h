@@ -46,6 +46,10 @@
 #define POOL_FLAG_NON_PAGED 0x40ull
 #endif
 
+#ifndef POOL_NX_ALLOCATION
+#define POOL_NX_ALLOCATION  512
+#endif
+
 #ifndef ALIGN_UP_BY
 #define ALIGN_UP_BY(size, alignment)    (((size) + (alignment) - 1) & ~((SIZE_T)(alignment) - 1))
 #endif

@@ -50,6 +50,12 @@ typedef struct _RING {
 
 #define RING_OF(Irp)    (*(PRING *)&(Irp)->Tail.Overlay.DriverContext[0])
 
+/*
+ * Not NULL once user mode has closed the last handle of the file. The alarm stores nothing else in
+ * FsContext, and reads and writes it under its lock.
+ */
+#define CLOSED(File)    ((File)->FsContext)
+
 static struct {
     PDEVICE_OBJECT Device;
     PDEVICE_OBJECT CallsDevice;
@@ -142,6 +148,17 @@ Take(LONGLONG Time, PFILE_OBJECT File)
     return taken;
 }
 
+/* From here on, no call that came by the file is left pending. */
+static VOID
+Close(PFILE_OBJECT File)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&Alarm.Lock, &irql);
+    CLOSED(File) = &Alarm;
+    KeReleaseSpinLock(&Alarm.Lock, irql);
+}
+
 _Use_decl_annotations_
 static VOID NTAPI
 Expired(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
@@ -167,7 +184,8 @@ Expired(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 
 /*
  * IoCancelIrp calls this, with the cancel spin lock held, after it has taken the cancel routine
- * out of the IRP. So nobody else completes the IRP.
+ * out of the IRP. So nobody else completes the IRP. The caller of IoCancelIrp, the sleeper or the I/O
+ * manager, has the file open until this returns, which keeps the alarm loaded.
  */
 _Use_decl_annotations_
 static VOID NTAPI
@@ -189,6 +207,7 @@ CancelRing(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 static NTSTATUS
 Pend(PIRP Irp, ULONG After)
 {
+    PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PRING ring = ExAllocateFromNPagedLookasideList(&Alarm.Rings);
     NTSTATUS status = STATUS_PENDING;
     KIRQL irql;
@@ -200,15 +219,20 @@ Pend(PIRP Irp, ULONG After)
     ring->Due = Now() + After * 10000LL;
     RING_OF(Irp) = ring;
     KeAcquireSpinLock(&Alarm.Lock, &irql);
-    IoSetCancelRoutine(Irp, CancelRing);
-    if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
-        /* The IRP was cancelled before; IoCancelIrp will not call CancelRing. */
+    if (file != NULL && CLOSED(file) != NULL) {
+        /* Another thread has closed the handle meanwhile: DispatchCleanup does not find this call. */
         status = STATUS_CANCELLED;
     } else {
-        /* If CancelRing runs already, it waits for the lock. */
-        IoMarkIrpPending(Irp);
-        InsertTailList(&Alarm.Waiting, &ring->Node);
-        Arm();
+        IoSetCancelRoutine(Irp, CancelRing);
+        if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
+            /* The IRP was cancelled before; IoCancelIrp will not call CancelRing. */
+            status = STATUS_CANCELLED;
+        } else {
+            /* If CancelRing runs already, it waits for the lock. */
+            IoMarkIrpPending(Irp);
+            InsertTailList(&Alarm.Waiting, &ring->Node);
+            Arm();
+        }
     }
     KeReleaseSpinLock(&Alarm.Lock, irql);
     if (status == STATUS_CANCELLED) {
@@ -272,6 +296,9 @@ DispatchCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
     PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
+    if (file != NULL) {
+        Close(file);
+    }
     while (file != NULL && (ring = Take(MINLONGLONG, file)) != NULL) {
         PIRP irp = ring->Irp;
 
@@ -316,7 +343,8 @@ DispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     UNREFERENCED_PARAMETER(DeviceObject);
     if (stack->MinorFunction != IRP_MN_QUERY_INTERFACE ||
         !IsEqualGUID(stack->Parameters.QueryInterface.InterfaceType, &GUID_ALARM_INTERFACE)) {
-        return Complete(Irp, Irp->IoStatus.Status, 0);
+        /* The rule for a request that a driver does not know: leave what its IoStatus says. */
+        return Complete(Irp, Irp->IoStatus.Status, Irp->IoStatus.Information);
     }
     if (stack->Parameters.QueryInterface.Size < sizeof(*offered) ||
         stack->Parameters.QueryInterface.Version != ALARM_VERSION) {
@@ -329,6 +357,8 @@ DispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     offered->Header.InterfaceReference = NoReference;
     offered->Header.InterfaceDereference = NoReference;
     offered->Waiting = Waiting;
+    /* The asker calls InterfaceDereference when it needs the interface no more. */
+    offered->Header.InterfaceReference(offered->Header.Context);
     return Complete(Irp, STATUS_SUCCESS, 0);
 }
 
@@ -414,7 +444,8 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     InitializeListHead(&Alarm.Waiting);
     KeInitializeTimer(&Alarm.Timer);
     KeInitializeDpc(&Alarm.Dpc, Expired, NULL);
-    ExInitializeNPagedLookasideList(&Alarm.Rings, NULL, NULL, 0, sizeof(RING), TAG, 0);
+    ExInitializeNPagedLookasideList(&Alarm.Rings, NULL, NULL, POOL_NX_ALLOCATION, sizeof(RING),
+                                    TAG, 0);
     status = CreateDevices(DriverObject);
     if (!NT_SUCCESS(status)) {
         ExDeleteNPagedLookasideList(&Alarm.Rings);

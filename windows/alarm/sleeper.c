@@ -57,7 +57,11 @@ RingCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-/* Sends the request, and cancels it if it is not completed in time. IRQL = PASSIVE_LEVEL. */
+/*
+ * Sends the request, and cancels it if it is not completed in time. The limit is short, so this does
+ * not follow a cancel of the call of user mode; the alarm leaves calls pending, and does. IRQL =
+ * PASSIVE_LEVEL.
+ */
 static NTSTATUS
 Ring(ULONG After)
 {
@@ -75,6 +79,7 @@ Ring(ULONG After)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     KeInitializeEvent(&event, NotificationEvent, FALSE);
+    irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
     irp->AssociatedIrp.SystemBuffer = &buffer;
     stack = IoGetNextIrpStackLocation(irp);
     stack->MajorFunction = IRP_MJ_INTERNAL_DEVICE_CONTROL;
@@ -134,6 +139,7 @@ DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Complete(Irp, STATUS_SUCCESS);
 }
 
+/* On success, the sleeper has a reference to the interface, which it has to give back. */
 static NTSTATUS
 QueryInterface(VOID)
 {
@@ -174,6 +180,7 @@ Unload(PDRIVER_OBJECT DriverObject)
     UNREFERENCED_PARAMETER(DriverObject);
     (VOID)IoDeleteSymbolicLink(&link);
     IoDeleteDevice(Sleeper.Device);
+    Sleeper.Alarm.Header.InterfaceDereference(Sleeper.Alarm.Header.Context);
     ObDereferenceObject(Sleeper.AlarmFile);
 }
 
@@ -205,7 +212,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
                                   FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_SYS_ALL_ADM_ALL,
                                   &DeviceClass, &Sleeper.Device);
     if (!NT_SUCCESS(status)) {
-        goto close_alarm;
+        goto dereference;
     }
     status = IoCreateSymbolicLink(&link, &name);
     if (!NT_SUCCESS(status)) {
@@ -215,6 +222,8 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 
 delete_device:
     IoDeleteDevice(Sleeper.Device);
+dereference:
+    Sleeper.Alarm.Header.InterfaceDereference(Sleeper.Alarm.Header.Context);
 close_alarm:
     ObDereferenceObject(Sleeper.AlarmFile);
     return status;

@@ -9,7 +9,7 @@
 #include <initguid.h>
 #include "alarm_pair.h"
 
-#define LIMIT_MS    10000
+#define LIMIT_MS    2000
 
 DRIVER_INITIALIZE DriverEntry;
 static EVT_WDF_DRIVER_DEVICE_ADD EvtDeviceAdd;
