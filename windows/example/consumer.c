@@ -33,7 +33,7 @@ static struct {
     PDEVICE_OBJECT Device;
     PSENSOR_BLOCK Block;        /* the sensor's; NULL if the sensor is not loaded */
     EX_RUNDOWN_REF Rundown;     /* held while the block is used */
-    FAST_MUTEX Collecting;
+    KMUTEX Collecting;          /* held while the samples of one call are taken */
 } Consumer;
 
 /* Takes all samples, and returns their number. */
@@ -88,9 +88,10 @@ Collect(ULONG Period)
     if (!ExAcquireRundownProtection(&Consumer.Rundown)) {
         return STATUS_DELETE_PENDING;
     }
-    ExAcquireFastMutex(&Consumer.Collecting);
+    /* A KMUTEX and not a fast mutex, because a thread should not wait for long at APC_LEVEL. */
+    KeWaitForSingleObject(&Consumer.Collecting, Executive, KernelMode, FALSE, NULL);
     status = CollectBurst(Consumer.Block, Period);
-    ExReleaseFastMutex(&Consumer.Collecting);
+    KeReleaseMutex(&Consumer.Collecting, FALSE);
     ExReleaseRundownProtection(&Consumer.Rundown);
     return status;
 }
@@ -214,7 +215,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_CLEANUP] = DispatchCreateClose;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchControl;
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternal;
-    ExInitializeFastMutex(&Consumer.Collecting);
+    KeInitializeMutex(&Consumer.Collecting, 0);
     ExInitializeRundownProtection(&Consumer.Rundown);
     RunDown();
 

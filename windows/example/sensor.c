@@ -92,6 +92,10 @@ Tick(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
     UNREFERENCED_PARAMETER(Context);
     UNREFERENCED_PARAMETER(Argument1);
     UNREFERENCED_PARAMETER(Argument2);
+    /*
+     * The timer runs on after the last sample, until Unload: under Wine, a DPC that cancels its own
+     * timer hangs. So nothing may be left to be done here.
+     */
     KeAcquireSpinLock(&Sensor.Lock, &irql);
     if (Sensor.Left != 0) {
         Sensor.Left--;
