@@ -43,10 +43,11 @@ D2dPacketInitialize(PD2D_PACKET Packet, PDEVICE_OBJECT Sender, const D2D_TARGET 
 }
 
 /*
- * Sends an internal device control request. The packet must be idle. Packet->Buffer has input and
- * output (METHOD_BUFFERED). Returns what IoCallDriver returns: STATUS_PENDING, or the status of the
- * completion. If this function fails before it has sent the request, it returns
- * STATUS_INVALID_BUFFER_SIZE or STATUS_INSUFFICIENT_RESOURCES.
+ * Sends an internal device control request. Packet->Buffer has input and output (METHOD_BUFFERED).
+ * Returns what IoCallDriver returns: STATUS_PENDING, or the status of the completion. If this
+ * function fails before it has sent the request, it returns STATUS_INVALID_BUFFER_SIZE,
+ * STATUS_INSUFFICIENT_RESOURCES, or STATUS_DEVICE_BUSY: the packet is at a receiver, which is a
+ * fault of the caller.
  */
 _Use_decl_annotations_
 NTSTATUS
@@ -58,6 +59,11 @@ D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VO
 
     if (InputLength > sizeof(Packet->Buffer) || OutputLength > sizeof(Packet->Buffer)) {
         return STATUS_INVALID_BUFFER_SIZE;
+    }
+    /* Only one caller takes an idle packet. The IRP of another one may not be used again. */
+    if (KeResetEvent(&Packet->Idle) == 0) {
+        ASSERT(!"the packet is not idle");
+        return STATUS_DEVICE_BUSY;
     }
     IoReuseIrp(Packet->Irp, STATUS_NOT_SUPPORTED);
     /* Input may be NULL if it has no bytes. */
@@ -78,10 +84,10 @@ D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VO
     status = IoSetCompletionRoutineEx(Packet->Sender, Packet->Irp, PacketCompleted, Packet, TRUE,
                                       TRUE, TRUE);
     if (!NT_SUCCESS(status)) {
+        KeSetEvent(&Packet->Idle, IO_NO_INCREMENT, FALSE);
         return status;
     }
     Packet->Via = Via;
-    KeClearEvent(&Packet->Idle);
     D2dTrace("build-request", "major=0x%02x code=0x%08x input=%u output=%u",
              IRP_MJ_INTERNAL_DEVICE_CONTROL, Code, InputLength, OutputLength);
     D2dTrace("call-driver", "to=%s code=0x%08x", Target->Name, Code);

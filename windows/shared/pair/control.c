@@ -44,6 +44,10 @@ ExerciseRounds(PIRP Irp, D2D_EXERCISE *Exercise)
         return STATUS_INVALID_PARAMETER;
     }
     for (i = 0; i < *rounds && NT_SUCCESS(status); i++) {
+        /* The thread of the caller plays the rounds. A round has limits, so it ends soon. */
+        if (Irp->Cancel) {
+            return STATUS_CANCELLED;
+        }
         KeWaitForSingleObject(&Exercising, Executive, KernelMode, FALSE, NULL);
         status = Exercise();
         KeReleaseMutex(&Exercising, FALSE);

@@ -39,7 +39,8 @@ Add(PIRP Irp)
 
 /*
  * IoCancelIrp calls this, with the cancel spin lock held, after it has taken the cancel
- * routine out of the IRP. So nobody else completes the IRP.
+ * routine out of the IRP. So nobody else completes the IRP. The other driver calls IoCancelIrp, and
+ * keeps this driver loaded meanwhile: A holds rundown protection, and B imports from A.
  */
 _Use_decl_annotations_
 static VOID NTAPI

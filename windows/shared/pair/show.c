@@ -46,11 +46,22 @@ ShowUninitialize(PSHOW Show)
     D2dPacketUninitialize(&Show->Signal);
 }
 
-/* For a request that must be completed at once: makes STATUS_PENDING, a success code, an error. */
+/*
+ * Sends a request that must be completed at once. If the other driver pends it, cancels it: nothing
+ * here makes that driver complete it.
+ */
 static NTSTATUS
-Completed(NTSTATUS Status)
+SendAtOnce(PSHOW Show, PD2D_PACKET Packet, ULONG Code, const VOID *Input, ULONG InputLength,
+           ULONG OutputLength)
 {
-    return Status == STATUS_PENDING ? STATUS_UNEXPECTED_IO_ERROR : Status;
+    NTSTATUS status = D2dPacketSend(Packet, Show->Target, Code, Input, InputLength, OutputLength,
+                                    D2dViaReturn);
+
+    if (status == STATUS_PENDING) {
+        D2dPacketCancel(Packet, Show->Target);
+        return STATUS_UNEXPECTED_IO_ERROR;
+    }
+    return status;
 }
 
 static NTSTATUS
@@ -59,8 +70,7 @@ ShowAdd(PSHOW Show)
     ULONGLONG value = 41;
     NTSTATUS status;
 
-    status = Completed(D2dPacketSend(&Show->Add, Show->Target, IOCTL_D2D_PAIR_ADD, &value,
-                                     sizeof(value), sizeof(value), D2dViaReturn));
+    status = SendAtOnce(Show, &Show->Add, IOCTL_D2D_PAIR_ADD, &value, sizeof(value), sizeof(value));
     if (NT_SUCCESS(status) && Show->Add.Buffer[0] != value + 1) {
         status = STATUS_INTERNAL_ERROR;
     }
@@ -92,8 +102,8 @@ ShowComplete(PSHOW Show)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    status = Completed(D2dPacketSend(&Show->Complete, Show->Target, IOCTL_D2D_PAIR_COMPLETE,
-                                     &complete, sizeof(complete), 0, D2dViaReturn));
+    status = SendAtOnce(Show, &Show->Complete, IOCTL_D2D_PAIR_COMPLETE, &complete, sizeof(complete),
+                        0);
     if (!NT_SUCCESS(status)) {
         D2dPacketCancel(&Show->Pend[0], Show->Target);
     }
@@ -139,8 +149,7 @@ ShowSignal(PVOID Context)
 {
     PSHOW show = Context;
 
-    return Completed(D2dPacketSend(&show->Signal, show->Target, IOCTL_D2D_PAIR_SIGNAL, NULL, 0,
-                                   0, D2dViaReturn));
+    return SendAtOnce(show, &show->Signal, IOCTL_D2D_PAIR_SIGNAL, NULL, 0, 0);
 }
 
 /* Opens the other driver's events and waits for them. */
