@@ -9,7 +9,10 @@ ItemStride(ULONG ItemSize)
     return ALIGN_UP_BY(FIELD_OFFSET(D2D_ITEM, Payload) + (SIZE_T)ItemSize, sizeof(ULONGLONG));
 }
 
-/* Bytes of non-paged memory that the items of a queue take. */
+/*
+ * Bytes of non-paged memory that the items of a queue take. Capacity is at most D2D_QUEUE_CAPACITY,
+ * and ItemSize at most D2D_ITEM_SIZE, so this does not overflow.
+ */
 SIZE_T
 D2dQueueStorage(ULONG Capacity, ULONG ItemSize)
 {
@@ -23,6 +26,7 @@ D2dQueueInitialize(PD2D_QUEUE Queue, ULONG Capacity, ULONG ItemSize, PVOID Stora
     PUCHAR next = Storage;
     ULONG i;
 
+    RtlZeroMemory(Queue, sizeof(*Queue));
     KeInitializeSpinLock(&Queue->Lock);
     InitializeListHead(&Queue->Items);
     InitializeListHead(&Queue->Free);

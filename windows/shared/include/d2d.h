@@ -25,6 +25,9 @@
 #define D2D_NAME_SIZE           32
 /* The most bytes of each block of data in a context. */
 #define D2D_DATA_SIZE           65536
+/* The most items of a queue, and the most bytes of an item's payload. */
+#define D2D_QUEUE_CAPACITY      (1u << 20)
+#define D2D_ITEM_SIZE           4096
 
 /*
  * The request with which the owner sends a context: UserBuffer points to a D2D_CONTEXT.
@@ -39,7 +42,7 @@ typedef struct _D2D_HEADER {
     ULONG Size;         /* sizeof the object, in the build of its maker */
     USHORT Major;       /* D2D_ABI_MAJOR */
     USHORT Minor;       /* D2D_ABI_MINOR */
-    ULONG Layout;       /* D2D_LAYOUT: both sides lay the context out alike */
+    ULONG Layout;       /* a hash of the layout of the context: both sides need the same */
 } D2D_HEADER, *PD2D_HEADER;
 
 /* First member of every ops table; pointers to functions follow it. */
@@ -121,18 +124,6 @@ typedef struct _D2D_CONTEXT {
 } D2D_CONTEXT, *PD2D_CONTEXT;
 
 /*
- * A hash (FNV-1a, over numbers) of the sizes and offsets below. Builds in which one of these
- * differs refuse each other's objects.
- */
-#define D2D_MIX(hash, value)    (((hash) ^ (ULONG)(value)) * 0x01000193u)
-#define D2D_AT(hash, type, field)   D2D_MIX(hash, FIELD_OFFSET(type, field))
-#define D2D_LAYOUT \
-    D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_MIX(D2D_MIX(0x811c9dc5u, \
-    sizeof(D2D_CONTEXT)), sizeof(D2D_QUEUE)), D2D_CONTEXT, Owner), D2D_CONTEXT, Peer), \
-    D2D_CONTEXT, ToPeer), D2D_CONTEXT, ToOwner), D2D_CONTEXT, Data), D2D_QUEUE, Items), \
-    D2D_QUEUE, Put), D2D_ITEM, Payload)
-
-/*
  * The owner calls this function of the driver in its own DriverUnload, in which the driver must not
  * call the functions below. The function returns when no thread of the driver uses the context or
  * the owner's device any more.
@@ -156,8 +147,8 @@ typedef struct _D2D_DRIVER {
  */
 
 /*
- * Prints one trace line. Driver and Step are NUL-terminated; Format ends with a newline. The format
- * must have no wide characters, which need PASSIVE_LEVEL.
+ * Prints one trace line. Driver and Step are NUL-terminated; Format ends with a newline. A format
+ * with wide characters needs PASSIVE_LEVEL.
  */
 VOID NTAPI
 D2dOwnerTrace(_In_z_ PCSTR Driver, _In_z_ PCSTR Step, _In_z_ _Printf_format_string_ PCSTR Format,

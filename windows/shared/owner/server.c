@@ -23,10 +23,11 @@ static IO_COMPLETION_ROUTINE ContextCompleted;
 static struct {
     D2D_SERVER_CONFIG Config;
     PD2D_CONTEXT Context;
-    volatile LONG Initialized;      /* 1 once all members are initialized; nothing resets it */
+    volatile LONG Initialized;      /* 1 once the objects below are initialized; nothing resets it */
     KMUTEX Mutex;                   /* held while a driver registers or unregisters */
     BOOLEAN Open;                   /* drivers can register. Protected by Mutex */
     D2D_DRIVER Peer;                /* DeviceObject: referenced, or NULL for no peer. By Mutex */
+    BOOLEAN Held;                   /* Peer holds the context, and may give it back. By Mutex */
     EX_RUNDOWN_REF Rundown;         /* held while the owner is inside the peer */
     KEVENT Completed;               /* the peer has completed the request with the context */
     NTSTATUS Handshake;             /* how the handshake has ended */
@@ -133,6 +134,7 @@ BuildRequest(PIRP *Request)
     if (irp == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
     irp->UserBuffer = context;
     stack = IoGetNextIrpStackLocation(irp);
     stack->MajorFunction = IRP_MJ_INTERNAL_DEVICE_CONTROL;
@@ -207,7 +209,8 @@ Attach(const D2D_DRIVER *Driver)
     ObReferenceObject(Server.Peer.DeviceObject);
     D2dTrace("lookup", "name=%s", Server.Peer.Name);
     status = Share();
-    if (!NT_SUCCESS(status)) {
+    Server.Held = NT_SUCCESS(status);
+    if (!Server.Held) {
         ForgetPeer();
     }
     return status;
@@ -269,7 +272,8 @@ D2dOwnerUnregister(const D2D_DRIVER *Driver)
         return status;
     }
     Lock();
-    if (Server.Peer.DeviceObject == Driver->DeviceObject) {
+    if (Server.Held && Server.Peer.DeviceObject == Driver->DeviceObject) {
+        Server.Held = FALSE;
         Detach();
     } else {
         status = STATUS_NOT_FOUND;
@@ -296,20 +300,43 @@ D2dServerClose(VOID)
     Lock();
     Server.Open = FALSE;
     /* The peer's image stays meanwhile: its DriverUnload unregisters, which waits for the mutex. */
-    if (Server.Peer.DeviceObject != NULL) {
+    if (Server.Held) {
+        /* TakeBack may unregister, as this thread can acquire the mutex again. It then gets an error. */
+        Server.Held = FALSE;
         Server.Peer.TakeBack();
         Detach();
     }
     Unlock();
 }
 
+/*
+ * DriverEntry may run again in an image that has stayed in memory for a peer. As a thread of the
+ * peer may hold the mutex then, this does something the first time only. Nobody can acquire a peer
+ * before one has attached.
+ */
+static VOID
+InitializeOnce(VOID)
+{
+    if (Server.Initialized) {
+        return;
+    }
+    KeInitializeMutex(&Server.Mutex, 0);
+    KeInitializeEvent(&Server.Completed, NotificationEvent, FALSE);
+    ExInitializeRundownProtection(&Server.Rundown);
+    ExWaitForRundownProtectionRelease(&Server.Rundown);
+    ExRundownCompleted(&Server.Rundown);
+    WriteRelease(&Server.Initialized, 1);
+}
+
+/* Drivers cannot register before D2dServerOpen. */
 _Use_decl_annotations_
 NTSTATUS
 D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
 {
     PAGED_CODE();
     if (Config->DataLength > D2D_DATA_SIZE || Config->PeerDataLength > D2D_DATA_SIZE ||
-        Config->SharedLength > D2D_DATA_SIZE) {
+        Config->SharedLength > D2D_DATA_SIZE || Config->Capacity > D2D_QUEUE_CAPACITY ||
+        Config->ItemSize > D2D_ITEM_SIZE) {
         return STATUS_INVALID_PARAMETER;
     }
     Server.Config = *Config;
@@ -317,13 +344,7 @@ D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
     if (Server.Context == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    KeInitializeMutex(&Server.Mutex, 0);
-    KeInitializeEvent(&Server.Completed, NotificationEvent, FALSE);
-    /* Nobody can acquire a peer before one has attached. */
-    ExInitializeRundownProtection(&Server.Rundown);
-    ExWaitForRundownProtectionRelease(&Server.Rundown);
-    ExRundownCompleted(&Server.Rundown);
-    WriteRelease(&Server.Initialized, 1);
+    InitializeOnce();
     return STATUS_SUCCESS;
 }
 

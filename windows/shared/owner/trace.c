@@ -14,8 +14,8 @@ typedef struct _PREFIX {
 /* Lines printed so far, by all drivers. */
 static volatile LONG64 Sequence;
 
-/* The time of the first line, in milliseconds. It tells runs apart. */
-static LONG64 Load;
+/* The time of the first line, in milliseconds, or 0 before it. It tells runs apart. */
+static volatile LONG64 Load;
 
 static LONG64
 Milliseconds(VOID)
@@ -24,6 +24,24 @@ Milliseconds(VOID)
     LARGE_INTEGER now = KeQueryPerformanceCounter(&frequency);
 
     return now.QuadPart / (frequency.QuadPart / 1000);
+}
+
+/*
+ * Returns the time of the first line. That is the owner's, or a peer's if Windows has loaded the
+ * owner's image for the peer. Several threads may print first: one of them sets the time.
+ */
+static LONG64
+LoadTime(VOID)
+{
+    LONG64 now;
+    LONG64 before;
+
+    if (Load != 0) {
+        return Load;
+    }
+    now = Milliseconds();
+    before = InterlockedCompareExchange64(&Load, now, 0);
+    return before != 0 ? before : now;
 }
 
 /* Returns the caller's execution context, in the words of the trace. */
@@ -70,15 +88,11 @@ D2dOwnerTrace(PCSTR Driver, PCSTR Step, PCSTR Format, va_list Arguments)
     LONG64 sequence = InterlockedIncrement64(&Sequence);
     PREFIX prefix = { .Length = 0 };
 
-    /* The owner prints the first line, in its DriverEntry. */
-    if (sequence == 1) {
-        Load = Milliseconds();
-    }
     AppendText(&prefix, Driver);
     AppendText(&prefix, ": d2d: seq=");
     AppendNumber(&prefix, sequence);
     AppendText(&prefix, " load=");
-    AppendNumber(&prefix, Load);
+    AppendNumber(&prefix, LoadTime());
     AppendText(&prefix, " in=");
     AppendText(&prefix, ExecutionContext());
     AppendText(&prefix, " step=");
