@@ -391,7 +391,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     status = D2dPairCreateDevice(DriverObject, MODULE_A_DEVICE, MODULE_A_LINK, &DeviceClass,
                                  &Device);
     if (!NT_SUCCESS(status)) {
-        return status;
+        goto refuse;
     }
     status = InitializeServer(completion);
     if (!NT_SUCCESS(status)) {
@@ -411,6 +411,8 @@ uninitialize:
     D2dServerUninitialize();
 delete_device:
     D2dPairDeleteDevice(Device, MODULE_A_LINK);
+refuse:
+    D2dTrace("refuse", "reason=driver-entry status=%#x", status);
     return status;
 }
 

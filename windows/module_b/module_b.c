@@ -56,9 +56,13 @@ static D2D_DRIVER Driver;
 static D2D_DEMO_REQUESTS Requests;
 static D2D_DEMO_EVENTS Events;
 
-/* The context, while B holds it. Rundown is held while B uses it, or sends requests to A. */
+/*
+ * The context, from B's decision to accept it until B has given it back. Rundown is held while B
+ * uses it, or sends requests to A. Adopted is 1 until B begins to give it back.
+ */
 static PD2D_CONTEXT Context;
 static EX_RUNDOWN_REF Rundown;
+static volatile LONG Adopted;
 
 /* 1 if a work item completes the handshake; and that item. There is one handshake at a time. */
 static ULONG Deferred;
@@ -219,11 +223,11 @@ Exercise(VOID)
     return status;
 }
 
-/* Saves the context's address. From here on B uses it. */
+/* From here on B uses the context. */
 static VOID
 Adopt(PD2D_CONTEXT Shared)
 {
-    Context = Shared;
+    Adopted = 1;
     ExReInitializeRundownProtection(&Rundown);
     D2dTrace("adopt", "ctx=c%u", Shared->Id);
 }
@@ -269,7 +273,7 @@ CheckContext(PIRP Irp)
         shared->Owner.Ops->Size < sizeof(D2D_PAIR_OWNER_OPS)) {
         return STATUS_REVISION_MISMATCH;
     }
-    return Context == NULL ? STATUS_SUCCESS : STATUS_DEVICE_BUSY;
+    return STATUS_SUCCESS;
 }
 
 /* Accepts the context, and completes the request. */
@@ -304,6 +308,7 @@ PendShare(PIRP Irp)
 {
     ShareItem = IoAllocateWorkItem(Device);
     if (ShareItem == NULL) {
+        InterlockedExchangePointer((PVOID volatile *)&Context, NULL);
         return D2dRequestComplete(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     }
     D2dTrace("pend", "code=0x%08x", IOCTL_D2D_SHARE_CONTEXT);
@@ -319,6 +324,11 @@ Share(PIRP Irp)
 {
     NTSTATUS status = CheckContext(Irp);
 
+    /* B holds one context at a time: save the address, unless there is another one. */
+    if (NT_SUCCESS(status) && InterlockedCompareExchangePointer((PVOID volatile *)&Context,
+                                                                Irp->UserBuffer, NULL) != NULL) {
+        status = STATUS_DEVICE_BUSY;
+    }
     if (!NT_SUCCESS(status)) {
         return D2dRequestComplete(Irp, status, 0);
     }
@@ -358,22 +368,38 @@ RunDown(VOID)
     Context = NULL;
 }
 
+/*
+ * Prints the step once, although A and B may be unloaded at the same time. The context exists until
+ * the caller ends or releases Rundown.
+ */
+static VOID
+BeginDetach(VOID)
+{
+    if (InterlockedExchange(&Adopted, 0) != 0) {
+        D2dTrace("detach", "ctx=c%u", Context->Id);
+    }
+}
+
 /* A's DriverUnload calls this, and frees the context afterwards. */
 _Use_decl_annotations_
 static VOID NTAPI
 TakeBack(VOID)
 {
     PAGED_CODE();
-    D2dTrace("detach", "ctx=c%u", Context->Id);
+    BeginDetach();
     RunDown();
 }
 
-/* Gives the context back, unless A has taken it. */
+/*
+ * Gives the context back, unless A has taken it. First completes the requests of A that are pending
+ * at B, because A may wait for them, and D2dOwnerUnregister waits for A.
+ */
 static VOID
 Leave(VOID)
 {
+    D2dDemoRequestsClose(&Requests);
     if (ExAcquireRundownProtection(&Rundown)) {
-        D2dTrace("detach", "ctx=c%u", Context->Id);
+        BeginDetach();
         ExReleaseRundownProtection(&Rundown);
     }
     if (NT_SUCCESS(D2dOwnerUnregister(&Driver))) {
@@ -391,7 +417,6 @@ Unload(PDRIVER_OBJECT DriverObject)
 {
     PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
-    D2dDemoRequestsClose(&Requests);
     Leave();
     D2dDemoEventsClose(&Events);
     D2dPairDeleteDevice(Device, MODULE_B_LINK);
@@ -436,7 +461,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     status = D2dPairCreateDevice(DriverObject, MODULE_B_DEVICE, MODULE_B_LINK, &DeviceClass,
                                  &Device);
     if (!NT_SUCCESS(status)) {
-        return status;
+        goto refuse;
     }
     status = Register();
     if (!NT_SUCCESS(status)) {
@@ -453,5 +478,7 @@ leave:
     Leave();
 delete_device:
     D2dPairDeleteDevice(Device, MODULE_B_LINK);
+refuse:
+    D2dTrace("refuse", "reason=driver-entry status=%#x", status);
     return status;
 }

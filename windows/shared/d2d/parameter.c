@@ -46,7 +46,8 @@ ReadNumber(HANDLE Key, PCWSTR Name, PULONG Value)
     RtlInitUnicodeString(&name, Name);
     status = ZwQueryValueKey(Key, &name, KeyValuePartialInformation, &buffer, sizeof(buffer),
                              &length);
-    if (!NT_SUCCESS(status)) {
+    /* A value of another type may be longer than the buffer. */
+    if (!NT_SUCCESS(status) && status != STATUS_BUFFER_OVERFLOW) {
         return status;
     }
     if (buffer.Information.Type != REG_DWORD || buffer.Information.DataLength != sizeof(*Value)) {
@@ -57,8 +58,9 @@ ReadNumber(HANDLE Key, PCWSTR Name, PULONG Value)
 }
 
 /*
- * Reads a parameter; a missing one is 0. Returns STATUS_INVALID_PARAMETER if the value is
- * larger than Max.
+ * Reads a parameter; a missing one is 0. Returns STATUS_INVALID_PARAMETER if the value is larger
+ * than Max, STATUS_OBJECT_TYPE_MISMATCH if it is no REG_DWORD, or a status of the registry. Prints
+ * a line if it fails.
  */
 _Use_decl_annotations_
 NTSTATUS
@@ -75,7 +77,13 @@ D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Va
         ZwClose(key);
     }
     if (!NT_SUCCESS(status) && status != STATUS_OBJECT_NAME_NOT_FOUND) {
+        D2dTrace("refuse", "reason=parameter-not-read status=%#x param=%ws", status, Name);
         return status;
     }
-    return *Value <= Max ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    if (*Value > Max) {
+        D2dTrace("refuse", "reason=parameter-out-of-range status=%#x param=%ws value=%u min=0 max=%u",
+                 STATUS_INVALID_PARAMETER, Name, *Value, Max);
+        return STATUS_INVALID_PARAMETER;
+    }
+    return STATUS_SUCCESS;
 }

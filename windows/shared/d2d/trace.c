@@ -2,7 +2,7 @@
 /* Prints the trace lines of a driver. The owner numbers them (shared/owner/trace.c). */
 #include "d2d_lib.h"
 
-/* The format must have no wide characters, which need PASSIVE_LEVEL. */
+/* A format with wide characters needs PASSIVE_LEVEL. */
 _Use_decl_annotations_
 VOID
 D2dTracePrint(PCSTR Step, PCSTR Format, ...)
