@@ -34,6 +34,18 @@ take_back() {
 		)
 }
 
+# refuses_parameter - module_a must refuse a parameter that is out of range, and say so
+refuses_parameter() {
+	play module_a.completion=9 '!module_a' &&
+		grep 'step=refuse reason=parameter-out-of-range status=0xc000000d param=completion value=9 min=0 max=2$' "$out/windows.log"
+}
+
+# unregisters_twice - B's TakeBack unregisters, too. B must be detached once, and A must survive
+unregisters_twice() {
+	play +module_a +unregisters_twice -module_a -unregisters_twice &&
+		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
+}
+
 ktap_begin
 expect "sensor and consumer say under Wine what their ports say" \
 	as_port sensor +consumer +sensor consumer=2 consumer=1 -sensor -consumer
@@ -41,4 +53,14 @@ expect "alarm and sleeper say under Wine what their ports say" \
 	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' 'alarm!0' alarm=1 'alarm?20' alarm:done \
 	'alarm?3600000' 'alarm?3600000' 'sleeper!3600000' alarm:cancel 'sleeper!3600000' alarm:close sleeper=1 -sleeper -alarm
 expect "module_a takes the context back when it is unloaded first" take_back
+expect "module_a, started again while module_b keeps its image, attaches module_b when that is loaded again" \
+	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
+expect "a parameter out of range: the driver refuses to load, and says why" refuses_parameter
+expect "a driver with another layout of an item is refused" \
+	play +module_a '!other_layout' +module_b module_b=1 -module_b -module_a
+expect "a driver that unregisters while the context is taken back is detached once" unregisters_twice
+expect "a request that the peer pends, although it must not, is cancelled" \
+	play +module_a +pends_all 'module_a!1' -pends_all -module_a
+expect "a request that is sent again while it is pending is refused" \
+	play +module_a +sends_twice 'module_b!1' -sends_twice -module_a
 ktap_end

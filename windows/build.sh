@@ -22,10 +22,32 @@ driver() {
 		-o "$out/$name.sys" "$@" -lntoskrnl -lhal -lgcc
 }
 
+# variant NAME FILE SED - builds module_b as NAME.sys, with FILE changed by the sed script, which must change it
+variant() {
+	local copy=$out/$1
+	rm -rf "$copy"
+	mkdir "$copy"
+	cp -r module_b shared "$copy"
+	sed -i "$3" "$copy/$2"
+	if cmp -s "$2" "$copy/$2"; then
+		echo "$1: the sed script does not change $2" >&2
+		exit 1
+	fi
+	local includes=(-isystem /usr/x86_64-w64-mingw32/include/ddk -I. -I"$copy/shared/include")
+	driver "$1" "$copy"/module_b/*.c "$copy"/shared/d2d/*.c "$copy"/shared/pair/*.c "$out/libmodule_a.a"
+}
+
 # module_b is linked with the import library of module_a.
 driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c module_a/module_a.def \
 	-Wl,--out-implib,"$out/libmodule_a.a"
 driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c "$out/libmodule_a.a"
+
+# Drivers that module_a has to refuse or to survive (qemu/windows-example.sh)
+variant other_layout shared/include/d2d.h '/^    ULONG Kind; /{h;d}; /^    ULONG Length; /G'
+variant unregisters_twice module_b/module_b.c '/^TakeBack(VOID)/,/^}/s/^    RunDown();/&\n    (VOID)D2dOwnerUnregister(\&Driver);/'
+variant pends_all shared/pair/demo_requests.c 's/? Add(Irp)/? ((VOID)Add, Pend(Requests, Irp))/'
+variant sends_twice shared/pair/show.c 's/SendAtOnce(Show, &Show->Complete/SendAtOnce(Show, \&Show->Pend[0]/'
+
 driver sensor example/sensor.c
 driver consumer example/consumer.c
 driver alarm alarm/alarm.c

@@ -7,6 +7,7 @@
  *
  * DIR, an absolute path, has the drivers. Without steps, play.exe plays the demonstration. Steps:
  *   +NAME         load NAME.sys
+ *   !NAME         the same; its DriverEntry must fail
  *   -NAME         unload it
  *   NAME=NUMBER   send its device this number
  *   NAME!NUMBER   the same; it must fail
@@ -148,6 +149,19 @@ Load(SC_HANDLE Manager, MODULE *Module, const char *Directory)
     return Await(Module, SERVICE_START_PENDING, SERVICE_RUNNING, "load");
 }
 
+/* Tries to load a driver; it must refuse. */
+static int
+Refuse(SC_HANDLE Manager, MODULE *Module, const char *Directory)
+{
+    printf("lab: load %s, which must fail\n", Module->Name);
+    if (!Create(Manager, Module, Directory)) {
+        return 0;
+    }
+    /* Windows says it at once, Wine later. */
+    return !StartServiceA(Module->Service, 0, NULL) ||
+           Await(Module, SERVICE_START_PENDING, SERVICE_STOPPED, "fail to load");
+}
+
 static int
 Unload(MODULE *Module)
 {
@@ -211,6 +225,10 @@ Begin(const MODULE *Module, ULONG Number)
     call->Input = Number;
     memset(&call->Overlapped, 0, sizeof(call->Overlapped));
     call->Overlapped.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL);
+    if (call->Overlapped.hEvent == NULL) {
+        CloseHandle(call->Device);
+        return Failed("create an event for a call of", Module->Name);
+    }
     CallCount++;
     if (DeviceIoControl(call->Device, IOCTL_D2D_EXERCISE, &call->Input, sizeof(call->Input),
                         &call->Output, sizeof(call->Output), NULL, &call->Overlapped) ||
@@ -230,6 +248,10 @@ End(const MODULE *Module, const char *How)
     int good;
 
     printf("lab: %s a call of %s\n", How, Module->Name);
+    if (strcmp(How, "done") != 0 && strcmp(How, "cancel") != 0 && strcmp(How, "close") != 0) {
+        printf("lab: FAILED: not done, cancel or close: %s\n", How);
+        return 0;
+    }
     if (CallCount == 0) {
         printf("lab: FAILED: no call is pending\n");
         return 0;
@@ -263,7 +285,7 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
     ULONG number = 0;
     MODULE *module;
 
-    sscanf(Step, "%*[+-]%31s", name);
+    sscanf(Step, "%*[+!-]%31s", name);
     if (name[0] == 0) {
         sscanf(Step, "%31[^=!?:]%*[=!?]%lu", name, &number);
     }
@@ -274,6 +296,8 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
     switch (Step[0]) {
     case '+':
         return Load(Manager, module, Directory);
+    case '!':
+        return Refuse(Manager, module, Directory);
     case '-':
         return Unload(module);
     }
