@@ -40,6 +40,13 @@ refuses_parameter() {
 		grep 'step=refuse reason=parameter-out-of-range status=0xc000000d param=completion value=9 min=0 max=2$' "$out/windows.log"
 }
 
+# without_entry - loads module_b alone: Wine loads the image of module_a for it, and does not call its DriverEntry. B must be
+# refused with STATUS_DEVICE_NOT_READY, and both drivers must load afterwards
+without_entry() {
+	play '!module_b' +module_a +module_b module_b=1 -module_b -module_a &&
+		grep 'module_b: .* step=refuse reason=driver-entry status=0xc00000a3$' "$out/windows.log"
+}
+
 # unregisters_twice - B's TakeBack unregisters, too. B must be detached once, and A must survive
 unregisters_twice() {
 	play +module_a +unregisters_twice -module_a -unregisters_twice &&
@@ -56,6 +63,7 @@ expect "module_a takes the context back when it is unloaded first" take_back
 expect "module_a, started again while module_b keeps its image, attaches module_b when that is loaded again" \
 	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
 expect "a parameter out of range: the driver refuses to load, and says why" refuses_parameter
+expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \
 	play +module_a '!other_layout' +module_b module_b=1 -module_b -module_a
 expect "a driver that unregisters while the context is taken back is detached once" unregisters_twice
