@@ -30,9 +30,9 @@ modules_install modules_uninstall:
 install-dev uninstall-dev:
 	@install/dev.sh $@
 
-# In the environment, LANG is the language of the user's messages.
+# In the environment, LANG is the language of the user's messages, and OWNER may be anything.
 new:
-	@examples/new.sh '$(if $(filter command,$(origin LANG)),$(LANG),rust)'
+	@examples/new.sh $(foreach name,LANG OWNER,'$(if $(filter command,$(origin $(name))),$($(name)),rust)')
 
 run shell:
 	@qemu/vm.sh $@
@@ -101,7 +101,7 @@ help:
 	$(call help,modules_uninstall,remove them again)
 	$(call help,install-dev,install what drivers elsewhere are built with in PREFIX=/usr/local below DESTDIR=DIR)
 	$(call help,uninstall-dev,remove it again)
-	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge; LANG=c: the peer in C)
+	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge; LANG=c: the peer in C; OWNER=c: the owner in C)
 	$(call help,run,boot a stock kernel and play the demonstration or use a pair of your own; print the trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)

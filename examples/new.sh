@@ -3,9 +3,9 @@
 # Writes a pair of drivers to start from, in a folder of its own outside of this tree: examples/metronome/ by other names,
 # with a Kbuild, a test, a file `use` for make run, torture and sweep, and a README. If a step fails, nothing is written.
 # docs/guide.md says how to use it.
-# Usage: new.sh LANGUAGE
-# LANGUAGE is that of the peer, rust or c; the owner is in Rust. It is an argument because in the environment, LANG is that
-# of the user's messages.
+# Usage: new.sh PEER OWNER
+# PEER and OWNER are the languages of the two drivers, rust or c. They are arguments because in the environment, LANG is the
+# language of the user's messages, and OWNER may be anything.
 # Environment:
 #   PAIR  the pair's name: the crate of its interface is PAIR_pair
 #   A, B  the names of the owner's and of the peer's module
@@ -43,6 +43,11 @@ taken() {
 		grep -rqwF --include='*.rs' -e "$type" -e "name: \"$1\"" "$template"
 }
 
+# check_language VARIABLE DRIVER VALUE - dies if the value is no language in which the driver can be written
+check_language() {
+	[ "$3" = rust ] || [ "$3" = c ] || die "$1, the language of the $2, is rust or c, not '$3'"
+}
+
 # check_name VARIABLE VALUE - dies if the value cannot be the name of a module
 check_name() {
 	[ -n "$2" ] || die "$1 is missing: make new PAIR=gauge A=gauged B=gaugectl DIR=../gauge"
@@ -53,8 +58,9 @@ check_name() {
 	! taken "$2" || die "$1='$2' is the name of something else already"
 }
 
-language=$1
-[ "$language" = rust ] || [ "$language" = c ] || die "LANG, the language of the peer, is rust or c, not '$language'"
+peer_language=$1 owner_language=$2
+check_language LANG peer "$peer_language"
+check_language OWNER owner "$owner_language"
 check_name PAIR "${PAIR-}"
 check_name A "${A-}"
 check_name B "${B-}"
@@ -74,7 +80,7 @@ trap 'rm -rf -- "$stage"' EXIT
 # renamed FILE - prints a file of the template, with the names of the pair
 renamed() {
 	# In two steps, because a new name may contain an old one.
-	sed -e 's/metronome_pair/@1@/g; s/MetronomePair/@2@/g; s/metronome/@3@/g; s/Metronome/@4@/g' \
+	sed -e 's/metronome_pair/@1@/g; s/MetronomePair/@2@/g; s/\(c_\)\?metronome/@3@/g; s/Metronome/@4@/g' \
 		-e 's/METRONOME_PAIR/@7@/g; s/\(c_\)\?listener/@5@/g; s/Listener/@6@/g' \
 		-e "s/@1@/${PAIR}_pair/g; s/@2@/$(camel "$PAIR")Pair/g; s/@3@/$A/g; s/@4@/$(camel "$A")/g" \
 		-e "s/@5@/$B/g; s/@6@/$(camel "$B")/g; s/@7@/${PAIR^^}_PAIR/g" "$template/$1"
@@ -82,17 +88,32 @@ renamed() {
 
 mkdir "$stage/src"
 renamed metronome_pair.rs >"$stage/src/${PAIR}_pair.rs"
-renamed metronome.rs >"$stage/src/$A.rs"
-case $language in
+case $owner_language in
+rust)
+	renamed metronome.rs >"$stage/src/$A.rs"
+	owner=pair-owner
+	;;
+c)
+	renamed c_metronome.c >"$stage/src/$A.c"
+	owner=pair-c-owner
+	;;
+esac
+case $peer_language in
 rust)
 	renamed listener.rs >"$stage/src/$B.rs"
-	peer=pair-peer languages="Both are in Rust."
+	peer=pair-peer
 	;;
 c)
 	renamed c_listener.c >"$stage/src/$B.c"
-	peer=pair-c-peer languages="\`$B\` is in C: the build makes the header \`${PAIR}_pair.h\`, which it includes, from
-\`src/${PAIR}_pair.rs\`. \`$A\` is in Rust, as every owner has to be."
+	peer=pair-c-peer
 	;;
+esac
+header="the build makes the header \`${PAIR}_pair.h\`, which a driver in C includes, from \`src/${PAIR}_pair.rs\`."
+case $owner_language,$peer_language in
+rust,rust) languages="Both are in Rust." ;;
+rust,c) languages="\`$B\` is in C, and \`$A\` is in Rust: $header" ;;
+c,rust) languages="\`$A\` is in C, and \`$B\` is in Rust: $header" ;;
+c,c) languages="Both are in C: $header" ;;
 esac
 renamed test.sh >"$stage/test.sh"
 chmod +x "$stage/test.sh"
@@ -105,7 +126,7 @@ include \$(D2D)/rust.mk
 
 pair := src
 pair-interface := ${PAIR}_pair
-pair-owner := $A
+$owner := $A
 $peer := $B
 include \$(D2D)/shared/pair.mk
 KBUILD

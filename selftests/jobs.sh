@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Jobs of both sides, by the pair of examples/metronome: the owner's timer beats in hard interrupt, and the peer's
-# work item, in Rust or in C, takes the beats in a kernel worker. The unit tests of shared/d2d/job/ have the other kinds
+# work item takes the beats in a kernel worker. Both drivers are in Rust or in C. The unit tests of shared/d2d/job/ have the other kinds
 # of jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -23,20 +23,20 @@ hear()
 	write_to "/sys/kernel/debug/d2d-${2-listener}/hear" "$1"
 }
 
-# fresh_metronome - unloads the drivers, and loads a new metronome
+# fresh_metronome [METRONOME] - unloads the drivers, and loads a new metronome
 fresh_metronome()
 {
-	needs_no listener c_listener metronome
+	needs_no listener c_listener metronome c_metronome
 	reset_trace
-	load metronome
+	load "${1-metronome}"
 }
 
-# all_beats_are_counted HEARD - whether each beat was heard, lost, or left in the queue: compares what the drivers and the
+# all_beats_are_counted HEARD [METRONOME] - whether each beat was heard, lost, or left in the queue: compares what the drivers and the
 # library logged during unloading
 all_beats_are_counted()
 {
 	{
-		echo "heard=$1 beats=$(logged metronome beats) lost=$(logged metronome lost)"
+		echo "heard=$1 beats=$(logged "${2-metronome}" beats) lost=$(logged "${2-metronome}" lost)"
 		trace | grep 'step=drain ctx=c0 queue=to_peer'
 	} >"$NOTES"
 	awk -F '[ =]' '
@@ -67,7 +67,7 @@ switch_cpu()
 	done
 }
 
-begin 7
+begin 10
 
 fresh_metronome
 load listener && hear 200 && hear 1
@@ -82,6 +82,17 @@ fresh_metronome
 load c_listener && beat 100 && hear 200 c_listener && unload c_listener && heard=$(logged c_listener beats) && unload metronome &&
 	all_beats_are_counted "$heard"
 verdict "the listener in C is unloaded while the timer runs: each beat was heard, lost, or left in the queue"
+
+for peer in listener c_listener; do
+	fresh_metronome c_metronome
+	load "$peer" && beat 100 && hear 200 "$peer" && unload "$peer" && heard=$(logged "$peer" beats) && unload c_metronome &&
+		all_beats_are_counted "$heard" c_metronome
+	verdict "the metronome in C, with $peer, is unloaded while its timer runs: each beat was heard, lost, or left in the queue"
+done
+
+fresh_metronome c_metronome
+load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
+verdict "the metronome in C: a wrong period gets EINVAL, 0 stops the timer, and it can be started again"
 
 fresh_metronome
 rounds && unload metronome && all_beats_are_counted "$heard"

@@ -4,7 +4,9 @@
 #
 #   pair            the folder with the three sources, as seen from the Kbuild: examples/sensor
 #   pair-interface  the crate of the interface: its source without .rs
-#   pair-owner      the module of the owner: its source without .rs
+#   pair-owner      the module of the owner in Rust, if there is one: its source without .rs
+#   pair-c-owner    the module of the owner in C, if there is one: its source without .c. If there is one in Rust, too, both
+#                   have the name of that one, so the peers are the same, and one of the two can be loaded
 #   pair-peer       the module of the peer in Rust, if there is one: its source without .rs
 #   pair-c-peer     the module of the peer in C, if there is one: its source without .c
 
@@ -17,12 +19,15 @@ RUSTFLAGS_$(pair)/$(pair-interface).o := --emit=metadata=$(obj)/$(pair)/lib$(pai
 $(obj)/$(pair)/$(pair-interface).o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(pair)/$(pair-interface).o: private modfile := $(obj)/$(pair)/$(pair-interface)
 
-obj-m += $(patsubst %,$(pair-above)%.o,$(pair-owner) $(pair-peer) $(pair-c-peer))
+# Of two owners with a name, the peers depend on the last one.
+obj-m += $(patsubst %,$(pair-above)%.o,$(pair-c-owner) $(pair-owner) $(pair-peer) $(pair-c-peer))
 
 # Only an owner links the owner's half of the library.
+ifneq ($(pair-owner),)
 $(pair-above)$(pair-owner)-y := $(pair)/$(pair-owner).o $(pair)/$(pair-interface).o $(call d2d-owner-of,$(pair-owner))
 RUSTFLAGS_$(pair)/$(pair-owner).o := $(pair-crates)
 $(obj)/$(pair)/$(pair-owner).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
+endif
 
 ifneq ($(pair-peer),)
 $(pair-above)$(pair-peer)-y := $(pair)/$(pair-peer).o $(pair)/$(pair-interface).o $(d2d-peer)
@@ -30,15 +35,24 @@ RUSTFLAGS_$(pair)/$(pair-peer).o := $(pair-crates)
 $(obj)/$(pair)/$(pair-peer).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
 endif
 
-# A peer in C knows of the pair what the generated header says.
-ifneq ($(pair-c-peer),)
-$(pair-above)$(pair-c-peer)-y := $(pair)/$(pair-c-peer).o
-CFLAGS_$(pair)/$(pair-c-peer).o := -I$(obj)/$(pair)
-$(obj)/$(pair)/$(pair-c-peer).o: private modname := $(pair-c-peer)
-$(obj)/$(pair)/$(pair-c-peer).o: $(obj)/$(pair)/$(pair-interface).h
+# A driver in C knows of the pair what the generated header says.
+define d2d-pair-c
+CFLAGS_$(pair)/$1.o := -I$(obj)/$(pair)
+$(obj)/$(pair)/$1.o: private modname := $1
+$(obj)/$(pair)/$1.o: $(obj)/$(pair)/$(pair-interface).h
+endef
+$(foreach module,$(pair-c-owner) $(pair-c-peer),$(eval $(call d2d-pair-c,$(module))))
+
+ifneq ($(pair-c-owner),)
+$(pair-above)$(pair-c-owner)-y := $(pair)/$(pair-c-owner).o $(call d2d-c-owner-of,$(or $(pair-owner),$(pair-c-owner)))
 endif
 
-# The C header of the pair, for each peer in C
+ifneq ($(pair-c-peer),)
+$(pair-above)$(pair-c-peer)-y := $(pair)/$(pair-c-peer).o
+endif
+
+# The C header of the pair, for each driver in C. If all are in C, no module links the crate.
+targets += $(pair)/$(pair-interface).o
 $(eval $(call d2d-header,$(pair)/$(pair-interface)))
 ifndef D2D_ONLY
 always-y += $(pair)/$(pair-interface).h
@@ -46,5 +60,7 @@ endif
 
 clean-files += $(pair)/*.rmeta $(pair)/$(pair-interface).h
 
+pair-owner :=
+pair-c-owner :=
 pair-peer :=
 pair-c-peer :=

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# A pair with jobs on both sides, whose peer is there in Rust and in C. Kbuild includes this file.
+# A pair with jobs on both sides. Both drivers are there in Rust and in C. Kbuild includes this file.
 
 pair := examples/metronome
 pair-interface := metronome_pair
 pair-owner := metronome
+pair-c-owner := c_metronome
 pair-peer := listener
 pair-c-peer := c_listener
 include $(src)/shared/pair.mk

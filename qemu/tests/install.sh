@@ -262,9 +262,11 @@ given=(PAIR=gauge A=gauged B=gaugectl)
 sed 's/\<c_sensor/my_sensor/g' "$PROJECT/selftests/peers/c_sensor.c" >"$dir/drivers/sensor/my_sensor.c"
 recipe 4 >"$dir/drivers/sensor/Kbuild"
 expect "a peer in C of that pair is built outside of the project, with its generated header" builds sensor PAIR=/mnt/pair
-LANG=c expect "make new writes a pair in Rust, whatever LANG is in the environment" \
+LANG=c OWNER=c expect "make new writes a pair in Rust, whatever LANG and OWNER are in the environment" \
 	writes "$dir/drivers/own/src/gaugectl.rs" "${given[@]}" DIR="$dir/drivers/own"
-expect "make new LANG=c writes a pair with its peer in C" writes "$dir/in-c/src/gaugectl.c" "${given[@]}" LANG=c DIR="$dir/in-c"
+expect "make new LANG=c writes a pair with its peer in C" writes "$dir/peer-in-c/src/gaugectl.c" "${given[@]}" LANG=c DIR="$dir/peer-in-c"
+expect "make new LANG=c OWNER=c writes a pair in C" \
+	writes "$dir/in-c/src/gauged.c" "${given[@]}" LANG=c OWNER=c DIR="$dir/in-c"
 expect "the new pair is built outside of the project" builds own
 to=DIR=$dir/to/own
 expect "make new: no name" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
@@ -280,6 +282,8 @@ done
 for name in C cobol ''; do
 	expect "make new: no language LANG='$name'" new_mistake "LANG, the language of the peer, is rust or c, not '$name'" \
 		"${given[@]}" "$to" LANG="$name"
+	expect "make new: no language OWNER='$name'" new_mistake "OWNER, the language of the owner, is rust or c, not '$name'" \
+		"${given[@]}" "$to" OWNER="$name"
 done
 expect "make new: two names that give the same name of a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
 expect "make new: the name of the interface" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
@@ -293,7 +297,7 @@ expect "make torture PAIR=DIR refuses SEED" pair_mistake 'PAIR has a torture wit
 expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
 expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
 expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
-expect "make test PAIR=DIR tests a pair whose peer is in C" tests_pair test "$dir/in-c"
+expect "make test PAIR=DIR tests a pair in C" tests_pair test "$dir/in-c"
 expect "make run PAIR=DIR loads, uses and unloads this pair, and shows its trace" runs_pair "$dir/in-c"
 expect "make run PAIR=DIR: a parameter that the owner lacks" pair_mistake "^image: gauged has no parameter 'nosuch'$" \
 	run PAIR="$dir/in-c" A_PARAMS=nosuch=1

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The metronome in C: the owner of the context. Its timer puts beats on the queue to the listener,
+ * in hard interrupt.
+ *
+ * The listener starts the timer by an operation. Writing a period in microseconds to
+ * /dev/metronome changes it, also without a listener; 0 stops the timer.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/spinlock.h>
+
+#include "d2d_ops.h"
+#include "d2d_owner.h"
+#include "d2d_point.h"
+#include "d2d_queue.h"
+#include "metronome_pair.h"
+
+/* Beats that the queue can hold */
+#define CAPACITY	1024
+/* Shortest and longest period, in microseconds */
+#define SHORTEST	20
+#define LONGEST		1000000
+
+/* The handle of this driver, from d2d_owner_start() */
+static d2d_handle self;
+/* Set before drivers can register. */
+static struct d2d_context *context;
+
+/* Beats while a listener was attached, and those that the queue had no room for. For expire(). */
+static u64 beats, lost;
+
+static struct hrtimer timer;
+/* 0 while the timer is stopped */
+static ktime_t period;
+/*
+ * Held to change the period, and to start or stop the timer. It is a raw lock because the timer
+ * expires in hard interrupt.
+ */
+static DEFINE_RAW_SPINLOCK(lock);
+
+/* Puts a beat on the queue and calls the listener. Does nothing without a listener. */
+static void beat(void)
+{
+	const struct metronome_pair_peer_ops *ops;
+	struct metronome_pair_beat beat;
+	struct d2d_peer peer;
+	u32 result;
+	int err;
+
+	if (d2d_peer_enter(context, &peer))
+		return;
+	beat.number = beats++;
+	if (d2d_queue_put(&context->to_peer, METRONOME_PAIR_KIND_BEAT, &beat, sizeof(beat)))
+		lost++;
+	ops = container_of_const(peer.ops, struct metronome_pair_peer_ops, hdr);
+	if (ops->beats) {
+		d2d_point_call("peer", "beats");
+		err = ops->beats(peer.self, &result);
+		d2d_point_return("peer", "beats", err);
+	}
+	d2d_peer_exit(context, &peer);
+}
+
+/* Called in hard interrupt, by one CPU at a time. */
+static enum hrtimer_restart expire(struct hrtimer *this)
+{
+	scoped_guard(raw_spinlock_irqsave, &lock) {
+		if (!period)
+			return HRTIMER_NORESTART;
+		/* set() may have started it again. */
+		if (!hrtimer_is_queued(this))
+			hrtimer_forward_now(this, period);
+	}
+	beat();
+	/* This leaves the timer alone if it is queued. */
+	return HRTIMER_RESTART;
+}
+
+/* Starts the timer with a period in microseconds, or stops it. Any context. */
+static int set(u32 micros)
+{
+	if (micros && (micros < SHORTEST || micros > LONGEST))
+		return -EINVAL;
+	guard(raw_spinlock_irqsave)(&lock);
+	period = us_to_ktime(micros);
+	if (micros)
+		hrtimer_start(&timer, period, HRTIMER_MODE_REL_HARD);
+	else
+		/* If expire() is running now, the next one stops the timer. */
+		hrtimer_try_to_cancel(&timer);
+	return 0;
+}
+
+/* The listener calls this in any context. */
+static int owner_set_period(void *this, u32 micros, u32 *result)
+{
+	*result = micros;
+	return set(micros);
+}
+
+static const u64 chain[] = METRONOME_PAIR_OWNER_CHAIN;
+
+static const struct metronome_pair_owner_ops ops = {
+	.hdr = D2D_OPS_INIT(struct metronome_pair_owner_ops, METRONOME_PAIR_MAJOR,
+			    METRONOME_PAIR_MINOR, chain),
+	.set_period = owner_set_period,
+};
+
+static const u64 peer_chain[] = METRONOME_PAIR_PEER_CHAIN;
+
+/* What this driver expects of a listener's operations */
+static const struct metronome_pair_peer_ops peer_ops = {
+	.hdr = D2D_OPS_INIT(struct metronome_pair_peer_ops, METRONOME_PAIR_MAJOR,
+			    METRONOME_PAIR_MINOR, peer_chain),
+};
+
+/* Receives requests, of which this pair declares none. Process context, may sleep. */
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	int err = -ENOTTY;
+
+	return d2d_complete(request->handle, err, 0) ?: err;
+}
+
+/* Called once for each context, here for the only one. */
+static void prepare(void *this, struct d2d_context *prepared)
+{
+	context = prepared;
+}
+
+static const struct d2d_owner owner = {
+	.ops = &ops.hdr,
+	.peer_ops = &peer_ops.hdr,
+	.dispatch = dispatch,
+	.prepare = prepare,
+	.contexts = 1,
+	.capacity = CAPACITY,
+	.item_size = sizeof(struct metronome_pair_beat),
+	.completion = D2D_LEARN_RETURN,
+	.timeout = 5000,
+};
+
+static ssize_t period_write(struct file *file, const char __user *buffer, size_t count,
+			    loff_t *offset)
+{
+	u32 micros;
+	int err;
+
+	err = kstrtou32_from_user(buffer, count, 10, &micros) ?: set(micros);
+	return err ?: count;
+}
+
+/* .owner keeps the module loaded while the file is open. */
+static const struct file_operations period_fops = {
+	.owner = THIS_MODULE,
+	.write = period_write,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "metronome",
+	.fops = &period_fops,
+	.mode = 0600,
+};
+
+/* Makes the device last: a process may open it at once, and start the timer. */
+static int __init owner_init(void)
+{
+	int err;
+
+	hrtimer_setup(&timer, expire, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	err = d2d_owner_start(&owner, &self);
+	if (err)
+		return err;
+	err = misc_register(&device);
+	if (err)
+		d2d_owner_stop();
+	return err;
+}
+module_init(owner_init);
+
+/* The reverse order of owner_init(). No listener is attached any more. */
+static void __exit owner_exit(void)
+{
+	misc_deregister(&device);
+	hrtimer_cancel(&timer);
+	d2d_owner_stop();
+	pr_info("beats=%llu lost=%llu\n", beats, lost);
+}
+module_exit(owner_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Example: an owner in C with a timer");
+MODULE_LICENSE("GPL");
