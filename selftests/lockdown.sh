@@ -14,7 +14,7 @@ SECURITY=/sys/kernel/security
 DEV=/dev/d2d_test
 USER=1000
 
-# fresh_locked - brings about that the drivers are loaded, and then that the kernel is locked down
+# fresh_locked - loads the drivers and locks the kernel down, unless that is done
 fresh_locked()
 {
 	reset_trace
@@ -33,7 +33,7 @@ can_calls_of_32_bits()
 [ -e $SECURITY/lockdown ] || mount -t securityfs none $SECURITY
 if ! grep -qF "[none]" $SECURITY/lockdown; then
 	ktap_print_header
-	ktap_skip_all "needs a kernel that can be locked down, and is not"
+	ktap_skip_all "needs a kernel that supports lockdown and is not locked down yet"
 	exit 4
 fi
 
@@ -42,38 +42,31 @@ begin 8
 fresh_locked && fails EPERM load sensor
 verdict "the kernel refuses an unsigned module: EPERM"
 
-fresh_locked
-devctl calls $DEV && devctl pend $DEV && devctl signals $DEV && devctl answers $DEV
+fresh_locked && devctl calls $DEV && devctl pend $DEV && devctl signals $DEV && devctl answers $DEV
 verdict "root can use a device"
 
-fresh_locked
-devctl calls $DEV $USER && devctl pend $DEV $USER && devctl signals $DEV $USER && devctl answers $DEV $USER
+fresh_locked && devctl calls $DEV $USER && devctl pend $DEV $USER && devctl signals $DEV $USER && devctl answers $DEV $USER
 verdict "a plain user can use a device that is for everybody"
 
-fresh_locked
 if can_calls_of_32_bits; then
-	devctl compat $DEV && devctl compat $DEV $USER
+	fresh_locked && devctl compat $DEV && devctl compat $DEV $USER
 	verdict "processes of 32 bits can use a device"
 else
 	ktap_test_skip "processes of 32 bits can use a device (needs x86-64)"
 fi
 
-fresh_locked
-write_to /dev/metronome 1000 && [ "$(dd if=/dev/metronome bs=8 count=1 2>"$NOTES" | wc -c)" = 8 ] &&
+fresh_locked && write_to /dev/metronome 1000 && [ "$(dd if=/dev/metronome bs=8 count=1 2>"$NOTES" | wc -c)" = 8 ] &&
 	fails EACCES devctl open /dev/metronome $USER
 verdict "root can use an owner's device, and a plain user cannot open it: EACCES"
 
-fresh_locked
-fails EPERM write_to /sys/kernel/debug/d2d-module_b/exercise 1 && fails EPERM write_to /sys/kernel/debug/d2d-listener/hear 1
-verdict "nobody can write to a control file in debugfs: EPERM"
+fresh_locked && fails EPERM write_to /sys/kernel/debug/d2d-module_b/exercise 1 && fails EPERM write_to /sys/kernel/debug/d2d-listener/hear 1
+verdict "root cannot write to a control file in debugfs: EPERM"
 
-fresh_locked
-grep -q 'state=attached peer=module_b' /sys/kernel/debug/d2d-module_a/state/contexts &&
+fresh_locked && grep -q 'state=attached peer=module_b' /sys/kernel/debug/d2d-module_a/state/contexts &&
 	grep -q module_b /sys/kernel/debug/d2d-module_a/state.json
 verdict "root can read an owner's state in debugfs"
 
-fresh_locked
-devctl removed $DEV && unload device_peer && [ ! -e $DEV ] && unload module_b && unload module_a && unload listener &&
+fresh_locked && devctl removed $DEV && unload device_peer && [ ! -e $DEV ] && unload module_b && unload module_a && unload listener &&
 	unload metronome && [ ! -e /dev/metronome ]
 verdict "a device can be removed, and the drivers unloaded"
 ktap_finished

@@ -3,9 +3,9 @@
 //! The recorder: the peer. Its work item takes the samples from the queue in batches, counts them in
 //! the data that both drivers share, and keeps the last ones for processes.
 //!
-//! A process that reads `/dev/recorder` gets samples, from those on that were recorded after it has
-//! opened the device. It waits until there are as many as the watermark says. If it reads too slowly,
-//! it gets the samples that the recorder still has; the numbers tell which are missing. Writing a
+//! A process that reads `/dev/recorder` gets the samples that were recorded after it opened the
+//! device. A read waits until as many are unread as the watermark says. A process that is too slow
+//! loses the oldest samples, and sees that from the numbers of the others. Writing a
 //! number sets the rate. The `ioctl`s set the rate (`SET_RATE`) and return the statistics
 //! (`GET_STATISTICS`). Other drivers configure the recorder by the request `CONFIGURE`.
 

@@ -147,7 +147,7 @@ impl Owner for Sampler {
 impl SamplerOps for Sampler {
     fn set_rate(&self, link: &OwnerLink<SamplerPair>, rate: u32) -> Result<u32> {
         let timer = self.timer.as_ref().ok_or(ENODEV)?;
-        // The lock of the shared data keeps two callers apart.
+        // The lock of the shared data serializes callers, so that `rate` is that of the last start.
         link.context().with_shared(|statistics| {
             match rate {
                 0 => timer.cancel(),

@@ -14,10 +14,12 @@
 //! after the removal fail with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`; functions of the
 //! value that are running go on. The library removes a device when its driver leaves.
 //!
-//! A call can wait for something by [`Call::wait`], which a signal ends. It can also be left pending
-//! ([`Call::pend`]): the driver keeps a [`Pended`], and any thread or interrupt completes it. The
+//! A call can wait for something by [`Call::wait`], which a signal ends. A driver can also pend a call
+//! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the answer
-//! when a signal comes. A file can keep the answer for a later `read`: closing the file drops it.
+//! when a signal comes, or at once if the file is open with `O_NONBLOCK` and there is no answer yet. A
+//! file can keep the answer for a later `read`: closing the file drops it. A pended call that is
+//! completed after the device was removed counts as completed, but no process gets its answer.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -79,10 +81,10 @@ use node::Node;
 /// What a process has opened: each open file of a device has a value of this type.
 ///
 /// Several threads may call its functions at the same time. All are called in process context, and may
-/// sleep. They should end when a signal comes, as [`Call::wait`] does; otherwise the process cannot
-/// be killed. A process gets the errno that a function returns. An errno that only the kernel understands
-/// becomes another one, such as `ENOTSUPP`, which becomes `EOPNOTSUPP`. `ERESTARTSYS` stays while a signal
-/// is pending, and otherwise becomes `EINTR`.
+/// sleep. A function that waits must return when a signal arrives, as [`Call::wait`] does; otherwise
+/// the process cannot be killed. The process gets the errno that the function returns. The library
+/// replaces errnos that user space does not know: `ENOTSUPP` becomes `EOPNOTSUPP`, and `ERESTARTSYS`
+/// becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
     /// The driver: [`Handle<T>`](crate::driver::Handle) of a peer `T`, or `d2d_owner::Handle<O>` of
     /// an owner `O`.
@@ -207,8 +209,9 @@ struct Inner {
     /// Threads that wait until `change` is changed. An open file keeps the device, so this wait queue
     /// outlives the open file.
     waiters: PollCondVarBox,
-    /// What opens the device; `None` once the device is removed, because the opener refers to the
-    /// driver, which may refer to the device. The lock is not held while a function of the driver runs.
+    /// What opens the device; `None` once the device is removed. This breaks a reference cycle: the
+    /// opener refers to the driver, which may refer to the device. The lock is not held while a function
+    /// of the driver runs.
     #[pin]
     opener: Mutex<Option<Arc<dyn Opener>>>,
 }
@@ -311,9 +314,9 @@ impl Devices {
         settings.check(name)?;
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
-        // Listed before it is registered: then `remove` finds it, and waits for the registration or
-        // prevents it. The lock of the list is not held meanwhile: registration waits for processes that
-        // open a device, for which `close` must not wait.
+        // Added to the list first, so that `remove` finds the device and either waits for its registration
+        // or prevents it. Registration waits for processes that open a device, and `close` must not wait
+        // for them, so the list is unlocked during registration.
         {
             let mut made = self.made.lock();
             if made.is_closed {

@@ -245,8 +245,8 @@ impl Event {
         self.status_locked(&mut self.dispatcher.lock().key)
     }
 
-    /// Drops the handles' reference after a grace period, when no RCU reader can have the event any
-    /// more that has found it by a handle. Called once, when the last handle is closed.
+    /// Drops the handles' reference after a grace period: until then, an RCU reader that has found the
+    /// event by a handle may still use it. Called once, when the last handle is closed.
     fn retire(&self, _key: &mut Key) {
         /// # Safety
         ///

@@ -65,8 +65,8 @@ use kernel::{
     }, //
 };
 
-/// Address of the task that opens a device of this module, or 0. There is at most one, because of
-/// `misc_mtx`. It is only compared.
+/// Address of the task that opens a device of this module, or 0. `misc_mtx` allows one such task at a
+/// time. The address is only compared, never followed.
 static OPENER: Atomic<usize> = Atomic::new(0);
 
 /// Refuses to register or deregister a device in [`open`], where the kernel holds `misc_mtx`.
@@ -150,9 +150,9 @@ impl Node {
         }
         // SAFETY: The device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
-        // If loading fails, the kernel frees the module despite references. So while the module loads,
-        // wait until only the reference of its initialization is left: processes that have tried to open
-        // the device got an error, and put theirs soon.
+        // If the initialization of a module fails, the kernel frees the module even if others hold
+        // references. So, while the module is loading, wait until only the reference of its initialization
+        // is left. A process that has tried to open the device holds one until its `open` has failed.
         let references = || {
             // SAFETY: The module is the one to which this code belongs.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }

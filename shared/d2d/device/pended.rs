@@ -16,7 +16,7 @@ use kernel::{
     }, //
 };
 
-/// What both ends of a pending call share.
+/// What both ends of a pended call share.
 #[pin_data]
 struct Slot<A> {
     device: Arc<Inner>,
@@ -42,7 +42,7 @@ pub(super) fn new<A: Send + Unpin + 'static>(device: Arc<Inner>) -> Result<(Answ
     Ok((Answer(slot.clone()), Pended(slot)))
 }
 
-/// The driver's end of a pending call. Dropping it makes [`Answer::wait`] return `ECANCELED`.
+/// The driver's end of a pended call. Dropping it makes [`Answer::wait`] return `ECANCELED`.
 pub struct Pended<A: Send + Unpin + 'static>(Arc<Slot<A>>);
 
 impl<A: Send + Unpin + 'static> Pended<A> {
@@ -84,7 +84,7 @@ impl<A: Send + Unpin + 'static> Drop for Pended<A> {
     }
 }
 
-/// The end of a pending call that waits for the answer. Dropping it cancels the pending call.
+/// The end of a pended call that waits for the answer. Dropping it cancels the pended call.
 pub struct Answer<A: Send + Unpin + 'static>(Arc<Slot<A>>);
 
 impl<A: Send + Unpin + 'static> Answer<A> {
@@ -94,9 +94,10 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         !matches!(*self.0.state.lock(), State::Pending)
     }
 
-    /// Waits until the driver has completed the pending call, and returns the answer. `call` is the system
-    /// call that waits; it is of the same device. May sleep. After an error of [`Call::wait`] the pending
-    /// call stays pending until the [`Answer`] is dropped.
+    /// Waits until the driver has completed the pended call, and returns the answer. `call` is the
+    /// system call that waits; it is of the same device. May sleep. If this fails with an error of
+    /// [`Call::wait`], the pended call is not cancelled: the caller can wait again, or cancel it by
+    /// dropping the [`Answer`].
     ///
     /// # Errors
     ///
@@ -114,7 +115,7 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         call.wait(|| self.take())?
     }
 
-    /// As [`Answer::wait`], but cancels the pending call if the wait fails. If the driver has completed it
+    /// As [`Answer::wait`], but cancels the pended call if the wait fails. If the driver has completed it
     /// meanwhile, returns the answer instead of the error. May sleep.
     ///
     /// # Errors

@@ -59,8 +59,8 @@ impl<E> Slot<E> {
 
     /// Returns what `f` loads from the slot by `load_acquire`, if the slot is that of `handle`.
     ///
-    /// If `f` sees what was stored for another handle, one of the two loads of `self.handle` finds
-    /// that: a handle is removed before, and added after, the other fields are stored.
+    /// `f` may read fields of a newer handle. The second load of `self.handle` then differs, because a
+    /// writer clears the handle before it changes the other fields.
     #[inline(always)]
     fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
         if Word::load_acquire(&self.handle) != handle {

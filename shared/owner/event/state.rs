@@ -3,9 +3,9 @@
 //! The state of an event, which is one word.
 //!
 //! While the event has no user, such as a thread that waits or a handler, one atomic step on the word
-//! sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, makes the word *guarded*, and then reads
-//! it. So it sees each set from before. A thread that sets the event later finds the word guarded,
-//! takes the lock, and finds the waiter on the event's list.
+//! sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the
+//! word as *guarded*, and then reads it, so it sees every earlier set. A thread that sets the event
+//! later finds the word guarded, takes the lock, and finds the waiter on the event's list.
 //!
 //! | from | to | by |
 //! |---|---|---|

@@ -9,8 +9,8 @@
 //! set is lost in between, and several events are taken at once or not at all. Without waiters,
 //! setting and taking an event needs no lock: see `state`.
 //!
-//! A set holds the lock longest: an event has at most 64 waits, and the set looks at the at most 64
-//! events of each of them, or takes the wait off the lists of these events.
+//! No operation holds the lock longer than a set: it looks at up to 64 waits, and at up to 64 events
+//! of each, or takes the waits off the lists of these events.
 
 use super::{
     name::Name,

@@ -56,8 +56,8 @@ pub(super) enum Canceller {
 impl Canceller {
     /// Returns the level of the forwarder that gets a request in this state back after it was
     /// cancelled, or 0 for the sender, and why it is cancelled; `None` if the request does not
-    /// concern the canceller. The record may have another request by now. The answer is right if a
-    /// transition from `word` succeeds afterwards.
+    /// concern the canceller. The caller must confirm the answer by a transition from `word`: the record
+    /// may have another request by now.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
