@@ -558,7 +558,7 @@ verdict "a driver in C has a handler for an event: it queues a work item, also i
 
 fresh_c_handler fails=1
 a set 0 was=reset && [ "$(field c-ran sets)" = 1 ] && a query 0 is=set && a set 0 in=hardirq was=set &&
-	[ "$(field c-ran sets)" = 1 ] && unload c_handler
+	[ "$(field c-ran sets)" = 1 ] && [ "$(field c-armed handlers) $(field c-armed failed)" = "1 1" ] && unload c_handler
 verdict "the handler of a driver in C fails: it is not called again, and the event stays set"
 
 if [ "$(nproc)" -gt 1 ]; then

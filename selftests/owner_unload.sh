@@ -14,7 +14,7 @@ FILES=/sys/kernel/debug/d2d-$OWNER
 # waits_for EVENT - whether a thread waits for this event
 waits_for()
 {
-	grep -q ' waiters=1$' "$FILES/events/$1"
+	grep -q ' waiters=1 ' "$FILES/events/$1"
 }
 
 # both_wait - returns when the dispatch routine and the work item wait; succeeds if the owner has both

@@ -89,8 +89,8 @@ fresh_owner
 		"ctx=0 queue=to_owner depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" &&
 	shows calls "ctx=0 to=peer entered=0 in_flight=0" "ctx=0 to=owner entered=- in_flight=-" &&
 	shows requests && shows refusals "count=0 driver=- last=-" &&
-	shows events "name=module_a.notice kind=notification state=reset sets=0 waiters=0" \
-		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0"
+	shows events "name=module_a.notice kind=notification state=reset sets=0 waiters=0 handlers=0 failed=0" \
+		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0 handlers=0 failed=0"
 verdict "without a peer: each file shows a free context"
 
 fresh_owner
@@ -138,10 +138,10 @@ needs_no actor module_b module_a && load torture_owner && load torture_peer0
 DIRECTORY=/sys/kernel/debug/d2d-torture_owner STATE=$DIRECTORY/state
 event_act torture_peer0 create 0 bell synchronization
 event_act_meanwhile torture_peer0 wait any 0
-await grep -q 'waiters=1$' "$STATE/events" && grep -q '^name=bell kind=synchronization state=reset sets=0 waiters=1$' "$STATE/events" &&
+await grep -q 'waiters=1 handlers=0 failed=0$' "$STATE/events" && grep -q '^name=bell kind=synchronization state=reset sets=0 waiters=1 handlers=0 failed=0$' "$STATE/events" &&
 	./json <"$DIRECTORY/state.json" 2>"$NOTES" &&
 	event_act torture_peer0 set 0 was=reset && wait "$meanwhile" &&
-	grep -q '^name=bell kind=synchronization state=reset sets=1 waiters=0$' "$STATE/events"
+	grep -q '^name=bell kind=synchronization state=reset sets=1 waiters=0 handlers=0 failed=0$' "$STATE/events"
 verdict "a thread waits for an event and goes on: the files show the counts of waiters and sets"
 unload torture_peer0
 unload torture_owner

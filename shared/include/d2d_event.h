@@ -37,7 +37,7 @@
 
 /* Room for the name of an event with its NUL, in bytes. */
 #define D2D_EVENT_NAME_SIZE	64
-/* The most events in one wait, and the most waits for one event, and the most handlers of one. */
+/* The most events in one wait, the most waits for one event, and the most handlers of one event. */
 #define D2D_EVENT_MAX_WAITS	64
 /* The most events of an owner. */
 #define D2D_EVENT_MAX		16384
@@ -194,7 +194,8 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  * event at the same time, several may be inside the routine; an interrupt may set it, too.
  *
  * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
- * is not called again, and a synchronization event goes to the next handler, or stays set.
+ * is not called again, and a synchronization event goes to the next handler, or stays set. The
+ * event's file in debugfs counts it as failed.
  */
 typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
 

@@ -114,6 +114,10 @@ pub(crate) struct Status {
     pub(crate) sets: u64,
     /// How many threads wait for the event.
     pub(crate) waiting: u32,
+    /// How many handlers it has.
+    pub(crate) handlers: u32,
+    /// How many of these have failed, and are not called any more.
+    pub(crate) failed: u32,
     /// Whether the last handle is closed.
     pub(crate) closed: bool,
 }
@@ -236,6 +240,8 @@ impl Event {
             set,
             sets,
             waiting: uses.waiting,
+            handlers: uses.handlers.count(),
+            failed: uses.handlers.failed(),
             closed: uses.closed,
         }
     }

@@ -358,6 +358,8 @@ impl Server {
                 ),
                 ("sets", number(status.sets)),
                 ("waiters", number(status.waiting)),
+                ("handlers", number(status.handlers)),
+                ("failed", number(status.failed)),
             ])
         })
     }

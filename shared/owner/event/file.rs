@@ -89,12 +89,14 @@ impl Reader {
         let mut text = Formatter::new(&mut self.line);
         // `LINE` is enough for the longest name and the largest numbers.
         let _ = text.write_fmt(fmt!(
-            "name={} kind={} state={} sets={} waiters={}\n",
+            "name={} kind={} state={} sets={} waiters={} handlers={} failed={}\n",
             event.name().as_c_str(),
             event.kind().name(),
             if status.set { "set" } else { "reset" },
             status.sets,
-            status.waiting
+            status.waiting,
+            status.handlers,
+            status.failed
         ));
         (self.length, self.position) = (text.bytes_written(), 0);
         self.seen = Some(status.sets);

@@ -97,6 +97,17 @@ impl Handlers {
             removed: None,
         }
     }
+
+    /// Returns how many handlers there are.
+    pub(super) fn count(&self) -> u32 {
+        self.list.len() as u32
+    }
+
+    /// Returns how many handlers have failed.
+    pub(super) fn failed(&self) -> u32 {
+        let has_failed = |handler: &&Handler| handler.state == State::Failed;
+        self.list.iter().filter(has_failed).count() as u32
+    }
 }
 
 /// What setting the handler of a handle has done.
