@@ -7,7 +7,7 @@
 //! `shared/owner/handshake.rs` is the handshake. When a peer has attached, A plays the
 //! demonstration with it: calls and items in both directions.
 //!
-//! A process can write a number N to `/sys/kernel/debug/d2d-module_a/exercise`. A then exchanges
+//! A process can write a number N to `/dev/module_a`. A then exchanges
 //! calls, items, requests and events with each peer, N times in each execution context: in the
 //! system call of that process, in a kernel worker, in softirq and in hard interrupt.
 
@@ -15,6 +15,7 @@
 
 use d2d::{
     control,
+    device::Settings,
     link::OwnerLink,
     request::{
         Disposition,
@@ -115,7 +116,7 @@ impl Owner for DriverA {
     type Pair = DemoPair;
     type State = DemoRequests;
 
-    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"module_a"));
     const DISPATCH_ATOMIC: bool = true;
 
     fn config() -> Result<Config> {

@@ -6,7 +6,7 @@
 //! internal device control request with its address. B's `share` lets the library adopt the
 //! context, fill in B's operations and data, and complete the request, at once or by a work item.
 //!
-//! A process can write a number N to `/sys/kernel/debug/d2d-module_b/exercise`. B then exchanges
+//! A process can write a number N to `/dev/module_b`. B then exchanges
 //! calls, items, requests and events with A, N times in each execution context: in the system call
 //! of that process, in a kernel worker, in softirq and in hard interrupt.
 
@@ -14,6 +14,7 @@
 
 use d2d::{
     control,
+    device::Settings,
     driver::{
         Driver,
         Handle,
@@ -94,7 +95,7 @@ impl Driver for DriverB {
     type Pair = DemoPair;
     type Jobs = Jobs;
 
-    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"module_b"));
     const DISPATCH_ATOMIC: bool = true;
 
     fn new() -> Result<Self> {

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-SLEEP=/sys/kernel/debug/d2d-sleeper/sleep
+SLEEP=/dev/sleeper
 HOUR=3600000
 # The command of /dev/alarm
 WAIT=0xc0086101

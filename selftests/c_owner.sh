@@ -174,12 +174,12 @@ for completion in 0 1 2; do
 done
 
 fresh_owner
-load skew_older && fails EOPNOTSUPP write_to /sys/kernel/debug/d2d-c_owner/exercise 1 && unload skew_older &&
+load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older &&
 	unload c_owner && frees_all 1
 verdict "an older peer lacks an operation, which the owner does not call"
 
 fresh_owner
-load skew_newer && fails EBADMSG write_to /sys/kernel/debug/d2d-c_owner/exercise 1 && unload skew_newer && unload c_owner && frees_all 1
+load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
 verdict "a newer peer has more operations, and the owner calls those that it knows, which answer 0"
 
 while read -r param reason error; do
@@ -195,7 +195,7 @@ only_refusal_is module_a not-started ENODEV && load c_peer && exercise c_peer &&
 verdict "the owner is stopped before it was started: ENODEV, and it can be started"
 
 fresh_owner fault=live
-load c_peer && fails EPERM write_to /sys/kernel/debug/d2d-c_owner/exercise 1 && refusals_are stop-outside-exit start-outside-init &&
+load c_peer && fails EPERM write_to /dev/c_owner 1 && refusals_are stop-outside-exit start-outside-init &&
 	exercise c_peer && unload c_peer && unload c_owner
 verdict "the owner is stopped and started while its module is live: EPERM, and it works on"
 

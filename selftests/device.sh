@@ -8,6 +8,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 DEV=/dev/d2d_test
+CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
 # fresh_device [VARIANT] - loads the device anew
@@ -34,10 +35,10 @@ refused()
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
-# mode_is MODE - whether the file in /dev has this mode
+# mode_is MODE [FILE] - whether a file in /dev has this mode
 mode_is()
 {
-	stat -c %a "$DEV" >"$NOTES" && grep -qx "$1" "$NOTES"
+	stat -c %a "${2-$DEV}" >"$NOTES" && grep -qx "$1" "$NOTES"
 }
 
 # holds PROCESS - whether this process has the device as its file 9
@@ -138,7 +139,7 @@ records_are_given_back()
 		[ "$(tr '\n' ' ' <"$HISTORY")" = "2 3 4 5 6 7 8 9 " ] && [ -z "$(cat "$HISTORY")" ]
 }
 
-begin 19
+begin 21
 
 fresh_device
 devctl calls "$DEV"
@@ -175,6 +176,14 @@ verdict "a driver can let everybody open its device"
 fresh_device 2
 mode_is 666 && devctl open "$DEV" && fails EPERM devctl open "$DEV" 1000
 verdict "a driver can demand a capability"
+
+fresh_device
+mode_is 666 "$CONTROL" && devctl open "$CONTROL" && fails EPERM devctl open "$CONTROL" 1000
+verdict "a driver decides who may open its control device"
+
+fresh_device
+write_to "$CONTROL" "1 rest"
+verdict "a write to a control device is one command, also if the driver reads only a part of it"
 
 fresh_owner
 refused 3 EBUSY device-exists

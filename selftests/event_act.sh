@@ -39,7 +39,7 @@
 #   create-many COUNT                creates COUNT events, many0 and so on
 #   close-many                       closes the events that create-many created
 
-# event_words MODULE COMMAND - sets $words to the text that the module's control file takes for the command
+# event_words MODULE COMMAND - sets $words to the text that the module's control device takes for the command
 event_words()
 {
 	words=event
@@ -52,7 +52,7 @@ event_words()
 event_act()
 {
 	event_words "$@"
-	write_to "/sys/kernel/debug/d2d-$1/torture" "$words"
+	write_to "/dev/$1" "$words"
 }
 
 # event_act_meanwhile MODULE COMMAND - as event_act, but in the background; $meanwhile is the
@@ -60,7 +60,7 @@ event_act()
 event_act_meanwhile()
 {
 	event_words "$@"
-	./one_call write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>/dev/null &
+	./one_call write "/dev/$1" "$words" 2>/dev/null &
 	# shellcheck disable=SC2034 # the programs use it
 	meanwhile=$!
 }

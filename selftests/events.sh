@@ -378,7 +378,7 @@ verdict "a thread waits for an event, and other handles of it are closed: it sti
 fresh_pair
 b create 4 watched synchronization
 event_words "$B" set 4 in=hardirq
-./eventctl watch "$EVENTS/watched" "/sys/kernel/debug/d2d-$B/torture" "$words" "event close 4" >"$NOTES" 2>&1
+./eventctl watch "$EVENTS/watched" "/dev/$B" "$words" "event close 4" >"$NOTES" 2>&1
 verdict "a program watches an event by read, poll and epoll, until it is closed"
 
 # verdict_unless_skipped NAME - as verdict; but skips the case if $skipped says why
@@ -397,7 +397,7 @@ verdict_unless_skipped()
 # did not wait. Sets $skipped if the reader cannot be stalled, because the kernel has no userfaultfd
 stall()
 {
-	./eventctl stall "$EVENTS/stalled" "/sys/kernel/debug/d2d-$B/torture" "event close 7" >"$NOTES" 2>&1
+	./eventctl stall "$EVENTS/stalled" "/dev/$B" "event close 7" >"$NOTES" 2>&1
 	case $? in
 	4) skipped="needs userfaultfd" ;;
 	*) [ ! -s "$NOTES" ] && [ ! -e "$EVENTS/stalled" ] ;;
@@ -550,6 +550,7 @@ c_handler_runs()
 	for place in task worker softirq hardirq; do
 		a set 0 "in=$place" && await_field c-ran sets "$((count += 1))" && a query 0 is=reset || return
 	done
+	[ "$(field c-armed handlers) $(field c-armed failed)" = "1 0" ]
 }
 
 fresh_c_handler

@@ -89,7 +89,7 @@ sweep "unloading module_a" 0 unloaded unload "$a"
 b=$(module_path module_b)
 for completion in 0 1 2; do
 	for deferred in 0 1; do
-		sweep "loading module_b, completion=$completion deferred=$deferred" 3 "owner completion=$completion" \
+		sweep "loading module_b, completion=$completion deferred=$deferred" 6 "owner completion=$completion" \
 			load "$b" "deferred=$deferred"
 	done
 done
@@ -106,15 +106,15 @@ sweep "unloading a peer in C" 0 owner unload "$(module_path bad_peer)" fault=non
 sweep "creating and opening events, and waiting for them" 15 torture load "$(module_path event_faults)" fault=none
 sweep "watching an event" 2 event read /sys/kernel/debug/d2d-torture_owner/events/fault0
 sweep "closing events" 0 torture unload "$(module_path event_faults)" fault=none
-sweep "the exercise of module_b" 3 pair write /sys/kernel/debug/d2d-module_b/exercise 1
-sweep "the exercise of module_a" 3 pair write /sys/kernel/debug/d2d-module_a/exercise 1
+sweep "the exercise of module_b" 3 pair write /dev/module_b 1
+sweep "the exercise of module_a" 3 pair write /dev/module_a 1
 
 c=$(module_path c_owner)
 sweep "loading an owner in C" 20 unloaded load "$c" contexts=2 capacity=200
 sweep "unloading an owner in C" 0 unloaded unload "$c"
 sweep "loading a peer in Rust of an owner in C" 4 c_owner load "$b"
 sweep "loading a peer in C of an owner in C" 1 c_owner load "$(module_path bad_peer)" fault=none
-sweep "the exercise of an owner in C" 1 c_pair write /sys/kernel/debug/d2d-c_owner/exercise 1
+sweep "the exercise of an owner in C" 1 c_pair write /dev/c_owner 1
 
 # Above, fail_nth makes allocations of one task fail. The settings of the last two cases make the
 # first allocation fail that any task or interrupt makes: here in a system call, which shows that
@@ -122,7 +122,7 @@ sweep "the exercise of an owner in C" 1 c_pair write /sys/kernel/debug/d2d-c_own
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
-verdict "failslab makes the first allocation of any task fail: the exercise gets out-of-memory"
+verdict "failslab makes the first allocation of any task fail: a write to a device gets out-of-memory"
 setting probability 0
 
 # With allocations inside system calls ignored, only those in workers and interrupts are left, of

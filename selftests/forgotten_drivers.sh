@@ -44,7 +44,7 @@ expelled()
 # another_works - whether another driver, module_b, can be loaded, work with the owner, and be unloaded
 another_works()
 {
-	load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise && echo 1 >"$OWNER/exercise" && unload module_b
+	load module_b && exercise module_b && exercise module_a && unload module_b
 }
 
 # can_be_reloaded - whether forgetful can be loaded again, and unregisters without a refusal if it forgets nothing

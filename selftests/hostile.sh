@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 # leave: it makes the library note that, and goes on using its events
 misuse()
 {
-	write_to /sys/kernel/debug/d2d-hostile_peer/exercise "$1"
+	write_to /dev/hostile_peer "$1"
 }
 
 # works_as_peer NAME - whether a driver can be loaded and call the owner, and detaches and unregisters when

@@ -20,7 +20,7 @@ beat()
 # hear BEATS [LISTENER] - waits until the listener has heard BEATS more beats; the errno goes to $NOTES
 hear()
 {
-	write_to "/sys/kernel/debug/d2d-${2-listener}/hear" "$1"
+	write_to "/dev/${2-listener}" "$1"
 }
 
 # fresh_metronome [METRONOME] - unloads the drivers, and loads a new metronome

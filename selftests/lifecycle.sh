@@ -13,8 +13,8 @@ scenario()
 {
 	load module_a "completion=$1" &&
 		load module_b "deferred=$2" &&
-		echo 1 >/sys/kernel/debug/d2d-module_b/exercise &&
-		echo 1 >/sys/kernel/debug/d2d-module_a/exercise &&
+		exercise module_b &&
+		exercise module_a &&
 		fails EAGAIN unload module_a &&
 		unload module_b &&
 		load module_b "deferred=$2" &&

@@ -59,12 +59,14 @@ fresh_locked && write_to /dev/metronome 1000 && [ "$(dd if=/dev/metronome bs=8 c
 	fails EACCES devctl open /dev/metronome $USER
 verdict "root can use an owner's device, and a plain user cannot open it: EACCES"
 
-fresh_locked && fails EPERM write_to /sys/kernel/debug/d2d-module_b/exercise 1 && fails EPERM write_to /sys/kernel/debug/d2d-listener/hear 1
-verdict "root cannot write to a control file in debugfs: EPERM"
+fresh_locked && exercise module_b && write_to /dev/listener 1 && fails EINVAL write_to /dev/module_a word &&
+	fails EACCES devctl open /dev/module_b $USER
+verdict "root can control drivers, and a plain user cannot: EACCES"
 
 fresh_locked && grep -q 'state=attached peer=module_b' /sys/kernel/debug/d2d-module_a/state/contexts &&
-	grep -q module_b /sys/kernel/debug/d2d-module_a/state.json
-verdict "root can read an owner's state in debugfs"
+	grep -q module_b /sys/kernel/debug/d2d-module_a/state.json &&
+	fails EPERM write_to /sys/kernel/debug/d2d-module_a/state/contexts 1
+verdict "root can read an owner's state in debugfs, and cannot write there: EPERM"
 
 fresh_locked && devctl removed $DEV && unload device_peer && [ ! -e $DEV ] && unload module_b && unload module_a && unload listener &&
 	unload metronome && [ ! -e /dev/metronome ]

@@ -36,7 +36,7 @@ fresh_calls
 verdict "after the calls with bad pointers the owner has no request and no event of them"
 
 fresh_calls
-unload pointers && load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise
+unload pointers && load module_b && exercise module_b
 verdict "after the calls with bad pointers a peer can attach"
 unload_all
 ktap_finished

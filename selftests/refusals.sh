@@ -234,18 +234,18 @@ unload bad_peer && trace | grep -q "step=unregister name=bad_peer" && load modul
 verdict "a peer is unloaded: its context is free for module_b"
 
 fresh_peer module_b
-! echo 0 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise &&
+fails ERANGE write_to /dev/module_b 0 &&
 	only_refusal_is module_b parameter-out-of-range
-verdict "parameter-out-of-range: 0 rounds are written to the exercise file: the write fails"
+verdict "parameter-out-of-range: 0 rounds are written to the device: the write fails"
 
 fresh_peer module_b
-! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
-verdict "a word is written to the exercise file: the write fails, without a refusal"
+fails EINVAL write_to /dev/module_b rubbish && [ -z "$(trace)" ]
+verdict "a word is written to the device: the write fails, without a refusal"
 
 fresh_peer module_b
-exec 3>/sys/kernel/debug/d2d-module_b/exercise
+exec 3</dev/module_b
 fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
-verdict "module_b is unloaded while its exercise file is open: EAGAIN"
+verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
 # refusal_is MODULE REASON - whether a peer has refused something for this reason. The owner

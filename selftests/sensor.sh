@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-COLLECT=/sys/kernel/debug/d2d-consumer/collect
+COLLECT=/dev/consumer
 
 # collect PERIOD - lets the consumer collect samples; the errno goes to $NOTES
 collect()

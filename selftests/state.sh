@@ -159,7 +159,7 @@ load module_b
 readers 3
 exercised=0
 for round in 1 2 3 4 5; do
-	echo 5 >/sys/kernel/debug/d2d-module_b/exercise && echo 5 >/sys/kernel/debug/d2d-module_a/exercise || exercised=1
+	exercise module_b 5 && exercise module_a 5 || exercised=1
 	unload module_b && load module_b || exercised=1
 done
 [ "$exercised" = 0 ] && [ "$round" = 5 ]
@@ -173,7 +173,7 @@ verdict "processes read the files again and again: the owner can be unloaded bet
 
 fresh_owner
 load paused_peer && pause task
-./one_call write "$DIRECTORY/exercise" 1 2>"$NOTES" &
+./one_call write /dev/module_a 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
 	json_has calls.0.in_flight 1 && resume && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
 verdict "a call is inside a peer: the files show it as in flight until it returns"

@@ -14,7 +14,7 @@ trap 'rm -f "$NOTES" "$FULL"' EXIT
 
 tick()
 {
-	echo "$TICKS" >/sys/kernel/debug/d2d-ticker_peer/tick
+	exercise ticker_peer "$TICKS"
 }
 
 # owner_rounds - runs module_a's exercise ten times. If it finds the queue full, this adds a line to
@@ -23,7 +23,7 @@ owner_rounds()
 {
 	round=0
 	while [ "$round" -lt 10 ]; do
-		if ! error=$( (echo 1 >/sys/kernel/debug/d2d-module_a/exercise) 2>&1); then
+		if ! error=$(exercise module_a 2>&1); then
 			case $error in
 			*"No space left on device"*) echo full >>"$FULL" ;;
 			*) return 1 ;;

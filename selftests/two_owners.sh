@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Two owners are loaded at the same time, each with its peer: module_a with module_b, and other_a with
 # other_b. The build makes the second pair from the sources of the first one by other names
-# (peers/peers.mk). The two pairs share no symbol, no driver, no event and no file.
+# (peers/peers.mk). The two pairs share no symbol, no driver, no event, no file and no device.
 # tracepoints.sh tests their tracepoints.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -89,7 +89,7 @@ fresh_pairs
 exercise module_b 20 &
 busy=$!
 fails EAGAIN unload other_a && unload other_b && unload other_a && load other_a && load other_b &&
-	unload other_b && unload other_a && [ ! -e "$DEBUG/d2d-other_a" ] && [ ! -e "$DEBUG/d2d-other_b" ] &&
+	unload other_b && unload other_a && [ ! -e "$DEBUG/d2d-other_a" ] && [ ! -e /dev/other_a ] && [ ! -e /dev/other_b ] &&
 	wait "$busy" && exercise module_a && ! traced step=refuse
 verdict "one pair is unloaded and loaded while the other one exchanges"
 

@@ -17,7 +17,6 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
@@ -65,7 +64,7 @@ new_request_fails()
 new_exercise_makes_no_call()
 {
 	before=$(op_calls)
-	echo 1 >"$EXERCISE" && [ "$(op_calls)" = "$before" ]
+	exercise module_a && [ "$(op_calls)" = "$before" ]
 }
 
 # unloading_waits FUNCTION STEP... - begins to unload the peer in the process $remover. Succeeds if
@@ -128,7 +127,7 @@ unload_during_call()
 	load_settled paused_peer || return
 	reset_trace
 	pause "$1"
-	taskset "$2" sh -c "echo 1 >$EXERCISE" &
+	taskset "$2" ./one_call write /dev/module_a 1 &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_readers_wait detach &&

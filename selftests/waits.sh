@@ -62,7 +62,7 @@ in_operation()
 {
 	load_waiting operation "$1" || return
 	reset_trace
-	echo 1 >$OWNER/exercise 2>/dev/null &
+	exercise module_a 2>/dev/null &
 	caller=$!
 	await one_waits "$1" && peer_unloads && ended operation || return
 	! wait "$caller" && owner_is_idle

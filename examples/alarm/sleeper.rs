@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sleeper: the peer. Writing a number of milliseconds to `/sys/kernel/debug/d2d-sleeper/sleep`
-//! sends the alarm a request, and waits for it for at most `limit` milliseconds. With `every`, the
-//! sleeper also sends a request again and again, without waiting: its completion routine sets the event
-//! `sleeper.rang`, and sends the request anew.
+//! The sleeper: the peer. Writing a number of milliseconds to `/dev/sleeper` sends the alarm a request, and
+//! waits for it for at most `limit` milliseconds. With `every`, the sleeper also sends a request again and
+//! again, without waiting: its completion routine sets the event `sleeper.rang`, and sends the request anew.
 //!
 //! The originals are `windows/alarm/sleeper.c` (WDM) and `windows/kmdf/sleeper.c` (KMDF).
 
@@ -17,6 +16,7 @@ use alarm_pair::{
 };
 use d2d::{
     control,
+    device::Settings,
     driver::{
         Driver,
         Handle, //
@@ -86,7 +86,7 @@ impl Driver for Sleeper {
     type Pair = AlarmPair;
     type Jobs = ();
 
-    const CONTROL: Option<&'static CStr> = Some(c"sleep");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"sleeper"));
 
     fn new() -> Result<Self> {
         let limit = module_parameters::limit.value();

@@ -3,19 +3,20 @@
  * The listener in C: the peer. The metronome tells it of beats in hard interrupt, where it queues
  * a work item, which takes the beats in a kernel worker.
  *
- * Writing a number N to /sys/kernel/debug/d2d-c_listener/hear waits until N more beats were heard,
+ * Writing a number N to /dev/c_listener waits until N more beats were heard,
  * at most 10 seconds.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
-#include <linux/debugfs.h>
 #include <linux/jiffies.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "d2d_device.h"
 #include "d2d_ops.h"
 #include "d2d_queue.h"
 #include "d2d_table.h"
@@ -158,14 +159,19 @@ static ssize_t hear_write(struct file *file, const char __user *buffer, size_t c
 	return left ? count : -ETIMEDOUT;
 }
 
-/* .owner keeps the module loaded while the file is open. */
+/* .owner keeps the module loaded while the device is open. */
 static const struct file_operations hear_fops = {
 	.owner = THIS_MODULE,
-	.open = simple_open,
 	.write = hear_write,
 };
 
-static struct dentry *dir;
+/* The file in /dev, which only root can open. */
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = KBUILD_MODNAME,
+	.fops = &hear_fops,
+	.mode = 0600,
+};
 
 /*
  * Stops everything that uses the context, and leaves the owner. d2d_leave() ends waits for events
@@ -180,7 +186,7 @@ static void leave(void)
 	d2d_unregister(self);
 }
 
-/* Registers, attaches, starts the metronome, and creates the file for user space. */
+/* Registers, attaches, starts the metronome, and makes the device for user space. */
 static int __init peer_init(void)
 {
 	u32 period;
@@ -202,16 +208,18 @@ static int __init peer_init(void)
 		leave();
 		return err;
 	}
-	dir = debugfs_create_dir("d2d-" KBUILD_MODNAME, NULL);
-	debugfs_create_file("hear", 0200, dir, NULL, &hear_fops);
-	return 0;
+	/* Last: nothing may fail after this (d2d_device.h). */
+	err = d2d_device_register(KBUILD_MODNAME, &device);
+	if (err)
+		leave();
+	return err;
 }
 module_init(peer_init);
 
-/* The reverse order of peer_init(). debugfs_remove() waits until no process writes to the file. */
+/* The reverse order of peer_init(). No process has the device open: it would keep the module. */
 static void __exit peer_exit(void)
 {
-	debugfs_remove(dir);
+	misc_deregister(&device);
 	leave();
 	pr_info("heard beats=%lld\n", atomic64_read(&heard));
 	trace(UNLOAD);

@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/spinlock.h>
 
+#include "d2d_device.h"
 #include "d2d_ops.h"
 #include "d2d_owner.h"
 #include "d2d_point.h"
@@ -177,7 +178,7 @@ static int __init owner_init(void)
 	err = d2d_owner_start(&owner, &self);
 	if (err)
 		return err;
-	err = misc_register(&device);
+	err = d2d_device_register(KBUILD_MODNAME, &device);
 	if (err)
 		d2d_owner_stop();
 	return err;

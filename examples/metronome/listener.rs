@@ -3,13 +3,14 @@
 //! The listener: the peer. The metronome tells it of beats in hard interrupt, where it starts a work
 //! item, which takes the beats in a kernel worker.
 //!
-//! Writing a number N to `/sys/kernel/debug/d2d-listener/hear` waits until N more beats were heard,
+//! Writing a number N to `/dev/listener` waits until N more beats were heard,
 //! at most 10 seconds. One process at a time can wait.
 
 #![forbid(unsafe_code)]
 
 use d2d::{
     control,
+    device::Settings,
     driver::{
         Driver,
         Handle, //
@@ -104,7 +105,7 @@ impl Driver for Listener {
     type Pair = MetronomePair;
     type Jobs = ();
 
-    const CONTROL: Option<&'static CStr> = Some(c"hear");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"listener"));
 
     fn new() -> Result<Self> {
         Ok(Self {

@@ -4,7 +4,7 @@
 //! the data that both drivers share, and keeps the last ones for processes.
 //!
 //! A process that reads `/dev/recorder` gets the samples that were recorded after it opened the
-//! device. A read waits until as many are unread as the watermark says. A process that is too slow
+//! device. A read waits until the number of unread samples reaches the watermark. A process that is too slow
 //! loses the oldest samples, and sees that from the numbers of the others. Writing a
 //! number sets the rate. The `ioctl`s set the rate (`SET_RATE`) and return the statistics
 //! (`GET_STATISTICS`). Other drivers configure the recorder by the request `CONFIGURE`.

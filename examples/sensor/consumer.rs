@@ -2,7 +2,7 @@
 
 //! The consumer: the owner of the context, so it is loaded first.
 //!
-//! Writing a period in milliseconds to `/sys/kernel/debug/d2d-consumer/collect` makes the sensor
+//! Writing a period in milliseconds to `/dev/consumer` makes the sensor
 //! raise samples with this period. The consumer takes them and prints their number and sum.
 //!
 //! The Windows original is `windows/example/consumer.c`.
@@ -11,6 +11,7 @@
 
 use d2d::{
     control,
+    device::Settings,
     event::{
         Event,
         Kind,
@@ -102,7 +103,7 @@ impl Owner for Consumer {
     type Pair = SensorPair;
     type State = State;
 
-    const CONTROL: Option<&'static CStr> = Some(c"collect");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"consumer"));
 
     fn config() -> Result<Config> {
         let item_size = size_of::<Sample>() as u32;

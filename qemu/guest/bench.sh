@@ -46,7 +46,7 @@ unload() {
 # run_part PAIR PART - makes the peer of a pair run one part of its measurements
 run_part() {
 	case $1 in
-	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
+	bench) echo "$2" >/dev/bench_peer ;;
 	twin) echo "$2" >/sys/module/twin_peer/parameters/run ;;
 	esac
 }

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 insmod /lib/d2d/module_a.ko
-insmod /lib/d2d/bad_peer.ko "fault=$case" && echo 1 >/sys/kernel/debug/d2d-module_a/exercise &
+insmod /lib/d2d/bad_peer.ko "fault=$case" && echo 1 >/dev/module_a &
 # The commands above run in the background, because a thread that detaches inside an operation waits for itself for
 # ever. Wait for lockdep's report. If there is none, the host ends the run at its time limit.
 until dmesg | grep -q 'WARNING: '; do

@@ -44,12 +44,17 @@ unload_refused() {
 	fi
 }
 
+# put FILE TEXT - notes a step and writes to a file. Without the file, the shell would make a regular one, also in /dev
+put() {
+	note "echo '$2' >$1"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	succeeds sh -c 'ls "$1" >/dev/null && echo "$2" >"$1"' sh "$1" "$2"
+}
+
 # use NUMBER FILE TEXT - makes the pair work in one way, unless an earlier use has failed
 use() {
 	[ -z "$stopped" ] || return
-	note "echo '$3' >$2"
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	succeeds sh -c 'echo "$2" >"$1"' sh "$2" "$3" || stopped=y
+	put "$2" "$3" || stopped=y
 }
 
 # play_pair OWNER PEER... - loads the modules, makes them work, and unloads them
@@ -81,8 +86,8 @@ fi
 # shellcheck disable=SC2086 # parameter lists
 play insmod /lib/d2d/module_a.ko $A_PARAMS &&
 	play insmod /lib/d2d/module_b.ko $B_PARAMS &&
-	play sh -c 'echo 1 >/sys/kernel/debug/d2d-module_b/exercise' &&
-	play sh -c 'echo 1 >/sys/kernel/debug/d2d-module_a/exercise' &&
+	put /dev/module_b 1 &&
+	put /dev/module_a 1 &&
 	unload_refused module_a module_b &&
 	play rmmod module_b &&
 	play insmod /lib/d2d/module_b.ko $B_PARAMS &&

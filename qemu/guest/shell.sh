@@ -9,7 +9,7 @@ cat <<'HELP'
 
 The modules and the test peers are in /lib/d2d, for example
   insmod module_a.ko; insmod module_b.ko; dmesg | tail -n 40
-  echo 1 >/sys/kernel/debug/d2d-module_b/exercise
+  [ -c /dev/module_b ] && echo 1 >/dev/module_b
   rmmod module_b; rmmod module_a
 The tests: cd /kselftest; ./run_kselftest.sh -l; ./run_kselftest.sh -c d2d | cat
 `poweroff` (or exit) ends the VM; QEMU is killed by Ctrl-A x.

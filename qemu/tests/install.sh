@@ -134,7 +134,7 @@ runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	for line in 'lab: insmod /lib/d2d/gauged.ko' 'gauged: d2d: .* step=attached to=gaugectl' 'gaugectl: d2d: .* step=adopt ' \
-		"lab: echo '2' >/sys/kernel/debug/d2d-gaugectl/hear" 'lab: rmmod gauged: refused by the kernel' \
+		"lab: echo '2' >/dev/gaugectl" 'lab: rmmod gauged: refused by the kernel' \
 		'gaugectl: heard beats=[1-9]' 'gauged: beats=[1-9]' 'run: passed, '; do
 		grep -q "^$line" "$dir/output" || { cat "$dir/output" && echo "not found: $line" && return 1; }
 	done

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The peer: measures loops, or allocates memory that `qemu/guest/bench.sh` measures. Its control
-//! file takes the words in [`BenchPeer::control`]. `measure.c` prints the figures to the
+//! device takes the words in [`BenchPeer::control`]. `measure.c` prints the figures to the
 //! kernel log.
 
 #![deny(unsafe_code)]
@@ -19,6 +19,7 @@ use bench::{
 use contender::Contender;
 use core::ops::Range;
 use d2d::{
+    device::Settings,
     driver::{
         Driver,
         Handle, //
@@ -81,7 +82,7 @@ impl Driver for BenchPeer {
     type Pair = BenchPair;
     type Jobs = ();
 
-    const CONTROL: Option<&'static CStr> = Some(c"run");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"bench_peer"));
 
     fn new() -> Result<Self> {
         Ok(Self {

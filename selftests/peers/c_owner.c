@@ -3,19 +3,20 @@
  * An owner in plain C, which does what module_a does and has its name, so that the peers of
  * module_a are its peers. Read it if you write an owner in C.
  *
- * Writing N to /sys/kernel/debug/d2d-c_owner/exercise plays N rounds: the owner updates the shared
+ * Writing N to /dev/c_owner plays N rounds: the owner updates the shared
  * data, puts an item, calls its peers' operations, and sends them requests.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/completion.h>
-#include <linux/debugfs.h>
 #include <linux/init.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "d2d_data.h"
+#include "d2d_device.h"
 #include "d2d_event.h"
 #include "d2d_ops.h"
 #include "d2d_owner.h"
@@ -389,14 +390,23 @@ static ssize_t exercise_write(struct file *file, const char __user *buffer, size
 	return err ?: count;
 }
 
+/* .owner keeps the module loaded while the device is open. */
 static const struct file_operations exercise_fops = {
 	.owner = THIS_MODULE,
-	.open = simple_open,
 	.write = exercise_write,
 };
 
-static struct dentry *dir;
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = KBUILD_MODNAME,
+	.fops = &exercise_fops,
+	.mode = 0600,
+};
 
+/*
+ * Starts the owner, and then makes the device for user space. Nothing may fail after that: the
+ * kernel would free the module although a process may have the device open.
+ */
 static int __init c_owner_init(void)
 {
 	struct d2d_owner owner = {
@@ -461,23 +471,17 @@ static int __init c_owner_init(void)
 	if (!strcmp(fault, "twice"))
 		err = d2d_owner_start(&owner, &self);
 	err = err ?: d2d_event_create(self, NAME ".notice", D2D_EVENT_NOTIFICATION, 0, &notice) ?:
-	      d2d_event_create(self, NAME ".turn", D2D_EVENT_SYNCHRONIZATION, 0, &turn);
-	if (err) {
+	      d2d_event_create(self, NAME ".turn", D2D_EVENT_SYNCHRONIZATION, 0, &turn) ?:
+	      d2d_device_register(NAME, &device);
+	if (err)
 		d2d_owner_stop();
-		return err;
-	}
-	if (bare)
-		return 0;
-	dir = debugfs_create_dir("d2d-c_owner", NULL);
-	debugfs_create_file("exercise", 0200, dir, NULL, &exercise_fops);
-	return 0;
+	return err;
 }
 module_init(c_owner_init);
 
-/* debugfs_remove() waits until no process writes to the file. */
 static void __exit c_owner_exit(void)
 {
-	debugfs_remove(dir);
+	misc_deregister(&device);
 	d2d_owner_stop();
 }
 module_exit(c_owner_exit);

@@ -4,20 +4,21 @@
  * driver in C. It does what module_b does: it adopts a context, offers its operations in it,
  * and exchanges calls, items and requests with module_a in every execution context.
  *
- * Writing N to /sys/kernel/debug/d2d-c_peer/exercise plays N rounds in each execution
+ * Writing N to /dev/c_peer plays N rounds in each execution
  * context: in the system call of the writing process, in a worker, in softirq and in hard
  * interrupt. A round calls module_a and sends it requests.
  */
 #include <linux/completion.h>
-#include <linux/debugfs.h>
 #include <linux/hrtimer.h>
 #include <linux/init.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include "d2d_ops.h"
 #include "d2d_data.h"
+#include "d2d_device.h"
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 #include "d2d_request.h"
@@ -531,16 +532,23 @@ static ssize_t exercise_write(struct file *file, const char __user *buffer, size
 	return run_rounds(rounds) ?: count;
 }
 
-/* .owner keeps the module loaded while the file is open. */
+/* .owner keeps the module loaded while the device is open. */
 static const struct file_operations exercise_fops = {
 	.owner = THIS_MODULE,
-	.open = simple_open,
 	.write = exercise_write,
 };
 
-static struct dentry *dir;
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = KBUILD_MODNAME,
+	.fops = &exercise_fops,
+	.mode = 0600,
+};
 
-/* Registers, attaches, and then creates the file for user space. */
+/*
+ * Registers, attaches, and then makes the device for user space. Nothing may fail after that
+ * (d2d_device.h).
+ */
 static int __init c_peer_init(void)
 {
 	int err;
@@ -551,25 +559,30 @@ static int __init c_peer_init(void)
 		return err;
 	/* From here on requests go both ways. They need no context. */
 	err = d2d_lookup("module_a", &target) ?: d2d_attach(self);
-	if (err) {
-		d2d_unregister(self);
-		return err;
-	}
-	dir = debugfs_create_dir("d2d-" KBUILD_MODNAME, NULL);
-	debugfs_create_file("exercise", 0200, dir, NULL, &exercise_fops);
+	if (err)
+		goto unregister;
+	err = d2d_device_register(KBUILD_MODNAME, &device);
+	if (err)
+		goto detach;
 	return 0;
+
+detach:
+	d2d_detach(self);
+unregister:
+	d2d_unregister(self);
+	return err;
 }
 module_init(c_peer_init);
 
 /*
- * The reverse order of c_peer_init(). debugfs_remove() waits until no process writes to the file,
- * so after that no thread of this module is inside module_a. When d2d_detach() has returned, no
+ * The reverse order of c_peer_init(). No process has the device open, which would keep this module,
+ * so no thread of this module is inside module_a. When d2d_detach() has returned, no
  * thread of module_a is inside the operations of this module, and module_a does not call them
  * again.
  */
 static void __exit c_peer_exit(void)
 {
-	debugfs_remove(dir);
+	misc_deregister(&device);
 	d2d_detach(self);
 	d2d_unregister(self);
 	trace(UNLOAD);

@@ -5,16 +5,17 @@
  * second step is examples/alarm/sleeper.rs. All that this driver knows of the pair, which is
  * declared in Rust, is the generated header alarm_pair.h.
  *
- * Writing a number of milliseconds to /sys/kernel/debug/d2d-sleeper/sleep sends the alarm a
+ * Writing a number of milliseconds to /dev/sleeper sends the alarm a
  * request, and waits for it for at most the parameter limit.
  */
 /* The name of the driver; that of the module differs from the port's in Rust. */
 #define NAME	"sleeper"
 #define pr_fmt(fmt)	NAME ": " fmt
 
-#include <linux/debugfs.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "d2d_device.h"
 #include "d2d_ops.h"
 #include "d2d_request.h"
 #include "d2d_table.h"
@@ -32,10 +33,9 @@ static const u64 owner_chain[] = ALARM_PAIR_OWNER_CHAIN;
 static struct {
 	d2d_handle self;
 	d2d_handle alarm;
-	/* From the handshake on, which ends before the file exists */
+	/* From the handshake on, which ends before the device exists */
 	struct d2d_context *context;
 	struct alarm_pair_owner_ops ops;
-	struct dentry *dir;
 } sleeper = {
 	.ops.hdr = D2D_OPS_INIT(struct alarm_pair_owner_ops, ALARM_PAIR_MAJOR, ALARM_PAIR_MINOR,
 				owner_chain),
@@ -84,8 +84,14 @@ static ssize_t sleep_write(struct file *file, const char __user *buffer, size_t 
 
 static const struct file_operations sleep_fops = {
 	.owner = THIS_MODULE,
-	.open = simple_open,
 	.write = sleep_write,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = NAME,
+	.fops = &sleep_fops,
+	.mode = 0600,
 };
 
 static const u64 chain[] = ALARM_PAIR_PEER_CHAIN;
@@ -137,10 +143,13 @@ static int __init sleeper_init(void)
 	err = d2d_attach(sleeper.self);
 	if (err)
 		goto unregister;
-	sleeper.dir = debugfs_create_dir("d2d-" NAME, NULL);
-	debugfs_create_file("sleep", 0200, sleeper.dir, NULL, &sleep_fops);
+	err = d2d_device_register(NAME, &device);
+	if (err)
+		goto detach;
 	return 0;
 
+detach:
+	d2d_detach(sleeper.self);
 unregister:
 	d2d_unregister(sleeper.self);
 	return err;
@@ -149,8 +158,8 @@ module_init(sleeper_init);
 
 static void __exit sleeper_exit(void)
 {
-	/* Waits until no process is inside sleep_write(). */
-	debugfs_remove(sleeper.dir);
+	/* No process has the device open: it would keep the module. */
+	misc_deregister(&device);
 	d2d_detach(sleeper.self);
 	d2d_unregister(sleeper.self);
 }

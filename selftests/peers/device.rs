@@ -301,6 +301,17 @@ impl Driver for Tested {
     type Pair = DemoPair;
     type Jobs = ();
 
+    const CONTROL: Option<Settings> = Some(
+        Settings::new(c"d2d_commands")
+            .mode(0o666)
+            .capability(CAP_SYS_ADMIN),
+    );
+
+    // Reads one byte of a command, whatever its length.
+    fn control(_driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        reader.read::<u8>().map(drop)
+    }
+
     fn new() -> Result<Self> {
         let variant = module_parameters::variant.value();
         let pended = KVec::with_capacity(8, GFP_KERNEL)?;

@@ -6,12 +6,13 @@
 //! handle as a number. The next round, which mostly runs in another execution context, redeems the stored
 //! handles. When the peer detaches, the owner revokes the handles that are still stored.
 //!
-//! Writing N to `/sys/kernel/debug/d2d-handle_peer/exercise` plays N rounds in each execution context.
+//! Writing N to `/dev/handle_peer` plays N rounds in each execution context.
 
 #![forbid(unsafe_code)]
 
 use d2d::{
     control,
+    device::Settings,
     driver::{
         Driver,
         Handle,
@@ -132,7 +133,7 @@ impl Driver for HandlePeer {
     type Jobs = ();
 
     const DISPATCH_ATOMIC: bool = true;
-    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"handle_peer"));
 
     fn new() -> Result<Self> {
         let stored = KBox::pin_init(

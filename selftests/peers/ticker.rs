@@ -7,13 +7,14 @@
 //! takes an item and checks its number, so the numbers of each producer must arrive in order and without a
 //! gap. When the module is unloaded it prints its counters, which the test compares with the owner's.
 //!
-//! Writing N to `/sys/kernel/debug/d2d-ticker_peer/tick` makes N exchanges of items in the writing process. The write
+//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process. The write
 //! returns when the timer has ticked N times, too.
 
 #![forbid(unsafe_code)]
 
 use d2d::{
     control,
+    device::Settings,
     driver::{
         Driver,
         Handle, //
@@ -81,7 +82,7 @@ d2d::module_peer! {
 /// Kind of the items that carry a [`Numbered`].
 const KIND_NUMBERED: u32 = 0x7469;
 
-/// The producers: the timer, and those that write to the control file.
+/// The producers: the timer, and those that write to the control device.
 const TIMER: usize = 0;
 const PROCESS: usize = 1;
 
@@ -264,7 +265,7 @@ impl Driver for Ticker {
     type Pair = DemoPair;
     type Jobs = ArcHrTimerHandle<Clock>;
 
-    const CONTROL: Option<&'static CStr> = Some(c"tick");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"ticker_peer"));
 
     fn new() -> Result<Self> {
         Ok(Self(KBox::pin_init(

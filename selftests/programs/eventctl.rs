@@ -296,7 +296,7 @@ fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     }
 }
 
-/// Writes a command to a control file.
+/// Writes a command to a control device.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     OpenOptions::new()
         .write(true)

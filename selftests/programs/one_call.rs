@@ -45,7 +45,7 @@ fn ioctl(command: &str, number: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes by one system call, because each write to a control file is a command. Fails if the file
+/// Writes by one system call, because each write to a control device is a command. Fails if the file
 /// takes only a part of the text.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new().write(true).open(path)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Parses the commands that processes write to control files: words and decimal numbers.
+//! Parses the commands that processes write to control devices: words and decimal numbers.
 
 use kernel::{
     prelude::*,

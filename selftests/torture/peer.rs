@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver of a torture peer. Its control file takes these commands:
+//! The driver of a torture peer. Its control device takes these commands:
 //!
 //! - `run RUN SEED ACTIONS PLACES`: see [`Run`]
 //! - `drain`: takes all items, as the only consumer
@@ -43,6 +43,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 use d2d::{
+    device::Settings,
     driver::{
         Driver,
         Handle,
@@ -127,7 +128,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     type Pair = TorturePair;
     type Jobs = ();
 
-    const CONTROL: Option<&'static CStr> = Some(c"torture");
+    const CONTROL: Option<Settings> = Some(Settings::new(M::NAME));
 
     fn new() -> Result<Self> {
         Ok(Self {

@@ -3,7 +3,7 @@
 //! The torture: makes traffic in shared contexts, and counts what was done and what went wrong.
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
-//! files of an owner and of several peers. A command makes a *run*: many random operations on both
+//! devices of an owner and of several peers. A command makes a *run*: many random operations on both
 //! queues, and calls in both directions, in the system call, in a worker, in softirq or in hard
 //! interrupt. Meanwhile other peers are loaded and unloaded. No two items have the same payload, so
 //! the side that takes an item can check that it is whole, in the right queue, and in order. At the

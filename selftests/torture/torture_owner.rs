@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the tortured contexts, loaded instead of `module_a`. Its control file takes these
+//! The owner of the tortured contexts, loaded instead of `module_a`. Its control device takes these
 //! commands:
 //!
 //! - `run CONTEXT RUN SEED ACTIONS PLACES`: see [`Run`]
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
+    device::Settings,
     event::{
         Event,
         Kind, //
@@ -121,7 +122,7 @@ impl Owner for TortureOwner {
     type Pair = TorturePair;
     type State = ();
 
-    const CONTROL: Option<&'static CStr> = Some(c"torture");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"torture_owner"));
 
     fn config() -> Result<Config> {
         Config::new(

@@ -24,9 +24,10 @@
 //! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: its module.
 //! - [`control_code`], [`request`] and [`packet`]: requests, as the receiver and as the sender see
 //!   them.
-//! - [`control`]: files in debugfs, by which user space controls a driver.
 //! - [`job`]: what a driver has run later or in another execution context.
-//! - [`device`]: character devices, by which user space uses a driver.
+//! - [`device`]: character devices, by which user space uses a driver; [`control`]: the simplest kind of
+//!   them, which gets commands.
+//! - [`debugfs`]: files that show state.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! The documentation of a function says where it may be called. *Any context* is each execution
@@ -46,6 +47,7 @@ pub mod context;
 pub mod control;
 pub mod control_code;
 pub mod data;
+pub mod debugfs;
 pub mod declaration;
 pub mod device;
 pub mod driver;

@@ -5,8 +5,8 @@
 //!
 //! A driver implements [`File`] for what a process has opened, and makes the device by
 //! [`Handle::device`](crate::driver::Handle::device), or the method of the same name of an owner's
-//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. Under kernel lockdown a
-//! process cannot write to a control file in debugfs, but it can write to a device.
+//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. A driver that only gets
+//! commands needs none of this: it has a [control device](crate::control).
 //!
 //! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
 //! value of an open file ([`File`]) belongs to the file, and is dropped when the file is closed, also
@@ -18,8 +18,8 @@
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the answer
 //! when a signal comes, or at once if the file is open with `O_NONBLOCK` and there is no answer yet. A
-//! file can keep the answer for a later `read`: closing the file drops it. A pended call that is
-//! completed after the device was removed counts as completed, but no process gets its answer.
+//! file can keep the answer for a later `read`: closing the file drops it. If a pended call is completed
+//! after the device was removed, it counts as completed, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -83,7 +83,7 @@ use node::Node;
 /// Several threads may call its functions at the same time. All are called in process context, and may
 /// sleep. A function that waits must return when a signal arrives, as [`Call::wait`] does; otherwise
 /// the process cannot be killed. The process gets the errno that the function returns. The library
-/// replaces errnos that user space does not know: `ENOTSUPP` becomes `EOPNOTSUPP`, and `ERESTARTSYS`
+/// replaces errnos that user space does not know; for example, `ENOTSUPP` becomes `EOPNOTSUPP`, and `ERESTARTSYS`
 /// becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
     /// The driver: [`Handle<T>`](crate::driver::Handle) of a peer `T`, or `d2d_owner::Handle<O>` of

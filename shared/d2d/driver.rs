@@ -50,7 +50,8 @@ use crate::{
         Request,
         RequestId, //
     },
-    step, //
+    step,
+    trace::report_memory, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -92,9 +93,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// The pair whose peer the driver is.
     type Pair: Pair;
 
-    /// Name of the driver's [`ControlFile`](crate::control::ControlFile) in debugfs, or `None` for
-    /// no such file.
-    const CONTROL: Option<&'static CStr> = None;
+    /// The driver's [control device](crate::control), or `None` for no such device.
+    const CONTROL: Option<device::Settings> = None;
 
     /// The driver's jobs: what calls it besides the owner, such as timers and devices; or `()`. The
     /// library makes them after the handshake, and drops them before the driver leaves: while they
@@ -107,8 +107,12 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// Starts the driver's [`Jobs`](Driver::Jobs). Process context, may sleep.
     fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error>;
 
-    /// Receives what a process writes to the control file, during the system call. Process context,
-    /// may sleep.
+    /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
+    /// has the rules.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets.
     fn control(_driver: &Handle<Self>, _reader: &mut UserSliceReader) -> Result {
         Err(EINVAL)
     }
@@ -292,8 +296,8 @@ impl<T: Driver> Deref for Handle<T> {
 }
 
 impl<T: Driver> Control for Handle<T> {
-    fn write(&self, reader: &mut UserSliceReader) -> Result {
-        T::control(self, reader)
+    fn control(&self, command: &mut UserSliceReader) -> Result {
+        T::control(self, command).map_err(|error| report_memory(self.0.name, error))
     }
 }
 

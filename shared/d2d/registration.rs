@@ -4,7 +4,7 @@
 
 use crate::{
     abi,
-    control::ControlFile,
+    control::Commands,
     driver::{
         Driver,
         Handle,
@@ -152,19 +152,18 @@ impl Started {
 /// pinned field: it would have to use the kernel crate's macros for that, in which a driver can
 /// rebind names, and so get at the values that are passed to them.
 #[doc(hidden)]
-pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Parts<T, M>>>);
+pub struct Peer<T: Driver>(#[expect(dead_code)] Pin<KBox<Parts<T>>>);
 
 /// The parts of a [`Peer`]. The fields are dropped in this order.
 #[pin_data]
-struct Parts<T: Driver, M: ModuleMetadata> {
-    _control: Option<ControlFile<Handle<T>, M>>,
+struct Parts<T: Driver> {
     #[pin]
     _jobs: T::Jobs,
     _registration: Registration<T>,
     _last: LastLine,
 }
 
-impl<T: Driver, M: ModuleMetadata> Peer<T, M>
+impl<T: Driver> Peer<T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
@@ -179,7 +178,7 @@ where
     ///
     /// The peer is dropped before the kernel frees the module's text. The first call with this
     /// `started` is that of the module's `init`.
-    pub unsafe fn new(started: &'static Started) -> Result<Self> {
+    pub unsafe fn new<M: ModuleMetadata>(started: &'static Started) -> Result<Self> {
         if started.0.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
@@ -192,17 +191,17 @@ where
         let registration = unsafe { Registration::new::<M>(driver)? };
         registration.attach()?;
         let handle = registration.handle();
-        let for_file = handle.clone();
+        let controlled = handle.clone();
         let parts = place.write_pin_init(try_pin_init!(Parts {
             _registration: registration,
             _jobs <- reporting(M::NAME, T::start(handle)),
-            _control: T::CONTROL
-                // SAFETY: The peer owns the file, and the caller drops the peer before the kernel
-                // frees the module's text.
-                .map(|name| unsafe { ControlFile::new(None, name, for_file) })
-                .transpose()?,
             _last: LastLine(M::NAME),
         }))?;
+        if let Some(settings) = T::CONTROL {
+            controlled
+                .device::<Commands<Handle<T>>>(settings)
+                .map_err(|error| trace::report_memory(M::NAME, error))?;
+        }
         Ok(Self(parts))
     }
 }
@@ -282,7 +281,7 @@ macro_rules! module_peer {
         }
 
         struct PeerModule {
-            _peer: $crate::registration::Peer<$Driver, Self>,
+            _peer: $crate::registration::Peer<$Driver>,
         }
 
         impl $crate::__private::Module for PeerModule {
@@ -293,7 +292,7 @@ macro_rules! module_peer {
                 // SAFETY: The kernel calls `init` before any other code of the module can run, so
                 // this is the first call with `STARTED`. It drops the module, which owns the peer,
                 // before it frees the module's text.
-                let peer = unsafe { $crate::registration::Peer::new(&STARTED) }?;
+                let peer = unsafe { $crate::registration::Peer::new::<Self>(&STARTED) }?;
                 $crate::__private::Ok(Self { _peer: peer })
             }
         }

@@ -22,6 +22,7 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     context::Context,
+    control::Control,
     data::Sizes,
     device::{
         self,
@@ -58,6 +59,7 @@ use d2d::{
         RequestId, //
     },
     step,
+    trace::report_memory, //
 };
 use kernel::{
     bindings,
@@ -130,11 +132,11 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// Returns the owner's data, which is stored in each context. May sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
-    /// Name of the owner's control file in debugfs, see [`d2d::control::ControlFile`]; `None` if it
-    /// has no such file.
-    const CONTROL: Option<&'static CStr> = None;
+    /// The owner's [control device](d2d::control), or `None` for no such device.
+    const CONTROL: Option<device::Settings> = None;
 
-    /// Called when a process writes to the control file. Process context, may sleep.
+    /// Receives what a process writes to the control device.
+    /// [`Control::control`](d2d::control::Control) has the rules.
     ///
     /// # Errors
     ///
@@ -298,6 +300,13 @@ impl<O: Owner> Handle<O> {
     /// Returns the contexts. Any context.
     pub fn contexts(&self) -> Contexts<'_, O> {
         Contexts::new(&self.seats, &self.server)
+    }
+}
+
+impl<O: Owner> Control for Handle<O> {
+    fn control(&self, command: &mut UserSliceReader) -> Result {
+        O::control(&self.contexts(), command)
+            .map_err(|error| report_memory(self.server.name(), error))
     }
 }
 

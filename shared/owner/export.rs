@@ -8,6 +8,7 @@ mod events;
 use crate::{
     c_owner::COwner,
     contexts::{
+        Handle,
         Owner,
         OwnerDriver,
         Seats, //
@@ -33,15 +34,14 @@ use core::{
 };
 use d2d::{
     abi,
-    control::{
-        Control,
-        ControlFile,
+    control::Commands,
+    data::Sizes,
+    debugfs::{
         Directory,
         Show,
         ShowFile,
         Text, //
     },
-    data::Sizes,
     fields,
     handler,
     interface::TableFor,
@@ -79,7 +79,6 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
-    uaccess::UserSliceReader,
     ModuleMetadata, //
 };
 
@@ -134,7 +133,6 @@ impl Going for Forgotten {
 
 /// What the module of an owner consists of. The fields are dropped in this order.
 pub struct Parts<O: Owner, M: ModuleMetadata> {
-    _control: Option<ControlFile<Way<O>, M>>,
     _state: KVec<ShowFile<View, M>>,
     _open: OpenExports<OwnerDriver<O>>,
 }
@@ -169,15 +167,6 @@ impl<O: Owner> Side for OwnerDriver<O> {
 
     fn leaving(&self) {
         O::leaving(&self.contexts());
-    }
-}
-
-/// The way from the control file to the owner.
-struct Way<O: Owner>(Arc<OwnerDriver<O>>);
-
-impl<O: Owner> Control for Way<O> {
-    fn write(&self, reader: &mut UserSliceReader) -> Result {
-        O::control(&self.0.contexts(), reader)
     }
 }
 
@@ -227,7 +216,7 @@ impl Exports {
         }
     }
 
-    /// Makes the owner's server and control file; `functions` is how many functions its table has. May
+    /// Makes the owner's server and control device; `functions` is how many functions its table has. May
     /// sleep.
     ///
     /// # Errors
@@ -249,21 +238,18 @@ impl Exports {
         }
         let opened = self.open::<_, M>(functions, |module| self.make::<O, M>(module))?;
         O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
-        let way = Way(opened.driver.clone());
+        let state = self
+            .state_files()
+            .map_err(|error| report_memory(self.name, error))?;
+        if let Some(settings) = O::CONTROL {
+            let contexts = opened.driver.contexts();
+            contexts
+                .device::<Commands<Handle<O>>>(settings)
+                .map_err(|error| report_memory(self.name, error))?;
+        }
         Ok(Parts {
+            _state: state,
             _open: opened,
-            _state: self
-                .state_files()
-                .map_err(|error| report_memory(self.name, error))?,
-            // Made last: a failure after it would have to wait for a program that writes to the
-            // file.
-            _control: O::CONTROL
-                .map(|name| {
-                    let directory = self.with(|server| Ok(server.events().directory()))?;
-                    // SAFETY: The parts are dropped before the code of `M` goes away.
-                    unsafe { ControlFile::new(Some(directory), name, way) }
-                })
-                .transpose()?,
         })
     }
 
@@ -323,7 +309,7 @@ impl Exports {
         let directory = Directory::within(&above, c"state")?;
         let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;
         for (section, name) in Section::ALL {
-            // SAFETY: They are a part of the module's value, as is the control file.
+            // SAFETY: They are a part of the module's value.
             let file = unsafe { ShowFile::new(&directory, name, View(self, Some(section)))? };
             files.push(file, GFP_KERNEL)?;
         }

@@ -30,7 +30,7 @@ use core::{
 };
 use d2d::{
     abi,
-    control::Text,
+    debugfs::Text,
     header,
     probe, //
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The twin's peer: adopts a context, and measures when a process writes to its control file. */
+/* The twin's peer: adopts a context, and measures when a process writes to its parameter `run`. */
 #include <linux/moduleparam.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>

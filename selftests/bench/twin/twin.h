@@ -7,8 +7,8 @@
  * its own.
  *
  * The twin does not do all that the project does. It lacks: forwarding requests; files for user
- * space (the owner's state, events, a control file of each driver); a tracepoint with typed fields
- * for each step (it has one for all lines); counters of refusals by reason, and of calls.
+ * space (the owner's state, events, a control device of each driver); a tracepoint with typed
+ * fields for each step (it has one for all lines); counters of refusals by reason, and of calls.
  *
  * This header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h
  * has the owner's private part.

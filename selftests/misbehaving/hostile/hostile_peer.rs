@@ -2,7 +2,7 @@
 
 //! Test: a driver that misuses the library as badly as safe code can.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-hostile_peer/exercise` runs one misuse; see `control`. The write
+//! Writing a number to `/dev/hostile_peer` runs one misuse; see `control`. The write
 //! fails if the library accepts what it should refuse. Undefined behaviour, then or at unload, is reported by the
 //! debugging options of the sanitizer kernel.
 
@@ -10,11 +10,10 @@
 
 use core::mem::forget;
 use d2d::{
-    control::{
-        self,
-        Directory, //
-    },
+    control,
     control_code::ControlCode,
+    debugfs::Directory,
+    device::Settings,
     driver::{
         Driver,
         Handle,
@@ -404,7 +403,7 @@ impl Driver for Hostile {
     type Pair = DemoPair;
     type Jobs = Jobs;
 
-    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+    const CONTROL: Option<Settings> = Some(Settings::new(c"hostile_peer"));
 
     /// Initializes the module once more, inside its initialization.
     fn new() -> Result<Self> {

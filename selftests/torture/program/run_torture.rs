@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the torture in rounds. In each round, processes write commands to the control files of an
+//! Drives the torture in rounds. In each round, processes write commands to the control devices of an
 //! owner and its peers, while other peers are loaded and unloaded. After the round, the owner's counts
 //! must agree. Then rounds of the fuzzer of the C functions follow, for as long again: see [`fuzz`].
 //! Reports in KTAP.
@@ -116,7 +116,7 @@ fn unload(name: &str) -> Outcome<()> {
     describe(modules::unload(name), &format!("unload {name}"))
 }
 
-/// A module's control file
+/// A module's control device
 struct Control {
     module: String,
     file: File,
@@ -124,7 +124,7 @@ struct Control {
 
 impl Control {
     fn open(module: &str) -> Outcome<Self> {
-        let path = format!("/sys/kernel/debug/d2d-{module}/torture");
+        let path = format!("/dev/{module}");
         let file = OpenOptions::new().write(true).open(&path);
         Ok(Self {
             module: module.into(),

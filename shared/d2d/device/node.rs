@@ -20,7 +20,7 @@ use super::{
     Settings, //
 };
 use crate::{
-    control,
+    debugfs,
     opened,
     refuse,
     trace::report_memory, //
@@ -157,7 +157,7 @@ impl Node {
             // SAFETY: The module is the one to which this code belongs.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
         };
-        while control::is_loading() && references() > 1 {
+        while debugfs::is_loading() && references() > 1 {
             fsleep(Delta::from_millis(1));
         }
     }
@@ -204,7 +204,7 @@ impl OpenFile {
     /// `ENODEV` if the device was removed or the module is not loaded yet, `EPERM` if the calling
     /// process lacks the capability, `ENOMEM`, and those of the driver.
     pub(super) fn new(device: ArcBorrow<'_, Inner>, may_write: bool) -> Result<Self> {
-        control::check_loaded(device.driver)?;
+        debugfs::check_loaded(device.driver)?;
         if let Some(number) = device.settings.capability {
             // SAFETY: `Settings::check` has checked the number.
             if !unsafe { bindings::capable(number as c_int) } {

@@ -12,7 +12,7 @@ use super::{
     Status, //
 };
 use core::fmt::Write;
-use d2d::control::{
+use d2d::debugfs::{
     Directory,
     OpenFile,
     ReadFile, //

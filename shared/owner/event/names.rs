@@ -27,7 +27,7 @@ use d2d::{
         self,
         d2d_handle, //
     },
-    control::Directory,
+    debugfs::Directory,
     fields,
     trace::{
         refuse,

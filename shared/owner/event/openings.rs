@@ -60,7 +60,8 @@ impl<E> Slot<E> {
     /// Returns what `f` loads from the slot by `load_acquire`, if the slot is that of `handle`.
     ///
     /// `f` may read fields of a newer handle. The second load of `self.handle` then differs, because a
-    /// writer clears the handle before it changes the other fields.
+    /// writer clears the handle before it changes the other fields. It stores the new handle last, so a
+    /// first load that finds `handle` is followed by loads of the fields of that handle or of a newer one.
     #[inline(always)]
     fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
         if Word::load_acquire(&self.handle) != handle {

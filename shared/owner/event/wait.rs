@@ -9,7 +9,7 @@
 //! set is lost in between, and several events are taken at once or not at all. Without waiters,
 //! setting and taking an event needs no lock: see `state`.
 //!
-//! No operation holds the lock longer than a set: it looks at up to 64 waits, and at up to 64 events
+//! A set holds the lock longest: it looks at up to 64 waits, and at up to 64 events
 //! of each, or takes the waits off the lists of these events.
 
 use super::{

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A driver that calls unsafe functions of the library in safe code.
-// error: [E0133]: call to unsafe function `Peer::<T, M>::new` is unsafe
+// error: [E0133]: call to unsafe function `Peer::<T>::new` is unsafe
 // error: [E0133]: call to unsafe function `queue::handle::<impl d2d::queue::Queue<'a>>::revoke_handles` is unsafe
 // error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe
 // error: [E0133]: call to unsafe function `OwnerLink::<P>::close` is unsafe
@@ -30,11 +30,11 @@ use kernel::{
 /// A second static like the one that `module_peer!` defines.
 static STARTED: Started = Started::new();
 
-fn register_again<T: Driver, M: ModuleMetadata>() -> Result<Peer<T, M>>
+fn register_again<T: Driver, M: ModuleMetadata>() -> Result<Peer<T>>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    Peer::new(&STARTED)
+    Peer::new::<M>(&STARTED)
 }
 
 fn revoke(queue: Queue<'_>) -> u32 {

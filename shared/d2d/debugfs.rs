@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files in debugfs, which show state: a process can read a [`ReadFile`], of which [`ShowFile`] is the kind
+//! that shows a text. For what a process writes, drivers have [devices](crate::device).
+//!
+//! The kernel crate's `debugfs` module does not serve: its files have no owner, so a module can be
+//! unloaded while a process has one of them open, and the kernel then calls freed code when the
+//! process closes the file.
+//!
+//! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
+
+use crate::{
+    opened,
+    refuse,
+    trace::report_memory, //
+};
+use core::{
+    fmt::Write,
+    marker::PhantomData, //
+};
+use kernel::{
+    bindings,
+    ffi::{
+        c_char,
+        c_int,
+        c_void, //
+    },
+    fs::{
+        file,
+        File, //
+    },
+    prelude::*,
+    str::CString,
+    sync::{
+        new_mutex,
+        poll::PollTable,
+        Arc,
+        ArcBorrow,
+        Mutex, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+    ModuleMetadata, //
+};
+
+/// An entry of debugfs. Dropping it removes the entry; may sleep.
+///
+/// # Invariants
+///
+/// The pointer is what debugfs returned when it made the entry, which may be an error pointer. The
+/// entry was not removed.
+struct Entry(*mut bindings::dentry);
+
+// SAFETY: Any thread may use and remove an entry of debugfs.
+unsafe impl Send for Entry {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Entry {}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
+        unsafe { bindings::debugfs_remove(self.0) };
+    }
+}
+
+/// A directory in debugfs. Dropping the last reference to it removes it; may sleep.
+///
+/// On a kernel without debugfs, making a directory or a file succeeds and has no effect.
+pub struct Directory {
+    entry: Entry,
+    /// Kept so that it is removed after this directory.
+    _parent: Option<Arc<Self>>,
+}
+
+impl Directory {
+    /// Makes the directory of a module: `/sys/kernel/debug/d2d-MODULE`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn of_module(module: &CStr) -> Result<Arc<Self>> {
+        Self::new(&CString::try_from_fmt(fmt!("d2d-{}", module))?, None)
+    }
+
+    /// Makes a directory in `parent`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn within(parent: &Arc<Self>, name: &CStr) -> Result<Arc<Self>> {
+        Self::new(name, Some(parent.clone()))
+    }
+
+    fn new(name: &CStr, parent: Option<Arc<Self>>) -> Result<Arc<Self>> {
+        let above = parent
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |parent| parent.entry.0);
+        // SAFETY: The name is a string, and the parent was not removed. It may be an error pointer:
+        // the functions of debugfs take such a directory and do nothing.
+        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
+        let directory = Self {
+            // INVARIANT: `dentry` is what debugfs returned above.
+            entry: Entry(dentry),
+            _parent: parent,
+        };
+        Ok(Arc::new(directory, GFP_KERNEL)?)
+    }
+}
+
+/// Returns the state of the module into which this crate is linked. Any context.
+fn module_state() -> bindings::module_state {
+    // SAFETY: The module stays while its code runs. Another thread may change the state at the same
+    // time, so the read is volatile.
+    unsafe { (&raw const bindings::__this_module.state).read_volatile() }
+}
+
+/// Returns whether the initialization of this module is not over, or has just failed. Any context.
+pub(crate) fn is_loading() -> bool {
+    module_state() == bindings::module_state_MODULE_STATE_COMING
+}
+
+/// Refuses to open a file of this module before the initialization of the module has succeeded, in the
+/// name of `driver`. Any context.
+///
+/// An open file holds a reference on the module, which keeps the kernel from unloading it. But if
+/// the initialization of the module fails, the kernel frees the module despite such references, and
+/// closing the file would then call freed code.
+///
+/// # Errors
+///
+/// `ENODEV` if the module is not live.
+pub(crate) fn check_loaded(driver: &CStr) -> Result {
+    match module_state() == bindings::module_state_MODULE_STATE_LIVE {
+        true => Ok(()),
+        false => Err(refuse!(driver, "module-is-loading", ENODEV)),
+    }
+}
+
+/// A file in debugfs. Dropping it removes the file, and waits until no thread is inside `open`, but not for a read:
+/// one that is stuck in a page fault on user memory does not delay the removal. It does not wait until the file is
+/// closed, either. May sleep.
+struct DebugFile {
+    _entry: Entry,
+    /// Kept so that it is removed after the file.
+    _directory: Arc<Directory>,
+}
+
+impl DebugFile {
+    /// Makes a file that root can read. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `open` may be called with `data` until the file is dropped, and no other operation uses `data`. The other
+    /// operations may be called with what `open` makes of it until `release`. Their `owner` is the module to
+    /// which their code belongs.
+    unsafe fn new(
+        directory: &Arc<Directory>,
+        name: &CStr,
+        data: *mut c_void,
+        operations: &'static bindings::file_operations,
+    ) -> Self {
+        // SAFETY: The name is a string, and the directory was not removed. Removing the file waits
+        // for threads inside `open`, which is the only operation that uses `data`.
+        let dentry = unsafe {
+            bindings::debugfs_create_file_unsafe(
+                name.as_char_ptr(),
+                0o400,
+                directory.entry.0,
+                data,
+                operations,
+            )
+        };
+        Self {
+            // INVARIANT: `dentry` is what debugfs returned above.
+            _entry: Entry(dentry),
+            _directory: directory.clone(),
+        }
+    }
+}
+
+/// Text that grows as it is written.
+pub struct Text(KVVec<u8>);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let grown = self.0.extend_from_slice(text.as_bytes(), GFP_KERNEL);
+        grown.map_err(|_| core::fmt::Error)
+    }
+}
+
+/// What a file shows.
+pub trait Show: Send + Sync + 'static {
+    /// Writes all of it to `text`. Process context, may sleep.
+    fn show(&self, text: &mut Text) -> Result;
+}
+
+/// What a process reads from a file that it has opened. Each open file has a value of its own.
+pub trait OpenFile: Send + Sync + 'static {
+    /// What the file belongs to, whether it is open or not.
+    type Source: Send + Sync + 'static;
+
+    /// Makes the value for a file that a process opens. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets.
+    fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
+
+    /// Copies at most `length` bytes to user space, and returns how many. Several threads may call
+    /// this at the same time. Process context, may sleep; if `nonblocking` is set, not to wait for
+    /// something to read.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets.
+    fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize>;
+
+    /// Returns the flags of `poll`, and registers with `table` what wakes the process when they
+    /// change. Process context, may sleep.
+    fn poll(&self, _file: &File, _table: PollTable<'_>) -> u32 {
+        bindings::POLLIN | bindings::POLLRDNORM
+    }
+}
+
+/// The functions that the kernel calls for files of `F` in module `M`.
+struct Of<F, M>(PhantomData<(F, M)>);
+
+impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
+    const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
+        owner: M::THIS_MODULE.as_ptr(),
+        open: Some(Self::open),
+        read: Some(Self::read),
+        poll: Some(Self::poll),
+        release: Some(opened::release::<F>),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `inode` and `file` are those of a [`ReadFile`], which is not removed during the call.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
+        // until the file is removed, which does not happen during the call.
+        let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
+        match check_loaded(M::NAME).and_then(|()| F::open(source)) {
+            // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
+            Ok(value) => unsafe { opened::store(inode, file, value) },
+            Err(error) => report_memory(M::NAME, error).to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `open` has opened `file`, and `release` is not called before this returns.
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buffer: *mut c_char,
+        length: usize,
+        _offset: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: `open` has opened `file`, and `release` is not called during the call.
+        let (opened, file) = unsafe { opened::get::<F>(file) };
+        let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
+        let to = UserPtr::from_ptr(buffer.cast::<c_void>());
+        opened
+            .read(to, length, nonblocking)
+            .map_or_else(|error| error.to_errno() as isize, |count| count as isize)
+    }
+
+    /// # Safety
+    ///
+    /// `open` has opened `file`, and `release` is not called before this returns. `table` is the
+    /// kernel's poll table of this call.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: `open` has opened `file`, and `release` is not called during the call. `table` is
+        // the kernel's poll table of this call.
+        let ((opened, file), table) =
+            unsafe { (opened::get::<F>(file), PollTable::from_raw(table)) };
+        opened.poll(file, table)
+    }
+}
+
+/// A file that root can read.
+///
+/// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
+/// file, and waits for threads inside [`OpenFile::open`], but not for those that read; may sleep.
+/// On a kernel without debugfs, making the file succeeds and has no effect.
+///
+/// # Invariants
+///
+/// The file's `data` is that of `source`, which is dropped after the file.
+pub struct ReadFile<F: OpenFile> {
+    _file: DebugFile,
+    source: Arc<F::Source>,
+}
+
+impl<F: OpenFile> ReadFile<F> {
+    /// Makes the file called `name` in a directory. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `M` is the module to which the code of `F` belongs. The file is dropped before the kernel
+    /// frees that module's text.
+    pub unsafe fn new<M: ModuleMetadata>(
+        directory: &Arc<Directory>,
+        name: &CStr,
+        source: Arc<F::Source>,
+    ) -> Self {
+        let data = Arc::as_ptr(&source).cast_mut().cast();
+        let operations = Of::<F, M>::OPERATIONS;
+        // SAFETY: `open` expects an `F::Source` in `data`, which is dropped after the file. The
+        // other functions use the `F` that `open` has made. The caller promises that their owner is
+        // the module to which they belong.
+        let file = unsafe { DebugFile::new(directory, name, data, operations) };
+        // INVARIANT: The file was made with `data`; the fields are dropped in their order.
+        Self {
+            _file: file,
+            source,
+        }
+    }
+
+    /// Returns what the file belongs to.
+    pub fn source(&self) -> &Arc<F::Source> {
+        &self.source
+    }
+}
+
+/// The text of an open [`ShowFile`].
+#[pin_data]
+struct Shown<S> {
+    text: Text,
+    /// How many bytes were read.
+    #[pin]
+    position: Mutex<usize>,
+    _show: PhantomData<fn(S)>,
+}
+
+impl<S: Show> OpenFile for Shown<S> {
+    type Source = S;
+
+    fn open(show: ArcBorrow<'_, S>) -> Result<Pin<KBox<Self>>> {
+        let mut text = Text(KVVec::new());
+        show.show(&mut text)?;
+        KBox::pin_init(
+            pin_init!(Self {
+                text,
+                position <- new_mutex!(0, "d2d_shown"),
+                _show: PhantomData,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn read(&self, to: UserPtr, length: usize, _nonblocking: bool) -> Result<usize> {
+        let mut position = self.position.lock();
+        let mut writer = UserSlice::new(to, length).writer();
+        let count = writer.write_slice_partial(&self.text.0, *position)?;
+        *position += count;
+        Ok(count)
+    }
+}
+
+/// A [`ReadFile`] of module `M` that shows a text, which is made when a process opens the file.
+pub struct ShowFile<S: Show, M: ModuleMetadata> {
+    _file: ReadFile<Shown<S>>,
+    _module: PhantomData<fn(M)>,
+}
+
+impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
+    /// Makes the file called `name` in a directory. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// The file is dropped before the kernel frees the module's text.
+    pub unsafe fn new(directory: &Arc<Directory>, name: &CStr, show: S) -> Result<Self> {
+        let show = Arc::new(show, GFP_KERNEL)?;
+        Ok(Self {
+            // SAFETY: The caller names its own module, and drops the file before the kernel frees
+            // the module's text.
+            _file: unsafe { ReadFile::new::<M>(directory, name, show) },
+            _module: PhantomData,
+        })
+    }
+}
