@@ -112,7 +112,7 @@ write_period()
 # beats_are_read - whether the metronome can be set, two reads return a number each, and a wrong period is refused
 beats_are_read()
 {
-	echo 1000 >/dev/metronome && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
+	write_period 1000 && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
 		fails EINVAL write_period 1 && unload metronome
 }
 
