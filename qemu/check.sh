@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks the sources without loading a module: formatting, lints, documentation, and the unit tests of the host
-# programs. Prints one KTAP document for each part, and last a line with the sum of their counts.
+# programs. Shows the result of each check, and last a line with the sum of the counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
@@ -12,8 +12,9 @@ hold_build
 proofread=$("$LAB/root/tools.sh" proofread)
 mutate=$("$LAB/root/tools.sh" mutate)
 root_more=$("$LAB/root/root-more.sh")
-part_now "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
-part_now "the sources" "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$root_more"
-part_now "the Windows drivers" env D2D_ROOT="$root_more" "$LAB/enter.sh" "$LAB/check/windows-cppcheck.sh"
-part_now "the trace tool" "$LAB/check/check-trace.sh"
-total
+# The sources take the longest, and mostly keep one CPU busy. The other parts run beside them.
+part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$root_more"
+part trace-tool "$LAB/check/check-trace.sh"
+part refused-builds "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
+part windows env D2D_ROOT="$root_more" "$LAB/enter.sh" "$LAB/check/windows-cppcheck.sh"
+run_parts

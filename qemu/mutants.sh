@@ -20,7 +20,7 @@
 # The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
 #
 # Environment:
-#   CI  if it is set, and no NAME is given, run a quarter of the mutants (quarter)
+#   CI  if it is set, and no NAME is given, run a sixth of the mutants (ci_share)
 #
 # At the end, diagnostic lines give the CPU time of the builds and of the boots, and the 15 mutants that took the most.
 # CPU time tells which mutants are expensive, because the wall time of one depends on the others that run beside it.
@@ -30,14 +30,6 @@
 # Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
 # shellcheck disable=SC2034 # a variable of lib/background.sh
 free_slots=(0 1 2 3 4)
-
-# quarter - in CI, whose time is limited, passes a quarter of the mutants on: with each commit another one
-quarter() {
-	local commits
-	[ -n "${CI-}" ] || exec cat
-	commits=$(git -C "$PROJECT" rev-list --count HEAD 2>/dev/null) || commits=0
-	awk -v "n=$commits" 'NR % 4 == n % 4'
-}
 
 only_x86_64 "make mutants"
 mapfile -t names < <(
@@ -49,7 +41,7 @@ mapfile -t names < <(
 		cd "$PROJECT/selftests/mutants" || exit
 		for name in *.mutant; do
 			echo "$(grep -m 1 '^file: ' "$name") ${name%.mutant}"
-		done | sort | sed 's/.* //' | quarter
+		done | sort | sed 's/.* //' | ci_share 6
 	fi
 )
 for name in "${names[@]}"; do

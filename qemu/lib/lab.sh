@@ -77,6 +77,15 @@ kernel_dir() {
 	esac
 }
 
+# ci_share N - passes on every Nth line of standard input if CI is set, because CI's time is limited: with each commit
+# other lines, so N commits in a row get all of them. Passes on every line otherwise.
+ci_share() {
+	local commits
+	[ -n "${CI-}" ] || exec cat
+	commits=$(git -C "$PROJECT" rev-list --count HEAD 2>/dev/null) || commits=0
+	awk -v "n=$commits" -v "share=$1" 'NR % share == n % share'
+}
+
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, again and again until standard input ends.
 # Standard input is a pipe to which no process writes: step() closes its end of the pipe when the step has ended, and
 # the kernel does so if the script is killed.

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs each case of the kselftests alone (qemu/guest/alone.sh), except those of kunit.sh, fault_sweep.sh and fuzz.sh;
-# docs/testing.md gives the reasons. Each row is a boot that runs the programs it names. Prints KTAP, and last a line of
-# counts. run/boots.sh explains the columns and the environment.
+# docs/testing.md gives the reasons. With CI set, runs a third of the rows. Each row is a boot that runs the programs it
+# names. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the environment.
+. "$(dirname "$0")/../lib/lab.sh"
 
-exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
+ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -
 uml    alone/unregistering.sh                                                    600
 stock  alone/tracepoints.sh                                                      600
 stock  alone/unload.sh                                                           600
