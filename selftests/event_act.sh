@@ -28,8 +28,9 @@
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
 #                                    waits, without a limit unless timeout= is given; with
 #                                    interruptible, a signal ends the wait
-#   on-set SLOT worker|softirq RAN [HOLD]
-#                                    makes a job the handler of the event. Each run sets the event in the slot
+#   on-set SLOT worker|softirq|timer|thread RAN [HOLD]
+#                                    makes a job the handler of the event: a work item in one of these execution
+#                                    contexts, a timer in hard interrupt, or a thread. Each run sets the event in the slot
 #                                    RAN, and then waits for the one in the slot HOLD
 #   no-on-set SLOT                   removes the handler
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from

@@ -471,12 +471,17 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - whether a set of $x in each execution context leads to a run, and leaves the event in this state
+# runs_for_each_set STATE - whether a set of $x in each execution context leads to a run of a job of each kind, and leaves
+# the event in this state
 runs_for_each_set()
 {
-	count=$(field ran sets)
-	for place in task worker softirq hardirq; do
-		"$x" set 0 "in=$place" && runs "$((count += 1))" && "$x" query 0 "is=$1" || return
+	[ "$1" = reset ] || "$x" set 0 || return
+	for job in worker softirq timer thread; do
+		count=$(field ran sets)
+		"$y" on-set 0 "$job" 1 && { [ "$1" = reset ] || runs "$((count += 1))"; } || return
+		for place in task worker softirq hardirq; do
+			"$x" set 0 "in=$place" && runs "$((count += 1))" && "$x" query 0 "is=$1" || return
+		done
 	done
 }
 
@@ -486,11 +491,11 @@ handlers()
 	y=$1 x=$(other "$1")
 
 	fresh_handler synchronization
-	"$y" on-set 0 worker 1 && runs_for_each_set reset && "$y" on-set 0 softirq 1 && runs_for_each_set reset
+	runs_for_each_set reset
 	verdict "$x sets a synchronization event in each execution context: the job of $y takes it, and runs"
 
 	fresh_handler notification
-	"$y" on-set 0 worker 1 && runs_for_each_set set && "$y" on-set 0 softirq 1 && runs 5 && runs_for_each_set set
+	runs_for_each_set set
 	verdict "$x sets a notification event in each execution context: the job of $y runs each time, and the event stays set"
 
 	fresh_handler synchronization

@@ -78,7 +78,7 @@ sweep()
 	sweep_allocations "$what" "$least" "$@"
 }
 
-set_up_failslab 25
+set_up_failslab 26
 
 # With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
 # slab, and failslab can make its allocation fail. The larger chunks do not come from slab.
@@ -94,6 +94,7 @@ for completion in 0 1 2; do
 	done
 done
 sweep "unloading module_b" 0 owner unload "$b"
+sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" waits_in=3
 
 # d2d_request_alloc() allocates the buffers, and the first call allocates records as well. Lookup
 # and send allocate nothing, in any context. The request of a handshake has no buffers.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The owner unloading_owner (peers/unloading.rs) is unloaded, or its loading fails, while its dispatch
-# routine and its work item wait for events without a limit, and it has pended a request. With
+# routine and its job, a work item or a thread, wait for events without a limit, and it has pended a request. With
 # hook=1 the owner ends the waits itself, in its hook Owner::leaving(); otherwise the library must end
 # them.
 cd "$(dirname "$0")" || exit 1
@@ -17,11 +17,11 @@ waits_for()
 	grep -q ' waiters=1 ' "$FILES/events/$1"
 }
 
-# both_wait - returns when the dispatch routine and the work item wait; succeeds if the owner has both
+# both_wait - returns when the dispatch routine and the job wait; succeeds if the owner has both
 # requests then
 both_wait()
 {
-	await waits_for unloading.served && await waits_for unloading.item &&
+	await waits_for unloading.served && await waits_for unloading.job &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 
@@ -50,11 +50,11 @@ has_unloaded()
 }
 
 # library_ends STATUS - whether both waits ended with STATUS: that of the dispatch routine before the
-# owner unregistered its driver, and that of the work item before the owner freed the contexts
+# owner unregistered its driver, and that of the job before the owner freed the contexts
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
-		in_order "$(line_of step=event-wait by=item "status=$1\$")" "$(line_of step=free)"
+		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
 # hook_ends - whether the hook was called before the owner was unregistered, ended both waits, and
@@ -64,13 +64,17 @@ hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&
 		[ -n "$(line_of step=event-wait by=dispatch status=0)" ] &&
-		[ -n "$(line_of step=event-wait by=item status=0)" ] && ! trace | grep -q step=refuse
+		[ -n "$(line_of step=event-wait by=job status=0)" ] && ! trace | grep -q step=refuse
 }
 
-begin 6
+begin 7
 fresh_trace
 load "$OWNER" && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded: the library ends its waits"
+
+fresh_trace
+load "$OWNER" thread=1 && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
+verdict "the owner is unloaded while its thread waits: the library ends its waits"
 
 fresh_trace
 load "$OWNER" hook=1 && both_wait && unload "$OWNER" && hook_ends && has_unloaded

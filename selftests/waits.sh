@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # A peer in Rust (peers/waiting.rs) is unloaded while it waits, without a limit, for an event or a
 # request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its handshake, or in a job. Unloading has to end the wait. unregistering.sh does the same with drivers
-# in C.
+# completes its handshake, or in a job, which is a work item or a thread. Unloading has to end the
+# wait. Other cases are about the thread itself. unregistering.sh does the same with drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,13 +11,14 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# load_waiting operation|deferred|job event|request|link - loads the peer: where it waits, and for what
+# load_waiting operation|deferred|work|thread event|request|link - loads the peer: where it waits, and for what
 load_waiting()
 {
 	case $1 in
 	operation) waits_in=0 ;;
 	deferred) waits_in=1 ;;
-	job) waits_in=2 ;;
+	work) waits_in=2 ;;
+	thread) waits_in=3 ;;
 	esac
 	case $2 in
 	event) waits_for=0 ;;
@@ -68,11 +69,17 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_worker deferred|job event|request - unloads the peer while it waits there, in a kernel worker
-in_worker()
+# in_background deferred|work|thread event|request - unloads the peer while it waits there, in a kernel worker or thread
+in_background()
 {
 	reset_trace
 	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && ended "$1" && owner_is_idle
+}
+
+# has_thread NAME - whether there is a thread of this name
+has_thread()
+{
+	grep -qsx "$1" /proc/[0-9]*/comm
 }
 
 # is_attached - whether the trace shows that a peer is attached
@@ -89,7 +96,7 @@ verdict_and_unload()
 	! loaded waiting_peer || unload waiting_peer
 }
 
-begin 7
+begin 10
 # The timeout of a handshake is longer than any of these waits.
 load module_a completion=1 timeout=600000
 
@@ -102,20 +109,32 @@ in_operation request
 verdict_and_unload "an operation waits for a request: unloading ends the wait"
 
 fresh_trace
-in_worker deferred event
+in_background deferred event
 verdict_and_unload "a deferred handshake waits for an event: unloading ends the wait"
 
 fresh_trace
-in_worker deferred request
+in_background deferred request
 verdict_and_unload "a deferred handshake waits for a request: unloading ends the wait"
 
 fresh_trace
-in_worker job event
-verdict_and_unload "a job waits for an event: unloading ends the wait"
+in_background work event
+verdict_and_unload "a work item waits for an event: unloading ends the wait"
 
 fresh_trace
-in_worker job request
-verdict_and_unload "a job waits for a request: unloading ends the wait"
+in_background work request
+verdict_and_unload "a work item waits for a request: unloading ends the wait"
+
+fresh_trace
+in_background thread event
+verdict_and_unload "a thread waits for an event: unloading ends the wait"
+
+fresh_trace
+in_background thread request
+verdict_and_unload "a thread waits for a request: unloading ends the wait"
+
+fresh_trace
+load_waiting thread event && await one_waits event && has_thread waiting_thread && peer_unloads && ! has_thread waiting_thread
+verdict_and_unload "a thread of a driver has its name, and is gone once the driver is unloaded"
 
 fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that is unloaded while a request is served, another one is pending and a work item waits.
+//! Test: an owner that is unloaded while a request is served, another one is pending and a job waits.
 //!
-//! Its initialization sends two requests to itself and starts a work item:
+//! Its initialization sends two requests to itself and starts a job, a work item or a thread:
 //!
 //! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
 //!   the library,
 //! - the second request stays pending,
-//! - the work item waits for the event `unloading.item`.
+//! - the job waits for the event `unloading.job`.
 //!
 //! None of these waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
 //! `hook=0` the library has to. With `wait=1` the initialization does none of this: it waits until a signal
@@ -73,6 +73,10 @@ d2d_owner::module_owner! {
             default: 0,
             description: "Loading fails once all three wait: 0 no, 1 yes",
         },
+        thread: u32 {
+            default: 0,
+            description: "The job: 0 a work item, 1 a thread",
+        },
         wait: u32 {
             default: 0,
             description: "Loading waits for a signal and then fails: 0 no, 1 yes",
@@ -88,9 +92,9 @@ const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 /// What the hook completes [`PEND`] with.
 const PENDED: u64 = 7;
 
-/// The work item: the event that it waits for, and its progress.
+/// The job: the event that it waits for, and its progress.
 #[pin_data]
-struct Item {
+struct Job {
     event: Event,
     #[pin]
     begun: Completion,
@@ -98,33 +102,40 @@ struct Item {
     ended: Completion,
 }
 
-impl Item {
-    /// Starts the work item.
+impl Job {
+    /// Starts the job.
     fn start(contexts: &Contexts<'_, UnloadingOwner>) -> Result<Arc<Self>> {
-        let item = Arc::pin_init(
+        let job = Arc::pin_init(
             try_pin_init!(Self {
-                event: create_event(c"unloading.item", Kind::Synchronization, false)?,
+                event: create_event(c"unloading.job", Kind::Synchronization, false)?,
                 begun <- Completion::new(),
                 ended <- Completion::new(),
             }),
             GFP_KERNEL,
         )?;
-        let this = item.clone();
-        let work = contexts.work(WorkContext::Worker, move |_, _| {
+        let this = job.clone();
+        let routine = move || {
             this.begun.complete_all();
             let waited = this.event.wait(Wait::FOREVER);
-            trace!(event_wait, by: "item", status: status(waited));
+            trace!(event_wait, by: "job", status: status(waited));
             this.ended.complete_all();
-        })?;
-        work.start()?;
-        Ok(item)
+        };
+        match module_parameters::thread.value() {
+            0 => contexts
+                .work(WorkContext::Worker, move |_, _| routine())?
+                .start()?,
+            _ => contexts
+                .thread(c"unloading_thread", move |_, _| routine())?
+                .start()?,
+        }
+        Ok(job)
     }
 }
 
 /// What is in progress until the owner is unloaded.
 struct InProgress {
     served: Arc<Event>,
-    item: Arc<Item>,
+    job: Arc<Job>,
     serving: Option<Sent<u64>>,
     pending: Option<Sent<u64>>,
     pended: Option<Pended<u64>>,
@@ -151,9 +162,9 @@ impl UnloadingOwner {
         let mut guard = self.0.in_progress.lock();
         let in_progress = (*guard).as_mut().ok_or(ENODATA)?;
         let (serving, pending) = (in_progress.serving.take(), in_progress.pending.take());
-        let (served, item, pended) = (
+        let (served, job, pended) = (
             in_progress.served.clone(),
-            in_progress.item.clone(),
+            in_progress.job.clone(),
             in_progress.pended.take(),
         );
         drop(guard);
@@ -163,8 +174,8 @@ impl UnloadingOwner {
         }
         contexts.sender().lookup(OwnerModule::NAME)?;
         served.set()?;
-        item.event.set()?;
-        item.ended.wait_for_completion();
+        job.event.set()?;
+        job.ended.wait_for_completion();
         pended.ok_or(ENODATA)?.complete(&PENDED)?;
         let serving = serving.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
         let pending = pending.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
@@ -202,11 +213,11 @@ impl Owner for UnloadingOwner {
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
         let served = create_event(c"unloading.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
-        let (sender, item) = (contexts.sender(), Item::start(contexts)?);
-        // Stored before anything else can fail, so that `leaving` finds the work item.
+        let (sender, job) = (contexts.sender(), Job::start(contexts)?);
+        // Stored before anything else can fail, so that `leaving` finds the job.
         *this.0.in_progress.lock() = Some(InProgress {
             served,
-            item: item.clone(),
+            job: job.clone(),
             serving: None,
             pending: None,
             pended: None,
@@ -226,7 +237,7 @@ impl Owner for UnloadingOwner {
         if module_parameters::fail.value() == 0 {
             return Ok(());
         }
-        item.begun.wait_for_completion();
+        job.begun.wait_for_completion();
         this.0.serving.wait_for_completion();
         Err(EIO)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a peer that is unloaded while one of its functions waits without a time limit. The function is
-//! an operation, [`Driver::deferred`], or the routine of a job. Only the library can end the wait.
+//! an operation, [`Driver::deferred`], or the routine of a job: a work item or a thread. Only the library can end the wait.
 
 #![forbid(unsafe_code)]
 
@@ -16,10 +16,7 @@ use d2d::{
         Kind,
         Wait, //
     },
-    job::{
-        Work,
-        WorkContext, //
-    },
+    job::WorkContext,
     link::PeerLink,
     packet::Sleep,
     request::Disposition,
@@ -53,7 +50,7 @@ d2d::module_peer! {
     params: {
         waits_in: u32 {
             default: 0,
-            description: "Where it waits: 0 in the operation drain, 1 in deferred, 2 in a job",
+            description: "Where it waits: 0 in the operation drain, 1 in deferred, 2 in a work item, 3 in a thread",
         },
         waits_for: u32 {
             default: 0,
@@ -64,7 +61,8 @@ d2d::module_peer! {
 
 // Values of `waits_in`: in which function it waits.
 const DEFERRED: u32 = 1;
-const JOB: u32 = 2;
+const WORK: u32 = 2;
+const THREAD: u32 = 3;
 
 // Values of `waits_for`
 const EVENT: u32 = 0;
@@ -136,9 +134,23 @@ impl Waiting {
         waited
     }
 
-    fn wait_in_job(driver: &Handle<Self>, _work: &Work) {
-        // The test looks at the trace.
-        let _ = driver.wait_in("job");
+    /// Makes and starts the job that waits, if one is to wait. The test looks at the trace.
+    fn start_job(driver: &Handle<Self>) -> Result {
+        match driver.waits_in {
+            WORK => {
+                let work = driver.work(WorkContext::Worker, |driver, _work| {
+                    let _ = driver.wait_in("work");
+                })?;
+                work.start()
+            }
+            THREAD => {
+                let thread = driver.thread(c"waiting_thread", |driver, _thread| {
+                    let _ = driver.wait_in("thread");
+                })?;
+                thread.start()
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -154,7 +166,7 @@ impl Driver for Waiting {
             ready <- Completion::new(),
         });
         Ok(Self {
-            waits_in: check_parameter(PeerModule::NAME, "waits_in", waits_in, 0..=JOB)?,
+            waits_in: check_parameter(PeerModule::NAME, "waits_in", waits_in, 0..=THREAD)?,
             waits_for: check_parameter(PeerModule::NAME, "waits_for", waits_for, 0..=LINK)?,
             inner: KBox::pin_init(inner, GFP_KERNEL)?,
         })
@@ -162,16 +174,15 @@ impl Driver for Waiting {
 
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         let make = move || {
+            // If anything fails, it takes the handle out again.
+            let jobs = Jobs(driver);
+            let driver = &jobs.0;
             let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
             let handle = driver.clone();
             *driver.inner.awaited.lock() = Some(Awaited { event, handle });
             driver.inner.ready.complete_all();
-            if driver.waits_in == JOB {
-                driver
-                    .work(WorkContext::Worker, Self::wait_in_job)?
-                    .start()?;
-            }
-            Ok(Jobs(driver))
+            Self::start_job(driver)?;
+            Ok(jobs)
         };
         make()
     }

@@ -18,6 +18,9 @@ use d2d::{
         Wait, //
     },
     job::{
+        Thread,
+        Timer,
+        TimerContext,
         Work,
         WorkContext, //
     },
@@ -48,12 +51,20 @@ pub trait Opener {
     fn create(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event>;
     /// Opens an event.
     fn open(&self, name: &CStr, kind: Kind) -> Result<Event>;
-    /// Makes a job.
+    /// Makes a work item.
     fn work(
         &self,
         context: WorkContext,
         routine: impl Fn() + Send + Sync + 'static,
     ) -> Result<Work>;
+    /// Makes a timer.
+    fn timer(
+        &self,
+        context: TimerContext,
+        routine: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Timer>;
+    /// Makes a thread.
+    fn thread(&self, routine: impl Fn() + Send + Sync + 'static) -> Result<Thread>;
     /// The side of a context that the driver is on.
     type Side: Side;
     /// Returns that side.
@@ -144,18 +155,24 @@ impl OpenEvents {
                 Ok(())
             }
             "on-set" => {
-                let (event, context) = (self.get(words.number()?)?, context(words)?);
+                let (event, job) = (self.get(words.number()?)?, words.word());
                 let ran = self.get(words.number()?)?;
                 let hold = match words.word() {
                     "" => None,
                     slot => Some(self.get(slot.parse().map_err(|_| EINVAL)?)?),
                 };
-                let job = by.work(context, move || {
+                let routine = move || {
                     // If the driver leaves, neither works any more.
                     let _ = ran.set();
                     let _ = hold.as_ref().map(|hold| hold.wait(Wait::FOREVER));
-                })?;
-                event.on_set(Some(&job))
+                };
+                match job {
+                    "worker" => event.on_set(Some(&by.work(WorkContext::Worker, routine)?)),
+                    "softirq" => event.on_set(Some(&by.work(WorkContext::SoftIrq, routine)?)),
+                    "timer" => event.on_set(Some(&by.timer(TimerContext::HardIrq, routine)?)),
+                    "thread" => event.on_set(Some(&by.thread(routine)?)),
+                    _ => Err(EINVAL),
+                }
             }
             "no-on-set" => self.get(words.number()?)?.on_set(None),
             "put" => {
@@ -204,14 +221,6 @@ impl OpenEvents {
 
 fn name(words: &mut Words<'_>) -> Result<CString> {
     CString::try_from_fmt(fmt!("{}", words.word()))
-}
-
-fn context(words: &mut Words<'_>) -> Result<WorkContext> {
-    match words.word() {
-        "worker" => Ok(WorkContext::Worker),
-        "softirq" => Ok(WorkContext::SoftIrq),
-        _ => Err(EINVAL),
-    }
 }
 
 fn kind(words: &mut Words<'_>) -> Result<Kind> {

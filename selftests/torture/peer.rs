@@ -54,6 +54,9 @@ use d2d::{
         Kind, //
     },
     job::{
+        Thread,
+        Timer,
+        TimerContext,
         Work,
         WorkContext, //
     },
@@ -247,6 +250,18 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
         routine: impl Fn() + Send + Sync + 'static,
     ) -> Result<Work> {
         self.work(context, move |_, _| routine())
+    }
+
+    fn timer(
+        &self,
+        context: TimerContext,
+        routine: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Timer> {
+        self.timer(context, move |_, _| routine())
+    }
+
+    fn thread(&self, routine: impl Fn() + Send + Sync + 'static) -> Result<Thread> {
+        self.thread(c"event_handler", move |_, _| routine())
     }
 
     type Side = PeerLink<TorturePair>;

@@ -22,6 +22,9 @@ use d2d::{
         Kind, //
     },
     job::{
+        Thread,
+        Timer,
+        TimerContext,
         Work,
         WorkContext, //
     },
@@ -368,6 +371,18 @@ impl Opener for OwnerSide<'_> {
         routine: impl Fn() + Send + Sync + 'static,
     ) -> Result<Work> {
         self.0.work(context, move |_, _| routine())
+    }
+
+    fn timer(
+        &self,
+        context: TimerContext,
+        routine: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Timer> {
+        self.0.timer(context, move |_, _| routine())
+    }
+
+    fn thread(&self, routine: impl Fn() + Send + Sync + 'static) -> Result<Thread> {
+        self.0.thread(c"event_handler", move |_, _| routine())
     }
 
     type Side = OwnerLink<TorturePair>;

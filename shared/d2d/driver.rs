@@ -28,6 +28,7 @@ use crate::{
     job::{
         self,
         Jobs,
+        Thread,
         Timer,
         TimerContext,
         WorkContext, //
@@ -268,6 +269,25 @@ impl<T: Driver> Handle<T> {
         self.0
             .jobs
             .timer(context, move |timer| routine(&driver, timer))
+    }
+
+    /// Makes a job that runs `routine` in a thread of its own, each time that it is started; see
+    /// [`job`]. The kernel shows the first 15 bytes of `name` as the thread's. The routine gets the
+    /// driver and the job itself. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// With a line: `EAGAIN` if there are too many threads, `EINTR` if the calling process is killed.
+    /// Without one: `ESHUTDOWN` if the driver is leaving, `ENOMEM`.
+    pub fn thread(
+        &self,
+        name: &CStr,
+        routine: impl Fn(&Self, &Thread) + Send + Sync + 'static,
+    ) -> Result<Thread> {
+        let driver = self.clone();
+        self.0
+            .jobs
+            .thread(self.0.name, name, move |thread| routine(&driver, thread))
     }
 
     /// Makes a character device, whose open files are of type `F`; see [`device`]. Processes can open

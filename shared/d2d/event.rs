@@ -11,7 +11,7 @@
 
 use crate::{
     abi,
-    job::Work,
+    job::EventHandler,
     left,
     safe_calls,
     status::to_result,
@@ -169,7 +169,8 @@ impl Event {
     }
 
     /// Makes a job the handler of the event for this driver: each time that the event is set, in any
-    /// context, the job is started. Without a job, removes the handler. May sleep.
+    /// context, the job is started, to run as soon as possible. Without a job, removes the handler. May
+    /// sleep.
     ///
     /// Each set of a notification event starts the job. A synchronization event that is set goes to a
     /// thread whose wait it ends, or else to one handler, which takes it; several drivers' handlers get it
@@ -182,12 +183,12 @@ impl Event {
     ///
     /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other handles have a handler, `ENOMEM`, `EOPNOTSUPP`
     /// if the owner's library is older than this function, or as [`Event::set`].
-    pub fn on_set(&self, job: Option<&Work>) -> Result {
+    pub fn on_set(&self, job: Option<&dyn EventHandler>) -> Result {
         let (routine, argument) = match job {
             Some(job) => job.as_routine(),
             None => (None, core::ptr::null_mut()),
         };
-        // SAFETY: `Work::as_routine` says that the routine may be called until the driver of the job has
+        // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
         // left, and the owner removes the handler then: a module has one driver, and the owner refuses
         // the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };

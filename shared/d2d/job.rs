@@ -3,9 +3,10 @@
 //! Jobs: routines of a driver that run later or in another execution context.
 //!
 //! A driver makes a job from a routine. A [`Work`] runs its routine in a kernel worker or in
-//! softirq, a [`Timer`] in softirq or in hard interrupt. A peer makes jobs by
-//! [`Handle::work`](crate::driver::Handle::work) and
-//! [`Handle::timer`](crate::driver::Handle::timer), an owner by the methods of its `Contexts` that
+//! softirq, a [`Timer`] in softirq or in hard interrupt, a [`Thread`] in a thread of its own. A peer
+//! makes jobs by [`Handle::work`](crate::driver::Handle::work),
+//! [`Handle::timer`](crate::driver::Handle::timer) and
+//! [`Handle::thread`](crate::driver::Handle::thread), an owner by the methods of its `Contexts` that
 //! have the same names. The driver keeps a job where its other code finds it, for example in a
 //! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any execution context but
 //! NMI.
@@ -36,9 +37,11 @@
 //! }
 //! ```
 
+mod thread;
 mod timer;
 mod work;
 
+pub use thread::Thread;
 pub use timer::{
     Timer,
     TimerContext, //
@@ -48,9 +51,17 @@ pub use work::{
     WorkContext, //
 };
 
-use crate::patience::Patience;
-use core::cell::UnsafeCell;
+use crate::{
+    abi,
+    patience::Patience,
+    refuse, //
+};
+use core::{
+    cell::UnsafeCell,
+    ffi::c_void, //
+};
 use kernel::{
+    ffi::c_int,
     prelude::*,
     sync::{
         new_mutex,
@@ -71,6 +82,15 @@ struct Made {
     /// Whether the driver is leaving. No job is made any more.
     is_closed: bool,
     jobs: KVec<Arc<dyn Job>>,
+}
+
+impl Made {
+    fn add(&mut self, job: Arc<dyn Job>) -> Result {
+        if self.is_closed {
+            return Err(ESHUTDOWN);
+        }
+        Ok(self.jobs.push(job, GFP_KERNEL)?)
+    }
 }
 
 impl Jobs {
@@ -121,12 +141,34 @@ impl Jobs {
         Ok(timer)
     }
 
+    /// Makes a job of `driver` that runs `routine` in a thread of its own. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// With a line: `EAGAIN` if there are too many threads, `EINTR` if the calling process is killed.
+    /// Without one: `ESHUTDOWN` if the driver is leaving, `ENOMEM`.
+    pub fn thread(
+        &self,
+        driver: &CStr,
+        name: &CStr,
+        routine: impl Fn(&Thread) + Send + Sync + 'static,
+    ) -> Result<Thread> {
+        let thread = Thread::new(name, Routine::new(routine)?).map_err(|error| match error {
+            ENOMEM => error,
+            _ => refuse!(driver, "thread-not-made", error),
+        })?;
+        self.add(thread.job())?;
+        Ok(thread)
+    }
+
+    /// Adds a job, which nobody has started. Stops it if that fails. May sleep.
     fn add(&self, job: Arc<dyn Job>) -> Result {
-        let mut made = self.made.lock();
-        if made.is_closed {
-            return Err(ESHUTDOWN);
+        let added = self.made.lock().add(job.clone());
+        if added.is_err() {
+            job.close();
+            job.stop();
         }
-        Ok(made.jobs.push(job, GFP_KERNEL)?)
+        added
     }
 
     /// Makes starting a job fail from here on. Jobs that were started may still run. May sleep.
@@ -157,6 +199,13 @@ impl Jobs {
 
 /// A job, as the list of jobs uses it.
 trait Job: Send + Sync {
+    /// Makes the routine run as soon as possible. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the job is closed.
+    fn start(&self) -> Result;
+
     /// Makes starting the job fail from here on. Any context.
     fn close(&self);
 
@@ -167,8 +216,40 @@ trait Job: Send + Sync {
     }
 
     /// Cancels the job if it is pending, waits for its routine, and drops the routine. The job must be
-    /// closed. Called once, by [`Jobs::stop`]. May sleep.
+    /// closed. Called once, by [`Jobs::stop`], or by [`Jobs::add`] if it fails. May sleep.
     fn stop(&self);
+}
+
+/// A job that can be the handler of an event: a [`Work`], a [`Timer`] or a [`Thread`]. Drivers cannot
+/// implement it.
+#[expect(private_bounds, reason = "no other crate is to implement it")]
+pub trait EventHandler: Startable {}
+
+/// A job that an event can start.
+pub(crate) trait Startable {
+    /// Returns the routine with which an event starts the job, and its argument. The routine may be
+    /// called in any context, until the driver has left: until then the list of jobs keeps the job.
+    fn as_routine(&self) -> RoutineForEvent;
+}
+
+/// A routine of `d2d_event_on_set` and its argument.
+pub(crate) type RoutineForEvent = (abi::d2d_event_routine, *mut c_void);
+
+/// Returns the routine with which an event starts `job`.
+fn handler<J: Job>(job: &J) -> RoutineForEvent {
+    let argument = core::ptr::from_ref(job).cast_mut().cast();
+    (Some(start_for_event::<J>), argument)
+}
+
+/// Starts a job because an event was set.
+///
+/// # Safety
+///
+/// `job` is a pointer to a `J` that outlives the call.
+unsafe extern "C" fn start_for_event<J: Job>(job: *mut c_void, _event: abi::d2d_handle) -> c_int {
+    // SAFETY: The caller keeps the contract.
+    let job = unsafe { &*job.cast::<J>() };
+    job.start().map_or_else(Error::to_errno, |()| 0)
 }
 
 /// What a job of type `J` runs.

@@ -36,6 +36,7 @@ use d2d::{
         TableFor, //
     },
     job::{
+        Thread,
         Timer,
         TimerContext,
         Work,
@@ -229,6 +230,26 @@ impl<'a, O: Owner> Contexts<'a, O> {
         let jobs = self.server.jobs();
         jobs.timer(context, move |timer| {
             routine(&Contexts::new(&seats, &server), timer)
+        })
+    }
+
+    /// Makes a job of the owner that runs `routine` in a thread of its own, each time that it is started;
+    /// see [`job`](d2d::job). The kernel shows the first 15 bytes of `name` as the thread's. The routine
+    /// gets the contexts and the job itself. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// With a line: `EAGAIN` if there are too many threads, `EINTR` if the calling process is killed.
+    /// Without one: `ESHUTDOWN` if the owner is being unloaded, `ENOMEM`.
+    pub fn thread(
+        &self,
+        name: &CStr,
+        routine: impl Fn(&Contexts<'_, O>, &Thread) + Send + Sync + 'static,
+    ) -> Result<Thread> {
+        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let jobs = self.server.jobs();
+        jobs.thread(self.server.name(), name, move |thread| {
+            routine(&Contexts::new(&seats, &server), thread)
         })
     }
 

@@ -25,6 +25,7 @@ use d2d::{
         Wait, //
     },
     job::{
+        Thread,
         Timer,
         TimerContext,
         Work,
@@ -115,7 +116,7 @@ struct Kept {
 struct Hostile {
     kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
     /// Set by [`Hostile::start_jobs`].
-    jobs: SetOnce<(Timer, Work)>,
+    jobs: SetOnce<(Timer, Work, Thread)>,
 }
 
 /// Uses what [`Kept`] has, after the driver is unregistered: the library drops the driver only then.
@@ -160,25 +161,29 @@ impl Drop for Captured {
     fn drop(&mut self) {
         start_refused(&self.0.jobs);
         let made = self.0.timer(TimerContext::HardIrq, |_, _| {});
-        if made.err() != Some(ESHUTDOWN) {
+        let made_thread = self.0.thread(c"%s%n", |_, _| {});
+        if made.err() != Some(ESHUTDOWN) || made_thread.err() != Some(ESHUTDOWN) {
             pr_err!("hostile_peer has made a job while it leaves\n");
         }
     }
 }
 
 /// Starts jobs after the driver has left, in each execution context.
-fn start_refused(jobs: &SetOnce<(Timer, Work)>) {
-    let Some((timer, work)) = jobs.as_ref() else {
+fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
+    let Some((timer, work, thread)) = jobs.as_ref() else {
         return;
     };
     for place in Place::ALL {
         let started = run_in(place, || {
             timer.cancel();
             work.cancel();
+            thread.cancel();
             timer.start(Delta::ZERO).is_ok()
                 || timer.start_every(Delta::from_nanos(i64::MAX)).is_ok()
                 || work.start().is_ok()
                 || work.start_after(Delta::ZERO).is_ok()
+                || thread.start().is_ok()
+                || !thread.is_stopping()
         });
         if started != Ok(false) {
             pr_err!("hostile_peer has started a job after it has left\n");
@@ -347,25 +352,41 @@ impl Hostile {
         let captured = Captured(driver.clone());
         let timer = driver.timer(TimerContext::HardIrq, move |driver, _timer| {
             let _ = &captured;
-            if let Some((_, work)) = driver.jobs.as_ref() {
-                let _ = work.start();
+            if let Some((_, work, thread)) = driver.jobs.as_ref() {
+                let _ = (work.start(), thread.start());
             }
         })?;
         let captured = Captured(driver.clone());
         let work = driver.work(WorkContext::Worker, move |driver, work| {
             let _ = &captured;
             let _ = work.start_after(Delta::from_nanos(i64::MIN));
-            if let Some((timer, _)) = driver.jobs.as_ref() {
+            if let Some((timer, ..)) = driver.jobs.as_ref() {
                 timer.cancel();
                 let _ = timer.start(Delta::from_nanos(i64::MIN));
             }
         })?;
-        expect(driver.jobs.populate((timer.clone(), work.clone())))?;
+        let captured = Captured(driver.clone());
+        let thread = driver.thread(c"hostile%s%n\n", move |driver, thread| {
+            let _ = &captured;
+            let _ = (thread.start(), thread.cancel(), thread.start());
+            if let Some((timer, work, _)) = driver.jobs.as_ref() {
+                let _ = (timer.start(Delta::ZERO), work.start());
+            }
+            if thread.is_stopping() && driver.thread(c"", |_, _| {}).is_ok() {
+                pr_err!("hostile_peer has made a thread while it leaves\n");
+            }
+        })?;
+        expect(
+            driver
+                .jobs
+                .populate((timer.clone(), work.clone(), thread.clone())),
+        )?;
         for place in Place::ALL {
             run_in(place, || {
                 let _kept = driver.kept.lock();
                 timer.start(Delta::from_nanos(i64::MIN))?;
                 work.start_after(Delta::from_nanos(i64::MAX))?;
+                thread.start()?;
                 work.start()
             })??;
         }

@@ -11,7 +11,11 @@ use core::ops::Deref;
 use kernel::{
     sync::{
         atomic::{
-            ordering::Full,
+            ordering::{
+                Acquire,
+                Full,
+                Relaxed, //
+            },
             Atomic, //
         },
         Completion, //
@@ -54,14 +58,27 @@ impl Drop for TestJobs {
 enum Kind {
     Work(WorkContext),
     Timer(TimerContext),
+    Thread,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
+    Kind::Work(WorkContext::Worker),
+    Kind::Work(WorkContext::SoftIrq),
+    Kind::Timer(TimerContext::SoftIrq),
+    Kind::Timer(TimerContext::HardIrq),
+    Kind::Thread,
+];
+
+/// The kinds that can be started for a later time.
+const TIMED: [Kind; 4] = [
     Kind::Work(WorkContext::Worker),
     Kind::Work(WorkContext::SoftIrq),
     Kind::Timer(TimerContext::SoftIrq),
     Kind::Timer(TimerContext::HardIrq),
 ];
+
+/// The kinds whose routine may sleep.
+const SLEEPING: [Kind; 2] = [Kind::Work(WorkContext::Worker), Kind::Thread];
 
 const TIMERS: [Kind; 2] = [
     Kind::Timer(TimerContext::SoftIrq),
@@ -73,6 +90,7 @@ const TIMERS: [Kind; 2] = [
 enum AnyJob {
     Work(Work),
     Timer(Timer),
+    Thread(Thread),
 }
 
 impl AnyJob {
@@ -88,6 +106,10 @@ impl AnyJob {
             Kind::Timer(context) => {
                 Self::Timer(jobs.timer(context, move |timer| routine(Self::Timer(timer.clone())))?)
             }
+            Kind::Thread => {
+                let routine = move |thread: &Thread| routine(Self::Thread(thread.clone()));
+                Self::Thread(jobs.thread(c"d2d_job", c"d2d_job", routine)?)
+            }
         })
     }
 
@@ -96,29 +118,32 @@ impl AnyJob {
         match self {
             Self::Work(work) => work.start(),
             Self::Timer(timer) => timer.start(Delta::ZERO),
+            Self::Thread(thread) => thread.start(),
         }
     }
 
+    /// Starts a job for a later time; a thread has no such start, and is started at once.
     fn start_after(&self, after: Delta) -> Result {
         match self {
             Self::Work(work) => work.start_after(after),
             Self::Timer(timer) => timer.start(after),
+            Self::Thread(thread) => thread.start(),
         }
     }
 
-    /// Starts a timer with a period; a work item has none.
+    /// Starts a timer with a period; other jobs have none.
     fn start_every(&self, period: Delta) -> Result {
         match self {
-            Self::Work(_) => Err(ENOTSUPP),
             Self::Timer(timer) => timer.start_every(period),
+            _ => Err(ENOTSUPP),
         }
     }
 
-    /// Returns the overruns of a timer; a work item has none.
+    /// Returns the overruns of a timer; other jobs have none.
     fn overruns(&self) -> u64 {
         match self {
-            Self::Work(_) => 0,
             Self::Timer(timer) => timer.overruns(),
+            _ => 0,
         }
     }
 
@@ -126,6 +151,7 @@ impl AnyJob {
         match self {
             Self::Work(work) => work.cancel(),
             Self::Timer(timer) => timer.cancel(),
+            Self::Thread(thread) => thread.cancel(),
         }
     }
 }
@@ -155,7 +181,7 @@ impl Seen {
     }
 
     fn runs(&self) -> u32 {
-        self.runs.load(kernel::sync::atomic::ordering::Acquire)
+        self.runs.load(Acquire)
     }
 }
 
@@ -214,18 +240,72 @@ mod cases {
     }
 
     #[test]
-    fn a_routine_in_a_worker_may_sleep() -> Result {
+    fn a_routine_in_a_worker_or_a_thread_may_sleep() -> Result {
         let test = Task::current_raw() as usize;
-        let trial = Trial::new(Kind::Work(WorkContext::Worker), move |seen, _| {
-            fsleep(Delta::from_micros(1));
-            if Task::current_raw() as usize != test {
-                seen.count();
+        for kind in SLEEPING {
+            let trial = Trial::new(kind, move |seen, _| {
+                fsleep(Delta::from_micros(1));
+                if Task::current_raw() as usize != test {
+                    seen.count();
+                }
+                seen.done.complete_all();
+            })?;
+            trial.job.start()?;
+            trial.wait();
+            assert_eq!(trial.seen.runs(), 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_is_the_same_in_each_run() -> Result {
+        let first = Atomic::new(0usize);
+        let trial = Trial::new(Kind::Thread, move |seen, job| {
+            let this = Task::current_raw() as usize;
+            match seen.count() {
+                1 => first.store(this, Relaxed),
+                10 => return seen.done.complete_all(),
+                _ if first.load(Relaxed) != this => return,
+                _ => (),
             }
-            seen.done.complete_all();
+            let _ = job.start();
         })?;
         trial.job.start()?;
         trial.wait();
-        assert_eq!(trial.seen.runs(), 1);
+        assert_eq!(trial.stop(), 10);
+        Ok(())
+    }
+
+    #[test]
+    fn a_start_of_a_thread_that_runs_leads_to_one_more_run() -> Result {
+        let trial = Trial::new(Kind::Thread, |seen, job| {
+            if seen.count() == 1 {
+                let _ = (job.start(), job.start());
+            } else {
+                seen.done.complete_all();
+            }
+        })?;
+        trial.job.start()?;
+        trial.wait();
+        assert_eq!(trial.stop(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_learns_that_its_driver_is_leaving() -> Result {
+        let trial = Trial::new(Kind::Thread, |seen, job| {
+            seen.done.complete_all();
+            if let AnyJob::Thread(thread) = job {
+                while !thread.is_stopping() {
+                    fsleep(Delta::from_micros(10));
+                }
+                seen.count();
+            }
+        })?;
+        trial.job.start()?;
+        trial.wait();
+        assert_eq!(trial.seen.runs(), 0);
+        assert_eq!(trial.stop(), 1);
         Ok(())
     }
 
@@ -270,42 +350,46 @@ mod cases {
 
     #[test]
     fn stopping_waits_for_a_routine_that_runs() -> Result {
-        let trial = Trial::new(Kind::Work(WorkContext::Worker), |seen, job| {
-            seen.done.complete_all();
-            // Runs until the jobs are closed.
-            while job.start().is_ok() {
-                fsleep(Delta::from_micros(10));
-            }
-            fsleep(Delta::from_millis(20));
-            seen.count();
-        })?;
-        trial.job.start()?;
-        trial.wait();
-        assert_eq!(trial.stop(), 1);
+        for kind in SLEEPING {
+            let trial = Trial::new(kind, |seen, job| {
+                seen.done.complete_all();
+                // Runs until the jobs are closed.
+                while job.start().is_ok() {
+                    fsleep(Delta::from_micros(10));
+                }
+                fsleep(Delta::from_millis(20));
+                seen.count();
+            })?;
+            trial.job.start()?;
+            trial.wait();
+            assert_eq!(trial.stop(), 1);
+        }
         Ok(())
     }
 
     #[test]
     fn stopping_ends_the_waits_of_a_routine_that_begins_to_wait_again() -> Result {
-        let trial = Trial::new(Kind::Work(WorkContext::Worker), |seen, _| {
-            seen.done.complete_all();
-            // Each wait of this routine is ended by a call of its own.
-            while seen.runs() < 3 {
-                fsleep(Delta::from_millis(1));
-            }
-        })?;
-        trial.job.start()?;
-        trial.wait();
-        trial.jobs.stop(|| {
-            trial.seen.count();
-        });
-        assert!(trial.seen.runs() >= 3);
+        for kind in SLEEPING {
+            let trial = Trial::new(kind, |seen, _| {
+                seen.done.complete_all();
+                // Each wait of this routine is ended by a call of its own.
+                while seen.runs() < 3 {
+                    fsleep(Delta::from_millis(1));
+                }
+            })?;
+            trial.job.start()?;
+            trial.wait();
+            trial.jobs.stop(|| {
+                trial.seen.count();
+            });
+            assert!(trial.seen.runs() >= 3);
+        }
         Ok(())
     }
 
     #[test]
     fn a_job_far_in_the_future_never_runs() -> Result {
-        for kind in KINDS {
+        for kind in TIMED {
             let trial = Trial::new(kind, |seen, _| {
                 seen.count();
             })?;
@@ -318,7 +402,7 @@ mod cases {
 
     #[test]
     fn a_later_start_replaces_an_earlier_one() -> Result {
-        for kind in KINDS {
+        for kind in TIMED {
             let trial = Trial::new(kind, |seen, _| {
                 seen.count();
                 seen.done.complete_all();
@@ -333,7 +417,7 @@ mod cases {
 
     #[test]
     fn a_cancelled_job_does_not_run() -> Result {
-        for kind in KINDS {
+        for kind in TIMED {
             for place in Place::ALL {
                 let trial = Trial::new(kind, |seen, _| {
                     seen.count();
@@ -445,7 +529,7 @@ mod cases {
 
     #[test]
     fn a_time_that_has_passed_is_as_soon_as_possible() -> Result {
-        for kind in KINDS {
+        for kind in TIMED {
             for after in [Delta::from_nanos(-1), Delta::from_nanos(i64::MIN)] {
                 let trial = Trial::new(kind, move |seen, job| {
                     if seen.count() == 10 {
@@ -479,7 +563,11 @@ mod cases {
                 assert_eq!(run_in(place, || job.start())?, Err(ESHUTDOWN));
                 assert_eq!(run_in(place, || job.start_after(far()))?, Err(ESHUTDOWN));
             }
-            assert_eq!(AnyJob::new(&jobs, kind, |_| {}).err(), Some(ESHUTDOWN));
+            let dropped = DropFlag(Seen::new()?);
+            let seen = dropped.0.clone();
+            let refused = AnyJob::new(&jobs, kind, move |_| dropped.0.done.complete_all());
+            assert_eq!(refused.err(), Some(ESHUTDOWN));
+            assert_eq!(seen.runs(), 1);
         }
         Ok(())
     }

@@ -9,8 +9,12 @@
 //! - only code that has the handle can cancel the timer.
 
 use super::{
+    handler,
+    EventHandler,
     Job,
-    Routine, //
+    Routine,
+    RoutineForEvent,
+    Startable, //
 };
 use kernel::{
     bindings,
@@ -86,7 +90,7 @@ impl Timer {
     ///
     /// `ESHUTDOWN` if the driver is leaving.
     pub fn start(&self, after: Delta) -> Result {
-        self.0.start(after, None)
+        self.0.start_after(after, None)
     }
 
     /// Makes the timer expire after each `period`, and not at the times that an earlier start has
@@ -101,7 +105,7 @@ impl Timer {
         if period.is_zero() || period.is_negative() {
             return Err(EINVAL);
         }
-        self.0.start(period, Some(period))
+        self.0.start_after(period, Some(period))
     }
 
     /// Returns how many expiries of periods were skipped since the timer was made. The routine gets
@@ -121,6 +125,14 @@ impl Timer {
         // SAFETY: The timer is initialized. The function does not wait for the callback, which may
         // be waiting for the lock.
         unsafe { bindings::hrtimer_try_to_cancel(self.0.timer.get()) };
+    }
+}
+
+impl EventHandler for Timer {}
+
+impl Startable for Timer {
+    fn as_routine(&self) -> RoutineForEvent {
+        handler(&*self.0)
     }
 }
 
@@ -208,7 +220,7 @@ unsafe impl Send for Inner {}
 unsafe impl Sync for Inner {}
 
 impl Inner {
-    fn start(&self, after: Delta, period: Option<Delta>) -> Result {
+    fn start_after(&self, after: Delta, period: Option<Delta>) -> Result {
         let mut expiry = self.expiry.lock();
         if expiry.is_closed {
             return Err(ESHUTDOWN);
@@ -233,6 +245,10 @@ impl Inner {
 }
 
 impl Job for Inner {
+    fn start(&self) -> Result {
+        self.start_after(Delta::ZERO, None)
+    }
+
     fn close(&self) {
         self.expiry.lock().is_closed = true;
     }

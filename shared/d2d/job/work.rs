@@ -6,11 +6,13 @@
 //! neither cancelled nor flushed.
 
 use super::{
+    handler,
+    EventHandler,
     Job,
-    Routine, //
+    Routine,
+    RoutineForEvent,
+    Startable, //
 };
-use crate::abi;
-use core::ffi::c_void;
 use kernel::{
     bindings,
     container_of,
@@ -110,18 +112,19 @@ impl Work {
         self.0.queue(msecs_to_jiffies(ms as Msecs))
     }
 
-    /// Returns the routine and its argument with which an event starts the job. The routine may be
-    /// called in any context, until the driver has left: until then the list of jobs keeps the job.
-    pub(crate) fn as_routine(&self) -> (abi::d2d_event_routine, *mut c_void) {
-        let inner: *const Inner = &*self.0;
-        (Some(start_for_event), inner.cast_mut().cast())
-    }
-
     /// Cancels a start whose run has not begun. The routine may still be running when this returns.
     /// Any context, also from the routine.
     pub fn cancel(&self) {
         // SAFETY: The work item is initialized. The function does not wait.
         unsafe { bindings::cancel_delayed_work(self.0.work.get()) };
+    }
+}
+
+impl EventHandler for Work {}
+
+impl Startable for Work {
+    fn as_routine(&self) -> RoutineForEvent {
+        handler(&*self.0)
     }
 }
 
@@ -165,6 +168,10 @@ impl Inner {
 }
 
 impl Job for Inner {
+    fn start(&self) -> Result {
+        self.queue(0)
+    }
+
     fn close(&self) {
         *self.is_closed.lock() = true;
     }
@@ -185,17 +192,6 @@ impl Job for Inner {
         // called once.
         unsafe { self.routine.clear() };
     }
-}
-
-/// Starts a job because an event was set.
-///
-/// # Safety
-///
-/// `work` is a pointer to an [`Inner`] that outlives the call.
-unsafe extern "C" fn start_for_event(work: *mut c_void, _event: abi::d2d_handle) -> c_int {
-    // SAFETY: The caller keeps the contract.
-    let work = unsafe { &*work.cast::<Inner>() };
-    work.queue(0).map_or_else(Error::to_errno, |()| 0)
 }
 
 /// Runs the routine.

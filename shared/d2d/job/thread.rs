@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs that run in a thread of their own.
+//!
+//! The kernel crate has no abstraction of kernel threads, so a [`Thread`] calls those of C
+//! (`linux/kthread.h`).
+//!
+//! A [`Work`](super::Work) may sleep, too, but it is no thread. It runs in a worker that all drivers
+//! share: the kernel limits how many of them run at a time, and a start may have to wait for memory
+//! for one more worker. A thread is there from the beginning, and has a name, a priority and a set of
+//! CPUs.
+
+use super::{
+    handler,
+    EventHandler,
+    Job,
+    Routine,
+    RoutineForEvent,
+    Startable, //
+};
+use core::ffi::c_void;
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        new_condvar,
+        new_spinlock_irq,
+        Arc,
+        ArcBorrow,
+        CondVar,
+        SetOnce,
+        SpinLockIrq, //
+    },
+    task::Task, //
+};
+
+/// A job that runs its routine in a kernel thread of its own, which may sleep. The thread exists from
+/// the making of the job until the library stops it, and waits while there is nothing to run.
+#[derive(Clone)]
+pub struct Thread(Arc<Inner>);
+
+impl Thread {
+    pub(super) fn new(name: &CStr, routine: Routine<Self>) -> Result<Self> {
+        let init = pin_init!(Inner {
+            state <- new_spinlock_irq!(State::default(), "d2d::Thread::state"),
+            changed <- new_condvar!("d2d::Thread::changed"),
+            task: SetOnce::new(),
+            routine,
+        });
+        let inner = Arc::pin_init(init, GFP_KERNEL)?;
+        let argument = Arc::as_ptr(&inner).cast_mut().cast();
+        // SAFETY: `main` expects an `Inner` in an `Arc`. `Jobs::add` gets the job next, and keeps a reference
+        // to it until `Job::stop`, which waits for the end of the thread. The format takes one string.
+        let task = from_err_ptr(unsafe {
+            bindings::kthread_create_on_node(
+                Some(main),
+                argument,
+                bindings::NUMA_NO_NODE,
+                c"%s".as_char_ptr(),
+                name.as_char_ptr(),
+            )
+        })?;
+        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread does not end before the job
+        // is closed, which nobody can do yet: so it lives while the reference is counted.
+        let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
+        task.wake_up();
+        inner.task.populate(task);
+        Ok(Self(inner))
+    }
+
+    pub(super) fn job(&self) -> Arc<dyn Job> {
+        self.0.clone()
+    }
+
+    /// Makes the routine run as soon as possible: once more, if it runs already. Any context, also
+    /// from the routine.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving.
+    pub fn start(&self) -> Result {
+        self.0.start()
+    }
+
+    /// Cancels a start whose run has not begun. The routine may still be running when this returns.
+    /// Any context, also from the routine.
+    pub fn cancel(&self) {
+        self.0.state.lock().is_due = false;
+    }
+
+    /// Returns whether the driver is leaving. Then the routine is to return. Its waits for the
+    /// driver's events and requests end with `ECANCELED`, but the library does not end a loop, or a
+    /// wait of another kind. Any context, also from the routine.
+    pub fn is_stopping(&self) -> bool {
+        self.0.state.lock().is_closed
+    }
+}
+
+impl EventHandler for Thread {}
+
+impl Startable for Thread {
+    fn as_routine(&self) -> RoutineForEvent {
+        handler(&*self.0)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether the driver is leaving.
+    is_closed: bool,
+    /// Whether there is a start whose run has not begun.
+    is_due: bool,
+    /// Whether the routine runs.
+    is_running: bool,
+}
+
+#[pin_data]
+struct Inner {
+    #[pin]
+    state: SpinLockIrq<State>,
+    /// Notified when the job is started or closed.
+    #[pin]
+    changed: CondVar,
+    /// The thread. The reference is necessary because the thread ends by itself once the job is
+    /// closed.
+    task: SetOnce<ARef<Task>>,
+    routine: Routine<Thread>,
+}
+
+impl Inner {
+    /// Waits for a start, and begins its run. Returns whether the routine is to run: not if the job is
+    /// closed. Called by the thread.
+    fn begin(&self) -> bool {
+        let mut state = self.state.lock();
+        state.is_running = false;
+        while !state.is_due && !state.is_closed {
+            // Interruptible, because the kernel counts a thread in an uninterruptible wait as load, and
+            // reports it after a while. No signal reaches the thread.
+            let _ = self.changed.wait_interruptible(&mut state);
+        }
+        state.is_due = false;
+        state.is_running = !state.is_closed;
+        state.is_running
+    }
+}
+
+impl Job for Inner {
+    fn start(&self) -> Result {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(ESHUTDOWN);
+        }
+        state.is_due = true;
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.state.lock().is_closed = true;
+        self.changed.notify_one();
+    }
+
+    fn cancel_and_check(&self) -> bool {
+        self.state.lock().is_running
+    }
+
+    fn stop(&self) {
+        if let Some(task) = self.task.as_ref() {
+            // SAFETY: `task` is a thread that `kthread_create_on_node` has made, and `self.task` has a
+            // reference to it. This waits until the thread has ended, which it does as the job is closed.
+            unsafe { bindings::kthread_stop(task.as_ptr()) };
+        }
+        // SAFETY: Only the thread runs the routine, and it has ended. This function is called once.
+        unsafe { self.routine.clear() };
+    }
+}
+
+/// Runs the routine each time that the job was started, until it is closed. The thread's function.
+///
+/// # Safety
+///
+/// `inner` is a pointer to an [`Inner`] in an [`Arc`] that outlives the call.
+unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
+    // SAFETY: The caller keeps the contract.
+    let this = unsafe { ArcBorrow::from_raw(inner.cast::<Inner>().cast_const()) };
+    let job = Thread(this.into());
+    while this.begin() {
+        // SAFETY: `Job::stop` waits for this thread before it clears the routine.
+        unsafe { this.routine.run(&job) };
+        // A routine that starts its own job again must leave time for others, also on a kernel without
+        // preemption.
+        // SAFETY: The thread may sleep here. Its state is that of a running thread, so it goes on.
+        unsafe { bindings::schedule() };
+    }
+    0
+}
