@@ -17,6 +17,12 @@ tick()
 	exercise ticker_peer "$TICKS"
 }
 
+# tick_file_9 - does what tick does, by an open file of the peer's device: opening the device allocates
+tick_file_9()
+{
+	echo "$TICKS" >&9
+}
+
 # owner_rounds - runs module_a's exercise ten times. If it finds the queue full, this adds a line to
 # $FULL and goes on
 owner_rounds()
@@ -124,10 +130,12 @@ if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; t
 	record 0
 	peer_allocated
 	seen=$?
+	exec 9>/dev/ticker_peer
 	record 1
-	in_parallel tick tick
+	in_parallel tick_file_9 tick_file_9
 	ticked=$?
 	record 0
+	exec 9>&-
 	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! peer_allocated
 	verdict "puts and takes do not allocate memory; loading the peer does, and is recorded"
 else
