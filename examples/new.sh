@@ -86,28 +86,23 @@ renamed() {
 		-e "s/@5@/$B/g; s/@6@/$(camel "$B")/g; s/@7@/${PAIR^^}_PAIR/g" "$template/$1"
 }
 
+# write_driver ROLE LANGUAGE FILE NAME - writes the source of the driver NAME, from FILE of the template in this language.
+# Prints the line of the Kbuild that names it. Fails if a step fails: bash ignores set -e where a variable gets the output
+write_driver() {
+	case $2 in
+	rust)
+		renamed "$3.rs" >"$stage/src/$4.rs" && echo "pair-$1 := $4"
+		;;
+	c)
+		renamed "c_$3.c" >"$stage/src/$4.c" && echo "pair-c-$1 := $4"
+		;;
+	esac
+}
+
 mkdir "$stage/src"
 renamed metronome_pair.rs >"$stage/src/${PAIR}_pair.rs"
-case $owner_language in
-rust)
-	renamed metronome.rs >"$stage/src/$A.rs"
-	owner=pair-owner
-	;;
-c)
-	renamed c_metronome.c >"$stage/src/$A.c"
-	owner=pair-c-owner
-	;;
-esac
-case $peer_language in
-rust)
-	renamed listener.rs >"$stage/src/$B.rs"
-	peer=pair-peer
-	;;
-c)
-	renamed c_listener.c >"$stage/src/$B.c"
-	peer=pair-c-peer
-	;;
-esac
+owner_line=$(write_driver owner "$owner_language" metronome "$A")
+peer_line=$(write_driver peer "$peer_language" listener "$B")
 header="the build makes the header \`${PAIR}_pair.h\`, which a driver in C includes, from \`src/${PAIR}_pair.rs\`."
 case $owner_language,$peer_language in
 rust,rust) languages="Both are in Rust." ;;
@@ -126,8 +121,8 @@ include \$(D2D)/rust.mk
 
 pair := src
 pair-interface := ${PAIR}_pair
-$owner := $A
-$peer := $B
+$owner_line
+$peer_line
 include \$(D2D)/shared/pair.mk
 KBUILD
 cat >"$stage/README.md" <<README
