@@ -26,12 +26,10 @@
 static inline int d2d_device_register(const char *driver, struct miscdevice *device)
 {
 	int err = misc_register(device);
+	const char *reason = err == -ENOMEM ? "out-of-memory" : "device-not-registered";
 
-	if (err == -ENOMEM)
-		d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, "out-of-memory"),
-				     D2D_NUMBER(ERRNO, err), D2D_TEXT(NAME, device->name)));
-	else if (err)
-		d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, "device-not-registered"),
+	if (err)
+		d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, reason),
 				     D2D_NUMBER(ERRNO, err), D2D_TEXT(NAME, device->name)));
 	return err;
 }
