@@ -877,7 +877,7 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * * %-EMSGSIZE - more input or output than the request has room for
  * * %-EFAULT - a bad pointer
  * * %-EINVAL - a code that only the owner may send, an unknown flag or function, or
- *   D2D_SEND_ROUTINE without completed()
+ *   D2D_SEND_ROUTINE without completed() (struct d2d_owner says what an owner in C gets)
  * * %-ESTALE - also if the target is unregistered
  * * %-ESHUTDOWN - either driver is leaving
  * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
