@@ -11,7 +11,6 @@
 
 use crate::{
     opened,
-    refuse,
     trace::report_memory, //
 };
 use core::{
@@ -109,77 +108,6 @@ impl Directory {
     }
 }
 
-/// Returns the state of the module into which this crate is linked. Any context.
-fn module_state() -> bindings::module_state {
-    // SAFETY: The module stays while its code runs. Another thread may change the state at the same
-    // time, so the read is volatile.
-    unsafe { (&raw const bindings::__this_module.state).read_volatile() }
-}
-
-/// Returns whether the initialization of this module is not over, or has just failed. Any context.
-pub(crate) fn is_loading() -> bool {
-    module_state() == bindings::module_state_MODULE_STATE_COMING
-}
-
-/// Refuses to open a file of this module before the initialization of the module has succeeded, in the
-/// name of `driver`. Any context.
-///
-/// An open file holds a reference on the module, which keeps the kernel from unloading it. But if
-/// the initialization of the module fails, the kernel frees the module despite such references, and
-/// closing the file would then call freed code.
-///
-/// # Errors
-///
-/// `ENODEV` if the module is not live.
-pub(crate) fn check_loaded(driver: &CStr) -> Result {
-    match module_state() == bindings::module_state_MODULE_STATE_LIVE {
-        true => Ok(()),
-        false => Err(refuse!(driver, "module-is-loading", ENODEV)),
-    }
-}
-
-/// A file in debugfs. Dropping it removes the file, and waits until no thread is inside `open`, but not for a read:
-/// one that is stuck in a page fault on user memory does not delay the removal. It does not wait until the file is
-/// closed, either. May sleep.
-struct DebugFile {
-    _entry: Entry,
-    /// Kept so that it is removed after the file.
-    _directory: Arc<Directory>,
-}
-
-impl DebugFile {
-    /// Makes a file that root can read. May sleep.
-    ///
-    /// # Safety
-    ///
-    /// `open` may be called with `data` until the file is dropped, and no other operation uses `data`. The other
-    /// operations may be called with what `open` makes of it until `release`. Their `owner` is the module to
-    /// which their code belongs.
-    unsafe fn new(
-        directory: &Arc<Directory>,
-        name: &CStr,
-        data: *mut c_void,
-        operations: &'static bindings::file_operations,
-    ) -> Self {
-        // SAFETY: The name is a string, and the directory was not removed. Removing the file waits
-        // for threads inside `open`, which is the only operation that uses `data`.
-        let dentry = unsafe {
-            bindings::debugfs_create_file_unsafe(
-                name.as_char_ptr(),
-                0o400,
-                directory.entry.0,
-                data,
-                operations,
-            )
-        };
-        Self {
-            // INVARIANT: `dentry` is what debugfs returned above.
-            _entry: Entry(dentry),
-            _directory: directory.clone(),
-        }
-    }
-}
-
 /// Text that grows as it is written.
 pub struct Text(KVVec<u8>);
 
@@ -244,7 +172,7 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
         // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
         // until the file is removed, which does not happen during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
-        match check_loaded(M::NAME).and_then(|()| F::open(source)) {
+        match opened::check_loaded(M::NAME).and_then(|()| F::open(source)) {
             // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
             Ok(value) => unsafe { opened::store(inode, file, value) },
             Err(error) => report_memory(M::NAME, error).to_errno(),
@@ -295,7 +223,9 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
 ///
 /// The file's `data` is that of `source`, which is dropped after the file.
 pub struct ReadFile<F: OpenFile> {
-    _file: DebugFile,
+    _entry: Entry,
+    /// Kept so that it is removed after the file.
+    _directory: Arc<Directory>,
     source: Arc<F::Source>,
 }
 
@@ -312,14 +242,25 @@ impl<F: OpenFile> ReadFile<F> {
         source: Arc<F::Source>,
     ) -> Self {
         let data = Arc::as_ptr(&source).cast_mut().cast();
-        let operations = Of::<F, M>::OPERATIONS;
-        // SAFETY: `open` expects an `F::Source` in `data`, which is dropped after the file. The
-        // other functions use the `F` that `open` has made. The caller promises that their owner is
-        // the module to which they belong.
-        let file = unsafe { DebugFile::new(directory, name, data, operations) };
+        // SAFETY: The name is a string, and the directory was not removed. `open`, for which dropping the
+        // entry waits, expects an `F::Source` in `data`, and `source` is dropped after the entry. The other
+        // functions use the `F` that `open` has made, and not `data`, so a read that is stuck in a page fault
+        // on user memory does not delay the removal. The caller promises that their owner is the module to
+        // which they belong.
+        let dentry = unsafe {
+            bindings::debugfs_create_file_unsafe(
+                name.as_char_ptr(),
+                0o400,
+                directory.entry.0,
+                data,
+                Of::<F, M>::OPERATIONS,
+            )
+        };
         // INVARIANT: The file was made with `data`; the fields are dropped in their order.
         Self {
-            _file: file,
+            // INVARIANT: `dentry` is what debugfs returned above.
+            _entry: Entry(dentry),
+            _directory: directory.clone(),
             source,
         }
     }

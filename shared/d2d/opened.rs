@@ -2,14 +2,44 @@
 
 //! The value that belongs to an open file of a driver: the kernel has its address in the file's
 //! `private_data`. [`store`] gives it to a file, [`get`] returns it during a call, and [`release`]
-//! drops it.
+//! drops it. [`check_loaded`] says whether a process may open a file yet.
 
+use crate::refuse;
 use kernel::{
     bindings,
     ffi::c_int,
     fs::File,
     prelude::*, //
 };
+
+/// Returns the state of the module into which this crate is linked. Any context.
+fn module_state() -> bindings::module_state {
+    // SAFETY: The module stays while its code runs. Another thread may change the state at the same
+    // time, so the read is volatile.
+    unsafe { (&raw const bindings::__this_module.state).read_volatile() }
+}
+
+/// Returns whether the initialization of this module is not over, or has just failed. Any context.
+pub(crate) fn is_loading() -> bool {
+    module_state() == bindings::module_state_MODULE_STATE_COMING
+}
+
+/// Refuses to open a file of this module before the initialization of the module has succeeded, in the
+/// name of `driver`. Any context.
+///
+/// An open file holds a reference on the module, which keeps the kernel from unloading it. But if
+/// the initialization of the module fails, the kernel frees the module despite such references, and
+/// closing the file would then call freed code.
+///
+/// # Errors
+///
+/// `ENODEV` if the module is not live.
+pub(crate) fn check_loaded(driver: &CStr) -> Result {
+    match module_state() == bindings::module_state_MODULE_STATE_LIVE {
+        true => Ok(()),
+        false => Err(refuse!(driver, "module-is-loading", ENODEV)),
+    }
+}
 
 /// Gives `value` to a file, and makes the file a stream: it has no position, so calls by several threads do
 /// not wait for the lock of the position. Returns the result of `open`. Process context.

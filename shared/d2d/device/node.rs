@@ -20,7 +20,6 @@ use super::{
     Settings, //
 };
 use crate::{
-    debugfs,
     opened,
     refuse,
     trace::report_memory, //
@@ -157,7 +156,7 @@ impl Node {
             // SAFETY: The module is the one to which this code belongs.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
         };
-        while debugfs::is_loading() && references() > 1 {
+        while opened::is_loading() && references() > 1 {
             fsleep(Delta::from_millis(1));
         }
     }
@@ -204,7 +203,7 @@ impl OpenFile {
     /// `ENODEV` if the device was removed or the module is not loaded yet, `EPERM` if the calling
     /// process lacks the capability, `ENOMEM`, and those of the driver.
     pub(super) fn new(device: ArcBorrow<'_, Inner>, may_write: bool) -> Result<Self> {
-        debugfs::check_loaded(device.driver)?;
+        opened::check_loaded(device.driver)?;
         if let Some(number) = device.settings.capability {
             // SAFETY: `Settings::check` has checked the number.
             if !unsafe { bindings::capable(number as c_int) } {
