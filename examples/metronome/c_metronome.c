@@ -35,14 +35,15 @@ static struct d2d_context *context;
 /* Beats while a listener was attached, and those that the queue had no room for. For expire(). */
 static u64 beats, lost;
 
+/*
+ * It expires in hard interrupt. Its mode has no _HARD: the callback of such a timer must not take
+ * a spinlock_t, and the library takes some.
+ */
 static struct hrtimer timer;
 /* 0 while the timer is stopped */
 static ktime_t period;
-/*
- * Held to change the period, and to start or stop the timer. It is a raw lock because the timer
- * expires in hard interrupt.
- */
-static DEFINE_RAW_SPINLOCK(lock);
+/* Held to change the period, and to start or stop the timer. expire() takes it in hard interrupt. */
+static DEFINE_SPINLOCK(lock);
 
 /* Puts a beat on the queue and calls the listener. Does nothing without a listener. */
 static void beat(void)
@@ -70,7 +71,7 @@ static void beat(void)
 /* Called in hard interrupt, by one CPU at a time. */
 static enum hrtimer_restart expire(struct hrtimer *this)
 {
-	scoped_guard(raw_spinlock_irqsave, &lock) {
+	scoped_guard(spinlock_irqsave, &lock) {
 		if (!period)
 			return HRTIMER_NORESTART;
 		/* set() may have started it again. */
@@ -87,10 +88,10 @@ static int set(u32 micros)
 {
 	if (micros && (micros < SHORTEST || micros > LONGEST))
 		return -EINVAL;
-	guard(raw_spinlock_irqsave)(&lock);
+	guard(spinlock_irqsave)(&lock);
 	period = us_to_ktime(micros);
 	if (micros)
-		hrtimer_start(&timer, period, HRTIMER_MODE_REL_HARD);
+		hrtimer_start(&timer, period, HRTIMER_MODE_REL);
 	else
 		/* If expire() is running now, the next one stops the timer. */
 		hrtimer_try_to_cancel(&timer);
@@ -174,7 +175,7 @@ static int __init owner_init(void)
 {
 	int err;
 
-	hrtimer_setup(&timer, expire, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	hrtimer_setup(&timer, expire, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	err = d2d_owner_start(&owner, &self);
 	if (err)
 		return err;

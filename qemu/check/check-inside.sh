@@ -97,6 +97,12 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
+# raw_locks PATH... - prints each use of a raw lock, and of a timer of a mode ..._HARD: with these a driver cannot call the
+# library. Fails if there is one. Lockdep reports such a call, but only with CONFIG_PROVE_RAW_LOCK_NESTING.
+raw_locks() {
+	! grep -rniE --include='*.[ch]' --include='*.rs' 'HRTIMER_MODE_[A-Z_]*_HARD|raw_spin_?lock' "$@"
+}
+
 # refusals - prints each refusal that docs/refusals.md or the sources of shared/ lack, and fails if there is one
 refusals() {
 	local listed=$out/refusals reason difference
@@ -138,6 +144,7 @@ for document in docs/porting-{tables,kmdf}.md; do
 done
 expect "functions of windows/ in the tables of docs/" "$proofread" apis docs/porting-{tables,kmdf}.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
+expect "drivers use no raw lock, and no timer that needs one" raw_locks examples module_a module_b selftests/{peers,misbehaving,torture}
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant
 # The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
 while read -r file; do
