@@ -42,7 +42,7 @@ static u64 beats, lost;
 static struct hrtimer timer;
 /* 0 while the timer is stopped */
 static ktime_t period;
-/* Held to change the period, and to start or stop the timer. expire() takes it in hard interrupt. */
+/* Held to change the period, and to start or stop the timer. Taken in hard interrupt, too. */
 static DEFINE_SPINLOCK(lock);
 
 /* Puts a beat on the queue and calls the listener. Does nothing without a listener. */
