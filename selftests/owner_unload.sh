@@ -3,7 +3,7 @@
 # The owner unloading_owner (peers/unloading.rs) is unloaded, or its loading fails, while its dispatch
 # routine and its job, a work item or a thread, wait for events without a limit, and it has pended a request. With
 # hook=1 the owner ends the waits itself, in its hook Owner::leaving(); otherwise the library must end
-# them.
+# them. With job=2 to 5 the owner has further jobs, which wait to run or run again and again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -57,6 +57,13 @@ library_ends()
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
+# library_stops JOB REGEX - whether the library dropped the routine of this further job before the owner freed the contexts,
+# and the routine had run as often as REGEX says. If it runs after that, it is freed code that runs
+library_stops()
+{
+	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
+}
+
 # hook_ends - whether the hook was called before the owner was unregistered, ended both waits, and
 # got the outputs of both requests: 0 from the dispatch routine, and 7 (PENDED in
 # peers/unloading.rs), with which the hook completes the pended one
@@ -67,14 +74,34 @@ hook_ends()
 		[ -n "$(line_of step=event-wait by=job status=0)" ] && ! trace | grep -q step=refuse
 }
 
-begin 7
+begin 11
 fresh_trace
 load "$OWNER" && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded: the library ends its waits"
 
 fresh_trace
-load "$OWNER" thread=1 && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
+load "$OWNER" job=1 && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded while its thread waits: the library ends its waits"
+
+fresh_trace
+load "$OWNER" job=2 && both_wait && unload "$OWNER" && library_stops delayed 0 && has_unloaded
+verdict "the owner is unloaded: its delayed work, an hour ahead, never runs"
+
+fresh_trace
+load "$OWNER" job=3 && both_wait && unload "$OWNER" && library_stops bottom-half "[1-9][0-9]*" && has_unloaded
+verdict "the owner is unloaded while its bottom-half work starts itself again and again"
+
+fresh_trace
+load "$OWNER" job=4 && both_wait && unload "$OWNER" && library_stops timer "[1-9][0-9]*" && has_unloaded
+verdict "the owner is unloaded while its timer expires in softirq"
+
+name="the owner, which has leaked its jobs, is unloaded: the library stops them"
+if ! skips_leak "$name" "the owner never drops them"; then
+	fresh_trace
+	load "$OWNER" job=5 && both_wait && unload "$OWNER" && library_stops delayed 0 && library_stops bottom-half "[1-9][0-9]*" &&
+		library_stops timer "[1-9][0-9]*" && has_unloaded
+	verdict "$name"
+fi
 
 fresh_trace
 load "$OWNER" hook=1 && both_wait && unload "$OWNER" && hook_ends && has_unloaded

@@ -280,6 +280,12 @@ fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
         later.start_after(Delta::from_secs(1))?;
         forget(later);
     }
+    let thread = driver.thread(c"d2d_leaked", |_, thread| {
+        fsleep(Delta::from_micros(100));
+        let _ = thread.start();
+    })?;
+    thread.start()?;
+    forget(thread);
     forget(driver.device::<Opened>(Settings::new(c"d2d_leaked"))?);
     forget(call.pend::<u32>()?);
     forget(driver.clone());

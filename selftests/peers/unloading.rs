@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that is unloaded while a request is served, another one is pending and a job waits.
+//! Test: an owner that is unloaded while a request is served, another one is pending and jobs wait or run.
 //!
 //! Its initialization sends two requests to itself and starts a job, a work item or a thread:
 //!
@@ -9,12 +9,15 @@
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
-//! None of these waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
+//! It starts further jobs by the parameter `job`, which the library has to stop in any case.
+//!
+//! None of the three waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
 //! `hook=0` the library has to. With `wait=1` the initialization does none of this: it waits until a signal
 //! interrupts it, and fails.
 
 #![forbid(unsafe_code)]
 
+use core::mem::forget;
 use d2d::{
     control_code::ControlCode,
     event::{
@@ -22,7 +25,10 @@ use d2d::{
         Kind,
         Wait, //
     },
-    job::WorkContext,
+    job::{
+        TimerContext,
+        WorkContext, //
+    },
     link::OwnerLink,
     packet::{
         Sent,
@@ -50,11 +56,16 @@ use d2d_pair::{
 use kernel::{
     prelude::*,
     sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
         new_mutex,
         Arc,
         Completion,
         Mutex, //
     },
+    time::Delta,
     ModuleMetadata, //
 };
 
@@ -73,9 +84,9 @@ d2d_owner::module_owner! {
             default: 0,
             description: "Loading fails once all three wait: 0 no, 1 yes",
         },
-        thread: u32 {
+        job: u32 {
             default: 0,
-            description: "The job: 0 a work item, 1 a thread",
+            description: "The job that waits is a work item, or with 1 a thread. A further job: 2 delayed work, 3 bottom-half work, 4 a timer in softirq, 5 each of these, leaked",
         },
         wait: u32 {
             default: 0,
@@ -83,6 +94,13 @@ d2d_owner::module_owner! {
         },
     },
 }
+
+// Values of `job`
+const THREAD: u32 = 1;
+const DELAYED: u32 = 2;
+const BOTTOM_HALF: u32 = 3;
+const SOFT_TIMER: u32 = 4;
+const LEAKED: u32 = 5;
 
 /// The dispatch routine completes this request after it has waited for the event `unloading.served`.
 const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
@@ -120,15 +138,83 @@ impl Job {
             trace!(event_wait, by: "job", status: status(waited));
             this.ended.complete_all();
         };
-        match module_parameters::thread.value() {
-            0 => contexts
-                .work(WorkContext::Worker, move |_, _| routine())?
+        match module_parameters::job.value() {
+            THREAD => contexts
+                .thread(c"unloading_thread", move |_, _| routine())?
                 .start()?,
             _ => contexts
-                .thread(c"unloading_thread", move |_, _| routine())?
+                .work(WorkContext::Worker, move |_, _| routine())?
                 .start()?,
         }
         Ok(job)
+    }
+}
+
+/// The runs of a further job. Its routine owns the value: it is dropped with the routine, and says how often the
+/// routine has run.
+struct Runs {
+    job: &'static str,
+    count: Atomic<u32>,
+    /// Completed by the first run.
+    begun: Arc<Completion>,
+}
+
+impl Runs {
+    fn new(job: &'static str) -> Result<Self> {
+        Ok(Self {
+            job,
+            count: Atomic::new(0),
+            begun: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+        })
+    }
+
+    fn count(&self) {
+        self.count.fetch_add(1, Relaxed);
+        self.begun.complete_all();
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        trace!(completion, via: self.job, n: self.count.load(Relaxed));
+    }
+}
+
+/// Starts the further jobs that the parameter demands. Returns when those that are to run have begun.
+fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
+    let wanted = module_parameters::job.value();
+    if [DELAYED, LEAKED].contains(&wanted) {
+        let runs = Runs::new("delayed")?;
+        let work = contexts.work(WorkContext::Worker, move |_, _| runs.count())?;
+        work.start_after(Delta::from_secs(3600))?;
+        leak_if(wanted, work);
+    }
+    if [BOTTOM_HALF, LEAKED].contains(&wanted) {
+        let runs = Runs::new("bottom-half")?;
+        let begun = runs.begun.clone();
+        let work = contexts.work(WorkContext::SoftIrq, move |_, work| {
+            runs.count();
+            let _ = work.start();
+        })?;
+        work.start()?;
+        begun.wait_for_completion();
+        leak_if(wanted, work);
+    }
+    if [SOFT_TIMER, LEAKED].contains(&wanted) {
+        let runs = Runs::new("timer")?;
+        let begun = runs.begun.clone();
+        let timer = contexts.timer(TimerContext::SoftIrq, move |_, _| runs.count())?;
+        timer.start_every(Delta::from_millis(1))?;
+        begun.wait_for_completion();
+        leak_if(wanted, timer);
+    }
+    Ok(())
+}
+
+/// Leaks what the owner has of a job, if the parameter demands that.
+fn leak_if<J>(wanted: u32, job: J) {
+    if wanted == LEAKED {
+        forget(job);
     }
 }
 
@@ -222,6 +308,7 @@ impl Owner for UnloadingOwner {
             pending: None,
             pended: None,
         });
+        start_further(contexts)?;
         let to = sender.lookup(OwnerModule::NAME)?;
         let send = |code| {
             let packet = sender.packet_for(code)?;

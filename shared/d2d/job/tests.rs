@@ -432,6 +432,27 @@ mod cases {
     }
 
     #[test]
+    fn a_cancelled_start_of_a_thread_leads_to_no_run() -> Result {
+        for place in Place::ALL {
+            let trial = Trial::new(Kind::Thread, |seen, _| {
+                seen.count();
+                seen.done.wait_for_completion();
+            })?;
+            trial.job.start()?;
+            while trial.seen.runs() == 0 {
+                fsleep(Delta::from_micros(10));
+            }
+            // The routine runs, so this start waits.
+            trial.job.start()?;
+            run_in(place, || trial.job.cancel())?;
+            trial.seen.done.complete_all();
+            fsleep(Delta::from_millis(20));
+            assert_eq!(trial.seen.runs(), 1);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_periodic_timer_expires_until_it_is_cancelled_by_its_routine() -> Result {
         for kind in TIMERS {
             let trial = Trial::new(kind, |seen, job| {
@@ -576,14 +597,22 @@ mod cases {
     fn a_leaked_job_does_not_run_and_its_routine_is_dropped() -> Result {
         for kind in KINDS {
             let dropped = DropFlag(Seen::new()?);
-            let seen = dropped.0.clone();
-            let trial = Trial::new(kind, move |_, _| dropped.0.done.complete_all())?;
+            let drops = dropped.0.clone();
+            let trial = Trial::new(kind, move |seen, _| {
+                seen.count();
+                dropped.0.done.complete_all();
+            })?;
             trial.job.start_after(far())?;
             // A second reference: the test drops the job itself, so that no memory is leaked.
-            let leaked = trial.job.clone();
+            let (leaked, seen) = (trial.job.clone(), trial.seen.clone());
             drop(trial);
-            assert_eq!(seen.runs(), 1);
+            assert_eq!(drops.runs(), 1);
+            let runs = seen.runs();
             assert_eq!(leaked.start(), Err(ESHUTDOWN));
+            fsleep(Delta::from_millis(5));
+            assert_eq!(seen.runs(), runs);
+            // A thread has no later start, so it may have run before it was stopped.
+            assert!(runs == 0 || matches!(kind, Kind::Thread));
         }
         Ok(())
     }
