@@ -385,7 +385,8 @@ impl Hostile {
             run_in(place, || {
                 let _kept = driver.kept.lock();
                 timer.start(Delta::from_nanos(i64::MIN))?;
-                work.start_after(Delta::from_nanos(i64::MAX))?;
+                expect(work.start_after(Delta::from_nanos(i64::MAX)) == Err(EINVAL))?;
+                work.start_after(Work::LONGEST)?;
                 thread.start()?;
                 work.start()
             })??;

@@ -394,8 +394,30 @@ mod cases {
                 seen.count();
             })?;
             trial.job.start_after(far())?;
-            trial.job.start_after(Delta::from_nanos(i64::MAX))?;
+            if let AnyJob::Timer(timer) = &trial.job {
+                timer.start(Delta::from_nanos(i64::MAX))?;
+            }
             assert_eq!(trial.stop(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_work_item_is_not_started_for_a_time_beyond_the_timer_wheel() -> Result {
+        let too_far = Work::LONGEST + Delta::from_nanos(1);
+        for context in [WorkContext::Worker, WorkContext::SoftIrq] {
+            let trial = Trial::new(Kind::Work(context), |seen, _| {
+                seen.count();
+                seen.done.complete_all();
+            })?;
+            trial.job.start_after(Work::LONGEST)?;
+            trial.job.start_after(Delta::from_millis(20))?;
+            for after in [too_far, Delta::from_nanos(i64::MAX)] {
+                assert_eq!(trial.job.start_after(after), Err(EINVAL));
+            }
+            // The earlier start stays.
+            trial.wait();
+            assert_eq!(trial.stop(), 1);
         }
         Ok(())
     }

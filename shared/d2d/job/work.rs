@@ -51,6 +51,11 @@ pub enum WorkContext {
 pub struct Work(Arc<Inner>);
 
 impl Work {
+    /// The longest time that [`start_after`](Self::start_after) accepts: 12 days. The kernel's timer wheel
+    /// shortens a longer time to its range, and would run the routine early. The range depends on `HZ`: at
+    /// 1000, the most of x86 and arm64, it is 12 days and some hours.
+    pub const LONGEST: Delta = Delta::from_secs(12 * 24 * 60 * 60);
+
     pub(super) fn new(context: WorkContext, routine: Routine<Self>) -> Result<Self> {
         // Routines in softirq and those that may sleep need different lock classes.
         let class = match context {
@@ -101,14 +106,18 @@ impl Work {
     /// Makes the routine run after the time `after`. Replaces a start whose run has not begun. Any
     /// context, also from the routine.
     ///
-    /// The kernel's timer wheel may be late by an eighth of the time and a jiffy. It shortens a time
-    /// beyond its range, which is 12 days with HZ=1000. A [`Timer`](super::Timer) keeps a time exactly.
+    /// The kernel's timer wheel may be late by an eighth of the time and a jiffy. A
+    /// [`Timer`](super::Timer) keeps a time exactly, and has no longest time.
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the driver is leaving.
+    /// `EINVAL` if `after` is longer than [`LONGEST`](Self::LONGEST): the earlier start stays. `ESHUTDOWN` if
+    /// the driver is leaving.
     pub fn start_after(&self, after: Delta) -> Result {
-        let ms = after.as_millis_ceil().clamp(0, Msecs::MAX.into());
+        if after > Self::LONGEST {
+            return Err(EINVAL);
+        }
+        let ms = after.as_millis_ceil().max(0);
         self.0.queue(msecs_to_jiffies(ms as Msecs))
     }
 
