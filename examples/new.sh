@@ -26,8 +26,8 @@ camel() {
 	sed -E 's/(^|_)([a-z0-9])/\U\2/g' <<<"$1"
 }
 
-# taken NAME - whether a module, a crate or a keyword of Rust has this name, or the sources of the template use it as
-# the name of something else than a driver
+# taken NAME - whether a module, a crate, a keyword of Rust or a device of the kernel has this name, or the sources of the template
+# use it as the name of something else than a driver
 taken() {
 	local type
 	type=$(camel "$1")
@@ -36,6 +36,9 @@ taken() {
 		false | ffi | fn | for | gen | if | impl | in | kernel | let | loop | macro | macros | match | mod | module_[ab] | move | mut | \
 		pin_init* | priv | proc_macro | pub | ref | return | self | static | std | struct | super | test | trait | true | try | type | \
 		typeof | uapi | union | unsafe | unsized | use | virtual | where | while | yield | zerocopy*)
+		return 0
+		;;
+	console | full | kmsg | loop* | mem | null | port | ptmx | pts | ram* | random | shm | std* | tty* | urandom | vcs* | zero)
 		return 0
 		;;
 	esac

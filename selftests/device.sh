@@ -35,6 +35,13 @@ refused()
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
+# fresh_taken - loads device_peer with the device of c_sleeper, and the owner of c_sleeper
+fresh_taken()
+{
+	needs_no c_sleeper sleeper alarm
+	fresh_device 11 && load alarm
+}
+
 # mode_is MODE [FILE] - whether a file in /dev has this mode
 mode_is()
 {
@@ -139,7 +146,7 @@ records_are_given_back()
 		[ "$(tr '\n' ' ' <"$HISTORY")" = "2 3 4 5 6 7 8 9 " ] && [ -z "$(cat "$HISTORY")" ]
 }
 
-begin 21
+begin 23
 
 fresh_device
 devctl calls "$DEV"
@@ -188,6 +195,15 @@ verdict "a write to a control device is one command, also if the driver reads on
 fresh_owner
 refused 3 EBUSY device-exists
 verdict "a device whose name exists is refused with one line"
+
+fresh_owner
+refused 9 EBUSY device-exists && reset_trace && refused 10 EBUSY device-exists
+verdict "a device with the name of the kernel's null or tty is refused with one line"
+
+fresh_taken
+fails EBUSY load c_sleeper && only_refusal_is sleeper device-exists EBUSY && ! loaded c_sleeper &&
+	[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ] && unload device_peer && load c_sleeper && unload c_sleeper && unload alarm
+verdict "a driver in C whose device's name exists is refused with one line, and can be loaded once the name is free"
 
 fresh_owner
 refused 4 EINVAL bad-device-name && reset_trace && refused 5 EINVAL bad-device-mode && reset_trace &&

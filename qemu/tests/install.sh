@@ -275,8 +275,9 @@ expect "make new: no folder" new_mistake 'DIR is missing' "${given[@]}"
 for name in Gauge 1gauge gauge-d gauge__d gauge_; do
 	expect "make new: $name is no name" new_mistake "A='$name' is no name of a module" PAIR=gauge A="$name" B=gaugectl "$to"
 done
+expect "make new: Gauge is no name of a pair" new_mistake "PAIR='Gauge' is no name" PAIR=Gauge A=gauged B=gaugectl "$to"
 expect "make new: a long name" new_mistake "is too long" PAIR=gauge A=gauge_with_more_than_31_characters B=gaugectl "$to"
-for name in kernel match module_a sensor listener timer beat; do
+for name in kernel match module_a sensor listener timer beat zero ptmx; do
 	expect "make new: $name is taken" new_mistake "B='$name' is the name of something else" PAIR=gauge A=gauged B="$name" "$to"
 done
 for name in C cobol ''; do

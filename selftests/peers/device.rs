@@ -72,7 +72,7 @@ d2d::module_peer! {
     params: {
         variant: u32 {
             default: 0,
-            description: "0 a device for root; 1 one for everybody; 2 for everybody with CAP_SYS_ADMIN; 3 the same name twice; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 removes and makes a device while one is opened; 8 loading fails after the device was made",
+            description: "0 a device for root; 1 one for everybody; 2 for everybody with CAP_SYS_ADMIN; 3 the same name twice; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 removes and makes a device while one is opened; 8 loading fails after the device was made; 9 to 11 the name of a device that the kernel has, or that another test's driver makes",
         },
     },
 }
@@ -88,6 +88,9 @@ const BAD_MODE: u32 = 5;
 const BAD_CAPABILITY: u32 = 6;
 const NESTED: u32 = 7;
 const FAILS: u32 = 8;
+const NULL: u32 = 9;
+const TTY: u32 = 10;
+const SLEEPER: u32 = 11;
 
 const CAP_SYS_ADMIN: u32 = 21;
 
@@ -322,7 +325,7 @@ impl Driver for Tested {
         let variant = module_parameters::variant.value();
         let pended = KVec::with_capacity(8, GFP_KERNEL)?;
         Ok(Self {
-            variant: check_parameter(PeerModule::NAME, "variant", variant, 0..=FAILS)?,
+            variant: check_parameter(PeerModule::NAME, "variant", variant, 0..=SLEEPER)?,
             device: SetOnce::new(),
             timer: SetOnce::new(),
             pended: KBox::pin_init(new_spinlock_irq!(pended, "device_peer::pended"), GFP_KERNEL)?,
@@ -337,6 +340,9 @@ impl Driver for Tested {
             BAD_NAME => Settings::new(c"d2d/test"),
             BAD_MODE => settings.mode(0),
             BAD_CAPABILITY => settings.capability(64),
+            NULL => Settings::new(c"null"),
+            TTY => Settings::new(c"tty"),
+            SLEEPER => Settings::new(c"sleeper"),
             _ => settings,
         };
         let timer = driver.timer(TimerContext::HardIrq, |driver, _timer| {

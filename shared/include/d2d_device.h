@@ -7,9 +7,40 @@
 #define D2D_DEVICE_H
 
 #include <linux/errno.h>
+#include <linux/kernfs.h>
+#include <linux/kobject.h>
 #include <linux/miscdevice.h>
 
 #include "d2d_step.h"
+
+/**
+ * d2d_device_exists() - find out whether there is a device of a name, in sysfs
+ * @name: the name
+ *
+ * Looks in the classes whose devices have a file of their own name in /dev.
+ *
+ * Context: Process context. May sleep.
+ * Return: whether there is one.
+ */
+static inline bool d2d_device_exists(const char *name)
+{
+	static const char * const classes[] = { "misc", "mem", "tty", "vc", "block" };
+	/* The root of sysfs, the parent of /sys/kernel: neither is ever removed. */
+	struct kernfs_node *root = rcu_dereference_protected(kernel_kobj->sd->__parent, true);
+	struct kernfs_node *all = kernfs_find_and_get(root, "class");
+	bool exists = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes) && all && !exists; i++) {
+		struct kernfs_node *class = kernfs_find_and_get(all, classes[i]);
+		struct kernfs_node *device = class ? kernfs_find_and_get(class, name) : NULL;
+
+		exists = device;
+		kernfs_put(device);
+		kernfs_put(class);
+	}
+	kernfs_put(all);
+	return exists;
+}
 
 /**
  * d2d_device_register() - register a miscellaneous device, and print a refusal if that fails
@@ -20,14 +51,19 @@
  * although a process may have the device open.
  *
  * Context: Process context. May sleep.
- * Return: 0, or the errno of misc_register(): -EBUSY if there is no number left, -EEXIST if there
- * is a device of this name, or -ENOMEM.
+ * Return: 0, -EBUSY if there is a device of this name or no number left, or -ENOMEM. Never -EEXIST,
+ * with which misc_register() also prints a stack trace: from the initialization of a module it
+ * means that the module is loaded already.
  */
 static inline int d2d_device_register(const char *driver, struct miscdevice *device)
 {
-	int err = misc_register(device);
+	int err = d2d_device_exists(device->name) ? -EEXIST : misc_register(device);
 	const char *reason = err == -ENOMEM ? "out-of-memory" : "device-not-registered";
 
+	if (err == -EEXIST) {
+		err = -EBUSY;
+		reason = "device-exists";
+	}
 	if (err)
 		d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, reason),
 				     D2D_NUMBER(ERRNO, err), D2D_TEXT(NAME, device->name)));

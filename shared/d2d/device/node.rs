@@ -116,7 +116,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the device was removed, `EBUSY` if there is a device of its name, or those of
+    /// `ESHUTDOWN` if the device was removed, `EBUSY` if its name is taken, or those of
     /// `misc_register()`.
     pub(super) fn register(device: &Arc<Inner>) -> Result {
         let mut is_registered = device.node.is_registered.lock();
@@ -124,9 +124,10 @@ impl Node {
             return Err(ESHUTDOWN);
         }
         let (driver, name) = (device.driver, device.settings.name);
-        // If the name is taken, misc_register() prints a stack trace and returns EEXIST. The
-        // initialization of a module must not return EEXIST, which means that the module is loaded
-        // already. Another module can still take the name after this check.
+        // If a miscellaneous device has the name, misc_register() prints a stack trace and returns
+        // EEXIST. The initialization of a module must not return EEXIST, which means that the module is
+        // loaded already. If another device has it, the device gets no file in /dev, and nobody learns
+        // that. Another module can still take the name after this check.
         if is_taken(name) {
             return Err(refuse!(driver, "device-exists", EBUSY, name: name));
         }
@@ -135,6 +136,7 @@ impl Node {
         match to_result(unsafe { bindings::misc_register(device.node.misc.get()) }) {
             Ok(()) => *is_registered = true,
             Err(ENOMEM) => return Err(ENOMEM),
+            Err(EEXIST) => return Err(refuse!(driver, "device-exists", EBUSY, name: name)),
             Err(error) => return Err(refuse!(driver, "device-not-registered", error, name: name)),
         }
         Ok(())
@@ -162,16 +164,23 @@ impl Node {
     }
 }
 
-/// Returns whether there is a miscellaneous device of this name: whether its class in sysfs has the
-/// entry that `misc_register()` would make. May sleep.
+/// The classes whose devices have a file of their own name in `/dev`. `shared/include/d2d_device.h` has the same.
+const CLASSES: [&CStr; 5] = [c"misc", c"mem", c"tty", c"vc", c"block"];
+
+/// Returns whether there is a device of this name in one of [`CLASSES`]. May sleep.
 fn is_taken(name: &CStr) -> bool {
+    CLASSES.iter().any(|class| is_in(class, name))
+}
+
+/// Returns whether a class in sysfs has an entry of this name. May sleep.
+fn is_in(class: &CStr, name: &CStr) -> bool {
     // SAFETY: The directory of `kernel_kobj` and its parent, the root of sysfs, are made at boot and
     // never removed. Each name is a string. Each entry that was found has a reference, which is put
     // once, after the search in it.
     unsafe {
         let mut entry = (*(*bindings::kernel_kobj).sd).__parent;
         bindings::kernfs_get(entry);
-        for part in [c"class", c"misc", name] {
+        for part in [c"class", class, name] {
             let directory = entry;
             entry =
                 bindings::kernfs_find_and_get_ns(directory, part.as_char_ptr(), core::ptr::null());
