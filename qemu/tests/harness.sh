@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tests the harness, d2d-vm (qemu/vm/): it must notice each fault in a guest, and name the reason. The fault of a row
 # harness/CASE is the case CASE of qemu/guest/harness.sh; the last row of the stock kernel asks a kselftest for a case
-# that the kselftest lacks. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
-# environment.
+# that the kselftest lacks. With CI set, runs a third of the rows. Prints KTAP, and last a line of counts. run/boots.sh
+# explains the columns and the environment.
+. "$(dirname "$0")/../lib/lab.sh"
 
-exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
+ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -
 stock harness/good             60
 stock harness/failing-test     60  test: second
 stock harness/missing-result   60  KTAP: the run: a plan of 2 and 1 results
