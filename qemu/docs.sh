@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the documentation to build/docs/: the library's crates (shared/rustdoc.mk), private items included, and the
-# Markdown documents as HTML pages. Names of the kernel's crates link to the kernel's documentation.
+# Writes the documentation to build/docs/: the library's crates (shared/rustdoc.mk), private items included, the functions
+# and structures of each header for drivers in C, and the Markdown documents as HTML pages. Names of the kernel's crates
+# link to the kernel's documentation.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -17,6 +18,12 @@ mkdir -p "build/$KVER-docs" "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$PROJECT/build/$KVER-docs" "${KMAKE[@]}" \
 	-j"$(nproc)" D2D_DOCS="$PROJECT/$out" modules
 
+mkdir "$out/c"
+for header in shared/include/d2d*.h; do
+	text=$("$LAB/enter.sh" "$kernel/tree/scripts/kernel-doc" -rst "$header")
+	[ -z "$text" ] || echo "$text" >"$out/c/$(basename "$header" .h).rst"
+done
+
 for page in *.md docs/*.md; do
 	"$LAB/enter.sh" rustdoc --output "$out/$(dirname "$page")" "$page"
 done
@@ -24,4 +31,4 @@ done
 find "$out" -maxdepth 1 -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 find "$out/docs" -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 cp docs/*.svg "$out/docs"
-echo "$out/README.html: the guides, $out/index.html: the crates"
+echo "$out/README.html: the guides, $out/index.html: the crates, $out/c/: the headers for drivers in C"
