@@ -31,8 +31,9 @@ install-dev uninstall-dev:
 	@install/dev.sh $@
 
 # In the environment, LANG is the language of the user's messages, and OWNER may be anything.
+given = $(if $(filter command,$(origin $1)),$($1),$2)
 new:
-	@examples/new.sh $(foreach name,LANG OWNER,'$(if $(filter command,$(origin $(name))),$($(name)),rust)')
+	@examples/new.sh '$(call given,LANG,rust)' '$(call given,OWNER,$(call given,LANG,rust))'
 
 run shell:
 	@qemu/vm.sh $@
@@ -101,7 +102,7 @@ help:
 	$(call help,modules_uninstall,remove them again)
 	$(call help,install-dev,install what drivers elsewhere are built with in PREFIX=/usr/local below DESTDIR=DIR)
 	$(call help,uninstall-dev,remove it again)
-	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge; LANG=c: the peer in C; OWNER=c: the owner in C)
+	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge; LANG=c: in C; OWNER=c or OWNER=rust: the owner in another language than the peer)
 	$(call help,run,boot a stock kernel and play the demonstration or use a pair of your own; print the trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
@@ -119,7 +120,7 @@ help:
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
 	$(call help,windows-example,run the Windows examples of docs/porting.md under Wine; make test runs their ports)
-	$(call help,docs,write documentation of the Rust crates and the guides to build/docs/)
+	$(call help,docs,write documentation of the Rust crates, the C headers and the guides to build/docs/)
 	$(call help,rust-analyzer,write rust-project.json for editors)
 	$(call help,clean,remove what was built in this directory)
 	$(call help,distclean,also remove the cache: toolchain roots and kernels)

@@ -120,6 +120,7 @@ cat >"$stage/Kbuild" <<KBUILD
 # SPDX-License-Identifier: GPL-2.0
 # The drivers $A (owner) and $B (peer). D2D is where make install-dev of Beyond IRPs has installed its library.
 D2D ?= /usr/local/share/beyond-irps
+\$(if \$(wildcard \$(D2D)/rust.mk),,\$(error There is no \$(D2D)/rust.mk: run make install-dev of Beyond IRPs, or set D2D))
 include \$(D2D)/rust.mk
 
 pair := src

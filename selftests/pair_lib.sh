@@ -5,21 +5,27 @@
 # has the modules and two files (qemu/run/pair.sh):
 #
 #   modules  their names, in the order in which they are loaded: the owner and then its peers
-#   use      how a process makes the loaded modules work: each line is a file and a text to write
+#   use      how a process makes the loaded modules work: each line is a file and a text to write; if
+#            there is no text, the process reads from the file once, when there is something to read
 
 modules=$(cat /lib/d2d/modules)
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)
 # shellcheck disable=SC2034 # the programs use it
 number_of_uses=$(echo "$uses" | grep -c .)
 
-# each_use CMD... - runs CMD NUMBER FILE TEXT for each use
+# each_use CMD... - runs CMD NUMBER WHAT write FILE TEXT, or CMD NUMBER WHAT read FILE, for each use.
+# WHAT is the use in words
 each_use()
 {
 	use=0
 	while read -r file text; do
 		[ -n "$file" ] || continue
 		use=$((use + 1))
-		"$@" "$use" "$file" "$text" </dev/null
+		if [ -n "$text" ]; then
+			"$@" "$use" "writing '$text' to $file" write "$file" "$text" </dev/null
+		else
+			"$@" "$use" "reading $file" read "$file" </dev/null
+		fi
 	done <<-USES
 		$uses
 	USES

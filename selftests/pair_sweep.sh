@@ -11,11 +11,14 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/pair_lib.sh
 . ./pair_lib.sh
 
-# sweep_use NUMBER FILE TEXT - a case: makes each allocation of a use fail in turn
+# sweep_use NUMBER WHAT CALL... - a case: makes each allocation of a use fail in turn
 sweep_use()
 {
+	shift
+	what=$1
+	shift
 	reset_trace
-	sweep_allocations "writing '$3' to $2" 0 write "$2" "$3"
+	sweep_allocations "$what" 0 "$@"
 }
 
 set_up_failslab $((2 * $(echo "$modules" | wc -l) + number_of_uses))

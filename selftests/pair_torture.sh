@@ -12,27 +12,31 @@ cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'touch "$work/end"; wait; rm -rf "$NOTES" "$work"' EXIT
 
-# use NUMBER FILE TEXT - writes until the test ends, and notes each time that this has succeeded
+# use NUMBER CALL... - makes the call until the test ends, and notes each time that this has succeeded
 use()
 {
+	notes=$work/use.$1
+	shift
 	while [ ! -e "$work/end" ]; do
-		! ./one_call write "$2" "$3" 2>/dev/null || echo >>"$work/use.$1"
+		! ./one_call "$@" 2>/dev/null || echo >>"$notes"
 	done
 }
 
-# begin_use NUMBER FILE TEXT - lets two processes use the modules
+# begin_use NUMBER WHAT CALL... - lets two processes use the modules
 begin_use()
 {
-	use "$@" &
-	use "$@" &
+	number=$1
+	shift 2
+	use "$number" "$@" &
+	use "$number" "$@" &
 }
 
-# report_use NUMBER FILE TEXT - a case: whether a use has succeeded at least once
+# report_use NUMBER WHAT CALL... - a case: whether a use has succeeded at least once
 report_use()
 {
 	echo "# $(wc -l <"$work/use.$1") times"
 	[ -s "$work/use.$1" ]
-	verdict "writing '$3' to $2 has succeeded"
+	verdict "$2 has succeeded"
 }
 
 # unload_in_use NAME - unloads a module, which is in use as long as a process has its file open

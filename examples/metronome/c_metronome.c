@@ -3,8 +3,10 @@
  * The metronome in C: the owner of the context. Its timer puts beats on the queue to the listener,
  * in hard interrupt.
  *
- * The listener starts the timer by an operation. Writing a period in microseconds to
- * /dev/metronome changes it, also without a listener; 0 stops the timer.
+ * The listener starts the timer by an operation. Processes use the device /dev/metronome, also
+ * without a listener. Writing a period in microseconds changes it; 0 stops the timer. A read waits
+ * until the timer has expired, and returns how often it has expired since the file was opened, or
+ * since the last read, as 8 bytes.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -12,7 +14,10 @@
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
 
 #include "d2d_device.h"
 #include "d2d_ops.h"
@@ -34,6 +39,10 @@ static struct d2d_context *context;
 
 /* Beats while a listener was attached, and those that the queue had no room for. For expire(). */
 static u64 beats, lost;
+
+/* How often the timer has expired, and the processes that wait for the next time */
+static atomic_long_t expiries;
+static DECLARE_WAIT_QUEUE_HEAD(expired);
 
 /*
  * It expires in hard interrupt. Its mode has no _HARD: the callback of such a timer must not take
@@ -78,6 +87,8 @@ static enum hrtimer_restart expire(struct hrtimer *this)
 		if (!hrtimer_is_queued(this))
 			hrtimer_forward_now(this, period);
 	}
+	atomic_long_inc(&expiries);
+	wake_up_interruptible(&expired);
 	beat();
 	/* This leaves the timer alone if it is queued. */
 	return HRTIMER_RESTART;
@@ -147,6 +158,55 @@ static const struct d2d_owner owner = {
 	.timeout = 5000,
 };
 
+/* The private data of an open file is the number of expiries that the file has seen. */
+static int expiries_open(struct inode *inode, struct file *file)
+{
+	file->private_data = (void *)atomic_long_read(&expiries);
+	return 0;
+}
+
+/*
+ * Returns how many expiries the file has not seen, and marks them as seen. Returns 0 if there are
+ * none, or if another thread has just read them.
+ */
+static u64 see(struct file *file)
+{
+	void *seen = READ_ONCE(file->private_data);
+	void *now = (void *)atomic_long_read(&expiries);
+
+	if (seen == now || cmpxchg(&file->private_data, seen, now) != seen)
+		return 0;
+	return now - seen;
+}
+
+static ssize_t expiries_read(struct file *file, char __user *buffer, size_t count, loff_t *offset)
+{
+	u64 unseen;
+	int err;
+
+	if (count < sizeof(unseen))
+		return -EINVAL;
+	if (file->f_flags & O_NONBLOCK) {
+		unseen = see(file);
+		err = unseen ? 0 : -EAGAIN;
+	} else {
+		err = wait_event_interruptible(expired, (unseen = see(file)));
+	}
+	if (err)
+		return err;
+	return copy_to_user(buffer, &unseen, sizeof(unseen)) ? -EFAULT : sizeof(unseen);
+}
+
+static __poll_t device_poll(struct file *file, poll_table *wait)
+{
+	__poll_t ready = EPOLLOUT | EPOLLWRNORM;
+
+	poll_wait(file, &expired, wait);
+	if (READ_ONCE(file->private_data) != (void *)atomic_long_read(&expiries))
+		ready |= EPOLLIN | EPOLLRDNORM;
+	return ready;
+}
+
 static ssize_t period_write(struct file *file, const char __user *buffer, size_t count,
 			    loff_t *offset)
 {
@@ -158,15 +218,18 @@ static ssize_t period_write(struct file *file, const char __user *buffer, size_t
 }
 
 /* .owner keeps the module loaded while the file is open. */
-static const struct file_operations period_fops = {
+static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
+	.open = expiries_open,
+	.read = expiries_read,
+	.poll = device_poll,
 	.write = period_write,
 };
 
 static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "metronome",
-	.fops = &period_fops,
+	.fops = &device_fops,
 	.mode = 0600,
 };
 

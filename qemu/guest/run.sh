@@ -51,10 +51,21 @@ put() {
 	succeeds sh -c 'ls "$1" >/dev/null && echo "$2" >"$1"' sh "$1" "$2"
 }
 
-# use NUMBER FILE TEXT - makes the pair work in one way, unless an earlier use has failed
+# get FILE - notes a step and reads from a file once
+get() {
+	note "dd if=$1 bs=4096 count=1"
+	succeeds timeout 10 dd if="$1" of=/tmp/read bs=4096 count=1 &&
+		note "$(wc -c </tmp/read) bytes were read"
+}
+
+# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work in one way, unless an earlier use has
+# failed
 use() {
 	[ -z "$stopped" ] || return
-	put "$2" "$3" || stopped=y
+	case $3 in
+	write) put "$4" "$5" ;;
+	read) get "$4" ;;
+	esac || stopped=y
 }
 
 # play_pair OWNER PEER... - loads the modules, makes them work, and unloads them

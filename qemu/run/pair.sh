@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree, and
-# copies its modules, stripped, their names, its test.sh, its file use and pair_lib.sh to DIR/lib/d2d. build.sh has built this
-# tree for the same kernel before.
+# copies its modules, stripped, their names, its executable files, its file use and pair_lib.sh to DIR/lib/d2d. build.sh has
+# built this tree for the same kernel before.
 # Usage: pair.sh DIR
 # Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's Kbuild, which reads D2D, its sources and test.sh
 . "$(dirname "$0")/../lib/lab.sh"
@@ -40,6 +40,6 @@ while read -r object; do
 	echo "${name%.ko}" >>"$1/lib/d2d/modules"
 done <"$built/pair/objects/modules.order"
 "$LAB/enter.sh" "$LAB/run/install.sh" "$D2D_KERNEL" "$built/pair/objects" "$1"
-install -m 755 "$PAIR/test.sh" "$1/lib/d2d/"
+find "$PAIR/" -maxdepth 1 -type f \( -name test.sh -o -executable \) -exec install -m 755 -t "$1/lib/d2d/" {} +
 [ ! -e "$PAIR/use" ] || install -m 644 "$PAIR/use" "$1/lib/d2d/"
 install -m 644 "$PROJECT/selftests/pair_lib.sh" "$1/lib/d2d/"

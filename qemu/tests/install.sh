@@ -114,10 +114,10 @@ writes() {
 	new "${@:2}" && [ -f "$1" ]
 }
 
-# tests_pair TARGET PAIR - lets the lab build a pair and run the test TARGET of it, whose six cases must pass
+# tests_pair TARGET CASES PAIR - lets the lab build a pair and run the test TARGET of it, whose cases must pass
 tests_pair() {
-	make --no-print-directory -C "$PROJECT" "$1" PAIR="$2" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
-	[ "$(tail -n 1 "$dir/output")" = "6 passed, 0 failed, 0 skipped" ]
+	make --no-print-directory -C "$PROJECT" "$1" PAIR="$3" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
+	[ "$(tail -n 1 "$dir/output")" = "$2 passed, 0 failed, 0 skipped" ]
 }
 
 # pair_mistake REGEX ARGUMENT... - runs make, which must fail with a line that matches
@@ -134,7 +134,7 @@ runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	for line in 'lab: insmod /lib/d2d/gauged.ko' 'gauged: d2d: .* step=attached to=gaugectl' 'gaugectl: d2d: .* step=adopt ' \
-		"lab: echo '2' >/dev/gaugectl" 'lab: rmmod gauged: refused by the kernel' \
+		"lab: echo '2' >/dev/gaugectl" 'lab: 8 bytes were read' 'lab: rmmod gauged: refused by the kernel' \
 		'gaugectl: heard beats=[1-9]' 'gauged: beats=[1-9]' 'run: passed, '; do
 		grep -q "^$line" "$dir/output" || { cat "$dir/output" && echo "not found: $line" && return 1; }
 	done
@@ -149,8 +149,15 @@ failing_pair_fails() {
 # torture_reports PAIR - whether the torture of a pair loads and unloads it, and reports a use that never succeeds
 torture_reports() {
 	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$1/use"
-	pair_mistake "^not ok 4 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=2 &&
-		[ "$(grep -c '^ok [123] ' "$dir/output")" = 3 ]
+	pair_mistake "^not ok 5 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=2 &&
+		[ "$(grep -c '^ok [1234] ' "$dir/output")" = 4 ]
+}
+
+# no_library - building a pair must fail, with one line, where the library is not installed
+no_library() {
+	! builds own D2D=/nosuch >"$dir/output" 2>&1 || return
+	cat "$dir/output"
+	! grep -vE '^make|There is no /nosuch/rust.mk: run make install-dev' "$dir/output"
 }
 
 # no_symbols - building a driver must fail, with one line, for a kernel for which nothing is installed
@@ -264,9 +271,10 @@ recipe 4 >"$dir/drivers/sensor/Kbuild"
 expect "a peer in C of that pair is built outside of the project, with its generated header" builds sensor PAIR=/mnt/pair
 LANG=c OWNER=c expect "make new writes a pair in Rust, whatever LANG and OWNER are in the environment" \
 	writes "$dir/drivers/own/src/gaugectl.rs" "${given[@]}" DIR="$dir/drivers/own"
-expect "make new LANG=c writes a pair with its peer in C" writes "$dir/peer-in-c/src/gaugectl.c" "${given[@]}" LANG=c DIR="$dir/peer-in-c"
-expect "make new LANG=c OWNER=c writes a pair in C" \
-	writes "$dir/in-c/src/gauged.c" "${given[@]}" LANG=c OWNER=c DIR="$dir/in-c"
+expect "make new LANG=c OWNER=rust writes a pair with its peer in C" \
+	writes "$dir/peer-in-c/src/gaugectl.c" "${given[@]}" LANG=c OWNER=rust DIR="$dir/peer-in-c"
+expect "make new OWNER=c writes a pair with its owner in C" writes "$dir/owner-in-c/src/gauged.c" "${given[@]}" OWNER=c DIR="$dir/owner-in-c"
+expect "make new LANG=c writes a pair in C" writes "$dir/in-c/src/gauged.c" "${given[@]}" LANG=c DIR="$dir/in-c"
 expect "the new pair is built outside of the project" builds own
 to=DIR=$dir/to/own
 expect "make new: no name" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
@@ -291,15 +299,21 @@ expect "make new: the name of the interface" new_mistake "'gauge_pair' is the na
 expect "make new: the folder exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
 expect "make new: the folder above is missing" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
 expect "make new: a folder that Kbuild cannot read" new_mistake 'Kbuild allows no blank' "${given[@]}" DIR="$dir/to/o:n"
-expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test "$dir/drivers/own"
-expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep "$dir/drivers/own"
+expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test 6 "$dir/drivers/own"
+expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep 7 "$dir/drivers/own"
 expect "make torture PAIR=DIR loads and unloads it while it is used" torture_reports "$dir/drivers/own"
 expect "make torture PAIR=DIR refuses SEED" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
 expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
 expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
 expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
-expect "make test PAIR=DIR tests a pair in C" tests_pair test "$dir/in-c"
-expect "make run PAIR=DIR loads, uses and unloads this pair, and shows its trace" runs_pair "$dir/in-c"
+printf '#!/bin/sh\nrmmod gauged\n' >"$dir/in-c/remove"
+chmod +x "$dir/in-c/remove"
+# shellcheck disable=SC2016 # expanded in the guest
+sed -i 's|rmmod gauged$|"$(dirname "$0")/remove"|' "$dir/in-c/test.sh"
+expect "make test PAIR=DIR tests a pair in C, by a program of its own, too" tests_pair test 6 "$dir/in-c"
+expect "make sweep PAIR=DIR makes each allocation of a pair in C fail" tests_pair sweep 7 "$dir/in-c"
+expect "make test PAIR=DIR tests a pair with its owner in C" tests_pair test 6 "$dir/owner-in-c"
+expect "make run PAIR=DIR loads, uses and unloads a pair with its peer in C, and shows its trace" runs_pair "$dir/peer-in-c"
 expect "make run PAIR=DIR: a parameter that the owner lacks" pair_mistake "^image: gauged has no parameter 'nosuch'$" \
 	run PAIR="$dir/in-c" A_PARAMS=nosuch=1
 expect "make test PAIR=DIR: a test that fails" failing_pair_fails "$dir/in-c"
@@ -309,6 +323,7 @@ expect "a mode that takes no pair" refused 'PAIR is for make run, trace, test, t
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols
+expect "a mistake: the library is not installed" no_library
 mkdir "$dir/to/share"
 expect "a mistake: the symbols are not built" mistake 'There is no .*/Module.symvers with module_a: build the modules first' \
 	install-dev "PREFIX=$dir/to"

@@ -7,7 +7,7 @@
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, once for each allocation,
 //! - `fail_nth unload FILE [PARAM=VALUE...]` loads it, which does not fail, and unloads it,
 //! - `fail_nth write FILE TEXT` writes to a file,
-//! - `fail_nth read FILE` opens a file, and reads from it once,
+//! - `fail_nth read FILE` opens a file, polls it, and reads from it once, also if there is nothing to read,
 //! - `fail_nth count ...` makes one of these calls once, lets no allocation fail, and prints how
 //!   many there are.
 //!
@@ -19,7 +19,10 @@
 //! wrong, as KTAP comments, and exits with 1.
 
 mod modules;
+mod polling;
+mod reading;
 
+use polling::NONBLOCK;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -28,8 +31,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const ENOMEM: i32 = 12;
-/// `O_NONBLOCK`: at the end of the log a read fails instead of waiting.
-const NONBLOCK: i32 = 0o4000;
 /// No call here makes so many allocations.
 const LIMIT: u32 = 1000;
 
@@ -65,6 +66,7 @@ struct Log(File);
 
 impl Log {
     fn new() -> Result<Self, Error> {
+        // At the end of the log, a read fails instead of waiting.
         let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(NONBLOCK)
@@ -115,7 +117,10 @@ impl Call<'_> {
             Self::Load(path, params) => modules::load(path, params),
             Self::Unload(path, _) => modules::unload(name(path)),
             Self::Write(file, text) => file.write_all(text.as_bytes()),
-            Self::Read(path) => File::open(path)?.read(&mut [0; 256]).map(|_| ()),
+            Self::Read(path) => match reading::read_once(path) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+                result => result,
+            },
         }
     }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes one system call, which loads or unloads a module, writes to a file or calls `ioctl`, and prints
-//! its errno.
+//! Makes one system call, which loads or unloads a module, reads from or writes to a file or calls `ioctl`, and
+//! prints its errno.
 //!
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
+//! - `one_call read FILE` opens the file, polls it until there is something to read, and reads once.
 //! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of standard input with the address of the number, 64 bits
 //!   wide, and prints what is there afterwards.
 //! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
@@ -18,6 +19,8 @@
 //! texts.
 
 mod modules;
+mod polling;
+mod reading;
 
 use std::ffi::{c_int, c_ulong};
 use std::fs::OpenOptions;
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         }
         Some((verb, [name])) if verb == "unload" => modules::unload(name),
         Some((verb, [path, text @ ..])) if verb == "write" => write(path, &text.join(" ")),
+        Some((verb, [path])) if verb == "read" => reading::read_once(path),
         Some((verb, [command, number])) if verb == "ioctl" => ioctl(command, number),
         Some((verb, [rounds, path, first, second, errnos @ ..])) if verb == "race" => rounds
             .parse()
@@ -93,7 +97,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!(
                 "usage: one_call load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT... | \
-                 ioctl COMMAND NUMBER | race ROUNDS FILE FIRST SECOND [ERRNO...]"
+                 read FILE | ioctl COMMAND NUMBER | race ROUNDS FILE FIRST SECOND [ERRNO...]"
             );
             return ExitCode::from(2);
         }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads a file as a program does that polls first.
+
+use crate::polling::{polled, NONBLOCK, POLLIN};
+use std::fs::OpenOptions;
+use std::io::{Error, Read};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Opens a file, polls it until there is something to read, for at most a second, and reads from it once.
+/// Fails with `EAGAIN` if there is nothing.
+pub fn read_once(path: &str) -> Result<(), Error> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(path)?;
+    polled(&file, POLLIN, 1000);
+    file.read(&mut [0; 4096]).map(|_| ())
+}
