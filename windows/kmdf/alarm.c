@@ -15,6 +15,16 @@ static EVT_WDF_IO_QUEUE_IO_INTERNAL_DEVICE_CONTROL EvtIoInternalDeviceControl;
 static EVT_WDF_REQUEST_CANCEL EvtRequestCancel;
 static EVT_WDF_TIMER EvtTimer;
 static EVT_WDF_WORKITEM EvtLog;
+static ALARM_WAITING Waiting;
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS OfferInterface(_In_ WDFDEVICE Device);
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS CreateTimer(_In_ WDFDEVICE Device);
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, EvtDeviceAdd, EvtLog, OfferInterface, CreateTimer)
+#endif
 
 /* The context space of the device. */
 typedef struct _ALARM {
@@ -35,8 +45,9 @@ typedef struct _RING {
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(RING, RingOf)
 
 /* Starts the timer for the request that is due first. The caller holds the lock. */
+_IRQL_requires_(DISPATCH_LEVEL)
 static VOID
-Arm(PALARM Alarm)
+Arm(_Inout_ PALARM Alarm)
 {
     ULONGLONG due = MAXULONGLONG;
     ULONGLONG now = KeQueryInterruptTime();
@@ -55,8 +66,9 @@ Arm(PALARM Alarm)
 }
 
 /* Removes a request that is due at Now and was not cancelled. Returns NULL if there is none. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static WDFREQUEST
-TakeDue(PALARM Alarm, ULONGLONG Now)
+TakeDue(_Inout_ PALARM Alarm, ULONGLONG Now)
 {
     WDFREQUEST taken = NULL;
     PLIST_ENTRY node;
@@ -81,6 +93,7 @@ TakeDue(PALARM Alarm, ULONGLONG Now)
     return taken;
 }
 
+_Use_decl_annotations_
 static VOID
 EvtTimer(WDFTIMER Timer)
 {
@@ -105,13 +118,15 @@ EvtTimer(WDFTIMER Timer)
     WdfWorkItemEnqueue(alarm->Log);
 }
 
-/* IRQL = PASSIVE_LEVEL. */
+_Use_decl_annotations_
 static VOID
 EvtLog(WDFWORKITEM WorkItem)
 {
+    PAGED_CODE();
     DbgPrint("alarm: log rang=%I64d\n", AlarmOf(WdfWorkItemGetParentObject(WorkItem))->Rang);
 }
 
+_Use_decl_annotations_
 static VOID
 EvtRequestCancel(WDFREQUEST Request)
 {
@@ -123,8 +138,9 @@ EvtRequestCancel(WDFREQUEST Request)
     WdfRequestComplete(Request, STATUS_CANCELLED);
 }
 
+_IRQL_requires_max_(DISPATCH_LEVEL)
 static NTSTATUS
-Pend(PALARM Alarm, WDFREQUEST Request, ULONG After)
+Pend(_Inout_ PALARM Alarm, WDFREQUEST Request, ULONG After)
 {
     PRING ring = RingOf(Request);
     NTSTATUS status;
@@ -142,6 +158,7 @@ Pend(PALARM Alarm, WDFREQUEST Request, ULONG After)
     return status;
 }
 
+_Use_decl_annotations_
 static VOID
 EvtIoInternalDeviceControl(WDFQUEUE Queue, WDFREQUEST Request, size_t OutputBufferLength,
                            size_t InputBufferLength, ULONG IoControlCode)
@@ -166,6 +183,7 @@ EvtIoInternalDeviceControl(WDFQUEUE Queue, WDFREQUEST Request, size_t OutputBuff
     }
 }
 
+_Use_decl_annotations_
 static ULONG NTAPI
 Waiting(PVOID Context)
 {
@@ -181,6 +199,7 @@ Waiting(PVOID Context)
     return count;
 }
 
+_Use_decl_annotations_
 static NTSTATUS
 OfferInterface(WDFDEVICE Device)
 {
@@ -196,10 +215,12 @@ OfferInterface(WDFDEVICE Device)
         .Waiting = Waiting,
     };
 
+    PAGED_CODE();
     WDF_QUERY_INTERFACE_CONFIG_INIT(&config, &offered.Header, &GUID_ALARM_INTERFACE, NULL);
     return WdfDeviceAddQueryInterface(Device, &config);
 }
 
+_Use_decl_annotations_
 static NTSTATUS
 CreateTimer(WDFDEVICE Device)
 {
@@ -208,6 +229,7 @@ CreateTimer(WDFDEVICE Device)
     WDF_TIMER_CONFIG timer;
     NTSTATUS status;
 
+    PAGED_CODE();
     /* The framework stops and deletes both before it deletes their parent, the device. */
     WDF_OBJECT_ATTRIBUTES_INIT(&attributes);
     attributes.ParentObject = Device;
@@ -222,6 +244,7 @@ CreateTimer(WDFDEVICE Device)
     return WdfWorkItemCreate(&log, &attributes, &AlarmOf(Device)->Log);
 }
 
+_Use_decl_annotations_
 static NTSTATUS
 EvtDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
@@ -230,6 +253,7 @@ EvtDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
     WDFDEVICE device;
     NTSTATUS status;
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(Driver);
     WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, RING);
     WdfDeviceInitSetRequestAttributes(DeviceInit, &attributes);
@@ -258,6 +282,7 @@ EvtDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
     return status;
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {

@@ -23,10 +23,13 @@
 DEFINE_GUID(GUID_ALARM_INTERFACE, 0x6f2c7a51, 0x93d4, 0x4a5e,
             0x8c, 0x1b, 0x2b, 0x7d, 0x90, 0xe4, 0xc3, 0xa6);
 
+/* Returns the number of requests that are pending. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+typedef ULONG NTAPI ALARM_WAITING(_In_ PVOID Context);
+
 typedef struct _ALARM_INTERFACE {
     INTERFACE Header;
-    /* Returns the number of requests that are pending. IRQL <= DISPATCH_LEVEL. */
-    ULONG (NTAPI *Waiting)(PVOID Context);
+    ALARM_WAITING *Waiting;
 } ALARM_INTERFACE, *PALARM_INTERFACE;
 
 #endif /* ALARM_PAIR_H */

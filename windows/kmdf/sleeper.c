@@ -15,13 +15,23 @@ DRIVER_INITIALIZE DriverEntry;
 static EVT_WDF_DRIVER_DEVICE_ADD EvtDeviceAdd;
 static EVT_WDF_DEVICE_PREPARE_HARDWARE EvtDevicePrepareHardware;
 static EVT_WDF_IO_QUEUE_IO_DEVICE_CONTROL EvtIoDeviceControl;
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS Sleep(_In_ WDFDEVICE Device, ULONG After);
+_IRQL_requires_(PASSIVE_LEVEL)
+static VOID Forward(_In_ WDFDEVICE Device, _In_ WDFREQUEST Request);
+
+/* The device has WdfExecutionLevelPassive, so EvtIoDeviceControl is called at PASSIVE_LEVEL. */
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, EvtDeviceAdd, EvtDevicePrepareHardware, EvtIoDeviceControl, Sleep, Forward)
+#endif
 
 typedef struct _SLEEPER {
     ALARM_INTERFACE Alarm;
 } SLEEPER, *PSLEEPER;
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(SLEEPER, SleeperOf)
 
-/* IRQL = PASSIVE_LEVEL. */
+_Use_decl_annotations_
 static NTSTATUS
 Sleep(WDFDEVICE Device, ULONG After)
 {
@@ -31,6 +41,7 @@ Sleep(WDFDEVICE Device, ULONG After)
     ULONGLONG rang;
     NTSTATUS status;
 
+    PAGED_CODE();
     WDF_MEMORY_DESCRIPTOR_INIT_BUFFER(&input, &After, sizeof(After));
     WDF_MEMORY_DESCRIPTOR_INIT_BUFFER(&output, &rang, sizeof(rang));
     WDF_REQUEST_SEND_OPTIONS_INIT(&options, WDF_REQUEST_SEND_OPTION_TIMEOUT);
@@ -44,11 +55,13 @@ Sleep(WDFDEVICE Device, ULONG After)
 }
 
 /* Passes a request on to the next lower driver, which completes it. */
+_Use_decl_annotations_
 static VOID
 Forward(WDFDEVICE Device, WDFREQUEST Request)
 {
     WDF_REQUEST_SEND_OPTIONS options;
 
+    PAGED_CODE();
     WdfRequestFormatRequestUsingCurrentType(Request);
     WDF_REQUEST_SEND_OPTIONS_INIT(&options, WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET);
     if (!WdfRequestSend(Request, WdfDeviceGetIoTarget(Device), &options)) {
@@ -56,6 +69,7 @@ Forward(WDFDEVICE Device, WDFREQUEST Request)
     }
 }
 
+_Use_decl_annotations_
 static VOID
 EvtIoDeviceControl(WDFQUEUE Queue, WDFREQUEST Request, size_t OutputBufferLength,
                    size_t InputBufferLength, ULONG IoControlCode)
@@ -64,6 +78,7 @@ EvtIoDeviceControl(WDFQUEUE Queue, WDFREQUEST Request, size_t OutputBufferLength
     PULONG after;
     NTSTATUS status;
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(OutputBufferLength);
     UNREFERENCED_PARAMETER(InputBufferLength);
     if (IoControlCode != IOCTL_SLEEPER_SLEEP) {
@@ -77,9 +92,11 @@ EvtIoDeviceControl(WDFQUEUE Queue, WDFREQUEST Request, size_t OutputBufferLength
     WdfRequestComplete(Request, status);
 }
 
+_Use_decl_annotations_
 static NTSTATUS
 EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Raw, WDFCMRESLIST Translated)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(Raw);
     UNREFERENCED_PARAMETER(Translated);
     return WdfFdoQueryForInterface(Device, &GUID_ALARM_INTERFACE,
@@ -87,6 +104,7 @@ EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Raw, WDFCMRESLIST Transl
                                    ALARM_VERSION, NULL);
 }
 
+_Use_decl_annotations_
 static NTSTATUS
 EvtDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
@@ -96,6 +114,7 @@ EvtDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
     WDFDEVICE device;
     NTSTATUS status;
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(Driver);
     WdfFdoInitSetFilter(DeviceInit);
     WDF_PNPPOWER_EVENT_CALLBACKS_INIT(&callbacks);
@@ -112,6 +131,7 @@ EvtDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
     return WdfIoQueueCreate(device, &config, WDF_NO_OBJECT_ATTRIBUTES, NULL);
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
