@@ -139,7 +139,10 @@ DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Complete(Irp, STATUS_SUCCESS);
 }
 
-/* On success, the sleeper has a reference to the interface, which it has to give back. */
+/*
+ * On success, the sleeper has a reference to the interface, which it has to give back. IRQL =
+ * PASSIVE_LEVEL, and APCs are enabled, as in DriverEntry: the I/O manager completes this IRP in one.
+ */
 static NTSTATUS
 QueryInterface(VOID)
 {
