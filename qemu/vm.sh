@@ -31,7 +31,8 @@ fi
 if [ -n "${PAIR-}" ]; then
 	[[ $mode = @(run|test|shell) ]] || die "PAIR is for make run, trace, test, torture, sweep and shell"
 	PAIR=$(realpath -- "$PAIR")
-	export PAIR
+	# The pair is built with the sources of the library, and needs no other module of this tree.
+	export PAIR D2D_ONLY=module_a
 fi
 
 case ${GDB:=} in
