@@ -23,14 +23,23 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts a thread that reads the source. The thread ends with the source or with the program.
-    pub fn new(mut source: impl Read + Send + 'static) -> Self {
+    /// Starts a thread that reads the source. The thread ends with the source or with the program. Calls `lost` when the
+    /// source has dropped lines before they were read.
+    pub fn new(
+        mut source: impl Read + Send + 'static,
+        mut lost: impl FnMut() + Send + 'static,
+    ) -> Self {
         let (sender, parts) = sync_channel(4);
         thread::spawn(move || loop {
             let mut part = vec![0; 1 << 16];
             let part = match source.read(&mut part) {
                 Ok(0) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // /dev/kmsg says so that the kernel has overwritten the next record, and goes on with a later one.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    lost();
+                    continue;
+                }
                 got => got.map(|got| {
                     part.truncate(got);
                     part
@@ -67,5 +76,38 @@ impl Read for Live {
         }
         self.quiet = Instant::now();
         Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::Arc;
+
+    /// A source with these results
+    struct Source(VecDeque<io::Result<&'static str>>);
+
+    impl Read for Source {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            let part = self.0.pop_front().unwrap_or(Ok(""))?;
+            to[..part.len()].copy_from_slice(part.as_bytes());
+            Ok(part.len())
+        }
+    }
+
+    #[test]
+    fn a_source_that_drops_lines_goes_on() {
+        let lost = Arc::new(AtomicU32::new(0));
+        let count = lost.clone();
+        let dropped = || Err(io::ErrorKind::BrokenPipe.into());
+        let source = Source([Ok("a"), dropped(), Ok("b"), dropped()].into());
+        let mut live = Live::new(source, move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let mut text = String::new();
+        live.read_to_string(&mut text).expect("it ends");
+        assert_eq!((text.as_str(), lost.load(Ordering::SeqCst)), ("ab", 2));
     }
 }

@@ -47,6 +47,8 @@ pub struct Counts {
     pub unknown: u64,
     /// The names of the first few of these steps.
     pub unknown_names: Vec<String>,
+    /// Why the rest of the log could not be read.
+    pub failed: Option<String>,
     /// What the log is instead, if it does not begin like text.
     pub binary: Option<&'static str>,
 }
@@ -57,7 +59,8 @@ pub fn read(
     mut found: impl FnMut(Line<'_>) -> io::Result<()>,
 ) -> io::Result<Counts> {
     let mut head = Vec::new();
-    input.by_ref().take(HEAD).read_to_end(&mut head)?;
+    // An input that fails here fails again.
+    let _ = input.by_ref().take(HEAD).read_to_end(&mut head);
     let steps = Steps {
         wide: head.split(|byte| *byte == b'\n').any(is_wide),
         ..Steps::default()
@@ -75,15 +78,16 @@ pub fn follow(
 }
 
 /// Calls `take` with each line, without its end, and with `true` if the line was not cut; and with an empty line and
-/// `None` if the input is quiet. Returns the number of bytes.
+/// `None` if the input is quiet. Returns the number of bytes, and the error that has ended the input.
 fn each_line(
     mut input: impl Read,
     mut take: impl FnMut(&[u8], Option<bool>) -> io::Result<()>,
-) -> io::Result<u64> {
+) -> io::Result<(u64, Option<io::Error>)> {
     let mut buffer = vec![0; 1 << 18];
     let (mut filled, mut total) = (0, 0);
     // Whether the rest of a long line is being skipped, whose beginning was taken.
     let mut skipping = false;
+    let mut failed = None;
     loop {
         let got = match input.read(&mut buffer[filled..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -91,7 +95,11 @@ fn each_line(
                 take(&[], None)?;
                 continue;
             }
-            got => got?,
+            Err(error) => {
+                failed = Some(error);
+                0
+            }
+            Ok(got) => got,
         };
         total += got as u64;
         filled += got;
@@ -111,7 +119,7 @@ fn each_line(
                     Some(rest.len() <= MAX_LINE),
                 )?;
             }
-            return Ok(total);
+            return Ok((total, failed));
         }
         if rest.len() > MAX_LINE {
             if !skipping {
@@ -178,7 +186,7 @@ impl Steps {
         mut found: impl FnMut(Option<Line<'_>>) -> io::Result<()>,
     ) -> io::Result<Counts> {
         let mut begun = false;
-        let bytes = each_line(input, |text, whole| {
+        let (bytes, failed) = each_line(input, |text, whole| {
             let Some(whole) = whole else {
                 self.quiet(&mut |line| found(Some(line)))?;
                 return found(None);
@@ -194,6 +202,7 @@ impl Steps {
         })?;
         self.finish(&mut |line| found(Some(line)))?;
         self.counts.bytes = bytes;
+        self.counts.failed = failed.map(|error| error.to_string());
         Ok(self.counts)
     }
 

@@ -332,7 +332,8 @@ fn show(
         Ok(())
     };
     trace.log = if live {
-        log::follow(Live::new(input), |line| match line {
+        let lost = || eprintln!("d2d-trace: the source has dropped lines before they were read");
+        log::follow(Live::new(input, lost), |line| match line {
             Some(line) => order.take(&line, &mut pass),
             // A step waits for those before it only while the source writes.
             None => order.drain(&mut pass),
@@ -365,11 +366,16 @@ fn show(
 fn report(trace: &Trace, name: &str) -> Result<(), Failure> {
     let Trace { log, .. } = trace;
     let unusable = |text: String| Err(Failure::Unusable(format!("{name}: {text}")));
+    if log.bytes > 0 {
+        for line in remarks(trace) {
+            eprintln!("d2d-trace: {line}");
+        }
+    }
+    if let Some(error) = &log.failed {
+        return unusable(error.clone());
+    }
     if log.bytes == 0 {
         return unusable("empty".into());
-    }
-    for line in remarks(trace) {
-        eprintln!("d2d-trace: {line}");
     }
     if log.steps == 0 {
         return match log.binary {
@@ -483,6 +489,40 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A source with these bytes, that fails after them
+    struct Fails(&'static [u8]);
+
+    impl Read for Fails {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(to)? {
+                0 => Err(io::Error::other("it fell")),
+                got => Ok(got),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_source_has_said_before_it_fails_is_shown() {
+        const LOG: &[u8] = b"a: d2d: seq=1 load=1 in=task step=load\n\
+            a: d2d: seq=3 load=1 in=task step=unload\n\
+            a: d2d: seq=4 load=1 in=ta";
+        for args in [&["--live"][..], &[]] {
+            let args = args.iter().map(OsString::from).collect();
+            let Ok(options) = Options::parse(Form::Text, args) else {
+                panic!("a command line");
+            };
+            let mut out = Vec::new();
+            let trace = show(options, Fails(LOG), &mut out).expect("it is shown");
+            let out = String::from_utf8(out).expect("text");
+            assert!(out.contains("unload"), "{out}");
+            assert_eq!((trace.shown, trace.log.damaged), (2, 1));
+            let Err(Failure::Unusable(said)) = report(&trace, "kmsg") else {
+                panic!("no failure");
+            };
+            assert_eq!(said, "kmsg: it fell");
+        }
+    }
 
     #[test]
     fn a_range_may_lack_either_end() {

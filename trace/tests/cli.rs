@@ -488,9 +488,16 @@ fn a_wrong_command_line_is_refused() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
         assert!(ran.err.contains("usage: "), "{args:?}");
     }
-    let ran = run(&["text", "/no/such/log"], "");
-    assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("/no/such/log: "), "{}", ran.err);
+    let folder = env!("CARGO_MANIFEST_DIR");
+    for path in ["/no/such/log", folder] {
+        for args in [&["text", path][..], &["text", "--live", path]] {
+            let ran = run(args, "");
+            assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+            let reason = format!("d2d-trace: {path}: ");
+            assert!(ran.err.starts_with(&reason), "{}", ran.err);
+            assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+        }
+    }
     let help = run(&["help"], "");
     assert!(help.code == 0 && help.out.contains("mermaid"));
 }

@@ -3,8 +3,10 @@
 //! Reads one trace in each format. `formats/dmesg-plain.log` is the correct reading of all files of `formats/`.
 
 use d2d_trace::line::Line;
+use d2d_trace::live::Live;
 use d2d_trace::log;
 use std::fs;
+use std::io::{self, Cursor};
 use std::path::Path;
 
 /// The steps of a log: `seq driver step detail`, its time, CPU and task, and the log's faults.
@@ -12,26 +14,38 @@ type Steps = Vec<(String, Option<u64>, Option<u32>, Option<String>)>;
 
 fn steps(bytes: &[u8]) -> (Steps, log::Counts) {
     let mut steps = Vec::new();
-    let counts = log::read(bytes, |line: Line<'_>| {
-        let Line {
-            seq,
-            load,
-            driver,
-            context,
-            step,
-            detail,
-            ..
-        } = line;
-        let text = format!("{seq} {load:?} {driver} {context:?} {step} {detail}");
-        steps.push((
-            text,
-            line.time,
-            line.cpu,
-            line.task.map(|task| task.to_string()),
-        ));
-        Ok(())
+    let counts = log::read(bytes, |line| add(&mut steps, line));
+    (steps, counts.expect("memory can be read"))
+}
+
+/// The same of a source that is running
+fn live_steps(bytes: &[u8]) -> (Steps, log::Counts) {
+    let mut steps = Vec::new();
+    let source = Live::new(Cursor::new(bytes.to_vec()), || panic!("it drops nothing"));
+    let counts = log::follow(source, |line| {
+        line.map_or(Ok(()), |line| add(&mut steps, line))
     });
     (steps, counts.expect("memory can be read"))
+}
+
+fn add(steps: &mut Steps, line: Line<'_>) -> io::Result<()> {
+    let Line {
+        seq,
+        load,
+        driver,
+        context,
+        step,
+        detail,
+        ..
+    } = line;
+    let text = format!("{seq} {load:?} {driver} {context:?} {step} {detail}");
+    steps.push((
+        text,
+        line.time,
+        line.cpu,
+        line.task.map(|task| task.to_string()),
+    ));
+    Ok(())
 }
 
 fn file(name: &str) -> Vec<u8> {
@@ -129,7 +143,9 @@ fn each_format_has_the_same_steps() {
         FORMATS.len()
     );
     for (name, times, cpus, task) in FORMATS {
-        check(name, &file(&format!("{name}.log")), (times, cpus, task));
+        let log = file(&format!("{name}.log"));
+        check(name, &log, (times, cpus, task));
+        assert_eq!(live_steps(&log), steps(&log), "{name}");
     }
 }
 
