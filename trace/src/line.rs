@@ -14,6 +14,7 @@
 //! 6,387,3866349,-;module_a: d2d: ...                                        /dev/kmsg
 //! 2061.702:00e4:warn:debugstr:... 00000000:00000001: module_a: d2d: ...     Wine
 //! insmod-77 [000] ...1. 3.866349: d2d_alloc: driver=module_a seq=2 ...      ftrace
+//!  0)               |  /* d2d_alloc: driver=module_a seq=2 ... */           ftrace's function_graph
 //! ```
 
 #[path = "clock.rs"]
@@ -127,9 +128,9 @@ impl<'a> Line<'a> {
             Prefix::Print { head, driver } => {
                 let mut line = Self::printed(head);
                 line.driver = driver;
-                line.parse_step(step)
+                line.parse_step(uncommented(head, step))
             }
-            Prefix::Event { head } => Self::event(head).parse_step(step),
+            Prefix::Event { head } => Self::event(head).parse_step(uncommented(head, step)),
             Prefix::Typed { head } => Self::perf_trace(head).parse_typed(step),
             Prefix::Call { head } => {
                 let step = step.trim_end();
@@ -148,6 +149,12 @@ impl<'a> Line<'a> {
             .and_then(|head| head.rsplit_once('['))
         {
             event = before.trim_end();
+        }
+        let comment = event
+            .strip_suffix(':')
+            .map(|event| &event[..last_word(event)]);
+        if let Some(head) = graph(event).or_else(|| graph(comment?)) {
+            return Self::graph(head);
         }
         if event.ends_with(':') && find_clock(event).is_some() {
             return Self::event(event);
@@ -177,18 +184,27 @@ impl<'a> Line<'a> {
     /// insmod 77 0 1 00000001 00000000 [0001f4c2] 7.123ms (+0.001ms):      the same with the option verbose
     /// insmod    77/77    [000]     3.866349:            perf script
     /// ```
-    fn event(head: &'a str) -> Self {
-        let (head, time) = find_clock(head).unwrap_or((head, None));
+    ///
+    /// printk may have printed all of it, or only the tracepoint's name behind its own head.
+    fn event(whole: &'a str) -> Self {
+        if let Some(head) = graph(whole) {
+            return Self::graph(head);
+        }
+        let clock = find_clock(whole);
+        let (head, time) = clock.unwrap_or((whole, None));
         let mut line = Self {
             time,
             ..Self::default()
         };
-        let mut head = head.trim();
+        let mut head = unprinted(head).trim();
         let bracket = head.rsplit_once(" [").and_then(|(task, text)| {
             let (cpu, _) = text.split_once(']')?;
             let is_number = cpu.bytes().all(|byte| byte.is_ascii_hexdigit());
             is_number.then_some((task, cpu))
         });
+        if clock.is_none() && bracket.is_none() && is_printed(whole) {
+            return Self::printed(whole);
+        }
         if let Some((task, cpu)) = bracket {
             head = task.trim_end();
             if cpu.len() < 8 {
@@ -204,7 +220,7 @@ impl<'a> Line<'a> {
             if let Some((cpu, flags)) = end.map(|end| flags.split_at(end)) {
                 if !cpu.is_empty() && flags.len() >= 4 && flags.bytes().all(is_flag) {
                     line.cpu = cpu.parse().ok();
-                    head = task.trim_end();
+                    head = latency_task(task.trim_end());
                 }
             }
         }
@@ -216,6 +232,39 @@ impl<'a> Line<'a> {
             head = task.trim_end();
         }
         line.task = task(head);
+        line
+    }
+
+    /// Parses what the tracer function_graph prints before a comment, see [`graph`]. Its options choose the columns:
+    ///
+    /// ```text
+    ///     3.866349 |      349 us |   0)  insmod-77    |  d..1. |               |
+    /// ```
+    fn graph(head: &'a str) -> Self {
+        let mut line = Self::default();
+        let mut head = column(unprinted(head));
+        let flags = &head[last_word(head)..];
+        if (4..=6).contains(&flags.len()) && flags.bytes().all(is_flag) {
+            head = column(&head[..head.len() - flags.len()]);
+        }
+        let (before, last) = head.rsplit_once('|').unwrap_or(("", head));
+        let name = match last.trim_start().split_once(')') {
+            Some((cpu, name)) if cpu.bytes().all(|byte| byte.is_ascii_digit()) => {
+                line.cpu = cpu.parse().ok();
+                name.trim()
+            }
+            _ => last.trim(),
+        };
+        line.task = task(name).filter(|task| !task.name.is_empty() && !task.id.is_empty());
+        if line.cpu.is_some() || line.task.is_some() {
+            head = column(before);
+        }
+        if let Some(times) = head.strip_suffix(" us") {
+            let start = last_word(times);
+            line.time = seconds(&times[start..]).map(|time| time / 1_000_000);
+            head = column(&times[..start]);
+        }
+        line.time = fraction(&head[last_word(head)..]).or(line.time);
         line
     }
 
@@ -351,10 +400,11 @@ fn find_event(text: &str) -> Option<(Prefix<'_>, &str)> {
     let other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     text.match_indices("d2d_").find_map(|(at, _)| {
         let before = &text[..at];
-        if !before.is_empty() && !before.ends_with([' ', '\t', ':']) {
+        if !before.is_empty() && !before.ends_with([' ', '\t', ':', ';']) {
             return None;
         }
-        let head = &before[..before.rfind([' ', '\t']).map_or(0, |blank| blank + 1)];
+        let end = before.rfind([' ', '\t', ';']);
+        let head = &before[..end.map_or(0, |end| end + 1)];
         let after = text[at..].trim_start_matches(|c| !other(c));
         let step = after.trim_start_matches([':', '(']).trim_start();
         if after.len() == step.len() || after.starts_with(' ') {
@@ -376,7 +426,53 @@ fn find_event(text: &str) -> Option<(Prefix<'_>, &str)> {
 fn is_perf_trace(head: &str) -> bool {
     let first = head.split_whitespace().next();
     let timed = first.and_then(fraction).is_some() && find_clock(head).is_none();
-    timed && !head.trim_end().ends_with(']')
+    timed && !head.trim_end().ends_with([']', '*'])
+}
+
+/// What the tracer function_graph prints before a comment, which a tracepoint is there: `0)    |  /* `. Returns the
+/// columns.
+fn graph(head: &str) -> Option<&str> {
+    head.trim_end().strip_suffix("/*")
+}
+
+/// Strips the end of a comment from a step, if it is one of the tracer function_graph.
+fn uncommented<'a>(head: &str, step: &'a str) -> &'a str {
+    let end = step.trim_end();
+    let comment = head
+        .contains("/*")
+        .then(|| end.strip_suffix("*/"))
+        .flatten();
+    comment.unwrap_or(step)
+}
+
+/// Strips the blanks and lines at the end of columns.
+fn column(columns: &str) -> &str {
+    columns.trim_end_matches([' ', '|'])
+}
+
+/// Where the last word begins.
+fn last_word(text: &str) -> usize {
+    text.rfind(' ').map_or(0, |blank| blank + 1)
+}
+
+/// Says whether this is what printk or a reader of its log prints before a line.
+fn is_printed(head: &str) -> bool {
+    head.trim_end().ends_with([':', ']', '>', ';']) || wall_clock(head).is_some()
+}
+
+/// Strips what printk and the readers of its log print before a line that ftrace has formatted.
+fn unprinted(head: &str) -> &str {
+    let head = kmsg(head).map_or(head, |record| record.text);
+    embedded_time(head).map_or(head, |at| unstamped(&head[at..]))
+}
+
+/// The task of the latency format, which is the form of ftrace's dump on a console, behind the head of any log:
+/// its name has eight columns.
+fn latency_task(text: &str) -> &str {
+    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = name.strip_suffix('-').unwrap_or(name);
+    let start = name.len().saturating_sub(8);
+    text.get(start..).unwrap_or(text).trim_start()
 }
 
 /// Says whether this is one of the letters after the CPU in the latency format: interrupts, rescheduling, execution
@@ -472,7 +568,7 @@ fn find_print(text: &str) -> Option<usize> {
     let begins = |at: &usize| {
         let step = &text[at + PREFIX.len()..];
         let word = step.bytes().take_while(u8::is_ascii_alphabetic).count();
-        "seq".starts_with(&step[..word])
+        "seq".starts_with(&step[..word]) && (word > 0 || step.trim().is_empty())
     };
     places.find(begins).or_else(|| text.find(PREFIX))
 }

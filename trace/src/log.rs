@@ -4,9 +4,9 @@
 //!
 //! Memory is bounded: at any time, only one line is in memory, and at most [`MAX_LINE`] bytes of it.
 
-use crate::line::{self, Damage, Line};
+use crate::line::{self, Damage, Line, Task};
 use crate::live::Live;
-use crate::record::{Part, Records};
+use crate::record::{Data, Part, Records};
 use memchr::{memchr, memmem::Finder};
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -173,6 +173,8 @@ struct Steps {
     counts: Counts,
     records: Records,
     pending: String,
+    /// What the log says of `pending` outside it
+    data: Data,
     /// Whether the last line of `pending` ends where a console breaks lines
     full: bool,
     /// Whether the log has a line that such a console would have broken
@@ -257,8 +259,9 @@ impl Steps {
             match record {
                 Part::Line => {}
                 Part::Damaged => self.counts.add_damaged(Damage::End),
-                Part::Record(text) => {
-                    self.pending.push_str(&line::plain(&text));
+                Part::Record(record) => {
+                    self.pending.push_str(&line::plain(&record.text));
+                    self.data = record.data;
                     self.flush(found)?;
                 }
             }
@@ -286,13 +289,19 @@ impl Steps {
             match Line::parse(part) {
                 None => continue,
                 Some(Err(damage)) => self.counts.add_damaged(damage),
-                Some(Ok(step)) => {
+                Some(Ok(mut step)) => {
+                    step.cpu = self.data.cpu.or(step.cpu);
+                    if let Some(name) = &self.data.task {
+                        let id = step.task.map_or("", |task| task.id);
+                        step.task = Some(Task { name, id });
+                    }
                     self.counts.add_step(&step);
                     found(step)?;
                 }
             }
         }
         self.pending.clear();
+        self.data = Data::default();
         Ok(())
     }
 }

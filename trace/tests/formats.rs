@@ -196,6 +196,11 @@ fn lines(write: impl Fn(usize, u64, &str) -> String) -> String {
         .collect()
 }
 
+/// The first characters of a name
+fn first(name: &str, length: usize) -> &str {
+    name[..name.len().min(length)].trim()
+}
+
 fn sec(micro: u64) -> String {
     format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
 }
@@ -360,19 +365,26 @@ fn the_task_and_the_cpu_are_found_for_any_name_and_options() {
             "          TASK-101     [00CPU]      SEC: EVENT",
             "          TASK-101     (-------) [00CPU] dNs2.      SEC: EVENT",
             "          TASK-101     (    101) [00CPU]      SEC: EVENT",
-            "  TASK-101       CPU...1.  USus : EVENT",
-            "  TASK-101       CPUdNh21  USus+: EVENT",
-            "  TASK-101       CPUd.s..  USus!: console: TEXT",
+            "COMM-101       CPU...1.  USus : EVENT",
+            "COMM-101       CPUdNh21  USus+: EVENT",
+            "COMM-101       CPUd.s..  USus!: console: TEXT",
             "  TASK    101   CPU 0 00000001 00000000 [001da93e] MSms (+0.458ms): EVENT",
-            "  TASK-101     CPU...1. SEC: EVENT",
+            "COMM-101     CPU...1. SEC: EVENT",
             "  TASK-101   [00CPU]     SEC: EVENT",
             "TASK   101 [00CPU]     SEC: d2d_module_a:EVENT",
             "TASK   101/101   [00CPU]     SEC: d2d_module_a:EVENT",
             "TASK   101 [00CPU]     SEC:          1 d2d:EVENT",
             "TASK   101 [00CPU]     SEC: printk:console: TEXT",
         ] {
+            // The latency format has eight columns for the name.
+            let form = &form.replace("COMM", format!("{name:>8.8}").as_str());
+            let cut = if form.contains("TASK") {
+                name
+            } else {
+                first(name, 8)
+            };
             let log = lines(|number, t, text| as_event(number, t, text, form));
-            let task = format!("{name}-101");
+            let task = format!("{cut}-101");
             check(
                 &format!("{name}: {form}"),
                 log.as_bytes(),
@@ -400,9 +412,15 @@ fn the_task_and_the_cpu_are_found_for_any_name_and_options() {
         for form in [
             "          TASK-101     [00CPU] ...1. US: EVENT",
             "          TASK-101     [00CPU] ...1. US: console: TEXT",
-            "  TASK-101       CPU...1. US: EVENT",
+            "COMM-101       CPU...1. US: EVENT",
             "TASK   101 [00CPU] d2d:EVENT",
         ] {
+            let form = &form.replace("COMM", format!("{name:>8.8}").as_str());
+            let name = if form.contains("TASK") {
+                name
+            } else {
+                first(name, 8)
+            };
             let log = lines(|number, t, text| as_event(number, t, text, form));
             let task = format!("{name}-101");
             check(
@@ -412,6 +430,310 @@ fn the_task_and_the_cpu_are_found_for_any_name_and_options() {
             );
         }
     }
+}
+
+/// The heads that printk and the readers of its log print before a line that is printed at 9.1 s
+const PRINTED: [&str; 14] = [
+    "[    9.100000] ",
+    "[    9.100000][  T102] ",
+    "[    9.100000] [  T102] ",
+    "<0>[    9.100000] ",
+    "kern  :emerg : [    9.100000] ",
+    "[    9.100000 <    0.000458>] ",
+    "[Thu Nov 26 14:02:11 2026] ",
+    "[  +0.000458] ",
+    "0,416,9100000,-;",
+    "7.1.3-amd64,0,416,9100000,-,caller=T102;",
+    "2026-11-26T14:02:11,866349+01:00 ",
+    "Nov 26 14:02:11 lab-vm kernel: ",
+    "Nov 26 14:02:11 lab-vm kernel: [    9.100000] ",
+    "12:[    9.100000] ",
+];
+
+#[test]
+fn a_console_shows_the_ring_buffer_of_ftrace() {
+    // ftrace_dump_on_oops and sysrq-z print in the latency format, or in that of the tracer.
+    for name in [
+        "insmod",
+        "my task",
+        "kworker/0:1",
+        "d2d_load",
+        "[k] 7",
+        "x-1",
+        "9.5",
+    ] {
+        for head in PRINTED {
+            for form in ["EVENT", "console: [    7.79] TEXT"] {
+                let log = lines(|number, t, text| {
+                    let cpu = number % 2;
+                    let form = form.replace("EVENT", &event(text)).replace("TEXT", text);
+                    format!("{head}{name:>8.8}-101       {cpu}....1 {t:>4}us : {form}")
+                });
+                let task = format!("{}-101", first(name, 8));
+                check(
+                    &format!("{head}{name}"),
+                    log.as_bytes(),
+                    (Times::Same, true, &task),
+                );
+            }
+        }
+    }
+    // Each console may have got the output of trace_pipe.
+    for head in PRINTED
+        .iter()
+        .filter(|head| head.contains("9.1") || head.contains(';'))
+    {
+        let log = lines(|number, t, text| {
+            let (time, event) = (sec(t), event(text));
+            format!(
+                "{head}          insmod-101     [00{}] ...1. {time}: {event}",
+                number % 2
+            )
+        });
+        check(head, log.as_bytes(), (Times::Same, true, "insmod-101"));
+    }
+}
+
+#[test]
+fn printk_prints_the_tracepoints_themselves() {
+    // The boot option tp_printk: the head is that of a line of printk.
+    for (form, times, task) in [
+        ("[SEC] ", Times::Same, ""),
+        ("[SEC][  T101] ", Times::Same, "T101"),
+        ("<6>[SEC] ", Times::Same, ""),
+        ("6,416,US,-;", Times::Same, ""),
+        ("6,416,US,-,caller=T101;", Times::Same, "T101"),
+        ("kern  :info  : [SEC] ", Times::Same, ""),
+        ("[Thu Nov 26 14:02:11 2026] ", Times::Unknown, ""),
+        ("[  +0.000458] ", Times::Unknown, ""),
+        ("Nov 26 14:02:11 lab-vm kernel: ", Times::Unknown, ""),
+        ("Nov 26 14:02:11 lab-vm kernel: [SEC] ", Times::Same, ""),
+        ("", Times::Unknown, ""),
+    ] {
+        let log = lines(|number, t, text| {
+            let on = if number < 9 { "T101" } else { "T102" };
+            let head = form.replace("T101", on).replace("US", &t.to_string());
+            head.replace("SEC", &format!("{:>12}", sec(t))) + &event(text)
+        });
+        check(form, log.as_bytes(), (times, false, task));
+    }
+}
+
+#[test]
+fn function_graph_prints_tracepoints_as_comments() {
+    for name in [
+        "insmod",
+        "my task",
+        "kworker/0:1",
+        "d2d_load",
+        "[k] 7",
+        "x-1",
+    ] {
+        let task = format!("{}-101", first(name, 7));
+        let proc = format!("{task:^14}");
+        for (head, times, cpu, has_task) in [
+            (" CPU)               |  /* ", Times::Unknown, true, false),
+            (
+                " CPU)               |            /* ",
+                Times::Unknown,
+                true,
+                false,
+            ),
+            (" CPU)  /* ", Times::Unknown, true, false),
+            ("               |  /* ", Times::Unknown, false, false),
+            ("/* ", Times::Unknown, false, false),
+            (
+                " CPU) PROC |               |  /* ",
+                Times::Unknown,
+                true,
+                true,
+            ),
+            (" CPU) PROC | /* ", Times::Unknown, true, true),
+            (
+                " CPU)  d..1. |               |  /* ",
+                Times::Unknown,
+                true,
+                false,
+            ),
+            (
+                "    SEC |   CPU)               |  /* ",
+                Times::Same,
+                true,
+                false,
+            ),
+            (
+                "    SEC |   CPU) PROC |  dNh21 |               |    /* ",
+                Times::Same,
+                true,
+                true,
+            ),
+            (
+                "    SEC |                 |  /* ",
+                Times::Same,
+                false,
+                false,
+            ),
+            (
+                "  RELUS us |   CPU)               |  /* ",
+                Times::Shifted,
+                true,
+                false,
+            ),
+            (
+                "    SEC |    RELUS us |   CPU) PROC |               |  /* ",
+                Times::Same,
+                true,
+                true,
+            ),
+            (
+                "[    9.100000]  CPU)               |  /* ",
+                Times::Unknown,
+                true,
+                false,
+            ),
+            (
+                "[    9.100000]     SEC |   CPU) PROC |               |  /* ",
+                Times::Same,
+                true,
+                true,
+            ),
+            (
+                "0,416,9100000,-; CPU)  d..1. |               |  /* ",
+                Times::Unknown,
+                true,
+                false,
+            ),
+        ] {
+            for text in [
+                "EVENT*/",
+                "EVENT */",
+                "TEXT */",
+                "console: TEXT */",
+                "console: [    7.8] TEXT */",
+            ] {
+                for end in ["\n", "\r\n"] {
+                    let log = lines(|number, t, step| {
+                        let form = head.replace("CPU", &(number % 2).to_string());
+                        let form = form.replace("RELUS", &(t - 7_000_000).to_string());
+                        let form = form.replace("SEC", &sec(t)).replace("PROC", &proc);
+                        form + &text.replace("EVENT", &event(step)).replace("TEXT", step)
+                    });
+                    check(
+                        &format!("{head}{text}"),
+                        log.replace('\n', end).as_bytes(),
+                        (times, cpu, if has_task { &task } else { "" }),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn netconsole_appends_the_cpu_and_the_task() {
+    let data = |number: usize| {
+        format!(
+            "\n cpu={}\n taskname=my task/0\n release=7.3\n msgid=7",
+            number % 2
+        )
+    };
+    let whole = lines(|number, t, text| format!("6,{number},{t},-;{text}{}", data(number)));
+    let user = lines(|number, t, text| {
+        format!(
+            "7.3-x,6,{number},{t},-;{text}\n rack=a b\n SUBSYSTEM=d2d{}",
+            data(number)
+        )
+    });
+    let fragments = lines(|number, t, text| {
+        let (body, rest) = text.split_at(20);
+        let total = text.len() + 1 + data(number).len();
+        let head = format!("6,{number},{t},-,ncfrag");
+        format!(
+            "{head}=0/{total};{body}\n{head}=20/{total};{rest}{}",
+            data(number)
+        )
+    });
+    for log in [&whole, &user, &fragments] {
+        for end in [
+            "\n",
+            "\r\n",
+            "\n5,9,9,-;usb 1-1: new\n cpu=7\n[    1.0] other\n",
+        ] {
+            let log = log.replace("msgid=7\n", &format!("msgid=7{end}"));
+            check(&log, log.as_bytes(), (Times::Same, true, "my task/0"));
+        }
+    }
+    let called = lines(|number, t, text| {
+        format!(
+            "6,{number},{t},-,caller=T101;{text}\n cpu={}\n taskname=insmod",
+            number % 2
+        )
+    });
+    check(
+        &called,
+        called.as_bytes(),
+        (Times::Same, true, "insmod-101"),
+    );
+    // A log of two kinds
+    let mixed = whole + "[    9.0] module_a: d2d: seq=99 load=1 in=task step=load\n cpu=1\n";
+    let (read, _) = steps(mixed.as_bytes());
+    assert_eq!((read[11].2, read[11].3.as_deref()), (None, None));
+}
+
+#[test]
+fn collectors_of_logs_name_the_text_as_they_like() {
+    let stamped = |t: u64, text: &str| format!("[{:>12}] {text}", sec(t));
+    for log in [
+        lines(|_, t, text| {
+            let log = stamped(t, text);
+            format!("{{\"log\":\"{log}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-26T14:02:11.8Z\"}}")
+        }),
+        lines(|_, t, text| format!("{{\"ts\":5,\"message\":\"{}\"}}", stamped(t, text))),
+        lines(|_, t, text| format!("{{\"time\":9.1,\"message\":\"{}\"}}", stamped(t, text))),
+        lines(|_, t, text| {
+            format!(
+                "{{\"msg\":\"got a line\",\"_source\":{{\"message\":\"{}\"}}}}",
+                stamped(t, text)
+            )
+        }),
+        lines(|_, t, text| {
+            let log = stamped(t, text);
+            format!(
+                "{{\"message\":\"{log}\",\"event\":{{\"original\":\"\"}},\"original\":\"{log}\"}}"
+            )
+        }),
+        lines(|_, t, text| format!("{{\"values\":[[\"1795701731\",\"{}\"]]}}", stamped(t, text))),
+        lines(|_, t, text| {
+            format!(
+                "{{\"log\":\"{{\\\"msg\\\":\\\"{text}\\\",\\\"time\\\":{}}}\\n\"}}",
+                sec(t)
+            )
+        }),
+        lines(|_, t, text| {
+            let log = stamped(t, text);
+            format!("{{\n  \"_index\": \"x\",\n  \"host\": {{\n    \"os\": {{\n      \"id\": 1\n    }}\n  }},\n  \
+                     \"_source\": {{\n    \"message\": \"{log}\"\n  }},\n  \"z\": [\n    1\n  ]\n}}")
+        }),
+    ] {
+        check(&log, log.as_bytes(), (Times::Same, false, ""));
+        check(
+            &log,
+            log.replace('\n', "\r\n").as_bytes(),
+            (Times::Same, false, ""),
+        );
+    }
+    // The time of the collector, if the line has none
+    let wall = lines(|_, t, text| {
+        format!(
+            "{{\"@timestamp\":\"2026-11-26T14:02:{}Z\",\"message\":\"{text}\"}}",
+            sec(t + 4_000_000)
+        )
+    });
+    check(&wall, wall.as_bytes(), (Times::Shifted, false, ""));
+    // Objects in an object with a step
+    let lost = "{\n\"message\": \"a: d2d: seq=1 load=1 in=task step=load\",\n\"tags\": [\n{\n\"x\": 1\n}\n]\n}\n";
+    let (read, counts) = steps(lost.as_bytes());
+    assert_eq!((read.len(), counts.damaged), (0, 1));
 }
 
 #[test]
