@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the Windows drivers of the examples of docs/porting.md under Wine, windows/example and windows/alarm. They must print
-# what selftests/sensor.sh and selftests/alarm.sh expect of their Linux ports. Plays also what `make compare` does not play, as
-# Linux refuses it: module_a is unloaded before module_b. Prints KTAP, and last a line of counts.
+# what selftests/sensor.sh and selftests/alarm.sh expect of their Linux ports. Plays also what `make compare` does not play
+# without parameters, the other ways to complete the handshake, and what Linux refuses: module_a is unloaded before module_b.
+# Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 
@@ -53,6 +54,14 @@ unregisters_twice() {
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
 }
 
+# attaches_via VIA COMPLETION DEFERRED - plays the handshake with these parameters. A must learn of its completion in the way
+# VIA, and be attached after that
+attaches_via() {
+	play "module_a.completion=$2" "module_b.deferred=$3" +module_a +module_b module_b=1 module_a=1 -module_b -module_a &&
+		sed -nE 's/^module_a: .* step=completion via=(.*) status=0 ctx=c0$/\1/p; s/^module_a: .* step=attached .*/attached/p' \
+			"$out/windows.log" | diff - <(printf '%s\n' "$1" attached)
+}
+
 ktap_begin
 expect "sensor and consumer say under Wine what their ports say" \
 	as_port sensor +consumer +sensor consumer=2 consumer=1 -sensor -consumer
@@ -62,6 +71,11 @@ expect "alarm and sleeper say under Wine what their ports say" \
 expect "module_a takes the context back when it is unloaded first" take_back
 expect "module_a, started again while module_b keeps its image, attaches module_b when that is loaded again" \
 	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
+expect "A's completion routine ends the handshake" attaches_via routine 1 0
+expect "A's completion routine ends the handshake that B leaves pending" attaches_via routine 1 1
+expect "A waits for the completion" attaches_via wait 2 0
+expect "A waits for the completion of a handshake that B leaves pending" attaches_via wait 2 1
+expect "A's call returns, and A waits, as B leaves the handshake pending" attaches_via 'wait asked=return' 0 1
 expect "a parameter out of range: the driver refuses to load, and says why" refuses_parameter
 expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \
