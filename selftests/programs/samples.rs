@@ -6,6 +6,8 @@
 //! - `samples statistics` prints what both drivers have counted.
 //! - `samples read COUNT` polls and reads until it has COUNT samples, and prints how many there were, how
 //!   many of the numbers between the first and the last are missing, and how many values are wrong.
+//! - `samples all RATE COUNT` begins when the timer is stopped. It sets the rate, reads COUNT samples, stops the timer, and
+//!   reads the others. Prints how many there were, how many the recorder has recorded, and how many values are wrong.
 //! - `samples poll MS` polls for at most MS milliseconds, prints whether there is something to read, reads, and prints
 //!   how many samples it has got.
 
@@ -18,6 +20,8 @@ use std::io::{Error, Read, Result};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 const DEVICE: &str = "/dev/recorder";
 const ETIMEDOUT: c_int = 110;
@@ -53,13 +57,17 @@ fn set_rate(rate: c_ulong) -> Result<()> {
     }
 }
 
-fn print_statistics() -> Result<()> {
+fn statistics() -> Result<[u64; FIELDS.len()]> {
     let mut numbers = [0u64; FIELDS.len()];
     // SAFETY: The kernel writes as many bytes as the command says, 64.
     if unsafe { ioctl(open()?.as_raw_fd(), GET_STATISTICS, &raw mut numbers) } == -1 {
         return Err(Error::last_os_error());
     }
-    for (name, number) in FIELDS.iter().zip(numbers) {
+    Ok(numbers)
+}
+
+fn print_statistics() -> Result<()> {
+    for (name, number) in FIELDS.iter().zip(statistics()?) {
         println!("{name}={number}");
     }
     Ok(())
@@ -85,23 +93,59 @@ fn read(mut file: &File) -> Result<Vec<(u64, u64)>> {
         .collect())
 }
 
-fn read_samples(count: usize) -> Result<()> {
-    let file = open()?;
+/// Reads until there are so many samples.
+fn read_many(file: &File, count: usize) -> Result<Vec<(u64, u64)>> {
     let mut samples = vec![];
     while samples.len() < count {
-        if !wait(&file, LIMIT)? {
+        if !wait(file, LIMIT)? {
             return Err(Error::from_raw_os_error(ETIMEDOUT));
         }
-        samples.extend(read(&file)?);
+        samples.extend(read(file)?);
     }
-    let numbers = samples[samples.len() - 1].0 - samples[0].0 + 1;
-    let wrong = samples.iter().filter(|(number, value)| {
+    Ok(samples)
+}
+
+fn count_wrong(samples: &[(u64, u64)]) -> usize {
+    let is_wrong = |(number, value): &&(u64, u64)| {
         let phase = number % 1000;
         *value != phase.min(1000 - phase)
-    });
+    };
+    samples.iter().filter(is_wrong).count()
+}
+
+fn read_samples(count: usize) -> Result<()> {
+    let samples = read_many(&open()?, count)?;
+    let numbers = samples[samples.len() - 1].0 - samples[0].0 + 1;
     println!("samples={}", samples.len());
     println!("missing={}", numbers - samples.len() as u64);
-    println!("wrong={}", wrong.count());
+    println!("wrong={}", count_wrong(&samples));
+    Ok(())
+}
+
+fn read_all(rate: c_ulong, count: usize) -> Result<()> {
+    let file = open()?;
+    let [_, _, _, before, ..] = statistics()?;
+    set_rate(rate)?;
+    let mut samples = read_many(&file, count)?;
+    set_rate(0)?;
+    // The recorder has recorded all samples once each expiry is accounted for.
+    let begun = Instant::now();
+    let recorded = loop {
+        let [produced, lost, overruns, recorded, ..] = statistics()?;
+        if produced == recorded + lost + overruns {
+            break recorded - before;
+        }
+        if begun.elapsed().as_millis() > LIMIT as u128 {
+            return Err(Error::from_raw_os_error(ETIMEDOUT));
+        }
+        sleep(Duration::from_millis(1));
+    };
+    while wait(&file, 0)? {
+        samples.extend(read(&file)?);
+    }
+    println!("samples={}", samples.len());
+    println!("recorded={recorded}");
+    println!("wrong={}", count_wrong(&samples));
     Ok(())
 }
 
@@ -113,7 +157,7 @@ fn poll_once(limit: c_int) -> Result<()> {
 }
 
 fn usage<E>(_: E) -> Error {
-    Error::other("usage: samples rate RATE | statistics | read COUNT | poll MS")
+    Error::other("usage: samples rate RATE | statistics | read COUNT | all RATE COUNT | poll MS")
 }
 
 fn run(arguments: &[&str]) -> Result<()> {
@@ -121,6 +165,9 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["rate", rate] => set_rate(rate.parse().map_err(usage)?),
         ["statistics"] => print_statistics(),
         ["read", count] => read_samples(count.parse().map_err(usage)?),
+        ["all", rate, count] => {
+            read_all(rate.parse().map_err(usage)?, count.parse().map_err(usage)?)
+        }
         ["poll", limit] => poll_once(limit.parse().map_err(usage)?),
         _ => Err(usage(())),
     }
