@@ -625,6 +625,8 @@ mod cases {
                 dropped.0.done.complete_all();
             })?;
             trial.job.start_after(far())?;
+            // Long enough for a job that runs too early.
+            fsleep(Delta::from_millis(5));
             // A second reference: the test drops the job itself, so that no memory is leaked.
             let (leaked, seen) = (trial.job.clone(), trial.seen.clone());
             drop(trial);
