@@ -165,15 +165,32 @@ impl Inner {
         // initialized. The job is not closed, so `Job::stop` comes later, and cancels the work item
         // before it is freed.
         unsafe {
-            let queue = match self.context {
-                WorkContext::Worker => bindings::system_dfl_wq,
-                WorkContext::SoftIrq => bindings::system_bh_wq,
+            let (queue, jiffies) = match self.context {
+                WorkContext::Worker => (bindings::system_dfl_wq, jiffies),
+                // While a CPU is taken away, the kernel waits until its bottom-half work is done. A work item
+                // that its routine starts again at once stays with that CPU, and the kernel would wait for
+                // ever. After a jiffy, the work item goes to another CPU.
+                WorkContext::SoftIrq if cpus_change() => (bindings::system_bh_wq, jiffies.max(1)),
+                WorkContext::SoftIrq => (bindings::system_bh_wq, jiffies),
             };
             let cpu = bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
             bindings::mod_delayed_work_on(cpu, queue, self.work.get(), jiffies);
         }
         Ok(())
     }
+}
+
+/// Returns whether a CPU is being taken away or added. Any context.
+fn cpus_change() -> bool {
+    #[cfg(CONFIG_HOTPLUG_CPU)]
+    // SAFETY: Neither function waits. The lock is unlocked if it was locked.
+    unsafe {
+        if bindings::cpus_read_trylock() == 0 {
+            return true;
+        }
+        bindings::cpus_read_unlock();
+    }
+    false
 }
 
 impl Job for Inner {
