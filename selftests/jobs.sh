@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Jobs of both sides, by the pair of examples/metronome: the owner's timer beats in hard interrupt, and the peer's
 # work item takes the beats in a kernel worker. Both drivers are in Rust or in C. The unit tests of shared/d2d/job/ have the other kinds
-# of jobs.
+# of jobs. device_peer has a job of each kind while a CPU comes and goes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -57,6 +57,15 @@ rounds()
 	done
 }
 
+# fresh_leaking_peer - loads device_peer anew, which can leak a job of each kind
+fresh_leaking_peer()
+{
+	needs_no device_peer
+	needs module_a contexts=1
+	reset_trace
+	load device_peer
+}
+
 # switch_cpu - takes CPU 1 offline and online ROUNDS times
 switch_cpu()
 {
@@ -67,7 +76,7 @@ switch_cpu()
 	done
 }
 
-begin 10
+begin 11
 
 fresh_metronome
 load listener && hear 200 && hear 1
@@ -102,12 +111,21 @@ fresh_metronome
 load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
 verdict "a wrong period gets EINVAL, 0 stops the timer, and it can be started again"
 
-fresh_metronome
 if [ -w "$CPU" ]; then
+	fresh_metronome
 	load listener && beat 500 && switch_cpu && hear 50 && unload listener && unload metronome
 	verdict "a CPU is taken away and comes back while the jobs run"
 else
 	ktap_test_skip "a CPU is taken away and comes back while the jobs run (needs a second CPU)"
+fi
+
+name="a CPU is taken away and comes back while jobs of each kind run, which the library stops then"
+if [ ! -w "$CPU" ]; then
+	ktap_test_skip "$name (needs a second CPU)"
+elif ! skips_leak "$name" "the driver never drops its jobs"; then
+	fresh_leaking_peer
+	devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
+	verdict "$name"
 fi
 
 fresh_metronome

@@ -42,6 +42,10 @@ use kernel::{
     },
     prelude::*,
     sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
         new_mutex,
         new_spinlock_irq,
         Mutex,
@@ -122,6 +126,11 @@ const WAIT: u32 = _IO(KIND, 10);
 const MAY_WRITE: u32 = _IO(KIND, 11);
 /// Leaks a value of each type by which a driver has a job, a device or a pending call.
 const LEAK: u32 = _IO(KIND, 12);
+/// Waits until each leaked job has run once more.
+const RUN_ON: u32 = _IO(KIND, 13);
+
+/// The number of jobs that [`LEAK`] makes.
+const LEAKED: usize = 7;
 
 /// The driver.
 struct Tested {
@@ -129,6 +138,8 @@ struct Tested {
     device: SetOnce<Device>,
     timer: SetOnce<Timer>,
     pended: Pin<KBox<SpinLockIrq<KVec<Pended<u32>>>>>,
+    /// How often each leaked job has run.
+    runs: [Atomic<u32>; LEAKED],
 }
 
 impl Tested {
@@ -154,6 +165,30 @@ impl Tested {
             cancelled += u32::from(oldest.is_cancelled());
         }
     }
+}
+
+/// Counts a run of the leaked job of this number.
+fn count(driver: &Handle<Tested>, job: usize) {
+    if let Some(runs) = driver.runs.get(job) {
+        runs.fetch_add(1, Relaxed);
+    }
+}
+
+/// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if one does not within 10 s.
+fn run_on(driver: &Handle<Tested>) -> Result {
+    let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
+    let before = runs();
+    for _ in 0..1000 {
+        if before
+            .iter()
+            .zip(runs())
+            .all(|(before, now)| *before != now)
+        {
+            return Ok(());
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    Err(ETIMEDOUT)
 }
 
 /// An open file.
@@ -252,6 +287,7 @@ impl device::File for Opened {
             }
             MAY_WRITE => Ok(call.may_write().into()),
             LEAK => leak(driver, call).map(|()| 0),
+            RUN_ON => run_on(driver).map(|()| 0),
             _ => Err(ENOTTY),
         }
     }
@@ -268,22 +304,27 @@ impl device::File for Opened {
 /// Leaks what the driver has of its jobs, of a device and of a pending call. The jobs are running, or will run
 /// after the module is unloaded, if nothing stops them.
 fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
+    let mut jobs = 0..LEAKED;
     for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
-        let timer = driver.timer(context, |_, _| {})?;
+        let job = jobs.next().ok_or(EINVAL)?;
+        let timer = driver.timer(context, move |driver, _| count(driver, job))?;
         timer.start_every(Delta::from_millis(1))?;
         forget(timer);
     }
     for context in [WorkContext::Worker, WorkContext::SoftIrq] {
-        let again = driver.work(context, |_, work| {
-            let _ = work.start();
-        })?;
-        again.start()?;
-        forget(again);
-        let later = driver.work(context, |_, _| {})?;
-        later.start_after(Delta::from_secs(1))?;
-        forget(later);
+        for after in [Delta::ZERO, Delta::from_millis(200)] {
+            let job = jobs.next().ok_or(EINVAL)?;
+            let work = driver.work(context, move |driver, work| {
+                count(driver, job);
+                let _ = work.start_after(after);
+            })?;
+            work.start_after(after)?;
+            forget(work);
+        }
     }
-    let thread = driver.thread(c"d2d_leaked", |_, thread| {
+    let job = jobs.next().ok_or(EINVAL)?;
+    let thread = driver.thread(c"d2d_leaked", move |driver, thread| {
+        count(driver, job);
         fsleep(Delta::from_micros(100));
         let _ = thread.start();
     })?;
@@ -329,6 +370,7 @@ impl Driver for Tested {
             device: SetOnce::new(),
             timer: SetOnce::new(),
             pended: KBox::pin_init(new_spinlock_irq!(pended, "device_peer::pended"), GFP_KERNEL)?,
+            runs: core::array::from_fn(|_| Atomic::new(0)),
         })
     }
 

@@ -61,6 +61,7 @@ const PENDING: u32 = 0x6409;
 const WAIT: u32 = 0x640a;
 const MAY_WRITE: u32 = 0x640b;
 const LEAK: u32 = 0x640c;
+const RUN_ON: u32 = 0x640d;
 
 /// What the kernel calls `struct sigaction` in the C library of Linux, for x86-64 and arm64.
 #[repr(C)]
@@ -543,11 +544,18 @@ fn compat(_path: &str) -> Outcome {
 /// Makes the driver leak what it has of its jobs, of a device and of a pending call.
 fn leak(path: &str) -> Outcome {
     let file = open(path, 0)?;
-    is("leaking", ioctl(&file, LEAK, 0), Ok(0))
+    is("leaking", ioctl(&file, LEAK, 0), Ok(0))?;
+    run_on(path)
+}
+
+/// Waits until each job that the driver has leaked has run once more.
+fn run_on(path: &str) -> Outcome {
+    let file = open(path, 0)?;
+    is("each leaked job runs", ioctl(&file, RUN_ON, 0), Ok(0))
 }
 
 /// The checks, by their names.
-const CHECKS: [(&str, Check); 8] = [
+const CHECKS: [(&str, Check); 9] = [
     ("calls", calls),
     ("pend", pend),
     ("signals", signals),
@@ -556,6 +564,7 @@ const CHECKS: [(&str, Check); 8] = [
     ("uses", uses),
     ("compat", compat),
     ("leak", leak),
+    ("run_on", run_on),
 ];
 
 /// Becomes another user without groups.
