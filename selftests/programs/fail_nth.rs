@@ -194,6 +194,18 @@ fn judge(result: &Result<(), Error>, reasons: &[String]) -> Option<Outcome> {
     }
 }
 
+/// Says what is wrong with a round. `left` is 0 if its allocation has failed.
+fn complaint(left: u32, result: &Result<(), Error>, reasons: &[String]) -> &'static str {
+    match (result, reasons) {
+        _ if left > 0 => "the call made fewer allocations, so none failed, and it must succeed",
+        (Err(error), []) if error.raw_os_error() == Some(ENOMEM) => {
+            "dmesg lacks the line step=refuse reason=out-of-memory"
+        }
+        (Ok(()), _) => "the call succeeded, so nothing was to be refused",
+        _ => "the call must fail with ENOMEM and one line, or succeed",
+    }
+}
+
 fn sweep(mut call: Call) -> Result<String, String> {
     let fail_nth = FailNth::new().map_err(|error| format!("fail-nth: {error}"))?;
     let mut log = Log::new().map_err(|error| format!("/dev/kmsg: {error}"))?;
@@ -214,9 +226,9 @@ fn sweep(mut call: Call) -> Result<String, String> {
             .filter(|outcome| *outcome == Outcome::Tolerated || left == 0 && call.may_be_refused());
         match outcome {
             None => {
-                let failed = if left > 0 { "none" } else { "it" };
                 return Err(format!(
-                    "allocation {n} ({failed} has failed): {result:?}, reasons {reasons:?}"
+                    "allocation {n}: {result:?}, reasons {reasons:?}: {}",
+                    complaint(left, &result, &reasons)
                 ));
             }
             Some(Outcome::Refused) => refused += 1,
@@ -326,6 +338,15 @@ mod tests {
     fn a_call_that_succeeds_refuses_nothing() {
         assert_eq!(judge(&Ok(()), &[]), Some(Outcome::Tolerated));
         assert_eq!(judge(&Ok(()), &["out-of-memory".into()]), None);
+    }
+
+    #[test]
+    fn a_complaint_says_what_is_wrong() {
+        let words = |left, number, word| complaint(left, &errno(number), &[]).contains(word);
+        assert!(words(0, ENOMEM, "lacks the line"));
+        assert!(words(0, EIO, "must fail with ENOMEM"));
+        assert!(words(1, ENOMEM, "none failed"));
+        assert!(complaint(0, &Ok(()), &["out-of-memory".into()]).contains("succeeded"));
     }
 
     #[test]
