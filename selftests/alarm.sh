@@ -3,7 +3,8 @@
 # The pair of examples/alarm, a port of windows/alarm and of the KMDF drivers of windows/kmdf: a timer that is armed on
 # demand, cancelable requests with a limit, and calls of processes that are left pending.
 # The drivers must print what those of windows/alarm print: spec/alarm.expected.
-# Each case runs with the sleeper in Rust and with c_sleeper, the step of the port before it, in C.
+# The cases run with each alarm and each sleeper: alarm and sleeper are in Rust; c_alarm and c_sleeper, the step of the
+# port before them, in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -19,23 +20,23 @@ nap()
 	write_to "$SLEEP" "$1"
 }
 
-# fresh_pair LIMIT - loads the alarm and $sleeper anew, which waits for at most so many milliseconds
+# fresh_pair LIMIT - loads $alarm and $sleeper anew, which waits for at most so many milliseconds
 fresh_pair()
 {
 	fresh_alarm && load "$sleeper" "limit=$1"
 	reset_trace
 }
 
-# fresh_alarm - loads the alarm anew, without a sleeper
+# fresh_alarm - loads $alarm anew, without a sleeper
 fresh_alarm()
 {
-	needs_no sleeper c_sleeper alarm && load alarm
+	needs_no sleeper c_sleeper alarm c_alarm && load "$alarm"
 }
 
 # unload_pair - unloads both drivers
 unload_pair()
 {
-	unload "$sleeper" && unload alarm
+	unload "$sleeper" && unload "$alarm"
 }
 
 # ended RANG CANCELLED - unloads both drivers; whether the alarm has completed and forgotten so many requests
@@ -67,10 +68,16 @@ asleep()
 begin_call()
 {
 	[ -c /dev/alarm ] || return
-	./one_call ioctl "$WAIT" "$1" <>/dev/alarm 2>"$NOTES" &
+	./one_call ioctl "$WAIT" "$1" <>/dev/alarm >/dev/null 2>"$NOTES" &
 	caller=$!
 	callers="${callers-} $caller"
 	await asleep "$caller"
+}
+
+# answered PROCESS - whether this process sleeps in its call no more
+answered()
+{
+	! asleep "$1"
 }
 
 # begin_calls COUNT MILLISECONDS - leaves so many calls pending
@@ -96,7 +103,7 @@ end_calls()
 # alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed and forgotten so many requests and calls
 alarm_ended()
 {
-	unload alarm && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
+	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
 # one_waits - whether a request is pending
@@ -119,35 +126,7 @@ as_in_windows()
 		fails ETIMEDOUT nap "$HOUR" && kill "$caller" && ! wait "$caller" && fails ETIMEDOUT nap "$HOUR" && end_calls && nap 1
 }
 
-begin 19
-
-for sleeper in sleeper c_sleeper; do
-	fresh_pair 30000
-	nap 1 && nap 20 && ended 2 0
-	verdict "$sleeper: requests are completed when the timer expires"
-
-	fresh_pair 2000
-	nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && as_in_windows && unload_pair &&
-		printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
-	verdict "$sleeper: both drivers print what their Windows originals print"
-	end_calls
-
-	fresh_pair 50
-	fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
-	verdict "$sleeper: a request that is due in an hour gets ETIMEDOUT, and the alarm forgets it"
-
-	fresh_pair 3000
-	nap "$HOUR" &
-	hour=$!
-	await one_waits && nap 10 && ! wait "$hour" && ended 1 1
-	verdict "$sleeper: a request that is due earlier arms the timer anew"
-
-	fresh_pair 30000
-	fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
-	verdict "$sleeper: a time out of range gets EINVAL"
-done
-
-# fresh_bell EVERY - loads the alarm and the sleeper anew, which sends a request of so many milliseconds again and again
+# fresh_bell EVERY - loads $alarm and the sleeper in Rust anew, which sends a request of so many milliseconds again and again
 fresh_bell()
 {
 	fresh_alarm && load sleeper "every=$1"
@@ -163,47 +142,88 @@ rang_often()
 unload_quietly()
 {
 	reset_trace
-	unload sleeper && unload alarm && ! trace | grep step=refuse
+	unload sleeper && unload "$alarm" && ! trace | grep step=refuse
 }
 
-fresh_bell 1
-await rang_often && unload sleeper && unload alarm
-verdict "a completion routine sets an event and sends the request again"
+begin 44
 
-fresh_bell $HOUR
-await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
-verdict "unloading cancels the request, and the completion routine can set its event"
+for alarm in alarm c_alarm; do
+	for sleeper in sleeper c_sleeper; do
+		fresh_pair 30000
+		nap 1 && nap 20 && ended 2 0
+		verdict "$alarm, $sleeper: requests are completed when the timer expires"
 
-fresh_alarm
-[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && alarm_ended 2 0
-verdict "the call of a process is completed when the timer expires"
+		fresh_pair 2000
+		nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && as_in_windows && unload_pair &&
+			printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
+		verdict "$alarm, $sleeper: both drivers print what their Windows originals print"
+		end_calls
 
-fresh_alarm
-begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && alarm_ended 0 2
-verdict "a signal ends the call of a process, and the alarm forgets it"
+		fresh_pair 50
+		fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
+		verdict "$alarm, $sleeper: a request that is due in an hour gets ETIMEDOUT, and the alarm forgets it"
 
-fresh_alarm
-begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
-verdict "a call that is due earlier arms the timer anew, and the other stays pending"
-end_calls
+		fresh_pair 3000
+		nap "$HOUR" &
+		hour=$!
+		await one_waits && nap 10 && ! wait "$hour" && ended 1 1
+		verdict "$alarm, $sleeper: a request that is due earlier arms the timer anew"
 
-fresh_alarm
-begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && alarm_ended 1 32
-verdict "a call for which there is no room gets EBUSY, and there is room again when the others have ended"
-end_calls
+		fresh_pair 30000
+		fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
+		verdict "$alarm, $sleeper: a time out of range gets EINVAL"
 
-fresh_alarm
-load sleeper && begin_call "$HOUR" && fails EAGAIN unload alarm && unload sleeper && fails EAGAIN unload alarm &&
-	end_calls && alarm_ended 0 1
-verdict "a pending call keeps the alarm, and the sleeper can be unloaded"
-end_calls
+		fresh_pair 30000
+		begin_calls 32 "$HOUR" && fails EBUSY nap 1 && [ "$(logged sleeper waiting)" = 32 ] && end_calls && nap 1 &&
+			ended 1 32
+		verdict "$alarm, $sleeper: a request for which there is no room gets EBUSY, and there is room again when the calls have ended"
+		end_calls
+	done
 
-fresh_alarm
-fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
-	fails ENOTTY ring 1 0xc0086102 && fails EBADF read_only && alarm_ended 0 0
-verdict "a bad call gets an errno"
+	fresh_bell 1
+	await rang_often && unload sleeper && unload "$alarm"
+	verdict "$alarm: a completion routine sets an event and sends the request again"
 
-fresh_alarm
-fails ERANGE load sleeper "every=$((HOUR + 1))" && unload alarm
-verdict "a time out of range gets ERANGE"
+	fresh_bell $HOUR
+	await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
+	verdict "$alarm: unloading cancels the request, and the completion routine can set its event"
+
+	fresh_alarm
+	[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && alarm_ended 2 0
+	verdict "$alarm: the call of a process is completed when the timer expires"
+
+	fresh_alarm
+	begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && alarm_ended 0 2
+	verdict "$alarm: a signal ends the call of a process, and the alarm forgets it"
+
+	fresh_alarm
+	begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
+	verdict "$alarm: a call that is due earlier arms the timer anew, and the other stays pending"
+	end_calls
+
+	fresh_alarm
+	begin_call 1000 && [ "$(ring 1)" = 0 ] && await answered "$caller" && alarm_ended 2 0
+	verdict "$alarm: when a call was completed, the timer is armed for one that is due later"
+	end_calls
+
+	fresh_alarm
+	begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && alarm_ended 1 32
+	verdict "$alarm: a call for which there is no room gets EBUSY, and there is room again when the others have ended"
+	end_calls
+
+	fresh_alarm
+	load sleeper && begin_call "$HOUR" && fails EAGAIN unload "$alarm" && unload sleeper && fails EAGAIN unload "$alarm" &&
+		end_calls && alarm_ended 0 1
+	verdict "$alarm: a pending call keeps the alarm, and the sleeper can be unloaded"
+	end_calls
+
+	fresh_alarm
+	fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
+		fails ENOTTY ring 1 0xc0086102 && fails EBADF read_only && alarm_ended 0 0
+	verdict "$alarm: a bad call gets an errno"
+
+	fresh_alarm
+	fails ERANGE load sleeper "every=$((HOUR + 1))" && unload "$alarm"
+	verdict "$alarm: a time out of range gets ERANGE"
+done
 ktap_finished

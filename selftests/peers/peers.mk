@@ -51,11 +51,6 @@ $(eval $(call d2d-c-module,c_sensor,selftests/peers/c_sensor.o))
 CFLAGS_selftests/peers/c_sensor.o := -I$(obj)/examples/sensor
 $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 
-# The sleeper of examples/alarm/ in C, for its alarm
-$(eval $(call d2d-c-module,c_sleeper,selftests/peers/c_sleeper.o))
-CFLAGS_selftests/peers/c_sleeper.o := -I$(obj)/examples/alarm
-$(obj)/selftests/peers/c_sleeper.o: $(obj)/examples/alarm/alarm_pair.h
-
 # Drivers that unregister while a request, an event, a handshake or an operation is in progress
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The sleeper of examples/alarm/ in C: the first step of the port of windows/alarm/sleeper.c, as
- * docs/porting.md describes. It keeps the functions of the original and prints the same lines. The
+ * The sleeper in C: the first step of the port of windows/alarm/sleeper.c, as docs/porting.md
+ * describes. It keeps the functions of the original and prints the same lines. The
  * second step is examples/alarm/sleeper.rs. All that this driver knows of the pair, which is
  * declared in Rust, is the generated header alarm_pair.h.
  *
@@ -166,7 +166,7 @@ static void __exit sleeper_exit(void)
 module_exit(sleeper_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: the sleeper of the alarm in C, between the Windows original and Rust");
+MODULE_DESCRIPTION("Example: the sleeper in C, between the Windows original and Rust");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");
 D2D_OWNER(alarm);
