@@ -162,7 +162,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
       cmd_d2d_bindgen = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ::kernel::ffi \
 		--no-layout-tests --no-derive-debug --no-prepend-enum-name \
-		--with-derive-custom 'd2d_(header|ops|request|result|send|field|record|owner)=Clone,Copy' \
+		--with-derive-custom 'd2d_(header|ops|lent|endpoint|request|result|send|field|record|owner)=Clone,Copy' \
 		--rustified-enum 'd2d_(step|key)' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
 		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \

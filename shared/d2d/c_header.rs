@@ -6,11 +6,14 @@
 //! crate. The build copies it to a file beside the object (`shared/library.mk`); the kernel's linker
 //! script leaves the section out of modules.
 
-use crate::declaration::{
-    Declaration,
-    Operation,
-    Operations,
-    Type, //
+use crate::{
+    declaration::{
+        Declaration,
+        Operation,
+        Operations,
+        Type, //
+    },
+    fingerprint::of_type, //
 };
 
 /// A text that is being written: `N` bytes, or none if `N` is 0 and the text is only measured.
@@ -218,6 +221,15 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// Writes the hash of a structure of which lent memory consists.
+    const fn hash_of(&mut self, of: &Type) {
+        self.text("\n/* For d2d_lend() and d2d_lent() */\n#define ");
+        self.upper(of.name);
+        self.text("_HASH\t");
+        self.hexadecimal(of_type(of), 16);
+        self.text("ull\n");
+    }
+
     const fn kinds(&mut self, declaration: &Declaration) {
         let mut i = 0;
         while i < declaration.kinds.len() {
@@ -414,6 +426,12 @@ impl<const N: usize> Text<N> {
         let mut i = 0;
         while i < of.structs.len() {
             self.structure(of.structs[i].docs, of.structs[i].of);
+            i += 1;
+        }
+        i = 0;
+        while i < of.lent.len() {
+            self.structure(of.lent[i].docs, of.lent[i].of);
+            self.hash_of(of.lent[i].of);
             i += 1;
         }
         self.kinds(of);

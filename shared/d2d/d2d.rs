@@ -17,7 +17,8 @@
 //! - [`probe`]: reading what another driver points to.
 //! - [`context`]: the block of memory that both sides share, with its queues ([`queue`]) and its
 //!   [`data`].
-//! - [`link`]: what each side holds while it is attached, and how it calls the other.
+//! - [`link`]: what each side holds while it is attached, and how it calls the other; [`lent`]: memory
+//!   that one side lends the other.
 //! - [`rundown`]: protection of calls into a driver that may detach; it counts the threads inside
 //!   by [`readers`].
 //! - [`event`]: named events, which tell other drivers a state.
@@ -61,6 +62,7 @@ pub mod job;
 mod layout;
 #[doc(hidden)]
 pub mod left;
+pub mod lent;
 pub mod link;
 mod lock;
 #[doc(hidden)]

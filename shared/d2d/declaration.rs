@@ -159,6 +159,8 @@ pub struct Declaration {
     pub shared_data: &'static Type,
     /// All structures, each after those that it contains.
     pub structs: &'static [Struct],
+    /// The structures of which lent memory consists, each after those that it contains.
+    pub lent: &'static [Struct],
     /// All kinds of items.
     pub kinds: &'static [KindOf],
     /// All control codes.
@@ -267,6 +269,14 @@ impl Declaration {
         while i < self.structs.len() {
             assert!(
                 is_name(self.structs[i].of.name),
+                "the name of a structure is an identifier of C"
+            );
+            i += 1;
+        }
+        i = 0;
+        while i < self.lent.len() {
+            assert!(
+                is_name(self.lent[i].of.name),
                 "the name of a structure is an identifier of C"
             );
             i += 1;

@@ -33,6 +33,7 @@ use crate::{
         TimerContext,
         WorkContext, //
     },
+    lent::Lending,
     link::{
         Pair,
         PeerLink,
@@ -121,6 +122,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// Returns the data that [`Offer::accept`] stores in the context for the owner. Process
     /// context, may sleep.
     fn data(&self) -> <Self::Pair as Pair>::PeerData;
+
+    /// Returns the memory that the driver lends the owner, until the driver is detached: see
+    /// [`lent`](crate::lent). Called once, when the driver [fills in](Adopted::fill) a context. Any
+    /// context.
+    fn lend(&self) -> Option<Lending> {
+        None
+    }
 
     /// Receives the offer of a context. Process context, may sleep.
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
@@ -426,6 +434,7 @@ where
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
                     self_: binding.as_raw(),
+                    lent: self.0.driver.lend(),
                 }
             };
             step!(self.0.driver.name(), fill, ctx: link.context().id());
@@ -456,6 +465,9 @@ pub(crate) struct Shared<T: Driver> {
     name: &'static CStr,
     #[pin]
     binding: Binding<PeerSeat<T::Pair>, T>,
+    /// The memory that the driver lends, if it lends some. It is dropped with `self`, to which the
+    /// registration has a reference until the driver is unregistered.
+    lent: SetOnce<Lending>,
     /// The driver's handle, once the driver is registered.
     driver: SetOnce<abi::d2d_handle>,
     /// State of the handshake: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
@@ -515,6 +527,7 @@ impl<T: Driver> Shared<T> {
             try_pin_init!(Self {
                 name,
                 driver: SetOnce::new(),
+                lent: SetOnce::new(),
                 binding <- Binding::new(PeerSeat::new(), Ok(state)),
                 progress: Atomic::new(IDLE),
                 pended <- new_spinlock_irq!(
@@ -562,6 +575,14 @@ impl<T: Driver> Shared<T> {
 
     pub(crate) fn state(&self) -> &T {
         self.binding.state()
+    }
+
+    /// Returns what the driver's endpoint states of its lent memory, which `self` keeps.
+    fn lend(&self) -> abi::d2d_lent {
+        if let Some(lending) = self.state().lend() {
+            self.lent.populate(lending);
+        }
+        Lending::state(self.lent.as_ref())
     }
 
     pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {

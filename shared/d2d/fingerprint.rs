@@ -62,6 +62,11 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
     hash
 }
 
+/// Returns the hash of a type with everything that its layout consists of.
+pub(crate) const fn of_type(of: &Type) -> u64 {
+    mix_type(OFFSET, of)
+}
+
 /// Mixes in what a minor version has appended to a block of data. The first version has all of a
 /// block that is no structure.
 const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {

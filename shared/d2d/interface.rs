@@ -12,6 +12,10 @@ use crate::{
         Described,
         Operation, //
     },
+    lent::{
+        Lent,
+        Memory, //
+    },
     probe::{
         self,
         Part, //
@@ -336,6 +340,9 @@ impl Expected<'_> {
 pub struct Endpoint<I: Interface> {
     table: I::Table,
     this: *mut c_void,
+    lent: Lent,
+    /// The driver that uses the endpoint.
+    driver: &'static CStr,
 }
 
 // SAFETY: `this` is only passed to the operations of the side from which it came. By the contract
@@ -355,7 +362,7 @@ impl<I: Interface> Endpoint<I> {
     /// # Errors
     ///
     /// Each prints a line in the name of `driver`: `EFAULT` if there is no table, or if the table,
-    /// its chain or the module cannot be read; `EPROTO` for another major version; `EMSGSIZE` for a
+    /// its chain, the module or lent memory cannot be read; `EPROTO` for another major version; `EMSGSIZE` for a
     /// size that no table can have; `EXDEV` for another build; `EBADR` for another interface or
     /// other operations; `ENOEXEC` for an operation that is not in the text of `module`.
     ///
@@ -365,7 +372,7 @@ impl<I: Interface> Endpoint<I> {
     /// version and chain are those of `I`, its operations keep to the contract of `struct
     /// d2d_endpoint`.
     pub unsafe fn copy(
-        driver: &CStr,
+        driver: &'static CStr,
         raw: abi::d2d_endpoint,
         module: *const bindings::module,
     ) -> Result<Self> {
@@ -386,6 +393,8 @@ impl<I: Interface> Endpoint<I> {
         Ok(Self {
             table,
             this: raw.self_,
+            lent: Lent::check(driver, &raw.lent)?,
+            driver,
         })
     }
 
@@ -397,6 +406,20 @@ impl<I: Interface> Endpoint<I> {
     pub unsafe fn caller(&self) -> I::Caller<'_> {
         // INVARIANT: The caller says that the other side stays attached as long as the result lives.
         Remote(self).into()
+    }
+
+    /// Returns the values that the other side lends. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PeerCall::lent`](crate::link::PeerCall::lent).
+    ///
+    /// # Safety
+    ///
+    /// The other side keeps its memory as long as the result lives.
+    pub unsafe fn lent<T: Memory>(&self) -> Result<&[T]> {
+        // SAFETY: The caller says that the memory is kept.
+        unsafe { self.lent.values(self.driver) }
     }
 }
 

@@ -19,7 +19,8 @@ const _: () = {
 
     assert!(size_of::<d2d_header>() == 16);
     assert!(size_of::<d2d_ops>() == 24);
-    assert!(size_of::<d2d_endpoint>() == 16);
+    assert!(size_of::<d2d_lent>() == 24);
+    assert!(size_of::<d2d_endpoint>() == 40);
     assert!(offset_of!(d2d_item, payload) == 40);
     assert!(offset_of!(d2d_queue, first) == FIRST);
     assert!(offset_of!(d2d_queue, released) == RELEASED);
@@ -29,10 +30,10 @@ const _: () = {
     assert!(offset_of!(d2d_data, blocks) == LOCK + 24);
     assert!(size_of::<d2d_data>() == LOCK + 24);
     assert!(offset_of!(d2d_context, owner) == 32);
-    assert!(offset_of!(d2d_context, peer) == 48);
-    assert!(offset_of!(d2d_context, to_peer) == 64);
-    assert!(offset_of!(d2d_context, to_owner) == 64 + QUEUE);
-    assert!(offset_of!(d2d_context, data) == 64 + 2 * QUEUE);
+    assert!(offset_of!(d2d_context, peer) == 72);
+    assert!(offset_of!(d2d_context, to_peer) == 128);
+    assert!(offset_of!(d2d_context, to_owner) == 128 + QUEUE);
+    assert!(offset_of!(d2d_context, data) == 128 + 2 * QUEUE);
     assert!(size_of::<d2d_request>() == 72);
     assert!(offset_of!(d2d_result, ended) == 24);
     assert!(size_of::<d2d_result>() == 32);
@@ -65,7 +66,8 @@ pub(crate) const LAYOUT: u32 = mix(STRUCTURES, D2D_GROUP_COUNT as usize);
 const STRUCTURES: u32 = layout! {
     d2d_header { magic size major minor layout }
     d2d_ops { size major minor build chain }
-    d2d_endpoint { ops self_ }
+    d2d_lent { memory size hash }
+    d2d_endpoint { ops self_ lent }
     d2d_item { next seq kind len handle claim payload }
     d2d_queue {
         lock high_water first last free put taken refused

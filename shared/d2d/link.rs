@@ -21,6 +21,7 @@ use crate::{
         Link,
         Plain, //
     },
+    lent::Memory,
     queue::Queue,
     rundown::{
         Entered,
@@ -182,6 +183,28 @@ impl<P: Pair> PeerCall<'_, P> {
         // SAFETY: The thread is inside the peer, so the peer stays attached while `self` lives.
         unsafe { self.0.caller() }
     }
+
+    /// Returns the value that the peer lends, which consists of atomic variables: see
+    /// [`lent`](crate::lent). Any context.
+    ///
+    /// # Errors
+    ///
+    /// Each prints a line: `ENODATA` if the peer lends nothing, `EPROTOTYPE` if its memory consists of
+    /// another type, `EMSGSIZE` if the memory has no room for a `T`, `EFAULT` if it is misaligned.
+    pub fn lent<T: Memory>(&self) -> Result<&T> {
+        self.lent_slice().map(|values| &values[0])
+    }
+
+    /// Returns all values that the peer lends: at least one. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PeerCall::lent`].
+    pub fn lent_slice<T: Memory>(&self) -> Result<&[T]> {
+        // SAFETY: The thread is inside the peer, so the peer stays attached while `self` lives. By
+        // the contract of `struct d2d_lent` it keeps its memory until it is detached.
+        unsafe { self.0.lent() }
+    }
 }
 
 /// The peer's link of a context that it has adopted.
@@ -278,5 +301,28 @@ impl<P: Pair> PeerLink<P> {
         // SAFETY: The owner's operations may be called as long as its module is loaded. The kernel
         // does not unload that module while the peer's, which imports its symbols, is loaded.
         unsafe { self.owner.caller() }
+    }
+
+    /// Returns the value that the owner lends, which consists of atomic variables: see
+    /// [`lent`](crate::lent). Any context.
+    ///
+    /// # Errors
+    ///
+    /// Each prints a line: `ENODATA` if the owner lends nothing, `EPROTOTYPE` if its memory consists of
+    /// another type, `EMSGSIZE` if the memory has no room for a `T`, `EFAULT` if it is misaligned.
+    pub fn lent<T: Memory>(&self) -> Result<&T> {
+        self.lent_slice().map(|values| &values[0])
+    }
+
+    /// Returns all values that the owner lends: at least one. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PeerLink::lent`].
+    pub fn lent_slice<T: Memory>(&self) -> Result<&[T]> {
+        // SAFETY: By the contract of `struct d2d_lent`, the owner keeps its memory until its module is
+        // unloaded. The kernel does not unload that module while the peer's, which imports its
+        // symbols, is loaded.
+        unsafe { self.owner.lent() }
     }
 }

@@ -61,6 +61,13 @@
 /// of the two is a newer minor version of the other. A structure that neither a block of data, a
 /// kind, a code nor an operation uses is in no hash.
 ///
+/// # Lent memory
+///
+/// `lent { ... }` behind `structs` has the structures of which [lent memory](crate::lent) consists.
+/// They are declared as those in `structs`, but their fields are atomic variables (`Atomic<u64>` and
+/// the like, which are `u64` in C), arrays of them, and such structures. Each has a hash of its own,
+/// which the two sides compare when one uses the memory of the other.
+///
 /// # Growing
 ///
 /// A pair grows by appending, in a new minor version: operations to either side, and with the
@@ -114,6 +121,17 @@ macro_rules! pair {
                 }
             )*
         }
+        $(lent {
+            $(
+                $(#[doc = $lent_doc:expr])*
+                struct $Lent:ident: $lent_name:literal {
+                    $(
+                        $(#[doc = $lent_field_doc:expr])*
+                        $lent_field:ident: $LentField:ty
+                    ),+ $(,)?
+                }
+            )*
+        })?
         kinds {
             $(
                 $(#[doc = $kind_doc:expr])*
@@ -195,6 +213,42 @@ macro_rules! pair {
             }
         )*
 
+        $($(
+            $(#[doc = $lent_doc])*
+            #[repr(C)]
+            $vis struct $Lent {
+                $(
+                    $(#[doc = $lent_field_doc])*
+                    pub $lent_field: $LentField,
+                )+
+            }
+
+            impl $crate::declaration::Described for $Lent {
+                const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
+                    name: $crate::__private::concat!($name, "_", $lent_name),
+                    size: $crate::__private::size_of::<$Lent>(),
+                    align: $crate::__private::align_of::<$Lent>(),
+                    fields: &[$(
+                        $crate::declaration::Member {
+                            name: $crate::__private::stringify!($lent_field),
+                            docs: &[$($lent_field_doc),*],
+                            of: <$LentField as $crate::declaration::Described>::TYPE,
+                            offset: $crate::__private::offset_of!($Lent, $lent_field),
+                            since: 0,
+                        },
+                    )+],
+                    element: $crate::__private::None,
+                    count: 0,
+                };
+            }
+
+            const _: () = {
+                $($crate::lent::assert_memory::<$LentField>();)+
+            };
+            // SAFETY: Each field is of a type that implements the trait.
+            unsafe impl $crate::lent::Memory for $Lent {}
+        )*)?
+
         $(
             $(#[doc = $kind_doc])*
             $vis const $KIND: $crate::queue::ItemKind<$Payload> = $crate::queue::ItemKind::new($kind);
@@ -222,6 +276,12 @@ macro_rules! pair {
                             of: <$Struct as $crate::declaration::Described>::TYPE,
                         },
                     )*],
+                    lent: &[$($(
+                        $crate::declaration::Struct {
+                            docs: &[$($lent_doc),*],
+                            of: <$Lent as $crate::declaration::Described>::TYPE,
+                        },
+                    )*)?],
                     kinds: &[$(
                         $crate::declaration::KindOf {
                             name: $crate::__private::stringify!($KIND),

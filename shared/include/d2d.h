@@ -10,7 +10,7 @@
  *   driver object    DRIVER_OBJECT: the name and the routines of a driver
  *   request          IRP: an internal device control request
  *   context          the block of non-paged memory that an owner and a peer share
- *   endpoint         what one side offers in a context: its operations
+ *   endpoint         what one side offers in a context: its operations, and memory
  *   execution context  where code runs: task, softirq or hard interrupt
  */
 #ifndef D2D_H
@@ -199,13 +199,29 @@ struct d2d_ops {
 	}
 
 /**
- * struct d2d_endpoint - the operations that one side offers in a context
+ * struct d2d_lent - memory of one side that the other side uses, too
+ * @memory: where it begins, or NULL if nothing is lent
+ * @size: bytes
+ * @hash: the hash of the type of which the memory consists; the header of the pair has it
+ *
+ * See d2d_lent.h.
+ */
+struct d2d_lent {
+	void *memory;
+	u64 size;
+	u64 hash;
+};
+
+/**
+ * struct d2d_endpoint - what one side offers in a context
  * @ops: the ops table. An operation that this side does not support is NULL
  * @self: what the other side passes as the first argument of each operation
+ * @lent: the memory that this side lends the other
  */
 struct d2d_endpoint {
 	const struct d2d_ops *ops;
 	void *self;
+	struct d2d_lent lent;
 };
 
 /**
@@ -583,7 +599,8 @@ struct d2d_driver {
 #define D2D_QUEUE	(D2D_QUEUE_RELEASED + 2 * D2D_CACHE_LINE)
 static_assert(sizeof(struct d2d_header) == 16);
 static_assert(sizeof(struct d2d_ops) == 24);
-static_assert(sizeof(struct d2d_endpoint) == 16);
+static_assert(sizeof(struct d2d_lent) == 24);
+static_assert(sizeof(struct d2d_endpoint) == 40);
 static_assert(offsetof(struct d2d_item, payload) == 40);
 static_assert(offsetof(struct d2d_queue, first) == D2D_QUEUE_FIRST);
 static_assert(offsetof(struct d2d_queue, released) == D2D_QUEUE_RELEASED);
@@ -593,10 +610,10 @@ static_assert(offsetof(struct d2d_data, owner_size) == D2D_LOCK);
 static_assert(offsetof(struct d2d_data, blocks) == D2D_LOCK + 24);
 static_assert(sizeof(struct d2d_data) == D2D_LOCK + 24);
 static_assert(offsetof(struct d2d_context, owner) == 32);
-static_assert(offsetof(struct d2d_context, peer) == 48);
-static_assert(offsetof(struct d2d_context, to_peer) == 64);
-static_assert(offsetof(struct d2d_context, to_owner) == 64 + D2D_QUEUE);
-static_assert(offsetof(struct d2d_context, data) == 64 + 2 * D2D_QUEUE);
+static_assert(offsetof(struct d2d_context, peer) == 72);
+static_assert(offsetof(struct d2d_context, to_peer) == 128);
+static_assert(offsetof(struct d2d_context, to_owner) == 128 + D2D_QUEUE);
+static_assert(offsetof(struct d2d_context, data) == 128 + 2 * D2D_QUEUE);
 static_assert(sizeof(struct d2d_request) == 72);
 static_assert(offsetof(struct d2d_result, ended) == 24);
 static_assert(sizeof(struct d2d_result) == 32);
@@ -622,8 +639,10 @@ static_assert(sizeof(struct d2d_driver) == 112);
 #define D2D_LAYOUT_OPS		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_HEADER, \
 	d2d_ops), d2d_ops, size), d2d_ops, major), d2d_ops, minor), \
 	d2d_ops, build), d2d_ops, chain)
-#define D2D_LAYOUT_ENDPOINT	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_OPS, \
-	d2d_endpoint), d2d_endpoint, ops), d2d_endpoint, self)
+#define D2D_LAYOUT_LENT		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_OPS, \
+	d2d_lent), d2d_lent, memory), d2d_lent, size), d2d_lent, hash)
+#define D2D_LAYOUT_ENDPOINT	D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_LENT, \
+	d2d_endpoint), d2d_endpoint, ops), d2d_endpoint, self), d2d_endpoint, lent)
 #define D2D_LAYOUT_ITEM \
 	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_ENDPOINT, \
 	d2d_item), d2d_item, next), d2d_item, seq), d2d_item, kind), d2d_item, len), \
@@ -740,7 +759,7 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
  * * %-ENOMEM - no memory
  * * %-EAGAIN - too many requests
  * * %-EFAULT - the driver has filled in an endpoint without an ops table, or with one that is
- *   misaligned or cannot be read
+ *   misaligned or cannot be read, or lends memory that is empty or cannot be read
  * * %-EPROTO - the major version of that table
  * * %-EMSGSIZE - its size
  * * %-EBADR - it has other operations

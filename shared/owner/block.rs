@@ -12,6 +12,7 @@ use d2d::{
     context::Context,
     data::Sizes,
     header,
+    lent::Lending,
     link::Pair,
     step, //
 };
@@ -222,22 +223,22 @@ impl Block {
     }
 }
 
-/// A block that a driver may go on using. Dropping this frees the block, unless [`Lent::keep`] was
-/// called.
-pub(crate) struct Lent {
-    block: Option<Block>,
+/// A block that a driver may go on using, and the memory that the owner lends this driver. Dropping
+/// this frees both, unless [`SharedBlock::keep`] was called.
+pub(crate) struct SharedBlock {
+    block: Option<(Block, Option<Lending>)>,
     in_use: Atomic<u32>,
 }
 
-impl Lent {
-    pub(crate) fn new(block: Block) -> Self {
+impl SharedBlock {
+    pub(crate) fn new(block: Block, lending: Option<Lending>) -> Self {
         Self {
-            block: Some(block),
+            block: Some((block, lending)),
             in_use: Atomic::new(0),
         }
     }
 
-    /// Makes the block stay for ever, because a driver may go on using the context. Any context.
+    /// Makes both stay for ever, because a driver may go on using the context. Any context.
     pub(crate) fn keep(&self) {
         self.in_use.store(1, Relaxed);
     }
@@ -248,7 +249,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for SharedBlock {
     fn drop(&mut self) {
         if self.is_kept() {
             core::mem::forget(self.block.take());

@@ -9,7 +9,7 @@
 use crate::{
     block::{
         Block,
-        Lent, //
+        SharedBlock, //
     },
     config::Config,
     context_table::{
@@ -36,6 +36,7 @@ use d2d::{
     fields,
     handler::object_without_routines,
     interface::Expected,
+    lent::NOTHING,
     packet::Completed,
     probe::Part,
     queue::Queue,
@@ -216,7 +217,7 @@ struct CSeat {
     context: Context<()>,
     peer: Pin<KBox<Rundown<PeerTable>>>,
     /// The memory of the context, which `context` refers to.
-    block: Lent,
+    block: SharedBlock,
 }
 
 impl Drop for CSeat {
@@ -258,6 +259,7 @@ impl CSeats {
                 (*raw.as_ptr()).owner = abi::d2d_endpoint {
                     ops: description.0.ops,
                     self_: raw.as_ptr().cast(),
+                    lent: NOTHING,
                 }
             };
             if let Some(prepare) = description.0.prepare {
@@ -268,7 +270,7 @@ impl CSeats {
                 owner: name,
                 context,
                 peer: KBox::pin_init(Rundown::new(), GFP_KERNEL)?,
-                block: Lent::new(block),
+                block: SharedBlock::new(block, None),
             };
             seats.push(seat, GFP_KERNEL)?;
         }

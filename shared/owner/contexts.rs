@@ -8,7 +8,7 @@
 use crate::{
     block::{
         Block,
-        Lent, //
+        SharedBlock, //
     },
     config::Config,
     context_table::{
@@ -42,6 +42,7 @@ use d2d::{
         Work,
         WorkContext, //
     },
+    lent::Lending,
     link::{
         OwnerLink,
         Pair,
@@ -132,6 +133,13 @@ pub trait Owner: Sized + Send + Sync + 'static {
 
     /// Returns the owner's data, which is stored in each context. May sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
+
+    /// Returns the memory that the owner lends each peer of this context: see [`lent`](d2d::lent).
+    /// Called once, after [`new`](Owner::new). The library keeps the memory until the owner is
+    /// unloaded. May sleep.
+    fn lend(&self) -> Option<Lending> {
+        None
+    }
 
     /// The owner's [control device](d2d::control), or `None` for no such device.
     const CONTROL: Option<device::Settings> = None;
@@ -362,7 +370,7 @@ struct Seat<O: Owner> {
     owner: &'static CStr,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
     /// The memory of the context. It is dropped after `binding`, which refers to it.
-    block: Lent,
+    block: SharedBlock,
 }
 
 /// All contexts, and the owner's state.
@@ -405,8 +413,8 @@ where
         let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
         // use the context later: it imports the owner's symbols, so the owner is not unloaded
-        // before it. A driver that does not is expelled, and `Lent::keep` keeps its block. The blocks
-        // of data have the sizes of the pair.
+        // before it. A driver that does not is expelled, and `SharedBlock::keep` keeps its block. The
+        // blocks of data have the sizes of the pair.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
@@ -415,17 +423,19 @@ where
         )?;
         let context = binding.seat().context();
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
+        let lending = binding.state().lend();
         // SAFETY: No other thread knows of the context yet.
         unsafe {
             (*context.as_raw()).owner = abi::d2d_endpoint {
                 ops: table.cast::<abi::d2d_ops>(),
                 self_: binding.as_raw(),
+                lent: Lending::state(lending.as_ref()),
             }
         };
         Ok(Seat {
             owner: name,
             binding,
-            block: Lent::new(block),
+            block: SharedBlock::new(block, lending),
         })
     }
 }
@@ -437,7 +447,7 @@ impl<O: Owner> Drop for Seat<O> {
 }
 
 /// Takes the last steps of a context, before its block is dropped. Any context.
-pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &Lent) {
+pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &SharedBlock) {
     for (name, queue) in [
         ("to_peer", context.to_peer()),
         ("to_owner", context.to_owner()),

@@ -31,6 +31,7 @@ use d2d::{
     abi,
     fields,
     header,
+    lent::NOTHING,
     packet::Completed,
     refuse,
     step,
@@ -345,6 +346,7 @@ impl Server {
             (*context).peer = abi::d2d_endpoint {
                 ops: core::ptr::null(),
                 self_: core::ptr::null_mut(),
+                lent: NOTHING,
             }
         };
     }

@@ -37,6 +37,7 @@ fn compared(
         owner_data: <()>::TYPE,
         peer_data: <()>::TYPE,
         shared_data: <()>::TYPE,
+        lent: &[],
         structs: &[],
         kinds: &[],
         codes: &[],

@@ -110,6 +110,7 @@ const DECLARATION: Declaration = Declaration {
     peer_data: &U64,
     shared_data: &U32,
     structs: &[],
+    lent: &[],
     kinds: &[],
     codes: &[],
 };

@@ -112,6 +112,7 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
     let raw = abi::d2d_endpoint {
         ops: table.cast(),
         self_: this,
+        lent: crate::lent::NOTHING,
     };
     // SAFETY: The table belongs to this module, and the operations of each table with the right
     // chain expect the address of a `Side`.
@@ -349,6 +350,7 @@ mod cases {
         let raw = abi::d2d_endpoint {
             ops: core::ptr::from_ref(<Long as TableFor<Calculator>>::TABLE).cast(),
             self_: core::ptr::null_mut(),
+            lent: crate::lent::NOTHING,
         };
         let bad = [
             core::ptr::null(),

@@ -46,6 +46,7 @@ void EmitLayout(void)
     TYPE(d2d_endpoint, D2D_ENDPOINT);
     FIELD(d2d_endpoint, ops, D2D_ENDPOINT, Ops);
     FIELD(d2d_endpoint, self, D2D_ENDPOINT, Self);
+    LINUX_FIELD(d2d_endpoint, lent);
     FIELD(d2d_item, next, D2D_ITEM, Node);
     FIELD(d2d_item, seq, D2D_ITEM, Seq);
     FIELD(d2d_item, kind, D2D_ITEM, Kind);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver that keeps lent memory for too long, and one that lends memory which is no atomic variable.
+// error: [E0515]: cannot return value referencing local variable `peer`
+// error: lifetime may not live long enough
+// error: [E0277]: the trait bound `u32: Memory` is not satisfied
+// error: [E0277]: the trait bound `u64: Memory` is not satisfied
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    lent::Lending,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    }, //
+};
+use d2d_pair::DemoPair;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    }, //
+};
+
+fn keep_the_peers(link: &OwnerLink<DemoPair>) -> Result<&Atomic<u32>> {
+    let peer = link.peer()?;
+    peer.lent()
+}
+
+fn keep_the_owners(link: &PeerLink<DemoPair>) -> Result<&'static Atomic<u32>> {
+    link.lent()
+}
+
+fn lend_a_number(number: Arc<u32>) -> Lending {
+    Lending::new(number, |number| number)
+}
+
+d2d::pair! {
+    /// A pair whose lent structure has a plain number.
+    pub Lender: "lender" {
+        owner_data: (),
+        peer_data: (),
+        version: (1, 0),
+    }
+    structs {}
+    lent {
+        /// It is to be used by both sides at the same time.
+        struct Ring: "ring" {
+            /// A plain number.
+            put: u64,
+        }
+    }
+    kinds {}
+    codes {}
+    owner {
+        /// Nothing.
+        trait OwnerOps: "owner" {
+            interface: OwnerInterface,
+            caller: OwnerCaller,
+            table: OwnerTable,
+        }
+    }
+    peer {
+        /// Nothing.
+        trait PeerOps: "peer" {
+            interface: PeerInterface,
+            caller: PeerCaller,
+            table: PeerTable,
+        }
+    }
+}

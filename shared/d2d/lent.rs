@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lent memory: memory of one side of a context that the other side uses, too, such as a ring.
+//!
+//! C type: `struct d2d_lent`. Each side can lend the other one piece of memory: a structure that the
+//! pair declares in `lent` of [`pair!`](crate::pair!), or several of them in a row. It lends the memory
+//! in the handshake ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a [`Lending`],
+//! which keeps the memory until the other side cannot use it any more. So nothing has to be
+//! withdrawn, and no lock protects the access:
+//!
+//! - The owner uses the peer's memory while it is inside the peer
+//!   ([`PeerCall::lent`](crate::link::PeerCall::lent)), and the peer cannot detach meanwhile.
+//! - The peer uses the owner's memory by its link ([`PeerLink::lent`](crate::link::PeerLink::lent)).
+//!   The owner keeps that memory until it is unloaded, as it keeps the context.
+//!
+//! Lent memory consists of atomic variables only ([`Memory`]), which any thread of either side reads
+//! and writes at any time, in any execution context. What the other side has written may be anything:
+//! check it before you rely on it.
+
+use crate::{
+    abi,
+    declaration::Described,
+    fingerprint,
+    interface::assert_described,
+    probe,
+    refuse, //
+};
+use core::{
+    mem::size_of_val,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    }, //
+};
+
+/// A type of which lent memory can consist.
+///
+/// [`pair!`](crate::pair!) implements it for the structures in its `lent`.
+///
+/// # Safety
+///
+/// Any bytes are a value of the type. All that safe code can reach in a value are atomic variables.
+pub unsafe trait Memory: Described + Send + Sync + 'static {}
+
+macro_rules! atomics {
+    ($($type:ty: $name:literal),* $(,)?) => {
+        $(
+            impl Described for Atomic<$type> {
+                const TYPE: &'static crate::declaration::Type =
+                    &crate::declaration::Type::plain::<Self>($name);
+            }
+
+            // SAFETY: It is an atomic variable, and any bytes are a number.
+            unsafe impl Memory for Atomic<$type> {}
+        )*
+    };
+}
+
+atomics! {
+    i32: "s32",
+    u32: "u32",
+    i64: "s64",
+    u64: "u64",
+}
+
+// SAFETY: It consists of values of such a type.
+unsafe impl<T: Memory, const N: usize> Memory for [T; N] {}
+
+#[doc(hidden)]
+pub const fn assert_memory<T: Memory>() {}
+
+/// Makes a value whose bytes are all 0, in place: `Arc::pin_init(lent::zeroed(), GFP_KERNEL)`.
+pub fn zeroed<T: Memory>() -> impl Init<T> {
+    // SAFETY: The closure initializes all of the value, as any bytes are one.
+    unsafe {
+        pin_init::init_from_closure(|slot: *mut T| {
+            slot.write_bytes(0, 1);
+            Ok(())
+        })
+    }
+}
+
+/// Returns the hash of the type of which lent memory consists.
+const fn hash<T: Memory>() -> u64 {
+    const {
+        assert_described::<T>();
+        assert!(size_of::<T>() > 0, "lent memory has a size");
+        fingerprint::of_type(T::TYPE)
+    }
+}
+
+/// What keeps lent memory.
+trait Keeper: Send + Sync {}
+
+impl<T: Send + Sync> Keeper for T {}
+
+/// Memory that a driver lends, and a reference that keeps the memory.
+///
+/// # Invariants
+///
+/// `lent` is the memory of a value, or of a slice of values, of a type that implements [`Memory`]. The
+/// values exist as long as `keeper`.
+pub struct Lending {
+    lent: abi::d2d_lent,
+    #[expect(dead_code, reason = "keeps the memory")]
+    keeper: Arc<dyn Keeper>,
+}
+
+// SAFETY: The memory may be used by any thread, and what keeps it is `Send` and `Sync`.
+unsafe impl Send for Lending {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Lending {}
+
+impl Lending {
+    /// Lends the part of `memory` that `part` returns, such as a field of it. Any context.
+    ///
+    /// The driver keeps a reference to `memory` if it uses the memory itself.
+    pub fn new<M, T>(memory: Arc<M>, part: impl FnOnce(&M) -> &T) -> Self
+    where
+        M: Send + Sync + 'static,
+        T: Memory,
+    {
+        Self::slice(memory, |memory| core::slice::from_ref(part(memory)))
+    }
+
+    /// Lends the part of `memory` that `part` returns, such as the elements of a vector. Any context.
+    pub fn slice<M, T>(memory: Arc<M>, part: impl FnOnce(&M) -> &[T]) -> Self
+    where
+        M: Send + Sync + 'static,
+        T: Memory,
+    {
+        let values = part(&memory);
+        let lent = abi::d2d_lent {
+            memory: core::ptr::from_ref(values).cast_mut().cast(),
+            size: size_of_val(values) as u64,
+            hash: hash::<T>(),
+        };
+        // INVARIANT: The values borrow the content of the `Arc`. It neither moves, nor is it used by
+        // mutable reference, as long as there is this reference to it.
+        Self {
+            lent,
+            keeper: memory,
+        }
+    }
+
+    /// Returns what an endpoint states of lent memory.
+    #[doc(hidden)]
+    pub fn state(lending: Option<&Self>) -> abi::d2d_lent {
+        lending.map_or(NOTHING, |lending| lending.lent)
+    }
+}
+
+/// No lent memory.
+#[doc(hidden)]
+pub const NOTHING: abi::d2d_lent = abi::d2d_lent {
+    memory: core::ptr::null_mut(),
+    size: 0,
+    hash: 0,
+};
+
+/// A checked copy of what the other side states of its lent memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Lent(Option<Piece>);
+
+/// # Invariants
+///
+/// `size` fits in an `isize`.
+#[derive(Clone, Copy)]
+struct Piece {
+    memory: NonNull<u8>,
+    size: usize,
+    hash: u64,
+}
+
+// SAFETY: By the contract of `struct d2d_lent`, any thread may use the memory.
+unsafe impl Send for Lent {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Lent {}
+
+impl Lent {
+    /// Checks what the other side states of its lent memory. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`, with a line in the name of `driver`, if the memory is empty or cannot be read.
+    pub(crate) fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result<Self> {
+        let Some(memory) = NonNull::new(lent.memory.cast::<u8>()) else {
+            return Ok(Self(None));
+        };
+        let is_readable = |at: usize| {
+            // SAFETY: Any byte is a `u8`.
+            unsafe { probe::read(memory.as_ptr().wrapping_add(at)) }.is_some()
+        };
+        let size = isize::try_from(lent.size)
+            .ok()
+            .and_then(|size| usize::try_from(size).ok())
+            .filter(|size| *size > 0 && is_readable(0) && is_readable(size - 1));
+        let Some(size) = size else {
+            return Err(refuse!(driver, "bad-lent-memory", EFAULT, bytes: lent.size));
+        };
+        // INVARIANT: `size` was an `isize`.
+        Ok(Self(Some(Piece {
+            memory,
+            size,
+            hash: lent.hash,
+        })))
+    }
+
+    /// Returns the lent values. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Each prints a line in the name of `driver`: `ENODATA` if nothing is lent, `EPROTOTYPE` if the
+    /// memory consists of another type, `EMSGSIZE` if it has no room for a `T`, `EFAULT` if it is
+    /// misaligned.
+    ///
+    /// # Safety
+    ///
+    /// The memory exists for `'a`.
+    pub(crate) unsafe fn values<'a, T: Memory>(self, driver: &CStr) -> Result<&'a [T]> {
+        let Some(piece) = self.0 else {
+            return Err(refuse!(driver, "nothing-lent", ENODATA));
+        };
+        let expected = hash::<T>();
+        if piece.hash != expected {
+            return Err(refuse!(
+                driver, "other-lent-type", EPROTOTYPE, got: piece.hash, expected: expected
+            ));
+        }
+        let count = piece.size / size_of::<T>();
+        if count == 0 {
+            return Err(refuse!(
+                driver, "lent-too-small", EMSGSIZE, got: piece.size, expected: size_of::<T>()
+            ));
+        }
+        let memory = piece.memory.cast::<T>();
+        if !memory.is_aligned() {
+            return Err(refuse!(driver, "bad-lent-memory", EFAULT, bytes: piece.size));
+        }
+        // SAFETY: The caller says that the memory exists. By the contract of `struct d2d_lent`, the
+        // hash says that it consists of values of this type, and both sides access them as atomic
+        // variables only. Any bytes are a value. They are aligned, and by the type invariants they
+        // are not too many for a slice.
+        Ok(unsafe { core::slice::from_raw_parts(memory.as_ptr(), count) })
+    }
+}
+
+#[cfg(d2d_tests)]
+mod tests;

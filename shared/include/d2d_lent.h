@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: lent memory, which belongs to one side of a context and is used by both, such
+ * as a ring. Rust drivers have shared/d2d/lent.rs.
+ *
+ * Each side can lend the other one piece of memory, which consists of one or more structures
+ * that the pair declares for this purpose; the generated header of the pair has them, and a hash
+ * of each. A peer lends its memory when it fills in its endpoint during the handshake, and keeps
+ * the memory until d2d_detach() has returned. An owner in C lends its memory when it prepares a
+ * context, and keeps the memory until d2d_owner_stop() has returned.
+ *
+ * No lock protects lent memory: either side may read and write it at any time, in any execution
+ * context. Both do so only by what the kernel has for that: READ_ONCE(), WRITE_ONCE(),
+ * smp_load_acquire(), smp_store_release(), xchg(), cmpxchg() and the like.
+ */
+#ifndef D2D_LENT_H
+#define D2D_LENT_H
+
+#include <linux/err.h>
+#include <linux/errno.h>
+
+#include "d2d.h"
+#include "d2d_nofault.h"
+
+/**
+ * d2d_lend() - lend memory to the other side of a context
+ * @endpoint: the endpoint of the lender, which it fills in
+ * @memory: the memory
+ * @size: bytes
+ * @hash: the hash of the structure of which the memory consists, such as GAUGE_PAIR_RING_HASH
+ *
+ * Context: Any context: that of a peer's dispatch() in the handshake, or of an owner's prepare().
+ *
+ * Return: 0, or
+ * * %-EINVAL - there is no memory, or it is empty
+ * * %-EALREADY - the endpoint lends memory already
+ */
+static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t size, u64 hash)
+{
+	if (!memory || !size)
+		return -EINVAL;
+	if (endpoint->lent.memory)
+		return -EALREADY;
+	endpoint->lent = (struct d2d_lent){ .memory = memory, .size = size, .hash = hash };
+	return 0;
+}
+
+/**
+ * d2d_lent() - get the memory that the other side of a context lends
+ * @endpoint: the endpoint of the lender
+ * @size: the bytes that the caller needs; @endpoint->lent.size has all of them
+ * @hash: the hash of the structure of which the memory has to consist
+ *
+ * A peer may use the memory of the owner from the time when it has checked the context until it is
+ * detached. An owner uses the memory of the peer, whose endpoint is that of the context, between
+ * d2d_peer_enter() and d2d_peer_exit() only.
+ *
+ * Context: Any context.
+ *
+ * Return: the memory, or an error pointer:
+ * * %-ENODATA - nothing is lent
+ * * %-EPROTOTYPE - the memory consists of another structure
+ * * %-EMSGSIZE - it is smaller than @size
+ * * %-EFAULT - it cannot be read
+ */
+static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u64 hash)
+{
+	const struct d2d_lent lent = endpoint->lent;
+	u8 byte;
+
+	if (!lent.memory)
+		return ERR_PTR(-ENODATA);
+	if (lent.hash != hash)
+		return ERR_PTR(-EPROTOTYPE);
+	if (!size || lent.size < size)
+		return ERR_PTR(-EMSGSIZE);
+	if (d2d_get_nofault(&byte, (u8 *)lent.memory) ||
+	    d2d_get_nofault(&byte, (u8 *)lent.memory + lent.size - 1))
+		return ERR_PTR(-EFAULT);
+	return lent.memory;
+}
+
+#endif /* D2D_LENT_H */
