@@ -96,3 +96,31 @@ endef
 $(foreach version,$(d2d-versions),$(eval $(call d2d-version,$(version))))
 
 $(eval $(call d2d-c-module,growing_c,selftests/peers/growing/c.o))
+
+# A pair whose two sides lend each other memory, both in Rust and in C
+d2d-lending := selftests/peers/lending
+d2d-lending-crates := -L $(obj)/shared -L $(obj)/$(d2d-lending) --extern d2d --extern lending_pair
+RUSTFLAGS_$(d2d-lending)/lending_pair.o := --emit=metadata=$(obj)/$(d2d-lending)/liblending_pair.rmeta \
+					   -L $(obj)/shared --extern d2d
+$(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
+$(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
+$(eval $(call d2d-header,$(d2d-lending)/lending_pair))
+
+# An owner in C, loaded instead of lender, whose name it has. lender comes after it: see the Kbuild.
+$(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
+selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
+CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)
+$(obj)/$(d2d-lending)/c_lender.o: $(obj)/$(d2d-lending)/lending_pair.h
+
+obj-m += selftests/test_modules/lender.o selftests/test_modules/borrower.o
+selftests/test_modules/lender-y := $(d2d-lending)/lender.o $(d2d-lending)/lending_pair.o $(call d2d-owner-of,lender)
+RUSTFLAGS_$(d2d-lending)/lender.o := $(d2d-lending-crates) --extern d2d_owner
+$(obj)/$(d2d-lending)/lender.o: $(obj)/$(d2d-lending)/lending_pair.o $(obj)/shared/owner/d2d_owner.o
+selftests/test_modules/borrower-y := $(d2d-lending)/borrower.o $(d2d-lending)/lending_pair.o $(d2d-peer)
+RUSTFLAGS_$(d2d-lending)/borrower.o := $(d2d-lending-crates)
+$(obj)/$(d2d-lending)/borrower.o: $(obj)/$(d2d-lending)/lending_pair.o
+
+$(eval $(call d2d-c-module,c_borrower,$(d2d-lending)/c_borrower.o))
+CFLAGS_$(d2d-lending)/c_borrower.o := -I$(obj)/$(d2d-lending)
+$(obj)/$(d2d-lending)/c_borrower.o: $(obj)/$(d2d-lending)/lending_pair.h
+clean-files += $(d2d-lending)/*.rmeta $(d2d-lending)/lending_pair.h

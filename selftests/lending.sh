@@ -1,0 +1,128 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Two drivers lend each other memory: a ring of the owner, and counters of the peer.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+EVENTS=/sys/kernel/debug/d2d-lender/state/events
+CONTEXTS=/sys/kernel/debug/d2d-lender/state/contexts
+
+# fresh_owner - brings about that the owner is loaded, and has no peer
+fresh_owner()
+{
+	unload_all
+	reset_trace
+	load lender
+}
+
+# fresh_peer [PARAM=VALUE...] - the same, and then loads the peer in Rust
+fresh_peer()
+{
+	fresh_owner
+	load borrower "$@"
+}
+
+# fresh_c_owner - brings about that the owner in C is loaded, and has no peer
+fresh_c_owner()
+{
+	unload_all
+	reset_trace
+	load c_lender
+}
+
+# refuses_nothing - whether nothing was refused since the last marker
+refuses_nothing()
+{
+	! traced step=refuse
+}
+
+# waits_for_the_owner PID - whether unloading the peer, in this process, waits for the owner
+waits_for_the_owner()
+{
+	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
+}
+
+begin 21
+fresh_peer
+write_to /dev/borrower 1 && write_to /dev/borrower 1 && refuses_nothing
+verdict "the peer uses the owner's memory, in each execution context"
+
+fresh_peer
+write_to /dev/borrower 2 && write_to /dev/borrower 2 && refuses_nothing
+verdict "the owner uses the peer's memory, in each execution context"
+
+# With KASAN the kernel reports memory that is freed too early.
+fresh_peer keeps=0
+write_to /dev/lender 1 && write_to /dev/lender 1 && refuses_nothing && unload borrower
+verdict "the library keeps memory to which the peer has no reference"
+
+fresh_peer
+fails EPROTOTYPE write_to /dev/borrower 3 && only_refusal_is borrower other-lent-type EPROTOTYPE
+verdict "the peer wants another type than the owner lends: other-lent-type, EPROTOTYPE"
+
+fresh_peer
+fails EPROTOTYPE write_to /dev/borrower 4 && only_refusal_is lender other-lent-type EPROTOTYPE
+verdict "the owner wants another type than the peer lends: other-lent-type, EPROTOTYPE"
+
+fresh_owner
+load c_borrower && refuses_nothing && unload c_borrower
+verdict "an owner in Rust and a peer in C use each other's memory"
+
+fresh_c_owner
+load borrower && write_to /dev/borrower 1 && write_to /dev/borrower 2 && write_to /dev/borrower 1 && write_to /dev/borrower 2 && refuses_nothing
+verdict "an owner in C and a peer in Rust use each other's memory"
+
+fresh_c_owner
+load borrower && fails EPROTOTYPE write_to /dev/borrower 4 && refuses_nothing && fails EPROTOTYPE write_to /dev/borrower 3 &&
+	only_refusal_is borrower other-lent-type EPROTOTYPE
+verdict "an owner in C and a peer in Rust want other types than are lent: EPROTOTYPE"
+
+# Each line is FAULT ERRNO REASON
+while read -r fault errno reason; do
+	fresh_owner
+	fails "$errno" load c_borrower fault="$fault" && only_refusal_is lender "$reason" "$errno" && ! loaded c_borrower
+	verdict "a peer in C lends wrong memory ($fault): $reason, $errno"
+done <<EOT
+nothing ENODATA nothing-lent
+type EPROTOTYPE other-lent-type
+size EMSGSIZE lent-too-small
+pointer EFAULT bad-lent-memory
+misaligned EFAULT bad-lent-memory
+EOT
+
+# The functions of the C header print no line. Each line is FAULT ERRNO
+while read -r fault errno; do
+	fresh_owner
+	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower
+	verdict "a peer in C gets $errno from d2d_lend() or d2d_lent(): $fault"
+done <<EOT
+twice EALREADY
+empty EINVAL
+want_counter EPROTOTYPE
+want_more EMSGSIZE
+EOT
+
+fresh_peer
+unload borrower && fails ESHUTDOWN write_to /dev/lender 1 && refuses_nothing
+verdict "the peer has detached: the owner gets ESHUTDOWN"
+
+fresh_peer
+unload borrower && fails ENODATA load c_borrower fault=nothing && only_refusal_is lender nothing-lent ENODATA
+verdict "the owner has forgotten the memory of a peer that has detached: the next one lends nothing"
+
+fresh_peer
+write_to /dev/lender 2 &
+user=$!
+await grep -q 'name=lender.inside .*state=set' "$EVENTS"
+unload borrower &
+unloader=$!
+await waits_for_the_owner "$unloader"
+fails ESHUTDOWN write_to /dev/lender 1 && loaded borrower && write_to /dev/lender 3 && all_succeed "$user" "$unloader" && ! loaded borrower && refuses_nothing
+verdict "the peer is unloaded while the owner uses its memory: unloading waits"
+
+fresh_peer
+fails EAGAIN unload lender && write_to /dev/borrower 1 && refuses_nothing
+verdict "the owner is not unloaded while a peer may use its memory"
+unload_all
+ktap_finished

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer that lends its owner memory, and uses the owner's.
+//!
+//! Writing 1 to `/dev/borrower` puts values into the ring of the owner in each execution context, which
+//! the owner takes. Writing 2 lets the owner count in this driver's memory, in each execution context.
+//! Writing 3 wants counters from the owner, and 4 lets the owner want a ring from this driver.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    control,
+    device::Settings,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    lent::Lending,
+    link::PeerLink,
+    run_in::{
+        run_in,
+        Place, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    uaccess::UserSliceReader, //
+};
+use lending_pair::{
+    BorrowerOps,
+    Counter,
+    LendingPair,
+    Ring,
+    CAPACITY, //
+};
+
+d2d::module_peer! {
+    type: Borrower,
+    owner: lender,
+    name: "borrower",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that lends and borrows memory",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        keeps: u32 {
+            default: 1,
+            description: "1: the driver keeps a reference to what it lends; 0: it lends other counters, and does not",
+        },
+    },
+}
+
+/// The number of counters that the driver lends: some pages.
+const COUNTERS: usize = 3000;
+
+struct Borrower {
+    counters: Arc<KVVec<Counter>>,
+}
+
+impl Borrower {
+    fn counters() -> Result<Arc<KVVec<Counter>>> {
+        let mut counters = KVVec::with_capacity(COUNTERS, GFP_KERNEL)?;
+        for n in 0..COUNTERS {
+            let counter = Counter {
+                count: Atomic::new(0),
+                step: Atomic::new(n as u32 + 1),
+            };
+            counters.push(counter, GFP_KERNEL)?;
+        }
+        Ok(Arc::new(counters, GFP_KERNEL)?)
+    }
+
+    /// Fills the ring, and lets the owner empty it.
+    fn fill(link: &PeerLink<LendingPair>) -> Result {
+        let ring = link.lent::<Ring>()?;
+        let mut sum = 0;
+        for value in 1..=CAPACITY as u64 {
+            ring.put(value)?;
+            sum += value;
+        }
+        expect(ring.put(0), Err(ENOSPC))?;
+        expect(link.owner().drain(), Ok(sum))
+    }
+
+    /// Lets the owner count once in each counter.
+    fn count(&self, link: &PeerLink<LendingPair>) -> Result {
+        let before = self.counters[COUNTERS - 1].count.load(Relaxed);
+        expect(link.owner().count(), Ok(COUNTERS as u64))?;
+        let is_counted = |(n, counter): (usize, &Counter)| {
+            counter.count.load(Relaxed) == (before / COUNTERS as u32 + 1) * (n as u32 + 1)
+        };
+        expect(self.counters.iter().enumerate().all(is_counted), true)
+    }
+}
+
+impl Driver for Borrower {
+    type Pair = LendingPair;
+    type Jobs = ();
+
+    const CONTROL: Option<Settings> = Some(Settings::new(c"borrower"));
+
+    fn new() -> Result<Self> {
+        Ok(Self {
+            counters: Self::counters()?,
+        })
+    }
+
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn data(&self) {}
+
+    fn lend(&self) -> Option<Lending> {
+        let counters = match module_parameters::keeps.value() {
+            0 => Self::counters().ok()?,
+            _ => self.counters.clone(),
+        };
+        Some(Lending::slice(counters, |counters| counters))
+    }
+
+    fn control(driver: &Handle<Self>, command: &mut UserSliceReader) -> Result {
+        let link = driver.link().ok_or(ENOTCONN)?;
+        match control::read_number(command)? {
+            1 => Place::ALL
+                .into_iter()
+                .try_for_each(|place| run_in(place, || Self::fill(link))?),
+            2 => Place::ALL
+                .into_iter()
+                .try_for_each(|place| run_in(place, || driver.count(link))?),
+            3 => link.lent::<Counter>().map(|_| ()),
+            4 => link.owner().want_ring().map(|_| ()),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+#[vtable]
+impl BorrowerOps for Borrower {}
+
+/// Fails unless the value is the expected one.
+fn expect<T: PartialEq>(got: T, expected: T) -> Result {
+    match got == expected {
+        true => Ok(()),
+        false => Err(ENOTRECOVERABLE),
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test: a peer in C that lends its owner memory, and uses the owner's, while it is loaded. Loading
+ * it fails with the error of what it has tried. The parameter fault is what it does wrong.
+ */
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "d2d_lent.h"
+#include "d2d_ops.h"
+#include "d2d_table.h"
+#include "lending_pair.h"
+
+#define COUNTERS	3
+#define VALUES		10
+
+static char *fault = "none";
+module_param(fault, charp, 0);
+MODULE_PARM_DESC(fault, "What the driver does wrong");
+
+static bool is_fault(const char *name)
+{
+	return !strcmp(fault, name);
+}
+
+static d2d_handle self;
+/* Set before the handshake is completed, and never NULL after that. */
+static struct d2d_context *context;
+static struct lending_counter counters[COUNTERS];
+
+static const u64 owner_chain[] = LENDING_OWNER_CHAIN;
+
+static struct lending_owner_ops owner = {
+	.hdr = D2D_OPS_INIT(struct lending_owner_ops, LENDING_MAJOR, LENDING_MINOR, owner_chain),
+};
+
+static const u64 chain[] = LENDING_PEER_CHAIN;
+
+static const struct lending_peer_ops ops = {
+	.hdr = D2D_OPS_INIT(struct lending_peer_ops, LENDING_MAJOR, LENDING_MINOR, chain),
+};
+
+static int lend(struct d2d_endpoint *endpoint)
+{
+	u64 hash = is_fault("type") ? LENDING_RING_HASH : LENDING_COUNTER_HASH;
+	size_t size = is_fault("size") ? sizeof(*counters) - 1 : sizeof(counters);
+	void *memory = counters;
+
+	if (is_fault("nothing"))
+		return 0;
+	if (is_fault("pointer"))
+		memory = (void *)PAGE_SIZE;
+	if (is_fault("misaligned"))
+		memory = (u8 *)counters + 1;
+	if (is_fault("empty"))
+		size = 0;
+	return d2d_lend(endpoint, memory, size, hash) ?:
+	       (is_fault("twice") ? d2d_lend(endpoint, memory, size, hash) : 0);
+}
+
+static int adopt(struct d2d_context *offered)
+{
+	int err;
+
+	err = d2d_context_check(offered) ?:
+	      d2d_ops_copy(&owner.hdr, &offered->owner, offered->module);
+	if (err)
+		return err;
+	context = offered;
+	context->peer.ops = &ops.hdr;
+	context->peer.self = context;
+	return lend(&context->peer);
+}
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	int err = -ENOTTY;
+
+	if (request->code == D2D_IOCTL_SHARE_CONTEXT)
+		err = adopt(request->user_buffer);
+	return d2d_complete(request->handle, err, 0) ?: err;
+}
+
+/* Puts values into the owner's ring, and lets the owner take them. */
+static int use_ring(void)
+{
+	u64 hash = is_fault("want_counter") ? LENDING_COUNTER_HASH : LENDING_RING_HASH;
+	size_t size = sizeof(struct lending_ring) + is_fault("want_more");
+	struct lending_ring *ring = d2d_lent(&context->owner, size, hash);
+	u64 sum;
+	int err;
+
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	for (u64 value = 1; value <= VALUES; value++) {
+		u64 put = READ_ONCE(ring->put);
+
+		/* Pairs with the store by which the owner gives the slot back. */
+		if (put - smp_load_acquire(&ring->taken) >= ARRAY_SIZE(ring->slots))
+			return -ENOSPC;
+		WRITE_ONCE(ring->slots[put % ARRAY_SIZE(ring->slots)], value);
+		/* Pairs with the load by which the owner finds the value. */
+		smp_store_release(&ring->put, put + 1);
+	}
+	err = owner.drain(context->owner.self, &sum);
+	if (err)
+		return err;
+	return sum == VALUES * (VALUES + 1) / 2 ? 0 : -ENOTRECOVERABLE;
+}
+
+/* Lets the owner count in this driver's memory. */
+static int use_counters(void)
+{
+	u64 counted;
+	int err;
+
+	for (u32 n = 0; n < COUNTERS; n++)
+		WRITE_ONCE(counters[n].step, n + 1);
+	err = owner.count(context->owner.self, &counted);
+	if (err)
+		return err;
+	for (u32 n = 0; n < COUNTERS; n++) {
+		if (READ_ONCE(counters[n].count) != n + 1)
+			return -ENOTRECOVERABLE;
+	}
+	return counted == COUNTERS ? 0 : -ENOTRECOVERABLE;
+}
+
+static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
+
+static int __init c_borrower_init(void)
+{
+	int err;
+
+	err = d2d_register(&driver, &self);
+	if (err)
+		return err;
+	err = d2d_attach(self);
+	if (err)
+		goto unregister;
+	err = use_ring() ?: use_counters();
+	if (!err)
+		return 0;
+	d2d_detach(self);
+unregister:
+	d2d_unregister(self);
+	return err;
+}
+module_init(c_borrower_init);
+
+static void __exit c_borrower_exit(void)
+{
+	d2d_detach(self);
+	d2d_unregister(self);
+}
+module_exit(c_borrower_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a peer in C that lends and borrows memory");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("D2D");
+D2D_OWNER(lender);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test: an owner in C of a pair whose two sides lend each other memory. It has the name of the
+ * owner in Rust, lender, so its peers are those of that one.
+ */
+#include <linux/atomic.h>
+#include <linux/module.h>
+
+#include "d2d_lent.h"
+#include "d2d_ops.h"
+#include "d2d_owner.h"
+#include "lending_pair.h"
+
+static d2d_handle self;
+static struct lending_ring ring;
+
+/* Any context. */
+static int c_lender_drain(void *context, u64 *result)
+{
+	u64 taken = READ_ONCE(ring.taken);
+
+	*result = 0;
+	/* Pairs with the store by which the peer puts a value. */
+	while (smp_load_acquire(&ring.put) != taken) {
+		*result += READ_ONCE(ring.slots[taken % ARRAY_SIZE(ring.slots)]);
+		/* Pairs with the load by which the peer finds the slot free. */
+		smp_store_release(&ring.taken, ++taken);
+	}
+	return 0;
+}
+
+/* Counts in the memory of the peer, inside which the caller is. */
+static int count(struct d2d_context *context, u64 *result)
+{
+	struct lending_counter *counters;
+	u64 size;
+
+	counters = d2d_lent(&context->peer, sizeof(*counters), LENDING_COUNTER_HASH);
+	if (IS_ERR(counters))
+		return PTR_ERR(counters);
+	size = context->peer.lent.size;
+	for (*result = 0; *result < size / sizeof(*counters); (*result)++) {
+		struct lending_counter *counter = counters + *result;
+		u32 now = READ_ONCE(counter->count);
+
+		while (!try_cmpxchg(&counter->count, &now, now + READ_ONCE(counter->step)))
+			;
+	}
+	return 0;
+}
+
+/* Any context. */
+static int c_lender_count(void *context, u64 *result)
+{
+	struct d2d_peer peer;
+	int err;
+
+	err = d2d_peer_enter(context, &peer);
+	if (err)
+		return err;
+	err = count(context, result);
+	d2d_peer_exit(context, &peer);
+	return err;
+}
+
+/* Any context. */
+static int c_lender_want_ring(void *context, u64 *result)
+{
+	struct lending_ring *wanted;
+	struct d2d_peer peer;
+	int err;
+
+	err = d2d_peer_enter(context, &peer);
+	if (err)
+		return err;
+	wanted = d2d_lent(&((struct d2d_context *)context)->peer, sizeof(*wanted),
+			  LENDING_RING_HASH);
+	d2d_peer_exit(context, &peer);
+	*result = 0;
+	return PTR_ERR_OR_ZERO(wanted);
+}
+
+static const u64 chain[] = LENDING_OWNER_CHAIN;
+
+static const struct lending_owner_ops ops = {
+	.hdr = D2D_OPS_INIT(struct lending_owner_ops, LENDING_MAJOR, LENDING_MINOR, chain),
+	.drain = c_lender_drain,
+	.count = c_lender_count,
+	.want_ring = c_lender_want_ring,
+};
+
+static const u64 peer_chain[] = LENDING_PEER_CHAIN;
+
+static const struct lending_peer_ops peer_ops = {
+	.hdr = D2D_OPS_INIT(struct lending_peer_ops, LENDING_MAJOR, LENDING_MINOR, peer_chain),
+};
+
+static void prepare(void *this, struct d2d_context *context)
+{
+	WARN_ON(d2d_lend(&context->owner, &ring, sizeof(ring), LENDING_RING_HASH));
+}
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
+}
+
+static const struct d2d_owner owner = {
+	.ops = &ops.hdr,
+	.peer_ops = &peer_ops.hdr,
+	.dispatch = dispatch,
+	.prepare = prepare,
+	.contexts = 1,
+	.capacity = 1,
+	.item_size = sizeof(u64),
+	.timeout = 5000,
+};
+
+static int __init c_lender_init(void)
+{
+	return d2d_owner_start(&owner, &self);
+}
+module_init(c_lender_init);
+
+static void __exit c_lender_exit(void)
+{
+	d2d_owner_stop();
+}
+module_exit(c_lender_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: an owner in C that lends and borrows memory");
+MODULE_LICENSE("GPL");

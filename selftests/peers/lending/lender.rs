@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: the owner of a pair whose two sides lend each other memory.
+//!
+//! Writing 1 to `/dev/lender` counts in the memory of the peer. Writing 2 enters the peer, waits there for
+//! the event `lender.go`, which writing 3 sets, and counts then.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    control,
+    device::Settings,
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    },
+    lent::{
+        self,
+        Lending, //
+    },
+    link::OwnerLink, //
+};
+use d2d_owner::{
+    create_event,
+    Config,
+    Contexts,
+    Owner, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        SetOnce, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+use lending_pair::{
+    Counter,
+    LenderOps,
+    LendingPair,
+    Ring, //
+};
+
+d2d_owner::module_owner! {
+    type: Lender,
+    name: "lender",
+    authors: ["Beyond IRPs"],
+    description: "Test: an owner that lends and borrows memory",
+    license: "GPL",
+}
+
+/// Set when the owner is inside the peer, with the peer's memory; then the owner waits for the other.
+struct Events {
+    inside: Event,
+    go: Event,
+}
+
+struct Lender {
+    ring: Arc<Ring>,
+    /// Set in [`Owner::ready`].
+    events: SetOnce<Events>,
+}
+
+impl Lender {
+    /// Counts in the memory of the peer, after `wait` has returned.
+    fn count(&self, link: &OwnerLink<LendingPair>, wait: impl FnOnce() -> Result) -> Result<u64> {
+        let peer = link.peer()?;
+        let counters = peer.lent_slice::<Counter>()?;
+        wait()?;
+        counters.iter().for_each(Counter::count);
+        Ok(counters.len() as u64)
+    }
+
+    fn wait_inside(&self) -> Result {
+        let events = self.events.as_ref().ok_or(ENODEV)?;
+        events.inside.set()?;
+        events.go.wait(Wait::FOREVER)
+    }
+
+    fn go(&self) -> Result<u64> {
+        self.events.as_ref().ok_or(ENODEV)?.go.set()?;
+        Ok(0)
+    }
+}
+
+impl Owner for Lender {
+    type Pair = LendingPair;
+    type State = ();
+
+    const CONTROL: Option<Settings> = Some(Settings::new(c"lender"));
+
+    fn config() -> Result<Config> {
+        Config::new(OwnerModule::NAME, 1, 1, 8, 0, 5000)
+    }
+
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
+        Ok(Self {
+            ring: Arc::pin_init(lent::zeroed(), GFP_KERNEL)?,
+            events: SetOnce::new(),
+        })
+    }
+
+    fn data(_config: &Config) {}
+
+    fn lend(&self) -> Option<Lending> {
+        Some(Lending::new(self.ring.clone(), |ring| ring))
+    }
+
+    fn ready(contexts: &Contexts<'_, Self>) -> Result {
+        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
+        let inside = create_event(c"lender.inside", Kind::Notification, false)?;
+        let go = create_event(c"lender.go", Kind::Synchronization, false)?;
+        this.events.populate(Events { inside, go });
+        Ok(())
+    }
+
+    fn control(contexts: &Contexts<'_, Self>, command: &mut UserSliceReader) -> Result {
+        let (this, link) = contexts.get(0).ok_or(ENODEV)?;
+        match control::read_number(command)? {
+            1 => this.count(link, || Ok(()))?,
+            2 => this.count(link, || this.wait_inside())?,
+            3 => this.go()?,
+            _ => return Err(EINVAL),
+        };
+        Ok(())
+    }
+
+    fn attached(&self, _link: &OwnerLink<LendingPair>) {}
+
+    fn detached(&self, _link: &OwnerLink<LendingPair>) {}
+}
+
+#[vtable]
+impl LenderOps for Lender {
+    fn drain(&self, _link: &OwnerLink<LendingPair>) -> Result<u64> {
+        let mut sum = 0u64;
+        while let Some(value) = self.ring.take() {
+            sum = sum.wrapping_add(value);
+        }
+        Ok(sum)
+    }
+
+    fn count(&self, link: &OwnerLink<LendingPair>) -> Result<u64> {
+        self.count(link, || Ok(()))
+    }
+
+    fn want_ring(&self, link: &OwnerLink<LendingPair>) -> Result<u64> {
+        let peer = link.peer()?;
+        peer.lent::<Ring>()?;
+        Ok(0)
+    }
+}

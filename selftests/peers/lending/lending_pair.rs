@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a pair whose two sides lend each other memory.
+
+#![forbid(unsafe_code)]
+
+use d2d::link::OwnerLink;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    }, //
+};
+
+/// The most values in a [`Ring`].
+pub const CAPACITY: usize = 64;
+
+d2d::pair! {
+    /// A pair whose two sides lend each other memory.
+    pub LendingPair: "lending" {
+        owner_data: (),
+        peer_data: (),
+        version: (1, 0),
+    }
+    structs {}
+    lent {
+        /// A ring of values, which the owner lends. The peer puts values, and the owner takes them.
+        struct Ring: "ring" {
+            /// Values that were put so far.
+            put: Atomic<u64>,
+            /// Values that were taken so far.
+            taken: Atomic<u64>,
+            /// The value that was put as number N is in the slot N modulo the number of slots.
+            slots: [Atomic<u64>; CAPACITY],
+        }
+        /// What the peer lends, once or more often in a row.
+        struct Counter: "counter" {
+            /// How often the owner has counted.
+            count: Atomic<u32>,
+            /// Set by the peer: what the owner adds to the count.
+            step: Atomic<u32>,
+        }
+    }
+    kinds {}
+    codes {}
+    owner {
+        /// What the owner offers.
+        trait LenderOps: "lender" {
+            interface: LenderInterface,
+            caller: LenderCaller,
+            table: LenderTable,
+        }
+        /// Takes all values from the ring, and returns their sum.
+        fn drain(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
+        /// Adds to each counter of the peer, and returns the number of counters.
+        fn count(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
+        /// Wants a ring from the peer, which lends none, and returns 0.
+        fn want_ring(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
+    }
+    peer {
+        /// What the peer offers: nothing but its memory.
+        trait BorrowerOps: "borrower" {
+            interface: BorrowerInterface,
+            caller: BorrowerCaller,
+            table: BorrowerTable,
+        }
+    }
+}
+
+impl Ring {
+    fn slot(&self, number: u64) -> &Atomic<u64> {
+        &self.slots[number as usize % CAPACITY]
+    }
+
+    /// Puts a value. One thread may do so at a time. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if the ring is full.
+    pub fn put(&self, value: u64) -> Result {
+        let put = self.put.load(Relaxed);
+        if put.wrapping_sub(self.taken.load(Acquire)) >= CAPACITY as u64 {
+            return Err(ENOSPC);
+        }
+        self.slot(put).store(value, Relaxed);
+        self.put.store(put.wrapping_add(1), Release);
+        Ok(())
+    }
+
+    /// Takes a value, if there is one. One thread may do so at a time. Any context.
+    pub fn take(&self) -> Option<u64> {
+        let taken = self.taken.load(Relaxed);
+        if self.put.load(Acquire) == taken {
+            return None;
+        }
+        let value = self.slot(taken).load(Relaxed);
+        self.taken.store(taken.wrapping_add(1), Release);
+        Some(value)
+    }
+}
+
+impl Counter {
+    /// Counts, and returns what there is to add. Any context.
+    pub fn count(&self) {
+        self.count.fetch_add(self.step.load(Relaxed), Relaxed);
+    }
+}
