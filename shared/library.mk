@@ -9,6 +9,9 @@
 #   d2d        the library for both sides; all unsafe code is here and in d2d_owner
 #   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
 #   d2d_pair   the interface of the demonstration pair
+#   d2d_peer, d2d_abi_peer, d2d_pair_peer
+#              d2d, d2d_abi and d2d_pair once more, for the peer's role of a module that is an owner, too
+#   d2d_roles  declares such a module
 
 # The folder that has shared/
 d2d-top := $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))))
@@ -66,7 +69,7 @@ endif
 endif
 
 # The objects of the library that every module links
-d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o
+d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
 # If the kernel crate lacks items, rustc gets d2d_kernel (shared/compat/) under the name kernel. d2d_kernel itself must not
 # be compiled against itself. Sources see --cfg d2d_lacks_NAME for what nothing replaces.
@@ -75,7 +78,7 @@ RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_ker
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
 RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o := --extern=kernel=$(obj)/shared/libd2d_kernel.rmeta
 rustflags-y += $(RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o) $(patsubst %,--cfg=d2d_lacks_%,$(kernel-lacks))
-$(obj)/shared/d2d_abi.o: $(obj)/shared/compat/d2d_kernel.o
+$(obj)/shared/d2d_abi.o $(obj)/shared/d2d_abi_peer.o: $(obj)/shared/compat/d2d_kernel.o
 targets += shared/compat/d2d_kernel.o
 d2d += $(if $(filter srcu_readers_active,$(kernel-lacks)),shared/compat/srcu.o)
 endif
@@ -106,9 +109,29 @@ endef
 d2d-c-owner-of = $(if $(d2d-has-$(strip $1)-c-module),,$(eval $(call d2d-c-owner-part,$(strip $1))))$(call d2d-owner-of,$1) shared/owner/$(strip $1)_c_module.o
 define d2d-c-owner-part
 d2d-has-$1-c-module := y
-RUSTFLAGS_shared/owner/$1_c_module.o := $(d2d-crates) --extern d2d --extern d2d_owner
+RUSTFLAGS_shared/owner/$1_c_module.o := --crate-name $1_c_module $(d2d-crates) --extern d2d --extern d2d_owner
 $(obj)/shared/owner/$1_c_module.o: private modfile := $1
 $(obj)/shared/owner/$1_c_module.o: $(d2d-top)/shared/owner/c_module.rs $(obj)/shared/owner/d2d_owner.o FORCE
+	+$$(call if_changed_rule,rustc_o_rs)
+endef
+
+# A module that is the owner of one pair and the peer of another links the library twice: in its role of an owner as any
+# owner, and in that of a peer by other names. The crates end with "_peer" then, so that rustc tells the types of the two
+# roles apart. The functions by which a peer calls its owner, and the static keys, begin with "peer_", as an owner
+# defines functions and keys of the same names.
+d2d-peer-role := shared/d2d/d2d_peer.o shared/d2d/peer_role.o
+d2d-peer-names := d2d_points $(shell sed -n 's/^\tX.[^,]*, \(d2d_[a-z_]*\),.*/\1/p' $(d2d-top)/shared/include/d2d_table.h)
+# For the sources in C of the peer's role
+d2d-peer-role-flags := $(foreach name,$(d2d-peer-names),-D$(name)=peer_$(name))
+
+# $(call d2d-two-roles-of,NAME): the objects of the library that a module in Rust links which is the owner NAME, and a peer
+d2d-two-roles-of = $(call d2d-owner-of,$1) $(d2d-peer-role) shared/roles/d2d_roles.o
+
+# $(call d2d-peer-crate,CRATE,SOURCE[,FLAGS]): compiles SOURCE.rs, a crate that uses d2d, for the peer's role, as CRATE
+define d2d-peer-crate
+RUSTFLAGS_$1.o := --crate-name $(notdir $1) --emit=metadata=$(obj)/shared/lib$(notdir $1).rmeta -L $(obj)/shared $(or $3,--extern d2d=$(obj)/shared/libd2d_peer.rmeta)
+$(obj)/$1.o: private modfile := $(obj)/$1
+$(obj)/$1.o: $2.rs $(obj)/shared/$(if $3,d2d_abi_peer,d2d/d2d_peer).o FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
@@ -129,6 +152,17 @@ RUSTFLAGS_shared/d2d/d2d.o       := --emit=metadata=$(obj)/shared/libd2d.rmeta $
 RUSTFLAGS_shared/owner/d2d_owner.o := --emit=metadata=$(obj)/shared/libd2d_owner.rmeta $(d2d-crates) --extern d2d
 RUSTFLAGS_shared/pair/d2d_pair.o  := --emit=metadata=$(obj)/shared/libd2d_pair.rmeta $(d2d-crates) --extern d2d
 
+RUSTFLAGS_shared/d2d_abi_peer.o   := --emit=metadata=$(obj)/shared/libd2d_abi_peer.rmeta
+RUSTFLAGS_shared/roles/d2d_roles.o := --emit=metadata=$(obj)/shared/libd2d_roles.rmeta $(d2d-crates) \
+				      --extern d2d --extern d2d_owner --extern d2d_peer
+CFLAGS_shared/d2d/peer_role.o := $(d2d-peer-role-flags)
+
+$(eval $(call d2d-peer-crate,shared/d2d/d2d_peer,$(d2d-top)/shared/d2d/d2d,--extern d2d_abi=$(obj)/shared/libd2d_abi_peer.rmeta))
+$(eval $(call d2d-peer-crate,shared/pair/d2d_pair_peer,$(d2d-top)/shared/pair/d2d_pair))
+$(obj)/shared/roles/d2d_roles.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/d2d/d2d_peer.o
+$(obj)/shared/d2d/peer_role.o: $(d2d-top)/shared/d2d/peer.c FORCE
+	$(call if_changed_rule,cc_o_c)
+
 $(obj)/shared/d2d/d2d.o: $(obj)/shared/d2d_abi.o
 $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o: $(obj)/shared/d2d/d2d.o
 
@@ -137,9 +171,10 @@ $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o: $(obj)/shared/d2d
 $(obj)/shared/d2d/d2d.o: private modfile := $(obj)/shared/d2d/d2d
 $(obj)/shared/owner/d2d_owner.o: private modfile := $(obj)/shared/owner/d2d_owner
 $(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
+$(obj)/shared/roles/d2d_roles.o: private modfile := $(obj)/shared/roles/d2d_roles
 # The objects in C get one name as well. Otherwise their command lines would change with the set of modules, and
 # make would compile them again.
-$(addprefix $(obj)/,$(d2d-peer) $(d2d-owner)): private modname := d2d
+$(addprefix $(obj)/,$(d2d-peer) $(d2d-owner) shared/d2d/peer_role.o): private modname := d2d
 
 # $(call d2d-header,CRATE): the C header of the pair that a crate declares (shared/d2d/c_header.rs), beside the crate's
 # object. CRATE is the source without .rs. filechk leaves the file alone if it would not change.
@@ -166,7 +201,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 		--rustified-enum 'd2d_(step|key)' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
 		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \
-		-o $@ -- $(filter-out $(bindgen-skip), $(c_flags)) \
+		$(d2d-bindgen-flags) -o $@ -- $(filter-out $(bindgen-skip), $(c_flags)) \
 		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
 
 # The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides
@@ -185,14 +220,15 @@ d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen.
 		use~::kernel::bindings::*; \
 		pub~const~D2D_BUILD_ID:~u64~=~0x$(d2d-build-id);
 
-$(obj)/shared/d2d_abi.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
+$(obj)/shared/d2d_abi_peer.rs: private d2d-bindgen-flags := --prefix-link-name peer_
+$(obj)/shared/d2d_abi.rs $(obj)/shared/d2d_abi_peer.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
 			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_owner.h \
 			  $(d2d-top)/shared/include/d2d_point.h \
 			  $(d2d-top)/shared/include/d2d_table.h FORCE
 	$(call if_changed,d2d_bindgen)
-targets += shared/d2d_abi.rs shared/d2d_abi.o
+targets += shared/d2d_abi.rs shared/d2d_abi.o shared/d2d_abi_peer.rs shared/d2d_abi_peer.o
 
-clean-files += shared/*.rmeta shared/pair/d2d_pair.h shared/d2d_abi.rs shared/.doc-* shared/.kernel-lacks*
+clean-files += shared/*.rmeta shared/pair/d2d_pair.h shared/d2d_abi.rs shared/d2d_abi_peer.rs shared/.doc-* shared/.kernel-lacks*
 
 # The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
 # rule that would generate them again in each build: make would then compile all Rust code again, and fail if the

@@ -138,7 +138,7 @@ done < <(sources '*.md')
 expect "figures in README.md" "$proofread" figures README.md "Is it fast?" docs/results.tsv
 expect "figures in docs/limits.md" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
 expect "names in the comments of the sources" "$proofread" comments
-expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner
+expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner shared/roles
 for document in docs/porting-{tables,kmdf}.md; do
 	expect "names in the C columns of $document" "$proofread" headers "$document" shared/include "$tree/include"
 done

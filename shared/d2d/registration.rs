@@ -152,14 +152,14 @@ impl Started {
 /// pinned field: it would have to use the kernel crate's macros for that, in which a driver can
 /// rebind names, and so get at the values that are passed to them.
 #[doc(hidden)]
-pub struct Peer<T: Driver>(#[expect(dead_code)] Pin<KBox<Parts<T>>>);
+pub struct Peer<T: Driver>(Pin<KBox<Parts<T>>>);
 
 /// The parts of a [`Peer`]. The fields are dropped in this order.
 #[pin_data]
 struct Parts<T: Driver> {
     #[pin]
     _jobs: T::Jobs,
-    _registration: Registration<T>,
+    registration: Registration<T>,
     _last: LastLine,
 }
 
@@ -193,7 +193,7 @@ where
         let handle = registration.handle();
         let controlled = handle.clone();
         let parts = place.write_pin_init(try_pin_init!(Parts {
-            _registration: registration,
+            registration,
             _jobs <- reporting(M::NAME, T::start(handle)),
             _last: LastLine(M::NAME),
         }))?;
@@ -203,6 +203,11 @@ where
                 .map_err(|error| trace::report_memory(M::NAME, error))?;
         }
         Ok(Self(parts))
+    }
+
+    /// Returns a reference to the driver, which does not keep the driver registered. Any context.
+    pub fn handle(&self) -> Handle<T> {
+        self.0.registration.handle()
     }
 }
 
@@ -268,17 +273,7 @@ impl TheOwner {
 #[macro_export]
 macro_rules! module_peer {
     (type: $Driver:ty, owner: $owner:ident, $($rest:tt)*) => {
-        $crate::__private::paste! {
-            const _: () = {
-                extern "C" {
-                    static [<$owner _d2d>]: $crate::registration::OwnerTable;
-                }
-
-                #[no_mangle]
-                static d2d_the_owner: $crate::registration::TheOwner =
-                    $crate::registration::TheOwner::new(&raw const [<$owner _d2d>]);
-            };
-        }
+        $crate::module_peer! { @owner $owner }
 
         struct PeerModule {
             _peer: $crate::registration::Peer<$Driver>,
@@ -300,6 +295,20 @@ macro_rules! module_peer {
         $crate::__private::module! {
             type: PeerModule,
             $($rest)*
+        }
+    };
+    // Names the owner whose functions this module calls.
+    (@owner $owner:ident) => {
+        $crate::__private::paste! {
+            const _: () = {
+                extern "C" {
+                    static [<$owner _d2d>]: $crate::registration::OwnerTable;
+                }
+
+                #[no_mangle]
+                static d2d_the_owner: $crate::registration::TheOwner =
+                    $crate::registration::TheOwner::new(&raw const [<$owner _d2d>]);
+            };
         }
     };
 }

@@ -15,14 +15,13 @@ use crate::abi::{
 use kernel::ffi::c_int;
 
 macro_rules! safe_calls {
-    ($(fn $name:ident($argument:ident: $type:ty) $(-> $result:ty)?;)*) => {
-        unsafe extern "C" {
-            $(pub(crate) safe fn $name($argument: $type) $(-> $result)?;)*
+    ($(fn $name:ident($argument:ident: $type:ty) $(-> $result:ty)?;)*) => {$(
+        #[inline(always)]
+        pub(crate) fn $name($argument: $type) $(-> $result)? {
+            // SAFETY: The argument is a handle, and the owner refuses a stale or made-up one.
+            unsafe { abi::$name($argument) }
         }
-
-        // The prototypes are those of the C headers.
-        $(const _: unsafe extern "C" fn($type) $(-> $result)? = abi::$name;)*
-    };
+    )*};
 }
 
 safe_calls! {

@@ -211,19 +211,22 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
     error
 }
 
-/// Address of the task whose last call of the owner returned `ENOMEM`, for which the owner has
-/// printed a line; or 0. It is only compared.
-static OWNER_HAS_REPORTED: Atomic<usize> = Atomic::new(0);
+#[allow(improper_ctypes, reason = "it is one word")]
+unsafe extern "C" {
+    /// Address of the task whose last call of an owner returned `ENOMEM`, for which the owner has
+    /// printed a line; or 0. It is only compared. Defined in `module.c`.
+    safe static d2d_told_by_owner: Atomic<usize>;
+}
 
 /// Notes whether the calling task's call of the owner has returned `ENOMEM`, and returns the
 /// result. Any context.
 pub(crate) fn said_by_owner(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
-        Err(ENOMEM) => OWNER_HAS_REPORTED.store(task, Relaxed),
+        Err(ENOMEM) => d2d_told_by_owner.store(task, Relaxed),
         _ => {
             // If this fails, the note is another task's.
-            let _ = OWNER_HAS_REPORTED.cmpxchg(task, 0, Relaxed);
+            let _ = d2d_told_by_owner.cmpxchg(task, 0, Relaxed);
         }
     }
     result
@@ -233,7 +236,7 @@ pub(crate) fn said_by_owner(result: Result) -> Result {
 /// printed one for the same failure. Returns the error. Any context.
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
     let task = Task::current_raw() as usize;
-    if error == ENOMEM && OWNER_HAS_REPORTED.cmpxchg(task, 0, Relaxed).is_err() {
+    if error == ENOMEM && d2d_told_by_owner.cmpxchg(task, 0, Relaxed).is_err() {
         refuse!(driver, "out-of-memory", error);
     }
     error

@@ -8,6 +8,7 @@ mod events;
 use crate::{
     c_owner::COwner,
     contexts::{
+        Contexts,
         Handle,
         Owner,
         OwnerDriver,
@@ -70,6 +71,7 @@ use kernel::{
     sync::{
         atomic::{
             ordering::{
+                Acquire,
                 Full,
                 Release, //
             },
@@ -182,6 +184,66 @@ impl Show for View {
     }
 }
 
+/// How the peer's role of a module reaches the contexts of its owner's role, in a static of the
+/// module: the peer's operations and jobs are called whether the owner's role exists or not.
+///
+/// # Invariants
+///
+/// `driver` is null, or points to the driver of the [`OpenExports`] of `exports`.
+pub struct OwnerRole<O: Owner> {
+    exports: &'static Exports,
+    driver: Atomic<*mut OwnerDriver<O>>,
+}
+
+impl<O: Owner> OwnerRole<O> {
+    /// Makes the owner's role of the module whose exported functions these are.
+    pub const fn new(exports: &'static Exports) -> Self {
+        // INVARIANT: It is null.
+        Self {
+            exports,
+            driver: Atomic::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exports::parts`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Exports::parts`].
+    pub unsafe fn parts<M: ModuleMetadata>(
+        &'static self,
+        functions: usize,
+        join: impl FnOnce(&Contexts<'_, O>) -> Result,
+    ) -> Result<Parts<O, M>>
+    where
+        <O::Pair as Pair>::Owner: TableFor<O>,
+    {
+        let join = |driver: &Arc<OwnerDriver<O>>| {
+            // INVARIANT: It is the driver of the `OpenExports` that have just been made.
+            self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
+            join(&driver.contexts())
+        };
+        // SAFETY: The caller promises the same.
+        unsafe { self.exports.joined_parts(functions, join) }
+    }
+
+    /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
+    /// Any context but NMI. The module is not unloaded before `f` returns.
+    pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
+        self.exports.try_with(|_server| {
+            // SAFETY: By the type invariants it is null, or the driver of the `OpenExports`. These keep
+            // the driver until they have hidden the server, and every thread that has found the server
+            // has left. This thread has found it.
+            let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
+            Some(f(&driver.contexts()))
+        })?
+    }
+}
+
 /// An argument of an exported function.
 ///
 /// # Invariants
@@ -233,11 +295,34 @@ impl Exports {
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
+        // SAFETY: The caller promises the same.
+        unsafe { self.joined_parts(functions, |_| Ok(())) }
+    }
+
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Exports::parts`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Exports::parts`].
+    unsafe fn joined_parts<O: Owner, M: ModuleMetadata>(
+        &'static self,
+        functions: usize,
+        join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
+    ) -> Result<Parts<O, M>>
+    where
+        <O::Pair as Pair>::Owner: TableFor<O>,
+    {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
         let opened = self.open::<_, M>(functions, |module| self.make::<O, M>(module))?;
-        O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
+        join(&opened.driver)
+            .and_then(|()| O::ready(&opened.driver.contexts()))
+            .map_err(|error| report_memory(self.name, error))?;
         let state = self
             .state_files()
             .map_err(|error| report_memory(self.name, error))?;
