@@ -40,6 +40,32 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
+# The middle of a chain in C, loaded instead of middle, whose name it has as an owner. It comes first, as bad_owner
+# comes before module_a (Kbuild).
+$(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,above.o below.o)))
+selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
+CFLAGS_selftests/peers/c_middle/above.o := $(d2d-peer-role-flags)
+
+# A chain of three modules: module_a, middle, and lower1 or lower2. middle is a peer of module_a and an owner. The
+# peers of middle are module_b by other names.
+obj-m += selftests/test_modules/middle.o
+selftests/test_modules/middle-y := selftests/peers/middle.o shared/pair/d2d_pair.o shared/pair/d2d_pair_peer.o \
+				   $(call d2d-two-roles-of,middle)
+RUSTFLAGS_selftests/peers/middle.o := -L $(obj)/shared --extern d2d --extern d2d_owner --extern d2d_pair \
+				      --extern d2d_peer --extern d2d_pair_peer --extern d2d_roles
+$(obj)/selftests/peers/middle.o: $(addprefix $(obj)/shared/,pair/d2d_pair.o pair/d2d_pair_peer.o roles/d2d_roles.o)
+
+quiet_cmd_d2d_lower = GEN     $@
+      cmd_d2d_lower = sed 's/\<module_a\>/middle/g; s/\<module_b\>/$(basename $(notdir $@))/g' $< >$@
+define d2d-lower
+$(obj)/selftests/peers/$1.rs: $(src)/module_b/module_b.rs FORCE
+	$$(call if_changed,d2d_lower)
+targets += selftests/peers/$1.rs
+$(call d2d-rust-peer,selftests/test_modules/$1,selftests/peers/$1)
+$(obj)/selftests/peers/$1.o: $(obj)/selftests/peers/$1.rs
+endef
+$(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name))))
+
 # Another sensor for the consumer of examples/sensor/, whose folder has the crate of the pair.
 obj-m += selftests/test_modules/loud_sensor.o
 selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/sensor/sensor_pair.o $(d2d-peer)

@@ -1,0 +1,174 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A chain of three modules: module_a, middle, and its peers lower1 and lower2. middle (peers/middle.rs) is a peer of
+# module_a and the owner of a pair of its own. It passes calls and items on in both directions, and the request ADD
+# upwards. The build makes lower1 and lower2 from the source of module_b (peers/peers.mk).
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+DEBUG=/sys/kernel/debug
+
+# fresh_chain [LOWER...] - loads module_a, middle and these peers of middle anew
+fresh_chain()
+{
+	unload_all
+	reset_trace
+	load module_a && load middle || return
+	for lower; do
+		load "$lower" || return
+	done
+}
+
+# fresh_c_chain [LOWER...] - the same with the middle in C
+fresh_c_chain()
+{
+	unload_all
+	reset_trace
+	load module_a && load c_middle || return
+	for lower; do
+		load "$lower" || return
+	done
+}
+
+# in_each_context DRIVER STEP - whether the driver has taken this step, with these fields, in each execution context
+in_each_context()
+{
+	for context in task softirq hardirq; do
+		echo "$1: $2, in=$context" >"$NOTES"
+		trace | grep -q "$1: d2d: .* in=$context step=$2" || return
+	done
+}
+
+# holders MODULE - prints the modules that keep this one loaded
+holders()
+{
+	ls "/sys/module/$1/holders"
+}
+
+# knows OWNER PEER OTHER - whether the state of this owner names its peer, and not the other driver
+knows()
+{
+	cat "$DEBUG/d2d-$1/state"/* "$DEBUG/d2d-$1/state.json" >"$NOTES" &&
+		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
+}
+
+# gone MODULE - whether nothing of this owner is left
+gone()
+{
+	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
+}
+
+begin 18
+
+fresh_chain lower1
+[ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
+	traced 'middle: .* step=attached' && knows module_a middle lower1 && knows middle lower1 module_a && ! traced step=refuse
+verdict "the middle is attached to its owner, and its own peer to the middle: each owner knows its peer only"
+
+fresh_chain lower1
+exercise lower1 && in_each_context lower1 'op-call to=owner op=bounce' && in_each_context middle 'op-call to=owner op=bounce' &&
+	in_each_context module_a 'op-call to=peer op=bounce' && in_each_context middle 'op-call to=peer op=bounce' &&
+	in_each_context lower1 'op-return from=owner op=bounce status=0' && ! traced step=refuse
+verdict "a call from below passes to the top, and back to the bottom, in each execution context"
+
+fresh_chain lower1
+exercise lower1 && in_each_context lower1 'enqueue queue=to_owner' && in_each_context middle 'dequeue queue=to_owner' &&
+	in_each_context middle 'enqueue queue=to_owner' && in_each_context module_a 'dequeue queue=to_owner' &&
+	in_each_context module_a 'enqueue queue=to_peer' && in_each_context middle 'dequeue queue=to_peer' &&
+	in_each_context middle 'enqueue queue=to_peer' && in_each_context lower1 'dequeue queue=to_peer'
+verdict "an item from below passes to the top, and the answer to the bottom, in each execution context"
+
+fresh_chain lower1
+exercise lower1 && in_each_context lower1 'call-driver .*to=middle' && in_each_context middle 'call-driver .*to=module_a' && ! traced step=refuse
+verdict "a request from below passes to the top, in each execution context"
+
+fresh_chain lower1
+exercise module_a && in_each_context module_a 'op-call to=peer op=bounce' && in_each_context middle 'op-call to=peer op=bounce' &&
+	in_each_context lower1 'op-call to=owner op=bounce' && in_each_context middle 'op-call to=owner op=bounce' &&
+	in_each_context lower1 'dequeue queue=to_peer' && in_each_context module_a 'dequeue queue=to_owner' && ! traced step=refuse
+verdict "calls and items from the top pass to the bottom, and back, in each execution context"
+
+fresh_chain
+exercise module_a && ! traced step=refuse
+verdict "the chain has no lower end: the middle answers the top itself"
+
+fresh_chain lower1
+exercise module_a 20 &
+busy=$!
+exercise lower1 20 && wait "$busy" && ! traced step=refuse
+verdict "the top and the bottom exchange at the same time"
+
+fresh_trace
+unload_all
+fails ENOENT load lower1 && fails ENOENT load middle && load module_a && fails ENOENT load lower1 && load middle && load lower1
+verdict "a module is loaded before the one above it: ENOENT"
+
+fresh_chain lower1
+fails EAGAIN unload module_a && fails EAGAIN unload middle && unload lower1 && fails EAGAIN unload module_a && exercise module_a &&
+	unload middle && gone middle && owner_is_idle && unload module_a && gone module_a && ! traced step=refuse
+verdict "a module is unloaded before the one below it: EAGAIN"
+
+fresh_chain lower1 lower2
+unload lower1 && fails EAGAIN unload middle && exercise lower2 && unload lower2 && load lower1 && exercise lower1 &&
+	load lower2 && unload lower2 && unload lower1 && unload middle && load middle && load lower2 && exercise lower2 &&
+	unload lower2 && unload middle && unload module_a && gone middle && gone module_a && ! traced step=refuse
+verdict "the modules are unloaded and loaded in each order that the kernel allows"
+
+fresh_chain lower1
+exercise module_a 60 &
+busy=$!
+fails EAGAIN unload middle && unload lower1 && load lower1 && unload lower1 && unload middle && gone middle &&
+	wait "$busy" && owner_is_idle
+verdict "the lower modules are unloaded while the top calls them"
+
+fresh_chain lower1 lower2
+exercise lower1 40 &
+busy=$!
+fails EAGAIN unload middle && fails EAGAIN unload module_a && unload lower2 && load lower2 && exercise module_a 2 &&
+	unload lower2 && wait "$busy" && ! traced step=refuse
+verdict "a peer of the middle is unloaded while the other one exchanges"
+
+fresh_trace
+unload_all
+load module_a && load module_b && fails EBUSY load middle && only_refusal_is module_a no-free-context && gone middle &&
+	fails ENOENT load lower1
+verdict "the middle gets no context of its owner: EBUSY, and it is no owner either"
+
+fresh_trace
+unload_all
+load module_a && fails ERANGE load middle contexts=65 && only_refusal_is middle parameter-out-of-range && gone middle &&
+	owner_is_idle && load middle && load lower1 && exercise lower1
+verdict "the owner's part of the middle fails: ERANGE, and it is no peer any more"
+
+fresh_trace
+unload_all
+load module_a && load middle contexts=1 && load lower1 && fails EBUSY load lower2 && only_refusal_is middle no-free-context &&
+	exercise lower1 && unload lower1 && load lower2 && exercise lower2
+verdict "the middle has no context for another peer: EBUSY"
+
+fresh_chain
+unload middle && trace | awk '
+	/middle: d2d: .* step=(load|adopt|export|free|detach|unload)/ {
+		match($0, /step=[a-z]+/)
+		order = order " " substr($0, RSTART + 5, RLENGTH - 5)
+	}
+	END { print order; exit order != " load adopt load export free free unload detach unload" }' >"$NOTES"
+verdict "the owner's role begins after that of the peer, and ends before it"
+
+fresh_c_chain
+[ "$(holders module_a)" = c_middle ] && exercise module_a && load lower1 &&
+	[ "$(holders c_middle)" = lower1 ] && exercise module_a && in_each_context c_middle 'op-call to=peer op=bounce' &&
+	in_each_context lower1 'op-call to=owner op=bounce' && in_each_context c_middle 'op-call to=owner op=bounce' &&
+	in_each_context lower1 'dequeue queue=to_peer' && in_each_context module_a 'dequeue queue=to_owner' &&
+	! traced step=refuse
+verdict "a middle in C: calls and items from the top pass to the bottom, and back, in each execution context"
+
+fresh_c_chain lower1
+exercise module_a 60 &
+busy=$!
+fails EAGAIN unload module_a && fails EAGAIN unload c_middle && unload lower1 && load lower1 && unload lower1 &&
+	unload c_middle && gone middle && wait "$busy" && owner_is_idle && unload module_a
+verdict "a middle in C: the modules are unloaded in order while the top calls them"
+unload_all
+ktap_finished

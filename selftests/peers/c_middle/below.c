@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test: a module in C that is a peer of module_a and an owner. As an owner it has the name of
+ * middle (middle.rs), so the peers of middle are its peers. It passes on calls and items in both
+ * directions, and serves no requests. This file has the owner's role, above.c that of the peer.
+ */
+#include <linux/module.h>
+
+#include "c_middle.h"
+#include "d2d_ops.h"
+#include "d2d_owner.h"
+#include "d2d_pair.h"
+#include "d2d_point.h"
+#include "d2d_queue.h"
+
+static d2d_handle self;
+/* The only context */
+static struct d2d_context *context;
+
+int below_ping(u32 value, u32 *result)
+{
+	const struct d2d_pair_peer_ops *ops;
+	struct d2d_peer peer;
+	int err;
+
+	err = d2d_peer_enter(context, &peer);
+	if (err)
+		return err;
+	ops = container_of_const(peer.ops, struct d2d_pair_peer_ops, hdr);
+	err = ops->ping ? ops->ping(peer.self, value, result) : -EOPNOTSUPP;
+	d2d_peer_exit(context, &peer);
+	return err;
+}
+
+int below_bounce(u32 hops, u32 *result)
+{
+	const struct d2d_pair_peer_ops *ops;
+	struct d2d_peer peer;
+	int err;
+
+	err = d2d_peer_enter(context, &peer);
+	if (err)
+		return err;
+	ops = container_of_const(peer.ops, struct d2d_pair_peer_ops, hdr);
+	d2d_point_call("peer", "bounce");
+	err = ops->bounce ? ops->bounce(peer.self, hops, result) : -EOPNOTSUPP;
+	d2d_point_return("peer", "bounce", err);
+	d2d_peer_exit(context, &peer);
+	return err;
+}
+
+int below_put(u64 note)
+{
+	return d2d_queue_put(&context->to_peer, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
+}
+
+/* Passes all items of the peer on. */
+static int move_up(u32 *moved)
+{
+	struct d2d_queue *queue = &context->to_owner;
+	struct d2d_item *item;
+	d2d_handle handle;
+	int err = 0;
+	u64 note;
+
+	*moved = 0;
+	while (!err && (handle = d2d_queue_take(queue))) {
+		item = d2d_queue_redeem(queue, handle);
+		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
+			memcpy(&note, item->payload, sizeof(note));
+			err = above_put(note);
+		}
+		d2d_queue_release(queue, handle);
+		++*moved;
+	}
+	return err;
+}
+
+int below_drain(u32 *result)
+{
+	const struct d2d_pair_peer_ops *ops;
+	struct d2d_peer peer;
+	int err;
+
+	err = d2d_peer_enter(context, &peer);
+	if (err)
+		return err;
+	ops = container_of_const(peer.ops, struct d2d_pair_peer_ops, hdr);
+	err = ops->drain ? ops->drain(peer.self, result) : -EOPNOTSUPP;
+	d2d_peer_exit(context, &peer);
+	return err ?: move_up(result);
+}
+
+static int c_middle_ping(void *this, u32 value, u32 *result)
+{
+	return above_ping(value, result);
+}
+
+static int c_middle_bounce(void *this, u32 hops, u32 *result)
+{
+	return above_bounce(hops, result);
+}
+
+static int c_middle_drain(void *this, u32 *result)
+{
+	u32 back;
+
+	return move_up(result) ?: above_drain(&back);
+}
+
+static const u64 chain[] = D2D_PAIR_OWNER_CHAIN;
+
+static const struct d2d_pair_owner_ops ops = {
+	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
+	.ping = c_middle_ping,
+	.bounce = c_middle_bounce,
+	.drain = c_middle_drain,
+};
+
+static const u64 peer_chain[] = D2D_PAIR_PEER_CHAIN;
+
+static const struct d2d_pair_peer_ops peer_ops = {
+	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, peer_chain),
+};
+
+static void prepare(void *this, struct d2d_context *prepared)
+{
+	context = prepared;
+}
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
+}
+
+/*
+ * The owner's role begins first and ends last: module_a may call the operations of above.c as soon
+ * as the peer is attached, and they call the functions of this file. No peer of this module calls
+ * above.c too early or too late: none can be loaded then.
+ */
+static int __init c_middle_init(void)
+{
+	static const struct d2d_owner owner = {
+		.ops = &ops.hdr,
+		.peer_ops = &peer_ops.hdr,
+		.dispatch = dispatch,
+		.prepare = prepare,
+		.flags = D2D_DISPATCH_ATOMIC,
+		.owner_flags = D2D_OWNER_PRINT_HOT_STEPS,
+		.contexts = 1,
+		.capacity = 256,
+		.item_size = sizeof(u64),
+		.timeout = 5000,
+		.owner_size = sizeof(struct d2d_pair_owner_data),
+		.peer_size = sizeof(struct d2d_pair_peer_data),
+		.shared_size = sizeof(struct d2d_pair_shared_data),
+	};
+	int err;
+
+	err = d2d_owner_start(&owner, &self);
+	if (err)
+		return err;
+	err = above_start();
+	if (err)
+		d2d_owner_stop();
+	return err;
+}
+module_init(c_middle_init);
+
+static void __exit c_middle_exit(void)
+{
+	above_stop();
+	d2d_owner_stop();
+}
+module_exit(c_middle_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a peer of module_a in C that is an owner, too");
+MODULE_LICENSE("GPL");

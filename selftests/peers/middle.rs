@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a pair of
+//! the same declaration, whose peers are below it.
+//!
+//! Calls and items pass through the middle in both directions, and [`ADD`](upper::ADD) upwards. The
+//! middle serves the other requests itself, and answers calls from above itself while there is no
+//! peer below.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    link::{
+        OwnerLink,
+        PeerCall, //
+    },
+    queue::Queue,
+    request::{
+        Disposition,
+        Request,
+        RequestId, //
+    }, //
+};
+use d2d_owner::{
+    create_event,
+    Config,
+    Contexts,
+    Owner, //
+};
+use d2d_pair as lower;
+use d2d_pair_peer as upper;
+use d2d_peer::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    packet::{
+        Packet,
+        Sleep,
+        Target, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        Arc,
+        SetOnce,
+        SpinLockIrq, //
+    },
+    ModuleMetadata, //
+};
+
+d2d_roles::module_in_two_roles! {
+    peer: Upper,
+    of: module_a,
+    owner: Lower,
+    name: "middle",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer of module_a that is an owner, too",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        contexts: u32 {
+            default: 2,
+            description: "Number of contexts (1 to 64)",
+        },
+    },
+}
+
+/// The most items that are taken at a time.
+const BATCH: u32 = 8;
+
+/// Requests that can be on their way to module_a at a time.
+const PACKETS: usize = 32;
+
+/// The peer's role: what is below module_a.
+struct Upper {
+    requests: upper::demo_requests::DemoRequests,
+}
+
+/// Dropping it removes the events from `requests`, as in module_b.
+struct Jobs(Handle<Upper>);
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        self.0.requests.set_events(None);
+    }
+}
+
+impl Driver for Upper {
+    type Pair = upper::DemoPair;
+    type Jobs = Jobs;
+
+    const DISPATCH_ATOMIC: bool = true;
+
+    fn new() -> Result<Self> {
+        Ok(Self {
+            requests: upper::demo_requests::DemoRequests::new()?,
+        })
+    }
+
+    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
+        upper::demo_events::DemoEvents::new(TwoRolesModule::NAME, |name, kind| {
+            driver.create_event(name, kind, false)
+        })
+        .map(|events| {
+            driver.requests.set_events(Some(events));
+            Jobs(driver)
+        })
+    }
+
+    fn data(&self) -> upper::PeerData {
+        upper::PeerData {
+            cookie: 0x3,
+            deferred: 0,
+            reserved: 0,
+        }
+    }
+
+    fn dispatch<'a>(
+        &self,
+        request: d2d_peer::request::Request<'a>,
+    ) -> d2d_peer::request::Disposition<'a> {
+        self.requests.dispatch(request)
+    }
+
+    fn cancelled(&self, id: d2d_peer::request::RequestId) {
+        self.requests.cancelled(id);
+    }
+}
+
+/// Runs `f` on the first peer below, and its link; returns `None` if there is none.
+fn below<R>(
+    f: impl FnOnce(&OwnerLink<lower::DemoPair>, PeerCall<'_, lower::DemoPair>) -> R,
+) -> Option<R> {
+    OWNER.contexts(|contexts| {
+        let mut links = contexts.iter().map(|(_, link)| link);
+        let (link, peer) = links.find_map(|link| link.peer().ok().map(|peer| (link, peer)))?;
+        Some(f(link, peer))
+    })?
+}
+
+#[vtable]
+impl upper::PeerOps for Upper {
+    fn ping(&self, _link: &PeerLink<upper::DemoPair>, value: u32) -> Result<u32> {
+        below(|_, peer| peer.ops().ping(value)).unwrap_or(Ok(value.wrapping_add(1)))
+    }
+
+    fn bounce(&self, link: &PeerLink<upper::DemoPair>, hops: u32) -> Result<u32> {
+        below(|_, peer| peer.ops().bounce(hops)).unwrap_or_else(|| {
+            let Some(left) = hops.checked_sub(1) else {
+                return Ok(0);
+            };
+            Ok(link.owner().bounce(left)?.saturating_add(1))
+        })
+    }
+
+    fn drain(&self, link: &PeerLink<upper::DemoPair>) -> Result<u32> {
+        below(|below, peer| {
+            let taken = move_down(&link.incoming(), &below.outgoing())?;
+            peer.ops().drain()?;
+            move_up(&below.incoming(), &link.outgoing())?;
+            Ok(taken)
+        })
+        .unwrap_or_else(|| upper::take_all(&link.incoming()))
+    }
+}
+
+/// Takes all items off a queue from below, and puts them on one to module_a. Returns their number.
+fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
+    let mut moved = 0;
+    loop {
+        let batch = from.take_batch(BATCH);
+        if batch.is_empty() {
+            return Ok(moved);
+        }
+        for note in batch.iter().filter_map(|item| lower::NOTE.read(&item)) {
+            upper::NOTE.put(to, &note)?;
+        }
+        moved += batch.len() as u32;
+    }
+}
+
+/// As [`move_up`], in the other direction.
+fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
+    let mut moved = 0;
+    loop {
+        let batch = from.take_batch(BATCH);
+        if batch.is_empty() {
+            return Ok(moved);
+        }
+        for note in batch.iter().filter_map(|item| upper::NOTE.read(&item)) {
+            lower::NOTE.put(to, &note)?;
+        }
+        moved += batch.len() as u32;
+    }
+}
+
+/// What the owner's role has of the peer's role.
+struct Above {
+    peer: Handle<Upper>,
+    module_a: Target,
+    /// Allocated ahead, as requests from below may come in hard interrupt.
+    packets: Pin<KBox<SpinLockIrq<KVec<Packet>>>>,
+}
+
+impl Above {
+    fn new(peer: Handle<Upper>) -> Result<Self> {
+        let sender = peer.sender();
+        let mut packets = KVec::with_capacity(PACKETS, GFP_KERNEL)?;
+        for _ in 0..PACKETS {
+            packets.push(sender.packet_for(upper::ADD)?.traced(), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            module_a: sender.lookup(c"module_a")?,
+            packets: KBox::pin_init(new_spinlock_irq!(packets, "middle::packets"), GFP_KERNEL)?,
+            peer,
+        })
+    }
+
+    /// Sends module_a an `ADD`, and returns its answer. Any context.
+    fn add(&self, value: u64) -> Result<u64> {
+        let packet = self.packets.lock().pop().ok_or(EBUSY)?;
+        let (packet, answer) = match packet.send(&self.module_a, upper::ADD, &value, Sleep::Cannot)
+        {
+            Ok(sent) => {
+                let completed = sent.returned().map_err(|_| EINPROGRESS)?;
+                let answer = completed.output();
+                (completed.into_packet().traced(), answer)
+            }
+            Err(refused) => (refused.packet, Err(refused.error)),
+        };
+        // There is room for as many as were taken.
+        let _ = self.packets.lock().push_within_capacity(packet);
+        answer
+    }
+}
+
+/// What all contexts of the owner's role share.
+struct State {
+    above: SetOnce<Above>,
+    requests: lower::demo_requests::DemoRequests,
+}
+
+impl State {
+    fn above(&self) -> Result<&Above> {
+        self.above.as_ref().ok_or(ENODEV)
+    }
+
+    /// Returns the link to module_a.
+    fn link(&self) -> Result<&PeerLink<upper::DemoPair>> {
+        self.above()?.peer.link().ok_or(ENOTCONN)
+    }
+}
+
+/// The owner's role: what is above the peers.
+struct Lower(Arc<State>);
+
+impl d2d_roles::TwoRoles for Lower {
+    type Peer = Upper;
+
+    fn join(contexts: &Contexts<'_, Self>, peer: Handle<Upper>) -> Result {
+        contexts.state().above.populate(Above::new(peer)?);
+        Ok(())
+    }
+}
+
+impl Owner for Lower {
+    type Pair = lower::DemoPair;
+    type State = State;
+
+    const DISPATCH_ATOMIC: bool = true;
+
+    fn config() -> Result<Config> {
+        let contexts = module_parameters::contexts.value();
+        let config = Config::new(TwoRolesModule::NAME, contexts, 256, 64, 0, 5000)?;
+        Ok(config.print_hot_steps())
+    }
+
+    fn state(_config: &Config) -> impl PinInit<State, Error> {
+        lower::demo_requests::DemoRequests::new().map(|requests| State {
+            above: SetOnce::new(),
+            requests,
+        })
+    }
+
+    fn new(state: &Arc<State>, _id: u32) -> Result<Self> {
+        Ok(Self(state.clone()))
+    }
+
+    fn ready(contexts: &Contexts<'_, Self>) -> Result {
+        let events = lower::demo_events::DemoEvents::new(TwoRolesModule::NAME, |name, kind| {
+            create_event(name, kind, false)
+        })?;
+        contexts.state().requests.set_events(Some(events));
+        Ok(())
+    }
+
+    fn data(config: &Config) -> lower::OwnerData {
+        lower::OwnerData {
+            queue_capacity: config.capacity(),
+            item_size: config.item_size(),
+        }
+    }
+
+    fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        let state = contexts.state();
+        if request.code() != lower::ADD.raw() {
+            return state.requests.dispatch(request);
+        }
+        request
+            .on(lower::ADD, |value, request| {
+                match state.above().and_then(|above| above.add(value)) {
+                    Ok(sum) => request.complete(&sum),
+                    Err(error) => request.fail(error),
+                }
+            })
+            .or_unknown()
+    }
+
+    fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
+        contexts.state().requests.cancelled(id);
+    }
+
+    fn attached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+
+    fn detached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+}
+
+#[vtable]
+impl lower::OwnerOps for Lower {
+    fn ping(&self, _link: &OwnerLink<lower::DemoPair>, value: u32) -> Result<u32> {
+        self.0.link()?.owner().ping(value)
+    }
+
+    fn bounce(&self, _link: &OwnerLink<lower::DemoPair>, hops: u32) -> Result<u32> {
+        self.0.link()?.owner().bounce(hops)
+    }
+
+    fn drain(&self, link: &OwnerLink<lower::DemoPair>) -> Result<u32> {
+        let above = self.0.link()?;
+        let taken = move_up(&link.incoming(), &above.outgoing())?;
+        above.owner().drain()?;
+        move_down(&above.incoming(), &link.outgoing())?;
+        Ok(taken)
+    }
+}
