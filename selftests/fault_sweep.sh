@@ -48,6 +48,18 @@ c_pair()
 	c_owner && load module_b
 }
 
+# middle - module_a and middle are loaded
+middle()
+{
+	load module_a && load middle
+}
+
+# chain - the same with a peer of middle
+chain()
+{
+	middle && load lower1
+}
+
 # actors - alice and bob are registered
 actors()
 {
@@ -78,7 +90,7 @@ sweep()
 	sweep_allocations "$what" "$least" "$@"
 }
 
-set_up_failslab 26
+set_up_failslab 30
 
 # With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
 # slab, and failslab can make its allocation fail. The larger chunks do not come from slab.
@@ -116,6 +128,12 @@ sweep "unloading an owner in C" 0 unloaded unload "$c"
 sweep "loading a peer in Rust of an owner in C" 4 c_owner load "$b"
 sweep "loading a peer in C of an owner in C" 1 c_owner load "$(module_path bad_peer)" fault=none
 sweep "the exercise of an owner in C" 1 c_pair write /dev/c_owner 1
+
+m=$(module_path middle)
+sweep "loading a module in two roles" 40 owner load "$m" contexts=1
+sweep "unloading a module in two roles" 0 owner unload "$m"
+sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
+sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
 # Above, fail_nth makes allocations of one task fail. The settings of the last two cases make the
 # first allocation fail that any task or interrupt makes: here in a system call, which shows that
