@@ -128,9 +128,9 @@ impl<'a> Line<'a> {
             Prefix::Print { head, driver } => {
                 let mut line = Self::printed(head);
                 line.driver = driver;
-                line.parse_step(uncommented(head, step))
+                line.parse_step(enclosed(head, step))
             }
-            Prefix::Event { head } => Self::event(head).parse_step(uncommented(head, step)),
+            Prefix::Event { head } => Self::event(head).parse_step(enclosed(head, step)),
             Prefix::Typed { head } => Self::perf_trace(head).parse_typed(step),
             Prefix::Call { head } => {
                 let step = step.trim_end();
@@ -155,6 +155,9 @@ impl<'a> Line<'a> {
             .map(|event| &event[..last_word(event)]);
         if let Some(head) = graph(event).or_else(|| graph(comment?)) {
             return Self::graph(head);
+        }
+        if let Some(head) = perf_print(event) {
+            return Self::perf_trace(head);
         }
         if event.ends_with(':') && find_clock(event).is_some() {
             return Self::event(event);
@@ -400,10 +403,10 @@ fn find_event(text: &str) -> Option<(Prefix<'_>, &str)> {
     let other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     text.match_indices("d2d_").find_map(|(at, _)| {
         let before = &text[..at];
-        if !before.is_empty() && !before.ends_with([' ', '\t', ':', ';']) {
+        if !before.is_empty() && !before.ends_with([' ', '\t', ':', ';', '"']) {
             return None;
         }
-        let end = before.rfind([' ', '\t', ';']);
+        let end = before.rfind([' ', '\t', ';', '"']);
         let head = &before[..end.map_or(0, |end| end + 1)];
         let after = text[at..].trim_start_matches(|c| !other(c));
         let step = after.trim_start_matches([':', '(']).trim_start();
@@ -435,14 +438,21 @@ fn graph(head: &str) -> Option<&str> {
     head.trim_end().strip_suffix("/*")
 }
 
-/// Strips the end of a comment from a step, if it is one of the tracer function_graph.
-fn uncommented<'a>(head: &str, step: &'a str) -> &'a str {
-    let end = step.trim_end();
-    let comment = head
-        .contains("/*")
-        .then(|| end.strip_suffix("*/"))
-        .flatten();
-    comment.unwrap_or(step)
+/// The part of a step's text before the end of the quotes or of the comment that `head` has begun.
+fn enclosed<'a>(head: &str, step: &'a str) -> &'a str {
+    if head.matches('"').count() % 2 == 1 {
+        return step.split('"').next().unwrap_or(step);
+    }
+    let comment = step.trim_end().strip_suffix("*/");
+    comment.filter(|_| head.contains("/*")).unwrap_or(step)
+}
+
+/// What perf trace prints before an event whose text is a printed line, `0.458 insmod/77 printk:console(msg: "`.
+/// Returns what stands before the name.
+fn perf_print(head: &str) -> Option<&str> {
+    let (event, _) = head.strip_suffix('"')?.rsplit_once('(')?;
+    let head = &event[..last_word(event)];
+    is_perf_trace(head).then_some(head)
 }
 
 /// Strips the blanks and lines at the end of columns.
@@ -457,7 +467,7 @@ fn last_word(text: &str) -> usize {
 
 /// Says whether this is what printk or a reader of its log prints before a line.
 fn is_printed(head: &str) -> bool {
-    head.trim_end().ends_with([':', ']', '>', ';']) || wall_clock(head).is_some()
+    head.trim_end().ends_with([':', ']', '>', ';', '"']) || wall_clock(head).is_some()
 }
 
 /// Strips what printk and the readers of its log print before a line that ftrace has formatted.

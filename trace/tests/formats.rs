@@ -737,6 +737,35 @@ fn collectors_of_logs_name_the_text_as_they_like() {
 }
 
 #[test]
+fn the_text_may_be_in_quotes() {
+    for (form, times) in [
+        ("level=info msg=\"[SEC] TEXT\" host=x n=2", Times::Same),
+        ("\"Nov 26\",\"[SEC] TEXT\",\"x\"", Times::Same),
+        (
+            "Nov 26 14:02:11 lab-vm app: @cee: {\"pid\":\"7\",\"msg\":\"[SEC] TEXT\",\"n\":\"2\"}",
+            Times::Same,
+        ),
+        ("level=info msg=\"EVENT\" host=x n=2", Times::Unknown),
+    ] {
+        let log = lines(|_, t, text| {
+            let form = form.replace("SEC", &sec(t)).replace("EVENT", &event(text));
+            form.replace("TEXT", text)
+        });
+        check(form, log.as_bytes(), (times, false, ""));
+    }
+    // perf trace prints printk's event so.
+    for head in ["", "insmod/101 ", "(         ): insmod/101 "] {
+        let log = lines(|_, t, text| {
+            let perf = t - 7_000_000;
+            let (ms, us) = (perf / 1000, perf % 1000);
+            format!("{ms:>6}.{us:03} {head}printk:console(msg: \"[    7.79] {text}\", len: 94)")
+        });
+        let task = if head.is_empty() { "" } else { "insmod-101" };
+        check(head, log.as_bytes(), (Times::Shifted, false, task));
+    }
+}
+
+#[test]
 fn perf_trace_prints_fields_in_any_order() {
     let trace = |head: &str, before: &str| {
         lines(|_, t, text| {
