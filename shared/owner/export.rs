@@ -189,7 +189,7 @@ impl Show for View {
 ///
 /// # Invariants
 ///
-/// `driver` is null, or points to the driver of the [`OpenExports`] of `exports`.
+/// `driver` is null, or points to the driver of the `OpenExports` of `exports`.
 pub struct OwnerRole<O: Owner> {
     exports: &'static Exports,
     driver: Atomic<*mut OwnerDriver<O>>,
