@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The alarm in C: the first step of the port of windows/alarm/alarm.c, as docs/porting.md
- * describes. It keeps the functions of the original and prints the same lines. The second step is
- * examples/alarm/alarm.rs.
+ * The alarm in C: the first phase of the port of windows/alarm/alarm.c, as docs/porting.md
+ * describes. It prints the lines of the original, and lines with "log" from a work item, which the
+ * original lacks. The second phase is examples/alarm/alarm.rs.
  *
  * It leaves requests of the sleeper pending, and completes each at its time, in the softirq of a
  * timer that is armed for what is due first. It does the same with the calls of processes, ioctls
  * of /dev/alarm.
  */
-/* The name of the driver; that of the module differs from the port's in Rust. */
+/* The driver's name. The module has another one, because alarm.ko is the alarm in Rust. */
 #define NAME	"alarm"
 #define pr_fmt(fmt)	NAME ": " fmt
 
@@ -54,12 +54,13 @@ struct ring {
 };
 
 /*
- * Protects all below. It is taken with interrupts disabled, as the sleeper may call in any context.
+ * Protects rings, rang and cancelled. Only expired() changes rang, so it may read it without the
+ * lock. The lock is taken with interrupts disabled, as the sleeper may call in any context.
  * The alarm completes no request with it held: that may call the sleeper, which may call again.
  */
 static DEFINE_SPINLOCK(lock);
 static struct ring rings[MOST];
-/* How many were completed, which only expired() changes, and how many were cancelled */
+/* How many were completed, and how many were cancelled */
 static u64 rang, cancelled;
 
 static struct hrtimer timer;
@@ -82,7 +83,7 @@ static void arm(void)
 		hrtimer_start(&timer, due, HRTIMER_MODE_ABS_SOFT);
 }
 
-/* Removes one that is due at this time. Any context. */
+/* Removes a request or a call that is due at this time or before. Any context. */
 static bool take_due(ktime_t time, struct ring *taken)
 {
 	guard(spinlock_irqsave)(&lock);

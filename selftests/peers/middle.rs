@@ -3,9 +3,8 @@
 //! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a pair of
 //! the same declaration, whose peers are below it.
 //!
-//! Calls and items pass through the middle in both directions, and [`ADD`](upper::ADD) upwards. The
-//! middle serves the other requests itself, and answers calls from above itself while there is no
-//! peer below.
+//! The middle passes calls and items on in both directions, and [`ADD`](upper::ADD) to module_a. It
+//! serves the other requests itself, and answers calls of module_a itself while there is no peer below.
 
 #![forbid(unsafe_code)]
 
@@ -168,7 +167,8 @@ impl upper::PeerOps for Upper {
     }
 }
 
-/// Takes all items off a queue from below, and puts them on one to module_a. Returns their number.
+/// Takes all items off a queue from below, and puts the notes among them on one to module_a. If that queue is full, the
+/// rest of a batch is lost. Returns how many items were taken.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -198,7 +198,7 @@ fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
     }
 }
 
-/// What the owner's role has of the peer's role.
+/// What the owner's role needs to reach module_a.
 struct Above {
     peer: Handle<Upper>,
     module_a: Target,
@@ -220,7 +220,9 @@ impl Above {
         })
     }
 
-    /// Sends module_a an `ADD`, and returns its answer. Any context.
+    /// Sends module_a an `ADD`, which it completes at once, and returns its answer. Any context.
+    ///
+    /// If module_a did not complete it at once, this would cancel the request and lose the packet.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
         let (packet, answer) = match packet.send(&self.module_a, upper::ADD, &value, Sleep::Cannot)
@@ -232,7 +234,7 @@ impl Above {
             }
             Err(refused) => (refused.packet, Err(refused.error)),
         };
-        // There is room for as many as were taken.
+        // This succeeds: the vector has room for all packets.
         let _ = self.packets.lock().push_within_capacity(packet);
         answer
     }
