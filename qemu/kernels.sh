@@ -15,7 +15,7 @@ older=(7.2.12+deb13-amd64)
 # some - plays the demonstration and runs a few kselftests on the kernel KVER
 some() {
 	# The modules that these kselftests load. To build the others would take longer than the tests.
-	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor" "$LAB/run/boots.sh" <(
+	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
 		echo 'stock test/lifecycle.sh,handshakes.sh,jobs.sh 600'
 		echo 'stock test/events.sh:a?program?watches 180'
 		echo 'stock run 90'

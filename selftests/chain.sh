@@ -53,13 +53,19 @@ knows()
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
+# waits_above - whether a thread waits for the event middle.never of module_a
+waits_above()
+{
+	read -r line <"$DEBUG/d2d-module_a/events/middle.never" && [ "${line#* waiters=1 }" != "$line" ]
+}
+
 # gone MODULE - whether nothing of this owner is left
 gone()
 {
 	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
 
-begin 18
+begin 19
 
 fresh_chain lower1
 [ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
@@ -155,6 +161,11 @@ unload middle && trace | awk '
 	}
 	END { print order; exit order != " load adopt load export free free unload detach unload" }' >"$NOTES"
 verdict "the owner's role begins after that of the peer, and ends before it"
+
+fresh_trace
+unload_all
+load module_a && load middle waits=1 && await waits_above && unload middle
+verdict "the middle is unloaded while its owner's role waits for an event of the top"
 
 fresh_c_chain
 [ "$(holders module_a)" = c_middle ] && exercise module_a && load lower1 &&

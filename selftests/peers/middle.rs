@@ -33,6 +33,10 @@ use d2d_peer::{
         Driver,
         Handle, //
     },
+    event::{
+        Kind,
+        Wait, //
+    },
     link::PeerLink,
     packet::{
         Packet,
@@ -64,6 +68,10 @@ d2d_roles::module_in_two_roles! {
         contexts: u32 {
             default: 2,
             description: "Number of contexts (1 to 64)",
+        },
+        waits: u32 {
+            default: 0,
+            description: "1: a thread of the owner's role waits for an event of module_a",
         },
     },
 }
@@ -297,6 +305,14 @@ impl Owner for Lower {
             create_event(name, kind, false)
         })?;
         contexts.state().requests.set_events(Some(events));
+        if module_parameters::waits.value() != 0 {
+            let peer = &contexts.state().above()?.peer;
+            let never = peer.create_event(c"middle.never", Kind::Notification, false)?;
+            let thread = contexts.thread(c"middle_waits", move |_, _| {
+                let _ = never.wait(Wait::FOREVER);
+            })?;
+            thread.start()?;
+        }
         Ok(())
     }
 

@@ -181,6 +181,12 @@ unsafe impl Send for Lent {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Lent {}
 
+/// As [`Lent::check`], for an owner in C, which gets the memory by itself.
+#[doc(hidden)]
+pub fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result {
+    Lent::check(driver, lent).map(|_| ())
+}
+
 impl Lent {
     /// Checks what the other side states of its lent memory. Any context.
     ///

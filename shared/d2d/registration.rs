@@ -204,10 +204,17 @@ where
         }
         Ok(Self(parts))
     }
+}
 
+impl<T: Driver> Peer<T> {
     /// Returns a reference to the driver, which does not keep the driver registered. Any context.
     pub fn handle(&self) -> Handle<T> {
         self.0.registration.handle()
+    }
+
+    /// Makes the driver leave before it is dropped. May sleep.
+    pub fn leave(&self) {
+        self.0.registration.leave();
     }
 }
 

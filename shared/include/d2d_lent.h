@@ -55,6 +55,8 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * detached. An owner uses the memory of the peer, whose endpoint is that of the context, between
  * d2d_peer_enter() and d2d_peer_exit() only.
  *
+ * The alignment is not checked.
+ *
  * Context: Any context.
  *
  * Return: the memory, or an error pointer:

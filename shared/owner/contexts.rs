@@ -313,6 +313,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
 }
 
 /// A reference to the owner, which open files of its [devices](d2d::device) get.
+///
+/// Freeing what it refers to may sleep. In a module in two roles, a reference that the peer's role
+/// keeps may be the last one, so that role drops it where it may sleep.
 pub struct Handle<O: Owner> {
     seats: Arc<Seats<O>>,
     server: Arc<Server>,

@@ -53,7 +53,15 @@ pub trait TwoRoles: Owner {
 #[doc(hidden)]
 pub struct Roles<O: TwoRoles, M: ModuleMetadata> {
     _owner: export::Parts<O, M>,
-    _peer: registration::Peer<O::Peer>,
+    peer: registration::Peer<O::Peer>,
+}
+
+impl<O: TwoRoles, M: ModuleMetadata> Drop for Roles<O, M> {
+    /// Ends the waits of the peer's role first: the owner's role waits for its own jobs, which may
+    /// wait for an event or a request of the peer's role.
+    fn drop(&mut self) {
+        self.peer.leave();
+    }
 }
 
 impl<O: TwoRoles, M: ModuleMetadata> Roles<O, M>
@@ -85,7 +93,7 @@ where
         let owner = unsafe { role.parts::<M>(functions, join) }?;
         Ok(Self {
             _owner: owner,
-            _peer: peer,
+            peer,
         })
     }
 }

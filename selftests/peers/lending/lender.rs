@@ -40,7 +40,8 @@ use lending_pair::{
     Counter,
     LenderOps,
     LendingPair,
-    Ring, //
+    Ring,
+    CAPACITY, //
 };
 
 d2d_owner::module_owner! {
@@ -139,11 +140,9 @@ impl Owner for Lender {
 #[vtable]
 impl LenderOps for Lender {
     fn drain(&self, _link: &OwnerLink<LendingPair>) -> Result<u64> {
-        let mut sum = 0u64;
-        while let Some(value) = self.ring.take() {
-            sum = sum.wrapping_add(value);
-        }
-        Ok(sum)
+        // The peer may go on putting values, so take no more than the ring can hold.
+        let values = (0..CAPACITY).map_while(|_| self.ring.take());
+        Ok(values.fold(0, u64::wrapping_add))
     }
 
     fn count(&self, link: &OwnerLink<LendingPair>) -> Result<u64> {

@@ -91,9 +91,12 @@ impl Ring {
     }
 
     /// Takes a value, if there is one. One thread may do so at a time. Any context.
+    ///
+    /// The other side may write anything, so a ring that claims to have more values than slots has none.
     pub fn take(&self) -> Option<u64> {
         let taken = self.taken.load(Relaxed);
-        if self.put.load(Acquire) == taken {
+        let values = self.put.load(Acquire).wrapping_sub(taken);
+        if values == 0 || values > CAPACITY as u64 {
             return None;
         }
         let value = self.slot(taken).load(Relaxed);

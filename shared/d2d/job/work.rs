@@ -169,14 +169,25 @@ impl Inner {
                 WorkContext::Worker => (bindings::system_dfl_wq, jiffies),
                 // While a CPU is taken away, the kernel waits until its bottom-half work is done. A work item
                 // that its routine starts again at once stays with that CPU, and the kernel would wait for
-                // ever. After a jiffy, the work item goes to another CPU.
-                WorkContext::SoftIrq if cpus_change() => (bindings::system_bh_wq, jiffies.max(1)),
+                // ever. After a jiffy or two, the work item goes to another CPU. One that does not run may start at once.
+                WorkContext::SoftIrq if cpus_change() && self.runs() => {
+                    (bindings::system_bh_wq, jiffies.max(1))
+                }
                 WorkContext::SoftIrq => (bindings::system_bh_wq, jiffies),
             };
             let cpu = bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
             bindings::mod_delayed_work_on(cpu, queue, self.work.get(), jiffies);
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Returns whether the routine runs. Any context.
+    fn runs(&self) -> bool {
+        // SAFETY: The work item is initialized. The function does not wait.
+        let busy = unsafe { bindings::work_busy(&raw mut (*self.work.get()).work) };
+        busy & bindings::wq_misc_consts_WORK_BUSY_RUNNING != 0
     }
 }
 
