@@ -5,18 +5,20 @@
 # expects one object, so the script links the parts into one.
 set -euo pipefail
 
-object='' source=''
+object='' crate='' before=''
 for argument; do
 	case $argument in
 	--emit=obj=*) object=${argument#--emit=obj=} ;;
-	*.rs) source=$argument ;;
+	*.rs) crate=${crate:-$(basename "$argument" .rs)} ;;
 	esac
+	[ "$before" != --crate-name ] || crate=$argument
+	before=$argument
 done
 [ -n "$object" ] || exec rustc "$@"
 
-# rustc names the parts after the source, SOURCE.HASH.rcgu.o, and writes them beside the object. It writes the object
-# itself if the crate has only one part.
-stem=$(dirname "$object")/$(basename "$source" .rs)
+# rustc names the parts after the crate, CRATE.HASH.rcgu.o, and writes them beside the object. It writes the object itself
+# if the crate has only one part.
+stem=$(dirname "$object")/$crate
 rm -f "$stem".*.rcgu.o
 rustc "$@" -Cincremental="$object.incremental" -Ccodegen-units=16
 shopt -s nullglob
