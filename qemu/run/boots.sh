@@ -37,6 +37,8 @@ for line in "${table[@]}"; do
 	known_kernel "$kernel"
 	known_mode "${scenario%%/*}"
 	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
+	# It becomes a word of the kernel's command line, which the init script of the guest evaluates.
+	[[ $scenario != *[\'\"]* ]] || die "the second column has a quote: $line"
 done
 
 . "$(dirname "$0")/../lib/machine.sh"

@@ -87,6 +87,7 @@ expect "no boot of this kernel" fails_with "no line of the kernel uml" env KERNE
 expect "a boot of an unknown kernel" fails_with "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
 expect "a boot of an unknown mode" fails_with "there is no mode 'nosuch'" bash -c 'booting "stock nosuch 60"'
 expect "a boot without a limit" fails_with "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
+expect "a boot whose case has a quote" fails_with "the second column has a quote" env LINE="uml test/refusals.sh:an?owner's 60" bash -c 'booting "$LINE"'
 
 for kind in user mnt pid; do
 	expect "no namespaces left: $kind" fails_with "unshare failed: No space left on device" \
