@@ -42,31 +42,10 @@ int above_put(u64 note)
 	return d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 }
 
-/* Passes all items of module_a on. */
-static int move_down(u32 *moved)
-{
-	struct d2d_queue *queue = &context->to_peer;
-	struct d2d_item *item;
-	d2d_handle handle;
-	int err = 0;
-	u64 note;
-
-	*moved = 0;
-	while (!err && (handle = d2d_queue_take(queue))) {
-		item = d2d_queue_redeem(queue, handle);
-		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
-			memcpy(&note, item->payload, sizeof(note));
-			err = below_put(note);
-		}
-		d2d_queue_release(queue, handle);
-		++*moved;
-	}
-	return err;
-}
-
 int above_drain(u32 *result)
 {
-	return owner.drain(context->owner.self, result) ?: move_down(result);
+	return owner.drain(context->owner.self, result) ?:
+	       move_notes(&context->to_peer, below_put, result);
 }
 
 static int c_middle_ping(void *this, u32 value, u32 *result)
@@ -100,7 +79,7 @@ static int c_middle_drain(void *this, u32 *result)
 	u32 taken;
 	int err;
 
-	err = move_down(result);
+	err = move_notes(&context->to_peer, below_put, result);
 	if (err)
 		return err;
 	err = below_drain(&taken);

@@ -54,28 +54,6 @@ int below_put(u64 note)
 	return d2d_queue_put(&context->to_peer, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 }
 
-/* Passes all items of the peer on. */
-static int move_up(u32 *moved)
-{
-	struct d2d_queue *queue = &context->to_owner;
-	struct d2d_item *item;
-	d2d_handle handle;
-	int err = 0;
-	u64 note;
-
-	*moved = 0;
-	while (!err && (handle = d2d_queue_take(queue))) {
-		item = d2d_queue_redeem(queue, handle);
-		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
-			memcpy(&note, item->payload, sizeof(note));
-			err = above_put(note);
-		}
-		d2d_queue_release(queue, handle);
-		++*moved;
-	}
-	return err;
-}
-
 int below_drain(u32 *result)
 {
 	const struct d2d_pair_peer_ops *ops;
@@ -88,7 +66,7 @@ int below_drain(u32 *result)
 	ops = container_of_const(peer.ops, struct d2d_pair_peer_ops, hdr);
 	err = ops->drain ? ops->drain(peer.self, result) : -EOPNOTSUPP;
 	d2d_peer_exit(context, &peer);
-	return err ?: move_up(result);
+	return err ?: move_notes(&context->to_owner, above_put, result);
 }
 
 static int c_middle_ping(void *this, u32 value, u32 *result)
@@ -105,7 +83,7 @@ static int c_middle_drain(void *this, u32 *result)
 {
 	u32 back;
 
-	return move_up(result) ?: above_drain(&back);
+	return move_notes(&context->to_owner, above_put, result) ?: above_drain(&back);
 }
 
 static const u64 chain[] = D2D_PAIR_OWNER_CHAIN;
