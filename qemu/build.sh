@@ -9,9 +9,9 @@
 # Environment:
 #   KERNEL                  see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY, D2D_BUILD_ID  see Kbuild
-#   D2D_INCREMENTAL=y            build without debug information, and compile again only the parts of a crate that have
-#                                changed (mutate/rustc.sh)
-#   D2D_NO_TRACEPOINTS=y         build without the tracepoints of hot paths, in build/KVER-no-tracepoints/ (for the bench)
+#   D2D_INCREMENTAL=y       build without debug information, and compile again only the parts of a crate that have
+#                           changed (mutate/rustc.sh)
+#   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
 install='' selftests='' bench=''
@@ -33,7 +33,7 @@ out=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
 hold_build
 mkdir -p "$out"
-# Without debug information there are no types of which to make BTF.
+# BTF is made from debug information, which this build lacks.
 [ -z "${D2D_INCREMENTAL-}" ] ||
 	KMAKE+=(RUSTC="$LAB/mutate/rustc.sh" KCFLAGS=-g0 KRUSTFLAGS=-Cdebuginfo=0 CONFIG_DEBUG_INFO_BTF_MODULES=)
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \

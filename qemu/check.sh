@@ -12,7 +12,8 @@ hold_build
 proofread=$("$LAB/root/tools.sh" proofread)
 mutate=$("$LAB/root/tools.sh" mutate)
 root_more=$("$LAB/root/root-more.sh")
-# The sources take the longest, and mostly keep one CPU busy. The other parts run beside them.
+# The part "sources" takes the longest and mostly keeps one CPU busy, so it starts first, and the other parts run beside
+# it.
 part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$root_more"
 part trace-tool "$LAB/check/check-trace.sh"
 part refused-builds "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"

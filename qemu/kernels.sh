@@ -12,7 +12,7 @@ unset ARCH KERNEL KVER CASE
 # Debian replaces versions: if the archive no longer has one of these, replace it here and in docs/kernels.md.
 older=(7.2.12+deb13-amd64)
 
-# some - plays the demonstration and runs a few kselftests on the kernel KVER
+# some - runs a few kselftests and plays the demonstration on the kernel KVER
 some() {
 	# The modules that these kselftests load. To build the others would take longer than the tests.
 	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
@@ -22,13 +22,14 @@ some() {
 	)
 }
 
-# compilers KERNEL - prints the compilers that have built the kernel in this directory, and that build the modules
+# compilers KERNEL - prints the compilers that built the kernel in the directory KERNEL; the same ones build the modules
 compilers() {
 	sed -nE 's/^CONFIG_RUSTC_VERSION_TEXT="(rustc [^ ]+).*/\1/p; s/^CONFIG_CC_VERSION_TEXT=".* ([^ "]+)"$/gcc \1/p' \
 		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'
 }
 
-# try KVER ARCH CMD... - runs CMD for a kernel, and then, unless CMD has done so, the demonstration; adds a row to $rows
+# try KVER ARCH CMD... - runs the tests CMD on a kernel, and then the demonstration, unless CMD is some, which has
+# played it; adds a row with the counts to $rows
 try() {
 	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name
 	local -x KVER=$1 ARCH=$2

@@ -1,29 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. A mutant
-# gets an "ok" if a test fails in the copy for the reason that the mutant names, and a "not ok" otherwise: also if the
-# mutant does not apply, or does not compile although it should. Prints KTAP, and last a line of counts.
+# gets an "ok" if a test fails in the copy for the reason that the mutant names. Otherwise it gets a "not ok", also if
+# it does not apply, or does not compile although it should. Prints KTAP, and last a line of counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules that the scenario needs; no others are built
-# A mutant that the compiler must notice has one line instead:
+# A mutant whose test is a compilation has one of these lines instead:
 #   refused: DRIVER REASON                  In the project, the compiler refuses the hostile driver DRIVER
 #                                           (selftests/misbehaving/hostile/refused/). The mutant makes the compiler
 #                                           accept DRIVER: check/compile-hostile.sh, which expects an error, must then
 #                                           print a line that begins with a match of REASON, a regular expression.
-# or this one:
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
-# The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
+# The copies, build/mutants/0 and 1, are kept, so that make compiles only what the next mutant changes.
 #
 # Environment:
 #   CI  if it is set, and no NAME is given, run a sixth of the mutants (ci_share)
 #
 # At the end, diagnostic lines give the CPU time of the builds and of the boots, and the 15 mutants that took the most.
-# CPU time tells which mutants are expensive, because the wall time of one depends on the others that run beside it.
+# CPU time tells which mutants are expensive; the wall time of a mutant depends on those that run beside it.
 # build/mutants/times has the time of each mutant.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
@@ -36,8 +35,8 @@ mapfile -t names < <(
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"
 	else
-		# In the order of the files that they change: the mutants of a crate follow each other, so the crates that
-		# it uses, and the peers, which do not use d2d_owner, are seldom compiled again.
+		# Sort the mutants by the first file that they change. Then those of one crate follow each other, and
+		# make seldom compiles the other crates and the peers again.
 		cd "$PROJECT/selftests/mutants" || exit
 		for name in *.mutant; do
 			echo "$(grep -m 1 '^file: ' "$name") ${name%.mutant}"
@@ -49,7 +48,8 @@ for name in "${names[@]}"; do
 done
 # Each mutant names its kernel. With KERNEL set, run/boots.sh would ignore the boot line of a mutant for another kernel.
 unset KERNEL
-# With the same build ID for all mutants, a changed file of shared/ does not make every module compile again (Kbuild).
+# Give all mutants the same build ID. Otherwise each change in shared/ would change the build ID, and make would compile
+# every module again (Kbuild).
 export D2D_BUILD_ID=1
 
 D2D_ROOT=$("$LAB/root/root.sh")
@@ -70,7 +70,7 @@ add_time() {
 }
 
 # compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy, which must complain that the compiler
-# accepts DRIVER, in a line that begins with a match of REASON. If it does not, compiler_accepts prints what it printed
+# accepts DRIVER, in a line that begins with a match of REASON. Prints the script's output if it does not
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }
@@ -108,7 +108,7 @@ take_copy() {
 	done
 }
 
-# timed_mutate NAME - as mutate, and adds a line to $copies/times: the CPU time of the build, that of the boot, NAME
+# timed_mutate NAME - calls mutate, and adds a line to $copies/times: the CPU time of the build, that of the boot, NAME
 timed_mutate() {
 	local times=(0 0)
 	mutate "$1"
@@ -141,7 +141,8 @@ mutate() {
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
 		"$3" "$4"' sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
-	# In parts, module_init() gets a relocation that overflows where the sanitizer kernel puts modules.
+	# Compile crates in parts, but not for the sanitizer kernel: module_init() would get a relocation that overflows
+	# at the addresses where this kernel puts modules.
 	local -x D2D_INCREMENTAL=y
 	[ "$kernel" != sanitizer ] || D2D_INCREMENTAL=
 	if [ -n "$refused" ]; then
@@ -158,7 +159,7 @@ mutate() {
 		echo "the mutant does not compile: $output"
 	else
 		add_time 0
-		# The next mutant is compiled in the copy while this one runs.
+		# Release the copy: make can compile the next mutant in it while this one runs.
 		exec {copy_lock}>&-
 		# shellcheck disable=SC2001 # sed works on each line
 		output=$(D2D_IMAGES=$images "$LAB/run/boots.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$output"

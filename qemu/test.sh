@@ -3,8 +3,11 @@
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, runs them in
 # one machine and shows its KTAP. With PAIR, runs the test of a pair outside of this tree instead. The line of counts
 # comes last.
-# Environment: ARCH, KERNEL; PAIR, the folder of the pair; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or
-# "list" to list the programs and their cases; see also kernel_dir (lib/lab.sh)
+# Environment:
+#   ARCH, KERNEL  see also kernel_dir (lib/lab.sh)
+#   PAIR          the folder of the pair
+#   CASE          PROGRAM, or PROGRAM:TEXT for the first case of it whose name contains TEXT, or "list" to list the
+#                 programs and their cases
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
@@ -26,8 +29,8 @@ elif [ "${CASE-}" = list ]; then
 	exec awk -f "$LAB/run/cases.awk" "${programs[@]}"
 elif [ -n "${CASE-}" ]; then
 	known_program "${CASE%%:*}"
-	# A word of the kernel's command line cannot contain a blank. The guest matches "?" with any character, and
-	# "*" with any text.
+	# A word of the kernel's command line cannot contain a blank. So the word has "?" instead of it: the guest reads
+	# "?" as any character, and "*" as any text.
 	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:*-]/?}"
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test

@@ -23,8 +23,8 @@ part install "$LAB/tests/install.sh"
 part windows "$PROJECT/windows/compare/compare.sh"
 part windows-example "$LAB/windows-example.sh"
 part mutants "$LAB/mutants.sh"
-# These run only by their names, because each needs a kernel of its own. The debug kernel takes 9.5 minutes to build;
-# arm64's kernel and toolchain root take 5 minutes, and QEMU emulates the CPU.
+# These parts run only if PART names them, because each needs a kernel of its own. The debug kernel takes 9.5 minutes to
+# build; the kernel and the toolchain root for arm64 take 5 minutes, and QEMU emulates the CPU.
 if [ -n "${1-}" ]; then
 	part gdb "$LAB/tests/gdb.sh"
 	part arm64 "$LAB/tests/arm64.sh"

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the Windows drivers of the examples of docs/porting.md under Wine, windows/example and windows/alarm. They must print
-# what selftests/sensor.sh and selftests/alarm.sh expect of their Linux ports. Plays also what `make compare` does not play
-# without parameters, the other ways to complete the handshake, and what Linux refuses: module_a is unloaded before module_b.
+# Runs Windows drivers under Wine:
+# - those of the examples of docs/porting.md, windows/example and windows/alarm. They must print what selftests/sensor.sh
+#   and selftests/alarm.sh expect of the Linux ports;
+# - module_a and module_b, in ways that a plain `make compare` does not play: with the other ways to complete the
+#   handshake, with faulty peers, and with module_a unloaded before module_b, which Linux refuses.
 # Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
@@ -25,8 +27,8 @@ as_port() {
 	play "$@" && diff "$expected" "$out/windows.log"
 }
 
-# take_back - unloads module_a while module_b is attached. A has to get the context back from B before it frees it; then B
-# must fail to exercise A
+# take_back - unloads module_a while module_b is attached. A must take the context back from B before A frees the
+# context. After that, B must fail to exercise A
 take_back() {
 	play +module_a +module_b -module_a 'module_b!1' -module_b &&
 		sed -nE 's/^(module_[ab]): .* step=(detach|rundown|unregister|free|unload)\b.*/\1 \2/p' "$out/windows.log" | diff - <(
@@ -48,14 +50,14 @@ without_entry() {
 		grep 'module_b: .* step=refuse reason=driver-entry status=0xc00000a3$' "$out/windows.log"
 }
 
-# unregisters_twice - B's TakeBack unregisters, too. B must be detached once, and A must survive
+# unregisters_twice - B's TakeBack unregisters B, too. A must detach B only once, and must not crash
 unregisters_twice() {
 	play +module_a +unregisters_twice -module_a -unregisters_twice &&
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
 }
 
-# attaches_via VIA COMPLETION DEFERRED - plays the handshake with these parameters. A must learn of its completion in the way
-# VIA, and be attached after that
+# attaches_via VIA COMPLETION DEFERRED - plays the handshake with these parameters. A must learn in the way VIA that the
+# handshake is completed, and then be attached
 attaches_via() {
 	play "module_a.completion=$2" "module_b.deferred=$3" +module_a +module_b module_b=1 module_a=1 -module_b -module_a &&
 		sed -nE 's/^module_a: .* step=completion via=(.*) status=0 ctx=c0$/\1/p; s/^module_a: .* step=attached .*/attached/p' \
@@ -63,20 +65,20 @@ attaches_via() {
 }
 
 ktap_begin
-expect "sensor and consumer say under Wine what their ports say" \
+expect "sensor and consumer print under Wine what their ports print" \
 	as_port sensor +consumer +sensor consumer=2 consumer=1 -sensor -consumer
-expect "alarm and sleeper say under Wine what their ports say" \
+expect "alarm and sleeper print under Wine what their ports print" \
 	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' 'alarm!0' alarm=1 'alarm?20' alarm:done \
 	'alarm?3600000' 'alarm?3600000' 'sleeper!3600000' alarm:cancel 'sleeper!3600000' alarm:close sleeper=1 -sleeper -alarm
 expect "module_a takes the context back when it is unloaded first" take_back
-expect "module_a, started again while module_b keeps its image, attaches module_b when that is loaded again" \
+expect "module_a, loaded again while module_b keeps its image, attaches module_b when module_b is loaded again" \
 	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
 expect "A's completion routine ends the handshake" attaches_via routine 1 0
 expect "A's completion routine ends the handshake that B leaves pending" attaches_via routine 1 1
 expect "A waits for the completion" attaches_via wait 2 0
 expect "A waits for the completion of a handshake that B leaves pending" attaches_via wait 2 1
-expect "A's call returns, and A waits, as B leaves the handshake pending" attaches_via 'wait asked=return' 0 1
-expect "a parameter out of range: the driver refuses to load, and says why" refuses_parameter
+expect "B leaves the handshake pending: A's call returns, and A waits for the completion" attaches_via 'wait asked=return' 0 1
+expect "a driver refuses to load with a parameter out of range, and prints the reason" refuses_parameter
 expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \
 	play +module_a '!other_layout' +module_b module_b=1 -module_b -module_a

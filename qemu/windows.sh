@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/, unless the build there is up to
-# date: two parts of make verify run the drivers, perhaps at the same time, and must not have them replaced.
+# date. Two parts of make verify may run the drivers at the same time, and neither may replace drivers that the other
+# one runs.
 . "$(dirname "$0")/lib/lab.sh"
 
 D2D_ROOT=$("$LAB/root/root-more.sh")

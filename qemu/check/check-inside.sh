@@ -63,9 +63,9 @@ outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Turns off the checks that
-# complain about lists of the form X(...) and their entries, in files that have such a list. The entries of D2D_FUNCTIONS
-# are functions, about which more checks complain.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Turns off
+# the checks that complain about lists of the form X(...) and their entries, in files that have such a list. The entries
+# of D2D_FUNCTIONS are functions, about which more checks complain.
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS)\(' "$1" ||
@@ -97,13 +97,15 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-# raw_locks PATH... - prints each use of a raw lock, and of a timer of a mode ..._HARD: with these a driver cannot call the
-# library. Fails if there is one. Lockdep reports such a call, but only with CONFIG_PROVE_RAW_LOCK_NESTING.
+# raw_locks PATH... - prints each use of a raw lock or of a timer mode ..._HARD, and fails if there is one: code that
+# holds a raw lock, or runs in such a timer, must not call the library. Lockdep reports such a call, but only with
+# CONFIG_PROVE_RAW_LOCK_NESTING.
 raw_locks() {
 	! grep -rniE --include='*.[ch]' --include='*.rs' 'HRTIMER_MODE_[A-Z_]*_HARD|raw_spin_?lock' "$@"
 }
 
-# refusals - prints each refusal that docs/refusals.md or the sources of shared/ lack, and fails if there is one
+# refusals - prints each refusal that is only in docs/refusals.md or only in the sources of shared/, and fails if there
+# is one
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
@@ -123,7 +125,7 @@ expect "rustfmt, with the kernel's settings" \
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy, rustdoc and the compilers, no warning" lints
 expect "a second build compiles nothing" unchanged
-expect "a driver in C outside of the project builds as docs/guide.md says" outside
+expect "a driver in C outside of the project builds with the Kbuild of docs/guide.md" outside
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/check/compile-hostile.sh "$out" "$driver"
 done
@@ -132,7 +134,7 @@ for program in {qemu/vm/main,qemu/lines/main,qemu/mutate/main,qemu/bench/main,qe
 done
 while read -r document; do
 	expect "quotes in $document" "$proofread" quotes "$document"
-	# The change log names files and symbols that do not exist any more.
+	# Skip the change log, which names files and symbols that do not exist any more.
 	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$proofread" names "$document"
 done < <(sources '*.md')
 expect "figures in README.md" "$proofread" figures README.md "Is it fast?" docs/results.tsv
@@ -146,7 +148,7 @@ expect "functions of windows/ in the tables of docs/" "$proofread" apis docs/por
 expect "docs/refusals.md lists the refusals of shared/" refusals
 expect "drivers use no raw lock, and no timer that needs one" raw_locks examples module_a module_b selftests/{peers,misbehaving,torture}
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant
-# The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
+# Skip windows/, whose sources have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')

@@ -8,7 +8,8 @@ set -euo pipefail
 
 include=$1/usr/x86_64-w64-mingw32/include
 cd "$(dirname "$0")/../../windows"
-# clang warns of a deprecated header that mingw-w64's headers include, and knows no multi-character tags of pool memory.
+# Turn off two warnings: mingw-w64's headers include a deprecated header, and tags of pool memory are multi-character
+# constants.
 flags=(--target=x86_64-w64-mingw32 -std=gnu11 -Wall -Wextra -Werror -Wno-multichar '-Wno-#warnings'
 	-nostdlibinc -isystem "$include/ddk" -isystem "$include" -I. -Ishared/include -Ishared/owner)
 find module_a module_b shared example alarm play.c -name '*.c' -print0 |

@@ -7,15 +7,15 @@ cd /kselftest/d2d || return 1
 short_grace_periods
 set_test_taint
 modules=$(wc -l </proc/modules)
-reported=0 alone=0
+reported=0 failed=0
 
-# report ok|"not ok" NAME - reports a case. If it has failed, first prints the output of its program, indented so that
-# no line of it counts as a result of this run
+# report ok|"not ok" NAME - reports a case. If the case has failed, first prints the output of its program, indented so
+# that d2d-vm takes no line of it for a result
 report() {
 	reported=$((reported + 1))
 	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone
 	echo "$1 $reported $2"
-	[ "$1" = ok ] || alone=1
+	[ "$1" = ok ] || failed=1
 }
 
 # run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if it reports another case or no case, or if a
@@ -56,4 +56,4 @@ run_alone() {
 	done
 	echo "1..$reported"
 } >"$KTAP"
-return "$alone"
+return "$failed"

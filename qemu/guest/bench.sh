@@ -17,13 +17,13 @@ done
 mitigation=/sys/devices/system/cpu/vulnerabilities/spectre_v2
 [ ! -e "$mitigation" ] || condition 'indirect calls' "$(cat "$mitigation")"
 
-# busy - prints the time that the CPUs have worked since boot, in 1/100 s
+# busy - prints for how long the CPUs have been busy since boot, in 1/100 s
 busy() {
 	awk '/^cpu /{ print $2 + $3 + $4 + $7 + $8 }' /proc/stat
 }
 
-# For some seconds after its boot, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute.
-# If they never are, the figures of the empty loop tell the host (qemu/bench/log.rs).
+# For some seconds after its boot, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute. If they
+# stay busy, the figures of the empty loop show this to d2d-bench (qemu/bench/log.rs).
 tries=60
 before=$(busy)
 while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -= 1)) -gt 0 ]; do
@@ -76,14 +76,14 @@ load_larger() {
 		report_memory "$pair" "$thing" "$before" "$count"
 }
 
-# measure_kept PAIR THING - reports the memory of one THING, which is event or request. The peer creates 1024 twice:
+# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The peer creates 1024 of them twice:
 # the first 1024 also fill slabs that were partly empty, so only the second 1024 count.
 measure_kept() {
 	run_part "$1" "keep-$2s" && before=$(memory_in_use) && run_part "$1" "keep-$2s" &&
 		report_memory "$1" "$2" "$before" 1024 && run_part "$1" keep-nothing
 }
 
-# The host asks for the operations only when the modules have no tracepoints (D2D_NO_TRACEPOINTS).
+# If the modules have no tracepoints (D2D_NO_TRACEPOINTS), the host wants the cost of the operations and nothing else.
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && run_part bench empty-loop && run_part bench operations && run_part bench empty-loop &&
 		unload bench

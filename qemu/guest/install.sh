@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode install: loads and unloads the installed modules by kmod's modprobe, as on a machine, and then the drivers that were
-# built outside of the project. The host has put kmod and all modules into the image (qemu/tests/install.sh). Stops at the
-# first step that fails, and notes it in the kernel's log.
+# Mode install: loads and unloads the installed modules with kmod's modprobe, as on a real machine, and then the drivers
+# that were built outside of the project. The host has put kmod and all modules into the image (qemu/tests/install.sh).
+# Stops at the first step that fails, and notes it in the kernel's log.
 
 # step CMD... - runs a step, which must succeed
 step() {
@@ -21,7 +21,7 @@ loaded() {
 	[ "$names" = "$*${1:+ }" ]
 }
 
-# is_kmod - whether /bin/modprobe is that of kmod. A bare modprobe is that of busybox, whose shell does not look in PATH
+# is_kmod - whether /bin/modprobe is that of kmod. Without the path, busybox's shell runs its own modprobe
 is_kmod() {
 	/bin/modprobe -V | grep '^kmod'
 }
@@ -31,7 +31,7 @@ logs() {
 	dmesg | grep -qF -e "$1"
 }
 
-# plays DRIVER - loads a driver, which must attach and exchange calls with module_a, and unloads it
+# plays DRIVER - loads a driver, which must attach to module_a and exchange calls with it, and unloads the driver
 plays() {
 	insmod "/lib/outside/$1.ko" && logs "step=attached to=$1" && [ -c "/dev/$1" ] && echo 1 >"/dev/$1" &&
 		rmmod "$1"

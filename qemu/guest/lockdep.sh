@@ -7,7 +7,7 @@
 insmod /lib/d2d/module_a.ko
 insmod /lib/d2d/bad_peer.ko "fault=$case" && echo 1 >/dev/module_a &
 # The commands above run in the background, because a thread that detaches inside an operation waits for itself for
-# ever. Wait for lockdep's report. If there is none, the host ends the run at its time limit.
+# ever. Wait for lockdep's report; if it does not come, the host ends the run at the time limit.
 until dmesg | grep -q 'WARNING: '; do
 	sleep 1
 done

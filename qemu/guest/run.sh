@@ -11,7 +11,8 @@ note() {
 }
 
 # failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, which
-# d2d-vm prints anyway, and repeated lines: insmod tries to load a module twice, so the kernel complains twice.
+# d2d-vm prints anyway, and a line that equals the one before: insmod tries to load a module twice, so the kernel
+# complains twice.
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ output = "" } !/^lab: |: d2d: |taint/ && $0 != last { output = output $0 "\n" }
 		{ last = $0 } END { printf "%s", output }' >/tmp/output
@@ -44,7 +45,8 @@ unload_refused() {
 	fi
 }
 
-# put FILE TEXT - notes a step and writes to a file. Without the file, the shell would make a regular one, also in /dev
+# put FILE TEXT - notes a step and writes to a file. Fails if there is no such file: the shell would create a regular
+# one, even in /dev
 put() {
 	note "echo '$2' >$1"
 	# shellcheck disable=SC2016 # expanded by the inner shell
@@ -58,8 +60,8 @@ get() {
 		note "$(wc -c </tmp/read) bytes were read"
 }
 
-# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work in one way, unless an earlier use has
-# failed
+# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work by writing to a file or reading from
+# it, unless an earlier use has failed. each_use (pair_lib.sh) calls this function for each line of the pair's file use
 use() {
 	[ -z "$stopped" ] || return
 	case $3 in

@@ -2,13 +2,14 @@
 # shellcheck shell=sh
 # Settings of the kernel that several modes need. init sources this file.
 
-# short_grace_periods - makes grace periods as short as possible. Loading and unloading modules mostly waits for them
+# short_grace_periods - makes RCU's grace periods as short as possible. Loading and unloading modules spends most of its
+# time waiting for them
 short_grace_periods() {
 	echo 1 >/sys/kernel/rcu_expedited
 }
 
-# set_test_taint - sets the taint that modules in C with MODULE_INFO(test) set (TAINT_TEST), and that the host
-# expects of a run of kselftests. Not every kselftest loads such a module
+# set_test_taint - sets TAINT_TEST, which the host expects after a run of kselftests. Test modules in C set it by
+# MODULE_INFO(test), but not every kselftest loads one
 set_test_taint() {
 	echo 262144 >/proc/sys/kernel/tainted
 }

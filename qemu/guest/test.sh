@@ -9,8 +9,8 @@
 #                           this program of the kselftests, which tests that pair
 #   PROGRAM:TEXT            of this program, the first case whose name contains TEXT. In TEXT, "?" is any character,
 #                           and "*" any text
-# The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
-# lost if it were a virtio-serial port.
+# The KTAP goes through a pipe: kselftest's runner opens /dev/stdout again for some lines, which would be lost if stdout
+# were a virtio-serial port.
 
 set_test_taint
 short_grace_periods

@@ -4,7 +4,7 @@
 # $case has the arguments of run_torture, separated by commas: 8, or fuzz,8,SEED. The loop at the end writes each line
 # of KTAP at once, so that the host sees the progress.
 
-# So more peers are loaded and unloaded in the same time.
+# Short grace periods let the torture load and unload more peers in the same time.
 short_grace_periods
 set -o pipefail
 # shellcheck disable=SC2154,SC2046 # set by init from the kernel's command line

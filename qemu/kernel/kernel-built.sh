@@ -17,8 +17,8 @@ stock=$("$LAB/kernel/kernel-stock.sh" "${2-}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# A change of prepare-built.sh does not change this key: increase the 1 if the change is one after which the kernel must
-# be built again. The name of $stock stands for the toolchain root and the source, of which it has a hash.
+# The key does not depend on prepare-built.sh: if the kernel must be built again after a change of that script, increase
+# the 1. The name of $stock contains a hash of the toolchain root and of the kernel's source packages.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 # build_kernel DIR - makes the kernel's directory
 build_kernel() {

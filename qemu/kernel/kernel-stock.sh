@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prepares the stock kernel, once, and prints the kernel's directory in the cache. Debian's image is not built again,
-# but boots unmodified. Modules are built in Debian's source tree, because the headers package lacks the metadata of the
-# kernel's Rust crates. The directory has
+# Prepares the stock kernel, once, and prints the kernel's directory in the cache. The image is Debian's, unmodified.
+# Modules are built in Debian's source tree, because the headers package lacks the metadata of the kernel's Rust crates.
+# The directory has
 #   tree/       the source tree with the Rust crates built (KDIR of module builds)
 #   vmlinux     the image; that of x86_64 is unpacked once, so that no boot has to unpack it
 #   kernel.env  variables of the shell:
@@ -33,8 +33,8 @@ resolve() {
 cached "$resolved" resolve resolve
 . "$resolved/resolved"
 
-# A change of prepare-stock.sh does not change this key: increase the 2 if the change is one after which the kernel must
-# be prepared again.
+# The key does not depend on prepare-stock.sh: if the kernel must be prepared again after a change of that script,
+# increase the 2.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 # prepare DIR - makes the kernel's directory
 prepare() {

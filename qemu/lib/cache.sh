@@ -14,7 +14,8 @@ need_cache() {
 	fi
 }
 
-# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free. WHAT is what needs them
+# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free. WHAT, a part of the message, names what
+# needs the space
 need_space() {
 	local free
 	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
@@ -32,7 +33,7 @@ hold() {
 	flock "$fd"
 }
 
-# hold_build - holds the lock of this project's builds. They write to the same directory
+# hold_build - holds the lock of this project's builds, because all of them write to the same directory
 hold_build() {
 	need_cache
 	hold "$CACHE/lock/build-$(key "$PROJECT")"

@@ -59,9 +59,9 @@ only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }
 
-# kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the
-# cache lacks it (kernel/kernel-stock.sh says what is in the directory). If a calling script has already prepared the
-# kernel, it has set D2D_KERNEL to this directory.
+# kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the cache lacks
+# it (kernel/kernel-stock.sh says what is in the directory). A script that has already prepared the kernel sets
+# D2D_KERNEL to this directory for the scripts that it calls.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -77,8 +77,8 @@ kernel_dir() {
 	esac
 }
 
-# ci_share N - passes on every Nth line of standard input if CI is set, because CI's time is limited: with each commit
-# other lines, so N commits in a row get all of them. Passes on every line otherwise.
+# ci_share N - passes on every line of standard input, or every Nth if CI is set, because CI's time is limited. The
+# choice changes with each commit, so that N commits in a row get all lines.
 ci_share() {
 	local commits
 	[ -n "${CI-}" ] || exec cat

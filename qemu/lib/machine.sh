@@ -6,9 +6,9 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 d2d_vm=$("$LAB/root/tools.sh")
 
-# machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - boots the kernel in the directory KERNEL
-# (kernel/kernel-stock.sh), and judges the run, by d2d-vm (vm/main.rs). The machine is QEMU, or for a User-Mode Linux
-# kernel the kernel itself.
+# machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm (vm/main.rs), which boots the kernel of the
+# directory KERNEL (kernel/kernel-stock.sh) and judges the run. The machine is QEMU, or the kernel itself if it is
+# User-Mode Linux.
 # Environment: D2D_TIMEOUT, D2D_STOP, D2D_LOGS, D2D_GDB and D2D_PLUGIN; d2d-vm explains them
 machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too

@@ -16,7 +16,8 @@ counts_shape='[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped'
 part_names=()
 declare -A part_command=()
 
-# add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and leaves them in $counts.
+# add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and sets $counts to the line of
+# counts.
 # STATUS is the part's exit status. Adds one failure if the part has failed but reports no failed test, or if it reports
 # no test at all.
 add_counts() {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The set-up hook of mmdebstrap, which runs this script on the host when the directory of the new toolchain root has
-# only apt's configuration. Adds backports from the mirror of the suite itself, and chooses the kernel
-# (kernel/resolve.sh). So the set-up refuses an unusable kernel before mmdebstrap fetches any package.
+# Adds the suite's backports to apt's sources, from the same mirror as the suite, and chooses the kernel
+# (kernel/resolve.sh). mmdebstrap runs this script on the host as its set-up hook, when the directory of the new
+# toolchain root has only apt's configuration. So an unusable kernel is refused before mmdebstrap fetches any package.
 # Usage: archive.sh ROOT SUITE OUT [KVER]
 # ROOT is the directory of the new toolchain root.
 set -euo pipefail

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of the toolchain root for ARCH, another architecture than the host's, and makes it if the cache
 # lacks it. It is a copy of the first toolchain root, plus a cross compiler, QEMU for ARCH, the guest's busybox in
-# $sysroot, and Rust's library for the guest's programs. The copy shares files with the first root by hard links: dpkg
-# replaces a file, it never writes to it.
+# $sysroot, and Rust's library for the guest's programs. The copy shares its files with the first root by hard links.
+# This is safe, because dpkg never writes to an existing file but replaces it.
 # Usage: root-cross.sh ROOT
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -11,7 +11,7 @@ base=$1
 case $ARCH in
 arm64) packages=(gcc-14-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm) ;;
 esac
-# Packages of ARCH, which are unpacked only: they are for the guest and its programs.
+# Packages of ARCH. They are unpacked, but not installed, because they are for the guest and its programs.
 foreign=(busybox-static libstd-rust-dev)
 root=$CACHE/root-$ARCH-$(key 1 "$(basename "$base")" "${packages[@]}" "${foreign[@]}")
 

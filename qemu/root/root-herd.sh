@@ -13,7 +13,8 @@ root=$CACHE/root-herd-$(key 1 "$suite" "${packages[@]}")
 make_root() {
 	"$LAB/root/host.sh"
 	need_space 2 "the third toolchain root"
-	# The indices of a suite that is not released are valid for a week only. A mirror that lags behind will do.
+	# The indices of an unreleased suite are valid for a week only. Accept older ones, because a mirror may lag
+	# behind.
 	step "make the third toolchain root (once)" "1 min" "$CACHE/log/root-herd.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=essential \
 		--aptopt='Acquire::Check-Valid-Until "false"' \

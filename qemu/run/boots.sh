@@ -37,7 +37,7 @@ for line in "${table[@]}"; do
 	known_kernel "$kernel"
 	known_mode "${scenario%%/*}"
 	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
-	# It becomes a word of the kernel's command line, which the init script of the guest evaluates.
+	# The scenario becomes a word of the kernel's command line, which guest/init evaluates as shell code.
 	[[ $scenario != *[\'\"]* ]] || die "the second column has a quote: $line"
 done
 
@@ -57,7 +57,7 @@ done
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
 	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop='' plugin=''
-	# In a path, replace the commas of a scenario: to User-Mode Linux, a comma ends the path in its option hostfs=.
+	# Replace the commas of a scenario: in the option hostfs= of User-Mode Linux, a comma ends the path.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	mkdir -p "$logs"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Lists the cases of kselftests in the form of CASE: PROGRAM:NAME, or PROGRAM if the program names no case. A name is
-# the argument of `verdict`, or of a function verdict_... or sweep in the program. For what the program fills in when it
-# runs ($x), the list has "*", which stands for any text in CASE.
+# Lists the cases of kselftests in the form that `make test CASE=` takes: PROGRAM:NAME, or PROGRAM if the program names
+# no case. A name is the argument of `verdict`, of a function verdict_..., or of sweep. Instead of a variable in a name
+# ($x), the list has "*", which matches any text.
 # Usage: awk -f cases.awk PROGRAM...
 
 function end_program() {

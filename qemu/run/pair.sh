@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree, and
-# copies its modules, stripped, their names, its executable files, its file use and pair_lib.sh to DIR/lib/d2d. build.sh has
-# built this tree for the same kernel before.
+# Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree.
+# Copies to DIR/lib/d2d: the pair's modules, stripped; the file modules, which lists them; the pair's executable files
+# and its file use; and pair_lib.sh. The caller has run build.sh for the same kernel before.
 # Usage: pair.sh DIR
 # Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's Kbuild, which reads D2D, its sources and test.sh
 . "$(dirname "$0")/../lib/lab.sh"
@@ -20,8 +20,8 @@ mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
 
-# The toolchain root has this tree and not the pair. The copies have the times of the originals, so make compiles only
-# what has changed, if the last run built the same pair.
+# The toolchain root has this tree but not the pair's folder, so build a copy of the pair. Its files keep the times of
+# the originals: if the last run built the same pair, make compiles only what has changed since.
 if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 	rm -rf "$built/pair"
 	mkdir -p "$built/pair/objects"
@@ -30,7 +30,7 @@ fi
 rm -rf "$built/pair/sources"
 cp -Rp -- "$PAIR" "$built/pair/sources"
 making=("$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" "${KMAKE[@]}" D2D="$built/dev")
-# Kbuild refuses to build elsewhere if the folder of the sources was built in, so clean the copy.
+# If the user has built the pair in its own folder, Kbuild refuses to build it elsewhere, so clean the copy.
 [ ! -e "$built/pair/sources/modules.order" ] || "${making[@]}" -s clean
 "${making[@]}" MO="$built/pair/objects" -j"$(nproc)" modules || die "the pair in $PAIR does not build"
 

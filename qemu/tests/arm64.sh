@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs the demonstration and kselftests on Debian's kernel for arm64, in machines that QEMU emulates. The kselftests are those
 # whose subject differs on arm64: the atomics of requests, events, queues and handshakes, and the code that the kernel
-# patches. `make test ARCH=arm64` runs all of them. Also shows that d2d-vm notices the reports of trouble whose text differs
-# on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
+# patches. `make test ARCH=arm64` runs all of them. Also shows that d2d-vm notices a kernel's reports of trouble where
+# their text differs on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64

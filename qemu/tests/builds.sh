@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that a build which cannot succeed ends before it compiles anything, with one line that names the reason.
-# Runs inside the toolchain root. Prints KTAP, and last a line of counts.
+# Shows that a build that cannot succeed ends before it compiles anything, with one line that gives the reason. Runs
+# inside the toolchain root. Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
@@ -38,11 +38,11 @@ for file in "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
 done
 printf '#!/bin/sh\necho rustc 1.0.0\n' >"$dir/rustc"
 chmod +x "$dir/rustc"
-expect "another compiler is refused" \
+expect "another compiler than that of the kernel is refused" \
 	fails_with "is 'rustc [0-9.]+ .*\)': .*rustc is 'rustc 1.0.0'" "${build[@]}" RUSTC="$dir/rustc"
-expect "a compiler that is missing is refused" \
+expect "a compiler that does not exist is refused" \
 	fails_with "is 'rustc [0-9.]+ .*\)': .*none is missing" "${build[@]}" RUSTC="$dir/none"
-expect "a tree that is missing is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
+expect "a kernel tree that does not exist is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
 expect "make clean needs no configuration" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 

@@ -13,7 +13,8 @@ dir=$(mktemp -d "$PROJECT/build/bench-check.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 
-# guard PASSED RECORD - compares the run with a record; exactly PASSED contenders must pass, and all others fail
+# guard PASSED RECORD - lets the guard compare the run with a record; exactly PASSED contenders must pass, and all
+# others must fail
 guard() {
 	local rc=0
 	"${tool[@]}" guard "$2" "$run" >"$dir/output" || rc=$?
@@ -40,6 +41,6 @@ lower 4
 expect "figures 4.2 percent above the record fail" guard 0 "$dir/lower"
 grep -v '^request	' "$dir/record" >"$dir/less"
 recorded=$((contenders - $(grep -c '^request	' "$dir/record")))
-expect "an operation that the record lacks fails" guard "$recorded" "$dir/less"
-expect "the message says how to record the operation" grep -qF "'make bench' records it" "$dir/output"
+expect "operations that the record lacks fail" guard "$recorded" "$dir/less"
+expect "the message for a lacking operation says how to record it" grep -qF "'make bench' records it" "$dir/output"
 ktap_end

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs the modules in an image of the stock kernel, where kmod's modprobe loads and unloads them, and removes them
-# again. Builds drivers outside of the project from the files that install-dev installs, and loads them. Lets dkms build
-# the modules. Shows that a mistake ends with one line and changes nothing. Prints KTAP, and last a line of counts.
+# Installs the modules in an image, boots it with the stock kernel, where kmod's modprobe loads and unloads them, and
+# removes the modules again. Builds drivers outside of the project from the files that install-dev installs, and loads
+# them. Lets dkms build the modules. Shows that a command with a mistake in it fails with one line and changes nothing.
+# Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -19,7 +20,7 @@ log=$dir/log
 . "$LAB/lib/ktap.sh"
 
 # run_make DIR ARGUMENT... - runs make in DIR for the kernel $kver, in the toolchain root, so that the host needs no kmod.
-# If $failing is set, the programs in $dir/fails take the place of others of their name
+# If $failing is set, the programs in $dir/fails come first in PATH, and fail
 kver=$KVER failing=
 run_make() {
 	local in=$1
@@ -70,13 +71,14 @@ refused() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
-# mistake REGEX ARGUMENT... - runs make in $dir/project, the copy of the installer that is made below. It must be refused
+# mistake REGEX ARGUMENT... - runs make in $dir/project, the copy of the installer that is made below. It must fail with
+# one line that matches, and must not change $dir/to
 mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
 
-# outside CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local, $dir/drivers at /mnt, and an empty
-# folder over the project
+# outside CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local, $dir/drivers at /mnt, and an
+# empty folder over the project, so that CMD cannot use the project's files
 outside() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt
@@ -104,7 +106,8 @@ new() {
 	make --no-print-directory -C "$PROJECT" new "$@"
 }
 
-# new_mistake REGEX ARGUMENT... - runs make new with these arguments. They must be refused
+# new_mistake REGEX ARGUMENT... - runs make new with these arguments. It must fail with one line that matches, and must
+# not change $dir/to
 new_mistake() {
 	refused "$1" new "${@:2}"
 }
@@ -114,7 +117,7 @@ writes() {
 	new "${@:2}" && [ -f "$1" ]
 }
 
-# tests_pair TARGET CASES PAIR - lets the lab build a pair and run the test TARGET of it, whose cases must pass
+# tests_pair TARGET CASES PAIR - runs make TARGET for a pair. All its CASES cases must pass
 tests_pair() {
 	make --no-print-directory -C "$PROJECT" "$1" PAIR="$3" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	[ "$(tail -n 1 "$dir/output")" = "$2 passed, 0 failed, 0 skipped" ]
@@ -140,27 +143,29 @@ runs_pair() {
 	done
 }
 
-# failing_pair_fails PAIR - whether the lab reports a pair whose test fails
+# failing_pair_fails PAIR - changes the test of a pair so that it fails, and runs it. make test must report the failed
+# case and fail
 failing_pair_fails() {
 	sed -i 's/hear 20$/hear 0x/' "$1/test.sh"
 	pair_mistake '^not ok 3 ' test PAIR="$1" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
 }
 
-# torture_reports PAIR - whether the torture of a pair loads and unloads it, and reports a use that never succeeds
+# torture_reports PAIR - adds a use that never succeeds to the file use of a pair. The torture must still load, use and
+# unload the pair, and report this use
 torture_reports() {
 	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$1/use"
 	pair_mistake "^not ok 5 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=2 &&
 		[ "$(grep -c '^ok [1234] ' "$dir/output")" = 4 ]
 }
 
-# no_library - building a pair must fail, with one line, where the library is not installed
+# no_library - builds a pair where the library is not installed, which must fail with one line
 no_library() {
 	! builds own D2D=/nosuch >"$dir/output" 2>&1 || return
 	cat "$dir/output"
 	! grep -vE '^make|There is no /nosuch/rust.mk: run make install-dev' "$dir/output"
 }
 
-# no_symbols - building a driver must fail, with one line, for a kernel for which nothing is installed
+# no_symbols - builds a driver for a kernel whose symbols are not installed, which must fail with one line
 no_symbols() {
 	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
 	! builds c >"$dir/output" 2>&1 || return
@@ -169,8 +174,8 @@ no_symbols() {
 	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
 }
 
-# with_dkms CMD... - runs CMD in the toolchain root, with dkms in PATH, and with the folders of $dir/machine mounted at those
-# that dkms uses
+# with_dkms CMD... - runs CMD in the toolchain root, with dkms in PATH, and with the folders of $dir/machine mounted
+# over those that dkms reads and writes
 with_dkms() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'mkdir -p /usr/lib/modules
@@ -189,7 +194,7 @@ dkms_installs() {
 		[ "$(with_dkms modinfo -F signer -k "$KVER" module_a module_b)" = $'DKMS module signing key\nDKMS module signing key' ]
 }
 
-# dkms_removes - lets dkms remove the pair, and nothing else
+# dkms_removes - lets dkms remove the pair. It must remove nothing else
 dkms_removes() {
 	with_dkms dkms remove "beyond-irps/$version" --all &&
 		diff <(printf '%s\n' ./build ./modules.builtin ./modules.order) <(cd "$dir/machine/modules/$KVER" &&
@@ -233,29 +238,29 @@ kver='' expect "modules_install with KDIR installs the modules beside the Makefi
 printf '#!/bin/sh\necho "depmod: out of memory"; exit 1\n' >"$dir/fails/depmod"
 chmod +x "$dir/fails/depmod"
 to=INSTALL_MOD_PATH=$dir/to
-expect "a mistake: nothing is installed" mistake 'There is nothing to remove: .* has no module_a.ko' modules_uninstall "$to"
-expect "a mistake: this machine has no such kernel" mistake "There is no kernel .* on this machine" modules_install
-expect "a mistake: options that strip does not know" mistake 'strip --nosuch failed, nothing .*: strip: unrec' \
+expect "modules_uninstall is refused if nothing is installed" mistake 'There is nothing to remove: .* has no module_a.ko' modules_uninstall "$to"
+expect "modules_install is refused for a kernel that the machine lacks" mistake "There is no kernel .* on this machine" modules_install
+expect "modules_install changes nothing if strip fails" mistake 'strip --nosuch failed, nothing .*: strip: unrec' \
 	modules_install "$to" INSTALL_MOD_STRIP=--nosuch
-failing=y expect "depmod fails: nothing is installed" mistake 'depmod .* failed, nothing .*: depmod: out of memory' \
+failing=y expect "modules_install changes nothing if depmod fails" mistake 'depmod .* failed, nothing .*: depmod: out of memory' \
 	modules_install "$to"
-kver=other expect "a mistake: modules of another kernel" mistake "module_a.ko was built for the kernel ${KVER//+/.}, not for other" \
+kver=other expect "modules_install refuses modules that were built for another kernel" mistake "module_a.ko was built for the kernel ${KVER//+/.}, not for other" \
 	modules_install "$to"
-kver='' expect "a mistake: no kernel tree" mistake "There is no prepared kernel tree /nosuch: set KDIR" \
+kver='' expect "modules_install refuses a KDIR that does not exist" mistake "There is no prepared kernel tree /nosuch: set KDIR" \
 	modules_install "$to" KDIR=/nosuch
 mkdir -p "$dir/to/$updates"
 echo old | tee "$dir/to/$updates/module_a.ko" >"$dir/to/$updates/module_b.ko"
-failing=y expect "depmod fails: what was installed stays" mistake 'depmod .* failed, nothing .*: depmod: out of memory' \
+failing=y expect "modules_install leaves the installed modules as they are if depmod fails" mistake 'depmod .* failed, nothing .*: depmod: out of memory' \
 	modules_install "$to"
-failing=y expect "depmod fails: nothing is removed" mistake 'depmod .* failed, nothing .*: depmod: out of memory' \
+failing=y expect "modules_uninstall removes nothing if depmod fails" mistake 'depmod .* failed, nothing .*: depmod: out of memory' \
 	modules_uninstall "$to"
-expect "a mistake: a file where the folder should be" mistake "Cannot write to .*/module_a.ko/lib" \
+expect "modules_install is refused if INSTALL_MOD_PATH is a file" mistake "Cannot write to .*/module_a.ko/lib" \
 	modules_install INSTALL_MOD_PATH="$dir/to/$updates/module_a.ko"
 rm "$dir/project/build/$KVER/module_b.ko"
-expect "a mistake: a module is not built" mistake 'There is no .*/module_b.ko: build the modules first' modules_install "$to"
+expect "modules_install is refused if a module is not built" mistake 'There is no .*/module_b.ko: build the modules first' modules_install "$to"
 
 mkdir -p "$dir"/drivers/{c,rust,pair/src,sensor} "$dir/prefix"
-expect "install-dev installs" dev install-dev
+expect "install-dev installs the library" dev install-dev
 cp "$PROJECT/selftests/peers/c_peer.c" "$dir/drivers/c/my_driver.c"
 recipe 1 >"$dir/drivers/c/Kbuild"
 sed 's/\<module_b\>/meter/g' "$PROJECT/module_b/module_b.rs" >"$dir/drivers/rust/meter_main.rs"
@@ -277,34 +282,34 @@ expect "make new OWNER=c writes a pair with its owner in C" writes "$dir/owner-i
 expect "make new LANG=c writes a pair in C" writes "$dir/in-c/src/gauged.c" "${given[@]}" LANG=c DIR="$dir/in-c"
 expect "the new pair is built outside of the project" builds own
 to=DIR=$dir/to/own
-expect "make new: no name" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
-expect "make new: an empty name" new_mistake 'A is empty' PAIR=gauge A= B=gaugectl "$to"
-expect "make new: no folder" new_mistake 'DIR is missing' "${given[@]}"
+expect "make new without A is refused" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
+expect "make new with an empty A is refused" new_mistake 'A is empty' PAIR=gauge A= B=gaugectl "$to"
+expect "make new without DIR is refused" new_mistake 'DIR is missing' "${given[@]}"
 for name in Gauge 1gauge gauge-d gauge__d gauge_; do
-	expect "make new: $name is no name" new_mistake "A='$name' is no name of a module" PAIR=gauge A="$name" B=gaugectl "$to"
+	expect "make new refuses the name $name for a module" new_mistake "A='$name' is no name of a module" PAIR=gauge A="$name" B=gaugectl "$to"
 done
-expect "make new: Gauge is no name of a pair" new_mistake "PAIR='Gauge' is no name" PAIR=Gauge A=gauged B=gaugectl "$to"
-expect "make new: a long name" new_mistake "is too long" PAIR=gauge A=gauge_with_more_than_31_characters B=gaugectl "$to"
+expect "make new refuses the name Gauge for a pair" new_mistake "PAIR='Gauge' is no name" PAIR=Gauge A=gauged B=gaugectl "$to"
+expect "make new refuses a name that is too long" new_mistake "is too long" PAIR=gauge A=gauge_with_more_than_31_characters B=gaugectl "$to"
 for name in kernel match module_a sensor listener timer beat zero ptmx; do
-	expect "make new: $name is taken" new_mistake "B='$name' is the name of something else" PAIR=gauge A=gauged B="$name" "$to"
+	expect "make new refuses the name $name, which something else has" new_mistake "B='$name' is the name of something else" PAIR=gauge A=gauged B="$name" "$to"
 done
 for name in C cobol ''; do
-	expect "make new: no language LANG='$name'" new_mistake "LANG, the language of the peer, is rust or c, not '$name'" \
+	expect "make new refuses LANG='$name'" new_mistake "LANG, the language of the peer, is rust or c, not '$name'" \
 		"${given[@]}" "$to" LANG="$name"
-	expect "make new: no language OWNER='$name'" new_mistake "OWNER, the language of the owner, is rust or c, not '$name'" \
+	expect "make new refuses OWNER='$name'" new_mistake "OWNER, the language of the owner, is rust or c, not '$name'" \
 		"${given[@]}" "$to" OWNER="$name"
 done
-expect "make new: two names that give the same name of a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
-expect "make new: the name of the interface" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
-expect "make new: the folder exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
-expect "make new: the folder above is missing" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
-expect "make new: a folder that Kbuild cannot read" new_mistake 'Kbuild allows no blank' "${given[@]}" DIR="$dir/to/o:n"
+expect "make new refuses two names of modules that give the same name of a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
+expect "make new refuses the name of the pair's interface for a module" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
+expect "make new refuses a DIR that exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
+expect "make new refuses a DIR whose parent does not exist" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
+expect "make new refuses a DIR that Kbuild cannot read" new_mistake 'Kbuild allows no blank' "${given[@]}" DIR="$dir/to/o:n"
 expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test 6 "$dir/drivers/own"
 expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep 7 "$dir/drivers/own"
-expect "make torture PAIR=DIR loads and unloads it while it is used" torture_reports "$dir/drivers/own"
+expect "make torture PAIR=DIR loads, uses and unloads the pair, and reports a use that never succeeds" torture_reports "$dir/drivers/own"
 expect "make torture PAIR=DIR refuses SEED" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
-expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
-expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
+expect "make sweep without PAIR is refused" pair_mistake 'sweep needs PAIR=DIR' sweep
+expect "make test PAIR=DIR is refused if DIR has no pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
 expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
 printf '#!/bin/sh\nrmmod gauged\n' >"$dir/in-c/remove"
 chmod +x "$dir/in-c/remove"
@@ -314,25 +319,25 @@ expect "make test PAIR=DIR tests a pair in C, by a program of its own, too" test
 expect "make sweep PAIR=DIR makes each allocation of a pair in C fail" tests_pair sweep 7 "$dir/in-c"
 expect "make test PAIR=DIR tests a pair with its owner in C" tests_pair test 6 "$dir/owner-in-c"
 expect "make run PAIR=DIR loads, uses and unloads a pair with its peer in C, and shows its trace" runs_pair "$dir/peer-in-c"
-expect "make run PAIR=DIR: a parameter that the owner lacks" pair_mistake "^image: gauged has no parameter 'nosuch'$" \
+expect "make run PAIR=DIR refuses a parameter that the owner lacks" pair_mistake "^image: gauged has no parameter 'nosuch'$" \
 	run PAIR="$dir/in-c" A_PARAMS=nosuch=1
-expect "make test PAIR=DIR: a test that fails" failing_pair_fails "$dir/in-c"
-expect "make run PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" run PAIR="$dir/to"
-expect "a mode that takes no pair" refused 'PAIR is for make run, trace, test, torture, sweep and shell' \
+expect "make test PAIR=DIR reports a case that fails, and fails" failing_pair_fails "$dir/in-c"
+expect "make run PAIR=DIR is refused if DIR has no pair" pair_mistake "has no Kbuild: 'make new' writes" run PAIR="$dir/to"
+expect "the mode bench refuses PAIR" refused 'PAIR is for make run, trace, test, torture, sweep and shell' \
 	env PAIR="$dir/drivers/own" "$LAB/vm.sh" bench
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
-expect "a mistake: nothing is installed for this kernel" no_symbols
-expect "a mistake: the library is not installed" no_library
+expect "a driver does not build if the library's symbols for the kernel are not installed" no_symbols
+expect "a pair does not build if the library is not installed" no_library
 mkdir "$dir/to/share"
-expect "a mistake: the symbols are not built" mistake 'There is no .*/Module.symvers with module_a: build the modules first' \
+expect "install-dev is refused if the modules are not built" mistake 'There is no .*/Module.symvers with module_a: build the modules first' \
 	install-dev "PREFIX=$dir/to"
-expect "a mistake: PREFIX is not absolute" mistake "PREFIX is an absolute path, not 'usr'" install-dev PREFIX=usr
-expect "a mistake: nothing is installed for drivers" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
+expect "install-dev refuses a PREFIX that is not absolute" mistake "PREFIX is an absolute path, not 'usr'" install-dev PREFIX=usr
+expect "uninstall-dev is refused if the library is not installed" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
 	uninstall-dev "PREFIX=$dir/to"
-expect "modprobe loads A for B, and removes both; what was built outside of the project attaches" boots
+expect "modprobe loads A with B and removes both, and the drivers that were built outside of the project attach" boots
 expect "dkms builds, signs and installs the pair" dkms_installs
 expect "dkms removes the pair" dkms_removes
-expect "uninstall-dev removes" dev uninstall-dev
-expect "uninstall-dev leaves nothing" [ ! -e "$dir/prefix/share" ]
+expect "uninstall-dev succeeds" dev uninstall-dev
+expect "uninstall-dev leaves nothing of the library" [ ! -e "$dir/prefix/share" ]
 ktap_end

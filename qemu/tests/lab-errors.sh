@@ -5,8 +5,8 @@
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
-# If make runs this script, the makes of the tests must not see its variables: they would print "make[1]:" and get the
-# outer make's arguments.
+# If make runs this script, the tests' own calls of make must not see the variables of the outer make: they would print
+# "make[1]:" and get its arguments.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
@@ -20,7 +20,7 @@ log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
 
-# fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches; make may add a line of its own.
+# fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches, besides the error line of make.
 # CMD and its children must close the pipe within $limit seconds.
 limit=60
 fails_with() {
@@ -57,44 +57,45 @@ export -f no_namespaces booting
 export LAB dir
 
 for target in run shell test check gdb mutants; do
-	expect "make $target KERNEL=nosuch" fails_with "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
+	expect "make $target KERNEL=nosuch is refused" fails_with "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
 done
-expect "make run ARCH=nosuch" fails_with "there is no architecture 'nosuch': ARCH is x86_64 or arm64" make run ARCH=nosuch
-expect "make test ARCH=arm64 KERNEL=uml" fails_with "the kernel 'uml' is for x86_64 only, not for arm64" \
+expect "make run ARCH=nosuch is refused" fails_with "there is no architecture 'nosuch': ARCH is x86_64 or arm64" make run ARCH=nosuch
+expect "make test ARCH=arm64 KERNEL=uml is refused" fails_with "the kernel 'uml' is for x86_64 only, not for arm64" \
 	make test ARCH=arm64 KERNEL=uml
-expect "make torture ARCH=arm64" fails_with "the kernel 'uml' is for x86_64 only" make torture ARCH=arm64
-expect "make run ARCH=arm64 GDB=1" fails_with "GDB=1 is for x86_64 only" make run ARCH=arm64 GDB=1
-expect "make bench ARCH=arm64" fails_with "the bench is for x86_64 only" make bench ARCH=arm64
-expect "make mutants MUTANTS=nosuch" fails_with "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
-expect "make verify PART=nosuch" fails_with "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
+expect "make torture ARCH=arm64 is refused" fails_with "the kernel 'uml' is for x86_64 only" make torture ARCH=arm64
+expect "make run ARCH=arm64 GDB=1 is refused" fails_with "GDB=1 is for x86_64 only" make run ARCH=arm64 GDB=1
+expect "make bench ARCH=arm64 is refused" fails_with "the bench is for x86_64 only" make bench ARCH=arm64
+expect "make mutants MUTANTS=nosuch is refused" fails_with "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
+expect "make verify PART=nosuch is refused" fails_with "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
 	make verify PART=nosuch
-expect "make help: a target" lists "$(printf '  %-22s %s' clean 'remove what was built in this directory')" make help
-expect "make verify PART=list" lists mutants make verify PART=list
-expect "make test CASE=list: a program" lists fuzz.sh make test CASE=list
-expect "make test CASE=list: a case" lists 'handles.sh:each stale handle that a function refuses logs a line with ESTALE' make test CASE=list
-expect "make test CASE=list: a case whose name is completed when it runs" \
+expect "make help lists a target" lists "$(printf '  %-22s %s' clean 'remove what was built in this directory')" make help
+expect "make verify PART=list lists a part" lists mutants make verify PART=list
+expect "make test CASE=list lists a program" lists fuzz.sh make test CASE=list
+expect "make test CASE=list lists a case" lists 'handles.sh:each stale handle that a function refuses logs a line with ESTALE' make test CASE=list
+expect "make test CASE=list lists a case whose name contains a variable" \
 	lists 'unload.sh:unloading waits for a call in *, and the owner makes no new calls' make test CASE=list
-expect "make test CASE=nosuch.sh" fails_with "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
-expect "make test CASE=:x" fails_with "there is no test '' in selftests/" make test CASE=:x
-expect "make torture SECONDS=0" fails_with "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
-expect "make torture SEED=x" fails_with "SEED is .* not 'x'" make torture SEED=x
-expect "make torture SEED=4294967296" fails_with "SEED is .* not '4294967296'" make torture SEED=4294967296
-expect "make gdb VM=nosuch" fails_with "no machine waits for a debugger in nosuch" make gdb VM=nosuch
-expect "a machine of an unknown mode" fails_with "there is no mode 'nosuch'" qemu/vm.sh nosuch
-expect "an empty table" fails_with "nothing to boot" bash -c 'booting ""'
-expect "a table that is missing" fails_with "nothing to boot" bash -c 'qemu/run/boots.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
-expect "no boot of this kernel" fails_with "no line of the kernel uml" env KERNEL=uml bash -c 'booting "stock harness/good 60"'
-expect "a boot of an unknown kernel" fails_with "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
-expect "a boot of an unknown mode" fails_with "there is no mode 'nosuch'" bash -c 'booting "stock nosuch 60"'
-expect "a boot without a limit" fails_with "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
-expect "a boot whose case has a quote" fails_with "the second column has a quote" env LINE="uml test/refusals.sh:an?owner's 60" bash -c 'booting "$LINE"'
+expect "make test CASE=nosuch.sh is refused" fails_with "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
+expect "make test CASE=:x is refused" fails_with "there is no test '' in selftests/" make test CASE=:x
+expect "make torture SECONDS=0 is refused" fails_with "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
+expect "make torture SEED=x is refused" fails_with "SEED is .* not 'x'" make torture SEED=x
+expect "make torture SEED=4294967296 is refused" fails_with "SEED is .* not '4294967296'" make torture SEED=4294967296
+expect "make gdb VM=nosuch is refused" fails_with "no machine waits for a debugger in nosuch" make gdb VM=nosuch
+expect "vm.sh refuses an unknown mode" fails_with "there is no mode 'nosuch'" qemu/vm.sh nosuch
+expect "boots.sh refuses an empty table" fails_with "nothing to boot" bash -c 'booting ""'
+expect "boots.sh refuses a table that does not exist" fails_with "nothing to boot" bash -c 'qemu/run/boots.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
+expect "boots.sh refuses a table that has no boot of the kernel KERNEL" fails_with "no line of the kernel uml" env KERNEL=uml bash -c 'booting "stock harness/good 60"'
+expect "boots.sh refuses a boot of an unknown kernel" fails_with "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
+expect "boots.sh refuses a boot of an unknown mode" fails_with "there is no mode 'nosuch'" bash -c 'booting "stock nosuch 60"'
+expect "boots.sh refuses a boot without a time limit" fails_with "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
+expect "boots.sh refuses a boot whose case has a quote" fails_with "the second column has a quote" env LINE="uml test/refusals.sh:an?owner's 60" bash -c 'booting "$LINE"'
 
 for kind in user mnt pid; do
-	expect "no namespaces left: $kind" fails_with "unshare failed: No space left on device" \
+	expect "enter.sh fails if the kernel allows no more namespaces of the kind $kind" fails_with "unshare failed: No space left on device" \
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# dying - kills a script during a step, whose ticker (lib/lab.sh) must end, too. Fails always, as fails_with expects
+# dying - kills a script while it runs a step. The step's progress display (ticker in lib/lab.sh) must end, too. Always
+# fails, as fails_with expects
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
@@ -103,7 +104,7 @@ dying() {
 export -f dying
 expect "the progress display of a step ends when the step is killed" fails_with '^$' timeout 10 bash -c dying
 
-# entry CMD - makes an entry in a cache that only this test uses. CMD runs when the entry is complete, but not yet
+# entry CMD - makes an entry in a cache that only this test uses, and runs CMD when the entry is complete but not yet
 # renamed
 entry() {
 	XDG_CACHE_HOME=$dir bash -c '. qemu/lib/lab.sh
@@ -118,8 +119,9 @@ entries() {
 }
 expect "the cache gets an entry once, and none from an interrupted run" entries
 
-# building LINE - runs build.sh for a kernel whose build prints LINE and fails. Fails if build.sh fails, as fails_with
-# expects. Another part of make verify may be building; build.sh then says that it waits, and can wait for minutes.
+# building LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh. Leaves
+# out the line by which build.sh says that it waits for the build of another part of make verify, which may take
+# minutes.
 building() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
@@ -130,30 +132,30 @@ building() {
 }
 export -f building
 limit=600
-expect "another Rust API gets a hint" fails_with "no modules for refused: its kernel crate lacks .* set KVER=" \
+expect "a build that fails because of another Rust API gets a hint" fails_with "no modules for refused: its kernel crate lacks .* set KVER=" \
 	bash -c "building 'error[E0432]: unresolved import \`kernel::sync::Other\`'"
-expect "an error in the project's own code gets no hint" fails_with "no modules for refused$" \
+expect "a build that fails because of the project's own code gets no hint" fails_with "no modules for refused$" \
 	bash -c "building 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
-expect "a full disk gets no hint" fails_with "no modules for refused$" \
+expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
 
 D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
-# running PARAMETERS - runs make run, and leaves out the progress of the build, and that it waits for the build of another
-# part of make verify. Fails if make fails
+# running PARAMETERS - runs make run, and returns its status. Leaves out the progress of the build, and the line that
+# says that build.sh waits for another build
 running() {
 	make run "$1" 2>&1 | grep -vE '^  [A-Z]|^build: another run holds '
 	return "${PIPESTATUS[0]}"
 }
 export -f running
-expect "make run A_PARAMS=nosuch=1" fails_with "module_a has no parameter 'nosuch'; it has: .*contexts" \
+expect "make run A_PARAMS=nosuch=1 is refused" fails_with "module_a has no parameter 'nosuch'; it has: .*contexts" \
 	bash -c "running A_PARAMS='contexts=1 nosuch=1'"
-expect "make run B_PARAMS=nosuch" fails_with "module_b has no parameter 'nosuch'; it has: deferred" \
+expect "make run B_PARAMS=nosuch is refused" fails_with "module_b has no parameter 'nosuch'; it has: deferred" \
 	bash -c "running B_PARAMS=nosuch"
 limit=60
-expect "make run A_PARAMS='x;y'" fails_with "no list of module parameters" make run A_PARAMS='x;y'
+expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
 # failing LINE... - runs the demonstration, which must fail at a step that prints these lines, and for no other reason.
 # Lines of the kernel that do not name a module are ignored: on a busy host, the kernel may report a slow clock or
@@ -164,10 +166,10 @@ failing() {
 	diff <(sed -n '/^lab: FAILED/,$p' "$dir/output" | sed '/^lab: kernel: module_/b; /^lab: kernel: /d') \
 		<(printf '%s\n' "$@" 'FAIL: result: rc is 1, expected 0')
 }
-A_PARAMS=contexts=abc expect "a module that is refused ends the run" failing \
+A_PARAMS=contexts=abc expect "an owner that the kernel refuses to load ends the run" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_a.ko': Invalid argument" \
 	"lab: kernel: module_a: \`abc' invalid for parameter \`contexts'"
-B_PARAMS=deferred=2 expect "a peer that is refused ends the run" failing \
+B_PARAMS=deferred=2 expect "a peer that the kernel refuses to load ends the run" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_b.ko': Numerical result out of range"
 
 # terminal - runs the shell in a terminal of its own: waits for the prompt, and types exit. The machine must leave the
