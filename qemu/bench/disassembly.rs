@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Checks the measured loops in the disassembly of the modules: the compiler may have removed a loop, or the call that
-//! it is to measure.
+//! the loop is to measure.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ impl<'a> Disassembly<'a> {
     /// of the called function, `*` for an indirect call, or empty if the loop need not call anything.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let name = format!("loop_{}", contender.replace('-', "_"));
-        // The mangled symbol of a Rust function ends with the function's name.
+        // A Rust function has a mangled symbol, which ends with the function's name.
         let mut found = self.0.iter().filter(|(symbol, _)| symbol.ends_with(&name));
         let (Some((_, lines)), None) = (found.next(), found.next()) else {
             return Err(format!("there is not exactly one function {name}"));

@@ -8,8 +8,8 @@ use crate::record::{Entry, Record};
 /// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
-/// The contender that the guard leaves out. To wake a worker and wait for it, the kernel takes one of two paths, whose
-/// costs differ by more than 3 percent, and in some runs it takes only one of them.
+/// The contender that the guard leaves out, because its figure differs by more than 3 percent from run to run: to wake
+/// a worker and wait for it, the kernel takes one of two paths of different cost, in some runs always the same one.
 const LEFT_OUT: &str = "request-worker";
 
 /// The result of a comparison
@@ -38,8 +38,8 @@ fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     Some(figure(entry) / figure(other))
 }
 
-/// Compares an entry with the recorded one. With the same versions, it compares the figures; with others, the ratios to
-/// the twin or, without a twin, to the base.
+/// Compares an entry with the recorded one. If the versions are the same, it compares the figures. If a version
+/// differs, it compares the ratios to the twin or, without a twin, to the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.like(entry) {
         None => (

@@ -2,8 +2,9 @@
 
 //! The lines that the bench prints: a contender's figures, memory, and the shares of producers.
 //!
-//! `ns=` of a contender has, for each batch, the nanoseconds of the guest's clock that `n` operations took. On a
-//! machine whose clock counts instructions, these are instructions ([`crate::machine::Machine::counts_instructions`]).
+//! The field `ns=` of a contender has a number for each batch: the nanoseconds, by the guest's clock, that `n`
+//! operations took. On a machine whose clock counts instructions, the numbers are instructions
+//! ([`crate::machine::Machine::counts_instructions`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,9 +36,9 @@ impl fmt::Display for At {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contender {
     pub name: String,
-    /// The name of the contender with which the guard compares it if it has no twin
+    /// The name of another contender, with which the guard compares this one if it has no twin
     pub base: String,
-    /// The point of a growth curve at which it was measured, or none
+    /// The point of a growth curve at which the contender was measured, if any
     pub at: Option<At>,
     /// What its loop must call ([`crate::disassembly::Disassembly::check`])
     pub calls: String,

@@ -10,13 +10,13 @@ pub const EMPTY_LOOP: &str = "empty-loop";
 /// The number of instructions of the empty loop
 const EMPTY_LOOP_INSTRUCTIONS: f64 = 2.0;
 
-/// By what part the median of the empty loop may differ from `EMPTY_LOOP_INSTRUCTIONS`, because timer ticks interrupt
+/// The fraction by which the median of the empty loop may differ from `EMPTY_LOOP_INSTRUCTIONS`: timer ticks interrupt
 /// the loop
 const TOLERANCE: f64 = 0.01;
 
 /// The lines of one run
 pub struct Log {
-    /// In the order of their measurement; the empty loop occurs twice
+    /// In the order in which they were measured; the empty loop occurs twice
     pub contenders: Vec<Contender>,
     pub memory: Vec<Memory>,
     pub shares: Vec<Share>,
@@ -52,14 +52,15 @@ impl Log {
         Ok(parsed)
     }
 
-    /// Returns the first measurement of a contender at a point of a curve, or at no point.
+    /// Returns the first measurement of a contender at a point of a curve, or, without `at`, the first one that is on
+    /// no curve.
     pub fn find(&self, name: &str, at: Option<&At>) -> Option<&Contender> {
         self.contenders
             .iter()
             .find(|other| other.name == name && other.at.as_ref() == at)
     }
 
-    /// Returns the median of a contender that is at no point of a curve.
+    /// Returns the median of a contender that is on no curve.
     pub fn median(&self, name: &str) -> Option<f64> {
         Some(self.find(name, None)?.median())
     }

@@ -6,8 +6,8 @@
 //        d2d-bench guard RECORD DIR
 //        d2d-bench record DIR
 //
-// Each DIR has the files of a run, and is named after the machine of the run: icount, uml or kvm. The run
-// no-tracepoints is one on the machine icount, but its modules were built without tracepoints. The files are:
+// Each DIR has the files of a run, and has the name of the machine on which the bench ran: icount, uml or kvm. The DIR
+// no-tracepoints is that of a run on icount whose modules were built without tracepoints. The files are:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)

@@ -9,15 +9,15 @@ use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks make medians larger by about this factor, which is less than one instruction in an operation below 500.
-/// The limits of `AtMost` and `Within` are raised by this factor, and that of `Tracepoints` for operations below
-/// `SHORT`.
+/// Timer ticks make medians larger by about this factor; for an operation of fewer than 500 instructions, that is less
+/// than one instruction. So this factor raises the limits of `AtMost` and `Within`, and that of `Tracepoints` for
+/// operations below `SHORT`.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
 const FLAT: f64 = 5.0;
 
-/// An operation with fewer instructions than this may have one more for its tracepoints.
+/// An operation with fewer instructions than this may take one more because of its tracepoints.
 const SHORT: f64 = 50.0;
 
 /// The condition that has the load of the host in the minute before the run, and the largest load that the bench itself
@@ -37,12 +37,12 @@ enum Kind {
     Fewer(f64, &'static str, Figure, Figure),
     /// The ratio of the first figure to the second is reported. There is no limit.
     Reported(&'static str, Figure, Figure),
-    /// The instructions do not grow along a curve, which must reach this value of its axis.
+    /// The figures along a curve differ by at most `FLAT` percent. The curve must reach this value of its axis.
     Flat(Figure, &'static str, u64),
-    /// Each contender of the project costs at most this many times its cost without tracepoints, or one instruction
-    /// more if it has fewer than `SHORT`.
+    /// Each contender of the project costs at most this many times its cost without tracepoints, or at most one
+    /// instruction more if it has fewer than `SHORT`.
     Tracepoints(f64),
-    /// The modules are at most this many times as large as the twin's.
+    /// The files of the modules are at most this many times as large as those of the twin.
     Sizes(f64),
     /// The modules of the demonstration have together at most this many bytes.
     Bytes(f64),

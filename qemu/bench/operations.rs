@@ -138,7 +138,7 @@ pub fn role(name: &str) -> Role {
 /// figures do not.
 const SLEEPERS: [&str; 4] = ["request-worker", "event", "doorbell", "attach-detach"];
 
-/// The figure that repeats from run to run: the median, or the least one if the contender sleeps
+/// The figure that is nearly the same in each run: the median, or the least figure if the contender sleeps
 pub fn steady(name: &str, least: f64, median: f64) -> f64 {
     if SLEEPERS.contains(&name.trim_start_matches("twin-")) {
         least

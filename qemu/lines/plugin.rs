@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that QEMU calls, and declarations of the functions of QEMU that these call. QEMU's header
-//! qemu-plugin.h, version 4, has both.
+//! The functions that QEMU calls, and declarations of QEMU's functions that they call, as in version 4 of QEMU's header
+//! qemu-plugin.h.
 
 use crate::{report, Section, Symbols};
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr};

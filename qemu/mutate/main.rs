@@ -5,7 +5,8 @@
 // Usage: d2d-mutate MUTANT
 //        d2d-mutate --check MUTANT...
 //
-// --check writes nothing, and names the mutants that do not apply, or whose test would skip itself.
+// With --check, the program writes no file, and prints a line for each mutant that does not apply, or whose test would
+// skip itself.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -71,7 +72,7 @@ fn parse(mutant: &str) -> Result<Vec<Change<'_>>, String> {
     Ok(changes)
 }
 
-/// Returns the only element, or says how many there are.
+/// Returns the only element. If there is none or more than one, returns an error that says so.
 fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> {
     match (found.next(), found.count()) {
         (None, _) => Err(format!("not found: {what}")),
@@ -109,7 +110,8 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails if the test that must notice the mutant would skip itself: each program of selftests/ does, without module_a.
+/// Fails if the test that must notice the mutant would skip itself: each program of selftests/ does so if module_a is
+/// missing.
 fn check_modules(mutant: &str) -> Result<(), String> {
     let mut lines = mutant.lines();
     let scenario = lines.find_map(|line| line.strip_prefix("boot: ")?.split(' ').nth(1));

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Takes the place of rustc in builds that differ by a few lines from each other. Compiles each crate in parts, keeps what
-# the compiler has found out about it in OBJECT.incremental/, and so compiles only the parts that have changed. Kbuild
-# expects one object, so the script links the parts into one.
+# Takes the place of rustc in builds that differ by a few lines from each other. Uses rustc's incremental compilation:
+# rustc compiles a crate in parts, keeps its state in OBJECT.incremental/, and compiles only the parts that have
+# changed. Kbuild expects one object, so the script links the parts into one.
 set -euo pipefail
 
 object='' crate='' before=''

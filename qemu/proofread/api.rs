@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the Windows kernel functions that sources call, by the form of their names.
+//! Finds the Windows kernel functions that sources call and that the tables of a document lack. Recognizes the
+//! functions by the form of their names.
 
 use std::collections::BTreeSet;
 
-/// The prefixes of function names. In a name, a capital letter or nothing follows the prefix.
+/// The prefixes of function names. After the prefix, the name ends, or goes on with a capital letter.
 const PREFIXES: &[&str] = &[
     "DbgPrint",
     "Ex",

@@ -10,7 +10,8 @@ const HEADING: &str = "in C";
 /// The names in these columns, each with the line where it stands first
 pub fn names(document: &str) -> BTreeMap<&str, usize> {
     let mut found = BTreeMap::new();
-    // In a table, the place of the column, if the table has one
+    // `None` outside of a table. In a table, the place of the column "in C", or `Some(None)` if the table has no such
+    // column
     let mut table: Option<Option<usize>> = None;
     for (index, line) in document.lines().enumerate() {
         let Some(row) = line.strip_prefix('|') else {

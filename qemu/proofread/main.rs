@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Checks the documents and the comments of the sources: what they name, quote or list must be so in the project.
+// Compares the documents, and the comments of the sources, with the project: what they name or list must exist, and what
+// they quote must be the same.
 //
-// Usage: d2d-proofread {quotes,names} DOCUMENT | d2d-proofread {apis,items,headers} DOCUMENT DIR...
-//        d2d-proofread comments | d2d-proofread figures DOCUMENT HEADING RECORDED
+// Usage: d2d-proofread {quotes,names} DOCUMENT
+//        d2d-proofread comments
+//        d2d-proofread figures DOCUMENT HEADING RECORDED
+//        d2d-proofread apis DOCUMENT... DIR
+//        d2d-proofread {items,headers} DOCUMENT DIR...
 //
 //   quotes    Each quote of the document is in the file that the quote names (quote.rs).
 //   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
@@ -11,7 +15,7 @@
 //   comments  Each path, and each function in a file, that a comment in the project's sources names exists (comment.rs).
 //   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
 //             (figure.rs).
-//   apis      Each Windows kernel function that a source in DIR calls is in a table of the document (api.rs).
+//   apis      Each Windows kernel function that a source in DIR calls is in a table of a document (api.rs).
 //   headers   Each name in the columns "in C" of the document's tables is in a C header in DIR (column.rs).
 //   items     Each public item that a Rust source in DIR declares is in a table of the document, except unsafe ones;
 //             each item in the tables is declared in DIR (item.rs).

@@ -3,8 +3,8 @@
 //! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
 //! targets and variables, module parameters, symbols of the library, and places (names in a file; see place.rs).
 //!
-//! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute paths, and
-//! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
+//! Not checked are code spans that have none of these forms, and paths outside the project: absolute paths, and paths
+//! in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
 //! letters, which stands for any name: `selftests/mutants/NAME.mutant`.
 
 use crate::place::{definitions, in_one_span, in_two_spans};
@@ -104,7 +104,7 @@ impl Project {
         self.files.keys().filter(is_found).collect()
     }
 
-    /// Checks the places in a text that stand in two code spans.
+    /// Checks the places that a text writes in two code spans.
     pub fn check_two_spans(&self, text: &str, dir: &str, all: &mut Vec<(usize, String)>) {
         for (line, path, name) in in_two_spans(text) {
             let mut wrong = vec![];
@@ -328,7 +328,8 @@ fn resolve(dir: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// Splits a document's lines into prose and blocks of code, and returns each with the language of its block.
+/// Returns the lines of a document. A line in a block of code comes with the language of the block, a line of prose
+/// with `None`.
 fn lines(document: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut fence = None;
     document.lines().map(move |line| {

@@ -35,8 +35,8 @@ pub fn in_one_span(text: &str) -> Option<(&str, &str)> {
     (is_path(path) && path.contains('.') && is_name(name)).then_some((path, name))
 }
 
-/// Finds the places in a text that stand in two code spans, and returns the number of the line, the path and the
-/// name of each.
+/// Finds the places that a text writes in two code spans. Returns the number of the line, the path and the name of
+/// each.
 pub fn in_two_spans(text: &str) -> Vec<(usize, &str, &str)> {
     let pieces: Vec<_> = text.split('`').collect();
     let mut line = 1;
@@ -81,10 +81,9 @@ fn implemented(line: &str) -> Option<&str> {
     words(of).find(|word| !before.contains(word))
 }
 
-/// Finds the definitions of an item, a function or a macro of this name in a file. Returns the type of each, or what
-/// [`type_of`] returns for a definition outside an implementation. Of a name `Type::name`, only the definitions in the
-/// implementations of this type are returned. If the name is a number, it is the number of a line: the file defines it,
-/// outside an implementation, if the file has that line.
+/// Finds the definitions of an item, a function or a macro of this name in a file. Returns, for each, the type in whose
+/// implementation it is, or what [`type_of`] returns outside of one. If the name is `Type::name`, only the definitions
+/// for this type count. The name may also be the number of a line; then the result is "" if the file has that line.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);

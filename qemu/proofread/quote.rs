@@ -66,7 +66,8 @@ fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     (quotes, wrong)
 }
 
-/// Returns with how many of these lines the source begins. It may indent them deeper, all by the same amount.
+/// Returns how many of these lines, from the first one on, are also the first lines of the source. The source may
+/// indent them deeper, all by the same amount.
 fn common(lines: &[&str], source: &[&str]) -> usize {
     let mut indent = None;
     let pairs = lines.iter().zip(source);

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub enum Ended {
     /// It exited with this status
     Exit(Option<i32>),
-    /// It was killed when this time had passed
+    /// It was killed because it still ran after this time
     Timeout(Duration),
-    /// It was killed because this test, which the caller expected to fail, had failed
+    /// It was killed because this test has failed, as the caller expected
     Stopped(String),
 }
 
@@ -49,7 +49,8 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. To open /dev/kvm is not enough: this may succeed on a CPU without virtualization.
+/// Whether KVM can run a guest. The function also looks at the flags of the CPU, because /dev/kvm may open on a CPU
+/// without virtualization.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -63,15 +64,16 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// A number that is different in each run. The guest repeats it, which shows that the result line is of this run.
+/// A number that is different in each run. The guest repeats it in the result line, so d2d-vm cannot take the result
+/// line of another run for that of this one.
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
     format!("{nanos:x}-{}", std::process::id())
 }
 
-/// The files in DIR that the guest writes. In QEMU it does so through virtio-serial ports; in User-Mode Linux DIR is
-/// mounted.
+/// The files in DIR that the guest writes: in QEMU through virtio-serial ports, in User-Mode Linux through the mounted
+/// DIR.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
 /// After this time without KTAP, `follow` prints what the threads of a User-Mode Linux guest do.
@@ -91,7 +93,8 @@ const KVM: &str = "KVM";
 /// The accelerator that translates the guest's instructions, in one thread for each CPU
 const EMULATED: &str = "emulated (TCG)";
 
-/// The command line of QEMU, and the name of its accelerator. Only the emulator runs a plugin.
+/// The command line of QEMU, and the name of its accelerator. With a plugin, QEMU emulates the CPUs, because a plugin
+/// does not work with KVM.
 fn qemu(
     platform: Platform,
     interactive: bool,
@@ -206,8 +209,9 @@ impl Machine {
                     // two CPUs, then seem to differ: do not let the kernel compare its clocks and report a
                     // difference.
                     line += " tsc=nowatchdog";
-                    // As with maxcpus: while a tracepoint is on, the kernel would record the names of tasks, and change
-                    // the code of its scheduler for that, which both CPUs run (Oops: int3 in __schedule).
+                    // For the same reason as maxcpus: while a tracepoint is on, the kernel would record the names of
+                    // tasks. For that it would change the code of its scheduler, which both CPUs run (Oops: int3 in
+                    // __schedule).
                     line += " trace_options=norecord-cmd";
                 }
                 command.args(["-append", &line]);
@@ -298,9 +302,9 @@ impl Machine {
 
     /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
     /// kernel hangs earlier, before any code under test runs. So if the console is silent for a minute (even a slow
-    /// kernel prints a line now and then), this function kills the machine, starts it once more, and then returns
-    /// without watching the console again. It does not watch the console of User-Mode Linux, nor that of a machine
-    /// with a debugger, which may stop the machine for longer than a minute.
+    /// kernel prints a line now and then), this function kills the machine and starts it once more. It watches the
+    /// console only the first time. It does not watch the console of User-Mode Linux, nor that of a machine with a
+    /// debugger, which may stop the machine for longer than a minute.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
@@ -344,7 +348,8 @@ impl Machine {
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::null());
         if self.platform == Platform::Uml {
-            // When it panics, User-Mode Linux sends SIGTERM to its process group. d2d-vm must not be in it.
+            // A User-Mode Linux kernel that panics sends SIGTERM to its process group, so d2d-vm must not be in that
+            // group.
             self.command.process_group(0);
         }
         match self.command.spawn() {

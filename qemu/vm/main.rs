@@ -122,8 +122,8 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // The console explains nothing more if the only reason is that a test has bailed out, or if the demonstration
-    // has reached its end, because then the trace above has the step that failed.
+    // The console explains nothing more in two cases: the only reason is that a test has bailed out; or the
+    // demonstration has reached its end, and the trace above shows the step that failed.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the kernel's reports of trouble in a log, by their text. A panic or a taint would not show all of them:
-//! reports of lockdep, might_sleep, spinlock debugging and kmemleak cause neither, even with panic_on_warn.
+//! Finds the kernel's reports of trouble ("splats") in a log, by their text. To look for a panic or a taint would not
+//! be enough: reports of lockdep, might_sleep, spinlock debugging and kmemleak cause neither, even with panic_on_warn.
 
 /// A line that contains one of these texts is a report. Neither the boot of a healthy kernel nor the modules under
 /// test print such a line.

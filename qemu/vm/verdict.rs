@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decides whether a run has passed: there must be all evidence of success, and no report of trouble.
+//! Decides whether a run has passed: all evidence of success must be there, and no report of trouble.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;
 use crate::splat;
 
-/// What `D2D_EXPECT` has instead of the value of a field that may have any value
+/// The value in `D2D_EXPECT` of a field that may have any value
 const ANY: &str = "any";
 
 pub struct Expected {
@@ -63,7 +63,7 @@ pub struct Verdict {
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
-    /// Whether the only reason is the one that a test gave when it bailed out. Then the console explains nothing more.
+    /// Whether the only reason is the one that a test gave when it bailed out.
     pub only_bailed_out: bool,
 }
 
@@ -82,7 +82,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let mut reasons = report.problems;
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
-        // main() reports the test at which the run was stopped, and does not call this function.
+        // `Stopped` does not occur here: main() itself reports the test at which it stopped the run.
         Ended::Exit(Some(0)) | Ended::Stopped(_) => {}
         Ended::Exit(Some(status)) => {
             reasons.push(format!("the VM ended with exit status {status}"))
