@@ -4,7 +4,8 @@
 # ones, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a line of counts. A kernel
 # that the cache lacks takes 4 to 5 minutes more.
 # Usage: kernels.sh [some]
-#   some  only the older kernels, and of the kselftests those that use what the older kernels lack (shared/compat/)
+#   some  only on the older kernels, and only the kselftests that need something that these kernels lack and that
+#         shared/compat/ replaces
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE

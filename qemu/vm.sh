@@ -10,7 +10,8 @@
 #   ARCH           x86_64 or arm64, which has the stock kernel only
 #   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
-#   PAIR           a pair outside of this tree, for the modes run, test and shell (run/pair.sh). d2d.case=pair runs its own test
+#   PAIR           a pair outside of this tree, for the modes run, test and shell (run/pair.sh). With d2d.case=pair, the
+#                  mode test runs the pair's own test
 #   GDB=1          the machine waits for a debugger (gdb.sh)
 #   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
 #   D2D_NAME=NAME  the files are in build/KVER/MODE-NAME/ instead, so two machines of one mode can run side by side

@@ -172,7 +172,7 @@ Disassembly of section .text:
     }
 
     #[test]
-    fn loops_that_are_there_are_found() {
+    fn loops_and_their_calls_are_found() {
         assert_eq!(why("empty-loop", ""), "");
         assert_eq!(why("ops-call", "*"), "");
         assert_eq!(why("uml", "queue_work"), "");
@@ -195,7 +195,7 @@ Disassembly of section .text:
     }
 
     #[test]
-    fn a_call_behind_the_loop_does_not_count() {
+    fn a_call_after_the_loop_does_not_count() {
         assert_eq!(
             why("ops-call", "queue_work"),
             "the loop in loop_ops_call does not call queue_work"

@@ -138,7 +138,7 @@ mod tests {
 ";
 
     #[test]
-    fn times_are_those_of_one_operation() {
+    fn a_cost_is_that_of_one_operation() {
         let log = Log::parse(LOG).unwrap();
         assert_eq!(log.conditions, [("cpus".into(), "1".into())]);
         let call = log.find("ops-call", None).unwrap();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn points_of_curves_are_in_order() {
+    fn the_points_of_a_curve_are_sorted() {
         let log = Log::parse(LOG).unwrap();
         assert_eq!(log.median("queue"), None);
         assert_eq!(log.curves("depth"), ["queue"]);

@@ -331,7 +331,7 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
     }
 
     #[test]
-    fn reasons_are_those_of_marks() {
+    fn each_reason_belongs_to_a_mark() {
         for section in include_str!("reasons.md").split("## ").skip(1) {
             let key = section.lines().next().unwrap_or_default();
             assert!(MARKS.iter().any(|mark| mark.key == key), "{key}");

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_record_that_was_written_can_be_read() {
         let log = Log::parse(
             "\
 bench: condition kernel: 7.3

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scale_has_the_values_in_whole_decades() {
+    fn a_scale_extends_to_whole_decades() {
         let scale = Scale::decades(&[19.0, 2500.0], 100.0, 400.0);
         assert_eq!(scale.ticks(), [10.0, 100.0, 1000.0, 10000.0]);
         assert_eq!(scale.place(10.0), 100.0);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_short() {
+    fn large_values_are_abbreviated() {
         assert_eq!(
             [1.0, 1000.0, 1e4, 1e6].map(short),
             ["1", "1000", "10k", "1M"]

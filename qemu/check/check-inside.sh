@@ -42,13 +42,13 @@ lints() {
 	fi
 }
 
-# unchanged - builds once more; the build must run no command
+# unchanged - calls lints once more; the build must compile nothing
 unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
-# outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. There the project is $D2D,
-# whose build is in $D2D/build/KVER.
+# outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. In this Kbuild, $D2D is the
+# project, whose build is in $D2D/build/KVER.
 outside() {
 	local D2D rc=0
 	D2D=$(mktemp -d)

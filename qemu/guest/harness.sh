@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode harness: the guest in the tests of the harness, d2d-vm (qemu/tests/harness.sh). The guest has the one fault that
-# $case names; without a fault (good), the run would pass. d2d-vm must notice the fault.
+# $case names, which d2d-vm must notice. In the case "good" it has no fault, and the run must pass.
 
 results='ok 2 second'
 insmod /lib/d2d/splat.ko && rmmod splat
@@ -31,6 +31,7 @@ texts)
 	done </d2d/texts.reports
 	;;
 quiet-texts)
+	# At this level only the kernel's log gets the lines, not the console.
 	while read -r text; do
 		echo "<6>$text" >/dev/kmsg
 	done </d2d/quiet-texts.reports

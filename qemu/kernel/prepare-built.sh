@@ -15,8 +15,9 @@ kmake=(LLVM=-19)
 own=()
 if [ "$name" = sanitizer ]; then
 	kmake+=(ARCH=um)
-	# In the large code model, which User-Mode Linux asks for, clang puts data into sections that the linker
-	# script does not name, and lockdep refuses the locks there. The kernel's own addresses are small.
+	# In the large code model, which User-Mode Linux asks for, clang puts data into sections that the linker script
+	# does not name, and lockdep refuses locks in these sections. The kernel itself is at low addresses, so the
+	# small code model suffices.
 	own+=(CFLAGS_KERNEL=-mcmodel=small)
 	# stub.c is the code in each process of the guest through which User-Mode Linux controls the process. Its
 	# stub_signal_restorer() must have nothing on its stack when it calls rt_sigreturn, not even a frame pointer.
@@ -27,8 +28,8 @@ fi
 # configure STOCK CONFIG [PATCH]
 configure() {
 	local dropped
-	# Builds do not write to sources, so the trees can share them by hard links. git replaces the files that it
-	# patches.
+	# The trees can share the sources by hard links, because builds do not write to sources, and git does not change
+	# a file that it patches but replaces it.
 	cp -al "$1/tree" tree
 	[ -z "${3-}" ] || GIT_DIR=none git -C tree apply "$3"
 	make -C tree "${kmake[@]}" -s mrproper
@@ -51,9 +52,10 @@ build() {
 		kmake+=("RUSTFLAGS_MODULE=-Crelocation-model=static -Ccode-model=large")
 	else
 		"${make[@]}" vmlinux modules scripts_gdb
-		# make has linked this file by an absolute path, but the directory will be renamed.
+		# make has made this a link to an absolute path, which would be wrong when cached (lib/cache.sh) has
+		# renamed the directory.
 		ln -fsn scripts/gdb/vmlinux-gdb.py tree/vmlinux-gdb.py
-		# tree/vmlinux is the debugger's; the VM boots it without its symbols.
+		# gdb reads the symbols in tree/vmlinux; the virtual machine boots a copy without symbols.
 		llvm-strip-19 -o vmlinux tree/vmlinux
 		rm tree/vmlinux.unstripped
 	fi
@@ -64,8 +66,8 @@ build() {
 		printf '%q ' "${kmake[@]}"
 		echo ')'
 		case $name in
-		# The allocator's per-CPU arrays keep stale pointers to objects, which kmemleak would take for
-		# references; a cache with debugging, the cheapest, has no such arrays.
+		# The slab allocator's per-CPU arrays keep stale pointers to objects, which kmemleak would take for
+		# references. A slab cache with debugging has no such arrays; slab_debug=F is the cheapest kind.
 		sanitizer) echo "APPEND=slab_debug=F EXPECT='debug_locks=1 leaks=0'" ;;
 		debug) echo "EXPECT='taint=4096 debug_locks=1'" ;;
 		esac

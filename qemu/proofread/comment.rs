@@ -67,7 +67,7 @@ mod tests {
     use crate::name::tests::project;
 
     #[test]
-    fn comments_are_checked() {
+    fn paths_and_places_in_comments_are_checked() {
         let wrong = |path: &str, source: &str| check(path, source, &project());
         let right = "//! `queue.rs:put`, `put` in\n//! `queue.rs`, shared/d2d/queue.rs, `include/x.h`, a/b.c\n\
             let x = \"`shared/nosuch.rs`\";\n/// `Queue::put` in `shared/d2d/queue.rs`\n";

@@ -228,7 +228,7 @@ pub fn put() {}
     }
 
     #[test]
-    fn a_name_must_be_of_one_item_only() {
+    fn a_name_of_two_items_is_refused() {
         let mut items = public("one", "pub struct Text;\n");
         items.extend(public("other", "pub struct Text;\n"));
         assert_eq!(

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_bails_out_is_the_only_reason() {
+    fn if_a_test_bails_out_its_reason_is_the_only_one() {
         let mut evidence = good();
         evidence.ktap =
             "TAP version 13\n1..1\n# Bail out! no case\nnot ok 1 a.sh # exit=1\n".into();
