@@ -96,7 +96,7 @@ impl Scale {
         }
     }
 
-    /// A scale of just the range of the values
+    /// A scale whose range is that of the values
     pub fn tight(values: &[f64], from: f64, to: f64) -> Self {
         let mut scale = Self::decades(values, from, to);
         let logs = || values.iter().map(|value| value.log10());

@@ -14,8 +14,8 @@
 //   -LINE       a line that is removed
 //   +LINE       a line that is added
 //    LINE       a line that stays (after a blank)
-// The removed and the staying lines must occur together exactly once in the file, or in the function. Changes apply one
-// after the other. If one does not apply, no file is written.
+// The lines that are removed and those that stay must occur exactly once in the file, or in the function, in this order
+// and without others between them. Changes apply one after the other. If one does not apply, no file is written.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the columns "in C" of a document's tables: each name in a code span there must be in a C header.
+//! Checks the columns "in C" of a document's tables: each name in a code span of such a column must be in a C header.
 
 use crate::name::words;
 use std::collections::BTreeMap;
 
 const HEADING: &str = "in C";
 
-/// The names in these columns, each with the line where it stands first
+/// Returns the names in the columns "in C", each with the number of the line in which it occurs first.
 pub fn names(document: &str) -> BTreeMap<&str, usize> {
     let mut found = BTreeMap::new();
     // `None` outside of a table. In a table, the place of the column "in C", or `Some(None)` if the table has no such

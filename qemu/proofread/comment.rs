@@ -72,7 +72,7 @@ mod tests {
         let right = "//! `queue.rs:put`, `put` in\n//! `queue.rs`, shared/d2d/queue.rs, `include/x.h`, a/b.c\n\
             let x = \"`shared/nosuch.rs`\";\n/// `Queue::put` in `shared/d2d/queue.rs`\n";
         assert_eq!(wrong("shared/d2d/a.rs", right), Vec::<String>::new());
-        // The path may begin above the file.
+        // A path may be relative to a directory above that of the source.
         assert_eq!(
             wrong("shared/owner/a.c", "/* See owner/gate.c. */\n"),
             Vec::<String>::new()

@@ -38,7 +38,7 @@ pub struct Report {
     pub bailed_out: bool,
 }
 
-/// One level of nesting. A level is open until a result line of the level above.
+/// One level of nesting. A result line of the level above closes it.
 #[derive(Default)]
 struct Level {
     plan: Option<u64>,

@@ -303,8 +303,8 @@ impl Machine {
     /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
     /// kernel hangs earlier, before any code under test runs. So if the console is silent for a minute (even a slow
     /// kernel prints a line now and then), this function kills the machine and starts it once more. It watches the
-    /// console only the first time. It does not watch the console of User-Mode Linux, nor that of a machine with a
-    /// debugger, which may stop the machine for longer than a minute.
+    /// console only the first time, and never that of User-Mode Linux or of a machine with a debugger, which may stop
+    /// the machine for longer than a minute.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

@@ -111,8 +111,8 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Whether the log has its beginning. A log that has lost it may have lost a report, too. The first line of arm64 names
-/// the CPU.
+/// Whether the log has its beginning. A log that has lost it may have lost a report, too. On arm64, the first line
+/// names the CPU.
 fn begins_at_boot(dmesg: &str) -> bool {
     let begins = |line: &str| {
         let texts = ["] Linux version ", "] Booting Linux on physical CPU "];
