@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
 # Paths, messages, the choice of the kernel, and long steps with their progress. cache.sh has the cache and its locks.
-# The scripts of the lab that run on the host source this file, or only execute a script that does. Those that run
-# inside a toolchain root, or in the namespaces of enter.sh or mmdebstrap, do not.
+# The scripts of the lab that run on the host source this file, or execute a script that does. Those that run inside a
+# toolchain root, or in the namespaces of enter.sh or mmdebstrap, do not.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 

@@ -17,9 +17,8 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and sets $counts to the line of
-# counts.
-# STATUS is the part's exit status. Adds one failure if the part has failed but reports no failed test, or if it reports
-# no test at all.
+# counts. STATUS is the part's exit status. Adds one failure if the part has failed but reports no failed test, or if it
+# reports no test at all.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -47,8 +46,7 @@ note_failures() {
 }
 
 # failed_names LOG - prints the name of each test that has failed, and a reason. The reason is one of the diagnostic
-# lines between the result before and the test's own: the last one that begins with "FAIL: " or "not ok ", or the first
-# one if no line begins so.
+# lines just before the test's result line: the last one that begins with "FAIL: " or "not ok ", or else the first one.
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {

@@ -21,7 +21,7 @@ while [ "$1" != -- ]; do
 	shift
 done
 shift
-# The host's resolver and its certificate authorities. A host behind a proxy may trust the proxy's authority.
+# Use the host's resolver and certificate authorities: a host behind a proxy may trust the authority of the proxy.
 for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
 	if [ -e "$file" ] && [ -d "$root${file%/*}" ]; then
 		: >>"$root$file"
