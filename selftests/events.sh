@@ -82,6 +82,7 @@ faults()
 		no-name EFAULT bad-event-name-pointer
 		unreadable-name EFAULT bad-event-name-pointer
 		empty-name EINVAL bad-event-name
+		long-name-of-a-driver ENAMETOOLONG event-name-too-long
 		bad-kind EINVAL bad-event-kind
 		no-handle EFAULT bad-handle-pointer
 		unknown-event ENOENT unknown-event

@@ -141,6 +141,18 @@ static int behave(void)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
+/* Opens an event of a driver whose name leaves no room for that of the event. */
+static int open_of_long_name(void)
+{
+	char name[D2D_EVENT_NAME_SIZE] = {};
+
+	memset(name, 'x', sizeof(name) - 1);
+	return d2d_event_create_of(self, KBUILD_MODNAME, "fault", D2D_EVENT_NOTIFICATION, 0,
+				   &event) ?:
+	       d2d_event_open_of(self, KBUILD_MODNAME, "fault", D2D_EVENT_NOTIFICATION, &event) ?:
+	       d2d_event_open_of(self, name, "fault", D2D_EVENT_NOTIFICATION, &event);
+}
+
 static int misbehave(void)
 {
 	if (fault_is("none"))
@@ -151,6 +163,8 @@ static int misbehave(void)
 		return create((void *)PAGE_SIZE, D2D_EVENT_NOTIFICATION);
 	if (fault_is("empty-name"))
 		return create("", D2D_EVENT_NOTIFICATION);
+	if (fault_is("long-name-of-a-driver"))
+		return open_of_long_name();
 	if (fault_is("bad-kind"))
 		return create("fault", 2);
 	if (fault_is("no-handle"))

@@ -13,6 +13,7 @@ use crate::{
         Operations,
         Type, //
     },
+    event::Kind,
     fingerprint::of_type, //
 };
 
@@ -287,6 +288,27 @@ impl<const N: usize> Text<N> {
         self.text("};\n");
     }
 
+    /// Writes a constant for each event, which stands for two arguments of a function.
+    const fn events(&mut self, declaration: &Declaration) {
+        let mut i = 0;
+        while i < declaration.events.len() {
+            let event = &declaration.events[i];
+            self.text("\n/*\n * ");
+            self.docs(event.docs, b' ');
+            self.text(" *\tFor d2d_event_create_of() and d2d_event_open_of()\n */\n#define ");
+            self.upper(declaration.name);
+            self.text("_EVENT_");
+            self.upper(event.name);
+            self.text("\t\"");
+            self.text(event.name);
+            self.text(match event.kind {
+                Kind::Notification => "\", D2D_EVENT_NOTIFICATION\n",
+                Kind::Synchronization => "\", D2D_EVENT_SYNCHRONIZATION\n",
+            });
+            i += 1;
+        }
+    }
+
     /// Writes the name of a constant of one side: a hash, or the whole chain.
     const fn constant(&mut self, pair: &str, side: &str, name: &str) {
         self.upper(pair);
@@ -412,7 +434,11 @@ impl<const N: usize> Text<N> {
         self.upper(of.name);
         self.text("_H\n#define ");
         self.upper(of.name);
-        self.text("_H\n\n#include \"d2d.h\"\n\n#define ");
+        self.text("_H\n\n#include \"d2d.h\"\n");
+        if !of.events.is_empty() {
+            self.text("#include \"d2d_event.h\"\n");
+        }
+        self.text("\n#define ");
         self.upper(of.name);
         self.text("_MAJOR\t");
         self.decimal(of.major as usize);
@@ -436,6 +462,7 @@ impl<const N: usize> Text<N> {
         }
         self.kinds(of);
         self.codes(of);
+        self.events(of);
         self.table(of.name, "owner", owner);
         self.table(of.name, "peer", peer);
         self.text("\n#endif /* ");

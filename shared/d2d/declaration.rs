@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What [`pair!`](crate::pair!) declares, as data: the types that cross the boundary with their
-//! fields, operations, kinds of items and control codes. The hashes ([`fingerprint`](crate::fingerprint))
+//! fields, operations, kinds of items, control codes and events. The hashes ([`fingerprint`](crate::fingerprint))
 //! and the C header ([`c_header`](crate::c_header)) are made from it at compile time.
+
+use crate::{
+    abi,
+    event::Kind, //
+};
 
 /// A type that may cross the boundary.
 pub struct Type {
@@ -141,6 +146,18 @@ pub struct Code {
     pub since: u16,
 }
 
+/// An event that each driver of the pair can have.
+pub struct EventOf {
+    /// Name in Rust and in C, and behind the driver's name and a dot.
+    pub name: &'static str,
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// Its kind.
+    pub kind: Kind,
+    /// The minor version in which it was appended.
+    pub since: u16,
+}
+
 /// What the two sides of a pair share apart from their operations.
 pub struct Declaration {
     /// With this name and `_` begin the names in C.
@@ -165,6 +182,8 @@ pub struct Declaration {
     pub kinds: &'static [KindOf],
     /// All control codes.
     pub codes: &'static [Code],
+    /// All events.
+    pub events: &'static [EventOf],
 }
 
 /// A structure of a pair.
@@ -257,8 +276,8 @@ impl Declaration {
     ///
     /// # Panics
     ///
-    /// At compile time, if a name is no identifier of C, or a number is declared twice; if something
-    /// was appended in a later minor version than that of the pair; or if a field was appended to a
+    /// At compile time, if a name is no identifier of C, or that of an event is too long; if a number
+    /// is declared twice; if something was appended in a later minor version than that of the pair; or if a field was appended to a
     /// structure that is not a block of data, or not at its end.
     pub const fn checked(self) -> Self {
         assert!(
@@ -317,6 +336,24 @@ impl Declaration {
                 );
                 j += 1;
             }
+            i += 1;
+        }
+        i = 0;
+        while i < self.events.len() {
+            assert!(
+                self.events[i].since <= self.minor,
+                "an event was appended in a later minor version than that of the pair"
+            );
+            assert!(
+                is_name(self.events[i].name),
+                "the name of an event is an identifier of C"
+            );
+            // Before it are a driver's name, which has fewer bytes than D2D_NAME_SIZE, and a dot.
+            assert!(
+                self.events[i].name.len()
+                    < (abi::D2D_EVENT_NAME_SIZE - abi::D2D_NAME_SIZE) as usize,
+                "the name of an event has at most 31 bytes"
+            );
             i += 1;
         }
         self

@@ -17,7 +17,8 @@ use crate::{
     },
     event::{
         Event,
-        Kind, //
+        Kind,
+        PairEvent, //
     },
     handler::Handler,
     interface::{
@@ -243,6 +244,25 @@ impl<T: Driver> Handle<T> {
     /// As [`Handle::create_event`], and `ENOENT` if there is no event of the name.
     pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
         Event::open(self.0.driver(), name, kind)
+    }
+
+    /// Creates the event of the driver `of` that the pair declares, or opens it if it already exists;
+    /// `set` is ignored then. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::create_event`].
+    pub fn create_event_of(&self, of: &CStr, event: PairEvent, set: bool) -> Result<Event> {
+        Event::create_of(self.0.driver(), of, event, set)
+    }
+
+    /// Opens the event of the driver `of` that the pair declares. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::open_event`].
+    pub fn open_event_of(&self, of: &CStr, event: PairEvent) -> Result<Event> {
+        Event::open_of(self.0.driver(), of, event)
     }
 
     /// Makes a job that runs `routine` in a worker or in softirq, each time that it is started; see

@@ -19,7 +19,8 @@ use crate::{
 };
 use kernel::{
     ffi::c_int,
-    prelude::*, //
+    prelude::*,
+    str::CString, //
 };
 
 /// What setting an event does.
@@ -49,6 +50,30 @@ impl Kind {
             Self::Notification => "notification",
             Self::Synchronization => "synchronization",
         }
+    }
+}
+
+/// An event that a pair declares in `events` of [`pair!`](crate::pair!). Each driver of the pair can have
+/// one of its own, which is called as the driver, a dot and the declared name: `module_a.notice`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairEvent {
+    name: &'static str,
+    kind: Kind,
+}
+
+impl PairEvent {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind }
+    }
+
+    /// Returns the kind.
+    pub const fn kind(self) -> Kind {
+        self.kind
+    }
+
+    fn of(self, driver: &CStr) -> Result<CString> {
+        CString::try_from_fmt(fmt!("{}.{}", driver, self.name))
     }
 }
 
@@ -147,6 +172,33 @@ impl Event {
             unsafe { abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle) };
         said_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
+    }
+
+    /// Creates the event of the driver `of` that the pair declares. May sleep.
+    ///
+    /// Drivers call `Handle::create_event_of` or `d2d_owner::create_event_of` instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::create`].
+    #[doc(hidden)]
+    pub fn create_of(
+        driver: abi::d2d_handle,
+        of: &CStr,
+        event: PairEvent,
+        set: bool,
+    ) -> Result<Self> {
+        Self::create(driver, &event.of(of)?, event.kind, set)
+    }
+
+    /// Opens the event of the driver `of` that the pair declares. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::open`], and `ENOMEM`.
+    #[doc(hidden)]
+    pub fn open_of(driver: abi::d2d_handle, of: &CStr, event: PairEvent) -> Result<Self> {
+        Self::open(driver, &event.of(of)?, event.kind)
     }
 
     /// Returns the kind.

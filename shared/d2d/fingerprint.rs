@@ -91,9 +91,9 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
     mix_word(hash, appended)
 }
 
-/// Returns the sum of the hashes of the kinds and the control codes that a minor version has
-/// appended. So the order in which they are declared does not matter.
-const fn sum_of_numbered(declaration: &Declaration, minor: u16) -> u64 {
+/// Returns the sum of the hashes of the kinds, the control codes and the events that a minor version
+/// has appended. So the order in which they are declared does not matter.
+const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     let (mut sum, mut i) = (0u64, 0);
     while i < declaration.kinds.len() {
         let kind = &declaration.kinds[i];
@@ -118,12 +118,21 @@ const fn sum_of_numbered(declaration: &Declaration, minor: u16) -> u64 {
         }
         i += 1;
     }
+    i = 0;
+    while i < declaration.events.len() {
+        let event = &declaration.events[i];
+        let one = mix_text(mix_text(OFFSET, "event"), event.name);
+        if event.since == minor {
+            sum = sum.wrapping_add(mix_word(one, event.kind as u64));
+        }
+        i += 1;
+    }
     sum
 }
 
 /// Makes a hash for each minor version of a pair, of what the two sides share in this version apart
-/// from their operations: the pair's name, all blocks of data, and the kinds of items and the control
-/// codes with their types. Each hash also depends on the one before it, so an older version never
+/// from their operations: the pair's name, all blocks of data, the kinds of items and the control
+/// codes with their types, and the events with their kinds. Each hash also depends on the one before it, so an older version never
 /// changes. `N` is the minor version plus 1.
 pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     assert!(N == declaration.minor as usize + 1);
@@ -134,7 +143,7 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
         hash = mix_block(hash, declaration.owner_data, minor as u16);
         hash = mix_block(hash, declaration.peer_data, minor as u16);
         hash = mix_block(hash, declaration.shared_data, minor as u16);
-        hash = mix_word(hash, sum_of_numbered(declaration, minor as u16));
+        hash = mix_word(hash, sum_of_unordered(declaration, minor as u16));
         hashes[minor] = hash;
         minor += 1;
     }

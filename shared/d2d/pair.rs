@@ -27,6 +27,10 @@
 ///         /// Returns the number of values so far.
 ///         const COUNT: ControlCode<(), u64> = 0x801;
 ///     }
+///     events {
+///         /// The thermometer's is set when a value is above the highest one.
+///         hot: Notification;
+///     }
 ///     owner {
 ///         /// What the owner offers.
 ///         trait ThermoOps: "thermometer" {
@@ -50,16 +54,23 @@
 ///
 /// makes the type `ThermoPair`, which implements [`Pair`](crate::link::Pair); the structures, which
 /// are `repr(C)` and [`Plain`](crate::interface::Plain); a [`ItemKind`](crate::queue::ItemKind) and a
-/// [`ControlCode`](crate::control_code::ControlCode) for each constant; and for each side what
+/// [`ControlCode`](crate::control_code::ControlCode) for each constant; the constant `HOT`, a
+/// [`PairEvent`](crate::event::PairEvent), for the event; and for each side what
 /// [`interface!`](crate::interface!) makes. It also makes the C header, in which the structures are
-/// called `struct thermo_limits`, the kinds `THERMO_KIND_DEGREES`, the codes `THERMO_IOCTL_COUNT` and
-/// the tables `struct thermo_owner_ops` and `struct thermo_peer_ops`. The build writes it beside the
-/// object of the crate, under the name of the crate.
+/// called `struct thermo_limits`, the kinds `THERMO_KIND_DEGREES`, the codes `THERMO_IOCTL_COUNT`, the
+/// events `THERMO_EVENT_HOT` and the tables `struct thermo_owner_ops` and `struct thermo_peer_ops`. The
+/// build writes it beside the object of the crate, under the name of the crate.
 ///
 /// All of it, with the names, types and offsets of all fields, is in the hashes of both tables. A
 /// driver with any other declaration is refused with `EBADR` and the reason `bad-prefix`, unless one
 /// of the two is a newer minor version of the other. A structure that neither a block of data, a
 /// kind, a code nor an operation uses is in no hash.
+///
+/// # Events
+///
+/// `events { ... }` behind `codes` may be left out. Each driver of the pair can have one event of each
+/// name, which is called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent). The name has at most
+/// 31 bytes. Events that no other driver uses need no declaration.
 ///
 /// # Lent memory
 ///
@@ -71,7 +82,7 @@
 /// # Growing
 ///
 /// A pair grows by appending, in a new minor version: operations to either side, and with the
-/// attribute `#[since = MINOR]` fields to the end of a block of data, kinds and control codes. A
+/// attribute `#[since = MINOR]` fields to the end of a block of data, kinds, control codes and events. A
 /// driver of an older minor version goes on working with one of a newer version, in both directions,
 /// except that a peer which knows a field of a block of data that an older owner lacks is refused
 /// (`bad-data-size`). A call of an operation that the other side does not have fails with
@@ -88,8 +99,8 @@
 /// Changing or removing what the baseline has does not compile then, and neither does appending
 /// something without a new minor version. A new major version may change everything.
 ///
-/// A crate declares one pair. Two kinds with one number, two codes with one number, and a name that
-/// is none in C do not compile. A type that is neither a structure of the pair, a number nor an array
+/// A crate declares one pair. Two kinds with one number, two codes with one number, two events with one
+/// name, and a name that is none in C do not compile. A type that is neither a structure of the pair, a number nor an array
 /// of them does not implement [`Described`](crate::declaration::Described), and so does not compile
 /// either.
 #[macro_export]
@@ -146,6 +157,13 @@ macro_rules! pair {
                 const $CODE:ident: ControlCode<$Input:ty, $Output:ty> = $code:literal;
             )*
         }
+        $(events {
+            $(
+                $(#[doc = $event_doc:expr])*
+                $(#[since = $event_since:literal])?
+                $event:ident: $event_kind:ident;
+            )*
+        })?
         owner {
             $(#[doc = $owner_doc:expr])*
             trait $OwnerTrait:ident: $owner_name:literal {
@@ -258,6 +276,15 @@ macro_rules! pair {
             $vis const $CODE: $crate::control_code::ControlCode<$Input, $Output> =
                 $crate::control_code::ControlCode::new($code);
         )*
+        $($(
+            $crate::__private::paste! {
+                $(#[doc = $event_doc])*
+                $vis const [<$event:upper>]: $crate::event::PairEvent = $crate::event::PairEvent::new(
+                    $crate::__private::stringify!($event),
+                    $crate::event::Kind::$event_kind,
+                );
+            }
+        )*)?
 
         impl $Pair {
             /// What the two sides share apart from their operations.
@@ -301,6 +328,14 @@ macro_rules! pair {
                             since: $crate::pair!(@since $($code_since)?),
                         },
                     )*],
+                    events: &[$($(
+                        $crate::declaration::EventOf {
+                            name: $crate::__private::stringify!($event),
+                            docs: &[$($event_doc),*],
+                            kind: $crate::event::Kind::$event_kind,
+                            since: $crate::pair!(@since $($event_since)?),
+                        },
+                    )*)?],
                 }
                 .checked();
             /// The hashes of the minor versions of [`Self::DECLARATION`], which the chains of both

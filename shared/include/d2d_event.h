@@ -33,6 +33,8 @@
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H
 
+#include <linux/kernel.h>
+
 #include "d2d.h"
 
 /* Room for the name of an event with its NUL, in bytes. */
@@ -100,6 +102,51 @@ int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
  * * %-ENOENT - the event does not exist
  */
 int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *event);
+
+/**
+ * d2d_event_create_of() - create an event that a pair declares, or open it if it already exists
+ * @driver: the driver to which the new handle belongs
+ * @of: the name of the driver whose event it is
+ * @name: the name of the event in the pair. The header of the pair has a constant for each event,
+ *	which stands for this argument and the next one
+ * @kind: its kind
+ * @initial: as for d2d_event_create()
+ * @event: where to store the handle of the event
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: as d2d_event_create()
+ */
+static inline int d2d_event_create_of(d2d_handle driver, const char *of, const char *name,
+				      u32 kind, u32 initial, d2d_handle *event)
+{
+	/* The owner refuses a name that fills it. */
+	char whole[D2D_EVENT_NAME_SIZE + 1];
+
+	snprintf(whole, sizeof(whole), "%s.%s", of, name);
+	return d2d_event_create(driver, whole, kind, initial, event);
+}
+
+/**
+ * d2d_event_open_of() - open an existing event that a pair declares
+ * @driver: the driver to which the new handle belongs
+ * @of: the name of the driver whose event it is
+ * @name: as for d2d_event_create_of()
+ * @kind: its kind
+ * @event: where to store the handle of the event
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: as d2d_event_open()
+ */
+static inline int d2d_event_open_of(d2d_handle driver, const char *of, const char *name, u32 kind,
+				    d2d_handle *event)
+{
+	char whole[D2D_EVENT_NAME_SIZE + 1];
+
+	snprintf(whole, sizeof(whole), "%s.%s", of, name);
+	return d2d_event_open(driver, whole, kind, event);
+}
 
 /**
  * d2d_event_close() - close a handle

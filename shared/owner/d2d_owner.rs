@@ -78,5 +78,7 @@ pub use d2d::__private;
 pub use d2d_abi as abi;
 pub use server::{
     create_event,
-    open_event, //
+    create_event_of,
+    open_event,
+    open_event_of, //
 };

@@ -33,7 +33,10 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     device::Devices,
-    event::Event,
+    event::{
+        Event,
+        PairEvent, //
+    },
     fields,
     job::Jobs,
     patience::Patience,
@@ -464,4 +467,23 @@ pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
 /// [`Owner::ready`](crate::contexts::Owner::ready).
 pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
     Event::open(own_handle(), name, kind)
+}
+
+/// Creates the event of the driver `of` that the pair declares, or opens it if it already exists; then
+/// `set` is ignored. May sleep.
+///
+/// # Errors
+///
+/// As [`create_event`].
+pub fn create_event_of(of: &CStr, event: PairEvent, set: bool) -> Result<Event> {
+    Event::create_of(own_handle(), of, event, set)
+}
+
+/// Opens the event of the driver `of` that the pair declares. May sleep.
+///
+/// # Errors
+///
+/// As [`open_event`], and `ENOMEM`.
+pub fn open_event_of(of: &CStr, event: PairEvent) -> Result<Event> {
+    Event::open_of(own_handle(), of, event)
 }

@@ -9,7 +9,8 @@ macro_rules! declare {
         shared_data: $Shared:ty,
         minor: $minor:literal,
         $(baseline: $baseline:literal,)?
-        { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* } $(,)?
+        { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* }
+        $(, { $($events:tt)* })? $(,)?
     ) => {
         mod $module {
             d2d::pair! {
@@ -24,6 +25,7 @@ macro_rules! declare {
                 structs { $($structs)* }
                 kinds { $($kinds)* }
                 codes { $($codes)* }
+                $(events { $($events)* })?
                 owner {
                     /// Offers nothing.
                     trait OwnerOps: "owner" {

@@ -11,6 +11,7 @@ macro_rules! growing_pair_1_1 {
             shared_data: {}
             kinds: {}
             codes: {}
+            events: {}
             operations: {}
         }
     };
@@ -19,6 +20,7 @@ macro_rules! growing_pair_1_1 {
         shared_data: { $($shared_data:tt)* }
         kinds: { $($kinds:tt)* }
         codes: { $($codes:tt)* }
+        events: { $($events:tt)* }
         operations: { $($operations:tt)* }
     ) => {
         growing_pair! {
@@ -46,6 +48,12 @@ macro_rules! growing_pair_1_1 {
                 #[since = 1]
                 const DOUBLE: ControlCode<u64, u64> = 0x802;
                 $($codes)*
+            }
+            events: {
+                /// Set while the owner is loaded.
+                #[since = 1]
+                here: Notification;
+                $($events)*
             }
             operations: {
                 /// Returns `last` of the shared data.

@@ -23,6 +23,11 @@ macro_rules! growing_peer_1_2 {
                 #[since = 2]
                 const HALF: ControlCode<u64, u64> = 0x803;
             }
+            events: {
+                /// The owner does not have it.
+                #[since = 2]
+                there: Synchronization;
+            }
             operations: {
                 /// Returns `last` of the shared data, and sets it to 0.
                 fn clear(&self, link: &d2d::link::OwnerLink<GrowingPair>) -> Result<u64>;
@@ -33,7 +38,10 @@ macro_rules! growing_peer_1_2 {
             name: $name,
             cookie: $cookie,
             data: { again: $cookie },
-            |link| {
+            |driver, link| {
+                expect(driver.open_event_of(c"growing", HERE)?.is_set(), Ok(true))?;
+                let there = driver.open_event_of(c"growing", THERE);
+                expect(there.map(|_| ()), Err(ENOENT))?;
                 link.context().with_shared(|shared| shared.last = $cookie);
                 expect(link.owner().last(), Ok($cookie))?;
                 expect(link.owner().clear(), Err(EOPNOTSUPP))

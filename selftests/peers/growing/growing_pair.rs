@@ -12,6 +12,7 @@ macro_rules! growing_pair {
         shared_data: { $($shared_data:tt)* }
         kinds: { $($kinds:tt)* }
         codes: { $($codes:tt)* }
+        events: { $($events:tt)* }
         operations: { $($operations:tt)* }
     ) => {
         d2d::pair! {
@@ -47,6 +48,7 @@ macro_rules! growing_pair {
                 const ECHO: ControlCode<u64, u64> = 0x801;
                 $($codes)*
             }
+            events { $($events)* }
             owner {
                 /// What the owner offers.
                 trait GrowingOps: "growing" {

@@ -7,14 +7,22 @@
 include!("growing_pair.rs");
 include!("growing_1_1.rs");
 
-use d2d::link::OwnerLink;
+use d2d::{
+    event::Event,
+    link::OwnerLink, //
+};
 use d2d_owner::{
+    create_event_of,
     Config,
+    Contexts,
     Owner, //
 };
 use kernel::{
     prelude::*,
-    sync::Arc,
+    sync::{
+        Arc,
+        SetOnce, //
+    },
     ModuleMetadata, //
 };
 
@@ -30,19 +38,32 @@ growing_pair_1_1! {}
 
 struct Growing;
 
+struct State {
+    /// The owner's event, which is set.
+    here: SetOnce<Event>,
+}
+
 impl Owner for Growing {
     type Pair = GrowingPair;
-    type State = ();
+    type State = State;
 
     fn config() -> Result<Config> {
         Config::new(OwnerModule::NAME, 1, 1, 8, 0, 5000)
     }
 
-    fn state(_config: &Config) -> impl PinInit<(), Error> {
-        Ok::<_, Error>(())
+    fn state(_config: &Config) -> impl PinInit<State, Error> {
+        Ok::<_, Error>(State {
+            here: SetOnce::new(),
+        })
     }
 
-    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
+    fn ready(contexts: &Contexts<'_, Self>) -> Result {
+        let here = create_event_of(OwnerModule::NAME, HERE, true)?;
+        contexts.state().here.populate(here);
+        Ok(())
+    }
+
+    fn new(_state: &Arc<State>, _id: u32) -> Result<Self> {
         Ok(Self)
     }
 

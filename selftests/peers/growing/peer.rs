@@ -13,13 +13,13 @@ use d2d::{
 use kernel::prelude::*;
 
 /// Declares the module of a peer. `$cookie` is the cookie in its data; `$data` is the rest of its data. When the
-/// driver is attached, it runs the closure with its link.
+/// driver is attached, it runs the closure with its handle and its link.
 macro_rules! growing_peer {
     (
         name: $name:literal,
         cookie: $cookie:literal,
         data: { $($data:tt)* },
-        |$link:ident| $more:expr $(,)?
+        |$driver:ident, $link:ident| $more:expr $(,)?
     ) => {
         d2d::module_peer! {
             type: Growing,
@@ -38,7 +38,7 @@ macro_rules! growing_peer {
             }
         }
 
-        fn more($link: &PeerLink<GrowingPair>) -> Result {
+        fn more($driver: &Handle<Growing>, $link: &PeerLink<GrowingPair>) -> Result {
             $more
         }
     };
@@ -58,7 +58,7 @@ impl Driver for Growing {
         let link = driver.link().ok_or(ENOTCONN)?;
         let peers = link.context().with_shared(|shared| shared.peers);
         expect(link.owner().check(data().cookie), Ok(peers))?;
-        more(link)
+        more(&driver, link)
     }
 
     fn data(&self) -> PeerData {

@@ -13,6 +13,7 @@ growing_pair! {
     shared_data: {}
     kinds: {}
     codes: {}
+    events: {}
     operations: {}
 }
 
@@ -20,5 +21,5 @@ growing_peer! {
     name: "growing_v1_0",
     cookie: 10,
     data: {},
-    |_link| Ok(()),
+    |_driver, _link| Ok(()),
 }

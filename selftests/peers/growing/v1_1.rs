@@ -14,7 +14,11 @@ growing_peer! {
     name: "growing_v1_1",
     cookie: 11,
     data: { again: 11 },
-    |link| {
+    |driver, link| {
+        expect(
+            driver.open_event_of(c"growing", HERE)?.is_set(),
+            Ok(true),
+        )?;
         link.context().with_shared(|shared| shared.last = 11);
         expect(link.owner().last(), Ok(11))
     },

@@ -41,6 +41,7 @@ fn compared(
         structs: &[],
         kinds: &[],
         codes: &[],
+        events: &[],
     };
     compare(&of, header.as_bytes(), recorded)
 }

@@ -3,12 +3,16 @@
 //! The hash chain of an interface, the hashes of the versions of a pair, and the build.
 
 use super::*;
-use crate::declaration::{
-    Argument,
-    Code,
-    Described,
-    KindOf, //
-    Member,
+use crate::{
+    declaration::{
+        Argument,
+        Code,
+        Described,
+        EventOf,
+        KindOf,
+        Member, //
+    },
+    event::Kind, //
 };
 use kernel::prelude::*;
 
@@ -113,6 +117,7 @@ const DECLARATION: Declaration = Declaration {
     lent: &[],
     kinds: &[],
     codes: &[],
+    events: &[],
 };
 
 /// The hash of a declaration in version 0.
@@ -142,6 +147,15 @@ const fn code(
         number,
         input,
         output,
+        since: 0,
+    }
+}
+
+const fn event(name: &'static str, kind: Kind) -> EventOf {
+    EventOf {
+        name,
+        docs: &[],
+        kind,
         since: 0,
     }
 }
@@ -178,6 +192,13 @@ const fn of_kinds(kinds: &'static [KindOf]) -> u64 {
 const fn of_codes(codes: &'static [Code]) -> u64 {
     agreement(&Declaration {
         codes,
+        ..DECLARATION
+    })
+}
+
+const fn of_events(events: &'static [EventOf]) -> u64 {
+    agreement(&Declaration {
+        events,
         ..DECLARATION
     })
 }
@@ -290,12 +311,15 @@ mod cases {
             of_codes(&[code("A", 0x801, &S32, &U64)]),
             of_codes(&[code("A", 0x802, &U32, &U64)]),
             of_codes(&[code("B", 0x801, &U32, &U64)]),
+            of_events(&[event("a", Kind::Notification)]),
+            of_events(&[event("a", Kind::Synchronization)]),
+            of_events(&[event("b", Kind::Notification)]),
         ];
         assert_all_differ(HASHES);
     }
 
     #[test]
-    fn the_order_of_kinds_and_codes_does_not_matter() {
+    fn the_order_of_kinds_codes_and_events_does_not_matter() {
         const KINDS: [u64; 2] = [
             of_kinds(&[kind("A", 1, &U32), kind("B", 2, &U64)]),
             of_kinds(&[kind("B", 2, &U64), kind("A", 1, &U32)]),
@@ -304,7 +328,18 @@ mod cases {
             of_codes(&[code("A", 0x801, &U32, &U64), code("B", 0x802, &U64, &U64)]),
             of_codes(&[code("B", 0x802, &U64, &U64), code("A", 0x801, &U32, &U64)]),
         ];
+        const EVENTS: [u64; 2] = [
+            of_events(&[
+                event("a", Kind::Notification),
+                event("b", Kind::Synchronization),
+            ]),
+            of_events(&[
+                event("b", Kind::Synchronization),
+                event("a", Kind::Notification),
+            ]),
+        ];
         assert_eq!(KINDS[0], KINDS[1]);
+        assert_eq!(EVENTS[0], EVENTS[1]);
         assert_eq!(CODES[0], CODES[1]);
     }
 
@@ -362,6 +397,13 @@ mod cases {
                 }],
                 ..NEWER
             },
+            Declaration {
+                events: &[EventOf {
+                    since: 1,
+                    ..event("a", Kind::Notification)
+                }],
+                ..NEWER
+            },
         ];
         const OLD: u64 = agreement(&Declaration { minor: 0, ..NEWER });
         let hashes = GROWN.iter().map(versions::<2>);
@@ -371,7 +413,7 @@ mod cases {
             let _ = newest.push(new, GFP_KERNEL);
         }
         let _ = newest.push(versions::<2>(&NEWER)[1], GFP_KERNEL);
-        assert_eq!(newest.len(), 6);
+        assert_eq!(newest.len(), 7);
         assert_all_differ(&newest);
     }
 

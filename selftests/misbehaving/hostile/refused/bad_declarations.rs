@@ -5,6 +5,9 @@
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a structure is an identifier of C'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event has at most 31 bytes'
+// error: identifier contains non-ASCII characters
 
 #![forbid(unsafe_code)]
 
@@ -57,4 +60,46 @@ declare! {
     },
     {},
     {}
+}
+
+// The name of the event has a letter that C does not know.
+declare! {
+    event_name, "event_name",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        über: Notification;
+    },
+}
+
+// The name of the event has 32 bytes.
+declare! {
+    long_event, "long_event",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        a_name_of_exactly_32_bytes_is_on: Notification;
+    },
+}
+
+// That of this event has 31 bytes.
+declare! {
+    longest_event, "longest_event",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        a_name_of_exactly_31_bytes_is_o: Notification;
+    },
 }

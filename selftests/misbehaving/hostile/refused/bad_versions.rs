@@ -4,6 +4,7 @@
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a kind was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a control code was appended in a later minor version than that of the pair'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an event was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field that was appended later is declared before an older one'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended to a structure that is not a block of data'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the baseline is not a C header of this pair'
@@ -55,6 +56,21 @@ declare! {
         /// A code.
         #[since = 1]
         const CODE: ControlCode<u64, u64> = 0x801;
+    },
+}
+
+// An event of version 1.1 is in version 1.0.
+declare! {
+    later_event, "later_event",
+    shared_data: u64,
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        #[since = 1]
+        ready: Notification;
     },
 }
 
