@@ -30,8 +30,8 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_owner::{
-    create_event,
-    open_event,
+    create_event_of,
+    open_event_of,
     Config,
     Contexts,
     Owner,
@@ -107,7 +107,7 @@ impl DriverA {
         let packets = Packets::new(&sender)?;
         run_in(place, || demo_requests::demonstrate(packets, to))??;
         contexts.state().demonstrate(place, &sender, to, || {
-            DemoEvents::new(peer.name(), open_event)
+            DemoEvents::new(|event| open_event_of(peer.name(), event))
         })
     }
 }
@@ -147,9 +147,7 @@ impl Owner for DriverA {
 
     /// Creates A's events.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        let events = DemoEvents::new(OwnerModule::NAME, |name, kind| {
-            create_event(name, kind, false)
-        })?;
+        let events = DemoEvents::new(|event| create_event_of(OwnerModule::NAME, event, false))?;
         contexts.state().set_events(Some(events));
         Ok(())
     }

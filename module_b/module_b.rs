@@ -111,13 +111,12 @@ impl Driver for DriverB {
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         // If the handshake has failed, B stays loaded without a context, so ignore the error.
         let _ = driver.settled_link();
-        DemoEvents::new(PeerModule::NAME, |name, kind| {
-            driver.create_event(name, kind, false)
-        })
-        .map(|events| {
-            driver.requests.set_events(Some(events));
-            Jobs(driver)
-        })
+        DemoEvents::new(|event| driver.create_event_of(PeerModule::NAME, event, false)).map(
+            |events| {
+                driver.requests.set_events(Some(events));
+                Jobs(driver)
+            },
+        )
     }
 
     /// Reads the number of rounds, 1 to 1000, and plays them.
@@ -136,7 +135,7 @@ impl Driver for DriverB {
                     demo_requests::demonstrate(packets, &owner)
                 })??;
                 driver.requests.demonstrate(place, &sender, &owner, || {
-                    DemoEvents::new(OWNER, |name, kind| driver.open_event(name, kind))
+                    DemoEvents::new(|event| driver.open_event_of(OWNER, event))
                 })?;
             }
         }

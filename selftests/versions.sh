@@ -13,7 +13,7 @@ fresh_growing()
 	reset_trace
 }
 
-begin 16
+begin 17
 load module_a
 
 fresh_trace
@@ -40,6 +40,7 @@ done <<EOT
 skew_reordered EBADR bad-prefix
 skew_signature EBADR bad-prefix
 skew_payload EBADR bad-prefix
+skew_event EBADR bad-prefix
 skew_major EPROTO bad-ops-major
 skew_build_id EXDEV bad-build
 EOT

@@ -470,8 +470,8 @@ static int __init c_owner_init(void)
 		return err;
 	if (!strcmp(fault, "twice"))
 		err = d2d_owner_start(&owner, &self);
-	err = err ?: d2d_event_create(self, NAME ".notice", D2D_EVENT_NOTIFICATION, 0, &notice) ?:
-	      d2d_event_create(self, NAME ".turn", D2D_EVENT_SYNCHRONIZATION, 0, &turn) ?:
+	err = err ?: d2d_event_create_of(self, NAME, D2D_PAIR_EVENT_NOTICE, 0, &notice) ?:
+	      d2d_event_create_of(self, NAME, D2D_PAIR_EVENT_TURN, 0, &turn) ?:
 	      d2d_device_register(NAME, &device);
 	if (err)
 		d2d_owner_stop();

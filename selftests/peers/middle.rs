@@ -21,7 +21,7 @@ use d2d::{
     }, //
 };
 use d2d_owner::{
-    create_event,
+    create_event_of,
     Config,
     Contexts,
     Owner, //
@@ -109,8 +109,8 @@ impl Driver for Upper {
     }
 
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
-        upper::demo_events::DemoEvents::new(TwoRolesModule::NAME, |name, kind| {
-            driver.create_event(name, kind, false)
+        upper::demo_events::DemoEvents::new(|event| {
+            driver.create_event_of(TwoRolesModule::NAME, event, false)
         })
         .map(|events| {
             driver.requests.set_events(Some(events));
@@ -301,8 +301,8 @@ impl Owner for Lower {
     }
 
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        let events = lower::demo_events::DemoEvents::new(TwoRolesModule::NAME, |name, kind| {
-            create_event(name, kind, false)
+        let events = lower::demo_events::DemoEvents::new(|event| {
+            create_event_of(TwoRolesModule::NAME, event, false)
         })?;
         contexts.state().requests.set_events(Some(events));
         if module_parameters::waits.value() != 0 {

@@ -81,7 +81,7 @@ $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
 # Drivers whose version of the pair's interfaces differs from module_a's, one module each.
-d2d-skews := older newer reordered signature payload major build_id
+d2d-skews := older newer reordered signature payload event major build_id
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
 selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o shared/pair/d2d_pair.o $(d2d-peer)

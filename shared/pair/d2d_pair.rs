@@ -139,9 +139,14 @@ pair! {
         const PEND: ControlCode<u64, u64> = 0x802;
         /// Completes a [`PEND`]. Fails with `ENOENT` if none with this key is pending.
         const COMPLETE: ControlCode<Complete, ()> = 0x803;
-        /// Sets the driver's two events. DRIVER.notice is a notification event, DRIVER.turn a
-        /// synchronization event; DRIVER is the driver's name.
+        /// Sets the two events of the driver that receives it.
         const SIGNAL: ControlCode<(), ()> = 0x804;
+    }
+    events {
+        /// SIGNAL sets it, and the driver that has waited for it resets it.
+        notice: Notification;
+        /// SIGNAL sets it, and the driver that waits for it takes it.
+        turn: Synchronization;
     }
     owner {
         /// The operations of module_a.

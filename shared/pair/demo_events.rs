@@ -3,40 +3,40 @@
 //! The named events of a driver of the demonstration. The other driver asks it to set them, and
 //! waits for them.
 
+use crate::{
+    NOTICE,
+    TURN, //
+};
 use d2d::{
     event::{
         Event,
         Kind,
+        PairEvent,
         Wait, //
     },
     step,
 };
-use kernel::{
-    prelude::*,
-    str::CString, //
-};
+use kernel::prelude::*;
 
 /// The limit of a wait, in milliseconds. The events are set before the wait begins.
 const TIMEOUT: u32 = 5000;
 
-/// The two events of a driver. Their names begin with the driver's name.
+/// The two events of a driver.
 pub struct DemoEvents {
     notice: Event,
     turn: Event,
 }
 
 impl DemoEvents {
-    /// Creates or opens the events of driver `name` by calling `open` for each. May sleep.
+    /// Creates or opens the events of a driver by calling `open` for each. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and the errors of `open`.
-    pub fn new(name: &CStr, open: impl Fn(&CStr, Kind) -> Result<Event>) -> Result<Self> {
-        let notice = CString::try_from_fmt(fmt!("{}.notice", name))?;
-        let turn = CString::try_from_fmt(fmt!("{}.turn", name))?;
+    /// The errors of `open`.
+    pub fn new(open: impl Fn(PairEvent) -> Result<Event>) -> Result<Self> {
         Ok(Self {
-            notice: open(&notice, Kind::Notification)?,
-            turn: open(&turn, Kind::Synchronization)?,
+            notice: open(NOTICE)?,
+            turn: open(TURN)?,
         })
     }
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events that a pair does not declare, or not in this way.
+// error: [E0428]: the name `READY` is defined multiple times
+// error: [E0425]: cannot find value `NOTICES` in crate `d2d_pair`
+// error: [E0599]: no variant or associated item named `Sometimes` found for enum `Kind`
+// error: no rules expected `"ready"`
+
+#![forbid(unsafe_code)]
+
+include!("../declare.rs");
+
+use d2d::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    event::Event, //
+};
+use kernel::prelude::*;
+
+// Two events have the same name.
+declare! {
+    twice, "twice",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        ready: Notification;
+        /// Another one.
+        ready: Synchronization;
+    },
+}
+
+// There is no such kind.
+declare! {
+    kind, "kind",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        ready: Sometimes;
+    },
+}
+
+// The name is a text.
+declare! {
+    text, "text",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        "ready": Notification;
+    },
+}
+
+// The pair does not declare this event.
+fn open(driver: &Handle<impl Driver>) -> Result<Event> {
+    driver.open_event_of(c"module_a", d2d_pair::NOTICES)
+}

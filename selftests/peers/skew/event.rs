@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a driver whose declaration of the pair differs from module_a's in one thing: the event `turn` is of
+//! the other kind. The driver's copy of the library refuses the owner's table.
+
+#![forbid(unsafe_code)]
+
+include!("skew.rs");
+
+use d2d::{
+    declaration::{
+        Declaration,
+        EventOf, //
+    },
+    event::Kind,
+    fingerprint::versions, //
+};
+use d2d_pair::{
+    DemoPair,
+    NOTICE,
+    TURN, //
+};
+
+const DECLARATION: Declaration = DemoPair::DECLARATION;
+
+/// The events of the demonstration, of which the second one is of the kind of the first one.
+const EVENTS: [EventOf; 2] = {
+    let [notice, turn] = DECLARATION.events else {
+        panic!("the demonstration has other events");
+    };
+    assert!(matches!(
+        (NOTICE.kind(), TURN.kind()),
+        (Kind::Notification, Kind::Synchronization)
+    ));
+    [
+        EventOf { ..*notice },
+        EventOf {
+            kind: NOTICE.kind(),
+            ..*turn
+        },
+    ]
+};
+
+skew! {
+    name: "skew_event",
+    version: (1, 0),
+    versions: &versions::<{ DECLARATION.minor as usize + 1 }>(&Declaration {
+        events: &EVENTS,
+        ..DECLARATION
+    });
+    fn ping(value: u32) -> u32;
+    fn bounce(hops: u32) -> u32;
+    fn drain() -> u32;
+    |_owner| Ok(())
+}
