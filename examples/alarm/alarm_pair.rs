@@ -34,6 +34,10 @@ pair! {
         /// with `EBUSY` if [`MOST`] of them are pending.
         const RING: ControlCode<u32, u64> = 0x801;
     }
+    events {
+        /// The sleeper's is set each time that a request of its completion routine is over.
+        rang: Synchronization;
+    }
     owner {
         /// What the alarm offers. Its operation may be called in any execution context.
         trait AlarmOps: "alarm" {

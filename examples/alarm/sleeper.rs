@@ -12,6 +12,7 @@ use alarm_pair::{
     AlarmPair,
     SleeperOps,
     LONGEST,
+    RANG,
     RING, //
 };
 use d2d::{
@@ -21,10 +22,7 @@ use d2d::{
         Driver,
         Handle, //
     },
-    event::{
-        Event,
-        Kind, //
-    },
+    event::Event,
     packet::{
         Completed,
         Packet,
@@ -103,7 +101,7 @@ impl Driver for Sleeper {
         if driver.every > 0 {
             driver.bell.populate(Bell {
                 alarm: driver.sender().lookup(c"alarm")?,
-                rang: driver.create_event(c"sleeper.rang", Kind::Synchronization, false)?,
+                rang: driver.create_event_of(PeerModule::NAME, RANG, false)?,
             });
             let packet = driver.sender().packet_for(RING)?;
             let bell = driver.bell.as_ref().ok_or(ENODATA)?;

@@ -17,7 +17,6 @@ use d2d::{
     },
     event::{
         Event,
-        Kind,
         Wait, //
     },
     job::{
@@ -33,12 +32,14 @@ use kernel::{
         Mutex,
         SetOnce, //
     },
-    uaccess::UserSliceReader, //
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
 };
 use metronome_pair::{
     ListenerOps,
     MetronomePair,
-    BEAT, //
+    BEAT,
+    ENOUGH, //
 };
 
 d2d::module_peer! {
@@ -130,8 +131,8 @@ impl Driver for Listener {
 
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let beats = control::read_number(reader)?;
-        let enough = driver.create_event(c"listener.enough", Kind::Notification, false)?;
-        let waited_for = driver.open_event(c"listener.enough", Kind::Notification)?;
+        let enough = driver.create_event_of(PeerModule::NAME, ENOUGH, false)?;
+        let waited_for = driver.open_event_of(PeerModule::NAME, ENOUGH)?;
         {
             let mut heard = driver.heard.lock();
             if heard.wanted.is_some() {

@@ -34,6 +34,10 @@ pair! {
         const BEAT: ItemKind<Beat> = 1;
     }
     codes {}
+    events {
+        /// The listener's is set when it has heard as many beats as a process waits for.
+        enough: Notification;
+    }
     owner {
         /// What the metronome offers. Its operation may be called in any execution context.
         trait MetronomeOps: "metronome" {
