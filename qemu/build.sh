@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for one kernel, inside the toolchain root, in build/KVER/. The source tree stays clean. The script
 # holds the build lock until it ends: no other build can replace the modules before --install has copied them.
-# Usage: build.sh [--selftests] [--bench] [--install DIR]
+# Usage: build.sh [--selftests] [--bench] [--install DIR] [--source DIR]
 #   --selftests  also build the test modules; with --install, install the kselftest collection in DIR/kselftest
 #   --bench      also build the modules of the bench
 #   --install DIR  copy the modules, stripped, to DIR/lib/d2d
+#   --source DIR   build another tree of the project, in DIR/build/KVER/
 # Environment:
 #   KERNEL                  see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY, D2D_BUILD_ID  see Kbuild
@@ -14,12 +15,13 @@
 #   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
-install='' selftests='' bench=''
+install='' selftests='' bench='' source=$PROJECT
 while [ $# -gt 0 ]; do
 	case $1 in
 	--selftests) selftests=y ;;
 	--bench) bench=y ;;
 	--install) install=$2 && shift ;;
+	--source) source=$2 && shift ;;
 	*) die "unknown option: $1" ;;
 	esac
 	shift
@@ -29,14 +31,14 @@ kernel=$(kernel_dir "${KERNEL-stock}")
 . "$kernel/kernel.env"
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
-out=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
+out=$source/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
 hold_build
 mkdir -p "$out"
 # BTF is made from debug information, which this build lacks.
 [ -z "${D2D_INCREMENTAL-}" ] ||
 	KMAKE+=(RUSTC="$LAB/mutate/rustc.sh" KCFLAGS=-g0 KRUSTFLAGS=-Cdebuginfo=0 CONFIG_DEBUG_INFO_BTF_MODULES=)
-"$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
+"$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$source" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \
 	${D2D_BUILD_ID:+D2D_BUILD_ID="$D2D_BUILD_ID"} \
 	${D2D_NO_TRACEPOINTS:+D2D_NO_TRACEPOINTS=y} modules 2>&1 | tee "$out/log" || {

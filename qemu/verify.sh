@@ -13,6 +13,7 @@ part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
 part lockdown "$LAB/tests/lockdown.sh"
+part abi "$LAB/tests/abi.sh"
 part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
 part lines "$LAB/tests/lines.sh"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh MODE [APPEND...]
-# MODE names a script of qemu/guest/, which the guest runs: run, test, shell, torture, bench, ... Five modes are only
-# for the tables of run/boots.sh: "alone", "harness", "lockdep" and "lockdown", which need a case, and "lines", which needs a
-# plugin of QEMU. APPEND goes to the kernel's command line.
+# MODE names a script of qemu/guest/, which the guest runs: run, test, shell, torture, bench, ... Six modes are only
+# for the tables of run/boots.sh: "alone", "harness", "lockdep" and "lockdown", which need a case, "lines", which needs a
+# plugin of QEMU, and "abi", which needs the modules of other trees. APPEND goes to the kernel's command line.
 # Afterwards build/KVER/MODE/ has the files that the guest has written.
 # Environment:
 #   ARCH           x86_64 or arm64, which has the stock kernel only

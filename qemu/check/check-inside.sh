@@ -65,12 +65,12 @@ outside() {
 
 # checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Turns off
 # the checks that complain about lists of the form X(...) and their entries, in files that have such a list. The entries
-# of D2D_FUNCTIONS are functions, about which more checks complain.
+# of D2D_FUNCTIONS, and those of the record (recorded.h), are functions, about which more checks complain.
 checkpatch() {
 	local lists=()
-	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS)\(' "$1" ||
+	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
 		lists=(--ignore "COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON")
-	! grep -q 'D2D_FUNCTIONS(' "$1" ||
+	! grep -qE 'D2D_(FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
 		lists[1]+=",SPACING,MACRO_ARG_PRECEDENCE,MACRO_WITH_FLOW_CONTROL,MULTISTATEMENT_MACRO_USE_DO_WHILE,LINE_SPACING"
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${lists[@]}" -f "$OLDPWD/$1")
 }

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Tests that the library's own ABI grows: builds the owner and peers of the demonstration from three trees, and loads the
+# owner of each with the peers of each (selftests/abi.sh). Prints KTAP, and last a line of counts.
+#   old    the recorded commit (shared/owner/recorded.h). It is left out if git does not have that commit: in a shallow
+#          clone, or in a tree without a repository
+#   today  this tree
+#   grown  this tree with one more function in the owner's table (selftests/abi.change)
+# The trees old and grown stay in build/abi/, so that only what has changed has to be compiled.
+. "$(dirname "$0")/../lib/lab.sh"
+
+kernel=uml
+D2D_KERNEL=$(kernel_dir "$kernel")
+D2D_ROOT=$("$LAB/root/root.sh")
+# The modules that selftests/abi.sh loads
+D2D_ONLY="module_a module_b c_peer"
+export D2D_KERNEL D2D_ROOT D2D_ONLY
+. "$D2D_KERNEL/kernel.env"
+trees=$PROJECT/build/abi
+mkdir -p "$trees"
+need_cache
+hold "$CACHE/lock/abi-$(key "$PROJECT")"
+images=$(mktemp -d "$trees/images.XXXXXX")
+trap 'rm -rf "$images"' EXIT
+mkdir -p "$images/root/lib/d2d"
+
+"$LAB/run/image.sh" "$images/$kernel" --selftests
+
+# add TREE - builds the modules of a tree and adds them to the image, in /lib/d2d/TREE
+add() {
+	local tree=$trees/$1
+	"$LAB/build.sh" --source "$tree" --selftests >&2
+	"$LAB/enter.sh" "$LAB/run/install.sh" "$D2D_KERNEL" "$tree/build/$KVER" "$images/$1"
+	mv "$images/$1/lib/d2d" "$images/root/lib/d2d/$1"
+}
+
+commit=$(sed -n 's/^#define D2D_RECORDED_COMMIT[[:space:]]*"\(.*\)"$/\1/p' "$PROJECT/shared/owner/recorded.h")
+if git -C "$PROJECT" cat-file -e "$commit^{commit}" 2>/dev/null; then
+	# The files have the time of the commit, so make does not compile them again.
+	if [ "$(cat "$trees/old/build/commit" 2>/dev/null)" != "$commit" ]; then
+		rm -rf "$trees/old"
+		mkdir -p "$trees/old/build"
+		git -C "$PROJECT" archive "$commit" | tar -x -C "$trees/old"
+		echo "$commit" >"$trees/old/build/commit"
+	fi
+	add old
+else
+	say "git does not have the recorded commit $commit: the tests with its owner and peers are skipped"
+fi
+
+mkdir -p "$trees/grown/build"
+"$LAB/enter.sh" sh -ec '
+	rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
+	cd "$2"
+	"$3" selftests/abi.change' sh "$PROJECT" "$trees/grown" "$("$LAB/root/tools.sh" mutate)"
+add grown
+
+# The kernel unpacks one archive after the other.
+"$LAB/enter.sh" sh -ec 'cd "$1/root"; find . | cpio --quiet -o -H newc -R 0:0 >>"$1/$2/initramfs.cpio"' sh "$images" "$kernel"
+D2D_IMAGES=$images "$LAB/run/boots.sh" - <<TABLE
+$kernel abi 300
+TABLE
