@@ -43,7 +43,7 @@ waits_for_the_owner()
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
 }
 
-begin 21
+begin 25
 fresh_peer
 write_to /dev/borrower 1 && write_to /dev/borrower 1 && refuses_nothing
 verdict "the peer uses the owner's memory, in each execution context"
@@ -67,7 +67,7 @@ verdict "the owner wants another type than the peer lends: other-lent-type, EPRO
 
 fresh_owner
 load c_borrower && refuses_nothing && unload c_borrower
-verdict "an owner in Rust and a peer in C use each other's memory"
+verdict "an owner in Rust and a peer in C use each other's memory, also by the user_buffer of a request"
 
 fresh_c_owner
 load borrower && write_to /dev/borrower 1 && write_to /dev/borrower 2 && write_to /dev/borrower 1 && write_to /dev/borrower 2 && refuses_nothing
@@ -89,6 +89,18 @@ type EPROTOTYPE other-lent-type
 size EMSGSIZE lent-too-small
 pointer EFAULT bad-lent-memory
 misaligned EFAULT bad-lent-memory
+EOT
+
+# Each line is FAULT ERRNO REASON
+while read -r fault errno reason; do
+	fresh_owner
+	fails "$errno" load c_borrower fault="$fault" && only_refusal_is lender "$reason" "$errno" && ! loaded c_borrower
+	verdict "a peer in C sends a wrong user_buffer ($fault): $reason, $errno"
+done <<EOT
+no_buffer ENODATA no-user-buffer
+before EFAULT user-buffer-not-lent
+behind EFAULT user-buffer-not-lent
+inside EFAULT user-buffer-not-lent
 EOT
 
 # The functions of the C header print no line. Each line is FAULT ERRNO

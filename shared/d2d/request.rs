@@ -17,6 +17,7 @@ use crate::{
     header,
     interface::Plain,
     left,
+    lent::Memory,
     packet::{
         self,
         Outcome,
@@ -382,6 +383,34 @@ impl<'a, O: Plain> Typed<'a, O> {
     /// Returns the name of the driver that has received it.
     pub fn name(&self) -> &'static CStr {
         self.request.raw.name
+    }
+
+    /// Returns which of `values` the sender's `user_buffer` points to. Any context.
+    ///
+    /// `values` are all values that the sender lends
+    /// ([`PeerCall::lent_slice`](crate::link::PeerCall::lent_slice),
+    /// [`PeerLink::lent_slice`](crate::link::PeerLink::lent_slice)). The driver gets an index, and no
+    /// pointer: the request may be cancelled at any time, and the sender may leave. With the index the
+    /// driver finds the value again after it has left the request pending.
+    ///
+    /// # Errors
+    ///
+    /// Each prints a line: `ENODATA` if the request has no `user_buffer`, `EFAULT` if it does not point
+    /// to the beginning of one of the values.
+    pub fn index_of_buffer<T: Memory>(&self, values: &[T]) -> Result<usize> {
+        const { assert!(size_of::<T>() > 0, "lent memory has a size") };
+        let Request {
+            raw, user_buffer, ..
+        } = &self.request;
+        if user_buffer.is_null() {
+            return Err(refuse!(raw.name, "no-user-buffer", ENODATA, code: raw.code));
+        }
+        let offset = user_buffer.addr().wrapping_sub(values.as_ptr().addr());
+        let index = offset / size_of::<T>();
+        if offset % size_of::<T>() != 0 || index >= values.len() {
+            return Err(refuse!(raw.name, "user-buffer-not-lent", EFAULT, code: raw.code));
+        }
+        Ok(index)
     }
 
     /// Returns the request without the type of its output.

@@ -461,7 +461,8 @@ struct d2d_result {
  * @reserved: 0
  *
  * The two drivers have to agree how long the memory at @user_buffer exists: the receiver may use
- * it even after the request was cancelled.
+ * it even after the request was cancelled. A receiver in Rust takes only a pointer to a structure
+ * that the sender lends (d2d_lent.h).
  */
 struct d2d_send {
 	struct d2d_header hdr;

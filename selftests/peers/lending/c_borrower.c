@@ -126,6 +126,47 @@ static int use_counters(void)
 	return counted == COUNTERS ? 0 : -ENOTRECOVERABLE;
 }
 
+static int send_buffer(d2d_handle owner, d2d_handle request, void *buffer, u64 *index)
+{
+	const struct d2d_send send = D2D_SEND_INIT(owner, LENDING_IOCTL_COUNT_ONE,
+		.user_buffer = buffer,
+		.output_len = sizeof(*index));
+	struct d2d_result result;
+
+	return d2d_request_call(request, &send, D2D_FOREVER, &result, index, sizeof(*index)) ?:
+	       result.status;
+}
+
+/* Names one of the counters by the user_buffer of a request, and lets the owner count in it. */
+static int use_buffer(void)
+{
+	struct lending_counter *last = &counters[COUNTERS - 1];
+	u32 before = READ_ONCE(last->count);
+	uintptr_t buffer = (uintptr_t)last;
+	d2d_handle owner, request;
+	u64 index;
+	int err;
+
+	if (is_fault("no_buffer"))
+		buffer = 0;
+	if (is_fault("before"))
+		buffer = (uintptr_t)counters - sizeof(*counters);
+	if (is_fault("behind"))
+		buffer += sizeof(*counters);
+	if (is_fault("inside"))
+		buffer += offsetof(struct lending_counter, step);
+	err = d2d_lookup("lender", &owner) ?: d2d_request_alloc(self, 0, sizeof(index), &request);
+	if (err)
+		return err;
+	err = send_buffer(owner, request, (void *)buffer, &index);
+	d2d_request_free(request);
+	if (err)
+		return err;
+	if (index != COUNTERS - 1 || READ_ONCE(last->count) != before + READ_ONCE(last->step))
+		return -ENOTRECOVERABLE;
+	return 0;
+}
+
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
 static int __init c_borrower_init(void)
@@ -138,7 +179,7 @@ static int __init c_borrower_init(void)
 	err = d2d_attach(self);
 	if (err)
 		goto unregister;
-	err = use_ring() ?: use_counters();
+	err = use_ring() ?: use_counters() ?: use_buffer();
 	if (!err)
 		return 0;
 	d2d_detach(self);

@@ -19,7 +19,12 @@ use d2d::{
         self,
         Lending, //
     },
-    link::OwnerLink, //
+    link::OwnerLink,
+    request::{
+        Disposition,
+        Request,
+        Typed, //
+    }, //
 };
 use d2d_owner::{
     create_event,
@@ -41,7 +46,8 @@ use lending_pair::{
     LenderOps,
     LendingPair,
     Ring,
-    CAPACITY, //
+    CAPACITY,
+    COUNT_ONE, //
 };
 
 d2d_owner::module_owner! {
@@ -72,6 +78,16 @@ impl Lender {
         wait()?;
         counters.iter().for_each(Counter::count);
         Ok(counters.len() as u64)
+    }
+
+    /// Counts in the counter that the peer names by the `user_buffer` of its request. Returns its index.
+    fn count_one(contexts: &Contexts<'_, Self>, request: &Typed<'_, u64>) -> Result<u64> {
+        let (_, link) = contexts.get(0).ok_or(ENODEV)?;
+        let peer = link.peer()?;
+        let counters = peer.lent_slice::<Counter>()?;
+        let index = request.index_of_buffer(counters)?;
+        counters[index].count();
+        Ok(index as u64)
     }
 
     fn wait_inside(&self) -> Result {
@@ -130,6 +146,17 @@ impl Owner for Lender {
             _ => return Err(EINVAL),
         };
         Ok(())
+    }
+
+    fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        request
+            .on(COUNT_ONE, |(), request| {
+                match Self::count_one(contexts, &request) {
+                    Ok(index) => request.complete(&index),
+                    Err(error) => request.fail(error),
+                }
+            })
+            .or_unknown()
     }
 
     fn attached(&self, _link: &OwnerLink<LendingPair>) {}

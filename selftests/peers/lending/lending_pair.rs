@@ -45,7 +45,10 @@ d2d::pair! {
         }
     }
     kinds {}
-    codes {}
+    codes {
+        /// Adds to the counter of the peer to which `user_buffer` points. The output is its index.
+        const COUNT_ONE: ControlCode<(), u64> = 0x801;
+    }
     owner {
         /// What the owner offers.
         trait LenderOps: "lender" {
