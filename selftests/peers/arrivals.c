@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver that hears when another driver arrives, whichever of the two is loaded first, as after
- * IoRegisterPlugPlayNotification on Windows. docs/porting-tables.md quotes it. It greets module_b
- * by a request, and prints the answer.
+ * Test: a driver that learns when module_b is loaded, before or after itself, as a Windows driver
+ * does by IoRegisterPlugPlayNotification(). It then sends module_b a request, and prints the
+ * answer. docs/porting-tables.md quotes this file.
  */
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 
@@ -15,7 +15,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* Limit of the request, in milliseconds */
+/* Time limit of the request, in milliseconds */
 #define PATIENCE	30000
 
 static d2d_handle self;
@@ -85,7 +85,7 @@ static int __init arrivals_init(void)
 		d2d_unregister(self);
 		return err;
 	}
-	/* module_b may be there already. If it arrives at this moment, it is greeted twice. */
+	/* module_b may be loaded already. If it is being loaded just now, it is greeted twice. */
 	greet_module_b(&greeting);
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that has a handler for an event, as d2d_event.h describes: the handler queues a
- * work item, which sets another event. The two events are c-armed and c-ran. With fails=1, the
+ * Test: a driver in C that has a handler for an event, as d2d_event.h describes: the handler queues
+ * a work item, which sets another event. The two events are c-armed and c-ran. With fails=1, the
  * handler sets c-ran itself, and fails.
  *
- * With leaves=1, the driver leaves while its handler runs: the exit fails the test, by a line in
- * dmesg, if the handler is still running when d2d_leave() has returned. The process that sets the
- * event is inside the handler until the exit begins.
+ * With leaves=1, the driver leaves while its handler runs: a process sets c-armed, and stays inside
+ * the handler until the module's exit begins. If the handler still runs when d2d_leave() has
+ * returned, the exit prints a line, and the test fails.
  */
 #include <linux/delay.h>
 #include <linux/init.h>
@@ -44,7 +44,10 @@ static void run(struct work_struct *work)
 
 static DECLARE_WORK(work, run);
 
-/* Runs until the exit has begun, and so much longer that d2d_leave() could return meanwhile. */
+/*
+ * Runs until 100 ms after the exit has begun: a d2d_leave() that does not wait for the handler
+ * returns before.
+ */
 static void outlast_exit(void)
 {
 	WRITE_ONCE(is_running, true);
@@ -55,7 +58,7 @@ static void outlast_exit(void)
 	WRITE_ONCE(is_running, false);
 }
 
-static int was_set(void *argument, d2d_handle event)
+static int handle_armed(void *argument, d2d_handle event)
 {
 	if (leaves)
 		outlast_exit();
@@ -75,7 +78,7 @@ static int __init c_handler_init(void)
 		return err;
 	err = d2d_event_create(self, "c-armed", D2D_EVENT_SYNCHRONIZATION, 0, &armed) ?:
 	      d2d_event_create(self, "c-ran", D2D_EVENT_NOTIFICATION, 0, &ran) ?:
-	      d2d_event_on_set(armed, was_set, &work);
+	      d2d_event_on_set(armed, handle_armed, &work);
 	if (err)
 		d2d_unregister(self);
 	return err;

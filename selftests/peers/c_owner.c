@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in plain C, which does what module_a does and has its name, so that the peers of
- * module_a are its peers. Read it if you write an owner in C.
+ * An owner in plain C. It does what module_a does and exports the same table, module_a_d2d, so the
+ * peers of module_a can attach to it instead. Read it if you write an owner in C.
  *
- * Writing N to /dev/c_owner plays N rounds: the owner updates the shared
- * data, puts an item, calls its peers' operations, and sends them requests.
+ * Writing N to /dev/c_owner plays N rounds: the owner updates the shared data, puts an item, calls
+ * its peers' operations, and sends them requests.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -28,7 +28,7 @@
 #define NAME		"module_a"
 #define MAX_CONTEXTS	4
 #define MAX_HOPS	16
-/* Most requests of peers that the owner keeps pending. */
+/* The most requests of peers that the owner keeps pending. */
 #define MAX_PENDED	32
 
 static unsigned int contexts = 1;
@@ -41,7 +41,7 @@ static unsigned int timeout = 5000;
 module_param(timeout, uint, 0);
 static bool bare;
 module_param(bare, bool, 0);
-MODULE_PARM_DESC(bare, "Only attach peers, with no routine that may be NULL");
+MODULE_PARM_DESC(bare, "Only attach peers: each routine that may be NULL is NULL");
 static char *fault = "none";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "What the owner does wrong when it starts");
@@ -51,7 +51,7 @@ static d2d_handle self;
 /* The contexts, by number: filled in before drivers can register */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
-/* A table without D2D_OPS_INIT() */
+/* An operations table that D2D_OPS_INIT() has not initialized */
 static const struct d2d_ops zeroed;
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
@@ -155,7 +155,10 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 	return 0;
 }
 
-/* Under the lock, a request that is cancelled is on the list, or d2d_request_set_cancel() fails. */
+/*
+ * Asks for c_owner_cancelled() under the lock: a cancellation after that finds the request on the
+ * list, and one before that makes d2d_request_set_cancel() fail.
+ */
 static int pend(d2d_handle request, u64 key)
 {
 	int err;
@@ -254,7 +257,7 @@ static void c_owner_cancelled(void *this, d2d_handle request)
 	take_pended(request, 0);
 }
 
-/* Keeps the request, which exercise() frees, and tells that it has come back. Any context. */
+/* Keeps the request, which exercise_write() frees, and wakes send_requests(). Any context. */
 static int c_owner_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct completion *done = (void *)(uintptr_t)result->tag;
@@ -325,7 +328,10 @@ static int call_peer(struct d2d_context *context)
 	return value == 42 && hops == 2 ? 0 : -EBADMSG;
 }
 
-/* Sends the peer a request twice: one whose end the owner waits for, and one with a routine. */
+/*
+ * Sends the peer a request twice. The first time, the owner waits for its completion; the second
+ * time, the library calls c_owner_completed().
+ */
 static int send_requests(struct d2d_context *context, d2d_handle request)
 {
 	DECLARE_COMPLETION_ONSTACK(done);
@@ -355,7 +361,10 @@ static int send_requests(struct d2d_context *context, d2d_handle request)
 	return 0;
 }
 
-/* Plays a round with each peer that is attached. A peer may leave at any time. */
+/*
+ * Plays a round with each peer that is attached. A peer may leave at any time, or be busy: then the
+ * round goes on with the next one.
+ */
 static int exercise(d2d_handle request)
 {
 	int err = 0;

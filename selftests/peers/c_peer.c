@@ -79,8 +79,8 @@ static int put_note(u64 note)
 
 /*
  * module_a calls these operations in any context, so they do not sleep. The first argument is the
- * endpoint's self. A driver with several contexts would set it in each context, to find that
- * context's data.
+ * field self of the context's endpoint. A driver with several contexts would let it point to the
+ * data that the driver keeps for the context.
  */
 static int c_peer_ping(void *this, u32 value, u32 *result)
 {
@@ -350,7 +350,10 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 	return err ?: (result.output_len == send.output_len ? 0 : -EMSGSIZE);
 }
 
-/* Sends a request that stays pending. Its handle is the key, as no other request has the same. */
+/*
+ * Sends a request that module_a keeps pending until another request names its key. The key is the
+ * request's handle, which no other request has.
+ */
 static int send_pend(struct round *round)
 {
 	const struct d2d_send send = D2D_SEND_INIT(target, D2D_PAIR_IOCTL_PEND,
@@ -575,10 +578,10 @@ unregister:
 module_init(c_peer_init);
 
 /*
- * The reverse order of c_peer_init(). No process has the device open, which would keep this module,
- * so no thread of this module is inside module_a. When d2d_detach() has returned, no
- * thread of module_a is inside the operations of this module, and module_a does not call them
- * again.
+ * Undoes c_peer_init() in reverse order. No process has the device open, because an open file would
+ * keep this module loaded; so no thread of this module is inside module_a. When d2d_detach() has
+ * returned, no thread of module_a is inside the operations of this module, and module_a does not
+ * call them again.
  */
 static void __exit c_peer_exit(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A sensor in C for the consumer of examples/sensor/, whose pair is declared in Rust. All that
- * this driver knows of the pair is the generated header. Its burst is on the queue when set_rate
- * returns.
+ * Test: a sensor in C for the consumer of examples/sensor/, whose pair is declared in Rust. All
+ * that this driver knows of the pair is the generated header. set_rate puts a whole burst of
+ * samples on the queue before it returns.
  */
 #include <linux/module.h>
 #include <linux/string.h>

@@ -120,7 +120,8 @@ const FAIL: u32 = _IO(KIND, 7);
 const RETURN: u32 = _IO(KIND, 8);
 /// Returns how many [`Pended`] the driver keeps, cancelled ones included.
 const PENDING: u32 = _IO(KIND, 9);
-/// Leaves a call pending, and waits for something that never happens. Wakes the waiters meanwhile.
+/// Leaves a call pending, and waits for a condition that never holds. Each check of the condition wakes the
+/// waiters again.
 const WAIT: u32 = _IO(KIND, 10);
 /// Returns whether the file was opened for writing.
 const MAY_WRITE: u32 = _IO(KIND, 11);
@@ -275,7 +276,7 @@ impl device::File for Opened {
             RETURN => Ok(argument.value() as u32),
             PENDING => Ok(driver.pended.lock().len() as u32),
             WAIT => {
-                // Dropped when the wait ends.
+                // The answer is dropped when the wait ends.
                 let (_answer, pended) = call.pend::<u32>()?;
                 driver.keep(pended)?;
                 call.wait(|| {
@@ -301,8 +302,8 @@ impl device::File for Opened {
     }
 }
 
-/// Leaks what the driver has of its jobs, of a device and of a pending call. The jobs are running, or will run
-/// after the module is unloaded, if nothing stops them.
+/// Leaks the driver's references to its jobs, to a device and to a pending call. If the library did not stop
+/// the jobs, they would run after the module is unloaded.
 fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
     let mut jobs = 0..LEAKED;
     for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
@@ -336,8 +337,8 @@ fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
     Ok(())
 }
 
-/// Removes and makes a device while one is opened. Returns the result of making, or `EPROTO` if removing
-/// did not fail with `EDEADLK`.
+/// Removes a device and makes another one while a process opens the first. Returns the result of making it,
+/// or `EPROTO` if removing did not fail with `EDEADLK`.
 fn nest(driver: &Handle<Tested>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));

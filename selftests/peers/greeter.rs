@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that hears each time that another driver, the guest (`guest.rs`), arrives: the guest
-//! then sets an event. It may be loaded before the guest or after it.
+//! Test: a peer that learns by an event each time that another peer, the guest (`guest.rs`), is
+//! loaded. The greeter may be loaded before the guest or after it.
 
 #![forbid(unsafe_code)]
 

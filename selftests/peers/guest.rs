@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that tells another driver, the greeter (`greeter.rs`), that it has arrived.
+//! Test: a peer that tells another peer, the greeter (`greeter.rs`), by an event that it is loaded.
 
 #![forbid(unsafe_code)]
 

@@ -117,8 +117,8 @@ impl HandlePeer {
     }
 
     /// One round: redeems the stored handles, puts the sum of their notes for the owner, and stores the
-    /// handles of the answers. `drain` has stored the handles, in the execution context in which the owner
-    /// called it.
+    /// handles of the owner's answers. The operation `drain` stores handles, too, in the execution context in
+    /// which the owner calls it.
     fn exercise(&self, link: &PeerLink<DemoPair>) -> Result {
         let sum = self.redeem_all(link)?;
         NOTE.put(&link.outgoing(), &sum)?;

@@ -4,7 +4,8 @@
 //! allocated when the driver is loaded, and taken and given back in hard interrupt.
 //!
 //! Writing a number to `/dev/d2d_history` keeps a record with this number. Reading returns the number of the
-//! oldest record, as a line of text, and gives the record back; without a record it is the end of the file.
+//! oldest record, as a line of text, and gives the record back; if there is no record, it returns the end of
+//! the file.
 
 #![forbid(unsafe_code)]
 

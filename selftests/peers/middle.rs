@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a pair of
-//! the same declaration, whose peers are below it.
+//! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a second pair with the
+//! same declaration. In this file, module_a is above the middle, and the peers of the second pair are below it.
 //!
-//! The middle passes calls and items on in both directions, and [`ADD`](upper::ADD) to module_a. It
-//! serves the other requests itself, and answers calls of module_a itself while there is no peer below.
+//! The middle passes calls and items on in both directions, and the request [`ADD`](upper::ADD) on to module_a. It
+//! serves the other requests itself, and answers calls of module_a itself while no peer is attached below.
 
 #![forbid(unsafe_code)]
 
@@ -82,7 +82,7 @@ const BATCH: u32 = 8;
 /// Requests that can be on their way to module_a at a time.
 const PACKETS: usize = 32;
 
-/// The peer's role: what is below module_a.
+/// The middle as a peer of module_a.
 struct Upper {
     requests: upper::demo_requests::DemoRequests,
 }
@@ -138,7 +138,8 @@ impl Driver for Upper {
     }
 }
 
-/// Runs `f` on the first peer below, and its link; returns `None` if there is none.
+/// Runs `f` with the link to the first peer below that is attached, and a call of that peer. Returns `None` if no
+/// peer is attached.
 fn below<R>(
     f: impl FnOnce(&OwnerLink<lower::DemoPair>, PeerCall<'_, lower::DemoPair>) -> R,
 ) -> Option<R> {
@@ -175,8 +176,8 @@ impl upper::PeerOps for Upper {
     }
 }
 
-/// Takes all items off a queue from below, and puts the notes among them on one to module_a. If that queue is full, the
-/// rest of a batch is lost. Returns how many items were taken.
+/// Takes all items of a queue from below. Puts those that are notes on a queue to module_a, and drops the others.
+/// If the queue to module_a is full, the rest of a batch is lost. Returns how many items were taken.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -230,7 +231,7 @@ impl Above {
 
     /// Sends module_a an `ADD`, which it completes at once, and returns its answer. Any context.
     ///
-    /// If module_a did not complete it at once, this would cancel the request and lose the packet.
+    /// If module_a left the request pending, this function would cancel it and lose the packet.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
         let (packet, answer) = match packet.send(&self.module_a, upper::ADD, &value, Sleep::Cannot)
@@ -265,7 +266,7 @@ impl State {
     }
 }
 
-/// The owner's role: what is above the peers.
+/// The middle as the owner of the peers below.
 struct Lower(Arc<State>);
 
 impl d2d_roles::TwoRoles for Lower {

@@ -24,9 +24,9 @@
 
 /*
  * A test that fails must not hang the machine, so a call is paused for at most SLEEP_SECONDS in a
- * task, or SPIN_SECONDS in an interrupt. The first is less than the hung task detector waits. The
- * second is longer than the detectors of lockups and of RCU stalls wait by default; unload.sh,
- * which pauses calls in interrupts, makes these wait longer.
+ * task, or SPIN_SECONDS in an interrupt. SLEEP_SECONDS is less than the timeout of the hung task
+ * detector. SPIN_SECONDS is more than the default timeouts of the detectors of lockups and of RCU
+ * stalls; unload.sh, which pauses calls in interrupts, raises those timeouts.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50

@@ -19,8 +19,8 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
-# An owner in C of the demonstration pair, loaded instead of module_a, whose name it has: the peers of module_a are its
-# peers, too.
+# An owner in C of the demonstration pair. It is loaded instead of module_a and exports the same table, so the peers of
+# module_a can attach to it.
 $(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
 selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
 
@@ -40,14 +40,14 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
-# The middle of a chain in C, loaded instead of middle, whose name it has as an owner. It comes first, as bad_owner
-# comes before module_a (Kbuild).
+# The middle of a chain in C. It is loaded instead of middle and exports the same table. It must come before middle,
+# for the reason that the Kbuild gives for bad_owner and module_a.
 $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,above.o below.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/above.o := $(d2d-peer-role-flags)
 
 # A chain of three modules: module_a, middle, and lower1 or lower2. middle is a peer of module_a and an owner. The
-# peers of middle are module_b by other names.
+# peers of middle are copies of module_b under other names.
 obj-m += selftests/test_modules/middle.o
 selftests/test_modules/middle-y := selftests/peers/middle.o shared/pair/d2d_pair.o shared/pair/d2d_pair_peer.o \
 				   $(call d2d-two-roles-of,middle)
@@ -132,7 +132,8 @@ $(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
 $(eval $(call d2d-header,$(d2d-lending)/lending_pair))
 
-# An owner in C, loaded instead of lender, whose name it has. lender comes after it: see the Kbuild.
+# An owner in C. It is loaded instead of lender and exports the same table. It must come before lender, for the reason
+# that the Kbuild gives for bad_owner and module_a.
 $(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
 selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
 CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)

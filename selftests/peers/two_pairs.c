@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two pairs of drivers that exchange requests, each pair on a CPU of its own. Each CPU runs the
- * same sections, in the order that the plugin of qemu/lines/ expects. An instruction marks the
- * begin of a section, another one its end, and the plugin records which cache lines the CPU
- * writes between them. Interrupts are disabled there, so the CPU does nothing else.
+ * Test: two pairs of drivers exchange requests, each pair on a CPU of its own, while the QEMU
+ * plugin of qemu/lines/ records which cache lines each CPU writes. The pairs must write no common
+ * line. Each CPU runs the same sections, in the order that the plugin expects. One instruction
+ * marks the beginning of a section, another one its end. Interrupts are disabled in a section, so
+ * that the CPU does nothing else.
  */
 #include <linux/completion.h>
 #include <linux/irqflags.h>

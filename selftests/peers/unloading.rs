@@ -2,17 +2,18 @@
 
 //! Test: an owner that is unloaded while a request is served, another one is pending and jobs wait or run.
 //!
-//! Its initialization sends two requests to itself and starts a job, a work item or a thread:
+//! While it is loaded, the owner sends two requests to itself and starts a job, which is a work item or a
+//! thread:
 //!
 //! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
 //!   the library,
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
-//! It starts further jobs by the parameter `job`, which the library has to stop in any case.
+//! The parameter `job` makes the owner start further jobs, which the library has to stop in any case.
 //!
 //! None of the three waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
-//! `hook=0` the library has to. With `wait=1` the initialization does none of this: it waits until a signal
+//! `hook=0` the library has to. With `wait=1` the owner does none of this: its loading waits until a signal
 //! interrupts it, and fails.
 
 #![forbid(unsafe_code)]
@@ -150,8 +151,8 @@ impl Job {
     }
 }
 
-/// The runs of a further job. Its routine owns the value: it is dropped with the routine, and says how often the
-/// routine has run.
+/// Counts the runs of a further job. The job's routine owns this value, so the value is dropped with the
+/// routine. It then traces the count.
 struct Runs {
     job: &'static str,
     count: Atomic<u32>,
@@ -180,7 +181,7 @@ impl Drop for Runs {
     }
 }
 
-/// Starts the further jobs that the parameter demands. Returns when those that are to run have begun.
+/// Starts the further jobs that the parameter demands. Returns once each of them that is due has run.
 fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     let wanted = module_parameters::job.value();
     if [DELAYED, LEAKED].contains(&wanted) {
@@ -211,7 +212,7 @@ fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     Ok(())
 }
 
-/// Leaks what the owner has of a job, if the parameter demands that.
+/// Leaks the owner's reference to a job, if the parameter demands that.
 fn leak_if<J>(wanted: u32, job: J) {
     if wanted == LEAKED {
         forget(job);

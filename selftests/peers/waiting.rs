@@ -134,7 +134,7 @@ impl Waiting {
         waited
     }
 
-    /// Makes and starts the job that waits, if one is to wait. The test looks at the trace.
+    /// Makes and starts the job that waits, if one is to wait. The test finds the result of the wait in the trace.
     fn start_job(driver: &Handle<Self>) -> Result {
         match driver.waits_in {
             WORK => {
@@ -174,7 +174,7 @@ impl Driver for Waiting {
 
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         let make = move || {
-            // If anything fails, it takes the handle out again.
+            // If anything below fails, dropping `jobs` takes the handle out again.
             let jobs = Jobs(driver);
             let driver = &jobs.0;
             let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
@@ -203,7 +203,7 @@ impl Driver for Waiting {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        // The test looks at the trace; the handshake does not depend on the result.
+        // The test finds the result in the trace. The driver accepts the handshake in any case.
         let _ = self.wait_in("deferred");
         offer.accept()
     }
@@ -211,7 +211,7 @@ impl Driver for Waiting {
 
 #[vtable]
 impl PeerOps for Waiting {
-    /// Fails, so that the owner makes no other call once it has attached the peer.
+    /// module_a calls this as soon as it has attached the peer. It fails, so that module_a makes no further call.
     fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
         Err(EBUSY)
     }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The parts of the module actor share this. selftests/act.sh documents the commands. */
+/*
+ * Declarations that the files of the module actor share. selftests/act.sh documents the commands.
+ */
 #ifndef ACTOR_H
 #define ACTOR_H
 
@@ -29,13 +31,13 @@ enum on_completed { KEEP, FREE, UNREGISTER_SENDER };
 
 struct actor {
 	struct d2d_driver object;
-	d2d_handle self;	/* 0: not registered, or another module's */
+	d2d_handle self;	/* 0 if this module has not registered the driver */
 	d2d_handle target;	/* from d2d_lookup() */
 	enum role role;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
-	struct actor *to;	/* the driver that gets forwarded requests, and that of ASK */
-	u32 code;		/* their code; 0: that of the forwarded request */
+	struct actor *to;	/* the driver that it forwards requests to, or that ASK asks */
+	u32 code;		/* the code of these requests; 0: that of the forwarded request */
 	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
 	d2d_handle last;	/* the request that was removed from pended most recently */
 	int errno_inside;	/* what the last call from inside a routine returned */

@@ -208,7 +208,7 @@ int actor_completed(void *self, d2d_handle handle, const struct d2d_result *resu
 	return actor->on_completed == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
 }
 
-/* Traces which pended request the owner has cancelled: the oldest one (pended) or another. */
+/* Traces whether the owner has cancelled the oldest pended request ("pended") or another one. */
 void actor_cancelled(void *self, d2d_handle request)
 {
 	struct actor *actor = self;

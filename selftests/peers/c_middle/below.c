@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module in C that is a peer of module_a and an owner. As an owner it has the name of
- * middle (middle.rs), so the peers of middle are its peers. It passes on calls and items in both
+ * Test: a module in C that is a peer of module_a and an owner. As an owner it exports the table of
+ * middle (middle.rs), so the peers of middle can attach to it. It passes on calls and items in both
  * directions, and serves no requests. This file has the owner's role, above.c that of the peer.
  */
 #include <linux/module.h>
@@ -112,9 +112,10 @@ static int dispatch(void *this, const struct d2d_request *request)
 }
 
 /*
- * The owner's role begins first and ends last: module_a may call the operations of above.c as soon
- * as the peer is attached, and they call the functions of this file. No peer of this module calls
- * above.c too early or too late: none can be loaded then.
+ * The owner's role begins first and ends last, because module_a may call the operations of above.c
+ * as soon as the peer's role is attached, and these operations call this file. The peers of this
+ * module cannot call above.c too early or too late: they are loaded after this module's init, and
+ * unloaded before its exit.
  */
 static int __init c_middle_init(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the two roles of c_middle call of each other. In above.c the functions of the library are
- * those of module_a, in below.c those of this module.
+ * The functions by which the two roles of c_middle call each other. The functions of the library
+ * call module_a in above.c, and this module's own owner in below.c.
  */
 #ifndef C_MIDDLE_H
 #define C_MIDDLE_H
@@ -12,24 +12,25 @@
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 
-/* The peer's role. Any context, from an operation of the owner's role. */
+/* Functions of the peer's role, for operations of the owner's role. Any context. */
 int above_ping(u32 value, u32 *result);
 int above_bounce(u32 hops, u32 *result);
 int above_put(u64 note);
 int above_drain(u32 *result);
-/* Registers the peer and attaches it; the reverse. May sleep. */
+/* Register and attach the peer; detach and unregister it. May sleep. */
 int above_start(void);
 void above_stop(void);
 
 /*
- * The owner's role. Any context, while the owner is started. Without a peer, -ESHUTDOWN.
+ * Functions of the owner's role, for the time between d2d_owner_start() and d2d_owner_stop(). Any
+ * context. They return -ESHUTDOWN while no peer is attached.
  */
 int below_ping(u32 value, u32 *result);
 int below_bounce(u32 hops, u32 *result);
 int below_put(u64 note);
 int below_drain(u32 *result);
 
-/* Passes the notes among the items of a queue on by put(), and drops the other items. */
+/* Takes all items of a queue. Passes those that are notes to put(), and drops the others. */
 static inline int move_notes(struct d2d_queue *queue, int (*put)(u64 note), u32 *moved)
 {
 	struct d2d_item *item;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 // The pair of the drivers in this folder, which has several versions. Each driver includes this file and
-// declares what its version has apart from version 1.0.
+// declares what its version has in addition to version 1.0.
 
 /// Declares version 1.`$minor` of the pair.
 macro_rules! growing_pair {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the owner of the pair in its version 1.1, with peers of older and newer versions.
+//! Test: the owner of the growing pair. It has version 1.1; its peers have older and newer
+//! versions, too.
 
 #![forbid(unsafe_code)]
 

@@ -2,9 +2,12 @@
 
 //! Test: a peer that lends its owner memory, and uses the owner's.
 //!
-//! Writing 1 to `/dev/borrower` puts values into the ring of the owner in each execution context, which
-//! the owner takes. Writing 2 lets the owner count in this driver's memory, in each execution context.
-//! Writing 3 wants counters from the owner, and 4 lets the owner want a ring from this driver.
+//! A process writes the number of a test to `/dev/borrower`:
+//!
+//! - 1: this driver fills the ring that the owner lends, and the owner empties it; in each execution context,
+//! - 2: the owner counts in the counters that this driver lends; in each execution context,
+//! - 3: this driver asks the owner's memory for counters, which fails, because the owner lends a ring,
+//! - 4: the owner asks this driver's memory for a ring, which fails, because this driver lends counters.
 
 #![forbid(unsafe_code)]
 
@@ -52,7 +55,7 @@ d2d::module_peer! {
     params: {
         keeps: u32 {
             default: 1,
-            description: "1: the driver keeps a reference to what it lends; 0: it lends other counters, and does not",
+            description: "1: the driver keeps a reference to the counters that it lends; 0: it lends counters that it keeps no reference to",
         },
     },
 }

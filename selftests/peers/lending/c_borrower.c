@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer in C that lends its owner memory, and uses the owner's, while it is loaded. Loading
- * it fails with the error of what it has tried. The parameter fault is what it does wrong.
+ * Test: a peer in C that lends its owner memory. Its init uses the owner's memory, and lets the
+ * owner use its own; if either fails, loading fails with that errno. The parameter fault is what
+ * the driver does wrong.
  */
 #include <linux/module.h>
 #include <linux/string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner in C of a pair whose two sides lend each other memory. It has the name of the
- * owner in Rust, lender, so its peers are those of that one.
+ * Test: an owner in C of a pair whose two sides lend each other memory. It exports the table of
+ * lender, the owner in Rust, so the peers of lender can attach to it.
  */
 #include <linux/atomic.h>
 #include <linux/module.h>
@@ -22,7 +22,7 @@ static int c_lender_drain(void *context, u64 *result)
 	u64 values = smp_load_acquire(&ring.put) - taken;
 
 	*result = 0;
-	/* The peer may write anything: there are no more values than slots. */
+	/* The peer may write any numbers, so take no more values than there are slots. */
 	if (values > ARRAY_SIZE(ring.slots))
 		return 0;
 	while (values--) {
@@ -33,7 +33,7 @@ static int c_lender_drain(void *context, u64 *result)
 	return 0;
 }
 
-/* Counts in the memory of the peer, inside which the caller is. */
+/* Counts in the memory of the peer, which the caller has entered by d2d_peer_enter(). */
 static int count(struct d2d_context *context, u64 *result)
 {
 	struct lending_counter *counters;

@@ -2,8 +2,8 @@
 
 //! Test: the owner of a pair whose two sides lend each other memory.
 //!
-//! Writing 1 to `/dev/lender` counts in the memory of the peer. Writing 2 enters the peer, waits there for
-//! the event `lender.go`, which writing 3 sets, and counts then.
+//! Writing 1 to `/dev/lender` makes the owner count in the memory of the peer. Writing 2 does the same,
+//! but first the owner, inside the peer, waits for the event `lender.go`. Writing 3 sets this event.
 
 #![forbid(unsafe_code)]
 
@@ -58,9 +58,10 @@ d2d_owner::module_owner! {
     license: "GPL",
 }
 
-/// Set when the owner is inside the peer, with the peer's memory; then the owner waits for the other.
 struct Events {
+    /// Set when the owner is inside the peer, with the peer's memory.
     inside: Event,
+    /// What the owner waits for there.
     go: Event,
 }
 

@@ -36,11 +36,11 @@ d2d::pair! {
             /// The value that was put as number N is in the slot N modulo the number of slots.
             slots: [Atomic<u64>; CAPACITY],
         }
-        /// What the peer lends, once or more often in a row.
+        /// The peer lends an array of these.
         struct Counter: "counter" {
-            /// How often the owner has counted.
+            /// The sum of what the owner has added.
             count: Atomic<u32>,
-            /// Set by the peer: what the owner adds to the count.
+            /// What the owner adds to `count` each time. The peer sets it.
             step: Atomic<u32>,
         }
     }
@@ -60,7 +60,7 @@ d2d::pair! {
         fn drain(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
         /// Adds to each counter of the peer, and returns the number of counters.
         fn count(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
-        /// Wants a ring from the peer, which lends none, and returns 0.
+        /// Asks the peer's memory for a ring. Fails, because the peer lends counters.
         fn want_ring(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
     }
     peer {
@@ -109,7 +109,7 @@ impl Ring {
 }
 
 impl Counter {
-    /// Counts, and returns what there is to add. Any context.
+    /// Adds `step` to `count`. Any context.
     pub fn count(&self) {
         self.count.fetch_add(self.step.load(Relaxed), Relaxed);
     }

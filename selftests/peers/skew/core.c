@@ -6,7 +6,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
-/* In place of d2d.h, which d2d_table.h includes */
+/* Comes first, and has the include guard of d2d.h, so that d2d_table.h does not include d2d.h. */
 #include "other_d2d.h"
 
 #include "d2d_table.h"

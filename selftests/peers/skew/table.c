@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer whose owner's table is shorter than its own, or of another major version. The owner is
- * in this module, too. A call of a function that the owner does not have must return
- * EOPNOTSUPP, before and after d2d_register() has directed the static calls. Here such a
- * function would be beyond(), which returns another value.
+ * Test: a peer whose owner's table is shorter than the peer expects, or has another major version.
+ * This module makes both tables itself. A call of a function that a table lacks must return
+ * EOPNOTSUPP, before and after d2d_register() has directed the static calls. At the place of such a
+ * function, the tables here have beyond(), which returns another value.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -69,7 +69,10 @@ static bool returns(const char *call, int result, int expected)
 	return false;
 }
 
-/* Calls functions of the table before and after registering. d2d_attach() returns attach. */
+/*
+ * Calls functions of a table before and after registering, and checks what they return. For
+ * d2d_attach(), the expected value is attach.
+ */
 static bool keeps_to(const struct d2d_table *table, int attach)
 {
 	d2d_handle found;

@@ -313,7 +313,7 @@ static const struct stage stages[] = {
 
 /*
  * Sets the events until all waits have ended; a synchronization event releases one thread each
- * time. By then the driver has unregistered, so its unregistering did not depend on this.
+ * time. The driver has already unregistered by then, so unregistering cannot have needed this.
  */
 static void end(void)
 {
@@ -323,8 +323,8 @@ static void end(void)
 	unreg_await("unregister");
 	complete_all(&has_unregistered);
 	/*
-	 * The repeated calls use opener's handles. If opener has unregistered they have to fail by
-	 * themselves.
+	 * The repeated calls use opener's handles. If opener has unregistered, the calls have to
+	 * fail, so do not stop them.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {

@@ -47,9 +47,9 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(): the hops of the owner's bounce operation, which calls peer's operation with
- * one hop less. After CALL, peer's operation blocks. TRY returns at once: it only shows whether the
- * owner can still call peer.
+ * Arguments of call(): the number of hops for the owner's operation bounce, which calls peer's
+ * operation with one hop less. With CALL, peer's operation does what in_operation says, and blocks.
+ * With TRY, it returns at once, and only shows whether the owner can still call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -287,8 +287,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends peer's waits, which still go on if another driver than peer has unregistered. The
- * unregistering of that driver did not depend on this.
+ * Ends peer's waits, which still go on if a driver other than peer has unregistered. That driver
+ * has already unregistered by then, so unregistering it cannot have needed this.
  */
 static void end(void)
 {
@@ -297,7 +297,7 @@ static void end(void)
 	unreg_await("detach");
 	/*
 	 * If peer has detached and stays registered, detaching must have ended the waits. So await
-	 * the threads here: setting the event below would end the waits too.
+	 * the threads before the event below is set, which would end the waits, too.
 	 */
 	if (!strcmp(chosen_how, "stays")) {
 		unreg_await("call");

@@ -172,9 +172,9 @@ static int reach_idle_completed(const char *how)
 }
 
 /*
- * The request is sent twice. The first time "lower" completes it, but sleeps in its dispatch
- * routine. A request has one worker at a time, so the second time it is not dispatched to
- * "receiver" yet.
+ * Sends the request twice. The first time, "lower" completes it, but the worker then sleeps in
+ * lower's dispatch routine. A request has one worker at a time, so the second time, no worker
+ * dispatches it to "receiver" yet.
  */
 static int reach_sent_to_worker(const char *how)
 {
@@ -184,7 +184,7 @@ static int reach_sent_to_worker(const char *how)
 		return err;
 	unreg_close_checkpoint(&lower->after);
 	err = unreg_in_hardirq(send_atomic);
-	/* 0 if the worker has completed the request already */
+	/* The result is 0 if "lower" has completed the request already. */
 	if (err && err != -EINPROGRESS)
 		return err;
 	err = unreg_await_thread_in(&lower->after);
@@ -428,8 +428,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the request, so that the observing thread ends, too. By then the driver has unregistered, so
- * its unregistering did not depend on this.
+ * Ends the request, so that the observing thread ends, too. The driver has already unregistered by
+ * then, so unregistering cannot have needed this.
  */
 static void end(void)
 {
@@ -459,7 +459,10 @@ static void report(void)
 		unreg_note_error("routine", sender->completed_status);
 	if (reports_told)
 		unreg_note("told", "%d", atomic_read(&receiver->told));
-	/* Without an how: send the request again, and note the result. */
+	/*
+	 * If HOW is none, the sender has not learned the result: send the request again, and note
+	 * what that returns.
+	 */
 	if (!how_is("none"))
 		return;
 	err = send(0);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Four drivers, one of which unregisters while a subject is in a certain stage. The
- * subject is a request, an event, a handshake or an operation; for the last two the driver also
- * detaches. The subject stays in its stage because a routine sleeps in a checkpoint, because a
- * thread waits, or because a driver keeps a request pending, never because of a delay. The module
- * uses nothing but shared/include/.
+ * Test: one of four drivers unregisters while a subject is in a certain stage. The subject is a
+ * request, an event, a handshake or an operation; for the last two the driver also detaches. The
+ * subject stays in its stage because a routine sleeps in a checkpoint, because a thread waits, or
+ * because a driver keeps a request pending, never because of a delay. The module uses nothing but
+ * shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The parts of the module unregistering share this: drivers whose routines can be stopped at
+ * What the files of the module unregistering share: drivers whose routines can be stopped at
  * checkpoints, and threads whose results the test reads. See unregistering.c.
  */
 #ifndef UNREGISTERING_H
@@ -87,7 +87,9 @@ struct stage {
 	int (*reach)(const char *how);
 };
 
-/* What can be in progress when a driver unregisters: a request, an event, a handshake, a call */
+/*
+ * What can be in progress when a driver unregisters: a request, an event, a handshake, an operation
+ */
 struct subject {
 	const char *name;
 	const char *roles[DRIVERS];	/* the names of the drivers; a bystander takes no part */
