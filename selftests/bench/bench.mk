@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# The bench: an owner, a peer, and the crate with their interface; in C, what the peer measures
-# with, and the kernel's mechanisms that it compares with. See test_modules/modules.mk.
+# The modules of the bench: an owner, a peer, and the crate with their interface. The peer has parts
+# in C, which take the times, and run the kernel's mechanisms for comparison. See
+# test_modules/modules.mk.
 
 d2d-bench := selftests/bench
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the measured context, loaded instead of `module_a`.
+//! The owner of the bench, loaded instead of `module_a`.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer: measures loops, or allocates memory that `qemu/guest/bench.sh` measures. Its control
-//! device takes the words in [`BenchPeer::control`]. `measure.c` prints the figures to the
-//! kernel log.
+//! The peer of the bench: measures loops, or allocates memory, whose size `qemu/guest/bench.sh`
+//! measures. Its control device takes the words in [`BenchPeer::control`]. `measure.c` prints the
+//! figures to the kernel log.
 
 #![deny(unsafe_code)]
 
@@ -153,23 +153,23 @@ fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     measured
 }
 
-/// Measures the queue with more and more items in it, up to its capacity. An item that is put is
-/// taken after all the others.
+/// Measures the queue with more and more items in it, up to its capacity. The loop puts each item
+/// behind the others, and takes the first one.
 fn depths(link: &PeerLink<BenchPair>) -> Result {
     let queue = link.outgoing();
     let numbers = Numbers::new();
-    let mut behind = 0;
+    let mut queued = 0;
     for depth in (0..=6).map(|exponent| 10u64.pow(exponent)) {
-        while behind < depth - 1 {
-            let first = numbers.next() + behind;
+        while queued < depth - 1 {
+            let first = numbers.next() + queued;
             let payloads: [u64; MAX_BATCH as usize] = core::array::from_fn(|n| first + n as u64);
-            let count = (depth - 1 - behind).min(payloads.len() as u64) as usize;
+            let count = (depth - 1 - queued).min(payloads.len() as u64) as usize;
             if queue.put_batch(0, &payloads[..count])? != count {
                 return Ok(());
             }
-            behind += count as u64;
+            queued += count as u64;
         }
-        queue_put_take(link, 1, &numbers, behind, |one| one.at(c"depth", depth))?;
+        queue_put_take(link, 1, &numbers, queued, |one| one.at(c"depth", depth))?;
     }
     Ok(())
 }
@@ -233,13 +233,13 @@ impl Numbers {
     }
 }
 
-/// Measures the queue to the owner with items of `words` words. `behind` items are in the queue
+/// Measures the queue to the owner with items of `words` words. `queued` items are in the queue
 /// already.
 fn queue_put_take(
     link: &PeerLink<BenchPair>,
     words: usize,
     numbers: &Numbers,
-    behind: u64,
+    queued: u64,
     at: impl Fn(Contender) -> Contender,
 ) -> Result {
     let one = Contender::new(
@@ -249,7 +249,7 @@ fn queue_put_take(
     );
     at(one).run(|n| {
         let mut payload = KVec::from_elem(0, words, GFP_KERNEL)?;
-        loop_queue_put_take(link, &mut payload, numbers.take(n), behind)
+        loop_queue_put_take(link, &mut payload, numbers.take(n), queued)
     })
 }
 
@@ -358,20 +358,20 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
 }
 
 /// Puts an item, takes it, reads it in place and releases it: the lock is taken twice.
-/// `behind` other items are in the queue.
+/// `queued` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
     payload: &mut [u64],
     numbers: Range<u64>,
-    behind: u64,
+    queued: u64,
 ) -> Result {
     let queue = link.outgoing();
     match payload.len() {
-        1 => put_take::<1>(queue, payload, numbers, behind),
-        8 => put_take::<8>(queue, payload, numbers, behind),
-        64 => put_take::<64>(queue, payload, numbers, behind),
-        512 => put_take::<512>(queue, payload, numbers, behind),
+        1 => put_take::<1>(queue, payload, numbers, queued),
+        8 => put_take::<8>(queue, payload, numbers, queued),
+        64 => put_take::<64>(queue, payload, numbers, queued),
+        512 => put_take::<512>(queue, payload, numbers, queued),
         _ => Err(EINVAL),
     }
 }
@@ -381,12 +381,12 @@ fn put_take<const WORDS: usize>(
     queue: Queue<'_>,
     payload: &mut [u64],
     numbers: Range<u64>,
-    behind: u64,
+    queued: u64,
 ) -> Result {
     let payload: &mut [u64; WORDS] = payload.first_chunk_mut().ok_or(EINVAL)?;
     let queue = queue.typed::<[u64; WORDS]>()?;
     for number in numbers {
-        payload[0] = number + behind;
+        payload[0] = number + queued;
         queue.put(0, payload)?;
         let taken = queue.take().ok_or(EBADMSG)?;
         if taken.value().ok_or(EBADMSG)?[0] != number {
@@ -408,7 +408,7 @@ fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// One operation is one item, however many are in a batch.
+/// Puts and takes batches of `size` items. One operation is one item.
 #[inline(never)]
 fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     let queue = link.outgoing();

@@ -41,8 +41,8 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
-    // `c_void`, because rustc warns of the context's type in the signature of a C function if the
-    // kernel's locks are empty structs.
+    // The context is a `c_void` here, because rustc warns of its type in the signature of a C function if
+    // the kernel's locks are empty structs.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
     fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
     fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
@@ -66,8 +66,8 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
 
 /// Attaches or detaches drivers, so that `size` of them have a context, in addition to this one. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
-    // SAFETY: The context is initialized and has both endpoints. The measuring function detaches
-    // the drivers before it returns.
+    // SAFETY: The context is initialized and has both endpoints. The caller, `contexts()` of
+    // `bench_peer.rs`, detaches the drivers before it returns.
     to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures contenders in Rust and in C, and prints raw times; the host makes the statistics
- * (qemu/bench/).
+ * Measures contenders, which are loops in Rust and in C (measure.h), and prints raw times; the host
+ * makes the statistics (qemu/bench/).
  *
- * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's
- * interrupt there. Further threads are bound to the other CPUs in turn. This file reads the
- * clock once before and once after a batch of loops. With producers, a batch has several rounds;
- * this file reads the clock before and after each, and prints their mean. It does not subtract the
- * time that reading the clock takes.
+ * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's interrupt
+ * there. Further threads are bound to the other CPUs in turn. A batch is one call of the loop, and
+ * the clock is read before and after it. With producers, a batch is several calls, each of which is
+ * timed, and this file prints their mean. It does not subtract the time that reading the clock
+ * takes.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -29,11 +29,9 @@
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row. */
 #define WARM		3
-/* A batch takes at least so long that reading the clock and a timer tick do not matter. */
+/* Least time of a batch: so long that reading the clock and a timer tick do not matter. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/*
- * With producers a batch takes at least so long, so that all producers on a CPU have their turns.
- */
+/* Least time of a batch with producers: so long that all producers on a CPU have their turns. */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
@@ -181,8 +179,8 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 		}
 	}
 	/*
-	 * Items do not count that the first producers have put before the last one started. Until
-	 * the producer ends and its items are added, a count may have wrapped below 0.
+	 * Do not count the items that the first producers have put before the last one started. A
+	 * count may wrap below 0 here; the producer's items are added when it has ended.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops to compare with: an empty loop, whose cost is known and shows whether the clock is right; a
- * bare indirect call, the floor under any call; the kernel's mechanisms; the library's functions
- * for C drivers.
+ * Loops that the bench compares the library's with: an empty loop, whose known cost shows whether
+ * the clock is right; a bare indirect call, which is the least that any call costs; the kernel's
+ * mechanisms. Also a loop of the library's functions for drivers in C.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks the twin's duties that no measured loop exercises: refusals; requests that are
- * completed, pended, cancelled, timed out, or held by a driver that leaves; all kinds of waits
- * for events. If a check fails, this module is not loaded.
+ * Checks what the twin does apart from the measured loops: refusals; requests that are completed,
+ * pended, cancelled, timed out, or held by a driver that leaves; all kinds of waits for events. If
+ * a check fails, loading this module fails.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -287,7 +287,10 @@ static void check_events(void)
 	EXPECT(waited_index, 2);
 }
 
-/* The routines must be outside the init text. Unregistering the drivers frees what is left. */
+/*
+ * The routines are outside the init text, because twin_register() refuses routines in it.
+ * Unregistering the drivers frees their requests and events.
+ */
 static int __init check_twin_init(void)
 {
 	int err;

@@ -201,7 +201,7 @@ static void unreserve(struct twin_slot *slot, enum twin_state from)
 	}
 }
 
-/* Claims an offer: of all that complete or cancel it, exactly one succeeds. */
+/* Claims an offer: of all threads that try to complete or cancel it, exactly one succeeds. */
 static bool claim(struct twin_slot *slot)
 {
 	unsigned long flags;

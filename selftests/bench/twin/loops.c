@@ -61,7 +61,7 @@ static __always_inline int take_number(struct twin_queue *queue, u64 *number)
 struct numbered {
 	struct twin_queue *queue;
 	u64 next;	/* the number of the item that is taken next */
-	u64 behind;	/* other items in the queue */
+	u64 queued;	/* other items in the queue */
 	u32 len;
 };
 
@@ -74,7 +74,7 @@ static __always_inline int put_and_take(struct numbered *numbered, u64 *payload,
 	int err;
 
 	for (; number < end; number++) {
-		*payload = number + numbered->behind;
+		*payload = number + numbered->queued;
 		err = twin_queue_put(queue, 0, payload, len);
 		if (err)
 			return err;
@@ -246,8 +246,8 @@ static int run_put_take(struct numbered *numbered, const char *axis, u64 value)
 }
 
 /*
- * Measures the queue with more and more items in it, up to its capacity. An item that is put is
- * taken after all the others.
+ * Measures the queue with more and more items in it, up to its capacity. The loop puts each item
+ * behind the others, and takes the first one.
  */
 static int run_depths(void)
 {
@@ -257,11 +257,11 @@ static int run_depths(void)
 	int err = 0;
 
 	for (depth = 1; depth <= 1000000 && !err; depth *= 10) {
-		while (numbered.behind < depth - 1 && !err) {
-			number = numbered.next + numbered.behind;
+		while (numbered.queued < depth - 1 && !err) {
+			number = numbered.next + numbered.queued;
 			err = twin_queue_put(queue, 0, &number, sizeof(number));
 			if (!err)
-				numbered.behind++;
+				numbered.queued++;
 		}
 		err = err ?: run_put_take(&numbered, "depth", depth);
 	}
@@ -339,7 +339,9 @@ static int run_calls(void)
 	return d2d_bench_run(&b_to_a) ?: d2d_bench_run(&a_to_b);
 }
 
-/* The side of the handshake of a driver that offers the measuring driver's operations. */
+/*
+ * The dispatch routine of twin_crowd, which attaches with the operations of the measuring driver.
+ */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The checks of what the other side passes: pointers, headers, operations tables and driver
- * objects. A pointer is read without trust.
+ * objects. A bad pointer makes a check fail, and does not crash the kernel.
  */
 #include <linux/ctype.h>
 #include <linux/uaccess.h>

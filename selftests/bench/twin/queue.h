@@ -190,7 +190,10 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 		twin_event_ring(event);
 }
 
-/* Returns the item of a handle; or NULL, and counts that. The caller holds the lock. */
+/*
+ * Returns the item of a handle, or counts a stale handle and returns NULL. The caller holds the
+ * lock.
+ */
 static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_handle handle)
 {
 	u32 index = handle & GENMASK(TWIN_ITEM_INDEX_BITS - 1, 0);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests. A request is allocated once and can be sent again and again. Its sender names it by
- * the handle from its allocation; its holder by another handle, which is new each time. Both use
- * it only through this file, under one lock. The drivers' lock may be taken while that lock is
- * held. Completing and cancelling claim the request first: of all that try, exactly one succeeds.
+ * Requests. A request is allocated once and can be sent again and again. Its sender names it by the
+ * handle from its allocation; its holder by another handle, which is new each time. Both use it
+ * only through this file, under one lock. The drivers' lock may be taken while that lock is held.
+ * To complete or cancel a request, a thread claims it first: of all threads that try, exactly one
+ * succeeds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -583,9 +584,8 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 /*
  * Cancels a request with this status. Any execution context.
  *
- * If driver is 0, cancels the request only if it was not sent again after the send that has the
- * number sending. Otherwise, cancels it only if that driver holds it or has sent it; sending is
- * ignored.
+ * If @driver is 0, cancels the request only if its last send is the one with the number @sending.
+ * Otherwise, ignores @sending, and cancels the request only if this driver holds it or has sent it.
  *
  * Returns -EALREADY if the request is not to be cancelled or is not on its way, and -EBUSY if
  * another thread is completing or cancelling it.
@@ -848,7 +848,7 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent. If until is not 0, it is a value of
+ * Cancels all requests that a driver holds or has sent. If @until is not 0, it is a value of
  * last_hold: leaves out the requests that were sent after last_hold had this value. Returns whether
  * other threads are still completing or cancelling some of the requests.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
- * kernel C. The bench compares the project's speed and size with those of the twin, so in what it
- * does, the twin checks, protects and bounds the same things. It also checks the pointers of its
- * lists, which are the kernel's, if the kernel does (CONFIG_DEBUG_LIST); the project has lists of
- * its own.
+ * kernel C. The bench compares the project's speed and size with those of the twin. So whatever the
+ * twin does, it does with the same checks, protection and limits as the project. It uses the
+ * kernel's lists, so with CONFIG_DEBUG_LIST it also has the kernel's checks of list pointers; the
+ * project has lists of its own, without such checks.
  *
  * The twin does not do all that the project does. It lacks: forwarding requests; files for user
  * space (the owner's state, events, a control device of each driver); a tracepoint with typed
@@ -224,7 +224,7 @@ struct twin_driver {
 	sizeof(struct twin_request)), sizeof(struct twin_result)), \
 	sizeof(struct twin_send)), sizeof(struct twin_driver))
 
-/* The header of an object, which is named by its type or by the object itself. */
+/* The header of an object. The argument is the type of the object, or the object itself. */
 #define TWIN_HEADER(object, number) {		\
 	.magic = (number),			\
 	.size = sizeof(object),			\
@@ -262,8 +262,9 @@ enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
 #define TWIN_EVENT_WAIT_INTERRUPTIBLE	2
 
 /*
- * Exported by the owner, GPL only, in the symbol namespace "TWIN": 0 or a negative
- * errno, the same ones and in the same contexts as those of d2d.h and d2d_event.h.
+ * The owner exports these functions, GPL only, in the symbol namespace "TWIN". They return 0 or a
+ * negative errno. Their errnos, and the execution contexts that may call them, are those of d2d.h
+ * and d2d_event.h.
  */
 int twin_register(const struct twin_driver *driver, twin_handle *handle);
 int twin_attach(twin_handle driver);
