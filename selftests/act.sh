@@ -34,11 +34,12 @@
 #   attach NAME                      asks the owner for a context
 #   detach NAME                      gives the context back
 #   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
-#   forge-handle NAME                NAME is a driver of another module: computes the handle that NAME's
-#                                    module got from d2d_register(), so that the commands detach and
-#                                    unregister can act on NAME
+#   forge-handle NAME                NAME is a driver of another module: computes the handle that
+#                                    d2d_register() has returned to that module, so that the commands
+#                                    detach and unregister can act on NAME
 # What a driver's routines do
 #   on-dispatch NAME ROLE [TO [CODE]]
+#                                    what NAME does in its dispatch routine
 #       answer                       completes the request with its input + 1 (default)
 #       refuse                       completes it with -EPERM
 #       pend                         pends it
@@ -46,9 +47,9 @@
 #       forward                      forwards it to TO with CODE, or with its own code
 #       forward-back                 the same, and wants it back (see on-returned)
 #       pause                        pauses, and then answers
-#       answer-and-pause             answers, and then pauses inside its dispatch routine. Both roles
-#                                    pause only in the PLACE that the test has named by `pause PLACE`
-#                                    (below), and until `resume`
+#       answer-and-pause             answers, and then pauses inside its dispatch routine. This role and
+#                                    the one above pause only if the routine runs in the PLACE of
+#                                    `pause PLACE` (below). They pause until `resume`
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
 #       omit-completion              returns 0 without completing the request
@@ -69,9 +70,10 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with an errno that NAME got inside a routine, for `fails` to
-#                                    check: what the call of the action unregister, unregister-first or
-#                                    wait-for-r0 returned, or the second completion of complete-twice
+#   errno-inside NAME                fails with the errno that NAME got inside a routine, so that `fails`
+#                                    can check it: from the call of the action unregister,
+#                                    unregister-first or wait-for-r0, or from the second completion of
+#                                    complete-twice
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME. The default is 8 bytes each. Mistake: handle=null
@@ -126,14 +128,14 @@ act_meanwhile()
 }
 
 # act_pends COMMAND... - as act; the last command is a send. Succeeds if the receiver pends that
-# request: the send fails with EINPROGRESS
+# request, so that the send returns EINPROGRESS
 act_pends()
 {
 	fails EINPROGRESS act "$@"
 }
 
-# fresh NAME... - unregisters all actors, registers new ones of these names (NAME+ as atomic),
-# allocates r0 for the first one, and starts the trace
+# fresh NAME... - unregisters all actors, registers new ones of these names (NAME+ with the option
+# atomic), allocates r0 for the first one, and begins a new trace
 fresh()
 {
 	commands=reset

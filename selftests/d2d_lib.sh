@@ -3,16 +3,16 @@
 # The functions that the test programs share. They load and unload modules, check errnos, and read the
 # trace. A test program changes to its own directory and then sources this file.
 #
-# A comment "NAME - whether ..." says when the function succeeds; otherwise it fails.
+# A function with a comment "NAME - whether ..." succeeds if this is so, and fails if not.
 #
-# A case looks like this. It can be run alone (`make test CASE=PROGRAM:NAME`), because it begins with
-# a `fresh` function, which brings about the state that it needs:
+# This is a case. It begins with a `fresh` function, which sets up the state that the case needs. So the
+# case can be run alone (`make test CASE=PROGRAM:NAME`):
 #
 #   fresh_peer bad_peer fault=none
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
 #
-# Here fresh_peer loads the owner with one context, and the peer bad_peer, which gets it.
+# Here fresh_peer loads the owner with one context, and the peer bad_peer, which gets this context.
 
 # The kernel's KTAP helpers. An installed collection has them beside it; in the source tree the
 # Makefile passes their path in KSFT_HELPERS.
@@ -25,15 +25,14 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# The exit status of the program, once the case that D2D_CASE selects is reported
+# The exit status of the program; empty until the case that D2D_CASE selects is reported
 outcome=''
 
-# runs_case NAME - whether the program has to run the case of this name: D2D_CASE selects the case
-# or is not set. Ends the program if the selected case is reported: the commands that clean up after
-# that case, which come before the next case, have run then.
+# runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. Ends the program if
+# the selected case has been reported: by the next case, the program has cleaned up after it.
 #
-# Each case needs nothing of the others: it begins with `fresh` or a function `fresh_...`, which
-# brings about the state that the case begins with, whatever state it finds.
+# No case needs what another case leaves: each begins with `fresh` or a function `fresh_...`, which sets
+# up the state of the case, whatever state it finds.
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -49,11 +48,12 @@ runs_case()
 }
 
 # D2D_CASE selects one case: the program runs and reports only the first case whose name has this
-# shell pattern in it. With D2D_LIST=1 it runs no case, and prints their names. The commands outside
-# the cases run as usual: the setup at the beginning of the program, and what cleans up after a case.
+# shell pattern in it. With D2D_LIST=1 the program runs no case, and prints the names of all cases. Both
+# ways it runs the commands outside of the cases: its setup, and the cleanup after each case.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
-		# Puts each case, from `fresh` to `verdict "NAME"`, in an "if runs_case NAME"
+		# Runs this program with each case, from `fresh` to `verdict "NAME"`, inside an
+		# "if runs_case NAME"
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -91,6 +91,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
+			# A case that begins with `fresh` does not run here, so it reports nothing.
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi
@@ -182,8 +183,8 @@ unload_all()
 	done
 }
 
-# reset_trace - empties what trace() prints: it writes a marker to the kernel log, and trace() and
-# only_refusal_is() read only what follows the last marker
+# reset_trace - begins a new trace: writes a marker to the kernel log. trace() and only_refusal_is()
+# read only what follows the last marker
 reset_trace()
 {
 	# Reading a long log for each case is slow. So in the lab, where qemu/ sets D2D_LOG, this
@@ -206,8 +207,7 @@ needs_no()
 	done
 }
 
-# fresh_trace - begins a case that needs only the setup at the beginning of its program. Other `fresh_...`
-# functions bring about more
+# fresh_trace - begins a case that needs only the setup at the beginning of its program
 fresh_trace()
 {
 	reset_trace
@@ -245,7 +245,7 @@ only_refusal_is()
 }
 
 # exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side,
-# in each execution context. Fails if it has no device, where the shell would make a regular file
+# in each execution context. Fails if the driver has no device: the shell would create a regular file
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"
@@ -264,7 +264,7 @@ traced()
 }
 
 # owner_is_idle - whether module_a has a free context, no request, and no event but its own. If not,
-# $NOTES says what module_a has
+# $NOTES says what is wrong
 owner_is_idle()
 {
 	state=/sys/kernel/debug/d2d-module_a/state
@@ -276,8 +276,8 @@ owner_is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# await COMMAND... - repeats the command until it succeeds; fails after 30 s: the tests await
-# nothing that takes so long, unless something hangs. After 2 s it repeats the command less often
+# await COMMAND... - repeats the command until it succeeds, after 2 s less often. Fails after 30 s: what
+# a test awaits takes so long only if something hangs
 await()
 {
 	tries=0
@@ -334,9 +334,9 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - whether this has skipped the case NAME, which leaks memory on purpose. It
-# skips the case if the kernel has kmemleak, whose report would fail the run, unless D2D_CASE
-# selects just that case: qemu/tests/harness.sh shows that the run fails then
+# skips_leak NAME WHY - skips the case NAME, which leaks memory on purpose, if the kernel has kmemleak:
+# its report would fail the run. Fails if the case is to run: without kmemleak, or if D2D_CASE selects
+# the case, because qemu/tests/harness.sh shows that the report fails the run
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

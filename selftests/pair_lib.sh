@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the programs share that test a pair of other people's modules. They source d2d_lib.sh first;
-# qemu/guest/run.sh does not, and calls only what needs none of it: each_use and backwards. /lib/d2d
-# has the modules and two files (qemu/run/pair.sh):
+# The functions that pair_torture.sh and pair_sweep.sh share. These programs test a pair of modules from
+# outside of this tree, and source d2d_lib.sh first. qemu/guest/run.sh sources only this file, so it can
+# call each_use and backwards alone. In the guest, /lib/d2d has the modules, and two files that
+# qemu/run/pair.sh puts there:
 #
-#   modules  their names, in the order in which they are loaded: the owner and then its peers
-#   use      how a process makes the loaded modules work: each line is a file and a text to write; if
-#            there is no text, the process reads from the file once, when there is something to read
+#   modules  the names of the modules, in the order in which they are loaded: the owner, then its peers
+#   use      the uses: how a process makes the loaded modules work. Each line is a file and a text. The
+#            process writes the text to the file. If there is no text, the process reads from the file
+#            once, when there is something to read
 
 modules=$(cat /lib/d2d/modules)
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)

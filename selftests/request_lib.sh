@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. act() tells the actors alice, bob and so on what to do; act.sh documents its
-# commands. Each case begins with new actors (fresh). In most cases alice sends r0 to bob, who may
-# forward it to carol, and carol to dave.
+# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. act()
+# tells the actors alice, bob and so on what to do; act.sh documents its commands. Each case begins with
+# new actors (fresh). In most cases alice sends r0 to bob. bob may forward r0 to carol, and carol to dave.
 # shellcheck disable=SC2034,SC2154 # variables that the programs or act.sh use or set
 
 REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
@@ -28,8 +28,8 @@ exit_in_time()
 }
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. Code that cleans up after a case has to call it with
-# ${PID:+"$PID"}, because PID is not set if CASE has selected another case
+# one hangs or exits with an error. The cleanup after a case has to pass ${PID:+"$PID"}, because it runs
+# also if D2D_CASE selects another case, so that PID is not set
 resume_and_await()
 {
 	resume
@@ -89,7 +89,7 @@ each_peer()
 	done
 }
 
-# fresh_with_peers NAME... - as fresh; also brings about that module_a's peers are loaded
+# fresh_with_peers NAME... - as fresh; first loads module_a's peers, unless they are loaded
 fresh_with_peers()
 {
 	each_peer needs

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the programs share that make allocations of modules fail: settings of failslab. They need a
-# kernel with failslab and its stack filter. A program sources d2d_lib.sh first.
+# The functions that fault_sweep.sh and pair_sweep.sh share. They let the kernel's failslab make
+# allocations of modules fail, and need a kernel with failslab and its stack filter. A program sources
+# d2d_lib.sh first.
 
 FAILSLAB=/sys/kernel/debug/failslab
 # The addresses of the code of modules. An allocation counts if such an address is on its stack, so
@@ -54,8 +55,8 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab count the modules' allocations only, without those by which kmemleak records
-# each of them
+# count_modules_only - makes failslab count only allocations of modules, and not those in which kmemleak
+# records an allocation
 count_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
@@ -78,9 +79,9 @@ set_up_failslab()
 	ktap_set_plan "$1"
 }
 
-# sweep_allocations WHAT LEAST FAIL_NTH_ARGUMENT... - reports as WHAT whether each allocation of a
-# call may fail (fail_nth). The call must make at least LEAST allocations, so that the case checks
-# something; LEAST is 0 for a call that need not allocate
+# sweep_allocations WHAT LEAST FAIL_NTH_ARGUMENT... - a case with the name WHAT: fail_nth makes each
+# allocation of a call fail in turn, and checks the results. The call must make at least LEAST
+# allocations; with fewer, the case would check nothing. LEAST is 0 for a call that need not allocate
 sweep_allocations()
 {
 	what=$1 least=$2
