@@ -1,33 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/alarm, a port of windows/alarm and of the KMDF drivers of windows/kmdf: a timer that is armed on
-# demand, cancelable requests with a limit, and calls of processes that are left pending.
-# The drivers must print what those of windows/alarm print: spec/alarm.expected.
-# The cases run with each alarm and each sleeper: alarm and sleeper are in Rust; c_alarm and c_sleeper, the step of the
-# port before them, in C.
+# The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The owner, alarm, arms a timer on demand. The
+# peer, sleeper, sends alarm requests, which stay pending until the timer expires, and cancels those that take too long.
+# Processes call the ioctl of /dev/alarm, which stays pending in the same way. The drivers must print what those of
+# windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper); the cases run
+# with each alarm and each sleeper.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 SLEEP=/dev/sleeper
 HOUR=3600000
-# The command of /dev/alarm
+# The ioctl command of /dev/alarm
 WAIT=0xc0086101
 
-# nap MILLISECONDS - lets the sleeper wait; the errno goes to $NOTES
+# nap MILLISECONDS - makes the sleeper send a request that is due then, and wait for it; the errno goes to $NOTES
 nap()
 {
 	write_to "$SLEEP" "$1"
 }
 
-# fresh_pair LIMIT - loads $alarm and $sleeper anew, which waits for at most so many milliseconds
+# fresh_pair LIMIT - reloads $alarm and $sleeper. The sleeper waits for a request for at most LIMIT milliseconds
 fresh_pair()
 {
 	fresh_alarm && load "$sleeper" "limit=$1"
 	reset_trace
 }
 
-# fresh_alarm - loads $alarm anew, without a sleeper
+# fresh_alarm - reloads $alarm, without a sleeper
 fresh_alarm()
 {
 	needs_no sleeper c_sleeper alarm c_alarm && load "$alarm"
@@ -39,20 +39,20 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# ended RANG CANCELLED - unloads both drivers; whether the alarm has completed and forgotten so many requests
+# ended RANG CANCELLED - unloads both drivers; whether the alarm has completed RANG requests and forgotten CANCELLED ones
 ended()
 {
 	unload "$sleeper" && alarm_ended "$1" "$2"
 }
 
-# ring NUMBER [COMMAND] - calls the ioctl of the alarm, and prints the answer; the errno goes to $NOTES. Without the device,
-# the shell would make a regular file of that name
+# ring MILLISECONDS [COMMAND] - makes an ioctl call that is due then, and prints the answer; the errno goes to $NOTES.
+# Checks first that the device exists: otherwise the shell would create a regular file
 ring()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
 }
 
-# read_only - as ring, with a file that was opened for reading
+# read_only - as ring, with a file that is open only for reading
 read_only()
 {
 	./one_call ioctl "$WAIT" 1 </dev/alarm 2>"$NOTES"
@@ -64,7 +64,7 @@ asleep()
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
 }
 
-# begin_call MILLISECONDS - leaves the call of a process pending; adds the process to $callers
+# begin_call MILLISECONDS - starts a process, $caller, whose ioctl call stays pending; adds the process to $callers
 begin_call()
 {
 	[ -c /dev/alarm ] || return
@@ -74,13 +74,13 @@ begin_call()
 	await asleep "$caller"
 }
 
-# answered PROCESS - whether this process sleeps in its call no more
+# answered PROCESS - whether this process no longer sleeps in its call
 answered()
 {
 	! asleep "$1"
 }
 
-# begin_calls COUNT MILLISECONDS - leaves so many calls pending
+# begin_calls COUNT MILLISECONDS - starts COUNT such processes
 begin_calls()
 {
 	n=0
@@ -90,7 +90,7 @@ begin_calls()
 	[ "$n" = "$1" ]
 }
 
-# end_calls [SIGNAL] - ends the processes whose calls are pending by a signal
+# end_calls [SIGNAL] - ends these processes by a signal
 end_calls()
 {
 	for caller in ${callers-}; do
@@ -100,33 +100,35 @@ end_calls()
 	callers=
 }
 
-# alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed and forgotten so many requests and calls
+# alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed RANG requests and ioctl calls, and forgotten
+# CANCELLED ones
 alarm_ended()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
-# one_waits - whether a request is pending
+# one_waits - whether exactly one request is pending
 one_waits()
 {
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
 
-# printed_by_both - prints what both drivers have printed, without the lines of the alarm's work item, of which the Windows
-# originals have none
+# printed_by_both - prints what both drivers have printed, without the lines of the alarm's work item, which the Windows
+# drivers do not print
 printed_by_both()
 {
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - the calls that qemu/windows-example.sh plays after the requests
+# as_in_windows - makes the calls that qemu/windows-example.sh makes after the first requests
 as_in_windows()
 {
 	fails EINVAL ring 0 && ring 1 >/dev/null && ring 20 >/dev/null && begin_calls 2 "$HOUR" &&
 		fails ETIMEDOUT nap "$HOUR" && kill "$caller" && ! wait "$caller" && fails ETIMEDOUT nap "$HOUR" && end_calls && nap 1
 }
 
-# fresh_bell EVERY - loads $alarm and the sleeper in Rust anew, which sends a request of so many milliseconds again and again
+# fresh_bell EVERY - reloads $alarm and the sleeper in Rust. The sleeper sends a request that is due in EVERY milliseconds;
+# when it is completed, the sleeper's completion routine sends it again
 fresh_bell()
 {
 	fresh_alarm && load sleeper "every=$1"
@@ -156,7 +158,7 @@ for alarm in alarm c_alarm; do
 		fresh_pair 2000
 		nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && as_in_windows && unload_pair &&
 			printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
-		verdict "$alarm, $sleeper: both drivers print what their Windows originals print"
+		verdict "$alarm, $sleeper: both drivers print what the Windows drivers print"
 		end_calls
 
 		fresh_pair 50
@@ -167,7 +169,7 @@ for alarm in alarm c_alarm; do
 		nap "$HOUR" &
 		hour=$!
 		await one_waits && nap 10 && ! wait "$hour" && ended 1 1
-		verdict "$alarm, $sleeper: a request that is due earlier arms the timer anew"
+		verdict "$alarm, $sleeper: a request is due before one that is pending: it is completed first"
 
 		fresh_pair 30000
 		fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
@@ -176,7 +178,7 @@ for alarm in alarm c_alarm; do
 		fresh_pair 30000
 		begin_calls 32 "$HOUR" && fails EBUSY nap 1 && [ "$(logged sleeper waiting)" = 32 ] && end_calls && nap 1 &&
 			ended 1 32
-		verdict "$alarm, $sleeper: a request for which there is no room gets EBUSY, and there is room again when the calls have ended"
+		verdict "$alarm, $sleeper: a request gets EBUSY while 32 calls are pending, and is completed when they have ended"
 		end_calls
 	done
 
@@ -198,32 +200,32 @@ for alarm in alarm c_alarm; do
 
 	fresh_alarm
 	begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
-	verdict "$alarm: a call that is due earlier arms the timer anew, and the other stays pending"
+	verdict "$alarm: calls are due before one that is pending: they are completed, and it stays pending"
 	end_calls
 
 	fresh_alarm
 	begin_call 1000 && [ "$(ring 1)" = 0 ] && await answered "$caller" && alarm_ended 2 0
-	verdict "$alarm: when a call was completed, the timer is armed for one that is due later"
+	verdict "$alarm: a call is completed before one that is due later: the timer expires for that one, too"
 	end_calls
 
 	fresh_alarm
 	begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && alarm_ended 1 32
-	verdict "$alarm: a call for which there is no room gets EBUSY, and there is room again when the others have ended"
+	verdict "$alarm: a call gets EBUSY while 32 calls are pending, and is completed when they have ended"
 	end_calls
 
 	fresh_alarm
 	load sleeper && begin_call "$HOUR" && fails EAGAIN unload "$alarm" && unload sleeper && fails EAGAIN unload "$alarm" &&
 		end_calls && alarm_ended 0 1
-	verdict "$alarm: a pending call keeps the alarm, and the sleeper can be unloaded"
+	verdict "$alarm: the sleeper can be unloaded while a call is pending; unloading the alarm gets EAGAIN"
 	end_calls
 
 	fresh_alarm
 	fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
 		fails ENOTTY ring 1 0xc0086102 && fails EBADF read_only && alarm_ended 0 0
-	verdict "$alarm: a bad call gets an errno"
+	verdict "$alarm: a call with a wrong time, command or file gets an errno"
 
 	fresh_alarm
 	fails ERANGE load sleeper "every=$((HOUR + 1))" && unload "$alarm"
-	verdict "$alarm: a time out of range gets ERANGE"
+	verdict "$alarm: the sleeper is loaded with a time out of range: ERANGE"
 done
 ktap_finished

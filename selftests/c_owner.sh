@@ -1,26 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# An owner in C (peers/c_owner.c), which has the name of module_a, so that its peers in Rust and in C
-# are those of module_a.
+# An owner in C (peers/c_owner.c). It registers under the name module_a, so the peers of module_a, in
+# Rust and in C, can attach to it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_none - brings about that no driver is loaded
+# fresh_none - unloads all drivers
 fresh_none()
 {
 	unload_all
 	reset_trace
 }
 
-# fresh_owner [PARAM=VALUE...] - brings about that the owner in C is loaded, and has no peer
+# fresh_owner [PARAM=VALUE...] - unloads all drivers, and loads the owner in C
 fresh_owner()
 {
 	fresh_none
 	load c_owner "$@"
 }
 
-# fresh_peers PEER... - the same, and then loads these peers, each of which gets a context
+# fresh_peers PEER... - as fresh_owner; then loads these peers, each of which gets a context
 fresh_peers()
 {
 	fresh_owner "contexts=$#"
@@ -29,8 +29,9 @@ fresh_peers()
 	done
 }
 
-# both_exercise PEER... - whether the peers and the owner play rounds, each in a process
-both_exercise()
+# all_exercise PEER... - makes the owner and these peers exercise at the same time, each in a process of its
+# own; whether all succeed
+all_exercise()
 {
 	pids=
 	for name in c_owner "$@"; do
@@ -41,27 +42,27 @@ both_exercise()
 	all_succeed $pids
 }
 
-# refusals_are REASON... - whether these were refused since the last marker, and nothing else
+# refusals_are REASON... - whether the trace has refusals for these reasons, in this order, and no other
 refusals_are()
 {
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([a-z-]*\).*/\1/p' | xargs)" = "$*" ]
 }
 
-# both_call PEER - whether the trace says that the two have updated the shared data, and that the peer
-# was attached, detached and unregistered
-both_call()
+# both_update PEER - whether the trace shows that the peer was attached, and that the owner and the peer
+# have updated the shared data
+both_update()
 {
 	traced "module_a: d2d: .* step=attached to=$1 ctx=c0" && traced "module_a: d2d: .* step=update" &&
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact COUNT - whether the shared data has counted this number of updates, each once
+# updates_are_exact COUNT - whether the shared data has counted each of COUNT updates once
 updates_are_exact()
 {
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq "$1" | xargs)" ]
 }
 
-# The ways in which c_owner starts its owner wrongly. Each line is
+# The faults of c_owner when it calls d2d_owner_start(), which refuses them. Each line is
 # PARAM=VALUE REASON ERRNO
 faults()
 {
@@ -99,23 +100,23 @@ peer_faults()
 	EOT
 }
 
-# frees_all CONTEXTS - whether the trace says that the owner has freed this number of contexts and was unloaded
+# frees_all CONTEXTS - whether the trace shows that the owner has freed this number of contexts and was unloaded
 frees_all()
 {
 	[ "$(trace | grep -c 'module_a: d2d: .* step=free ctx=')" = "$1" ] && traced 'module_a: d2d: .* step=unload'
 }
 
-# fresh_bare COMPLETION - brings about that an owner without optional routines is loaded, and alice is registered, who
-# pends her handshake
+# fresh_bare COMPLETION - loads an owner without optional routines, and registers the actor alice, who will pend her
+# handshake
 fresh_bare()
 {
 	fresh_owner bare=1 "completion=$1" timeout=50
 	load pause_calls && load actor && act "register alice; on-dispatch alice pend"
 }
 
-# attach_is_too_late COMPLETION - whether the handshake of alice times out: her attaching fails, with EINPROGRESS if the
-# owner does not wait for her
-attach_is_too_late()
+# attach_times_out COMPLETION - attaches alice; whether her handshake times out. Attaching returns ETIMEDOUT, or
+# EINPROGRESS if the owner does not wait for the handshake (completion=1)
+attach_times_out()
 {
 	if [ "$1" = 1 ]; then
 		fails EINPROGRESS act "attach alice"
@@ -133,20 +134,20 @@ verdict "an owner in C is loaded and unloaded without a peer"
 for completion in 0 1 2; do
 	for peer in module_b c_peer; do
 		fresh_owner "completion=$completion"
-		load "$peer" && both_exercise "$peer" && both_call "$peer" && updates_are_exact 25 &&
+		load "$peer" && all_exercise "$peer" && both_update "$peer" && updates_are_exact 25 &&
 			fails EAGAIN unload c_owner && unload "$peer" && unload c_owner && frees_all 1
-		verdict "completion=$completion: $peer attaches, both exercise, and they are unloaded in order"
+		verdict "completion=$completion: $peer attaches, the owner and $peer exercise, and no update is lost"
 	done
 done
 
 fresh_peers module_b c_peer
-both_exercise module_b c_peer && unload module_b && both_exercise c_peer && unload c_peer &&
+all_exercise module_b c_peer && unload module_b && all_exercise c_peer && unload c_peer &&
 	unload c_owner && frees_all 2
-verdict "a peer in Rust and a peer in C at a time"
+verdict "a peer in Rust and a peer in C exercise with the owner at the same time: all succeed"
 
 fresh_owner
-load module_b deferred=1 && both_exercise module_b && unload module_b && unload c_owner && frees_all 1
-verdict "a peer pends the handshake"
+load module_b deferred=1 && all_exercise module_b && unload module_b && unload c_owner && frees_all 1
+verdict "a peer pends its handshake and completes it later: both exercise"
 
 fresh_owner
 load module_b
@@ -159,7 +160,7 @@ worker=$!
 for _ in 1 2 3 4 5 6; do
 	unload module_b && load module_b || break
 done && touch "$NOTES.stop" && wait $worker && rm "$NOTES.stop" && unload module_b && unload c_owner && frees_all 1
-verdict "a peer is unloaded and loaded while the owner calls it"
+verdict "a peer is unloaded and loaded while the owner calls it: the owner's exercise succeeds"
 
 fresh_owner
 load c_peer && unload c_peer && load c_peer && unload c_peer &&
@@ -168,19 +169,20 @@ verdict "the owner learns of each peer that is attached and detached"
 
 for completion in 0 1 2; do
 	fresh_bare $completion
-	attach_is_too_late $completion && fails ESTALE act "complete alice status=-$EIO" && load module_b && unload module_b &&
+	attach_times_out $completion && fails ESTALE act "complete alice status=-$EIO" && load module_b && unload module_b &&
 		unload actor && unload c_owner && frees_all 1
-	verdict "completion=$completion: without optional routines: a handshake is completed too late, and another peer gets the context"
+	verdict "completion=$completion, an owner without optional routines: a handshake is completed too late: another peer gets the context"
 done
 
 fresh_owner
 load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older &&
 	unload c_owner && frees_all 1
-verdict "an older peer lacks an operation, which the owner does not call"
+verdict "an older peer lacks an operation: the owner does not call it"
 
+# The operations of skew_newer answer 0, which is not the answer that the owner expects: EBADMSG.
 fresh_owner
 load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
-verdict "a newer peer has more operations, and the owner calls those that it knows, which answer 0"
+verdict "a newer peer has more operations: the owner calls those that it knows"
 
 while read -r param reason error; do
 	fresh_none
@@ -197,7 +199,7 @@ verdict "the owner is stopped before it was started: ENODEV, and it can be start
 fresh_owner fault=live
 load c_peer && fails EPERM write_to /dev/c_owner 1 && refusals_are stop-outside-exit start-outside-init &&
 	exercise c_peer && unload c_peer && unload c_owner
-verdict "the owner is stopped and started while its module is live: EPERM, and it works on"
+verdict "the owner is stopped and started while its module is live: EPERM, and it goes on working"
 
 while read -r fault error; do
 	fresh_owner
