@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A chain of three modules: module_a, middle, and its peers lower1 and lower2. middle (peers/middle.rs) is a peer of
-# module_a and the owner of a pair of its own. It passes calls and items on in both directions, and the request ADD
-# upwards. The build makes lower1 and lower2 from the source of module_b (peers/peers.mk).
+# A chain of modules: module_a at the top, middle (peers/middle.rs), and at the bottom lower1, lower2 or both. middle has
+# two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes calls and items on in both
+# directions, and the request ADD upwards. The build makes lower1 and lower2 from the source of module_b
+# (peers/peers.mk). c_middle does in C what middle does; as an owner it has the name middle.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 DEBUG=/sys/kernel/debug
 
-# fresh_chain [LOWER...] - loads module_a, middle and these peers of middle anew
+# fresh_chain [LOWER...] - reloads module_a, middle and these peers of middle
 fresh_chain()
 {
 	unload_all
@@ -20,7 +21,7 @@ fresh_chain()
 	done
 }
 
-# fresh_c_chain [LOWER...] - the same with the middle in C
+# fresh_c_chain [LOWER...] - the same with c_middle
 fresh_c_chain()
 {
 	unload_all
@@ -46,7 +47,7 @@ holders()
 	ls "/sys/module/$1/holders"
 }
 
-# knows OWNER PEER OTHER - whether the state of this owner names its peer, and not the other driver
+# knows OWNER PEER OTHER - whether the owner's files in debugfs name its peer PEER, and not the driver OTHER
 knows()
 {
 	cat "$DEBUG/d2d-$1/state"/* "$DEBUG/d2d-$1/state.json" >"$NOTES" &&
@@ -145,7 +146,7 @@ fresh_trace
 unload_all
 load module_a && fails ERANGE load middle contexts=65 && only_refusal_is middle parameter-out-of-range && gone middle &&
 	owner_is_idle && load middle && load lower1 && exercise lower1
-verdict "the owner's part of the middle fails: ERANGE, and it is no peer any more"
+verdict "the middle cannot become an owner: ERANGE, and it is no longer a peer"
 
 fresh_trace
 unload_all
@@ -160,7 +161,7 @@ unload middle && trace | awk '
 		order = order " " substr($0, RSTART + 5, RLENGTH - 5)
 	}
 	END { print order; exit order != " load adopt load export free free unload detach unload" }' >"$NOTES"
-verdict "the owner's role begins after that of the peer, and ends before it"
+verdict "the owner's role begins after the peer's role, and ends before it"
 
 fresh_trace
 unload_all

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Character devices of drivers: calls, calls that are left pending, poll, who may open a device, and what becomes of open
-# files. device_peer has the device; devctl makes the calls. The device of history_peer has the lookaside list of
-# docs/porting-tables.md.
+# Character devices of drivers: calls, calls that are left pending, poll, who may open a device, and open files while a
+# device is removed or a module unloaded. device_peer has the device, and devctl makes the calls. history_peer keeps
+# records in the lookaside list that docs/porting-tables.md describes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,7 +11,8 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - loads the device anew
+# fresh_device [VARIANT] - reloads device_peer. VARIANT is the number of another device or behaviour; peers/device.rs lists
+# them
 fresh_device()
 {
 	needs_no device_peer
@@ -28,14 +29,15 @@ fresh_owner()
 	reset_trace
 }
 
-# refused VARIANT ERRNO REASON - whether device_peer is refused, for this reason, and leaves no device
+# refused VARIANT ERRNO REASON - whether loading device_peer is refused for this reason, leaves no device, and makes the
+# kernel print no warning
 refused()
 {
 	fails "$2" load device_peer variant="$1" && [ ! -e "$DEV" ] && only_refusal_is device_peer "$3" "$2" &&
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
-# fresh_taken - loads device_peer with the device of c_sleeper, and the owner of c_sleeper
+# fresh_taken - loads device_peer, whose device gets the name that c_sleeper needs, and alarm, the owner of c_sleeper
 fresh_taken()
 {
 	needs_no c_sleeper sleeper alarm
@@ -54,7 +56,7 @@ holds()
 	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
 
-# keeps_the_module - whether the module cannot be unloaded while the device is open, and can be afterwards
+# keeps_the_module - whether device_peer can be unloaded only after the process that has the device open has ended
 keeps_the_module()
 {
 	sleep 1000 9<"$DEV" &
@@ -67,7 +69,8 @@ keeps_the_module()
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# cannot_open_while_loading - whether a process that keeps trying cannot open the device while loading fails 20 times
+# cannot_open_while_loading - makes loading device_peer fail 20 times, while a process tries to open the device again and
+# again; whether the process has never succeeded
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
@@ -85,7 +88,7 @@ cannot_open_while_loading()
 	return "$result"
 }
 
-# is_unloaded_while_used - whether the module can be unloaded 10 times while a process opens the device again and again
+# is_unloaded_while_used - whether device_peer can be unloaded 10 times while a process opens the device again and again
 is_unloaded_while_used()
 {
 	n=0
@@ -116,14 +119,14 @@ write_period()
 	write_to /dev/metronome "$1"
 }
 
-# beats_are_read - whether the metronome can be set, two reads return a number each, and a wrong period is refused
+# beats_are_read - whether the metronome's period can be set, two reads return a number each, and a wrong period is refused
 beats_are_read()
 {
 	write_period 1000 && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
 		fails EINVAL write_period 1 && unload metronome
 }
 
-# fresh_history - loads history_peer anew, which has room for 8 records
+# fresh_history - reloads history_peer, which has room for 8 records
 fresh_history()
 {
 	needs_no history_peer
@@ -150,11 +153,11 @@ begin 23
 
 fresh_device
 devctl calls "$DEV"
-verdict "calls of a process return results, and only errnos that it knows"
+verdict "calls of a process return results, and no errno that only the kernel knows"
 
 fresh_device
 devctl pend "$DEV"
-verdict "a pending call is completed by a thread or an interrupt, or abandoned"
+verdict "a pending call is completed by a thread or by an interrupt, or is abandoned and gets ECANCELED"
 
 fresh_device
 devctl signals "$DEV"
@@ -170,7 +173,7 @@ verdict "the device is removed while it is open: calls get ENODEV, poll a hangup
 
 fresh_device
 keeps_the_module
-verdict "an open file keeps the module"
+verdict "an open file keeps the module loaded"
 
 fresh_device
 mode_is 600 && devctl open "$DEV" && fails EACCES devctl open "$DEV" 1000
@@ -212,7 +215,7 @@ verdict "a device with a bad name, mode or capability is refused with one line"
 
 fresh_device 7
 fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open')" = 2 ] && unload device_peer
-verdict "a device can be neither made nor removed while one is opened"
+verdict "a driver makes and removes a device while it opens one: EDEADLK"
 
 fresh_owner
 cannot_open_while_loading
@@ -244,10 +247,10 @@ fi
 
 fresh_metronome
 beats_are_read
-verdict "an owner's device tells a process of the timer's expiries, and refuses a wrong period"
+verdict "a process reads the timer's expiries from an owner's device, and a wrong period is refused"
 
 fresh_history
 records_are_given_back && records_are_given_back && keep 1 && unload history_peer
-verdict "values that were allocated before are taken and given back in hard interrupt, and a list of them is full"
+verdict "a driver takes and gives back preallocated records in hard interrupt: with none left, keeping a record gets ENOSPC"
 unload_all
 ktap_finished

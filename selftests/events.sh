@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Named events. Two drivers set, reset and wait for events of both kinds, in both directions and in
-# each execution context. Programs read and poll the files of events. An item in an empty queue
-# rings the doorbell. Drivers are unloaded and loaded while events exist.
+# each execution context. Programs read and poll the files of events. A put on an empty queue rings the
+# queue's doorbell. Setting an event starts a job. Drivers are unloaded and loaded while events exist.
 #
 # a and b are the drivers of torture_owner and torture_peer0; event_act.sh documents their commands.
 cd "$(dirname "$0")" || exit 1
@@ -56,8 +56,8 @@ await_field()
 	done
 }
 
-# waited - prints, for each wait since reset_trace, the index that it returned: that of the event,
-# among those that the thread waited for, which ended the wait
+# waited - prints the result of each wait since reset_trace: the index of the event that has ended the
+# wait, in the list of the events that the thread waited for
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
@@ -73,9 +73,9 @@ act_in_background()
 }
 
 # The faults of the module event_faults. Each line is FAULT ERRNO REASON: the module fails to load
-# with ERRNO, and REASON is "none" if the owner logs no line. Nothing refuses the faults with
-# ENOTRECOVERABLE, which the module returns itself: it rings a doorbell by a stale handle
-# (ring-when-closed), or leaves its event open (not-closed)
+# with ERRNO, and REASON is "none" if the owner logs no line. The owner refuses neither ring-when-closed
+# (the module rings a doorbell by a stale handle) nor not-closed (it leaves its event open). There the
+# module itself fails, with ENOTRECOVERABLE
 faults()
 {
 	cat <<-EOF
@@ -108,7 +108,7 @@ faults()
 	EOF
 }
 
-# fresh_drivers - loads both drivers anew. $own are the events that they open then
+# fresh_drivers - reloads both drivers. $own are the events that they open when they are loaded
 fresh_drivers()
 {
 	needs_no event_faults c_handler "$B" "$A"
@@ -117,14 +117,14 @@ fresh_drivers()
 	reset_trace
 }
 
-# none_open - whether both drivers are loaded and have opened no other event
+# none_open - whether both drivers are loaded, and no event is open but $own
 none_open()
 {
 	loaded "$B" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
-# fresh_pair [EVENTS] - brings about that both drivers are loaded, and have no events open but their
-# own and those that the function open_EVENTS opens
+# fresh_pair [EVENTS] - makes sure that both drivers are loaded, and that no event is open but $own and
+# those that the function open_EVENTS opens
 fresh_pair()
 {
 	none_open || fresh_drivers
@@ -173,7 +173,7 @@ works_everywhere()
 	done
 }
 
-# wakes_from PLACE - whether a thread of $y that waits goes on when $x sets the event in this execution context
+# wakes_from PLACE - whether $x, by setting an event in this execution context, wakes a thread of $y that waits for it
 wakes_from()
 {
 	act_in_background "$y" wait any 1
@@ -337,7 +337,7 @@ fresh_crowd()
 	await_field any10 waiters 64
 }
 
-# let_go - sets the event so often that all these threads, if there are any, go on
+# let_go - sets the event once for each of these threads; whether all of them go on
 let_go()
 {
 	crowd=${pids-}
@@ -425,14 +425,14 @@ done <<EOF
 $(faults)
 EOF
 
-# fresh_doorbell - loads both drivers anew; $x takes from an empty queue, which has the event bell as its doorbell
+# fresh_doorbell - reloads both drivers, and makes the event bell the doorbell of the queue from which $x takes
 fresh_doorbell()
 {
 	fresh_drivers
 	"$x" create 0 bell synchronization && "$x" doorbell 0
 }
 
-# doorbell a|b - this driver, x, takes from a queue that has a doorbell; the other one, y, puts on it
+# doorbell a|b - the given driver, x, takes from a queue that has a doorbell; the other driver, y, puts on the queue
 doorbell()
 {
 	x=$1 y=$(other "$1")
@@ -459,21 +459,23 @@ doorbell()
 doorbell a
 doorbell b
 
-# fresh_handler KIND - $x has opened the event armed in its slot 0, and $y, too. $y has the event ran in its slot 1
+# fresh_handler KIND - makes sure that $x and $y have the event armed, of this kind, open in their slots 0, and $y the
+# event ran in slot 1
 fresh_handler()
 {
 	fresh_pair
 	"$x" create 0 armed "$1" && "$y" open 0 armed "$1" && "$y" create 1 ran notification
 }
 
-# runs COUNT - waits until the handler of $y has run so often
+# runs COUNT - waits until the job of $y, which sets the event ran, has run COUNT times
 runs()
 {
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - whether a set of $x in each execution context leads to a run of a job of each kind, and leaves
-# the event in this state
+# runs_for_each_set STATE - for a job of each kind: whether each set by $x, one in each execution context, makes the job run
+# once, and leaves the event in this state. If sets leave the event set, it is set before it gets a job, which makes the job
+# run at once
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return
@@ -486,7 +488,7 @@ runs_for_each_set()
 	done
 }
 
-# handlers a|b - the given driver, y, has a job as the handler of an event that the other one, x, sets
+# handlers a|b - the given driver, y, has a job as the handler of an event that the other driver, x, sets
 handlers()
 {
 	y=$1 x=$(other "$1")
@@ -535,21 +537,21 @@ verdict "two drivers have a job for a synchronization event: sets start them in 
 fresh_handler synchronization
 b create 2 hold synchronization && b on-set 0 worker 1 2 && a set 0 && await_field hold waiters 1 && a set 0 && unload $B &&
 	a set 0 was=reset && a query 0 is=set
-verdict "a driver is unloaded while its job runs for an event and is to run again: the event stays set when it is set after that"
+verdict "a driver is unloaded while its job runs for an event and is due to run again: a set after that starts nothing"
 
 fresh_pair
 b create 0 bell synchronization && b create 1 ran notification && b on-set 0 worker 1 && b doorbell 0 &&
 	a put 5 in=hardirq && runs 1 && b query 0 is=reset && a put 3 && b take 8 && a put 1 in=softirq && runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
-# fresh_c_handler [PARAMETER...] - loads c_handler anew, a driver in C. a opens the event that has a handler, in its slot 0
+# fresh_c_handler [PARAMETER...] - reloads c_handler, a driver in C. a opens c_handler's event, which has a handler, in slot 0
 fresh_c_handler()
 {
 	fresh_pair
 	load c_handler "$@" && a open 0 c-armed synchronization
 }
 
-# c_handler_runs - whether a set in each execution context leads to a run of the work item of c_handler
+# c_handler_runs - whether each of four sets, one in each execution context, makes the work item of c_handler run once
 c_handler_runs()
 {
 	count=0
@@ -561,7 +563,7 @@ c_handler_runs()
 
 fresh_c_handler
 c_handler_runs && unload c_handler && a set 0 was=reset && a query 0 is=set
-verdict "a driver in C has a handler for an event: it queues a work item, also in softirq and hardirq"
+verdict "an event is set in each execution context: the handler of a driver in C queues its work item each time"
 
 fresh_c_handler fails=1
 a set 0 was=reset && [ "$(field c-ran sets)" = 1 ] && a query 0 is=set && a set 0 in=hardirq was=set &&
