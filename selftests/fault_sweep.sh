@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 . ./sweep_lib.sh
 
 # fresh_state STATE... - unloads all modules and calls STATE, one of the functions below, which
-# brings about the state that it is named after
+# sets up the state that it is named after
 fresh_state()
 {
 	unload_all
@@ -42,7 +42,7 @@ c_owner()
 	load c_owner
 }
 
-# c_pair - the same with module_b
+# c_pair - the owner in C and module_b are loaded
 c_pair()
 {
 	c_owner && load module_b
@@ -54,7 +54,7 @@ middle()
 	load module_a && load middle
 }
 
-# chain - the same with a peer of middle
+# chain - module_a, middle and a peer of middle are loaded
 chain()
 {
 	middle && load lower1
@@ -72,13 +72,13 @@ torture()
 	load torture_owner contexts=1
 }
 
-# event - a driver has an event
+# event - torture_owner is loaded, and the driver of event_faults has an event
 event()
 {
 	torture && load event_faults fault=none
 }
 
-# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: brings about STATE (fresh_state), and makes
+# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: sets up STATE (fresh_state), and makes
 # each allocation of a call fail in turn (sweep_allocations)
 sweep()
 {
@@ -135,17 +135,17 @@ sweep "unloading a module in two roles" 0 owner unload "$m"
 sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
 sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
-# Above, fail_nth makes allocations of one task fail. The settings of the last two cases make the
-# first allocation fail that any task or interrupt makes: here in a system call, which shows that
-# the settings work, and then outside system calls.
+# Above, fail_nth makes allocations of one task fail. In the last two cases failslab makes the first
+# allocation of any task or interrupt fail. In this case, one in a system call must fail, which shows
+# that the settings of failslab work.
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "failslab makes the first allocation of any task fail: a write to a device gets out-of-memory"
 setting probability 0
 
-# With allocations inside system calls ignored, only those in workers and interrupts are left, of
-# which there must be none.
+# Here failslab ignores allocations inside system calls. There must be no others, in workers and
+# interrupts, so failslab makes none fail, and its setting `times` stays 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

@@ -10,14 +10,15 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# The states in which the driver of forgetful is forgotten: values of the parameter "forgets"
+# What the driver of forgetful has when it is forgotten: values of the parameter "forgets", which
+# misbehaving/forgetful.c explains
 STATES="registered context handshake sent pended event"
 
 # The module forgetful, or forgetful_torture, which has the same drivers for another owner
 FORGETFUL=forgetful
 
-# load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, its init
-# fails; if AT is exit, unloads it
+# load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
+# init fails; if AT is exit, unloads the module
 load_and_unload()
 {
 	if [ "$2" = init ]; then
@@ -60,8 +61,8 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# fresh_owner PARAM=VALUE - brings about that module_a is loaded with this parameter, without a peer, and that the
-# module stranger is loaded, and has registered no driver
+# fresh_owner PARAM=VALUE - makes sure that module_a is loaded with this parameter, without a peer, and that the
+# module stranger is loaded, whose driver is not registered
 fresh_owner()
 {
 	needs_no forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
@@ -75,7 +76,7 @@ fresh_owner()
 	reset_trace
 }
 
-# fresh_actor - the same, and the module actor is loaded
+# fresh_actor - as fresh_owner; also loads the module actor
 fresh_actor()
 {
 	fresh_owner timeout=100
@@ -83,8 +84,8 @@ fresh_actor()
 	reset_trace
 }
 
-# inside_forgetful - brings about that forgetful is being unloaded by the process $remover, while the process $sender
-# is inside its dispatch routine
+# inside_forgetful - makes the process $sender send forgetful a request, and keeps $sender inside forgetful's dispatch
+# routine. Meanwhile the process $remover begins to unload forgetful
 inside_forgetful()
 {
 	load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful" && pause task
@@ -103,7 +104,7 @@ for at in init exit; do
 	for forgets in $STATES; do
 		fresh_owner timeout=100
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
-		verdict "$at forgets a driver ($forgets): the owner removes it, and others work"
+		verdict "$at forgets a driver ($forgets): the owner removes it, and other drivers work"
 	done
 done
 
@@ -112,7 +113,7 @@ done
 for at in init exit; do
 	fresh_owner completion=1
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
-	verdict "$at forgets a driver with a pending handshake: the owner removes it, and others work"
+	verdict "$at forgets a driver with a pending handshake: the owner removes it, and other drivers work"
 done
 
 fresh_owner completion=1
@@ -149,11 +150,11 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# r0 is sent twice in hardirq, where the sender cannot sleep, so a worker dispatches it: the same
-# one each time, because a request has one work item. The first time, bob completes r0 and then
-# pauses inside his dispatch routine, so the worker stays there. The second time, to forgetful, r0
-# stays queued while forgetful is unloaded: the only dispatch by forgetful in the trace must be that
-# of r1, which is sent in task context before.
+# r0 is sent twice in hardirq, where the sender cannot sleep, so the work item of r0 dispatches it. The
+# first time, bob completes r0 and then pauses inside his dispatch routine, which keeps the work item
+# running. So the second time, when r0 is sent to forgetful, it stays queued while forgetful is
+# unloaded. Before that, r1 is sent to forgetful in task context. The only dispatch by forgetful in the
+# trace must be that of r1.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
@@ -175,7 +176,7 @@ verdict "a module is unloaded with a request queued for a worker: the sender get
 
 # paused_peer, in Rust, is unloaded while the module actor unregisters paused_peer's driver by a forged
 # handle
-name="a module is unloaded while another one unregisters its driver: the kernel frees its code only after that"
+name="a module is unloaded while another one unregisters its driver: the kernel frees the module's code only after that"
 if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
 	load paused_peer
@@ -217,7 +218,7 @@ for kind in stranger stranger-attached; do
 	verdict "$name"
 done
 
-name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both calls return"
+name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: unloading ends, and d2d_attach() returns"
 if ! skips_leak "$name" "the owner does not free the context of a driver that it leaves behind"; then
 	fresh_owner timeout=100
 	pause task
@@ -240,8 +241,8 @@ waits()
 	read -r line <"$EVENT" && [ "${line#*waiters=1}" != "$line" ]
 }
 
-# fresh_waiter - brings about that torture_owner and torture_peer0 are loaded, and that torture_peer0's thread, in the
-# process $waiter, waits for an event that forgetful_torture will open and not close
+# fresh_waiter - loads torture_owner and torture_peer0. torture_peer0's thread, in the process $waiter, waits for an event
+# that forgetful_torture will open and not close
 fresh_waiter()
 {
 	unload_all
@@ -253,7 +254,7 @@ fresh_waiter()
 	reset_trace
 }
 
-# wait_ends - sets the event, if there is one; whether the thread's wait ends
+# wait_ends - sets the event, if a thread waits for it; whether that wait ends
 wait_ends()
 {
 	[ -n "${waiter-}" ] || return

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Requests that drivers forward: chains of actors, and of modules in Rust and in C. A request that comes back
-# to a forwarder is completed, pended or forwarded again; it is cancelled, or its sender unregisters, on
-# the way.
+# Requests that drivers forward: chains of actors, and of modules in Rust and in C. A forwarder that gets a
+# request back completes it, pends it or forwards it again. Requests are cancelled, and their senders
+# unregister, while the owner brings the requests back.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -17,7 +17,7 @@ begin 33
 load pause_calls
 load module_a contexts=4 completion=1
 
-# Chains of actors: each forwards to the next
+# Chains of actors: each forwards to the next one
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
@@ -105,8 +105,8 @@ load_relay()
 	load relay_peer "next=$next" "then=$action"
 }
 
-# fresh_relay DRIVER [complete|not-back|pend] - as fresh_with_peers, for alice and bob, who does not
-# sleep; and loads relay_peer
+# fresh_relay DRIVER [complete|not-back|pend] - as fresh_with_peers, for alice and bob, whose dispatch
+# routine does not sleep; then loads relay_peer (load_relay)
 fresh_relay()
 {
 	needs_no relay_peer
@@ -175,17 +175,16 @@ verdict "no-stack-location: relay_peer forwards a request to itself: the fourth 
 fresh_relay relay_peer
 act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
-verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: it gets it back three times, as going back takes no stack location"
+verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: the fourth time it gets E2BIG, and the request comes back three times"
 
 needs_no relay_peer
 each_peer needs_no
 
-# A request is cancelled, or its sender unregisters, while the owner is giving it back to bob, who forwarded
-# it to carol
+# A request is cancelled, or its sender unregisters, while bob's returned routine runs. bob has forwarded
+# the request to carol
 
-# fresh_returning MS - makes carol complete r0, and pauses the process $completer inside bob's
-# returned routine. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff is
-# without a limit
+# fresh_returning MS - the process $completer makes carol complete r0, and pauses inside bob's returned
+# routine. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff means no limit
 fresh_returning()
 {
 	fresh alice bob carol
@@ -207,12 +206,12 @@ for limit in "without a limit" "with a limit"; do
 	*) ms=60000 ;;
 	esac
 	fresh_returning "$ms" && sender_unregisters
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits for the returned routine"
 	resume_and_await ${waiter:+"$meanwhile" "$waiter" "$completer"}
 
 	fresh_returning "$ms" && sender_unregisters
 	resume_and_await "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the routine returns, unregistering ends, and the wait gets ECANCELED"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the returned routine ends, unregistering ends, and the wait gets ECANCELED"
 done
 
 fresh_returning 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
@@ -222,7 +221,7 @@ resume_and_await ${waiter:+"$waiter" "$completer"}
 
 fresh_returning 60000 && act "cancel r0"
 resume_and_await "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
-verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the routine returns"
+verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the returned routine ends"
 
 unload actor
 unload pause_calls

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
-# The longest timeout
+# The longest timeout that module_a accepts
 LONG=600000
 ROUNDS=100
 # The file for the errno that the process of attach_in_background() gets
@@ -27,9 +27,9 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints the field via= of the step by which the owner learns that a pended
-# handshake has ended. With completion=0, also prints the next field, asked=, which says how the owner
-# would have learned if the driver had not pended the handshake
+# via COMPLETION - prints the field via= of the step completion, in which the owner learns that a pended
+# handshake has ended. For completion=0, also prints the next field, asked=: how the owner would have
+# learned of the end if the driver had not pended the handshake
 via()
 {
 	case $1 in
@@ -57,15 +57,15 @@ attach_fails()
 	fi
 }
 
-# timed_out COMPLETION - waits until the handshake has timed out; succeeds if the owner has learned
-# of that, and of no other end of a handshake
+# timed_out COMPLETION - waits until the handshake has timed out; whether the owner has learned of the
+# timeout, and has refused and learned of nothing else
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
 		only_refusal_is module_a not-completed-in-time && [ "$(lines step=completion)" = 1 ]
 }
 
-# owner_knows COMPLETION - whether the trace shows, in one line, that the owner has learned of the
+# owner_knows COMPLETION - whether exactly one line of the trace shows that the owner has learned of the
 # timeout
 owner_knows()
 {
@@ -95,8 +95,8 @@ attach_in_background()
 	await context_is attaching
 }
 
-# attaching_fails COMPLETION ERRNO - whether the process $attaching got this errno, or EINPROGRESS if
-# d2d_attach() does not wait for a pended handshake (completion=1)
+# attaching_fails COMPLETION ERRNO - whether the process $attaching got this errno; with completion=1,
+# where d2d_attach() does not wait for a pended handshake, EINPROGRESS
 attaching_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&
@@ -106,7 +106,7 @@ attaching_fails()
 		esac
 }
 
-# one_is_held - whether a driver has pended a request that is not a handshake's
+# one_is_held - whether a driver holds a request that is not a handshake (0x222003)
 one_is_held()
 {
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
@@ -149,8 +149,8 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
-	# The process $attaching is inside alice's dispatch routine, so it gets ECANCELED for each value of
-	# completion.
+	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So it
+	# gets ECANCELED for each value of completion.
 	fresh_owner $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
 		attaching_fails 2 "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Drivers in safe Rust that try to cause undefined behaviour. Each attempt must either work as
-# documented or be refused. After such a driver is unloaded, the owner has nothing of it.
+# documented or be refused. When such a driver is unloaded, the owner keeps nothing of it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library in this way, 1 to 7 (hostile_peer.rs,
+# misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7 (hostile_peer.rs,
 # `control`); fails if the library accepts what it must refuse. In misuse 6 the driver claims to
-# leave: it makes the library note that, and goes on using its events
+# leave: it tells the library so, as only the library may do, and goes on using its events
 misuse()
 {
 	write_to /dev/hostile_peer "$1"
@@ -76,7 +76,7 @@ verdict "hostile_peer is unloaded after it has claimed to leave: the owner has n
 fresh_hostile
 misuse 7 && misuse 1 && unload hostile_peer && owner_is_idle && load hostile_peer &&
 	unload hostile_peer && ! dmesg | grep -q 'hostile_peer has '
-verdict "hostile_peer has jobs that start each other, and starts them while and after it leaves: that is refused"
+verdict "hostile_peer has jobs that start each other, and starts jobs while it leaves and afterwards: the library refuses that"
 
 fresh_trace
 needs_no hostile_peer && unload module_a

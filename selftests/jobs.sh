@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Jobs of both sides, by the pair of examples/metronome: the owner's timer beats in hard interrupt, and the peer's
-# work item takes the beats in a kernel worker. Both drivers are in Rust or in C. The unit tests of shared/d2d/job/ have the other kinds
-# of jobs. device_peer has a job of each kind while a CPU comes and goes.
+# Jobs of the owner and of the peer. In the pair of examples/metronome the owner's timer beats in hard interrupt, and the
+# peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and in C. In one case
+# device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of shared/d2d/job/ test all
+# kinds of jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -23,7 +24,7 @@ hear()
 	write_to "/dev/${2-listener}" "$1"
 }
 
-# fresh_metronome [METRONOME] - unloads the drivers, and loads a new metronome
+# fresh_metronome [METRONOME] - reloads the metronome, without a listener
 fresh_metronome()
 {
 	needs_no listener c_listener metronome c_metronome
@@ -45,7 +46,8 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the number of beats that were heard
+# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the number of beats
+# that were heard
 rounds()
 {
 	n=0
@@ -57,7 +59,7 @@ rounds()
 	done
 }
 
-# fresh_leaking_peer - loads device_peer anew, which can leak a job of each kind
+# fresh_leaking_peer - reloads device_peer, which can leak a job of each kind
 fresh_leaking_peer()
 {
 	needs_no device_peer
@@ -114,17 +116,17 @@ verdict "a wrong period gets EINVAL, 0 stops the timer, and it can be started ag
 if [ -w "$CPU" ]; then
 	fresh_metronome
 	load listener && beat 500 && switch_cpu && hear 50 && unload listener && unload metronome
-	verdict "a CPU is taken away and comes back while the jobs run"
+	verdict "a CPU goes offline and online while the jobs run: the listener still hears beats"
 else
-	ktap_test_skip "a CPU is taken away and comes back while the jobs run (needs a second CPU)"
+	ktap_test_skip "a CPU goes offline and online while the jobs run: the listener still hears beats (needs a second CPU)"
 fi
 
-name="a CPU is taken away and comes back while jobs of each kind run, which the library stops then"
+name="a CPU goes offline and online while jobs of each kind run: they go on, and the library stops them at unloading"
 if [ ! -w "$CPU" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer
-	# Bottom-half work that is started on CPU 1, which goes, stays there as long as it starts itself again.
+	# Starts the jobs on CPU 1, and then takes it offline: bottom-half work stays on its CPU as long as it starts itself again.
 	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
 	verdict "$name"
 fi

@@ -1,6 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Two drivers lend each other memory: a ring of the owner, and counters of the peer.
+# Two drivers lend each other memory: the owner (lender) a ring, and the peer (borrower) counters. Each exists in Rust
+# and in C. Writing a number to the device of a driver makes a driver use lent memory:
+#
+#   /dev/borrower   1 the peer uses the owner's ring, 2 the owner uses the peer's counters,
+#                   3 the peer wants another type than a ring, 4 the owner wants another type than counters
+#   /dev/lender     1 the owner uses the peer's counters, 2 the same, but it stays inside until 3 is written
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -8,7 +13,7 @@ cd "$(dirname "$0")" || exit 1
 EVENTS=/sys/kernel/debug/d2d-lender/state/events
 CONTEXTS=/sys/kernel/debug/d2d-lender/state/contexts
 
-# fresh_owner - brings about that the owner is loaded, and has no peer
+# fresh_owner - unloads all drivers, and loads the owner in Rust
 fresh_owner()
 {
 	unload_all
@@ -16,14 +21,14 @@ fresh_owner()
 	load lender
 }
 
-# fresh_peer [PARAM=VALUE...] - the same, and then loads the peer in Rust
+# fresh_peer [PARAM=VALUE...] - as fresh_owner; then loads the peer in Rust
 fresh_peer()
 {
 	fresh_owner
 	load borrower "$@"
 }
 
-# fresh_c_owner - brings about that the owner in C is loaded, and has no peer
+# fresh_c_owner - unloads all drivers, and loads the owner in C
 fresh_c_owner()
 {
 	unload_all
@@ -31,13 +36,13 @@ fresh_c_owner()
 	load c_lender
 }
 
-# refuses_nothing - whether nothing was refused since the last marker
+# refuses_nothing - whether the trace has no refusal
 refuses_nothing()
 {
 	! traced step=refuse
 }
 
-# waits_for_the_owner PID - whether unloading the peer, in this process, waits for the owner
+# waits_for_the_owner PID - whether this process, which unloads the peer, waits for the owner
 waits_for_the_owner()
 {
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
@@ -55,7 +60,7 @@ verdict "the owner uses the peer's memory, in each execution context"
 # With KASAN the kernel reports memory that is freed too early.
 fresh_peer keeps=0
 write_to /dev/lender 1 && write_to /dev/lender 1 && refuses_nothing && unload borrower
-verdict "the library keeps memory to which the peer has no reference"
+verdict "the peer drops its reference to the memory that it lends: the library keeps the memory"
 
 fresh_peer
 fails EPROTOTYPE write_to /dev/borrower 3 && only_refusal_is borrower other-lent-type EPROTOTYPE
@@ -121,7 +126,7 @@ verdict "the peer has detached: the owner gets ESHUTDOWN"
 
 fresh_peer
 unload borrower && fails ENODATA load c_borrower fault=nothing && only_refusal_is lender nothing-lent ENODATA
-verdict "the owner has forgotten the memory of a peer that has detached: the next one lends nothing"
+verdict "the owner has forgotten the memory of a peer that has detached: the next peer lends nothing, and gets ENODATA"
 
 fresh_peer
 write_to /dev/lender 2 &
@@ -135,6 +140,6 @@ verdict "the peer is unloaded while the owner uses its memory: unloading waits"
 
 fresh_peer
 fails EAGAIN unload lender && write_to /dev/borrower 1 && refuses_nothing
-verdict "the owner is not unloaded while a peer may use its memory"
+verdict "the owner is unloaded while a peer may use its memory: EAGAIN"
 unload_all
 ktap_finished

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers while the kernel is locked down, which happens at run time: processes of root and of a plain user use their
-# devices, and debugfs only shows their state.
+# Drivers in a kernel that is locked down after they were loaded: processes of root and of a plain user can use the
+# drivers' devices, and debugfs can be read but not written.
 # Usage: lockdown.sh integrity|confidentiality
-# Only a reboot ends the lockdown, and no module of the other programs could be loaded. So this is not one of the programs that
-# run_tests runs.
+# run_tests does not run this program: only a reboot ends the lockdown, and the other programs could load no module until
+# then.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -14,7 +14,7 @@ SECURITY=/sys/kernel/security
 DEV=/dev/d2d_test
 USER=1000
 
-# fresh_locked - loads the drivers and locks the kernel down, unless that is done
+# fresh_locked - loads the drivers and locks the kernel down, unless it is locked down
 fresh_locked()
 {
 	reset_trace
@@ -24,8 +24,8 @@ fresh_locked()
 	fi
 }
 
-# can_calls_of_32_bits - whether a process can make system calls of 32 bits here
-can_calls_of_32_bits()
+# has_calls_of_32_bits - whether a process can make system calls of 32 bits here
+has_calls_of_32_bits()
 {
 	grep -q '^flags.* lm ' /proc/cpuinfo
 }
@@ -48,7 +48,7 @@ verdict "root can use a device"
 fresh_locked && devctl calls $DEV $USER && devctl pend $DEV $USER && devctl signals $DEV $USER && devctl answers $DEV $USER
 verdict "a plain user can use a device that is for everybody"
 
-if can_calls_of_32_bits; then
+if has_calls_of_32_bits; then
 	fresh_locked && devctl compat $DEV && devctl compat $DEV $USER
 	verdict "processes of 32 bits can use a device"
 else

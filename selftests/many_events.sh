@@ -29,7 +29,7 @@ count()
 	find "$EVENTS" -name 'many*' | wc -l
 }
 
-# objects - prints how many objects of the kernel's allocators are in use, without the caches that it can drop
+# objects - lets the kernel drop its caches, and prints how many objects of its allocators are in use
 objects()
 {
 	echo 3 >/proc/sys/vm/drop_caches
@@ -54,7 +54,7 @@ round()
 	b create-many $MANY && b close-many
 }
 
-# fresh_pair - brings about that both modules are loaded, and none of the events exists
+# fresh_pair - makes sure that both modules are loaded, and that none of the events exists
 fresh_pair()
 {
 	needs $A contexts=1
@@ -63,7 +63,7 @@ fresh_pair()
 	reset_trace
 }
 
-# fresh_many - brings about that both modules are loaded, and all events exist
+# fresh_many - makes sure that both modules are loaded, and that all events exist
 fresh_many()
 {
 	[ "$(count)" = $MANY ] || { fresh_pair && b create-many $MANY; }

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner unloading_owner (peers/unloading.rs) is unloaded, or its loading fails, while its dispatch
-# routine and its job, a work item or a thread, wait for events without a limit, and it has pended a request. With
-# hook=1 the owner ends the waits itself, in its hook Owner::leaving(); otherwise the library must end
-# them. With job=2 to 5 the owner has further jobs, which wait to run or run again and again.
+# An owner is unloaded, or its loading fails, while it is busy: its dispatch routine and its job (a work
+# item or a thread) wait for events without a limit, and it has pended a request. The owner is
+# unloading_owner (peers/unloading.rs). With hook=1 it ends the waits itself, in its hook
+# Owner::leaving(); otherwise the library must end them. With job=2 to 5 the owner has further jobs,
+# which wait to run or run again and again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -17,22 +18,22 @@ waits_for()
 	grep -q ' waiters=1 ' "$FILES/events/$1"
 }
 
-# both_wait - returns when the dispatch routine and the job wait; succeeds if the owner has both
-# requests then
+# both_wait - waits until the dispatch routine and the job wait; whether the owner has two requests then,
+# one in its dispatch routine and one that it has pended
 both_wait()
 {
 	await waits_for unloading.served && await waits_for unloading.job &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 
-# line_of KEY=VALUE... - prints the number of the trace line that has these words, in this order
+# line_of KEY=VALUE... - prints the number of the line of the trace that has these words, in this order
 line_of()
 {
 	words=$(printf '%s .*' "$@")
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - whether all of these lines exist and follow one another
+# in_order NUMBER... - whether each of these lines exists and comes after the one before it in the list
 in_order()
 {
 	last=0
@@ -42,7 +43,7 @@ in_order()
 	done
 }
 
-# has_unloaded - whether the owner is unloaded, and has cleaned up in this order
+# has_unloaded - whether the owner is unloaded, and has cleaned up in the right order
 has_unloaded()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&
@@ -57,16 +58,16 @@ library_ends()
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - whether the library dropped the routine of this further job before the owner freed the contexts,
-# and the routine had run as often as REGEX says. If it runs after that, it is freed code that runs
+# library_stops JOB REGEX - whether the library dropped the routine of this further job before the owner freed the
+# contexts, and REGEX matches the number of times that the routine had run. A later run would execute freed code
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
-# hook_ends - whether the hook was called before the owner was unregistered, ended both waits, and
-# got the outputs of both requests: 0 from the dispatch routine, and 7 (PENDED in
-# peers/unloading.rs), with which the hook completes the pended one
+# hook_ends - whether the hook was called before the owner was unregistered, has ended both waits, and
+# has got the outputs of both requests: 0 from the dispatch routine, and 7 (PENDED in
+# peers/unloading.rs), with which the hook itself completes the pended request
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&
@@ -121,8 +122,8 @@ fresh_trace
 load "$OWNER" && both_wait && unload "$OWNER" && has_unloaded
 verdict "the owner can be loaded and unloaded again"
 
-# A module whose initialization fails is freed even while one of its files is open. So an event's
-# file must not be opened before the module is loaded.
+# The kernel frees a module whose initialization fails even while one of its files is open. So no
+# process may open an event's file before the initialization is over.
 fresh_trace
 find_module "$OWNER"
 ./one_call load "$path" wait=1 2>/dev/null &

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads and unloads a pair of other people's modules, while two processes for each use make the
-# modules work as often as they can.
+# Loads and unloads a pair of modules from outside of this tree, while processes make the modules work as
+# often as they can: two processes for each use (pair_lib.sh).
 # Usage: pair_torture.sh SECONDS
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -12,7 +12,7 @@ cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'touch "$work/end"; wait; rm -rf "$NOTES" "$work"' EXIT
 
-# use NUMBER CALL... - makes the call until the test ends, and notes each time that this has succeeded
+# use NUMBER CALL... - makes the call again and again until the test ends, and notes each success
 use()
 {
 	notes=$work/use.$1
@@ -22,7 +22,7 @@ use()
 	done
 }
 
-# begin_use NUMBER WHAT CALL... - lets two processes use the modules
+# begin_use NUMBER WHAT CALL... - starts two processes that make this use of the modules
 begin_use()
 {
 	number=$1
@@ -61,7 +61,7 @@ play()
 			for peer; do
 				load "$peer" || return
 			done
-			# The uses take effect after a time that differs from round to round.
+			# Unloading interrupts the uses at another point in each round.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

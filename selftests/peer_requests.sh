@@ -27,8 +27,6 @@ begin $(($(wrong_sizes | wc -l) + 19))
 load pause_calls
 load module_a contexts=4 completion=1
 
-# Requests to drivers that have contexts: module_a, its peers in Rust, and a peer in C
-
 while read -r driver options; do
 	fresh_with_peers alice
 	act "alloc r1 alice in=16; lookup $driver; send r1 $driver $options; wait r1; expect r1 status=-$EMSGSIZE" &&
