@@ -8,9 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# reload_while_others_work() reloads a peer TIMES times or more often: until each other peer has
-# taken a step while this one was detached. It fails after MOST_TIMES. Each time, the owner and the
-# other peers run WORK rounds of their exercise meanwhile.
+# reload_while_others_work() reloads a peer at least TIMES times, and until each other peer has taken a
+# step while the reloaded one was detached; it fails after MOST_TIMES. During each reload, the owner and
+# the other peers run WORK rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -53,8 +53,8 @@ in_each_context()
 }
 
 # updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and
-# the data has counted each update of the peer and of the owner once. Both exercise in two processes
-# and four places
+# the data has counted each update of the peer and of the owner once. Each of the two makes an update in
+# each round, in two processes and four places: in the process, a worker, softirq and hardirq
 updates_are_exact()
 {
 	in_each_context update "$1" &&
@@ -70,8 +70,8 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - whether the trace accounts for the items of this number of contexts: in each
-# queue, put = taken + left
+# no_item_is_lost CONTEXTS - whether the trace shows for each queue of this number of contexts that the
+# items put are those taken and those left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
@@ -87,7 +87,7 @@ no_item_is_lost()
 }
 
 # items_stay_in_context NAME - whether the owner counted, in the peer's context, exactly the items that the
-# peer put and took; then no item went to another context
+# peer put and took: no item went through another context
 items_stay_in_context()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
@@ -137,7 +137,7 @@ reload_while_others_work()
 	done
 }
 
-# fresh_owner CONTEXTS - loads the owner and all peers anew
+# fresh_owner CONTEXTS - reloads the owner and all peers
 fresh_owner()
 {
 	# shellcheck disable=SC2086 # a list
@@ -146,7 +146,7 @@ fresh_owner()
 	load_all "$1"
 }
 
-# fresh_peers - brings about that the owner is loaded with three contexts, and all peers are attached
+# fresh_peers - makes sure that the owner is loaded with three contexts, and that all peers are attached
 fresh_peers()
 {
 	each loaded || fresh_owner 3
@@ -172,7 +172,7 @@ fresh_owner 3 &&
 verdict "three peers have a context each"
 
 fresh_owner 3 && [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'handle_peer: d2d: .* step=pend '
-verdict "handle_peer has pended its handshake and completed it later"
+verdict "handle_peer, and no other peer, pends its handshake and completes it later"
 
 fresh_peers
 fails EBUSY load bad_peer && only_refusal_is module_a no-free-context && ! loaded bad_peer
@@ -207,11 +207,11 @@ verdict "the owner and all peers work at the same time, in two processes each: a
 
 fresh_work
 [ "$unloaded" = 0 ] && no_item_is_lost 3
-verdict "no context has lost an item"
+verdict "the owner and all peers work at the same time, in two processes each: no context loses an item"
 
 fresh_work
 each items_stay_in_context
-verdict "all items of each peer went through its own context"
+verdict "the owner and all peers work at the same time, in two processes each: all items of a peer go through its own context"
 
 fresh_work
 in_each_context update module_a && updates_are_exact module_b && updates_are_exact c_peer

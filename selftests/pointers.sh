@@ -7,8 +7,8 @@ cd "$(dirname "$0")" || exit 1
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# fresh_calls - brings about that the module "pointers" is loaded. It makes all its calls when it is
-# loaded. $refused says whether each function has refused each bad pointer
+# fresh_calls - loads the module "pointers", unless it is loaded. The module makes all its calls when it is
+# loaded. $refused is 0 if each function has refused each bad pointer
 fresh_calls()
 {
 	loaded pointers && return

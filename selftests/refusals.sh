@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# The tables of the kselftests have their columns in one order: what is done wrong, the errno, and
-# the reason. A reason that is missing is the same word as the fault.
+# Each table of the kselftests has the fault first, then the errno, and then the reason. If a line has no
+# reason, the reason is the same word as the fault.
 
 # The faults of bad_peer that the owner refuses. Each line is FAULT ERRNO [REASON]
 peer_faults()
@@ -65,9 +65,8 @@ silent_faults()
 	EOT
 }
 
-# The faults of bad_owner that module_b and c_peer refuse. module_b logs the reason, c_peer that of
-# bad-data-size only. Each line is
-# FAULT ERRNO [REASON]
+# The faults of bad_owner that module_b and c_peer refuse. module_b logs each reason; c_peer logs only
+# bad-data-size. Each line is FAULT ERRNO [REASON]
 owner_faults()
 {
 	cat <<-EOT
@@ -135,7 +134,7 @@ parameters()
 	EOT
 }
 
-# fresh_owner - brings about that module_a is loaded with one context and a short timeout, and has no peer
+# fresh_owner - makes sure that module_a is loaded with one context and a short timeout, and has no peer
 fresh_owner()
 {
 	needs_no bad_peer module_b bad_owner
@@ -143,7 +142,7 @@ fresh_owner()
 	reset_trace
 }
 
-# fresh_peer MODULE [PARAM=VALUE...] - the same, and then loads a peer
+# fresh_peer MODULE [PARAM=VALUE...] - as fresh_owner; then loads a peer
 fresh_peer()
 {
 	fresh_owner
@@ -151,7 +150,7 @@ fresh_peer()
 	reset_trace
 }
 
-# fresh_bad_owner FAULT - brings about that no module is loaded but bad_owner, with this fault
+# fresh_bad_owner FAULT - unloads all modules, and loads bad_owner with this fault
 fresh_bad_owner()
 {
 	unload_all
@@ -281,7 +280,7 @@ unload bad_owner
 fresh_trace
 fails ENOMEM load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
 	only_refusal_is module_a out-of-memory && ! trace | grep -q step=alloc
-verdict "out-of-memory: contexts with more memory than the machine has: ENOMEM"
+verdict "out-of-memory: the contexts need more memory than the machine has: ENOMEM"
 
 while read -r module parameter; do
 	fresh_trace

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # module_a and module_b are loaded and unloaded many times, in each order that the kernel allows.
-# Items that a peer has not taken stay in the queue for the next peer. A driver hears when another one arrives: arrivals, in C,
-# when module_b does, and greeter_peer, in Rust, when guest_peer does.
+# Items that a peer has not taken stay in the queue for the next peer. A driver learns that another one
+# arrives: arrivals, in C, that module_b does, and greeter_peer, in Rust, that guest_peer does. Each then
+# sends the other driver a request, its greeting.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,14 +11,13 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# items STEP QUEUE - prints how many items the lines of this step (enqueue, dequeue) have, since
-# reset_trace
+# items STEP QUEUE - prints how many items the lines of this step, enqueue or dequeue, have together
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# peer_rounds ROUNDS - loads and unloads module_b so many times, and alternates the values of deferred
+# peer_rounds ROUNDS - loads and unloads module_b ROUNDS times, with deferred=0 and deferred=1 in turn
 peer_rounds()
 {
 	n=0
@@ -27,8 +27,8 @@ peer_rounds()
 	done
 }
 
-# fresh_rounds ROUNDS - loads a new owner, and loads and unloads module_b so many times. With completion=1 and
-# deferred=1 no thread waits for the handshake, so unloading begins while it is pending
+# fresh_rounds ROUNDS - reloads module_a, and then loads and unloads module_b ROUNDS times. With completion=1
+# and deferred=1 no thread waits for the handshake, so unloading begins while the handshake is pending
 fresh_rounds()
 {
 	needs_no arrivals greeter_peer guest_peer module_b module_a
@@ -36,7 +36,7 @@ fresh_rounds()
 	load module_a completion=1 && peer_rounds "$1"
 }
 
-# fresh_owner [PARAM=VALUE] - loads a new owner, without a peer
+# fresh_owner [PARAM=VALUE] - reloads module_a, without a peer
 fresh_owner()
 {
 	needs_no arrivals greeter_peer guest_peer module_b module_a
@@ -44,7 +44,7 @@ fresh_owner()
 	load module_a "$@"
 }
 
-# greetings DRIVER N - whether this driver has greeted the other one so many times
+# greetings DRIVER N - whether this driver has greeted the other one N times
 greetings()
 {
 	[ "$(printed "$1" | grep -c 'answer=42$')" = "$2" ]
@@ -74,7 +74,7 @@ verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each t
 # the queue.
 fresh_rounds "$PEER_ROUNDS" && [ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
 	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
-verdict "all items were taken, except the last two, which stay for the next peer"
+verdict "module_b is loaded and unloaded $PEER_ROUNDS times: all items are taken, except the last two, which stay for the next peer"
 
 fresh_rounds 2 && [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
 verdict "module_a has no users after module_b is unloaded"
@@ -85,18 +85,18 @@ verdict "module_a is unloaded: it logs that two items are left"
 fresh_owner
 load arrivals && load module_b && await greetings arrivals 1 && unload module_b && load module_b && await greetings arrivals 2 &&
 	unload module_b && unload arrivals && unload module_a
-verdict "a driver that is loaded before module_b hears each time that module_b arrives"
+verdict "a driver that is loaded before module_b learns each time that module_b arrives"
 
 fresh_owner
 load module_b && load arrivals && await greetings arrivals 1 && unload arrivals && unload module_b && unload module_a
-verdict "a driver that is loaded after module_b hears that module_b is there"
+verdict "a driver that is loaded after module_b learns that module_b is there"
 
 fresh_owner contexts=2
 load greeter_peer && load guest_peer && await greetings greeter_peer 1 && unload guest_peer && load guest_peer &&
 	await greetings greeter_peer 2 && unload greeter_peer && unload guest_peer && unload module_a
-verdict "a driver in Rust that is loaded before another one hears each time that the other one arrives"
+verdict "a driver in Rust that is loaded before another one learns each time that the other one arrives"
 
 fresh_owner contexts=2
 load guest_peer && load greeter_peer && await greetings greeter_peer 1 && unload guest_peer && unload greeter_peer && unload module_a
-verdict "a driver in Rust that is loaded after another one hears that the other one is there"
+verdict "a driver in Rust that is loaded after another one learns that the other one is there"
 ktap_finished

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The refusals of requests: what a sender, a receiver or a forwarder does wrong gets an errno, and one line
-# with the reason.
+# The refusals of requests: a sender, a receiver or a forwarder that does something wrong gets an errno, and
+# the owner logs one line with the reason.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/request_lib.sh
 . ./request_lib.sh
 
-# The code of the handshake; the owner refuses it from drivers
+# The code of the handshake, with which only the owner may send a request
 CODE_SHARE_CONTEXT=0x222003
 # An address that nothing is mapped at
 BAD_POINTER=4096
@@ -163,14 +163,14 @@ receiver_refused omit-completion && receiver_refused bad-status && receiver_refu
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "after each refusal of what a dispatch routine does, the request can be sent and completed"
 
-# Calls that would wait for themselves, or in atomic context
+# Calls that would wait for the routine that makes them, or would wait in atomic context
 
 while read -r action reason; do
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $CODE_PEND" &&
 		act "complete carol output=5; wait r0; expect r0 output=5" &&
 		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
-	verdict "$reason: the returned routine does $action, which would wait for that routine: EDEADLK"
+	verdict "$reason: the returned routine does $action, which would wait for the end of the routine: EDEADLK"
 done <<EOT
 wait-for-r0 wait-from-inside
 unregister-first unregister-from-inside

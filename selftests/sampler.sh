@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/sampler: samples that a timer takes in hard interrupt arrive in a kernel worker, or are counted.
+# The pair of examples/sampler. The timer of the owner, sampler, takes samples in hard interrupt. Each sample arrives in
+# a kernel worker of the peer, recorder, or is counted as lost or as an overrun.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -24,7 +25,7 @@ write_rate()
 	write_to "$DEVICE" "$1"
 }
 
-# fresh_sampler [PARAM=VALUE...] - unloads the drivers, and loads a new pair
+# fresh_sampler [PARAM=VALUE...] - reloads the pair
 fresh_sampler()
 {
 	needs_no tuner recorder sampler
@@ -52,23 +53,24 @@ agrees_with_the_queue()
 		grep -q " taken=$(count recorded) " "$NOTES" && grep -q " refused=$(count lost) " "$NOTES"
 }
 
-# all_are_counted - stops the timer, and waits until both drivers account for each expiry, and agree with the library
+# all_are_counted - stops the timer, and waits until both drivers account for each expiry; whether their counts are those
+# of the library
 all_are_counted()
 {
 	samples rate 0 && await adds_up && agrees_with_the_queue
 }
 
-# runs_at RATE - takes samples for half a second, and checks that each was counted, and that a process has read each that was
-# recorded. It may have missed some if there were more than the recorder keeps
+# runs_at RATE - takes samples for half a second; whether each was counted, and a process has read each recorded sample.
+# The process may miss some if there are more than the recorder keeps
 runs_at()
 {
 	samples rate 0 && await adds_up && samples all "$1" $(($1 / 2)) && cp "$COUNTS" "$NOTES" && [ "$(count wrong)" = 0 ] &&
 		{ [ "$(count samples)" -ge "$(count recorded)" ] || [ "$(count recorded)" -gt "$KEPT" ]; } && all_are_counted
 }
 
-# nearly_all_arrive RATE - whether 99 percent of the samples arrive in one of $ROUNDS runs, each of which takes more samples than
-# the queue can hold. In the others, the host may have kept a virtual machine from running the recorder. Overruns are
-# samples that were never taken: they say how the machine keeps time
+# nearly_all_arrive RATE - whether 99 percent of the samples arrive in at least one of $ROUNDS runs. One is enough, because a
+# host may stop a virtual machine for a while, so that the recorder does not run. Each run takes more samples than the queue
+# can hold. Overruns do not count: these samples were never taken, because the machine's timer was late
 nearly_all_arrive()
 {
 	round=0
@@ -84,7 +86,7 @@ nearly_all_arrive()
 	return 1
 }
 
-# some_are_lost - whether the queue had no room for a sample
+# some_are_lost - whether the queue has had no room for at least one sample
 some_are_lost()
 {
 	samples statistics && [ "$(count lost)" -gt 0 ]
@@ -123,7 +125,7 @@ done
 
 fresh_sampler capacity=1
 samples rate 50000 && await some_are_lost && all_are_counted
-verdict "a queue with room for one sample: those that it has no room for are counted as lost"
+verdict "a queue with room for one sample: the samples that do not fit are counted as lost"
 
 fresh_sampler
 reload_recorder && samples read 100 && all_are_counted && unload recorder && unload sampler
@@ -132,7 +134,7 @@ verdict "the recorder is loaded and unloaded $ROUNDS times while the timer runs:
 fresh_sampler
 tune rate=10000 watermark=100 && samples poll 30000 && [ "$(count ready)" = 1 ] && [ "$(count samples)" -ge 100 ] && tune rate=0 watermark=1 &&
 	printed tuner >"$NOTES" && grep -q 'before: rate=10000 watermark=100$' "$NOTES"
-verdict "a request sets the rate and the watermark: poll and read wait until there are so many samples"
+verdict "a request sets the rate and the watermark: poll waits until there are as many samples as the watermark says"
 
 fresh_sampler
 all_are_counted && fails EAGAIN samples poll 10 && [ "$(count ready)" = 0 ]
@@ -146,7 +148,7 @@ verdict "a wrong rate gets EINVAL, and changes nothing"
 fresh_sampler
 fails EINVAL load tuner rate=50001 && fails EINVAL load tuner watermark=0 && fails EINVAL load tuner watermark=8193 &&
 	samples statistics && [ "$(count rate)" = 1000 ] && unload recorder && fails ENOENT load tuner
-verdict "a request with a wrong setting gets EINVAL, and changes nothing; without the recorder there is no receiver"
+verdict "a request with a wrong setting gets EINVAL, and changes nothing; without the recorder, its receiver, ENOENT"
 
 fresh_sampler
 fails EACCES devctl open "$DEVICE" 1000 && unload recorder && unload sampler

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# examples/sensor is a port of windows/example. The two drivers must print what their Windows
-# originals print: spec/sensor.expected.
+# The pair of examples/sensor, a port of windows/example. The two drivers must print what the Windows
+# drivers print: spec/sensor.expected.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -14,7 +14,7 @@ collect()
 	write_to "$COLLECT" "$1"
 }
 
-# fresh_consumer - brings about that the consumer is loaded, and no sensor
+# fresh_consumer - makes sure that the consumer is loaded, and no sensor
 fresh_consumer()
 {
 	needs_no sensor loud_sensor c_sensor
@@ -22,7 +22,7 @@ fresh_consumer()
 	reset_trace
 }
 
-# play - plays what the Windows originals play
+# play - makes the calls that qemu/windows-example.sh makes with the Windows drivers
 play()
 {
 	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer
@@ -40,7 +40,7 @@ verdict "the consumer collects without a sensor: ESHUTDOWN"
 
 fresh_consumer
 play && printed 'sensor|consumer' >"$NOTES" && diff spec/sensor.expected "$NOTES"
-verdict "both drivers print what their Windows originals print"
+verdict "both drivers print what the Windows drivers print"
 
 fresh_consumer
 play && trace | awk '
@@ -50,7 +50,7 @@ verdict "all samples went through the queue, and none is left"
 
 fresh_consumer
 load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1
-verdict "collecting with period 0 gets EINVAL, and without the sensor, which was unloaded, ESHUTDOWN"
+verdict "the consumer collects with period 0: EINVAL; after the sensor was unloaded: ESHUTDOWN"
 
 fresh_consumer
 load loud_sensor && collect 1 && unload loud_sensor && unload consumer &&
@@ -60,5 +60,5 @@ verdict "samples whose sum overflows 64 bits: the sum wraps around"
 fresh_consumer
 load c_sensor && collect 1 && unload c_sensor && unload consumer &&
 	printed 'sensor|consumer' >"$NOTES" && grep -q "consumer: collected samples=16 sum=240\$" "$NOTES"
-verdict "a sensor in C, which knows only the generated header of the pair"
+verdict "a sensor in C, built with the generated header of the pair: the consumer collects its samples"
 ktap_finished

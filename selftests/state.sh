@@ -48,7 +48,7 @@ readers()
 	done
 }
 
-# fresh_owner - loads module_a anew, without a peer
+# fresh_owner - reloads module_a, without a peer
 fresh_owner()
 {
 	needs_no actor module_b paused_peer module_a
@@ -56,14 +56,14 @@ fresh_owner()
 	load module_a capacity=16 completion=1
 }
 
-# pends - registers actors, of whom bob pends a request of alice
+# pends - registers alice and bob; alice sends bob a request, which bob pends
 pends()
 {
 	load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
 		act_pends "send r0 bob $CODE_PEND"
 }
 
-# end_readers - unloads module_a between two reads of its files, which ends the readers
+# end_readers - unloads module_a between two reads of its files. The readers end when the files are gone
 end_readers()
 {
 	needs_no module_b
@@ -150,7 +150,7 @@ DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 fresh_owner
 exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
-verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state when it was opened"
+verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state of the moment when it was opened"
 exec 3<&- 4<&-
 
 pids=

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's timer puts and takes items in hardirq, while processes do so on both sides. The queues
-# are full most of the time. No item is lost, the items of each producer arrive in order, each
-# refused put is counted, and no put or take allocates memory.
+# A peer's timer puts and takes items in hardirq, while processes of the owner and of the peer do so,
+# too. The queues are full most of the time. No item is lost, the items of each producer arrive in
+# order, each refused put is counted, and no put or take allocates memory.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -17,14 +17,15 @@ tick()
 	exercise ticker_peer "$TICKS"
 }
 
-# tick_file_9 - does what tick does, by an open file of the peer's device: opening the device allocates
+# tick_file_9 - as tick, but writes to the peer's device by file descriptor 9: opening the device would
+# allocate memory
 tick_file_9()
 {
 	echo "$TICKS" >&9
 }
 
-# owner_rounds - runs module_a's exercise ten times. If it finds the queue full, this adds a line to
-# $FULL and goes on
+# owner_rounds - runs module_a's exercise ten times. If an exercise finds the queue full, adds a line to
+# $FULL, and goes on
 owner_rounds()
 {
 	round=0
@@ -67,9 +68,9 @@ record()
 	done
 }
 
-# peer_allocated - whether an allocation by the peer's code is among those recorded. A stack names
-# the modules of its functions only if it is printed with offsets. The functions of an interrupt
-# come before those that it interrupted, which did not make the allocation
+# peer_allocated - whether one of the recorded allocations was made by the peer's code. A stack names
+# the modules of its functions only if it is printed with offsets. A function of the peer below one of
+# an interrupt was only interrupted, and did not make the allocation
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -120,8 +121,8 @@ fresh_run()
 
 begin 5
 
-# User-Mode Linux runs an interrupt on the stack of the interrupted code. If that is the peer's code,
-# an allocation in the interrupt looks like one of the peer.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code. If the peer's code is
+# interrupted, an allocation in the interrupt looks like one by the peer.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	fresh_trace
 	load module_a capacity=4

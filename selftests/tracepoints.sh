@@ -12,7 +12,7 @@ EVENTS=$TRACING/events/d2d_module_a
 LINES=$(mktemp)
 trap 'rm -f "$NOTES" "$LINES"; restore_tracing' EXIT
 
-# restore_tracing - restores what this program sets in tracefs, if there is one
+# restore_tracing - restores what this program sets in tracefs, if there is a tracefs
 restore_tracing()
 {
 	[ ! -e "$TRACING/set_event" ] || {
@@ -52,7 +52,7 @@ recorded()
 	sed -nE 's/^.*: d2d_([a-z_]+): /\1 /p' "$TRACING/trace" | sed 's/ *$//'
 }
 
-# has PATTERN - whether one of the recorded steps is this; otherwise $NOTES has the last ones
+# has PATTERN - whether one of the recorded steps matches; otherwise $NOTES has the last steps
 has()
 {
 	recorded | grep -qE "^$1\$" && return
@@ -60,14 +60,14 @@ has()
 	return 1
 }
 
-# only PATTERN - whether steps were recorded and each of them is this; otherwise $NOTES has the others
+# only PATTERN - whether steps were recorded and each of them matches; otherwise $NOTES has those that do not
 only()
 {
 	[ -n "$(recorded)" ] && ! recorded | grep -vE "^$1\$" >"$NOTES"
 }
 
-# fresh_owner [PEER] - brings about that module_a is loaded with this peer or without one, that all tracepoints are off,
-# and that nothing is recorded
+# fresh_owner [PEER] - makes sure that module_a is loaded, with this peer or without one, and that all tracepoints are
+# off; clears what was recorded
 fresh_owner()
 {
 	for peer in module_b c_peer; do
@@ -81,8 +81,8 @@ fresh_owner()
 	reset_trace
 }
 
-# fresh_tracing - brings about that no module is loaded, and that all tracepoints of module_a will be on when it is
-# loaded, so that its first step is recorded too
+# fresh_tracing - unloads all modules, and makes the kernel switch all tracepoints of module_a on when module_a is loaded,
+# so that even its first step is recorded
 fresh_tracing()
 {
 	unload_all
@@ -94,7 +94,7 @@ fresh_tracing()
 	reset_trace
 }
 
-# fresh_actors - the same as fresh_owner; registers actors, and switches the tracepoints of requests on
+# fresh_actors - as fresh_owner; then registers actors, and switches the tracepoints of requests on
 fresh_actors()
 {
 	fresh_owner
@@ -133,7 +133,7 @@ verdict "each step has a tracepoint, and there is no other"
 
 fresh_owner
 load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$NOTES"
-verdict "while tracepoints are off, nothing is recorded"
+verdict "all tracepoints are off: nothing is recorded"
 
 fresh_tracing
 load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
@@ -147,7 +147,7 @@ verdict "all tracepoints are on: they have the text and the order of the lines i
 fresh_tracing
 load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a hot_lines=0 &&
 	[ "$(cat "$EVENTS/enable")" = 0 ]
-verdict "the owner is unloaded while tracepoints are on: after it is loaded again all are off"
+verdict "the owner is unloaded while tracepoints are on: when it is loaded again, all are off"
 
 fresh_owner module_b
 record enqueue 'seq == 0'

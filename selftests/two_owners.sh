@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Two owners are loaded at the same time, each with its peer: module_a with module_b, and other_a with
-# other_b. The build makes the second pair from the sources of the first one by other names
+# other_b. The build makes the second pair from the sources of the first, with other names
 # (peers/peers.mk). The two pairs share no symbol, no driver, no event, no file and no device.
-# tracepoints.sh tests their tracepoints.
+# tracepoints.sh tests that they share no tracepoint.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 DEBUG=/sys/kernel/debug
 
-# fresh_pairs - loads both pairs anew
+# fresh_pairs - reloads both pairs
 fresh_pairs()
 {
 	unload_all
@@ -18,7 +18,7 @@ fresh_pairs()
 	load module_a && load other_a && load module_b && load other_b
 }
 
-# has_only PAIR - whether the state of the owner of this pair names drivers of this pair, and of no other
+# has_only PAIR - whether the files of the pair's owner in debugfs name both drivers of this pair, and none of the other
 has_only()
 {
 	cat "$DEBUG/d2d-$1_a/state"/* "$DEBUG/d2d-$1_a/state.json" >"$NOTES" || return
@@ -34,15 +34,15 @@ steps()
 		sed -E 's/\<(module|other)_([ab])\>/\2/g; s/handle=0x[0-9a-f]+/handle=N/g' | sort
 }
 
-# attached PAIR - whether the trace says that the two drivers of this pair are attached
+# attached PAIR - whether the trace shows that the peer of this pair was attached to its owner
 attached()
 {
 	trace | grep -q "$1_a: d2d: .* step=attached"
 }
 
-# exported TABLE MODULE - whether no other module defines this symbol. A kernel without CONFIG_KALLSYMS_ALL does not list
-# the symbols of data
-exported()
+# only_exports TABLE MODULE - whether no other module defines the symbol TABLE. A kernel without CONFIG_KALLSYMS_ALL does
+# not list the symbols of data; then this succeeds
+only_exports()
 {
 	by=$(awk -v table="$1" '$3 == table { print $4 }' /proc/kallsyms)
 	[ "${by:-[$2]}" = "[$2]" ]
@@ -81,7 +81,7 @@ all_succeed "$first" "$!" && exercise module_a && exercise other_a && ! traced s
 verdict "both pairs exchange at the same time: no owner knows a driver or an event of the other"
 
 fresh_pairs
-exported module_a_d2d module_a && exported other_a_d2d other_a &&
+only_exports module_a_d2d module_a && only_exports other_a_d2d other_a &&
 	[ "$(ls /sys/module/module_a/holders)" = module_b ] && [ "$(ls /sys/module/other_a/holders)" = other_b ]
 verdict "each owner exports a table under its name, and its peer alone keeps it loaded"
 
@@ -91,14 +91,14 @@ busy=$!
 fails EAGAIN unload other_a && unload other_b && unload other_a && load other_a && load other_b &&
 	unload other_b && unload other_a && [ ! -e "$DEBUG/d2d-other_a" ] && [ ! -e /dev/other_a ] && [ ! -e /dev/other_b ] &&
 	wait "$busy" && exercise module_a && ! traced step=refuse
-verdict "one pair is unloaded and loaded while the other one exchanges"
+verdict "one pair is unloaded and loaded while the other pair exchanges: nothing is refused"
 
 fresh_pairs
 exercise other_b 20 &
 busy=$!
 fails EAGAIN unload module_a && unload module_b && unload module_a && wait "$busy" && exercise other_a &&
 	[ ! -e "$DEBUG/d2d-module_a" ] && ! traced step=refuse
-verdict "the pair that was loaded first is unloaded while the other one exchanges"
+verdict "the pair that was loaded first is unloaded while the other pair exchanges: nothing is refused"
 
 fresh_pairs
 unload other_b && unload other_a && fails ENOENT load other_b
@@ -107,6 +107,6 @@ verdict "a peer whose owner is not loaded is refused, although another owner is:
 fresh_pairs
 load torture_owner && load pause_calls && load stranger && load forgetful at=exit &&
 	load forgetful_torture at=exit && ! traced step=refuse && unload forgetful && unload forgetful_torture && unload torture_owner
-verdict "two owners have drivers of the same names"
+verdict "drivers of the same names register with two owners: neither owner refuses them"
 unload_all
 ktap_finished

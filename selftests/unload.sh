@@ -8,8 +8,7 @@
 # A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So
 # the test pauses such calls on CPU 1, and itself runs on CPU 0 from its start: whenever a process
 # unmaps memory, the kernel interrupts each CPU on which that process has run, and waits for the
-# answer. A test that had run on CPU 1 would hang at its first unmapping; as it is, only unloading
-# waits for CPU 1.
+# answer. If the test had ever run on CPU 1, it would hang at the next unmapping.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -84,7 +83,7 @@ unloaded()
 	wait "$remover" && ! loaded paused_peer
 }
 
-# watch 1|0 - starts or stops recording what settled() reads
+# watch 1|0 - starts or stops recording the events of work queues, which settled() reads
 watch()
 {
 	echo "$1" >"$EVENTS/workqueue_queue_work/enable"
@@ -92,8 +91,8 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - whether the kernel has freed the init memory of the module that was loaded last. The
-# kernel's work item for that waits for all CPUs, so it would hang while the test pauses a call on one of them.
+# settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel
+# does this in a work item, which waits for all CPUs, so it would hang while the test pauses a call on a CPU.
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -185,7 +184,7 @@ begin 8
 load pause_calls
 watchdogs 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
-# The timeout of a handshake is longer than pause_calls pauses a call.
+# The timeout of a handshake must be longer than the time for which pause_calls pauses a call.
 load module_a completion=1 timeout=600000
 load actor
 fresh alice
@@ -207,7 +206,7 @@ done
 
 for place in task softirq hardirq; do
 	if [ -e /sys/kernel/debug/kmemleak ] || [ "$(nproc --all)" -lt 2 ]; then
-		# A debugging kernel can take longer than pause_calls pauses a call.
+		# On a debugging kernel such a case can take longer than pause_calls pauses a call.
 		ktap_test_skip "unloading waits for a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi

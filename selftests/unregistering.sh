@@ -42,7 +42,7 @@ tell()
 	echo "$*" 2>"$NOTES" >$CONTROL/do
 }
 
-# is_one_of VALUE A|B...
+# is_one_of VALUE A|B... - whether VALUE is one of the others
 is_one_of()
 {
 	case "|$2|" in
@@ -80,8 +80,8 @@ owner_is_in_use()
 	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
 }
 
-# owner_for HOW - reloads module_a with the parameters for HOW, unless it has them. HOW of a handshake is
-# the value of the parameter "completion"; "-short" after it means a short timeout
+# owner_for HOW - reloads module_a with the parameters for HOW, unless it has these parameters. For a handshake, HOW is
+# the value of the parameter "completion"; with "-short" after it, the timeout is short
 owner_for()
 {
 	case $1 in
@@ -166,7 +166,7 @@ run_case()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# Checks this after every 16th case only, because the check takes longer than a case.
+	# owner_is_idle() takes longer than a case, so it runs only after every 16th one.
 	case_number=$((case_number + 1))
 	[ $((case_number % 16)) != 0 ] || { owner_is_idle && reset_trace; }
 }
@@ -177,7 +177,7 @@ load unregistering
 reset_trace
 hung='' loaded='' case_number=0
 trap 'rm -f "$NOTES" "$NOTES.watched"' EXIT
-# Not `while read`, because that makes a system call for each character, also for the lines of cases that are not selected
+# Not `while read`: the shell would make a system call for each character of the table.
 rows=$(cases)
 set -f
 IFS='

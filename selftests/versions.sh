@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_growing - brings about that `growing` is loaded, the owner of version 1.1 of a pair, and that the trace is empty
+# fresh_growing - makes sure that `growing` is loaded, an owner that was built with version 1.1 of its pair's interface
 fresh_growing()
 {
 	needs growing
@@ -18,7 +18,7 @@ load module_a
 
 fresh_trace
 load skew_older && trace | grep -q "step=attached to=skew_older"
-verdict "a peer with an older, shorter table is attached, and its operations work"
+verdict "a peer with an older, shorter operations table is attached"
 unload skew_older
 
 fresh_trace
@@ -28,10 +28,10 @@ unload skew_older
 
 fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
-verdict "a peer with a newer, longer table is attached, and its operations work"
+verdict "a peer with a newer, longer operations table is attached, and the operations that the owner knows work"
 
-# These peers refuse the owner's table before the owner sees theirs. Each line is MODULE ERRNO
-# REASON
+# These peers refuse the owner's operations table before the owner sees theirs. Each line is MODULE
+# ERRNO REASON
 while read -r module errno reason; do
 	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"
@@ -51,7 +51,7 @@ verdict "skew_core: bad-layout, EBADE"
 
 fresh_trace
 load skew_table && unload skew_table
-verdict "a function that the owner's table lacks returns EOPNOTSUPP: shorter table, other major version"
+verdict "a function that the owner's table lacks returns EOPNOTSUPP: the table is shorter, or of another major version"
 
 unload module_a
 
@@ -59,7 +59,7 @@ unload module_a
 while read -r peer version; do
 	fresh_growing
 	load "$peer" && trace | grep -q "step=attached to=$peer" && unload "$peer"
-	verdict "a peer with version $version of a pair works with version 1.1 of the owner: $peer"
+	verdict "$peer, with version $version of the pair's interface, works with the owner of version 1.1"
 done <<EOT
 growing_v1_1 1.1
 growing_v1_0 1.0
@@ -69,7 +69,7 @@ EOT
 
 fresh_growing
 load growing_v1_1 && unload growing_v1_1 && load growing_v1_0 && unload growing_v1_0
-verdict "the owner zeroes the data of a peer before each handshake, so an older peer leaves zeroes"
+verdict "the owner zeroes the data of a peer before each handshake: what an older peer does not fill in is zero"
 
 fresh_growing
 fails EMSGSIZE load growing_v1_2_data && ! loaded growing_v1_2_data && only_refusal_is growing_v1_2_data bad-data-size

@@ -3,7 +3,8 @@
 # A peer in Rust (peers/waiting.rs) is unloaded while it waits, without a limit, for an event or a
 # request of its own. It waits in an operation that the owner has called, in the work item that
 # completes its handshake, or in a job, which is a work item or a thread. Unloading has to end the
-# wait. Other cases are about the thread itself. unregistering.sh does the same with drivers in C.
+# wait. One case tests the name and the end of the thread. unregistering.sh tests such waits of drivers
+# in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,7 +12,7 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# load_waiting operation|deferred|work|thread event|request|link - loads the peer: where it waits, and for what
+# load_waiting operation|deferred|work|thread event|request|link - loads the peer, and says where it waits, and for what
 load_waiting()
 {
 	case $1 in
@@ -28,7 +29,7 @@ load_waiting()
 	load waiting_peer "waits_in=$waits_in" "waits_for=$waits_for"
 }
 
-# one_waits event|request - whether a thread waits for this
+# one_waits event|request - whether a thread waits for the peer's event, or a driver holds the peer's request
 one_waits()
 {
 	case $1 in
@@ -51,8 +52,8 @@ peer_unloads()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# ended PLACE - whether the wait there has ended with ECANCELED, and nothing was refused.
-# peers/waiting.rs logs the step event-wait for its waits for a request, too
+# ended PLACE - whether the wait in this place has ended with ECANCELED, and nothing was refused.
+# The peer logs the step event-wait also when a wait for a request ends
 ended()
 {
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
@@ -69,7 +70,7 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_background deferred|work|thread event|request - unloads the peer while it waits there, in a kernel worker or thread
+# in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits in this place
 in_background()
 {
 	reset_trace
@@ -97,7 +98,7 @@ verdict_and_unload()
 }
 
 begin 10
-# The timeout of a handshake is longer than any of these waits.
+# The timeout of a handshake must be longer than any of these waits.
 load module_a completion=1 timeout=600000
 
 fresh_trace
