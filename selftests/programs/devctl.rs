@@ -4,11 +4,11 @@
 //! what is wrong if the device behaves otherwise.
 //!
 //! - `devctl open DEVICE` opens a device, and prints `errno=N (text)` if that fails.
-//! - `devctl hold DEVICE` has a call pending until the process is killed; `devctl wait DEVICE` has one that is woken
-//!   all the time.
-//! - `devctl CHECK DEVICE`: the functions of this file whose names are in [`CHECKS`].
+//! - `devctl hold DEVICE` makes a call that stays pending until the process is killed.
+//! - `devctl wait DEVICE` makes one that the driver wakes again and again until the process is killed.
+//! - `devctl CHECK DEVICE` runs the check of this name in [`CHECKS`].
 //!
-//! If a number follows, devctl first becomes the user of this number.
+//! If a number follows, devctl first becomes the user with this number.
 
 mod polling;
 mod waiting;
@@ -63,7 +63,7 @@ const MAY_WRITE: u32 = 0x640b;
 const LEAK: u32 = 0x640c;
 const RUN_ON: u32 = 0x640d;
 
-/// What the kernel calls `struct sigaction` in the C library of Linux, for x86-64 and arm64.
+/// `struct sigaction` of the C library, on x86-64 and arm64.
 #[repr(C)]
 struct Action {
     handler: extern "C" fn(c_int),
@@ -178,7 +178,7 @@ fn asleep<T: Send + 'static>(
     waiting::asleep(move || f(file))
 }
 
-/// Returns an address whose first 2 bytes are in memory, and the others are not.
+/// Returns the address of the last 2 bytes of a page, after which no page is mapped.
 fn edge() -> *mut u8 {
     // SAFETY: A new private mapping overlaps nothing, and nothing uses its second page.
     unsafe {
@@ -195,7 +195,7 @@ fn join<T>(runner: thread::JoinHandle<T>) -> Result<T, String> {
         .map_err(|_| "a thread has panicked".to_owned())
 }
 
-/// Reads, writes and ioctls of a device: results, bad pointers, wrong commands, wrong errnos.
+/// Reads, writes and ioctls of a device: results, bad pointers, wrong commands, and errnos that a process must not see.
 fn calls(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("a number in memory", add(&file, 41), Ok(42))?;
@@ -231,7 +231,7 @@ fn calls(path: &str) -> Outcome {
     is("nothing to read", read(&file), Err(ENODATA))?;
     let mut bytes = [0u8; 3];
     is(
-        "a driver that is wrong about its buffer",
+        "a read whose driver replaces the buffer",
         (&file).read(&mut bytes).map_err(errno),
         Ok(0),
     )?;
@@ -326,8 +326,8 @@ fn pend(path: &str) -> Outcome {
     is("it is cancelled", ioctl(&file, CANCELLED, 0), Ok(1))
 }
 
-/// A signal that is caught, and one that kills, cancel a pending call. A wait whose waiters are woken
-/// all the time ends, too.
+/// A signal cancels a pending call, whether the process catches the signal or is killed by it. A fatal signal also
+/// ends a call that the driver wakes again and again.
 fn signals(path: &str) -> Outcome {
     extern "C" fn ignore(_signal: c_int) {}
     for (signal, flags) in [(SIGUSR1, 0), (SIGUSR2, SA_RESTART)] {
@@ -441,8 +441,8 @@ fn answers(path: &str) -> Outcome {
     )
 }
 
-/// Opens the device and makes some calls, again and again until one fails. Then the device has to be gone. Prints a line
-/// after the first calls.
+/// Opens the device and makes some calls, again and again until one fails, which must be because the device is gone.
+/// Prints a line after the first calls.
 fn uses(path: &str) -> Outcome {
     let mut has_printed = false;
     let failed = loop {
@@ -541,7 +541,7 @@ fn compat(_path: &str) -> Outcome {
     Ok(())
 }
 
-/// Makes the driver leak what it has of its jobs, of a device and of a pending call.
+/// Makes the driver leak its jobs, a device and a pending call. Then waits until each leaked job has run.
 fn leak(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("leaking", ioctl(&file, LEAK, 0), Ok(0))?;

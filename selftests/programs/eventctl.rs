@@ -47,7 +47,7 @@ extern "C" {
 
 type Outcome<T> = Result<T, String>;
 
-/// Polls a file for at most so many milliseconds; -1 is without a limit.
+/// Polls a file for at most `timeout` milliseconds, or without a limit if it is -1.
 fn polled(file: &File, timeout: c_int) -> c_short {
     polling::polled(file, POLLIN, timeout)
 }
@@ -71,7 +71,7 @@ fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     found.ok_or(format!("no line of an event: {line:?}"))
 }
 
-/// Starts a thread that reads an event's file a second time, and returns when it sleeps in that.
+/// Starts a thread that reads an event's file a second time, and returns when the thread sleeps in this read.
 fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     sets(&read(&mut file, 4096))?;
@@ -304,7 +304,7 @@ fn write(path: &str, text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
 }
 
-/// Reads the file's line, and returns what a poll after that reports.
+/// See `eventctl poll`. Returns what the poll reports.
 fn poll_once(path: &str) -> Result<String, Error> {
     let mut file = File::open(path)?;
     let _ = file.read(&mut [0; 4096])?;

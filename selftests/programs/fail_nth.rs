@@ -4,19 +4,19 @@
 //!
 //! The caller must have set up failslab, which decides which allocations count (`fault_sweep.sh`).
 //!
-//! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, once for each allocation,
-//! - `fail_nth unload FILE [PARAM=VALUE...]` loads it, which does not fail, and unloads it,
-//! - `fail_nth write FILE TEXT` writes to a file,
-//! - `fail_nth read FILE` opens a file, polls it, and reads from it once, also if there is nothing to read,
+//! - `fail_nth load FILE [PARAM=VALUE...]` loads a module.
+//! - `fail_nth unload FILE [PARAM=VALUE...]` loads a module, in which no allocation fails, and unloads it.
+//! - `fail_nth write FILE TEXT` writes to a file.
+//! - `fail_nth read FILE` opens a file, polls it, and reads from it once, even if there is nothing to read.
 //! - `fail_nth count ...` makes one of these calls once, lets no allocation fail, and prints how
-//!   many there are.
+//!   many allocations the call makes.
 //!
-//! Round n makes the n-th allocation of the call fail. The rounds end with the first one in which
-//! the call makes fewer than n allocations, so that none fails. Each call must either succeed
-//! without the memory, or fail with `ENOMEM`, log one refusal with that reason, and leave nothing
-//! behind. Unloading must succeed. After each round, the modules that were loaded before must have as
-//! many users as before. Prints the number of allocations and exits with 0; otherwise prints what is
-//! wrong, as KTAP comments, and exits with 1.
+//! Except for `count`, the call is made once in each round. Round n makes the n-th allocation of the
+//! call fail. The last round is the first one in which the call makes fewer than n allocations, so that
+//! none fails. Each call must either succeed without the memory, or fail with `ENOMEM`, log one refusal
+//! with the reason out-of-memory, and leave nothing behind. Unloading must succeed. After each round, the
+//! modules that were loaded before must have as many users as before. Prints the number of allocations
+//! and exits with 0; otherwise prints what is wrong, as KTAP comments, and exits with 1.
 
 mod modules;
 mod polling;
@@ -31,7 +31,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const ENOMEM: i32 = 12;
-/// No call here makes so many allocations.
+/// No call of the tests makes so many allocations.
 const LIMIT: u32 = 1000;
 
 /// The file by which a thread makes the kernel fail the thread's n-th allocation.
@@ -52,7 +52,7 @@ impl FailNth {
         self.0.write_at(text.as_bytes(), 0).map(|_| ())
     }
 
-    /// Returns how many allocations are left until that one; 0 if it has failed.
+    /// Returns how many allocations are left until the one that will fail; 0 once it has failed.
     fn left(&self) -> Result<u32, Error> {
         let mut text = [0; 16];
         let length = self.0.read_at(&mut text, 0)?;
@@ -194,7 +194,7 @@ fn judge(result: &Result<(), Error>, reasons: &[String]) -> Option<Outcome> {
     }
 }
 
-/// Says what is wrong with a round. `left` is 0 if its allocation has failed.
+/// Says what is wrong with a round. `left` is 0 if the round's allocation has failed.
 fn complaint(left: u32, result: &Result<(), Error>, reasons: &[String]) -> &'static str {
     match (result, reasons) {
         _ if left > 0 => "the call made fewer allocations, so none failed, and it must succeed",

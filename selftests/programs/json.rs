@@ -4,8 +4,8 @@
 //!
 //! `json PATH... <FILE`, where a path consists of keys and indices, as in `queues.0.depth`. Prints
 //! no value and exits with 1 if the input lacks one of the values, or is not JSON of the kind that
-//! the owner's state files have. That is JSON by RFC 8259, but numbers are integers, a string has
-//! no escapes other than `\"`, `\\` and `\/`, and no object has a key twice.
+//! an owner prints: numbers are integers, a string has no escapes other than `\"`, `\\` and `\/`, and
+//! no object has a key twice.
 
 use std::io::Read;
 use std::process::ExitCode;

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes one system call, which loads or unloads a module, reads from or writes to a file or calls `ioctl`, and
-//! prints its errno.
+//! Makes one system call, and prints its errno: loads or unloads a module, reads from or writes to a file, or calls
+//! `ioctl`.
 //!
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
 //! - `one_call read FILE` opens the file, polls it until there is something to read, and reads once.
-//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of standard input with the address of the number, 64 bits
-//!   wide, and prints what is there afterwards.
-//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
-//!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each
-//!   round. So if FIRST starts a timer, SECOND comes before its timeout in the early rounds, at the
-//!   same time in some, and after it in the late ones.
+//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input, with the address of a
+//!   number of 64 bits, and prints the number that the driver has stored there.
+//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, which has
+//!   to fail with one of the errnos, pauses, and writes SECOND, which has to succeed. The pause grows by 200
+//!   microseconds each round. So if FIRST starts a timer, SECOND comes before the timer expires in the early rounds,
+//!   at the same time in some, and later in the others.
 //!
 //! Exits with 0, or prints `errno=N (text)` and exits with 1. The tests cannot use insmod: that of
-//! busybox tries again when the first system call fails, and each implementation prints other
+//! busybox makes another system call when the first one fails, and each implementation prints its own
 //! texts.
 
 mod modules;

@@ -21,7 +21,7 @@ extern "C" {
     fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
 }
 
-/// Polls a file for these events, for at most so many milliseconds; -1 is without a limit. Returns the
+/// Polls a file for these events, for at most `timeout` milliseconds, or without a limit if it is -1. Returns the
 /// events that occurred, or 0.
 pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
     let mut fd = PollFd {

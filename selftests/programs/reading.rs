@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads a file as a program does that polls first.
+//! Polls a file, and then reads from it.
 
 use crate::polling::{polled, NONBLOCK, POLLIN};
 use std::fs::OpenOptions;

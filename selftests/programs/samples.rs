@@ -6,8 +6,9 @@
 //! - `samples statistics` prints what both drivers have counted.
 //! - `samples read COUNT` polls and reads until it has COUNT samples, and prints how many there were, how
 //!   many of the numbers between the first and the last are missing, and how many values are wrong.
-//! - `samples all RATE COUNT` begins when the timer is stopped. It sets the rate, reads COUNT samples, stops the timer, and
-//!   reads the others. Prints how many there were, how many the recorder has recorded, and how many values are wrong.
+//! - `samples all RATE COUNT` needs a timer that is stopped. It sets the rate, reads COUNT samples, stops the timer, and
+//!   reads the remaining samples. Prints how many samples it has read, how many the recorder has recorded, and how many
+//!   values are wrong.
 //! - `samples poll MS` polls for at most MS milliseconds, prints whether there is something to read, reads, and prints
 //!   how many samples it has got.
 
@@ -73,7 +74,7 @@ fn print_statistics() -> Result<()> {
     Ok(())
 }
 
-/// Waits until the file can be read, for at most so many milliseconds. Returns whether it can.
+/// Waits until the file can be read, for at most `limit` milliseconds. Returns whether it can.
 fn wait(file: &File, limit: c_int) -> Result<bool> {
     match polled(file, POLLIN, limit) {
         0 => Ok(false),
@@ -93,7 +94,7 @@ fn read(mut file: &File) -> Result<Vec<(u64, u64)>> {
         .collect())
 }
 
-/// Reads until there are so many samples.
+/// Reads until it has `count` samples.
 fn read_many(file: &File, count: usize) -> Result<Vec<(u64, u64)>> {
     let mut samples = vec![];
     while samples.len() < count {

@@ -43,7 +43,7 @@ impl fmt::Display for Expected {
 /// The errnos that a spec may name in a value, and what the trace has instead.
 const ERRNOS: [(&str, &str); 1] = [("-ECANCELED", "-125")];
 
-/// What was read of a spec: the definitions of parts (parameters and lines), and the steps.
+/// What was read of a spec so far: each part by its name, as its parameters and its lines, and the steps.
 #[derive(Default)]
 pub struct Spec {
     parts: HashMap<String, (Vec<String>, Vec<String>)>,

@@ -3,10 +3,10 @@
 //! Compares a trace with the spec of its steps (`spec/lifecycle.spec`).
 //!
 //! `trace_check SPEC [KEY=VALUE...] <LOG`, where the pairs are the parameters of the run, such as
-//! `completion=1`, which the spec's conditions test. Each `d2d:` line of the log must be
-//! well-formed. The numbers `seq` of the lines must have no gap. In their order, the lines must be
-//! exactly the steps of the spec. Exits with 0 if so; otherwise prints what is wrong, as KTAP
-//! comments, and exits with 1.
+//! `completion=1`; the conditions of the spec refer to them. Each `d2d:` line of the log must be
+//! well-formed. The numbers `seq` of the lines must have no gap. In the order of these numbers, the
+//! lines must be exactly the steps of the spec. Exits with 0 if so; otherwise prints what is wrong, as
+//! KTAP comments, and exits with 1.
 //!
 //! `trace_check --steps` prints the names of all steps.
 

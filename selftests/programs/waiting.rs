@@ -69,7 +69,7 @@ impl Epoll {
     }
 }
 
-/// Runs `f` in a thread, and returns the thread and its number when it sleeps in `f`, which it must do.
+/// Runs `f` in a thread, which must sleep in `f`. When it does, returns the thread and its number.
 pub fn asleep<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> Result<(thread::JoinHandle<T>, u32), String> {
