@@ -14,7 +14,7 @@ HOUR=3600000
 # The ioctl command of /dev/alarm
 WAIT=0xc0086101
 
-# nap MILLISECONDS - makes the sleeper send a request that is due then, and wait for it; the errno goes to $NOTES
+# nap MILLISECONDS - makes the sleeper send a request that is due after this time, and wait for it; the errno goes to $NOTES
 nap()
 {
 	write_to "$SLEEP" "$1"
@@ -45,7 +45,7 @@ ended()
 	unload "$sleeper" && alarm_ended "$1" "$2"
 }
 
-# ring MILLISECONDS [COMMAND] - makes an ioctl call that is due then, and prints the answer; the errno goes to $NOTES.
+# ring MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer; the errno goes to $NOTES.
 # Checks first that the device exists: otherwise the shell would create a regular file
 ring()
 {

@@ -171,7 +171,7 @@ for completion in 0 1 2; do
 	fresh_bare $completion
 	attach_times_out $completion && fails ESTALE act "complete alice status=-$EIO" && load module_b && unload module_b &&
 		unload actor && unload c_owner && frees_all 1
-	verdict "completion=$completion, an owner without optional routines: a handshake is completed too late: another peer gets the context"
+	verdict "completion=$completion, an owner without optional routines: after a handshake was completed too late, another peer gets the context"
 done
 
 fresh_owner

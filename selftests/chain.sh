@@ -104,7 +104,7 @@ fresh_chain lower1
 exercise module_a 20 &
 busy=$!
 exercise lower1 20 && wait "$busy" && ! traced step=refuse
-verdict "the top and the bottom exchange at the same time"
+verdict "the top and the bottom exchange at the same time: nothing is refused"
 
 fresh_trace
 unload_all

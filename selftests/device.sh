@@ -185,7 +185,7 @@ verdict "a driver can let everybody open its device"
 
 fresh_device 2
 mode_is 666 && devctl open "$DEV" && fails EPERM devctl open "$DEV" 1000
-verdict "a driver can demand a capability"
+verdict "a driver can demand a capability of a process that opens its device"
 
 fresh_device
 mode_is 666 "$CONTROL" && devctl open "$CONTROL" && fails EPERM devctl open "$CONTROL" 1000
@@ -197,7 +197,7 @@ verdict "a write to a control device is one command, also if the driver reads on
 
 fresh_owner
 refused 3 EBUSY device-exists
-verdict "a device whose name exists is refused with one line"
+verdict "a device whose name exists already is refused with one line"
 
 fresh_owner
 refused 9 EBUSY device-exists && reset_trace && refused 10 EBUSY device-exists
@@ -206,7 +206,7 @@ verdict "a device with the name of the kernel's null or tty is refused with one 
 fresh_taken
 fails EBUSY load c_sleeper && only_refusal_is sleeper device-exists EBUSY && ! loaded c_sleeper &&
 	[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ] && unload device_peer && load c_sleeper && unload c_sleeper && unload alarm
-verdict "a driver in C whose device's name exists is refused with one line, and can be loaded once the name is free"
+verdict "a driver in C whose device's name exists already is refused with one line, and can be loaded once the name is free"
 
 fresh_owner
 refused 4 EINVAL bad-device-name && reset_trace && refused 5 EINVAL bad-device-mode && reset_trace &&

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Named events. Two drivers set, reset and wait for events of both kinds, in both directions and in
 # each execution context. Programs read and poll the files of events. A put on an empty queue rings the
-# queue's doorbell. Setting an event starts a job. Drivers are unloaded and loaded while events exist.
+# queue's doorbell. A set starts the job that is the event's handler. Drivers are unloaded and loaded
+# while events exist.
 #
 # a and b are the drivers of torture_owner and torture_peer0; event_act.sh documents their commands.
 cd "$(dirname "$0")" || exit 1
@@ -243,7 +244,7 @@ refuses()
 	fails "$errno" "$@" && only_refusal_is "$A" "$reason"
 }
 
-# refuse_bad_names - whether b can create no event whose name cannot be the name of a file
+# refuse_bad_names - whether the owner refuses each name of an event that cannot be the name of a file
 refuse_bad_names()
 {
 	for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
@@ -351,7 +352,7 @@ let_go()
 
 fresh_crowd
 refuses EAGAIN too-many-waits b wait any 11 10 && [ "$(field any11 waiters)" = 0 ]
-verdict "too-many-waits: the 65th thread that waits for an event: EAGAIN"
+verdict "too-many-waits: 64 threads wait for an event, and a 65th begins to wait: EAGAIN"
 let_go
 
 fresh_crowd
@@ -473,9 +474,9 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - for a job of each kind: whether each set by $x, one in each execution context, makes the job run
-# once, and leaves the event in this state. If sets leave the event set, it is set before it gets a job, which makes the job
-# run at once
+# runs_for_each_set STATE - gives the event of $y a job of each kind in turn. Whether the job runs once for each set by $x,
+# one in each execution context, and each set leaves the event in this state. If the state is set, the event is set before
+# it gets the job, which then runs at once
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return

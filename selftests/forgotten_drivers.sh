@@ -277,6 +277,6 @@ verdict "the event of a driver that was forgotten is set: another module's wait 
 
 fresh_waiter
 load_and_unload event exit && wait_ends && event_act torture_peer0 close 0 && [ ! -e "$EVENT" ]
-verdict "the event of a driver that was forgotten is closed by the last driver that has it open: its file is removed"
+verdict "the last driver that has it open closes the event of a driver that was forgotten: the event's file is removed"
 unload_all
 ktap_finished

@@ -26,7 +26,7 @@ works_as_peer()
 	done
 }
 
-# fresh_hostile - loads hostile_peer anew, and starts the trace
+# fresh_hostile - begins a new trace, and reloads hostile_peer
 fresh_hostile()
 {
 	needs_no hostile_peer

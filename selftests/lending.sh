@@ -108,7 +108,7 @@ behind EFAULT user-buffer-not-lent
 inside EFAULT user-buffer-not-lent
 EOT
 
-# The functions of the C header print no line. Each line is FAULT ERRNO
+# d2d_lend() and d2d_lent(), inside the peer, refuse these faults; they log no line. Each line is FAULT ERRNO
 while read -r fault errno; do
 	fresh_owner
 	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower

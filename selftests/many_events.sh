@@ -9,8 +9,8 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 MANY=10000
-# A debugging kernel takes ten times as long, so it gets fewer; there the KUnit suite of events
-# makes 10000.
+# A debugging kernel takes ten times as long, so this program makes fewer events there. The KUnit suite
+# of events makes 10000.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
 # The last case creates and closes all events ROUNDS times. Afterwards the number of objects
 # in use may have grown by less than TOLERANCE: the rest of the system allocates too, but a leak of

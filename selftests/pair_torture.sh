@@ -61,7 +61,7 @@ play()
 			for peer; do
 				load "$peer" || return
 			done
-			# Unloading interrupts the uses at another point in each round.
+			# Unload at another point of the uses in each round.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

@@ -14,7 +14,7 @@ begin 63
 load pause_calls
 load module_a contexts=4 completion=1
 
-# Between drivers that have no context
+# Requests between drivers that have no context
 
 fresh alice bob+
 act "send r0 bob $CODE_ADD trace; wait r0; expect r0 output=42" &&
@@ -200,7 +200,7 @@ for place in task worker softirq hardirq; do
 	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's returned routine runs there"
 done
 
-# The result names what ended a request (ended=), whatever its status is
+# The result of a request names what ended it (ended=), whatever the status is
 
 while read -r error; do
 	fresh alice bob

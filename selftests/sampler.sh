@@ -13,7 +13,7 @@ KEPT=8192
 COUNTS=$(mktemp)
 trap 'rm -f "$NOTES" "$COUNTS"' EXIT
 
-# samples ARGUMENT... - runs the example's program; what it prints goes to $COUNTS, the errno to $NOTES
+# samples ARGUMENT... - runs the program samples; what it prints goes to $COUNTS, the errno to $NOTES
 samples()
 {
 	./samples "$@" >"$COUNTS" 2>"$NOTES"
@@ -92,7 +92,7 @@ some_are_lost()
 	samples statistics && [ "$(count lost)" -gt 0 ]
 }
 
-# tune PARAM=VALUE... - loads the tuner, and unloads it again
+# tune PARAM=VALUE... - loads the tuner, which sends the recorder a request with these settings, and unloads it
 tune()
 {
 	load tuner "$@" && unload tuner

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The files in debugfs that show the owner's contexts, queues, calls, requests, events and refusals,
-# as text and in JSON. The test brings about known states of the owner and compares the files with them.
+# as text and in JSON. The test brings the owner into known states, and compares the files with these.
 # It also reads the files under load, and tries to unload the owner while a process has one open.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh

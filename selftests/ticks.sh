@@ -84,7 +84,7 @@ peer_allocated()
 	return "$found"
 }
 
-# value KEY TEXT - prints a value from the last line since reset_trace that matches TEXT
+# value KEY TEXT - prints the value of KEY in the last line since reset_trace that matches TEXT
 value()
 {
 	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '

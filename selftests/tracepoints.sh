@@ -86,7 +86,7 @@ fresh_owner()
 fresh_tracing()
 {
 	unload_all
-	# The clock "local" may show the same time on several CPUs; the trace would then not have their order.
+	# The clock "local" may show the same time on several CPUs, so the trace would not have the order of the steps.
 	echo counter >"$TRACING/trace_clock"
 	echo 65536 >"$TRACING/buffer_size_kb"
 	echo ':mod:module_a' >"$TRACING/set_event"
@@ -141,7 +141,7 @@ load module_a completion=1 && load module_b deferred=1 && exercise module_b && e
 	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
 	recorded | sed 's/^[a-z_]* //' | grep -v ' seq=0 ' | diff "$LINES" - >"$NOTES" &&
 	[ "$(wc -l <"$LINES")" -gt 300 ]
-verdict "all tracepoints are on: they have the text and the order of the lines in dmesg"
+verdict "all tracepoints are on: they record the steps with the text and in the order of the lines in dmesg"
 
 # The kernel clears the buffer when it removes tracepoints that were on.
 fresh_tracing
