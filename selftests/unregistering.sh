@@ -42,7 +42,7 @@ tell()
 	echo "$*" 2>"$NOTES" >$CONTROL/do
 }
 
-# is_one_of VALUE A|B... - whether VALUE is one of the others
+# is_one_of VALUE A|B... - whether VALUE is A, B or another one of the list
 is_one_of()
 {
 	case "|$2|" in
