@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner and the peers of the demonstration, built from three trees: qemu/tests/abi.sh has put the modules of the
-# tree "old" and "grown" into these folders of /lib/d2d, and those of "today" are the others. "grown" has a function
-# at the end of the owner's table that the other trees lack, d2d_sum(), and its c_peer calls it.
+# Owners and peers that were built from three trees work together. qemu/tests/abi.sh builds the modules: those of this
+# tree, "today", are in /lib/d2d, and those of the trees "old" and "grown" in folders of these names below it. In "grown"
+# the owner's table has one more function at its end, d2d_sum(), and c_peer calls this function.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -13,7 +13,7 @@ from()
 	D2D_MODULES=/lib/d2d/${1#today}
 }
 
-# has TREE NAME - whether the modules of a tree are here. Without them, the case NAME is skipped
+# has TREE NAME - whether the modules of a tree are here; if not, skips the case NAME
 has()
 {
 	from "$1"
@@ -22,7 +22,7 @@ has()
 	return 1
 }
 
-# fresh_owner TREE - brings about that the owner of this tree is loaded, with two contexts, and no peer
+# fresh_owner TREE - loads the owner of this tree, with two contexts and without a peer
 fresh_owner()
 {
 	needs_no c_peer module_b module_a
@@ -30,7 +30,8 @@ fresh_owner()
 	from "$1" && load module_a contexts=2
 }
 
-# load_peers TREE - loads a peer in Rust and one in C. Each exercises calls, items and requests, the one in Rust events, too
+# load_peers TREE - loads module_b, which exercises calls, items, requests and events, and c_peer, which exercises all of
+# these but events
 load_peers()
 {
 	from "$1" && load module_b && load c_peer
@@ -64,7 +65,7 @@ for owner in old today grown; do
 done
 
 for owner in old today; do
-	name="c_peer of grown finds no d2d_sum() in the owner of $owner: EOPNOTSUPP, and it cannot be loaded if it needs it"
+	name="c_peer of grown finds no d2d_sum() in the owner of $owner: EOPNOTSUPP, and c_peer cannot be loaded if it needs d2d_sum()"
 	if has "$owner" "$name"; then
 		fresh_owner "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
 			unload c_peer && fails EOPNOTSUPP load c_peer needs=1 && ! loaded c_peer && owner_is_idle &&
