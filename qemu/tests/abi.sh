@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests that the library's own ABI grows: builds the owner and peers of the demonstration from three trees, and loads the
-# owner of each with the peers of each (selftests/abi.sh). Prints KTAP, and last a line of counts.
+# Tests that drivers of older and newer versions of the library work together: builds the owner and peers of the
+# demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh).
+# Prints KTAP, and last a line of counts.
 #   old    the recorded commit (shared/owner/recorded.h). It is left out if git does not have that commit: in a shallow
 #          clone, or in a tree without a repository
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The trees old and grown stay in build/abi/, so that only what has changed has to be compiled.
+# The trees old and grown are kept in build/abi/, so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 
 kernel=uml
@@ -55,7 +56,7 @@ mkdir -p "$trees/grown/build"
 	"$3" selftests/abi.change' sh "$PROJECT" "$trees/grown" "$("$LAB/root/tools.sh" mutate)"
 add grown
 
-# The kernel unpacks one archive after the other.
+# Append a second archive to the initramfs: the kernel unpacks one after the other.
 "$LAB/enter.sh" sh -ec 'cd "$1/root"; find . | cpio --quiet -o -H newc -R 0:0 >>"$1/$2/initramfs.cpio"' sh "$images" "$kernel"
 D2D_IMAGES=$images "$LAB/run/boots.sh" - <<TABLE
 $kernel abi 300
