@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner that is loaded instead of module_a, and whose handshake has one fault: the one that the
- * parameter "fault" names. Any driver that attaches must refuse the context.
+ * Test: an owner that is loaded instead of module_a, and whose handshake has one fault: the one
+ * that the parameter "fault" names. Any driver that attaches must refuse the context.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -59,7 +59,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Returns a copy of an object that ends in unmapped memory: only its first bytes are mapped. */
+/* Returns a copy of an object of which only the first bytes are in mapped memory. */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);
@@ -169,7 +169,7 @@ int d2d_complete_with(d2d_handle handle, int result, u64 information, u32 output
 	return d2d_complete(handle, result, information);
 }
 
-/* Drivers that use the library import these functions as well. */
+/* The table has these functions, too. */
 int d2d_lookup(const char *name, d2d_handle *driver)
 {
 	*driver = 1;
@@ -289,7 +289,7 @@ int d2d_event_on_set(d2d_handle event, d2d_event_routine routine, void *argument
 	return -ENODEV;
 }
 
-/* It has the name of the owner that it stands in for. */
+/* This owner exports the table of module_a, so the peers of module_a attach to it. */
 D2D_EXPORT_TABLE(module_a);
 
 static int __init bad_owner_init(void)

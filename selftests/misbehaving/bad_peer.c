@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does one wrong thing: the one that the parameter "fault" names. A fault with
- * an item is refused by a function of d2d_queue.h, each other fault by the owner. The
+ * Test: a driver in C that does one wrong thing: the one that the parameter "fault" names. A fault
+ * with an item is refused by a function of d2d_queue.h, each other fault by the owner. The
  * initialization then fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing was
  * refused.
  *
- * With two faults the initialization succeeds. With fault=none, this is a well-behaved peer. With
- * fault=detach-from-operation, it does the wrong thing later, when the owner calls its operation.
+ * The initialization succeeds with two values of the parameter. With fault=none, this is a
+ * well-behaved peer. With fault=detach-from-operation, it does the wrong thing later, when the
+ * owner calls its operation.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -43,9 +44,9 @@ static DEFINE_MUTEX(mutex);
 
 /*
  * ping may sleep, because the owner calls it only in process context, when it has attached the
- * driver. It calls bounce and drain in any execution context, so these must not sleep. The mutex
- * is for the fault detach-under-lock: d2d_detach() waits until no thread is inside ping, so lockdep
- * must report a thread that detaches while it holds the mutex.
+ * driver. The owner calls bounce and drain in any execution context, so these must not sleep. The
+ * mutex is for the fault detach-under-lock: d2d_detach() waits until no thread is inside ping, so
+ * lockdep must report a thread that detaches while it holds the mutex.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -110,8 +111,8 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * The address of peer_init_ping(), read from memory: as an immediate, clang stores the address of
- * an __init function in 32 bits, which is too short for a module in User-Mode Linux.
+ * The address of peer_init_ping(), to be read from memory. As an immediate value, it would have 32
+ * bits (clang does this for __init functions), too few for a module in User-Mode Linux.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
@@ -272,7 +273,7 @@ static int misbehave(void)
 		return d2d_unregister(other);
 	if (fault_is("not-attached"))
 		return d2d_detach(self);
-	/* d2d_trace() returns nothing: what the owner refuses is in its log only. */
+	/* d2d_trace() returns nothing, so the test looks for the refusal in the log. */
 	if (fault_is("unknown-step")) {
 		d2d_trace(D2D_RECORD(driver.name, COUNT, 0));
 		return 0;
@@ -288,7 +289,9 @@ static int misbehave(void)
 		return 0;
 	}
 
-	/* If the fault is one of the handshake, this fails with the errno of the refusal. */
+	/*
+	 * If the fault is one of the handshake, d2d_attach() fails with the errno of the refusal.
+	 */
 	err = d2d_attach(self);
 	/*
 	 * The driver completes the handshake too late, and the owner refuses that. Until then the

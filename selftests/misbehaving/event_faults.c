@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does one wrong thing with an event: the one that the parameter "fault" names.
- * It registers but does not attach, as events need no context. Its initialization fails with the
- * errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
+ * Test: a driver in C that does one wrong thing with an event: the one that the parameter "fault"
+ * names. It registers but does not attach, as events need no context. Its initialization fails with
+ * the errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
  * Unregistering closes the handles that are open then. With fault=none the driver creates, opens
  * and waits for events, and stays loaded.
  */
@@ -56,12 +56,15 @@ static int wait_under_lock(void)
 	return err;
 }
 
-static int was_set(void *argument, d2d_handle handle)
+static int ignore_set(void *argument, d2d_handle handle)
 {
 	return 0;
 }
 
-/* Gives the event a handler for each of so many handles that the owner refuses the last one. */
+/*
+ * Opens many handles of the event, and gives each a handler, until the event has as many as it may
+ * have. Returns the errno by which the owner refuses one more.
+ */
 static int many_handlers(void)
 {
 	d2d_handle another;
@@ -70,8 +73,8 @@ static int many_handlers(void)
 
 	for (n = 0; n < D2D_EVENT_MAX_WAITS && !err; n++)
 		err = d2d_event_open(self, "fault", D2D_EVENT_SYNCHRONIZATION, &another) ?:
-		      d2d_event_on_set(another, was_set, NULL);
-	return err ? -ENOTRECOVERABLE : d2d_event_on_set(event, was_set, NULL);
+		      d2d_event_on_set(another, ignore_set, NULL);
+	return err ? -ENOTRECOVERABLE : d2d_event_on_set(event, ignore_set, NULL);
 }
 
 /* The faults of a driver that has an event. Returns the errno by which the owner refused. */
@@ -113,7 +116,7 @@ static int misuse(void)
 	if (fault_is("query-when-closed"))
 		return d2d_event_query(event);
 	if (fault_is("on-set-when-closed"))
-		return d2d_event_on_set(event, was_set, NULL);
+		return d2d_event_on_set(event, ignore_set, NULL);
 	if (fault_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
 	/* d2d_event_ring() returns nothing, and ignores a stale handle. */

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that registers the drivers "forgetful" and "forgetful_too", and does not unregister them
- * before its code is freed. The parameter "at" says when the kernel frees the code: after the init,
- * which then fails with -ENOTRECOVERABLE, or after the exit. A routine of the drivers that is
- * called after that prints a line, for which the test fails.
+ * Test: a module that registers the drivers "forgetful" and "forgetful_too", and does not
+ * unregister them before its code is freed. The parameter "at" says when the kernel frees the code:
+ * after the init, which then fails with -ENOTRECOVERABLE, or after the exit. If a routine of the
+ * drivers is called after that, it prints a line, and the test fails.
  *
  * The parameter "forgets" says what "forgetful" has when the code is freed:
  *
- *   registered, context, handshake, sent, pended, event
- *                      nothing, a context, an unfinished handshake, requests that it has sent to
- *                      module_a or to "forgetful_too", an event
- *   nothing            forgets nothing: the exit unregisters both drivers. Only for at=exit
- *   stranger           registers no driver but one of the module stranger, which has an event
- *   stranger-attached  the same, and that driver has a context
- *   stranger-attaching the same, but a work item of the module stranger is attaching the driver
+ *   registered         nothing
+ *   context            a context
+ *   handshake          an unfinished handshake
+ *   sent               requests that it has sent to module_a
+ *   pended             a request that it has sent to "forgetful_too"
+ *   event              an event
+ *
+ * With these values, the module forgets neither driver:
+ *
+ *   nothing            the exit unregisters both drivers. Only for at=exit
+ *   stranger           the module registers one driver instead, of the module stranger, with an
+ *                      event
+ *   stranger-attached  as stranger, and the driver has a context
+ *   stranger-attaching as stranger, and a work item of the module stranger is attaching the driver
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Passes handles of the wrong kind to each function that takes a handle. The driver has a valid
- * handle of each kind. One names an item of a context. The driver has a context only during its
+ * Test: passes handles of the wrong kind to each function that takes a handle. The driver has a
+ * valid handle of each kind, also that of an item of a context. It has a context only during its
  * handshake, so the whole test runs in the dispatch routine. The initialization fails with
  * -ENOTRECOVERABLE if a function does not fail with -ESTALE, or if something that a handle names
  * has changed. The last line says how many refusals the owner must have printed.

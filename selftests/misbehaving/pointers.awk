@@ -14,7 +14,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 		else if (type ~ /^const .*\*$/)
 			kind = "INPUT"
 		else if (type == "void *" && pieces[n] ~ /argument$/)
-			# Only the driver's own routine follows it.
+			# The owner passes it to the driver's own routine, and does not follow it.
 			kind = "NUMBER"
 		else if (type ~ /\*$/)
 			kind = "OUTPUT"

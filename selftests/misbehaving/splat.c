@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does one wrong thing when it is loaded, for example insmod splat.ko kind=oops.
- * qemu/tests/harness.sh checks that the run then fails for the right reason.
+ * Test: does one wrong thing while it is being loaded: insmod splat.ko kind=oops, for example,
+ * makes an oops. qemu/tests/harness.sh checks that the run then fails for the right reason.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module whose driver another module registers (forgetful.c). This module imports no symbol of
- * the owner, so the kernel does not keep the owner loaded while the driver is registered. It
+ * Test: a module whose driver another module registers (forgetful.c). This module imports no symbol
+ * of the owner, so the kernel does not keep the owner loaded while the driver is registered. It
  * imports the namespace D2D only for the functions of pause_calls.
  */
 #include <linux/module.h>

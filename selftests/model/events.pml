@@ -4,17 +4,16 @@
  * it by one atomic step. A thread that begins or ends a wait holds the dispatcher's lock
  * (shared/owner/event/wait.rs).
  *
- * Two synchronization events (with NOTIFICATION, the second one is a notification event).
- * One thread sets the first event twice, one sets the second event, one takes the first
- * event without waiting. One thread waits for the first event, one for both events at
- * once. With LIMIT, the waits have a time limit, which ends them at any moment; otherwise
- * they wait for ever.
+ * The model has two synchronization events (with NOTIFICATION, the second one is a notification
+ * event). One thread sets the first event twice, one sets the second event, one takes the first
+ * event without waiting. One thread waits for the first event, one for both events at once. With
+ * LIMIT, the waits have a time limit, which ends them at any moment; otherwise they wait for ever.
  *
  * The assertions say what must hold:
  * - While a word is guarded, only the thread that holds the lock changes it: the word that
  *   this thread has loaded is still there when it stores (store).
- * - If a set changes a synchronization event that was not set (gained), exactly one thread takes
- *   the event (taken), or the event is still set when no thread can go on.
+ * - Each time that a set changes a synchronization event from not set to set (gained), exactly one
+ *   thread takes the event (taken), or the event is still set when no thread can go on.
  * - When no thread can go on, no thread sleeps whose events are set, and a word is guarded
  *   if and only if a thread waits for the event. So no wake-up is lost.
  *
@@ -51,8 +50,8 @@ bool linked[WAITERS];	/* the waiter is on the lists of its events */
 bool sleeps[WAITERS];
 bool finished[WAITERS];
 
-byte gained[EVENTS];	/* how often the event was set that was not set before */
-byte taken[EVENTS];	/* how often the event was reset that was set before */
+byte gained[EVENTS];	/* how often a set has changed the event from not set to set */
+byte taken[EVENTS];	/* how often the event was changed from set to not set */
 bool stopped;		/* no thread could go on, so the monitor ends the waits */
 
 inline lock()
@@ -138,7 +137,7 @@ inline end_use(e)
 	fi
 }
 
-/* Waiter::take(); done is whether the wait is stopped. */
+/* Waiter::take(); done is whether this ends the wait. */
 inline take(w)
 {
 	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));

@@ -353,7 +353,10 @@ inline forward(me, f)
 				:: else -> recalled(me)
 				fi
 			:: else ->
-				/* If this is the in-place call of F's dispatch routine, it gives up the buffers. Otherwise R cannot use them. */
+				/*
+				 * Thread 0 makes F's in-place call, which gives the buffers up to R. While F's
+				 * in-place call runs, R gets them from no other thread.
+				 */
 				do
 				:: true ->
 					w = word;

@@ -38,7 +38,7 @@ bool attaching_task;	/* a thread is in d2d_attach() for the driver */
 bool leaving;		/* the driver is unregistering */
 bool gone;		/* the driver is unregistered */
 bool refusal;		/* the owner has refused the last handshake */
-byte due;		/* the request whose time limit the timer ends, or 0 */
+byte due;		/* the request whose time limit the timer waits for, or 0 */
 
 /* For the assertions */
 bool holder;		/* the context is the driver's */

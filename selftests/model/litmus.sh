@@ -3,11 +3,9 @@
 # Checks the orderings that the library relies on, for all CPUs that Linux runs on. Each litmus test in litmus/ has an
 # outcome that must not occur; herd7 explores all executions that the kernel's memory model allows. A test also has lines
 # "weaken: TEXT => TEXT [and TEXT => TEXT]": each makes one ordering weaker by replacing the text everywhere in the code,
-# and then the outcome has to be possible. A TEXT has "( *" for "(*", with which a comment in the comment would begin.
-# The numbers stand for states of the code, which a comment of the test names. Prints KTAP, and the counts last.
-# Needs herd7, and a few seconds.
-# Usage: litmus.sh MODEL
-# MODEL is tools/memory-model/ of a kernel's source.
+# and then the outcome has to be possible. In a TEXT, "( *" stands for "(*", which would begin a comment inside the
+# comment. Numbers in the code of a test stand for states, which the test's comment names. Prints KTAP, and the counts
+# last. Needs herd7, and a few seconds. Usage: litmus.sh MODEL MODEL is tools/memory-model/ of a kernel's source.
 set -euo pipefail
 
 model=$1

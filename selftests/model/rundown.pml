@@ -4,10 +4,10 @@
  * sleepable RCU (SRCU). Two peers use a context, one after the other. Two tasks, with recursive
  * calls, and an interrupt make calls into each peer while it detaches.
  *
- * The threads inside are fast readers of SRCU, as srcu_read_lock_fast() and srcu_read_unlock_fast()
- * of the kernel. Neither has a memory barrier. A reader loads the pointer to the current counters,
- * those of index 0 or 1, and increments the lock count of its CPU in one atomic step. When it
- * leaves, it increments the unlock count of the same index, perhaps of another CPU.
+ * The threads inside are fast readers of SRCU: they use srcu_read_lock_fast() and srcu_read_unlock_fast() of
+ * the kernel, which have no memory barrier. A reader loads the pointer to the current counters, those of
+ * index 0 or 1, and increments the lock count of its CPU in one atomic step. When it leaves, it increments
+ * the unlock count of the same index, perhaps of another CPU.
  *
  * A grace period is modelled after kernel/rcu/srcutree.c. It waits until the index that is not
  * current has no reader, flips the current index, and waits until the index that was current before
@@ -21,7 +21,7 @@
  *     are fast ones. It takes the place of barriers in the readers: each increment is an RCU reader
  *     of its own. The litmus tests are reader-missed-by-the-grace-period and
  *     reader-inside-after-the-grace-period. The model leaves out that synchronize_rcu() waits.
- *   - Around the flip the kernel has smp_mb() (E and D).
+ *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
  *   - Rundown::close_ending_waits() stores null there by a relaxed store, which the grace period orders, and

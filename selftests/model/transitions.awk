@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# Makes what the models need of the table in shared/owner/request/word.rs: of each line
+# Generates macros for the models from the table in shared/owner/request/word.rs. From each line
 #	NAME: FROM|FROM => TO [what BITS, ...] ORDER;
-# whether the transition is allowed from a word, CAN_NAME(w), and the word after it, NAME(w).
-# The bits have the same names in the models.
+# it makes CAN_NAME(w), which says whether the transition is allowed from the word w, and NAME(w), the
+# word after the transition. The bits have the same names in the models.
 
 function sum(names, none,    list, n, text)
 {

@@ -58,7 +58,7 @@ static void outlast_exit(void)
 	WRITE_ONCE(is_running, false);
 }
 
-static int handle_armed(void *argument, d2d_handle event)
+static int on_armed(void *argument, d2d_handle event)
 {
 	if (leaves)
 		outlast_exit();
@@ -78,7 +78,7 @@ static int __init c_handler_init(void)
 		return err;
 	err = d2d_event_create(self, "c-armed", D2D_EVENT_SYNCHRONIZATION, 0, &armed) ?:
 	      d2d_event_create(self, "c-ran", D2D_EVENT_NOTIFICATION, 0, &ran) ?:
-	      d2d_event_on_set(armed, handle_armed, &work);
+	      d2d_event_on_set(armed, on_armed, &work);
 	if (err)
 		d2d_unregister(self);
 	return err;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// What the drivers of refused/ share that declare a pair.
+// Those drivers of refused/ that declare a pair include this file.
 
 /// Declares version 1.`$minor` of a pair in a module of its own. Its sides offer nothing.
 macro_rules! declare {

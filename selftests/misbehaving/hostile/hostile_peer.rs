@@ -2,9 +2,8 @@
 
 //! Test: a driver that misuses the library as badly as safe code can.
 //!
-//! Writing a number to `/dev/hostile_peer` runs one misuse; see `control`. The write
-//! fails if the library accepts what it should refuse. Undefined behaviour, then or at unload, is reported by the
-//! debugging options of the sanitizer kernel.
+//! Writing a number to `/dev/hostile_peer` runs one misuse; see `control`. The write fails if the library accepts
+//! what it should refuse. The sanitizer kernel reports undefined behaviour, then or when the module is unloaded.
 
 #![forbid(unsafe_code)]
 
@@ -153,8 +152,8 @@ impl Drop for Jobs {
     }
 }
 
-/// Is dropped with the routine of a job, while the driver is being unregistered. Then it makes and starts
-/// jobs.
+/// A routine of a job owns this value, which is dropped while the driver is being unregistered. It then tries to
+/// make and start jobs.
 struct Captured(Handle<Hostile>);
 
 impl Drop for Captured {
@@ -303,8 +302,8 @@ impl Hostile {
         Ok(())
     }
 
-    /// Notes that the driver leaves, as the library does before it calls `d2d_leave`, and uses the
-    /// driver further.
+    /// Notes that the driver leaves, as the library does before it calls `d2d_leave`, and goes on using the
+    /// driver.
     fn claim_to_leave(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
@@ -315,7 +314,7 @@ impl Hostile {
         expect(!event.set()?)
     }
 
-    /// Calls the library from closures that it runs under one of its locks.
+    /// Calls the library from closures that the library runs under one of its locks.
     fn nest(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         let event = driver.create_event(c"hostile_peer.nest", Kind::Notification, false)?;
         for place in Place::ALL {

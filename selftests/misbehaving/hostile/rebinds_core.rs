@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in whose crate `core` names the crate itself.
+//! Test: a peer in whose crate the name `core` stands for this crate itself.
 //!
-//! Its `size_of` and `stringify` return wrong values. If `interface!` used them, the header of the table would
-//! be wrong.
+//! Its `size_of` and `stringify` return wrong values. If `interface!` used them, the table of operations would
+//! have a wrong header.
 
 #![forbid(unsafe_code)]
 

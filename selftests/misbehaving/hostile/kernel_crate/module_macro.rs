@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A soundness hole in the kernel crate, without this library. `module!` calls `::pin_init` in an `unsafe` block,
-//! and here that name is this crate. Unloading the module would drop a value that was never initialized.
+//! A soundness hole of the kernel crate. This library has no part in it. `module!` calls `::pin_init` in an
+//! `unsafe` block, and here that name is this crate. Unloading the module would drop a value that was never
+//! initialized.
 // compiles
 
 #![forbid(unsafe_code)]

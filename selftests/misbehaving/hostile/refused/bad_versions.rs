@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Declarations of pairs that grow in another way than by appending in a new minor version.
+//! Declarations of pairs whose new minor version does more than append something.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a kind was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a control code was appended in a later minor version than that of the pair'
@@ -14,7 +14,7 @@
 
 include!("../declare.rs");
 
-// A field of version 1.2 is in version 1.1.
+// Version 1.1 declares a field of version 1.2.
 declare! {
     later_field, "later_field",
     shared_data: Shared,
@@ -31,7 +31,7 @@ declare! {
     {},
 }
 
-// A kind of version 1.1 is in version 1.0.
+// Version 1.0 declares a kind of version 1.1.
 declare! {
     later_kind, "later_kind",
     shared_data: u64,
@@ -45,7 +45,7 @@ declare! {
     {},
 }
 
-// A control code of version 1.1 is in version 1.0.
+// Version 1.0 declares a control code of version 1.1.
 declare! {
     later_code, "later_code",
     shared_data: u64,

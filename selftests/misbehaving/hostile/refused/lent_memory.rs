@@ -46,7 +46,7 @@ d2d::pair! {
     }
     structs {}
     lent {
-        /// It is to be used by both sides at the same time.
+        /// Both sides would use it at the same time.
         struct Ring: "ring" {
             /// A plain number.
             put: u64,
