@@ -53,7 +53,7 @@ static d2d_handle self;
 static d2d_handle second;
 static bool unloaded;
 
-static bool does(const char *what)
+static bool forgets_is(const char *what)
 {
 	return !strcmp(forgets, what);
 }
@@ -86,7 +86,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	check("dispatch");
 	d2d_pause_operation();
 	/* Pends all requests, and the handshake if forgets=handshake. */
-	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
+	if (request->code != D2D_IOCTL_SHARE_CONTEXT || forgets_is("handshake"))
 		return -D2D_STATUS_PENDING;
 	context->peer.ops = &ops.hdr;
 	return d2d_complete(request->handle, 0, 0);
@@ -135,19 +135,19 @@ static int make_forgotten(void)
 	d2d_handle event;
 	int err;
 
-	if (does("registered") || does("nothing"))
+	if (forgets_is("registered") || forgets_is("nothing"))
 		return 0;
-	if (does("context"))
+	if (forgets_is("context"))
 		return d2d_attach(self);
-	if (does("handshake")) {
+	if (forgets_is("handshake")) {
 		err = d2d_attach(self);
 		return err == -EINPROGRESS || err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
 	}
-	if (does("sent"))
+	if (forgets_is("sent"))
 		return send("module_a", D2D_SEND_ROUTINE) ?: send("module_a", 0);
-	if (does("pended"))
+	if (forgets_is("pended"))
 		return send("forgetful_too", D2D_SEND_ROUTINE);
-	if (does("event"))
+	if (forgets_is("event"))
 		return d2d_event_create(self, "forgotten", D2D_EVENT_NOTIFICATION, 0, &event) ?:
 		       d2d_event_open(self, "forgotten", D2D_EVENT_NOTIFICATION, &event);
 	return -EINVAL;
@@ -182,9 +182,9 @@ static int register_stranger(void)
 	d2d_stranger_fill_driver(&driver);
 	err = d2d_register(&driver, &self) ?:
 	      d2d_event_create(self, "strange", D2D_EVENT_NOTIFICATION, 0, &event);
-	if (err || does("stranger"))
+	if (err || forgets_is("stranger"))
 		return err;
-	if (does("stranger-attaching")) {
+	if (forgets_is("stranger-attaching")) {
 		d2d_stranger_attach_driver(self, d2d_the_owner->d2d_attach);
 		return 0;
 	}
@@ -219,11 +219,11 @@ module_init(forgetful_init);
 
 static void __exit forgetful_exit(void)
 {
-	if (does("nothing"))
+	if (forgets_is("nothing"))
 		unregister_both();
 	WRITE_ONCE(unloaded, true);
 	/* The owner must refuse a driver of a module that is being unloaded. */
-	if (does("registered")) {
+	if (forgets_is("registered")) {
 		strscpy(driver.name, "forgetful_anew");
 		d2d_register(&driver, &self);
 	}

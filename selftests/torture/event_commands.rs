@@ -43,7 +43,7 @@ use kernel::{
 /// Number of slots: more than the 64 events that one wait accepts.
 const SLOTS: usize = 66;
 
-/// A driver that opens events.
+/// A driver that executes commands: it opens events and makes jobs.
 pub trait Opener {
     /// Name of the driver.
     fn name(&self) -> &'static CStr;
@@ -162,7 +162,7 @@ impl OpenEvents {
                     slot => Some(self.get(slot.parse().map_err(|_| EINVAL)?)?),
                 };
                 let routine = move || {
-                    // If the driver leaves, neither works any more.
+                    // Both calls fail once the driver leaves.
                     let _ = ran.set();
                     let _ = hold.as_ref().map(|hold| hold.wait(Wait::FOREVER));
                 };
@@ -239,7 +239,7 @@ struct Options {
     state: Option<bool>,
     /// `timeout=` and `interruptible`.
     wait: Wait,
-    /// The numbers.
+    /// The numbers of slots.
     slots: KVec<u32>,
 }
 

@@ -73,7 +73,7 @@ static bool returns(const char *call, int result, int expected)
  * Calls functions of a table before and after registering, and checks what they return. For
  * d2d_attach(), the expected value is attach.
  */
-static bool keeps_to(const struct d2d_table *table, int attach)
+static bool follows_table(const struct d2d_table *table, int attach)
 {
 	d2d_handle found;
 	bool right;
@@ -88,9 +88,9 @@ static bool keeps_to(const struct d2d_table *table, int attach)
 
 static int __init skew_table_init(void)
 {
-	bool right = keeps_to(&other_major, -EOPNOTSUPP);
+	bool right = follows_table(&other_major, -EOPNOTSUPP);
 
-	return (right & keeps_to(&shorter, -ENXIO)) ? 0 : -EINVAL;
+	return (right & follows_table(&shorter, -ENXIO)) ? 0 : -EINVAL;
 }
 module_init(skew_table_init);
 

@@ -304,9 +304,9 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 			continue;
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
-		 * fuzz_detach() increments detaching before detaches_begun. So a detach that
-		 * detaches_begun counts here, and that has not ended, is seen in detaching; any
-		 * other makes detaches_begun grow later.
+		 * fuzz_detach() increments detaching before detaches_begun. So if detaches_begun
+		 * already counts a detach that has not ended, the load of detaching below finds it.
+		 * Any other detach makes detaches_begun grow later, which the caller notices.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

@@ -239,7 +239,10 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 }
 
 #ifdef CONFIG_FAILSLAB
-/* As often as it may take until a call needs memory, and the other players leave some to it. */
+/*
+ * Most tries until a call allocates memory: first it may get memory that is free, or fail at
+ * another limit, which the other players have reached.
+ */
 #define TRIES	4096
 
 /* Allocates a request without buffers, so that all the memory that it may need is its record. */

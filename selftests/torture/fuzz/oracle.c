@@ -231,8 +231,9 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 }
 
 /*
- * A driver was dispatched a request. It must not be one that was refused, nor one that was sent to
- * the driver after it had left. A forwarded request may have been sent before or after.
+ * The owner has called a driver's dispatch routine for a request. The request must not be one that
+ * was refused, nor one that was sent to the driver after the driver had left. A forwarded request
+ * may have been sent before or after.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {

@@ -268,8 +268,8 @@ static void play_wait_in_interrupt(struct fuzz_caller *caller)
 }
 
 /*
- * Traces a step, mostly by a tracepoint only. Any field can be a number, or a text that cannot be
- * read: there is nothing on the first page.
+ * Traces a step, mostly by a tracepoint only. A field is a number, or a text at an address in the
+ * first page, where nothing is mapped.
  */
 static void play_trace(struct fuzz_caller *caller)
 {

@@ -94,7 +94,8 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, stru
 
 /*
  * Tries to detach or unregister inside a routine. This must fail, as a driver would wait for
- * itself, or two drivers for each other. A driver may leave there.
+ * itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which may be called
+ * there.
  */
 static void try_to_leave(struct fuzz_caller *caller)
 {
@@ -258,7 +259,7 @@ void fuzz_cancelled(void *self, d2d_handle request)
 	fuzz_leave(reg, "cancelled");
 }
 
-/* The handler of events. Without an argument, the driver is one that the fuzzer does not know. */
+/* The handler of events. If argument is NULL, the fuzzer does not know the driver of the event. */
 int fuzz_event_was_set(void *argument, d2d_handle event)
 {
 	struct fuzz_registration *reg = argument;

@@ -166,7 +166,10 @@ static void play_open(struct fuzz_caller *caller)
 	} else if (driver.thing) {
 		fuzz_thing_publish(thing, handle, driver.thing->reg);
 	} else {
-		/* A handle of another driver is gone with that driver, so it is not kept. */
+		/*
+		 * The driver is another module's, which may unregister it at any time. So do not
+		 * keep the handle.
+		 */
 		d2d_event_close(handle);
 		fuzz_thing_unreserve(thing);
 	}

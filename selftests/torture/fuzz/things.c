@@ -113,7 +113,7 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	if (thing->nth == nth) {
 		if (thing->state == FUZZ_IS_LIVE)
 			thing->state = FUZZ_IS_DEAD;
-		/* Its driver may have left since. */
+		/* Also if the thing is dead already, because its driver has left meanwhile. */
 		thing->freed |= freed;
 	}
 	spin_unlock_irqrestore(&lock, flags);

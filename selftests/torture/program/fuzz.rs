@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the fuzzer of the C functions: loads the modules `fuzz0` and `fuzz1`, lets them play, and
-//! unloads them, each in a thread of its own, with `module_a` as the owner. Reads the oracle's
-//! report from the kernel, and checks that nothing is left in the owner's state at the end.
+//! Drives the fuzzer of the C functions: loads the modules `fuzz0` and `fuzz1`, lets them play, and unloads
+//! them, each in a thread of its own, with `module_a` as the owner. Reads the report of the fuzzer's oracle,
+//! which judges each call (`fuzz/fuzz.h`), and checks that nothing is left in the owner's state at the end.
 
 use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -55,8 +55,8 @@ impl Counts {
         results.map(|(_, count)| count).sum()
     }
 
-    /// Returns the required keys whose count is 0. Without `limits`, leaves out results that are errnos, which
-    /// are negative numbers: only a limit leads to a required one.
+    /// Returns the required keys whose count is 0. Without `limits`, leaves out errnos, which are negative
+    /// numbers: the fuzzer gets a required errno only at a limit.
     fn missing(&self, limits: bool) -> Vec<&str> {
         let missing = self.0.iter().filter(|(_, count)| **count == 0);
         missing
@@ -85,9 +85,9 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. In one of six plays the module also reaches
-/// the limit of this number (`fuzz_play_limits()`); with `at_once`, it does so in the first play, too. Returns
-/// what the module has called.
+/// Loads a module, lets it play, and unloads it, again and again. Each time, it writes one command to the
+/// module's file `run`. One in six commands lets the module also reach the limit of this number
+/// (`fuzz_play_limits()`); with `at_once`, the first one does, too. Returns what the module has called.
 fn come_and_go(
     name: &str,
     seed: u64,
