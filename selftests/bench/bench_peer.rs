@@ -253,7 +253,7 @@ fn queue_put_take(
     })
 }
 
-/// Measures the queue to the owner, which no other driver uses meanwhile.
+/// Measures the queue to the owner, which no other driver uses.
 fn queues(link: &PeerLink<BenchPair>) -> Result {
     contender::queue_in_c(link.context())?;
     Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")

@@ -77,9 +77,9 @@ pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
-/// One way of doing an operation. The fields have the meaning of those of `struct
-/// d2d_bench_contender` (`measure.h`): `base` is the name of the contender to compare with,
-/// `callee` a part of the name of the function that the loop calls.
+/// One way of doing an operation. The fields mean the same as in `struct d2d_bench_contender`
+/// (`measure.h`): `base` is the name of the contender to compare with, `callee` a part of the name of the
+/// function that the loop calls.
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static CStr,
@@ -173,9 +173,9 @@ impl Contender {
             value: value.unwrap_or(0),
             flags: self.flags,
         };
-        // SAFETY: The strings are static. `call_run::<F, G>` takes the address of an `(F, G)`, and
-        // `other` takes that of `loops`. Both closures are `Sync`, and outlive the threads of
-        // `measure.c`, which end before this call returns.
+        // SAFETY: The strings are static. `call_run::<F, G>` takes the address of an `(F, G)`, and `other`
+        // takes the address of `loops`. Both closures are `Sync`, and outlive the threads of `measure.c`,
+        // which end before this call returns.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
 }

@@ -108,7 +108,10 @@ static int end(struct part *part, struct task_struct *task)
 	return kthread_stop_put(task);
 }
 
-/* Returns a CPU other than the first one, each in turn; the first one if there is no other. */
+/*
+ * Returns a CPU other than the first one, another one for each index. If there is no other CPU,
+ * returns the first one.
+ */
 static unsigned int other_cpu(unsigned int index)
 {
 	unsigned int others = num_online_cpus() - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops that the bench compares the library's with: an empty loop, whose known cost shows whether
+ * Loops with which the bench compares the library: an empty loop, whose known cost shows whether
  * the clock is right; a bare indirect call, which is the least that any call costs; the kernel's
  * mechanisms. Also a loop of the library's functions for drivers in C.
  */

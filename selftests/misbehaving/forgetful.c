@@ -14,7 +14,7 @@
  *   pended             a request that it has sent to "forgetful_too"
  *   event              an event
  *
- * With these values, the module forgets neither driver:
+ * With the other values, the module forgets neither of the two:
  *
  *   nothing            the exit unregisters both drivers. Only for at=exit
  *   stranger           the module registers one driver instead, of the module stranger, with an

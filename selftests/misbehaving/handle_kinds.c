@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: passes handles of the wrong kind to each function that takes a handle. The driver has a
- * valid handle of each kind, also that of an item of a context. It has a context only during its
- * handshake, so the whole test runs in the dispatch routine. The initialization fails with
+ * valid handle of each kind, including one of an item in a context. It has a context only during
+ * its handshake, so the whole test runs in the dispatch routine. The initialization fails with
  * -ENOTRECOVERABLE if a function does not fail with -ESTALE, or if something that a handle names
  * has changed. The last line says how many refusals the owner must have printed.
  */
@@ -25,7 +25,7 @@ static const char * const kinds[] = {
 
 /* A valid handle of each kind; 0 for NOTHING */
 static d2d_handle live[KINDS];
-/* The sender's handle of a request that is never sent; live[SENT] is that of a pending one. */
+/* The sender's handle of a request that is never sent. live[SENT] names a pending request. */
 static d2d_handle idle;
 static struct d2d_context *context;
 

@@ -26,7 +26,7 @@ void d2d_stranger_fill_driver(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
-	/* The static keys have to be those of this module, which has none. */
+	/* A driver object points to the static keys of its own module. This module has none. */
 	driver->points = NULL;
 	driver->dispatch = dispatch;
 	driver->completed = NULL;

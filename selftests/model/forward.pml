@@ -9,7 +9,7 @@
  * the same with what it gets back. Chosen by -D:
  *
  *   CANCEL	another thread of S cancels the request
- *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters meanwhile
+ *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters at any moment
  *   FORWARDS_LATER	F pends the request, and forwards it from another thread
  *   NOT_RETURNED	F does not want the request back
  *

@@ -5,7 +5,10 @@
 # "weaken: TEXT => TEXT [and TEXT => TEXT]": each makes one ordering weaker by replacing the text everywhere in the code,
 # and then the outcome has to be possible. In a TEXT, "( *" stands for "(*", which would begin a comment inside the
 # comment. Numbers in the code of a test stand for states, which the test's comment names. Prints KTAP, and the counts
-# last. Needs herd7, and a few seconds. Usage: litmus.sh MODEL MODEL is tools/memory-model/ of a kernel's source.
+# last.
+# Needs herd7, and a few seconds.
+# Usage: litmus.sh MODEL
+# MODEL is tools/memory-model/ of a kernel's source.
 set -euo pipefail
 
 model=$1

@@ -5,7 +5,7 @@
  * calls, and an interrupt make calls into each peer while it detaches.
  *
  * The threads inside are fast readers of SRCU: they use srcu_read_lock_fast() and srcu_read_unlock_fast() of
- * the kernel, which have no memory barrier. A reader loads the pointer to the current counters, those of
+ * the kernel, which have no memory barrier. A reader loads the pointer to the current counters, which have
  * index 0 or 1, and increments the lock count of its CPU in one atomic step. When it leaves, it increments
  * the unlock count of the same index, perhaps of another CPU.
  *

@@ -13,7 +13,7 @@
  *   CANCEL	another thread of S cancels the request
  *   WAITS	another thread of S waits for the request, too
  *   ROUTINE	S sends the request with its completion routine, and does not wait for it
- *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters meanwhile
+ *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters at any moment
  *   REUSED	when S has freed the request, another driver gets the record and sends a
  *		request of its own
  *
@@ -65,7 +65,7 @@ byte routines;		/* calls of S's completion routine */
 byte pended;		/* the generation of the handle by which R has left the request pending, or 0 */
 bool woken[2];		/* whether a waiting thread was woken: [0] the sender, [1] the waiter */
 bool sender_done, waiter_done = true, resender_done = true;
-byte id;		/* the generation of the sender's handle: 1 while the request is that of S */
+byte id;		/* the generation of the sender's handle: 1 while the request belongs to S */
 
 /* Requests::unmake() */
 inline unmake()

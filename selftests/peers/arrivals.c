@@ -52,7 +52,8 @@ static DECLARE_WORK(greeting, greet_module_b);
 
 /*
  * The kernel calls this with MODULE_STATE_LIVE after a module's init, which has registered the
- * module's drivers. It holds the lock of the notifier chain meanwhile, so a worker does the rest.
+ * module's drivers. During the call it holds the lock of the notifier chain, so a worker does the
+ * rest.
  */
 static int module_changed(struct notifier_block *block, unsigned long state, void *data)
 {

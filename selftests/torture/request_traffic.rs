@@ -211,7 +211,7 @@ struct Inner {
     forward_to: Option<Target>,
 }
 
-/// One side's requests, and those of the other side that it has pended.
+/// The requests that one side sends, and the other side's requests that it has pended.
 pub struct RequestTraffic {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
@@ -260,9 +260,9 @@ impl RequestTraffic {
         self.inner.lock().forward_to = Some(target);
     }
 
-    /// Sends all requests that are not on their way. Their numbers begin after those of a smaller
-    /// `stamp`. So a `stamp` that is larger than in all calls before makes all keys new: the other
-    /// side may still have requests of an earlier sender. May sleep.
+    /// Sends all requests that are not on their way. Their numbers are larger than all numbers of a smaller
+    /// `stamp`. So pass a larger `stamp` than in all calls before: then all keys are new, although the other side
+    /// may still have requests of an earlier sender. May sleep.
     pub fn start(&self, sender: &Sender, route: Route, stamp: u32) -> Result {
         self.inner.lock().route = Some(route);
         // Few requests, as the library prints a line for each cancel or refusal of them.

@@ -41,8 +41,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Longest chain of nested calls between the two sides. They share one stack, which may be that of
-/// a hard interrupt.
+/// Longest chain of nested calls between the two sides. The calls share one stack, which may be the
+/// stack of a hard interrupt.
 pub const MAX_HOPS: u32 = 8;
 
 /// The side of a context on which a run makes its operations.
@@ -395,8 +395,8 @@ impl Run {
     /// Takes an item by its handle, and redeems the handle or lets the other side do so. Checks
     /// that a handle which was redeemed before is refused.
     ///
-    /// Keeps the peer from detaching meanwhile. Detaching would revoke the handle, and no side would
-    /// count the item as taken.
+    /// Until it has done this, the peer cannot detach. Detaching would revoke the handle, and no
+    /// side would count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,

@@ -73,7 +73,8 @@ pair! {
             foreign: u64,
             /// Items whose number from the queue shows that an item was skipped, or taken twice.
             gaps: u64,
-            /// Items whose number from their producer shows the same.
+            /// Items whose number from their producer shows that an item was skipped, or taken
+            /// twice.
             disorder: u64,
         }
     }

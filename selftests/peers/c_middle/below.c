@@ -2,7 +2,7 @@
 /*
  * Test: a module in C that is a peer of module_a and an owner. As an owner it exports the table of
  * middle (middle.rs), so the peers of middle can attach to it. It passes on calls and items in both
- * directions, and serves no requests. This file has the owner's role, above.c that of the peer.
+ * directions, and serves no requests. This file has the owner's role, above.c the peer's.
  */
 #include <linux/module.h>
 

@@ -26,7 +26,7 @@ enum reaction {
 	PENDS,		/* pends it */
 	PENDS_TOLD,	/* pends it, and asks to be told if it is cancelled */
 	FORWARDS,	/* forwards it to the driver next */
-	FORWARDS_BACK,	/* the same, and wants it back */
+	FORWARDS_BACK,	/* forwards it to the driver next, and wants it back */
 	REFUSES,	/* completes it with an error */
 	WAITS,		/* waits for the event of the driver, and then completes the request */
 	SETS,		/* sets the event of the driver */

@@ -70,8 +70,8 @@ void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, 
 }
 
 /*
- * d2d_request_call() has returned. Checks that the result is that of this send, and that the output
- * is, too: all of it, if there is room for it and the status is 0, otherwise nothing.
+ * d2d_request_call() has returned. Checks that the result and the output belong to this send. The
+ * whole output must be there if there is room for it and the status is 0, otherwise nothing of it.
  */
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
 {

@@ -18,9 +18,9 @@
  *   things.c	the things that handles name, and which of them exist
  *   drivers.c	registering and unregistering drivers
  *
- * A player's random numbers follow from the seed, the player's number and its step; those of a
- * routine follow from the seed and the request. So the same seed gives the same decisions, but not
- * always the same interleaving.
+ * A player's random numbers follow from the seed, the player's number and its step; a routine's
+ * random numbers follow from the seed and the request. So the same seed gives the same decisions,
+ * but not always the same interleaving.
  */
 #ifndef FUZZ_H
 #define FUZZ_H

@@ -5,8 +5,8 @@
  * found a violation. The file "report" shows the violations, and "coverage" how often each
  * function was called, with what handles and results.
  *
- * With "limits=N" after these words, the module also reaches a limit, that of the Nth play in
- * limits.c; with "forget", it leaves a driver registered.
+ * With "limits=N" after these words, the module also makes play N of limits.c, which reaches a
+ * limit; with "forget", it leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>

@@ -115,7 +115,7 @@ declare! {
     {},
 }
 
-// The baseline is that of another pair.
+// The baseline is the header of another pair.
 declare! {
     other, "other",
     shared_data: u64,
