@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events: the word of an event (shared/owner/event/state.rs). While nobody waits, threads change
- * it by one atomic step. A thread that begins or ends a wait holds the dispatcher's lock
+ * Models events: the word of an event (shared/owner/event/state.rs). While nobody waits, threads
+ * change it by one atomic step. A thread that begins or ends a wait holds the dispatcher's lock
  * (shared/owner/event/wait.rs).
  *
  * The model has two synchronization events (with NOTIFICATION, the second one is a notification

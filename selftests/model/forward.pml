@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A request that is forwarded: a sender S sends it to F, which forwards it to R and gets it
- * back. This models shared/owner/request/ with the cells of shared/owner/slot.rs. word.pml
- * models a request between a sender and one receiver.
+ * Models a request that is forwarded: a sender S sends it to F, which forwards it to R and gets it back. See
+ * shared/owner/request/, and the cells of shared/owner/slot.rs. word.pml models a request between a sender and
+ * one receiver.
  *
  * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and
  * uses the buffers in place. R completes the request at once, or pends it. F does

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a
- * driver in shared/owner/registry.rs. The request of a handshake has the word that word.pml
- * models.
+ * Models the handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a
+ * driver in shared/owner/registry.rs. The request of a handshake has the word that word.pml models.
  *
  * A driver asks for a context, once or twice. Its dispatch routine completes the request,
  * with success or not, pends it, or does neither. A pending request is completed at

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rundown protection, from shared/d2d/rundown.rs and shared/d2d/readers.rs, on the kernel's
- * sleepable RCU (SRCU). Two peers use a context, one after the other. Two tasks, with recursive
- * calls, and an interrupt make calls into each peer while it detaches.
+ * Models rundown protection, from shared/d2d/rundown.rs and shared/d2d/readers.rs, on the kernel's sleepable
+ * RCU (SRCU). Two peers use a context, one after the other. Two tasks, with recursive calls, and an
+ * interrupt make calls into each peer while it detaches.
  *
  * The threads inside are fast readers of SRCU: they use srcu_read_lock_fast() and srcu_read_unlock_fast() of
  * the kernel, which have no memory barrier. A reader loads the pointer to the current counters, which have

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One request between a sender S and a receiver R: shared/owner/request/ with the cells of
+ * Models one request between a sender S and a receiver R: shared/owner/request/ with the cells of
  * shared/owner/slot.rs. forward.pml models a request that is forwarded.
  *
  * S sends the request, waits for it, sends it again, and frees it. R's dispatch routine

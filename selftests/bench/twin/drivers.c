@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The registered drivers, the calls of their routines, and the handshake that shares a context
- * with a driver: look the driver up, build an internal device control request whose user buffer is
- * the context, send it, learn of its completion, and open the context to both.
+ * Part of the twin (twin.h). The registered drivers, the calls of their routines, and the handshake
+ * that shares a context with a driver: look the driver up, build an internal device control request
+ * whose user buffer is the context, send it, learn of its completion, and open the context to both.
  */
 #include <linux/delay.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Named events. A mutex protects the names, which only creating, opening and closing use; all other
- * calls take the dispatcher lock alone. A waiting thread has a block on the list of each of its
- * events. The thread that sets an event gives it to the waiting threads in their
- * order, before it releases the lock. So no set is lost, and a wait for all events takes all of
- * them at once or none.
+ * Part of the twin (twin.h). Named events. A mutex protects the names, which only creating, opening
+ * and closing use; all other calls take the dispatcher lock alone. A waiting thread has a block on
+ * the list of each of its events. The thread that sets an event gives it to the waiting threads in
+ * their order, before it releases the lock. So no set is lost, and a wait for all events takes all
+ * of them at once or none.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>

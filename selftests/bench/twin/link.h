@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Each side's link to the other through a context, and the calls through it. */
+/*
+ * Part of the twin (twin.h). Each side's link to the other through a context, and the calls through
+ * it.
+ */
 #ifndef TWIN_LINK_H
 #define TWIN_LINK_H
 

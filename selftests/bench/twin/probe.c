@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The checks of what the other side passes: pointers, headers, operations tables and driver
- * objects. A bad pointer makes a check fail, and does not crash the kernel.
+ * Part of the twin (twin.h). The checks of what the other side passes: pointers, headers,
+ * operations tables and driver objects. A bad pointer makes a check fail, and does not crash the
+ * kernel.
  */
 #include <linux/ctype.h>
 #include <linux/uaccess.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The queue's functions for drivers. Any execution context but NMI; none sleeps or allocates. */
+/*
+ * Part of the twin (twin.h). The queue's functions for drivers. Any execution context but NMI; none
+ * sleeps or allocates.
+ */
 #ifndef TWIN_QUEUE_H
 #define TWIN_QUEUE_H
 

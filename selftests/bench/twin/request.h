@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests from any registered driver to any other, with the rules, bounds and errors of d2d.h.
- * Drivers have no pointer to a request or to its buffers.
+ * Part of the twin (twin.h). Requests from any registered driver to any other, with the rules,
+ * bounds and errors of d2d.h. Drivers have no pointer to a request or to its buffers.
  */
 #ifndef TWIN_REQUEST_H
 #define TWIN_REQUEST_H

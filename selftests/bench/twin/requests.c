@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests. A request is allocated once and can be sent again and again. Its sender names it by the
- * handle from its allocation; its holder by another handle, which is new each time. Both use it
- * only through this file, under one lock. The drivers' lock may be taken while that lock is held.
- * To complete or cancel a request, a thread claims it first: of all threads that try, exactly one
- * succeeds.
+ * Part of the twin (twin.h). Requests. A request is allocated once and can be sent again and again.
+ * Its sender names it by the handle from its allocation; its holder by another handle, which is new
+ * each time. Both use it only through this file, under one lock. The drivers' lock may be taken
+ * while that lock is held. To complete or cancel a request, a thread claims it first: of all
+ * threads that try, exactly one succeeds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints the lines of the trace, and defines the tracepoints. */
+/* Part of the twin (twin.h). Prints the lines of the trace, and defines the tracepoints. */
 #include <linux/atomic.h>
 #include <linux/export.h>
 #include <linux/preempt.h>

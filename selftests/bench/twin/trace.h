@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints: one that all printed steps share, and one for each step that is too frequent to
- * be printed. A header that hits a tracepoint includes tracepoint_key.h instead.
+ * Part of the twin (twin.h). The tracepoints: one that all printed steps share, and one for each
+ * step that is too frequent to be printed. A header that hits a tracepoint includes
+ * tracepoint_key.h instead.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints that inline functions of this and other modules hit. All tracepoints of a group
- * share a key, so that a function has one patched branch while all of them are off.
+ * Part of the twin (twin.h). The tracepoints that inline functions of this and other modules hit.
+ * All tracepoints of a group share a key, so that a function has one patched branch while all of
+ * them are off.
  */
 #ifndef TWIN_TRACEPOINT_KEY_H
 #define TWIN_TRACEPOINT_KEY_H

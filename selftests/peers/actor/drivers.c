@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The commands that register drivers, attach them, and tell them what their routines do. */
+/* The actor's commands that register drivers, attach them, and tell them what their routines do. */
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/printk.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The commands by which actors send, wait for, complete, cancel and forward requests */
+/* The actor's commands by which drivers send, wait for, complete, cancel and forward requests */
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/sched.h>

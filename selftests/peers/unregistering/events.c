@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of an event. The drivers "opener" and "other" have opened the same two events; the
- * driver "waiter" only sends a request. HOW is the kind of the events: notification or
- * synchronization.
+ * The stages of an event, in which a driver unregisters (unregistering.c). The drivers "opener" and
+ * "other" have opened the same two events; the driver "waiter" only sends a request. HOW is the
+ * kind of the events: notification or synchronization.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a call into the driver "peer". Most calls wait without a time limit for an event
- * or a request of peer, so peer can unregister only if the library ends the wait. HOW says what
- * the driver that unregisters calls:
+ * The stages of a call into the driver "peer", in which a driver unregisters (unregistering.c).
+ * Most calls wait without a time limit for an event or a request of peer, so peer can unregister
+ * only if the library ends the wait. HOW says what the driver that unregisters calls:
  *
  *   detach	d2d_detach() and d2d_unregister()
  *   leave	d2d_leave(), d2d_detach() and d2d_unregister()

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a request. The driver "sender" sends it to "receiver", or to "upper" if it is
- * to be forwarded. "upper" forwards it to "receiver" or to "lower", and "lower" forwards it to
- * "receiver". HOW says how the sender learns of the result:
+ * The stages of a request, in which a driver unregisters (unregistering.c). The driver "sender"
+ * sends it to "receiver", or to "upper" if it is to be forwarded. "upper" forwards it to "receiver"
+ * or to "lower", and "lower" forwards it to "receiver". HOW says how the sender learns of the
+ * result:
  *
  *   wait	a thread waits for the request without a limit
  *   timed	a thread waits with a limit, which is too long to expire

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bytes in the buffers of requests. All bytes of the output of a send have one value, which
- * follows from the tag of the send. So the sender knows the output even if the request was
- * forwarded, and notices bytes of another send.
+ * Part of the fuzzer (fuzz.h). The bytes in the buffers of requests. All bytes of the output of a
+ * send have one value, which follows from the tag of the send. So the sender knows the output even
+ * if the request was forwarded, and notices bytes of another send.
  */
 #include <linux/string.h>
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Registering and unregistering drivers. No routine of a driver may run after d2d_unregister() has
- * returned. To check this, each routine gets the driver's struct fuzz_registration as an argument,
- * and the memory of that structure is used for another driver only after many others.
+ * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. No routine of a driver may
+ * run after d2d_unregister() has returned. To check this, each routine gets the driver's struct
+ * fuzz_registration as an argument, and the memory of that structure is used for another driver
+ * only after many others.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>

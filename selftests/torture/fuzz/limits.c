@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plays that reach the limits of the owner's tables. Each play has a driver of its own, but all
- * drivers share the tables, so other players also get these errors. fuzz_forget() leaves a driver
- * registered.
+ * Part of the fuzzer (fuzz.h). Plays that reach the limits of the owner's tables. Each play has a
+ * driver of its own, but all drivers share the tables, so other players also get these errors.
+ * fuzz_forget() leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The handshake, and plays with a context: operations, queues and items. The owner is module_a.
- * It may call a driver's operations from the handshake's completion until d2d_detach() has
- * returned.
+ * Part of the fuzzer (fuzz.h). The handshake, and plays with a context: operations, queues and
+ * items. The owner is module_a. It may call a driver's operations from the handshake's completion
+ * until d2d_detach() has returned.
  */
 #include <linux/delay.h>
 #include <linux/string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracle: rules that must hold whatever the drivers do. It counts all violations, and
- * reports the first ones with a line each.
+ * Part of the fuzzer (fuzz.h). The oracle: rules that must hold whatever the drivers do. It counts
+ * all violations, and reports the first ones with a line each.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random plays that do not sleep. They run in threads, workers, softirq and hard interrupt,
- * and inside routines.
+ * Part of the fuzzer (fuzz.h). Random plays that do not sleep. They run in threads, workers,
+ * softirq and hard interrupt, and inside routines.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>

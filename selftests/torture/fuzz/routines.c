@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The routines of the driver objects. Their decisions follow from the seed and their arguments.
- * Many of them make another call from inside, as long as the stack lasts.
+ * Part of the fuzzer (fuzz.h). The routines of the driver objects. Their decisions follow from the
+ * seed and their arguments. Many of them make another call from inside, as long as the stack lasts.
  */
 #include <linux/string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random plays that may sleep: allocating requests, opening events, waiting, registering and
- * unregistering drivers.
+ * Part of the fuzzer (fuzz.h). Random plays that may sleep: allocating requests, opening events,
+ * waiting, registering and unregistering drivers.
  */
 #include <linux/jiffies.h>
 #include <linux/kernel.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps track of things, dead handles, and handles from other modules. A thing is what a handle
- * names. A thing becomes live before a play can get its handle, and stops being live when the first
- * call that ends it begins. So if a thing is live before and after a call, it existed during the
- * call.
+ * Part of the fuzzer (fuzz.h). Keeps track of things, dead handles, and handles from other modules.
+ * A thing is what a handle names. A thing becomes live before a play can get its handle, and stops
+ * being live when the first call that ends it begins. So if a thing is live before and after a
+ * call, it existed during the call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that attaches an attribute to the code which `interface!` generates for an operation.
+//! Must not compile: a driver that attaches an attribute to the code which `interface!` generates
+//! for an operation.
 // error: no rules expected `inline`
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Declarations of pairs that use a number twice, or a name that is no identifier of C.
+//! Must not compile: declarations of pairs that use a number twice, or a name that is no identifier of C.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Declarations of pairs whose new minor version does more than append something.
+//! Must not compile: declarations of pairs whose new minor version does more than append something.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a kind was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a control code was appended in a later minor version than that of the pair'

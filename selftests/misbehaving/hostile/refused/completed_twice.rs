@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that completes a request twice, completes an offer twice, and redeems a handle of an item twice.
+//! Must not compile: a driver that completes a request twice, completes an offer twice, and redeems a handle
+//! of an item twice.
 // error: [E0382]: use of moved value
 
 #![forbid(unsafe_code)]

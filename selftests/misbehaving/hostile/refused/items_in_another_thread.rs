@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that takes items in one thread and releases them in another.
+//! Must not compile: a driver that takes items in one thread and releases them in another.
 // error: [E0277]: `NonNull<d2d_item>` cannot be sent between threads safely
 
 #![forbid(unsafe_code)]

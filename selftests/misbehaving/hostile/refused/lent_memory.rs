@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that keeps lent memory for too long, and one that lends memory which is no atomic variable.
+//! Must not compile: a driver that keeps lent memory for too long, and one that lends memory which is
+//! no atomic variable.
 // error: [E0515]: cannot return value referencing local variable `peer`
 // error: lifetime may not live long enough
 // error: [E0277]: the trait bound `u32: Memory` is not satisfied

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that gives the type of its link as `<D2dDriver as Names>::Link`. In the declaration of
-//! the interface `D2dDriver` is the struct below; in the entry points that `interface!` generates
-//! it is a type parameter. So the two would disagree about the type of the link.
+//! Must not compile: a driver that gives the type of its link as `<D2dDriver as Names>::Link`. In
+//! the declaration of the interface `D2dDriver` is the struct below; in the entry points that
+//! `interface!` generates it is a type parameter. So the two would disagree about the type of the
+//! link.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]

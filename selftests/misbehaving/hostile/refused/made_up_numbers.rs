@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that makes handles from numbers of its own, though the library relies on having made
-//! them itself.
+//! Must not compile: a driver that makes handles from numbers of its own, though the library relies
+//! on having made them itself.
 // error: [E0423]: cannot initialize a tuple struct which contains private fields
 
 #![forbid(unsafe_code)]

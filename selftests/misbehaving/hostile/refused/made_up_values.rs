@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that constructs values of types that only the library may construct.
+//! Must not compile: a driver that constructs values of types that only the library may construct.
 // error: of struct `Sender` is private
 // error: of struct `Disposition` is private
 // error: of struct `d2d::context::Context` is private

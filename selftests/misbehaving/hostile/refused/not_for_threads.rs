@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Driver types that are not `Send` or not `Sync`, in a crate that gives these names to other
-//! traits.
+//! Must not compile: driver types that are not `Send` or not `Sync`, in a crate that gives these
+//! names to other traits.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that takes the doorbell away from the other side: the owner would wait for this peer, and for
-//! all later ones, without being woken.
+//! Must not compile: a driver that takes the doorbell away from the other side: the owner would wait for
+//! this peer, and for all later ones, without being woken.
 // error: [E0624]: method `set_doorbell` is private
 
 #![forbid(unsafe_code)]

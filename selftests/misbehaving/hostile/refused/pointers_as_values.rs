@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that uses pointers and references as arguments, results, payloads and shared data.
+//! Must not compile: a driver that uses pointers and references as arguments, results, payloads and
+//! shared data.
 // error: [E0277]: the trait bound
 // error: the trait bound `&'static u32: Plain` is not satisfied
 // error: the trait bound `&str: IntoBytes` is not satisfied

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that keeps a reference to shared data after the lock is released, or passes it to another thread.
+//! Must not compile: a driver that keeps a reference to shared data after the lock is released, or passes it
+//! to another thread.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver with arguments of 1 and 2 bytes. In the owner, `Level` could be `i8`: both tables would have the same
-//! hashes. The owner's -1 would then be a number above 255 in this driver's `u8`.
+//! Must not compile: a driver with arguments of 1 and 2 bytes. In the owner, `Level` could be `i8`: both tables
+//! would have the same hashes. The owner's -1 would then be a number above 255 in this driver's `u8`.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument has 4 bytes or more'
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that implements the traits of an operations table by hand.
+//! Must not compile: a driver that implements the traits of an operations table by hand.
 // error: implementation of an `unsafe` trait
 // error: [E0200]: the trait `Interface` requires an `unsafe impl` declaration
 
