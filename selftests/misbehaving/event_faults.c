@@ -144,7 +144,7 @@ static int behave(void)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/* Opens an event of a driver whose name leaves no room for that of the event. */
+/* Opens an event of a driver whose name is so long that there is no room for the event's name. */
 static int open_of_long_name(void)
 {
 	char name[D2D_EVENT_NAME_SIZE] = {};

@@ -24,7 +24,7 @@ macro_rules! growing_peer_1_2 {
                 const HALF: ControlCode<u64, u64> = 0x803;
             }
             events: {
-                /// The owner does not have it.
+                /// An event that the owner lacks.
                 #[since = 2]
                 there: Synchronization;
             }

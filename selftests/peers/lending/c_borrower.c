@@ -138,7 +138,10 @@ static int send_buffer(d2d_handle owner, d2d_handle request, void *buffer, u64 *
 	       result.status;
 }
 
-/* Names one of the counters by the user_buffer of a request, and lets the owner count in it. */
+/*
+ * Sends a request whose user_buffer points to one of the counters; the owner counts in that
+ * counter.
+ */
 static int use_buffer(void)
 {
 	struct lending_counter *last = &counters[COUNTERS - 1];

@@ -81,7 +81,8 @@ impl Lender {
         Ok(counters.len() as u64)
     }
 
-    /// Counts in the counter that the peer names by the `user_buffer` of its request. Returns its index.
+    /// Counts in the counter to which the `user_buffer` of the peer's request points. Returns the
+    /// counter's index.
     fn count_one(contexts: &Contexts<'_, Self>, request: &Typed<'_, u64>) -> Result<u64> {
         let (_, link) = contexts.get(0).ok_or(ENODEV)?;
         let peer = link.peer()?;

@@ -46,7 +46,7 @@ d2d::pair! {
     }
     kinds {}
     codes {
-        /// Adds to the counter of the peer to which `user_buffer` points. The output is its index.
+        /// Adds to the peer's counter to which `user_buffer` points. The output is the counter's index.
         const COUNT_ONE: ControlCode<(), u64> = 0x801;
     }
     owner {

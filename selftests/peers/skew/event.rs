@@ -23,7 +23,7 @@ use d2d_pair::{
 
 const DECLARATION: Declaration = DemoPair::DECLARATION;
 
-/// The events of the demonstration, of which the second one is of the kind of the first one.
+/// The events of the demonstration; the second one has the kind of the first one.
 const EVENTS: [EventOf; 2] = {
     let [notice, turn] = DECLARATION.events else {
         panic!("the demonstration has other events");

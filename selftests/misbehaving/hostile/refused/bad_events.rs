@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events that a pair does not declare, or not in this way.
+//! Must not compile: wrong declarations of events, and a driver that opens an event which its pair
+//! does not declare.
 // error: [E0428]: the name `READY` is defined multiple times
 // error: [E0425]: cannot find value `NOTICES` in crate `d2d_pair`
 // error: [E0599]: no variant or associated item named `Sometimes` found for enum `Kind`

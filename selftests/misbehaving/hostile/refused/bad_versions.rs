@@ -59,7 +59,7 @@ declare! {
     },
 }
 
-// An event of version 1.1 is in version 1.0.
+// Version 1.0 declares an event of version 1.1.
 declare! {
     later_event, "later_event",
     shared_data: u64,
