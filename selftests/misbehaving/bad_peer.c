@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing: the one that the parameter "fault" names. A fault
- * with an item is refused by a function of d2d_queue.h, each other fault by the owner. The
+ * Test: a driver in C that does one wrong thing: the one that the parameter "fault" names. A
+ * function of d2d_queue.h refuses a fault with an item, the owner each other fault. The
  * initialization then fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing was
  * refused.
  *

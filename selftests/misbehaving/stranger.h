@@ -6,7 +6,7 @@
 
 /**
  * d2d_stranger_fill_driver() - Make a driver object one of the module stranger
- * @driver: the object; gets the module's name and address, its dispatch routine, and no other
+ * @driver: the object; gets the name and address of the module, and its dispatch routine alone
  */
 void d2d_stranger_fill_driver(struct d2d_driver *driver);
 

@@ -46,7 +46,7 @@ static DECLARE_WORK(work, run);
 
 /*
  * Runs until 100 ms after the exit has begun: a d2d_leave() that does not wait for the handler
- * returns before.
+ * returns before that.
  */
 static void outlast_exit(void)
 {

@@ -260,8 +260,8 @@ static int serve_complete(const struct d2d_request *request)
 }
 
 /*
- * Receives requests in any context, as the driver object sets D2D_DISPATCH_ATOMIC. Completes
- * each request once, with the status that it returns, or returns pending.
+ * Receives requests in any context, as the driver object sets D2D_DISPATCH_ATOMIC. Completes each
+ * request once and returns the same status, or returns -D2D_STATUS_PENDING.
  */
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -438,7 +438,7 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* A round that runs in another execution context; on the stack of the thread that waits for it. */
+/* A round that runs in another execution context. It is on the stack of the waiting thread. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;

@@ -43,7 +43,7 @@ struct Greeter;
 impl Greeter {
     /// Sends the guest a request, and returns its answer. May sleep.
     fn greet(driver: &Handle<Self>) -> Result<u64> {
-        // A target is stale once its driver is unloaded, so look the guest up each time.
+        // A target is stale once its driver has unregistered, so look the guest up each time.
         let guest = driver.sender().lookup(c"guest_peer")?;
         let mut packet = driver.sender().packet_for(ADD)?;
         Ok(packet.call(&guest, ADD, &41, Some(PATIENCE))?)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a periodic timer in hard interrupt and processes put and take items at the same time.
+//! Test: a periodic timer, in hard interrupt, and processes put and take items at the same time.
 //!
 //! There are two producers, the timer and the processes. Each numbers the items that it puts on the queue
 //! to the peer, and advances the number when the queue accepts an item. A taker holds one lock while it

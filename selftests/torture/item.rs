@@ -126,7 +126,7 @@ struct Seen {
 }
 
 impl Checker {
-    /// Makes the checker of one consumer of many.
+    /// Makes the checker of one of several consumers.
     pub fn new(context: u32, direction: Direction) -> Self {
         Self {
             context,

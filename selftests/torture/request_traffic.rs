@@ -2,11 +2,11 @@
 
 //! Request traffic: the sender cancels requests while the receiver completes them.
 //!
-//! Each side has a [`RequestTraffic`] for a context. It sends some requests to the other side, which pends
-//! them. When a request ends, its completion routine sends it again. Meanwhile each side makes
-//! *races*. In a race a side first chooses requests: all that it has sent and can cancel, and all
-//! that it has received and can complete. Then it cancels and completes them. As most requests are
-//! chosen by both sides, for each of these one side is too late.
+//! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends
+//! them. When a request ends, its completion routine sends it again. Meanwhile each side makes *races*. In a race
+//! a side first chooses requests: all that it has sent and can cancel, and all that it has received and can
+//! complete. Then it cancels and completes them. Both sides choose most of the requests, so for each of these one
+//! side is too late.
 //!
 //! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver
 //! completes it with a number computed from the key. At the end, sums show whether the sender saw
@@ -197,12 +197,12 @@ impl Meeting {
 
 /// The requests that a side has chosen.
 struct Chosen {
-    /// By slot
+    /// For each slot, whether to cancel its request
     to_cancel: [bool; SLOTS],
     to_complete: KVec<ReceivedRequest>,
 }
 
-/// The part under the lock.
+/// What the lock protects.
 struct Inner {
     /// `None` if requests that end are not sent again.
     route: Option<Route>,
@@ -543,11 +543,10 @@ impl RequestTraffic {
 
     /// Makes this number of races in random places. May sleep.
     ///
-    /// Bit n of `places` allows number n of [`Place::ALL`]. `stamp` seeds the random choices, and is
-    /// the `stamp` of [`start`](Self::start). One side cancels before it completes, as
-    /// `cancels_first` says; the other side completes before it cancels. So both act on the same
-    /// requests. With a `meeting`, both sides begin each race together, and `places` must allow only
-    /// places that may sleep.
+    /// Bit n of `places` allows number n of [`Place::ALL`]. `stamp` seeds the random choices, and is the `stamp`
+    /// of [`start`](Self::start). The side with `cancels_first` cancels before it completes; the other side
+    /// completes before it cancels. So both act on the same requests at the same time. With a `meeting`, both
+    /// sides begin each race together, and `places` must allow only places that may sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,

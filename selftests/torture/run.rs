@@ -395,8 +395,8 @@ impl Run {
     /// Takes an item by its handle, and redeems the handle or lets the other side do so. Checks
     /// that a handle which was redeemed before is refused.
     ///
-    /// Until it has done this, the peer cannot detach. Detaching would revoke the handle, and no
-    /// side would count the item as taken.
+    /// Until the handle is redeemed, the peer cannot detach. Detaching would revoke the handle, and
+    /// no side would count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,

@@ -37,7 +37,7 @@ struct actor {
 	enum on_returned on_returned;
 	enum on_completed on_completed;
 	struct actor *to;	/* the driver that it forwards requests to, or that ASK asks */
-	u32 code;		/* the code of these requests; 0: that of the forwarded request */
+	u32 code;		/* the code of these requests; 0: the code of the forwarded one */
 	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
 	d2d_handle last;	/* the request that was removed from pended most recently */
 	int errno_inside;	/* what the last call from inside a routine returned */

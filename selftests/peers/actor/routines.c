@@ -49,7 +49,7 @@ int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back
 	return d2d_request_forward(request, &send);
 }
 
-/* Reads or writes the whole buffer of a request, and this many bytes more. */
+/* Reads or writes the whole buffer of a request, and @more bytes beyond its end. */
 static int access_buffer(const struct d2d_request *request, bool write, u32 more)
 {
 	u8 buffer[16] = {};

@@ -2,8 +2,8 @@
 
 // Version 1.1 of the pair, and what newer versions append to it.
 
-/// Declares version 1.1 of the pair; or version 1.`$minor`, which has the other arguments in addition
-/// to version 1.1.
+/// Declares version 1.1 of the pair; or version 1.`$minor`, which adds the other arguments to version
+/// 1.1.
 macro_rules! growing_pair_1_1 {
     () => {
         growing_pair_1_1! {

@@ -6,8 +6,8 @@
 //!
 //! - 1: this driver fills the ring that the owner lends, and the owner empties it; in each execution context,
 //! - 2: the owner counts in the counters that this driver lends; in each execution context,
-//! - 3: this driver asks the owner's memory for counters, which fails, because the owner lends a ring,
-//! - 4: the owner asks this driver's memory for a ring, which fails, because this driver lends counters.
+//! - 3: this driver asks for counters in the owner's memory, which fails, because the owner lends a ring,
+//! - 4: the owner asks for a ring in this driver's memory, which fails, because this driver lends counters.
 
 #![forbid(unsafe_code)]
 

@@ -60,7 +60,7 @@ d2d::pair! {
         fn drain(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
         /// Adds to each counter of the peer, and returns the number of counters.
         fn count(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
-        /// Asks the peer's memory for a ring. Fails, because the peer lends counters.
+        /// Asks for a ring in the peer's memory. Fails, because the peer lends counters.
         fn want_ring(&self, link: &OwnerLink<LendingPair>) -> Result<u64>;
     }
     peer {

@@ -2,7 +2,7 @@
 /*
  * The stages of a handshake between the owner and the driver "peer", in which a driver unregisters
  * (unregistering.c). The driver that unregisters calls d2d_detach() and then d2d_unregister().
- * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and that of
+ * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and the result of
  * d2d_detach(). After that the driver "next" attaches, which shows whether the context is free. HOW
  * is the value of the parameter "completion" with which the test has loaded the owner; the module
  * does not read HOW.

@@ -8,7 +8,7 @@
  *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
  *   stays	d2d_detach() alone
  *
- * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and that of
+ * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and the result of
  * d2d_detach().
  */
 #include <linux/completion.h>

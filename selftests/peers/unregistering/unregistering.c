@@ -36,7 +36,7 @@
 #include "d2d_table.h"
 #include "unregistering.h"
 
-/* The time limit of a command: a thread that still runs then hangs. */
+/* The time limit of a command. A thread that still runs at its end counts as hung. */
 #define LIMIT		(30 * HZ)
 /*
  * The command "end" gives threads at least this much time once it has opened the checkpoints and

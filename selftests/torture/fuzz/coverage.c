@@ -120,7 +120,7 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 		atomic_inc(&origins[call][picks[pick].origin]);
 }
 
-/* Returns whether a run has to reach an error: a limit, or that there is no memory. */
+/* Returns whether a run has to reach an errno: one of a limit, or of a lack of memory. */
 static bool is_limit(int errno)
 {
 	switch (errno) {

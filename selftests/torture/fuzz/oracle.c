@@ -65,7 +65,7 @@ static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 	return call == FUZZ_REQUEST_READ && (kind == D2D_HANDLE_SENT || kind == D2D_HANDLE_HELD);
 }
 
-/* Returns whether a function needs drivers that have not left. */
+/* Returns whether a function must refuse the handles of a driver that has left. */
 static bool needs_staying_drivers(enum fuzz_call call)
 {
 	switch (call) {
@@ -346,7 +346,7 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
 }
 
-/* A wait has returned this result. All waits for the same send have to get the same. */
+/* A wait has returned this result. All waits for the same send have to get the same one. */
 void fuzz_note_result(u64 tag, const struct d2d_result *result)
 {
 	struct d2d_result before = *result;

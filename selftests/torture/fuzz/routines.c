@@ -56,7 +56,7 @@ void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
 {
 	static const int statuses[] = { -EPERM, -ENXIO, -EPIPE };
 	static const int bad[] = { 1, -EINPROGRESS, -D2D_STATUS_PENDING, -5000 };
-	/* In place, the routine has written all of the output. */
+	/* A routine that uses the buffers in place has written the whole output. */
 	u32 most = frame && frame->request ? frame->request->output_len : 0;
 	u64 information = fuzz_information(tag);
 	int status = 0;
@@ -118,7 +118,7 @@ static void try_to_leave(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
-/* Pends, forwards or completes a request, or forgets to. Gives up the buffers before. */
+/* Pends, forwards or completes a request, or forgets to. Gives up the buffers first. */
 static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 		 const struct d2d_request *request, struct fuzz_frame *frame)
 {

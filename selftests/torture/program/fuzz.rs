@@ -171,8 +171,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. Keeps lines that are not the drivers', to print them
-    /// again at the end: by then the kernel's own log has lost them.
+    /// Reads the log until the run is `over`. Keeps the lines that no driver has printed, to print them again at
+    /// the end: by then the kernel's own log has lost them.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)

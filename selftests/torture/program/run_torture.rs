@@ -2,13 +2,13 @@
 
 //! Drives the torture in rounds. In each round, processes write commands to the control devices of an
 //! owner and its peers, while other peers are loaded and unloaded. After the round, the owner's counts
-//! must agree. Then rounds of the fuzzer of the C functions follow, for as long again: see [`fuzz`].
-//! Reports in KTAP.
+//! must agree. Then rounds of the fuzzer of the C functions follow, which take the same time: see
+//! [`fuzz`]. Reports in KTAP.
 //!
-//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. So does
-//! `fuzz-slow`, for slow machines, but does not require it to reach the limits of the owner.
-//! Modules are looked for in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. With the seed
-//! that was printed, a failure is likely to come again, but not certain.
+//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. `fuzz-slow`, for
+//! slow machines, does the same, but does not require the fuzzer to reach the limits of the owner.
+//! Modules are looked for in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. With the seed that was
+//! printed, a failure is likely to come again, but not certain.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -356,7 +356,7 @@ fn reap(child: Child) -> Outcome<u64> {
 struct Totals(Vec<(String, u64)>);
 
 impl Totals {
-    /// Reads them from new lines of the kernel log.
+    /// Reads the totals from new lines of the kernel log.
     fn read(kmsg: &mut File) -> Outcome<Self> {
         let mut record = [0; 8192];
         loop {
@@ -423,7 +423,7 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// Lets the owner compare its counts. Returns those that it prints.
+/// Lets the owner compare its counts. Returns the counts that the owner prints.
 fn check() -> Outcome<Totals> {
     let kmsg = OpenOptions::new()
         .read(true)
@@ -466,8 +466,8 @@ fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     ended.into_iter().sum()
 }
 
-/// Makes the traffic of a round in three parts: runs, then races, in both while other peers are loaded
-/// and unloaded; last, races that both sides begin together. Returns how often a peer was loaded.
+/// Makes the traffic of a round in three parts: runs; races; and races that both sides begin together.
+/// During the first two parts, other peers are loaded and unloaded. Returns how often a peer was loaded.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
     for name in staying {

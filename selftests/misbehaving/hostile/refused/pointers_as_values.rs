@@ -33,12 +33,12 @@ interface! {
         link: PeerLink<Sharing>,
         version: (1, 0),
     }
-    /// Takes one and returns another.
+    /// Takes a reference and returns another one.
     fn lend(&self, link: &PeerLink<Sharing>, take: &'static u32) -> Result<&'static u32>;
 }
 
 interface! {
-    /// Takes none.
+    /// Offers nothing.
     pub trait Reader: "reader" {
         interface: ReaderInterface,
         caller: ReaderCaller,
