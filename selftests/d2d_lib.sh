@@ -310,7 +310,8 @@ set_up()
 		ktap_skip_all "needs root and the modules"
 		exit 4
 	fi
-	[ -d /sys/kernel/debug/bdi ] || mount -t debugfs none /sys/kernel/debug
+	[ -d /sys/kernel/debug/bdi ] || ! grep -q debugfs /proc/filesystems ||
+		mount -t debugfs none /sys/kernel/debug
 	unload_all
 }
 

@@ -44,12 +44,40 @@ use kernel::{
     ModuleMetadata, //
 };
 
+#[cfg(CONFIG_DEBUG_FS)]
+use kernel::bindings as functions;
+
+/// The functions of a kernel without debugfs. There they are inline in C, so `bindings` lacks them.
+#[cfg(not(CONFIG_DEBUG_FS))]
+mod functions {
+    use super::*;
+
+    pub(super) unsafe fn debugfs_create_dir(
+        _name: *const c_char,
+        _parent: *mut bindings::dentry,
+    ) -> *mut bindings::dentry {
+        core::ptr::null_mut()
+    }
+
+    pub(super) unsafe fn debugfs_create_file_unsafe(
+        _name: *const c_char,
+        _mode: bindings::umode_t,
+        _parent: *mut bindings::dentry,
+        _data: *mut c_void,
+        _operations: *const bindings::file_operations,
+    ) -> *mut bindings::dentry {
+        core::ptr::null_mut()
+    }
+
+    pub(super) unsafe fn debugfs_remove(_entry: *mut bindings::dentry) {}
+}
+
 /// An entry of debugfs. Dropping it removes the entry; may sleep.
 ///
 /// # Invariants
 ///
-/// The pointer is what debugfs returned when it made the entry, which may be an error pointer. The
-/// entry was not removed.
+/// The pointer is what debugfs returned when it made the entry, which may be an error pointer or, without
+/// debugfs, null. The entry was not removed.
 struct Entry(*mut bindings::dentry);
 
 // SAFETY: Any thread may use and remove an entry of debugfs.
@@ -59,8 +87,8 @@ unsafe impl Sync for Entry {}
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
-        unsafe { bindings::debugfs_remove(self.0) };
+        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer and null.
+        unsafe { functions::debugfs_remove(self.0) };
     }
 }
 
@@ -98,7 +126,7 @@ impl Directory {
             .map_or(core::ptr::null_mut(), |parent| parent.entry.0);
         // SAFETY: The name is a string, and the parent was not removed. It may be an error pointer:
         // the functions of debugfs take such a directory and do nothing.
-        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
+        let dentry = unsafe { functions::debugfs_create_dir(name.as_char_ptr(), above) };
         let directory = Self {
             // INVARIANT: `dentry` is what debugfs returned above.
             entry: Entry(dentry),
@@ -248,7 +276,7 @@ impl<F: OpenFile> ReadFile<F> {
         // on user memory does not delay the removal. The caller promises that their owner is the module to
         // which they belong.
         let dentry = unsafe {
-            bindings::debugfs_create_file_unsafe(
+            functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
                 0o400,
                 directory.entry.0,
