@@ -89,6 +89,9 @@ docs:
 rust-analyzer:
 	@qemu/rust-analyzer.sh
 
+rust-headers:
+	@qemu/rust-headers.sh
+
 clean:
 	@qemu/clean.sh
 
@@ -122,6 +125,7 @@ help:
 	$(call help,windows-example,run the Windows examples of docs/porting.md under Wine; make test runs their ports)
 	$(call help,docs,write documentation of the Rust crates, the C headers and the guides to build/docs/)
 	$(call help,rust-analyzer,write rust-project.json for editors)
+	$(call help,rust-headers,write a Debian package to build/ with which any module in Rust is built from linux-headers-KVER)
 	$(call help,clean,remove what was built in this directory)
 	$(call help,distclean,also remove the cache: toolchain roots and kernels)
 	@echo 'Variables:'
@@ -137,4 +141,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 9 GB more, as it prepares three kernels and two more roots.'
 
-.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
+.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer rust-headers help

@@ -21,6 +21,7 @@ part kernels "$LAB/kernels.sh" some
 part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
 part install "$LAB/tests/install.sh"
+part rust-headers "$LAB/tests/rust-headers.sh"
 part windows "$PROJECT/windows/compare/compare.sh"
 part windows-example "$LAB/windows-example.sh"
 part mutants "$LAB/mutants.sh"

@@ -38,32 +38,41 @@ $(error Rust modules need the compiler of their kernel, which is '$(CONFIG_RUSTC
 endif
 
 # Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them; without this
-# check, rustc would fail with a message that does not help. The kernel's rust/Makefile lists the crates.
-kernel-crates := $(shell sed -n 's/^[a-z]*-$$(CONFIG_RUST) *+=//p' $(srctree)/rust/Makefile)
-kernel-crates := $(filter-out exports.o,$(filter %.o,$(foreach file,$(kernel-crates),$(if $(findstring /,$(file)),,$(file)))))
-kernel-macros := $(shell sed -n 's/^lib.*:= *$$(call procmacro-name,\([a-z_]*\))$$/\1/p' $(srctree)/rust/Makefile)
-kernel-crates := $(kernel-crates:%.o=$(objtree)/rust/lib%.rmeta) $(kernel-macros:%=$(objtree)/rust/lib%.so)
-missing-crate := $(firstword $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates)))
-ifdef missing-crate
-$(error There is no $(missing-crate), which Rust modules are compiled against: 'make KDIR=DIR' builds for the kernel tree DIR$(if \
+# check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that it uses.
+kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
+kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
+kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
+	sed -nE 's/^[0-9]+ ([a-z0-9_]+) hash .* kind MacrosOnly.*/lib\1.so/p; t; s/^[0-9]+ ([a-z0-9_]+) hash .*/lib\1.rmeta/p'))
+d2d-missing = $(error There is no $(firstword $1), which Rust modules are compiled against: 'make KDIR=DIR' builds for the kernel tree DIR$(if \
 	$(findstring +deb,$(KERNELRELEASE)),$(comma) 'make KVER=$(KERNELRELEASE)' prepares this kernel from the distribution's source))
-endif
+missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
+$(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # The probes of shared/compat/probes.rs that do not compile: the kernel's crate lacks what they use. A file keeps
-# their names until the kernel crate or the probes change.
+# their names until the kernel crate or the probes change. Macros of the kernel crate include sources that the kernel's build
+# has generated: if one is missing, the probe "generated" does not compile, and rustc names the source.
 ifneq ($(obj),)
-kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
+kernel-probes := $(filter-out generated,$(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs)))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
-d2d-probe = $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
+d2d-probe = OBJTREE=$(abspath $(objtree)) $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
 	-L $(objtree)/rust --extern kernel --extern pin_init --crate-type rlib --crate-name probes --cap-lints allow \
 	--emit=metadata=$$answer.rmeta $(1:%=--cfg probe_%) $(d2d-top)/shared/compat/probes.rs >$$answer.log 2>&1
 kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks; \
-	[ $$answer -nt $(objtree)/rust/libkernel.rmeta ] && [ $$answer -nt $(d2d-top)/shared/compat/probes.rs ] || { \
+	for file in $(objtree)/rust/libkernel.rmeta $(objtree)/rust $(objtree)/rust/kernel $(d2d-top)/shared/compat/probes.rs; do \
+		[ $$answer -nt $$file ] || rm -f $$answer; \
+	done; \
+	[ -e $$answer ] || { \
 		mkdir -p $(obj)/shared; \
-		{ $(call d2d-probe,$(kernel-probes)) || \
-			{ $(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) }; } >$$answer.new; \
+		if ! $(call d2d-probe,generated) && \
+			sed -nE "s|^error: couldn't read [^/]?(/.*[.]rs)[^:]*: .*|missing:\1|p" $$answer.log | head -n 1 | grep .; then :; \
+		elif $(call d2d-probe,$(kernel-probes)); then :; \
+		else \
+			$(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) \
+		fi >$$answer.new; \
 		mv $$answer.new $$answer; rm -f $$answer.rmeta; \
 	}; cat $$answer)
+missing-sources := $(patsubst missing:%,%,$(filter missing:%,$(kernel-lacks)))
+$(if $(missing-sources),$(shell rm -f $(obj)/shared/.kernel-lacks)$(call d2d-missing,$(missing-sources)))
 endif
 
 endif
@@ -186,12 +195,12 @@ targets += $1.h
 endef
 $(eval $(call d2d-header,shared/pair/d2d_pair))
 
-# bindgen parses with libclang, even if gcc compiles the kernel. Leave out the flags of gcc that libclang does not know;
-# the kernel's rust/Makefile has a list of them.
-bindgen-skip := $(shell sed -n '/^bindgen_skip_c_flags :=/,/[^\\]$$/p' $(srctree)/rust/Makefile | \
-		  sed 's/^bindgen_skip_c_flags :=//; s/\\$$//')
-bindgen-target := $(shell sed -n 's/^BINDGEN_TARGET_$(if $(filter um,$(SRCARCH)),$(SUBARCH),$(SRCARCH))[[:space:]]*:= *//p' \
-		    $(srctree)/rust/Makefile)
+# bindgen parses with libclang, even if gcc compiles the kernel. Pass it only the flags that change what a header means:
+# libclang does not know all flags of gcc.
+bindgen-flags = $(filter -Wp$(comma)-MMD$(comma)% -I% -D% -U% -O% -std=% -nostdinc -include %.h -fms-% -fshort-% -fsigned-char -funsigned-char,$(c_flags))
+# For one architecture, rustc and clang name the same target differently, but for the first part.
+bindgen-target := $(firstword $(subst -, ,$(if $(filter %.json,$(kernel-target)),$(shell sed -n 's/.*"llvm-target": "\(.*\)".*/\1/p' \
+	$(kernel-target)),$(kernel-target))))-linux-gnu
 
 quiet_cmd_d2d_bindgen = BINDGEN $@
       cmd_d2d_bindgen = \
@@ -201,7 +210,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 		--rustified-enum 'd2d_(step|key)' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
 		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \
-		$(d2d-bindgen-flags) -o $@ -- $(filter-out $(bindgen-skip), $(c_flags)) \
+		$(d2d-bindgen-flags) -o $@ -- $(bindgen-flags) \
 		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
 
 # The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides

@@ -4,31 +4,11 @@
 # that were built outside of the project. The host has put kmod and all modules into the image (qemu/tests/install.sh).
 # Stops at the first step that fails, and notes it in the kernel's log.
 
-# step CMD... - runs a step, which must succeed
-step() {
-	echo "lab: $*" >/dev/kmsg
-	"$@" >/tmp/output 2>&1 && return
-	{ echo "lab: FAILED: $*" && sed 's/^/lab: /' /tmp/output; } | while IFS= read -r line; do
-		echo "$line" >/dev/kmsg
-	done
-	return 1
-}
-
-# loaded NAME... - whether these modules are loaded, and no others; the last one loaded comes first
-loaded() {
-	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
-	echo "loaded: $names"
-	[ "$names" = "$*${1:+ }" ]
-}
+. /d2d/steps.sh
 
 # is_kmod - whether /bin/modprobe is that of kmod. Without the path, busybox's shell runs its own modprobe
 is_kmod() {
 	/bin/modprobe -V | grep '^kmod'
-}
-
-# logs TEXT - whether the kernel's log has TEXT
-logs() {
-	dmesg | grep -qF -e "$1"
 }
 
 # plays DRIVER - loads a driver, which must attach to module_a and exchange calls with it, and unloads the driver

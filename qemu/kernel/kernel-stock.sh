@@ -11,9 +11,10 @@
 #               and for kernels other than the stock kernel, where they are needed:
 #                 EXPECT  fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
-# Usage: kernel-stock.sh [KVER]
-# Without KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for
-# it in the archive once, and then keeps to it.
+# Usage: kernel-stock.sh [KVER [--resolved]]
+# --resolved prints the directory with what resolve.sh has chosen and fetched, instead. Without KVER, the stock kernel is
+# the newest kernel of the archive that can be used (resolve.sh). The script looks for it in the archive once, and then
+# keeps to it.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
@@ -31,6 +32,10 @@ resolve() {
 			exec "$@"' sh "$LAB/kernel/resolve.sh" "$debian_arch" "$1" "$want"
 }
 cached "$resolved" resolve resolve
+if [ "${2-}" = --resolved ]; then
+	echo "$resolved"
+	exit
+fi
 . "$resolved/resolved"
 
 # The key does not depend on prepare-stock.sh: if the kernel must be prepared again after a change of that script,

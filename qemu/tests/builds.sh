@@ -15,11 +15,27 @@ log=$dir/log
 . qemu/lib/ktap.sh
 ktap_begin
 
+# links FROM TO [ARGUMENT...] - makes the folder TO with links to what is in FROM, or to what find selects of it
+links() {
+	mkdir -p "$2"
+	find "$1" -mindepth 1 -maxdepth 1 "${@:3}" -exec ln -s -t "$2" {} +
+}
+
 # A tree of links to the kernel's files, from which the test can remove one file
 tree=$dir/tree
-mkdir -p "$tree/rust" "$dir/out"
-find "$kernel/tree" -mindepth 1 -maxdepth 1 ! -name rust -exec ln -s -t "$tree" {} +
-find "$kernel/tree/rust" -mindepth 1 -maxdepth 1 -exec ln -s -t "$tree/rust" {} +
+mkdir "$dir/out"
+links "$kernel/tree" "$tree" ! -name rust ! -name scripts
+links "$kernel/tree/scripts" "$tree/scripts"
+links "$kernel/tree/rust" "$tree/rust" ! -name kernel
+links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
+
+# layout DIR - makes a tree without sources in Rust, as distributions have it in /lib/modules/VERSION/build. Its folder
+# rust is a link, as in Ubuntu, to DIR-rust, which has the files that Arch and Ubuntu install: metadata and macros
+layout() {
+	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
+	links "$kernel/tree/rust" "$1-rust" '(' -name '*.rmeta' -o -name '*.so' ')'
+	ln -s "$1-rust" "$1/rust"
+}
 
 # fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches
 fails_with() {
@@ -31,11 +47,24 @@ fails_with() {
 }
 
 build=(-C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" modules)
-for file in "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
+for file in "$tree"/scripts/target.json "$tree"/rust/*.rmeta "$tree"/rust/*.so "$tree"/rust/kernel/generated_*.rs; do
 	mv "$file" "$dir/file"
-	expect "without rust/${file##*/} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
+	expect "without ${file#"$tree/"} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
 	mv "$dir/file" "$file"
 done
+layout "$dir/distribution"
+expect "a distribution's tree without the generated sources is refused" \
+	fails_with "There is no $dir/distribution/rust/kernel/generated_.*.rs, " -C "$dir/distribution" "${build[@]:2}"
+links "$kernel/tree/rust/kernel" "$dir/distribution-rust/kernel" -name 'generated_*.rs'
+expect "a distribution's tree builds modules" \
+	make --no-print-directory -C "$dir/distribution" "${build[@]:2}" D2D_ONLY='module_a module_b'
+rm "$dir/distribution/rust"
+expect "a distribution's headers without its package of Rust metadata are refused" \
+	fails_with "There is no $dir/distribution/rust/libkernel.rmeta, " -C "$dir/distribution" "${build[@]:2}"
+rm "$dir/distribution/scripts"
+links "$kernel/tree/scripts" "$dir/distribution/scripts" ! -name target.json
+expect "a distribution's headers without Rust are refused" \
+	fails_with "There is no $dir/distribution/scripts/target.json, " -C "$dir/distribution" "${build[@]:2}"
 printf '#!/bin/sh\necho rustc 1.0.0\n' >"$dir/rustc"
 chmod +x "$dir/rustc"
 expect "another compiler than that of the kernel is refused" \

@@ -11,7 +11,7 @@ D2D_KERNEL=$(kernel_dir stock)
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$LAB/lib/machine.sh"
-dkms=$("$LAB/root/dkms.sh")
+dkms=$("$LAB/root/packages.sh" dkms)
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$PROJECT/dkms.conf")
 mkdir -p "$PROJECT/build"
 dir=$(mktemp -d "$PROJECT/build/install.XXXXXX")

@@ -5,6 +5,21 @@
 
 #![no_std]
 
+#[cfg(probe_generated)]
+extern "C" {
+    static POINT: kernel::bindings::tracepoint;
+}
+
+/// Uses the sources that the kernel's build has generated. A build does not go on if one is missing.
+#[cfg(probe_generated)]
+pub fn generated(condition: bool) -> bool {
+    // SAFETY: The probes are never linked.
+    kernel::warn_on!(condition)
+        || unsafe {
+            kernel::jump_label::static_branch_unlikely!(POINT, kernel::bindings::tracepoint, key)
+        }
+}
+
 #[cfg(probe_spinlock_irq)]
 pub use kernel::sync::{
     lock::spinlock::SpinLockIrqBackend,

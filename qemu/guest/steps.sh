@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# Functions of the modes that load modules step by step.
+
+# step CMD... - runs a step, which must succeed. Notes each step, and why one has failed, in the kernel's log
+step() {
+	echo "lab: $*" >/dev/kmsg
+	"$@" >/tmp/output 2>&1 && return
+	{ echo "lab: FAILED: $*" && sed 's/^/lab: /' /tmp/output; } | while IFS= read -r line; do
+		echo "$line" >/dev/kmsg
+	done
+	return 1
+}
+
+# loaded NAME... - whether these modules are loaded, and no others; the last one loaded comes first
+loaded() {
+	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
+	echo "loaded: $names"
+	[ "$names" = "$*${1:+ }" ]
+}
+
+# logs TEXT - whether the kernel's log has TEXT
+logs() {
+	dmesg | grep -qF -e "$1"
+}

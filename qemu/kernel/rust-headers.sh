@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. To find the files for the package, it
+# watches a build in the kernel's tree: the package gets each file of the tree that the build opens and that Debian's
+# headers packages lack.
+# Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
+# KERNEL is the kernel's directory (kernel-stock.sh), RESOLVED that of resolve.sh, STRACE that of packages.sh.
+set -euo pipefail
+
+kernel=$1
+resolved=$2
+strace=$3
+project=$(realpath "$(dirname "$0")/../..")
+cd "$4"
+. "$kernel/kernel.env"
+. "$resolved/resolved"
+tree=$kernel/tree
+headers=$(echo "$resolved"/linux-headers-*.deb)
+version=$(dpkg-deb -f "$headers" Version)
+name=linux-rust-headers-$KVER
+
+# watch ARGUMENT... - builds modules in the kernel's tree, and notes which files are opened
+watch() {
+	LD_LIBRARY_PATH=$(echo "$strace"/usr/lib/*-linux-gnu) "$strace/usr/bin/strace" -f -qq -y -z --seccomp-bpf \
+		-e trace=open,openat,openat2 -e signal=none -A -o trace \
+		make -s -j"$(nproc)" -C "$tree" "${KMAKE[@]}" "$@" modules
+}
+
+# The modules of this project use more of what the kernel offers than most, such as warn_on! and static keys; two of the
+# kernel's samples are a module with the defaults and one with a tracepoint.
+mkdir out
+watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
+cp -r "$tree/samples/rust" samples
+watch M="$PWD/samples" CONFIG_SAMPLE_RUST_MINIMAL=m CONFIG_SAMPLE_RUST_PRINT=m
+
+# The headers package needs two others. apt-get fails if the archive no longer has them in the version of the kernel.
+apt-get -q -o APT::Update::Error-Mode=any update
+# shellcheck disable=SC2046 # a list
+apt-get -q -o APT::Sandbox::User=root download \
+	$(dpkg-deb -f "$headers" Depends | grep -oE 'linux-(headers|kbuild)-[^ ,]+' | sed "s/\$/=$version/")
+for deb in "$headers" linux-*.deb; do
+	dpkg-deb -x "$deb" headers
+done
+# Their folders: that in which modules are built, and that of the sources, which all flavours of a kernel share
+build=$(realpath "headers/usr/lib/modules/$KVER/build")
+common=$(realpath "headers/usr/lib/modules/$KVER/source")
+
+sed -n 's|.* = [0-9]*<\(/[^>]*\)>$|\1|p' trace | sort -u | while IFS= read -r file; do
+	path=${file#"$tree"/}
+	if [ "$path" = "$file" ] || [ ! -f "$file" ] || [ -e "$build/$path" ] || [ -e "$common/$path" ]; then
+		continue
+	fi
+	# Debian keeps some files in another folder, where its makefiles look for them.
+	moved=$(find headers -name "${path##*/}" -exec cmp -s {} "$file" \; -print -quit)
+	[ -z "$moved" ] || continue
+	# The headers package has links to folders of other packages.
+	to=$(realpath -m "$build/$path")
+	install -D -p -m "$(stat -c %a "$file")" "$file" "package/${to#"$PWD/headers/"}"
+done
+
+mkdir -p package/DEBIAN "package/usr/share/doc/$name"
+# What was compiled by one rustc, no other release of it can read. A new revision of Debian's package is the same release.
+release=$(sed -E 's/^rustc ([0-9.]+).*/\1/' <<<"$RUSTC")
+# All flavours of a kernel share the folder scripts/, and each has a target.json in it.
+flavours=linux-rust-${common##*/linux-headers-}
+{
+	echo "Package: $name"
+	echo "Version: $version"
+	echo "Architecture: $(dpkg --print-architecture)"
+	echo "Maintainer: Beyond IRPs <root@localhost>"
+	echo "Installed-Size: $(du -sk package | cut -f 1)"
+	echo "Depends: linux-headers-$KVER (= $version), rustc (>= $release), rustc (<< ${release%.*}.$((${release##*.} + 1))~)"
+	echo "Provides: $flavours"
+	echo "Conflicts: $flavours"
+	echo "Section: kernel"
+	echo "Priority: optional"
+	echo "Description: Rust metadata for modules of Linux $KVER"
+	echo " The metadata of the kernel's Rust crates, which linux-headers-$KVER lacks. With it,"
+	echo " out-of-tree modules in Rust are built like those in C, by make or by dkms."
+} >package/DEBIAN/control
+cat >"package/usr/share/doc/$name/copyright" <<END
+Compiled from the source of Linux in Debian's package $SOURCE, version $version. The copyright and the licences are those of
+that package: /usr/share/doc/linux-headers-$KVER/copyright
+END
+dpkg-deb --root-owner-group -Zzstd -z9 -b package . >&2
+echo linux-rust-headers-*.deb >name

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Prints the directory of the clean root, and makes it if the cache lacks it: what a user of Debian has who builds
+# modules, and no package that only the lab needs. It is for tests (tests/rust-headers.sh).
+# Usage: root-clean.sh KVER
+# KVER is the stock kernel's release, whose headers package the root has.
+. "$(dirname "$0")/../lib/lab.sh"
+
+suite=trixie
+# bindgen is for the modules of this project; other modules in Rust do not need it.
+packages=("linux-headers-$1" rustc dkms bindgen)
+base=$("$LAB/root/root.sh" "$1")
+root=$CACHE/root-clean-$(key 1 "$(basename "$base")" "${packages[@]}")
+
+# make_root DIR - installs the packages in DIR, from the suites of the first root
+make_root() {
+	"$LAB/root/host.sh"
+	need_space 2 "the clean root"
+	step "make the clean root (once)" "2 min" "$CACHE/log/root-clean.log" \
+		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
+		--setup-hook="cp $base/etc/apt/sources.list.d/* \"\$1/etc/apt/sources.list.d/\"" \
+		--skip=cleanup/apt/lists "$suite" "$1"
+}
+cached "$root" root-clean make_root
+echo "$root"

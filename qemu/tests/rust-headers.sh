@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Makes the package of `make rust-headers`, and installs it in a copy of the clean root (root/root-clean.sh), as on a user's
+# machine: there make builds a module in Rust of the kernel's samples, and dkms the pair. Loads all in a virtual machine.
+# Prints KTAP, and last a line of counts.
+unset ARCH KERNEL
+. "$(dirname "$0")/../lib/lab.sh"
+
+D2D_KERNEL=$(kernel_dir stock)
+export D2D_KERNEL
+. "$D2D_KERNEL/kernel.env"
+. "$LAB/lib/machine.sh"
+clean=$("$LAB/root/root-clean.sh" "$KVER")
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$PROJECT/dkms.conf")
+mkdir -p "$PROJECT/build"
+dir=$(mktemp -d "$PROJECT/build/headers.XXXXXX")
+machine=$CACHE/machine-$(basename "$dir")
+trap 'rm -rf "$dir"; "$LAB/root/remove.sh" "$machine"' EXIT
+log=$dir/log
+. "$LAB/lib/ktap.sh"
+
+# The copy shares files with the clean root by hard links: dpkg and dkms replace a file, they never write to it.
+need_space 1 "a copy of the clean root"
+"$LAB/root/unshare.sh" -- sh -ec 'cp -al "$1" "$2"
+	rm -r "$2/etc" "$2/var"
+	cp -a "$1/etc" "$1/var" "$2/"' sh "$clean" "$machine"
+
+# on_machine CMD... - runs CMD in the copy
+on_machine() {
+	D2D_ROOT=$machine "$LAB/enter.sh" "$@"
+}
+
+# makes_package - make rust-headers must print the path of a package
+makes_package() {
+	package=$PROJECT/$(make --no-print-directory -C "$PROJECT" rust-headers) && [ -s "$package" ]
+}
+
+# builds_sample - builds the kernel's sample as any module: as a plain user, with the default of each variable, and without
+# bindgen
+builds_sample() {
+	on_machine setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all \
+		make -C "/lib/modules/$KVER/build" M="$dir/sample" BINDGEN=/nosuch modules
+}
+
+# fails_with TEXT CMD... - runs CMD, which must fail and print the text
+fails_with() {
+	! "${@:2}" >"$dir/output" 2>&1 || { cat "$dir/output" && echo "the command succeeded" && return 1; }
+	cat "$dir/output"
+	grep -qF -e "$1" "$dir/output"
+}
+
+# other_rustc VERSION - lets dpkg install the package on a machine that has rustc in this version. dpkg must leave it
+# unconfigured
+other_rustc() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	on_machine sh -ec 'cp -r /var/lib/dpkg /tmp/dpkg
+		sed -i "/^Package: rustc\$/,/^\$/ s/^Version: .*/Version: $2/" /tmp/dpkg/status
+		rc=0
+		dpkg --admindir=/tmp/dpkg -i "$1" || rc=$?
+		dpkg --admindir=/tmp/dpkg -r "$3"
+		exit $rc' sh "$package" "$1" "linux-rust-headers-$KVER"
+}
+
+# upgrade_removes - whether apt would remove the package when another rustc is installed
+upgrade_removes() {
+	on_machine apt-get -s install -t trixie-backports rustc >"$dir/output" && cat "$dir/output" &&
+		grep -q "^Remv linux-rust-headers-$KVER " "$dir/output"
+}
+
+# has_vermagic COUNT PATTERN - whether this number of modules matches the pattern of paths, and all are for the stock kernel
+has_vermagic() {
+	on_machine sh -c "modinfo -F vermagic $2" >"$dir/output" && cat "$dir/output" &&
+		[ "$(wc -l <"$dir/output")" -eq "$1" ] && [ "$(grep -c "^$KVER " "$dir/output")" -eq "$1" ]
+}
+
+# dkms_installs - lets dkms build and install the pair
+dkms_installs() {
+	mkdir "$dir/pair"
+	cp -r "$PROJECT"/{dkms.conf,Kbuild,module_a,module_b,shared} "$dir/pair/"
+	# A real machine has these tables of the kernel's own modules.
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	on_machine sh -ec 'cp -r "$1" "/usr/src/beyond-irps-$2"; touch "/lib/modules/$3/modules.order" "/lib/modules/$3/modules.builtin"
+		dkms install "beyond-irps/$2" -k "$3" || { cat /var/lib/dkms/*/*/build/make.log; exit 1; }' \
+		sh "$dir/pair" "$version" "$KVER" && has_vermagic 2 "/lib/modules/$KVER/updates/dkms/module_[ab].ko*"
+}
+
+# boots - boots an image with the sample and the pair that dkms has installed
+boots() {
+	local file
+	mkdir -p "$dir/root/lib/outside" "$dir/logs"
+	cp "$dir/sample/rust_minimal.ko" "$dir/root/lib/outside/"
+	for file in "$machine/usr/lib/modules/$KVER"/updates/dkms/*.ko*; do
+		case $file in
+		*.xz) on_machine xz -dc "${file#"$machine"}" >"$dir/root/lib/outside/$(basename "$file" .xz)" ;;
+		*) cp "$file" "$dir/root/lib/outside/" ;;
+		esac
+	done
+	# The image needs no module of the lab.
+	D2D_ONLY=module_a "$LAB/run/image.sh" "$dir" >/dev/null 2>&1
+	D2D_TIMEOUT=60 machine "$D2D_KERNEL" rust-headers "$dir/initramfs.cpio" "$dir/logs" && return
+	grep -h 'lab: ' "$dir/logs/output"
+	return 1
+}
+
+# files - prints the files of the copy but those in which dpkg, apt and dkms note what they do
+files() {
+	(cd "$machine" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
+}
+
+# removes - removes the pair and the package: no file of them may be left
+removes() {
+	on_machine sh -ec 'dkms remove "beyond-irps/$1" --all; rm -r "/usr/src/beyond-irps-$1"
+		apt-get -y remove "linux-rust-headers-$2"' sh "$version" "$KVER" && diff "$dir/before" <(files)
+}
+
+ktap_begin
+mkdir "$dir/sample"
+cp "$D2D_KERNEL/tree/samples/rust/rust_minimal.rs" "$dir/sample/"
+echo 'obj-m := rust_minimal.o' >"$dir/sample/Kbuild"
+chmod -R a+rwX "$dir"
+# The first run makes the folders at which the project and the cache are mounted.
+on_machine true
+files >"$dir/before"
+
+expect "make rust-headers makes a package" makes_package
+echo "# $(($(stat -c %s "$package") / 1000000)) MB"
+expect "without the package, a module in Rust is not built" fails_with "target.json" builds_sample
+expect "dpkg refuses the package if the machine has a newer rustc" fails_with "depends on rustc (<< " other_rustc 1.97.1+dfsg1-1
+expect "dpkg refuses the package if the machine has an older rustc" fails_with "depends on rustc (>= " other_rustc 1.84.0+dfsg1-1
+expect "apt installs the package" on_machine apt-get -y install "$package"
+expect "apt removes the package when another rustc is installed" upgrade_removes
+expect "make builds a module in Rust" builds_sample
+expect "the module is for the stock kernel" has_vermagic 1 "$dir/sample/rust_minimal.ko"
+expect "dkms builds and installs the pair" dkms_installs
+expect "all are loaded and unloaded on the stock kernel" boots
+expect "removing the package leaves nothing" removes
+ktap_end
