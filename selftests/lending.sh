@@ -48,7 +48,7 @@ waits_for_the_owner()
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
 }
 
-begin 25
+begin 26
 fresh_peer
 write_to /dev/borrower 1 && write_to /dev/borrower 1 && refuses_nothing
 verdict "the peer uses the owner's memory, in each execution context"
@@ -82,6 +82,17 @@ fresh_c_owner
 load borrower && fails EPROTOTYPE write_to /dev/borrower 4 && refuses_nothing && fails EPROTOTYPE write_to /dev/borrower 3 &&
 	only_refusal_is borrower other-lent-type EPROTOTYPE
 verdict "an owner in C and a peer in Rust want other types than are lent: EPROTOTYPE"
+
+fresh_c_owner
+load borrower && load c_borrower && write_to /dev/borrower 1 && write_to /dev/c_borrower 1 && write_to /dev/lender 1 &&
+	write_to /dev/borrower 2 && unload c_borrower && write_to /dev/lender 1 && unload borrower && refuses_nothing &&
+	printed 'c_lender|borrower|c_borrower' >"$NOTES" && cat - >"$NOTES.expected" <<EOT && diff "$NOTES.expected" "$NOTES"
+c_lender: ctx=1 counted=2
+c_borrower: counted=2
+c_lender: ctx=0 counted=6
+borrower: counted=6
+EOT
+verdict "an owner in C and two peers at a time, in Rust and in C: each peer uses memory of its own"
 
 # Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do

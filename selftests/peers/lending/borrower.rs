@@ -103,6 +103,22 @@ impl Borrower {
     }
 }
 
+impl Drop for Borrower {
+    /// The owner has forgotten the memory, so all counters tell the same: how often it has counted.
+    fn drop(&mut self) {
+        let counted = |counter: &Counter| {
+            let step = counter.step.load(Relaxed);
+            counter.count.load(Relaxed).checked_div(step)
+        };
+        let first = self.counters.first().and_then(counted);
+        let mut all = self.counters.iter().map(counted);
+        if all.any(|one| one != first) {
+            pr_err!("the counters differ\n");
+        }
+        pr_info!("counted={}\n", first.unwrap_or(0));
+    }
+}
+
 impl Driver for Borrower {
     type Pair = LendingPair;
     type Jobs = ();

@@ -2,11 +2,16 @@
 /*
  * Test: a peer in C that lends its owner memory. Its init uses the owner's memory, and lets the
  * owner use its own; if either fails, loading fails with that errno. The parameter fault is what
- * the driver does wrong.
+ * the driver does wrong. Writing 1 to /dev/c_borrower puts values into the ring of the owner, which
+ * the owner takes.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "d2d_device.h"
 #include "d2d_lent.h"
 #include "d2d_ops.h"
 #include "d2d_table.h"
@@ -109,19 +114,19 @@ static int use_ring(void)
 	return sum == VALUES * (VALUES + 1) / 2 ? 0 : -ENOTRECOVERABLE;
 }
 
-/* Lets the owner count in this driver's memory. */
+/* Lets the owner count in this driver's memory. The owner may count at other times, too. */
 static int use_counters(void)
 {
 	u64 counted;
 	int err;
 
-	for (u32 n = 0; n < COUNTERS; n++)
-		WRITE_ONCE(counters[n].step, n + 1);
 	err = owner.count(context->owner.self, &counted);
 	if (err)
 		return err;
 	for (u32 n = 0; n < COUNTERS; n++) {
-		if (READ_ONCE(counters[n].count) != n + 1)
+		u32 count = READ_ONCE(counters[n].count);
+
+		if (!count || count % (n + 1))
 			return -ENOTRECOVERABLE;
 	}
 	return counted == COUNTERS ? 0 : -ENOTRECOVERABLE;
@@ -137,6 +142,9 @@ static int send_buffer(d2d_handle owner, d2d_handle request, void *buffer, u64 *
 	return d2d_request_call(request, &send, D2D_FOREVER, &result, index, sizeof(*index)) ?:
 	       result.status;
 }
+
+/* How often the owner has counted in the last counter alone */
+static u32 asked;
 
 /*
  * Sends a request whose user_buffer points to one of the counters; the owner counts in that
@@ -164,12 +172,51 @@ static int use_buffer(void)
 		return err;
 	err = send_buffer(owner, request, (void *)buffer, &index);
 	d2d_request_free(request);
+	/* The owner in C does not serve the request. */
 	if (err)
-		return err;
+		return err == -ENOTTY ? 0 : err;
+	asked++;
 	if (index != COUNTERS - 1 || READ_ONCE(last->count) != before + READ_ONCE(last->step))
 		return -ENOTRECOVERABLE;
 	return 0;
 }
+
+/* Once the owner has forgotten the memory, all counters tell the same: how often it has counted. */
+static void report(void)
+{
+	u32 counted = counters[0].count;
+
+	counters[COUNTERS - 1].count -= asked * COUNTERS;
+	for (u32 n = 1; n < COUNTERS; n++) {
+		if (counters[n].count != counted * (n + 1))
+			pr_err("counter %u differs\n", n);
+	}
+	pr_info("counted=%u\n", counted);
+}
+
+static ssize_t c_borrower_write(struct file *file, const char __user *buffer, size_t count,
+				loff_t *offset)
+{
+	u32 command;
+	int err;
+
+	err = kstrtou32_from_user(buffer, count, 10, &command);
+	if (err)
+		return err;
+	return (command == 1 ? use_ring() : -EINVAL) ?: count;
+}
+
+static const struct file_operations fops = {
+	.owner = THIS_MODULE,
+	.write = c_borrower_write,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = KBUILD_MODNAME,
+	.fops = &fops,
+	.mode = 0600,
+};
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
@@ -177,13 +224,16 @@ static int __init c_borrower_init(void)
 {
 	int err;
 
+	for (u32 n = 0; n < COUNTERS; n++)
+		counters[n].step = n + 1;
 	err = d2d_register(&driver, &self);
 	if (err)
 		return err;
 	err = d2d_attach(self);
 	if (err)
 		goto unregister;
-	err = use_ring() ?: use_counters() ?: use_buffer();
+	err = use_ring() ?: use_counters() ?: use_buffer() ?:
+	      d2d_device_register(KBUILD_MODNAME, &device);
 	if (!err)
 		return 0;
 	d2d_detach(self);
@@ -195,7 +245,9 @@ module_init(c_borrower_init);
 
 static void __exit c_borrower_exit(void)
 {
+	misc_deregister(&device);
 	d2d_detach(self);
+	report();
 	d2d_unregister(self);
 }
 module_exit(c_borrower_exit);

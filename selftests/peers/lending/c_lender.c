@@ -1,34 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: an owner in C of a pair whose two sides lend each other memory. It exports the table of
- * lender, the owner in Rust, so the peers of lender can attach to it.
+ * lender, the owner in Rust, so the peers of lender can attach to it. It has two peers at a time,
+ * and lends each of them a ring of its own. Writing 1 to /dev/lender counts in the memory of each
+ * peer.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/atomic.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "d2d_device.h"
 #include "d2d_lent.h"
 #include "d2d_ops.h"
 #include "d2d_owner.h"
 #include "lending_pair.h"
 
+#define NAME		"lender"
+#define CONTEXTS	2
+
 static d2d_handle self;
-static struct lending_ring ring;
+
+/* What the owner has for each context, by the number of the context */
+static struct lender {
+	struct d2d_context *context;
+	struct lending_ring ring;
+	/* How often the owner has counted in the memory of this peer */
+	atomic_t counted;
+} lenders[CONTEXTS];
+
+static struct lender *lender_of(const struct d2d_context *context)
+{
+	return &lenders[context->id];
+}
 
 /* Any context. */
 static int c_lender_drain(void *context, u64 *result)
 {
-	u64 taken = READ_ONCE(ring.taken);
+	struct lending_ring *ring = &lender_of(context)->ring;
+	u64 taken = READ_ONCE(ring->taken);
 	/* Pairs with the store by which the peer puts a value. */
-	u64 values = smp_load_acquire(&ring.put) - taken;
+	u64 values = smp_load_acquire(&ring->put) - taken;
 
 	*result = 0;
 	/* The peer may write any numbers, so take no more values than there are slots. */
-	if (values > ARRAY_SIZE(ring.slots))
+	if (values > ARRAY_SIZE(ring->slots))
 		return 0;
 	while (values--) {
-		*result += READ_ONCE(ring.slots[taken % ARRAY_SIZE(ring.slots)]);
+		*result += READ_ONCE(ring->slots[taken % ARRAY_SIZE(ring->slots)]);
 		/* Pairs with the load by which the peer finds the slot free. */
-		smp_store_release(&ring.taken, ++taken);
+		smp_store_release(&ring->taken, ++taken);
 	}
 	return 0;
 }
@@ -50,6 +72,7 @@ static int count(struct d2d_context *context, u64 *result)
 		while (!try_cmpxchg(&counter->count, &now, now + READ_ONCE(counter->step)))
 			;
 	}
+	atomic_inc(&lender_of(context)->counted);
 	return 0;
 }
 
@@ -101,7 +124,16 @@ static const struct lending_peer_ops peer_ops = {
 
 static void prepare(void *this, struct d2d_context *context)
 {
-	WARN_ON(d2d_lend(&context->owner, &ring, sizeof(ring), LENDING_RING_HASH));
+	struct lender *lender = lender_of(context);
+
+	lender->context = context;
+	WARN_ON(d2d_lend(&context->owner, &lender->ring, sizeof(lender->ring), LENDING_RING_HASH));
+}
+
+/* Prints how often the owner has counted; the peer prints what it has found in its memory. */
+static void detached(void *this, struct d2d_context *context)
+{
+	pr_info("ctx=%u counted=%u\n", context->id, atomic_xchg(&lender_of(context)->counted, 0));
 }
 
 static int dispatch(void *this, const struct d2d_request *request)
@@ -114,20 +146,65 @@ static const struct d2d_owner owner = {
 	.peer_ops = &peer_ops.hdr,
 	.dispatch = dispatch,
 	.prepare = prepare,
-	.contexts = 1,
+	.detached = detached,
+	.contexts = CONTEXTS,
 	.capacity = 1,
 	.item_size = sizeof(u64),
 	.timeout = 5000,
 };
 
+static ssize_t c_lender_write(struct file *file, const char __user *buffer, size_t count,
+			      loff_t *offset)
+{
+	u32 command;
+	u64 counted;
+	int err;
+
+	err = kstrtou32_from_user(buffer, count, 10, &command);
+	if (err)
+		return err;
+	if (command != 1)
+		return -EINVAL;
+	for (struct lender *lender = lenders; lender < lenders + CONTEXTS; lender++) {
+		err = c_lender_count(lender->context, &counted);
+		/* A context may have no peer. */
+		if (err && err != -ESHUTDOWN)
+			return err;
+	}
+	return count;
+}
+
+/* .owner keeps the module loaded while the device is open. */
+static const struct file_operations fops = {
+	.owner = THIS_MODULE,
+	.write = c_lender_write,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = NAME,
+	.fops = &fops,
+	.mode = 0600,
+};
+
 static int __init c_lender_init(void)
 {
-	return d2d_owner_start(&owner, &self);
+	int err;
+
+	err = d2d_owner_start(&owner, &self);
+	if (err)
+		return err;
+	/* Last: see d2d_device_register(). */
+	err = d2d_device_register(NAME, &device);
+	if (err)
+		d2d_owner_stop();
+	return err;
 }
 module_init(c_lender_init);
 
 static void __exit c_lender_exit(void)
 {
+	misc_deregister(&device);
 	d2d_owner_stop();
 }
 module_exit(c_lender_exit);

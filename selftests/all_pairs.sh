@@ -1,0 +1,373 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# All pairs run together: the demonstration (with a peer in Rust and one in C), a chain of three modules, the sensor
+# of examples/, an owner in C that lends memory to two peers, which lend it theirs, and the pair of the torture. So
+# there are owners and peers in Rust and in C, in all four combinations.
+#
+# In each round, all modules are loaded in an order and unloaded in another one. Whenever a module comes or goes, each
+# of those that are there gets some work, so that all exchange meanwhile; the traffic of a module ends before its own
+# module is unloaded. The dependencies allow four million orders. The rounds have random ones, in
+# which each two modules, neither of which needs the other one, are loaded in both orders, and unloaded in both.
+# Usage: all_pairs.sh [ROUNDS [SEED]]
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+ROUNDS=${1:-6}
+SEED=${2:-1}
+DEBUG=/sys/kernel/debug
+work=$(mktemp -d)
+trap 'rm -rf "$NOTES" "$work"' EXIT
+
+# Each line is a module and the one that it needs. A round replaces MIDDLE by middle or c_middle.
+MODULES='module_a -
+module_b module_a
+c_peer module_a
+MIDDLE module_a
+lower1 MIDDLE
+consumer -
+sensor consumer
+c_lender -
+borrower c_lender
+c_borrower c_lender
+torture_owner -
+torture_peer0 torture_owner'
+
+# Each line is the name of an owner, and those of the drivers that it knows.
+FAMILIES='module_a module_b c_peer MIDDLE
+middle lower1
+consumer sensor
+lender borrower c_borrower
+torture_owner torture_peer0'
+
+# orders - prints a line for each round: its number, the middle of the chain, the order in which the modules are loaded,
+# and after "/" that in which they are unloaded. Each order is the best of many random ones: the one with the most
+# new pairs of modules. Fails if a pair is missing at the end
+orders()
+{
+	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
+	{ all[++n] = $1; needs[$1] = $2 }
+
+	# Makes a random order, in which each module comes after the one that it needs.
+	function make(order,	left, ready, count, i, done) {
+		for (left = n; left; left--) {
+			count = 0
+			for (i = 1; i <= n; i++)
+				if (!(all[i] in done) && (needs[all[i]] == "-" || needs[all[i]] in done))
+					ready[++count] = all[i]
+			order[n - left + 1] = ready[1 + int(rand() * count)]
+			done[order[n - left + 1]]
+		}
+	}
+
+	# Counts the pairs of an order that are new; with keep, they are not new any more.
+	function news(order, had, keep,	i, j, count) {
+		for (i = 1; i < n; i++)
+			for (j = i + 1; j <= n; j++)
+				if (!((order[i], order[j]) in had)) {
+					count++
+					if (keep)
+						had[order[i], order[j]]
+				}
+		return count
+	}
+
+	# Whether a module needs another one, perhaps through a third one
+	function below(module, other) {
+		for (module = needs[module]; module != "-"; module = needs[module])
+			if (module == other)
+				return 1
+		return 0
+	}
+
+	# Chooses an order for each round. Returns how many pairs are missing.
+	function choose(lines,	round, try, most, now, order, best, had, i, j, missing) {
+		for (round = 1; round <= rounds; round++) {
+			most = -1
+			for (try = 0; try < 30; try++) {
+				make(order)
+				now = news(order, had)
+				if (now <= most)
+					continue
+				most = now
+				for (i in order)
+					best[i] = order[i]
+			}
+			news(best, had, 1)
+			lines[round] = ""
+			for (i = 1; i <= n; i++)
+				lines[round] = lines[round] " " best[i]
+		}
+		for (i in all)
+			for (j in all)
+				missing += i != j && !below(all[i], all[j]) && !((all[i], all[j]) in had)
+		return missing
+	}
+
+	END {
+		srand(seed)
+		for (left = 20; (missing = choose(loads) + choose(backwards)) && left; left--)
+			;
+		for (round = 1; round <= rounds; round++) {
+			line = loads[round] " /"
+			count = split(backwards[round], words, " ")
+			for (i = count; i; i--)
+				line = line " " words[i]
+			middle = round % 2 ? "middle" : "c_middle"
+			gsub("MIDDLE", middle, line)
+			print round, middle line
+		}
+		exit missing > 0
+	}'
+}
+
+# fresh_round MIDDLE - begins a round: no module is loaded, and no process makes traffic
+fresh_round()
+{
+	unload_all
+	rm -f "$work"/given.* "$work/failed"
+	running=''
+	families=$(echo "$FAMILIES" | sed "s/MIDDLE/$1/")
+	reset_trace
+}
+
+# write_n MODULE N - makes a module exchange with the other side, for the Nth time
+write_n()
+{
+	text=1
+	case $1 in
+	sensor) device=consumer ;;
+	c_lender) device=lender ;;
+	# Each run has a number of its own.
+	torture_owner) device=$1 text="run 0 $2 $SEED 100 15" ;;
+	torture_peer0) device=$1 text="run $((1000000 + $2)) $SEED 100 15" ;;
+	*) device=$1 ;;
+	esac
+	[ -c "/dev/$device" ] && echo "$text" >"/dev/$device"
+}
+
+# traffic MODULE - makes the module exchange once for each line in its FIFO, until the line "end"
+traffic()
+{
+	times=0
+	while read -r line <&3 && [ "$line" != end ]; do
+		times=$((times + 1))
+		write_n "$1" "$times" 2>"$work/$1.error" || echo "$1: $(cat "$work/$1.error")" >>"$work/failed"
+	done 3<>"$work/$1"
+}
+
+# run_traffic MODULE - starts a process for the traffic of this module
+run_traffic()
+{
+	mkfifo "$work/$1"
+	traffic "$1" &
+	eval "traffic_$1=$!"
+	running="$running $1"
+}
+
+# begin_traffic MODULE - starts the traffic that begins when this module is loaded. The middle passes on what the others
+# send
+begin_traffic()
+{
+	case $1 in
+	# The consumer collects as soon as there is a sensor.
+	consumer | middle | c_middle) ;;
+	# c_middle serves no requests, without which an exercise of its peer fails.
+	lower1) loaded c_middle || run_traffic lower1 ;;
+	# The owner keeps its events from the first peer on, so it finds only what was set after that.
+	torture_owner) ;;
+	torture_peer0) run_traffic torture_owner && run_traffic torture_peer0 ;;
+	*) run_traffic "$1" ;;
+	esac
+}
+
+# end_traffic MODULE - waits until this module has done its work, and ends its process
+end_traffic()
+{
+	[ -p "$work/$1" ] || return 0
+	echo end >"$work/$1"
+	eval "wait \$traffic_$1"
+	rm "$work/$1"
+	left=''
+	for user in $running; do
+		[ "$user" = "$1" ] || left="$left $user"
+	done
+	running=$left
+}
+
+# give_work - lets each of those that are there exchange once more
+give_work()
+{
+	for user in $running; do
+		echo go >"$work/$user"
+		echo go >>"$work/given.$user"
+	done
+}
+
+# are_apart - whether the state of each owner names its own drivers, and no others
+are_apart()
+{
+	while read -r owner peers; do
+		cat "$DEBUG/d2d-$owner/state"/* "$DEBUG/d2d-$owner/state.json" >"$work/state" || return
+		for driver in $families; do
+			wanted=no
+			found=no
+			case " $owner $peers " in
+			*" $driver "*) wanted=yes ;;
+			esac
+			! grep -q "\<$driver\>" "$work/state" || found=yes
+			echo "$owner knows $driver: $found" >"$NOTES"
+			[ "$found" = "$wanted" ] || return
+		done
+	done <<-EOT
+		$families
+	EOT
+}
+
+# is_idle OWNER - whether no context of this owner is in use, and no request exists. There is no such owner if it has a
+# peer's name
+is_idle()
+{
+	state=$DEBUG/d2d-$1/state
+	[ -d "$state" ] || return 0
+	grep -v state=free "$state/contexts" >"$NOTES"
+	cat "$state/requests" >>"$NOTES"
+	[ ! -s "$NOTES" ]
+}
+
+# load_one MODULE - loads a module, with a context for each peer
+load_one()
+{
+	case $1 in
+	module_a) load module_a contexts=3 hot_lines=0 ;;
+	torture_owner) load torture_owner contexts=1 ;;
+	*) load "$1" ;;
+	esac
+}
+
+# play ORDERS - loads and unloads the modules in these orders, while those that are there exchange
+play()
+{
+	for module in ${1%/*}; do
+		give_work
+		load_one "$module" && begin_traffic "$module" || return
+	done
+	give_work
+	are_apart || return
+	for module in ${1#*/}; do
+		give_work
+		end_traffic "$module"
+		[ "$module" != torture_owner ] || write_to /dev/torture_owner check || return
+		is_idle "${module#c_}" && unload "$module" || return
+	done
+}
+
+# end_all - ends all traffic, also if a module was not loaded or unloaded. Succeeds if all traffic has
+end_all()
+{
+	for module in $running; do
+		end_traffic "$module"
+	done
+	[ ! -e "$work/failed" ] || ! cp "$work/failed" "$NOTES"
+}
+
+# traced_apart - whether the trace has no refusal, each line is of a driver that the owner knows, and names no other, each
+# owner has numbered its lines from 1 on, and has attached each peer once; no item was lost
+traced_apart()
+{
+	trace | awk -v families="$(echo "$families" | tr '\n' ';')" '
+	BEGIN {
+		count = split(families, lines, ";")
+		for (i = 1; i < count; i++) {
+			n = split(lines[i], words, " ")
+			peers[words[1]] = n - 1
+			for (j = 1; j <= n; j++) {
+				known[words[j]]
+				family[words[1], words[j]]
+			}
+		}
+		# In each of its roles, this module traces its calls and items by its own name.
+		family["middle", "c_middle"]
+	}
+
+	# The value of a number of this line
+	function number(name) {
+		return match($0, " " name "=[0-9]+") ? substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) + 0 : ""
+	}
+
+	function wrong(what, line) {
+		print what ": " line
+		failed = 1
+	}
+
+	{
+		sub(/^.*\] /, "")
+		load = number("load")
+		line[NR] = $0
+		of[NR] = load
+		steps[load]++
+		if (number("seq") > last[load])
+			last[load] = number("seq")
+		if (seen[load, number("seq")]++)
+			wrong("twice", $0)
+	}
+	/ step=refuse / || /incomplete/ { wrong("a failure", $0) }
+	/ step=export/ { owner[load] = substr($1, 1, length($1) - 1) }
+	/ step=attached / { attached[substr($1, 1, length($1) - 1)]++ }
+	/ step=drain / && number("put") != number("taken") + number("left") { wrong("lost items", $0) }
+
+	END {
+		for (i = 1; i <= NR; i++) {
+			count = split(line[i], words, "[^a-z0-9_]+")
+			for (j = 1; j <= count; j++)
+				if (words[j] in known && !((owner[of[i]], words[j]) in family))
+					wrong("of " owner[of[i]], line[i])
+		}
+		for (load in steps)
+			if (steps[load] != last[load])
+				wrong("lines", owner[load] " has " steps[load] ", and counts " last[load])
+		for (i in peers)
+			if (attached[i] != peers[i])
+				wrong("attached", i " " attached[i] ", not " peers[i])
+		exit failed
+	}' >"$NOTES"
+}
+
+# gone - whether nothing of the modules is left
+gone()
+{
+	for driver in $families; do
+		! loaded "$driver" && [ ! -e "/dev/$driver" ] && [ ! -e "$DEBUG/d2d-$driver" ] || return
+	done
+}
+
+# numbers DRIVERS KEY - prints the numbers that these drivers have printed as KEY=NUMBER, in ascending order
+numbers()
+{
+	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
+}
+
+# counted - whether both sides of each pair have counted the same: the samples of the sensor, and how often the owner has
+# used the memory of each peer
+counted()
+{
+	bursts=$(wc -w <"$work/given.sensor")
+	printed 'sensor|consumer|c_lender|borrower|c_borrower' >"$NOTES"
+	[ "$(numbers consumer samples | wc -l)" = "$bursts" ] && grep -q "raised samples=$((bursts * 16)) lost=0\$" "$NOTES" &&
+		[ "$(numbers c_lender counted)" = "$(numbers ' borrower|c_borrower' counted)" ] && ! grep -q differ "$NOTES"
+}
+
+begin "$ROUNDS"
+orders >"$work/orders" || {
+	echo "Bail out! $ROUNDS rounds do not have all orders of two modules"
+	exit 1
+}
+while read -r number middle line; do
+	fresh_round "$middle"
+	play "$line"
+	played=$?
+	end_all && [ "$played" = 0 ] && gone && traced_apart && counted
+	verdict "round $number, with $middle: all pairs exchange while modules are loaded and unloaded"
+done <"$work/orders"
+unload_all
+ktap_finished
