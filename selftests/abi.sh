@@ -22,12 +22,13 @@ has()
 	return 1
 }
 
-# fresh_owner TREE - loads the owner of this tree, with two contexts and without a peer
+# fresh_owner TREE [MODULE] - loads the owner of this tree, with two contexts and without a peer: module_a, or c_owner,
+# which is written in C and has the name of module_a
 fresh_owner()
 {
-	needs_no c_peer module_b module_a
+	needs_no c_peer module_b module_a c_owner
 	reset_trace
-	from "$1" && load module_a contexts=2
+	from "$1" && load "${2-module_a}" contexts=2
 }
 
 # load_peers TREE - loads module_b, which exercises calls, items, requests and events, and c_peer, which exercises all of
@@ -37,30 +38,41 @@ load_peers()
 	from "$1" && load module_b && load c_peer
 }
 
-# all_take_part - whether both peers were attached and detached, were called, called the owner, and sent and received
-# requests and items, without a refusal
+# all_traced TEXT... - whether the trace has a line with each of these texts
+all_traced()
+{
+	for text; do
+		traced "$text" || { echo "not traced: $text" >"$NOTES" && return 1; }
+	done
+}
+
+# all_take_part OWNER - whether both peers were attached and detached, and sent and received requests; and, if OWNER prints
+# these steps, called the owner, were called, and put and took items. Fails if anything was refused
 all_take_part()
 {
 	for peer in module_b c_peer; do
-		for step in "module_a: d2d: .* step=attached to=$peer " "module_a: d2d: .* step=rundown of=$peer " \
-			"$peer: d2d: .* step=op-return from=owner op=bounce" "$peer: d2d: .* step=dispatch " \
-			"$peer: d2d: .* step=completion " "$peer: d2d: .* step=enqueue " "$peer: d2d: .* step=dequeue "; do
-			traced "$step" || { echo "not traced: $step" >"$NOTES" && return 1; }
-		done
+		all_traced "module_a: d2d: .* step=attached to=$peer " "module_a: d2d: .* step=rundown of=$peer " \
+			"$peer: d2d: .* step=update " "$peer: d2d: .* step=dispatch " "$peer: d2d: .* step=completion " || return
+		[ "$1" = c_owner ] || all_traced "$peer: d2d: .* step=op-return from=owner op=bounce" \
+			"$peer: d2d: .* step=enqueue " "$peer: d2d: .* step=dequeue " "step=op-return from=peer op=bounce" || return
 	done
-	traced "step=op-return from=peer op=bounce" && ! traced "step=refuse"
+	! traced "step=refuse"
 }
 
-begin 12
+begin 21
 
 for owner in old today grown; do
 	for peers in old today grown; do
-		name="the owner of the tree $owner works with the peers of $peers: calls, items, requests, events"
-		if has "$owner" "$name" && has "$peers" "$name"; then
-			fresh_owner "$owner" && load_peers "$peers" && exercise module_b && exercise c_peer && exercise module_a &&
-				unload c_peer && unload module_b && owner_is_idle && unload module_a && all_take_part
-			verdict "$name"
-		fi
+		for module in module_a c_owner; do
+			name="$module of the tree $owner works with the peers of $peers: calls, items, requests, events"
+			if has "$owner" "$name" && has "$peers" "$name"; then
+				fresh_owner "$owner" "$module" && load_peers "$peers" &&
+					exercise module_b && exercise c_peer && exercise "$module" &&
+					unload c_peer && unload module_b && owner_is_idle && unload "$module" &&
+					all_take_part "$module"
+				verdict "$name"
+			fi
+		done
 	done
 done
 

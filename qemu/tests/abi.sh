@@ -14,7 +14,7 @@ kernel=uml
 D2D_KERNEL=$(kernel_dir "$kernel")
 D2D_ROOT=$("$LAB/root/root.sh")
 # The modules that selftests/abi.sh loads
-D2D_ONLY="module_a module_b c_peer"
+D2D_ONLY="module_a c_owner module_b c_peer"
 export D2D_KERNEL D2D_ROOT D2D_ONLY
 . "$D2D_KERNEL/kernel.env"
 trees=$PROJECT/build/abi
