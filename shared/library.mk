@@ -77,6 +77,9 @@ endif
 
 endif
 
+# The version of an exported symbol (CONFIG_MODVERSIONS) follows the rules of D2D_EXPORT_TABLE().
+KBUILD_GENDWARFKSYMS_STABLE := y
+
 # The objects of the library that every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 

@@ -26,10 +26,13 @@
 #include "d2d_point.h"
 
 /*
- * X(result, name, parameters, arguments): a function, in the order of the table. A new one is
- * appended. The compiler compares each with its prototype.
+ * X(result, name, parameters, arguments): a function, in the order of the table. The compiler
+ * compares each with its prototype. A new one is appended to the second list. The first list is
+ * in the version of the exported symbol, so it changes with the major version only.
  */
-#define D2D_FUNCTIONS(X) \
+#define D2D_FUNCTIONS(X)	D2D_FIRST_FUNCTIONS(X) D2D_LATER_FUNCTIONS(X)
+
+#define D2D_FIRST_FUNCTIONS(X) \
 	X(void, d2d_trace, (const struct d2d_record *record), (record)) \
 	X(int, d2d_register, (const struct d2d_driver *driver, d2d_handle *handle), \
 	  (driver, handle)) \
@@ -81,6 +84,8 @@
 	X(int, d2d_event_on_set, \
 	  (d2d_handle event, d2d_event_routine routine, void *argument), \
 	  (event, routine, argument))
+
+#define D2D_LATER_FUNCTIONS(X)
 
 #define D2D_COUNT_FUNCTION(result, name, parameters, arguments)	+ 1
 enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
@@ -154,18 +159,42 @@ result notrace name parameters							\
 #define D2D_TABLE_ENTRY(result, name, parameters, arguments)	.name = name,
 
 /*
+ * The type of the exported symbol, from which its version (CONFIG_MODVERSIONS) is computed: the
+ * header and the functions that all minor versions have. Its name has the major version. So the
+ * loader refuses a peer of another major version, or one to which a function has another
+ * signature, and the version stays the same when a function is appended.
+ */
+#define D2D_EXPORTED		D2D_EXPORTED_OF(D2D_ABI_MAJOR)
+#define D2D_EXPORTED_OF(major)	D2D_EXPORTED_AS(major)
+#define D2D_EXPORTED_AS(major)	d2d_table_##major
+struct D2D_EXPORTED {
+	struct d2d_header hdr;
+	D2D_FIRST_FUNCTIONS(D2D_TABLE_MEMBER)
+};
+
+/*
+ * A rule for gendwarfksyms, which computes the version: it takes a structure as declared only. What
+ * is in these structures has a hash of its own, D2D_LAYOUT. See the kernel's
+ * Documentation/kbuild/gendwarfksyms.rst.
+ */
+#define D2D_DECLARED_ONLY(name)								\
+	static const char name##_rule[] __used __aligned(1)				\
+		__section(".discard.gendwarfksyms.kabi_rules") = "1\0declonly\0" #name "\0"
+
+/*
  * Exports the table of an owner, which defines the functions, as in "D2D_EXPORT_TABLE(module_a);".
- *
- * The symbol stands for the header only. So its version (CONFIG_MODVERSIONS) stays the same when a
- * function is appended.
  */
 #define D2D_EXPORT_TABLE(owner)	D2D_TABLE_OF(owner)
 #define D2D_TABLE_OF(owner)								\
+	D2D_DECLARED_ONLY(d2d_driver);							\
+	D2D_DECLARED_ONLY(d2d_record);							\
+	D2D_DECLARED_ONLY(d2d_send);							\
+	D2D_DECLARED_ONLY(d2d_result);							\
 	static const struct d2d_table owner##_table __used = {				\
 		.hdr = D2D_HEADER_INIT(D2D_TABLE_MAGIC, struct d2d_table),		\
 		D2D_FUNCTIONS(D2D_TABLE_ENTRY)						\
 	};										\
-	extern const struct d2d_header owner##_d2d __alias(owner##_table); \
+	extern const struct D2D_EXPORTED owner##_d2d __alias(owner##_table);		\
 	EXPORT_SYMBOL_NS_GPL(owner##_d2d, "D2D")
 
 #endif /* D2D_TABLE_H */
