@@ -31,6 +31,15 @@ ifndef CONFIG_RUST
 $(error The kernel $(KERNELRELEASE) is built without CONFIG_RUST)
 endif
 
+# A kernel that clang has built gets options that gcc does not know.
+ifdef CONFIG_CC_IS_CLANG
+ifeq ($(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+clang-version := $(shell echo '$(CONFIG_CC_VERSION_TEXT)' | sed -n 's/.*clang version \([0-9]*\).*/\1/p')
+$(error The kernel $(KERNELRELEASE) was built by clang, and CC is $(CC): give make the argument LLVM=$(if \
+	$(shell command -v clang-$(clang-version)),-$(clang-version),1))
+endif
+endif
+
 rustc-version := $(subst $(pound),,$(shell $(RUSTC) --version 2>/dev/null))
 ifneq ($(rustc-version),$(CONFIG_RUSTC_VERSION_TEXT))
 $(error Rust modules need the compiler of their kernel, which is '$(CONFIG_RUSTC_VERSION_TEXT)': \
