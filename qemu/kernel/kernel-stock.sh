@@ -12,9 +12,9 @@
 #                 EXPECT  fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
 # Usage: kernel-stock.sh [KVER [--resolved]]
-# --resolved prints the directory with what resolve.sh has chosen and fetched, instead. Without KVER, the stock kernel is
-# the newest kernel of the archive that can be used (resolve.sh). The script looks for it in the archive once, and then
-# keeps to it.
+# With --resolved, the script prints another directory: the one with what resolve.sh has chosen and fetched. Without
+# KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for it in
+# the archive once, and then keeps to it.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
