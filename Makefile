@@ -130,7 +130,7 @@ help:
 	$(call help,distclean,also remove the cache: toolchain roots and kernels)
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for which modules builds (default: that of the running kernel))
-	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
+	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug or strict (default: stock))
 	$(call help,ARCH=arm64,run and test and shell and trace and modules for arm64; QEMU emulates the machine)
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
 	$(call help,PAIR=DIR,a pair of your own: test runs its test.sh; run and torture and sweep use its file use; shell adds it to the machine)
@@ -139,6 +139,6 @@ help:
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b or of the owner and peer of PAIR for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make verify about an hour and 9 GB more, as it prepares three kernels and two more roots.'
+	@echo 'make verify about an hour and 9 GB more, as it prepares four kernels and two more roots.'
 
 .PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer rust-headers help

@@ -8,7 +8,7 @@
 # Afterwards build/KVER/MODE/ has the files that the guest has written.
 # Environment:
 #   ARCH           x86_64 or arm64, which has the stock kernel only
-#   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
+#   KERNEL         stock, uml, sanitizer, debug or strict; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
 #   PAIR           a pair outside of this tree, for the modes run, test and shell (run/pair.sh). With d2d.case=pair, the
 #                  mode test runs the pair's own test

@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a kernel for debugging from the source of the stock kernel with the configuration NAME.config, once, and prints
+# Builds a kernel for debugging or for the part strict of the tests from the source of the stock kernel with the configuration NAME.config, once, and prints
 # the kernel's directory in the cache. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
+#   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; key.pem and key.der beside it sign
+#              modules that it accepts
 # kernel-stock.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
 # (kernel-uml.sh builds User-Mode Linux without these checks.)
 # Usage: kernel-built.sh NAME [KVER]

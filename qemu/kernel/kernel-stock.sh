@@ -11,6 +11,7 @@
 #               and for kernels other than the stock kernel, where they are needed:
 #                 EXPECT  fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
+#                 SIGN    the hash with which key.pem and key.der, in the directory, sign a module that it loads
 # Usage: kernel-stock.sh [KVER [--resolved]]
 # With --resolved, the script prints another directory: the one with what resolve.sh has chosen and fetched. Without
 # KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for it in

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Makes the kernel directory of kernel-built.sh; runs inside the toolchain root. The compiler is clang, because no other
-# compiler can compile the kernel with both Rust and KASAN.
+# compiler can compile the kernel with both Rust and KASAN, or Rust and CFI.
 # Usage: prepare-built.sh configure DIR NAME STOCK CONFIG [PATCH]
 #        prepare-built.sh build DIR NAME
 set -euo pipefail
@@ -23,11 +23,26 @@ if [ "$name" = sanitizer ]; then
 	# stub_signal_restorer() must have nothing on its stack when it calls rt_sigreturn, not even a frame pointer.
 	# shellcheck disable=SC2016 # a variable of make
 	own+=('CFLAGS_stub.o=$(CFLAGS_NO_HARDENING) -fomit-frame-pointer')
+elif [ "$name" = strict ]; then
+	# gendwarfksyms needs these headers; prepare_strict() puts them there.
+	own+=("HOSTCFLAGS=-I$PWD/libdw/usr/include" "HOSTLDFLAGS=-L$PWD/libdw/usr/lib/x86_64-linux-gnu")
 fi
+
+# prepare_strict - makes the key that the kernel trusts, as docs/install.md says, and fetches libdw-dev, which no other
+# kernel needs: in the list of root.sh, it would make everybody build the toolchain root again
+prepare_strict() {
+	openssl req -new -x509 -nodes -newkey rsa:2048 -subj /CN=lab -days 3650 -keyout key.pem -outform DER -out key.der
+	openssl x509 -inform DER -in key.der -out key.crt
+	apt-get -q -o APT::Sandbox::User=root download "libdw-dev=$(dpkg-query -W -f '${Version}' libdw1t64)"
+	dpkg-deb -x libdw-dev_*.deb libdw
+	rm libdw-dev_*.deb
+	ln -sf /usr/lib/x86_64-linux-gnu/libdw.so.1 libdw/usr/lib/x86_64-linux-gnu/libdw.so
+}
 
 # configure STOCK CONFIG [PATCH]
 configure() {
 	local dropped
+	[ "$name" != strict ] || prepare_strict
 	# The trees can share the sources by hard links, because builds do not write to sources, and git does not change
 	# a file that it patches but replaces it.
 	cp -al "$1/tree" tree
@@ -35,7 +50,7 @@ configure() {
 	make -C tree "${kmake[@]}" -s mrproper
 	KCONFIG_ALLCONFIG=$2 make -C tree "${kmake[@]}" allnoconfig
 	# Kconfig drops an option whose dependencies are not met, without a message.
-	dropped=$(sed '/^#/d; /^$/d' "$2" | grep -vxFf tree/.config || :)
+	dropped=$(grep -E '^(# )?CONFIG_' "$2" | grep -vxFf tree/.config || :)
 	if [ -n "$dropped" ]; then
 		echo "reason: Kconfig has dropped these lines of ${2##*/}: $(tr '\n' ' ' <<<"$dropped")"
 		exit 1
@@ -50,6 +65,10 @@ build() {
 		# By default, User-Mode Linux compiles Rust to position-independent code, whose relocations the module
 		# loader does not know. The code model is large because modules are far from the kernel.
 		kmake+=("RUSTFLAGS_MODULE=-Crelocation-model=static -Ccode-model=large")
+	elif [ "$name" = strict ]; then
+		"${make[@]}" vmlinux modules
+		llvm-strip-19 -o vmlinux tree/vmlinux
+		rm -r tree/vmlinux tree/vmlinux.unstripped libdw key.crt
 	else
 		"${make[@]}" vmlinux modules scripts_gdb
 		# make has made this a link to an absolute path, which would be wrong when cached (lib/cache.sh) has
@@ -70,6 +89,7 @@ build() {
 		# references. A slab cache with debugging has no such arrays; slab_debug=F is the cheapest kind.
 		sanitizer) echo "APPEND=slab_debug=F EXPECT='debug_locks=1 leaks=0'" ;;
 		debug) echo "EXPECT='taint=4096 debug_locks=1'" ;;
+		strict) echo "EXPECT='taint=4096' SIGN=sha256" ;;
 		esac
 	} >kernel.env
 }

@@ -30,8 +30,8 @@ esac
 # known_kernel NAME - dies if the lab has no such kernel
 known_kernel() {
 	case $1 in
-	stock | sanitizer | uml | debug) ;;
-	*) die "there is no kernel '$1': KERNEL is stock, uml, sanitizer or debug" ;;
+	stock | sanitizer | uml | debug | strict) ;;
+	*) die "there is no kernel '$1': KERNEL is stock, uml, sanitizer, debug or strict" ;;
 	esac
 }
 known_kernel "${KERNEL-stock}"

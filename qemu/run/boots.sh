@@ -6,7 +6,7 @@
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
-#   KERNEL    stock, uml, sanitizer or debug
+#   KERNEL    stock, uml, sanitizer, debug or strict
 #   SCENARIO  a mode and perhaps a case
 #               MODE, MODE/CASE      a script of qemu/guest/, which finds CASE in $case
 #               test                 all kselftests

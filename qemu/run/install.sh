@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Copies the modules that were built in OUT, stripped, to DIR/lib/d2d. With "selftests", it also installs the
+# Copies the modules that were built in OUT, stripped, to DIR/lib/d2d, and signs them if the kernel demands it. With "selftests", it also installs the
 # kselftest collection with the kernel's own runner in DIR/kselftest. Runs inside the toolchain root.
 # Usage: install.sh KERNEL OUT DIR [selftests]
 # KERNEL is the kernel's directory (kernel/kernel-stock.sh); DIR becomes the root of the guest's file system.
@@ -15,7 +15,9 @@ prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 
 mkdir -p "$dir/lib/d2d"
 while read -r object; do
-	"${prefix}strip" --strip-debug -o "$dir/lib/d2d/$(basename "$object" .o).ko" "$out/${object%.o}.ko"
+	ko=$dir/lib/d2d/$(basename "$object" .o).ko
+	"${prefix}strip" --strip-debug -o "$ko" "$out/${object%.o}.ko"
+	[ -z "${SIGN-}" ] || "$tree/scripts/sign-file" "$SIGN" "$1/key.pem" "$1/key.der" "$ko"
 done <"$out/modules.order"
 
 [ "${4-}" = selftests ] || exit 0
