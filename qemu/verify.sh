@@ -18,6 +18,7 @@ part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
 part lines "$LAB/tests/lines.sh"
 part kernels "$LAB/kernels.sh" some
+part strict "$LAB/tests/strict.sh"
 part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
 part install "$LAB/tests/install.sh"

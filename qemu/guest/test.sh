@@ -7,6 +7,7 @@
 #   pair                    the test of the pair that the host has put into /lib/d2d (qemu/run/pair.sh), instead of kselftests
 #   pair_torture:SECONDS, pair_sweep
 #                           this program of the kselftests, which tests that pair
+#   loader                  this program of the kselftests, which needs the strict kernel
 #   PROGRAM:TEXT            of this program, the first case whose name contains TEXT. In TEXT, "?" is any character,
 #                           and "*" any text
 # The KTAP goes through a pipe: kselftest's runner opens /dev/stdout again for some lines, which would be lost if stdout
@@ -21,7 +22,7 @@ pair)
 	/lib/d2d/test.sh | cat >"$KTAP"
 	return
 	;;
-pair_*)
+pair_* | loader)
 	cd /kselftest/d2d || return 1
 	"./${case%%:*}.sh" "${case#*:}" | cat >"$KTAP"
 	return

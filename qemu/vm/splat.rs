@@ -23,6 +23,7 @@ const ANYWHERE: &[&str] = &[
     "Modules linked in:",
     "segfault at ",
     "rust_kernel: panicked",
+    "CFI failure at",
     // memory
     "KASAN: ",
     "KMSAN: ",
@@ -167,6 +168,7 @@ mod tests {
         "Call trace:",
         "Modules linked in: module_b(OE) module_a(OE)",
         "rust_kernel: panicked at module_a/module_a.rs:10:5:",
+        "CFI failure at pass_on+0x12/0x20 [module_a] (target: op_ping+0x0/0x10 [module_b]; expected type: 0x92a1b1e2)",
         "init[1]: segfault at 0 ip 0000000000401000 sp 00007ffd0 error 4 in busybox[1000,401000+1]",
         "traps: busybox[71] trap invalid opcode ip:401000 sp:7ffd0 error:0 in busybox[1000,401000+1]",
         "BUG: KASAN: slab-use-after-free in op_ping+0x4c/0x90 [module_b]",

@@ -178,6 +178,22 @@ static void splat_active_timer(void)
 	kfree(tick);
 }
 
+static u64 splat_of_u64(u64 value)
+{
+	return value;
+}
+
+/* Calls a function by a pointer to one of another type. Only a kernel with CFI reports that. */
+static void splat_cfi(void)
+{
+	void *function = splat_of_u64;
+	u32 (*of_u32)(u32 value);
+
+	OPTIMIZER_HIDE_VAR(function);
+	of_u32 = function;
+	of_u32(1);
+}
+
 static const struct {
 	const char *name;
 	void (*act)(void);
@@ -199,6 +215,7 @@ static const struct {
 	{ "sleep_under_lock", splat_sleep_under_lock },
 	{ "leak", splat_leak },
 	{ "active_timer", splat_active_timer },
+	{ "cfi", splat_cfi },
 };
 
 static int __init splat_init(void)

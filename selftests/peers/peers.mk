@@ -105,6 +105,28 @@ $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 # A peer in C whose owner, in the same module, has fewer functions than the peer's d2d_table.h
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
+# Owners whose table is of another version, which only the kernel's loader tells from module_a's: a function was appended, the
+# major version is another, or a function has another signature. Apart from the table they are c_owner.
+ifdef CONFIG_MODVERSIONS
+d2d-abis := appended major signature
+obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)
+define d2d-abi
+selftests/test_modules/owner_$1-y := $(filter-out %/module_a_table.o,$(selftests/test_modules/c_owner-y)) selftests/peers/abi/$1.o
+CFLAGS_selftests/peers/abi/$1.o := -I$(obj)/selftests/peers/abi
+endef
+$(foreach abi,$(d2d-abis),$(eval $(call d2d-abi,$(abi))))
+
+quiet_cmd_d2d_other_table = GEN     $@
+      cmd_d2d_other_table = sed '$(d2d-other-table)' $< >$@
+$(obj)/selftests/peers/abi/appended.h: private d2d-other-table := s/^.define D2D_FUNCTIONS(X).*/& X(int, d2d_appended, (void), ())/
+$(obj)/selftests/peers/abi/signature.h: private d2d-other-table := s/d2d_event_reset, (d2d_handle event)/d2d_event_reset, (u32 event)/; s/= name,/= (void *)name,/
+$(obj)/selftests/peers/abi/appended.h $(obj)/selftests/peers/abi/signature.h: $(src)/shared/include/d2d_table.h FORCE
+	$(call if_changed,d2d_other_table)
+targets += selftests/peers/abi/appended.h selftests/peers/abi/signature.h
+$(obj)/selftests/peers/abi/appended.o: $(obj)/selftests/peers/abi/appended.h
+$(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
+endif
+
 # A pair that has several versions: the owner has version 1.1. Each peer has a version of its own, and the one in C
 # is built with the header that was recorded for version 1.0.
 obj-m += selftests/test_modules/growing.o

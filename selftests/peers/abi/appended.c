@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test: the table of an owner that was built with a later version of d2d_table.h, which has one
+ * more function. Kbuild generates that version (peers.mk). Peers built before work with it.
+ */
+#include "appended.h"
+
+int d2d_appended(void);
+
+int d2d_appended(void)
+{
+	return 0;
+}
+
+D2D_EXPORT_TABLE(module_a);

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Test: the table of an owner of another major version. The kernel's loader refuses its peers. */
+#include "d2d.h"
+
+#undef D2D_ABI_MAJOR
+#define D2D_ABI_MAJOR	2
+
+#include "d2d_table.h"
+
+D2D_EXPORT_TABLE(module_a);
