@@ -347,13 +347,16 @@ numbers()
 	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
 }
 
-# counted - whether both sides of each pair have counted the same: the samples of the sensor, and how often the owner has
-# used the memory of each peer
+# counted - whether both sides of each pair have counted the same: the samples of the sensor, how often the owner has
+# used the memory of each peer, and how many values each peer has put into its ring: the one in Rust 64 in each of four
+# execution contexts, the one in C ten, and ten when it was loaded
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")
 	printed 'sensor|consumer|c_lender|borrower|c_borrower' >"$NOTES"
 	[ "$(numbers consumer samples | wc -l)" = "$bursts" ] && grep -q "raised samples=$((bursts * 16)) lost=0\$" "$NOTES" &&
+		[ "$(numbers c_lender taken)" = "$(printf '%s\n' $(($(wc -w <"$work/given.borrower") * 256)) \
+			$(($(wc -w <"$work/given.c_borrower") * 10 + 10)) | sort -n)" ] &&
 		[ "$(numbers c_lender counted)" = "$(numbers ' borrower|c_borrower' counted)" ] && ! grep -q differ "$NOTES"
 }
 

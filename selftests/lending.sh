@@ -87,9 +87,9 @@ fresh_c_owner
 load borrower && load c_borrower && write_to /dev/borrower 1 && write_to /dev/c_borrower 1 && write_to /dev/lender 1 &&
 	write_to /dev/borrower 2 && unload c_borrower && write_to /dev/lender 1 && unload borrower && refuses_nothing &&
 	printed 'c_lender|borrower|c_borrower' >"$NOTES" && cat - >"$NOTES.expected" <<EOT && diff "$NOTES.expected" "$NOTES"
-c_lender: ctx=1 counted=2
+c_lender: ctx=1 counted=2 taken=20
 c_borrower: counted=2
-c_lender: ctx=0 counted=6
+c_lender: ctx=0 counted=6 taken=256
 borrower: counted=6
 EOT
 verdict "an owner in C and two peers at a time, in Rust and in C: each peer uses memory of its own"

@@ -130,10 +130,16 @@ static void prepare(void *this, struct d2d_context *context)
 	WARN_ON(d2d_lend(&context->owner, &lender->ring, sizeof(lender->ring), LENDING_RING_HASH));
 }
 
-/* Prints how often the owner has counted; the peer prints what it has found in its memory. */
+/*
+ * Prints how often the owner has counted, and how many values the ring has had; the peer prints
+ * what it has found in its memory.
+ */
 static void detached(void *this, struct d2d_context *context)
 {
-	pr_info("ctx=%u counted=%u\n", context->id, atomic_xchg(&lender_of(context)->counted, 0));
+	struct lender *lender = lender_of(context);
+
+	pr_info("ctx=%u counted=%u taken=%llu\n", context->id, atomic_xchg(&lender->counted, 0),
+		READ_ONCE(lender->ring.taken));
 }
 
 static int dispatch(void *this, const struct d2d_request *request)
