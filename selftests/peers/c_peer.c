@@ -2,7 +2,8 @@
 /*
  * A peer of module_a in plain C, which uses shared/include/ alone. Read it if you write a
  * driver in C. It does what module_b does: it adopts a context, offers its operations in it,
- * and exchanges calls, items and requests with module_a in every execution context.
+ * and exchanges calls, items and requests with module_a in every execution context. It also has the
+ * two events of the pair.
  *
  * Writing N to /dev/c_peer plays N rounds in each execution
  * context: in the system call of the writing process, in a worker, in softirq and in hard
@@ -259,6 +260,24 @@ static int serve_complete(const struct d2d_request *request)
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
 }
 
+/* This driver's events, which it creates once it is attached */
+static d2d_handle notice, turn;
+
+static int serve_signal(void)
+{
+	int err;
+
+	/* A request may come before the events exist. */
+	if (!READ_ONCE(turn))
+		return -ENOTTY;
+	trace(EVENT_SET, D2D_TEXT(KIND, "notification"));
+	err = d2d_event_set(notice);
+	if (err < 0)
+		return err;
+	trace(EVENT_SET, D2D_TEXT(KIND, "synchronization"));
+	return min(d2d_event_set(turn), 0);
+}
+
 /*
  * Receives requests in any context, as the driver object sets D2D_DISPATCH_ATOMIC. Completes each
  * request once and returns the same status, or returns -D2D_STATUS_PENDING.
@@ -288,6 +307,9 @@ static int dispatch(void *this, const struct d2d_request *request)
 		break;
 	case D2D_PAIR_IOCTL_COMPLETE:
 		err = serve_complete(request);
+		break;
+	case D2D_PAIR_IOCTL_SIGNAL:
+		err = serve_signal();
 		break;
 	}
 	/* If the sender has cancelled the request, the owner refuses this, which does no harm. */
@@ -549,8 +571,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Registers, attaches, and then makes the device for user space. Nothing may fail after that
- * (d2d_device.h).
+ * Registers, attaches, creates the events, and then makes the device for user space. Nothing may
+ * fail after that (d2d_device.h).
  */
 static int __init c_peer_init(void)
 {
@@ -564,7 +586,9 @@ static int __init c_peer_init(void)
 	err = d2d_lookup("module_a", &target) ?: d2d_attach(self);
 	if (err)
 		goto unregister;
-	err = d2d_device_register(KBUILD_MODNAME, &device);
+	err = d2d_event_create_of(self, KBUILD_MODNAME, D2D_PAIR_EVENT_NOTICE, 0, &notice) ?:
+	      d2d_event_create_of(self, KBUILD_MODNAME, D2D_PAIR_EVENT_TURN, 0, &turn) ?:
+	      d2d_device_register(KBUILD_MODNAME, &device);
 	if (err)
 		goto detach;
 	return 0;
