@@ -70,10 +70,9 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno that NAME got inside a routine, so that `fails`
-#                                    can check it: from the call of the action unregister,
-#                                    unregister-first or wait-for-r0, or from the second completion of
-#                                    complete-twice
+#   errno-inside NAME                fails with the errno that a call inside a routine of NAME returned. The
+#                                    call is that of the action unregister, unregister-first or wait-for-r0,
+#                                    or the second completion of complete-twice. `fails` checks the errno
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME. The default is 8 bytes each. Mistake: handle=null

@@ -6,8 +6,9 @@
 #
 # In each round, all modules are loaded in an order and unloaded in another one. Whenever a module comes or goes, each
 # of those that are there gets some work, so that all exchange meanwhile; the traffic of a module ends before its own
-# module is unloaded. The dependencies allow four million orders. The rounds have random ones, in
-# which each two modules, neither of which needs the other one, are loaded in both orders, and unloaded in both.
+# module is unloaded. The dependencies allow four million orders. Each round has a random one. Take two modules of which
+# neither needs the other: in some round the first is loaded before the second, and in some round the second before the
+# first. The same holds for unloading.
 # Usage: all_pairs.sh [ROUNDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -41,8 +42,8 @@ lender borrower c_borrower
 torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the order in which the modules are loaded,
-# and after "/" that in which they are unloaded. Each order is the best of many random ones: the one with the most
-# new pairs of modules. Fails if a pair is missing at the end
+# and after "/" that in which they are unloaded. A sequence is two modules, one before the other. Of many random orders,
+# each round gets the one with the most sequences that no earlier round has. Fails if a sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -60,7 +61,7 @@ orders()
 		}
 	}
 
-	# Counts the pairs of an order that are new; with keep, they are not new any more.
+	# Counts the sequences of an order that are not in had. With keep, adds them to had.
 	function news(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
@@ -80,7 +81,7 @@ orders()
 		return 0
 	}
 
-	# Chooses an order for each round. Returns how many pairs are missing.
+	# Chooses an order for each round. Returns how many sequences are in no round.
 	function choose(lines,	round, try, most, now, order, best, had, i, j, missing) {
 		for (round = 1; round <= rounds; round++) {
 			most = -1
@@ -174,7 +175,7 @@ begin_traffic()
 	consumer | middle | c_middle) ;;
 	# c_middle serves no requests, without which an exercise of its peer fails.
 	lower1) loaded c_middle || run_traffic lower1 ;;
-	# The owner keeps its events from the first peer on, so it finds only what was set after that.
+	# The owner opens the events of its traffic when its first peer is attached, so its traffic begins then.
 	torture_owner) ;;
 	torture_peer0) run_traffic torture_owner && run_traffic torture_peer0 ;;
 	*) run_traffic "$1" ;;
@@ -224,8 +225,8 @@ are_apart()
 	EOT
 }
 
-# is_idle OWNER - whether no context of this owner is in use, and no request exists. There is no such owner if it has a
-# peer's name
+# is_idle NAME - whether no context of the owner NAME is in use, and the owner has no request. Succeeds, too, if NAME is
+# a peer
 is_idle()
 {
 	state=$DEBUG/d2d-$1/state
@@ -262,7 +263,7 @@ play()
 	done
 }
 
-# end_all - ends all traffic, also if a module was not loaded or unloaded. Succeeds if all traffic has
+# end_all - ends all traffic, also if a module could not be loaded or unloaded. Fails if some traffic has failed
 end_all()
 {
 	for module in $running; do
@@ -271,8 +272,8 @@ end_all()
 	[ ! -e "$work/failed" ] || ! cp "$work/failed" "$NOTES"
 }
 
-# traced_apart - whether the trace has no refusal, each line is of a driver that the owner knows, and names no other, each
-# owner has numbered its lines from 1 on, and has attached each peer once; no item was lost
+# traced_apart - whether the trace has no refusal, and shows that no item was lost. Each line of an owner must name only
+# drivers that the owner knows. Each owner must have numbered its lines from 1 on, and attached each of its peers once
 traced_apart()
 {
 	trace | awk -v families="$(echo "$families" | tr '\n' ';')" '
@@ -286,7 +287,8 @@ traced_apart()
 				family[words[1], words[j]]
 			}
 		}
-		# In each of its roles, this module traces its calls and items by its own name.
+		# The owner of the module c_middle has the name middle. The calls and items of this owner are traced by the
+		# name of the module.
 		family["middle", "c_middle"]
 	}
 

@@ -166,7 +166,7 @@ verdict "the owner's role begins after the peer's role, and ends before it"
 fresh_trace
 unload_all
 load module_a && load middle waits=1 && await waits_above && unload middle
-verdict "the middle is unloaded while its owner's role waits for an event of the top"
+verdict "the middle is unloaded while its role as an owner waits for an event of the top"
 
 fresh_c_chain
 [ "$(holders module_a)" = c_middle ] && exercise module_a && load lower1 &&

@@ -29,7 +29,8 @@ done
 outcome=''
 
 # runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. Ends the program if
-# the selected case has been reported: by the next case, the program has cleaned up after it.
+# the selected case has been reported. The program reaches this call only after the selected case's
+# cleanup, because the cleanup stands before the next case.
 #
 # No case needs what another case leaves: each begins with `fresh` or a function `fresh_...`, which sets
 # up the state of the case, whatever state it finds.
@@ -91,7 +92,8 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
-			# A case that begins with `fresh` does not run here, so it reports nothing.
+			# With D2D_LIST no case that begins with `fresh` runs. So a case that is reported does
+			# not begin with `fresh`, and cannot be run alone.
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi
@@ -336,8 +338,9 @@ verdict()
 }
 
 # skips_leak NAME WHY - skips the case NAME, which leaks memory on purpose, if the kernel has kmemleak:
-# its report would fail the run. Fails if the case is to run: without kmemleak, or if D2D_CASE selects
-# the case, because qemu/tests/harness.sh shows that the report fails the run
+# the report of kmemleak would fail the run. Fails, so that the caller runs the case, if the kernel has
+# no kmemleak, or if D2D_CASE selects the case: by D2D_CASE, qemu/tests/harness.sh shows that the report
+# fails the run
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

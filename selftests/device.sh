@@ -215,7 +215,7 @@ verdict "a device with a bad name, mode or capability is refused with one line"
 
 fresh_device 7
 fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open')" = 2 ] && unload device_peer
-verdict "a driver makes and removes a device while it opens one: EDEADLK"
+verdict "a driver makes and removes a device inside its File::open: EDEADLK"
 
 fresh_owner
 cannot_open_while_loading

@@ -144,8 +144,8 @@ setting probability 100 interval 1 times 1
 verdict "failslab makes the first allocation of any task fail: a write to a device gets out-of-memory"
 setting probability 0
 
-# Here failslab ignores allocations inside system calls. There must be no others, in workers and
-# interrupts, so failslab makes none fail, and its setting `times` stays 1.
+# In this case failslab ignores allocations inside system calls. Workers and interrupts must not
+# allocate, so failslab makes no allocation fail, and its setting `times` stays 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

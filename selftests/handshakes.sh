@@ -57,8 +57,8 @@ attach_fails()
 	fi
 }
 
-# timed_out COMPLETION - waits until the handshake has timed out; whether the owner has learned of the
-# timeout, and has refused and learned of nothing else
+# timed_out COMPLETION - waits until the handshake has timed out; whether the owner has then learned of
+# the timeout. The trace must have no other refusal, and no other completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&

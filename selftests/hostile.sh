@@ -7,8 +7,8 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 # misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7 (hostile_peer.rs,
-# `control`); fails if the library accepts what it must refuse. In misuse 6 the driver claims to
-# leave: it tells the library so, as only the library may do, and goes on using its events
+# `control`); fails if the library accepts what it must refuse. In misuse 6 the driver calls the
+# function by which the library tells the owner that a driver leaves, and goes on using its events
 misuse()
 {
 	write_to /dev/hostile_peer "$1"

@@ -186,7 +186,7 @@ fresh_owner
 fails ETIMEDOUT load bad_peer fault=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
-verdict "a peer completes its handshake after the timeout: not-completed-in-time; already-attached for another attach; stale-request-handle for the completion"
+verdict "a peer completes its handshake after the timeout: the timeout gets not-completed-in-time, another attach already-attached, the late completion stale-request-handle"
 
 for fault in stale-attach stale-unregister; do
 	fresh_owner

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # module_a and module_b are loaded and unloaded many times, in each order that the kernel allows.
 # Items that a peer has not taken stay in the queue for the next peer. A driver learns that another one
-# arrives: arrivals, in C, that module_b does, and greeter_peer, in Rust, that guest_peer does. Each then
-# sends the other driver a request, its greeting.
+# is loaded, and sends it a request, the greeting. The driver arrivals, in C, greets module_b; the driver
+# greeter_peer, in Rust, greets guest_peer.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -28,8 +28,8 @@ exit_in_time()
 }
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. The cleanup after a case has to pass ${PID:+"$PID"}, because it runs
-# also if D2D_CASE selects another case, so that PID is not set
+# one hangs or exits with an error. The cleanup after a case runs even if the case does not, because
+# D2D_CASE selects another one. PID is not set then, so the cleanup has to pass ${PID:+"$PID"}
 resume_and_await()
 {
 	resume

@@ -69,8 +69,8 @@ record()
 }
 
 # peer_allocated - whether one of the recorded allocations was made by the peer's code. A stack names
-# the modules of its functions only if it is printed with offsets. A function of the peer below one of
-# an interrupt was only interrupted, and did not make the allocation
+# the modules of its functions only if it is printed with offsets. If a stack has a function of an
+# interrupt, and after it one of the peer, the interrupt made the allocation, not the peer
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"

@@ -2,9 +2,9 @@
 # d2d_kunit: the unit tests of shared/, which stand beside the code they test. Kbuild includes this file. The rules
 # below compile each crate a second time, under the same name and with its tests, into this folder; the modules that
 # ship contain no tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module. `make
-# check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT. So clippy compiles the crates with
-# their tests here, and a warning is an error. In a mutant (qemu/mutants.sh sets D2D_BUILD_ID), rustc compiles them:
-# that takes less time, and a mutant may leave code unused.
+# check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT, so `make check` does not lint the
+# tests. The rules below compile with clippy, therefore, and make each warning an error. For a mutant (qemu/mutants.sh
+# sets D2D_BUILD_ID) they compile with rustc: that takes less time, and a mutant may leave code unused.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing: the one that the parameter "fault" names. A
- * function of d2d_queue.h refuses a fault with an item, the owner each other fault. The
- * initialization then fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing was
- * refused.
+ * Test: a driver in C that does one wrong thing: the one that the parameter "fault" names. If the
+ * fault is one with an item, a function of d2d_queue.h refuses it; the owner refuses all other
+ * faults. The initialization then fails with the errno of the refusal, or with -ENOTRECOVERABLE if
+ * nothing was refused.
  *
  * The initialization succeeds with two values of the parameter. With fault=none, this is a
  * well-behaved peer. With fault=detach-from-operation, it does the wrong thing later, when the

@@ -14,11 +14,11 @@
  *   pended             a request that it has sent to "forgetful_too"
  *   event              an event
  *
- * With the other values, the module forgets neither of the two:
+ * With the other values, neither of the two drivers is forgotten:
  *
  *   nothing            the exit unregisters both drivers. Only for at=exit
- *   stranger           the module registers one driver instead, of the module stranger, with an
- *                      event
+ *   stranger           instead of the two, this module registers a driver object of the module
+ *                      stranger. The driver has an event
  *   stranger-attached  as stranger, and the driver has a context
  *   stranger-attaching as stranger, and a work item of the module stranger is attaching the driver
  */

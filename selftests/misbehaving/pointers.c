@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: calls each function that the owner exports with bad pointers. One pointer argument at a
- * time gets each bad address; the other pointers are valid. With each bad address the function is
- * called with each set, that is each combination, of values for its numbers and handles. Kbuild
- * generates the table of functions from the headers (pointers.awk), so that it includes new
- * functions.
+ * time gets each bad address; the other pointers are valid. A set is one combination of values for
+ * the numbers and handles of the function. The test calls the function with each bad address and
+ * each set. Kbuild generates the table of functions from the headers (pointers.awk), so that it
+ * includes new functions.
  *
  * A function that returns an int has to fail for each unmapped address, except with a set in which
  * a number is 0: with a length of 0, for example, it may ignore the pointer. It may fail for other

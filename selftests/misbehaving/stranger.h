@@ -5,8 +5,9 @@
 #include "d2d.h"
 
 /**
- * d2d_stranger_fill_driver() - Make a driver object one of the module stranger
- * @driver: the object; gets the name and address of the module, and its dispatch routine alone
+ * d2d_stranger_fill_driver() - Make a driver object belong to the module stranger
+ * @driver: the object; gets the name and the address of the module stranger, and the module's
+ *          dispatch routine, but no other routine
  */
 void d2d_stranger_fill_driver(struct d2d_driver *driver);
 

@@ -26,7 +26,7 @@ cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
 holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
-holds word states COPIES,SENDS_AGAIN,CANCEL - : a request is taken from a receiver that copies, and sent to another driver
+holds word states COPIES,SENDS_AGAIN,CANCEL - : a request is cancelled while its receiver copies, and then sent to another driver
 holds word states REUSED,CANCEL - : a request is cancelled and freed, and another driver gets its record
 holds word states WAITS - : another thread waits for a request
 holds word states ROUTINE,CANCEL - : a request has a completion routine, and is cancelled
@@ -45,8 +45,8 @@ holds handshake states NEVER - : a pended handshake is never completed
 holds handshake states NEVER,ENDLESS - : a pended handshake is never completed and has no time limit, so only detaching ends it
 holds handshake states OWNER_UNLOADED - : the owner is unloaded, and expels the driver
 holds handshake states ROUTINE,ATTACHES=1,OWNER_UNLOADED - : the same, with a completion routine
-holds events states - - : two threads wait for one event and for two, without a limit
-holds events states LIMIT - : two threads wait for one event and for two, with a time limit
+holds events states - - : one thread waits for one event, another thread for two events, without a time limit
+holds events states LIMIT - : one thread waits for one event, another thread for two events, with a time limit
 holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
 mutant rundown states - no-rundown-wait : Rundown::close_ending_waits() does not wait
 mutant rundown states - call-after-detach : Rundown::close_ending_waits() does not store null

@@ -260,9 +260,9 @@ impl RequestTraffic {
         self.inner.lock().forward_to = Some(target);
     }
 
-    /// Sends all requests that are not on their way. Their numbers are larger than all numbers of a smaller
-    /// `stamp`. So pass a larger `stamp` than in all calls before: then all keys are new, although the other side
-    /// may still have requests of an earlier sender. May sleep.
+    /// Sends all requests that are not on their way. `stamp` must be larger than in all calls before: then each
+    /// request gets a larger number than all requests before it. So all keys are new, although the other side may
+    /// still have requests of an earlier sender. May sleep.
     pub fn start(&self, sender: &Sender, route: Route, stamp: u32) -> Result {
         self.inner.lock().route = Some(route);
         // Few requests, as the library prints a line for each cancel or refusal of them.

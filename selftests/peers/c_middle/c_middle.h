@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions by which the two roles of c_middle call each other. The functions of the library
- * call module_a in above.c, and this module's own owner in below.c.
+ * The functions by which the two roles of c_middle call each other. If above.c calls a function of
+ * the library, module_a executes the call; if below.c does, c_middle executes it, as an owner.
  */
 #ifndef C_MIDDLE_H
 #define C_MIDDLE_H

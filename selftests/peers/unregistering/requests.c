@@ -443,7 +443,7 @@ static void end(void)
 		start("complete", do_complete);
 	/* A worker may still have to call the completion routine. */
 	if (how_is("routine") && !unreg_has_thread("free"))
-		wait_for_completion_timeout(&sender->called, unreg_time_left());
+		wait_for_completion_timeout(&sender->in_routine, unreg_time_left());
 }
 
 static void report(void)

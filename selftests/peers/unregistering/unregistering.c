@@ -230,7 +230,7 @@ static int unreg_completed(void *self, d2d_handle request, const struct d2d_resu
 
 	enter_routine(driver);
 	driver->completed_status = result->status;
-	complete(&driver->called);
+	complete(&driver->in_routine);
 	pass(&driver->completed);
 	if (driver->in_completed == SETS)
 		driver->completed_err = d2d_event_set(driver->event);
@@ -278,7 +278,7 @@ static int prepare(struct unreg_driver *driver, const char *name)
 		d2d_unregister(driver->self);
 	}
 	*driver = fresh;
-	init_completion(&driver->called);
+	init_completion(&driver->in_routine);
 	if (is_registered)
 		return 0;
 	return d2d_register(&driver->object, &driver->self) ?: d2d_lookup(name, &driver->target);

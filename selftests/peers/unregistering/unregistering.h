@@ -39,7 +39,7 @@ struct unreg_driver {
 	d2d_handle target;
 	enum reaction in_dispatch;
 	enum reaction in_returned;	/* ANSWERS or WAITS */
-	enum reaction in_completed;	/* ANSWERS, which does nothing, WAITS or SETS */
+	enum reaction in_completed;	/* WAITS or SETS. With ANSWERS, completed() does neither */
 	struct unreg_driver *next;
 	d2d_handle received;	/* the request that it received last */
 	d2d_handle event;
@@ -52,7 +52,7 @@ struct unreg_driver {
 	int returned_status;
 	int completed_status;
 	int completed_err;	/* what in_completed has returned */
-	struct completion called;	/* completed by completed() */
+	struct completion in_routine;	/* signalled when the routine completed has been called */
 	atomic_t told;		/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
 	atomic_t called_after;	/* calls of its routines after it unregistered: a fault */
@@ -152,13 +152,13 @@ int unreg_await_thread_in(struct checkpoint *checkpoint);
 /* Makes the command "unregister" run this instead of the subject's function, on this CPU. */
 void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu);
 
-/* Unregisters the driver. Counts a call of its routines that still runs in called_after. */
+/* Unregisters the driver. If a routine of the driver still runs then, increments called_after. */
 void unreg_unregister(struct unreg_thread *thread);
 
 /* Completes the handshake that the driver has received, with operations in its context. */
 int unreg_adopt(struct unreg_driver *driver);
 
-/* The driver's operation. Returns what the operation returns. */
+/* What the driver's operation bounce does, and what bounce then returns. */
 int unreg_operation(struct unreg_driver *driver, u32 hops);
 
 /* Appends NAME=VALUE to what the test reads. */

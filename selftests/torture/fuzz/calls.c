@@ -242,8 +242,9 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. Counts a success if the handle is live. Otherwise passes
- * -ESTALE, which is not documented, so that fuzz_count() counts the origin of the handle only.
+ * d2d_event_ring() returns nothing. If the handle is live, the call is counted as a success. If
+ * not, fuzz_count() gets -ESTALE. This errno is not documented for d2d_event_ring(), so
+ * fuzz_count() counts the origin of the handle only.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -304,9 +305,10 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 			continue;
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
-		 * fuzz_detach() increments detaching before detaches_begun. So if detaches_begun
-		 * already counts a detach that has not ended, the load of detaching below finds it.
-		 * Any other detach makes detaches_begun grow later, which the caller notices.
+		 * fuzz_detach() increments reg->detaching before reg->detaches_begun. So if
+		 * *begun counts a detach that has not ended, the load of reg->detaching below finds
+		 * that detach. A detach that *begun does not count increments reg->detaches_begun
+		 * later, and the caller notices that the number has grown.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);
