@@ -4,8 +4,8 @@
 # ones, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a line of counts. A kernel
 # that the cache lacks takes 4 to 5 minutes more.
 # Usage: kernels.sh [some]
-#   some  only on the older kernels, and only the kselftests that need something that these kernels lack and that
-#         shared/compat/ replaces
+#   some  only on the older kernels, and only a few kselftests: the older kernels lack something that these kselftests
+#         need, and shared/compat/ replaces it
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE
@@ -13,8 +13,8 @@ unset ARCH KERNEL KVER CASE
 # Debian replaces versions: if the archive no longer has one of these, replace it here and in docs/kernels.md.
 older=(7.2.12+deb13-amd64)
 
-# some - runs a few kselftests and plays the demonstration on the kernel KVER
-some() {
+# some_tests - runs a few kselftests and plays the demonstration on the kernel KVER
+some_tests() {
 	# The modules that these kselftests load. To build the others would take longer than the tests.
 	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
 		echo 'stock test/lifecycle.sh,handshakes.sh,jobs.sh 600'
@@ -29,8 +29,8 @@ compilers() {
 		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'
 }
 
-# try KVER ARCH CMD... - runs the tests CMD on a kernel, and then the demonstration, unless CMD is some, which has
-# played it; adds a row with the counts to $rows
+# try KVER ARCH CMD... - runs the tests CMD on a kernel, and then plays the demonstration, unless CMD is some_tests,
+# because some_tests plays it itself. Adds a row with the counts to $rows
 try() {
 	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name
 	local -x KVER=$1 ARCH=$2
@@ -39,14 +39,14 @@ try() {
 	name=$(. "$kernel/kernel.env" && echo "$KVER")
 	echo "== $name"
 	part_now "$name" "$@" 2>&1
-	[ "$1" = some ] || part_now "$name: make run" "$LAB/run/boots.sh" <(echo 'stock run 90') 2>&1
+	[ "$1" = some_tests ] || part_now "$name: make run" "$LAB/run/boots.sh" <(echo 'stock run 90') 2>&1
 	rows+=("| $name | $ARCH | $(compilers "$kernel") | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |")
 }
 
 rows=()
 if [ "${1-}" = some ]; then
 	for version in "${older[@]}"; do
-		try "$version" x86_64 some
+		try "$version" x86_64 some_tests
 	done
 else
 	try '' x86_64 "$LAB/test.sh"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the Debian package linux-rust-headers-KVER in build/, and prints its path: the files that a build of Rust modules
-# needs and that Debian's package linux-headers-KVER lacks. docs/install.md is for users.
+# Makes the Debian package linux-rust-headers-KVER in build/, and prints the path of the package. The package has the
+# files that a build of Rust modules needs and that Debian's package linux-headers-KVER lacks. docs/install.md tells
+# users about it.
 # Environment: KVER, see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

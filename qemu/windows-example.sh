@@ -71,7 +71,7 @@ expect "alarm and sleeper print under Wine what their ports print" \
 	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' 'alarm!0' alarm=1 'alarm?20' alarm:done \
 	'alarm?3600000' 'alarm?3600000' 'sleeper!3600000' alarm:cancel 'sleeper!3600000' alarm:close sleeper=1 -sleeper -alarm
 expect "module_a takes the context back when it is unloaded first" take_back
-expect "module_a, loaded again while module_b keeps its image, attaches module_b when module_b is loaded again" \
+expect "module_a is unloaded and loaded again while module_b is loaded: once module_b is loaded again, the two attach" \
 	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
 expect "A's completion routine ends the handshake" attaches_via routine 1 0
 expect "A's completion routine ends the handshake that B leaves pending" attaches_via routine 1 1

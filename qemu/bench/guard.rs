@@ -8,8 +8,9 @@ use crate::record::{Entry, Record};
 /// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
-/// The contender that the guard leaves out, because its figure differs by more than 3 percent from run to run: to wake
-/// a worker and wait for it, the kernel takes one of two paths of different cost, in some runs always the same one.
+/// The contender that the guard leaves out, because its figure differs by more than 3 percent from run to run. There
+/// are two paths in the kernel to wake a worker and wait for it, and they differ in cost. In some runs the kernel takes
+/// both paths, in others always the same one.
 const LEFT_OUT: &str = "request-worker";
 
 /// The result of a comparison

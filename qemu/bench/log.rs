@@ -2,7 +2,7 @@
 
 //! Reads the lines of the kernel's log that contain "bench: ". The modules and guest/bench.sh have written them.
 
-use crate::lines::{At, Contender, Memory, Share};
+use crate::log_lines::{At, Contender, Memory, Share};
 
 /// The contender that checks the clock. It is measured first and last; a wrong figure shows that the clock is wrong.
 pub const EMPTY_LOOP: &str = "empty-loop";

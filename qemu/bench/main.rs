@@ -19,8 +19,8 @@
 mod disassembly;
 mod growth;
 mod guard;
-mod lines;
 mod log;
+mod log_lines;
 mod machine;
 mod markdown;
 mod marks;

@@ -5,8 +5,8 @@
 //! Tabs separate the fields of a line. A condition has its name and its value. A contender has its name, the point on
 //! a curve at which it was measured (such as `depth:10`) or `-`, its base, its least figure and its median.
 
-use crate::lines::{At, Contender};
 use crate::log::Log;
+use crate::log_lines::{At, Contender};
 
 /// The conditions on which the numbers of instructions depend
 const VERSIONS: [&str; 4] = ["kernel", "emulator", "rustc", "C compiler"];

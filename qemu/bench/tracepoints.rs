@@ -2,8 +2,8 @@
 
 //! The cost of disabled tracepoints: compares each contender with the same contender built without tracepoints.
 
-use crate::lines::Contender;
 use crate::log::Log;
+use crate::log_lines::Contender;
 use crate::markdown::{cells, number, table};
 use crate::operations::{role, steady, Role};
 

@@ -26,8 +26,8 @@ watch() {
 		make -s -j"$(nproc)" -C "$tree" "${KMAKE[@]}" "$@" modules
 }
 
-# The modules of this project use more of what the kernel offers than most, such as warn_on! and static keys; two of the
-# kernel's samples are a module with the defaults and one with a tracepoint.
+# The modules of this project use more of what the kernel offers than most modules do, such as warn_on! and static keys.
+# Of the kernel's two samples, rust_minimal is built with the default flags, and rust_print has a tracepoint.
 mkdir out
 watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
 cp -r "$tree/samples/rust" samples
@@ -59,7 +59,8 @@ sed -n 's|.* = [0-9]*<\(/[^>]*\)>$|\1|p' trace | sort -u | while IFS= read -r fi
 done
 
 mkdir -p package/DEBIAN "package/usr/share/doc/$name"
-# What was compiled by one rustc, no other release of it can read. A new revision of Debian's package is the same release.
+# A release of rustc can read only the metadata that the same release has written. A new revision of Debian's package
+# rustc is the same release.
 release=$(sed -E 's/^rustc ([0-9.]+).*/\1/' <<<"$RUSTC")
 # All flavours of a kernel share the folder scripts/, and each has a target.json in it.
 flavours=linux-rust-${common##*/linux-headers-}

@@ -37,8 +37,8 @@ layout() {
 	ln -s "$1-rust" "$1/rust"
 }
 
-# fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
-# kernel's own makefile warns of another compiler
+# fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. A
+# warning of the kernel's makefile that the compiler is not the kernel's is allowed
 fails_with() {
 	local why=$1
 	shift

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own before its result line, indented by
-//! "# " (or by four blanks, if KUnit prints it). Then the results in the test's KTAP are counted instead of the result
-//! of the test itself. The result of the test itself is counted (too) only if its KTAP has no results, or if the test
-//! fails although no result in its KTAP has failed. The plan of each level of nesting must be the number of its
-//! results; otherwise the report has a problem.
+//! "# " (or by four blanks, if KUnit prints it). Then the results in the test's KTAP are counted. The test's own result is
+//! counted only if its KTAP has no results, or if the test fails although no result in its KTAP has failed. The plan of
+//! each level of nesting must be the number of its results; otherwise the report has a problem.
 
 use std::fmt;
 
