@@ -13,8 +13,8 @@ from()
 	D2D_MODULES=/lib/d2d/${1#today}
 }
 
-# has TREE NAME - whether the modules of a tree are here; if not, skips the case NAME
-has()
+# has_or_skips TREE NAME - whether the modules of a tree are here; if not, reports the case NAME as skipped
+has_or_skips()
 {
 	from "$1"
 	[ ! -f "$D2D_MODULES/module_a.ko" ] || return 0
@@ -65,7 +65,7 @@ for owner in old today grown; do
 	for peers in old today grown; do
 		for module in module_a c_owner; do
 			name="$module of the tree $owner works with the peers of $peers: calls, items, requests, events"
-			if has "$owner" "$name" && has "$peers" "$name"; then
+			if has_or_skips "$owner" "$name" && has_or_skips "$peers" "$name"; then
 				fresh_owner "$owner" "$module" && load_peers "$peers" &&
 					exercise module_b && exercise c_peer && exercise "$module" &&
 					unload c_peer && unload module_b && owner_is_idle && unload "$module" &&
@@ -78,7 +78,7 @@ done
 
 for owner in old today; do
 	name="c_peer of grown finds no d2d_sum() in the owner of $owner: EOPNOTSUPP, and c_peer cannot be loaded if it needs d2d_sum()"
-	if has "$owner" "$name"; then
+	if has_or_skips "$owner" "$name"; then
 		fresh_owner "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
 			unload c_peer && fails EOPNOTSUPP load c_peer needs=1 && ! loaded c_peer && owner_is_idle &&
 			[ "$(trace | grep -c 'step=rundown')" = 2 ]

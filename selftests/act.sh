@@ -17,7 +17,7 @@
 #
 # NAME and TO name drivers: an actor or, after `lookup`, a driver of another module, such as module_a.
 # rN is one of the requests r0 to r7. CODE is a control code. Commands of the receiver, such as
-# complete and forward, act on the oldest request that it has pended. The words after "Mistake" or
+# complete and forward, act on the oldest request that the receiver has pended. The words after "Mistake" or
 # "Mistakes" make the call wrong on purpose: name=null, for example, passes NULL as the name.
 #
 # Any command

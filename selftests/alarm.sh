@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The owner, alarm, arms a timer on demand. The
 # peer, sleeper, sends alarm requests, which stay pending until the timer expires, and cancels those that take too long.
-# Processes call the ioctl of /dev/alarm, which stays pending in the same way. The drivers must print what those of
+# Processes make ioctl calls of /dev/alarm, which stay pending, too. The drivers must print what those of
 # windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper); the cases run
 # with each alarm and each sleeper.
 cd "$(dirname "$0")" || exit 1

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # All pairs run together: the demonstration (with a peer in Rust and one in C), a chain of three modules, the sensor
-# of examples/, an owner in C that lends memory to two peers, which lend it theirs, and the pair of the torture. So
-# there are owners and peers in Rust and in C, in all four combinations.
+# of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture. So there are
+# owners and peers in Rust and in C, in all four combinations.
 #
-# In each round, all modules are loaded in an order and unloaded in another one. Whenever a module comes or goes, each
-# of those that are there gets some work, so that all exchange meanwhile; the traffic of a module ends before its own
+# In each round, all modules are loaded in one order and unloaded in another one. Whenever the test loads or unloads a
+# module, it gives each loaded module some work, so that all exchange meanwhile; the traffic of a module ends before the
 # module is unloaded. The dependencies allow four million orders. Each round has a random one. Take two modules of which
 # neither needs the other: in some round the first is loaded before the second, and in some round the second before the
 # first. The same holds for unloading.
@@ -196,7 +196,7 @@ end_traffic()
 	running=$left
 }
 
-# give_work - lets each of those that are there exchange once more
+# give_work - lets each module that has traffic exchange once more
 give_work()
 {
 	for user in $running; do
@@ -246,7 +246,7 @@ load_one()
 	esac
 }
 
-# play ORDERS - loads and unloads the modules in these orders, while those that are there exchange
+# play ORDERS - loads and unloads the modules in these orders, while the loaded modules exchange
 play()
 {
 	for module in ${1%/*}; do
@@ -350,8 +350,9 @@ numbers()
 }
 
 # counted - whether both sides of each pair have counted the same: the samples of the sensor, how often the owner has
-# used the memory of each peer, and how many values each peer has put into its ring: the one in Rust 64 in each of four
-# execution contexts, the one in C ten, and ten when it was loaded
+# used the memory of each peer, and how many values each peer has put into its ring. Each time that it gets work, the
+# peer in Rust puts 64 values in each of four execution contexts, and the peer in C puts ten. The peer in C also puts ten
+# when it is loaded
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")

@@ -14,7 +14,7 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 
-# a COMMAND, b COMMAND - makes the driver do this; the errno goes to $NOTES
+# a COMMAND, b COMMAND - makes the driver a or b run the command; the errno goes to $NOTES
 a()
 {
 	event_act "$A" "$@"
@@ -202,7 +202,7 @@ both_kinds()
 	fresh_pair kinds
 	"$x" set 1 was=reset && "$x" set 1 was=set && "$y" query 1 is=set && "$y" query 1 is=set && "$y" wait any 1 timeout=0 &&
 		"$x" query 1 is=reset && fails ETIMEDOUT "$y" wait any 1 timeout=1
-	verdict "$x sets a synchronization event twice: it ends one wait of $y, which resets it"
+	verdict "$x sets a synchronization event twice: one wait of $y ends, and resets the event"
 
 	fresh_pair kinds
 	act_in_background "$y" wait any 0
@@ -375,7 +375,7 @@ verdict "a wait for any event and a wait for all events time out with ETIMEDOUT"
 fresh_pair three
 act_in_background b wait any 10 && await_field any10 waiters 1 && b close 11 && a close 10 &&
 	[ "$(field any10 waiters)" = 1 ] && a open 10 any10 synchronization && b set 10 was=reset && wait "$meanwhile"
-verdict "a thread waits for an event, and other handles of it are closed: it still waits, until the event is set"
+verdict "a thread waits for an event, and other handles of the event are closed: the thread still waits, until the event is set"
 
 fresh_pair
 b create 4 watched synchronization

@@ -136,8 +136,8 @@ sweep "loading a peer of a module in two roles" 6 middle load "$(module_path low
 sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
 # Above, fail_nth makes allocations of one task fail. In the last two cases failslab makes the first
-# allocation of any task or interrupt fail. In this case, one in a system call must fail, which shows
-# that the settings of failslab work.
+# allocation of any task or interrupt fail. In this case, an allocation in a system call must fail:
+# this shows that the settings of failslab work.
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'

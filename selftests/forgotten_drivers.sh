@@ -159,7 +159,7 @@ fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
 act_pends "send r1 forgetful $CODE_ADD trace" && pause task
-# Succeeds or fails with EINPROGRESS, depending on whether bob has answered when the send returns.
+# The send succeeds, or fails with EINPROGRESS if it returns before bob has answered.
 act "in hardirq send r0 bob $CODE_ADD atomic"
 await one_inside && act "wait r0; expect r0 output=42" && act_pends "in hardirq send r0 forgetful $CODE_ADD atomic trace"
 sent=$?
@@ -277,6 +277,6 @@ verdict "the event of a driver that was forgotten is set: another module's wait 
 
 fresh_waiter
 load_and_unload event exit && wait_ends && event_act torture_peer0 close 0 && [ ! -e "$EVENT" ]
-verdict "the last driver that has it open closes the event of a driver that was forgotten: the event's file is removed"
+verdict "the last driver that has the event of a forgotten driver open closes the event: the event's file is removed"
 unload_all
 ktap_finished

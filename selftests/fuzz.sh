@@ -4,8 +4,8 @@
 # Usage: fuzz.sh [SECONDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # In the mode `fuzz` the fuzzer must reach the limits of the owner, which takes tens of thousands of
-# calls. User-Mode Linux is fast enough for them; an emulated machine is not, so there the mode is
-# `fuzz-slow`, which does not require it.
+# calls. User-Mode Linux is fast enough for them. An emulated machine is not: it has the mode `fuzz-slow`,
+# in which the fuzzer need not reach the limits.
 mode=fuzz-slow
 ! grep -q "User Mode Linux" /proc/cpuinfo || mode=fuzz
 exec ./run_torture "$mode" "${1:-6}" ${2:+"$2"}

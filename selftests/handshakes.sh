@@ -15,8 +15,8 @@ ROUNDS=100
 ATTACH_ERRNO=$(mktemp)
 trap 'rm -f "$NOTES" "$ATTACH_ERRNO"' EXIT
 
-# lines TEXT - prints how many lines of the trace have this text
-lines()
+# count_lines TEXT - prints how many lines of the trace have this text
+count_lines()
 {
 	trace | grep -c "$1"
 }
@@ -62,21 +62,21 @@ attach_fails()
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
-		only_refusal_is module_a not-completed-in-time && [ "$(lines step=completion)" = 1 ]
+		only_refusal_is module_a not-completed-in-time && [ "$(count_lines step=completion)" = 1 ]
 }
 
 # owner_knows COMPLETION - whether exactly one line of the trace shows that the owner has learned of the
 # timeout
 owner_knows()
 {
-	[ "$(lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
+	[ "$(count_lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# module_b_can_attach - whether module_b gets the context, so that it was free, and no request is left
+# module_b_can_attach - whether module_b gets the context, which was free then, and no request is left
 module_b_can_attach()
 {
 	reset_trace
-	load module_b && [ "$(lines step=attached)" = 1 ] && unload module_b && owner_is_idle
+	load module_b && [ "$(count_lines step=attached)" = 1 ] && unload module_b && owner_is_idle
 }
 
 # owner_unloads - whether the owner can be unloaded, and frees the context
@@ -84,7 +84,7 @@ owner_unloads()
 {
 	reset_trace
 	unload actor && unload module_a && ! loaded module_a && [ ! -e /sys/kernel/debug/d2d-module_a ] &&
-		[ "$(lines "step=free ctx=c0\$")" = 1 ]
+		[ "$(count_lines "step=free ctx=c0\$")" = 1 ]
 }
 
 # attach_in_background - attaches alice in the process $attaching; alice pends the handshake
@@ -95,8 +95,8 @@ attach_in_background()
 	await context_is attaching
 }
 
-# attaching_fails COMPLETION ERRNO - whether the process $attaching got this errno; with completion=1,
-# where d2d_attach() does not wait for a pended handshake, EINPROGRESS
+# attaching_fails COMPLETION ERRNO - whether the process $attaching got this errno. With completion=1 it
+# must get EINPROGRESS instead, because d2d_attach() does not wait for a pended handshake
 attaching_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&

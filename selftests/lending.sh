@@ -5,7 +5,7 @@
 #
 #   /dev/borrower   1 the peer uses the owner's ring, 2 the owner uses the peer's counters,
 #                   3 the peer wants another type than a ring, 4 the owner wants another type than counters
-#   /dev/lender     1 the owner uses the peer's counters, 2 the same, but it stays inside until 3 is written
+#   /dev/lender     1 the owner uses the peer's counters, 2 the same, but the owner stays inside until 3 is written
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

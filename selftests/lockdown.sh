@@ -24,7 +24,7 @@ fresh_locked()
 	fi
 }
 
-# has_calls_of_32_bits - whether a process can make system calls of 32 bits here
+# has_calls_of_32_bits - whether the kernel lets processes make system calls of 32 bits
 has_calls_of_32_bits()
 {
 	grep -q '^flags.* lm ' /proc/cpuinfo

@@ -183,7 +183,7 @@ $(silent_faults)
 EOT
 
 fresh_owner
-fails ETIMEDOUT load bad_peer fault=not-completed-in-time && ! loaded bad_peer &&
+fails ETIMEDOUT load bad_peer fault=completed-late && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer completes its handshake after the timeout: the timeout gets not-completed-in-time, another attach already-attached, the late completion stale-request-handle"

@@ -18,7 +18,7 @@ fresh_pairs()
 	load module_a && load other_a && load module_b && load other_b
 }
 
-# has_only PAIR - whether the files of the pair's owner in debugfs name both drivers of this pair, and none of the other
+# has_only PAIR - whether the files of the pair's owner in debugfs name both drivers of this pair, and no driver of the other
 has_only()
 {
 	cat "$DEBUG/d2d-$1_a/state"/* "$DEBUG/d2d-$1_a/state.json" >"$NOTES" || return

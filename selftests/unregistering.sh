@@ -89,13 +89,13 @@ owner_for()
 	[0-2]-short) parameters="completion=${1%-short} timeout=1" ;;
 	*) parameters= ;;
 	esac
-	[ "$loaded" != "$parameters" ] || return
+	[ "$owner_parameters" != "$parameters" ] || return
 	unload unregistering
 	unload module_a
 	# shellcheck disable=SC2086 # words
 	load module_a $parameters
 	load unregistering
-	loaded=$parameters
+	owner_parameters=$parameters
 }
 
 # is_watching - whether the program of watch() still sleeps in its read or poll
@@ -175,7 +175,7 @@ begin $(($(cases | wc -l) + 1))
 load module_a
 load unregistering
 reset_trace
-hung='' loaded='' case_number=0
+hung='' owner_parameters='' case_number=0
 trap 'rm -f "$NOTES" "$NOTES.watched"' EXIT
 # Not `while read`: the shell would make a system call for each character of the table.
 rows=$(cases)

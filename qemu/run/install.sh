@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Copies the modules that were built in OUT, stripped, to DIR/lib/d2d, and signs them if the kernel demands it. With "selftests", it also installs the
-# kselftest collection with the kernel's own runner in DIR/kselftest. Runs inside the toolchain root.
+# Copies the modules that were built in OUT, stripped, to DIR/lib/d2d, and signs the copies if the kernel demands signed
+# modules. With "selftests", the script also installs the kselftest collection with the kernel's own runner in
+# DIR/kselftest. Runs inside the toolchain root.
 # Usage: install.sh KERNEL OUT DIR [selftests]
 # KERNEL is the kernel's directory (kernel/kernel-stock.sh); DIR becomes the root of the guest's file system.
 set -euo pipefail

@@ -177,7 +177,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 		return 0;
 	if (fault_is("bad-status"))
 		return d2d_complete(request->handle, 1, 0);
-	if (fault_is("not-completed-in-time") || fault_is("never-completed"))
+	if (fault_is("completed-late") || fault_is("never-completed"))
 		return -D2D_STATUS_PENDING;
 	if (fault_is("detach-from-inside"))
 		return d2d_complete(request->handle, d2d_detach(self), 0);
@@ -297,7 +297,7 @@ static int misbehave(void)
 	 * The driver completes the handshake too late, and the owner refuses that. Until then the
 	 * context stays reserved, so that the driver cannot attach again.
 	 */
-	if (fault_is("not-completed-in-time") &&
+	if (fault_is("completed-late") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
 	/* The handshake is pending: detaching cancels it. */

@@ -94,13 +94,13 @@ const CELLS: usize = 4 * SLOTS;
 const UNCOUNTED: u64 = 1 << 63;
 
 /// A bit of a slot's state, set from before the request is sent until it has ended. The state is
-/// the number of the slot's last request, shifted left by [`NUMBER`], and three bits.
+/// the number of the slot's last request, shifted left by [`NUMBER_SHIFT`], and three bits.
 const ON_ITS_WAY: u64 = 1;
 /// The second bit: the call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
 /// The third bit: a thread has chosen the request to cancel it.
 const CANCELLING: u64 = 4;
-const NUMBER: u32 = 3;
+const NUMBER_SHIFT: u32 = 3;
 
 /// Whether the receiver may forward the request. A forwarded request can still be cancelled after
 /// the driver that it was forwarded to has completed it.
@@ -282,11 +282,11 @@ impl RequestTraffic {
     /// Claims a slot whose request is not on its way. Returns the number of its next request.
     fn claim(&self, slot: usize, stamp: u32) -> Option<u64> {
         let before = self.slots[slot].load(Relaxed);
-        let next = (before >> NUMBER).max(u64::from(stamp) << 20) + 1;
+        let next = (before >> NUMBER_SHIFT).max(u64::from(stamp) << 20) + 1;
         if before & ON_ITS_WAY != 0 {
             return None;
         }
-        let claimed = self.slots[slot].cmpxchg(before, (next << NUMBER) | ON_ITS_WAY, Full);
+        let claimed = self.slots[slot].cmpxchg(before, (next << NUMBER_SHIFT) | ON_ITS_WAY, Full);
         claimed.ok().map(|_| next)
     }
 
@@ -304,7 +304,7 @@ impl RequestTraffic {
         match packet.send_with_routine(&route.to, code, &key, Sleep::Cannot, key) {
             Ok(cancel) => {
                 self.inner.lock().cancels[slot] = Some(cancel);
-                let state = (number << NUMBER) | ON_ITS_WAY;
+                let state = (number << NUMBER_SHIFT) | ON_ITS_WAY;
                 // The request may have ended already.
                 let _ = self.slots[slot].cmpxchg(state, state | SENT, Full);
             }
@@ -321,7 +321,7 @@ impl RequestTraffic {
                 };
                 self.count(Count::Shutdowns, expected.into());
                 self.count_if_wrong(!expected);
-                self.slots[slot].store(number << NUMBER, Release);
+                self.slots[slot].store(number << NUMBER_SHIFT, Release);
             }
         }
     }
@@ -331,7 +331,7 @@ impl RequestTraffic {
         let key = completed.tag();
         let slot = cell(key) % SLOTS;
         let number = (key & !UNCOUNTED) >> 8;
-        let is_on_its_way = |state: u64| state >> NUMBER == number && state & ON_ITS_WAY != 0;
+        let is_on_its_way = |state: u64| state >> NUMBER_SHIFT == number && state & ON_ITS_WAY != 0;
         if !is_on_its_way(self.slots[slot].load(Acquire)) {
             return self.count(Count::WrongValues, 1);
         }
@@ -343,8 +343,8 @@ impl RequestTraffic {
             route.is_some_and(|route| route.unregisters),
         );
         let next = match route {
-            Some(_) => ((number + 1) << NUMBER) | ON_ITS_WAY,
-            None => number << NUMBER,
+            Some(_) => ((number + 1) << NUMBER_SHIFT) | ON_ITS_WAY,
+            None => number << NUMBER_SHIFT,
         };
         // Another thread may have called this for the request at the same moment.
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
@@ -398,7 +398,7 @@ impl RequestTraffic {
                 self.ended(key, output.map_err(Error::from), route.unregisters);
             }
         }
-        self.slots[TIMED].store(number << NUMBER, Release);
+        self.slots[TIMED].store(number << NUMBER_SHIFT, Release);
     }
 
     /// Chooses a slot's request to cancel it, unless another thread has. Any execution context.
