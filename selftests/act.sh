@@ -43,7 +43,7 @@
 #       answer                       completes the request with its input + 1 (default)
 #       refuse                       completes it with -EPERM
 #       pend                         pends it
-#       pend-with-cancel             pends it, and asks the owner to call its cancelled routine
+#       pend-with-cancel             pends it, and asks the owner to call its routine `cancelled`
 #       forward                      forwards it to TO with CODE, or with its own code
 #       forward-back                 the same, and wants it back (see on-returned)
 #       pause                        pauses, and then answers
@@ -99,7 +99,7 @@
 #                                    status 0 and the output 0; with another status there is no output
 #   complete-again NAME              calls d2d_complete() once more for the request that NAME completed
 #                                    last
-#   set-cancel NAME                  asks the owner to call NAME's cancelled routine if the oldest
+#   set-cancel NAME                  asks the owner to call NAME's routine `cancelled` if the oldest
 #                                    pended request is cancelled
 #   forward NAME TO [CODE [back]]    forwards the oldest pended request; with "back", NAME wants it back
 

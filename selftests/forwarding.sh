@@ -36,13 +36,13 @@ verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward dave; on-dispatch dave forward erin"
 act "send r0 bob $CODE_ADD; wait r0; expect r0 output=42" && got_back bob 0 1 && got_back carol 0 0 && got_back dave 0 0
-verdict "of three drivers that forward a request only the first wants it back: only its returned routine is called"
+verdict "of three drivers that forward a request only the first wants it back: only its routine returned() is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob forward-again"
 act "send r0 bob $CODE_ADD trace; wait r0; expect r0 status=-$EPERM" &&
 	got_back bob "-$EPERM" 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
-verdict "a forwarder gets a request back and forwards it again: its returned routine is called a second time"
+verdict "a forwarder gets a request back and forwards it again: its routine returned() is called a second time"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob pend"
@@ -54,25 +54,25 @@ act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-
 act_pends "send r0 bob $CODE_PEND" && act "complete carol output=6" && got_back bob 0 1 &&
 	act "set-cancel bob; cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
-verdict "a forwarder gets a request back and pends it, and the sender cancels: the forwarder's cancelled routine is called"
+verdict "a forwarder gets a request back and pends it, and the sender cancels: the forwarder's routine cancelled() is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $CODE_PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	got_back bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol status=-$EIO"
-verdict "the sender cancels a forwarded request: the receiver's cancelled routine is called, and the forwarder gets it back with ECANCELED"
+verdict "the sender cancels a forwarded request: the receiver's routine cancelled() is called, and the forwarder gets it back with ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $CODE_PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
 	got_back bob "-$ETIMEDOUT" 1 && fails ECANCELED act "complete carol status=-$EIO"
-verdict "the wait for a forwarded request times out: the receiver's cancelled routine is called, and the forwarder gets it back with ETIMEDOUT"
+verdict "the wait for a forwarded request times out: the receiver's routine cancelled() is called, and the forwarder gets it back with ETIMEDOUT"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $CODE_PEND" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	fails ECANCELED act "complete carol status=-$EIO"
-verdict "the forwarder unregisters: the receiver's cancelled routine is called, and the sender gets ECANCELED"
+verdict "the forwarder unregisters: the receiver's routine cancelled() is called, and the sender gets ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-returned bob pend; on-dispatch carol pend-with-cancel"
@@ -160,7 +160,7 @@ fresh_relay handle_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
 	act "send r1 relay_peer $CODE_RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
-verdict "relay_peer gets a request back from handle_peer and pends it, and alice cancels it: relay_peer's cancelled routine is called"
+verdict "relay_peer gets a request back from handle_peer and pends it, and alice cancels it: relay_peer's routine cancelled() is called"
 
 fresh_relay handle_peer pend
 act "lookup relay_peer" && act_pends "send r0 relay_peer $CODE_ADD" && unload relay_peer &&
@@ -180,7 +180,7 @@ verdict "no-stack-location: relay_peer forwards a request to itself and wants it
 needs_no relay_peer
 each_peer needs_no
 
-# A request is cancelled, or its sender unregisters, while bob's returned routine runs. bob has forwarded
+# A request is cancelled, or its sender unregisters, while bob's routine `returned` runs. bob has forwarded
 # the request to carol
 
 # fresh_returning MS - the process $completer makes carol complete r0, and pauses inside bob's returned
@@ -206,12 +206,12 @@ for limit in "without a limit" "with a limit"; do
 	*) ms=60000 ;;
 	esac
 	fresh_returning "$ms" && sender_unregisters
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits for the returned routine"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits for the routine returned()"
 	resume_and_await ${waiter:+"$meanwhile" "$waiter" "$completer"}
 
 	fresh_returning "$ms" && sender_unregisters
 	resume_and_await "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the returned routine ends, unregistering ends, and the wait gets ECANCELED"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the routine returned() ends, unregistering ends, and the wait gets ECANCELED"
 done
 
 fresh_returning 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
@@ -221,7 +221,7 @@ resume_and_await ${waiter:+"$waiter" "$completer"}
 
 fresh_returning 60000 && act "cancel r0"
 resume_and_await "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
-verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the returned routine ends"
+verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the routine returned() ends"
 
 unload actor
 unload pause_calls

@@ -60,7 +60,7 @@ may_pend()
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
 }
 
-# cancelled_called NAME TIMES - whether the owner has called NAME's cancelled routine TIMES times, and
+# cancelled_called NAME TIMES - whether the owner has called NAME's routine `cancelled` TIMES times, and
 # only for the request that NAME has pended
 cancelled_called()
 {
@@ -68,7 +68,7 @@ cancelled_called()
 		! trace | grep -q what=another
 }
 
-# got_back NAME STATUS TIMES - whether NAME's returned routine got a request with this status TIMES
+# got_back NAME STATUS TIMES - whether NAME's routine `returned` got a request with this status TIMES
 # times
 got_back()
 {

@@ -119,17 +119,17 @@ verdict "unregister-from-inside: a driver unregisters itself in its completion r
 fresh alice bob
 act "register dave no-routines; on-dispatch dave forward-back bob; send r0 dave; wait r0; expect r0 status=-$EINVAL" &&
 	only_refusal_is module_a no-return-routine
-verdict "no-return-routine: a driver without a returned routine forwards a request and wants it back: EINVAL"
+verdict "no-return-routine: a driver without a routine returned() forwards a request and wants it back: EINVAL"
 
 fresh alice bob
 act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
 	only_refusal_is module_a no-cancel-routine
-verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called: EINVAL"
+verdict "no-cancel-routine: a driver without a routine cancelled() asks to have it called: EINVAL"
 
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
 	fails EDEADLK act "errno-inside bob" && only_refusal_is module_a unregister-from-inside
-verdict "unregister-from-inside: a driver unregisters itself in its returned routine: EDEADLK"
+verdict "unregister-from-inside: a driver unregisters itself in its routine returned(): EDEADLK"
 
 # Refusals from the tables
 
@@ -170,7 +170,7 @@ while read -r action reason; do
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $CODE_PEND" &&
 		act "complete carol output=5; wait r0; expect r0 output=5" &&
 		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
-	verdict "$reason: the returned routine does $action, which would wait for the end of the routine: EDEADLK"
+	verdict "$reason: the routine returned() does $action, which would wait for the end of the routine: EDEADLK"
 done <<EOT
 wait-for-r0 wait-from-inside
 unregister-first unregister-from-inside

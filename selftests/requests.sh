@@ -67,7 +67,7 @@ verdict "the owner pends a request and completes it later: the sender gets the o
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND trace" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" &&
 	cancelled_called bob 1 && trace | grep -q "alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-$ETIMEDOUT"
-verdict "a wait times out: the request is cancelled with ETIMEDOUT, and the receiver's cancelled routine is called"
+verdict "a wait times out: the request is cancelled with ETIMEDOUT, and the receiver's routine cancelled() is called"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "wait r0 timeout=1" &&
@@ -82,22 +82,22 @@ verdict "a wait with timeout 0 gets the result of a completed request"
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND trace" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 1 && no_refusal && fails ECANCELED act "complete bob status=-$EIO"
-verdict "the sender cancels: it gets ECANCELED, and the receiver's cancelled routine is called"
+verdict "the sender cancels: it gets ECANCELED, and the receiver's routine cancelled() is called"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 0 && fails ECANCELED act "complete bob status=-$EIO" && no_refusal
-verdict "the sender cancels, and the receiver has not asked for its cancelled routine: the receiver gets ECANCELED when it completes"
+verdict "the sender cancels, and the receiver has not asked for its routine cancelled(): the receiver gets ECANCELED when it completes"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "set-cancel bob; cancel r0" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
-verdict "the receiver asks for its cancelled routine after it has pended: cancelling calls it"
+verdict "the receiver asks for its routine cancelled() after it has pended: cancelling calls it"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "cancel r0" && fails ECANCELED act "set-cancel bob" &&
 	fails ECANCELED act "complete bob status=-$EIO"
-verdict "the receiver asks for its cancelled routine after the sender has cancelled: the receiver gets ECANCELED"
+verdict "the receiver asks for its routine cancelled() after the sender has cancelled: the receiver gets ECANCELED"
 
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND" && act "cancel r0" && fails EALREADY act "cancel r0" &&
@@ -192,12 +192,12 @@ for place in task worker softirq hardirq; do
 	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND" &&
 		act "$in cancel r0; wait r0; expect r0 status=-$ECANCELED" && took_step bob cancel $context &&
 		fails ECANCELED act "$in complete bob status=-$EIO"
-	verdict "a request is cancelled in $place: the receiver's cancelled routine runs there"
+	verdict "a request is cancelled in $place: the receiver's routine cancelled() runs there"
 
 	fresh alice bob+ dave+
 	act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND trace" && may_pend "$in forward bob dave $CODE_ADD back" &&
 		act "wait r0; expect r0 output=42" && took_step dave dispatch $context && took_step bob completion $context
-	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's returned routine runs there"
+	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's routine returned() runs there"
 done
 
 # The result of a request names what ended it (ended=), whatever the status is

@@ -20,7 +20,7 @@ enum role {
 	WRITE_BAD_POINTER, REFUSE, ASK,
 };
 
-/* What the returned routine does with a request that comes back. */
+/* What the routine `returned` does with a request that comes back. */
 enum on_returned {
 	PASS_UP, THEN_PEND, FORWARD_AGAIN, THEN_UNREGISTER, THEN_PAUSE, WAIT_FOR_R0,
 	UNREGISTER_FIRST,

@@ -427,7 +427,7 @@ void fuzz_note_finished(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* d2d_request_set_cancel() is called: from now on the owner may call the cancelled routine. */
+/* d2d_request_set_cancel() is called: from now on the owner may call the routine `cancelled`. */
 void fuzz_note_tells(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -439,7 +439,7 @@ void fuzz_note_tells(d2d_handle handle)
 	spin_unlock_irqrestore(&holds_lock, flags);
 }
 
-/* The cancelled routine was called. */
+/* The routine `cancelled` was called. */
 void fuzz_note_cancelled(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
