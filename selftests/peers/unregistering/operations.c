@@ -312,7 +312,7 @@ static void end(void)
 static void report(void)
 {
 	if (peer->in_completed != ANSWERS)
-		unreg_note_error("completed", peer->completed_err);
+		unreg_note_error("in-completed", peer->completed_err);
 	if (peer->unregistered)
 		return;
 	d2d_event_reset(peer->event);

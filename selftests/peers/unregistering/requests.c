@@ -457,7 +457,7 @@ static void report(void)
 		if (drivers[n].returned_status != NO_STATUS)
 			unreg_note_error(returned[n], drivers[n].returned_status);
 	if (sender->completed_status != NO_STATUS)
-		unreg_note_error("routine", sender->completed_status);
+		unreg_note_error("sender.completed", sender->completed_status);
 	if (reports_told)
 		unreg_note("told", "%d", atomic_read(&receiver->told));
 	/*
