@@ -18,8 +18,8 @@
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:
  *   - Between the two sums the kernel calls synchronize_rcu() (X in srcutree.c), because the readers
- *     are fast ones. It takes the place of barriers in the readers: each increment is an RCU reader
- *     of its own. The litmus tests are reader-missed-by-the-grace-period and
+ *     are fast ones. synchronize_rcu() takes the place of barriers in the readers: it waits for each
+ *     increment as for an RCU reader. The litmus tests are reader-missed-by-the-grace-period and
  *     reader-inside-after-the-grace-period. The model leaves out that synchronize_rcu() waits.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted

@@ -32,7 +32,7 @@ macro_rules! stringify {
     };
 }
 
-include!("attached.rs");
+include!("rebinding.rs");
 
 d2d::module_peer! {
     type: Attached,

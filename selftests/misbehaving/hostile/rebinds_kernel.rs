@@ -29,7 +29,7 @@ macro_rules! try_pin_init {
     }};
 }
 
-include!("attached.rs");
+include!("rebinding.rs");
 
 d2d::module_peer! {
     type: Attached,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 // A peer of module_a in a crate that rebinds names which the library's macros might use. Each of the modules
-// rebinds_core and rebinds_kernel includes it and rebinds a crate's name.
+// rebinds_core and rebinds_kernel includes this file, and rebinds the name of a crate.
 
 use d2d::{
     driver::{
