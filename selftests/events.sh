@@ -164,7 +164,7 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether $x sets and resets its event in each execution context, and $y sees it there
+# works_everywhere SLOT - whether $x sets and resets its event in each execution context, and $y sees each change there
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do

@@ -92,7 +92,8 @@ watch()
 }
 
 # settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel
-# does this in a work item, which waits for all CPUs, so it would hang while the test pauses a call on a CPU.
+# does this in a work item. The work item waits for all CPUs, so it would hang while the test pauses a
+# call on a CPU.
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -158,7 +159,7 @@ unload_during_request()
 }
 
 # unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an
-# interrupt. Here detaching waits, too: for a grace period, which ends only when each CPU has left
+# interrupt. In this case detaching waits, too: for a grace period, which ends only when each CPU has left
 # its interrupts
 unload_during_request_in()
 {

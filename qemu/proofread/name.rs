@@ -551,7 +551,7 @@ pub mod tests {
             wrong("`shared/d2d/queue.rs:nosuch`"),
             ["docs/a.md:1: no nosuch in shared/d2d/queue.rs"]
         );
-        // It is called there, but not defined.
+        // The file calls the function, but does not define it.
         assert_eq!(
             wrong("`shared/d2d/queue.rs:take`"),
             ["docs/a.md:1: no take in shared/d2d/queue.rs"]

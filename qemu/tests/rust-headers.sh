@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Makes the package of `make rust-headers`, and installs it in a copy of the clean root (root/root-clean.sh), as on a user's
-# machine: there make builds a module in Rust of the kernel's samples, and dkms the pair. Loads all in a virtual machine.
+# machine. In this copy make builds a module in Rust of the kernel's samples, and dkms builds the pair. Loads all three
+# modules in a virtual machine.
 # Prints KTAP, and last a line of counts.
 unset ARCH KERNEL
 . "$(dirname "$0")/../lib/lab.sh"

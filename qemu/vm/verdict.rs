@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decides whether a run has passed: all evidence of success must be there, and no report of trouble.
+//! Decides whether a run has passed: there must be all evidence of success, and no report of trouble.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;

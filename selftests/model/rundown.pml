@@ -24,7 +24,7 @@
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
- *   - Rundown::close_ending_waits() stores null there by a relaxed store, which the grace period orders, and
+ *   - Rundown::close_ending_waits() stores null to the pointer by a relaxed store, which the grace period orders, and
  *     CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
  *     ordered.
  *

@@ -83,7 +83,7 @@ fn wait(file: &File, limit: c_int) -> Result<bool> {
     }
 }
 
-/// Reads the samples that are there: their numbers and values.
+/// Reads the samples that the recorder has now: their numbers and values.
 fn read(mut file: &File) -> Result<Vec<(u64, u64)>> {
     let mut bytes = [0; 2048];
     let length = file.read(&mut bytes)?;

@@ -92,7 +92,7 @@ static int take(const struct waiter *waiter)
 	struct event *event;
 	u32 i;
 
-	/* One set event decides a wait for any, one that is not set decides a wait for all. */
+	/* An event that is set ends a wait for any; one that is not set keeps up a wait for all. */
 	for (i = 0; i < waiter->count; i++) {
 		event = waiter->blocks[i].event;
 		if (event->set != waiter->all)

@@ -12,7 +12,7 @@
 #include "tracepoint_key.h"
 #include "twin.h"
 
-/* A copy of the peer's endpoint, checked. */
+/* A checked copy of the peer's endpoint. */
 struct twin_peer {
 	struct twin_peer_ops ops;
 	void *self;
@@ -26,7 +26,7 @@ struct twin_owner_link {
 	struct twin_peer copy;
 };
 
-/* The peer's side, with a copy of the owner's endpoint, checked. */
+/* The peer's side, with a checked copy of the owner's endpoint. */
 struct twin_peer_link {
 	struct twin_context *context;
 	struct twin_owner_ops owner;

@@ -32,7 +32,7 @@ struct twin_slot;
 struct twin_seat {
 	struct twin_context *context;
 	struct twin_owner_link link;
-	struct twin_slot *holder;	/* has reserved it; under the drivers' lock */
+	struct twin_slot *holder;	/* has reserved the context; under the drivers' lock */
 };
 
 extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
@@ -45,8 +45,8 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
 /*
- * What claimed an offer: the driver completed it; its dispatch routine returned without completing
- * or pending it, so the sender did; it timed out; or it was cancelled.
+ * What claimed an offer: the driver, which completed it; the sender, because the driver's dispatch
+ * routine returned without completing or pending it; the timeout; or a cancellation.
  */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,

@@ -67,8 +67,9 @@ static int refuse_ops(const char *driver, const char *reason, int err, const cha
 }
 
 /*
- * Copies the other side's table, so that it cannot change later. A shorter table lacks our last
- * operations; of a longer one, only the operations that we know are copied.
+ * Copies the other side's table, so that the copy cannot change later. A shorter table lacks the
+ * last operations of this side. Of a longer table, only the operations that this side knows are
+ * copied.
  */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table)

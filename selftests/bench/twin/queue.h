@@ -176,7 +176,8 @@ static inline void twin_queue_release(struct twin_queue *queue, struct twin_item
 
 /*
  * Sets the doorbell of a queue that the caller takes items from: an event, or none (0). The event
- * is set when an item arrives in the empty queue. If the queue has items now, it is set at once.
+ * is set when an item arrives in the empty queue. If the queue has items now, the event is set at
+ * once.
  */
 static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle event)
 {

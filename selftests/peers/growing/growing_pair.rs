@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The pair of the drivers in this folder, which has several versions. Each driver includes this file and
+// The pair of the drivers in this folder. The pair has several versions. Each driver includes this file and
 // declares what its version has in addition to version 1.0.
 
 /// Declares version 1.`$minor` of the pair.

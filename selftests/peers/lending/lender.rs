@@ -61,7 +61,7 @@ d2d_owner::module_owner! {
 struct Events {
     /// Set when the owner is inside the peer, with the peer's memory.
     inside: Event,
-    /// What the owner waits for there.
+    /// The event that the owner waits for inside the peer.
     go: Event,
 }
 

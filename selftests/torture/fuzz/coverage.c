@@ -2,7 +2,7 @@
 /*
  * Part of the fuzzer (fuzz.h). The exported functions, which Kbuild lists from their prototypes;
  * the errors that d2d.h and d2d_event.h document for each of them; and how often each was called,
- * with what handles and with what results. -ENODEV, which all of them may return, is missing here:
+ * with what handles and with what results. The lists lack -ENODEV, which each function may return:
  * the owner is not unloaded while the fuzzer is loaded.
  */
 #include <linux/errno.h>

@@ -94,8 +94,8 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, stru
 
 /*
  * Tries to detach or unregister inside a routine. This must fail, as a driver would wait for
- * itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which may be called
- * there.
+ * itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is allowed
+ * inside a routine.
  */
 static void try_to_leave(struct fuzz_caller *caller)
 {

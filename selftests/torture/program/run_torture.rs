@@ -2,7 +2,7 @@
 
 //! Drives the torture in rounds. In each round, processes write commands to the control devices of an
 //! owner and its peers, while other peers are loaded and unloaded. After the round, the owner's counts
-//! must agree. Then rounds of the fuzzer of the C functions follow, which take the same time: see
+//! must agree. Then rounds of the fuzzer of the C functions follow, for the same time: see
 //! [`fuzz`]. Reports in KTAP.
 //!
 //! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. `fuzz-slow`, for
