@@ -76,6 +76,13 @@ D2D_RECORDED_FUNCTION(27, int, d2d_event_wait,
 D2D_RECORDED_FUNCTION(28, int, d2d_event_on_set,
 		      (d2d_handle event, d2d_event_routine routine, void *argument));
 
+/*
+ * The exported symbol has no other functions. One that is appended to the first list keeps all
+ * offsets, but gives the symbol another version, and the loader refuses older peers.
+ */
+D2D_AS_RECORDED(sizeof(struct D2D_EXPORTED) == sizeof(struct d2d_header) + 29 * sizeof(void *),
+		"D2D_FIRST_FUNCTIONS");
+
 /* A field of a structure. Reserved fields are left out. */
 #define D2D_RECORDED_FIELD(object, offset, type, field)				\
 	D2D_AS_RECORDED(offsetof(struct object, field) == (offset) &&		\
