@@ -110,8 +110,9 @@ TRACE_START="d2d selftest: the trace starts"
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
-# module_path NAME - prints the path of NAME.ko: in $D2D_MODULES, among the tests' own modules, in
-# the build tree, in the guest of qemu/ (/lib/d2d), or where the distribution has installed it
+# module_path NAME - prints the path of NAME.ko: in $D2D_MODULES, if that is set, and nowhere else. If not, among
+# the tests' own modules, in the build tree, in the guest of qemu/ (/lib/d2d), or where the distribution has
+# installed it
 module_path()
 {
 	find_module "$1" && echo "$path"
@@ -120,11 +121,12 @@ module_path()
 # find_module NAME - as module_path, but sets $path
 find_module()
 {
-	for dir in "${D2D_MODULES-}" test_modules .. ../.. ../examples /lib/d2d; do
+	for dir in ${D2D_MODULES:-test_modules .. ../.. ../examples /lib/d2d}; do
 		path=$dir/$1.ko
 		[ ! -f "$path" ] || return 0
 	done
-	path=$(modinfo -n "$1" 2>/dev/null)
+	path=''
+	[ -z "${D2D_MODULES-}" ] && path=$(modinfo -n "$1" 2>/dev/null)
 }
 
 # load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. Ends the
@@ -133,7 +135,7 @@ load()
 {
 	find_module "$1"
 	if [ -z "$path" ]; then
-		echo "Bail out! there is no module $1"
+		echo "Bail out! there is no module $1${D2D_MODULES:+ in $D2D_MODULES}"
 		exit 1
 	fi
 	shift
