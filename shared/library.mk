@@ -46,12 +46,18 @@ $(error Rust modules need the compiler of their kernel, which is '$(CONFIG_RUSTC
 	$(RUSTC) is $(if $(rustc-version),'$(rustc-version)',missing))
 endif
 
+ifeq ($(shell command -v $(BINDGEN) 2>/dev/null),)
+$(error There is no $(BINDGEN), which makes the types of the boundary: install bindgen, or give make the argument BINDGEN=PATH)
+endif
+
 # Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them; without this
 # check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that it uses.
+# If the kernel inlines the helpers, each Rust object is linked with them.
 kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
 kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
 kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
 	sed -nE 's/^[0-9]+ ([a-z0-9_]+) hash .* kind MacrosOnly.*/lib\1.so/p; t; s/^[0-9]+ ([a-z0-9_]+) hash .*/lib\1.rmeta/p'))
+kernel-crates += $(if $(CONFIG_RUST_INLINE_HELPERS),$(objtree)/rust/helpers/helpers_module.bc)
 d2d-missing = $(error There is no $(firstword $1), which Rust modules are compiled against: 'make KDIR=DIR' builds for the kernel tree DIR$(if \
 	$(findstring +deb,$(KERNELRELEASE)),$(comma) 'make KVER=$(KERNELRELEASE)' prepares this kernel from the distribution's source))
 missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))

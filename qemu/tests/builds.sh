@@ -53,6 +53,8 @@ for file in "$tree"/scripts/target.json "$tree"/rust/*.rmeta "$tree"/rust/*.so "
 	expect "without ${file#"$tree/"} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
 	mv "$dir/file" "$file"
 done
+expect "without the helpers that a kernel inlines nothing is compiled" \
+	fails_with "There is no $tree/rust/helpers/helpers_module.bc, " "${build[@]}" CONFIG_RUST_INLINE_HELPERS=y
 layout "$dir/distribution"
 expect "a distribution's tree without the generated sources is refused" \
 	fails_with "There is no $dir/distribution/rust/kernel/generated_.*.rs, " -C "$dir/distribution" "${build[@]:2}"
@@ -72,6 +74,8 @@ expect "another compiler than that of the kernel is refused" \
 	fails_with "is 'rustc [0-9.]+ .*\)': .*rustc is 'rustc 1.0.0'" "${build[@]}" RUSTC="$dir/rustc"
 expect "a compiler that does not exist is refused" \
 	fails_with "is 'rustc [0-9.]+ .*\)': .*none is missing" "${build[@]}" RUSTC="$dir/none"
+expect "a bindgen that does not exist is refused" \
+	fails_with "There is no $dir/none, which makes the types" "${build[@]}" BINDGEN="$dir/none"
 expect "a tree that clang has built wants LLVM=" \
 	fails_with "was built by clang, and CC is .*gcc.*: give make the argument LLVM=-19" "${build[@]}" \
 	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 19.1.7 (3+b1)'
