@@ -94,6 +94,25 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
+# resolving KVER - lets resolve.sh look for this kernel in the lists of the archive that the toolchain root has, and
+# returns its status. The headers package of the kernel is not fetched: in its place, resolve.sh finds one with the
+# configuration of Debian's 6.12
+resolving() {
+	local config=$dir/headers/usr/src/linux-headers-$1/.config
+	mkdir -p "${config%/*}" "$dir/bin"
+	echo '# CONFIG_RUST is not set' >"$config"
+	printf '#!/bin/sh\ntouch "linux-headers-%s_fake.deb"\n' "$1" >"$dir/bin/apt-get"
+	printf '#!/bin/sh\ntar -c -C "%s" .\n' "$dir/headers" >"$dir/bin/dpkg-deb"
+	chmod +x "$dir/bin"/*
+	qemu/enter.sh env PATH="$dir/bin:$PATH" qemu/kernel/resolve.sh amd64 "$dir/resolved" "$1"
+}
+export -f resolving
+expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
+	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
+without_rust=$(qemu/enter.sh apt-cache pkgnames linux-headers-6.12 | sed -n 's/^linux-headers-\(.*+deb[0-9]*-amd64\)$/\1/p' | sort -V | tail -n 1)
+expect "a KVER whose kernel is built without Rust is refused" \
+	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
+
 # dying - kills a script while it runs a step. The step's progress display (ticker in lib/lab.sh) must end, too. Always
 # fails, as fails_with expects
 dying() {
