@@ -65,7 +65,7 @@ same_steps()
 	done
 }
 
-begin 8
+begin 9
 
 fresh_pairs && attached module && attached other && ! traced step=refuse
 verdict "two owners are loaded, each with its peer: both peers are attached"
@@ -108,5 +108,11 @@ fresh_pairs
 load torture_owner && load pause_calls && load stranger && load forgetful at=exit &&
 	load forgetful_torture at=exit && ! traced step=refuse && unload forgetful && unload forgetful_torture && unload torture_owner
 verdict "drivers of the same names register with two owners: neither owner refuses them"
+
+fresh_pairs
+fails ENOEXEC load c_owner && ! loaded c_owner &&
+	log_lines "c_owner: exports duplicate symbol module_a_d2d .owned by module_a.$" | grep -q . &&
+	exercise module_b && exercise module_a && ! traced step=refuse
+verdict "the kernel's loader refuses an owner of the name of one that is loaded, ENOEXEC, and that one works"
 unload_all
 ktap_finished
