@@ -48,8 +48,10 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
 /**
  * d2d_lent() - get the memory that the other side of a context lends
  * @endpoint: the endpoint of the lender
- * @size: the bytes that the caller needs; @endpoint->lent.size has all of them
+ * @size: the bytes that the caller needs
  * @hash: the hash of the structure of which the memory has to consist
+ * @all: the place for the bytes of all of the memory, or NULL. The other side can change
+ *       @endpoint->lent.size, so do not read it after the check
  *
  * A peer may use the memory of the owner from the time when it has checked the context until it is
  * detached. An owner uses the memory of the peer, whose endpoint is that of the context, between
@@ -65,7 +67,8 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * * %-EMSGSIZE - it is smaller than @size
  * * %-EFAULT - it cannot be read
  */
-static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u64 hash)
+static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u64 hash,
+			     size_t *all)
 {
 	const struct d2d_lent lent = endpoint->lent;
 	u8 byte;
@@ -79,6 +82,8 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
 	if (d2d_get_nofault(&byte, (u8 *)lent.memory) ||
 	    d2d_get_nofault(&byte, (u8 *)lent.memory + lent.size - 1))
 		return ERR_PTR(-EFAULT);
+	if (all)
+		*all = lent.size;
 	return lent.memory;
 }
 

@@ -92,7 +92,7 @@ static int use_ring(void)
 {
 	u64 hash = is_fault("want_counter") ? LENDING_COUNTER_HASH : LENDING_RING_HASH;
 	size_t size = sizeof(struct lending_ring) + is_fault("want_more");
-	struct lending_ring *ring = d2d_lent(&context->owner, size, hash);
+	struct lending_ring *ring = d2d_lent(&context->owner, size, hash, NULL);
 	u64 sum;
 	int err;
 

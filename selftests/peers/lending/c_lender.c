@@ -59,12 +59,11 @@ static int c_lender_drain(void *context, u64 *result)
 static int count(struct d2d_context *context, u64 *result)
 {
 	struct lending_counter *counters;
-	u64 size;
+	size_t size;
 
-	counters = d2d_lent(&context->peer, sizeof(*counters), LENDING_COUNTER_HASH);
+	counters = d2d_lent(&context->peer, sizeof(*counters), LENDING_COUNTER_HASH, &size);
 	if (IS_ERR(counters))
 		return PTR_ERR(counters);
-	size = context->peer.lent.size;
 	for (*result = 0; *result < size / sizeof(*counters); (*result)++) {
 		struct lending_counter *counter = counters + *result;
 		u32 now = READ_ONCE(counter->count);
@@ -101,7 +100,7 @@ static int c_lender_want_ring(void *context, u64 *result)
 	if (err)
 		return err;
 	wanted = d2d_lent(&((struct d2d_context *)context)->peer, sizeof(*wanted),
-			  LENDING_RING_HASH);
+			  LENDING_RING_HASH, NULL);
 	d2d_peer_exit(context, &peer);
 	*result = 0;
 	return PTR_ERR_OR_ZERO(wanted);
