@@ -82,6 +82,8 @@ flavours=linux-rust-${common##*/linux-headers-}
 cat >"package/usr/share/doc/$name/copyright" <<END
 Compiled from the source of Linux in Debian's package $SOURCE, version $version. The copyright and the licences are those of
 that package: /usr/share/doc/linux-headers-$KVER/copyright
+Parts of the Rust standard library are in libcore.rmeta, which is compiled from Debian's package rust-src, and in the macros
+(lib*.so), from libstd-rust-dev. They are under MIT or Apache-2.0: /usr/share/doc/rustc/copyright
 END
 dpkg-deb --root-owner-group -Zzstd -z9 -b package . >&2
 echo linux-rust-headers-*.deb >name
