@@ -78,9 +78,11 @@ impl<'a> Disassembly<'a> {
     }
 
     /// Checks that the contender's function has a loop with the call that it must have. `calls` is a part of the symbol
-    /// of the called function, `*` for an indirect call, or empty if the loop need not call anything.
+    /// of the called function, `*` for an indirect call, or empty if the loop need not call anything. If the contender's
+    /// name has a colon, the loop has the name after it.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
-        let name = format!("loop_{}", contender.replace('-', "_"));
+        let (_, name) = contender.split_once(':').unwrap_or(("", contender));
+        let name = format!("loop_{}", name.replace('-', "_"));
         // A Rust function has a mangled symbol, which ends with the function's name.
         let mut found = self.0.iter().filter(|(symbol, _)| symbol.ends_with(&name));
         let (Some((_, lines)), None) = (found.next(), found.next()) else {
@@ -175,6 +177,7 @@ Disassembly of section .text:
     fn loops_and_their_calls_are_found() {
         assert_eq!(why("empty-loop", ""), "");
         assert_eq!(why("ops-call", "*"), "");
+        assert_eq!(why("c-rust:ops-call", "*"), "");
         assert_eq!(why("uml", "queue_work"), "");
         assert_eq!(why("uml", "*"), "");
         assert_eq!(why("local", "Packet4call"), "");

@@ -19,6 +19,7 @@
 mod disassembly;
 mod growth;
 mod guard;
+mod languages;
 mod log;
 mod log_lines;
 mod machine;

@@ -3,7 +3,7 @@
 //! Makes the page docs/results.md.
 
 use crate::machine::ICOUNT;
-use crate::{growth, marks, operations, sizes, tracepoints, Measured};
+use crate::{growth, languages, marks, operations, sizes, tracepoints, Measured};
 
 /// Returns the page.
 pub fn page(all: &Measured, host_cpu: &str) -> String {
@@ -18,6 +18,7 @@ pub fn page(all: &Measured, host_cpu: &str) -> String {
         "![A bar for each contender, and curves of growth](results.svg)\n",
     );
     section("The figures", operations::tables(&all.runs).trim_start());
+    section("Languages", &languages::section(&all.runs));
     section("Growth", growth::tables(&all.runs).trim_start());
     section(
         "Two CPUs: items of each producer",

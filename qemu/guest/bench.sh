@@ -98,6 +98,11 @@ for pair in bench twin; do
 	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
 
+# The cost with an owner or a peer in C, or with both. The peer in C measures when it is loaded.
+insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=rust-c && rmmod bench_c_peer && rmmod bench_owner &&
+	insmod /lib/d2d/bench_c_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=c-c && rmmod bench_c_peer &&
+	insmod /lib/d2d/bench_peer.ko && run_part bench owner-in-c && rmmod bench_peer && rmmod bench_c_owner || return
+
 # The cost with more items and with larger items. The guest's memory suffices for a million items of one pair only, so
 # load one pair at a time.
 capacity=1000000

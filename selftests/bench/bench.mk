@@ -10,6 +10,19 @@ RUSTFLAGS_$(d2d-bench)/bench.o := --emit=metadata=$(obj)/$(d2d-bench)/libbench.r
 $(obj)/$(d2d-bench)/bench.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-bench)/bench.o: private modfile := $(obj)/$(d2d-bench)/bench
 
+# An owner in C, loaded instead of bench_owner, whose name it has, and a peer in C. The owner comes before
+# bench_owner, as c_owner comes before module_a (Kbuild).
+$(eval $(call d2d-header,$(d2d-bench)/bench))
+define d2d-bench-c-module
+obj-m += selftests/test_modules/bench_c_$1.o
+selftests/test_modules/bench_c_$1-y := $(d2d-bench)/c_$1.o $2
+$(obj)/$(d2d-bench)/c_$1.o: private modname := bench_c_$1
+CFLAGS_$(d2d-bench)/c_$1.o := -I$(obj)/$(d2d-bench)
+$(obj)/$(d2d-bench)/c_$1.o: $(obj)/$(d2d-bench)/bench.h
+endef
+$(eval $(call d2d-bench-c-module,owner,$(call d2d-c-owner-of,bench_owner)))
+$(eval $(call d2d-bench-c-module,peer,$(d2d-bench)/measure.o))
+
 define d2d-bench-module
 obj-m += selftests/test_modules/bench_$1.o
 selftests/test_modules/bench_$1-y := $(d2d-bench)/bench_$1.o $(d2d-bench)/bench.o $2
@@ -19,7 +32,7 @@ endef
 $(eval $(call d2d-bench-module,owner,$(call d2d-owner-of,bench_owner) $(d2d-bench)/exported.o))
 $(eval $(call d2d-bench-module,peer,$(d2d-peer) $(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o)))
 
-clean-files += $(d2d-bench)/*.rmeta
+clean-files += $(d2d-bench)/*.rmeta $(d2d-bench)/bench.h
 
 # The C twin of the pair
 d2d-twin := $(d2d-bench)/twin

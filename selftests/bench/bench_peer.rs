@@ -102,6 +102,7 @@ impl Driver for BenchPeer {
         match word.trim_ascii() {
             b"empty-loop" => contender::calibrate(),
             b"operations" => operations(driver, link),
+            b"owner-in-c" => owner_in_c(&driver.sender(), link),
             b"contexts" => contexts(driver, link),
             b"depth" => depths(link),
             b"payload" => payloads(link),
@@ -138,6 +139,25 @@ fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result 
     events(driver)?;
     doorbell(driver, link)?;
     contender::attach_detach(link.context())
+}
+
+/// Measures the owner in C (`c_owner.c`). The part of a name before the colon has the languages of owner and
+/// peer, that after it is the name of the loop.
+fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
+    Contender::new(c"c-rust:ops-call-b-to-a", c"ops-call-b-to-a", c"*")
+        .run(|n| loop_ops_call_b_to_a(link, n))?;
+    Contender::new(c"c-rust:c-ops-call-a-to-b", c"ops-call-a-to-b", c"*")
+        .run(|n| expect(link.owner().call_peer(n)?, n))?;
+    let numbers = Numbers::new();
+    Contender::new(
+        c"c-rust:queue-put-take",
+        c"queue-put-take",
+        c"_raw_spin_lock_irqsave",
+    )
+    .run(|n| loop_queue_put_take(link, &mut [0], numbers.take(n), 0))?;
+    let owner = sender.lookup(c"bench_owner")?;
+    Contender::new(c"c-rust:request", c"request", c"Packet4call")
+        .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))
 }
 
 /// Measures operations with more and more contexts attached.
