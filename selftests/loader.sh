@@ -10,19 +10,18 @@ cd "$(dirname "$0")" || exit 1
 
 SIGNING=/lib/signing
 
-# fresh_owner NAME - brings about that this owner is loaded, and has no peer
-fresh_owner()
-{
-	unload_all
-	reset_trace
-	load "$1"
-}
-
-# fresh_none - brings about that no driver is loaded
+# fresh_none - unloads all drivers and empties the trace
 fresh_none()
 {
 	unload_all
 	reset_trace
+}
+
+# fresh_owner NAME - the same, and then loads this owner
+fresh_owner()
+{
+	fresh_none
+	load "$1"
 }
 
 # says TEXT - whether the kernel has said this since the last reset_trace, and the trace has nothing

@@ -9,10 +9,10 @@
 #include "bench.h"
 #include "d2d_ops.h"
 #include "d2d_point.h"
-#include "d2d_queue.h"
 #include "d2d_request.h"
 #include "d2d_table.h"
 #include "measure.h"
+#include "put_take.h"
 
 static char *languages = "rust-c";
 module_param(languages, charp, 0);
@@ -95,28 +95,7 @@ static int call_peer(void *arg, u64 n)
 /* Drivers in C take items by handle. */
 static noinline int loop_c_queue_put_take(void *arg, u64 n)
 {
-	struct d2d_queue *queue = &context->to_owner;
-	struct d2d_item *item;
-	d2d_handle handle;
-	u64 number;
-	int err;
-
-	for (u64 i = 0; i < n; i++) {
-		err = d2d_queue_put(queue, 0, &i, sizeof(i));
-		if (err)
-			return err;
-		handle = d2d_queue_take(queue);
-		item = d2d_queue_redeem(queue, handle);
-		if (!item || item->len != sizeof(number))
-			return -EBADMSG;
-		memcpy(&number, item->payload, sizeof(number));
-		err = d2d_queue_release(queue, handle);
-		if (err)
-			return err;
-		if (number != i)
-			return -EBADMSG;
-	}
-	return 0;
+	return d2d_bench_put_take(&context->to_owner, n);
 }
 
 static noinline int loop_c_request(void *arg, u64 n)

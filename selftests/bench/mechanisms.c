@@ -19,9 +19,9 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "d2d_queue.h"
 #include "exported.h"
 #include "measure.h"
+#include "put_take.h"
 
 /* Number and size of the items, as in the queues of a context. */
 #define CAPACITY	256
@@ -430,28 +430,7 @@ static noinline int other_wait_queue(void *arg, u64 n)
 /* Drivers in C pass items on by handle. */
 static noinline int loop_queue_handle_c(void *arg, u64 n)
 {
-	struct d2d_queue *queue = arg;
-	struct d2d_item *item;
-	d2d_handle handle;
-	u64 i, number;
-	int err;
-
-	for (i = 0; i < n; i++) {
-		err = d2d_queue_put(queue, 0, &i, sizeof(i));
-		if (err)
-			return err;
-		handle = d2d_queue_take(queue);
-		item = d2d_queue_redeem(queue, handle);
-		if (!item || item->len != sizeof(number))
-			return -EBADMSG;
-		memcpy(&number, item->payload, sizeof(number));
-		err = d2d_queue_release(queue, handle);
-		if (err)
-			return err;
-		if (number != i)
-			return -EBADMSG;
-	}
-	return 0;
+	return d2d_bench_put_take(arg, n);
 }
 
 int d2d_bench_queue(struct d2d_context *context)
