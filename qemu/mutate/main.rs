@@ -5,8 +5,8 @@
 // Usage: d2d-mutate MUTANT
 //        d2d-mutate --check MUTANT...
 //
-// With --check, the program writes no file, and prints a line for each mutant that does not apply, or whose test would
-// skip itself.
+// With --check, the program writes no file, and prints a line for each mutant that does not apply, or whose test could
+// not run because a module is missing.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -110,17 +110,41 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails if the test that must notice the mutant would skip itself: each program of selftests/ does so if module_a is
-/// missing.
-fn check_modules(mutant: &str) -> Result<(), String> {
+/// Returns the names of the modules that a test program loads before its first case. The program runs these commands
+/// also if only one of its cases is selected.
+fn loaded_first(program: &str) -> Vec<&str> {
+    let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
+    program
+        .lines()
+        .take_while(|line| !line.starts_with("fresh") || line.ends_with("()"))
+        .filter_map(|line| line.strip_prefix("load ")?.split(is_end).next())
+        .collect()
+}
+
+/// Fails if the test that must notice the mutant cannot run: each program of selftests/ skips itself if module_a is
+/// missing, and ends if a module is missing that it loads first. `read` returns the text of a file.
+fn check_modules(
+    mutant: &str,
+    read: impl Fn(&str) -> Result<String, String>,
+) -> Result<(), String> {
     let mut lines = mutant.lines();
     let scenario = lines.find_map(|line| line.strip_prefix("boot: ")?.split(' ').nth(1));
-    let mut modules = lines.filter_map(|line| line.strip_prefix("modules: "));
-    let is_skipped = scenario.is_some_and(|scenario| scenario.starts_with("test/"))
-        && !modules.any(|modules| modules.split(' ').any(|module| module == "module_a"));
-    match is_skipped {
-        true => Err("the line 'modules: ' lacks module_a, without which no test runs".into()),
-        false => Ok(()),
+    let Some(test) = scenario.and_then(|scenario| scenario.strip_prefix("test/")) else {
+        return Ok(());
+    };
+    let program = test.split(':').next().unwrap_or(test);
+    let modules: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("modules: "))
+        .flat_map(|modules| modules.split(' '))
+        .collect();
+    let text = read(&format!("selftests/{program}"))?;
+    let mut needed = loaded_first(&text);
+    needed.push("module_a");
+    match needed.iter().find(|name| !modules.contains(*name)) {
+        Some(name) => Err(format!(
+            "the line 'modules: ' lacks {name}, without which {program} runs no test"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -128,7 +152,7 @@ fn check_modules(mutant: &str) -> Result<(), String> {
 fn mutated(path: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
     let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     let mutant = read(path)?;
-    check_modules(&mutant)?;
+    check_modules(&mutant, read)?;
     let mut files = BTreeMap::new();
     for change in parse(&mutant)? {
         if !files.contains_key(change.file) {
@@ -268,16 +292,38 @@ impl X {
     }
 
     #[test]
-    fn a_mutant_whose_test_would_skip_itself_is_refused() {
+    fn a_mutant_whose_test_cannot_run_is_refused() {
+        let program =
+            "fresh_x()\n{\n}\nload pause_calls\nload a_1 && x\n\nfresh_owner\nload late\n";
+        assert_eq!(loaded_first(program), ["pause_calls", "a_1"]);
         let checked = |boot: &str, modules: &str| {
-            check_modules(&format!(
-                "what\n\nboot: {boot} 75 test: \nmodules: {modules}\n"
+            let mutant = format!("what\n\nboot: {boot} 75 test: \nmodules: {modules}\n");
+            check_modules(&mutant, |path| match path {
+                "selftests/x.sh" => Ok(program.into()),
+                _ => Err("no such file".into()),
+            })
+        };
+        assert_eq!(checked("uml test/x.sh", "a_1 module_a pause_calls"), Ok(()));
+        let lacks = |name| {
+            Err(format!(
+                "the line 'modules: ' lacks {name}, without which x.sh runs no test"
             ))
         };
-        assert_eq!(checked("uml test/x.sh", "module_b module_a"), Ok(()));
-        assert!(checked("uml test/x.sh:a?case", "module_b module_a2").is_err());
+        assert_eq!(
+            checked("uml test/x.sh:a?case", "a_1 pause_calls module_a2"),
+            lacks("module_a")
+        );
+        assert_eq!(
+            checked("uml test/x.sh:a?case", "a_1 module_a"),
+            lacks("pause_calls")
+        );
+        assert_eq!(
+            checked("uml test/y.sh", "module_a"),
+            Err("no such file".into())
+        );
         assert_eq!(checked("uml torture/8", "torture_owner"), Ok(()));
-        assert_eq!(check_modules("what\n\nrefused: x y\n"), Ok(()));
+        let refused = "what\n\nrefused: x y\n";
+        assert_eq!(check_modules(refused, |_| Err("not read".into())), Ok(()));
     }
 
     #[test]
