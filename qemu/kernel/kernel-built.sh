@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a kernel for debugging or for the part strict of the tests from the source of the stock kernel with the configuration NAME.config, once, and prints
-# the kernel's directory in the cache. NAME is
+# Builds a kernel from the source of the stock kernel with the configuration NAME.config, once, and prints the kernel's
+# directory in the cache. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
 #   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; key.pem and key.der beside it sign

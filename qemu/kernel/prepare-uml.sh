@@ -1,5 +1,5 @@
 #!/bin/bash
-# Inside the root: makes a kernel directory (see kernel-uml.sh) of a stock kernel's source.
+# Makes the kernel directory of kernel-uml.sh from the source of a stock kernel; runs inside the toolchain root.
 # Usage: prepare-uml.sh DIR STOCK CONFIG
 set -euo pipefail
 
@@ -8,7 +8,7 @@ config=$3
 cd "$1"
 . "$stock/kernel.env"
 
-# A copy without what was built: a tree that was built in takes no second configuration.
+# Copy the source tree without the files that the build of the stock kernel's Rust crates has made.
 rsync -a --exclude='*.o' --exclude='*.cmd' --exclude='*.rmeta' --exclude=/vmlinux "$stock/tree" .
 cp "$config" tree/
 cd tree
@@ -33,9 +33,8 @@ done <"$config"
 "${make[@]}" -j"$(nproc)" all
 cp linux ../linux
 
-# Rust is compiled for a position-independent program there. The module loader knows no
-# relocations of that kind, and modules may be far from the kernel; C modules get
-# -mcmodel=large for the same reason.
+# By default, User-Mode Linux compiles Rust to position-independent code, whose relocations the module loader does not
+# know. The code model is large because modules are far from the kernel; C modules get -mcmodel=large for this reason.
 kmake+=("RUSTFLAGS_MODULE=-Crelocation-model=static -Ccode-model=large")
 {
 	echo "KVER=$(cat include/config/kernel.release)"
