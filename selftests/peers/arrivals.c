@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver that learns when module_b is loaded, before or after itself, as a Windows driver
- * does by IoRegisterPlugPlayNotification(). It then sends module_b a request, and prints the
- * answer. docs/porting-tables.md quotes this file.
+ * Test: a driver that learns that module_b was loaded, before or after this driver. It then sends
+ * module_b a request and prints the answer. A Windows driver would learn of another driver by
+ * IoRegisterPlugPlayNotification(). docs/porting-tables.md quotes this file.
  */
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 
@@ -15,7 +15,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* Time limit of the request, in milliseconds */
+/* Time limit of the request, in ms */
 #define PATIENCE	30000
 
 static d2d_handle self;
@@ -103,7 +103,7 @@ static void __exit arrivals_exit(void)
 module_exit(arrivals_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: a driver that hears when another one is loaded");
+MODULE_DESCRIPTION("Test: a driver that learns when another driver is loaded");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");
 D2D_OWNER(module_a);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that has a handler for an event, as d2d_event.h describes: the handler queues
- * a work item, which sets another event. The two events are c-armed and c-ran. With fails=1, the
- * handler sets c-ran itself, and fails.
+ * Test: a driver in C that has a handler for the event c-armed, written as d2d_event.h advises: the
+ * handler queues a work item, which sets the event c-ran. With fails=1, the handler sets c-ran
+ * itself, and returns an error.
  *
- * With leaves=1, the driver leaves while its handler runs: a process sets c-armed, and stays inside
- * the handler until the module's exit begins. If the handler still runs when d2d_leave() has
- * returned, the exit prints a line, and the test fails.
+ * With leaves=1, the driver leaves while its handler runs: a process sets c-armed, and the handler
+ * goes on until 100 ms after the module's exit has begun. d2d_leave() must wait for the handler. If
+ * the handler runs when d2d_leave() has returned, the exit prints a line, and the test fails.
  */
 #include <linux/delay.h>
 #include <linux/init.h>
@@ -44,11 +44,8 @@ static void run(struct work_struct *work)
 
 static DECLARE_WORK(work, run);
 
-/*
- * Runs until 100 ms after the exit has begun: a d2d_leave() that does not wait for the handler
- * returns before that.
- */
-static void outlast_exit(void)
+/* A d2d_leave() that does not wait for the handler returns within the 100 ms. */
+static void run_into_exit(void)
 {
 	WRITE_ONCE(is_running, true);
 	d2d_event_set(ran);
@@ -61,7 +58,7 @@ static void outlast_exit(void)
 static int on_armed(void *argument, d2d_handle event)
 {
 	if (leaves)
-		outlast_exit();
+		run_into_exit();
 	else if (fails)
 		d2d_event_set(ran);
 	else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in plain C. It does what module_a does and exports the same table, module_a_d2d, so the
- * peers of module_a can attach to it instead. Read it if you write an owner in C.
+ * An owner in plain C: read this file if you write an owner in C. The owner does what module_a does
+ * and exports the same table, module_a_d2d, so the peers of module_a can attach to it instead.
  *
- * Writing N to /dev/c_owner plays N rounds: the owner updates the shared data, puts an item, calls
- * its peers' operations, and sends them requests.
+ * Writing N to /dev/c_owner plays N rounds. In a round, the owner updates the data that it shares
+ * with each peer, puts an item, calls the peer's operations, and sends the peer a request.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -28,7 +28,7 @@
 #define NAME		"module_a"
 #define MAX_CONTEXTS	4
 #define MAX_HOPS	16
-/* The most requests of peers that the owner keeps pending. */
+/* The most requests that the owner keeps pending for its peers */
 #define MAX_PENDED	32
 
 static unsigned int contexts = 1;
@@ -41,14 +41,14 @@ static unsigned int timeout = 5000;
 module_param(timeout, uint, 0);
 static bool bare;
 module_param(bare, bool, 0);
-MODULE_PARM_DESC(bare, "Only attach peers: each routine that may be NULL is NULL");
+MODULE_PARM_DESC(bare, "Whether each routine that may be NULL is NULL");
 static char *fault = "none";
 module_param(fault, charp, 0);
-MODULE_PARM_DESC(fault, "What the owner does wrong when it starts");
+MODULE_PARM_DESC(fault, "What the owner does wrong in its init; live: in each write instead");
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
-/* The contexts, by number: filled in before drivers can register */
+/* The contexts by number. prepare() fills them in, before drivers can register. */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
 /* An operations table that D2D_OPS_INIT() has not initialized */
@@ -133,14 +133,14 @@ static const struct d2d_pair_peer_ops peer_ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, peer_chain),
 };
 
-/* The pended requests of peers: the handles, and 0 in a free place */
+/* The requests that the owner keeps pending. In a free entry, request is 0. */
 static struct {
 	d2d_handle request;
 	u64 key;
 } pended[MAX_PENDED];
 static DEFINE_SPINLOCK(pended_lock);
 
-/* Removes a request from the list: the one with this handle, or, if that is 0, with this key. */
+/* Removes the request with this handle from the list; if @request is 0, the one with this key. */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	guard(spinlock_irqsave)(&pended_lock);
@@ -156,8 +156,9 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Asks for c_owner_cancelled() under the lock: a cancellation after that finds the request on the
- * list, and one before that makes d2d_request_set_cancel() fail.
+ * Adds a request to the list. Calls d2d_request_set_cancel() under the lock: if the request was
+ * cancelled before, this call fails. If the request is cancelled later, the library calls
+ * c_owner_cancelled(), which waits for the lock and finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -257,7 +258,7 @@ static void c_owner_cancelled(void *this, d2d_handle request)
 	take_pended(request, 0);
 }
 
-/* Keeps the request, which exercise_write() frees, and wakes send_requests(). Any context. */
+/* Wakes send_requests(). The return value keeps the request allocated. Any context. */
 static int c_owner_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct completion *done = (void *)(uintptr_t)result->tag;
@@ -329,8 +330,8 @@ static int call_peer(struct d2d_context *context)
 }
 
 /*
- * Sends the peer a request twice. The first time, the owner waits for its completion; the second
- * time, the library calls c_owner_completed().
+ * Sends the peer a request twice. The first time, d2d_request_call() waits until it is completed;
+ * the second time, the library calls c_owner_completed().
  */
 static int send_requests(struct d2d_context *context, d2d_handle request)
 {
@@ -362,8 +363,8 @@ static int send_requests(struct d2d_context *context, d2d_handle request)
 }
 
 /*
- * Plays a round with each peer that is attached. A peer may leave at any time, or be busy: then the
- * round goes on with the next one.
+ * Plays a round with the peer of each context. A context may have no peer, and a peer may detach or
+ * be busy at any time: the round then goes on with the next context.
  */
 static int exercise(d2d_handle request)
 {
@@ -413,8 +414,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Starts the owner, and then makes the device for user space. Nothing may fail after that: the
- * kernel would free the module although a process may have the device open.
+ * Starts the owner, creates its events, and registers the device last: if the init failed after
+ * that, the kernel would free the module although a process may have the device open.
  */
 static int __init c_owner_init(void)
 {

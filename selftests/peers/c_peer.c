@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer of module_a in plain C, which uses shared/include/ alone. Read it if you write a
- * driver in C. It does what module_b does: it adopts a context, offers its operations in it,
- * and exchanges calls, items and requests with module_a in every execution context. It also has the
- * two events of the pair.
+ * A peer of module_a in plain C: read this file if you write a driver in C. The driver needs no
+ * file of the library but the headers in shared/include/. It does what module_b does: it accepts a
+ * context, offers its operations in the context, exchanges calls, items and requests with module_a
+ * in every execution context, and has the two events of the pair.
  *
- * Writing N to /dev/c_peer plays N rounds in each execution
- * context: in the system call of the writing process, in a worker, in softirq and in hard
- * interrupt. A round calls module_a and sends it requests.
+ * Writing N to /dev/c_peer plays N rounds in each execution context: in the system call of the
+ * writing process, in a worker, in softirq and in hard interrupt. In a round, the driver exchanges
+ * items with module_a, calls it, and sends it requests; see exercise().
  */
 #include <linux/completion.h>
 #include <linux/hrtimer.h>
@@ -26,7 +26,7 @@
 #include "d2d_table.h"
 
 #define MAX_HOPS	16
-/* Most requests of other drivers that this driver keeps pending. */
+/* The most requests that this driver keeps pending for other drivers */
 #define MAX_PENDED	32
 
 /* This driver's handle, from d2d_register() */
@@ -41,14 +41,14 @@ static struct d2d_context *context;
 static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
 /*
- * A checked copy of module_a's operations, made during the handshake. Calls need no
- * protection: the kernel does not unload module_a while this module imports its symbols.
+ * A checked copy of module_a's operations, made during the handshake. This driver calls them
+ * without a lock: the kernel does not unload module_a while this module imports its symbols.
  */
 static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
-/* Takes all items, by handle (d2d_queue.h), and adds up their notes. Any context. */
+/* Takes all items and adds up the numbers in them, which the pair calls notes. Any context. */
 static u32 take_all(u64 *sum)
 {
 	struct d2d_queue *queue = &context->to_peer;
@@ -60,8 +60,8 @@ static u32 take_all(u64 *sum)
 	while ((handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
 		/*
-		 * The library does not know what items mean: check kind and length before
-		 * reading.
+		 * The library does not check kind and length of an item, so check both before
+		 * reading the payload.
 		 */
 		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
 			memcpy(&note, item->payload, sizeof(note));
@@ -79,9 +79,9 @@ static int put_note(u64 note)
 }
 
 /*
- * module_a calls these operations in any context, so they do not sleep. The first argument is the
- * field self of the context's endpoint. A driver with several contexts would let it point to the
- * data that the driver keeps for the context.
+ * module_a calls these operations in any context, so they must not sleep. Their first argument is
+ * context->peer.self, which adopt() sets. A driver with several contexts would let this field point
+ * to the data that the driver keeps for the context.
  */
 static int c_peer_ping(void *this, u32 value, u32 *result)
 {
@@ -126,7 +126,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = c_peer_drain,
 };
 
-/* Checks that the context and the owner's operations are those that this driver was built for. */
+/* Checks that this driver was built for this kind of context and for the owner's operations. */
 static int check(const struct d2d_context *offered)
 {
 	return d2d_context_check(offered) ?:
@@ -138,8 +138,8 @@ static int check(const struct d2d_context *offered)
 }
 
 /*
- * The peer's half of the handshake: saves the address of the context, and fills in this
- * driver's data and operations. Data of a context is accessed under its lock.
+ * The peer's part of the handshake: saves the address of the context, and fills in this driver's
+ * data and operations. One lock of the context protects all data of the context.
  */
 static int adopt(struct d2d_context *offered)
 {
@@ -164,8 +164,8 @@ static int adopt(struct d2d_context *offered)
 }
 
 /*
- * The requests that this driver keeps pending. A sender may cancel one at any time; the owner
- * then calls c_peer_cancelled() in any context, so the list has a lock.
+ * The requests that this driver keeps pending. A sender may cancel one at any time. The owner then
+ * calls c_peer_cancelled(), in any context, so an irqsave lock protects the list.
  */
 static struct pended {
 	d2d_handle request;	/* 0: no request is pended here */
@@ -174,7 +174,7 @@ static struct pended {
 
 static DEFINE_SPINLOCK(pended_lock);
 
-/* Removes a request from the list: the one with this handle, or, if that is 0, with this key. */
+/* Removes the request with this handle from the list; if @request is 0, the one with this key. */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	d2d_handle taken = 0;
@@ -192,9 +192,9 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Adds a request to the list. It asks for c_peer_cancelled() under the lock: a cancellation
- * after that finds the request on the list, and one before that makes
- * d2d_request_set_cancel() fail, so the request is not added.
+ * Adds a request to the list. Calls d2d_request_set_cancel() under the lock: if the request was
+ * cancelled before, this call fails, and the request is not added. If the request is cancelled
+ * later, the owner calls c_peer_cancelled(), which waits for the lock and finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -253,8 +253,8 @@ static int serve_complete(const struct d2d_request *request)
 	if (!other)
 		return -ENOENT;
 	/*
-	 * No other thread can find the request now, so it has to be completed here even after
-	 * an error.
+	 * The request is no longer on the list, so no other thread can complete it. Complete it
+	 * here even if writing the output fails.
 	 */
 	err = d2d_request_write(other, &complete.value, sizeof(complete.value));
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
@@ -267,7 +267,7 @@ static int serve_signal(void)
 {
 	int err;
 
-	/* A request may come before the events exist. */
+	/* A request may come before c_peer_init() has created the events. */
 	if (!READ_ONCE(turn))
 		return -ENOTTY;
 	trace(EVENT_SET, D2D_TEXT(KIND, "notification"));
@@ -279,8 +279,8 @@ static int serve_signal(void)
 }
 
 /*
- * Receives requests in any context, as the driver object sets D2D_DISPATCH_ATOMIC. Completes each
- * request once and returns the same status, or returns -D2D_STATUS_PENDING.
+ * Receives requests, in any context because the driver object sets D2D_DISPATCH_ATOMIC. Either
+ * completes the request and returns the same status, or returns -D2D_STATUS_PENDING.
  */
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -294,8 +294,8 @@ static int dispatch(void *this, const struct d2d_request *request)
 		      D2D_NUMBER(CODE, request->code));
 		err = adopt(request->user_buffer);
 		/*
-		 * module_a may call the operations once the request is completed, so all must
-		 * be ready.
+		 * module_a may call the operations as soon as the request is completed, so
+		 * everything that they use must be ready before that.
 		 */
 		return d2d_complete(handle, err, 0) ?: err;
 	case D2D_PAIR_IOCTL_ADD:
@@ -312,32 +312,32 @@ static int dispatch(void *this, const struct d2d_request *request)
 		err = serve_signal();
 		break;
 	}
-	/* If the sender has cancelled the request, the owner refuses this, which does no harm. */
+	/* If the request was cancelled, d2d_complete() fails and changes nothing. */
 	if (err != -D2D_STATUS_PENDING)
 		d2d_complete(handle, err, information);
 	return err;
 }
 
-/* The owner has cancelled the request; the handle is stale and only identifies it. Any context. */
+/* The request was cancelled. Its handle is stale, so it can only be compared. Any context. */
 static void c_peer_cancelled(void *this, d2d_handle request)
 {
 	take_pended(request, 0);
 }
 
 /*
- * A round of the exercise. Its two requests are allocated in process context and sent in every
- * execution context, again and again.
+ * What the rounds use. The two requests are allocated once, in process context, and sent again in
+ * each execution context and each round.
  */
 struct round {
 	d2d_handle call;	/* the request that module_a completes at once */
-	d2d_handle pend;	/* the one that module_a keeps pending; see c_peer_completed() */
-	int pended;		/* how often pend was sent */
-	struct completion done;	/* completed once for each completion of pend */
+	d2d_handle pend;	/* the request that module_a keeps pending */
+	int pend_sent;		/* how often pend was sent */
+	struct completion done;	/* completed each time that pend is completed */
 	int status;		/* pend's last status */
 	u64 value;		/* pend's last output */
 };
 
-/* The request round->pend is completed. Keeps it, so that it can be sent again. Any context. */
+/* round->pend is completed. The return value keeps it allocated, to be sent again. Any context. */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -373,8 +373,8 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 }
 
 /*
- * Sends a request that module_a keeps pending until another request names its key. The key is the
- * request's handle, which no other request has.
+ * Sends round->pend, which module_a keeps pending until it receives a COMPLETE request with the
+ * same key. The key is the handle of round->pend, so it is unique.
  */
 static int send_pend(struct round *round)
 {
@@ -389,13 +389,13 @@ static int send_pend(struct round *round)
 	err = d2d_request_send(round->pend, &send);
 	if (err && err != -EINPROGRESS)
 		return err;
-	round->pended++;
+	round->pend_sent++;
 	return err ? 0 : -EBADMSG;
 }
 
 /*
- * Sends one request that is completed at once, one that is completed later, and one that it
- * cancels.
+ * Sends a request that module_a completes at once, one that module_a completes later, and one that
+ * this driver cancels.
  */
 static int send_requests(struct round *round)
 {
@@ -436,8 +436,9 @@ static int update(void)
 }
 
 /*
- * Plays a round: updates the shared data, puts an item, has module_a take and answer it, takes the
- * answers, makes a call that calls back, and sends requests. Any context.
+ * Plays a round: updates the shared data; puts an item, calls module_a's operation drain, which
+ * takes the item and puts an answer, and takes the answer; calls bounce, which calls back; and
+ * sends requests. Any context.
  */
 static int exercise(struct round *round)
 {
@@ -460,7 +461,7 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* A round that runs in another execution context. It is on the stack of the waiting thread. */
+/* Runs a round in another execution context. It is on the stack of the thread that waits for it. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -504,20 +505,20 @@ static int run_in_timer(struct round *round, enum hrtimer_mode mode)
 	hrtimer_setup_on_stack(&job.timer, timer_job, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job.timer, ns_to_ktime(NSEC_PER_USEC), mode);
 	wait_for_completion(&job.done);
-	/* The callback may not have returned yet. */
+	/* timer_job() has called complete(), but may not have returned: wait for that. */
 	hrtimer_cancel(&job.timer);
 	destroy_hrtimer_on_stack(&job.timer);
 	return job.err;
 }
 
 /*
- * Cancels the pending request, and waits until c_peer_completed() has been called for each
- * sending. After that the round and its requests can be freed.
+ * Cancels round->pend, and waits until c_peer_completed() was called as often as round->pend was
+ * sent. After that the round and its requests can be freed.
  */
 static void end_round(struct round *round)
 {
 	d2d_request_cancel(round->pend);
-	while (round->pended--)
+	while (round->pend_sent--)
 		wait_for_completion(&round->done);
 }
 
@@ -571,8 +572,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Registers, attaches, creates the events, and then makes the device for user space. Nothing may
- * fail after that (d2d_device.h).
+ * Registers, attaches, creates the events, and registers the device last: once a process may have
+ * the device open, the init must not fail (d2d_device.h).
  */
 static int __init c_peer_init(void)
 {
@@ -582,7 +583,7 @@ static int __init c_peer_init(void)
 	err = d2d_register(&driver, &self);
 	if (err)
 		return err;
-	/* From here on requests go both ways. They need no context. */
+	/* From here on this driver can send and receive requests, which need no context. */
 	err = d2d_lookup("module_a", &target) ?: d2d_attach(self);
 	if (err)
 		goto unregister;
@@ -602,10 +603,9 @@ unregister:
 module_init(c_peer_init);
 
 /*
- * Undoes c_peer_init() in reverse order. No process has the device open, because an open file would
- * keep this module loaded; so no thread of this module is inside module_a. When d2d_detach() has
- * returned, no thread of module_a is inside the operations of this module, and module_a does not
- * call them again.
+ * Undoes c_peer_init() in reverse order. An open file keeps this module loaded, so no process has
+ * the device open now, and no thread plays a round. When d2d_detach() has returned, no thread is
+ * inside the operations of this module, and module_a does not call them again.
  */
 static void __exit c_peer_exit(void)
 {

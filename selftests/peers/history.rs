@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with the lookaside list of `docs/porting-tables.md`: large values of one size, which are
-//! allocated when the driver is loaded, and taken and given back in hard interrupt.
+//! Test: a peer with the lookaside list of `docs/porting-tables.md`. The driver allocates large values of one size
+//! when it is loaded, and takes them and gives them back in hard interrupt.
 //!
 //! Writing a number to `/dev/d2d_history` keeps a record with this number. Reading returns the number of the
 //! oldest record, as a line of text, and gives the record back; if there is no record, it returns the end of
@@ -55,7 +55,7 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The most records that are kept.
+/// The number of records.
 const MOST: usize = 8;
 
 /// A record: too large for the stack of an interrupt.

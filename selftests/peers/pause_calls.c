@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pauses calls inside a test peer until the test resumes them, so that the test knows that they are
- * inside. It is a module of its own, because the peer's own files do not exist any more while the
- * peer is being unloaded.
+ * Test: keeps calls inside a test peer until the test lets them go on. The test can then, for
+ * example, unload the peer while a call is inside it. This is a module of its own, because the
+ * kernel refuses to open a device of the peer while it unloads the peer. The test uses these files
+ * in /sys/module/pause_calls/parameters/:
  *
- *   /sys/module/pause_calls/parameters/pause   which calls to pause: task, softirq or hardirq for
- *                                             those that run in this execution context, handshake,
- *                                             or none
- *   /sys/module/pause_calls/parameters/inside  how many calls are paused now
- *   /sys/module/pause_calls/parameters/timed_out
- *                                             how many calls the time limit has resumed
+ *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
+ *              handshakes (handshake); or none
+ *   inside     how many calls are paused now
+ *   timed_out  how many paused calls went on because the time limit was over
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
@@ -23,10 +22,10 @@
 #include "pause_calls.h"
 
 /*
- * A test that fails must not hang the machine, so a call is paused for at most SLEEP_SECONDS in a
- * task, or SPIN_SECONDS in an interrupt. SLEEP_SECONDS is less than the timeout of the hung task
- * detector. SPIN_SECONDS is more than the default timeouts of the detectors of lockups and of RCU
- * stalls; unload.sh, which pauses calls in interrupts, raises those timeouts.
+ * The time limits: a failed test must not hang the machine, so a call is paused for at most
+ * SLEEP_SECONDS in a task and SPIN_SECONDS in an interrupt. SLEEP_SECONDS is less than the timeout
+ * of the hung task detector. SPIN_SECONDS is more than the default timeouts of the lockup and RCU
+ * stall detectors; unload.sh, which pauses calls in interrupts, raises these timeouts.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50
@@ -69,7 +68,7 @@ MODULE_PARM_DESC(pause, "Which calls to pause: task, softirq, hardirq, handshake
 module_param_cb(inside, &count_ops, &inside, 0400);
 MODULE_PARM_DESC(inside, "How many calls are paused");
 module_param_cb(timed_out, &count_ops, &timed_out, 0400);
-MODULE_PARM_DESC(timed_out, "How many calls the time limit has resumed");
+MODULE_PARM_DESC(timed_out, "How many calls went on because the time limit was over");
 
 static bool is_paused(enum place place)
 {
@@ -106,5 +105,5 @@ void d2d_pause_handshake(void)
 EXPORT_SYMBOL_NS_GPL(d2d_pause_handshake, "D2D");
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: pauses calls into a peer");
+MODULE_DESCRIPTION("Test: pauses calls inside a peer");
 MODULE_LICENSE("GPL");

@@ -5,8 +5,8 @@
 /**
  * d2d_pause_operation() - Wait while the test pauses calls of this execution context
  *
- * A test peer calls it inside an operation or a routine. It sleeps in a task and spins in
- * softirq and hard interrupt.
+ * A test peer calls this function inside an operation or a routine. The function sleeps in a task,
+ * and spins in softirq and hard interrupt.
  *
  * Context: Any context but NMI. May sleep if called in a task.
  */
@@ -15,7 +15,7 @@ void d2d_pause_operation(void);
 /**
  * d2d_pause_handshake() - Wait while the test pauses handshakes
  *
- * A test peer calls it before it completes a handshake.
+ * A test peer calls this function before it completes a handshake.
  *
  * Context: Process context. May sleep.
  */

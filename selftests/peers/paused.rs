@@ -2,9 +2,10 @@
 
 //! Test: a peer that is unloaded while a call is inside it.
 //!
-//! The module pause_calls pauses that call in an operation, in a dispatch routine or in the handshake, until
-//! the test resumes it. The resumed operation still has its context and may call the owner. It asks the
-//! owner to call the peer back, which has to fail because the peer is detaching; the trace shows the errno.
+//! The module pause_calls keeps the call in the operation `drain`, in the dispatch routine or in the handshake
+//! until the test resumes it. When `drain` goes on, its context still exists, and it can call the owner. It calls
+//! the owner's `bounce`, which calls this peer back. The call back must fail, because the peer is detaching; the
+//! trace shows the errno.
 
 use d2d::{
     driver::{
@@ -48,7 +49,7 @@ d2d::module_peer! {
     params: {
         deferred: u32 {
             default: 0,
-            description: "Complete the handshake: 0 at once, 1 later, when pause_calls resumes it",
+            description: "When to complete the handshake: 0 at once, 1 when pause_calls resumes it",
         },
     },
 }
@@ -121,7 +122,7 @@ impl PeerOps for Paused {
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         d2d_pause_operation();
         let taken = take_all(&link.incoming())?;
-        // The test finds the result in the trace.
+        // The test reads the result from the trace.
         let _ = link.owner().bounce(1);
         Ok(taken)
     }

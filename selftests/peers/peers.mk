@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# Test drivers and owners that keep the rules of the interface, and pause_calls, which pauses calls inside them.
-# test_modules/modules.mk defines the functions that are called here.
+# Builds the test drivers and owners that keep the rules of the interface, and the module pause_calls, which keeps a
+# call inside such a driver until the test lets the call return. test_modules/modules.mk defines the functions d2d-....
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
-# Drivers that do what a case tells them
+# The actors: drivers that do what a test case tells them to do
 $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))
 
 $(foreach name,paused handle ticker relay waiting device greeter guest history,$(eval $(call d2d-rust-peer,selftests/test_modules/$(name)_peer,selftests/peers/$(name))))
@@ -24,7 +24,7 @@ $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 $(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
 selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
 
-# The demonstration pair once more, as other_a and other_b. Both pairs are loaded at the same time.
+# A second demonstration pair, loaded together with the first one: other_a is a copy of module_a, other_b of module_b.
 quiet_cmd_d2d_other_pair = GEN     $@
       cmd_d2d_other_pair = sed 's/\<module_\([ab]\)\>/other_\1/g' $< >$@
 define d2d-other-module
@@ -40,14 +40,14 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
-# The middle of a chain in C. It is loaded instead of middle and exports the same table. It must come before middle,
-# for the reason that the Kbuild gives for bad_owner and module_a.
+# The middle of a chain in C. It is loaded instead of middle and exports the same table. It must come before middle:
+# modpost resolves a symbol to the last module that exports the symbol, and the peers must depend on middle.
 $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,above.o below.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/above.o := $(d2d-peer-role-flags)
 
-# A chain of three modules: module_a, middle, and lower1 or lower2. middle is a peer of module_a and an owner. The
-# peers of middle are copies of module_b under other names.
+# A chain of three modules: module_a, middle, and lower1 or lower2. middle is a peer of module_a, and the owner of
+# lower1 and lower2, which are copies of module_b.
 obj-m += selftests/test_modules/middle.o
 selftests/test_modules/middle-y := selftests/peers/middle.o shared/pair/d2d_pair.o shared/pair/d2d_pair_peer.o \
 				   $(call d2d-two-roles-of,middle)
@@ -66,7 +66,7 @@ $(obj)/selftests/peers/$1.o: $(obj)/selftests/peers/$1.rs
 endef
 $(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name))))
 
-# Another sensor for the consumer of examples/sensor/, whose folder has the crate of the pair.
+# Another sensor for the consumer of examples/sensor/. The crate of the pair is in that folder.
 obj-m += selftests/test_modules/loud_sensor.o
 selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/sensor/sensor_pair.o $(d2d-peer)
 RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/sensor --extern d2d --extern sensor_pair
@@ -80,7 +80,7 @@ $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 # Drivers that unregister while a request, an event, a handshake or an operation is in progress
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
-# Drivers whose version of the pair's interfaces differs from module_a's, one module each.
+# Peers of module_a whose declaration of the pair is not the same as module_a's. Each is a module with one difference.
 d2d-skews := older newer reordered signature payload event major build_id
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
@@ -90,8 +90,8 @@ $(obj)/selftests/peers/skew/$1.o: $(obj)/shared/pair/d2d_pair.o
 endef
 $(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
 
-# A driver in C built with another version of d2d.h: a field of an item is wider, and the static assertions
-# that would notice it are removed.
+# A driver in C built with another version of d2d.h: a field of an item is wider. The static assertions of d2d.h are
+# removed, because they would make the compiler refuse the wider field.
 $(eval $(call d2d-c-module,skew_core,selftests/peers/skew/core.o))
 CFLAGS_selftests/peers/skew/core.o := -I$(obj)/selftests/peers/skew
 
@@ -102,11 +102,11 @@ quiet_cmd_d2d_other_header = GEN     $@
 targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
-# A peer in C whose owner, in the same module, has fewer functions than the peer's d2d_table.h
+# A peer in C with owners' tables of its own, one of which has fewer functions than the peer's d2d_table.h
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
-# Owners whose table is of another version, which only the kernel's loader tells from module_a's: a function was appended, the
-# major version is another, or a function has another signature. Apart from the table they are c_owner.
+# Copies of c_owner, each with another version of the table: a function is appended, the major version differs, or a
+# function has another signature. Only the kernel's module loader can tell these tables from module_a's.
 ifdef CONFIG_MODVERSIONS
 d2d-abis := appended major signature
 obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)
@@ -127,8 +127,8 @@ $(obj)/selftests/peers/abi/appended.o: $(obj)/selftests/peers/abi/appended.h
 $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
-# A pair that has several versions: the owner has version 1.1. Each peer has a version of its own, and the one in C
-# is built with the header that was recorded for version 1.0.
+# A pair that has several versions. The owner has version 1.1, and each peer has a version of its own. The peer in C is
+# built with the header that was recorded for version 1.0.
 obj-m += selftests/test_modules/growing.o
 selftests/test_modules/growing-y := selftests/peers/growing/owner.o $(call d2d-owner-of,growing)
 RUSTFLAGS_selftests/peers/growing/owner.o := -L $(obj)/shared --extern d2d --extern d2d_owner
@@ -154,8 +154,8 @@ $(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
 $(eval $(call d2d-header,$(d2d-lending)/lending_pair))
 
-# An owner in C. It is loaded instead of lender and exports the same table. It must come before lender, for the reason
-# that the Kbuild gives for bad_owner and module_a.
+# An owner in C. It is loaded instead of lender and exports the same table. It must come before lender, as c_middle must
+# come before middle.
 $(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
 selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
 CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)

@@ -2,12 +2,13 @@
 
 //! Test: a peer that forwards each request to another driver.
 //!
-//! The parameter `next` selects that driver. The parameter `then` selects what happens after the other
-//! driver has completed the request:
+//! The parameter `next` selects the other driver. The parameter `then` selects what happens when the other driver
+//! has completed the request:
 //!
 //! - [`COMPLETE`]: the request returns to this peer, which completes it,
 //! - [`NO_RETURN`]: the request does not return to this peer,
-//! - [`PEND`]: the request returns to this peer, which pends it until the request [`COMPLETE_PENDED`] arrives.
+//! - [`PEND`]: the request returns to this peer, which keeps it pending until it receives a request
+//!   [`COMPLETE_PENDED`].
 
 #![forbid(unsafe_code)]
 
@@ -76,7 +77,7 @@ const DRIVERS: [&CStr; 6] = [
     c"bob",
 ];
 
-/// Makes this peer complete the request that it has pended.
+/// A request of this code makes the peer complete the request that it has pended.
 const COMPLETE_PENDED: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
 // Values of `then`
@@ -84,7 +85,7 @@ const COMPLETE: u32 = 0;
 const NO_RETURN: u32 = 1;
 const PEND: u32 = 2;
 
-/// A request that came back and was not completed yet.
+/// A request that has returned, and its result.
 struct Returned {
     request: Pended<()>,
     outcome: Outcome,
@@ -154,7 +155,8 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // Not forwarded: the next driver would set its own event, but the sender waits for this peer's.
+            // Do not forward this request: the next driver would set its own event, but the sender waits for the
+            // event of this peer.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }
@@ -169,8 +171,8 @@ impl Driver for Relay {
         let mut pended = self.pended.lock();
         let (disposition, request) = request.pend();
         let returned = Returned { request, outcome };
-        // Once `tell_if_cancelled()` has succeeded, a cancellation calls `cancelled()`, which waits for this
-        // lock and then finds the request in `pended`.
+        // If the request is cancelled after `tell_if_cancelled()` has succeeded, the library calls `cancelled()`,
+        // which waits for this lock and then finds the request in `pended`.
         let to_drop = match returned.request.tell_if_cancelled() {
             Ok(()) => pended.replace(returned),
             Err(_) => Some(returned),

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a periodic timer, in hard interrupt, and processes put and take items at the same time.
+//! Test: a peer in which a periodic timer, in hard interrupt, and processes put and take items at the same time.
 //!
-//! There are two producers, the timer and the processes. Each numbers the items that it puts on the queue
-//! to the peer, and advances the number when the queue accepts an item. A taker holds one lock while it
-//! takes an item and checks its number, so the numbers of each producer must arrive in order and without a
-//! gap. When the module is unloaded it prints its counters, which the test compares with the owner's.
+//! There are two producers, the timer and the writing processes. Each producer numbers the items that it puts on
+//! the queue to the peer: 0, 1, 2 and so on. If the queue refuses an item, the producer's next item has the same
+//! number. All threads that take items hold one lock while they take an item and check its number, so the numbers
+//! of each producer must arrive in order and without a gap. When the module is unloaded, it prints its counters,
+//! which the test compares with the owner's.
 //!
-//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process. The write
-//! returns when the timer has ticked N times, too.
+//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process. The write returns when, in
+//! addition, the timer has ticked N times.
 
 #![forbid(unsafe_code)]
 
@@ -82,7 +83,7 @@ d2d::module_peer! {
 /// Kind of the items that carry a [`Numbered`].
 const KIND_NUMBERED: u32 = 0x7469;
 
-/// The producers: the timer, and those that write to the control device.
+// The producers: the timer, and the processes that write to the control device.
 const TIMER: usize = 0;
 const PROCESS: usize = 1;
 
@@ -94,7 +95,7 @@ struct Numbered {
     number: u32,
 }
 
-/// How often a producer put an item on a queue.
+/// How many puts of a producer a queue has accepted and refused.
 #[derive(Default)]
 struct Put {
     accepted: u32,
@@ -110,7 +111,7 @@ impl Put {
     }
 }
 
-/// The counters of a producer, under its lock.
+/// The counters of a producer. Each producer has a lock for them.
 #[derive(Default)]
 struct Produced {
     to_peer: Put,
@@ -131,17 +132,18 @@ impl Produced {
     }
 }
 
-/// The counters of the takers, under their lock.
+/// The counters of taken items. One lock protects them.
 #[derive(Default)]
 struct Taken {
     items: u32,
-    /// The next number of each producer.
+    /// The number that the next item of each producer must have.
     expected: [u32; 2],
+    /// Items that had another number.
     disorder: u32,
 }
 
 impl Taken {
-    /// Takes an item, if there is one, and looks at its number.
+    /// Takes an item and checks its number. Returns `false` if the queue is empty.
     fn take(&mut self, queue: &Queue<'_>) -> bool {
         let Some(items) = queue.take() else {
             return false;
@@ -167,8 +169,8 @@ impl Taken {
     }
 }
 
-/// Each producer has a lock, and the takers share one. So a producer and a taker, or two producers,
-/// can use a queue at the same time, unless the queue's own lock prevents it.
+/// Each producer has a lock of its own, and all threads that take items share another one. So two producers, or a
+/// producer and a thread that takes, can call a queue at the same time, and only the queue's lock protects the queue.
 #[pin_data]
 struct State {
     #[pin]
@@ -228,7 +230,7 @@ impl Drop for Ticker {
     }
 }
 
-/// The timer, which is stopped when its handle is dropped.
+/// The timer. Dropping its [`ArcHrTimerHandle`] stops it.
 #[pin_data]
 struct Clock {
     driver: Handle<Ticker>,
@@ -323,12 +325,12 @@ impl PeerOps for Ticker {
         Ok(value.wrapping_add(1))
     }
 
-    /// Makes no call, but answers as if it had: module_a compares the number.
+    /// Makes no call, but returns the number of calls that module_a expects.
     fn bounce(&self, _link: &PeerLink<DemoPair>, hops: u32) -> Result<u32> {
         Ok(hops)
     }
 
-    /// Takes all items, including those that producers put in the meantime.
+    /// Takes items until the queue is empty.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = self.0.taken.lock();
         let before = taken.items;

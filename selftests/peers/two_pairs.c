@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: two pairs of drivers exchange requests, each pair on a CPU of its own, while the QEMU
- * plugin of qemu/lines/ records which cache lines each CPU writes. The pairs must write no common
- * line. Each CPU runs the same sections, in the order that the plugin expects. One instruction
- * marks the beginning of a section, another one its end. Interrupts are disabled in a section, so
- * that the CPU does nothing else.
+ * Test: two pairs of drivers exchange requests, each pair on a CPU of its own. The QEMU plugin of
+ * qemu/lines/ records which cache lines each CPU writes. The CPUs must not write a common line.
+ *
+ * Both CPUs run the same sections, in the order that the plugin expects. A special instruction
+ * marks the beginning of a section, and another one its end. Interrupts are disabled in a section,
+ * so that the CPU does nothing else.
  */
 #include <linux/completion.h>
 #include <linux/irqflags.h>
@@ -17,8 +18,8 @@
 
 #define PAIRS	2
 /*
- * Requests of a pair, each sent once in a section. The two pairs allocate their requests
- * alternately, so that small buffers of both could lie in one cache line.
+ * The number of requests of a pair. A section sends each request once. The pairs allocate their
+ * requests alternately, so that small buffers of both pairs could get into one cache line.
  */
 #define REQUESTS	32
 
@@ -38,17 +39,17 @@ struct pair {
 
 static struct pair pairs[PAIRS];
 
-/* Counts each arrival of a thread at a section. The threads write it between sections. */
+/* How often a thread has come to a section. Written between sections only. */
 static atomic_t arrived __aligned(D2D_CACHE_LINE);
 
-/* Both CPUs write it in the last section, so that the plugin must find a common line. */
+/* Both CPUs write it in the last section, to test the plugin: it must report this line. */
 static struct {
 	u64 value;
 } common __aligned(D2D_CACHE_LINE);
 
 /*
- * Instructions that do nothing: xchg %bx, %bx and xchg %cx, %cx. The plugin knows only these
- * marks, which exist on x86-64. On another architecture it finds no section, and the test fails.
+ * The marks for the plugin: xchg %bx, %bx and xchg %cx, %cx, which do nothing. They exist only on
+ * x86-64. On another architecture, the plugin finds no section, and the test fails.
  */
 #ifdef CONFIG_X86_64
 #define BEGIN	".byte 0x66, 0x87, 0xdb"
@@ -133,7 +134,7 @@ static int exchange(struct pair *pair, d2d_handle request, u32 code)
 	return result.status ?: answer == 2 ? 0 : -EPROTO;
 }
 
-/* Waits until both threads have come to this section. */
+/* Waits until both threads have come to this section, so that both run it at the same time. */
 static void meet(int section)
 {
 	atomic_inc(&arrived);
@@ -228,7 +229,7 @@ static int play(void)
 	}
 	for (n = 0; n < PAIRS; n++) {
 		wait_for_completion(&pairs[n].done);
-		/* Waits until the thread has left the module's text. */
+		/* Waits until the thread no longer executes the module's code. */
 		kthread_stop_put(tasks[n]);
 		err = err ?: pairs[n].err;
 	}

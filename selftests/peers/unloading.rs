@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that is unloaded while a request is served, another one is pending and jobs wait or run.
+//! Test: an owner that is unloaded while its dispatch routine serves a request, another request is pending, and jobs
+//! wait or run.
 //!
-//! While it is loaded, the owner sends two requests to itself and starts a job, which is a work item or a
-//! thread:
+//! When the module is loaded, [`Owner::ready`] sends the owner two requests and starts a job, which is a work item
+//! or a thread:
 //!
 //! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
 //!   the library,
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
-//! The parameter `job` makes the owner start further jobs, which the library has to stop in any case.
+//! None of these three waits has a time limit. With `hook=1` the owner ends them in [`Owner::leaving`]; with
+//! `hook=0` the library must end them. The parameter `job` can make the owner start further jobs, which the library
+//! must stop with either value of `hook`.
 //!
-//! None of the three waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
-//! `hook=0` the library has to. With `wait=1` the owner does none of this: its loading waits until a signal
-//! interrupts it, and fails.
+//! With `wait=1` the owner does none of this: loading it waits until a signal interrupts the wait, and then fails.
 
 #![forbid(unsafe_code)]
 
@@ -79,19 +80,19 @@ d2d_owner::module_owner! {
     params: {
         hook: u32 {
             default: 0,
-            description: "Who ends the waits at unload: 0 the library, 1 the owner's hook",
+            description: "What ends the waits when the module is unloaded: 0 the library, 1 the owner's hook `leaving`",
         },
         fail: u32 {
             default: 0,
-            description: "Loading fails once all three wait: 0 no, 1 yes",
+            description: "1: loading fails once both requests and the job wait",
         },
         job: u32 {
             default: 0,
-            description: "The job that waits is a work item, or with 1 a thread. A further job: 2 delayed work, 3 bottom-half work, 4 a timer in softirq, 5 each of these, leaked",
+            description: "The job that waits: 1 a thread, otherwise a work item. Further jobs: 2 delayed work, 3 bottom-half work, 4 a timer in softirq, 5 all three, leaked",
         },
         wait: u32 {
             default: 0,
-            description: "Loading waits for a signal and then fails: 0 no, 1 yes",
+            description: "1: loading waits for a signal and then fails",
         },
     },
 }
@@ -108,10 +109,10 @@ const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
 /// The dispatch routine pends this request, and does not complete it.
 const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 
-/// What the hook completes [`PEND`] with.
+/// The output with which the hook completes [`PEND`].
 const PENDED: u64 = 7;
 
-/// The job: the event that it waits for, and its progress.
+/// The job that waits: its event and its progress.
 #[pin_data]
 struct Job {
     event: Event,
@@ -151,12 +152,12 @@ impl Job {
     }
 }
 
-/// Counts the runs of a further job. The job's routine owns this value, so the value is dropped with the
-/// routine. It then traces the count.
+/// Counts the runs of a further job. The job's routine owns this value. When the library drops the routine, the
+/// value traces its count.
 struct Runs {
     job: &'static str,
     count: Atomic<u32>,
-    /// Completed by the first run.
+    /// The first run completes it.
     begun: Arc<Completion>,
 }
 
@@ -181,7 +182,8 @@ impl Drop for Runs {
     }
 }
 
-/// Starts the further jobs that the parameter demands. Returns once each of them that is due has run.
+/// Starts the further jobs that the parameter `job` demands. Returns when each of them has run once; the delayed work
+/// is due too late to run at all.
 fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     let wanted = module_parameters::job.value();
     if [DELAYED, LEAKED].contains(&wanted) {
@@ -212,14 +214,14 @@ fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     Ok(())
 }
 
-/// Leaks the owner's reference to a job, if the parameter demands that.
+/// Leaks the owner's reference to a further job, with `job=5`.
 fn leak_if<J>(wanted: u32, job: J) {
     if wanted == LEAKED {
         forget(job);
     }
 }
 
-/// What is in progress until the owner is unloaded.
+/// The three waits that are in progress when the owner is unloaded.
 struct InProgress {
     served: Arc<Event>,
     job: Arc<Job>,
@@ -244,7 +246,7 @@ struct Inner {
 struct UnloadingOwner(Pin<KBox<Inner>>);
 
 impl UnloadingOwner {
-    /// Ends all three waits. Uses the owner's queues, requests and events, which must still work in the hook.
+    /// Ends all three waits. Uses the owner's queues, requests and events, which must work until the hook has returned.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.in_progress.lock();
         let in_progress = (*guard).as_mut().ok_or(ENODATA)?;
@@ -301,7 +303,7 @@ impl Owner for UnloadingOwner {
         let served = create_event(c"unloading.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
         let (sender, job) = (contexts.sender(), Job::start(contexts)?);
-        // Stored before anything else can fail, so that `leaving` finds the job.
+        // If something below fails, `leaving` must find the job, so store the job first.
         *this.0.in_progress.lock() = Some(InProgress {
             served,
             job: job.clone(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that is unloaded while one of its functions waits without a time limit. The function is
-//! an operation, [`Driver::deferred`], or the routine of a job: a work item or a thread. Only the library can end the wait.
+//! Test: a peer that is unloaded while one of its functions waits without a time limit. Only the library can end
+//! this wait. The function is an operation, [`Driver::deferred`], or the routine of a work item or of a thread.
 
 #![forbid(unsafe_code)]
 
@@ -54,12 +54,12 @@ d2d::module_peer! {
         },
         waits_for: u32 {
             default: 0,
-            description: "Waits for: 0 its own event, 1 a request that it sends, 2 its settled link",
+            description: "What it waits for: 0 an event of its own, 1 a request that it has sent, 2 settled_link()",
         },
     },
 }
 
-// Values of `waits_in`: in which function it waits.
+// Values of `waits_in`
 const DEFERRED: u32 = 1;
 const WORK: u32 = 2;
 const THREAD: u32 = 3;
@@ -69,14 +69,14 @@ const EVENT: u32 = 0;
 const REQUEST: u32 = 1;
 const LINK: u32 = 2;
 
-/// The driver that keeps [`PEND`] pending.
+/// The driver that receives the request [`PEND`] and keeps it pending.
 const OWNER: &CStr = c"module_a";
 
 /// What the wait needs.
 struct Awaited {
     event: Event,
-    /// Keeps the driver allocated. The driver cannot be freed while this handle is stored in it, so the
-    /// function that waits takes the handle out.
+    /// A reference to the driver. While the driver stores a reference to itself, it cannot be freed, so the
+    /// function that waits takes the reference out of the driver.
     handle: Handle<Waiting>,
 }
 
@@ -96,8 +96,7 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// Drops the handle if no function has taken it out; otherwise the driver would keep itself
-/// allocated.
+/// Takes the handle out of the driver if no function has done so: otherwise the driver would never be freed.
 struct Jobs(Handle<Waiting>);
 
 impl Drop for Jobs {
@@ -134,7 +133,8 @@ impl Waiting {
         waited
     }
 
-    /// Makes and starts the job that waits, if one is to wait. The test finds the result of the wait in the trace.
+    /// Starts the work item or the thread that waits, if `waits_in` selects one. The test reads the result of the
+    /// wait from the trace.
     fn start_job(driver: &Handle<Self>) -> Result {
         match driver.waits_in {
             WORK => {
@@ -174,7 +174,7 @@ impl Driver for Waiting {
 
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         let make = move || {
-            // If anything below fails, dropping `jobs` takes the handle out again.
+            // If something below fails, dropping `jobs` takes the handle out of the driver.
             let jobs = Jobs(driver);
             let driver = &jobs.0;
             let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
@@ -203,7 +203,7 @@ impl Driver for Waiting {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        // The test finds the result in the trace. The driver accepts the handshake in any case.
+        // The test reads the result from the trace. Accept the handshake even if the wait has failed.
         let _ = self.wait_in("deferred");
         offer.accept()
     }
@@ -211,7 +211,7 @@ impl Driver for Waiting {
 
 #[vtable]
 impl PeerOps for Waiting {
-    /// module_a calls this as soon as it has attached the peer. It fails, so that module_a makes no further call.
+    /// module_a calls `ping` first when it has attached the peer. Fails, so that module_a makes no further call.
     fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
         Err(EBUSY)
     }

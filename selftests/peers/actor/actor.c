@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers that a test script directs. The script writes commands to /sys/kernel/debug/d2d-actor/do,
- * which register drivers, make them send requests, and tell them what to do with those that they
- * receive. The write fails with the errno of the first command that fails. selftests/act.sh
- * documents the commands.
+ * Test: drivers that do what a test script tells them. The script writes commands to
+ * /sys/kernel/debug/d2d-actor/do. The commands register drivers, make them send requests, and tell
+ * them what to do with requests that they receive. selftests/act.sh documents the commands. A write
+ * executes its commands until one fails, and then fails with the errno of that command.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -18,7 +18,7 @@
 #include "actor.h"
 #include "d2d_table.h"
 
-/* Longest line of commands. */
+/* The most bytes that one write can have, and one more */
 #define LINE		512
 
 static const struct verb {
@@ -51,7 +51,7 @@ static const struct verb {
 	{ "forward", actor_forward },
 };
 
-/* Any context, if the command itself does not sleep. */
+/* Any context, unless the command sleeps. */
 static int run_command(char *line)
 {
 	char *name = line_word(&line) ?: "";
@@ -63,7 +63,7 @@ static int run_command(char *line)
 	return -EOPNOTSUPP;
 }
 
-/* A command that runs in another execution context. It is on the stack of the waiting thread. */
+/* Runs a command in another execution context. It is on the stack of the waiting thread. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -112,6 +112,7 @@ static int run_in_worker(char *line)
 	return job.err;
 }
 
+/* Runs "COMMAND" in this thread, or "in PLACE COMMAND" in the place, an execution context. */
 static int run_somewhere(char *line)
 {
 	static const char * const places[] = { "worker", "softirq", "hardirq", "irqs-off" };
@@ -137,7 +138,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Must not allocate: in fault_sweep.sh only the library's allocations may fail. */
+/* Must not allocate: fault_sweep.sh lets allocations fail, and only the library's may do so. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};
@@ -181,7 +182,7 @@ static void __exit actor_exit(void)
 module_exit(actor_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: drivers that send and receive requests as they are told");
+MODULE_DESCRIPTION("Test: drivers that do what a test script tells them");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Declarations that the files of the module actor share. selftests/act.sh documents the commands.
- */
+/* What the files of the module actor share. selftests/act.sh documents the commands. */
 #ifndef ACTOR_H
 #define ACTOR_H
 
@@ -13,20 +11,20 @@
 #define REQUESTS	8
 #define MOST_PENDED	4
 
-/* What a dispatch routine does. drivers.c has the name of each role. */
+/* What a driver's dispatch routine does. drivers.c has the word of the commands for each role. */
 enum role {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, OMIT_COMPLETION, BAD_STATUS,
 	COMPLETE_TWICE, PAUSE, ANSWER_AND_PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH,
 	WRITE_BAD_POINTER, REFUSE, ASK,
 };
 
-/* What the routine `returned` does with a request that comes back. */
+/* What a driver's routine `returned` does with a request that comes back. */
 enum on_returned {
 	PASS_UP, THEN_PEND, FORWARD_AGAIN, THEN_UNREGISTER, THEN_PAUSE, WAIT_FOR_R0,
 	UNREGISTER_FIRST,
 };
 
-/* What the completion routine does. */
+/* What a driver's routine `completed` does with a request. */
 enum on_completed { KEEP, FREE, UNREGISTER_SENDER };
 
 struct actor {
@@ -36,11 +34,11 @@ struct actor {
 	enum role role;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
-	struct actor *to;	/* the driver that it forwards requests to, or that ASK asks */
-	u32 code;		/* the code of these requests; 0: the code of the forwarded one */
+	struct actor *to;	/* the driver that it forwards requests to, or sends one to (ASK) */
+	u32 code;		/* the code of these requests; 0: that of the received request */
 	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
 	d2d_handle last;	/* the request that was removed from pended most recently */
-	int errno_inside;	/* what the last call from inside a routine returned */
+	int errno_inside;	/* what a call returned that a routine made last */
 };
 
 struct request {
@@ -54,7 +52,7 @@ extern struct request requests[REQUESTS];
 
 /* words.c */
 
-/* Set if a line of commands has an unknown word; the write then fails. */
+/* Set if the written text has an unknown word. The write then fails. */
 extern bool line_is_misspelt;
 
 void line_misspelt(const char *word);

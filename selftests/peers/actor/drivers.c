@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The actor's commands that register drivers, attach them, and tell them what their routines do. */
+/* The commands that register drivers, attach them, and set what their routines do */
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/printk.h>
@@ -44,7 +44,7 @@ static const char * const on_completed[] = {
 	[UNREGISTER_SENDER] = "unregister",
 };
 
-/* If the owner refuses, for example because the name is taken, the actor stays as it was. */
+/* If the owner refuses to register the driver, the actor does not change. */
 int actor_register(char **line)
 {
 	struct actor *actor = line_actor(line);
@@ -132,7 +132,10 @@ int actor_lookup(char **line)
 	}
 }
 
-/* A driver's handle and the handle for sending to it differ in the kind only. */
+/*
+ * Makes the driver's handle from its target, which each driver can look up. The two handles differ
+ * only in the kind.
+ */
 int actor_forge_handle(char **line)
 {
 	struct actor *actor = line_actor(line);

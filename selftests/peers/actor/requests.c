@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The actor's commands by which drivers send, wait for, complete, cancel and forward requests */
+/* The commands that make drivers send, wait for, complete, cancel and forward requests */
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
@@ -35,7 +35,7 @@ int actor_alloc(char **line)
 	}
 }
 
-/* Allocates requests until that fails, frees them, and returns the errno. */
+/* Allocates requests until the owner refuses one, frees them, and returns the errno. */
 int actor_alloc_until_refused(char **line)
 {
 	struct actor *actor = line_actor(line);
@@ -139,7 +139,7 @@ int actor_send(char **line)
 	}
 }
 
-/* Sends a request and cancels it, repeatedly. The receiver has to pend it. */
+/* Repeats: sends a request, which the receiver must pend, and cancels it. */
 int actor_send_and_cancel(char **line)
 {
 	struct request *request = line_request(line);
@@ -181,7 +181,7 @@ int actor_wait(char **line)
 	return err;
 }
 
-/* Compares a stored result with the expected one. Its tag must be the N of the request rN. */
+/* Compares a stored result with the expected one. The tag of request rN must be N. */
 int actor_expect(char **line)
 {
 	static const char * const options[] = { "status", "output", "ended" };
@@ -195,7 +195,7 @@ int actor_expect(char **line)
 	struct request *request = line_request(line);
 	const struct d2d_result *result = &request->result;
 	u64 information = 0, output = 0;
-	/* Without ended=, any ending is right. */
+	/* Without the option ended, any ending is right. */
 	u32 ended = result->ended;
 	s32 status = 0;
 	char *word;

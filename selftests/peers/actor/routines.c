@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The routines of the actors, which do what on-dispatch, on-returned and on-completed say. */
+/*
+ * The routines of the drivers. The commands on-dispatch, on-returned and on-completed set what they
+ * do.
+ */
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/spinlock.h>
@@ -22,7 +25,7 @@ static void actor_pend(struct actor *actor, d2d_handle request)
 	spin_unlock_irqrestore(&pended_lock, flags);
 }
 
-/* Takes the oldest pended request; if there is none, returns the one that was taken last. */
+/* Takes the oldest pended request. If no request is pended, returns the last one that was taken. */
 d2d_handle actor_take_pended(struct actor *actor)
 {
 	unsigned long flags;
@@ -49,7 +52,7 @@ int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back
 	return d2d_request_forward(request, &send);
 }
 
-/* Reads or writes the whole buffer of a request, and @more bytes beyond its end. */
+/* Reads the whole input of a request, or writes the whole output, and @more bytes beyond it. */
 static int access_buffer(const struct d2d_request *request, bool write, u32 more)
 {
 	u8 buffer[16] = {};
@@ -69,7 +72,7 @@ static int answer(const struct d2d_request *request)
 	return err ?: d2d_request_write(request->handle, &value, sizeof(value));
 }
 
-/* Sends another request from inside the dispatch routine, and waits for it without a time limit. */
+/* Sends a request from inside the dispatch routine, and waits for it without a time limit. */
 static int ask(struct actor *actor)
 {
 	struct d2d_send send = d2d_send_to(actor->to->target, actor->code);
@@ -107,7 +110,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_pause_operation();
 		return err;
 	case PEND_WITH_CANCEL:
-		/* If this fails, the request is cancelled already, and the owner completes it. */
+		/* This fails if the request is cancelled already. Then do not store its handle. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;
@@ -208,7 +211,7 @@ int actor_completed(void *self, d2d_handle handle, const struct d2d_result *resu
 	return actor->on_completed == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
 }
 
-/* Traces whether the owner has cancelled the oldest pended request ("pended") or another one. */
+/* Traces which request was cancelled: the oldest pended one ("pended"), or "another". */
 void actor_cancelled(void *self, d2d_handle request)
 {
 	struct actor *actor = self;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The words of a line of commands. An unknown word makes the write of the whole line fail. */
+/* Parses the words of a command. An unknown word makes the write fail (line_is_misspelt). */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
@@ -11,11 +11,11 @@ bool line_is_misspelt;
 
 void line_misspelt(const char *word)
 {
-	pr_err("no such word: '%s'\n", word);
+	pr_err("actor: unknown word '%s'\n", word);
 	WRITE_ONCE(line_is_misspelt, true);
 }
 
-/* Cuts the next word off a line; NULL if there is none. */
+/* Cuts the next word off a line and returns it, or NULL at the end of the line. */
 char *line_word(char **line)
 {
 	char *word;
@@ -39,7 +39,7 @@ u64 line_number(char **line, u64 otherwise)
 	return otherwise;
 }
 
-/* Returns the index of a word in a list; 0 for an unknown word, which makes the write fail. */
+/* Returns the index of a word in a list. Returns 0 for an unknown word; the write then fails. */
 int word_index(const char *word, const char * const *list, size_t count)
 {
 	int index = match_string(list, count, word);
@@ -55,8 +55,8 @@ int line_index(char **line, const char * const *list, size_t count)
 }
 
 /*
- * Cuts the next word off a line, KEY or KEY=VALUE. Returns the index of KEY in a list, or -1 if
- * there is no word. VALUE is a number, or "null", which is 0.
+ * Cuts the next word, KEY or KEY=VALUE, off a line. Returns the index of KEY in a list, or -1 at
+ * the end of the line. VALUE is a number or "null"; "null" means 0.
  */
 int line_option(char **line, const char * const *list, size_t count, s64 *value)
 {
@@ -80,13 +80,13 @@ struct actor *line_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* If the table is full, the last entry is reused, unless its driver is registered. */
+	/* A free entry, or, if the table is full, the last one. Do not rename a registered driver. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;
 }
 
-/* rN: request number N */
+/* Parses rN, the name of request number N. */
 struct request *line_request(char **line)
 {
 	char *word = line_word(line) ?: "";
