@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # `make [KDIR=...]` builds the modules like any out-of-tree modules: the kernel's build system reads Kbuild, not this
-# file. Targets with "install" in their names run the scripts of install/, and `new` one of examples/. All other targets run in the lab (qemu/),
-# which has compilers and kernels of its own and does not change the host. make passes the variables of its command
-# line to the scripts in their environment.
+# file. Targets with "install" in their names run the scripts of install/, and `new` runs examples/new.sh. All other
+# targets run in the lab (qemu/), which has compilers and kernels of its own and does not change the host. make passes
+# the variables of its command line to the scripts in their environment.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-# An empty variable is a mistake of the user, such as KVER=$(typo): refuse it, and do not use the default.
+# Refuse an empty variable instead of using the default: the user has made a mistake, such as KVER=$(typo).
 $(foreach name,A ARCH B CASE DESTDIR DIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PAIR PART PREFIX SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
@@ -30,7 +30,8 @@ modules_install modules_uninstall:
 install-dev uninstall-dev:
 	@install/dev.sh $@
 
-# In the environment, LANG is the language of the user's messages, and OWNER may be anything.
+# Read LANG and OWNER from make's command line only. In the environment, LANG is the language of messages, and OWNER may
+# mean anything.
 given = $(if $(filter command,$(origin $1)),$($1),$2)
 new:
 	@examples/new.sh '$(call given,LANG,rust)' '$(call given,OWNER,$(call given,LANG,rust))'
@@ -103,10 +104,10 @@ help:
 	$(call help,modules,build the modules of the demonstration and of the pairs in examples/ (the default))
 	$(call help,modules_install,install module_a and module_b for modprobe; INSTALL_MOD_PATH=DIR installs below DIR)
 	$(call help,modules_uninstall,remove them again)
-	$(call help,install-dev,install what drivers elsewhere are built with in PREFIX=/usr/local below DESTDIR=DIR)
+	$(call help,install-dev,install the library for drivers outside of this tree; PREFIX=/usr/local; below DESTDIR=DIR)
 	$(call help,uninstall-dev,remove it again)
 	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge; LANG=c: in C; OWNER=c or OWNER=rust: the owner in another language than the peer)
-	$(call help,run,boot a stock kernel and play the demonstration or use a pair of your own; print the trace)
+	$(call help,run,boot the stock kernel; play the demonstration or use the pair in PAIR=DIR; print the trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
 	$(call help,test-kernels,make run and make test on each kernel of docs/kernels.md; print the table of that page)
@@ -119,13 +120,13 @@ help:
 	$(call help,gdb,attach gdb to a virtual machine that was started with GDB=1; VM=DIR if there are several)
 	$(call help,check,check formatting and documentation; run lints (clippy checkpatch shellcheck) and unit tests)
 	$(call help,model,check every interleaving of the models of the protocols with spin; check the orderings with herd7)
-	$(call help,mutants,show that the tests notice each fault in selftests/mutants/; MUTANTS="NAME..." selects some)
+	$(call help,mutants,check that a test notices each fault in selftests/mutants/; MUTANTS="NAME..." selects some)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
 	$(call help,windows-example,run the Windows examples of docs/porting.md under Wine; make test runs their ports)
 	$(call help,docs,write documentation of the Rust crates, the C headers and the guides to build/docs/)
 	$(call help,rust-analyzer,write rust-project.json for editors)
-	$(call help,rust-headers,write a Debian package to build/ with which any module in Rust is built from linux-headers-KVER)
+	$(call help,rust-headers,write a Debian package to build/ that adds to linux-headers-KVER what modules in Rust need)
 	$(call help,clean,remove what was built in this directory)
 	$(call help,distclean,also remove the cache: toolchain roots and kernels)
 	@echo 'Variables:'

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the documentation to build/docs/: the library's crates (shared/rustdoc.mk), private items included, the functions
-# and structures of each header for drivers in C, and the Markdown documents as HTML pages. Names of the kernel's crates
-# link to the kernel's documentation.
+# Writes the documentation to build/docs/: the library's crates (shared/rustdoc.mk), private items included, the
+# functions and structures of each header for drivers in C, and the Markdown documents as HTML pages. Names of the
+# kernel's crates link to the kernel's documentation.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -27,7 +27,7 @@ done
 for page in *.md docs/*.md; do
 	"$LAB/enter.sh" rustdoc --output "$out/$(dirname "$page")" "$page"
 done
-# Links between the documents name .md files. Make them name the HTML pages.
+# In the links between the documents, replace the .md files by the HTML pages.
 find "$out" -maxdepth 1 -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 find "$out/docs" -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 cp docs/*.svg "$out/docs"

@@ -1,16 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Plays the demonstration and runs the kselftests on each kernel of docs/kernels.md: the newest one for x86-64, the older
-# ones, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a line of counts. A kernel
-# that the cache lacks takes 4 to 5 minutes more.
+# Plays the demonstration and runs the kselftests on each kernel of docs/kernels.md: the newest one for x86-64, the
+# older ones, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a line of counts. A
+# kernel that the cache lacks takes 4 to 5 minutes more.
 # Usage: kernels.sh [some]
-#   some  only on the older kernels, and only a few kselftests: the older kernels lack something that these kselftests
-#         need, and shared/compat/ replaces it
+#   some  tests only the older kernels, and runs only the kselftests that need what shared/compat/ replaces there
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE
 
-# Debian replaces versions: if the archive no longer has one of these, replace it here and in docs/kernels.md.
+# Debian's archive drops old versions. If it has dropped one of these, name a newer one here and in docs/kernels.md.
 older=(7.2.12+deb13-amd64)
 
 # some_tests - runs a few kselftests and plays the demonstration on the kernel KVER
@@ -29,8 +28,8 @@ compilers() {
 		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'
 }
 
-# try KVER ARCH CMD... - runs the tests CMD on a kernel, and then plays the demonstration, unless CMD is some_tests,
-# because some_tests plays it itself. Adds a row with the counts to $rows
+# try KVER ARCH CMD... - runs CMD, which runs tests, on a kernel. Then plays the demonstration, unless CMD is
+# some_tests, which plays it itself. Adds a row with the counts to $rows
 try() {
 	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name
 	local -x KVER=$1 ARCH=$2

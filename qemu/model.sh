@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of the protocol with spin, and checks the litmus tests with herd7 and the memory model of the
-# stock kernel's source. Prints KTAP, and the counts last.
+# Checks the models of the protocols with spin, and the litmus tests with herd7 and the memory model in the source of
+# the stock kernel (selftests/model/). Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. A mutant
-# gets an "ok" if a test fails in the copy for the reason that the mutant names. Otherwise it gets a "not ok", also if
-# it does not apply, or does not compile although it should. Prints KTAP, and last a line of counts.
+# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. The result
+# of a mutant is "ok" if a test fails in the copy for the reason that the mutant names, and otherwise "not ok". It is
+# "not ok", too, if the mutant does not apply, or does not compile although it should. Prints KTAP, and last a line of
+# counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
@@ -16,14 +17,14 @@
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
-# The copies, build/mutants/0 and 1, are kept, so that make compiles only what the next mutant changes.
+# The script keeps the copies, build/mutants/0 and 1, so that make compiles only what the next mutant changes.
 #
 # Environment:
 #   CI  if it is set, and no NAME is given, run a sixth of the mutants (ci_share)
 #
-# At the end, diagnostic lines give the CPU time of the builds and of the boots, and the 15 mutants that took the most.
-# CPU time tells which mutants are expensive; the wall time of a mutant depends on those that run beside it.
-# build/mutants/times has the time of each mutant.
+# At the end, diagnostic lines give the CPU time of all builds and of all boots, and the 15 mutants that took most CPU
+# time. (The wall time of a mutant depends on the mutants that run beside it.) build/mutants/times has the CPU time of
+# each mutant.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 # Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
@@ -70,7 +71,7 @@ add_time() {
 }
 
 # compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy, which must complain that the compiler
-# accepts DRIVER, in a line that begins with a match of REASON. Prints the script's output if it does not
+# accepts DRIVER, in a line that begins with a match of REASON. If there is no such line, prints the script's output
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }
@@ -169,7 +170,7 @@ mutate() {
 
 ktap_begin
 for name in "${names[@]}"; do
-	expect_silence "mutant $name is killed" timed_mutate "$name"
+	expect_silence "a test notices the mutant $name" timed_mutate "$name"
 done
 wait_for_jobs
 awk '{ build += $1; boot += $2 }

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes each allocation of a pair's modules fail in turn, while they are loaded, used and unloaded. Prints KTAP, and last
-# a line of counts.
+# Makes each allocation of a pair's modules fail in turn, while they are loaded, used and unloaded. Prints KTAP, and
+# last a line of counts.
 # Usage: sweep.sh
-# Environment: PAIR, a pair outside of this tree; KERNEL, which needs failslab (default: sanitizer); D2D_KERNEL, if it is a
-# User-Mode Linux kernel
+# Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, which
+# is ignored unless it is a User-Mode Linux kernel
 . "$(dirname "$0")/lib/lab.sh"
 
 [ -n "${PAIR-}" ] || die "sweep needs PAIR=DIR, a pair outside of this tree; fault_sweep.sh sweeps the demonstration"

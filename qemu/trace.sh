@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows a trace (docs/trace.md).
+# Converts a trace to text, pictures and other forms (docs/trace.md).
 # Usage: trace.sh
 #          plays the demonstration, and writes its trace to build/trace/ in every form
 #        trace.sh text|mermaid|json|html|perfetto [OPTION...] [LOG]
-#          runs the trace tool on a log
+#          runs the trace tool, which converts the trace in a log to one form
 # Environment: KERNEL, A_PARAMS, B_PARAMS as for make run
 . "$(dirname "$0")/lib/lab.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the parts of the tests that neither `make test` nor `make check` runs, or the part PART. The counts come last.
+# Runs the tests that neither `make test` nor `make check` runs. They are divided into parts; docs/testing.md explains
+# each. With PART, runs this part only; with "list", lists the parts. The line of counts comes last.
 # Usage: verify.sh [PART|list]
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh MODE [APPEND...]
-# MODE names a script of qemu/guest/, which the guest runs: run, test, shell, torture, bench, ... Six modes are only
-# for the tables of run/boots.sh: "alone", "harness", "lockdep" and "lockdown", which need a case, "lines", which needs a
-# plugin of QEMU, and "abi", which needs the modules of other trees. APPEND goes to the kernel's command line.
-# Afterwards build/KVER/MODE/ has the files that the guest has written.
+# MODE names a script of qemu/guest/, which the guest runs. make uses the modes run, test, shell, torture and bench.
+# Only the scripts of qemu/tests/ use the others, which need a case, a plugin of QEMU, or modules of other trees. APPEND
+# goes to the kernel's command line. After the run, build/KVER/MODE/ has the files that the guest has written.
 # Environment:
 #   ARCH           x86_64 or arm64, which has the stock kernel only
 #   KERNEL         stock, uml, sanitizer, debug or strict; see also kernel_dir (lib/lab.sh)
@@ -14,7 +13,8 @@
 #                  mode test runs the pair's own test
 #   GDB=1          the machine waits for a debugger (gdb.sh)
 #   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
-#   D2D_NAME=NAME  the files are in build/KVER/MODE-NAME/ instead, so two machines of one mode can run side by side
+#   D2D_NAME=NAME  the guest's files go to build/KVER/MODE-NAME/ instead, so two machines of one mode can run side by
+#                  side
 #   D2D_ICOUNT=y   QEMU emulates one CPU, whose clock counts instructions
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -54,7 +54,7 @@ export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$(dirname "$0")/lib/machine.sh"
 
-# The run writes to a new directory, which replaces that of the last run at the end.
+# The run writes to a new directory. At the end, this directory replaces that of the last run.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs Windows drivers under Wine:
-# - those of the examples of docs/porting.md, windows/example and windows/alarm. They must print what selftests/sensor.sh
+# - those of the examples of docs/porting.md, windows/example and windows/alarm. They must print what
+# selftests/sensor.sh
 #   and selftests/alarm.sh expect of the Linux ports;
 # - module_a and module_b, in ways that a plain `make compare` does not play: with the other ways to complete the
 #   handshake, with faulty peers, and with module_a unloaded before module_b, which Linux refuses.
@@ -14,7 +15,8 @@ out=build/example
 mkdir -p "$out"
 log=$out/log
 
-# play STEP... - plays these steps; the drivers print their lines to $out/windows.log
+# play STEP... - plays these steps, whose form windows/play.c explains; the drivers print their lines to
+# $out/windows.log
 play() {
 	"$LAB/windows.sh" >/dev/null &&
 		D2D_ROOT=$("$LAB/root/root-more.sh") "$LAB/enter.sh" windows/play.sh build/windows "$out" "$@"
@@ -28,7 +30,7 @@ as_port() {
 }
 
 # take_back - unloads module_a while module_b is attached. A must take the context back from B before A frees the
-# context. After that, B must fail to exercise A
+# context. Then an exercise of A by B must fail
 take_back() {
 	play +module_a +module_b -module_a 'module_b!1' -module_b &&
 		sed -nE 's/^(module_[ab]): .* step=(detach|rundown|unregister|free|unload)\b.*/\1 \2/p' "$out/windows.log" | diff - <(
@@ -43,8 +45,8 @@ refuses_parameter() {
 		grep 'step=refuse reason=parameter-out-of-range status=0xc000000d param=completion value=9 min=0 max=2$' "$out/windows.log"
 }
 
-# without_entry - loads module_b alone: Wine loads the image of module_a for it, and does not call its DriverEntry. B must be
-# refused with STATUS_DEVICE_NOT_READY, and both drivers must load afterwards
+# without_entry - loads module_b alone. Wine then loads the image of module_a, too, but does not call A's DriverEntry. B
+# must refuse to load, with STATUS_DEVICE_NOT_READY. Then both drivers must load
 without_entry() {
 	play '!module_b' +module_a +module_b module_b=1 -module_b -module_a &&
 		grep 'module_b: .* step=refuse reason=driver-entry status=0xc00000a3$' "$out/windows.log"
@@ -65,19 +67,19 @@ attaches_via() {
 }
 
 ktap_begin
-expect "sensor and consumer print under Wine what their ports print" \
+expect "sensor and consumer print the same lines under Wine as their Linux ports" \
 	as_port sensor +consumer +sensor consumer=2 consumer=1 -sensor -consumer
-expect "alarm and sleeper print under Wine what their ports print" \
+expect "alarm and sleeper print the same lines under Wine as their Linux ports" \
 	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' 'alarm!0' alarm=1 'alarm?20' alarm:done \
 	'alarm?3600000' 'alarm?3600000' 'sleeper!3600000' alarm:cancel 'sleeper!3600000' alarm:close sleeper=1 -sleeper -alarm
-expect "module_a takes the context back when it is unloaded first" take_back
+expect "module_a, unloaded before module_b, takes its context back" take_back
 expect "module_a is unloaded and loaded again while module_b is loaded: once module_b is loaded again, the two attach" \
 	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
-expect "A's completion routine ends the handshake" attaches_via routine 1 0
-expect "A's completion routine ends the handshake that B leaves pending" attaches_via routine 1 1
-expect "A waits for the completion" attaches_via wait 2 0
-expect "A waits for the completion of a handshake that B leaves pending" attaches_via wait 2 1
-expect "B leaves the handshake pending: A's call returns, and A waits for the completion" attaches_via 'wait asked=return' 0 1
+expect "B completes the handshake at once: A's completion routine is called, and the two attach" attaches_via routine 1 0
+expect "B leaves the handshake pending: A's completion routine is called, and the two attach" attaches_via routine 1 1
+expect "B completes the handshake at once: A waits for the completion, and the two attach" attaches_via wait 2 0
+expect "B leaves the handshake pending: A waits for the completion, and the two attach" attaches_via wait 2 1
+expect "B leaves the handshake pending: A's call returns, A waits for the completion, and the two attach" attaches_via 'wait asked=return' 0 1
 expect "a driver refuses to load with a parameter out of range, and prints the reason" refuses_parameter
 expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \

@@ -3,8 +3,8 @@
 # The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
 # counts.
 # Usage: check-inside.sh KERNEL PROOFREAD MUTATE ROOT_MORE
-# KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/ and
-# qemu/mutate/, ROOT_MORE the second toolchain root.
+# KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/
+# and qemu/mutate/, ROOT_MORE the second toolchain root.
 set -euo pipefail
 
 kernel=$1
@@ -63,9 +63,9 @@ outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Turns off
-# the checks that complain about lists of the form X(...) and their entries, in files that have such a list. The entries
-# of D2D_FUNCTIONS, and those of the record (recorded.h), are functions, about which more checks complain.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Some checks complain
+# about a macro that is a list, such as D2D_STEPS(X), and about its entries: turns them off for a file with such a list.
+# The entries of D2D_FUNCTIONS, and of the record in recorded.h, are functions; more checks complain about them.
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
@@ -75,8 +75,8 @@ checkpatch() {
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${lists[@]}" -f "$OLDPWD/$1")
 }
 
-# kernel_doc HEADER - lets the kernel's kernel-doc check the comments of a header. Fails also if the header declares an
-# exported function that has no such comment.
+# kernel_doc HEADER - checks the comments of a header with the kernel's kernel-doc. Fails, too, if the header declares a
+# function of the library without such a comment.
 kernel_doc() {
 	local function rc=0
 	"$tree/scripts/kernel-doc" -none -Wall -Werror "$1" || rc=1
@@ -86,7 +86,7 @@ kernel_doc() {
 	return "$rc"
 }
 
-# host_program FILE - checks a program of the host with clippy, and runs each of its unit tests as a check
+# host_program FILE - checks a host program with clippy, and reports each of its unit tests
 host_program() {
 	local name
 	expect "clippy $1" \
@@ -120,31 +120,31 @@ refusals() {
 . qemu/lib/ktap.sh
 ktap_begin
 mapfile -t rust < <(sources '*.rs')
-expect "rustfmt, with the kernel's settings" \
+expect "rustfmt with the kernel's settings changes no file" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
-expect "clippy, rustdoc and the compilers, no warning" lints
+expect "clippy, rustdoc and the compilers print no warning" lints
 expect "a second build compiles nothing" unchanged
 expect "a driver in C outside of the project builds with the Kbuild of docs/guide.md" outside
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
-	expect "hostile driver $driver" qemu/check/compile-hostile.sh "$out" "$driver"
+	expect "rustc prints the expected errors for $driver" qemu/check/compile-hostile.sh "$out" "$driver"
 done
 for program in {qemu/vm/main,qemu/lines/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,selftests/programs/devctl,selftests/programs/eventctl,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/one_call,selftests/programs/samples,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do
-	expect "quotes in $document" "$proofread" quotes "$document"
+	expect "each quote in $document is in its source" "$proofread" quotes "$document"
 	# Skip the change log, which names files and symbols that do not exist any more.
-	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$proofread" names "$document"
+	[ "$document" = ./CHANGELOG.md ] || expect "each name in $document exists" "$proofread" names "$document"
 done < <(sources '*.md')
-expect "figures in README.md" "$proofread" figures README.md "Is it fast?" docs/results.tsv
-expect "figures in docs/limits.md" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
-expect "names in the comments of the sources" "$proofread" comments
-expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner shared/roles
+expect "the figures in README.md are the recorded ones" "$proofread" figures README.md "Is it fast?" docs/results.tsv
+expect "the figures in docs/limits.md are the recorded ones" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
+expect "each path and function that a comment names exists" "$proofread" comments
+expect "docs/soundness.md lists the public items of shared/" "$proofread" items docs/soundness.md shared/d2d shared/owner shared/roles
 for document in docs/porting-{tables,kmdf}.md; do
-	expect "names in the C columns of $document" "$proofread" headers "$document" shared/include "$tree/include"
+	expect "each name in the C columns of $document is in a header" "$proofread" headers "$document" shared/include "$tree/include"
 done
-expect "functions of windows/ in the tables of docs/" "$proofread" apis docs/porting-{tables,kmdf}.md windows
+expect "the tables of docs/ list each Windows function that windows/ calls" "$proofread" apis docs/porting-{tables,kmdf}.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
 expect "drivers use no raw lock, and no timer that needs one" raw_locks examples module_a module_b selftests/{peers,misbehaving,torture}
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant selftests/abi.change
@@ -152,11 +152,11 @@ expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
-expect "clang's analyzer, windows/" qemu/check/windows-analysis.sh "$root_more"
+expect "clang's analyzer finds no fault in windows/" qemu/check/windows-analysis.sh "$root_more"
 for file in shared/include/*.h; do
 	expect "kernel-doc $file" kernel_doc "$file"
 done
-expect "checkpatch leaves no file here" [ -z "$(find . -maxdepth 1 -name '.checkpatch*')" ]
+expect "checkpatch leaves no file in the project" [ -z "$(find . -maxdepth 1 -name '.checkpatch*')" ]
 mapfile -t shell < <(
 	sources '*.sh'
 	grep -rlE --exclude-dir=build --exclude-dir=.git '^#!.*\b(ba|busybox )?sh$' . | grep -v '\.sh$'

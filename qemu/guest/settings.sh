@@ -8,8 +8,8 @@ short_grace_periods() {
 	echo 1 >/sys/kernel/rcu_expedited
 }
 
-# set_test_taint - sets TAINT_TEST, which the host expects after a run of kselftests. Test modules in C set it by
-# MODULE_INFO(test), but not every kselftest loads one
+# set_test_taint - sets TAINT_TEST, which the host expects after each run of kselftests. A test module in C sets it, too
+# (MODULE_INFO(test)), but not every kselftest loads one
 set_test_taint() {
 	echo 262144 >/proc/sys/kernel/tainted
 }

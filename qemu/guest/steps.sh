@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Functions of the modes that load modules step by step.
+# Functions for the modes that load and unload modules in steps: install and rust-headers.
 
 # step CMD... - runs a step, which must succeed. Notes each step, and why one has failed, in the kernel's log
 step() {

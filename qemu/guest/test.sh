@@ -4,10 +4,10 @@
 #   nothing                 all
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
-#   pair                    the test of the pair that the host has put into /lib/d2d (qemu/run/pair.sh), instead of kselftests
-#   pair_torture:SECONDS, pair_sweep
-#                           this program of the kselftests, which tests that pair
-#   loader                  this program of the kselftests, which needs the strict kernel
+#   pair                    test.sh of the pair that the host has put into /lib/d2d (qemu/run/pair.sh); no kselftests
+#   pair_torture:SECONDS    pair_torture.sh of the kselftests, with that pair
+#   pair_sweep              pair_sweep.sh of the kselftests, with that pair
+#   loader                  loader.sh of the kselftests, which needs the strict kernel
 #   PROGRAM:TEXT            of this program, the first case whose name contains TEXT. In TEXT, "?" is any character,
 #                           and "*" any text
 # The KTAP goes through a pipe: kselftest's runner opens /dev/stdout again for some lines, which would be lost if stdout

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a kernel from the source of the stock kernel with the configuration NAME.config, once, and prints the kernel's
-# directory in the cache. NAME is
+# Prints the directory of a kernel in the cache. If the cache lacks the kernel, builds it from the source of the stock
+# kernel, with the configuration NAME.config. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
-#   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; key.pem and key.der beside it sign
-#              modules that it accepts
+#   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; the directory also has key.pem and
+#              key.der, by which modules are signed for this kernel
 # kernel-stock.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
-# (kernel-uml.sh builds User-Mode Linux without these checks.)
+# (kernel-uml.sh builds User-Mode Linux without the checks of "sanitizer".)
 # Usage: kernel-built.sh NAME [KVER]
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -19,8 +19,8 @@ stock=$("$LAB/kernel/kernel-stock.sh" "${2-}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# The key does not depend on prepare-built.sh: if the kernel must be built again after a change of that script, increase
-# the 1. The name of $stock contains a hash of the toolchain root and of the kernel's source packages.
+# The key does not depend on prepare-built.sh. If a change of that script makes another kernel, increase the 1, so that
+# the kernel is built again. The name of $stock contains a hash of the toolchain root and of the source packages.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 # build_kernel DIR - makes the kernel's directory
 build_kernel() {

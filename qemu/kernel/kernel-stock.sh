@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prepares the stock kernel, once, and prints the kernel's directory in the cache. The image is Debian's, unmodified.
-# Modules are built in Debian's source tree, because the headers package lacks the metadata of the kernel's Rust crates.
-# The directory has
+# Prints the directory of the stock kernel in the cache, and prepares the kernel if the cache lacks it. The image is
+# Debian's, unmodified. Modules are built in Debian's source tree, because the headers package lacks the metadata of the
+# kernel's Rust crates. The directory has
 #   tree/       the source tree with the Rust crates built (KDIR of module builds)
-#   vmlinux     the image; that of x86_64 is unpacked once, so that no boot has to unpack it
+#   vmlinux     the image; for x86_64 it is unpacked here, so that no boot has to unpack it
 #   kernel.env  variables of the shell:
 #                 KVER    the kernel's release
 #                 KMAKE   a word or an array: the arguments that every make in tree/ needs
-#               and for kernels other than the stock kernel, where they are needed:
-#                 EXPECT  fields of the result line (guest/init) that differ, such as debug_locks=1
+#               The directories of other kernels (kernel-built.sh) may also set:
+#                 EXPECT  the fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
-#                 SIGN    the hash with which key.pem and key.der, in the directory, sign a module that it loads
+#                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
 # Usage: kernel-stock.sh [KVER [--resolved]]
-# With --resolved, the script prints another directory: the one with what resolve.sh has chosen and fetched. Without
-# KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for it in
-# the archive once, and then keeps to it.
+# Without KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for
+# it in the archive once, and then keeps to it. With --resolved, the script prints another directory instead: the one
+# with what resolve.sh has chosen and fetched.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
@@ -39,8 +39,8 @@ if [ "${2-}" = --resolved ]; then
 fi
 . "$resolved/resolved"
 
-# The key does not depend on prepare-stock.sh: if the kernel must be prepared again after a change of that script,
-# increase the 2.
+# The key does not depend on prepare-stock.sh. If a change of that script prepares the kernel in another way, increase
+# the 2, so that the kernel is prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 # prepare DIR - makes the kernel's directory
 prepare() {

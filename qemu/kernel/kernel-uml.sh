@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds User-Mode Linux with SMP from the source of the stock kernel, once, and prints the kernel's directory in the
-# cache. User-Mode Linux is a program of the host, so the modules run at the speed of the host's CPUs. The directory has
+# Prints the directory of User-Mode Linux with SMP in the cache. If the cache lacks it, builds it from the source of the
+# stock kernel. User-Mode Linux is a program of the host, so the modules run at the speed of the host's CPUs. The
+# directory has
 #   tree/       the source tree, in which it was built (KDIR of module builds)
 #   linux       the kernel, a program
 #   kernel.env  KVER and KMAKE, as in the directories of kernel-stock.sh

@@ -10,7 +10,7 @@ action=$1
 name=$3
 cd "$2"
 shift 3
-# The arguments of every make in the tree, and those that only the build of the kernel itself needs
+# kmake has the arguments of each make in the tree, own those that only the build of the kernel itself needs.
 kmake=(LLVM=-19)
 own=()
 if [ "$name" = sanitizer ]; then
@@ -28,8 +28,8 @@ elif [ "$name" = strict ]; then
 	own+=("HOSTCFLAGS=-I$PWD/libdw/usr/include" "HOSTLDFLAGS=-L$PWD/libdw/usr/lib/x86_64-linux-gnu")
 fi
 
-# prepare_strict - makes the key that the kernel trusts, as docs/install.md says, and fetches libdw-dev, which no other
-# kernel needs: in the list of root.sh, it would make everybody build the toolchain root again
+# prepare_strict - makes the key that the kernel trusts, as docs/install.md says, and fetches libdw-dev. Only this
+# kernel needs libdw-dev; if root.sh listed the package, every user would have to build the toolchain root again
 prepare_strict() {
 	openssl req -new -x509 -nodes -newkey rsa:2048 -subj /CN=lab -days 3650 -keyout key.pem -outform DER -out key.der
 	openssl x509 -inform DER -in key.der -out key.crt

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. To find the files for the package, it
-# watches a build in the kernel's tree: the package gets each file of the tree that the build opens and that Debian's
+# Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. To find the files for the package,
+# it watches a build in the kernel's tree: the package gets each file of the tree that the build opens and that Debian's
 # headers packages lack.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
 # KERNEL is the kernel's directory (kernel-stock.sh), RESOLVED that of resolve.sh, STRACE that of packages.sh.
@@ -33,7 +33,7 @@ watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
 cp -r "$tree/samples/rust" samples
 watch M="$PWD/samples" CONFIG_SAMPLE_RUST_MINIMAL=m CONFIG_SAMPLE_RUST_PRINT=m
 
-# The headers package needs two others. apt-get fails if the archive no longer has them in the version of the kernel.
+# The headers package depends on two other packages. apt-get fails if the archive no longer has their versions.
 apt-get -q -o APT::Update::Error-Mode=any update
 # shellcheck disable=SC2046 # a list
 apt-get -q -o APT::Sandbox::User=root download \
@@ -41,7 +41,7 @@ apt-get -q -o APT::Sandbox::User=root download \
 for deb in "$headers" linux-*.deb; do
 	dpkg-deb -x "$deb" headers
 done
-# Their folders: that in which modules are built, and that of the sources, which all flavours of a kernel share
+# Modules are built in $build. $common has the headers that all flavours of a kernel share.
 build=$(realpath "headers/usr/lib/modules/$KVER/build")
 common=$(realpath "headers/usr/lib/modules/$KVER/source")
 
@@ -50,10 +50,10 @@ sed -n 's|.* = [0-9]*<\(/[^>]*\)>$|\1|p' trace | sort -u | while IFS= read -r fi
 	if [ "$path" = "$file" ] || [ ! -f "$file" ] || [ -e "$build/$path" ] || [ -e "$common/$path" ]; then
 		continue
 	fi
-	# Debian keeps some files in another folder, where its makefiles look for them.
+	# Skip a file that Debian's packages have in another folder: their makefiles look for it there.
 	moved=$(find headers -name "${path##*/}" -exec cmp -s {} "$file" \; -print -quit)
 	[ -z "$moved" ] || continue
-	# The headers package has links to folders of other packages.
+	# Follow the links of the headers package, which lead to folders of other packages.
 	to=$(realpath -m "$build/$path")
 	install -D -p -m "$(stat -c %a "$file")" "$file" "package/${to#"$PWD/headers/"}"
 done

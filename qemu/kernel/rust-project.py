@@ -54,7 +54,7 @@ todo = dict(sorted(commands.items()))
 while todo:
     ready = [source for source, uses in todo.items() if all(used in index for used in uses)]
     if not ready:
-        sys.exit(f"nothing provides what these use: {', '.join(map(str, todo))}")
+        sys.exit(f"these use a crate that no source makes: {', '.join(map(str, todo))}")
     for source in ready:
         add(source.stem, source, todo.pop(source), generated_cfg, {"RUST_MODFILE": source.stem})
         index.setdefault(source.stem, len(crates) - 1)

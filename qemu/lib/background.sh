@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# A pool of background jobs. Two run at a time; a script can set free_slots to run more. Source ktap.sh or parts.sh
-# instead of this file: they define job_ended, which wait_for_job calls for each job that has ended.
+# Runs background jobs, two at a time. A script that sets free_slots runs more. Source ktap.sh or parts.sh instead of
+# this file: they define job_ended, which wait_for_job calls for each job that has ended.
 
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)
 
-# job NAME CMD... - waits until a slot is free, and runs CMD in the background. CMD finds the number of the slot
-# in $SLOT: two jobs that run at the same time have different ones.
+# job NAME CMD... - waits until a slot is free, and runs CMD in the background. $SLOT is the number of the job's slot;
+# jobs that run at the same time have different slots.
 job() {
 	local name=$1
 	shift

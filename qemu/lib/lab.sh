@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
 # Paths, messages, the choice of the kernel, and long steps with their progress. cache.sh has the cache and its locks.
-# The scripts of the lab that run on the host source this file, or execute a script that does. Those that run inside a
-# toolchain root, or in the namespaces of enter.sh or mmdebstrap, do not.
+# The lab's scripts that run on the host source this file, or execute a script that sources it. Scripts that run inside
+# a toolchain root, or in the namespaces of enter.sh or mmdebstrap, do not.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
@@ -41,9 +41,9 @@ known_mode() {
 	grep -qs "^# Mode $1: " "$LAB/guest/$1.sh" || die "there is no mode '$1'"
 }
 
-# The architecture of the kernel, the modules and the guest: ARCH, or else that of KVER. The host's is x86_64. What
-# depends on the architecture is here, in lib/machine.sh, root/root-cross.sh and vm/machine.rs. debian_arch is Debian's
-# name for it, sysroot the directory in the toolchain root that has the guest's programs.
+# ARCH is the architecture of the kernel, the modules and the guest. If the user has not set it, KVER determines it. The
+# host is always x86_64. debian_arch is Debian's name for ARCH, sysroot the directory in the toolchain root that has the
+# guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root-cross.sh and vm/machine.rs.
 case ${ARCH-}:${KVER-} in
 :*-arm64) ARCH=arm64 ;;
 :*) ARCH=x86_64 ;;
@@ -54,7 +54,7 @@ arm64) debian_arch=arm64 sysroot=/usr/aarch64-linux-gnu ;;
 *) die "there is no architecture '$ARCH': ARCH is x86_64 or arm64" ;;
 esac
 
-# only_x86_64 WHAT - dies if ARCH is another architecture than the host's, for which the lab does not have WHAT
+# only_x86_64 WHAT - dies unless ARCH is x86_64, the only architecture for which the lab has WHAT
 only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }
@@ -77,8 +77,8 @@ kernel_dir() {
 	esac
 }
 
-# ci_share N - passes on every line of standard input, or every Nth if CI is set, because CI's time is limited. The
-# choice changes with each commit, so that N commits in a row get all lines.
+# ci_share N - copies standard input to standard output. If CI is set, copies only every Nth line, because the time of
+# CI is limited; each commit gets other lines than the one before, so N commits in a row get all lines.
 ci_share() {
 	local commits
 	[ -n "${CI-}" ] || exec cat
@@ -106,8 +106,8 @@ ticker() {
 	done
 }
 
-# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line `reason: ...`, or
-# "no network" if LOG shows that a host was not found or not reached. Fails if LOG shows neither.
+# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line "reason: ...", or
+# "reason: no network..." if LOG shows that a host was not found or not reached. Fails if LOG shows neither.
 reason() {
 	if grep -m 1 '^reason: ' "$1"; then
 		return

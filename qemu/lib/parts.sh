@@ -17,8 +17,8 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and sets $counts to the line of
-# counts. STATUS is the part's exit status. Adds one failure if the part has failed but reports no failed test, or if it
-# reports no test at all.
+# counts. STATUS is the part's exit status. Counts one failure more if the part has failed without a failed test, or if
+# it has reported no test at all.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -58,8 +58,8 @@ failed_names() {
 		/^# / && (why == "" || /^[# ]*(FAIL: |not ok )/) { why = $0; sub(/^[# ]+/, "", why) }' "$1"
 }
 
-# part_now NAME CMD... - runs a part and shows its output, and how long it took. It turns the part's line of counts into
-# a diagnostic line, because the line of counts that total prints must be the only one.
+# part_now NAME CMD... - runs a part, shows its output, and prints how long the part took. Turns the part's line of
+# counts into a diagnostic line: the only line of counts must be the one that total prints.
 part_now() {
 	local name=$1 log status=0 start=$SECONDS before
 	shift

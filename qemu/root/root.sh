@@ -31,9 +31,9 @@ make_root() {
 	resolved=$CACHE/resolved-$(basename "$root")-${kver:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
-	# mmdebstrap runs in a mount namespace, so that an interrupted run leaves no mounts. For a plain user,
-	# mmdebstrap is the superuser of the user namespace that unshare.sh creates. In a user namespace that mmdebstrap
-	# created itself, the files could belong to users that are not in the namespaces of enter.sh.
+	# Run mmdebstrap in a mount namespace, so that an interrupted run leaves no mounts. For a plain user,
+	# unshare.sh also creates a user namespace. If mmdebstrap created one itself, files could belong to users that
+	# the namespaces of enter.sh do not have.
 	step "make the toolchain root (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \

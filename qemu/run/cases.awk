@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Lists the cases of kselftests in the form that `make test CASE=` takes: PROGRAM:NAME, or PROGRAM if the program names
-# no case. A name is the argument of `verdict`, of a function verdict_..., or of sweep. Instead of a variable in a name
-# ($x), the list has "*", which matches any text.
+# no case. The name of a case is the argument of `verdict`, of a function verdict_..., or of sweep. In the list, "*"
+# stands for each variable of a name ($x).
 # Usage: awk -f cases.awk PROGRAM...
 
 function end_program() {
@@ -15,12 +15,13 @@ FNR == 1 {
 	sub(/.*\//, "", program)
 	cases = 0
 }
+# A program may set name="NAME" before verdict "$name".
 /^\t*name="[^"]*"$/ && !/\$name/ { last_name = substr($0, index($0, "\"") + 1) }
 /^\t*verdict[a-z_]* ".*"$/ || /^\t*sweep "/ {
 	name = substr($0, index($0, "\"") + 1)
 	if (/sweep/)
 		sub(/".*/, "\"", name)
-	# The argument of a function that calls verdict
+	# This line is in a helper function; the lines that call the helper have the names.
 	if (name == "$1\"" || name == "$what\"")
 		next
 	if (name == "$name\"")

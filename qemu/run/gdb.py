@@ -8,7 +8,7 @@ import linux.utils
 
 
 class LoadModuleBreakpoint(gdb.Breakpoint):
-    """At this breakpoint lx-symbols learns that the kernel has loaded a module. The kernel's own class reads the
+    """Tells lx-symbols that the kernel has loaded a module. The class of this name in the kernel's scripts reads the
     argument of do_init_module by its name, mod. In a kernel that clang has compiled, gdb cannot read mod at the first
     instruction of the function, so this class reads the register that has the argument."""
 

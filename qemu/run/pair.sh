@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree.
-# Copies to DIR/lib/d2d: the pair's modules, stripped; the file modules, which lists them; the pair's executable files
-# and its file use; and pair_lib.sh. The caller has run build.sh for the same kernel before.
+# Copies to DIR/lib/d2d what the guest needs: the pair's modules, stripped; a file "modules", which lists them; the
+# pair's executable files; its file "use", which says how to make the pair work; and pair_lib.sh, which reads both
+# files. The caller has run build.sh for the same kernel before.
 # Usage: pair.sh DIR
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's Kbuild, which reads D2D, its sources and test.sh
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's sources, its test.sh, and its Kbuild, which
+# includes a makefile of the library from the folder $(D2D)
 . "$(dirname "$0")/../lib/lab.sh"
 
 . "$D2D_KERNEL/kernel.env"
@@ -20,8 +22,9 @@ mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
 
-# The toolchain root has this tree but not the pair's folder, so build a copy of the pair. Its files keep the times of
-# the originals: if the last run built the same pair, make compiles only what has changed since.
+# Commands in the toolchain root see this tree, but not the pair's folder. So build a copy of the pair, in this tree.
+# The files of the copy keep their times: if the last run built the same pair, make compiles only what has changed
+# since.
 if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 	rm -rf "$built/pair"
 	mkdir -p "$built/pair/objects"

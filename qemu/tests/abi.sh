@@ -3,11 +3,11 @@
 # Tests that drivers of older and newer versions of the library work together: builds the owner and peers of the
 # demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh).
 # Prints KTAP, and last a line of counts.
-#   old    the recorded commit (shared/owner/recorded.h). It is left out if git does not have that commit: in a shallow
-#          clone, or in a tree without a repository
+#   old    the recorded commit (shared/owner/recorded.h). If git does not have that commit (in a shallow clone, or in a
+#          tree without a repository), the test leaves out this tree
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The trees old and grown are kept in build/abi/, so that make compiles only what has changed.
+# The script keeps the trees old and grown in build/abi/, so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 
 kernel=uml

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the demonstration and kselftests on Debian's kernel for arm64, in machines that QEMU emulates. The kselftests are those
-# whose subject differs on arm64: the atomics of requests, events, queues and handshakes, and the code that the kernel
-# patches. `make test ARCH=arm64` runs all of them. Also shows that d2d-vm notices a kernel's reports of trouble where
-# their text differs on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
+# Plays the demonstration and runs kselftests on Debian's kernel for arm64, in machines that QEMU emulates. These
+# kselftests test what differs on arm64: the atomics of requests, events, queues and handshakes, and the code that the
+# kernel patches. (`make test ARCH=arm64` runs all kselftests.) The last two rows show that d2d-vm notices reports of
+# trouble whose text differs on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64

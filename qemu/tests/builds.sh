@@ -15,7 +15,8 @@ log=$dir/log
 . qemu/lib/ktap.sh
 ktap_begin
 
-# links FROM TO [ARGUMENT...] - makes the folder TO with links to what is in FROM, or to what find selects of it
+# links FROM TO [ARGUMENT...] - makes the folder TO with links to the files in FROM; ARGUMENTs of find select some of
+# them
 links() {
 	mkdir -p "$2"
 	find "$1" -mindepth 1 -maxdepth 1 "${@:3}" -exec ln -s -t "$2" {} +
@@ -29,16 +30,17 @@ links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
 
-# layout DIR - makes a tree without sources in Rust, as distributions have it in /lib/modules/VERSION/build. Its folder
-# rust is a link, as in Ubuntu, to DIR-rust, which has the files that Arch and Ubuntu install: metadata and macros
+# layout DIR - makes a tree without sources in Rust, like that of a distribution in /lib/modules/VERSION/build. As in
+# Ubuntu, its folder rust is a link. The link leads to DIR-rust, which has the files that Arch and Ubuntu install:
+# metadata and macros
 layout() {
 	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
 	links "$kernel/tree/rust" "$1-rust" '(' -name '*.rmeta' -o -name '*.so' ')'
 	ln -s "$1-rust" "$1/rust"
 }
 
-# fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. A
-# warning of the kernel's makefile that the compiler is not the kernel's is allowed
+# fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
+# kernel's makefile may warn that the kernel was built by another compiler
 fails_with() {
 	local why=$1
 	shift
@@ -53,7 +55,7 @@ for file in "$tree"/scripts/target.json "$tree"/rust/*.rmeta "$tree"/rust/*.so "
 	expect "without ${file#"$tree/"} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
 	mv "$dir/file" "$file"
 done
-expect "without the helpers that a kernel inlines nothing is compiled" \
+expect "without helpers_module.bc, which a kernel with inlined helpers needs, nothing is compiled" \
 	fails_with "There is no $tree/rust/helpers/helpers_module.bc, " "${build[@]}" CONFIG_RUST_INLINE_HELPERS=y
 layout "$dir/distribution"
 expect "a distribution's tree without the generated sources is refused" \
@@ -70,17 +72,17 @@ expect "a distribution's headers without Rust are refused" \
 	fails_with "There is no $dir/distribution/scripts/target.json, " -C "$dir/distribution" "${build[@]:2}"
 printf '#!/bin/sh\necho rustc 1.0.0\n' >"$dir/rustc"
 chmod +x "$dir/rustc"
-expect "another compiler than that of the kernel is refused" \
+expect "a rustc of another version than the kernel's is refused" \
 	fails_with "is 'rustc [0-9.]+ .*\)': .*rustc is 'rustc 1.0.0'" "${build[@]}" RUSTC="$dir/rustc"
-expect "a compiler that does not exist is refused" \
+expect "a rustc that does not exist is refused" \
 	fails_with "is 'rustc [0-9.]+ .*\)': .*none is missing" "${build[@]}" RUSTC="$dir/none"
 expect "a bindgen that does not exist is refused" \
 	fails_with "There is no $dir/none, which makes the types" "${build[@]}" BINDGEN="$dir/none"
-expect "a tree that clang has built wants LLVM=" \
+expect "gcc is refused for a tree that clang has built; the line names LLVM=" \
 	fails_with "was built by clang, and CC is .*gcc.*: give make the argument LLVM=-19" "${build[@]}" \
 	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 19.1.7 (3+b1)'
 expect "a kernel tree that does not exist is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
-expect "make clean needs no configuration" \
+expect "make clean, for which make does not read the kernel's configuration, succeeds" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 
 expect "a module that does not exist is refused" \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the guard of bench-check.sh can fail: compares the figures that bench-check.sh has measured with altered
-# records. Prints KTAP, and last a line of counts.
+# Shows that the guard can fail, the comparison by which bench-check.sh finds operations that have become slower:
+# compares the figures that bench-check.sh has measured with altered records. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 run=$PROJECT/build/bench-check/icount
@@ -13,8 +13,8 @@ dir=$(mktemp -d "$PROJECT/build/bench-check.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 
-# guard PASSED RECORD - lets the guard compare the run with a record; exactly PASSED contenders must pass, and all
-# others must fail
+# guard PASSED RECORD - lets the guard compare the run with a record; exactly PASSED contenders (measured loops) must
+# pass, and all others must fail
 guard() {
 	local rc=0
 	"${tool[@]}" guard "$2" "$run" >"$dir/output" || rc=$?
@@ -41,6 +41,6 @@ lower 4
 expect "figures 4.2 percent above the record fail" guard 0 "$dir/lower"
 grep -v '^request	' "$dir/record" >"$dir/less"
 recorded=$((contenders - $(grep -c '^request	' "$dir/record")))
-expect "operations that the record lacks fail" guard "$recorded" "$dir/less"
-expect "the message for a lacking operation says how to record it" grep -qF "'make bench' records it" "$dir/output"
+expect "an operation that the record lacks fails" guard "$recorded" "$dir/less"
+expect "the message for such an operation says how to record it" grep -qF "'make bench' records it" "$dir/output"
 ktap_end

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs the modules in an image, boots it with the stock kernel, where kmod's modprobe loads and unloads them, and
-# removes the modules again. Builds drivers outside of the project from the files that install-dev installs, and loads
-# them. Lets dkms build the modules. Shows that a command with a mistake in it fails with one line and changes nothing.
-# Prints KTAP, and last a line of counts.
+# Tests the targets by which users install the project and build drivers of their own. modules_install installs the
+# modules in an image; in a virtual machine that boots this image, kmod's modprobe loads and unloads them.
+# modules_uninstall removes them. install-dev installs the library; drivers outside of the project are built with it,
+# and loaded. dkms builds the modules. A command with a mistake in it must fail with one line and change nothing. Prints
+# KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -19,8 +20,8 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# run_make DIR ARGUMENT... - runs make in DIR for the kernel $kver, in the toolchain root, so that the host needs no kmod.
-# If $failing is set, the programs in $dir/fails come first in PATH, and fail
+# run_make DIR ARGUMENT... - runs make in DIR for the kernel $kver, in the toolchain root, so that the host needs no
+# kmod. If $failing is set, the programs in $dir/fails come first in PATH, and fail
 kver=$KVER failing=
 run_make() {
 	local in=$1
@@ -90,7 +91,7 @@ builds() {
 	outside make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
 }
 
-# recipe N - prints the Nth makefile of docs/install.md
+# recipe N - prints the Nth Kbuild file in docs/install.md
 recipe() {
 	awk -v wanted="$1" '/^```$/ { in_block = 0 } in_block && n == wanted; /^```make$/ { in_block = 1; n++ }' \
 		"$PROJECT/docs/install.md"
@@ -132,7 +133,7 @@ pair_mistake() {
 	grep -qE -e "$why" "$dir/output"
 }
 
-# runs_pair PAIR - lets the lab run a pair, which must attach, work as its file use says, print something, and be unloaded
+# runs_pair PAIR - runs make run for a pair, which must attach, work as its file use says, and be unloaded
 runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
@@ -299,7 +300,7 @@ for name in C cobol ''; do
 	expect "make new refuses OWNER='$name'" new_mistake "OWNER, the language of the owner, is rust or c, not '$name'" \
 		"${given[@]}" "$to" OWNER="$name"
 done
-expect "make new refuses two names of modules that give the same name of a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
+expect "make new refuses two modules for which it would write types of one name" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
 expect "make new refuses the name of the pair's interface for a module" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
 expect "make new refuses a DIR that exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
 expect "make new refuses a DIR whose parent does not exist" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
@@ -315,7 +316,7 @@ printf '#!/bin/sh\nrmmod gauged\n' >"$dir/in-c/remove"
 chmod +x "$dir/in-c/remove"
 # shellcheck disable=SC2016 # expanded in the guest
 sed -i 's|rmmod gauged$|"$(dirname "$0")/remove"|' "$dir/in-c/test.sh"
-expect "make test PAIR=DIR tests a pair in C, by a program of its own, too" tests_pair test 6 "$dir/in-c"
+expect "make test PAIR=DIR tests a pair in C whose test calls a program of the pair" tests_pair test 6 "$dir/in-c"
 expect "make sweep PAIR=DIR makes each allocation of a pair in C fail" tests_pair sweep 7 "$dir/in-c"
 expect "make test PAIR=DIR tests a pair with its owner in C" tests_pair test 6 "$dir/owner-in-c"
 expect "make run PAIR=DIR loads, uses and unloads a pair with its peer in C, and shows its trace" runs_pair "$dir/peer-in-c"
@@ -335,9 +336,9 @@ expect "install-dev is refused if the modules are not built" mistake 'There is n
 expect "install-dev refuses a PREFIX that is not absolute" mistake "PREFIX is an absolute path, not 'usr'" install-dev PREFIX=usr
 expect "uninstall-dev is refused if the library is not installed" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
 	uninstall-dev "PREFIX=$dir/to"
-expect "modprobe loads A with B and removes both, and the drivers that were built outside of the project attach" boots
+expect "modprobe loads and removes both modules, and drivers that were built outside of the project attach" boots
 expect "dkms builds, signs and installs the pair" dkms_installs
 expect "dkms removes the pair" dkms_removes
-expect "uninstall-dev succeeds" dev uninstall-dev
+expect "uninstall-dev removes the library" dev uninstall-dev
 expect "uninstall-dev leaves nothing of the library" [ ! -e "$dir/prefix/share" ]
 ktap_end

@@ -39,8 +39,8 @@ lists() {
 	"$@" >"$dir/list" && cat "$dir/list" && grep -qxF -e "$word" "$dir/list"
 }
 
-# no_namespaces KIND CMD... - runs CMD as a plain user. This user has ranges of subordinate ids, but the kernel allows no
-# namespace of this kind
+# no_namespaces KIND CMD... - runs CMD as a plain user. This user has ranges of subordinate ids, but the kernel allows
+# no namespace of this kind
 no_namespaces() {
 	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
 	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
@@ -94,9 +94,9 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# resolving KVER - lets resolve.sh look for this kernel in the lists of the archive that the toolchain root has, and
-# returns its status. The headers package of the kernel is not fetched: in its place, resolve.sh finds one with the
-# configuration of Debian's 6.12
+# resolving KVER - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has, and
+# returns its status. Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration
+# lacks CONFIG_RUST, like that of Debian's 6.12
 resolving() {
 	local config=$dir/headers/usr/src/linux-headers-$1/.config
 	mkdir -p "${config%/*}" "$dir/bin"
@@ -113,15 +113,15 @@ without_rust=$(qemu/enter.sh apt-cache pkgnames linux-headers-6.12 | sed -n 's/^
 expect "a KVER whose kernel is built without Rust is refused" \
 	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
 
-# dying - kills a script while it runs a step. The step's progress display (ticker in lib/lab.sh) must end, too. Always
-# fails, as fails_with expects
+# dying - kills a script during a step. The progress display of the step (ticker in lib/lab.sh) must end, too. The
+# function always fails, because fails_with expects it
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
 	return 1
 }
 export -f dying
-expect "the progress display of a step ends when the step is killed" fails_with '^$' timeout 10 bash -c dying
+expect "the progress display of a step ends when the script is killed" fails_with '^$' timeout 10 bash -c dying
 
 # entry CMD - makes an entry in a cache that only this test uses, and runs CMD when the entry is complete but not yet
 # renamed
@@ -171,7 +171,7 @@ running() {
 export -f running
 expect "make run A_PARAMS=nosuch=1 is refused" fails_with "module_a has no parameter 'nosuch'; it has: .*contexts" \
 	bash -c "running A_PARAMS='contexts=1 nosuch=1'"
-expect "make run B_PARAMS=nosuch is refused" fails_with "module_b has no parameter 'nosuch'; it has: deferred" \
+expect "make run B_PARAMS=nosuch, without a value, is refused" fails_with "module_b has no parameter 'nosuch'; it has: deferred" \
 	bash -c "running B_PARAMS=nosuch"
 limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
@@ -185,10 +185,10 @@ failing() {
 	diff <(sed -n '/^lab: FAILED/,$p' "$dir/output" | sed '/^lab: kernel: module_/b; /^lab: kernel: /d') \
 		<(printf '%s\n' "$@" 'FAIL: result: rc is 1, expected 0')
 }
-A_PARAMS=contexts=abc expect "an owner that the kernel refuses to load ends the run" failing \
+A_PARAMS=contexts=abc expect "make run ends with the kernel's reason if the kernel refuses to load the owner" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_a.ko': Invalid argument" \
 	"lab: kernel: module_a: \`abc' invalid for parameter \`contexts'"
-B_PARAMS=deferred=2 expect "a peer that the kernel refuses to load ends the run" failing \
+B_PARAMS=deferred=2 expect "make run ends with the kernel's reason if the kernel refuses to load the peer" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_b.ko': Numerical result out of range"
 
 # terminal - runs the shell in a terminal of its own: waits for the prompt, and types exit. The machine must leave the

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the package of `make rust-headers`, and installs it in a copy of the clean root (root/root-clean.sh), as on a user's
-# machine. In this copy make builds a module in Rust of the kernel's samples, and dkms builds the pair. Loads all three
-# modules in a virtual machine.
-# Prints KTAP, and last a line of counts.
+# Makes the package of `make rust-headers`, and installs it in a copy of the clean root (root/root-clean.sh), which
+# stands for a user's machine. There make builds one of the kernel's samples, a module in Rust, and dkms builds the
+# pair. Loads all three modules in a virtual machine. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -36,8 +35,8 @@ makes_package() {
 	package=$PROJECT/$(make --no-print-directory -C "$PROJECT" rust-headers) && [ -s "$package" ]
 }
 
-# builds_sample - builds the kernel's sample as any module: as a plain user, with the default of each variable, and without
-# bindgen
+# builds_sample - builds the kernel's sample as any module: as a plain user, with the default of each variable, and
+# without bindgen
 builds_sample() {
 	on_machine setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all \
 		make -C "/lib/modules/$KVER/build" M="$dir/sample" BINDGEN=/nosuch modules
@@ -68,7 +67,8 @@ upgrade_removes() {
 		grep -q "^Remv linux-rust-headers-$KVER " "$dir/output"
 }
 
-# has_vermagic COUNT PATTERN - whether this number of modules matches the pattern of paths, and all are for the stock kernel
+# has_vermagic COUNT PATTERN - whether COUNT modules have a path that matches PATTERN, and all are built for the stock
+# kernel
 has_vermagic() {
 	on_machine sh -c "modinfo -F vermagic $2" >"$dir/output" && cat "$dir/output" &&
 		[ "$(wc -l <"$dir/output")" -eq "$1" ] && [ "$(grep -c "^$KVER " "$dir/output")" -eq "$1" ]
@@ -103,7 +103,7 @@ boots() {
 	return 1
 }
 
-# files - prints the files of the copy but those in which dpkg, apt and dkms note what they do
+# files - prints the files of the copy, except those in which dpkg, apt and dkms record what they do
 files() {
 	(cd "$machine" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
 }
@@ -125,14 +125,14 @@ files >"$dir/before"
 
 expect "make rust-headers makes a package" makes_package
 echo "# $(($(stat -c %s "$package") / 1000000)) MB"
-expect "without the package, a module in Rust is not built" fails_with "target.json" builds_sample
+expect "without the package, make cannot build a module in Rust" fails_with "target.json" builds_sample
 expect "dpkg refuses the package if the machine has a newer rustc" fails_with "depends on rustc (<< " other_rustc 1.97.1+dfsg1-1
 expect "dpkg refuses the package if the machine has an older rustc" fails_with "depends on rustc (>= " other_rustc 1.84.0+dfsg1-1
 expect "apt installs the package" on_machine apt-get -y install "$package"
 expect "apt removes the package when another rustc is installed" upgrade_removes
-expect "make builds a module in Rust" builds_sample
-expect "the module is for the stock kernel" has_vermagic 1 "$dir/sample/rust_minimal.ko"
+expect "with the package, make builds the module in Rust" builds_sample
+expect "this module is for the stock kernel" has_vermagic 1 "$dir/sample/rust_minimal.ko"
 expect "dkms builds and installs the pair" dkms_installs
-expect "all are loaded and unloaded on the stock kernel" boots
+expect "the stock kernel loads and unloads this module and the pair" boots
 expect "removing the package leaves nothing" removes
 ktap_end

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. The kernel checks the type of
-# the function at each indirect call, between Rust and C, too; loads only signed modules whose symbols have the versions
-# that they were built against; and has neither debugfs nor tracepoints. Prints KTAP, and last a line of counts.
+# Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
+# this kernel checks the type of the called function, also between Rust and C. It loads only signed modules, and only if
+# the symbols that they import have the versions that they were built against. It has neither debugfs nor tracepoints.
+# Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -36,8 +37,9 @@ have_versions() {
 	awk '$2 ~ /_d2d$/ { print; n++; if ($1 == "0x00000000") bad = 1 } END { exit !n || bad }' "$PROJECT/build/$KVER/Module.symvers"
 }
 
-# signing COMMANDS FOLDER - copies the pair to FOLDER, and runs these commands of docs/install.md, section Signing, there: lines
-# that match the regular expression COMMANDS. The kernel's tree is /lib/modules/KVER/build, and uname says KVER
+# signing COMMANDS FOLDER - copies the pair to FOLDER, and runs there the commands in the section Signing of
+# docs/install.md that match the regular expression COMMANDS. For these commands, the kernel's tree is
+# /lib/modules/KVER/build, and uname prints KVER
 signing() {
 	local in=$dir/strict/root/lib/signing/$2
 	mkdir -p "$in/build/$KVER"
@@ -50,7 +52,7 @@ signing() {
 		mv "$in/build/$KVER"/*.ko "$in/" && rm -r "$in/build" && [ -e "$in/key.pem" ] && rm "$in"/key.*
 }
 
-# signs_by_own_key - signs the pair by the key that the kernel trusts, which prepare-built.sh has made by the first command
+# signs_by_own_key - signs the pair by the key that the kernel trusts, which prepare-built.sh has made
 signs_by_own_key() {
 	mkdir -p "$dir/strict/root/lib/signing/signed"
 	cp "$D2D_KERNEL"/key.{pem,der} "$dir/strict/root/lib/signing/signed/"
