@@ -2,6 +2,8 @@
 
 //! The comparison of a pair with its baseline: the C header of an older version, which
 //! [`pair!`](crate::pair!) compares at compile time.
+//!
+//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
 use crate::declaration::Declaration;
 
@@ -13,6 +15,7 @@ struct Line {
 }
 
 /// Returns the line that begins at `from`, without the line feed.
+#[inline]
 const fn line_at(text: &[u8], from: usize) -> Line {
     let mut to = from;
     while to < text.len() && text[to] != b'\n' {
@@ -22,6 +25,7 @@ const fn line_at(text: &[u8], from: usize) -> Line {
 }
 
 /// Returns whether `part` is in `text` at `at`.
+#[inline]
 const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
     if at + part.len() > text.len() {
         return false;
@@ -37,6 +41,7 @@ const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
 }
 
 /// Returns whether a line defines a hash.
+#[inline]
 const fn is_hash(text: &[u8], line: Line) -> bool {
     line.to >= line.from + 3
         && is_at(text, line.from, b"#define ")
@@ -44,6 +49,7 @@ const fn is_hash(text: &[u8], line: Line) -> bool {
 }
 
 /// Returns how many lines of a header define a hash.
+#[inline]
 const fn hashes(text: &[u8]) -> usize {
     let (mut count, mut from) = (0, 0);
     while from < text.len() {
@@ -56,6 +62,7 @@ const fn hashes(text: &[u8]) -> usize {
 
 /// Finds the first line of `text` at `from` or behind it that has the same bytes as a line of
 /// `other`, and returns where the line after it begins.
+#[inline]
 const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line) -> Option<usize> {
     let (_, tail) = other.split_at(wanted.from);
     let (wanted, _) = tail.split_at(wanted.to - wanted.from);
@@ -70,6 +77,7 @@ const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line)
 }
 
 /// Returns the number that a header defines as `PAIR_NAME`, if it does.
+#[inline]
 const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     let pair = pair.as_bytes();
     let mut from = 0;
@@ -97,6 +105,7 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
 /// Compares the C header of a pair with that of an older version. Returns what is wrong, if
 /// `recorded` is no C header of this pair; if the major version is the same, and something of the
 /// older version was changed; or if something was appended without a new minor version.
+#[inline]
 const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'static str> {
     let (Some(major), Some(minor)) = (
         number(recorded, of.name, b"_MAJOR\t"),
@@ -138,6 +147,7 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'s
 /// # Panics
 ///
 /// At compile time, if the pair has not only appended something in a new version.
+#[inline]
 pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
     if let Some(recorded) = recorded {
         if let Some(wrong) = compare(of, header, recorded.as_bytes()) {

@@ -5,6 +5,8 @@
 //! [`pair!`](crate::pair!) puts the text into the section `.discard.d2d_header` of the object of its
 //! crate. The build copies it to a file beside the object (`shared/library.mk`); the kernel's linker
 //! script leaves the section out of modules.
+//!
+//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
 use crate::{
     declaration::{
@@ -29,6 +31,7 @@ struct Text<const N: usize> {
 const WIDTH: usize = 100;
 
 /// Returns the length of the blank at an index and of the word after it.
+#[inline]
 const fn word_after(line: &[u8], blank: usize) -> usize {
     let mut end = blank + 1;
     while end < line.len() && line[end] != b' ' {
@@ -37,6 +40,7 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
+#[inline]
 const fn begins_with(text: &str, beginning: &str) -> bool {
     let (text, beginning) = (text.as_bytes(), beginning.as_bytes());
     let mut i = 0;
@@ -472,6 +476,7 @@ impl<const N: usize> Text<N> {
 }
 
 /// Returns how many bytes the header of a pair has.
+#[inline]
 pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> usize {
     let mut text = Text::<0> {
         bytes: [],

@@ -12,6 +12,7 @@ use core::marker::PhantomData;
 /// METHOD_BUFFERED, 0)` does.
 ///
 /// A function number has 12 bits. Numbers up to `0x800` are reserved for the library.
+#[inline]
 pub const fn ctl_code(function: u16) -> u32 {
     assert!(function < 0x1000);
     (0x22 << 16) | ((function as u32) << 2) | abi::D2D_METHOD_BUFFERED

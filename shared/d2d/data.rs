@@ -58,6 +58,7 @@ impl Sizes {
     /// # Errors
     ///
     /// `ERANGE`, with a line in the name of `driver`, for more than `D2D_DATA_SIZE` bytes.
+    #[inline]
     pub fn stated(driver: &CStr, owner: u32, peer: u32, shared: u32) -> Result<Self> {
         let check = |name, size| {
             check_parameter(driver, name, size, 0..=abi::D2D_DATA_SIZE).map(|size| size as usize)
@@ -70,12 +71,14 @@ impl Sizes {
     }
 
     /// Returns the size of a block, in bytes.
+    #[inline]
     pub(crate) const fn get(&self, block: usize) -> usize {
         self.0[block]
     }
 
     /// Returns where a block begins, in bytes behind the beginning of the first one. The blocks lie
     /// one behind the other, each at a multiple of 8 bytes.
+    #[inline]
     pub(crate) const fn offset(&self, block: usize) -> usize {
         let mut offset = 0;
         let mut before = 0;
@@ -87,6 +90,7 @@ impl Sizes {
     }
 
     /// Returns the size of a context with these blocks, in bytes.
+    #[inline]
     pub const fn context_bytes(&self) -> usize {
         let blocks = offset_of!(abi::d2d_context, data.blocks) + self.offset(NAMES.len());
         if blocks > size_of::<abi::d2d_context>() {
@@ -101,6 +105,7 @@ impl Sizes {
     /// # Safety
     ///
     /// `context` is valid for writes, and no other thread uses it.
+    #[inline]
     pub unsafe fn state_in(&self, context: *mut abi::d2d_context) {
         // SAFETY: As the caller promises.
         unsafe {
@@ -116,6 +121,7 @@ impl Sizes {
     /// # Errors
     ///
     /// `EMSGSIZE` for a block that is smaller, or larger than any block may be.
+    #[inline]
     pub(crate) fn at_least(&self, driver: &CStr, stated: [u64; 3]) -> Result<Self> {
         let both = stated.into_iter().zip(self.0);
         for (what, (got, expected)) in NAMES.into_iter().zip(both) {

@@ -3,6 +3,8 @@
 //! What [`pair!`](crate::pair!) declares, as data: the types that cross the boundary with their
 //! fields, operations, kinds of items, control codes and events. The hashes ([`fingerprint`](crate::fingerprint))
 //! and the C header ([`c_header`](crate::c_header)) are made from it at compile time.
+//!
+//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
 use crate::{
     abi,
@@ -206,6 +208,7 @@ pub struct Operations {
     pub list: &'static [Operation],
 }
 
+#[inline]
 const fn is_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     let mut i = 0;
@@ -222,6 +225,7 @@ const fn is_name(name: &str) -> bool {
 
 /// Panics if a field of a structure was appended before one that precedes it, or after the minor
 /// version `latest`.
+#[inline]
 const fn check_fields(of: &Type, latest: u16) {
     if let Some(element) = of.element {
         check_unchanged(element);
@@ -244,6 +248,7 @@ const fn check_fields(of: &Type, latest: u16) {
 }
 
 /// Panics if a field was appended to a structure of which a type consists.
+#[inline]
 const fn check_unchanged(of: &Type) {
     if let Some(element) = of.element {
         check_unchanged(element);
@@ -261,6 +266,7 @@ const fn check_unchanged(of: &Type) {
 
 impl Operation {
     /// Panics if a field was appended to an argument or to the result.
+    #[inline]
     pub(crate) const fn check_unchanged(&self) {
         let mut i = 0;
         while i < self.arguments.len() {
@@ -279,6 +285,7 @@ impl Declaration {
     /// At compile time, if a name is no identifier of C, or that of an event is too long; if a number
     /// is declared twice; if something was appended in a later minor version than that of the pair; or if a field was appended to a
     /// structure that is not a block of data, or not at its end.
+    #[inline]
     pub const fn checked(self) -> Self {
         assert!(
             is_name(self.name),

@@ -4,6 +4,8 @@
 //! its build.
 //!
 //! C type: `struct d2d_ops`. [`interface!`](crate::interface!) computes both at compile time.
+//!
+//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
 use crate::declaration::{
     Declaration,
@@ -15,10 +17,12 @@ use crate::declaration::{
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
+#[inline]
 const fn mix_byte(hash: u64, byte: u8) -> u64 {
     (hash ^ byte as u64).wrapping_mul(PRIME)
 }
 
+#[inline]
 const fn mix_word(mut hash: u64, word: u64) -> u64 {
     let bytes = word.to_le_bytes();
     let mut i = 0;
@@ -30,6 +34,7 @@ const fn mix_word(mut hash: u64, word: u64) -> u64 {
 }
 
 /// Mixes in the length, too, so that two different sequences of texts never mix in the same bytes.
+#[inline]
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = mix_word(hash, bytes.len() as u64);
@@ -42,6 +47,7 @@ const fn mix_text(hash: u64, text: &str) -> u64 {
 }
 
 /// Mixes in a type with everything that its layout consists of.
+#[inline]
 const fn mix_type(hash: u64, of: &Type) -> u64 {
     let mut hash = mix_text(hash, of.name);
     hash = mix_word(hash, of.size as u64);
@@ -63,12 +69,14 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
 }
 
 /// Returns the hash of a type with everything that its layout consists of.
+#[inline]
 pub(crate) const fn of_type(of: &Type) -> u64 {
     mix_type(OFFSET, of)
 }
 
 /// Mixes in what a minor version has appended to a block of data. The first version has all of a
 /// block that is no structure.
+#[inline]
 const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
     if minor == 0 {
         hash = mix_text(hash, of.name);
@@ -93,6 +101,7 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
 
 /// Returns the sum of the hashes of the kinds, the control codes and the events that a minor version
 /// has appended. So the order in which they are declared does not matter.
+#[inline]
 const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     let (mut sum, mut i) = (0u64, 0);
     while i < declaration.kinds.len() {
@@ -197,6 +206,7 @@ pub const fn chain<const N: usize>(
 
 /// Makes the build of an interface whose source text is `source`. It differs if that text, the
 /// sources of this library, the compiler or the kernel differ. It is never 0.
+#[inline]
 pub const fn build(source: &str) -> u64 {
     mix_text(mix_word(OFFSET, crate::abi::D2D_BUILD_ID), source) | 1
 }

@@ -4,7 +4,8 @@
 //!
 //! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For an
 //! owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file makes
-//! them with the sizes and the operations that the owner states when it starts.
+//! them with the sizes and the operations that the owner states when it starts. What starts such an
+//! owner is `#[inline]`, so that the compiler leaves it out of an owner in Rust.
 
 use crate::{
     block::{
@@ -243,6 +244,7 @@ impl CSeats {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[inline]
     fn new(
         name: &'static CStr,
         module: *mut bindings::module,
@@ -402,6 +404,7 @@ impl COwner {
     ///
     /// `owner` is null or as `d2d_owner.h` says. The caller calls [`Server::strike_off`] before the
     /// code of the module goes away. No other `COwner` exists.
+    #[inline]
     pub(crate) unsafe fn new(
         name: &'static CStr,
         module: *mut bindings::module,
@@ -430,6 +433,7 @@ impl COwner {
         Ok(this)
     }
 
+    #[inline]
     fn description(&self) -> &abi::d2d_owner {
         &self.seats.description.0
     }
@@ -468,6 +472,7 @@ impl Side for COwner {
 /// # Safety
 ///
 /// It is the `completed` of the driver object of [`OWNER`], which the server calls as `d2d.h` says.
+#[inline]
 unsafe extern "C" fn completed(
     this: *mut c_void,
     request: abi::d2d_handle,
@@ -538,6 +543,7 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
 ///
 /// As `d2d_owner.h` says: the owner exists, `context` is one of its contexts, and `peer` is valid for
 /// writes.
+#[inline]
 pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int {
     // SAFETY: The caller says that the owner exists.
     let owner = unsafe { OWNER.load(Acquire).as_ref() };
@@ -583,6 +589,7 @@ unsafe impl<M: ModuleMetadata> Sync for CModule<M> {}
 
 impl<M: ModuleMetadata> CModule<M> {
     /// Makes an owner that is not started.
+    #[inline]
     pub const fn new(exports: &'static Exports) -> Self {
         // INVARIANT: `parts` is null.
         Self {
