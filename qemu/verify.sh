@@ -20,6 +20,7 @@ part torture "$LAB/torture.sh" 8
 part lines "$LAB/tests/lines.sh"
 part kernels "$LAB/kernels.sh" some
 part strict "$LAB/tests/strict.sh"
+part arm64 "$LAB/tests/arm64.sh"
 part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
 part install "$LAB/tests/install.sh"
@@ -27,12 +28,8 @@ part rust-headers "$LAB/tests/rust-headers.sh"
 part windows "$PROJECT/windows/compare/compare.sh"
 part windows-example "$LAB/windows-example.sh"
 part mutants "$LAB/mutants.sh"
-# These parts run only if PART names them, because each needs a kernel of its own. The debug kernel takes 9.5 minutes to
-# build; the kernel and the toolchain root for arm64 take 5 minutes, and QEMU emulates the CPU.
-if [ -n "${1-}" ]; then
-	part gdb "$LAB/tests/gdb.sh"
-	part arm64 "$LAB/tests/arm64.sh"
-fi
+# This part runs only if PART names it, because the debug kernel takes 9.5 minutes to build.
+[ -z "${1-}" ] || part gdb "$LAB/tests/gdb.sh"
 
 if [ "${1-}" = list ]; then
 	printf '%s\n' "${part_names[@]}"
