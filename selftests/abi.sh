@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Owners and peers that were built from three trees work together. qemu/tests/abi.sh builds the modules: those of this
-# tree, "today", are in /lib/d2d, and those of the trees "old" and "grown" in folders of these names below it. In "grown"
-# the owner's table has one more function at its end, d2d_sum(), and c_peer calls this function.
+# Owners work with peers that were built from another version of the library. The modules come from three source trees:
+# "old" is the commit that shared/owner/recorded.h names, "today" is this tree, and "grown" is a copy of this tree in
+# which the owner's table has one more function, d2d_sum(), which c_peer calls. qemu/tests/abi.sh builds the modules:
+# those of today are in /lib/d2d, the others in /lib/d2d/old and /lib/d2d/grown.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -31,8 +32,8 @@ fresh_owner()
 	from "$1" && load "${2-module_a}" contexts=2
 }
 
-# load_peers TREE - loads module_b, which exercises calls, items, requests and events, and c_peer, which exercises all of
-# these but events
+# load_peers TREE - loads module_b, which exercises calls, items, requests and events, and c_peer, which exercises all
+# of these but events
 load_peers()
 {
 	from "$1" && load module_b && load c_peer
@@ -46,8 +47,9 @@ all_traced()
 	done
 }
 
-# all_take_part OWNER - whether both peers were attached and detached, and sent and received requests; and, if OWNER prints
-# these steps, called the owner, were called, and put and took items. Fails if anything was refused
+# all_take_part OWNER - whether the trace has no refusal, and shows that both peers were attached, updated the shared
+# data, sent and received requests, and were detached. If OWNER is module_a, the trace must also show that both peers
+# called the owner, were called, and put and took items. c_owner does not print these steps
 all_take_part()
 {
 	for peer in module_b c_peer; do
@@ -64,7 +66,7 @@ begin 21
 for owner in old today grown; do
 	for peers in old today grown; do
 		for module in module_a c_owner; do
-			name="$module of the tree $owner works with the peers of $peers: calls, items, requests, events"
+			name="$module of $owner and the peers of $peers exchange calls, items, requests and events"
 			if has_or_skips "$owner" "$name" && has_or_skips "$peers" "$name"; then
 				fresh_owner "$owner" "$module" && load_peers "$peers" &&
 					exercise module_b && exercise c_peer && exercise "$module" &&
@@ -77,7 +79,7 @@ for owner in old today grown; do
 done
 
 for owner in old today; do
-	name="c_peer of grown finds no d2d_sum() in the owner of $owner: EOPNOTSUPP, and c_peer cannot be loaded if it needs d2d_sum()"
+	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: EOPNOTSUPP; if c_peer needs d2d_sum(), loading c_peer fails"
 	if has_or_skips "$owner" "$name"; then
 		fresh_owner "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
 			unload c_peer && fails EOPNOTSUPP load c_peer needs=1 && ! loaded c_peer && owner_is_idle &&
@@ -87,6 +89,6 @@ for owner in old today; do
 done
 
 fresh_owner grown && from grown && load c_peer needs=1 && [ "$(printed c_peer)" = "c_peer: d2d_sum: 42" ]
-verdict "c_peer of grown calls d2d_sum() of the owner of grown"
+verdict "c_peer of grown calls d2d_sum() of the owner of grown: the call returns the sum"
 unload_all
 ktap_finished

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# act: tells actors what to do. An actor is a driver of the module actor (peers/actor/), which sends,
-# receives, completes and cancels requests as the test commands. d2d_lib.sh sources this file.
+# The function act tells actors what to do. An actor is a driver that sends, receives, completes and
+# cancels requests as the test commands. The module actor (peers/actor/) contains the actors. d2d_lib.sh
+# sources this file.
 # shellcheck disable=SC2034 # the programs use the variables
 #
 #   act "COMMAND[; COMMAND...]"
 #
-# The commands run in order. The first one that fails ends act, which fails too and writes the errno
-# to $NOTES, so that `fails ERRNO act "..."` can check it. For example:
+# The commands run in order. If a command fails, act runs no further command, writes the errno to $NOTES
+# and fails. So `fails ERRNO act "..."` can check the errno. For example:
 #
 #   fresh alice bob
 #   act "on-dispatch bob answer; send r0 bob $CODE_ADD; wait r0; expect r0 output=42"
@@ -43,13 +44,12 @@
 #       answer                       completes the request with its input + 1 (default)
 #       refuse                       completes it with -EPERM
 #       pend                         pends it
-#       pend-with-cancel             pends it, and asks the owner to call its routine `cancelled`
-#       forward                      forwards it to TO with CODE, or with its own code
-#       forward-back                 the same, and wants it back (see on-returned)
-#       pause                        pauses, and then answers
-#       answer-and-pause             answers, and then pauses inside its dispatch routine. This role and
-#                                    the one above pause only if the routine runs in the PLACE of
-#                                    `pause PLACE` (below). They pause until `resume`
+#       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
+#       forward                      forwards it to TO with CODE; without CODE, with the request's code
+#       forward-back                 as forward, and NAME wants the request back (see on-returned)
+#       pause                        pauses until `resume`, and then answers; but does not pause unless
+#                                    the routine runs in the PLACE of the function `pause PLACE` (below)
+#       answer-and-pause             answers, and then pauses in the same way, inside the dispatch routine
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
 #       omit-completion              returns 0 without completing the request
@@ -75,17 +75,18 @@
 #                                    or the second completion of complete-twice. `fails` checks the errno
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
-#                                    allocates a request of NAME. The default is 8 bytes each. Mistake: handle=null
+#                                    allocates a request of NAME, with room for this much input and output.
+#                                    The default is 8 bytes each. Mistake: handle=null
 #   alloc-until-refused NAME         allocates requests of NAME until the owner refuses one, frees
 #                                    them all, and fails with that errno
-#   send rN TO [CODE] [OPTION...]    sends it. The default code is CODE_ADD
+#   send rN TO [CODE] [OPTION...]    sends the request. The default code is CODE_ADD
 #       routine, atomic, trace       the flags D2D_SEND_ROUTINE, D2D_SEND_ATOMIC, D2D_SEND_TRACE
 #       value=N                      the input; the default is 41
-#       in=BYTES, out=BYTES          the default is 8 each
+#       in=BYTES, out=BYTES          the sizes of input and output; the default is 8 each
 #       Mistakes: input=ADDRESS, descriptor=ADDRESS (of struct d2d_send), bad-magic, bad-size, bad-major,
 #       bad-layout, unknown-function, unknown-flag, reserved, stale-handle
 #   send-and-cancel rN TO CODE TIMES
-#                                    sends and cancels it TIMES times; TO must pend it
+#                                    sends and cancels the request TIMES times; TO must pend it each time
 #   wait rN [timeout=MS]             waits for the result, by default without a limit. Mistake: result=null
 #   expect rN [status=S] [output=N] [ended=HOW]
 #                                    checks the result that a wait or the completion routine has stored. The
@@ -96,7 +97,7 @@
 # The receiver
 #   complete NAME [status=S|output=N]
 #                                    completes the oldest request that NAME has pended. The default is
-#                                    status 0 and the output 0; with another status there is no output
+#                                    status 0 and the output 0. A request with another status has no output
 #   complete-again NAME              calls d2d_complete() once more for the request that NAME completed
 #                                    last
 #   set-cancel NAME                  asks the owner to call NAME's routine `cancelled` if the oldest
@@ -104,9 +105,9 @@
 #   forward NAME TO [CODE [back]]    forwards the oldest pended request; with "back", NAME wants it back
 
 # Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request with
-# CODE_ADD at once, with its input plus 1. They pend one with CODE_PEND until they get one with
-# CODE_COMPLETE and the same input, and then complete both. An actor ignores the code, and does what
-# on-dispatch says.
+# CODE_ADD at once, with its input plus 1. They pend a request with CODE_PEND until they get a request
+# with CODE_COMPLETE and the same input, and then complete both requests. An actor ignores the code, and
+# does what on-dispatch says.
 CODE_ADD=0x222004
 CODE_PEND=0x222008
 CODE_COMPLETE=0x22200c

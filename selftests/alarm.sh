@@ -14,7 +14,8 @@ HOUR=3600000
 # The ioctl command of /dev/alarm
 WAIT=0xc0086101
 
-# nap MILLISECONDS - makes the sleeper send a request that is due after this time, and wait for it; the errno goes to $NOTES
+# nap MILLISECONDS - makes the sleeper send a request that is due after this time, and wait for it; the errno goes to
+# $NOTES
 nap()
 {
 	write_to "$SLEEP" "$1"
@@ -39,21 +40,23 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# ended RANG CANCELLED - unloads both drivers; whether the alarm has completed RANG requests and forgotten CANCELLED ones
+# ended RANG CANCELLED - unloads both drivers; whether the alarm has completed RANG requests, and dropped CANCELLED
+# requests that were cancelled
 ended()
 {
 	unload "$sleeper" && alarm_ended "$1" "$2"
 }
 
-# ring MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer; the errno goes to $NOTES.
-# Checks first that the device exists: otherwise the shell would create a regular file
+# ring MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number of
+# requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not exist;
+# otherwise the shell would create a regular file
 ring()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
 }
 
-# read_only - as ring, with a file that is open only for reading
-read_only()
+# ring_read_only - as ring, with a file that is open only for reading
+ring_read_only()
 {
 	./one_call ioctl "$WAIT" 1 </dev/alarm 2>"$NOTES"
 }
@@ -64,7 +67,8 @@ asleep()
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
 }
 
-# begin_call MILLISECONDS - starts a process, $caller, whose ioctl call stays pending; adds the process to $callers
+# begin_call MILLISECONDS - starts the process $caller, whose ioctl call is due after this time, and waits until the
+# process sleeps in the call. Adds the process to $callers
 begin_call()
 {
 	[ -c /dev/alarm ] || return
@@ -80,7 +84,7 @@ answered()
 	! asleep "$1"
 }
 
-# begin_calls COUNT MILLISECONDS - starts COUNT such processes
+# begin_calls COUNT MILLISECONDS - as begin_call, with COUNT processes
 begin_calls()
 {
 	n=0
@@ -90,7 +94,7 @@ begin_calls()
 	[ "$n" = "$1" ]
 }
 
-# end_calls [SIGNAL] - ends these processes by a signal
+# end_calls [SIGNAL] - ends the processes in $callers by a signal, by default TERM
 end_calls()
 {
 	for caller in ${callers-}; do
@@ -100,8 +104,8 @@ end_calls()
 	callers=
 }
 
-# alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed RANG requests and ioctl calls, and forgotten
-# CANCELLED ones
+# alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed RANG requests and ioctl calls, and dropped
+# CANCELLED ones that were cancelled
 alarm_ended()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
@@ -120,16 +124,17 @@ printed_by_both()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the calls that qemu/windows-example.sh makes after the first requests
+# as_in_windows - makes the calls that qemu/windows-example.sh makes in the Windows drivers, except for the first three
+# requests
 as_in_windows()
 {
 	fails EINVAL ring 0 && ring 1 >/dev/null && ring 20 >/dev/null && begin_calls 2 "$HOUR" &&
 		fails ETIMEDOUT nap "$HOUR" && kill "$caller" && ! wait "$caller" && fails ETIMEDOUT nap "$HOUR" && end_calls && nap 1
 }
 
-# fresh_bell EVERY - reloads $alarm and the sleeper in Rust. The sleeper sends a request that is due in EVERY milliseconds;
-# when it is completed, the sleeper's completion routine sends it again
-fresh_bell()
+# fresh_repeating EVERY - reloads $alarm and the sleeper in Rust. The sleeper sends a request that is due in EVERY
+# milliseconds. When the request is completed, the sleeper's completion routine sends it again
+fresh_repeating()
 {
 	fresh_alarm && load sleeper "every=$1"
 }
@@ -163,17 +168,17 @@ for alarm in alarm c_alarm; do
 
 		fresh_pair 50
 		fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
-		verdict "$alarm, $sleeper: a request that is due in an hour gets ETIMEDOUT, and the alarm forgets it"
+		verdict "$alarm, $sleeper: the sleeper's wait for a request times out: ETIMEDOUT, and the alarm drops the request"
 
 		fresh_pair 3000
 		nap "$HOUR" &
 		hour=$!
 		await one_waits && nap 10 && ! wait "$hour" && ended 1 1
-		verdict "$alarm, $sleeper: a request is due before one that is pending: it is completed first"
+		verdict "$alarm, $sleeper: the second of two requests is due first: it is completed first"
 
 		fresh_pair 30000
 		fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
-		verdict "$alarm, $sleeper: a time out of range gets EINVAL"
+		verdict "$alarm, $sleeper: a request with a wrong time gets EINVAL"
 
 		fresh_pair 30000
 		begin_calls 32 "$HOUR" && fails EBUSY nap 1 && [ "$(logged sleeper waiting)" = 32 ] && end_calls && nap 1 &&
@@ -182,13 +187,13 @@ for alarm in alarm c_alarm; do
 		end_calls
 	done
 
-	fresh_bell 1
+	fresh_repeating 1
 	await rang_often && unload sleeper && unload "$alarm"
-	verdict "$alarm: a completion routine sets an event and sends the request again"
+	verdict "$alarm: a completion routine can set an event and send the request again"
 
-	fresh_bell $HOUR
+	fresh_repeating $HOUR
 	await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
-	verdict "$alarm: unloading cancels the request, and the completion routine can set its event"
+	verdict "$alarm: unloading cancels the request, and the completion routine can still set its event"
 
 	fresh_alarm
 	[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && alarm_ended 2 0
@@ -196,16 +201,16 @@ for alarm in alarm c_alarm; do
 
 	fresh_alarm
 	begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && alarm_ended 0 2
-	verdict "$alarm: a signal ends the call of a process, and the alarm forgets it"
+	verdict "$alarm: a signal ends the call of a process, and the alarm drops the call"
 
 	fresh_alarm
 	begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
-	verdict "$alarm: calls are due before one that is pending: they are completed, and it stays pending"
+	verdict "$alarm: two calls are due before an older call: the two are completed, and the older call stays pending"
 	end_calls
 
 	fresh_alarm
 	begin_call 1000 && [ "$(ring 1)" = 0 ] && await answered "$caller" && alarm_ended 2 0
-	verdict "$alarm: a call is completed before one that is due later: the timer expires for that one, too"
+	verdict "$alarm: two calls are due at different times: the timer expires for each, and both are completed"
 	end_calls
 
 	fresh_alarm
@@ -221,11 +226,11 @@ for alarm in alarm c_alarm; do
 
 	fresh_alarm
 	fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
-		fails ENOTTY ring 1 0xc0086102 && fails EBADF read_only && alarm_ended 0 0
-	verdict "$alarm: a call with a wrong time, command or file gets an errno"
+		fails ENOTTY ring 1 0xc0086102 && fails EBADF ring_read_only && alarm_ended 0 0
+	verdict "$alarm: a call gets EINVAL for a wrong time, ENOTTY for an unknown command, EBADF for a file that is open for reading"
 
 	fresh_alarm
 	fails ERANGE load sleeper "every=$((HOUR + 1))" && unload "$alarm"
-	verdict "$alarm: the sleeper is loaded with a time out of range: ERANGE"
+	verdict "$alarm: the sleeper is loaded with a wrong time: ERANGE"
 done
 ktap_finished

@@ -4,11 +4,11 @@
 # of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture. So there are
 # owners and peers in Rust and in C, in all four combinations.
 #
-# In each round, all modules are loaded in one order and unloaded in another one. Whenever the test loads or unloads a
-# module, it gives each loaded module some work, so that all exchange meanwhile; the traffic of a module ends before the
-# module is unloaded. The dependencies allow four million orders. Each round has a random one. Take two modules of which
-# neither needs the other: in some round the first is loaded before the second, and in some round the second before the
-# first. The same holds for unloading.
+# Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
+# needs the other, there is a round that loads the first before the second, and a round that loads the second before the
+# first. The same holds for unloading. Whenever the test loads or unloads a module, it gives each loaded module some
+# work, so that all modules exchange calls, items and requests meanwhile. This is the traffic of a module. It ends
+# before the module is unloaded.
 # Usage: all_pairs.sh [ROUNDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -20,7 +20,7 @@ DEBUG=/sys/kernel/debug
 work=$(mktemp -d)
 trap 'rm -rf "$NOTES" "$work"' EXIT
 
-# Each line is a module and the one that it needs. A round replaces MIDDLE by middle or c_middle.
+# Each line is a module, and the module that it needs, if any. A round replaces MIDDLE by middle or c_middle.
 MODULES='module_a -
 module_b module_a
 c_peer module_a
@@ -34,16 +34,17 @@ c_borrower c_lender
 torture_owner -
 torture_peer0 torture_owner'
 
-# Each line is the name of an owner, and those of the drivers that it knows.
+# Each line is the name of an owner, and the names of its peers.
 FAMILIES='module_a module_b c_peer MIDDLE
 middle lower1
 consumer sensor
 lender borrower c_borrower
 torture_owner torture_peer0'
 
-# orders - prints a line for each round: its number, the middle of the chain, the order in which the modules are loaded,
-# and after "/" that in which they are unloaded. A sequence is two modules, one before the other. Of many random orders,
-# each round gets the one with the most sequences that no earlier round has. Fails if a sequence is in no round
+# orders - prints a line for each round: its number, the middle of the chain, the order of loading, and after "/" the
+# order of unloading. For each round, makes 30 random orders of loading, and chooses one by its sequences: a sequence is
+# two modules, one before the other. The chosen order has the most sequences that no earlier round has. An order of
+# unloading is chosen in the same way, and then reversed. Fails if a possible sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -62,7 +63,7 @@ orders()
 	}
 
 	# Counts the sequences of an order that are not in had. With keep, adds them to had.
-	function news(order, had, keep,	i, j, count) {
+	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
 				if (!((order[i], order[j]) in had)) {
@@ -81,20 +82,20 @@ orders()
 		return 0
 	}
 
-	# Chooses an order for each round. Returns how many sequences are in no round.
+	# Chooses an order for each round. Returns how many possible sequences are in no round.
 	function choose(lines,	round, try, most, now, order, best, had, i, j, missing) {
 		for (round = 1; round <= rounds; round++) {
 			most = -1
 			for (try = 0; try < 30; try++) {
 				make(order)
-				now = news(order, had)
+				now = count_new(order, had)
 				if (now <= most)
 					continue
 				most = now
 				for (i in order)
 					best[i] = order[i]
 			}
-			news(best, had, 1)
+			count_new(best, had, 1)
 			lines[round] = ""
 			for (i = 1; i <= n; i++)
 				lines[round] = lines[round] " " best[i]
@@ -107,6 +108,7 @@ orders()
 
 	END {
 		srand(seed)
+		# Choose again, at most 20 times, if a sequence is missing.
 		for (left = 20; (missing = choose(loads) + choose(backwards)) && left; left--)
 			;
 		for (round = 1; round <= rounds; round++) {
@@ -139,7 +141,7 @@ write_n()
 	case $1 in
 	sensor) device=consumer ;;
 	c_lender) device=lender ;;
-	# Each run has a number of its own.
+	# Each run of the traffic of the torture needs a number of its own.
 	torture_owner) device=$1 text="run 0 $2 $SEED 100 15" ;;
 	torture_peer0) device=$1 text="run $((1000000 + $2)) $SEED 100 15" ;;
 	*) device=$1 ;;
@@ -166,23 +168,23 @@ run_traffic()
 	running="$running $1"
 }
 
-# begin_traffic MODULE - starts the traffic that begins when this module is loaded. The middle passes on what the others
-# send
+# begin_traffic MODULE - starts the traffic that begins when this module is loaded
 begin_traffic()
 {
 	case $1 in
-	# The consumer collects as soon as there is a sensor.
+	# These have no traffic of their own: the traffic of the sensor makes the consumer collect samples, and the
+	# middle passes on what module_a and lower1 send.
 	consumer | middle | c_middle) ;;
-	# c_middle serves no requests, without which an exercise of its peer fails.
+	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;
-	# The owner opens the events of its traffic when its first peer is attached, so its traffic begins then.
+	# torture_owner opens the events of its traffic when torture_peer0 is attached, so its traffic begins then.
 	torture_owner) ;;
 	torture_peer0) run_traffic torture_owner && run_traffic torture_peer0 ;;
 	*) run_traffic "$1" ;;
 	esac
 }
 
-# end_traffic MODULE - waits until this module has done its work, and ends its process
+# end_traffic MODULE - waits until this module has done its work, and ends the process of its traffic
 end_traffic()
 {
 	[ -p "$work/$1" ] || return 0
@@ -196,7 +198,7 @@ end_traffic()
 	running=$left
 }
 
-# give_work - lets each module that has traffic exchange once more
+# give_work - makes each module that has traffic exchange once more; counts this in the file given.MODULE
 give_work()
 {
 	for user in $running; do
@@ -287,8 +289,8 @@ traced_apart()
 				family[words[1], words[j]]
 			}
 		}
-		# The owner of the module c_middle has the name middle. The calls and items of this owner are traced by the
-		# name of the module.
+		# The owner of the module c_middle has the name middle. The calls and items of this owner are traced by
+		# the name of the module.
 		family["middle", "c_middle"]
 	}
 
@@ -335,7 +337,7 @@ traced_apart()
 	}' >"$NOTES"
 }
 
-# gone - whether nothing of the modules is left
+# gone - whether all modules of this round are unloaded, and have left no device and no folder in debugfs
 gone()
 {
 	for driver in $families; do
@@ -349,10 +351,13 @@ numbers()
 	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
 }
 
-# counted - whether both sides of each pair have counted the same: the samples of the sensor, how often the owner has
-# used the memory of each peer, and how many values each peer has put into its ring. Each time that it gets work, the
-# peer in Rust puts 64 values in each of four execution contexts, and the peer in C puts ten. The peer in C also puts ten
-# when it is loaded
+# counted - whether the drivers of two pairs have counted what the traffic should have done. Each time that it gets
+# work,
+# - the sensor takes 16 samples, which the consumer collects,
+# - borrower puts 64 values into the ring that c_lender lends it, in each of four execution contexts,
+# - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
+# For each borrower, c_lender must have taken all values, and the two must agree on how often c_lender has counted in
+# the memory of the borrower
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")
@@ -365,7 +370,7 @@ counted()
 
 begin "$ROUNDS"
 orders >"$work/orders" || {
-	echo "Bail out! $ROUNDS rounds do not have all orders of two modules"
+	echo "Bail out! $ROUNDS rounds are too few: some two modules come in one order only"
 	exit 1
 }
 while read -r number middle line; do

@@ -62,8 +62,7 @@ updates_are_exact()
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq "$1" | xargs)" ]
 }
 
-# The faults of c_owner when it calls d2d_owner_start(), which refuses them. Each line is
-# PARAM=VALUE REASON ERRNO
+# The parameters of c_owner with which d2d_owner_start() refuses it. Each line is PARAM=VALUE REASON ERRNO
 faults()
 {
 	cat <<-EOT
@@ -87,7 +86,8 @@ faults()
 	EOT
 }
 
-# The faults of bad_peer that the owner refuses in the handshake. Each line is FAULT ERRNO
+# The faults of the peer bad_peer that the owner refuses in the handshake, for a reason of the same name.
+# Each line is FAULT ERRNO
 peer_faults()
 {
 	cat <<-EOT
@@ -114,8 +114,8 @@ fresh_bare()
 	load pause_calls && load actor && act "register alice; on-dispatch alice pend"
 }
 
-# attach_times_out COMPLETION - attaches alice; whether her handshake times out. Attaching returns ETIMEDOUT, or
-# EINPROGRESS if the owner does not wait for the handshake (completion=1)
+# attach_times_out COMPLETION - attaches alice; whether her handshake times out. d2d_attach() must return ETIMEDOUT.
+# With completion=1 the owner does not wait for the handshake, so d2d_attach() must return EINPROGRESS
 attach_times_out()
 {
 	if [ "$1" = 1 ]; then
@@ -143,11 +143,11 @@ done
 fresh_peers module_b c_peer
 all_exercise module_b c_peer && unload module_b && all_exercise c_peer && unload c_peer &&
 	unload c_owner && frees_all 2
-verdict "a peer in Rust and a peer in C exercise with the owner at the same time: all succeed"
+verdict "the owner, a peer in Rust and a peer in C exercise at the same time: all succeed"
 
 fresh_owner
 load module_b deferred=1 && all_exercise module_b && unload module_b && unload c_owner && frees_all 1
-verdict "a peer pends its handshake and completes it later: both exercise"
+verdict "a peer pends its handshake and completes it later: the exercises of both drivers succeed"
 
 fresh_owner
 load module_b
@@ -160,7 +160,7 @@ worker=$!
 for _ in 1 2 3 4 5 6; do
 	unload module_b && load module_b || break
 done && touch "$NOTES.stop" && wait $worker && rm "$NOTES.stop" && unload module_b && unload c_owner && frees_all 1
-verdict "a peer is unloaded and loaded while the owner calls it: the owner's exercise succeeds"
+verdict "a peer is unloaded and loaded again and again while the owner calls it: each exercise of the owner succeeds"
 
 fresh_owner
 load c_peer && unload c_peer && load c_peer && unload c_peer &&
@@ -171,7 +171,7 @@ for completion in 0 1 2; do
 	fresh_bare $completion
 	attach_times_out $completion && fails ESTALE act "complete alice status=-$EIO" && load module_b && unload module_b &&
 		unload actor && unload c_owner && frees_all 1
-	verdict "completion=$completion, an owner without optional routines: after a handshake was completed too late, another peer gets the context"
+	verdict "completion=$completion: a peer completes its handshake too late, and the owner has no optional routines: another peer gets the context"
 done
 
 fresh_owner
@@ -179,7 +179,8 @@ load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older
 	unload c_owner && frees_all 1
 verdict "an older peer lacks an operation: the owner does not call it"
 
-# The operations of skew_newer answer 0, which is not the answer that the owner expects: EBADMSG.
+# EBADMSG shows that the owner has called an operation: the operations of skew_newer answer 0, which the
+# owner does not expect.
 fresh_owner
 load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
 verdict "a newer peer has more operations: the owner calls those that it knows"
@@ -194,19 +195,19 @@ EOT
 
 fresh_owner fault=stop
 only_refusal_is module_a not-started ENODEV && load c_peer && exercise c_peer && unload c_peer && unload c_owner
-verdict "the owner is stopped before it was started: ENODEV, and it can be started"
+verdict "d2d_owner_stop() is called before d2d_owner_start(): ENODEV, and the owner can be started after that"
 
 fresh_owner fault=live
 load c_peer && fails EPERM write_to /dev/c_owner 1 && refusals_are stop-outside-exit start-outside-init &&
 	exercise c_peer && unload c_peer && unload c_owner
-verdict "the owner is stopped and started while its module is live: EPERM, and it goes on working"
+verdict "d2d_owner_stop() and d2d_owner_start() are called while the module is live: EPERM, and the owner goes on working"
 
 while read -r fault error; do
 	fresh_owner
 	reset_trace
 	fails "$error" load bad_peer "fault=$fault" && only_refusal_is module_a "$fault" "$error" &&
 		load c_peer && exercise c_peer && unload c_peer
-	verdict "a peer with the fault $fault: $error, and the context is free"
+	verdict "a peer with the fault $fault: $error, and another peer gets the context"
 done <<EOT
 $(peer_faults)
 EOT

@@ -3,10 +3,13 @@
 # The functions that the test programs share. They load and unload modules, check errnos, and read the
 # trace. A test program changes to its own directory and then sources this file.
 #
-# A function with a comment "NAME - whether ..." succeeds if this is so, and fails if not.
+# A comment "NAME - whether CONDITION" means: the function succeeds if the condition holds, and fails
+# otherwise. The errno of a failed call, or what a check has found, goes to the file $NOTES; verdict()
+# prints this file if the case fails.
 #
-# This is a case. It begins with a `fresh` function, which sets up the state that the case needs. So the
-# case can be run alone (`make test CASE=PROGRAM:NAME`):
+# Below is an example of a case. A case begins with `fresh` or a function `fresh_...`, which sets up the
+# state that the case needs, whatever state it finds. So each case can be run alone
+# (`make test CASE=PROGRAM:NAME`):
 #
 #   fresh_peer bad_peer fault=none
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
@@ -14,8 +17,8 @@
 #
 # Here fresh_peer loads the owner with one context, and the peer bad_peer, which gets this context.
 
-# The kernel's KTAP helpers. An installed collection has them beside it; in the source tree the
-# Makefile passes their path in KSFT_HELPERS.
+# The kernel's KTAP helpers. An installed collection of kselftests has them in ../kselftest. In the
+# source tree the Makefile passes their path in KSFT_HELPERS.
 for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	# shellcheck source=/dev/null
 	[ -f "$helpers" ] && . "$helpers" && break
@@ -25,15 +28,12 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# The exit status of the program; empty until the case that D2D_CASE selects is reported
+# The exit status of the program. Empty until the program has reported the case that D2D_CASE selects
 outcome=''
 
-# runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. Ends the program if
-# the selected case has been reported. The program reaches this call only after the selected case's
-# cleanup, because the cleanup stands before the next case.
-#
-# No case needs what another case leaves: each begins with `fresh` or a function `fresh_...`, which sets
-# up the state of the case, whatever state it finds.
+# runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. If the program has
+# already reported the selected case, ends the program. The cleanup of the selected case has run by then:
+# it stands between that case and this one.
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -48,13 +48,13 @@ runs_case()
 	esac
 }
 
-# D2D_CASE selects one case: the program runs and reports only the first case whose name has this
-# shell pattern in it. With D2D_LIST=1 the program runs no case, and prints the names of all cases. Both
-# ways it runs the commands outside of the cases: its setup, and the cleanup after each case.
+# D2D_CASE, a shell pattern, selects one case: the program runs and reports only the first case of whose
+# name a part matches. With D2D_LIST=1 the program runs no case, and prints the names of all cases. With
+# either, the program also runs the commands outside of the cases: its setup, and the cleanups.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
-		# Runs this program with each case, from `fresh` to `verdict "NAME"`, inside an
-		# "if runs_case NAME"
+		# Replaces this program by a changed copy. In the copy, each case, from its line `fresh...` to
+		# its line `verdict "NAME"`, stands inside `if runs_case "NAME"; then ... fi`.
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -105,14 +105,13 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 fi
 
 TRACE_START="d2d selftest: the trace starts"
-# The file that says why the last command failed: "errno=N (text)", or what a check found. verdict()
-# prints it.
+# Says why the last command failed: "errno=N (text)", or what a check has found
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
-# module_path NAME - prints the path of NAME.ko: in $D2D_MODULES, if that is set, and nowhere else. If not, among
-# the tests' own modules, in the build tree, in the guest of qemu/ (/lib/d2d), or where the distribution has
-# installed it
+# module_path NAME - prints the path of NAME.ko. If $D2D_MODULES is set, looks only in this folder. Otherwise looks
+# in the folders of the source tree, in the folder /lib/d2d of the lab's guests, and then among the modules that are
+# installed for modprobe
 module_path()
 {
 	find_module "$1" && echo "$path"
@@ -130,7 +129,7 @@ find_module()
 }
 
 # load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. Ends the
-# program if the module was not built: no case may pass or fail for that reason
+# program if the module was not built: no case may pass or fail because of that
 load()
 {
 	find_module "$1"
@@ -154,7 +153,8 @@ write_to()
 	./one_call write "$1" "$2" 2>"$NOTES"
 }
 
-# devctl CHECK DEVICE [UID] - runs devctl; writes what is wrong, or the errno, to $NOTES
+# devctl CHECK DEVICE [UID] - runs the program devctl (programs/devctl.rs); writes what is wrong, or the
+# errno, to $NOTES
 devctl()
 {
 	./devctl "$@" 2>"$NOTES"
@@ -249,7 +249,8 @@ only_refusal_is()
 }
 
 # exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side,
-# in each execution context. Fails if the driver has no device: the shell would create a regular file
+# in each execution context. Fails if the driver has no device; otherwise the shell would create a
+# regular file of that name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"
@@ -280,8 +281,8 @@ owner_is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# await COMMAND... - repeats the command until it succeeds, after 2 s less often. Fails after 30 s: what
-# a test awaits takes so long only if something hangs
+# await COMMAND... - repeats the command until it succeeds. Fails after about 30 s: only a hang takes so
+# long. After 2 s the command is repeated less often
 await()
 {
 	tries=0
@@ -339,10 +340,10 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - skips the case NAME, which leaks memory on purpose, if the kernel has kmemleak:
-# the report of kmemleak would fail the run. Fails, so that the caller runs the case, if the kernel has
-# no kmemleak, or if D2D_CASE selects the case: by D2D_CASE, qemu/tests/harness.sh shows that the report
-# fails the run
+# skips_leak NAME WHY - whether the case NAME must be skipped; then reports it as skipped. The case leaks
+# memory on purpose. If the kernel has kmemleak, kmemleak reports the leak, and the report makes the run
+# fail. So the case is skipped there, unless D2D_CASE selects it: qemu/tests/harness.sh selects such
+# cases to show that the run fails
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

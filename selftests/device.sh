@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Character devices of drivers: calls, calls that are left pending, poll, who may open a device, and open files while a
-# device is removed or a module unloaded. device_peer has the device, and devctl makes the calls. history_peer keeps
-# records in the lookaside list that docs/porting-tables.md describes.
+# Character devices of drivers: calls, pending calls, poll, the permission to open a device, and open files while a
+# device is removed or a module is unloaded. The module device_peer has the device, and the program devctl makes the
+# calls. history_peer keeps records in the lookaside list that docs/porting-tables.md describes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,8 +11,8 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - reloads device_peer. VARIANT is the number of another device or behaviour; peers/device.rs lists
-# them
+# fresh_device [VARIANT] - reloads device_peer. VARIANT is the number of another device or behaviour; peers/device.rs
+# lists them
 fresh_device()
 {
 	needs_no device_peer
@@ -37,8 +37,9 @@ refused()
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
-# fresh_taken - loads device_peer, whose device gets the name that c_sleeper needs, and alarm, the owner of c_sleeper
-fresh_taken()
+# fresh_name_taken - loads device_peer, and gives its device the name that the device of c_sleeper has; then loads
+# alarm, the owner of c_sleeper
+fresh_name_taken()
 {
 	needs_no c_sleeper sleeper alarm
 	fresh_device 11 && load alarm
@@ -50,8 +51,8 @@ mode_is()
 	stat -c %a "${2-$DEV}" >"$NOTES" && grep -qx "$1" "$NOTES"
 }
 
-# holds PROCESS - whether this process has the device as its file 9
-holds()
+# has_opened PROCESS - whether this process has the device open, as its file descriptor 9
+has_opened()
 {
 	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
@@ -61,16 +62,16 @@ keeps_the_module()
 {
 	sleep 1000 9<"$DEV" &
 	holder=$!
-	await holds "$holder" || return
-	# If the module was unloaded nevertheless, do not kill the process: its end would call freed code.
+	await has_opened "$holder" || return
+	# If the module was unloaded nevertheless, do not kill the process: closing its file would call freed code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# cannot_open_while_loading - makes loading device_peer fail 20 times, while a process tries to open the device again and
-# again; whether the process has never succeeded
+# cannot_open_while_loading - makes loading device_peer fail 20 times, while a process tries to open the device again
+# and again; whether the process has never succeeded
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
@@ -119,7 +120,8 @@ write_period()
 	write_to /dev/metronome "$1"
 }
 
-# beats_are_read - whether the metronome's period can be set, two reads return a number each, and a wrong period is refused
+# beats_are_read - whether the metronome's period can be set, each of two reads returns a number, and a wrong period is
+# refused
 beats_are_read()
 {
 	write_period 1000 && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
@@ -142,7 +144,7 @@ keep()
 	done
 }
 
-# records_are_given_back - whether 8 records are kept, a 9th is refused until one was read, and each is read once, in order
+# records_are_given_back - whether 8 records are kept, a 9th is refused until one was read, and all are read in order
 records_are_given_back()
 {
 	keep 1 2 3 4 5 6 7 8 && fails ENOSPC keep 9 && [ "$(dd if="$HISTORY" bs=16 count=1 2>"$NOTES")" = 1 ] && keep 9 &&
@@ -197,21 +199,21 @@ verdict "a write to a control device is one command, also if the driver reads on
 
 fresh_owner
 refused 3 EBUSY device-exists
-verdict "a device whose name exists already is refused with one line"
+verdict "a device whose name exists already is refused, with one line"
 
 fresh_owner
 refused 9 EBUSY device-exists && reset_trace && refused 10 EBUSY device-exists
-verdict "a device with the name of the kernel's null or tty is refused with one line"
+verdict "a device with the name of the kernel's null or tty is refused, with one line"
 
-fresh_taken
+fresh_name_taken
 fails EBUSY load c_sleeper && only_refusal_is sleeper device-exists EBUSY && ! loaded c_sleeper &&
 	[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ] && unload device_peer && load c_sleeper && unload c_sleeper && unload alarm
-verdict "a driver in C whose device's name exists already is refused with one line, and can be loaded once the name is free"
+verdict "a driver in C whose device's name exists already is refused, with one line, and can be loaded once the name is free"
 
 fresh_owner
 refused 4 EINVAL bad-device-name && reset_trace && refused 5 EINVAL bad-device-mode && reset_trace &&
 	refused 6 EINVAL bad-device-capability
-verdict "a device with a bad name, mode or capability is refused with one line"
+verdict "a device with a bad name, mode or capability is refused, with one line"
 
 fresh_device 7
 fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open')" = 2 ] && unload device_peer
@@ -219,11 +221,11 @@ verdict "a driver makes and removes a device inside its File::open: EDEADLK"
 
 fresh_owner
 cannot_open_while_loading
-verdict "nobody can open a device of a module that is loading"
+verdict "a module whose loading will fail is loading: a process cannot open its device"
 
 fresh_device
 is_unloaded_while_used
-verdict "the module is unloaded while a process opens its device again and again"
+verdict "a process opens a device again and again: its module can be unloaded in between"
 
 fresh_device
 if grep -q '^flags.* lm ' /proc/cpuinfo && ! grep -q hostfs /proc/filesystems; then
@@ -237,7 +239,7 @@ fresh_owner
 load device_peer && unload device_peer && load device_peer && devctl calls "$DEV" && unload device_peer
 verdict "a device can be made again after its module was unloaded"
 
-name="a driver that has leaked its jobs, a device and a pending call is unloaded, and nothing of it runs any more"
+name="a driver that has leaked its jobs, a device and a pending call can be unloaded, and its device is removed"
 if ! skips_leak "$name" "the driver never drops them"; then
 	fresh_device
 	devctl leak "$DEV" && [ -e /dev/d2d_leaked ] && unload device_peer && [ ! -e /dev/d2d_leaked ] &&
@@ -247,10 +249,10 @@ fi
 
 fresh_metronome
 beats_are_read
-verdict "a process reads the timer's expiries from an owner's device, and a wrong period is refused"
+verdict "a process reads from an owner's device how often the owner's timer has expired; a wrong period gets EINVAL"
 
 fresh_history
 records_are_given_back && records_are_given_back && keep 1 && unload history_peer
-verdict "a driver takes and gives back preallocated records in hard interrupt: with none left, keeping a record gets ENOSPC"
+verdict "a driver takes preallocated records and gives them back, in hard interrupt: if none is left, a write gets ENOSPC"
 unload_all
 ktap_finished

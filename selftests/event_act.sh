@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# event_act: makes the drivers of torture_owner and torture_peer0 use named events and the doorbells
-# of their queues. torture/event_commands.rs in these modules runs the commands. d2d_lib.sh sources
-# this file.
+# The function event_act makes the drivers of torture_owner and torture_peer0 use named events and the
+# doorbells of their queues. These modules run the commands in torture/event_commands.rs. d2d_lib.sh
+# sources this file.
 #
 #   event_act MODULE COMMAND
 #
@@ -21,10 +21,11 @@
 #   open SLOT NAME KIND              opens an event that exists
 #   close SLOT
 #   set SLOT [in=PLACE] [was=set|was=reset]
-#                                    sets the event; fails if it was not in the state was= before
+#                                    sets the event; with was=, fails if the event was in the other state
+#                                    before
 #   reset SLOT [in=PLACE]
 #   query SLOT is=set|is=reset [in=PLACE]
-#                                    fails unless the event is in this state
+#                                    fails if the event is in the other state
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
 #                                    waits, without a limit unless timeout= is given; with
 #                                    interruptible, a signal ends the wait

@@ -474,9 +474,9 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - gives the event of $y a job of each kind in turn. Whether the job runs once for each set by $x,
-# one in each execution context, and each set leaves the event in this state. If the state is set, the event is set before
-# it gets the job, which then runs at once
+# runs_for_each_set STATE - gives the event of $y a job of each kind in turn. Whether the job runs once for each set by
+# $x, one in each execution context, and each set leaves the event in this state. If the state is set, the event is set
+# before it gets the job, which then runs at once
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return
@@ -545,7 +545,8 @@ b create 0 bell synchronization && b create 1 ran notification && b on-set 0 wor
 	a put 5 in=hardirq && runs 1 && b query 0 is=reset && a put 3 && b take 8 && a put 1 in=softirq && runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
-# fresh_c_handler [PARAMETER...] - reloads c_handler, a driver in C. a opens c_handler's event, which has a handler, in slot 0
+# fresh_c_handler [PARAMETER...] - reloads c_handler, a driver in C. a opens c_handler's event, which has a handler, in
+# slot 0
 fresh_c_handler()
 {
 	fresh_pair

@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Out of memory. While modules are loaded, used and unloaded, the kernel makes each of their
+# Tests of "out of memory". While modules are loaded, used and unloaded, the kernel makes each of their
 # allocations fail, one at a time. The system call must then either fail with ENOMEM and one line in
-# the log, and leak nothing, or succeed without the memory. This needs a kernel with failslab and its
-# stack filter.
+# the log, and leak nothing, or succeed without the memory. The kernel needs failslab and its stack
+# filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/sweep_lib.sh
 . ./sweep_lib.sh
 
-# fresh_state STATE... - unloads all modules and calls STATE, one of the functions below, which
-# sets up the state that it is named after
+# fresh_state STATE... - unloads all modules, and sets up a state: STATE is one of the functions from here
+# to event()
 fresh_state()
 {
 	unload_all
@@ -19,12 +19,13 @@ fresh_state()
 	reset_trace
 }
 
+# unloaded - no module is loaded
 unloaded()
 {
 	:
 }
 
-# owner [PARAM=VALUE...]
+# owner [PARAM=VALUE...] - module_a is loaded, with these parameters
 owner()
 {
 	load module_a "$@"
@@ -78,8 +79,8 @@ event()
 	torture && load event_faults fault=none
 }
 
-# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: sets up STATE (fresh_state), and makes
-# each allocation of a call fail in turn (sweep_allocations)
+# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case with the name WHAT: sets up STATE, and makes each
+# allocation of a call fail in turn. The call must make at least LEAST allocations (sweep_allocations)
 sweep()
 {
 	what=$1 least=$2 state=$3
@@ -108,8 +109,8 @@ done
 sweep "unloading module_b" 0 owner unload "$b"
 sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" waits_in=3
 
-# d2d_request_alloc() allocates the buffers, and the first call allocates records as well. Lookup
-# and send allocate nothing, in any context. The request of a handshake has no buffers.
+# d2d_request_alloc() allocates the buffers of the request, and its first call also allocates records.
+# Lookup and send allocate nothing, in any execution context. The request of a handshake has no buffers.
 sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
 sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \
@@ -135,17 +136,17 @@ sweep "unloading a module in two roles" 0 owner unload "$m"
 sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
 sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
-# Above, fail_nth makes allocations of one task fail. In the last two cases failslab makes the first
-# allocation of any task or interrupt fail. In this case, an allocation in a system call must fail:
-# this shows that the settings of failslab work.
+# In the cases above, fail_nth makes allocations of one task fail. In the last two cases, failslab makes
+# the first allocation of any task or interrupt fail. In this case, that is an allocation in a system
+# call, which must fail: this shows that the settings of failslab work.
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
-verdict "failslab makes the first allocation of any task fail: a write to a device gets out-of-memory"
+verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# In this case failslab ignores allocations inside system calls. Workers and interrupts must not
-# allocate, so failslab makes no allocation fail, and its setting `times` stays 1.
+# In this case, failslab ignores allocations inside system calls. Workers and interrupts must not
+# allocate. Then failslab makes no allocation fail, and its setting `times` stays 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

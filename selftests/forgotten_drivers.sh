@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module (misbehaving/forgetful.c) is unloaded, or its init fails, while its drivers are still
-# registered. The owner removes these drivers before the kernel frees the module's code. Other
+# A module (misbehaving/forgetful.c) forgets its drivers: it is unloaded, or its init fails, while they
+# are still registered. The owner removes these drivers before the kernel frees the module's code. Other
 # drivers go on working, and all modules can be loaded again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -10,8 +10,8 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# What the driver of forgetful has when it is forgotten: values of the parameter "forgets", which
-# misbehaving/forgetful.c explains
+# What the driver "forgetful" of the module forgetful has when it is forgotten: values of the parameter
+# "forgets", which misbehaving/forgetful.c explains
 STATES="registered context handshake sent pended event"
 
 # The module forgetful, or forgetful_torture, which has the same drivers for another owner
@@ -34,8 +34,8 @@ names()
 	trace | sed -n "s/.*step=refuse reason=$1 errno=-[0-9]* name=//p" | sort | xargs
 }
 
-# expelled - whether the owner has removed both drivers of forgetful, and called none of their
-# routines after forgetful's exit
+# expelled - whether the owner has removed both drivers of $FORGETFUL, and called none of their routines
+# after the module was unloaded
 expelled()
 {
 	[ "$(names module-gone)" = "forgetful forgetful_too" ] && [ "$(trace | grep -c 'step=unregister name=forgetful')" = 2 ] &&
@@ -48,7 +48,7 @@ another_works()
 	load module_b && exercise module_b && exercise module_a && unload module_b
 }
 
-# can_be_reloaded - whether forgetful can be loaded again, and unregisters without a refusal if it forgets nothing
+# can_be_reloaded - whether forgetful can be loaded again, this time to forget nothing, and unloaded without a refusal
 can_be_reloaded()
 {
 	reset_trace
@@ -108,8 +108,8 @@ for at in init exit; do
 	done
 done
 
-# With completion=1, d2d_attach() does not wait for a pended handshake, so the module is unloaded
-# while its handshake is pending.
+# With completion=1, d2d_attach() does not wait for a pended handshake. So the handshake is still pending
+# when the kernel unloads the module.
 for at in init exit; do
 	fresh_owner completion=1
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
@@ -118,7 +118,7 @@ done
 
 fresh_owner completion=1
 fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
-verdict "bad_peer detaches and unregisters with its handshake pending: the owner has nothing to remove"
+verdict "bad_peer detaches and unregisters while its handshake is pending: the owner has nothing to remove"
 
 fresh_owner timeout=100
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
@@ -150,11 +150,11 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# r0 is sent twice in hardirq, where the sender cannot sleep, so the work item of r0 dispatches it. The
-# first time, bob completes r0 and then pauses inside his dispatch routine, which keeps the work item
-# running. So the second time, when r0 is sent to forgetful, it stays queued while forgetful is
-# unloaded. Before that, r1 is sent to forgetful in task context. The only dispatch by forgetful in the
-# trace must be that of r1.
+# r0 is sent twice in hardirq, where the sender cannot sleep. So a work item, of which r0 has one,
+# dispatches r0. The first time, r0 is sent to bob, who completes it and then pauses inside his dispatch
+# routine: the work item goes on running. So the second time, when r0 is sent to forgetful, the request
+# stays queued, and forgetful is unloaded meanwhile. Before all this, r1 is sent to forgetful in task
+# context. In the trace, forgetful must have dispatched r1 only.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
@@ -174,9 +174,8 @@ act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 
-# paused_peer, in Rust, is unloaded while the module actor unregisters paused_peer's driver by a forged
-# handle
-name="a module is unloaded while another one unregisters its driver: the kernel frees the module's code only after that"
+# The driver in Rust paused_peer is unloaded while the module actor unregisters it by a forged handle
+name="a module is unloaded while another one unregisters the first module's driver: unloading waits for that"
 if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
 	load paused_peer
@@ -201,15 +200,15 @@ fi
 # owner's symbols
 fresh_owner timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
-verdict "the module that has registered another module's driver is unloaded: the driver stays"
+verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"
 
 fresh_owner timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && unload stranger &&
 	[ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
-verdict "the module with the routines of a driver is unloaded: the owner removes the driver"
+verdict "a module registers a driver of a second module, and the second module is unloaded: the owner removes the driver"
 
 for kind in stranger stranger-attached; do
-	name="drivers-left: the owner is unloaded with a driver registered ($kind): it frees what it can, and all modules can be loaded again"
+	name="drivers-left: the owner is unloaded while a driver is registered ($kind): all modules can be loaded again"
 	fresh_owner timeout=100
 	load forgetful "forgets=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
 		[ ! -e "$OWNER" ] && [ ! -e /sys/kernel/tracing/events/d2d_module_a ] && unload stranger &&
@@ -241,8 +240,8 @@ waits()
 	read -r line <"$EVENT" && [ "${line#*waiters=1}" != "$line" ]
 }
 
-# fresh_waiter - loads torture_owner and torture_peer0. torture_peer0's thread, in the process $waiter, waits for an event
-# that forgetful_torture will open and not close
+# fresh_waiter - loads torture_owner and torture_peer0. torture_peer0's thread, in the process $waiter, waits for an
+# event that forgetful_torture will open and not close
 fresh_waiter()
 {
 	unload_all
@@ -273,10 +272,10 @@ done
 
 fresh_waiter
 load_and_unload event exit && wait_ends
-verdict "the event of a driver that was forgotten is set: another module's wait for it ends"
+verdict "the event of a forgotten driver is set: another module's wait for the event ends"
 
 fresh_waiter
 load_and_unload event exit && wait_ends && event_act torture_peer0 close 0 && [ ! -e "$EVENT" ]
-verdict "the last driver that has the event of a forgotten driver open closes the event: the event's file is removed"
+verdict "only one driver still has the event of a forgotten driver open, and closes it: the event's file is removed"
 unload_all
 ktap_finished

@@ -135,7 +135,7 @@ for driver in module_a module_b handle_peer c_peer bob; do
 			trace | grep -q "relay_peer: d2d: .* in=hardirq step=call-driver .*to=$driver"
 		;;
 	esac
-	verdict "relay_peer forwards module_a's requests to $driver in each execution context: completed, pended and cancelled"
+	verdict "relay_peer forwards module_a's requests to $driver in each execution context: module_a's exercise succeeds"
 done
 
 fresh_relay c_peer not-back
@@ -180,11 +180,11 @@ verdict "no-stack-location: relay_peer forwards a request to itself and wants it
 needs_no relay_peer
 each_peer needs_no
 
-# A request is cancelled, or its sender unregisters, while bob's routine `returned` runs. bob has forwarded
-# the request to carol
+# bob has forwarded alice's request to carol, who has completed it. While bob's routine `returned` runs, the
+# request is cancelled, or alice unregisters
 
-# fresh_returning MS - the process $completer makes carol complete r0, and pauses inside bob's returned
-# routine. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff means no limit
+# fresh_returning MS - the process $completer makes carol complete r0, and pauses inside bob's routine
+# `returned`. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff means no limit
 fresh_returning()
 {
 	fresh alice bob carol
@@ -216,7 +216,7 @@ done
 
 fresh_returning 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
 	fails EALREADY act "cancel r0" && no_refusal
-verdict "a request returns to its forwarder and is cancelled: a wait whose limit passes gets EINPROGRESS, and cancelling again EALREADY"
+verdict "a request returns to its forwarder and is cancelled: a wait whose limit passes gets EINPROGRESS, and a second cancellation EALREADY"
 resume_and_await ${waiter:+"$waiter" "$completer"}
 
 fresh_returning 60000 && act "cancel r0"

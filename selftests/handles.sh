@@ -11,7 +11,7 @@ load module_a
 
 fresh_trace
 load handle_kinds && [ "$(logged handle_kinds wrong)" = 0 ]
-verdict "a handle of another kind gets ESTALE from each function and changes nothing"
+verdict "a handle of another kind is passed to each function: ESTALE, and nothing changes"
 unload handle_kinds
 
 fresh_trace

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The timeout of handshakes, for each way in which the owner learns of completion (its parameter
-# "completion"). An actor pends its handshake, and then completes it in time, too late or never, or
-# detaches. paused_peer is a driver in Rust whose work item completes the handshake too late.
+# The timeout of handshakes, for each way in which the owner learns that a handshake is complete
+# (module_a's parameter "completion"). An actor pends its handshake. Then the actor completes it in time,
+# too late or never, or detaches. paused_peer is a driver in Rust whose work item completes the handshake
+# too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -28,8 +29,8 @@ context_is()
 }
 
 # via COMPLETION - prints the field via= of the step completion, in which the owner learns that a pended
-# handshake has ended. For completion=0, also prints the next field, asked=: how the owner would have
-# learned of the end if the driver had not pended the handshake
+# handshake has ended. For completion=0, also prints the next field, asked=return: the owner had asked to
+# learn of the end when its call of the driver returns
 via()
 {
 	case $1 in
@@ -46,8 +47,8 @@ fresh_owner()
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_fails COMPLETION - whether alice, when she attaches, gets EINPROGRESS, or ETIMEDOUT if the owner
-# waits for the completion
+# attach_fails COMPLETION - attaches alice; whether she gets ETIMEDOUT or, with completion=1, EINPROGRESS,
+# because the owner does not wait for a pended handshake
 attach_fails()
 {
 	if [ "$1" = 1 ]; then
@@ -72,7 +73,7 @@ owner_knows()
 	[ "$(count_lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# module_b_can_attach - whether module_b gets the context, which was free then, and no request is left
+# module_b_can_attach - whether the context is free, so that module_b gets it, and no request is left
 module_b_can_attach()
 {
 	reset_trace
@@ -136,7 +137,7 @@ for completion in 0 1 2; do
 
 	fresh_owner $completion $LONG && attach_in_background && act "detach alice; unregister alice" &&
 		attaching_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && module_b_can_attach && owner_unloads
-	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake is cancelled"
+	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake ends with ECANCELED"
 	unload_all
 
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
@@ -149,12 +150,12 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
-	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So it
-	# gets ECANCELED for each value of completion.
+	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So the
+	# process gets ECANCELED for each value of completion.
 	fresh_owner $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
 		attaching_fails 2 "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads
-	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: both are cancelled"
+	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: request and handshake are cancelled"
 	unload_all
 done
 
@@ -163,7 +164,7 @@ load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load a
 	await context_is attached && reset_trace && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	only_refusal_is module_a not-completed-in-time && context_is attached && unload module_b && owner_unloads
-verdict "a handshake was completed in time: its timeout does not affect the attached driver"
+verdict "the handshake of one driver times out: a driver that has completed its handshake in time stays attached"
 unload_all
 
 fresh_owner 1 1 && attach_and_detach_repeatedly && act "unregister alice" && module_b_can_attach && owner_unloads

@@ -7,8 +7,8 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 # misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7 (hostile_peer.rs,
-# `control`); fails if the library accepts what it must refuse. In misuse 6 the driver calls the
-# function by which the library tells the owner that a driver leaves, and goes on using its events
+# `control`); fails if the library accepts what it must refuse. In misuse 6 the driver makes the library
+# believe that the driver is leaving, and then goes on using its events
 misuse()
 {
 	write_to /dev/hostile_peer "$1"
@@ -67,16 +67,16 @@ verdict "hostile_peer is unloaded: the owner has no context, event or request of
 
 fresh_hostile
 misuse 2 && misuse 6
-verdict "hostile_peer leaks requests, items and events, claims to leave, and can still use an event"
+verdict "hostile_peer leaks requests, items and events, and makes the library believe that it leaves: it can still use an event"
 
 fresh_hostile
 misuse 2 && misuse 6 && unload hostile_peer && owner_is_idle
-verdict "hostile_peer is unloaded after it has claimed to leave: the owner has no context, event or request of it"
+verdict "hostile_peer is unloaded after it made the library believe that it leaves: the owner has no context, event or request of it"
 
 fresh_hostile
 misuse 7 && misuse 1 && unload hostile_peer && owner_is_idle && load hostile_peer &&
 	unload hostile_peer && ! dmesg | grep -q 'hostile_peer has '
-verdict "hostile_peer has jobs that start each other, and starts jobs while it leaves and afterwards: the library refuses that"
+verdict "hostile_peer has jobs that start each other, and starts jobs while it is unloaded: the library stops and refuses them"
 
 fresh_trace
 needs_no hostile_peer && unload module_a

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Jobs of the owner and of the peer. In the pair of examples/metronome the owner's timer beats in hard interrupt, and the
-# peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and in C. In one case
+# Jobs of the owner and of the peer. In the pair of examples/metronome the owner's timer beats in hard interrupt, and
+# the peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and in C. In one case
 # device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of shared/d2d/job/ test all
 # kinds of jobs.
 cd "$(dirname "$0")" || exit 1
@@ -32,8 +32,8 @@ fresh_metronome()
 	load "${1-metronome}"
 }
 
-# all_beats_are_counted HEARD [METRONOME] - whether each beat was heard, lost, or left in the queue: compares what the drivers and the
-# library logged during unloading
+# all_beats_are_counted HEARD [METRONOME] - whether each beat was heard, lost, or left in the queue. Compares HEARD with
+# what the metronome and the library logged while the metronome was unloaded
 all_beats_are_counted()
 {
 	{
@@ -46,9 +46,9 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the number of beats
-# that were heard
-rounds()
+# reload_listener - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the number of
+# beats that were heard
+reload_listener()
 {
 	n=0
 	heard=0
@@ -106,7 +106,7 @@ load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && 
 verdict "the metronome in C: a wrong period gets EINVAL, 0 stops the timer, and it can be started again"
 
 fresh_metronome
-rounds && unload metronome && all_beats_are_counted "$heard"
+reload_listener && unload metronome && all_beats_are_counted "$heard"
 verdict "the listener is loaded and unloaded $ROUNDS times while the timer runs: each beat is counted"
 
 fresh_metronome
@@ -126,12 +126,13 @@ if [ ! -w "$CPU" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer
-	# Starts the jobs on CPU 1, and then takes it offline: bottom-half work stays on its CPU as long as it starts itself again.
+	# Starts the jobs on CPU 1, and then takes CPU 1 offline: bottom-half work stays on its CPU as long as it
+	# starts itself again.
 	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
 	verdict "$name"
 fi
 
 fresh_metronome
 beat 100 && load listener && unload listener && beat 100 && unload metronome
-verdict "the metronome is unloaded while its timer runs without a listener"
+verdict "the listener was unloaded and the timer still runs: the metronome can be unloaded"
 ktap_finished

@@ -3,8 +3,8 @@
 # Drivers in a kernel that is locked down after they were loaded: processes of root and of a plain user can use the
 # drivers' devices, and debugfs can be read but not written.
 # Usage: lockdown.sh integrity|confidentiality
-# run_tests does not run this program: only a reboot ends the lockdown, and the other programs could load no module until
-# then.
+# run_tests does not run this program: only a reboot ends the lockdown, and the other programs could load no module
+# until then.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

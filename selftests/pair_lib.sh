@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # The functions that pair_torture.sh and pair_sweep.sh share. These programs test a pair of modules from
-# outside of this tree, and source d2d_lib.sh first. qemu/guest/run.sh sources only this file, so it can
-# call each_use and backwards alone. In the guest, /lib/d2d has the modules, and two files that
-# qemu/run/pair.sh puts there:
+# outside of this tree, and source d2d_lib.sh first. qemu/guest/run.sh sources this file without
+# d2d_lib.sh, so it can call only each_use and backwards. In the guest, /lib/d2d has the modules, and two
+# files that qemu/run/pair.sh puts there:
 #
 #   modules  the names of the modules, in the order in which they are loaded: the owner, then its peers
 #   use      the uses: how a process makes the loaded modules work. Each line is a file and a text. The

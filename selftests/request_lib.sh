@@ -28,8 +28,8 @@ exit_in_time()
 }
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. The cleanup after a case runs even if the case does not, because
-# D2D_CASE selects another one. PID is not set then, so the cleanup has to pass ${PID:+"$PID"}
+# one hangs or exits with an error. If D2D_CASE selects another case, the cleanup after a case runs
+# without the case. PID is not set then, so a cleanup passes ${PID:+"$PID"}
 resume_and_await()
 {
 	resume
@@ -53,8 +53,8 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; the last command sends or forwards a request. Succeeds whether the
-# receiver has completed this request or has pended it
+# may_pend COMMAND... - as act; the last command sends or forwards a request. Also succeeds if that
+# command fails with EINPROGRESS, because the receiver has pended the request
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that fault_sweep.sh and pair_sweep.sh share. They let the kernel's failslab make
-# allocations of modules fail, and need a kernel with failslab and its stack filter. A program sources
-# d2d_lib.sh first.
+# The functions that fault_sweep.sh and pair_sweep.sh share. They let failslab, a part of the kernel's
+# fault injection, make allocations of modules fail. They need a kernel with failslab and its stack
+# filter. A program sources d2d_lib.sh first.
 
 FAILSLAB=/sys/kernel/debug/failslab
-# The addresses of the code of modules. An allocation counts if such an address is on its stack, so
-# what the kernel itself allocates to load a module does not count. SYSCALL is the function through
-# which every system call goes.
+# The addresses of the code of modules. failslab ignores an allocation unless such an address is on the
+# stack. So it ignores what the kernel itself allocates to load a module. SYSCALL is the function of the
+# kernel through which every system call goes.
 if grep -q "User Mode Linux" /proc/cpuinfo; then
 	# Above the kernel, and below KASAN's memory and the C library
 	MODULES_START=$(awk '$3 == "_etext" { print "0x" $1 }' /proc/kallsyms)
@@ -30,8 +30,8 @@ setting()
 	done
 }
 
-# function_range NAME - prints where this function of the kernel begins, and where the next one
-# does; prints nothing if the function does not exist
+# function_range NAME - prints the address at which this function of the kernel begins, and the address
+# at which the next function begins; prints nothing if the function does not exist
 function_range()
 {
 	awk -v name="$1" '
@@ -55,16 +55,16 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab count only allocations of modules, and not those in which kmemleak
-# records an allocation
+# count_modules_only - makes failslab ignore all allocations but those of modules. It also ignores what
+# kmemleak allocates to record an allocation
 count_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
 	ignore_calls_of __alloc_object
 }
 
-# set_up_failslab CASES - as begin, but skips the program if the kernel lacks failslab, and makes
-# failslab count the allocations of modules
+# set_up_failslab CASES - as begin, but skips the program if the kernel lacks failslab; then makes
+# failslab ignore all allocations but those of modules
 set_up_failslab()
 {
 	set_up

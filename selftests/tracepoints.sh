@@ -81,8 +81,8 @@ fresh_owner()
 	reset_trace
 }
 
-# fresh_tracing - unloads all modules, and makes the kernel switch all tracepoints of module_a on when module_a is loaded,
-# so that even its first step is recorded
+# fresh_tracing - unloads all modules, and makes the kernel switch all tracepoints of module_a on when module_a is
+# loaded, so that even its first step is recorded
 fresh_tracing()
 {
 	unload_all

@@ -70,7 +70,8 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits in this place
+# in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits in this
+# place
 in_background()
 {
 	reset_trace
