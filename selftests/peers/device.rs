@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with the character device `/dev/d2d_test`. The program devctl tells it by `ioctl` what to
-//! do.
+//! Test: a peer with the character device `/dev/d2d_test`. The program devctl calls the device, mostly by `ioctl`
+//! with one of the commands below.
 
 #![forbid(unsafe_code)]
 
@@ -76,7 +76,7 @@ d2d::module_peer! {
     params: {
         variant: u32 {
             default: 0,
-            description: "0 a device for root; 1 one for everybody; 2 for everybody with CAP_SYS_ADMIN; 3 the same name twice; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 removes and makes a device while one is opened; 8 loading fails after the device was made; 9 to 11 the name of a device that the kernel has, or that another test's driver makes",
+            description: "0 a device for root; 1 for everybody; 2 for processes with CAP_SYS_ADMIN; 3 two devices of the same name; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 opening the device tries to remove it and makes another one; 8 loading fails after the device was made; 9 to 11 the name of another device: null, tty, sleeper",
         },
     },
 }
@@ -104,11 +104,11 @@ const KIND: u32 = b'd' as u32;
 const ADD: u32 = _IOWR::<u64>(KIND, 0);
 /// Waits until the call is completed, and returns the answer.
 const PEND: u32 = _IO(KIND, 1);
-/// Leaves a call pending, whose answer can be read.
+/// Pends a call and returns. The process gets the answer later, by `read`.
 const SUBMIT: u32 = _IO(KIND, 2);
 /// Completes the oldest pending call with the argument.
 const COMPLETE: u32 = _IO(KIND, 3);
-/// As `COMPLETE`, in hard interrupt, with the answer 7.
+/// Completes the oldest pending call with 7, after 1 ms in hard interrupt.
 const COMPLETE_LATER: u32 = _IO(KIND, 4);
 /// Drops the pending calls, and returns how many of them were cancelled.
 const CANCELLED: u32 = _IO(KIND, 5);
@@ -118,14 +118,14 @@ const REMOVE: u32 = _IO(KIND, 6);
 const FAIL: u32 = _IO(KIND, 7);
 /// Returns the argument.
 const RETURN: u32 = _IO(KIND, 8);
-/// Returns how many [`Pended`] the driver keeps, cancelled ones included.
+/// Returns the number of pending calls that the driver keeps, including cancelled ones.
 const PENDING: u32 = _IO(KIND, 9);
-/// Leaves a call pending, and waits for a condition that never holds. Each check of the condition wakes the
-/// waiters again.
+/// Pends a call, and waits for a condition that never holds. Each check of the condition wakes all processes that wait
+/// for the device.
 const WAIT: u32 = _IO(KIND, 10);
 /// Returns whether the file was opened for writing.
 const MAY_WRITE: u32 = _IO(KIND, 11);
-/// Leaks a value of each type by which a driver has a job, a device or a pending call.
+/// Leaks a value of each type that stands for a job, a device or a pending call.
 const LEAK: u32 = _IO(KIND, 12);
 /// Waits until each leaked job has run once more.
 const RUN_ON: u32 = _IO(KIND, 13);
@@ -144,7 +144,7 @@ struct Tested {
 }
 
 impl Tested {
-    /// Adds a pending call. The list has room for 8.
+    /// Stores a pending call. Fails with `EBUSY` if 8 are stored.
     fn keep(&self, pended: Pended<u32>) -> Result {
         let mut list = self.pended.lock();
         list.push_within_capacity(pended).map_err(|_| EBUSY)
@@ -168,14 +168,14 @@ impl Tested {
     }
 }
 
-/// Counts a run of the leaked job of this number.
+/// Counts a run of a leaked job, which is given by its index.
 fn count(driver: &Handle<Tested>, job: usize) {
     if let Some(runs) = driver.runs.get(job) {
         runs.fetch_add(1, Relaxed);
     }
 }
 
-/// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if one does not within 10 s.
+/// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if a job does not run within 10 s.
 fn run_on(driver: &Handle<Tested>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
@@ -209,10 +209,10 @@ impl device::File for Opened {
         Ok(Self { answer })
     }
 
-    /// Returns the number that the call of [`SUBMIT`] was completed with, as 4 bytes.
+    /// Returns, as 4 bytes, the answer of the call that [`SUBMIT`] has pended.
     fn read(&self, _driver: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
         if to.len() == 3 {
-            // Replaces the writer by a longer one: the library must count 0 bytes.
+            // Replaces the writer by a longer one, and writes nothing: the library must return 0 bytes.
             *to = UserSlice::new(UserPtr::from_addr(0), usize::MAX).writer();
             return Ok(());
         }
@@ -228,7 +228,7 @@ impl device::File for Opened {
         }
     }
 
-    /// Takes at most 4 bytes.
+    /// Reads at most 4 bytes from the process.
     fn write(
         &self,
         _driver: &Self::Driver,
@@ -302,7 +302,7 @@ impl device::File for Opened {
     }
 }
 
-/// Leaks the driver's references to its jobs, to a device and to a pending call. If the library did not stop
+/// Makes jobs, a device and a pending call, and leaks the driver's references to them. If the library did not stop
 /// the jobs, they would run after the module is unloaded.
 fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
     let mut jobs = 0..LEAKED;
@@ -337,8 +337,8 @@ fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
     Ok(())
 }
 
-/// Removes a device and makes another one while a process opens the first. Returns the result of making it,
-/// or `EPROTO` if removing did not fail with `EDEADLK`.
+/// Tries to remove the device that a process opens now, and makes another device. Returns the result of making it, or
+/// `EPROTO` if removing did not fail with `EDEADLK`.
 fn nest(driver: &Handle<Tested>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));
@@ -358,7 +358,7 @@ impl Driver for Tested {
             .capability(CAP_SYS_ADMIN),
     );
 
-    // Reads one byte of a command, whatever its length.
+    // Reads only one byte of a command, even if the command is longer.
     fn control(_driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         reader.read::<u8>().map(drop)
     }
@@ -389,7 +389,7 @@ impl Driver for Tested {
             _ => settings,
         };
         let timer = driver.timer(TimerContext::HardIrq, |driver, _timer| {
-            // The test notices a call that is not completed.
+            // If this fails, a call is not completed, and the test notices that.
             let _ = driver.complete(7);
         })?;
         driver.timer.populate(timer);
@@ -397,7 +397,7 @@ impl Driver for Tested {
         match driver.variant {
             TWICE => driver.device::<Opened>(settings).map(|_| ()),
             FAILS => {
-                // Long enough for processes to try to open the device.
+                // So that processes of the test can try to open the device.
                 fsleep(Delta::from_millis(10));
                 Err(ENXIO)
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that learns by an event each time that another peer, the guest (`guest.rs`), is
-//! loaded. The greeter may be loaded before the guest or after it.
+//! Test: a peer that sends a request to another peer, the guest (`guest.rs`), each time that the guest is loaded. The
+//! guest sets an event then. The greeter may be loaded before the guest or after it.
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,7 @@ d2d::module_peer! {
     owner: module_a,
     name: "greeter_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that greets a driver that arrives",
+    description: "Test: a peer that learns by an event that another one is loaded",
     license: "GPL",
     imports_ns: ["D2D"],
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that tells another peer, the greeter (`greeter.rs`), by an event that it is loaded.
+//! Test: a peer that sets an event when it is loaded, to tell another peer, the greeter (`greeter.rs`).
 
 #![forbid(unsafe_code)]
 
@@ -31,7 +31,7 @@ d2d::module_peer! {
     owner: module_a,
     name: "guest_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that tells that it has arrived",
+    description: "Test: a peer that sets an event when it is loaded",
     license: "GPL",
     imports_ns: ["D2D"],
 }

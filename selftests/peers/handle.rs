@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that passes items on by handle, and pends each handshake.
+//! Test: a peer that takes handles of items, and pends each handshake.
 //!
-//! module_b reads an item when it takes the item. This peer takes a handle of the item instead, and stores the
-//! handle as a number. The next round, which mostly runs in another execution context, redeems the stored
-//! handles. When the peer detaches, the owner revokes the handles that are still stored.
-//!
-//! Writing N to `/dev/handle_peer` plays N rounds in each execution context.
+//! Writing N to `/dev/handle_peer` plays N rounds in each execution context. In a round, the peer takes handles of
+//! items and stores them as numbers; the next round, which usually runs in another execution context, redeems them.
+//! When the peer detaches, the owner revokes the handles that are still stored.
 
 #![forbid(unsafe_code)]
 
@@ -55,21 +53,21 @@ d2d::module_peer! {
     owner: module_a,
     name: "handle_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that passes items on by handle",
+    description: "Test: a peer that takes handles of items",
     license: "GPL",
     imports_ns: ["D2D"],
 }
 
 /// The driver.
 struct HandlePeer {
-    /// Handles of items that were taken and not redeemed yet.
+    /// Handles that were taken and not redeemed yet.
     stored: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
     requests: DemoRequests,
 }
 
 impl HandlePeer {
-    /// Takes the handle of an item and stores it, or redeems it at once if there is no room. Returns
-    /// whether there was an item.
+    /// Takes the handle of an item and stores the handle, or redeems it at once if there is no room. Returns
+    /// `false` if there is no item.
     fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
         let Some(handle) = link.incoming().take_handle() else {
             return Ok(false);
@@ -85,7 +83,7 @@ impl HandlePeer {
         Ok(true)
     }
 
-    /// Redeems all stored handles. Returns the sum of the items' notes.
+    /// Redeems all stored handles. Returns the sum of the notes in the items.
     fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<Note> {
         let mut sum = 0;
         let numbers = core::mem::take(&mut *self.stored.lock());
@@ -96,7 +94,7 @@ impl HandlePeer {
         Ok(sum)
     }
 
-    /// Reads the item of a handle, releases it, and checks that the handle is stale afterwards.
+    /// Reads the item of a handle and releases the item. Checks that the handle is stale after that.
     fn redeem(link: &PeerLink<DemoPair>, number: u64) -> Result<Note> {
         let items = link.incoming().redeem(ItemHandle::from_raw(number))?;
         let note = items.iter().find_map(|item| item.read::<Note>());
@@ -116,9 +114,8 @@ impl HandlePeer {
         Ok(taken)
     }
 
-    /// One round: redeems the stored handles, puts the sum of their notes for the owner, and stores the
-    /// handles of the owner's answers. The operation `drain` stores handles, too, in the execution context in
-    /// which the owner calls it.
+    /// Plays a round: redeems the stored handles, puts the sum of the notes on the queue to the owner, and stores the
+    /// handles of the owner's answers. The peer's operation `drain` stores handles, too.
     fn exercise(&self, link: &PeerLink<DemoPair>) -> Result {
         let sum = self.redeem_all(link)?;
         NOTE.put(&link.outgoing(), &sum)?;
@@ -150,7 +147,7 @@ impl Driver for HandlePeer {
         Ok(())
     }
 
-    /// Takes the number of rounds, 1 to 1000.
+    /// Reads the number of rounds, 1 to 1000, and plays them in each execution context.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;

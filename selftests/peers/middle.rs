@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a second pair with the
-//! same declaration. In this file, module_a is above the middle, and the peers of the second pair are below it.
+//! same declaration. In this file, module_a is *above* the middle, and the peers of the second pair are *below* it.
 //!
-//! The middle passes calls and items on in both directions, and the request [`ADD`](upper::ADD) on to module_a. It
-//! serves the other requests itself, and answers calls of module_a itself while no peer is attached below.
+//! The middle passes on calls and items in both directions. It forwards the request [`ADD`](upper::ADD) to module_a
+//! as a request of its own, and serves the other requests itself. While no peer is attached below, it answers
+//! module_a's calls itself.
 
 #![forbid(unsafe_code)]
 
@@ -71,15 +72,15 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "1: a thread of the owner's role waits for an event of module_a",
+            description: "1: a thread of the owner's role waits for an event that the peer's role has created",
         },
     },
 }
 
-/// The most items that are taken at a time.
+/// The most items that one batch has.
 const BATCH: u32 = 8;
 
-/// Requests that can be on their way to module_a at a time.
+/// The most requests to module_a at a time.
 const PACKETS: usize = 32;
 
 /// The middle as a peer of module_a.
@@ -87,7 +88,7 @@ struct Upper {
     requests: upper::demo_requests::DemoRequests,
 }
 
-/// Dropping it removes the events from `requests`, as in module_b.
+/// The library drops this value before it detaches the driver. Then `requests` must no longer keep the events.
 struct Jobs(Handle<Upper>);
 
 impl Drop for Jobs {
@@ -138,8 +139,8 @@ impl Driver for Upper {
     }
 }
 
-/// Runs `f` with the link to the first peer below that is attached, and a call of that peer. Returns `None` if no
-/// peer is attached.
+/// Finds an attached peer below. Calls `f` with the link to it and the [`PeerCall`] by which `f` can call it. Returns
+/// `None` if no peer is attached.
 fn below<R>(
     f: impl FnOnce(&OwnerLink<lower::DemoPair>, PeerCall<'_, lower::DemoPair>) -> R,
 ) -> Option<R> {
@@ -176,8 +177,8 @@ impl upper::PeerOps for Upper {
     }
 }
 
-/// Takes all items of a queue from below. Puts those that are notes on a queue to module_a, and drops the others.
-/// If the queue to module_a is full, the rest of a batch is lost. Returns how many items were taken.
+/// Takes all items of a queue from below. Puts the notes on a queue to module_a, and drops other items. If the queue
+/// to module_a is full, fails, and the rest of the batch is lost. Returns the number of items that it took.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -192,7 +193,7 @@ fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     }
 }
 
-/// As [`move_up`], in the other direction.
+/// Like [`move_up`], from a queue of module_a to a queue below.
 fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -211,7 +212,7 @@ fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
 struct Above {
     peer: Handle<Upper>,
     module_a: Target,
-    /// Allocated ahead, as requests from below may come in hard interrupt.
+    /// Allocated in advance, because requests from below may come in hard interrupt.
     packets: Pin<KBox<SpinLockIrq<KVec<Packet>>>>,
 }
 
@@ -229,9 +230,9 @@ impl Above {
         })
     }
 
-    /// Sends module_a an `ADD`, which it completes at once, and returns its answer. Any context.
+    /// Sends module_a the request `ADD`, which module_a completes at once, and returns the answer. Any context.
     ///
-    /// If module_a left the request pending, this function would cancel it and lose the packet.
+    /// If module_a left the request pending, this function would cancel and free it.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
         let (packet, answer) = match packet.send(&self.module_a, upper::ADD, &value, Sleep::Cannot)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Test: the table of an owner of another major version. The kernel's loader refuses its peers. */
+/*
+ * Test: the table of an owner with another major version of the boundary. The kernel's module
+ * loader refuses the peers.
+ */
 #include "d2d.h"
 
 #undef D2D_ABI_MAJOR

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the table of an owner in which a function has another signature, though the major version
- * is the same. Kbuild generates the header (peers.mk). The kernel's loader refuses the peers.
+ * Test: the table of an owner in which a function has another signature than in the peers' table,
+ * though the major version is the same. peers.mk generates the header. The kernel's module loader
+ * refuses the peers.
  */
 #include "signature.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * c_middle as a peer of module_a. In this file, the build puts a prefix before the names of the
- * library's functions, because below.c uses functions of the same names (d2d-peer-role-flags in
- * shared/library.mk).
+ * The peer's role of c_middle: a peer of module_a. below.c has the owner's role. Both files use
+ * functions of the library that have the same names, so the build puts a prefix before the names in
+ * this file (d2d-peer-role-flags in shared/library.mk).
  */
 #include <linux/module.h>
 
@@ -60,7 +60,7 @@ static int c_middle_ping(void *this, u32 value, u32 *result)
 	return err;
 }
 
-/* If no peer is attached below, this module is the end of the chain, and calls module_a back. */
+/* If no peer is attached below, this module is the end of the chain, so it calls module_a back. */
 static int c_middle_bounce(void *this, u32 hops, u32 *result)
 {
 	int err = below_bounce(hops, result);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module in C that is a peer of module_a and an owner. As an owner it exports the table of
+ * Test: a module in C that is a peer of module_a and an owner. As an owner, it exports the table of
  * middle (middle.rs), so the peers of middle can attach to it. It passes on calls and items in both
- * directions, and serves no requests. This file has the owner's role, above.c the peer's.
+ * directions, and serves no requests. This file has the owner's role, above.c the peer's role.
  */
 #include <linux/module.h>
 
@@ -112,10 +112,10 @@ static int dispatch(void *this, const struct d2d_request *request)
 }
 
 /*
- * The owner's role begins first and ends last, because module_a may call the operations of above.c
- * as soon as the peer's role is attached, and these operations call this file. The peers of this
- * module cannot call above.c too early or too late: they are loaded after this module's init, and
- * unloaded before its exit.
+ * While the peer's role is attached, module_a may call the operations in above.c, which call the
+ * functions of this file. So the owner's role starts first and stops last. The peers of this module
+ * call above.c by the operations in this file, but only while the peer's role is attached: they are
+ * loaded after this module's init, and unloaded before its exit.
  */
 static int __init c_middle_init(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions by which the two roles of c_middle call each other. If above.c calls a function of
- * the library, module_a executes the call; if below.c does, c_middle executes it, as an owner.
+ * The functions by which the two roles of c_middle call each other. In above.c, a call of the
+ * library goes to module_a; in below.c, it goes to c_middle itself, as an owner.
  */
 #ifndef C_MIDDLE_H
 #define C_MIDDLE_H
@@ -12,7 +12,7 @@
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 
-/* Functions of the peer's role, for operations of the owner's role. Any context. */
+/* Functions of the peer's role (above.c), which the owner's role calls. Any context. */
 int above_ping(u32 value, u32 *result);
 int above_bounce(u32 hops, u32 *result);
 int above_put(u64 note);
@@ -22,15 +22,16 @@ int above_start(void);
 void above_stop(void);
 
 /*
- * Functions of the owner's role, for the time between d2d_owner_start() and d2d_owner_stop(). Any
- * context. They return -ESHUTDOWN while no peer is attached.
+ * Functions of the owner's role (below.c), which the peer's role calls. May be called between
+ * d2d_owner_start() and d2d_owner_stop(). Any context. Fail with -ESHUTDOWN while no peer is
+ * attached.
  */
 int below_ping(u32 value, u32 *result);
 int below_bounce(u32 hops, u32 *result);
 int below_put(u64 note);
 int below_drain(u32 *result);
 
-/* Takes all items of a queue. Passes those that are notes to put(), and drops the others. */
+/* Takes all items of a queue. Passes the notes to put(), and drops other items. */
 static inline int move_notes(struct d2d_queue *queue, int (*put)(u64 note), u32 *moved)
 {
 	struct d2d_item *item;

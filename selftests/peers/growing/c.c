@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer in C with version 1.0 of the growing pair, built with the header that was recorded
- * when version 1.0 was the newest one. The owner, which has version 1.1, accepts it.
+ * Test: a peer in C with version 1.0 of the growing pair. It is built with the header that was
+ * recorded when version 1.0 was the newest one. The owner, which has version 1.1, accepts the peer.
  */
 #include <linux/module.h>
 
@@ -61,7 +61,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* Returns 0 if the owner and this driver read the number of peers at the same place. */
+/* Returns 0 if this driver and the owner read the same number of peers from the shared data. */
 static int check(void)
 {
 	struct growing_shared_data *shared;

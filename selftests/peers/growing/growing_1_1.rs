@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Version 1.1 of the pair, and what newer versions append to it.
+// Version 1.1 of the growing pair, and the way to declare newer versions.
 
-/// Declares version 1.1 of the pair; or version 1.`$minor`, which adds the other arguments to version
-/// 1.1.
+/// Without arguments, declares version 1.1 of the pair. Otherwise declares version 1.`$minor`, which consists of
+/// version 1.1 and the other arguments.
 macro_rules! growing_pair_1_1 {
     () => {
         growing_pair_1_1! {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer with version 1.2 of the pair.
+// A peer with version 1.2 of the growing pair. The owner has version 1.1.
 
 include!("growing_pair.rs");
 include!("growing_1_1.rs");
 include!("peer.rs");
 
-/// Declares the pair and the module of the peer. `$shared_data` is what this version appends to the
+/// Declares the pair and the module of the peer. `$shared_data` has the fields that this version appends to the
 /// shared data.
 macro_rules! growing_peer_1_2 {
     (name: $name:literal, cookie: $cookie:literal, shared_data: { $($shared_data:tt)* }) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The pair of the drivers in this folder. The pair has several versions. Each driver includes this file and
-// declares what its version has in addition to version 1.0.
+// The growing pair, which has several versions. Each Rust driver in this folder includes this file, and declares what
+// its version of the pair has in addition to version 1.0.
 
 /// Declares version 1.`$minor` of the pair.
 macro_rules! growing_pair {

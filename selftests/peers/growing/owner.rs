@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the owner of the growing pair. It has version 1.1; its peers have older and newer
-//! versions, too.
+//! Test: the owner of the growing pair. The owner has version 1.1 of the pair; its peers have version 1.0, 1.1
+//! or 1.2.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +40,7 @@ growing_pair_1_1! {}
 struct Growing;
 
 struct State {
-    /// The owner's event, which is set.
+    /// The event [`HERE`], which is set while the owner is loaded.
     here: SetOnce<Event>,
 }
 

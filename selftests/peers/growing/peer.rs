@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// What the peers of the growing pair share. Each includes this file, and declares its version of the pair
-// and what else it does while it is loaded.
+// The code that the peers of the growing pair share. Each peer includes this file, declares its version of the pair,
+// and says by `growing_peer!` what it tests.
 
 use d2d::{
     driver::{
@@ -12,8 +12,9 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Declares the module of a peer. `$cookie` is the cookie in its data; `$data` is the rest of its data. When the
-/// driver is attached, it runs the closure with its handle and its link.
+/// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. When
+/// the driver is attached, it evaluates `$more`, in which `$driver` is its handle and `$link` its link. If the result
+/// is an error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
@@ -69,7 +70,7 @@ impl Driver for Growing {
 #[vtable]
 impl PeerOps for Growing {}
 
-/// Fails unless the result is the expected one.
+/// Fails with `ENOTRECOVERABLE` unless the result is the expected one.
 fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
     if got == expected {
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.1 of the growing pair, like the owner.
+//! Test: a peer with version 1.1 of the growing pair, which is also the owner's version.
 
 #![forbid(unsafe_code)]
 

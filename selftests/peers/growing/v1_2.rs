@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair, which appends no data. The owner accepts it; calling the
-//! operation that the owner lacks fails with `EOPNOTSUPP`.
+//! Test: a peer with a version 1.2 of the growing pair that appends no field to the data. The owner accepts the peer.
+//! A call of the operation that the owner lacks fails with `EOPNOTSUPP`.
 
 #![forbid(unsafe_code)]
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that lends its owner memory, and uses the owner's.
+//! Test: a peer that lends its owner counters, and uses the ring that the owner lends.
 //!
-//! A process writes the number of a test to `/dev/borrower`:
+//! Writing a number to `/dev/borrower` runs one test:
 //!
-//! - 1: this driver fills the ring that the owner lends, and the owner empties it; in each execution context,
-//! - 2: the owner counts in the counters that this driver lends; in each execution context,
-//! - 3: this driver asks for counters in the owner's memory, which fails, because the owner lends a ring,
-//! - 4: the owner asks for a ring in this driver's memory, which fails, because this driver lends counters.
+//! - 1: in each execution context, this driver fills the owner's ring, and the owner empties the ring,
+//! - 2: in each execution context, the owner counts in this driver's counters,
+//! - 3: this driver asks for counters in the owner's memory. This fails, because the owner lends a ring,
+//! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters.
 
 #![forbid(unsafe_code)]
 
@@ -55,12 +55,12 @@ d2d::module_peer! {
     params: {
         keeps: u32 {
             default: 1,
-            description: "1: the driver keeps a reference to the counters that it lends; 0: it lends counters that it keeps no reference to",
+            description: "Whether the driver keeps a reference to the counters that it lends: 0 no, 1 yes",
         },
     },
 }
 
-/// The number of counters that the driver lends: some pages.
+/// The number of counters that the driver lends. They need several pages.
 const COUNTERS: usize = 3000;
 
 struct Borrower {
@@ -104,7 +104,7 @@ impl Borrower {
 }
 
 impl Drop for Borrower {
-    /// The owner has forgotten the memory, so all counters tell the same: how often it has counted.
+    /// Prints how often the owner has counted. The owner no longer uses the memory, so all counters must agree.
     fn drop(&mut self) {
         let counted = |counter: &Counter| {
             let step = counter.step.load(Relaxed);
@@ -164,7 +164,7 @@ impl Driver for Borrower {
 #[vtable]
 impl BorrowerOps for Borrower {}
 
-/// Fails unless the value is the expected one.
+/// Fails with `ENOTRECOVERABLE` unless the value is the expected one.
 fn expect<T: PartialEq>(got: T, expected: T) -> Result {
     match got == expected {
         true => Ok(()),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer in C that lends its owner memory. Its init uses the owner's memory, and lets the
- * owner use its own; if either fails, loading fails with that errno. The parameter fault is what
- * the driver does wrong. Writing 1 to /dev/c_borrower puts values into the ring of the owner, which
- * the owner takes.
+ * Test: a peer in C that lends its owner counters, and uses the ring that the owner lends. The init
+ * puts values into the ring, and makes the owner count in the counters. If one of the two fails,
+ * loading the module fails with the same errno. The parameter "fault" names what the driver does
+ * wrong. Writing 1 to /dev/c_borrower puts values into the owner's ring and makes the owner take
+ * them.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -87,7 +88,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
-/* Puts values into the owner's ring, and lets the owner take them. */
+/* Puts values into the owner's ring, and makes the owner take them. */
 static int use_ring(void)
 {
 	u64 hash = is_fault("want_counter") ? LENDING_COUNTER_HASH : LENDING_RING_HASH;
@@ -101,11 +102,11 @@ static int use_ring(void)
 	for (u64 value = 1; value <= VALUES; value++) {
 		u64 put = READ_ONCE(ring->put);
 
-		/* Pairs with the store by which the owner gives the slot back. */
+		/* Pairs with the store-release by which the owner makes a slot free. */
 		if (put - smp_load_acquire(&ring->taken) >= ARRAY_SIZE(ring->slots))
 			return -ENOSPC;
 		WRITE_ONCE(ring->slots[put % ARRAY_SIZE(ring->slots)], value);
-		/* Pairs with the load by which the owner finds the value. */
+		/* Pairs with the load-acquire by which the owner learns of the value. */
 		smp_store_release(&ring->put, put + 1);
 	}
 	err = owner.drain(context->owner.self, &sum);
@@ -114,7 +115,7 @@ static int use_ring(void)
 	return sum == VALUES * (VALUES + 1) / 2 ? 0 : -ENOTRECOVERABLE;
 }
 
-/* Lets the owner count in this driver's memory. The owner may count at other times, too. */
+/* Makes the owner count. The owner may count at other times, too, so no exact count is known. */
 static int use_counters(void)
 {
 	u64 counted;
@@ -143,12 +144,12 @@ static int send_buffer(d2d_handle owner, d2d_handle request, void *buffer, u64 *
 	       result.status;
 }
 
-/* How often the owner has counted in the last counter alone */
-static u32 asked;
+/* How often use_buffer() has made the owner count in the last counter only */
+static u32 last_counted;
 
 /*
- * Sends a request whose user_buffer points to one of the counters; the owner counts in that
- * counter.
+ * Sends a request whose user_buffer points to the last counter: the owner counts in this counter
+ * only.
  */
 static int use_buffer(void)
 {
@@ -172,21 +173,21 @@ static int use_buffer(void)
 		return err;
 	err = send_buffer(owner, request, (void *)buffer, &index);
 	d2d_request_free(request);
-	/* The owner in C does not serve the request. */
+	/* c_lender does not serve this request. */
 	if (err)
 		return err == -ENOTTY ? 0 : err;
-	asked++;
+	last_counted++;
 	if (index != COUNTERS - 1 || READ_ONCE(last->count) != before + READ_ONCE(last->step))
 		return -ENOTRECOVERABLE;
 	return 0;
 }
 
-/* Once the owner has forgotten the memory, all counters tell the same: how often it has counted. */
+/* Prints how often the owner has counted. It no longer uses the memory: all counters must agree. */
 static void report(void)
 {
 	u32 counted = counters[0].count;
 
-	counters[COUNTERS - 1].count -= asked * COUNTERS;
+	counters[COUNTERS - 1].count -= last_counted * COUNTERS;
 	for (u32 n = 1; n < COUNTERS; n++) {
 		if (counters[n].count != counted * (n + 1))
 			pr_err("counter %u differs\n", n);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: an owner in C of a pair whose two sides lend each other memory. It exports the table of
- * lender, the owner in Rust, so the peers of lender can attach to it. It has two peers at a time,
- * and lends each of them a ring of its own. Writing 1 to /dev/lender counts in the memory of each
+ * lender, the owner in Rust, so the peers of lender can attach to it. It can have two peers, and
+ * lends each of them a ring. Writing 1 to /dev/lender makes the owner count in the memory of each
  * peer.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -40,22 +40,22 @@ static int c_lender_drain(void *context, u64 *result)
 {
 	struct lending_ring *ring = &lender_of(context)->ring;
 	u64 taken = READ_ONCE(ring->taken);
-	/* Pairs with the store by which the peer puts a value. */
+	/* Pairs with the store-release by which the peer puts a value. */
 	u64 values = smp_load_acquire(&ring->put) - taken;
 
 	*result = 0;
-	/* The peer may write any numbers, so take no more values than there are slots. */
+	/* The peer may write any number to put. A ring cannot have more values than slots. */
 	if (values > ARRAY_SIZE(ring->slots))
 		return 0;
 	while (values--) {
 		*result += READ_ONCE(ring->slots[taken % ARRAY_SIZE(ring->slots)]);
-		/* Pairs with the load by which the peer finds the slot free. */
+		/* Pairs with the load-acquire by which the peer finds the slot free. */
 		smp_store_release(&ring->taken, ++taken);
 	}
 	return 0;
 }
 
-/* Counts in the memory of the peer, which the caller has entered by d2d_peer_enter(). */
+/* Counts in the memory of the peer. The caller has called d2d_peer_enter(). */
 static int count(struct d2d_context *context, u64 *result)
 {
 	struct lending_counter *counters;
@@ -130,8 +130,8 @@ static void prepare(void *this, struct d2d_context *context)
 }
 
 /*
- * Prints how often the owner has counted, and how many values the ring has had; the peer prints
- * what it has found in its memory.
+ * Prints how often the owner has counted, and how many values it has taken. The test compares the
+ * first number with what the peer prints.
  */
 static void detached(void *this, struct d2d_context *context)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the owner of a pair whose two sides lend each other memory.
+//! Test: the owner of a pair whose two sides lend each other memory. It lends a ring, and the peer lends counters.
 //!
-//! Writing 1 to `/dev/lender` makes the owner count in the memory of the peer. Writing 2 does the same,
-//! but first the owner, inside the peer, waits for the event `lender.go`. Writing 3 sets this event.
+//! Writing 1 to `/dev/lender` makes the owner count in the memory of the peer. Writing 2 makes the owner get the
+//! peer's memory, wait for the event `lender.go`, and then count. Writing 3 sets this event.
 
 #![forbid(unsafe_code)]
 
@@ -59,9 +59,9 @@ d2d_owner::module_owner! {
 }
 
 struct Events {
-    /// Set when the owner is inside the peer, with the peer's memory.
+    /// Set when the owner has the peer's memory and is about to wait for `go`.
     inside: Event,
-    /// The event that the owner waits for inside the peer.
+    /// The owner waits for this event while it has the peer's memory.
     go: Event,
 }
 
@@ -72,7 +72,7 @@ struct Lender {
 }
 
 impl Lender {
-    /// Counts in the memory of the peer, after `wait` has returned.
+    /// Gets the memory of the peer, calls `wait`, and then counts.
     fn count(&self, link: &OwnerLink<LendingPair>, wait: impl FnOnce() -> Result) -> Result<u64> {
         let peer = link.peer()?;
         let counters = peer.lent_slice::<Counter>()?;
@@ -81,8 +81,8 @@ impl Lender {
         Ok(counters.len() as u64)
     }
 
-    /// Counts in the counter to which the `user_buffer` of the peer's request points. Returns the
-    /// counter's index.
+    /// Counts in one counter of the peer, to which the `user_buffer` of the request points. Returns the counter's
+    /// index.
     fn count_one(contexts: &Contexts<'_, Self>, request: &Typed<'_, u64>) -> Result<u64> {
         let (_, link) = contexts.get(0).ok_or(ENODEV)?;
         let peer = link.peer()?;
@@ -169,7 +169,7 @@ impl Owner for Lender {
 #[vtable]
 impl LenderOps for Lender {
     fn drain(&self, _link: &OwnerLink<LendingPair>) -> Result<u64> {
-        // The peer may go on putting values, so take no more than the ring can hold.
+        // The peer may go on putting values. To end nevertheless, take no more than the ring can hold.
         let values = (0..CAPACITY).map_while(|_| self.ring.take());
         Ok(values.fold(0, u64::wrapping_add))
     }

@@ -95,7 +95,7 @@ impl Ring {
 
     /// Takes a value, if there is one. One thread may do so at a time. Any context.
     ///
-    /// The other side may write anything, so a ring that claims to have more values than slots has none.
+    /// The other side may write any number to `put`. If there are more values than slots, returns `None`.
     pub fn take(&self) -> Option<u64> {
         let taken = self.taken.load(Relaxed);
         let values = self.put.load(Acquire).wrapping_sub(taken);

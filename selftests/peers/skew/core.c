@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver built with another version of d2d.h. Kbuild generates that version, in
- * which a field of an item is wider (peers.mk). The owner has to refuse the driver.
+ * Test: a driver built with another version of d2d.h, in which a field of an item is wider.
+ * peers.mk generates this version. The owner must refuse the driver.
  */
 #include <linux/init.h>
 #include <linux/module.h>
 
-/* Comes first, and has the include guard of d2d.h, so that d2d_table.h does not include d2d.h. */
+/* Defines the include guard of d2d.h, so that d2d_table.h does not include the real d2d.h. */
 #include "other_d2d.h"
 
 #include "d2d_table.h"

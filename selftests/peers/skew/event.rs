@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a driver whose declaration of the pair differs from module_a's in one thing: the event `turn` is of
-//! the other kind. The driver's copy of the library refuses the owner's table.
+//! the other kind. The driver's copy of the library refuses the owner's operations table.
 
 #![forbid(unsafe_code)]
 
@@ -23,10 +23,10 @@ use d2d_pair::{
 
 const DECLARATION: Declaration = DemoPair::DECLARATION;
 
-/// The events of the demonstration; the second one has the kind of the first one.
+/// The events of the demonstration pair, but `turn` has the kind of `notice`.
 const EVENTS: [EventOf; 2] = {
     let [notice, turn] = DECLARATION.events else {
-        panic!("the demonstration has other events");
+        panic!("the demonstration pair does not have exactly two events");
     };
     assert!(matches!(
         (NOTICE.kind(), TURN.kind()),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with the next major version of the interfaces. The driver's copy of the library
-//! refuses the owner's table.
+//! Test: a driver with the next major version of the pair's interfaces. The driver's copy of the library refuses the
+//! owner's operations table.
 
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 
 //! Test: a driver whose declaration of the pair differs from module_a's in one thing: the two fields
 //! of the input of COMPLETE, which have the same type, are swapped. The driver's copy of the library
-//! refuses the owner's table.
+//! refuses the owner's operations table.
 
 #![forbid(unsafe_code)]
 
@@ -47,7 +47,7 @@ const SWAPPED: Type = {
     }
 };
 
-/// Returns the control codes of the demonstration, of which COMPLETE has the swapped input.
+/// Returns the control codes of the demonstration pair, but the input of COMPLETE is [`SWAPPED`].
 const fn with_swapped_input<const N: usize>() -> [Code; N] {
     const FIRST: Code = Code {
         ..DECLARATION.codes[0]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that declares the operations in another order. The driver's copy of the library
-//! refuses the owner's table.
+//! Test: a driver that declares the operations in another order than module_a. The driver's copy of the library
+//! refuses the owner's operations table.
 
 #![forbid(unsafe_code)]
 

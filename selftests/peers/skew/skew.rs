@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// What the drivers in this folder share. Each declares the pair's interfaces differently from
-// module_a: it includes this file and states the difference.
+// The code that the Rust drivers in this folder share. Each driver includes this file and, by `skew!`, declares the
+// interfaces of the demonstration pair with one difference from module_a's.
 
 use d2d::{
     driver::{
@@ -17,8 +17,9 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Declares the module, its driver and both interfaces, which have the same operations. The driver runs the
-/// closure with the owner's operations when it is attached.
+/// Declares the module, its driver and both interfaces, which have the same operations. When the driver is attached, it
+/// evaluates `$calls`, in which `$owner` calls the owner's operations. If the result is an error, loading the module
+/// fails.
 macro_rules! skew {
     (@versions) => { d2d_pair::DemoPair::VERSIONS };
     (@versions $versions:expr) => { $versions };
@@ -125,8 +126,8 @@ impl Driver for Skewed {
     }
 }
 
-/// Fails unless a call returned what was expected.
-#[allow(dead_code, reason = "not all versions make calls")]
+/// Fails with `ENOTRECOVERABLE` unless the result is the expected one.
+#[allow(dead_code, reason = "some drivers call no operation")]
 fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
     if got == expected {
         Ok(())

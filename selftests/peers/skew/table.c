@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a peer whose owner's table is shorter than the peer expects, or has another major version.
- * This module makes both tables itself. A call of a function that a table lacks must return
- * EOPNOTSUPP, before and after d2d_register() has directed the static calls. At the place of such a
- * function, the tables here have beyond(), which returns another value.
+ * This module defines both tables itself.
+ *
+ * In the shorter table, d2d_lookup lies beyond the size that the header states. So d2d_lookup()
+ * must return -EOPNOTSUPP, before d2d_register() and after d2d_register() has set the static calls.
+ * With the other major version, this must hold for d2d_attach(), too. If d2d_lookup() calls the
+ * owner nevertheless, it calls beyond(), which returns another value.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -70,10 +73,10 @@ static bool returns(const char *call, int result, int expected)
 }
 
 /*
- * Calls functions of a table before and after registering, and checks what they return. For
- * d2d_attach(), the expected value is attach.
+ * Calls functions by a table, before and after d2d_register(), and checks what they return. @attach
+ * is what d2d_attach() must return.
  */
-static bool follows_table(const struct d2d_table *table, int attach)
+static bool calls_return_as_expected(const struct d2d_table *table, int attach)
 {
 	d2d_handle found;
 	bool right;
@@ -88,9 +91,9 @@ static bool follows_table(const struct d2d_table *table, int attach)
 
 static int __init skew_table_init(void)
 {
-	bool right = follows_table(&other_major, -EOPNOTSUPP);
+	bool right = calls_return_as_expected(&other_major, -EOPNOTSUPP);
 
-	return (right & follows_table(&shorter, -ENXIO)) ? 0 : -EINVAL;
+	return (right & calls_return_as_expected(&shorter, -ENXIO)) ? 0 : -EINVAL;
 }
 module_init(skew_table_init);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of an event, in which a driver unregisters (unregistering.c). The drivers "opener" and
- * "other" have opened the same two events; the driver "waiter" only sends a request. HOW is the
- * kind of the events: notification or synchronization.
+ * The subject "event" of unregistering.c: the stages of an event in which a driver unregisters. The
+ * drivers "opener" and "other" have opened the same two events. The driver "waiter" sends a request
+ * in the stage "waited-inside", and does nothing in the other stages. HOW is the kind of the
+ * events: notification or synchronization.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -11,8 +12,9 @@
 
 #include "unregistering.h"
 
-/* A wait's limit in ms, which must not expire */
+/* A time limit in ms that does not expire */
 #define LONG	600000
+/* The number of events, and of the further handles that do_close() closes */
 #define COUNT	2
 #define MANY	64
 
@@ -23,8 +25,8 @@ static const char * const names[COUNT] = { "unregistering.one", "unregistering.t
 static u32 kind;
 static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
-static bool stop;
-static int rounds;
+static bool stop;	/* the repeated calls must end */
+static int calls;	/* the number of repeated calls so far */
 static struct completion has_unregistered;	/* a driver has unregistered */
 
 static struct unreg_driver * const opener = &drivers[OPENER];
@@ -55,12 +57,12 @@ static void do_send(struct unreg_thread *thread)
 	d2d_request_free(request);
 }
 
-/* Repeats a call until it fails or the test ends. */
+/* Repeats a call until it fails, or until end() sets stop. */
 static void repeat(struct unreg_thread *thread, int (*once)(void))
 {
 	do {
 		thread->err = once();
-		WRITE_ONCE(rounds, rounds + 1);
+		WRITE_ONCE(calls, calls + 1);
 		usleep_range(20, 50);
 	} while (thread->err >= 0 && !READ_ONCE(stop));
 	thread->err = min(thread->err, 0);
@@ -122,9 +124,9 @@ static void do_open(struct unreg_thread *thread)
 }
 
 /*
- * Closes the handles in many[] one by one, until the owner refuses one because opener has
- * unregistered. Closes the last handle only after a driver has unregistered, so that a handle is
- * open until then, however slow the unregistering thread is.
+ * Closes the handles in many[] one by one, until the owner refuses because opener has unregistered.
+ * Closes the last handle only after a driver has unregistered: so a handle is open when the driver
+ * unregisters, however late that is.
  */
 static void do_close(struct unreg_thread *thread)
 {
@@ -132,7 +134,7 @@ static void do_close(struct unreg_thread *thread)
 		if (n == MANY - 1)
 			wait_for_completion(&has_unregistered);
 		thread->err = d2d_event_close(many[n]);
-		WRITE_ONCE(rounds, rounds + 1);
+		WRITE_ONCE(calls, calls + 1);
 		usleep_range(20, 50);
 	}
 }
@@ -154,7 +156,7 @@ static int create_for_opener(const char *how)
 	memset(handles, 0, sizeof(handles));
 	memset(many, 0, sizeof(many));
 	WRITE_ONCE(stop, false);
-	WRITE_ONCE(rounds, 0);
+	WRITE_ONCE(calls, 0);
 	init_completion(&has_unregistered);
 	return create_all(opener, handles[OPENER]);
 }
@@ -177,7 +179,7 @@ static int wait_by_both(const char *how, u32 flags, u32 ms)
 	       wait_by("other", handles[OTHER], flags, ms);
 }
 
-/* A thread waits by two handles of different drivers: one of opener and one of other. */
+/* A thread waits for both events, by opener's handle of the first and other's of the second. */
 static int wait_mixed(const char *how, u32 flags)
 {
 	static d2d_handle mixed[COUNT];
@@ -191,11 +193,11 @@ static int wait_mixed(const char *how, u32 flags)
 }
 
 /* Starts a thread that repeats a call, and returns when it has made two calls. */
-static int loop(const char *name, void (*run)(struct unreg_thread *thread))
+static int start_repeating(const char *name, void (*run)(struct unreg_thread *thread))
 {
 	if (!unreg_start(name, run, (struct unreg_thread){}, -1))
 		return -ENOMEM;
-	while (READ_ONCE(rounds) < 2) {
+	while (READ_ONCE(calls) < 2) {
 		if (unreg_time_left() == 1)
 			return -ETIMEDOUT;
 		usleep_range(50, 100);
@@ -245,7 +247,7 @@ static int reach_waited_mixed_all(const char *how)
 	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
 }
 
-/* waiter sends other a request. other's dispatch routine, in that thread, waits for the event. */
+/* waiter sends other a request, and the sending thread waits in other's dispatch routine. */
 static int reach_waited_inside(const char *how)
 {
 	int err = create_for_both(how);
@@ -259,27 +261,27 @@ static int reach_waited_inside(const char *how)
 
 static int reach_set(const char *how)
 {
-	return create_for_both(how) ?: loop("set", do_set);
+	return create_for_both(how) ?: start_repeating("set", do_set);
 }
 
 static int reach_set_in_hardirq(const char *how)
 {
-	return create_for_both(how) ?: loop("set", do_set_in_hardirq);
+	return create_for_both(how) ?: start_repeating("set", do_set_in_hardirq);
 }
 
 static int reach_reset(const char *how)
 {
-	return create_for_both(how) ?: loop("reset", do_reset);
+	return create_for_both(how) ?: start_repeating("reset", do_reset);
 }
 
 static int reach_created(const char *how)
 {
-	return create_for_both(how) ?: loop("create", do_create);
+	return create_for_both(how) ?: start_repeating("create", do_create);
 }
 
 static int reach_opened(const char *how)
 {
-	return create_for_both(how) ?: loop("open", do_open);
+	return create_for_both(how) ?: start_repeating("open", do_open);
 }
 
 static int reach_closed(const char *how)
@@ -288,7 +290,7 @@ static int reach_closed(const char *how)
 
 	for (int n = 0; n < MANY && !err; n++)
 		err = d2d_event_open(opener->self, names[0], kind, &many[n]);
-	return err ?: loop("close", do_close);
+	return err ?: start_repeating("close", do_close);
 }
 
 static const struct stage stages[] = {
@@ -312,8 +314,9 @@ static const struct stage stages[] = {
 };
 
 /*
- * Sets the events until all waits have ended; a synchronization event releases one thread each
- * time. The driver has already unregistered by then, so unregistering cannot have needed this.
+ * Awaits the thread that unregisters: unregistering must end without help. Then ends the waits that
+ * still go on. A synchronization event ends one wait each time that it is set, so sets the events
+ * until all waits have ended.
  */
 static void end(void)
 {
@@ -323,8 +326,8 @@ static void end(void)
 	unreg_await("unregister");
 	complete_all(&has_unregistered);
 	/*
-	 * The repeated calls use opener's handles. If opener has unregistered, the calls have to
-	 * fail, so do not stop them.
+	 * The repeated calls use opener's handles. If opener has unregistered, they must end
+	 * because the owner refuses them, so do not stop them.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {
@@ -338,16 +341,17 @@ static void end(void)
 	} while (waiting && unreg_time_left() > 1);
 }
 
+/* Notes what d2d_event_query() returns for each driver's handle of the first event. */
 static void report(void)
 {
-	static const char * const asked[] = { [OPENER] = "opener.query", [OTHER] = "other.query" };
+	static const char * const query[] = { [OPENER] = "opener.query", [OTHER] = "other.query" };
 
 	for (int n = OPENER; n <= OTHER; n++) {
 		if (!handles[n][0])
 			continue;
 		if (!drivers[n].unregistered)
 			d2d_event_reset(handles[n][0]);
-		unreg_note_error(asked[n], d2d_event_query(handles[n][0]));
+		unreg_note_error(query[n], d2d_event_query(handles[n][0]));
 	}
 }
 

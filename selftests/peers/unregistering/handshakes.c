@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a handshake between the owner and the driver "peer", in which a driver unregisters
- * (unregistering.c). The driver that unregisters calls d2d_detach() and then d2d_unregister().
- * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and the result of
- * d2d_detach(). After that the driver "next" attaches, which shows whether the context is free. HOW
- * is the value of the parameter "completion" with which the test has loaded the owner; the module
- * does not read HOW.
+ * The subject "handshake" of unregistering.c: the stages of a handshake between the owner and the
+ * driver "peer" in which a driver unregisters. This driver calls d2d_detach() and then
+ * d2d_unregister(). The result of d2d_detach() is the second result of the thread. After that, the
+ * driver "next" attaches, which shows whether the context is free.
+ *
+ * HOW is the parameter "completion" with which the test has loaded the owner. This module ignores
+ * HOW.
  */
 #include <linux/err.h>
 #include <linux/string.h>
@@ -28,7 +29,7 @@ static int bounce(void *self, u32 hops, u32 *result)
 	return unreg_operation(self, hops);
 }
 
-/* Without ping and drain, so that the owner makes no call when it has attached the driver. */
+/* ping and drain are missing, so that the owner makes no call when it has attached the driver. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.bounce = bounce,
@@ -57,7 +58,7 @@ static void do_adopt(struct unreg_thread *thread)
 	thread->err = unreg_adopt(thread->driver);
 }
 
-/* Completes the request without touching the context, which the driver has lost. */
+/* Completes the handshake, but does not write the context, which is no longer the driver's. */
 static void do_complete(struct unreg_thread *thread)
 {
 	thread->err = d2d_complete(thread->driver->received, 0, 0);
@@ -76,14 +77,14 @@ static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thr
 	return unreg_start(name, run, (struct unreg_thread){ .driver = driver }, -1);
 }
 
-/* Begins the handshake in a thread, and returns when that thread has ended or sleeps. */
+/* Starts a thread that attaches peer, and returns when the thread has ended or sleeps. */
 static int attach(void)
 {
 	timed_out = false;
 	return unreg_settle(start("attach", do_attach, peer));
 }
 
-/* Begins the handshake in a thread, and returns when that thread sleeps in this checkpoint. */
+/* Starts a thread that attaches peer, and returns when the thread sleeps in this checkpoint. */
 static int attach_into(struct checkpoint *checkpoint)
 {
 	timed_out = false;
@@ -121,7 +122,7 @@ static int reach_offered_refused(const char *how)
 	return attach_into(&peer->after);
 }
 
-/* The test has loaded the owner with a short timeout, which expires here. */
+/* The test has loaded the owner with a short timeout, which expires before this returns. */
 static int reach_timed_out(const char *how)
 {
 	struct unreg_thread *thread;
@@ -134,6 +135,7 @@ static int reach_timed_out(const char *how)
 	return 0;
 }
 
+/* After the timeout, peer has completed the handshake. */
 static int reach_late(const char *how)
 {
 	return reach_timed_out(how) ?: unreg_settle(start("complete", do_complete, peer));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a call into the driver "peer", in which a driver unregisters (unregistering.c).
- * Most calls wait without a time limit for an event or a request of peer, so peer can unregister
- * only if the library ends the wait. HOW says what the driver that unregisters calls:
+ * The subject "operation" of unregistering.c: a driver unregisters while a thread is inside an
+ * operation or a routine of the driver "peer". In most stages, this thread waits without a time
+ * limit for an event or a request of peer, so peer can unregister only if the library ends the
+ * wait. HOW says which functions the driver that unregisters calls:
  *
  *   detach	d2d_detach() and d2d_unregister()
  *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
  *   stays	d2d_detach() alone
  *
- * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and the result of
- * d2d_detach().
+ * The result of d2d_detach() is the second result of the thread that unregisters.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -31,14 +31,17 @@ static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 };
 
-static char chosen_how[8];	/* HOW of the command */
+static char chosen_how[8];	/* HOW of the command "reach" */
 static bool has_called_leave;	/* peer has called d2d_leave() */
 static d2d_handle request;	/* sent by sender to peer, or by peer to receiver */
-static struct completion called;
+static struct completion called;	/* completed when peer's operation is called */
 static struct completion ending;	/* completed by the command "end" */
-static int (*in_operation)(void);	/* what peer's operation does */
+static int (*in_operation)(void);	/* what peer's operation does; may be NULL */
 
-/* Calls the owner, which calls peer's operation unless peer has begun to detach. */
+/*
+ * Calls the owner's operation bounce, which calls peer's operation bounce with one hop less. Once
+ * peer has begun to detach, the owner's operation fails with -ESHUTDOWN instead.
+ */
 static int call(u32 hops)
 {
 	u32 calls;
@@ -46,13 +49,9 @@ static int call(u32 hops)
 	return owner.bounce(peer->context->owner.self, hops, &calls);
 }
 
-/*
- * Arguments of call(): the number of hops for the owner's operation bounce, which calls peer's
- * operation with one hop less. With CALL, peer's operation does what in_operation says, and blocks.
- * With TRY, it returns at once, and only shows whether the owner can still call peer.
- */
-#define CALL	3
-#define TRY	1
+/* Numbers of hops for call(), by which peer's operation knows what to do. */
+#define CALL	3	/* in_operation(), which blocks */
+#define TRY	1	/* nothing: the caller only wants to know whether the owner can call peer */
 
 int unreg_operation(struct unreg_driver *driver, u32 hops)
 {
@@ -62,13 +61,14 @@ int unreg_operation(struct unreg_driver *driver, u32 hops)
 	return in_operation();
 }
 
+/* Waits until peer has begun to detach. */
 static void await_detaching(void)
 {
 	while (call(TRY) != -ESHUTDOWN)
 		usleep_range(1000, 2000);
 }
 
-/* What the operation does */
+/* Values of in_operation. Those named late begin their wait when peer has begun to detach. */
 
 static int wait_for_event(void)
 {
@@ -172,7 +172,7 @@ static int make_attached(const char *how)
 	       d2d_ops_copy(&owner.hdr, &peer->context->owner, peer->context->module);
 }
 
-/* Returns when the operation sleeps. */
+/* Calls peer's operation in a thread, and returns when the operation sleeps. */
 static int reach_operation(const char *how, int (*does)(void))
 {
 	struct unreg_thread *thread;
@@ -209,7 +209,7 @@ static int reach_request_late(const char *how)
 	return reach_operation(how, wait_for_request_late);
 }
 
-/* Another thread already detaches peer, and waits until the operation has returned. */
+/* Another thread detaches peer already: it waits inside d2d_detach() for the operation. */
 static int reach_detaching(const char *how)
 {
 	int err = reach_operation(how, wait_for_end);
@@ -221,7 +221,7 @@ static int reach_detaching(const char *how)
 	return 0;
 }
 
-/* peer's dispatch routine waits for an event when it has received the handshake. */
+/* peer's dispatch routine has received the handshake, and waits for an event. */
 static int reach_offered(const char *how)
 {
 	int err = make(how);
@@ -232,7 +232,7 @@ static int reach_offered(const char *how)
 	return unreg_settle(start("attach", do_attach));
 }
 
-/* peer's returned() waits for an event when a forwarded request has come back. */
+/* A request that peer has forwarded is back, and peer's routine returned waits for an event. */
 static int reach_returned(const char *how)
 {
 	struct d2d_send send = d2d_send_to(peer->target, 1);
@@ -249,7 +249,7 @@ static int reach_returned(const char *how)
 	return unreg_settle(start("complete", do_complete));
 }
 
-/* peer has sent a request to receiver, which has pended it. */
+/* peer has sent receiver a request, which is pending. peer's routine completed does @does. */
 static int reach_completed_by(const char *how, enum reaction does)
 {
 	struct d2d_send send = d2d_send_to(receiver->target, 1);
@@ -287,8 +287,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends peer's waits, which still go on if a driver other than peer has unregistered. That driver
- * has already unregistered by then, so unregistering it cannot have needed this.
+ * Awaits the thread that unregisters: unregistering must end without help. If a driver other than
+ * peer has unregistered, peer's waits still go on; then ends them.
  */
 static void end(void)
 {
@@ -296,8 +296,8 @@ static void end(void)
 	complete_all(&ending);
 	unreg_await("detach");
 	/*
-	 * If peer has detached and stays registered, detaching must have ended the waits. So await
-	 * the threads before the event below is set, which would end the waits, too.
+	 * With HOW stays, detaching alone must end the waits. So await the waiting threads before
+	 * the event is set, which would end the waits, too.
 	 */
 	if (!strcmp(chosen_how, "stays")) {
 		unreg_await("call");

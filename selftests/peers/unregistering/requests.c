@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a request, in which a driver unregisters (unregistering.c). The driver "sender"
- * sends it to "receiver", or to "upper" if it is to be forwarded. "upper" forwards it to "receiver"
- * or to "lower", and "lower" forwards it to "receiver". HOW says how the sender learns of the
- * result:
+ * The subject "request" of unregistering.c: the stages of a request in which a driver unregisters.
+ * The driver "sender" sends the request to "receiver", either directly, or by way of "upper", or of
+ * "upper" and "lower", which forward the request.
  *
- *   wait	a thread waits for the request without a limit
- *   timed	a thread waits with a limit, which is too long to expire
+ * HOW says how the sender learns of the result:
+ *
+ *   wait	a thread waits for the request without a time limit
+ *   timed	a thread waits for the request with a time limit that does not expire
  *   routine	the owner calls the sender's completion routine
  *   none	the sender does not learn of the result; at the end it sends the request again
  */
@@ -18,7 +19,7 @@
 #include "d2d_pair.h"
 #include "unregistering.h"
 
-/* A wait's limit in ms, which must not expire */
+/* A time limit in ms that does not expire */
 #define LONG	600000
 
 enum { SENDER, UPPER, LOWER, RECEIVER };
@@ -30,9 +31,9 @@ static struct unreg_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct unreg_driver *first;	/* the driver that gets the request; NULL: the owner */
-static char chosen_how[16];	/* HOW of the command */
-static bool reports_told;	/* the receiver has asked to be told if the request is cancelled */
+static struct unreg_driver *first_receiver;	/* sender sends it the request; NULL: the owner */
+static char chosen_how[16];	/* HOW of the command "reach" */
+static bool reports_told;	/* report() notes how often receiver's cancelled() was called */
 
 static bool how_is(const char *name)
 {
@@ -41,10 +42,10 @@ static bool how_is(const char *name)
 
 static int send(u32 flags)
 {
-	struct d2d_send what = d2d_send_to(first ? first->target : owner, 1);
+	struct d2d_send what = d2d_send_to(first_receiver ? first_receiver->target : owner, 1);
 	static const u64 key = 1;
 
-	if (!first) {
+	if (!first_receiver) {
 		what.code = D2D_PAIR_IOCTL_PEND;
 		what.input = &key;
 		what.input_len = sizeof(key);
@@ -91,9 +92,9 @@ static void do_free(struct unreg_thread *thread)
 }
 
 /*
- * Completes the request and unregisters at once. The waiting thread is bound to the same CPU as
- * this thread, which has a realtime priority. So the waiting thread is awake, but has not run
- * yet, when this thread unregisters.
+ * Completes the request and unregisters at once. This thread has a realtime priority, and the
+ * thread that waits for the request is bound to the same CPU. So the waiting thread is awake, but
+ * has not run yet, when this thread unregisters.
  */
 static void do_complete_and_unregister(struct unreg_thread *thread)
 {
@@ -112,14 +113,14 @@ static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thr
 static int make(const char *how, struct unreg_driver *to)
 {
 	strscpy(chosen_how, how);
-	first = to;
+	first_receiver = to;
 	reports_told = false;
 	return d2d_lookup("module_a", &owner) ?:
 	       d2d_request_alloc(sender->self, sizeof(u64), sizeof(u64), &request);
 }
 
 /* Starts the thread that waits for the request, if HOW is wait or timed. */
-static int observe_on(int cpu)
+static int start_wait_on(int cpu)
 {
 	u32 ms = how_is("timed") ? LONG : D2D_FOREVER;
 
@@ -128,22 +129,23 @@ static int observe_on(int cpu)
 	return unreg_settle(unreg_start("wait", do_wait, (struct unreg_thread){ .ms = ms }, cpu));
 }
 
-static int observe(void)
+static int start_wait(void)
 {
-	return observe_on(-1);
+	return start_wait_on(-1);
 }
 
-/* Turns the result of sending into 0 if the request is pending, and into an error otherwise. */
+/* @err is the result of sending a request. Returns 0 if the request is pending, or an error. */
 static int must_pend(int err)
 {
 	return err == -EINPROGRESS ? 0 : err ?: -EBADMSG;
 }
 
-static int pend(enum reaction reaction)
+/* Sends the request, which receiver pends: @reaction is PENDS or PENDS_TOLD. */
+static int send_to_pend(enum reaction reaction)
 {
 	receiver->in_dispatch = reaction;
 	reports_told = reaction == PENDS_TOLD;
-	return must_pend(send(0)) ?: observe();
+	return must_pend(send(0)) ?: start_wait();
 }
 
 static void forwards(struct unreg_driver *from, struct unreg_driver *to, enum reaction reaction)
@@ -152,7 +154,7 @@ static void forwards(struct unreg_driver *from, struct unreg_driver *to, enum re
 	from->next = to;
 }
 
-/* Completes the pending request in a thread, which then sleeps in this checkpoint. */
+/* Starts a thread that completes the request, and returns when it sleeps in this checkpoint. */
 static int complete_into(struct checkpoint *checkpoint)
 {
 	unreg_close_checkpoint(checkpoint);
@@ -173,9 +175,10 @@ static int reach_idle_completed(const char *how)
 }
 
 /*
- * Sends the request twice. The first time, "lower" completes it, but the worker then sleeps in
- * lower's dispatch routine. A request has one worker at a time, so the second time, no worker
- * dispatches it to "receiver" yet.
+ * The request is sent, but no worker has called receiver's dispatch routine yet. To reach this
+ * stage, sends the request twice. The first time, a worker calls lower's dispatch routine, which
+ * completes the request and then sleeps. A request has one worker at a time, so the second time,
+ * the request waits for this worker.
  */
 static int reach_sent_to_worker(const char *how)
 {
@@ -191,9 +194,9 @@ static int reach_sent_to_worker(const char *how)
 	err = unreg_await_thread_in(&lower->after);
 	if (err)
 		return err;
-	first = receiver;
+	first_receiver = receiver;
 	strscpy(chosen_how, how);
-	return must_pend(unreg_in_hardirq(send_atomic)) ?: observe();
+	return must_pend(unreg_in_hardirq(send_atomic)) ?: start_wait();
 }
 
 static int reach_dispatched(const char *how)
@@ -204,7 +207,7 @@ static int reach_dispatched(const char *how)
 		return err;
 	unreg_close_checkpoint(&receiver->before);
 	start("send", do_send);
-	return unreg_await_thread_in(&receiver->before) ?: observe();
+	return unreg_await_thread_in(&receiver->before) ?: start_wait();
 }
 
 static int reach_dispatched_by_worker(const char *how)
@@ -215,10 +218,10 @@ static int reach_dispatched_by_worker(const char *how)
 		return err;
 	unreg_close_checkpoint(&receiver->before);
 	return must_pend(unreg_in_hardirq(send_atomic)) ?:
-	       unreg_await_thread_in(&receiver->before) ?: observe();
+	       unreg_await_thread_in(&receiver->before) ?: start_wait();
 }
 
-/* upper forwards the request to "next", and a thread is inside receiver's dispatch routine. */
+/* upper forwards the request to @next. A thread is inside receiver's dispatch routine. */
 static int reach_dispatched_through(struct unreg_driver *next, const char *how)
 {
 	int err = make(how, upper);
@@ -228,7 +231,7 @@ static int reach_dispatched_through(struct unreg_driver *next, const char *how)
 	forwards(upper, next, FORWARDS_BACK);
 	unreg_close_checkpoint(&receiver->before);
 	start("send", do_send);
-	return unreg_await_thread_in(&receiver->before) ?: observe();
+	return unreg_await_thread_in(&receiver->before) ?: start_wait();
 }
 
 static int reach_dispatched_below(const char *how)
@@ -244,43 +247,43 @@ static int reach_dispatched_below_twice(const char *how)
 
 static int reach_pended(const char *how)
 {
-	return make(how, receiver) ?: pend(PENDS);
+	return make(how, receiver) ?: send_to_pend(PENDS);
 }
 
 static int reach_pended_told(const char *how)
 {
-	return make(how, receiver) ?: pend(PENDS_TOLD);
+	return make(how, receiver) ?: send_to_pend(PENDS_TOLD);
 }
 
 static int reach_pended_by_owner(const char *how)
 {
-	return make(how, NULL) ?: must_pend(send(0)) ?: observe();
+	return make(how, NULL) ?: must_pend(send(0)) ?: start_wait();
 }
 
 static int reach_forwarded(const char *how)
 {
 	forwards(upper, receiver, FORWARDS);
-	return make(how, upper) ?: pend(PENDS);
+	return make(how, upper) ?: send_to_pend(PENDS);
 }
 
 static int reach_forwarded_back(const char *how)
 {
 	forwards(upper, receiver, FORWARDS_BACK);
-	return make(how, upper) ?: pend(PENDS);
+	return make(how, upper) ?: send_to_pend(PENDS);
 }
 
 static int reach_forwarded_twice(const char *how)
 {
 	forwards(upper, lower, FORWARDS);
 	forwards(lower, receiver, FORWARDS);
-	return make(how, upper) ?: pend(PENDS);
+	return make(how, upper) ?: send_to_pend(PENDS);
 }
 
 static int reach_forwarded_twice_back(const char *how)
 {
 	forwards(upper, lower, FORWARDS_BACK);
 	forwards(lower, receiver, FORWARDS_BACK);
-	return make(how, upper) ?: pend(PENDS);
+	return make(how, upper) ?: send_to_pend(PENDS);
 }
 
 static int reach_returned(const char *how)
@@ -309,7 +312,10 @@ static int reach_returned_cancelled(const char *how)
 	return unreg_await_thread_in(&upper->returned);
 }
 
-/* The request is cancelled during upper's returned(); the thread inside it finishes the request. */
+/*
+ * The request is cancelled while a thread is inside upper's routine returned. That thread then
+ * delivers the request.
+ */
 static int reach_returned_then_cancelled(const char *how)
 {
 	return reach_returned(how) ?: unreg_settle(start("cancel", do_cancel));
@@ -342,7 +348,7 @@ static int reach_woken(const char *how)
 
 	receiver->in_dispatch = PENDS;
 	unreg_unregister_by(do_complete_and_unregister, cpu);
-	return make(how, receiver) ?: must_pend(send(0)) ?: observe_on(cpu);
+	return make(how, receiver) ?: must_pend(send(0)) ?: start_wait_on(cpu);
 }
 
 static int reach_cancelled(const char *how)
@@ -356,10 +362,10 @@ static int reach_cancelled(const char *how)
 	return unreg_await_thread_in(&receiver->cancelled);
 }
 
-/* A wait's limit has expired, and the receiver is inside cancelled(). */
+/* The time limit of a wait has expired, and a thread is inside receiver's cancelled(). */
 static int reach_timing_out(const char *how)
 {
-	int err = make("none", receiver) ?: pend(PENDS_TOLD);
+	int err = make("none", receiver) ?: send_to_pend(PENDS_TOLD);
 
 	if (err)
 		return err;
@@ -429,21 +435,21 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the request, so that the observing thread ends, too. The driver has already unregistered by
- * then, so unregistering cannot have needed this.
+ * Awaits the thread that unregisters: unregistering must end without help. Then ends the request,
+ * so that the thread that waits for it ends, too.
  */
 static void end(void)
 {
 	unreg_await("unregister");
-	if (!first && !sender->unregistered)
+	if (!first_receiver && !sender->unregistered)
 		start("cancel", do_cancel);
 	if ((how_is("wait") || how_is("timed")) && !unreg_has_thread("wait"))
 		start("wait", do_wait);
-	if (first && receiver->in_dispatch != ANSWERS && !unreg_has_thread("complete"))
+	if (first_receiver && receiver->in_dispatch != ANSWERS && !unreg_has_thread("complete"))
 		start("complete", do_complete);
-	/* A worker may still have to call the completion routine. */
+	/* A worker may not have called the completion routine yet. */
 	if (how_is("routine") && !unreg_has_thread("free"))
-		wait_for_completion_timeout(&sender->in_routine, unreg_time_left());
+		wait_for_completion_timeout(&sender->completed_called, unreg_time_left());
 }
 
 static void report(void)
@@ -460,10 +466,7 @@ static void report(void)
 		unreg_note_error("sender.completed", sender->completed_status);
 	if (reports_told)
 		unreg_note("told", "%d", atomic_read(&receiver->told));
-	/*
-	 * If HOW is none, the sender has not learned the result: send the request again, and note
-	 * what that returns.
-	 */
+	/* With HOW none, the sender has not learned the result: send the request again instead. */
 	if (!how_is("none"))
 		return;
 	err = send(0);

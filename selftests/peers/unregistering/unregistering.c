@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: one of four drivers unregisters while a subject is in a certain stage. The subject is a
- * request, an event, a handshake or an operation; for the last two the driver also detaches. The
- * subject stays in its stage because a routine sleeps in a checkpoint, because a thread waits, or
- * because a driver keeps a request pending, never because of a delay. The module uses nothing but
- * shared/include/.
+ * Test: one of four drivers unregisters while a request, an event, a handshake or an operation (the
+ * subject) is in a certain state (the stage). If the subject is a handshake or an operation, the
+ * driver also detaches. No delay is needed to keep the subject in its stage: a routine sleeps in a
+ * checkpoint, a thread waits, or a driver keeps a request pending. The module needs no file of the
+ * library but the headers in shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
  *   reach SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
- *				subject into the stage
+ *				subject into the stage. The subject's file explains HOW
  *   unregister ROLE		starts a thread in which this driver unregisters, and returns
  *				when the thread has ended or sleeps
  *   end			opens the checkpoints, and waits for all threads
  *
- * After "end" the file "seen" has one line NAME=VALUE ... of what each thread observed. VALUE is
- * what its call returned. If the thread has a second result, "/" and that result follow: the status
- * of a request, or what d2d_detach() has returned. If a thread does not end in time, the line is
- * "hung=NAME:PID,...", and all later commands fail.
+ * After "end", the test reads the file "seen". Its line has an entry NAME=VALUE for each thread.
+ * VALUE is what the call of the thread returned. If the thread has a second result, "/" and this
+ * result follow: the status of a request, or what d2d_detach() returned. If a thread does not end
+ * in time, the line is "hung=NAME:PID,...", and all later commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -36,11 +36,11 @@
 #include "d2d_table.h"
 #include "unregistering.h"
 
-/* The time limit of a command. A thread that still runs at its end counts as hung. */
+/* The time limit of a command. A thread that still runs when it is over counts as hung. */
 #define LIMIT		(30 * HZ)
 /*
- * The command "end" gives threads at least this much time once it has opened the checkpoints and
- * ended the waits, even if that goes beyond LIMIT.
+ * The least time that threads get to end after the command "end" has opened the checkpoints and
+ * ended the waits. It may exceed LIMIT.
  */
 #define GRACE		(5 * HZ)
 #define THREADS		12
@@ -57,7 +57,7 @@ static const struct subject *subject;
 static void (*unregister_by)(struct unreg_thread *thread);
 static int unregistering_cpu;
 static bool hung;
-static unsigned long deadline;	/* of the command, in jiffies */
+static unsigned long deadline;	/* when the time of the command is over, in jiffies */
 static char seen[SEEN];
 static size_t seen_length;
 
@@ -72,7 +72,7 @@ void unreg_note(const char *name, const char *format, ...)
 	va_end(args);
 }
 
-/* Returns the name of an errno, or its number if unregistering.table does not use it. */
+/* Returns the name of an errno. An errno that unregistering.table does not use has no name here. */
 static const char *errno_text(int err, char *text)
 {
 	static const struct {
@@ -164,7 +164,7 @@ static int forward(struct unreg_driver *driver, const struct d2d_request *reques
 	return -D2D_STATUS_PENDING;
 }
 
-/* Does with a request what in_dispatch says. */
+/* Treats a request as driver->in_dispatch says. */
 static int react(struct unreg_driver *driver, const struct d2d_request *request)
 {
 	int err = 0;
@@ -230,7 +230,7 @@ static int unreg_completed(void *self, d2d_handle request, const struct d2d_resu
 
 	enter_routine(driver);
 	driver->completed_status = result->status;
-	complete(&driver->in_routine);
+	complete(&driver->completed_called);
 	pass(&driver->completed);
 	if (driver->in_completed == SETS)
 		driver->completed_err = d2d_event_set(driver->event);
@@ -250,10 +250,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/*
- * Resets what the test sees of a driver. Registers the driver unless it is registered by this
- * name.
- */
+/* Registers the driver by this name, if it is not yet, and resets all that the test observes. */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&
@@ -278,7 +275,7 @@ static int prepare(struct unreg_driver *driver, const char *name)
 		d2d_unregister(driver->self);
 	}
 	*driver = fresh;
-	init_completion(&driver->in_routine);
+	init_completion(&driver->completed_called);
 	if (is_registered)
 		return 0;
 	return d2d_register(&driver->object, &driver->self) ?: d2d_lookup(name, &driver->target);
@@ -361,7 +358,7 @@ bool unreg_is_running(const char *name)
 	return false;
 }
 
-/* Waits for all threads, and notes those that hang. */
+/* Waits until all threads have ended, and notes the threads that hang. */
 static int join_threads(void)
 {
 	char stuck[SEEN / 2] = "";
@@ -388,7 +385,7 @@ static int join_threads(void)
 		return 0;
 	unreg_note("hung", "%s", stuck);
 	hung = true;
-	/* The threads that hang execute this module's code, so it must stay loaded. */
+	/* A thread that hangs is inside this module's code, so this module must stay loaded. */
 	__module_get(THIS_MODULE);
 	return -ETIMEDOUT;
 }
@@ -501,8 +498,7 @@ static int command_unregister(char *line)
 	return -ENOENT;
 }
 
-/* Waits until no thread is inside a routine. */
-static void quiesce(void)
+static void wait_until_no_routine_runs(void)
 {
 	for (int n = 0; n < DRIVERS; n++)
 		while (atomic_read(&drivers[n].inside)) {
@@ -537,7 +533,7 @@ static int command_end(char *line)
 	note_threads();
 	if (subject->report)
 		subject->report();
-	quiesce();
+	wait_until_no_routine_runs();
 	subject->clean();
 	for (int n = 0; n < DRIVERS; n++)
 		called_after += atomic_read(&drivers[n].called_after);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the module unregistering share: drivers whose routines can be stopped at
- * checkpoints, and threads whose results the test reads. See unregistering.c.
+ * What the files of the module unregistering share: drivers whose routines sleep in checkpoints,
+ * and threads whose results the test reads. unregistering.c says how the test uses them.
  */
 #ifndef UNREGISTERING_H
 #define UNREGISTERING_H
@@ -16,20 +16,20 @@
 /* A place in a routine. While it is closed, the threads that reach it sleep there. */
 struct checkpoint {
 	bool closed;
-	struct completion entered;	/* a thread sleeps there, or is about to */
-	struct completion opened;	/* the sleeping threads go on */
+	struct completion entered;	/* a thread has come there, and sleeps or is about to */
+	struct completion opened;	/* the threads that sleep there may go on */
 };
 
-/* What a driver does with a request in one of its routines */
+/* What a driver does in one of its routines, called with a request */
 enum reaction {
-	ANSWERS,	/* completes it */
+	ANSWERS,	/* completes the request with success */
 	PENDS,		/* pends it */
-	PENDS_TOLD,	/* pends it, and asks to be told if it is cancelled */
-	FORWARDS,	/* forwards it to the driver next */
-	FORWARDS_BACK,	/* forwards it to the driver next, and wants it back */
+	PENDS_TOLD,	/* pends it after d2d_request_set_cancel() */
+	FORWARDS,	/* forwards it to the driver's next */
+	FORWARDS_BACK,	/* forwards it to the driver's next, and wants it back */
 	REFUSES,	/* completes it with an error */
-	WAITS,		/* waits for the event of the driver, and then completes the request */
-	SETS,		/* sets the event of the driver */
+	WAITS,		/* waits for the driver's event, then completes the request */
+	SETS,		/* sets the driver's event, then completes the request */
 };
 
 /* A driver of this module. Once it has unregistered, none of its routines may be called. */
@@ -39,23 +39,24 @@ struct unreg_driver {
 	d2d_handle target;
 	enum reaction in_dispatch;
 	enum reaction in_returned;	/* ANSWERS or WAITS */
-	enum reaction in_completed;	/* WAITS or SETS. With ANSWERS, completed() does neither */
+	enum reaction in_completed;	/* ANSWERS (does nothing), WAITS or SETS */
 	struct unreg_driver *next;
-	d2d_handle received;	/* the request that it received last */
+	d2d_handle received;	/* the request that dispatch() was called with last */
 	d2d_handle event;
 	struct d2d_context *context;	/* from the last handshake */
-	struct checkpoint before;	/* in dispatch(), before in_dispatch */
-	struct checkpoint after;	/* in dispatch(), after in_dispatch */
+	struct checkpoint before;	/* in dispatch(), before it does what in_dispatch says */
+	struct checkpoint after;	/* in dispatch(), after that */
 	struct checkpoint returned;
 	struct checkpoint completed;
 	struct checkpoint cancelled;
 	int returned_status;
 	int completed_status;
-	int completed_err;	/* what in_completed has returned */
-	struct completion in_routine;	/* signalled when the routine completed has been called */
+	int completed_err;	/* result of the wait or set that in_completed demands */
+	struct completion completed_called;	/* completed by each call of completed() */
 	atomic_t told;		/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
-	atomic_t called_after;	/* calls of its routines after it unregistered: a fault */
+	/* Calls of its routines that ran after it had unregistered. Each is a fault. */
+	atomic_t called_after;
 	bool unregistered;
 };
 
@@ -73,8 +74,8 @@ struct unreg_thread {
 	u32 flags;
 	u32 ms;
 	int err;	/* what the call has returned */
-	int status;	/* with has_result: of the request, or what d2d_detach() has returned */
-	bool has_result;
+	int status;	/* second result: the request's status, or what d2d_detach() returned */
+	bool has_result;	/* status is valid */
 	bool started;
 	struct task_struct *task;
 	struct completion done;
@@ -83,24 +84,22 @@ struct unreg_thread {
 /* A stage of a subject */
 struct stage {
 	const char *name;
-	/* Brings the subject into the stage. how: HOW of the command. Returns 0 or an errno. */
+	/* Brings the subject into the stage. @how is HOW of "reach". Returns 0 or an errno. */
 	int (*reach)(const char *how);
 };
 
-/*
- * What can be in progress when a driver unregisters: a request, an event, a handshake, an operation
- */
+/* What is in progress when a driver unregisters: a request, an event, a handshake, an operation */
 struct subject {
 	const char *name;
-	const char *roles[DRIVERS];	/* the names of the drivers; a bystander takes no part */
+	const char *roles[DRIVERS];	/* the drivers' names. A bystander has no part in it */
 	const struct stage *stages;
 	/* Unregisters a driver. Runs in a thread. */
 	void (*unregister)(struct unreg_thread *thread);
-	/* Called once the checkpoints are open: ends what is still in progress. */
+	/* Ends what is still in progress. Called when all checkpoints are open. */
 	void (*end)(void);
-	/* Called once all threads have ended: notes what it finds then. Optional. */
+	/* Optional: notes further results. Called when all threads have ended. */
 	void (*report)(void);
-	/* Frees, closes and detaches what the remaining drivers have. */
+	/* Frees and closes what registered drivers have, and detaches them. */
 	void (*clean)(void);
 };
 
@@ -112,17 +111,17 @@ extern const struct subject operations;
 extern struct unreg_driver drivers[DRIVERS];
 
 /*
- * Returns how many jiffies the command has left, at least 1. The limit is long enough for the
- * slowest machine, so only a hang reaches it.
+ * Returns how many jiffies of its time limit the command has left, at least 1. The limit is so long
+ * that a command exceeds it only if a thread hangs.
  */
 unsigned long unreg_time_left(void);
 
 /**
  * unreg_start() - Start a thread
- * @name: NAME in what the test reads
- * @run: what the thread does; sets err, and, with has_result, status
+ * @name: NAME in the file "seen"
+ * @run: what the thread does. It sets err, or err, status and has_result
  * @plan: the other fields of the thread
- * @cpu: the CPU that the thread is bound to, or a negative number
+ * @cpu: the CPU to bind the thread to; negative for no CPU
  *
  * Return: The thread, or NULL.
  */
@@ -133,35 +132,35 @@ struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thre
  * unreg_settle() - Wait until a thread sleeps or has ended
  * @thread: the thread, or NULL
  *
- * Return: 0, -ENOMEM without a thread, or -ETIMEDOUT if it still runs when the command's time is
- * over.
+ * Return: 0; -ENOMEM if @thread is NULL; -ETIMEDOUT if the thread still runs when the command's
+ * time is over.
  */
 int unreg_settle(struct unreg_thread *thread);
 
-/* Closes a checkpoint. Threads that reach it sleep until the command "end". */
+/* Closes a checkpoint. Threads that come to it sleep until the command "end" opens it. */
 void unreg_close_checkpoint(struct checkpoint *checkpoint);
 
 /**
  * unreg_await_thread_in() - Wait until a thread sleeps in a checkpoint
  * @checkpoint: the checkpoint, which is closed
  *
- * Return: 0, or -ETIMEDOUT if none has come when the command's time is over.
+ * Return: 0, or -ETIMEDOUT if no thread has come when the command's time is over.
  */
 int unreg_await_thread_in(struct checkpoint *checkpoint);
 
-/* Makes the command "unregister" run this instead of the subject's function, on this CPU. */
+/* Makes the command "unregister" call @run on @cpu, instead of the subject's unregister(). */
 void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu);
 
-/* Unregisters the driver. If a routine of the driver still runs then, increments called_after. */
+/* Unregisters the driver. Increments called_after if one of its routines runs after that. */
 void unreg_unregister(struct unreg_thread *thread);
 
-/* Completes the handshake that the driver has received, with operations in its context. */
+/* Writes the driver's operations to the context, and completes the handshake with success. */
 int unreg_adopt(struct unreg_driver *driver);
 
-/* What the driver's operation bounce does, and what bounce then returns. */
+/* Called by the driver's operation bounce, which then returns the same errno. */
 int unreg_operation(struct unreg_driver *driver, u32 hops);
 
-/* Appends NAME=VALUE to what the test reads. */
+/* Append NAME=VALUE to the file "seen". */
 void unreg_note(const char *name, const char *format, ...) __printf(2, 3);
 void unreg_note_error(const char *name, int err);
 
@@ -170,6 +169,7 @@ void unreg_note_error(const char *name, int err);
  * the command's time is over.
  */
 void unreg_await(const char *name);
+/* Whether a thread of this name was started; whether one has not ended. */
 bool unreg_has_thread(const char *name);
 bool unreg_is_running(const char *name);
 
