@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner that is loaded instead of module_a, and whose handshake has one fault: the one
- * that the parameter "fault" names. Any driver that attaches must refuse the context.
+ * Test: an owner that is loaded instead of module_a. In the handshake, it sends the peer a request
+ * or a context with one fault, which the parameter "fault" names. The peer must refuse it.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -14,7 +14,7 @@
 
 static char *fault = "none";
 module_param(fault, charp, 0);
-MODULE_PARM_DESC(fault, "What is wrong with the context");
+MODULE_PARM_DESC(fault, "What is wrong with the request or the context");
 
 static u64 chain[] = D2D_PAIR_OWNER_CHAIN;
 
@@ -22,7 +22,7 @@ static struct d2d_pair_owner_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 };
 
-/* A context with its blocks of data */
+/* The context, followed by its blocks of data */
 static union {
 	struct d2d_context context;
 	u8 bytes[sizeof(struct d2d_context) + sizeof(struct d2d_pair_owner_data) +
@@ -59,7 +59,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Returns a copy of an object of which only the first bytes are in mapped memory. */
+/* Returns a copy of an object of which only the first @mapped bytes are in mapped memory. */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);
@@ -89,7 +89,7 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("unmapped-context"))
 		request.user_buffer = page + PAGE_SIZE;
 	if (fault_is("half-context"))
-		/* The copy is aligned: a driver refuses a misaligned context before it reads it. */
+		/* Keep the copy aligned: peers refuse a misaligned context before they read it. */
 		request.user_buffer = cut_off(context, ALIGN(sizeof(context->hdr),
 							     __alignof__(*context)));
 	if (fault_is("half-data"))
@@ -169,7 +169,7 @@ int d2d_complete_with(d2d_handle handle, int result, u64 information, u32 output
 	return d2d_complete(handle, result, information);
 }
 
-/* The table has these functions, too. */
+/* The table must also have the following functions. */
 int d2d_lookup(const char *name, d2d_handle *driver)
 {
 	*driver = 1;
@@ -232,7 +232,7 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 	return -EOPNOTSUPP;
 }
 
-/* Prints the reason and the errno of a refusal, in a format that trace() of d2d_lib.sh ignores. */
+/* Prints the reason and the errno of a refusal. trace() of d2d_lib.sh ignores this format. */
 void d2d_trace(const struct d2d_record *record)
 {
 	const struct d2d_field *reason = &record->fields[0];
@@ -294,7 +294,7 @@ D2D_EXPORT_TABLE(module_a);
 
 static int __init bad_owner_init(void)
 {
-	/* vzalloc() leaves an unmapped page behind the area. */
+	/* vzalloc() leaves an unmapped guard page after the area. */
 	page = vzalloc(PAGE_SIZE);
 	if (!page)
 		return -ENOMEM;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing: the one that the parameter "fault" names. If the
- * fault is one with an item, a function of d2d_queue.h refuses it; the owner refuses all other
- * faults. The initialization then fails with the errno of the refusal, or with -ENOTRECOVERABLE if
- * nothing was refused.
+ * Test: a driver in C that does one wrong thing, which the parameter "fault" names. If the driver
+ * misuses an item, a function of d2d_queue.h must refuse that. The owner must refuse all other
+ * faults. The init then fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing
+ * was refused.
  *
- * The initialization succeeds with two values of the parameter. With fault=none, this is a
- * well-behaved peer. With fault=detach-from-operation, it does the wrong thing later, when the
- * owner calls its operation.
+ * With two values of the parameter, the init succeeds: with fault=none, the driver keeps the rules;
+ * with fault=detach-from-operation, it does the wrong thing when the owner calls its operation.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -34,7 +33,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Whether the initialization succeeds with this fault */
+/* Whether the init succeeds with this fault, so that the module stays loaded */
 static int stays(void)
 {
 	return fault_is("none") || fault_is("detach-from-operation");
@@ -43,10 +42,10 @@ static int stays(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * ping may sleep, because the owner calls it only in process context, when it has attached the
- * driver. The owner calls bounce and drain in any execution context, so these must not sleep. The
- * mutex is for the fault detach-under-lock: d2d_detach() waits until no thread is inside ping, so
- * lockdep must report a thread that detaches while it holds the mutex.
+ * The mutex is for the fault detach-under-lock. d2d_detach() waits until no thread is inside ping,
+ * and ping waits for the mutex, so lockdep must report a thread that holds the mutex and calls
+ * d2d_detach(). ping may sleep: the owner calls it only in process context, when it has
+ * attached the driver. bounce and drain must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -86,8 +85,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * The first call of drain comes from inside d2d_attach(), where the owner would refuse to
-	 * detach a driver that is not attached yet.
+	 * The owner first calls drain inside d2d_attach(). The driver is not attached yet then, so
+	 * the owner would refuse to detach it for this reason.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
@@ -111,8 +110,8 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * The address of peer_init_ping(), to be read from memory. As an immediate value, it would have 32
- * bits (clang does this for __init functions), too few for a module in User-Mode Linux.
+ * The address of peer_init_ping(), in memory. In an instruction, clang would encode the address of
+ * an __init function in 32 bits, which are too few for a module in User-Mode Linux.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
@@ -125,10 +124,7 @@ static struct d2d_pair_peer_ops ops = {
 	.drain = peer_drain,
 };
 
-/*
- * Fills in the endpoint, with a fault that the owner has to find when the handshake is
- * completed.
- */
+/* Fills in the peer's endpoint. The owner must find the fault when the handshake is completed. */
 static noinline __ref void fill(void)
 {
 	const struct d2d_ops *table = &ops.hdr;
@@ -166,10 +162,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
 		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
-	/*
-	 * The handle of the previous handshake must stay stale while another handshake is in
-	 * progress.
-	 */
+	/* The handle of the previous handshake must be stale, also during another handshake. */
 	if (fault_is("old-request-handle") && last_request)
 		errno_of_old_handle = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
@@ -189,7 +182,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static struct d2d_driver driver = D2D_DRIVER_INIT("bad_peer", .dispatch = dispatch);
 
-/* Registers drivers until the owner refuses one, and unregisters them. */
+/* Registers drivers until the owner refuses one, unregisters them, and returns the errno. */
 static int too_many_drivers(void)
 {
 	d2d_handle *handles = kcalloc(1000, sizeof(*handles), GFP_KERNEL);
@@ -210,10 +203,7 @@ static int too_many_drivers(void)
 	return err;
 }
 
-/*
- * Does one wrong thing with an item. The queue may also hold items that the owner put when it
- * attached the driver.
- */
+/* Does one wrong thing with an item. Returns the errno of the refusal, or 0. */
 static int mishandle_item(void)
 {
 	struct d2d_queue *queue = &context->to_peer;
@@ -221,7 +211,7 @@ static int mishandle_item(void)
 	d2d_handle handle;
 	int err;
 
-	/* Which item this takes does not matter; the put makes sure that there is one. */
+	/* Makes sure that the queue has an item. The owner may have put others, which come first. */
 	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (err)
 		return err;
@@ -252,7 +242,7 @@ static int mishandle_item(void)
 	return err;
 }
 
-/* The faults of a registered driver. Returns the errno by which the owner refused, or 0. */
+/* Does the wrong thing, as a registered driver. Returns the errno of the refusal, or 0. */
 static int misbehave(void)
 {
 	d2d_handle other = self;
@@ -260,7 +250,7 @@ static int misbehave(void)
 
 	if (fault_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
-	/* After this, other is the old handle, and self is a new one with the same index. */
+	/* Makes other a stale handle, and self a valid one with the same index. */
 	if (fault_is("stale-attach") || fault_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
@@ -289,18 +279,16 @@ static int misbehave(void)
 		return 0;
 	}
 
-	/*
-	 * If the fault is one of the handshake, d2d_attach() fails with the errno of the refusal.
-	 */
+	/* If the handshake has the fault, d2d_attach() fails with the errno of the refusal. */
 	err = d2d_attach(self);
 	/*
-	 * The driver completes the handshake too late, and the owner refuses that. Until then the
-	 * context stays reserved, so that the driver cannot attach again.
+	 * The handshake has timed out, but the context stays reserved until the driver completes
+	 * the handshake: the owner must refuse another d2d_attach(), and then the late completion.
 	 */
 	if (fault_is("completed-late") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
-	/* The handshake is pending: detaching cancels it. */
+	/* Detaching cancels the pending handshake. */
 	if (err == -EINPROGRESS)
 		d2d_detach(self);
 	if (err)
@@ -316,7 +304,7 @@ static int misbehave(void)
 		err = owner_bounce(~0);
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
-	/* No call waits for the mutex here, so this does not deadlock, but lockdep reports it. */
+	/* No thread is inside ping, so this does not deadlock. Lockdep reports it nevertheless. */
 	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);
@@ -331,8 +319,8 @@ static int misbehave(void)
 	return err;
 }
 
-/* Unregisters the driver, whether or not it is attached. */
-static void unregister_any(void)
+/* Unregisters the driver. Detaches it before, if it is attached. */
+static void detach_and_unregister(void)
 {
 	if (d2d_unregister(self) != -EBUSY)
 		return;
@@ -347,8 +335,8 @@ static int __init init_dispatch(void *this, const struct d2d_request *request)
 
 static typeof(init_dispatch) *init_dispatch_pointer __refdata = init_dispatch;
 
-/* Returns the driver object's address, or a wrong one if that is the fault. */
-static const struct d2d_driver *address(void)
+/* Returns the address of the driver object, or a wrong address if the fault demands it. */
+static const struct d2d_driver *driver_address(void)
 {
 	if (fault_is("no-driver"))
 		return NULL;
@@ -391,14 +379,14 @@ static int __init bad_peer_init(void)
 		memset(driver.name, 'x', sizeof(driver.name));
 	if (fault_is("no-dispatch"))
 		driver.dispatch = NULL;
-	err = d2d_register(address(), &self);
+	err = d2d_register(driver_address(), &self);
 	if (err)
 		return err;
 
 	err = misbehave();
 	if (!err && stays())
 		return 0;
-	unregister_any();
+	detach_and_unregister();
 	return err ?: -ENOTRECOVERABLE;
 }
 module_init(bad_peer_init);

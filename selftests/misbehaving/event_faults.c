@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing with an event: the one that the parameter "fault"
- * names. It registers but does not attach, as events need no context. Its initialization fails with
- * the errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
- * Unregistering closes the handles that are open then. With fault=none the driver creates, opens
- * and waits for events, and stays loaded.
+ * Test: a driver in C that does one wrong thing with an event, which the parameter "fault" names.
+ * The init fails with the errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner
+ * does not refuse. With fault=none, the driver creates, opens and waits for events, and stays
+ * loaded.
+ *
+ * The driver does not attach, because events need no context. It closes no handles at the end,
+ * because unregistering closes them.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -38,7 +40,7 @@ static int create(const char *name, u32 kind)
 	return d2d_event_create(self, name, kind, 0, &event);
 }
 
-/* No thread sets these events, so the time limit of 1 ms ends a wait that the owner accepts. */
+/* If the owner accepts the wait, it ends by its time limit of 1 ms: no thread sets these events. */
 static int wait(const d2d_handle *events, u32 count, u32 flags, u32 *index)
 {
 	return d2d_event_wait(events, count, flags, 1, index);
@@ -62,8 +64,8 @@ static int ignore_set(void *argument, d2d_handle handle)
 }
 
 /*
- * Opens many handles of the event, and gives each a handler, until the event has as many as it may
- * have. Returns the errno by which the owner refuses one more.
+ * Gives the event as many handlers as it may have, each by a new handle of the event. Returns the
+ * errno by which the owner refuses one more handler.
  */
 static int many_handlers(void)
 {
@@ -77,7 +79,7 @@ static int many_handlers(void)
 	return err ? -ENOTRECOVERABLE : d2d_event_on_set(event, ignore_set, NULL);
 }
 
-/* The faults of a driver that has an event. Returns the errno by which the owner refused. */
+/* Does one wrong thing with the event that the driver has created. Returns the errno, or 0. */
 static int misuse(void)
 {
 	d2d_handle pair[2] = { event, event };
@@ -125,7 +127,7 @@ static int misuse(void)
 	return 0;
 }
 
-/* Waits for so many events that the owner has to allocate memory for the wait. */
+/* With fault=none. Waits for so many events that the owner must allocate memory for the wait. */
 static int behave(void)
 {
 	d2d_handle events[6];
@@ -144,7 +146,7 @@ static int behave(void)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/* Opens an event of a driver whose name is so long that there is no room for the event's name. */
+/* Opens an event of a driver. The driver's name is so long that the event's name has no room. */
 static int open_of_long_name(void)
 {
 	char name[D2D_EVENT_NAME_SIZE] = {};

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module that registers the drivers "forgetful" and "forgetful_too", and does not
- * unregister them before its code is freed. The parameter "at" says when the kernel frees the code:
- * after the init, which then fails with -ENOTRECOVERABLE, or after the exit. If a routine of the
- * drivers is called after that, it prints a line, and the test fails.
+ * Test: a module that registers the drivers "forgetful" and "forgetful_too", and is unloaded
+ * without unregistering them. The parameter "at" says when the kernel unloads the module: after the
+ * init (at=init), which then fails with -ENOTRECOVERABLE, or after the exit (at=exit). If a routine
+ * of the drivers is called after the end of the init or exit, it prints a line, and the test fails.
  *
- * The parameter "forgets" says what "forgetful" has when the code is freed:
+ * The parameter "forgets" says what the driver "forgetful" has when the module is unloaded:
  *
- *   registered         nothing
+ *   registered         only its registration
  *   context            a context
- *   handshake          an unfinished handshake
+ *   handshake          a handshake that it has pended
  *   sent               requests that it has sent to module_a
  *   pended             a request that it has sent to "forgetful_too"
  *   event              an event
  *
- * With the other values, neither of the two drivers is forgotten:
+ * With the other values, the module forgets no driver of its own:
  *
  *   nothing            the exit unregisters both drivers. Only for at=exit
- *   stranger           instead of the two, this module registers a driver object of the module
- *                      stranger. The driver has an event
- *   stranger-attached  as stranger, and the driver has a context
- *   stranger-attaching as stranger, and a work item of the module stranger is attaching the driver
+ *   stranger           this module registers a driver that belongs to the module stranger, instead
+ *                      of its two drivers. The driver has an event
+ *   stranger-attached  like stranger, and the driver has a context
+ *   stranger-attaching like stranger, and a work item of the module stranger attaches the driver
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -35,7 +35,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-/* Which owner this module is a peer of */
+/* The owner of this peer. forgetful_torture.c defines another one. */
 #ifndef OWNER
 #define OWNER module_a
 #endif
@@ -43,11 +43,11 @@ D2D_OWNER(OWNER);
 
 static char *forgets = "nothing";
 module_param(forgets, charp, 0);
-MODULE_PARM_DESC(forgets, "What the driver has when it is forgotten");
+MODULE_PARM_DESC(forgets, "What the driver has when the module is unloaded");
 
 static char *at = "init";
 module_param(at, charp, 0);
-MODULE_PARM_DESC(at, "Where the module forgets it: in its init or exit");
+MODULE_PARM_DESC(at, "After what the module is unloaded: init or exit");
 
 static d2d_handle self;
 static d2d_handle second;
@@ -58,7 +58,7 @@ static bool forgets_is(const char *what)
 	return !strcmp(forgets, what);
 }
 
-/* Each routine calls this first. Prints a line if the module's init or exit has ended. */
+/* Each routine calls this first. Prints a line if the routine must not be called any more. */
 static void check(const char *routine)
 {
 	if (READ_ONCE(unloaded))
@@ -85,7 +85,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	check("dispatch");
 	d2d_pause_operation();
-	/* Pends all requests, and the handshake if forgets=handshake. */
+	/* Pends each request, and with forgets=handshake the handshake, too. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || forgets_is("handshake"))
 		return -D2D_STATUS_PENDING;
 	context->peer.ops = &ops.hdr;
@@ -107,7 +107,7 @@ static struct d2d_driver driver = D2D_DRIVER_INIT("forgetful", .dispatch = dispa
 						  .completed = completed,
 						  .cancelled = cancelled);
 
-/* Sends a request to the second driver or to module_a, which leaves it pending. */
+/* Sends a request to forgetful_too or module_a. Both pend it. */
 static int send(const char *to, u32 flags)
 {
 	static u64 key;
@@ -129,8 +129,8 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
-/* Brings about the state that the parameter "forgets" names, for registered drivers. */
-static int make_forgotten(void)
+/* Gives the driver forgetful what the parameter "forgets" says. */
+static int set_up_state(void)
 {
 	d2d_handle event;
 	int err;
@@ -173,7 +173,7 @@ static void unregister_both(void)
 	d2d_unregister(self);
 }
 
-/* Registers a driver object whose module is stranger, and brings about what forgets says. */
+/* Registers a driver of the module stranger, and gives it what the parameter "forgets" says. */
 static int register_stranger(void)
 {
 	d2d_handle event;
@@ -189,8 +189,8 @@ static int register_stranger(void)
 		return 0;
 	}
 	/*
-	 * stranger-attached: the driver never completes its handshake, which times out. The context
-	 * stays reserved for the driver.
+	 * stranger-attached: the driver never completes its handshake, so the handshake times out,
+	 * and the context stays reserved for the driver.
 	 */
 	err = d2d_attach(self);
 	return err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
@@ -205,7 +205,7 @@ static int __init forgetful_init(void)
 	err = register_both();
 	if (err)
 		return err;
-	err = make_forgotten();
+	err = set_up_state();
 	if (err) {
 		unregister_both();
 		return err;

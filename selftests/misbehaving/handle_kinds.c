@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: passes handles of the wrong kind to each function that takes a handle. The driver has a
- * valid handle of each kind, including one of an item in a context. It has a context only during
- * its handshake, so the whole test runs in the dispatch routine. The initialization fails with
- * -ENOTRECOVERABLE if a function does not fail with -ESTALE, or if something that a handle names
- * has changed. The last line says how many refusals the owner must have printed.
+ * Test: passes handles of the wrong kind to each function that takes a handle. Each function must
+ * fail with -ESTALE, and must not change what the handle names; otherwise the init fails with
+ * -ENOTRECOVERABLE. The driver has a valid handle of each kind. One is the handle of an item, which
+ * needs a context, so the whole test runs in the dispatch routine, during the handshake.
+ *
+ * The last line that the module prints says how many refusals the owner must have printed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,7 +17,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* A request has two handles: its sender's is of the kind SENT, its holder's of the kind HELD. */
+/* A request has two handles: its sender's (SENT), and that of the driver that holds it (HELD). */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
@@ -25,7 +26,7 @@ static const char * const kinds[] = {
 
 /* A valid handle of each kind; 0 for NOTHING */
 static d2d_handle live[KINDS];
-/* The sender's handle of a request that is never sent. live[SENT] names a pending request. */
+/* The sender's handle of a request that is never sent; the request of live[SENT] is pending */
 static d2d_handle idle;
 static struct d2d_context *context;
 
@@ -122,10 +123,7 @@ static int wait_for(d2d_handle handle)
 	return d2d_event_wait(&handle, 1, 0, 0, NULL);
 }
 
-/*
- * d2d_event_ring() returns nothing. It must print nothing either, which the count of refusals
- * shows.
- */
+/* d2d_event_ring() returns no errno, and prints no refusal: the test counts the refusals. */
 static int ring(d2d_handle handle)
 {
 	d2d_event_ring(handle);
@@ -145,8 +143,8 @@ static int release(d2d_handle handle)
 static const struct use {
 	const char *name;
 	int (*call)(d2d_handle handle);
-	unsigned long takes;	/* the kinds that it accepts */
-	bool silent;		/* refuses without a line in the log */
+	unsigned long takes;	/* the kinds that it accepts, as bits */
+	bool silent;		/* it prints no line if it refuses */
 } uses[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
@@ -179,13 +177,16 @@ static const struct use {
 	{ "d2d_queue_release", release, BIT(ITEM), true },
 };
 
+#define BEFORE	"before the calls"
+#define AFTER	"after the calls"
+
 static u32 refusals;
 static u32 wrong;
 
 static void expect(bool right, const char *what, const char *kind)
 {
 	if (!right) {
-		pr_err("%s: %s\n", what, kind);
+		pr_err("%s, handle '%s': not as expected\n", what, kind);
 		wrong++;
 	}
 }
@@ -196,7 +197,7 @@ static void refuses(const struct use *use, d2d_handle handle, const char *kind)
 	expect(use->call(handle) == -ESTALE, use->name, kind);
 }
 
-/* Decodes the kind of a handle as d2d.h defines it. */
+/* Returns the kind of a handle, as d2d.h defines it. */
 static enum kind kind_of(d2d_handle handle)
 {
 	static const enum kind of[] = {
@@ -214,8 +215,8 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Calls a function with each valid handle whose kind it does not take. Then calls it with handles
- * of the right kind in which the kind was altered, so that only index and generation are right.
+ * Calls a function with each valid handle of a kind that it does not take. Then alters the kind of
+ * a valid handle of the right kind, and calls the function with each result.
  */
 static void pass_all_to(const struct use *use)
 {
@@ -234,7 +235,7 @@ static void pass_all_to(const struct use *use)
 	}
 }
 
-/* Fills in idle, and live[] except for DRIVER. The dispatch routine fills in HELD. */
+/* Fills in idle and live[]. The init has filled in DRIVER. The dispatch routine fills in HELD. */
 static int make_all(void)
 {
 	struct d2d_send send;
@@ -259,32 +260,32 @@ static int make_all(void)
 	return 0;
 }
 
-/* Checks that everything the handles name works as before, and frees it. */
+/* Checks that everything that the handles name is unchanged, and frees it. */
 static void check_all(void)
 {
 	struct d2d_result result = {};
 	d2d_handle target;
 	u8 byte;
 
-	expect(!d2d_lookup(KBUILD_MODNAME, &target) && target == live[TARGET], "after", "target");
-	expect(d2d_event_query(live[EVENT]) == 1, "after", "event");
-	expect(!d2d_event_close(live[EVENT]), "after", "event");
-	expect(!d2d_request_read(live[HELD], &byte, 0), "after", "held");
-	expect(!d2d_complete(live[HELD], -EPERM, 0), "after", "held");
-	expect(!d2d_request_wait(live[SENT], 0, &result) && result.status == -EPERM, "after",
+	expect(!d2d_lookup(KBUILD_MODNAME, &target) && target == live[TARGET], AFTER, "target");
+	expect(d2d_event_query(live[EVENT]) == 1, AFTER, "event");
+	expect(!d2d_event_close(live[EVENT]), AFTER, "event");
+	expect(!d2d_request_read(live[HELD], &byte, 0), AFTER, "held");
+	expect(!d2d_complete(live[HELD], -EPERM, 0), AFTER, "held");
+	expect(!d2d_request_wait(live[SENT], 0, &result) && result.status == -EPERM, AFTER,
 	       "sent");
-	expect(!d2d_request_free(live[SENT]) && !d2d_request_free(idle), "after", "sent");
-	expect(d2d_queue_redeem(&context->to_owner, live[ITEM]), "after", "item");
-	expect(!d2d_queue_release(&context->to_owner, live[ITEM]), "after", "item");
+	expect(!d2d_request_free(live[SENT]) && !d2d_request_free(idle), AFTER, "sent");
+	expect(d2d_queue_redeem(&context->to_owner, live[ITEM]), AFTER, "item");
+	expect(!d2d_queue_release(&context->to_owner, live[ITEM]), AFTER, "item");
 }
 
 static void run(void)
 {
 	int err = make_all();
 
-	expect(!err, "made", "not all");
+	expect(!err, BEFORE, "any");
 	for (enum kind kind = DRIVER; kind < KINDS; kind++)
-		expect(kind_of(live[kind]) == kind && live[kind] >> 32, "made", kinds[kind]);
+		expect(kind_of(live[kind]) == kind && live[kind] >> 32, BEFORE, kinds[kind]);
 	if (!err) {
 		for (const struct use *use = uses; use < uses + ARRAY_SIZE(uses); use++)
 			pass_all_to(use);
@@ -312,8 +313,8 @@ static int __init handle_kinds_init(void)
 	err = d2d_register(&driver, &live[DRIVER]);
 	if (err)
 		return err;
-	expect(d2d_attach(live[DRIVER]) == -EPERM, "after", "handshake");
-	expect(!d2d_unregister(live[DRIVER]), "after", "driver");
+	expect(d2d_attach(live[DRIVER]) == -EPERM, AFTER, "handshake");
+	expect(!d2d_unregister(live[DRIVER]), AFTER, "driver");
 	pr_info("refusals=%u wrong=%u\n", refusals, wrong);
 	return wrong ? -ENOTRECOVERABLE : 0;
 }

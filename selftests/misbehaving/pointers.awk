@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Generates from the prototypes in shared/include/ what pointers.c needs to call each exported function:
-# a description of its arguments, and a wrapper that takes them as an array of numbers.
-# Read after prototypes.awk.
+# Prints C code by which pointers.c calls each exported function: a table that describes the function's arguments, and
+# a wrapper that takes the arguments as an array of numbers. awk reads prototypes.awk before this script.
+# prototypes.awk calls prototype() for each exported function.
 
 function prototype(result, name, count, pieces,	n, list, type, kind, value)
 {
@@ -14,7 +14,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 		else if (type ~ /^const .*\*$/)
 			kind = "INPUT"
 		else if (type == "void *" && pieces[n] ~ /argument$/)
-			# The owner passes it to the driver's own routine, and does not follow it.
+			# The owner only passes this pointer to a routine of the driver, so it cannot be bad.
 			kind = "NUMBER"
 		else if (type ~ /\*$/)
 			kind = "OUTPUT"
@@ -24,7 +24,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 			kind = "NUMBER"
 		printf "\t{ \"%s\", \"%s\", %s },\n", pieces[n], type, kind
 		value = "(" type ")values[" n - 1 "]"
-		# A structure that is passed by value holds no pointer: any bytes will do.
+		# A structure that is passed by value has no pointers, so the wrapper passes any bytes.
 		if (type ~ /^struct [a-z_0-9]+$/)
 			value = "({ " type " bytes; memset(&bytes, 0xff, sizeof(bytes)); bytes; })"
 		list = list (n > 1 ? ", " : "") value

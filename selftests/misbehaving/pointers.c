@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: calls each function that the owner exports with bad pointers. One pointer argument at a
- * time gets each bad address; the other pointers are valid. A set is one combination of values for
- * the numbers and handles of the function. The test calls the function with each bad address and
- * each set. Kbuild generates the table of functions from the headers (pointers.awk), so that it
- * includes new functions.
+ * Test: calls each function that the owner exports with bad pointers. In each call, one pointer is
+ * bad, and the other pointers are valid. The other arguments are numbers and handles. One
+ * combination of their values is called a set. The test calls each function with each bad address
+ * for each pointer and with each set. pointers.awk generates the table of functions from the
+ * headers, so that the table has new functions, too.
  *
- * A function that returns an int has to fail for each unmapped address, except with a set in which
- * a number is 0: with a length of 0, for example, it may ignore the pointer. It may fail for other
- * reasons first, but with at least one set it must fail with -EFAULT, so that the pointer was
- * tested. After each function the test checks that requests and events work, and that no refused
- * call had an effect.
+ * If the bad address is unmapped, a function that returns an int must fail. It may succeed with a
+ * set in which a number is 0: with a length of 0, for example, it may ignore the pointer. With at
+ * least one set it must fail with -EFAULT, which shows that it has come to the pointer; with the
+ * other sets it may fail for other reasons. After each function the test checks that requests and
+ * events work, and that no refused call had an effect.
  *
- * The initialization fails with -ENOTRECOVERABLE if a check failed; the log names it.
+ * If a check fails, the module prints what was wrong, and the init fails with -ENOTRECOVERABLE.
  */
 #include <linux/init.h>
 #include <linux/mm.h>
@@ -64,7 +64,7 @@ static struct d2d_send send;
 static u64 scratch[64];
 static const u64 constant[64] = { 1 };
 
-/* A page of memory; the page behind it is not mapped. */
+/* A page of memory. The page after it is not mapped. */
 static char *last_page;
 
 static u32 calls;
@@ -74,7 +74,7 @@ struct bad_pointer {
 	const char *name;
 	unsigned long address;
 	bool must_fail;
-	enum kind only;		/* the kind of argument that gets it; 0: each pointer */
+	enum kind only;		/* the kind of pointer that gets this address; 0: all kinds */
 };
 
 static int serve_echo(const struct d2d_request *request)
@@ -102,7 +102,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* The argument of d2d_register(), which must not succeed: its other pointer is bad. */
+/* For d2d_register(). It never registers this driver, because its other pointer is bad. */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)
@@ -167,19 +167,19 @@ static void check(const char *after)
 
 	err = echo(done);
 	if (err)
-		fail("after %s a request ends with %d", after, err);
+		fail("after %s: a request ended with %d", after, err);
 	err = d2d_event_wait(&event, 1, 0, 0, NULL);
 	if (err)
-		fail("after %s a wait returns %d", after, err);
+		fail("after %s: a wait returned %d", after, err);
 	/* The request is still with the receiver. */
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
-		fail("after %s writing the held request returns %d", after, err);
-	/* The calls that register this driver and create this event got a bad pointer each. */
+		fail("after %s: writing the held request returned %d", after, err);
+	/* Each call that could register this driver or create this event had a bad pointer. */
 	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
-		fail("after %s a driver is registered", after);
+		fail("after %s: a refused call has registered a driver", after);
 	if (d2d_event_open(self, "new", D2D_EVENT_NOTIFICATION, &(d2d_handle){ 0 }) != -ENOENT)
-		fail("after %s an event is open", after);
+		fail("after %s: a refused call has created an event", after);
 }
 
 /* Returns a valid value of a pointer argument. */
@@ -197,8 +197,8 @@ static unsigned long valid(const struct argument *argument)
 }
 
 /*
- * Calls the function with a bad pointer and one set of the other arguments. Returns whether the
- * function returned -EFAULT.
+ * Calls the function with one set, and with a bad address for the argument @which. Returns whether
+ * the function returned -EFAULT.
  */
 static bool call(const struct function *function, u32 which, const struct bad_pointer *bad, u32 set)
 {
@@ -230,12 +230,12 @@ static bool call(const struct function *function, u32 which, const struct bad_po
 	if (result < -MAX_ERRNO || result > 1)
 		fail("%s returns %d", function->name, result);
 	else if (function->has_result && bad->must_fail && !has_zero && result >= 0)
-		fail("%s takes a %s pointer for '%s'", function->name, bad->name,
+		fail("%s accepts a pointer that is %s as '%s'", function->name, bad->name,
 		     function->arguments[which].name);
 	return result == -EFAULT;
 }
 
-/* Returns the number of sets of values of the arguments that are no pointers. */
+/* Returns the number of sets that the function has. */
 static u32 sets(const struct function *function)
 {
 	u32 sets = 1;
@@ -258,11 +258,11 @@ static void call_with_bad(const struct function *function, u32 which, const stru
 	for (set = 0; set < sets(function); set++)
 		refused |= call(function, which, bad, set);
 	if (function->has_result && bad->must_fail && !refused)
-		fail("%s never sees that '%s' is %s", function->name,
+		fail("%s never returns -EFAULT although '%s' is %s", function->name,
 		     function->arguments[which].name, bad->name);
 }
 
-/* Calls a function that takes no pointers. The handles that it gets name nothing. */
+/* Calls a function that takes no pointers, with numbers that are no valid handles. */
 static void call_without(const struct function *function)
 {
 	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
@@ -276,7 +276,7 @@ static void call_without(const struct function *function)
 		result = function->call(values);
 		calls++;
 		if (function->has_result && (result >= 0 || result < -MAX_ERRNO))
-			fail("%s takes 0x%lx and returns %d", function->name, wrong[w], result);
+			fail("%s accepts 0x%lx and returns %d", function->name, wrong[w], result);
 	}
 }
 
@@ -284,7 +284,7 @@ static void try(const struct function *function)
 {
 	const struct bad_pointer bads[] = {
 		{ "small", 0x10, true },
-		{ "user", current->mm->start_stack & ~7UL, true },
+		{ "in user space", current->mm->start_stack & ~7UL, true },
 		{ "unmapped", (unsigned long)last_page + PAGE_SIZE, true },
 		{ "non-canonical", 0x8000dead00000000, true },
 		{ "wrapping", -8UL, true },
@@ -311,7 +311,7 @@ static void try(const struct function *function)
 	check(function->name);
 }
 
-/* Sends requests by a valid struct d2d_send whose member "input" is a bad pointer. */
+/* Sends requests with a struct d2d_send that is valid but for a bad pointer in "input". */
 static void try_input(void)
 {
 	const unsigned long wrong[] = {
@@ -334,7 +334,7 @@ static void try_input(void)
 	check("a bad input");
 }
 
-/* Inputs and outputs of more bytes than the library keeps on its stack */
+/* Passes inputs and outputs that are larger than what the library copies to its stack. */
 static void try_large(void)
 {
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
@@ -362,7 +362,7 @@ static void try_large(void)
 	check("a large input");
 }
 
-/* A work item that unmaps the memory for d2d_event_wait()'s index and then sets the events */
+/* A work item that unmaps the memory for the index of d2d_event_wait(), and then sets events */
 struct vanishing {
 	struct work_struct work;
 	struct task_struct *waiter;
@@ -376,7 +376,7 @@ static void vanish(struct work_struct *work)
 {
 	struct vanishing *this = container_of(work, struct vanishing, work);
 
-	/* When the waiting thread sleeps, the owner has checked that the index is writable. */
+	/* The owner checks that the index is writable before the waiting thread sleeps. */
 	while (task_is_running(this->waiter))
 		cond_resched();
 	vunmap(this->place);
@@ -386,8 +386,8 @@ static void vanish(struct work_struct *work)
 }
 
 /*
- * Waits for two events, with an index that is writable when the wait begins and unmapped when it
- * ends. The wait must fail with -EFAULT, and must not reset an event.
+ * Waits for two events. The memory for the index is mapped when the wait begins, and unmapped when
+ * it ends. The wait must fail with -EFAULT, and must not reset an event.
  */
 static void try_vanishing_index(const d2d_handle *events, u32 flags)
 {
@@ -403,7 +403,7 @@ static void try_vanishing_index(const d2d_handle *events, u32 flags)
 
 	vanishing.place = page ? vmap(&page, 1, VM_MAP, PAGE_KERNEL) : NULL;
 	if (!vanishing.place) {
-		fail("there is no place for an index");
+		fail("no memory for the index");
 		goto free;
 	}
 	INIT_WORK_ONSTACK(&vanishing.work, vanish);
@@ -447,7 +447,7 @@ static int __init pointers_init(void)
 	u32 n;
 	int err;
 
-	/* vmalloc() leaves an unmapped guard page behind it. */
+	/* vmalloc() leaves an unmapped guard page after this page. */
 	last_page = vmalloc(PAGE_SIZE);
 	if (!last_page)
 		return -ENOMEM;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: does one wrong thing while it is being loaded: insmod splat.ko kind=oops, for example,
- * makes an oops. qemu/tests/harness.sh checks that the run then fails for the right reason.
+ * Test: a module whose init does one wrong thing, which the parameter "kind" names. insmod splat.ko
+ * kind=oops, for example, makes an oops. qemu/tests/harness.sh checks that the run then fails for
+ * the right reason.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>
@@ -14,7 +15,7 @@
 
 static char *kind = "";
 module_param(kind, charp, 0);
-MODULE_PARM_DESC(kind, "What to do wrong: a name in the table; nothing by default");
+MODULE_PARM_DESC(kind, "What to do wrong: a name in the table acts; nothing by default");
 
 static void splat_warn(void)
 {
@@ -38,7 +39,7 @@ static void splat_sleep_in_atomic(void)
 	preempt_enable();
 }
 
-/* A soft lockup: this CPU gets no chance to schedule. */
+/* Makes a soft lockup: this CPU does not schedule any more. */
 static void splat_spin(void)
 {
 	preempt_disable();
@@ -46,7 +47,7 @@ static void splat_spin(void)
 		cpu_relax();
 }
 
-/* A hung task: asleep, and not to be woken */
+/* Makes a hung task, which sleeps and is never woken. */
 static void splat_hang(void)
 {
 	set_current_state(TASK_UNINTERRUPTIBLE);
@@ -60,7 +61,7 @@ static void splat_refcount(void)
 	refcount_inc(&count);
 }
 
-/* BUG(), in a kernel with BUG_ON_DATA_CORRUPTION */
+/* Corrupts a list. A kernel with BUG_ON_DATA_CORRUPTION calls BUG(). */
 static void splat_list(void)
 {
 	LIST_HEAD(list);
@@ -71,7 +72,7 @@ static void splat_list(void)
 	list_del(&item);
 }
 
-/* Destroys a cache that still has an object */
+/* Destroys a cache that still has an object. */
 static void splat_slab(void)
 {
 	struct kmem_cache *cache;
@@ -89,7 +90,7 @@ static void splat_taint(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
-/* Only a kernel with KASAN, lockdep, kmemleak and object debugging reports those below. */
+/* Only a kernel with KASAN, lockdep, kmemleak and object debugging reports the acts below. */
 
 static void splat_use_after_free(void)
 {
@@ -114,7 +115,7 @@ static void splat_out_of_bounds(void)
 	kfree(object);
 }
 
-/* Takes two locks in both orders. Lockdep reports that although no thread waits. */
+/* Takes two locks in both orders. Lockdep reports that even if no thread has to wait. */
 static void splat_inversion(void)
 {
 	static DEFINE_SPINLOCK(one);
@@ -146,7 +147,7 @@ static void splat_sleep_under_lock(void)
 	spin_unlock(&lock);
 }
 
-/* Leaks several objects: a stale word in memory may look like a pointer to one of them. */
+/* Leaks several objects, because kmemleak misses one to which a stale word seems to point. */
 static void splat_leak(void)
 {
 	int i;
@@ -183,7 +184,7 @@ static u64 splat_of_u64(u64 value)
 	return value;
 }
 
-/* Calls a function by a pointer to one of another type. Only a kernel with CFI reports that. */
+/* Calls a function by a pointer of the wrong type. Only a kernel with CFI reports that. */
 static void splat_cfi(void)
 {
 	void *function = splat_of_u64;
@@ -239,6 +240,6 @@ static void __exit splat_exit(void)
 
 module_init(splat_init);
 module_exit(splat_exit);
-MODULE_DESCRIPTION("does one wrong thing, which d2d-vm must notice");
+MODULE_DESCRIPTION("Test: does one wrong thing, which d2d-vm must notice");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a module whose driver another module registers (forgetful.c). This module imports no symbol
- * of the owner, so the kernel does not keep the owner loaded while the driver is registered. It
+ * of the owner, so the kernel can unload the owner while the driver is registered. This module
  * imports the namespace D2D only for the functions of pause_calls.
  */
 #include <linux/module.h>
@@ -15,7 +15,7 @@
 static int (*attach_by)(d2d_handle driver);
 static d2d_handle attaching;
 
-/* Leaves each request pending: without d2d_complete() it cannot complete one. */
+/* Pends each request. This module cannot complete requests: it does not import d2d_complete(). */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	d2d_pause_operation();
@@ -26,7 +26,7 @@ void d2d_stranger_fill_driver(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
-	/* A driver object points to the static keys of its own module. This module has none. */
+	/* Must be NULL or point to static keys of the driver's module. This module has none. */
 	driver->points = NULL;
 	driver->dispatch = dispatch;
 	driver->completed = NULL;

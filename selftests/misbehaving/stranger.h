@@ -6,15 +6,15 @@
 
 /**
  * d2d_stranger_fill_driver() - Make a driver object belong to the module stranger
- * @driver: the object; gets the name and the address of the module stranger, and the module's
- *          dispatch routine, but no other routine
+ * @driver: the driver object. The function sets its module and its name to stranger, its dispatch
+ *          routine to one of stranger, and its other routines to NULL
  */
 void d2d_stranger_fill_driver(struct d2d_driver *driver);
 
 /**
  * d2d_stranger_attach_driver() - Have a work item of the module stranger attach a driver
  * @driver: the driver's handle
- * @attach: d2d_attach(); passed by its address, so that the module stranger does not import it
+ * @attach: the address of d2d_attach(), which the module stranger must not import
  */
 void d2d_stranger_attach_driver(d2d_handle driver, int (*attach)(d2d_handle driver));
 

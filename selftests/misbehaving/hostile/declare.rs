@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Those drivers of refused/ that declare a pair include this file.
+// The macro by which drivers in refused/ declare pairs. They include this file.
 
-/// Declares version 1.`$minor` of a pair in a module of its own. Its sides offer nothing.
+/// Declares version 1.`$minor` of a pair, in a Rust module of its own. Both sides of the pair offer no operations.
 macro_rules! declare {
     (
         $module:ident, $name:literal,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that misuses the library as badly as safe code can.
+//! Test: a driver that misuses the library in each way that safe code can. No misuse may cause undefined behaviour.
 //!
-//! Writing a number to `/dev/hostile_peer` runs one misuse; see `control`. The write fails if the library accepts
-//! what it should refuse. The sanitizer kernel reports undefined behaviour, then or when the module is unloaded.
+//! Writing a number to `/dev/hostile_peer` runs one group of misuses; see `control`. The write fails if the library
+//! accepts what it must refuse. On the sanitizer kernel, the sanitizers report undefined behaviour during the write
+//! or when the module is unloaded.
 
 #![forbid(unsafe_code)]
 
@@ -90,19 +91,19 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The receiver sends itself another request of this code, with a number that is one less, until it is 0.
+/// The receiver sends itself another request of this code with a number that is less by 1, until the number is 0.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
-/// The receiver completes this request with the information and the status that are its input.
+/// The receiver completes this request with the information and the status that the input has.
 const INVALID: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
-/// The receiver pends this request and leaks the previous one that it has pended.
+/// The receiver pends this request, and leaks the request that it has pended before.
 const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
-/// The sender's completion routine sends this request again, as often as its tag says.
+/// The sender's completion routine sends this request again, until its tag is 0.
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
-/// How deep requests of [`AGAIN`] are nested.
+/// The number of nested requests [`AGAIN`].
 const DEPTH: u32 = 3;
 
-/// What the driver uses after it is unregistered.
+/// What the driver uses after it has unregistered.
 struct Kept {
     sender: Sender,
     target: Target,
@@ -118,7 +119,7 @@ struct Hostile {
     jobs: SetOnce<(Timer, Work, Thread)>,
 }
 
-/// Uses what [`Kept`] has, after the driver is unregistered: the library drops the driver only then.
+/// The library drops the driver after it has unregistered the driver. Then uses what [`Kept`] has.
 impl Drop for Hostile {
     fn drop(&mut self) {
         start_refused(&self.jobs);
@@ -135,7 +136,7 @@ impl Drop for Hostile {
     }
 }
 
-/// Makes objects and leaks them while the driver is being detached.
+/// The library drops this value before it detaches the driver. Then makes objects and leaks them.
 struct Jobs(Handle<Hostile>);
 
 impl Drop for Jobs {
@@ -152,8 +153,8 @@ impl Drop for Jobs {
     }
 }
 
-/// A routine of a job owns this value, which is dropped while the driver is being unregistered. It then tries to
-/// make and start jobs.
+/// A routine of a job owns this value. The library drops both after it has closed the driver's jobs. This value then
+/// tries to start and make jobs.
 struct Captured(Handle<Hostile>);
 
 impl Drop for Captured {
@@ -167,7 +168,7 @@ impl Drop for Captured {
     }
 }
 
-/// Starts jobs after the driver has left, in each execution context.
+/// Tries to start jobs in each execution context after the library has closed them. Each start must fail.
 fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
     let Some((timer, work, thread)) = jobs.as_ref() else {
         return;
@@ -190,8 +191,7 @@ fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
     }
 }
 
-/// A text that is too long for a line of the trace, and has line breaks, which a line must not
-/// have.
+/// A text that must not get into the trace as it is: it is too long for a line, and has line breaks.
 const NEWLINES: &[u8; 384] = &[b'\n'; 384];
 
 fn expect(is: bool) -> Result {
@@ -224,7 +224,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Uses made-up handles, used handles and wrong names.
+    /// Uses handles from made-up numbers, handles that are no longer valid, and wrong names.
     fn make_up(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         for number in [0, 1, !0, 1 << 32, (1 << 32) | 1, !0 << 32, 0x8000_0000] {
             expect(
@@ -271,7 +271,7 @@ impl Hostile {
         expect(Event::wait_all(&[&event, &event], Wait::NOT) == Err(EINVAL))
     }
 
-    /// Sends itself requests from inside its routines, and completes some with invalid results.
+    /// Sends requests to itself from inside its routines, and completes some with invalid results.
     fn reenter(driver: &Handle<Self>) -> Result {
         let sender = driver.sender();
         let to = Self::target(&sender)?;
@@ -302,8 +302,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Notes that the driver leaves, as the library does before it calls `d2d_leave`, and goes on using the
-    /// driver.
+    /// Calls `left::note`, as the library does before it calls `d2d_leave`, but goes on using the driver.
     fn claim_to_leave(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
@@ -346,7 +345,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Makes jobs that start each other and themselves until the driver leaves, and keeps them.
+    /// Makes and keeps jobs that start each other and themselves until the driver leaves.
     fn start_jobs(driver: &Handle<Self>) -> Result {
         let captured = Captured(driver.clone());
         let timer = driver.timer(TimerContext::HardIrq, move |driver, _timer| {
@@ -393,8 +392,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Creates and uses objects that only the library should need: a module, a directory, a
-    /// rundown.
+    /// Creates and uses objects that only the library needs: a module, a debugfs directory and a rundown.
     fn imitate() -> Result {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let directory = Directory::of_module(c"module_a")?;
@@ -426,7 +424,7 @@ impl Driver for Hostile {
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"hostile_peer"));
 
-    /// Initializes the module once more, inside its initialization.
+    /// Calls the module's `init` once more while it runs.
     fn new() -> Result<Self> {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let kept = KBox::pin_init(new_spinlock_irq!(None, "hostile_peer::kept"), GFP_KERNEL)?;
@@ -453,7 +451,7 @@ impl Driver for Hostile {
         keep()
     }
 
-    /// Reads the number of a misuse, 1 to 7.
+    /// Reads a number, and runs the group of misuses with this number.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.settled_link()?;
         match control::read_number(reader)? {
@@ -532,11 +530,11 @@ impl Driver for Hostile {
 
 #[vtable]
 impl PeerOps for Hostile {
-    /// Calls the owner's operation of the same name before it returns.
+    /// Calls the owner's `ping` from inside the peer's `ping`.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         link.owner().ping(value)
     }
 
-    /// Pretends that this type implements `bounce`.
+    /// Claims that this type implements `bounce`, although it does not.
     const HAS_BOUNCE: bool = true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer of module_a in a crate that rebinds names which the library's macros might use. Each of the modules
-// rebinds_core and rebinds_kernel includes this file, and rebinds the name of a crate.
+// A peer of module_a whose crate gives other meanings to names which the library's macros might use: to names of the
+// prelude here, and to names of crates in the files that include this one (rebinds_core.rs and rebinds_kernel.rs).
 
 use d2d::{
     driver::{
@@ -26,15 +26,15 @@ use real_kernel::{
 };
 use real_pin_init::PinInit as Initializer;
 
-/// If a macro of the library used a bare `Ok`, it would call this. The driver would then stay registered after
-/// the kernel has freed the module's code.
+/// If a macro of the library used the bare name `Ok`, it would call this function. The driver would then stay
+/// registered after the kernel has freed the module's code.
 #[allow(non_snake_case, dead_code)]
 fn Ok(module: PeerModule) -> Result<PeerModule> {
     real_core::mem::forget(module);
     Result::Err(EINVAL)
 }
 
-/// If a macro of the library used a bare `Send` or `Sync`, it would get this trait, which all types implement.
+/// If a macro of the library used the bare names `Send` or `Sync`, it would get this trait, which all types implement.
 pub trait Anything {}
 impl<T> Anything for T {}
 #[allow(unused_imports)]
@@ -42,7 +42,7 @@ use Anything as Send;
 #[allow(unused_imports)]
 use Anything as Sync;
 
-/// If a macro of the library used these bare names, this type would be in its table of functions.
+/// If a macro of the library used the bare names `Option`, `Some` or `PhantomData`, it would get this type.
 #[allow(dead_code)]
 #[derive(Clone, Copy)]
 pub struct Option<T>(T);
@@ -86,7 +86,7 @@ interface! {
         version: (1, 0),
         versions: d2d_pair::DemoPair::VERSIONS,
     }
-    /// Returns `value + 1`, which the owner's `ping` computes.
+    /// Returns what the owner's `ping` returns: `value + 1`.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in whose crate the name `core` stands for this crate itself.
+//! Test: a peer in whose crate the name `core` means this crate itself.
 //!
-//! Its `size_of` and `stringify` return wrong values. If `interface!` used them, the table of operations would
-//! have a wrong header.
+//! `size_of` and `stringify` of this crate return wrong values. If `interface!` used them, the table of operations
+//! would have a wrong header.
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ d2d::module_peer! {
     owner: module_a,
     name: "rebinds_core",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer in whose crate `core` is the crate itself",
+    description: "Test: a peer in whose crate `core` means this crate",
     license: "GPL",
     imports_ns: ["D2D"],
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer whose crate binds the names `kernel` and `pin_init` to itself.
+//! Test: a peer in whose crate the names `kernel` and `pin_init` mean this crate itself.
 //!
-//! Its `try_pin_init!` leaks its arguments. If `module_peer!` used it, the registration would never be dropped.
+//! `try_pin_init!` of this crate leaks its arguments. If `module_peer!` used it, the registration would never be
+//! dropped.
 
 #![forbid(unsafe_code)]
 
@@ -36,7 +37,7 @@ d2d::module_peer! {
     owner: module_a,
     name: "rebinds_kernel",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer whose crate binds the name `kernel` to itself",
+    description: "Test: a peer in whose crate `kernel` means this crate",
     license: "GPL",
     imports_ns: ["D2D"],
 }

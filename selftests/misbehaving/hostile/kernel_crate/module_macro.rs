@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A soundness hole of the kernel crate. This library has no part in it. `module!` calls `::pin_init` in an
-//! `unsafe` block, and here that name is this crate. Unloading the module would drop a value that was never
-//! initialized.
+//! Shows a soundness hole of the kernel crate, in which this library has no part: safe code can cause undefined
+//! behaviour. `module!` calls a function of `::pin_init` in an `unsafe` block. Here, this name means this crate, whose
+//! function initializes nothing. Unloading the module would drop a value that was never initialized.
 // compiles
 
 #![forbid(unsafe_code)]
@@ -26,7 +26,7 @@ kernel::prelude::module! {
     license: "GPL",
 }
 
-/// Takes the place of the function of this name, and makes nothing.
+/// Takes the place of the function of this name in `pin_init`, and initializes nothing.
 pub fn raw_try_init<T>(_place: *mut T, init: impl PinInit<T, Error>) -> Result {
     core::mem::forget(init);
     Ok(())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs that use a number twice, a name that is no identifier of C, or a name
-//! that is too long.
+//! Must not compile: declarations of pairs that use a number twice, a name that is no C identifier, or a name that is
+//! too long.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C'
@@ -63,7 +63,7 @@ declare! {
     {}
 }
 
-// The name of the event has a letter that C does not allow.
+// The name of the event has a letter that C identifiers must not have.
 declare! {
     event_name, "event_name",
     shared_data: (),

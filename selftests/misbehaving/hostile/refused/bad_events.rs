@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: wrong declarations of events, and a driver that opens an event which its pair
-//! does not declare.
+//! Must not compile: wrong declarations of events, and a driver that opens an event that its pair does not declare.
 // error: [E0428]: the name `READY` is defined multiple times
 // error: [E0425]: cannot find value `NOTICES` in crate `d2d_pair`
 // error: [E0599]: no variant or associated item named `Sometimes` found for enum `Kind`
@@ -36,7 +35,7 @@ declare! {
     },
 }
 
-// There is no such kind.
+// The event has a kind that does not exist.
 declare! {
     kind, "kind",
     shared_data: (),
@@ -50,7 +49,7 @@ declare! {
     },
 }
 
-// The name is a text.
+// The name of the event is a string literal.
 declare! {
     text, "text",
     shared_data: (),
@@ -64,7 +63,7 @@ declare! {
     },
 }
 
-// The pair does not declare this event.
+// The driver opens an event that the pair does not declare.
 fn open(driver: &Handle<impl Driver>) -> Result<Event> {
     driver.open_event_of(c"module_a", d2d_pair::NOTICES)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs whose new minor version does more than append something.
+//! Must not compile: declarations of pairs that break the rules for a new minor version, which may only append.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a kind was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a control code was appended in a later minor version than that of the pair'
@@ -14,7 +14,7 @@
 
 include!("../declare.rs");
 
-// Version 1.1 declares a field of version 1.2.
+// Version 1.1 declares a field as appended in version 1.2.
 declare! {
     later_field, "later_field",
     shared_data: Shared,
@@ -31,7 +31,7 @@ declare! {
     {},
 }
 
-// Version 1.0 declares a kind of version 1.1.
+// Version 1.0 declares a kind as appended in version 1.1.
 declare! {
     later_kind, "later_kind",
     shared_data: u64,
@@ -45,7 +45,7 @@ declare! {
     {},
 }
 
-// Version 1.0 declares a control code of version 1.1.
+// Version 1.0 declares a control code as appended in version 1.1.
 declare! {
     later_code, "later_code",
     shared_data: u64,
@@ -59,7 +59,7 @@ declare! {
     },
 }
 
-// Version 1.0 declares an event of version 1.1.
+// Version 1.0 declares an event as appended in version 1.1.
 declare! {
     later_event, "later_event",
     shared_data: u64,
@@ -74,7 +74,7 @@ declare! {
     },
 }
 
-// A field is inserted before an older one.
+// A new field is declared before an older one.
 declare! {
     inserted, "inserted",
     shared_data: Shared,
@@ -126,7 +126,7 @@ declare! {
     {},
 }
 
-// Both hashes of the baseline differ from those of version 1.0 here.
+// Both hashes in the baseline differ from the hashes of version 1.0 of this declaration.
 declare! {
     changed, "changed",
     shared_data: u64,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that gives its operations and types the names which the expansion of
-//! `interface!` uses.
+//! Must not compile: a driver whose operations and types have names that the expansion of `interface!` uses.
 // error: [E0124]: field `hdr` is already declared
 // error: [E0062]: field `hdr` specified more than once
 // error: [E0210]: type parameter `D2dDriver` must be used as the type parameter for some local type

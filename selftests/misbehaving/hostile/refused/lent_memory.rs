@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps lent memory for too long, and one that lends memory which is
-//! no atomic variable.
+//! Must not compile: a driver that keeps lent memory for longer than it may, or lends memory that does not consist
+//! of atomic variables.
 // error: [E0515]: cannot return value referencing local variable `peer`
 // error: lifetime may not live long enough
 // error: [E0277]: the trait bound `u32: Memory` is not satisfied
@@ -39,7 +39,7 @@ fn lend_a_number(number: Arc<u32>) -> Lending {
 }
 
 d2d::pair! {
-    /// A pair whose lent structure has a plain number.
+    /// A pair whose lent structure has a field that is not atomic.
     pub Lender: "lender" {
         owner_data: (),
         peer_data: (),
@@ -47,7 +47,7 @@ d2d::pair! {
     }
     structs {}
     lent {
-        /// Both sides would use it at the same time.
+        /// Both sides would access the field at the same time.
         struct Ring: "ring" {
             /// A plain number.
             put: u64,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that gives the type of its link as `<D2dDriver as Names>::Link`. In
-//! the declaration of the interface `D2dDriver` is the struct below; in the entry points that
-//! `interface!` generates it is a type parameter. So the two would disagree about the type of the
-//! link.
+//! Must not compile: a driver that gives the type of its link as `<D2dDriver as Names>::Link`. In the declaration of
+//! the interface, `D2dDriver` is the struct below. In the entry points that `interface!` generates, `D2dDriver` is a
+//! type parameter. So the declaration and the entry points would use different types for the same link.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]
@@ -52,6 +51,6 @@ interface! {
         link: <D2dDriver as Names>::Link,
         version: (1, 0),
     }
-    /// Returns it.
+    /// Returns the address.
     fn address(&self, link: &Address) -> Result<u64>;
 }

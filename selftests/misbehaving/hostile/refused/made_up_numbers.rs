@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that makes handles from numbers of its own, though the library relies
-//! on having made them itself.
+//! Must not compile: a driver that makes values which contain a handle from numbers of its own. The library relies on
+//! the fact that only the library makes these values.
 // error: [E0423]: cannot initialize a tuple struct which contains private fields
 
 #![forbid(unsafe_code)]

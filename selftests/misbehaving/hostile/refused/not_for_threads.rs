@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: driver types that are not `Send` or not `Sync`, in a crate that gives these
-//! names to other traits.
+//! Must not compile: types of drivers that are not `Send` or not `Sync`. In this crate, the names `Send` and `Sync`
+//! mean other traits, which all types implement.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely
@@ -43,7 +43,7 @@ pub trait Sync {}
 impl<T> Sync for T {}
 
 interface! {
-    /// Its implementation below may not be used by several threads.
+    /// The type that implements this trait below is not `Sync`.
     pub trait Counting: "owner" {
         interface: CountingInterface,
         caller: CountingCaller,
@@ -76,7 +76,7 @@ impl Counting for Counter {
     }
 }
 
-/// A type that is not `Send`, as it has a pointer.
+/// A type that is not `Send`, because it has a pointer.
 pub struct Rc<T>(*mut T);
 
 /// The pair.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that takes the doorbell away from the other side: the owner would wait for
-//! this peer, and for all later ones, without being woken.
+//! Must not compile: a peer that removes the owner's doorbell. No item of this peer, or of a later one, would then
+//! wake the owner.
 // error: [E0624]: method `set_doorbell` is private
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps a reference to shared data after the lock is released, or passes it
-//! to another thread.
+//! Must not compile: a driver that keeps a reference to data of the context after the lock is released.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver with arguments of 1 and 2 bytes. In the owner, `Level` could be `i8`: both tables
-//! would have the same hashes. The owner's -1 would then be a number above 255 in this driver's `u8`.
+//! Must not compile: a driver with arguments of 1 and 2 bytes. If the owner declared `Level` as `i8`, the owner's table
+//! would have the same hashes as this driver's. If the owner then passed -1, this driver's `u8` would be above 255.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument has 4 bytes or more'
 
 #![forbid(unsafe_code)]
@@ -44,7 +44,7 @@ interface! {
     fn tune(&self, link: &OwnerLink<Mixer>, pitch: Pitch) -> Result<u8>;
 }
 
-/// A pair of both.
+/// The pair of these interfaces.
 pub struct Mixer;
 
 impl Pair for Mixer {

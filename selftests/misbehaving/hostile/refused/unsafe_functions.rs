@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that calls unsafe functions of the library in safe code.
+//! Must not compile: a driver that calls unsafe functions of the library without `unsafe`.
 // error: [E0133]: call to unsafe function `Peer::<T>::new` is unsafe
 // error: [E0133]: call to unsafe function `queue::handle::<impl d2d::queue::Queue<'a>>::revoke_handles` is unsafe
 // error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe

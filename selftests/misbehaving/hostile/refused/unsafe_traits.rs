@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that implements the traits of an operations table by hand.
+//! Must not compile: a driver that implements the unsafe traits of an operations table itself, which only
+//! `interface!` may do.
 // error: implementation of an `unsafe` trait
 // error: [E0200]: the trait `Interface` requires an `unsafe impl` declaration
 
