@@ -44,8 +44,8 @@ static DEFINE_MUTEX(mutex);
 /*
  * The mutex is for the fault detach-under-lock. d2d_detach() waits until no thread is inside ping,
  * and ping waits for the mutex, so lockdep must report a thread that holds the mutex and calls
- * d2d_detach(). ping may sleep: the owner calls it only in process context, when it has
- * attached the driver. bounce and drain must not sleep.
+ * d2d_detach(). ping may sleep: the owner calls it only in process context, when it has attached
+ * the driver. bounce and drain must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -85,8 +85,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * The owner first calls drain inside d2d_attach(). The driver is not attached yet then, so
-	 * the owner would refuse to detach it for this reason.
+	 * The owner first calls drain inside d2d_attach(), when the driver is not attached yet. A
+	 * d2d_detach() would be refused for that reason there, which is another fault.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
@@ -211,7 +211,7 @@ static int mishandle_item(void)
 	d2d_handle handle;
 	int err;
 
-	/* Makes sure that the queue has an item. The owner may have put others, which come first. */
+	/* Makes sure that the queue has an item. It may have more, which the owner has put. */
 	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (err)
 		return err;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the test modules that break the rules of the interface or of the kernel. test_modules/modules.mk defines the
-# functions d2d-....
+# functions that are called here.
 
 $(foreach name,bad_owner bad_peer event_faults forgetful forgetful_torture handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))

@@ -8,8 +8,8 @@
  *
  * If the bad address is unmapped, a function that returns an int must fail. It may succeed with a
  * set in which a number is 0: with a length of 0, for example, it may ignore the pointer. With at
- * least one set it must fail with -EFAULT, which shows that it has come to the pointer; with the
- * other sets it may fail for other reasons. After each function the test checks that requests and
+ * least one set it must fail with -EFAULT, which shows that it has used the pointer; with the other
+ * sets it may fail for other reasons. After each function the test checks that requests and
  * events work, and that no refused call had an effect.
  *
  * If a check fails, the module prints what was wrong, and the init fails with -ENOTRECOVERABLE.
@@ -334,7 +334,7 @@ static void try_input(void)
 	check("a bad input");
 }
 
-/* Passes inputs and outputs that are larger than what the library copies to its stack. */
+/* Passes inputs and outputs that are larger than the library's buffers on the stack. */
 static void try_large(void)
 {
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);

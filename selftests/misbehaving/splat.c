@@ -147,7 +147,7 @@ static void splat_sleep_under_lock(void)
 	spin_unlock(&lock);
 }
 
-/* Leaks several objects, because kmemleak misses one to which a stale word seems to point. */
+/* Leaks several objects: kmemleak misses those to which a stale word happens to point. */
 static void splat_leak(void)
 {
 	int i;

@@ -44,7 +44,10 @@ static void run(struct work_struct *work)
 
 static DECLARE_WORK(work, run);
 
-/* A d2d_leave() that does not wait for the handler returns within the 100 ms. */
+/*
+ * Runs until 100 ms after the exit has begun. A d2d_leave() that does not wait for the handler
+ * returns before that.
+ */
 static void run_into_exit(void)
 {
 	WRITE_ONCE(is_running, true);

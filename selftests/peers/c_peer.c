@@ -165,7 +165,7 @@ static int adopt(struct d2d_context *offered)
 
 /*
  * The requests that this driver keeps pending. A sender may cancel one at any time. The owner then
- * calls c_peer_cancelled(), in any context, so an irqsave lock protects the list.
+ * calls c_peer_cancelled(), in any context, so spin_lock_irqsave() protects the list.
  */
 static struct pended {
 	d2d_handle request;	/* 0: no request is pended here */

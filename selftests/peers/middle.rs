@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a second pair with the
-//! same declaration. In this file, module_a is *above* the middle, and the peers of the second pair are *below* it.
+//! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a second pair, which has
+//! the same declaration. In this file, module_a is *above* the middle, and the peers of the second pair are *below*
+//! it.
 //!
 //! The middle passes on calls and items in both directions. It forwards the request [`ADD`](upper::ADD) to module_a
 //! as a request of its own, and serves the other requests itself. While no peer is attached below, it answers

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the test drivers and owners that keep the rules of the interface, and the module pause_calls, which keeps a
-# call inside such a driver until the test lets the call return. test_modules/modules.mk defines the functions d2d-....
+# call inside such a driver until the test lets the call go on. test_modules/modules.mk defines the functions that are
+# called here.
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 

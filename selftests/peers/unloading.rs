@@ -322,7 +322,7 @@ impl Owner for UnloadingOwner {
         if let Some(in_progress) = &mut *this.0.in_progress.lock() {
             (in_progress.serving, in_progress.pending) = (Some(serving), Some(pending));
         }
-        // Returns when `PEND` is pending, so that the hook can complete it.
+        // Return only when `PEND` is pending, so that the hook can complete it.
         this.0.pended.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());

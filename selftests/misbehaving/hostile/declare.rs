@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The macro by which drivers in refused/ declare pairs. They include this file.
+// The macro by which drivers in refused/ declare pairs. Each of these drivers includes this file.
 
 /// Declares version 1.`$minor` of a pair, in a Rust module of its own. Both sides of the pair offer no operations.
 macro_rules! declare {

@@ -119,7 +119,7 @@ struct Hostile {
     jobs: SetOnce<(Timer, Work, Thread)>,
 }
 
-/// The library drops the driver after it has unregistered the driver. Then uses what [`Kept`] has.
+/// Uses what [`Kept`] has. The library drops the driver only after it has unregistered the driver.
 impl Drop for Hostile {
     fn drop(&mut self) {
         start_refused(&self.jobs);
@@ -136,7 +136,7 @@ impl Drop for Hostile {
     }
 }
 
-/// The library drops this value before it detaches the driver. Then makes objects and leaks them.
+/// Makes objects and leaks them in `drop`, which the library calls before it detaches the driver.
 struct Jobs(Handle<Hostile>);
 
 impl Drop for Jobs {
@@ -153,8 +153,8 @@ impl Drop for Jobs {
     }
 }
 
-/// A routine of a job owns this value. The library drops both after it has closed the driver's jobs. This value then
-/// tries to start and make jobs.
+/// Tries to start and make jobs in `drop`. A routine of a job owns this value, and the library drops both after it has
+/// closed the driver's jobs.
 struct Captured(Handle<Hostile>);
 
 impl Drop for Captured {
@@ -163,7 +163,7 @@ impl Drop for Captured {
         let made = self.0.timer(TimerContext::HardIrq, |_, _| {});
         let made_thread = self.0.thread(c"%s%n", |_, _| {});
         if made.err() != Some(ESHUTDOWN) || made_thread.err() != Some(ESHUTDOWN) {
-            pr_err!("hostile_peer has made a job while it leaves\n");
+            pr_err!("hostile_peer has made a job after its jobs were closed\n");
         }
     }
 }
@@ -186,7 +186,7 @@ fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
                 || !thread.is_stopping()
         });
         if started != Ok(false) {
-            pr_err!("hostile_peer has started a job after it has left\n");
+            pr_err!("hostile_peer has started a job after its jobs were closed\n");
         }
     }
 }
@@ -371,7 +371,7 @@ impl Hostile {
                 let _ = (timer.start(Delta::ZERO), work.start());
             }
             if thread.is_stopping() && driver.thread(c"", |_, _| {}).is_ok() {
-                pr_err!("hostile_peer has made a thread while it leaves\n");
+                pr_err!("hostile_peer has made a thread after its jobs were closed\n");
             }
         })?;
         expect(

@@ -18,7 +18,7 @@
 #include "actor.h"
 #include "d2d_table.h"
 
-/* The most bytes that one write can have, and one more */
+/* The size of the text of one write, including its NUL byte */
 #define LINE		512
 
 static const struct verb {
@@ -112,7 +112,7 @@ static int run_in_worker(char *line)
 	return job.err;
 }
 
-/* Runs "COMMAND" in this thread, or "in PLACE COMMAND" in the place, an execution context. */
+/* Runs "in PLACE COMMAND" in the execution context PLACE, and "COMMAND" in this thread. */
 static int run_somewhere(char *line)
 {
 	static const char * const places[] = { "worker", "softirq", "hardirq", "irqs-off" };

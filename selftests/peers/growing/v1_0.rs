@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.0 of the growing pair. The owner accepts it.
+//! Test: a peer with version 1.0 of the growing pair. The owner, which has version 1.1,
+//! accepts the peer.
 
 #![forbid(unsafe_code)]
 

@@ -44,7 +44,7 @@ static int c_lender_drain(void *context, u64 *result)
 	u64 values = smp_load_acquire(&ring->put) - taken;
 
 	*result = 0;
-	/* The peer may write any number to put. A ring cannot have more values than slots. */
+	/* The peer may write any number to put. If there are more values than slots, take none. */
 	if (values > ARRAY_SIZE(ring->slots))
 		return 0;
 	while (values--) {
@@ -199,7 +199,7 @@ static int __init c_lender_init(void)
 	err = d2d_owner_start(&owner, &self);
 	if (err)
 		return err;
-	/* Last: see d2d_device_register(). */
+	/* Must come last: see d2d_device_register(). */
 	err = d2d_device_register(NAME, &device);
 	if (err)
 		d2d_owner_stop();

@@ -78,7 +78,7 @@ impl Ring {
         &self.slots[number as usize % CAPACITY]
     }
 
-    /// Puts a value. One thread may do so at a time. Any context.
+    /// Puts a value. Only one thread at a time may call this function. Any context.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Ring {
         Ok(())
     }
 
-    /// Takes a value, if there is one. One thread may do so at a time. Any context.
+    /// Takes a value, if there is one. Only one thread at a time may call this function. Any context.
     ///
     /// The other side may write any number to `put`. If there are more values than slots, returns `None`.
     pub fn take(&self) -> Option<u64> {

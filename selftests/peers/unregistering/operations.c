@@ -287,8 +287,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters: unregistering must end without help. If a driver other than
- * peer has unregistered, peer's waits still go on; then ends them.
+ * Awaits the thread that unregisters: unregistering must end without help. Then ends peer's waits,
+ * which still go on if a driver other than peer has unregistered.
  */
 static void end(void)
 {

@@ -36,11 +36,11 @@
 #include "d2d_table.h"
 #include "unregistering.h"
 
-/* The time limit of a command. A thread that still runs when it is over counts as hung. */
+/* The time limit of a command. A thread that still runs when the time is over counts as hung. */
 #define LIMIT		(30 * HZ)
 /*
  * The least time that threads get to end after the command "end" has opened the checkpoints and
- * ended the waits. It may exceed LIMIT.
+ * ended the waits. They get this time even if less of LIMIT is left.
  */
 #define GRACE		(5 * HZ)
 #define THREADS		12
@@ -57,7 +57,7 @@ static const struct subject *subject;
 static void (*unregister_by)(struct unreg_thread *thread);
 static int unregistering_cpu;
 static bool hung;
-static unsigned long deadline;	/* when the time of the command is over, in jiffies */
+static unsigned long deadline;	/* when the command's time is over, in jiffies */
 static char seen[SEEN];
 static size_t seen_length;
 
@@ -250,7 +250,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/* Registers the driver by this name, if it is not yet, and resets all that the test observes. */
+/* Registers the driver, unless it is registered by this name. Resets all that the test observes. */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&

@@ -25,8 +25,8 @@ enum reaction {
 	ANSWERS,	/* completes the request with success */
 	PENDS,		/* pends it */
 	PENDS_TOLD,	/* pends it after d2d_request_set_cancel() */
-	FORWARDS,	/* forwards it to the driver's next */
-	FORWARDS_BACK,	/* forwards it to the driver's next, and wants it back */
+	FORWARDS,	/* forwards it to driver->next */
+	FORWARDS_BACK,	/* forwards it to driver->next, and wants it back */
 	REFUSES,	/* completes it with an error */
 	WAITS,		/* waits for the driver's event, then completes the request */
 	SETS,		/* sets the driver's event, then completes the request */
@@ -91,7 +91,7 @@ struct stage {
 /* What is in progress when a driver unregisters: a request, an event, a handshake, an operation */
 struct subject {
 	const char *name;
-	const char *roles[DRIVERS];	/* the drivers' names. A bystander has no part in it */
+	const char *roles[DRIVERS];	/* the drivers' names; a bystander does nothing */
 	const struct stage *stages;
 	/* Unregisters a driver. Runs in a thread. */
 	void (*unregister)(struct unreg_thread *thread);
@@ -169,8 +169,11 @@ void unreg_note_error(const char *name, int err);
  * the command's time is over.
  */
 void unreg_await(const char *name);
-/* Whether a thread of this name was started; whether one has not ended. */
+
+/* Returns whether a thread of this name was started. */
 bool unreg_has_thread(const char *name);
+
+/* Returns whether a thread of this name was started and has not ended. */
 bool unreg_is_running(const char *name);
 
 /* Runs a function in a hard interrupt, and returns what the function returned. */
