@@ -81,7 +81,7 @@ static void splat_slab(void)
 	if (!cache)
 		return;
 	if (!kmem_cache_alloc(cache, GFP_KERNEL))
-		pr_err("no memory for the object\n");
+		pr_err("splat: no memory for the object\n");
 	kmem_cache_destroy(cache);
 }
 

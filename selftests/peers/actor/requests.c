@@ -220,8 +220,8 @@ int actor_expect(char **line)
 	    request->output == output && result->ended == ended &&
 	    result->tag == request - requests)
 		return 0;
-	pr_err("status=%d information=%llu output=%llu ended=%u tag=%llu\n", result->status,
-	       result->information, request->output, result->ended, result->tag);
+	pr_err("actor: unexpected: status=%d information=%llu output=%llu ended=%u tag=%llu\n",
+	       result->status, result->information, request->output, result->ended, result->tag);
 	return -EBADMSG;
 }
 

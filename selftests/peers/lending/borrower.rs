@@ -113,7 +113,7 @@ impl Drop for Borrower {
         let first = self.counters.first().and_then(counted);
         let mut all = self.counters.iter().map(counted);
         if all.any(|one| one != first) {
-            pr_err!("the counters differ\n");
+            pr_err!("not all counters were counted equally often\n");
         }
         pr_info!("counted={}\n", first.unwrap_or(0));
     }
