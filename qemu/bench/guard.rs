@@ -33,14 +33,14 @@ fn figure(entry: &Entry) -> f64 {
     steady(&entry.name, entry.least, entry.median)
 }
 
-/// Returns the ratio of an entry's figure to that of another contender of the same run.
+/// Returns the ratio of an entry's figure to the figure of another contender, `to`, in the same run.
 fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     let other = record.find(to, entry).or_else(|| record.single(to))?;
     Some(figure(entry) / figure(other))
 }
 
-/// Compares an entry with the recorded one. If the versions are the same, it compares the figures. If a version
-/// differs, it compares the ratios to the twin or, without a twin, to the base.
+/// Compares an entry with the recorded entry: the figures, if all versions (of the kernel, the compiler, ...) are the
+/// recorded ones. Otherwise compares the ratios to the twin or, if there is no twin, to the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.like(entry) {
         None => (
@@ -82,7 +82,7 @@ fn judge(was: f64, is: f64, unit: &str) -> (Verdict, String) {
     }
 }
 
-/// Returns a line for each version (of the kernel, the compiler, ...) that differs from the recorded one.
+/// Returns a text for each version that differs from the recorded one.
 fn differences(recorded: &Record, now: &Record) -> Vec<String> {
     let current = |name: &str| now.versions.iter().find(|(other, _)| other == name);
     let recorded = recorded.versions.iter();
@@ -117,10 +117,10 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
 
     let mut text = format!("TAP version 13\n1..{}\n", checks.len());
     for difference in &differences {
-        text += &format!("# {difference} when it was recorded\n");
+        text += &format!("# {difference} when the figures were recorded\n");
     }
     if !same_versions {
-        text += "# so the guard compares ratios to the twin or the base of the same run, not instructions\n";
+        text += "# so the guard compares ratios to the twin or the base in the same run, not instructions\n";
     }
     let mut counts = [0; 3];
     for (number, check) in checks.iter().enumerate() {

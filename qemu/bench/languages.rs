@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares pairs of drivers whose owner or peer is in C with the pair in Rust.
+//! Compares pairs that have an owner or a peer in C with the pair in Rust.
 
 use crate::log::Log;
 use crate::markdown::{cells, number_or_none, table};

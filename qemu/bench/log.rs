@@ -52,8 +52,8 @@ impl Log {
         Ok(parsed)
     }
 
-    /// Returns the first measurement of a contender at a point of a curve, or, without `at`, the first one that is on
-    /// no curve.
+    /// Returns the first measurement of a contender: at the point `at` of a curve, or outside of all curves if `at` is
+    /// `None`.
     pub fn find(&self, name: &str, at: Option<&At>) -> Option<&Contender> {
         self.contenders
             .iter()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lines that the bench prints: a contender's figures, memory, and the shares of producers.
+//! The lines that the bench prints: the figures of a contender, the memory that an object takes, and how many items
+//! each of several producers has put into one queue.
 //!
 //! The field `ns=` of a contender has a number for each batch: the nanoseconds, by the guest's clock, that `n`
 //! operations took. On a machine whose clock counts instructions, the numbers are instructions

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Makes tables and pictures of the figures that the bench has measured, and compares them with recorded ones.
+// Makes tables and pictures of the figures that the bench has measured, and compares them with recorded figures.
+//
+// Words: a *contender* is one way of doing an operation, which the bench measures in a loop (preface.md). A *curve* has
+// the figures of one contender for several values of an *axis*, such as the number of items in a queue (growth.rs). The
+// *twin* of a contender does the same in the C twin of the project. A *mark* is the limit that a figure must keep
+// (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a run with it.
 //
 // Usage: d2d-bench report DOCS DIR...
 //        d2d-bench guard RECORD DIR
 //        d2d-bench record DIR
 //
-// Each DIR has the files of a run, and has the name of the machine on which the bench ran: icount, uml or kvm. The DIR
-// no-tracepoints is that of a run on icount whose modules were built without tracepoints. The files are:
+// Each DIR has the files of one run. Its name is the name of the machine on which the bench ran: icount, uml or kvm.
+// The DIR no-tracepoints is for a run on icount of modules that were built without tracepoints. The files are:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
 // The program refuses a run if the run's clock is wrong, or if a measured loop does not call what it must call.
 //
-// report writes results.md, results.svg and the record, results.tsv, to DOCS. guard compares a run with a record, and
-// prints KTAP. record prints the record of one run.
+// "report" writes results.md, results.svg and the record, results.tsv, to DOCS. "guard" compares a run with a record,
+// and prints KTAP. "record" prints the record of one run.
 
 mod disassembly;
 mod growth;

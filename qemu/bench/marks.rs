@@ -9,8 +9,8 @@ use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks make medians larger by about this factor. So it raises the limits of `AtMostTimes` and `AtMost`, and that
-/// of `Tracepoints` for operations below `SHORT`. It is small: of a limit of 500 instructions it makes 501.
+/// Timer ticks increase medians by about this factor. So the limits of `AtMostTimes` and `AtMost`, and that of
+/// `Tracepoints` for operations below `SHORT`, are multiplied by it: a limit of 500 instructions becomes 501.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -19,7 +19,7 @@ const FLAT: f64 = 5.0;
 /// An operation with fewer instructions than this may take one more because of its tracepoints.
 const SHORT: f64 = 50.0;
 
-/// The name of the condition that says how large the load of the host was in the minute before the run
+/// The name of the condition that gives the host's load average over the minute before the run
 const LOAD: &str = "load of the host before";
 
 /// The largest load that the bench itself causes
@@ -28,6 +28,7 @@ const BUSY: f64 = 1.7;
 /// A contender's figure: `NAME`, or `NAME@AXIS:VALUE` at a point of a curve
 type Figure = &'static str;
 
+/// What a mark demands. The fields are the limit, the machine that measures the figures, and the figures.
 enum Kind {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),

@@ -12,7 +12,7 @@ pub struct Size {
     file: u64,
 }
 
-/// The pairs: the one that is measured, its twin, and the demonstration
+/// The pair that the bench measures, its twin, and the demonstration
 const PAIRS: [(&str, [&str; 2]); 3] = [
     ("project", ["bench_owner", "bench_peer"]),
     ("C twin", ["twin_owner", "twin_peer"]),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A plugin of QEMU that records which cache lines each CPU of the guest writes in certain sections of the code, and
-// reports in KTAP whether two CPUs have written the same one.
+// A plugin of QEMU that records which cache lines each CPU of the guest writes in certain sections of the code. Its
+// report, in KTAP, says whether two CPUs have written the same cache line.
 //
 // The guest's module selftests/peers/two_pairs.c marks the beginning and the end of each section. Two CPUs run all
 // sections, with interrupts disabled, so that a CPU executes nothing else between the marks.
@@ -17,8 +17,8 @@ mod plugin;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The sections, in the order in which the module runs them. In the last one, both CPUs write the same variable, which
-/// the plugin must find.
+/// The sections, in the order in which the module runs them. In the section "control", both CPUs write one variable on
+/// purpose: the plugin must find its cache line.
 const SECTIONS: [&str; 4] = [
     "requests that are completed at once, with copies",
     "requests that are completed at once, in place",
@@ -29,7 +29,7 @@ const SECTIONS: [&str; 4] = [
 /// Bytes of a cache line
 const LINE: u64 = 64;
 
-/// The cache lines that a CPU has written in a section, each with the address of the instruction that wrote it first
+/// The cache lines that a CPU has written in a section. Each has the address of the instruction that wrote it first.
 #[derive(Default)]
 struct Section(BTreeMap<u64, u64>);
 

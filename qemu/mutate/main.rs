@@ -5,8 +5,8 @@
 // Usage: d2d-mutate MUTANT
 //        d2d-mutate --check MUTANT...
 //
-// With --check, the program writes no file, and prints a line for each mutant that does not apply, or whose test could
-// not run because a module is missing.
+// With --check, the program writes no file. It prints a line for each mutant that does not apply, or whose line
+// `modules:` lacks a module without which the test cannot run.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -14,7 +14,7 @@
 //   -LINE       a line that is removed
 //   +LINE       a line that is added
 //    LINE       a line that stays (after a blank)
-// The lines that are removed and those that stay must occur exactly once in the file, or in the function, in this order
+// The removed lines and the lines that stay must occur exactly once in the file, or in the function, in this order
 // and without others between them. Changes apply one after the other. If one does not apply, no file is written.
 
 use std::collections::BTreeMap;
@@ -81,8 +81,8 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> 
     }
 }
 
-/// Returns the first line of a function, and the line after its end. The function ends at the next brace with the
-/// indentation of its first line.
+/// Returns the indices of a function's first line and of the line after the function. The function ends at the next
+/// brace with the indentation of its first line.
 fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
     let begin = only(begins, text)?;
@@ -110,8 +110,7 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the names of the modules that a test program loads before its first case. The program runs these commands
-/// also if only one of its cases is selected.
+/// Returns the names of the modules that a test program loads before its first case, whichever case is selected.
 fn loaded_first(program: &str) -> Vec<&str> {
     let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
     program
@@ -121,8 +120,8 @@ fn loaded_first(program: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Fails if the test that must notice the mutant cannot run: each program of selftests/ skips itself if module_a is
-/// missing, and ends if a module is missing that it loads first. `read` returns the text of a file.
+/// Fails if the line `modules:` lacks a module without which the test that must notice the mutant cannot run. A test
+/// program needs module_a, and each module that it loads before its first case. `read` returns the text of a file.
 fn check_modules(
     mutant: &str,
     read: impl Fn(&str) -> Result<String, String>,

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Takes the place of rustc in builds that differ by a few lines from each other. Uses rustc's incremental compilation:
-# rustc compiles a crate in parts, keeps its state in OBJECT.incremental/, and compiles only the parts that have
-# changed. Kbuild expects one object, so the script links the parts into one.
+# Kbuild calls this script instead of rustc when it builds a mutant, which differs from the last one by a few lines. The
+# script uses rustc's incremental compilation: rustc compiles a crate in parts, keeps its state in OBJECT.incremental/,
+# and compiles only the parts that have changed. Kbuild expects one object, so the script links the parts into one.
 set -euo pipefail
 
 object='' crate='' before=''
@@ -16,8 +16,8 @@ for argument; do
 done
 [ -n "$object" ] || exec rustc "$@"
 
-# rustc names the parts after the crate, CRATE.HASH.rcgu.o, and writes them beside the object. It writes the object itself
-# if the crate has only one part.
+# rustc names the parts after the crate, CRATE.HASH.rcgu.o, and writes them beside the object. It writes the object
+# itself if the crate has only one part.
 stem=$(dirname "$object")/$crate
 rm -f "$stem".*.rcgu.o
 rustc "$@" -Cincremental="$object.incremental" -Ccodegen-units=16

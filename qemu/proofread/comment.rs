@@ -72,7 +72,7 @@ mod tests {
         let right = "//! `queue.rs:put`, `put` in\n//! `queue.rs`, shared/d2d/queue.rs, `include/x.h`, a/b.c\n\
             let x = \"`shared/nosuch.rs`\";\n/// `Queue::put` in `shared/d2d/queue.rs`\n";
         assert_eq!(wrong("shared/d2d/a.rs", right), Vec::<String>::new());
-        // A path may be relative to a directory above that of the source.
+        // A path may be relative to any directory above the source.
         assert_eq!(
             wrong("shared/owner/a.c", "/* See owner/gate.c. */\n"),
             Vec::<String>::new()

@@ -3,7 +3,7 @@
 //! Compares the public items of a library with the tables of a document, which must have a row for each of them.
 //!
 //! The sources are formatted by rustfmt, so a block ends with a brace that is indented like the block's first line.
-//! Each bare `pub` is a public item: the compiler warns of one that no other crate can reach.
+//! Each item with a plain `pub` is public: the compiler warns if no other crate can reach such an item.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 pub struct Item {
     /// `file::name`, `file::Type::name` or `name!`
     path: String,
-    /// The document needs no row for an unsafe item, which states its requirements itself.
+    /// An unsafe item needs no row in the document: its own comment says what the caller must ensure.
     is_unsafe: bool,
 }
 
@@ -25,7 +25,7 @@ fn word(text: &str) -> &str {
     text.split(|c| !is_word(c)).next().unwrap_or_default()
 }
 
-/// Returns the text after the generic parameters with which it may begin.
+/// Returns a text without the generic parameters at its beginning, if it has some.
 pub fn after_generics(text: &str) -> &str {
     let mut depth = 0;
     for (at, c) in text.char_indices() {
@@ -51,7 +51,7 @@ fn implements(line: &str) -> Option<&str> {
     (!rest.contains(" for ")).then(|| word(rest))
 }
 
-/// Returns the name of the item that a line declares, and whether it is unsafe. The line is the text after `pub `.
+/// Returns the name of the item that a line declares, and whether the item is unsafe. `line` is the text after `pub `.
 fn declared(mut line: &str) -> Option<(&str, bool)> {
     let mut is_unsafe = false;
     loop {
@@ -128,7 +128,7 @@ fn listed(document: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a name, with or without the path before it, is that of an item.
+/// Whether a name stands for an item. The name may be the item's whole path, or only the end of the path.
 fn is_named(item: &Item, name: &str) -> bool {
     let before = item.path.strip_suffix(name);
     before.is_some_and(|before| before.is_empty() || before.ends_with("::"))

@@ -163,7 +163,7 @@ fn matches(pattern: &str, name: &str) -> bool {
         .any(|end| matches(after, &rest[end..]))
 }
 
-/// `a/{b,c}` is two paths.
+/// Returns the paths for which a path with braces stands: `a/b` and `a/c` for `a/{b,c}`.
 fn braces(path: &str) -> Vec<String> {
     let parts = path.split_once('{').and_then(|(before, rest)| {
         let (inside, after) = rest.split_once('}')?;
@@ -235,6 +235,8 @@ pub fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<Stri
     }
 }
 
+/// Checks a code span. `before` is the text before it: a word after `module_a` or `module_b` is a parameter of that
+/// module.
 fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mut Vec<String>) {
     if let Some((path, name)) = in_one_span(span) {
         return project.check_place(path, name, dir, wrong);
@@ -271,7 +273,8 @@ fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mu
     check_symbols(project, span, wrong);
 }
 
-/// Checks the symbols of the library in a span, and the words of a Rust path.
+/// Checks the symbols of the library in a span, and the words of a Rust path. A name such as `d2d_STEP` has a
+/// placeholder, and is not checked.
 fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     let is_path = span.contains("::") && !span.contains(' ');
     for word in words(span) {

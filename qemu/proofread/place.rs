@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place: a name in a file. A text writes a place in one code span, `shared/d2d/queue.rs:put`, or in two code spans
-//! with "in" between them, first the name and then the file. If several types of the file have a function of this name,
-//! the place names the type, as in `queue.rs:Queue::put`.
+//! Finds places in documents and comments, and what they name. A *place* is a file and a name that the file defines. A
+//! text writes it in one code span, `shared/d2d/queue.rs:put`, or in two code spans with "in" between them, first the
+//! name and then the file. If several types of the file have a function of this name, the place names the type, as in
+//! `queue.rs:Queue::put`.
 
 use crate::item::after_generics;
 use crate::name::{is_path, is_word, words};
 use std::collections::BTreeSet;
 
 /// A name after one of these words is a definition.
-const BEFORE: &[&str] = &[
+const DEFINING: &[&str] = &[
     "fn",
     "mod",
     "struct",
@@ -81,9 +82,9 @@ fn implemented(line: &str) -> Option<&str> {
     words(of).find(|word| !before.contains(word))
 }
 
-/// Finds the definitions of an item, a function or a macro of this name in a file. Returns, for each, the type in whose
-/// implementation it is, or what [`type_of`] returns outside of one. If the name is `Type::name`, only the definitions
-/// for this type count. The name may also be the number of a line; then the result is "" if the file has that line.
+/// Finds the definitions of an item, a function or a macro of this name in a file. Returns what [`type_of`] returns for
+/// each. If the name is `Type::name`, only definitions of this type count. The name may also be the number of a line;
+/// then the result is "" if the file has that line.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);
@@ -99,7 +100,7 @@ pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a st
         let line = &head[begin..];
         let is_defined = !head.ends_with(is_word)
             && !tail.starts_with(is_word)
-            && (BEFORE.iter().any(|word| line.trim_end().ends_with(word))
+            && (DEFINING.iter().any(|word| line.trim_end().ends_with(word))
                 || line.starts_with("typedef ") && tail.starts_with(';')
                 // A function in C, or the call of a macro that defines one
                 || path.ends_with(['c', 'h']) && tail.starts_with('(') && !line.starts_with([' ', '\t'])
@@ -111,9 +112,9 @@ pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a st
         .collect()
 }
 
-/// Returns the type whose implementation has this line; `before` is the text before the line. Returns "" if the line is
-/// in no block (rustfmt indents what is in a block), and "a block" if it is in a block of another kind, such as a
-/// macro.
+/// Returns the type in whose implementation a line is; `before` is the text before the line. Returns "" if the line is
+/// in no block, and "a block" if it is in a block of another kind, such as a macro. (rustfmt indents the lines of a
+/// block.)
 fn type_of<'a>(before: &'a str, line: &str) -> &'a str {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut least = indent(line);

@@ -66,8 +66,8 @@ fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     (quotes, wrong)
 }
 
-/// Returns how many of these lines, from the first one on, are also the first lines of the source. The source may
-/// indent them deeper, all by the same amount.
+/// Compares quoted lines with the source, from the first line of both. Returns how many lines are the same before the
+/// first difference. The source may indent them deeper, all by the same amount.
 fn common(lines: &[&str], source: &[&str]) -> usize {
     let mut indent = None;
     let pairs = lines.iter().zip(source);
@@ -83,8 +83,8 @@ fn common(lines: &[&str], source: &[&str]) -> usize {
         .count()
 }
 
-/// Finds a part of a quote in the rest of the source. Returns where the part ends in the source, or, if it is not
-/// there, the line of the document that does not match.
+/// Finds a part of a quote in the rest of the source. Returns where the part ends in the source. If the source lacks
+/// the part, returns the line of the document that does not match.
 fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
     let mut most = 0;
     for begin in 0..source.len() {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own before its result line, indented by
-//! "# " (or by four blanks, if KUnit prints it). Then the results in the test's KTAP are counted. The test's own result is
-//! counted only if its KTAP has no results, or if the test fails although no result in its KTAP has failed. The plan of
-//! each level of nesting must be the number of its results; otherwise the report has a problem.
+//! Reads KTAP as kselftest's runner writes it, and counts the results. Before its result line, a test may print nested
+//! KTAP of its own, indented by "# " (or by four blanks, if KUnit prints it). Then the nested results are counted
+//! instead of the test's own result. The test's own result is counted if there are no nested results, or if the test
+//! fails although no nested result has failed. At each level of nesting, the plan must be the number of results;
+//! otherwise the report has a problem.
 
 use std::fmt;
 
@@ -32,8 +33,8 @@ pub struct Report {
     pub failed: Vec<String>,
     /// What is wrong with the report itself
     pub problems: Vec<String>,
-    /// Whether a test has bailed out. Then `problems` has the reason that the test gave, and its failure is not
-    /// counted.
+    /// Whether a test has bailed out. Then `problems` has the reason that the test gave, and the result line "not ok"
+    /// of the test is not counted.
     pub bailed_out: bool,
 }
 
@@ -193,7 +194,7 @@ impl Parser {
         }
     }
 
-    /// Counts the result of a test, unless the results in the test's own KTAP, `inner`, stand for it
+    /// Counts the result of a test. Does nothing if the nested results, `inner`, are counted instead.
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How the virtual machine ended
 #[derive(Debug, PartialEq)]
 pub enum Ended {
-    /// It exited with this status
+    /// Its process exited with this status, or was killed by a signal (`None`)
     Exit(Option<i32>),
-    /// It was killed because it still ran after this time
+    /// `follow` killed it because it still ran after this time
     Timeout(Duration),
-    /// It was killed because this test has failed, as the caller expected
+    /// `follow` killed it because this test has failed, as the caller expected
     Stopped(String),
 }
 
@@ -49,8 +49,8 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. The function also looks at the flags of the CPU, because /dev/kvm may open on a CPU
-/// without virtualization.
+/// Whether KVM can run a guest. On a CPU without virtualization, /dev/kvm may exist nevertheless, so the function also
+/// looks at the flags of the CPU.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -64,8 +64,8 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// A number that is different in each run. The guest repeats it in the result line, so d2d-vm cannot take the result
-/// line of another run for that of this one.
+/// Returns a text that is different for each run. The guest repeats it in the result line, so d2d-vm cannot take the
+/// result line of another run for that of this run.
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
@@ -302,9 +302,10 @@ impl Machine {
 
     /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
     /// kernel hangs earlier, before any code under test runs. So if the console is silent for a minute (even a slow
-    /// kernel prints a line now and then), this function kills the machine and starts it once more. It watches the
-    /// console only the first time, and never that of User-Mode Linux or of a machine with a debugger, which may stop
-    /// the machine for longer than a minute.
+    /// kernel prints a line now and then), this function kills the machine, starts it once more, and returns at once.
+    ///
+    /// With User-Mode Linux, or with a debugger, which may stop the machine for longer than a minute, the function does
+    /// not watch the console.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
@@ -374,7 +375,7 @@ impl Machine {
     }
 }
 
-/// A growing file, read as it grows
+/// Reads a file while the guest appends to it
 struct Tail {
     path: String,
     file: Option<File>,

@@ -41,10 +41,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
 
-/// The fields of the result line that the stock kernel must give. The taint is that of out-of-tree, unsigned modules.
+/// The values that the result line of guest/init must have on the stock kernel. The taint is that of out-of-tree,
+/// unsigned modules.
 const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=none leaks=none";
 
-/// The fields that differ in User-Mode Linux, whose configuration has no module signatures
+/// The values that differ on User-Mode Linux, whose configuration has no module signatures
 const FIELDS_UML: &str = "taint=4096";
 
 /// The taint that test modules add
@@ -122,8 +123,8 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // The console explains nothing more in two cases: the only reason is that a test has bailed out; or the
-    // demonstration has reached its end, and the trace above shows the step that failed.
+    // Do not show the console if it explains nothing more: if the only reason is that a test has bailed out, or if
+    // the guest has reached its end after a failed step of the demonstration, which the trace above shows.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {

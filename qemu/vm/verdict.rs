@@ -63,7 +63,7 @@ pub struct Verdict {
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
-    /// Whether the only reason is the one that a test gave when it bailed out.
+    /// Whether a test has bailed out, and `reasons` has nothing but the reason that this test gave.
     pub only_bailed_out: bool,
 }
 
@@ -111,8 +111,8 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Whether the log has its beginning. A log that has lost it may have lost a report, too. On arm64, the first line
-/// names the CPU.
+/// Whether the log has its first line. A log that has lost its beginning may have lost a report of trouble, too. On
+/// arm64, the first line names the CPU.
 fn begins_at_boot(dmesg: &str) -> bool {
     let begins = |line: &str| {
         let texts = ["] Linux version ", "] Booting Linux on physical CPU "];
@@ -133,14 +133,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut failed = false;
     for (name, want) in &expected.fields {
-        // A failed test makes rc 1. The failed test is the reason; rc would only repeat it.
+        // A failed test is a reason of its own. It also makes rc 1, which is then no further reason.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // If rc is wrong, the guest may have left modules loaded: that is not a reason of its own.
+        // If rc is wrong, the guest may have stopped while modules were loaded, so they are no further reason.
         if name == "modules" && failed {
             continue;
         }
