@@ -4,7 +4,7 @@
 # superuser, in mount and PID namespaces of its own (root/unshare.sh), and finds the project and the cache at the same
 # absolute paths as outside.
 # Usage: enter.sh CMD...
-# Environment: D2D_ROOT, the directory of the toolchain root; without it, that of root/root.sh
+# Environment: D2D_ROOT, the directory of the toolchain root (default: the one that root/root.sh prints)
 . "$(dirname "$0")/lib/lab.sh"
 
 root=${D2D_ROOT:-$("$LAB/root/root.sh")}

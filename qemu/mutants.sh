@@ -109,7 +109,7 @@ take_copy() {
 	done
 }
 
-# timed_mutate NAME - calls mutate, and adds a line to $copies/times: the CPU time of the build, that of the boot, NAME
+# timed_mutate NAME - calls mutate, and adds a line to $copies/times: CPU time of the build, CPU time of the boot, NAME
 timed_mutate() {
 	local times=(0 0)
 	mutate "$1"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs Windows drivers under Wine:
-# - those of the examples of docs/porting.md, windows/example and windows/alarm. They must print what
+# - the drivers of the examples in docs/porting.md, windows/example and windows/alarm. They must print what
 # selftests/sensor.sh
 #   and selftests/alarm.sh expect of the Linux ports;
 # - module_a and module_b, in ways that a plain `make compare` does not play: with the other ways to complete the

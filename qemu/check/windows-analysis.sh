@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs clang's static analyzer on the sources of windows/ that the lab builds. Fails if it finds a fault, or if clang warns.
-# Runs inside the first toolchain root, which has clang.
+# Runs clang's static analyzer on the sources of windows/ that the lab builds. Fails if it finds a fault, or if clang
+# warns. Runs inside the first toolchain root, which has clang.
 # Usage: windows-analysis.sh ROOT_MORE
 # ROOT_MORE is the second toolchain root, which has mingw-w64's headers.
 set -euo pipefail

@@ -60,8 +60,9 @@ get() {
 		note "$(wc -c </tmp/read) bytes were read"
 }
 
-# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work by writing to a file or reading from
-# it, unless an earlier use has failed. each_use (pair_lib.sh) calls this function for each line of the pair's file use
+# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work, by writing to a file or reading from
+# it. each_use (pair_lib.sh) calls this function for each line of the pair's file "use". After a use has failed, it does
+# nothing
 use() {
 	[ -z "$stopped" ] || return
 	case $3 in

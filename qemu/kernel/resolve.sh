@@ -20,7 +20,7 @@ die() {
 	exit 1
 }
 
-# Package versions as "NAME VERSION" lines, newest first
+# versions PACKAGE - prints the versions of a package in the archive, as lines "NAME VERSION", the newest first
 versions() {
 	apt-cache madison "$1" | awk -F ' *[|] *' '{ sub(/^ */, "", $1); print $1, $2 }' | sort -u | sort -rV
 }

@@ -4,7 +4,8 @@
 # it watches a build in the kernel's tree: the package gets each file of the tree that the build opens and that Debian's
 # headers packages lack.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
-# KERNEL is the kernel's directory (kernel-stock.sh), RESOLVED that of resolve.sh, STRACE that of packages.sh.
+# KERNEL is the kernel's directory (kernel-stock.sh). RESOLVED is the directory that resolve.sh has filled, STRACE the
+# one that packages.sh has filled with strace.
 set -euo pipefail
 
 kernel=$1

@@ -11,8 +11,8 @@ ktap_begin() {
 	echo "TAP version 13"
 }
 
-# report NAME PASSED OUTPUT - prints the result of a check. PASSED is y or nothing. OUTPUT is the file that has the
-# output of the check; it is printed before the result if the check has failed.
+# report NAME PASSED OUTPUT - prints the result of a check. PASSED is y or nothing. OUTPUT is the file with the output
+# of the check, which report prints before the result if the check has failed.
 report() {
 	if [ -n "$2" ]; then
 		passed=$((passed + 1))
@@ -40,7 +40,7 @@ expect_silence() {
 	job "$name" into_file "$@"
 }
 
-# into_file CMD... - runs a job's command, whose output goes to the file of the job's slot
+# into_file CMD... - runs the command of a job, and writes its output to the file of the job's slot
 into_file() {
 	"$@" >"${TMPDIR:-/tmp}/ktap-$$-$SLOT"
 }

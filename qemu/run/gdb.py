@@ -30,7 +30,7 @@ class LoadModuleBreakpoint(gdb.Breakpoint):
 
 linux.symbols.LoadModuleBreakpoint = LoadModuleBreakpoint
 
-# A machine that is stopped before its first instruction has no kernel in memory yet. Let it boot first.
+# If the machine has not executed its first instruction, there is no kernel in memory yet. Let the machine boot first.
 if gdb.parse_and_eval("$pc") == 0xFFF0:
     gdb.execute("thbreak start_kernel")
     gdb.execute("continue")

@@ -3,8 +3,8 @@
 # Builds the modules, and packs them with busybox and the scripts of qemu/guest/ into the initramfs that the virtual
 # machine boots, DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; A_PARAMS, B_PARAMS: the parameters of the owner and of the peers
-# (module_a and module_b, or those of PAIR) in make run
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; A_PARAMS, B_PARAMS: for make run, the parameters of the owner
+# and of the peers (module_a and module_b, or the modules of PAIR)
 . "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1

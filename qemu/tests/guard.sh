@@ -23,7 +23,7 @@ guard() {
 		[ "$rc" -eq $(($1 < contenders)) ]
 }
 
-# lower PERCENT - makes a record whose figures are PERCENT lower than those of the run
+# lower PERCENT - makes a record with figures that are PERCENT lower than the measured ones
 lower() {
 	awk -F '\t' -v OFS='\t' -v by="$1" 'NF == 5 { $4 *= 1 - by / 100; $5 *= 1 - by / 100 } 1' "$dir/record" >"$dir/lower"
 }
