@@ -221,11 +221,11 @@ verdict "a driver makes and removes a device inside its File::open: EDEADLK"
 
 fresh_owner
 cannot_open_while_loading
-verdict "a module whose loading will fail is loading: a process cannot open its device"
+verdict "a process cannot open the device of a module that is still loading"
 
 fresh_device
 is_unloaded_while_used
-verdict "a process opens a device again and again: its module can be unloaded in between"
+verdict "a process opens a device again and again: the device's module can be unloaded"
 
 fresh_device
 if grep -q '^flags.* lm ' /proc/cpuinfo && ! grep -q hostfs /proc/filesystems; then

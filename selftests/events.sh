@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Named events. Two drivers set, reset and wait for events of both kinds, in both directions and in
 # each execution context. Programs read and poll the files of events. A put on an empty queue rings the
-# queue's doorbell. A set starts the job that is the event's handler. Drivers are unloaded and loaded
-# while events exist.
+# queue's doorbell. Setting an event starts the job that is the event's handler. Drivers are unloaded and
+# loaded while events exist.
 #
-# a and b are the drivers of torture_owner and torture_peer0; event_act.sh documents their commands.
+# a is the driver of torture_owner, and b the driver of torture_peer0; event_act.sh documents their
+# commands.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -37,8 +38,8 @@ driver()
 	[ "$1" = a ] && echo "$A" || echo "$B"
 }
 
-# field NAME KEY - prints a value from an event's file. Reads one line only, as a second read would
-# wait until the event is set again
+# field NAME KEY - prints a value from an event's file. Reads one line only: a second read would wait
+# until the event is set again
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -58,7 +59,7 @@ await_field()
 }
 
 # waited - prints the result of each wait since reset_trace: the index of the event that has ended the
-# wait, in the list of the events that the thread waited for
+# wait, in the list of events of that wait
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
@@ -74,9 +75,9 @@ act_in_background()
 }
 
 # The faults of the module event_faults. Each line is FAULT ERRNO REASON: the module fails to load
-# with ERRNO, and REASON is "none" if the owner logs no line. The owner refuses neither ring-when-closed
-# (the module rings a doorbell by a stale handle) nor not-closed (it leaves its event open). There the
-# module itself fails, with ENOTRECOVERABLE
+# with ERRNO, and REASON is "none" if the owner logs no line. The owner accepts two of the faults:
+# ring-when-closed (the module rings a doorbell by a stale handle) and not-closed (the module leaves its
+# event open). With these, the module's init itself fails, with ENOTRECOVERABLE
 faults()
 {
 	cat <<-EOF
@@ -109,7 +110,7 @@ faults()
 	EOF
 }
 
-# fresh_drivers - reloads both drivers. $own are the events that they open when they are loaded
+# fresh_drivers - reloads both drivers. $own names the events that the drivers open when they are loaded
 fresh_drivers()
 {
 	needs_no event_faults c_handler "$B" "$A"
@@ -118,17 +119,17 @@ fresh_drivers()
 	reset_trace
 }
 
-# none_open - whether both drivers are loaded, and no event is open but $own
-none_open()
+# only_own_open - whether both drivers are loaded, and only the events $own are open
+only_own_open()
 {
 	loaded "$B" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
-# fresh_pair [EVENTS] - makes sure that both drivers are loaded, and that no event is open but $own and
-# those that the function open_EVENTS opens
+# fresh_pair [EVENTS] - makes sure that both drivers are loaded, and that only the events $own and those
+# of the function open_EVENTS are open
 fresh_pair()
 {
-	none_open || fresh_drivers
+	only_own_open || fresh_drivers
 	[ $# = 0 ] || "open_$1"
 	reset_trace
 }
@@ -181,8 +182,8 @@ wakes_from()
 	await_field sync waiters 1 && "$x" set 1 "in=$1" was=reset && wait "$meanwhile"
 }
 
-# both_kinds a|b - the given driver, x, creates and sets an event of each kind; the other driver, y,
-# opens them and waits for them
+# both_kinds a|b - cases: the given driver, x, creates and sets an event of each kind; the other driver,
+# y, opens the events and waits for them
 both_kinds()
 {
 	x=$1 y=$(other "$1")
@@ -210,7 +211,7 @@ both_kinds()
 	act_in_background "$y" wait any 0
 	await_field note waiters 2 && "$x" set 0 was=reset && all_succeed "$first" "$meanwhile" && [ "$(waited)" = "0 0" ] &&
 		[ "$(field note waiters)" = 0 ] && "$x" reset 0
-	verdict "$x sets a notification event: both threads of $y that wait go on"
+	verdict "$x sets a notification event for which two threads of $y wait: both threads go on"
 
 	fresh_pair kinds
 	act_in_background "$y" wait any 1
@@ -227,7 +228,7 @@ both_kinds()
 
 	fresh_pair kinds
 	wakes_from worker && wakes_from softirq && wakes_from hardirq
-	verdict "$x sets an event in a worker, in softirq and in hardirq: a thread of $y that waits goes on"
+	verdict "$x sets an event in a worker, in softirq and in hardirq: a thread of $y that waits for the event goes on"
 
 	fresh_pair kinds
 	"$x" close 0 && "$x" close 1 && [ -e "$EVENTS/note" ] && "$y" set 0 was=reset && "$y" close 0 && "$y" close 1 &&
@@ -279,7 +280,7 @@ verdict "event-name-too-long: an event is created with a name of 64 bytes: ENAME
 
 fresh_pair
 b create 2 "$long" notification && [ "$(field "$long" name)" = "$long" ] && b close 2
-verdict "an event can be created with a name of 63 bytes"
+verdict "an event is created with a name of 63 bytes: the event has the whole name"
 
 fresh_pair
 refuse_bad_names
@@ -294,7 +295,7 @@ fresh_pair three
 act_in_background b wait any 10 11 12
 await_field any12 waiters 1 && a set 11 in=hardirq was=reset && wait "$meanwhile" && [ "$(waited)" = 1 ] && a query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
-verdict "a thread waits for any of three events: the wait returns the one that is set, and no event has a waiter after that"
+verdict "a thread waits for any of three events, and one is set: the wait returns this event, and no event has a waiter after that"
 
 fresh_pair three
 act_in_background b wait all 10 11 12
@@ -306,7 +307,7 @@ verdict "a thread waits for all of three events: it resets none before all are s
 fresh_pair three
 a set 10 was=reset && act_in_background b wait all 10 11 && await_field any11 waiters 1 && b wait any 10 &&
 	a set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && a set 10 was=reset && wait "$meanwhile" && a query 11 is=reset
-verdict "a thread waits for all of two events, and another wait resets the one that was set: the thread goes on when both are set"
+verdict "a thread waits for all of two events, and a wait of another thread resets the first: the thread goes on when both are set"
 
 fresh_pair many
 a open 2 many63 synchronization && act_in_background b wait any "$many" && await_field many0 waiters 1 &&
@@ -338,7 +339,7 @@ fresh_crowd()
 	await_field any10 waiters 64
 }
 
-# let_go - sets the event once for each of these threads; whether all of them go on
+# let_go - sets the event once for each process in $pids; whether the threads of all these processes go on
 let_go()
 {
 	crowd=${pids-}
@@ -381,9 +382,9 @@ fresh_pair
 b create 4 watched synchronization
 event_words "$B" set 4 in=hardirq
 ./eventctl watch "$EVENTS/watched" "/dev/$B" "$words" "event close 4" >"$NOTES" 2>&1
-verdict "a program watches an event by read, poll and epoll, until it is closed"
+verdict "a program watches an event by read, poll and epoll: it sees that the event is set, and then closed"
 
-# verdict_unless_skipped NAME - as verdict; but skips the case if $skipped says why
+# verdict_unless_skipped NAME - as verdict; if $skipped has a reason, reports the case as skipped
 verdict_unless_skipped()
 {
 	status=$?
@@ -395,8 +396,9 @@ verdict_unless_skipped()
 	fi
 }
 
-# stall - closes an event while a reader of its file is stalled in a page fault; succeeds if closing
-# did not wait. Sets $skipped if the reader cannot be stalled, because the kernel has no userfaultfd
+# stall - closes an event while a process that reads the event's file is stalled in a page fault; whether
+# closing did not wait for the process. Sets $skipped if the kernel has no userfaultfd, which stalls the
+# process
 stall()
 {
 	./eventctl stall "$EVENTS/stalled" "/dev/$B" "event close 7" >"$NOTES" 2>&1
@@ -410,11 +412,11 @@ skipped=
 fresh_pair
 b create 7 stalled synchronization
 stall
-verdict_unless_skipped "an event is closed while a reader of its file stalls: closing does not wait"
+verdict_unless_skipped "an event is closed while a process that reads its file is stalled: closing does not wait"
 
 while read -r fault errno reason; do
-	refused="fails with $errno"
-	[ "$errno" != ENOTRECOVERABLE ] || refused="is not refused, and leaves no event"
+	refused="gets $errno"
+	[ "$errno" != ENOTRECOVERABLE ] || refused="is not refused, and leaves no event open"
 	fresh_pair
 	if [ "$reason" = none ]; then
 		fails "$errno" load event_faults "fault=$fault" && ! trace | grep -q 'step=refuse'
@@ -433,7 +435,8 @@ fresh_doorbell()
 	"$x" create 0 bell synchronization && "$x" doorbell 0
 }
 
-# doorbell a|b - the given driver, x, takes from a queue that has a doorbell; the other driver, y, puts on the queue
+# doorbell a|b - cases: the given driver, x, takes from a queue that has a doorbell; the other driver, y, puts on the
+# queue
 doorbell()
 {
 	x=$1 y=$(other "$1")
@@ -460,15 +463,14 @@ doorbell()
 doorbell a
 doorbell b
 
-# fresh_handler KIND - makes sure that $x and $y have the event armed, of this kind, open in their slots 0, and $y the
-# event ran in slot 1
+# fresh_handler KIND - opens two events: `armed`, of this kind, in slot 0 of $x and of $y; and `ran`, in slot 1 of $y
 fresh_handler()
 {
 	fresh_pair
 	"$x" create 0 armed "$1" && "$y" open 0 armed "$1" && "$y" create 1 ran notification
 }
 
-# runs COUNT - waits until the job of $y, which sets the event ran, has run COUNT times
+# runs COUNT - waits until the job of $y, which sets the event `ran`, has run COUNT times
 runs()
 {
 	await_field ran sets "$1"
@@ -489,7 +491,7 @@ runs_for_each_set()
 	done
 }
 
-# handlers a|b - the given driver, y, has a job as the handler of an event that the other driver, x, sets
+# handlers a|b - cases: the given driver, y, has a job as the handler of an event that the other driver, x, sets
 handlers()
 {
 	y=$1 x=$(other "$1")
@@ -523,30 +525,30 @@ handlers()
 handlers a
 handlers b
 
-# Here the driver b is $y.
+# The functions fresh_handler and runs use these.
 y=b x=a
 
 fresh_handler notification
 a create 2 ran-a notification && a on-set 0 softirq 2 && b on-set 0 worker 1 && a set 0 && runs 1 && await_field ran-a sets 1
-verdict "two drivers have a job for a notification event: a set starts both"
+verdict "two drivers have a job for a notification event: each set starts both jobs"
 
 fresh_handler synchronization
 a create 2 ran-a notification && a on-set 0 softirq 2 && b on-set 0 worker 1 && a set 0 in=hardirq && await_field ran-a sets 1 &&
 	a set 0 in=hardirq && runs 1 && [ "$(field ran-a sets)" = 1 ] && a set 0 && await_field ran-a sets 2 && [ "$(field ran sets)" = 1 ]
-verdict "two drivers have a job for a synchronization event: sets start them in turn"
+verdict "two drivers have a job for a synchronization event: each set starts one job, in turn"
 
 fresh_handler synchronization
 b create 2 hold synchronization && b on-set 0 worker 1 2 && a set 0 && await_field hold waiters 1 && a set 0 && unload $B &&
 	a set 0 was=reset && a query 0 is=set
-verdict "a driver is unloaded while its job runs for an event and is due to run again: a set after that starts nothing"
+verdict "a driver is unloaded while its job runs and is due to run again: after that, setting the event starts nothing"
 
 fresh_pair
 b create 0 bell synchronization && b create 1 ran notification && b on-set 0 worker 1 && b doorbell 0 &&
 	a put 5 in=hardirq && runs 1 && b query 0 is=reset && a put 3 && b take 8 && a put 1 in=softirq && runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
-# fresh_c_handler [PARAMETER...] - reloads c_handler, a driver in C. a opens c_handler's event, which has a handler, in
-# slot 0
+# fresh_c_handler [PARAMETER...] - reloads c_handler, a driver in C whose event `c-armed` has a handler. Driver a opens
+# this event in its slot 0
 fresh_c_handler()
 {
 	fresh_pair
@@ -590,7 +592,7 @@ verdict "a driver with events is unloaded: its events are closed, and events tha
 
 fresh_pair shared
 unload $B && load $B && b open 0 down synchronization && b query 0 is=reset && a close 1 && b query 0 is=reset
-verdict "a driver is loaded again: it opens an event that the owner has kept open, and the event stays when the owner closes it"
+verdict "a driver is loaded again and opens an event that the owner has kept open: the event stays when the owner closes it"
 
 fresh_pair
 b create 1 watched synchronization && read -r line <"$EVENTS/watched" && b close 1 && [ ! -e "$EVENTS/watched" ]

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Two drivers lend each other memory: the owner (lender) a ring, and the peer (borrower) counters. Each exists in Rust
-# and in C. Writing a number to the device of a driver makes a driver use lent memory:
+# Two drivers lend each other memory: the owner (lender) lends a ring, and the peer (borrower) lends counters. Each
+# driver exists in Rust and in C. Writing a number to a device makes a driver use lent memory:
 #
 #   /dev/borrower   1 the peer uses the owner's ring, 2 the owner uses the peer's counters,
 #                   3 the peer wants another type than a ring, 4 the owner wants another type than counters
-#   /dev/lender     1 the owner uses the peer's counters, 2 the same, but the owner stays inside until 3 is written
+#   /dev/lender     1 the owner uses the peer's counters,
+#                   2 as 1, but the owner first waits, inside the peer, until a process writes 3
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -42,7 +43,7 @@ refuses_nothing()
 	! traced step=refuse
 }
 
-# waits_for_the_owner PID - whether this process, which unloads the peer, waits for the owner
+# waits_for_the_owner PID - whether this process, which unloads the peer, has begun to detach the peer and has not ended
 waits_for_the_owner()
 {
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
@@ -57,7 +58,7 @@ fresh_peer
 write_to /dev/borrower 2 && write_to /dev/borrower 2 && refuses_nothing
 verdict "the owner uses the peer's memory, in each execution context"
 
-# With KASAN the kernel reports memory that is freed too early.
+# If the library freed the memory, KASAN would report that the owner uses it.
 fresh_peer keeps=0
 write_to /dev/lender 1 && write_to /dev/lender 1 && refuses_nothing && unload borrower
 verdict "the peer drops its reference to the memory that it lends: the library keeps the memory"
@@ -133,11 +134,11 @@ EOT
 
 fresh_peer
 unload borrower && fails ESHUTDOWN write_to /dev/lender 1 && refuses_nothing
-verdict "the peer has detached: the owner gets ESHUTDOWN"
+verdict "the peer has detached: the owner gets ESHUTDOWN when it uses the peer's memory"
 
 fresh_peer
 unload borrower && fails ENODATA load c_borrower fault=nothing && only_refusal_is lender nothing-lent ENODATA
-verdict "the owner has forgotten the memory of a peer that has detached: the next peer lends nothing, and gets ENODATA"
+verdict "the owner has forgotten the memory of a peer that has detached: the next peer, which lends nothing, gets ENODATA"
 
 fresh_peer
 write_to /dev/lender 2 &

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Ten thousand named events exist at a time. When they are closed, all their memory is freed.
+# Thousands of named events exist at a time. When they are closed, all their memory is freed.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -9,12 +9,11 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 MANY=10000
-# A debugging kernel takes ten times as long, so this program makes fewer events there. The KUnit suite
-# of events makes 10000.
+# A kernel with kmemleak takes ten times as long, so this program makes fewer events there.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# The last case creates and closes all events ROUNDS times. Afterwards the number of objects
-# in use may have grown by less than TOLERANCE: the rest of the system allocates too, but a leak of
-# one object per 40 events is noticed.
+# The last case creates and closes all events ROUNDS times. Afterwards the number of objects in use must
+# have grown by less than TOLERANCE. It may grow, because the rest of the system allocates, too; but a leak
+# of one object per 40 events fails the case.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -23,7 +22,7 @@ b()
 	event_act "$B" "$@"
 }
 
-# count - prints how many of these events exist
+# count - prints how many of the events that create-many creates exist
 count()
 {
 	find "$EVENTS" -name 'many*' | wc -l
@@ -80,9 +79,8 @@ fresh_many
 b close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
-# The allocators keep some pages after their objects are freed, so the case makes two rounds before
-# it counts for the first time. The number of these pages does not grow with each further round; a
-# leak would.
+# The case makes two rounds before it counts for the first time, because the allocators keep some pages
+# after their objects are freed. Further rounds do not make them keep more pages.
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else

@@ -59,7 +59,7 @@ library_ends()
 }
 
 # library_stops JOB REGEX - whether the library dropped the routine of this further job before the owner freed the
-# contexts, and REGEX matches the number of times that the routine had run. A later run would execute freed code
+# contexts, and the routine had run a number of times that matches REGEX. A later run would execute freed code
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
@@ -90,11 +90,11 @@ verdict "the owner is unloaded: its delayed work, an hour ahead, never runs"
 
 fresh_trace
 load "$OWNER" job=3 && both_wait && unload "$OWNER" && library_stops bottom-half "[1-9][0-9]*" && has_unloaded
-verdict "the owner is unloaded while its bottom-half work starts itself again and again"
+verdict "the owner is unloaded while its bottom-half work starts itself again and again: the library stops it"
 
 fresh_trace
 load "$OWNER" job=4 && both_wait && unload "$OWNER" && library_stops timer "[1-9][0-9]*" && has_unloaded
-verdict "the owner is unloaded while its timer expires in softirq"
+verdict "the owner is unloaded while its timer expires again and again in softirq: the library stops it"
 
 name="the owner, which has leaked its jobs, is unloaded: the library stops them"
 if ! skips_leak "$name" "the owner never drops them"; then

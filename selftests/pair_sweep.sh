@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Out of memory, for a pair of modules from outside of this tree. While the modules are loaded, used and
-# unloaded, the kernel makes each of their allocations fail, one at a time. The system call must then
-# either fail with ENOMEM and one line in the log, and leak nothing, or succeed without the memory.
+# Does for a pair of modules from outside of this tree what fault_sweep.sh does for the modules of this
+# tree: while the modules are loaded, used and unloaded, the kernel makes each of their allocations fail,
+# one at a time.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -12,13 +12,14 @@ cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'touch "$work/end"; wait; rm -rf "$NOTES" "$work"' EXIT
 
-# use NUMBER CALL... - makes the call again and again until the test ends, and notes each success
+# use NUMBER CALL... - makes the call again and again until the test ends; adds a line to the file
+# use.NUMBER for each success
 use()
 {
-	notes=$work/use.$1
+	successes=$work/use.$1
 	shift
 	while [ ! -e "$work/end" ]; do
-		! ./one_call "$@" 2>/dev/null || echo >>"$notes"
+		! ./one_call "$@" 2>/dev/null || echo >>"$successes"
 	done
 }
 
@@ -39,7 +40,7 @@ report_use()
 	verdict "$2 has succeeded"
 }
 
-# unload_in_use NAME - unloads a module, which is in use as long as a process has its file open
+# unload_in_use NAME - tries to unload a module until no process has a file of the module open
 unload_in_use()
 {
 	await unload "$1"
@@ -61,7 +62,7 @@ play()
 			for peer; do
 				load "$peer" || return
 			done
-			# Unload at another point of the uses in each round.
+			# In each round, wait for another time, to unload the peers at another point of their uses.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

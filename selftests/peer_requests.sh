@@ -47,7 +47,7 @@ for driver in module_a $PEERS; do
 		act "send r1 $driver $CODE_COMPLETE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
 		act "send r1 $driver $CODE_COMPLETE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
 		no_refusal
-	verdict "$driver pends a request, and completes it when a COMPLETE request has the same input; with another input COMPLETE gets ENOENT"
+	verdict "$driver pends a request: COMPLETE with the same input completes both, and COMPLETE with another input gets ENOENT"
 
 	fresh_with_peers alice
 	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $CODE_PEND 40" &&

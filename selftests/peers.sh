@@ -8,9 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# reload_while_others_work() reloads a peer at least TIMES times, and until each other peer has taken a
-# step while the reloaded one was detached; it fails after MOST_TIMES. During each reload, the owner and
-# the other peers run WORK rounds of their exercise.
+# reload_while_others_work() reloads a peer at least TIMES times. It goes on until each other peer has taken
+# a step while the reloaded peer was detached, and fails after MOST_TIMES times. During each reload, the
+# owner and the other peers run WORK rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -153,9 +153,9 @@ fresh_peers()
 	reset_trace
 }
 
-# fresh_work - makes the run that several cases check, unless one of them has already made it: loads
-# the owner and three peers, lets all work at the same time, and unloads all. $worked and $unloaded say
-# whether that succeeded; trace() prints its steps
+# fresh_work - loads the owner and three peers, lets all exercise at the same time, and unloads all. Several
+# cases check this one run: if an earlier case has made the run, does nothing. $worked is 0 if the exercises
+# succeeded, and $unloaded is 0 if unloading succeeded; trace() prints the steps of the run
 fresh_work()
 {
 	[ -z "${worked-}" ] || return

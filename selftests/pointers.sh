@@ -7,8 +7,9 @@ cd "$(dirname "$0")" || exit 1
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# fresh_calls - loads the module "pointers", unless it is loaded. The module makes all its calls when it is
-# loaded. $refused is 0 if each function has refused each bad pointer
+# fresh_calls - loads the module "pointers", unless it is loaded. The module makes all its calls in its
+# init. $refused is 0 if each function has refused each bad pointer; $functions is the number of functions
+# that the module has called
 fresh_calls()
 {
 	loaded pointers && return
@@ -29,11 +30,11 @@ verdict "each function refuses each bad pointer and does nothing"
 
 fresh_calls
 [ -n "$exported" ] && [ "$functions" = "$exported" ]
-verdict "the module has called all exported functions"
+verdict "the module calls with bad pointers as many functions as the owner exports"
 
 fresh_calls
 [ "$refused" = 0 ] && ! grep -q pointers "$STATE/requests" && ! grep -q "name=new" "$STATE/events"
-verdict "after the calls with bad pointers the owner has no request and no event of them"
+verdict "the calls with bad pointers leave no request and no event in the owner"
 
 fresh_calls
 unload pointers && load module_b && exercise module_b

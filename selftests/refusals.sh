@@ -186,17 +186,17 @@ fresh_owner
 fails ETIMEDOUT load bad_peer fault=completed-late && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
-verdict "a peer completes its handshake after the timeout: the timeout gets not-completed-in-time, another attach already-attached, the late completion stale-request-handle"
+verdict "a peer completes its handshake after the timeout: refusals not-completed-in-time, already-attached for another attach, stale-request-handle for the completion"
 
 for fault in stale-attach stale-unregister; do
 	fresh_owner
 	fails ESTALE load bad_peer "fault=$fault" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
-	verdict "a peer's $fault: stale-driver-handle, for the handle of an earlier registration"
+	verdict "a peer's $fault, with the handle of an earlier registration: stale-driver-handle, ESTALE"
 done
 
 fresh_owner
 fails ESTALE load bad_peer fault=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
-verdict "a peer's old-request-handle: stale-request-handle, while a new request is pending"
+verdict "a peer's old-request-handle, while a new request is pending: stale-request-handle, ESTALE"
 
 fresh_owner
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
@@ -215,7 +215,7 @@ fresh_owner
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
-# The owner has one context. That bad_peer gets it shows that no refused driver has kept it.
+# The owner has one context. If bad_peer gets it, no refused driver has kept it.
 fresh_owner
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
 verdict "a peer in C that does nothing wrong is attached: no refusal has kept the context"
@@ -235,11 +235,11 @@ verdict "a peer is unloaded: its context is free for module_b"
 fresh_peer module_b
 fails ERANGE write_to /dev/module_b 0 &&
 	only_refusal_is module_b parameter-out-of-range
-verdict "parameter-out-of-range: 0 rounds are written to the device: the write fails"
+verdict "parameter-out-of-range: the number 0 is written to the device: ERANGE"
 
 fresh_peer module_b
 fails EINVAL write_to /dev/module_b rubbish && [ -z "$(trace)" ]
-verdict "a word is written to the device: the write fails, without a refusal"
+verdict "a word that is no number is written to the device: EINVAL, and no refusal in the trace"
 
 fresh_peer module_b
 exec 3</dev/module_b

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # module_a and module_b are loaded and unloaded many times, in each order that the kernel allows.
-# Items that a peer has not taken stay in the queue for the next peer. A driver learns that another one
-# is loaded, and sends it a request, the greeting. The driver arrivals, in C, greets module_b; the driver
+# Items that a peer has not taken stay in the queue for the next peer. In the last cases, a driver learns
+# that another driver is loaded, and sends it a request, the greeting: arrivals, in C, greets module_b;
 # greeter_peer, in Rust, greets guest_peer.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# items STEP QUEUE - prints how many items the lines of this step, enqueue or dequeue, have together
+# items STEP QUEUE - prints the number of items in all lines of this step, enqueue or dequeue
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
@@ -85,18 +85,18 @@ verdict "module_a is unloaded: it logs that two items are left"
 fresh_owner
 load arrivals && load module_b && await greetings arrivals 1 && unload module_b && load module_b && await greetings arrivals 2 &&
 	unload module_b && unload arrivals && unload module_a
-verdict "a driver that is loaded before module_b learns each time that module_b arrives"
+verdict "arrivals, in C, is loaded before module_b: it learns each time that module_b arrives"
 
 fresh_owner
 load module_b && load arrivals && await greetings arrivals 1 && unload arrivals && unload module_b && unload module_a
-verdict "a driver that is loaded after module_b learns that module_b is there"
+verdict "arrivals, in C, is loaded after module_b: it learns that module_b is there"
 
 fresh_owner contexts=2
 load greeter_peer && load guest_peer && await greetings greeter_peer 1 && unload guest_peer && load guest_peer &&
 	await greetings greeter_peer 2 && unload greeter_peer && unload guest_peer && unload module_a
-verdict "a driver in Rust that is loaded before another one learns each time that the other one arrives"
+verdict "greeter_peer, in Rust, is loaded before guest_peer: it learns each time that guest_peer arrives"
 
 fresh_owner contexts=2
 load guest_peer && load greeter_peer && await greetings greeter_peer 1 && unload guest_peer && unload greeter_peer && unload module_a
-verdict "a driver in Rust that is loaded after another one learns that the other one is there"
+verdict "greeter_peer, in Rust, is loaded after guest_peer: it learns that guest_peer is there"
 ktap_finished

@@ -13,9 +13,9 @@ CODE_SHARE_CONTEXT=0x222003
 # An address that nothing is mapped at
 BAD_POINTER=4096
 
-# The faults of a sender. Each line is ERRNO REASON COMMAND: here the fault is a command with
-# blanks, so it comes last. r0 is a request of alice that was never sent, r1 was never allocated,
-# and r2 is a request of dave, whose driver object has no other routine than dispatch.
+# The faults of a sender. Each line is ERRNO REASON COMMAND, where COMMAND has the fault. r0 is a request of
+# alice that was never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no
+# other routine than dispatch.
 sender_faults()
 {
 	cat <<-EOT
@@ -151,7 +151,7 @@ done <<EOT
 $(receiver_faults)
 EOT
 
-# receiver_refused ROLE - bob does the wrong thing ROLE with r0
+# receiver_refused ROLE - alice sends r0 to bob, whose dispatch routine makes the mistake ROLE
 receiver_refused()
 {
 	act "on-dispatch bob $1; send r0 bob; wait r0"
@@ -161,7 +161,7 @@ fresh alice bob
 receiver_refused omit-completion && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
 	receiver_refused read-too-much && receiver_refused write-too-much && receiver_refused write-bad-pointer &&
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
-verdict "after each refusal of what a dispatch routine does, the request can be sent and completed"
+verdict "a dispatch routine makes each of these mistakes with one request: the request can still be sent and completed"
 
 # Calls that would wait for the routine that makes them, or would wait in atomic context
 

@@ -145,11 +145,11 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" &&
 	! grep -q alice "$REQUESTS"
 verdict "a thread frees a request while another one waits for it: the wait gets ECANCELED, and the owner has no request of the sender"
 
-# send_again_at_once - 20 times, the receiver completes r0 and the sender sends it again at once,
-# while a thread waits for the first result. If that thread is awake but has not read the result
-# yet, the owner refuses the send with EBUSY. Each round completes with a status of its own, to
-# notice a wait that gets the result of a later round. r0 has no output, because the owner refuses
-# to read the output of a request that was sent again.
+# send_again_at_once - 20 times, a thread waits for r0, the receiver completes r0, and the sender sends r0
+# again at once. If the waiting thread has not read the result yet, the owner refuses the second send with
+# EBUSY. In each round the receiver completes with another status, to notice a wait that gets the result of
+# a later round. r0 has no output, because the owner refuses to read the output of a request that was sent
+# again.
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -181,7 +181,7 @@ for place in task worker softirq hardirq; do
 	fresh alice carol
 	may_pend "$in send r0 carol $CODE_ADD atomic trace" && act "wait r0; expect r0 output=42" && took_step carol dispatch task &&
 		took_step alice call-driver $context
-	verdict "a request is sent in $place to a driver that may sleep: a task dispatches it"
+	verdict "a request is sent in $place to a driver that may sleep: it is dispatched in a task"
 
 	fresh alice bob+
 	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND routine trace" &&
@@ -200,7 +200,7 @@ for place in task worker softirq hardirq; do
 	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's routine returned() runs there"
 done
 
-# The result of a request names what ended it (ended=), whatever the status is
+# The result of a request says what has ended the request (ended=). This does not depend on the status
 
 while read -r error; do
 	fresh alice bob

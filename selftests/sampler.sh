@@ -46,7 +46,7 @@ adds_up()
 	samples statistics && [ "$(count produced)" = $(($(count recorded) + $(count lost) + $(count overruns))) ]
 }
 
-# agrees_with_the_queue - whether the library's counts of the queue are those of the drivers
+# agrees_with_the_queue - whether the library has counted the same numbers of taken and refused items as the drivers
 agrees_with_the_queue()
 {
 	grep 'queue=to_peer' /sys/kernel/debug/d2d-sampler/state/queues >"$NOTES" &&
@@ -134,7 +134,7 @@ verdict "the recorder is loaded and unloaded $ROUNDS times while the timer runs:
 fresh_sampler
 tune rate=10000 watermark=100 && samples poll 30000 && [ "$(count ready)" = 1 ] && [ "$(count samples)" -ge 100 ] && tune rate=0 watermark=1 &&
 	printed tuner >"$NOTES" && grep -q 'before: rate=10000 watermark=100$' "$NOTES"
-verdict "a request sets the rate and the watermark: poll waits until there are as many samples as the watermark says"
+verdict "a request sets the rate, and the watermark to 100: poll waits until there are 100 samples"
 
 fresh_sampler
 all_are_counted && fails EAGAIN samples poll 10 && [ "$(count ready)" = 0 ]
@@ -148,7 +148,7 @@ verdict "a wrong rate gets EINVAL, and changes nothing"
 fresh_sampler
 fails EINVAL load tuner rate=50001 && fails EINVAL load tuner watermark=0 && fails EINVAL load tuner watermark=8193 &&
 	samples statistics && [ "$(count rate)" = 1000 ] && unload recorder && fails ENOENT load tuner
-verdict "a request with a wrong setting gets EINVAL, and changes nothing; a request gets ENOENT if its receiver, the recorder, is not loaded"
+verdict "a request with a wrong setting gets EINVAL, and changes nothing; without a recorder, its receiver, it gets ENOENT"
 
 fresh_sampler
 fails EACCES devctl open "$DEVICE" 1000 && unload recorder && unload sampler

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The files in debugfs that show the owner's contexts, queues, calls, requests, events and refusals,
-# as text and in JSON. The test brings the owner into known states, and compares the files with these.
-# It also reads the files under load, and tries to unload the owner while a process has one open.
+# as text and in JSON. The test brings the owner into known states, and checks what the files show. It also
+# reads the files while drivers exchange items, and tries to unload the owner while a file is open.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -24,7 +24,7 @@ shows()
 	done
 }
 
-# json_has [PATH VALUE]... - whether the JSON has these values; otherwise $NOTES has all of it
+# json_has [PATH VALUE]... - whether the JSON has these values; otherwise $NOTES has the whole JSON
 json_has()
 {
 	while [ $# -gt 0 ]; do
@@ -150,7 +150,7 @@ DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 fresh_owner
 exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
-verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state of the moment when it was opened"
+verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state at the time of the open"
 exec 3<&- 4<&-
 
 pids=

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's timer puts and takes items in hardirq, while processes of the owner and of the peer do so,
-# too. The queues are full most of the time. No item is lost, the items of each producer arrive in
-# order, each refused put is counted, and no put or take allocates memory.
+# A timer of the peer ticker_peer puts and takes items in hardirq. Meanwhile processes make the peer and
+# the owner put and take items, too. The queues are full most of the time. No item is lost, the items of
+# each producer arrive in order, each refused put is counted, and no put or take allocates memory.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -68,9 +68,10 @@ record()
 	done
 }
 
-# peer_allocated - whether one of the recorded allocations was made by the peer's code. A stack names
-# the modules of its functions only if it is printed with offsets. If a stack has a function of an
-# interrupt, and after it one of the peer, the interrupt made the allocation, not the peer
+# peer_allocated - whether the peer's code made one of the recorded allocations: whether a recorded stack has
+# a function of the peer. But if the stack has a function of an interrupt before that one, the interrupt,
+# which has interrupted the peer, made the allocation. sym-offset makes the kernel print the module of each
+# function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -106,9 +107,9 @@ total()
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - makes the run that several cases check, unless one of them has already made it: the
-# timer, processes of the peer and processes of module_a work at the same time. $ran says whether they
-# succeeded; trace() prints the steps of the run
+# fresh_run - lets the timer, processes of the peer and processes of module_a work at the same time. Several
+# cases check this one run: if an earlier case has made the run, does nothing. $ran is 0 if all succeeded;
+# trace() prints the steps of the run
 fresh_run()
 {
 	[ -z "${ran-}" ] || return
@@ -121,8 +122,8 @@ fresh_run()
 
 begin 5
 
-# User-Mode Linux runs an interrupt on the stack of the interrupted code. If the peer's code is
-# interrupted, an allocation in the interrupt looks like one by the peer.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code. There an allocation in an
+# interrupt of the peer's code would look like an allocation by the peer.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	fresh_trace
 	load module_a capacity=4
@@ -150,7 +151,7 @@ verdict "the peer's timer, processes of the peer and processes of module_a work 
 fresh_run
 peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
-verdict "the items of each producer arrived in order, without a gap"
+verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
 # The queue's count of refused puts has to be the sum of the peer's and of module_a's. module_a had
 # one in each round that found the queue full ($FULL). When the peer detached, module_a also tried
@@ -164,7 +165,7 @@ for_next=$(value n "module_a: d2d: .* step=enqueue")
 	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - for_next)) ] &&
 	[ "$(value refused "$peer")" -gt 0 ] &&
 	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
-verdict "queue to the peer: items put = taken + left, and each refused put is counted"
+verdict "the queue to the peer is full at times: no item is lost, and each refused put is counted"
 
 fresh_run
 peer="ticker_peer: queue=to_owner"
@@ -174,5 +175,5 @@ owner="step=drain ctx=c0 queue=to_owner"
 	[ "$(value refused "$peer")" -gt 0 ] &&
 	[ "$(value taken "$owner")" = "$(total dequeue to_owner)" ] &&
 	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
-verdict "queue to module_a: items put = taken + left, and each refused put is counted"
+verdict "the queue to module_a is full at times: no item is lost, and each refused put is counted"
 ktap_finished

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Each step of the trace has a tracepoint, with the text of the step's line in dmesg and with fields
-# to filter by. Steps on hot paths have a tracepoint only, and no line in dmesg. Modules are loaded
-# and unloaded while tracepoints are on.
+# to filter by. Hot steps, the frequent ones, have a tracepoint and no line in dmesg unless the owner
+# prints hot steps, too. Modules are loaded and unloaded while tracepoints are on.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -27,8 +27,7 @@ clear_buffer()
 	echo >"$TRACING/trace"
 }
 
-# record STEP [FILTER] - empties the buffer, and switches the tracepoint of this step on, with this
-# filter
+# record STEP [FILTER] - clears the buffer, and switches the tracepoint of this step on, with this filter
 record()
 {
 	clear_buffer
@@ -107,7 +106,7 @@ fresh_actors()
 	reset_trace
 }
 
-# record_in_c - switches the tracepoints of hot paths on for c_peer, and lets it exercise
+# record_in_c - switches the tracepoints of hot steps on for c_peer, and lets c_peer exercise
 record_in_c()
 {
 	for step in enqueue dequeue op_call op_return; do
@@ -124,6 +123,7 @@ if [ ! -e "$TRACING/set_event" ]; then
 fi
 ktap_set_plan 17
 
+# A step without a line in dmesg has the number 0.
 HEAD='seq=0 load=[0-9]+'
 
 fresh_owner
@@ -200,7 +200,7 @@ verdict "enqueue, dequeue, op_call and op_return record the steps of a driver in
 fresh_owner c_peer
 record_in_c
 unload c_peer && loaded module_a && has "enqueue .*"
-verdict "a driver in C is unloaded while its tracepoints are on: what they recorded stays"
+verdict "a driver in C is unloaded while its tracepoints are on: the recorded steps stay"
 
 fresh_owner
 record op_call

@@ -5,10 +5,10 @@
 # keeps the thread there until the test has seen that unloading waits for it. So the result does not
 # depend on timing.
 
-# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So
-# the test pauses such calls on CPU 1, and itself runs on CPU 0 from its start: whenever a process
-# unmaps memory, the kernel interrupts each CPU on which that process has run, and waits for the
-# answer. If the test had ever run on CPU 1, it would hang at the next unmapping.
+# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So the test
+# pauses such calls on CPU 1, and itself runs on CPU 0 from its start. If it had ever run on CPU 1, it
+# would hang when it unmaps memory: the kernel then interrupts each CPU on which the process has run, and
+# waits for the answer.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -19,14 +19,14 @@ cd "$(dirname "$0")" || exit 1
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
-# Files with the number of seconds after which the kernel reports a CPU that takes no interrupts
+# The files for the time, in seconds, after which the kernel reports a CPU that takes no interrupts
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout 2>/dev/null)
 # shellcheck disable=SC2086 # a list
 ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 # shellcheck disable=SC2086 # a list
 trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded pause_calls || resume; watchdogs $ALL_SECONDS' EXIT
 
-# watchdogs SECONDS... - sets the limits in $WATCHDOGS, in this order
+# watchdogs SECONDS... - writes these times to the files $WATCHDOGS, in this order
 watchdogs()
 {
 	for watchdog in $WATCHDOGS; do
@@ -92,8 +92,8 @@ watch()
 }
 
 # settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel
-# does this in a work item. The work item waits for all CPUs, so it would hang while the test pauses a
-# call on a CPU.
+# does this in a work item, which waits for all CPUs. So the work item would hang while the test pauses a
+# call on a CPU
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -231,7 +231,7 @@ verdict_and_clean "unloading waits for a pended handshake"
 
 fresh_trace
 load paused_peer && unload paused_peer && unloading_steps_are attached detach rundown unregister unload
-verdict "unloading does not wait when no thread is inside"
+verdict "no thread is inside the peer: unloading does not wait"
 unload actor
 unload module_a
 unload pause_calls

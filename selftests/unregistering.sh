@@ -5,12 +5,13 @@
 # unregistering.table is a case: the stage, the driver that unregisters, and what each thread and
 # routine must observe. In all cases each wait ends, d2d_unregister() returns, the owner calls no
 # routine of the driver after that, and the owner keeps no request and no event of it. The module
-# unregistering (peers/unregistering/) keeps the subject in its stage while the driver unregisters.
+# unregistering (peers/unregistering/) keeps the request, event, handshake or operation, the subject of
+# the case, in its stage while the driver unregisters.
 # After a thread has hung, the remaining cases are skipped.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
-# runs only the cases that match; "*" matches all. The variable UNREGISTERING may have these arguments
-# instead.
+# runs only the cases whose first words match; "*" matches any word. Without arguments, the variable
+# UNREGISTERING has them.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -51,8 +52,8 @@ is_one_of()
 	esac
 }
 
-# as_expected SEEN EXPECTED... - whether both name the same observers, and what each one saw is one of its
-# expected results
+# as_expected SEEN EXPECTED... - whether SEEN and EXPECTED name the same observers, and the result of each
+# observer is one of its expected results
 as_expected()
 {
 	seen=$1
@@ -104,7 +105,7 @@ is_watching()
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
 }
 
-# watch HOW - starts a program that watches the event
+# watch HOW - starts a program that watches the event, by poll or by read, and waits until it sleeps
 watch()
 {
 	if [ "$1" = poll ]; then

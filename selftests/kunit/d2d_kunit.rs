@@ -19,7 +19,7 @@ module! {
     imports_ns: ["D2D"],
 }
 
-/// What `MODULE_INFO(test, "Y")` emits; `module!` has no key for it.
+/// Marks the module as a test, as `MODULE_INFO(test, "Y")` does in C; `module!` has no key for this.
 #[used(compiler)]
 #[link_section = ".modinfo"]
 static TEST: [u8; 7] = *b"test=Y\0";

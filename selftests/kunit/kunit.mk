@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-# d2d_kunit: the unit tests of shared/, which stand beside the code they test. Kbuild includes this file. The rules
-# below compile each crate a second time, under the same name and with its tests, into this folder; the modules that
-# ship contain no tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module. `make
-# check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT, so `make check` does not lint the
-# tests. The rules below compile with clippy, therefore, and make each warning an error. For a mutant (qemu/mutants.sh
-# sets D2D_BUILD_ID) they compile with rustc: that takes less time, and a mutant may leave code unused.
+# Builds the module d2d_kunit, which has the unit tests of shared/. Kbuild includes this file. The rules below compile
+# each crate a second time, under the same name and with its tests, into this folder; the modules that ship contain no
+# tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
+#
+# The rules compile with clippy, and make each warning an error: `make check` does not lint the tests, because it runs
+# clippy on the build for the stock kernel, which has no CONFIG_KUNIT. For a mutant (qemu/mutants.sh sets D2D_BUILD_ID)
+# the rules compile with rustc: that takes less time, and a mutant may leave code unused.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)
@@ -14,7 +15,7 @@ selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/d2d.
 	$(d2d-kunit)/d2d_pair.o $(filter-out %/d2d.o,$(d2d)) $(filter-out %/d2d_owner.o,$(d2d-owner)) \
 	shared/testing/no_tracepoints.o shared/testing/c_driver.o
 
-# $(call d2d-tested-crate,CRATE,SOURCE,USES): USES are other crates of this folder
+# $(call d2d-tested-crate,CRATE,SOURCE,USES) - the rules for a crate. USES is another crate of this folder, or empty
 define d2d-tested-crate
 $(obj)/$(d2d-kunit)/$1.o: $(src)/$2 $(obj)/shared/d2d_abi.o $(3:%=$(obj)/$(d2d-kunit)/%.o) FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
