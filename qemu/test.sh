@@ -21,7 +21,7 @@ known_program() {
 }
 
 if [ -n "${PAIR-}" ]; then
-	[ -z "${CASE-}" ] || die "PAIR runs the test of the pair, which has no CASE"
+	[ -z "${CASE-}" ] || die "with PAIR, make test takes no CASE"
 	exec "$LAB/vm.sh" test d2d.case=pair
 elif [ "${CASE-}" = list ]; then
 	mapfile -t programs < <(sed -n '/^TEST_PROGS [:+]=/,/[^\\]$/p' "$PROJECT/selftests/Makefile" | grep -o '[a-z_]*\.sh')

@@ -14,7 +14,7 @@ seed=${2-}
 
 [ -e "${D2D_KERNEL-}/linux" ] || unset D2D_KERNEL
 if [ -n "${PAIR-}" ]; then
-	[ -z "$seed" ] || die "PAIR has a torture without a SEED"
+	[ -z "$seed" ] || die "with PAIR, make torture takes no SEED"
 	export KERNEL=${KERNEL:-sanitizer} D2D_TIMEOUT=$((seconds * 2 + 180))
 	exec "$LAB/vm.sh" test "d2d.case=pair_torture:$seconds"
 fi

@@ -86,7 +86,7 @@ impl<'a> Disassembly<'a> {
         // A Rust function has a mangled symbol, which ends with the function's name.
         let mut found = self.0.iter().filter(|(symbol, _)| symbol.ends_with(&name));
         let (Some((_, lines)), None) = (found.next(), found.next()) else {
-            return Err(format!("there is not exactly one function {name}"));
+            return Err(format!("there is no function {name}, or more than one"));
         };
         let first = lines.first().map_or(0, |line| line.address);
         let mut loops = lines.iter().filter_map(|line| {
@@ -193,7 +193,7 @@ Disassembly of section .text:
         );
         assert_eq!(
             why("missing", "*"),
-            "there is not exactly one function loop_missing"
+            "there is no function loop_missing, or more than one"
         );
     }
 

@@ -37,11 +37,11 @@ play() {
 # unload_refused MODULE USER - tries to unload MODULE; the kernel must refuse it, because USER uses MODULE
 unload_refused() {
 	if rmmod "$1" 2>/tmp/err; then
-		failed "rmmod $1 went through while $2 uses it"
+		failed "rmmod $1 succeeded although $2 uses it"
 	elif ! grep -q ': Resource temporarily unavailable$' /tmp/err; then
 		failed "$(cat /tmp/err)"
 	else
-		note "rmmod $1: refused by the kernel ($(sed 's/.*: //' /tmp/err)), as $2 uses it"
+		note "rmmod $1: refused by the kernel ($(sed 's/.*: //' /tmp/err)), because $2 uses it"
 	fi
 }
 

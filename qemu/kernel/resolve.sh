@@ -4,9 +4,9 @@
 # packages to fetch, and leaves the headers package in OUT. A kernel can be used if the archive has its headers and its
 # source in the same version, if it has CONFIG_RUST=y, and if it was built with the archive's rustc.
 #
-# mmdebstrap runs this script on the host (root/archive.sh) before it installs packages, so that a wrong KVER fails
-# within seconds; there, APT_CONFIG makes apt use the configuration of the new toolchain root. Later kernel-stock.sh
-# runs the script inside the toolchain root.
+# The script runs in two places. While mmdebstrap makes a toolchain root, root/archive.sh runs it on the host, before
+# any package is installed, so that a wrong KVER fails within seconds; APT_CONFIG then makes apt use the configuration
+# of the new root. Later, kernel-stock.sh runs it inside the toolchain root.
 # Usage: resolve.sh ARCH OUT [KVER]
 # ARCH is Debian's name of the architecture: amd64 or arm64.
 set -euo pipefail

@@ -63,7 +63,8 @@ mkdir -p package/DEBIAN "package/usr/share/doc/$name"
 # A release of rustc can read only the metadata that the same release has written. A new revision of Debian's package
 # rustc is the same release.
 release=$(sed -E 's/^rustc ([0-9.]+).*/\1/' <<<"$RUSTC")
-# All flavours of a kernel share the folder scripts/, and each has a target.json in it.
+# Let the packages of two flavours conflict: all flavours of a kernel share the folder scripts/, and each puts its
+# target.json there.
 flavours=linux-rust-${common##*/linux-headers-}
 {
 	echo "Package: $name"

@@ -39,7 +39,7 @@ hold_build() {
 	hold "$CACHE/lock/build-$(key "$PROJECT")"
 }
 
-# cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it is there. CMD gets a temporary
+# cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it exists. CMD gets a temporary
 # path as one more argument, and makes the entry at this path; cached then renames it. So an interrupted run leaves no
 # half-made entry. LOCK is the name of the lock under which CMD runs: of several runs, one makes the entry, and the
 # others wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested.

@@ -41,8 +41,8 @@ known_mode() {
 	grep -qs "^# Mode $1: " "$LAB/guest/$1.sh" || die "there is no mode '$1'"
 }
 
-# ARCH is the architecture of the kernel, the modules and the guest. If the user has not set it, KVER determines it. The
-# host is always x86_64. debian_arch is Debian's name for ARCH, sysroot the directory in the toolchain root that has the
+# ARCH is the architecture of the kernel, the modules and the guest. If it is not set, KVER determines it. The host is
+# always x86_64. debian_arch is Debian's name for ARCH, sysroot the directory in the toolchain root that has the
 # guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root-cross.sh and vm/machine.rs.
 case ${ARCH-}:${KVER-} in
 :*-arm64) ARCH=arm64 ;;
@@ -87,8 +87,8 @@ ci_share() {
 }
 
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, again and again until standard input ends.
-# Standard input is a pipe to which no process writes: step() closes its end of the pipe when the step has ended, and
-# the kernel does so if the script is killed.
+# Standard input is a pipe to which no process writes. step() closes the other end of the pipe when the step has ended;
+# if the script is killed, the kernel closes it.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1

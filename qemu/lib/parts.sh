@@ -34,8 +34,8 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - adds the tests of the part that have failed to $failures, each with a reason. LOG may end
-# with a list of the failed tests, as total writes it; otherwise its result lines name them.
+# note_failures PART LOG - adds the failed tests of the part to $failures, each with a reason. If LOG ends with a list
+# of failed tests, as total writes it, takes them from the list, and otherwise from the result lines.
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the guard can fail, the comparison by which bench-check.sh finds operations that have become slower:
-# compares the figures that bench-check.sh has measured with altered records. Prints KTAP, and last a line of counts.
+# Shows that the guard can fail. The guard is the comparison by which bench-check.sh finds operations that have become
+# slower. This script compares the figures that bench-check.sh has measured with altered records. Prints KTAP, and last
+# a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 run=$PROJECT/build/bench-check/icount

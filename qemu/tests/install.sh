@@ -184,7 +184,7 @@ with_dkms() {
 		busybox mount -o bind "$1/machine/lib" /var/lib; PATH=$2/usr/sbin:$PATH; shift 2; exec "$@"' sh "$dir" "$dkms" "$@"
 }
 
-# dkms_installs - lets dkms install the pair: both modules must be signed by its key, and B must depend on A
+# dkms_installs - lets dkms install the pair: dkms must sign both modules with its key, and B must depend on A
 dkms_installs() {
 	mkdir -p "$dir/machine"/{lib/dkms,"modules/$KVER","src/beyond-irps-$version"}
 	cp -r "$PROJECT"/{dkms.conf,Kbuild,module_a,module_b,shared} "$dir/machine/src/beyond-irps-$version/"
@@ -308,10 +308,10 @@ expect "make new refuses a DIR that Kbuild cannot read" new_mistake 'Kbuild allo
 expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test 6 "$dir/drivers/own"
 expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep 7 "$dir/drivers/own"
 expect "make torture PAIR=DIR loads, uses and unloads the pair, and reports a use that never succeeds" torture_reports "$dir/drivers/own"
-expect "make torture PAIR=DIR refuses SEED" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
+expect "make torture PAIR=DIR refuses SEED" pair_mistake 'with PAIR, make torture takes no SEED' torture PAIR="$dir/drivers/own" SEED=1
 expect "make sweep without PAIR is refused" pair_mistake 'sweep needs PAIR=DIR' sweep
 expect "make test PAIR=DIR is refused if DIR has no pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
-expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
+expect "make test PAIR=DIR refuses CASE" pair_mistake 'with PAIR, make test takes no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
 printf '#!/bin/sh\nrmmod gauged\n' >"$dir/in-c/remove"
 chmod +x "$dir/in-c/remove"
 # shellcheck disable=SC2016 # expanded in the guest

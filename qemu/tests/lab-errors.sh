@@ -114,7 +114,7 @@ expect "a KVER whose kernel is built without Rust is refused" \
 	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
 
 # dying - kills a script during a step. The progress display of the step (ticker in lib/lab.sh) must end, too. The
-# function always fails, because fails_with expects it
+# function always fails, because fails_with requires a failure
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
@@ -131,7 +131,8 @@ entry() {
 		cached "$CACHE/entry" entry make_entry'
 }
 
-# entries - makes an entry three times. The first time it is interrupted; the third time it must find the entry.
+# entries - tries to make an entry three times. The first try is interrupted, the second makes the entry, and the third
+# must find it
 entries() {
 	! entry 'exit 1' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
