@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A chain of modules: module_a at the top, middle (peers/middle.rs), and at the bottom lower1, lower2 or both. middle has
-# two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes calls and items on in both
-# directions, and the request ADD upwards. The build makes lower1 and lower2 from the source of module_b
+# A chain of modules: module_a at the top, middle (peers/middle.rs), and at the bottom lower1, lower2 or both. The
+# module middle has two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes calls and items
+# on in both directions, and the request ADD upwards. The build makes lower1 and lower2 from the source of module_b
 # (peers/peers.mk). c_middle does in C what middle does; as an owner it has the name middle.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -21,7 +21,7 @@ fresh_chain()
 	done
 }
 
-# fresh_c_chain [LOWER...] - the same with c_middle
+# fresh_c_chain [LOWER...] - as fresh_chain, with c_middle instead of middle
 fresh_c_chain()
 {
 	unload_all
@@ -127,26 +127,26 @@ exercise module_a 60 &
 busy=$!
 fails EAGAIN unload middle && unload lower1 && load lower1 && unload lower1 && unload middle && gone middle &&
 	wait "$busy" && owner_is_idle
-verdict "the lower modules are unloaded while the top calls them"
+verdict "the middle and its peer are unloaded while the top calls them: the calls of the top succeed"
 
 fresh_chain lower1 lower2
 exercise lower1 40 &
 busy=$!
 fails EAGAIN unload middle && fails EAGAIN unload module_a && unload lower2 && load lower2 && exercise module_a 2 &&
 	unload lower2 && wait "$busy" && ! traced step=refuse
-verdict "a peer of the middle is unloaded while the other one exchanges"
+verdict "a peer of the middle is unloaded while another peer of the middle exchanges: nothing is refused"
 
 fresh_trace
 unload_all
 load module_a && load module_b && fails EBUSY load middle && only_refusal_is module_a no-free-context && gone middle &&
 	fails ENOENT load lower1
-verdict "the middle gets no context of its owner: EBUSY, and it is no owner either"
+verdict "the middle gets no context of its owner: EBUSY, and the middle does not become an owner"
 
 fresh_trace
 unload_all
 load module_a && fails ERANGE load middle contexts=65 && only_refusal_is middle parameter-out-of-range && gone middle &&
 	owner_is_idle && load middle && load lower1 && exercise lower1
-verdict "the middle cannot become an owner: ERANGE, and it is no longer a peer"
+verdict "the middle cannot become an owner: ERANGE, and the middle does not stay a peer"
 
 fresh_trace
 unload_all
@@ -166,7 +166,7 @@ verdict "the owner's role begins after the peer's role, and ends before it"
 fresh_trace
 unload_all
 load module_a && load middle waits=1 && await waits_above && unload middle
-verdict "the middle is unloaded while its role as an owner waits for an event of the top"
+verdict "the middle is unloaded while its role as an owner waits for an event of the top: the wait ends"
 
 fresh_c_chain
 [ "$(holders module_a)" = c_middle ] && exercise module_a && load lower1 &&
@@ -181,6 +181,6 @@ exercise module_a 60 &
 busy=$!
 fails EAGAIN unload module_a && fails EAGAIN unload c_middle && unload lower1 && load lower1 && unload lower1 &&
 	unload c_middle && gone middle && wait "$busy" && owner_is_idle && unload module_a
-verdict "a middle in C: the modules are unloaded in order while the top calls them"
+verdict "a middle in C: the middle and its peer are unloaded while the top calls them: the calls of the top succeed"
 unload_all
 ktap_finished

@@ -68,10 +68,9 @@ record()
 	done
 }
 
-# peer_allocated - whether the peer's code made one of the recorded allocations: whether a recorded stack has
-# a function of the peer. But if the stack has a function of an interrupt before that one, the interrupt,
-# which has interrupted the peer, made the allocation. sym-offset makes the kernel print the module of each
-# function
+# peer_allocated - whether the peer's code made one of the recorded allocations: whether the stack of an
+# allocation has a function of the peer, and above it no function of an interrupt. An interrupt of the
+# peer's code may allocate. sym-offset makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -122,8 +121,8 @@ fresh_run()
 
 begin 5
 
-# User-Mode Linux runs an interrupt on the stack of the interrupted code. There an allocation in an
-# interrupt of the peer's code would look like an allocation by the peer.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code. So an allocation in an interrupt
+# would look like an allocation by the interrupted code, here the peer's.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	fresh_trace
 	load module_a capacity=4
@@ -153,9 +152,9 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue's count of refused puts has to be the sum of the peer's and of module_a's. module_a had
-# one in each round that found the queue full ($FULL). When the peer detached, module_a also tried
-# to put two items for the next peer; it put $for_next of them, and the others were refused.
+# The queue must have counted the refused puts of the peer and of module_a. module_a had one refused put in
+# each round that found the queue full ($FULL). When the peer detached, module_a also tried to put two items
+# for the next peer: it put $for_next of them, and the others were refused.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

@@ -18,7 +18,8 @@ fresh_pairs()
 	load module_a && load other_a && load module_b && load other_b
 }
 
-# has_only PAIR - whether the files of the pair's owner in debugfs name both drivers of this pair, and no driver of the other
+# has_only PAIR - whether the debugfs files of the pair's owner name both drivers of this pair, and no driver of the
+# other pair
 has_only()
 {
 	cat "$DEBUG/d2d-$1_a/state"/* "$DEBUG/d2d-$1_a/state.json" >"$NOTES" || return
@@ -40,8 +41,8 @@ attached()
 	trace | grep -q "$1_a: d2d: .* step=attached"
 }
 
-# only_exports TABLE MODULE - whether no other module defines the symbol TABLE. A kernel without CONFIG_KALLSYMS_ALL does
-# not list the symbols of data; then this succeeds
+# only_exports TABLE MODULE - whether only this module defines the symbol TABLE. Always succeeds on a kernel without
+# CONFIG_KALLSYMS_ALL, which does not list the symbols of data
 only_exports()
 {
 	by=$(awk -v table="$1" '$3 == table { print $4 }' /proc/kallsyms)
@@ -78,12 +79,12 @@ exercise module_b 20 &
 first=$!
 exercise other_b 20 &
 all_succeed "$first" "$!" && exercise module_a && exercise other_a && ! traced step=refuse && has_only module && has_only other
-verdict "both pairs exchange at the same time: no owner knows a driver or an event of the other"
+verdict "both pairs exchange at the same time: no owner shows a driver or an event of the other pair"
 
 fresh_pairs
 only_exports module_a_d2d module_a && only_exports other_a_d2d other_a &&
 	[ "$(ls /sys/module/module_a/holders)" = module_b ] && [ "$(ls /sys/module/other_a/holders)" = other_b ]
-verdict "each owner exports a table under its name, and its peer alone keeps it loaded"
+verdict "each owner exports a table under its own name, and only its own peer uses the owner's module"
 
 fresh_pairs
 exercise module_b 20 &
@@ -102,7 +103,7 @@ verdict "the pair that was loaded first is unloaded while the other pair exchang
 
 fresh_pairs
 unload other_b && unload other_a && fails ENOENT load other_b
-verdict "a peer whose owner is not loaded is refused, although another owner is: ENOENT"
+verdict "a peer is loaded while only the owner of another pair is loaded: ENOENT"
 
 fresh_pairs
 load torture_owner && load pause_calls && load stranger && load forgetful at=exit &&
@@ -113,6 +114,6 @@ fresh_pairs
 fails ENOEXEC load c_owner && ! loaded c_owner &&
 	log_lines "c_owner: exports duplicate symbol module_a_d2d .owned by module_a.$" | grep -q . &&
 	exercise module_b && exercise module_a && ! traced step=refuse
-verdict "the kernel's loader refuses an owner of the name of one that is loaded, ENOEXEC, and that one works"
+verdict "an owner is loaded that has the name of a loaded owner: ENOEXEC, and the loaded owner goes on working"
 unload_all
 ktap_finished

@@ -221,11 +221,11 @@ done
 unset IFS
 set +f
 if [ -n "$hung" ]; then
-	ktap_test_skip "the owner has no request and no event of others in the end: skipped after a hang"
+	ktap_test_skip "at the end the owner has no request, and no event of another driver: skipped after a hang"
 else
 	fresh_trace
 	owner_is_idle
-	verdict "the owner has no request and no event of others in the end"
+	verdict "at the end the owner has no request, and no event of another driver"
 	unload unregistering
 	unload module_a
 fi

@@ -23,7 +23,7 @@ unload skew_older
 
 fresh_trace
 load skew_older && trace | grep -q "step=op-return from=peer op=ping" && trace | grep -q "step=op-return errno=-$EOPNOTSUPP "
-verdict "the owner calls an operation that the older table does not have: EOPNOTSUPP"
+verdict "the owner calls an operation that a peer's older table does not have: EOPNOTSUPP"
 unload skew_older
 
 fresh_trace
@@ -31,27 +31,27 @@ load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unloa
 verdict "a peer with a newer, longer operations table is attached, and the owner can call the operations that it knows"
 
 # These peers refuse the owner's operations table before the owner sees theirs. Each line is MODULE
-# ERRNO REASON
-while read -r module errno reason; do
+# ERRNO REASON, and what differs between the peer and the owner
+while read -r module errno reason difference; do
 	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"
-	verdict "$module: $reason, $errno"
+	verdict "$module, with $difference: $reason, $errno"
 done <<EOT
-skew_reordered EBADR bad-prefix
-skew_signature EBADR bad-prefix
-skew_payload EBADR bad-prefix
-skew_event EBADR bad-prefix
-skew_major EPROTO bad-ops-major
-skew_build_id EXDEV bad-build
+skew_reordered EBADR bad-prefix another order of the operations
+skew_signature EBADR bad-prefix another type of an argument
+skew_payload EBADR bad-prefix two fields of a payload swapped
+skew_event EBADR bad-prefix another kind of an event
+skew_major EPROTO bad-ops-major another major version of the interface
+skew_build_id EXDEV bad-build another build ID
 EOT
 
 fresh_trace
 fails EBADE load skew_core && ! loaded skew_core && only_refusal_is module_a bad-layout
-verdict "skew_core: bad-layout, EBADE"
+verdict "skew_core, with a wider field in a structure of d2d.h: bad-layout, EBADE"
 
 fresh_trace
 load skew_table && unload skew_table
-verdict "a function that the owner's table lacks returns EOPNOTSUPP: the table is shorter, or of another major version"
+verdict "a function that the owner's table lacks returns EOPNOTSUPP, if the table is shorter or has another major version"
 
 unload module_a
 
@@ -59,7 +59,7 @@ unload module_a
 while read -r peer version; do
 	fresh_growing
 	load "$peer" && trace | grep -q "step=attached to=$peer" && unload "$peer"
-	verdict "$peer, with version $version of the pair's interface, works with the owner of version 1.1"
+	verdict "$peer, with version $version of the pair's interface, is attached to an owner with version 1.1"
 done <<EOT
 growing_v1_1 1.1
 growing_v1_0 1.0
@@ -73,6 +73,6 @@ verdict "the owner zeroes the data of a peer before each handshake: what an olde
 
 fresh_growing
 fails EMSGSIZE load growing_v1_2_data && ! loaded growing_v1_2_data && only_refusal_is growing_v1_2_data bad-data-size
-verdict "growing_v1_2_data: bad-data-size, EMSGSIZE"
+verdict "growing_v1_2_data, with one more field in the shared data: bad-data-size, EMSGSIZE"
 unload growing
 ktap_finished
