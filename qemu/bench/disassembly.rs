@@ -48,7 +48,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Whether the line calls a function whose symbol contains this name, or loads its address
+    /// Whether the line calls a function whose symbol contains this name, or loads the address of such a function
     fn refers_to(&self, name: &str) -> bool {
         (self.relocation || self.text.starts_with("call ")) && self.text.contains(name)
     }

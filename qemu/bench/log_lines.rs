@@ -88,7 +88,7 @@ impl Contender {
 #[derive(Debug, PartialEq)]
 pub struct Memory {
     pub of: String,
-    /// Whose it is: `project` or `twin`
+    /// Which pair has it: `project` or `twin`
     pub who: String,
     pub bytes: u64,
 }

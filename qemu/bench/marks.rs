@@ -222,7 +222,7 @@ fn busy(all: &Measured) -> Option<String> {
     })
 }
 
-/// Returns the table of the marks, and the reason for each that is missed.
+/// Returns the table of the marks, and the reason for each missed mark.
 pub fn section(all: &Measured, reasons: &str) -> String {
     let head = ["operation", "mark", "", "measured", "against", "ratio"];
     let mut rows = vec![cells(head)];

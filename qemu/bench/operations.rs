@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::markdown::{cells, number, number_or_none, table, NONE};
 use crate::Run;
 
-/// What a contender is
+/// The kind of a contender; preface.md explains the four kinds
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Role {
     Project,

@@ -2,8 +2,9 @@
 
 //! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
-//! Tabs separate the fields of a line. A condition has its name and its value. A contender has its name, the point on
-//! a curve at which it was measured (such as `depth:10`) or `-`, its base, its least figure and its median.
+//! Tabs separate the fields of a line. The line of a condition has its name and its value. The line of a contender has
+//! its name, the point of a curve at which it was measured (such as `depth:10`, or `-` if it is on no curve), its base,
+//! its least figure and its median.
 
 use crate::log::Log;
 use crate::log_lines::{At, Contender};

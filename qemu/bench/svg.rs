@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Draws a picture in SVG, which needs no other file and has colours for light and for dark pages.
+//! Draws a picture in SVG. The picture needs no other file, and has colours for light and for dark pages.
 
 /// The colours for light pages, and then those that differ for dark ones.
 pub const STYLE: &str = "\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that the paths and places (place.rs) that the comments of the sources name exist.
+//! Checks the comments of the sources: each path and each place (place.rs) that a comment names must exist.
 
 use crate::name::{check_path, directory, is_path, is_word, report, Project};
 use crate::place::in_one_span;

@@ -12,13 +12,14 @@
 //   quotes    Each quote of the document is in the file that the quote names (quote.rs).
 //   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
 //             names exists in the project (name.rs).
-//   comments  Each path, and each function in a file, that a comment in the project's sources names exists (comment.rs).
+//   comments  Each path that a comment in the project's sources names exists, and so does each function that it names in
+//             a file (comment.rs).
 //   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
 //             (figure.rs).
 //   apis      Each Windows kernel function that a source in DIR calls is in a table of a document (api.rs).
 //   headers   Each name in the columns "in C" of the document's tables is in a C header in DIR (column.rs).
-//   items     Each public item that a Rust source in DIR declares is in a table of the document, except unsafe ones;
-//             each item in the tables is declared in DIR (item.rs).
+//   items     Each safe public item that a Rust source in DIR declares is in a table of the document. Each item in the
+//             tables is declared in DIR (item.rs).
 // Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
 // is one.
 

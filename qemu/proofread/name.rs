@@ -3,8 +3,8 @@
 //! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
 //! targets and variables, module parameters, symbols of the library, and places (names in a file; see place.rs).
 //!
-//! Not checked are code spans that have none of these forms, and paths outside the project: absolute paths, and paths
-//! in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
+//! Code spans that have none of these forms are not checked, nor are paths outside the project: absolute paths, and
+//! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
 //! letters, which stands for any name: `selftests/mutants/NAME.mutant`.
 
 use crate::place::{definitions, in_one_span, in_two_spans};
@@ -74,8 +74,8 @@ impl Project {
         }
     }
 
-    /// Whether a word begins like a path of the project: with a file or directory at the top of the project, and a
-    /// slash
+    /// Whether a word begins like a path of the project: with the name of a file or directory at the top of the
+    /// project, and a slash
     pub fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
