@@ -48,8 +48,8 @@ runs_case()
 	esac
 }
 
-# D2D_CASE, a shell pattern, selects one case: the program runs and reports only the first case of whose
-# name a part matches. With D2D_LIST=1 the program runs no case, and prints the names of all cases. With
+# D2D_CASE, a shell pattern, selects one case: the program runs and reports only the first case whose
+# name contains a match. With D2D_LIST=1 the program runs no case, and prints the names of all cases. With
 # either, the program also runs the commands outside of the cases: its setup, and the cleanups.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then

@@ -87,7 +87,7 @@ verdict "the listener hears the beats of the owner's timer"
 fresh_metronome
 load listener && beat 100 && hear 200 && unload listener && heard=$(logged listener beats) && unload metronome &&
 	all_beats_are_counted "$heard"
-verdict "both are unloaded while the timer runs: each beat was heard, lost, or left in the queue"
+verdict "the listener and the metronome are unloaded while the timer runs: each beat was heard, lost, or left in the queue"
 
 fresh_metronome
 load c_listener && beat 100 && hear 200 c_listener && unload c_listener && heard=$(logged c_listener beats) && unload metronome &&

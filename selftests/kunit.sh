@@ -13,9 +13,9 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite and prints its results. It starts the suite by its file, because a
-# kernel that was booted with kunit.autorun=0 runs no suite when d2d_kunit is loaded, and still
-# reports that all passed
+# results SUITE - runs a suite, by writing to the suite's file, and prints the results. If the kernel was
+# booted with kunit.autorun=0, loading d2d_kunit runs no suite, and the kernel still reports that all have
+# passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
@@ -33,8 +33,8 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# The plan: the cases, a result for each suite, and the two checks at the end. It counts the suites
-# in $SUITES, not the results, so the run fails if a suite is missing.
+# The plan: the cases, a result for each suite, and the two checks at the end. The number of suites is that
+# of $SUITES, so the run fails if the result of a suite is missing.
 ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 2))
 while read -r line; do
 	case $line in

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # An owner is unloaded, or its loading fails, while it is busy: its dispatch routine and its job (a work
 # item or a thread) wait for events without a limit, and it has pended a request. The owner is
-# unloading_owner (peers/unloading.rs). With hook=1 it ends the waits itself, in its hook
+# unloading_owner (peers/unloading.rs). With hook=1 the owner ends the waits itself, in its hook
 # Owner::leaving(); otherwise the library must end them. With job=2 to 5 the owner has further jobs,
-# which wait to run or run again and again.
+# which are due later, or run again and again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -86,7 +86,7 @@ verdict "the owner is unloaded while its thread waits: the library ends its wait
 
 fresh_trace
 load "$OWNER" job=2 && both_wait && unload "$OWNER" && library_stops delayed 0 && has_unloaded
-verdict "the owner is unloaded: its delayed work, an hour ahead, never runs"
+verdict "the owner is unloaded: its delayed work, which is due in an hour, never runs"
 
 fresh_trace
 load "$OWNER" job=3 && both_wait && unload "$OWNER" && library_stops bottom-half "[1-9][0-9]*" && has_unloaded

@@ -70,8 +70,8 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - whether the trace shows for each queue of this number of contexts that the
-# items put are those taken and those left
+# no_item_is_lost CONTEXTS - whether the trace shows, for each queue of this number of contexts, that as many
+# items were put as were taken and were left, together
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
@@ -220,7 +220,7 @@ verdict "the owner and its peers in Rust and C update the shared data in each ex
 for name in $PEERS; do
 	fresh_peers
 	reload_while_others_work "$name" && [ "$(contexts_of "$name" | wc -w)" = 1 ]
-	verdict "$name is unloaded and loaded while the others work: it has one context, and all succeed"
+	verdict "$name is unloaded and loaded while the others work: it gets the same context each time, and the others succeed"
 done
 
 fresh_owner 64 && exercise_all && unload_peers && unload module_a && no_item_is_lost 64

@@ -8,9 +8,9 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/request_lib.sh
 . ./request_lib.sh
 
-# The code of the handshake, with which only the owner may send a request
+# The control code of the handshake: only the owner may send a request with this code
 CODE_SHARE_CONTEXT=0x222003
-# An address that nothing is mapped at
+# An address at which no memory is mapped
 BAD_POINTER=4096
 
 # The faults of a sender. Each line is ERRNO REASON COMMAND, where COMMAND has the fault. r0 is a request of
@@ -124,7 +124,7 @@ verdict "no-return-routine: a driver without a routine returned() forwards a req
 fresh alice bob
 act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
 	only_refusal_is module_a no-cancel-routine
-verdict "no-cancel-routine: a driver without a routine cancelled() asks to have it called: EINVAL"
+verdict "no-cancel-routine: a driver without a routine cancelled() asks the owner to call this routine: EINVAL"
 
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
@@ -163,7 +163,7 @@ receiver_refused omit-completion && receiver_refused bad-status && receiver_refu
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a dispatch routine makes each of these mistakes with one request: the request can still be sent and completed"
 
-# Calls that would wait for the routine that makes them, or would wait in atomic context
+# Waits in a routine for the end of the same routine, and waits in atomic context
 
 while read -r action reason; do
 	fresh alice bob carol
@@ -186,7 +186,7 @@ for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
 	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EDEADLK act "in $place send r1 bob" &&
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
-	verdict "send-in-atomic-context: one request is sent and one forwarded in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete its request"
+	verdict "send-in-atomic-context: a request is sent, and another forwarded, in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete the second request"
 done
 
 unload actor

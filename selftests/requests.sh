@@ -92,7 +92,7 @@ verdict "the sender cancels, and the receiver has not asked for its routine canc
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "set-cancel bob; cancel r0" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
-verdict "the receiver asks for its routine cancelled() after it has pended: cancelling calls it"
+verdict "the receiver asks for its routine cancelled() after it has pended, and the sender cancels: the routine is called"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "cancel r0" && fails ECANCELED act "set-cancel bob" &&
