@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The interface of the bench's owner and peer.
+//! The bench measures how long the library's operations take. This crate has the interface of the owner
+//! and the peer that it measures.
 //!
 //! - `bench_owner.rs` and `bench_peer.rs`: the two drivers, with the loops that run in each.
 //! - `contender.rs` and `measure.c`: measure a loop.
-//! - `mechanisms.c`: loops of the kernel's mechanisms, to compare with.
+//! - `mechanisms.c`: loops of the kernel's mechanisms, with which the bench compares the operations.
 
 #![forbid(unsafe_code)]
 
@@ -47,8 +48,8 @@ pair! {
         fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
         /// Calls the peer `times` times, and returns the last result.
         fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
-        /// Gives the queue to the owner the event [`DOORBELL`] as its doorbell, or with 0 none. May
-        /// sleep.
+        /// Makes the event [`DOORBELL`] the doorbell of the queue to the owner, or removes the doorbell
+        /// if `on` is 0. May sleep.
         fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32>;
     }
     peer {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer of the bench: measures loops, or allocates memory, whose size `qemu/guest/bench.sh`
-//! measures. Its control device takes the words in [`BenchPeer::control`]. `measure.c` prints the
-//! figures to the kernel log.
+//! The peer of the bench: measures loops, or allocates events and requests, whose memory
+//! `qemu/guest/bench.sh` measures. Its control device takes the words in [`BenchPeer::control`].
+//! `measure.c` prints the figures to the kernel log.
 
 #![deny(unsafe_code)]
 
@@ -141,8 +141,8 @@ fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result 
     contender::attach_detach(link.context())
 }
 
-/// Measures the owner in C (`c_owner.c`). The part of a name before the colon has the languages of owner and
-/// peer, that after it is the name of the loop.
+/// Measures the owner in C (`c_owner.c`). The name of a contender here has the languages of owner and peer, a
+/// colon, and the name of the loop.
 fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
     Contender::new(c"c-rust:ops-call-b-to-a", c"ops-call-b-to-a", c"*")
         .run(|n| loop_ops_call_b_to_a(link, n))?;
@@ -521,7 +521,7 @@ fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
     Ok(n as usize)
 }
 
-/// Reads the payload of an item.
+/// Checks the payload of the first item.
 fn check(items: &Batch<'_>, number: u64) -> Result {
     let read = items.iter().next().and_then(|item| item.read());
     if read == Some(number) {
@@ -575,7 +575,7 @@ fn loop_event_set_take(event: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// As `loop_completion` in `mechanisms.c`.
+/// Does the same as `loop_completion` in `mechanisms.c`.
 #[inline(never)]
 fn loop_event(ping: &Event, pong: &Event, n: u64) -> Result {
     for _ in 0..n / 2 {
@@ -593,7 +593,7 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts an item into the empty queue, so that the doorbell rings. The other thread takes it, and
+/// Puts an item into the empty queue, so that the doorbell rings. The other thread takes the item, and
 /// puts one into the other queue.
 #[inline(never)]
 fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {

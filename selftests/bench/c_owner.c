@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The owner of the measured contexts in C, loaded instead of bench_owner, whose name it has. It has
- * what the comparison of the languages needs, and no doorbell.
+ * An owner in C, loaded instead of bench_owner to compare C with Rust. It has the same names, but
+ * only the operations and the request that the bench compares.
  */
 #include <linux/module.h>
 
@@ -20,7 +20,7 @@ static int c_owner_ping(void *context, u32 value, u32 *result)
 	return 0;
 }
 
-/* As loop_ops_call_a_to_b in bench_owner.rs. */
+/* Does the same as loop_ops_call_a_to_b in bench_owner.rs. */
 static noinline int loop_c_ops_call_a_to_b(struct d2d_context *context, u64 n, u32 *result)
 {
 	const struct bench_peer_ops *ops;
@@ -71,7 +71,7 @@ static const struct bench_peer_ops peer_ops = {
 	.hdr = D2D_OPS_INIT(struct bench_peer_ops, BENCH_MAJOR, BENCH_MINOR, peer_chain),
 };
 
-/* May sleep, as that of bench_owner. */
+/* May sleep, as the dispatch routine of bench_owner. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	int err = -ENOTTY;

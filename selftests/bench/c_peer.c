@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer in C of the bench's owner. Loading it measures what bench_peer measures of each pair of
- * languages: calls in both directions, an item that is put and taken, and a request.
+ * A peer in C of the bench's owner. While it is loaded, it measures what the bench compares between
+ * C and Rust: calls in both directions, an item that is put and taken, and a request.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -16,7 +16,7 @@
 
 static char *languages = "rust-c";
 module_param(languages, charp, 0);
-MODULE_PARM_DESC(languages, "Of owner and peer: rust-c or c-c");
+MODULE_PARM_DESC(languages, "Languages of owner and peer: rust-c or c-c");
 
 static d2d_handle self, target, packet;
 /* Set before the handshake is completed. */
@@ -115,7 +115,7 @@ static noinline int loop_c_request(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The part of a name before the colon has the languages, that after it is the name of the loop. */
+/* A contender's name has the languages of owner and peer, a colon, and the name of the loop. */
 static const struct d2d_bench_contender rust_c[] = {
 	{ "rust-c:c-ops-call-b-to-a", "ops-call-b-to-a", "*", loop_c_ops_call_b_to_a },
 	{ "rust-c:ops-call-a-to-b", "ops-call-a-to-b", "*", call_peer },

@@ -77,9 +77,8 @@ pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
-/// One way of doing an operation. The fields mean the same as in `struct d2d_bench_contender`
-/// (`measure.h`): `base` is the name of the contender to compare with, `callee` a part of the name of the
-/// function that the loop calls.
+/// One way of doing an operation. `base` is the name of the contender to compare with, `callee` a part of the
+/// name of the function that the loop calls; see `struct d2d_bench_contender` (`measure.h`).
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static CStr,

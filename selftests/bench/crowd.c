@@ -16,7 +16,10 @@
 static d2d_handle crowd[MAX_CROWD];
 static unsigned int crowd_size;
 
-/* The context of the measuring driver. The library has checked both sides' endpoints in it. */
+/*
+ * The context of the measuring driver, from which the other drivers copy their endpoint. The
+ * library has checked both endpoints in it.
+ */
 static const struct d2d_context *model;
 
 static int dispatch(void *this, const struct d2d_request *request)

@@ -183,7 +183,7 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 	}
 	/*
 	 * Do not count the items that the first producers have put before the last one started. A
-	 * count may wrap below 0 here; the producer's items are added when it has ended.
+	 * count may wrap below 0 here. The loop at the end adds all items of the producer.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
@@ -221,8 +221,8 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 }
 
 /*
- * Warms up with growing batches until WARM batches in a row take BATCH_NS, because a single one may
- * take so long by chance.
+ * Warms up with growing batches, until WARM batches in a row take BATCH_NS: a single batch may take
+ * that long by chance.
  */
 static int warm_up(struct measurement *measurement, u64 *n)
 {

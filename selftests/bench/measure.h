@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Measures the contenders of the bench. contender.rs has the same types in Rust. */
+/*
+ * Measures contenders: a contender is one way of doing an operation, measured in a loop.
+ * contender.rs has the same types in Rust.
+ */
 #ifndef D2D_BENCH_MEASURE_H
 #define D2D_BENCH_MEASURE_H
 
@@ -19,13 +22,14 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 #define D2D_BENCH_PRODUCERS	4
 
 /*
- * One way of doing an operation. The name of the loop's function contains loop_ and the
- * contender's name; the host finds it in the disassembly, and checks what it calls.
+ * The name of the loop's function contains loop_ and the contender's name. The host finds the
+ * function in the disassembly, and checks what it calls.
  */
 struct d2d_bench_contender {
 	const char *name;
 	const char *base;	/* the contender to compare with */
-	const char *callee;	/* part of the called function's name, or "*": indirect, "": none */
+	/* Part of the called function's name; "*" for an indirect call, "" for no call */
+	const char *callee;
 	d2d_bench_loop *loop;
 	d2d_bench_loop *other;	/* the loop of a second thread, if there is one */
 	void *arg;

@@ -27,14 +27,14 @@
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Two instructions in each round. In assembler, as the compiler would unroll an empty loop in C. */
+/* Two instructions for each n. In assembler, as the compiler would remove an empty loop in C. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
 	return 0;
 }
 
-/* An operation with the signature of those in the ops tables, and nothing around it. */
+/* A function with the signature of an operation, called without a link. */
 static noinline int ping(void *self, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -73,8 +73,8 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 }
 
 /*
- * What drivers would write to protect calls into a driver that may detach. The library has
- * rundown.rs.
+ * Drivers without the library could protect calls into a driver that may detach in this way. The
+ * library uses rundown.rs.
  */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
@@ -87,7 +87,7 @@ static noinline int loop_indirect_call_srcu(void *arg, u64 n)
 
 	for (i = 0; i < n; i++) {
 		index = srcu_read_lock(&srcu);
-		/* A real driver would open and close this with release ordering. */
+		/* Ordered as in a real driver, which would set `opened` with a store-release. */
 		if (smp_load_acquire(&opened))
 			err = READ_ONCE(operation)(arg, value, &value);
 		srcu_read_unlock(&srcu, index);

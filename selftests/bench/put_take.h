@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a driver in C does with an item, for each loop in C that measures it. */
+/* Passes items through a queue as a driver in C does, for the loops in C that measure this. */
 #ifndef D2D_BENCH_PUT_TAKE_H
 #define D2D_BENCH_PUT_TAKE_H
 

@@ -4,18 +4,18 @@
  * change it by one atomic step. A thread that begins or ends a wait holds the dispatcher's lock
  * (shared/owner/event/wait.rs).
  *
- * The model has two synchronization events (with NOTIFICATION, the second one is a notification
- * event). One thread sets the first event twice, one sets the second event, one takes the first
- * event without waiting. One thread waits for the first event, one for both events at once. With
- * LIMIT, the waits have a time limit, which ends them at any moment; otherwise they wait for ever.
+ * The model has two synchronization events; with NOTIFICATION, the second one is a notification
+ * event. Of five threads, one sets the first event twice, one sets the second event, and one takes
+ * the first event without waiting. One waits for the first event, and one for both at once. With
+ * LIMIT, the waits have a time limit, which ends them at any moment; otherwise they have none.
  *
  * The assertions say what must hold:
  * - While a word is guarded, only the thread that holds the lock changes it: the word that
  *   this thread has loaded is still there when it stores (store).
- * - Each time that a set changes a synchronization event from not set to set (gained), exactly one
- *   thread takes the event (taken), or the event is still set when no thread can go on.
- * - When no thread can go on, no thread sleeps whose events are set, and a word is guarded
- *   if and only if a thread waits for the event. So no wake-up is lost.
+ * - Each time that a synchronization event changes from not set to set (gained), exactly one thread
+ *   takes the event (taken), or the event is still set when no thread can go on.
+ * - When no thread can go on, the events of each sleeping thread are not all set, and a word is
+ *   guarded if and only if a thread waits for the event. So no wake-up is lost.
  *
  * Left out: generations of handles and RCU, which keep the event in memory; the order of waiters,
  * which is fixed here; files that watch an event: a file counts as a user of the event, like a

@@ -4,9 +4,8 @@
  * shared/owner/request/, and the cells of shared/owner/slot.rs. word.pml models a request between a sender and
  * one receiver.
  *
- * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and
- * uses the buffers in place. R completes the request at once, or pends it. F does
- * the same with what it gets back. Chosen by -D:
+ * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and uses the buffers in
+ * place. R completes the request at once, or pends it. So does F when it has got the request back. Chosen by -D:
  *
  *   CANCEL	another thread of S cancels the request
  *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters at any moment
@@ -49,7 +48,7 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #else
 #define RETURNS	true
 #endif
-/* Record::level_of(): the number of levels that count, and whether the request concerns driver d */
+/* Record::level_of(): the number of receivers that the request concerns, and whether it concerns driver d */
 #define LEVELS		(LV(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 

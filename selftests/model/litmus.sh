@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks the orderings that the library relies on, for all CPUs that Linux runs on. Each litmus test in litmus/ has an
-# outcome that must not occur; herd7 explores all executions that the kernel's memory model allows. A test also has lines
-# "weaken: TEXT => TEXT [and TEXT => TEXT]": each makes one ordering weaker by replacing the text everywhere in the code,
-# and then the outcome has to be possible. In a TEXT, "( *" stands for "(*", which would begin a comment inside the
-# comment. Numbers in the code of a test stand for states, which the test's comment names. Prints KTAP, and the counts
-# last.
-# Needs herd7, and a few seconds.
+# outcome that must not occur; herd7 explores all executions that the kernel's memory model allows. Prints KTAP, and the
+# counts last. Needs herd7, and a few seconds.
+#
+# A test also has lines "weaken: TEXT => TEXT [and TEXT => TEXT]". Each line makes one ordering weaker, by replacing the
+# text everywhere in the code; the outcome must be possible then. A TEXT has "( *" where C code would have "(*", which
+# begins a comment here. Numbers in the code of a test stand for states; the test's comment names them.
+#
 # Usage: litmus.sh MODEL
 # MODEL is tools/memory-model/ of a kernel's source.
 set -euo pipefail
@@ -48,6 +49,7 @@ weakened() {
 		{
 			rest = $0
 			line = ""
+			# Replace the leftmost match, and go on behind it, so that no replacement is replaced again.
 			while (rest != "") {
 				first = 0
 				for (n = 1; n <= pairs; n++) {

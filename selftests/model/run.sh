@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of rundown, requests, handshakes and events completely with spin. Then it explores each model with
-# one fault, which spin has to find. The transitions of a request are made from the table in its source
-# (transitions.awk). Prints KTAP, and the counts last.
+# Checks the models of rundown, requests, handshakes and events with spin, which explores every interleaving and must
+# find no error. Then checks models with one fault each, in which spin must find an error. transitions.awk generates the
+# transitions of a request from shared/owner/request/word.rs. Prints KTAP, and the counts last.
 # Needs spin, a C compiler, 1.4 GB of memory for each of two searches at a time, and a minute and a half of one CPU.
 set -euo pipefail
 
@@ -44,10 +44,10 @@ holds handshake states ROUTINE,ATTACHES=1 - : the owner learns of completion by 
 holds handshake states NEVER - : a pended handshake is never completed
 holds handshake states NEVER,ENDLESS - : a pended handshake is never completed and has no time limit, so only detaching ends it
 holds handshake states OWNER_UNLOADED - : the owner is unloaded, and expels the driver
-holds handshake states ROUTINE,ATTACHES=1,OWNER_UNLOADED - : the same, with a completion routine
+holds handshake states ROUTINE,ATTACHES=1,OWNER_UNLOADED - : the owner has a completion routine, is unloaded, and expels the driver
 holds events states - - : one thread waits for one event, another thread for two events, without a time limit
 holds events states LIMIT - : one thread waits for one event, another thread for two events, with a time limit
-holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
+holds events states NOTIFICATION,LIMIT - : one thread waits for one event, another thread for two, of which one is a notification event
 mutant rundown states - no-rundown-wait : Rundown::close_ending_waits() does not wait
 mutant rundown states - call-after-detach : Rundown::close_ending_waits() does not store null
 fault rundown states - check-before-enter : Readers::enter() loads the pointer before it counts the thread
@@ -55,31 +55,32 @@ fault rundown states - cleared-after-wait : Rundown::close_ending_waits() stores
 fault rundown states - taken-before-wait : Rundown::close_ending_waits() takes the value before the grace period
 fault rundown states - open-before-value : Rundown::open() stores the pointer before the value
 fault rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of failing
-mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched : Requests::dispatch() does not ask is_still()
+mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched : Requests::dispatch() does not call is_still()
 mutant word states COPIES,SENDS_AGAIN,CANCEL is-still-ignores-the-phase : Record::is_still() does not look at the phase
-mutant word states REUSED,CANCEL cancelled-by-stale-handle : Requests::cancel_for() does not ask whether the handle is that of the request
-mutant word states CANCEL sender-not-woken : Requests::bring_home() without wake()
+mutant word states REUSED,CANCEL cancelled-by-stale-handle : Requests::cancel_for() does not check whether the handle belongs to the request
+mutant word states CANCEL sender-not-woken : Requests::bring_home() does not call wake()
 fault word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
-fault word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
+fault word states SENDS=2,CANCEL no-pin : Requests::access() takes no pin
 fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the word before it takes the cell
 mutant word states UNREGISTERS_S claimed-request-left : Requests::free_all() does not wait for a thread that has claimed a request
-fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not look whether the sender leaves
+fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not check whether the sender is leaving
 fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
 mutant handshake states - given-back-in-two-steps : Registry::end_handshake() makes the state Detaching first
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
-fault handshake states - given-back-as-seen : Server::give_back() makes a context free only if the state is the one that was seen before
-fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
+fault handshake states - given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
+fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
 fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::await_completion() takes any error for a timeout
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
-mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::cancel_for() does not ask whether a parked request goes back to a forwarder
-mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not look whether an in-place call uses the buffers
+mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::cancel_for() does not check whether a parked request goes back to a forwarder
+mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not check whether an in-place call uses the buffers
 fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while an in-place call uses the buffers
 mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
-mutant events states - guarded-for-one-user-only : Event::end_use() does not look at users
+mutant events states - guarded-for-one-user-only : Event::end_use() removes the guard although the event has other users
 fault events states - guard-ignored : State::update() changes a word that is guarded
 '
 
-# search MODEL SEARCH CONFIGURATION FAULT - runs a search in the current directory; pan prints what it finds
+# search MODEL SEARCH CONFIGURATION FAULT - runs a search in the current directory. pan, the program that spin makes of
+# the model, prints what it finds.
 search() {
 	local model=$1.pml defines=() compile=(-DSAFETY) run=() fault=${4^^}
 	[ "$2" = states ] || { compile=(-DNP); run=(-l); }

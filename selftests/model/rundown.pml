@@ -28,10 +28,10 @@
  *     CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
  *     ordered.
  *
- * While an interrupt runs, the tasks of its CPU do not ("provided"), so an interrupt that waits for
- * one of them is a deadlock. Spin reports each run in which a process waits for ever (an invalid
- * end state), and each run that goes on for ever (a non-progress cycle). If it reports none, every
- * run ends, with all its processes.
+ * While an interrupt runs, the tasks of its CPU do not run ("provided"). So an interrupt that waits
+ * for one of them is a deadlock. Spin reports each run in which a process waits for ever (an invalid
+ * end state), and each run that goes on for ever (a non-progress cycle). If spin reports none, all
+ * processes end in every run.
  */
 
 #define CPUS	2
@@ -172,7 +172,7 @@ inline call_ends(peer)
 	d_step { assert(loaded[peer]); inside[peer]--; peer = 0 }
 }
 
-/* Attaches a peer, detaches it and frees its code; then the next peer */
+/* Attaches each peer in turn, detaches it and frees its code */
 active proctype detacher() provided (!irq_runs)
 {
 	byte peer, in, out;

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Generates macros for the models from the table in shared/owner/request/word.rs. From each line
-#	NAME: FROM|FROM => TO [what BITS, ...] ORDER;
+# Generates macros for the models from the table in shared/owner/request/word.rs. From each entry
+#	NAME: PHASE|PHASE... => PHASE [CLAUSE, CLAUSE...] ORDER;
 # it makes CAN_NAME(w), which says whether the transition is allowed from the word w, and NAME(w), the
-# word after the transition. The bits have the same names in the models.
+# word after the transition. A CLAUSE is one of with, unless, set, clear and add, and the BITS: with and
+# unless are conditions of the transition, the others change the word. ORDER does not matter here.
 
 function sum(names, none,    list, n, text)
 {

@@ -24,7 +24,7 @@ impl<'a> Words<'a> {
         Ok(Self(text.split_ascii_whitespace()))
     }
 
-    /// Returns the next word, or an empty one.
+    /// Returns the next word, or an empty string at the end.
     pub fn word(&mut self) -> &'a str {
         self.0.next().unwrap_or_default()
     }

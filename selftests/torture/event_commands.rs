@@ -40,7 +40,7 @@ use kernel::{
     }, //
 };
 
-/// Number of slots: more than the 64 events that one wait accepts.
+/// Number of events that the commands can keep open: more than the 64 that one wait accepts.
 const SLOTS: usize = 66;
 
 /// A driver that executes commands: it opens events and makes jobs.
@@ -278,7 +278,7 @@ impl Options {
         }
     }
 
-    /// Fails with `EBADMSG` if the command names another state than this one.
+    /// Fails with `EBADMSG` if the command expects another state than `set`.
     fn expect(&self, set: bool) -> Result {
         match self.state {
             Some(state) if state != set => Err(EBADMSG),

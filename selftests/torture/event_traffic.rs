@@ -23,7 +23,7 @@ use kernel::{
 /// them, at random. A set event is a *token*; a wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
-/// Time limit of a wait. No traffic delays a wake-up for so long: if the wait times out, the wake-up
+/// Time limit of a wait. No traffic delays a wake-up for a minute: if the wait times out, the wake-up
 /// was lost.
 const LONG: Wait = Wait::at_most(60_000);
 
@@ -53,8 +53,7 @@ impl EventTraffic {
         })
     }
 
-    /// Sets the event of a token, and counts a new token if the event was not set. Any execution
-    /// context.
+    /// Sets an event, and counts a token if the event was not set before. Any execution context.
     pub(crate) fn set(&self, number: u32, tally: &mut Tally) {
         tally.add(Count::Sets, 1);
         match self.tokens[number as usize % TOKENS].set() {

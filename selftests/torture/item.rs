@@ -55,8 +55,8 @@ impl Producer {
         })
     }
 
-    /// Returns a number that looks random, but is always the same for an item. If the checksums of the
-    /// items put and of the items taken have equal sums, no item was lost or taken twice.
+    /// Returns a number that looks random, but depends only on the item. If the checksums of the items
+    /// put and of the items taken have equal sums, no item was lost or taken twice.
     pub(crate) fn checksum(self, number: u64) -> u64 {
         mix(self.0 ^ mix(number))
     }
@@ -110,18 +110,21 @@ pub struct Checker {
     direction: Direction,
     /// Whether no other consumer takes items from the queue.
     sole: bool,
-    /// The queue's number of the next item; with other consumers, a lower bound of it.
+    /// The `seq` of the next item. If there are other consumers, the next item may have a larger one.
     next: u64,
     batches: u64,
-    /// Some producers, with the batch of their last item and the number of their next one.
+    /// Some of the producers whose items were taken.
     producers: [Seen; 16],
     taken: Taken,
 }
 
+/// A producer's last item that was taken.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     producer: u64,
+    /// The number of its batch, or 0 if there was no such item.
     batch: u64,
+    /// The number of the producer's next item.
     next: u64,
 }
 
@@ -188,7 +191,7 @@ impl Checker {
         for item in batch {
             self.taken.count = self.taken.count.wrapping_add(1);
             self.taken.places = self.taken.places.wrapping_add(mix(item.seq));
-            // Items of a batch have consecutive numbers; other consumers may have taken those
+            // Items of a batch have consecutive numbers. Other consumers may have taken items
             // before the batch.
             if item.seq < self.next || follows && item.seq > self.next {
                 self.taken.gaps = self.taken.gaps.wrapping_add(1);

@@ -97,7 +97,7 @@ const ALIVE: u64 = 0x600d_600d_600d_600d;
 /// The peer in module `M`. If `PENDS`, a work item completes its handshake, and its dispatch
 /// routine may sleep.
 pub struct TorturePeer<M, const PENDS: bool> {
-    /// [`ALIVE`] until it is dropped.
+    /// [`ALIVE`] until the peer is dropped.
     alive: Atomic<u64>,
     events: Pin<KBox<OpenEvents>>,
     requests: RequestTraffic,
@@ -105,7 +105,7 @@ pub struct TorturePeer<M, const PENDS: bool> {
 }
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
-    /// Runs an operation, and fails with [`UNLOADED`] if the peer is unloaded before or after it.
+    /// Runs an operation, and fails with [`UNLOADED`] if the peer is unloaded before the operation ends.
     fn alive<R>(&self, operation: impl FnOnce() -> Result<R>) -> Result<R> {
         let check = || match self.alive.load(Acquire) {
             ALIVE => Ok(()),
@@ -271,7 +271,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
     }
 }
 
-/// Returns how the peer sends requests to the owner, which outlives it.
+/// Returns the route of the peer's requests to the owner, which does not unregister before the peer.
 fn route<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &Handle<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,

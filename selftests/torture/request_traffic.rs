@@ -89,12 +89,12 @@ const TIMED: usize = 0;
 /// contexts, because other drivers forward requests of their contexts to it.
 const CELLS: usize = 4 * SLOTS;
 
-/// This bit is set in the keys of a driver that is unloaded without counting its requests (the
-/// command `uncounted`). The output of their requests is not checked.
+/// A bit of a key. It is set if the sender does not count the request, because it is unloaded while
+/// the request is on its way (the command `uncounted`). Such a request's output is not checked.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// A bit of a slot's state, set from before the request is sent until it has ended. The state is
-/// the number of the slot's last request, shifted left by [`NUMBER_SHIFT`], and three bits.
+/// The state of a slot is the number of its last request, shifted left by [`NUMBER_SHIFT`], and three
+/// bits. The first bit: the request is *on its way*, from before it is sent until it has ended.
 const ON_ITS_WAY: u64 = 1;
 /// The second bit: the call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
@@ -102,8 +102,8 @@ const SENT: u64 = 2;
 const CANCELLING: u64 = 4;
 const NUMBER_SHIFT: u32 = 3;
 
-/// Whether the receiver may forward the request. A forwarded request can still be cancelled after
-/// the driver that it was forwarded to has completed it.
+/// Whether the receiver may forward the request. Its output is not checked: the request can still be
+/// cancelled after the driver that it was forwarded to has completed it.
 fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
@@ -112,8 +112,8 @@ fn may_be_forwarded(slot: usize) -> bool {
 /// a cancel at once.
 const TELLS: usize = 8;
 
-/// The output with which the receiver completes a request. The sender must get the same output.
-/// 0 for requests whose output is not checked.
+/// The output with which the receiver completes a request, and which the sender must get. It is 0 if
+/// the output is not checked.
 fn output_for(key: u64) -> u64 {
     match key & UNCOUNTED == 0 && !may_be_forwarded(cell(key)) {
         true => mix(key),
@@ -204,7 +204,7 @@ struct Chosen {
 
 /// What the lock protects.
 struct Inner {
-    /// `None` if requests that end are not sent again.
+    /// `None` if a request that ends is not sent again.
     route: Option<Route>,
     cancels: [Option<Cancel>; SLOTS],
     pended: KVec<Option<ReceivedRequest>>,
@@ -265,7 +265,7 @@ impl RequestTraffic {
     /// still have requests of an earlier sender. May sleep.
     pub fn start(&self, sender: &Sender, route: Route, stamp: u32) -> Result {
         self.inner.lock().route = Some(route);
-        // Few requests, as the library prints a line for each cancel or refusal of them.
+        // Send few requests: the library prints a line for each one that it cancels or refuses.
         let end = match route.unregisters || route.uncounted {
             true => 9,
             false => SLOTS,
@@ -298,7 +298,7 @@ impl RequestTraffic {
             true => FORWARD,
             false => PEND,
         };
-        // Counted before the request can end: once it has, `stop` may return, and the counts may be taken.
+        // Counted before the request can end: once it has ended, `stop` may return, and the counts may be taken.
         self.count(Count::Sent, 1);
         self.count(Count::Unsettled, 1);
         match packet.send_with_routine(&route.to, code, &key, Sleep::Cannot, key) {
@@ -314,8 +314,8 @@ impl RequestTraffic {
                 let expected = match refused.error {
                     // Sender or receiver has unregistered, or is unregistering.
                     ESHUTDOWN | ESTALE => true,
-                    // The request came back because a driver is unregistering, and the dispatch routine that it was
-                    // taken from still uses its buffers.
+                    // A driver is unregistering, so the library has cancelled the request. The receiver's dispatch
+                    // routine still uses the request's buffers.
                     EBUSY => route.unregisters || route.uncounted,
                     _ => false,
                 };
@@ -336,7 +336,7 @@ impl RequestTraffic {
             return self.count(Count::WrongValues, 1);
         }
         let route = self.inner.lock().route;
-        // Counted before the slot is free: once it is, `stop` may return, and the counts may be taken.
+        // Counted before the slot is free: once it is free, `stop` may return, and the counts may be taken.
         self.ended(
             key,
             completed.output(),
@@ -346,7 +346,7 @@ impl RequestTraffic {
             Some(_) => ((number + 1) << NUMBER_SHIFT) | ON_ITS_WAY,
             None => number << NUMBER_SHIFT,
         };
-        // Another thread may have called this for the request at the same moment.
+        // Finds a second call of this routine for the request, which another thread makes at the same moment.
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
             return self.count(Count::WrongValues, 1);
         }
@@ -618,7 +618,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Completes all pended requests, after all sides have stopped sending. Any execution context.
+    /// Completes all pended requests. All sides must have stopped sending, so all these requests have
+    /// ended. Any execution context.
     pub fn clear(&self) {
         for cell in 0..CELLS {
             let received = self.inner.lock().pended[cell].take();
@@ -646,7 +647,7 @@ pub fn dispatch<'a, 'b>(
 
 impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
-    /// [`take_counts`](Self::take_counts) must be 0. The test fails because of the warning.
+    /// [`take_counts`](Self::take_counts) must be 0. Otherwise warns, which makes the test fail.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);

@@ -61,7 +61,7 @@ pub trait Side: Sync {
 
     /// Returns the context.
     fn context(&self) -> &Context<TorturePair>;
-    /// Gives the queue from the other side a doorbell, or none.
+    /// Sets or removes the doorbell of the queue from the other side.
     fn set_doorbell(&self, event: Option<&Event>);
     /// Keeps the other side from detaching; fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
@@ -190,8 +190,8 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, one by one. They belong to run 0, a number that no process
-/// gives to a run of its own.
+/// Puts `count` items on an empty queue, one by one, as run 0. No process makes a run with this
+/// number.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -228,7 +228,7 @@ pub struct Run {
 impl Run {
     /// Makes the run with number `run` on side `S`.
     ///
-    /// A run with the same number and seed makes the same operations. All runs of a round need
+    /// Runs with the same number and seed make the same operations. All runs with one owner need
     /// different numbers, by which the checks tell their items apart.
     pub fn new<S: Side>(
         side: &S,
@@ -251,7 +251,7 @@ impl Run {
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes `actions` random calls in random places. Bit n of `places` allows number n of
+    /// Makes `actions` random operations in random places. Bit n of `places` allows number n of
     /// [`Place::ALL`]. May sleep.
     pub fn go<S: Side>(&mut self, side: &S, actions: u32, places: u32) -> Result {
         let mut left = actions;
@@ -260,7 +260,7 @@ impl Run {
             if places & (1 << place as u32) == 0 {
                 continue;
             }
-            // Make few actions per interrupt: they delay the CPU's other interrupts.
+            // Make few operations per interrupt: they delay the CPU's other interrupts.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,
@@ -392,11 +392,11 @@ impl Run {
         }
     }
 
-    /// Takes an item by its handle, and redeems the handle or lets the other side do so. Checks
-    /// that a handle which was redeemed before is refused.
+    /// Takes the handle of an item, and redeems it here or lets the other side redeem it. Checks that
+    /// the queue refuses the handle that was redeemed before.
     ///
     /// Until the handle is redeemed, the peer cannot detach. Detaching would revoke the handle, and
-    /// no side would count the item as taken.
+    /// neither side would count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,
@@ -415,7 +415,7 @@ impl Run {
         self.stale = Some(handle);
     }
 
-    /// Tries to redeem the last handle a second time.
+    /// Checks that the last handle cannot be redeemed a second time.
     fn redeem_stale<S: Side>(&mut self, queue: &Queue<'_>) {
         let Some(stale) = self.stale.take() else {
             return;
@@ -427,7 +427,7 @@ impl Run {
         }
     }
 
-    /// Lets the other side redeem the handle. Returns whether it could be called.
+    /// Lets the other side redeem the handle. Returns whether the other side could be called.
     fn redeem_by_other<S: Side>(&mut self, side: &S, handle: u64) -> bool {
         match side.let_other_redeem(handle) {
             Ok(taken) => {
@@ -446,7 +446,7 @@ impl Run {
         let value = self.random();
         match side.call_other(value, hops) {
             Ok(result) => {
-                // Each of the `hops` calls on the way mixes the value twice, the last call once.
+                // There are `hops` + 1 calls. The last call mixes the value once, all others twice.
                 let expected = (0..2 * hops + 1).fold(value, |value, _| mix(value));
                 self.tally.add(Count::Calls, (hops + 1).into());
                 self.tally

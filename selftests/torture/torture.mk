@@ -23,8 +23,8 @@ $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,$(d2d-peer))))
 
 clean-files += $(d2d-torture)/*.rmeta
 
-# Both modules of the fuzzer, fuzz0 and fuzz1, are linked from the same objects. So these objects are compiled for a
-# module name that is neither.
+# The modules of the fuzzer, fuzz0 and fuzz1, are linked from the same objects. Kbuild compiles an object for one module
+# name, so these objects are compiled for the name `fuzz`.
 d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o buffers.o \
 	      oracle.o coverage.o things.o drivers.o)
 $(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))

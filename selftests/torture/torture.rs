@@ -43,10 +43,11 @@ use kernel::prelude::*;
 
 pub use item::Checker;
 
-/// Returned by a peer's operation that runs after the peer is unloaded.
+/// The errno of a peer's operation that runs after the peer was unloaded, which the library must
+/// prevent.
 pub const UNLOADED: Error = EOWNERDEAD;
 
-/// A peer writes this into its data.
+/// The value that a peer writes into its block of data, and that the owner expects there.
 pub const COOKIE: u64 = 0x7065_6572;
 
 pair! {
@@ -71,10 +72,9 @@ pair! {
             torn: u64,
             /// Items that belong to another queue.
             foreign: u64,
-            /// Items whose number from the queue shows that an item was skipped, or taken twice.
+            /// Items whose `seq` shows that an item was skipped, or taken twice.
             gaps: u64,
-            /// Items whose number from their producer shows that an item was skipped, or taken
-            /// twice.
+            /// Items whose number in their run shows that an item was skipped, or taken twice.
             disorder: u64,
         }
     }
@@ -96,10 +96,10 @@ pair! {
         fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken>;
         /// Redeems the handle of an item that the peer has taken.
         fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
-        /// Adds `value` to one of the context's counts; `count` is its number.
+        /// Adds `value` to the context's count with the number `count`.
         fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
-        /// Returns the number that the queue gives to the next item which the peer takes. Valid only
-        /// after every run has reported its counts.
+        /// Returns the `seq` of the next item that the peer will take. Valid only after every run has
+        /// reported its counts.
         fn next(&self, link: &OwnerLink<TorturePair>) -> Result<u64>;
     }
     peer {

@@ -9,8 +9,8 @@
 //! - `race CONTEXT STAMP RACES PLACES UNREGISTERS MEET`: see [`RequestTraffic::race`]; UNREGISTERS is 1 if
 //!   the peer may be unloaded during the races
 //! - `settle`: stops sending requests in all contexts
-//! - `check`: takes the remaining items of all queues, compares the counts, and prints them; at the end,
-//!   when nothing else is under way, and only once
+//! - `check`: takes the remaining items of all queues, compares the counts, and prints them; allowed only
+//!   once, after all other commands have ended
 //! - `event CONTEXT ...`: see [`torture::event_commands`]
 
 #![forbid(unsafe_code)]
@@ -110,7 +110,7 @@ d2d_owner::module_owner! {
 /// Bytes of payload of an item.
 const ITEM_SIZE: u32 = 64;
 
-/// Time limit of a handshake in milliseconds, longer than any traffic delays it.
+/// Time limit of a handshake in milliseconds. No traffic delays a handshake for a minute.
 const TIMEOUT: u32 = 60_000;
 
 /// What the owner has for each context.
@@ -272,7 +272,7 @@ impl OwnerOps for TortureOwner {
 }
 
 impl TortureOwner {
-    /// Returns how the owner sends requests to the peer, if there is one.
+    /// Returns the route of the owner's requests to the peer, if there is a peer.
     fn route(
         &self,
         contexts: &Contexts<'_, Self>,
@@ -294,7 +294,7 @@ impl TortureOwner {
         let _ = self.shared_counts.add(count.index(), value);
     }
 
-    /// Compares two sums; counts and prints a difference.
+    /// Compares two sums. Counts and prints the difference, if there is one.
     fn expect(&self, link: &OwnerLink<TorturePair>, what: &str, got: u64, expected: u64) {
         if got != expected {
             self.count(Count::Unbalanced, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A torture peer. There are several, so that several contexts are in use at a time.
+//! One of the four peers of the torture. Each has a context of its own.
 
 #![forbid(unsafe_code)]
 

@@ -92,7 +92,10 @@ static int take(const struct waiter *waiter)
 	struct event *event;
 	u32 i;
 
-	/* An event that is set ends a wait for any; one that is not set keeps up a wait for all. */
+	/*
+	 * Find the first event that decides. In a wait for any, this is an event that is set: it
+	 * ends the wait. In a wait for all, it is one that is not set: the wait goes on.
+	 */
 	for (i = 0; i < waiter->count; i++) {
 		event = waiter->blocks[i].event;
 		if (event->set != waiter->all)

@@ -64,7 +64,7 @@ struct twin_offer {
 	int result;		/* of the handshake: 0 or an errno */
 	bool claimed;
 	bool has_ended;		/* winner, status and result are valid */
-	bool sender_is_out;	/* of the driver's dispatch routine */
+	bool sender_is_out;	/* the driver's dispatch routine has returned to the sender */
 	bool driver_is_done;	/* the driver is not busy with the offer any more */
 	struct completion ended;	/* completed when has_ended is set */
 	struct completion sender_out;	/* completed when sender_is_out is set */

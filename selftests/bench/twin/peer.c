@@ -33,7 +33,7 @@ static const struct twin_peer_ops ops = {
 	.ping = peer_ping,
 };
 
-/* The peer's side of the handshake: saves the context, fills in its operations and data. */
+/* The peer's side of the handshake: saves the context, and fills in its own operations and data. */
 static int adopt(struct twin_context *offered)
 {
 	static const struct twin_header expected =
@@ -118,7 +118,7 @@ static int run(const char *what, const struct kernel_param *param)
 
 static const struct kernel_param_ops run_ops = { .set = run };
 module_param_cb(run, &run_ops, NULL, 0200);
-MODULE_PARM_DESC(run, "what to measure, or to keep or free: see twin_run_command()");
+MODULE_PARM_DESC(run, "a command: see twin_run_command()");
 
 static int __init twin_peer_init(void)
 {
@@ -142,7 +142,7 @@ static int __init twin_peer_init(void)
 module_init(twin_peer_init);
 
 /*
- * When twin_detach() has returned, the owner calls no operation of this module any more. When
+ * After twin_detach() has returned, the owner calls no operation of this module. After
  * twin_unregister() has returned, it does not call dispatch() either.
  */
 static void __exit twin_peer_exit(void)

@@ -36,7 +36,7 @@ struct packet {
 	u32 hold;		/* the generation of the holder's handle; new for each send */
 	bool tells;		/* the holder wants to be told of a cancel */
 	bool queued;		/* it waits for a worker */
-	bool orphan;		/* its sender has freed it */
+	bool orphan;		/* its sender has freed it, or is freeing it */
 	u32 sendings;
 	u32 waiters;
 	u32 code;
@@ -131,8 +131,8 @@ static void unlink_packet(struct packet *packet)
 }
 
 /*
- * Prints the refusal of a call. -ECANCELED is no mistake of the driver, which has only lost a
- * race, so nothing is printed then.
+ * Prints the refusal of a call, but not for -ECANCELED: this is no mistake of the driver, which has
+ * only lost a race.
  */
 static int refuse(twin_handle handle, const char *reason, int err)
 {

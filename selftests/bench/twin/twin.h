@@ -121,9 +121,9 @@ struct twin_queue {
 	void **pool;		/* all items, in chunks, so that no allocation is of high order */
 	u32 per_chunk;
 	u32 stride;		/* bytes of an item */
-	u32 id;			/* tells the queues of an owner apart, in handles */
+	u32 id;			/* unique among the queues of an owner; part of item handles */
 	u32 handed;		/* items that are named by a handle */
-	twin_handle doorbell;	/* event to set when there is an item again, or 0 */
+	twin_handle doorbell;	/* event to set when an item arrives in the empty queue, or 0 */
 };
 
 /* Plain data of both sides. Either side reads and writes it under the lock. */
@@ -251,7 +251,7 @@ struct twin_peer_ops {
 	int (*ping)(void *self, u32 value, u32 *result);
 };
 
-/* Requests that the owner serves: input and output are a u32, the output is one more. */
+/* A request that the owner serves. Input and output are a u32; the output is the input + 1. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
 /* As TWIN_IOCTL_PING, but the owner pends the request before it completes it. */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)

@@ -70,8 +70,8 @@ void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, 
 }
 
 /*
- * d2d_request_call() has returned. Checks that the result and the output belong to this send. The
- * whole output must be there if there is room for it and the status is 0, otherwise nothing of it.
+ * d2d_request_call() has returned. Checks that the result and the output belong to this send. If
+ * the status is 0 and the output fits, all of it must have been copied, otherwise nothing.
  */
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
 {
@@ -80,12 +80,14 @@ void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
 	u32 len = 0;
 
 	if (!err && result->tag != tag)
-		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result->tag);
+		fuzz_violation("result-of-another-send", "tag=0x%llx other=0x%llx", tag,
+			       result->tag);
 	if (!err && !result->status && result->output_len <= answer->room)
 		len = result->output_len;
 	if (!to_owner && memchr_inv(answer->output, fuzz_byte(tag), len))
-		fuzz_violation("output-of-another", "tag=0x%llx len=%u", tag, len);
+		fuzz_violation("output-of-another-send", "tag=0x%llx len=%u", tag, len);
 	if (memchr_inv(answer->output + len, UNTOUCHED, sizeof(answer->output) - len))
-		fuzz_violation("output-without-room", "tag=0x%llx err=%d status=%d len=%u room=%u",
-			       tag, err, result->status, result->output_len, answer->room);
+		fuzz_violation("output-beyond-its-length",
+			       "tag=0x%llx err=%d status=%d len=%u room=%u", tag, err,
+			       result->status, result->output_len, answer->room);
 }

@@ -72,7 +72,7 @@ int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
 	if (err == -EINPROGRESS && waits)
 		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, answer->ms);
 	if (send->flags & D2D_SEND_ROUTINE && (!err || err == -EINPROGRESS))
-		fuzz_violation("called-with-routine", "tag=0x%llx err=%d", send->tag, err);
+		fuzz_violation("call-with-routine-accepted", "tag=0x%llx err=%d", send->tag, err);
 	return err;
 }
 
@@ -175,7 +175,7 @@ int fuzz_request_pend(struct fuzz_caller *caller, struct fuzz_pick *hold)
 	err = d2d_request_pend(hold->handle);
 	fuzz_judge(caller, FUZZ_REQUEST_PEND, err, hold, 1, 0);
 	if (!err && finished)
-		fuzz_violation("pended-when-finished", "handle=0x%llx", hold->handle);
+		fuzz_violation("pended-after-completing", "handle=0x%llx", hold->handle);
 	return err;
 }
 
@@ -242,9 +242,8 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. If the handle is live, the call is counted as a success. If
- * not, fuzz_count() gets -ESTALE. This errno is not documented for d2d_event_ring(), so
- * fuzz_count() counts the origin of the handle only.
+ * d2d_event_ring() returns nothing. A call with a live handle counts as a success. Of other calls
+ * fuzz_count() counts the handle's origin only: it knows no -ESTALE of d2d_event_ring().
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -271,11 +270,12 @@ int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum 
 	}
 	fuzz_judge(caller, call, err, event, 1, 0);
 	if (err > most)
-		fuzz_violation("state-of-event", "call=%s result=%d", fuzz_call_name(call), err);
+		fuzz_violation("impossible-event-state", "call=%s result=%d",
+			       fuzz_call_name(call), err);
 	return err;
 }
 
-/* Gives an event a handler, or removes it. */
+/* Sets or removes the handler of an event. */
 int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool remove)
 {
 	/* The driver may be unregistered by now; then the owner refuses the handle. */
@@ -338,7 +338,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_EVENT_WAIT, err, events, count, 0);
 	if (!err && index >= count)
-		fuzz_violation("index-of-event", "index=%u count=%u", index, count);
+		fuzz_violation("index-too-large", "index=%u count=%u", index, count);
 	if (err == -ETIMEDOUT)
 		fuzz_check_timed_out(FUZZ_EVENT_WAIT, since, timeout);
 	for (u32 n = 0; n < count; n++) {
@@ -356,7 +356,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;
 	if (err == -ECANCELED && live && !detached && !leaving)
-		fuzz_violation("wait-cancelled-by-nobody", "events=%u handle=0x%llx", count,
+		fuzz_violation("wait-cancelled-without-cause", "events=%u handle=0x%llx", count,
 			       handles[0]);
 	return err;
 }

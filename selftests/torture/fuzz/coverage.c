@@ -2,8 +2,8 @@
 /*
  * Part of the fuzzer (fuzz.h). The exported functions, which Kbuild lists from their prototypes;
  * the errors that d2d.h and d2d_event.h document for each of them; and how often each was called,
- * with what handles and with what results. The lists lack -ENODEV, which each function may return:
- * the owner is not unloaded while the fuzzer is loaded.
+ * with what handles and with what results. The lists lack -ENODEV, which each function returns once
+ * the owner is unloaded: the owner stays while the fuzzer is loaded.
  */
 #include <linux/errno.h>
 
@@ -142,8 +142,8 @@ static bool is_required(enum fuzz_origin origin)
 }
 
 /*
- * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A run fails if a count is 0
- * and has a "!" before the colon.
+ * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... After a RESULT or ORIGIN
+ * that the fuzzer must reach stands a "!": the torture fails if its count is 0.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {

@@ -14,7 +14,7 @@
 #include "fuzz.h"
 
 #define REGISTRATIONS	4096
-/* How deep routines may call each other: the stack is limited. */
+/* How deep routines may call each other. The stack limits this. */
 #define DEEPEST	1
 #define NESTS	32
 
@@ -294,7 +294,8 @@ void fuzz_unregister_all(struct fuzz_caller *caller)
 		if (err == -ESTALE && atomic_read(&reg->unregistering))
 			err = 0;
 		if (err)
-			fuzz_violation("driver-left", "name=%s err=%d", reg->object.name, err);
+			fuzz_violation("driver-not-unregistered", "name=%s err=%d",
+				       reg->object.name, err);
 		fuzz_unpick(&driver);
 	}
 }

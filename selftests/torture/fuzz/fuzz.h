@@ -2,8 +2,8 @@
 /*
  * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
  * and altered handles, from every execution context; an oracle judges each result. Threads, a
- * worker, timers and an irq_work, the players, make random plays one after the other: a play is one
- * action, such as sending a request. The parts:
+ * worker, timers and an irq_work do this: the players. A player makes random plays, one after the
+ * other. A play is one action, such as sending a request. The parts:
  *
  *   run.c	the module: players and reports
  *   plays.c	random plays that do not sleep
@@ -91,12 +91,12 @@ struct fuzz_registration {
 	atomic_t unregistering;	/* calls of d2d_unregister() that have not failed */
 	atomic_t leaving;	/* the same calls, and all calls of d2d_leave() */
 	bool has_left;		/* d2d_leave() has returned */
-	/* The tag of the last send of this module when d2d_leave() returned; 0 before. */
+	/* 0 until d2d_leave() has returned; then the tag of the module's last send before that. */
 	u64 tag_when_left;
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
 	atomic_t context_users;	/* calls that use the context */
-	/* Calls that may take the context from the driver. While there is one, no call uses it. */
+	/* Calls that may take the context from the driver: meanwhile no other call uses it. */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
 	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
@@ -104,8 +104,8 @@ struct fuzz_registration {
 };
 
 /*
- * The players that may use a thing. A thing of few players keeps its state for longer than one that
- * all use, and so the oracle can say more about it.
+ * The players that may use a thing. The fewer use it, the longer it keeps its state, and the more
+ * the oracle can check.
  */
 enum fuzz_audience {
 	FUZZ_FOR_ALL,
@@ -126,7 +126,7 @@ struct fuzz_thing {
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or its completion routine */
-	atomic_t users;		/* calls that were given its handle */
+	atomic_t users;		/* calls that use its handle */
 	atomic_t ending;	/* calls that end it and have not failed */
 	atomic_t outcomes;	/* calls of a completion routine that are still to come */
 };
@@ -171,7 +171,7 @@ struct fuzz_kept {
 
 /* A dispatch routine that may use the buffers of its request in place. */
 struct fuzz_frame {
-	const struct d2d_request *request;	/* NULL: it does not, or not any more */
+	const struct d2d_request *request;	/* NULL: it does not use them now */
 	u64 tag;
 	u32 sum;	/* of the input */
 };
@@ -209,7 +209,7 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
-/* Makes the nth next allocation of this thread fail, if the kernel has fault injection; 0: none. */
+/* With fault injection: makes this thread's nth next allocation fail, or none if nth is 0. */
 static inline void fuzz_fail_nth(u32 nth)
 {
 #ifdef CONFIG_FAULT_INJECTION

@@ -56,7 +56,7 @@ static void unregister_one(d2d_handle handle)
 	int err = d2d_unregister(handle);
 
 	if (err)
-		fuzz_violation("driver-left", "handle=0x%llx err=%d", handle, err);
+		fuzz_violation("driver-not-unregistered", "handle=0x%llx err=%d", handle, err);
 }
 
 /*
@@ -161,7 +161,7 @@ static struct {
 	d2d_handle request;
 	atomic_t refused;
 	atomic_t left;
-	struct completion enough;	/* all that must be refused are */
+	struct completion enough;	/* the owner has refused all waits beyond its limit */
 	struct completion done;
 } crowd;
 
@@ -184,7 +184,10 @@ static int wait_in_crowd(void *most)
 	return 0;
 }
 
-/* Has threads wait until the owner has refused those beyond this number; then calls end(). */
+/*
+ * Starts threads that wait. When the owner has refused all waits beyond the first `most`, calls
+ * end(), which ends the waits.
+ */
 static void gather(enum fuzz_call call, long most, void (*end)(void))
 {
 	init_completion(&crowd.enough);
@@ -240,8 +243,8 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 #ifdef CONFIG_FAILSLAB
 /*
- * Most tries until a call allocates memory: first it may get memory that is free, or fail at
- * another limit, which the other players have reached.
+ * The most tries until a call allocates memory. Before, the owner may use memory that it has kept,
+ * or refuse the call because the other players have reached another limit.
  */
 #define TRIES	4096
 

@@ -177,8 +177,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
 	if (reg) {
 		/*
-		 * If the driver got another context meanwhile, d2d_detach() may have detached it
-		 * from that one as well. So the plays must not use the context any more.
+		 * If the driver got another context meanwhile, d2d_detach() may have detached the
+		 * driver from that context as well. So the plays must not use it any more.
 		 */
 		if (!err && atomic_cmpxchg(&reg->adopted, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);
@@ -228,7 +228,7 @@ static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
 		d2d_trace(D2D_RECORD(THIS_MODULE->name, OP_CALL, D2D_RECORD_HOT,
 				     D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "ping")));
 		if (owner->ping(context->owner.self, 1, &result) || result != 2)
-			fuzz_violation("operation-of-owner", "op=ping result=%u", result);
+			fuzz_violation("wrong-result-of-operation", "op=ping result=%u", result);
 		break;
 	case 1:
 		owner->bounce(context->owner.self, fuzz_below(caller, 3), &result);
@@ -239,7 +239,7 @@ static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
 	}
 }
 
-/* Takes an item by its handle; checks that redeeming and releasing work once and not twice. */
+/* Takes an item; checks that its handle can be redeemed once and released once. */
 static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 {
 	d2d_handle handle = d2d_queue_take(queue);
@@ -253,11 +253,11 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 	 * the context.
 	 */
 	if (redeem && !d2d_queue_redeem(queue, handle))
-		fuzz_violation("item-not-redeemed", "handle=0x%llx", handle);
+		fuzz_violation("live-item-not-redeemed", "handle=0x%llx", handle);
 	if (redeem && d2d_queue_redeem(queue, handle))
 		fuzz_violation("item-redeemed-twice", "handle=0x%llx", handle);
 	if (d2d_queue_release(queue, handle))
-		fuzz_violation("item-not-released", "handle=0x%llx", handle);
+		fuzz_violation("live-item-not-released", "handle=0x%llx", handle);
 	if (!d2d_queue_release(queue, handle))
 		fuzz_violation("item-released-twice", "handle=0x%llx", handle);
 	fuzz_note_dead(FUZZ_ITEM, handle);

@@ -91,8 +91,8 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 }
 
 /*
- * Judges the result of a function that was called with these handles. own is the number of calls
- * in fuzz_thing.ending or fuzz_registration.unregistering that are the caller's own.
+ * Judges the result of a function that was called with these handles. own is 1 if
+ * fuzz_thing.ending or fuzz_registration.unregistering counts this call, and 0 otherwise.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)
@@ -157,7 +157,7 @@ void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 	seen[place].kind = kind;
 	spin_unlock_irqrestore(&seen_lock, flags);
 	if (again)
-		fuzz_violation("number-given-twice", "handle=0x%llx kinds=%d,%d", handle, other,
+		fuzz_violation("handle-given-twice", "handle=0x%llx kinds=%d,%d", handle, other,
 			       kind);
 }
 
@@ -231,9 +231,9 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 }
 
 /*
- * The owner has called a driver's dispatch routine for a request. The request must not be one that
- * was refused, nor one that was sent to the driver after the driver had left. A forwarded request
- * may have been sent before or after.
+ * The owner has called a driver's dispatch routine for a request. The owner must not have refused
+ * the request, and the request must have been sent before the driver had left. The oracle does not
+ * check when it was forwarded.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {
@@ -313,12 +313,13 @@ static bool status_fits_ending(u64 tag, const struct d2d_result *result)
 static void check_result(u64 tag, const struct d2d_result *result)
 {
 	if (!status_fits_ending(tag, result))
-		fuzz_violation("ended-otherwise", "tag=0x%llx status=%d ended=%u", tag,
+		fuzz_violation("status-contradicts-ending", "tag=0x%llx status=%d ended=%u", tag,
 			       result->status, result->ended);
 	if (result->tag != tag)
-		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result->tag);
+		fuzz_violation("result-of-another-send", "tag=0x%llx other=0x%llx", tag,
+			       result->tag);
 	if (!is_outcome(tag, result))
-		fuzz_violation("unknown-outcome", "tag=0x%llx status=%d information=0x%llx",
+		fuzz_violation("impossible-result", "tag=0x%llx status=%d information=0x%llx",
 			       tag, result->status, result->information);
 }
 
@@ -346,7 +347,7 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
 }
 
-/* A wait has returned this result. All waits for the same send have to get the same one. */
+/* A wait has returned this result. All waits for the same send have to get the same result. */
 void fuzz_note_result(u64 tag, const struct d2d_result *result)
 {
 	struct d2d_result before = *result;
@@ -364,7 +365,7 @@ void fuzz_note_result(u64 tag, const struct d2d_result *result)
 	}
 	spin_unlock_irqrestore(&sendings_lock, irq);
 	if (memcmp(&before, result, sizeof(before)))
-		fuzz_violation("two-outcomes", "tag=0x%llx status=%d,%d", tag, before.status,
+		fuzz_violation("two-results", "tag=0x%llx status=%d,%d", tag, before.status,
 			       result->status);
 }
 
@@ -535,8 +536,8 @@ u32 fuzz_watchdog(void)
 
 /*
  * Checks that a wait which timed out has lasted at least its limit. The kernel counts the limit in
- * jiffies, so this does, too: by another clock the wait may have been shorter, because a late CPU
- * counts several ticks at once.
+ * jiffies, so this function does as well. By another clock the wait may have been shorter, because
+ * a late CPU counts several ticks at once.
  */
 void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the fuzzer (fuzz.h). The routines of the driver objects. Their decisions follow from the
- * seed and their arguments. Many of them make another call from inside, as long as the stack lasts.
+ * seed and their arguments. Many of them make a play themselves, unless the stack is too deep.
  */
 #include <linux/string.h>
 
@@ -26,7 +26,7 @@ static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 	};
 }
 
-/* Makes another call from inside a routine, if the stack allows it. */
+/* Makes a play inside a routine, if the stack allows it. */
 static void play_inside(struct fuzz_caller *caller)
 {
 	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_nest())
@@ -114,11 +114,15 @@ static void try_to_leave(struct fuzz_caller *caller)
 		err = d2d_unregister(driver.handle);
 	fuzz_judge(caller, call, err, &driver, 1, 0);
 	if (err != -EDEADLK && (!err || fuzz_is_live(&driver, 0)))
-		fuzz_violation("left-from-inside", "call=%s err=%d", fuzz_call_name(call), err);
+		fuzz_violation("allowed-inside-a-routine", "call=%s err=%d",
+			       fuzz_call_name(call), err);
 	fuzz_unpick(&driver);
 }
 
-/* Pends, forwards or completes a request, or forgets to. Gives up the buffers first. */
+/*
+ * Pends, forwards or completes a request, or returns without having done so. Gives up the buffers
+ * first.
+ */
 static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 		 const struct d2d_request *request, struct fuzz_frame *frame)
 {
@@ -164,8 +168,8 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 	if (!fuzz_enter(reg, "dispatch"))
 		goto leave;
 	if (request->driver != reg->handle && reg->handle)
-		fuzz_violation("request-of-another", "driver=0x%llx self=0x%llx", request->driver,
-			       reg->handle);
+		fuzz_violation("request-of-another-driver", "driver=0x%llx self=0x%llx",
+			       request->driver, reg->handle);
 	if (!is_ours) {
 		fuzz_note_seen(request->handle, FUZZ_OFFER);
 		status = fuzz_share(&caller, reg, request);

@@ -45,7 +45,7 @@ static struct player {
 static struct task_struct *threads[THREADS];
 
 static atomic_t playing;
-static struct completion all_left;
+static struct completion all_ended;
 static struct work_struct work;
 static struct irq_work irq_work;
 static struct workqueue_struct *workqueue;
@@ -74,7 +74,7 @@ static void step_that_may_sleep(struct player *player)
 static void player_ended(void)
 {
 	if (atomic_dec_and_test(&playing))
-		complete(&all_left);
+		complete(&all_ended);
 }
 
 static int play_in_thread(void *data)
@@ -131,7 +131,7 @@ static void start_timer(struct player *player, enum hrtimer_mode mode)
 
 static void start(void)
 {
-	init_completion(&all_left);
+	init_completion(&all_ended);
 	atomic_set(&playing, 1);
 	for (u32 n = 0; n < PLAYERS; n++)
 		players[n] = (struct player){ .number = n };
@@ -172,7 +172,7 @@ static void stop(void)
 		msleep(20);
 	fuzz_unregister_all(&caller);
 	player_ended();
-	if (!wait_for_completion_timeout(&all_left, msecs_to_jiffies(FUZZ_MARGIN_MS))) {
+	if (!wait_for_completion_timeout(&all_ended, msecs_to_jiffies(FUZZ_MARGIN_MS))) {
 		fuzz_violation("thread-stuck", "count=%d", atomic_read(&playing));
 		__module_get(THIS_MODULE);
 		return;

@@ -106,9 +106,11 @@ static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 	if (err)
 		return;
 	if (result.tag != tag)
-		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result.tag);
+		fuzz_violation("result-of-another-send", "tag=0x%llx other=0x%llx", tag,
+			       result.tag);
 	if (cancelled && result.status != -ECANCELED)
-		fuzz_violation("cancelled-in-vain", "tag=0x%llx status=%d", tag, result.status);
+		fuzz_violation("cancelled-without-effect", "tag=0x%llx status=%d", tag,
+			       result.status);
 	if (result.status == -ETIMEDOUT)
 		fuzz_check_timed_out(FUZZ_REQUEST_WAIT, since, ms);
 	if (fuzz_chance(caller, 30))

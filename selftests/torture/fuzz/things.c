@@ -46,7 +46,7 @@ static void check_outcomes(struct fuzz_thing *thing)
 	int outcomes = atomic_read(&thing->outcomes);
 
 	if (thing->kind == FUZZ_REQUEST && outcomes && !thing->freed)
-		fuzz_violation("sending-without-outcome", "request=0x%llx outcomes=%d",
+		fuzz_violation("sent-without-completion", "request=0x%llx outcomes=%d",
 			       thing->handle, outcomes);
 }
 
@@ -113,7 +113,7 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	if (thing->nth == nth) {
 		if (thing->state == FUZZ_IS_LIVE)
 			thing->state = FUZZ_IS_DEAD;
-		/* Also if the thing is dead already, because its driver has left meanwhile. */
+		/* Also if the thing is dead already: its driver may have unregistered meanwhile. */
 		thing->freed |= freed;
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -290,8 +290,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. harmless says that the function ends no
- * thing, so that the function may get a handle of another module.
+ * Picks a handle for a function that takes this kind. If the function is harmless, it ends no
+ * thing, and so it may also get a handle of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -388,7 +388,7 @@ bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool 
 	return done;
 }
 
-/* Checks, when all calls have ended, that each send had its result. */
+/* Checks, after all calls have ended, that the completion routine was called for each send. */
 void fuzz_things_check(void)
 {
 	for (u32 n = 0; n < FUZZ_REQUESTS; n++)

@@ -88,7 +88,7 @@ impl Counts {
 /// Loads a module, lets it play, and unloads it, again and again. Each time, it writes one command to the
 /// module's file `run`. One in six commands lets the module also reach the limit of this number
 /// (`fuzz_play_limits()`); with `at_once`, the first one does, too. Returns what the module has called.
-fn come_and_go(
+fn load_play_unload(
     name: &str,
     seed: u64,
     limit: u32,
@@ -156,7 +156,7 @@ fn check_state() -> Outcome<()> {
     match left.first() {
         None => Ok(()),
         Some(first) => Err(format!(
-            "violation=left-in-the-end count={} first: {first}",
+            "violation=left-after-all-drivers count={} first: {first}",
             left.len()
         )),
     }
@@ -171,8 +171,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. Keeps the lines that no driver has printed, to print them again at
-    /// the end: by then the kernel's own log has lost them.
+    /// Reads the log until the run is `over`. Appends the lines that no driver has printed to the file `$D2D_LOG`,
+    /// if it is set: at the end of the run the kernel's log may have lost them.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -269,15 +269,17 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
                 // So three rounds in a row reach all six limits.
                 let limit = seed % 3 * 2 + n;
                 let seed = (u64::from(seed) << 8) | u64::from(n);
-                scope.spawn(move || come_and_go(name, seed, limit, limits, deadline))
+                scope.spawn(move || load_play_unload(name, seed, limit, limits, deadline))
             })
             .collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         let played: Vec<_> = joined
-            .map(|result| result.unwrap_or_else(|_| Err("panicked".into())))
+            .map(|result| result.unwrap_or_else(|_| Err("a thread of the fuzzer panicked".into())))
             .collect();
         over.store(true, Relaxed);
-        let log = log.join().map_err(|_| "panicked".to_owned());
+        let log = log
+            .join()
+            .map_err(|_| "the reader of the kernel log panicked".to_owned());
         (played, log)
     });
     let log = describe(log?, "/dev/kmsg")?;
@@ -302,11 +304,14 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
 /// handle of one of the wrong kinds, or, with `limits`, never returned the errno of a limit.
 pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
     if counts.0.is_empty() {
-        return Err("nothing was called".into());
+        return Err("the modules called no function".into());
     }
     match counts.missing(limits).as_slice() {
         [] => Ok(()),
-        missing => Err(format!("never: {}", missing.join(", "))),
+        missing => Err(format!(
+            "no call had these results or handles: {}",
+            missing.join(", ")
+        )),
     }
 }
 

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const OWNER: &str = "torture_owner";
 /// How many peer modules there are
 const PEERS: u32 = 4;
-/// Items that wait for each peer before it is loaded.
+/// Items that the owner puts for each peer before the peer is loaded.
 const LEFT: u32 = 40;
 /// Bit n allows place n of `Place::ALL`.
 const EVERYWHERE: u64 = 15;
@@ -39,7 +39,7 @@ struct Shape {
     /// Peers that stay for the round, and the number of processes that make runs in each of them.
     stay: u32,
     processes: usize,
-    /// Peers that come and go; a process of its own loads and unloads each.
+    /// Peers that are loaded and unloaded again and again, each by a process of its own.
     cycle: u32,
 }
 
@@ -360,7 +360,7 @@ impl Totals {
     fn read(kmsg: &mut File) -> Outcome<Self> {
         let mut record = [0; 8192];
         loop {
-            // Each read returns one record, or an error if the log has overrun meanwhile.
+            // Each read returns one record, or `EPIPE` if the kernel has overwritten the next record.
             let length = match kmsg.read(&mut record) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => continue,
@@ -370,7 +370,7 @@ impl Totals {
             if let Some((_, line)) = text.split_once("torture: put=") {
                 let line = line.lines().next().unwrap_or_default();
                 return Self::parse(&format!("put={line}"))
-                    .ok_or_else(|| format!("not understood: {line}"));
+                    .ok_or_else(|| format!("cannot parse the owner's totals: {line}"));
             }
         }
     }
@@ -523,13 +523,13 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
     )?;
-    // No process of the round gives one of these numbers to a run.
+    // No process of the round makes a run with one of these numbers.
     leave_items(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
     unload(OWNER)?;
     if totals.operations() == 0 || (cycles == 0 && shape.cycle > 0) {
-        return Err("nothing has happened".into());
+        return Err("no operation was made, or no peer was loaded".into());
     }
     Ok((totals, cycles))
 }
