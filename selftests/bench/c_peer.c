@@ -67,7 +67,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* The loops do what those of the same names in bench_peer.rs do. */
+/* Each loop_c_NAME does the same as loop_NAME in bench_peer.rs. */
 static noinline int loop_c_ops_call_b_to_a(void *arg, u64 n)
 {
 	u32 value = 0;

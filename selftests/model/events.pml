@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Models events: the word of an event (shared/owner/event/state.rs). While nobody waits, threads
- * change it by one atomic step. A thread that begins or ends a wait holds the dispatcher's lock
- * (shared/owner/event/wait.rs).
+ * Models events: the word of an event (shared/owner/event/state.rs). While no thread waits, threads
+ * change the word by one atomic step. A thread that begins or ends a wait holds the dispatcher's
+ * lock (shared/owner/event/wait.rs).
  *
  * The model has two synchronization events; with NOTIFICATION, the second one is a notification
  * event. Of five threads, one sets the first event twice, one sets the second event, and one takes

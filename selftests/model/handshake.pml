@@ -401,7 +401,7 @@ proctype attacher()
 		od;
 #endif
 sent:
-		/* Registry::end_attach(); if nobody else has made the context free, this thread does. */
+		/* Registry::end_attach(); if no other thread has made the context free, this thread does. */
 		atomic { SEE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: by_attacher ->

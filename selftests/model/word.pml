@@ -394,7 +394,7 @@ inline wait_for_request(me)
 		   fi
 		fi
 	od;
-	/* The result is that of the send that the thread has waited for. */
+	/* The result belongs to the send that the thread has waited for. */
 	assert(h == sending && result != 0);
 	GO(WAITED);
 	assert(ok);

@@ -8,7 +8,7 @@
 //! - `race STAMP RACES PLACES MEET`: see [`RequestTraffic::race`]
 //! - `settle`: stops sending requests
 //! - `uncounted STAMP`: sends requests without counting them, so that the peer can be unloaded while
-//!   they are on their way
+//!   the requests are on their way
 //! - `forward-to NAME`: from now on, forwards requests to that driver
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 
@@ -119,8 +119,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The peer has detached, so none of its operations may run any more. If one does, this pause
-    /// gives it the time to see that the peer is unloaded, and to fail with [`UNLOADED`].
+    /// The peer has detached, so none of its operations may run any more. If an operation still runs,
+    /// this pause lets it see that the peer is unloaded, and fail with [`UNLOADED`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));

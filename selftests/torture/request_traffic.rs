@@ -149,7 +149,7 @@ pub struct Route {
     pub uncounted: bool,
 }
 
-/// A barrier: both sides wait until each has chosen its requests.
+/// A barrier: both sides wait here until each has chosen its requests.
 pub struct Meeting {
     mine: Event,
     theirs: Event,
@@ -158,7 +158,7 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// Long enough for the other side to come if its races are under way.
+    /// The other side comes within this time if its races are under way.
     const PATIENCE: Wait = Wait::at_most(100);
 
     /// Opens the barrier of a context, for the owner or for the peer. May sleep.
@@ -541,7 +541,7 @@ impl RequestTraffic {
         self.complete_ended(received);
     }
 
-    /// Makes this number of races in random places. May sleep.
+    /// Makes `races` races in random places. May sleep.
     ///
     /// Bit n of `places` allows number n of [`Place::ALL`]. `stamp` seeds the random choices, and is the `stamp`
     /// of [`start`](Self::start). The side with `cancels_first` cancels before it completes; the other side
@@ -599,7 +599,7 @@ impl RequestTraffic {
                 self.call(&mut packet, route, stamp, random_below(8) as u32 / 7);
             }
         }
-        // Send the requests again that ended because the receiver unregistered.
+        // The receiver may have unregistered, which ended requests: send them again.
         self.start(sender, route, stamp)
     }
 
@@ -628,7 +628,7 @@ impl RequestTraffic {
     }
 }
 
-/// Receives a request for its context. Any execution context.
+/// Passes a request on to the context that the request's key names. Any execution context.
 pub fn dispatch<'a, 'b>(
     request: Request<'a>,
     requests: impl Fn(u32) -> Option<&'b RequestTraffic>,

@@ -47,9 +47,9 @@ pub const MAX_HOPS: u32 = 8;
 
 /// The side of a context on which a run makes its operations.
 pub trait Side: Sync {
-    /// The direction in which it puts items.
+    /// The direction of the queue in which this side puts items.
     const OUT: Direction;
-    /// The direction that it takes items from.
+    /// The direction of the queue from which this side takes items.
     const IN: Direction;
     /// Whether the other side may be missing.
     const MAY_BE_ALONE: bool;
@@ -63,7 +63,7 @@ pub trait Side: Sync {
     fn context(&self) -> &Context<TorturePair>;
     /// Sets or removes the doorbell of the queue from the other side.
     fn set_doorbell(&self, event: Option<&Event>);
-    /// Keeps the other side from detaching; fails if it is missing.
+    /// Keeps the other side from detaching; fails if the other side is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's `call`.
     fn call_other(&self, value: u64, hops: u32) -> Result<u64>;
@@ -216,7 +216,7 @@ pub struct Run {
     random: u64,
     /// The number of the run's next item in each direction.
     next: [u64; 2],
-    /// The handle that this run has redeemed last, so the queue must refuse it.
+    /// The handle that this run has redeemed last. The queue must refuse it now.
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
@@ -456,8 +456,8 @@ impl Run {
         }
     }
 
-    /// Increments the shared number. This function sees a torn update at once; the owner's `check`
-    /// command finds a lost one.
+    /// Increments the shared number, and checks that the last update was whole. The owner's command
+    /// `check` finds lost updates.
     fn update<S: Side>(&mut self, side: &S) {
         let whole = side.context().with_shared(|[count, copy]| {
             let whole = *copy == *count;

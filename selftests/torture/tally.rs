@@ -43,7 +43,7 @@ pub enum Flow {
     ChecksumsTaken,
     /// Sum of `mix(seq)` over the items taken; see [`Taken`].
     Places,
-    /// Handles refused.
+    /// Stale handles that the queue refused.
     Stale,
 }
 
@@ -110,7 +110,7 @@ pub enum Count {
     /// Sum of the outputs with which requests were completed, minus sum of the outputs that their
     /// senders got.
     Unmatched,
-    /// Pairs of sums that do not agree.
+    /// Pairs of sums that should be equal and are not.
     Unbalanced,
 }
 

@@ -4,11 +4,11 @@
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
 //! devices of an owner and of several peers. A command makes a *run*: many random operations on both
-//! queues, and calls in both directions, in the system call, in a worker, in softirq or in hard
-//! interrupt. Meanwhile other peers are loaded and unloaded. No two items have the same payload, so
-//! the side that takes an item can check that it is whole, in the right queue, and in order. At the
-//! end, sums over all items that were put and all that were taken show whether one was lost or taken
-//! twice.
+//! queues, and calls in both directions. They run in the process itself, in a worker, in softirq and
+//! in hard interrupt. Meanwhile other peers are loaded and unloaded. No two items have the same
+//! payload, so the side that takes an item can check that the item is whole, in the right queue, and
+//! in order. At the end, sums over all items that were put and all that were taken show whether an
+//! item was lost or taken twice.
 //!
 //! - `item`: the payload of the items, and the checks of taken ones.
 //! - [`run`]: the operations of a run.
@@ -87,8 +87,8 @@ pair! {
             caller: OwnerCaller,
             table: OwnerTable,
         }
-        /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
-        /// before it passes it on, and to the result before it returns it.
+        /// Unless `hops` is 0, calls `call` of the other side with one hop less. Each call applies
+        /// [`mix`] to the value that it passes on, and to the result that it returns.
         fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
         /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
         fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
@@ -109,8 +109,8 @@ pair! {
             caller: PeerCaller,
             table: PeerTable,
         }
-        /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
-        /// before it passes it on, and to the result before it returns it.
+        /// Unless `hops` is 0, calls `call` of the other side with one hop less. Each call applies
+        /// [`mix`] to the value that it passes on, and to the result that it returns.
         fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
         /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
         fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;

@@ -349,7 +349,7 @@ fn event_traffic(link: &OwnerLink<TorturePair>) -> Result<EventTraffic> {
     EventTraffic::open(link.context(), create_event)
 }
 
-/// Opens events and makes jobs for the owner, and gives it the queues of a context.
+/// The owner and one of its contexts, for [`torture::event_commands`].
 struct OwnerSide<'a>(&'a Contexts<'a, TortureOwner>, &'a OwnerLink<TorturePair>);
 
 impl Opener for OwnerSide<'_> {

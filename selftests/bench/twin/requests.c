@@ -584,8 +584,8 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 /*
  * Cancels a request with this status. Any execution context.
  *
- * If @driver is 0, cancels the request only if its last send is the one with the number @sending.
- * Otherwise, ignores @sending, and cancels the request only if this driver holds it or has sent it.
+ * If @driver is 0, cancels the request only if its last send has the number @sending. Otherwise,
+ * ignores @sending, and cancels the request only if this driver holds it or has sent it.
  *
  * Returns -EALREADY if the request is not to be cancelled or is not on its way, and -EBUSY if
  * another thread is completing or cancelling it.

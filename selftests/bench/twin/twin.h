@@ -263,8 +263,8 @@ enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
 
 /*
  * The owner exports these functions, GPL only, in the symbol namespace "TWIN". They return 0 or a
- * negative errno. Their errnos, and the execution contexts that may call them, are those of d2d.h
- * and d2d_event.h.
+ * negative errno. Each twin_NAME has the errnos and the execution contexts that d2d.h or
+ * d2d_event.h documents for d2d_NAME.
  */
 int twin_register(const struct twin_driver *driver, twin_handle *handle);
 int twin_attach(twin_handle driver);

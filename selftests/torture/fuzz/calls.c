@@ -161,7 +161,7 @@ int fuzz_request_set_cancel(struct fuzz_caller *caller, struct fuzz_pick *hold)
 {
 	int err;
 
-	fuzz_note_tells(hold->handle);
+	fuzz_note_set_cancel(hold->handle);
 	err = d2d_request_set_cancel(hold->handle);
 	fuzz_judge(caller, FUZZ_REQUEST_SET_CANCEL, err, hold, 1, 0);
 	return err;
@@ -243,7 +243,7 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 
 /*
  * d2d_event_ring() returns nothing. A call with a live handle counts as a success. Of other calls
- * fuzz_count() counts the handle's origin only: it knows no -ESTALE of d2d_event_ring().
+ * fuzz_count() counts only the handle's origin, as -ESTALE is not documented for this function.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {

@@ -120,7 +120,7 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 		atomic_inc(&origins[call][picks[pick].origin]);
 }
 
-/* Returns whether a run has to reach an errno: one of a limit, or of a lack of memory. */
+/* Returns whether a run has to reach an errno: that of a limit, or -ENOMEM. */
 static bool is_limit(int errno)
 {
 	switch (errno) {
@@ -142,8 +142,8 @@ static bool is_required(enum fuzz_origin origin)
 }
 
 /*
- * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... After a RESULT or ORIGIN
- * that the fuzzer must reach stands a "!": the torture fails if its count is 0.
+ * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A RESULT or ORIGIN that the
+ * fuzzer must reach ends with "!": the torture fails if its count is 0.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {

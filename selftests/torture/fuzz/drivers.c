@@ -2,8 +2,8 @@
 /*
  * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. No routine of a driver may
  * run after d2d_unregister() has returned. To check this, each routine gets the driver's struct
- * fuzz_registration as an argument, and the memory of that structure is used for another driver
- * only after many others.
+ * fuzz_registration as an argument. The fuzzer uses the memory of this structure again only after
+ * it has registered many other drivers.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
- * and altered handles, from every execution context; an oracle judges each result. Threads, a
- * worker, timers and an irq_work do this: the players. A player makes random plays, one after the
- * other. A play is one action, such as sending a request. The parts:
+ * and altered handles, from every execution context; an oracle judges each result. The players make
+ * these calls: threads, a worker, timers and an irq_work. A player makes random plays, one after
+ * the other. A play is one action, such as sending a request. The parts:
  *
  *   run.c	the module: players and reports
  *   plays.c	random plays that do not sleep
@@ -61,12 +61,12 @@ enum fuzz_kind {
 /* The origin of a handle, which decides what a function may do with it. */
 enum fuzz_origin {
 	FUZZ_LIVE,	/* of this module, and its thing existed when the handle was chosen */
-	FUZZ_DEAD,	/* of this module, and its thing was gone then */
+	FUZZ_DEAD,	/* of this module, and its thing did not exist any more */
 	FUZZ_OTHER,	/* of a kind that the function does not take */
 	FUZZ_ALTERED,	/* made of a handle of this module, and names nothing */
 	FUZZ_GUESSED,	/* a handle of this module with other kind bits; may name something */
 	FUZZ_ZERO,	/* the handle is 0 */
-	FUZZ_FOREIGN,	/* another module's */
+	FUZZ_FOREIGN,	/* of another module */
 	FUZZ_ORIGINS
 };
 
@@ -244,7 +244,7 @@ void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg);
 void fuzz_note_left(struct fuzz_registration *reg);
 bool fuzz_is_finished(d2d_handle handle);
 void fuzz_note_finished(d2d_handle handle);
-void fuzz_note_tells(d2d_handle handle);
+void fuzz_note_set_cancel(d2d_handle handle);
 void fuzz_note_cancelled(d2d_handle handle);
 void fuzz_watch_begins(struct fuzz_watch *watch);
 void fuzz_watch_ended(struct fuzz_watch *watch);

@@ -243,8 +243,8 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 #ifdef CONFIG_FAILSLAB
 /*
- * The most tries until a call allocates memory. Before, the owner may use memory that it has kept,
- * or refuse the call because the other players have reached another limit.
+ * How often to try a call until it allocates memory. Before, the owner may use memory that it has
+ * kept, or refuse the call because the other players have reached another limit.
  */
 #define TRIES	4096
 

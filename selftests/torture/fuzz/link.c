@@ -249,8 +249,8 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 		return;
 	fuzz_note_seen(handle, FUZZ_ITEM);
 	/*
-	 * The owner revokes the handles when the driver has left, but not while a call uses
-	 * the context.
+	 * The owner revokes the handles when the driver detaches, but the driver does not detach
+	 * while a call uses the context.
 	 */
 	if (redeem && !d2d_queue_redeem(queue, handle))
 		fuzz_violation("live-item-not-redeemed", "handle=0x%llx", handle);

@@ -57,7 +57,7 @@ ssize_t fuzz_report(char *text, size_t size)
 	return used;
 }
 
-/* Returns whether a function takes the sender's as well as the receiver's handle of a request. */
+/* Returns whether a function takes both the sender's and the receiver's handle of a request. */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
@@ -374,7 +374,7 @@ static struct hold {
 	d2d_handle handle;
 	u64 tag;
 	bool finished;
-	bool tells;
+	bool cancel_set;
 	bool cancelled;
 } holds[HOLDS];
 static DEFINE_SPINLOCK(holds_lock);
@@ -395,7 +395,7 @@ void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg)
 	note_dispatched(tag, reg);
 }
 
-/* Returns whether a driver has completed a request, or was told that it was cancelled. */
+/* Returns whether a driver has completed a request, or knows that the request was cancelled. */
 bool fuzz_is_finished(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -429,14 +429,14 @@ void fuzz_note_finished(d2d_handle handle)
 }
 
 /* d2d_request_set_cancel() is called: from now on the owner may call the routine `cancelled`. */
-void fuzz_note_tells(d2d_handle handle)
+void fuzz_note_set_cancel(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
 	unsigned long flags;
 
 	spin_lock_irqsave(&holds_lock, flags);
 	if (hold->handle == handle)
-		hold->tells = true;
+		hold->cancel_set = true;
 	spin_unlock_irqrestore(&holds_lock, flags);
 }
 
@@ -450,7 +450,7 @@ void fuzz_note_cancelled(d2d_handle handle)
 	spin_lock_irqsave(&holds_lock, flags);
 	if (hold->handle == handle) {
 		again = hold->cancelled;
-		unasked = !hold->tells;
+		unasked = !hold->cancel_set;
 		finished = hold->finished;
 		hold->cancelled = true;
 	}

@@ -180,7 +180,7 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 
 /*
  * Returns whether the picked thing is live, and no thread but the caller has begun to end it. own
- * is the number of calls in thing->ending that are the caller's own.
+ * is 1 if the caller has begun to end it, and 0 otherwise.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 {

@@ -86,8 +86,8 @@ impl Counts {
 }
 
 /// Loads a module, lets it play, and unloads it, again and again. Each time, it writes one command to the
-/// module's file `run`. One in six commands lets the module also reach the limit of this number
-/// (`fuzz_play_limits()`); with `at_once`, the first one does, too. Returns what the module has called.
+/// module's file `run`. One in six commands also lets the module reach the limit with the number `limit`
+/// (`fuzz_play_limits()`); with `at_once`, so does the first command. Returns what the module has called.
 fn load_play_unload(
     name: &str,
     seed: u64,

@@ -7,8 +7,8 @@
 //!
 //! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. `fuzz-slow`, for
 //! slow machines, does the same, but does not require the fuzzer to reach the limits of the owner.
-//! Modules are looked for in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. With the seed that was
-//! printed, a failure is likely to come again, but not certain.
+//! The program looks for modules in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. It prints the seed.
+//! With the same seed, a failure is likely to come again, but not certain.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -440,7 +440,7 @@ fn check() -> Outcome<Totals> {
     totals
 }
 
-/// Checks that each peer finds the items that the owner put before the peer was loaded, in order.
+/// Checks that each peer finds, in order, the items that the owner put before the peer was loaded.
 fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
@@ -456,11 +456,11 @@ fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// Runs a process for each of these jobs. Returns how often they loaded a peer.
-fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
+/// Runs a worker process for each of these commands. Returns how often the processes loaded a peer.
+fn run_workers(commands: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     let started: Vec<_> = (0..)
-        .zip(jobs)
-        .map(|(number, job)| spawn(number, seed, time, job))
+        .zip(commands)
+        .map(|(number, command)| spawn(number, seed, time, command))
         .collect();
     let ended: Vec<_> = started.into_iter().map(|child| reap(child?)).collect();
     ended.into_iter().sum()
@@ -474,29 +474,29 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
         load(name, "")?;
     }
     let contexts = shape.contexts().to_string();
-    let mut jobs = vec![vec!["owner", &contexts]; 2];
+    let mut commands = vec![vec!["owner", &contexts]; 2];
     for name in staying {
-        jobs.extend(vec![vec!["peer", name.as_str()]; shape.processes]);
+        commands.extend(vec![vec!["peer", name.as_str()]; shape.processes]);
     }
     // The peer that was loaded first has the first context.
     if let Some(name) = staying.first() {
-        jobs.extend([vec!["lead", "-"], vec!["follow", name]]);
+        commands.extend([vec!["lead", "-"], vec!["follow", name]]);
     }
-    jobs.extend(cycling.iter().map(|name| vec!["cycle", name]));
-    let mut cycles = run_jobs(&jobs, seed, time / 3)?;
+    commands.extend(cycling.iter().map(|name| vec!["cycle", name]));
+    let mut cycles = run_workers(&commands, seed, time / 3)?;
 
     let stay = shape.stay.to_string();
     let next = staying.first().map(String::as_str);
     for name in staying.iter().skip(1) {
         Control::open(name)?.write(&format!("forward-to {}", next.unwrap_or_default()))?;
     }
-    let mut jobs = vec![vec!["race-owner", &contexts, &stay]];
-    jobs.extend(staying.iter().map(|name| vec!["race-peer", name]));
+    let mut commands = vec![vec!["race-owner", &contexts, &stay]];
+    commands.extend(staying.iter().map(|name| vec!["race-peer", name]));
     let race_and_unload = |name| ["race-and-unload", name].into_iter().chain(next).collect();
-    jobs.extend(cycling.iter().map(String::as_str).map(race_and_unload));
-    cycles += run_jobs(&jobs, seed, time / 3)?;
+    commands.extend(cycling.iter().map(String::as_str).map(race_and_unload));
+    cycles += run_workers(&commands, seed, time / 3)?;
     if let Some(name) = staying.first() {
-        run_jobs(
+        run_workers(
             &[vec!["race-together", OWNER], vec!["race-together", name]],
             seed,
             time / 3,
@@ -549,7 +549,7 @@ fn unload_all() {
     modules::unload(OWNER).ok();
 }
 
-/// Plays rounds of traffic. Returns how many failed.
+/// Plays rounds of traffic. Returns how many rounds failed.
 fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
@@ -589,8 +589,8 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     failed
 }
 
-/// Plays rounds of the fuzzer, after `after` other tests. With `limits`, they have to reach the limits of
-/// the owner. Returns how many failed.
+/// Plays rounds of the fuzzer, which KTAP numbers from `after` + 1 on. With `limits`, the rounds have to
+/// reach the limits of the owner. Returns how many rounds failed.
 fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool) -> u32 {
     let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
     for number in 0..rounds {
@@ -610,7 +610,7 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool)
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
-            // If something was not reached, play more rounds: on a slow machine it may need them.
+            // On a slow machine the fuzzer may need more rounds to reach all that it has to reach.
             if let Ok(Err(missing)) = done {
                 let seed = seed.wrapping_add(extra);
                 println!("# {missing}; one more round, seed {seed}");
