@@ -313,7 +313,7 @@ static int send_offer(struct twin_slot *slot)
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);
 	else
-		/* After a pend the owner has waited even if twin_completion says return. */
+		/* The owner waits for a pended offer, even with TWIN_LEARN_RETURN. */
 		trace_completion(slot, pended ? "wait asked=return" : "return", offer->status);
 	return conclude(slot, offer->status);
 }

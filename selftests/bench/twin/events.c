@@ -83,9 +83,9 @@ static int refuse_stale(twin_handle handle)
 }
 
 /*
- * Takes what ends a wait: the first set event if the thread waits for any; all events if it waits
- * for all, and all are set. Returns the index of the event, 0 for all, or -EAGAIN if nothing ends
- * the wait.
+ * Takes the events that end a wait: the first event that is set, if the thread waits for any event;
+ * all events, if it waits for all and all are set. Returns the index of the event that was taken,
+ * 0 for all, or -EAGAIN if the wait goes on.
  */
 static int take(const struct waiter *waiter)
 {
@@ -211,9 +211,9 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Takes events that are set, or puts the blocks on the lists of their events. Returns an index as
- * take() does, -EAGAIN if the thread has to wait, -ETIMEDOUT if it would have to but polls, or an
- * errno and the reason of a refusal.
+ * Begins a wait. If take() does not end it at once, puts the blocks on the lists of their events,
+ * and returns -EAGAIN: the thread has to wait. With poll, returns -ETIMEDOUT instead. Otherwise
+ * returns what take() returns, or an errno and the reason of a refusal.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {

@@ -471,7 +471,7 @@ static int answer_event(void *arg, u64 n)
 	return err;
 }
 
-/* An item wakes the other thread, which puts one in return. */
+/* Puts an item, which wakes the other thread. That thread puts an item in return. */
 static noinline int loop_twin_doorbell(void *arg, u64 n)
 {
 	const struct doorbells *bells = arg;
@@ -544,7 +544,7 @@ close_ping:
 	return err;
 }
 
-/* keep_events() and keep_requests() allocate KEPT at a time; the word keep-nothing frees all. */
+/* keep_events() and keep_requests() allocate this many at a time. keep_nothing() frees all. */
 #define KEPT	1024
 
 static twin_handle kept_events[2 * KEPT];

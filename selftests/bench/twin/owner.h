@@ -28,7 +28,7 @@ extern unsigned int twin_timeout;
 
 struct twin_slot;
 
-/* A context with the owner's side of it. */
+/* A context, and the owner's link to the peer through it. */
 struct twin_seat {
 	struct twin_context *context;
 	struct twin_owner_link link;

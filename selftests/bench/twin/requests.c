@@ -677,7 +677,7 @@ static int discard(twin_handle handle)
 	if (freed)
 		packet_put(freed);
 	else
-		/* If it is being completed, the completing thread frees it. */
+		/* If another thread is completing the request, that thread frees it. */
 		take(handle & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED);
 	return 0;
 }
@@ -728,7 +728,7 @@ int twin_request_wait(twin_handle request, u32 ms, struct twin_result *result)
 		might_sleep();
 		if (ms != TWIN_FOREVER &&
 		    !wait_for_completion_timeout(&packet->done, msecs_to_jiffies(ms)))
-			/* If it could not be cancelled, another thread is completing it. */
+			/* If the request cannot be cancelled, another thread is completing it. */
 			take(key_of(packet), sending, 0, -ETIMEDOUT);
 		wait_for_completion(&packet->done);
 		spin_lock_irqsave(&lock, flags);
