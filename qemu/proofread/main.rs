@@ -12,8 +12,8 @@
 //   quotes    Each quote of the document is in the file that the quote names (quote.rs).
 //   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
 //             names exists in the project (name.rs).
-//   comments  Each path that a comment in the project's sources names exists, and so does each function that it names in
-//             a file (comment.rs).
+//   comments  Each path that a comment in the project's sources names exists, and each function that it names in a file
+//             (comment.rs).
 //   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
 //             (figure.rs).
 //   apis      Each Windows kernel function that a source in DIR calls is in a table of a document (api.rs).
