@@ -165,7 +165,8 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether $x sets and resets its event in each execution context, and $y sees each change there
+# works_everywhere SLOT - whether $x sets and resets its event in each execution context, and $y sees each change in the
+# same execution context
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -476,9 +477,9 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - gives the event of $y a job of each kind in turn. Whether the job runs once for each set by
-# $x, one in each execution context, and each set leaves the event in this state. If the state is set, the event is set
-# before it gets the job, which then runs at once
+# runs_for_each_set STATE - makes a job of each kind, in turn, the handler of the event `armed` of $y. Whether the job
+# runs once each time that $x sets the event, in each execution context, and the event is in STATE after that. If STATE
+# is "set", the event is already set when it gets a job, and the job must run at once, too
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return
@@ -511,7 +512,7 @@ handlers()
 	fresh_handler synchronization
 	"$y" create 2 hold synchronization && "$y" on-set 0 worker 1 2 && "$x" set 0 && runs 1 && await_field hold waiters 1 &&
 		"$x" set 0 in=hardirq && "$x" set 0 && "$y" set 2 && runs 2 && await_field hold waiters 1 && "$y" set 2
-	verdict "$x sets an event while the job of $y runs: the job runs once more"
+	verdict "$x sets an event twice while the job of $y runs: the job runs once more"
 
 	fresh_handler synchronization
 	"$y" on-set 0 worker 1 && "$y" no-on-set 0 && "$x" set 0 was=reset && "$x" set 0 was=set && "$y" wait any 0 timeout=0 &&
@@ -525,7 +526,7 @@ handlers()
 handlers a
 handlers b
 
-# The functions fresh_handler and runs use these.
+# fresh_handler uses these.
 y=b x=a
 
 fresh_handler notification

@@ -236,7 +236,7 @@ EVENT=/sys/kernel/debug/d2d-torture_owner/events/forgotten
 # waits - whether a thread waits for the event
 waits()
 {
-	# Reads one line only, as a second read would wait until the event is set again.
+	# Reads one line only: a second read would wait until the event is set again.
 	read -r line <"$EVENT" && [ "${line#*waiters=1}" != "$line" ]
 }
 

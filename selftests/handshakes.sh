@@ -126,7 +126,7 @@ begin 21
 for completion in 0 1 2; do
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
 		fails EBUSY load module_b && act "unregister alice" && module_b_can_attach && owner_unloads
-	verdict "completion=$completion: a handshake is never completed: it times out, and the context is free when the driver unregisters"
+	verdict "completion=$completion: a handshake is never completed: it times out, and unregistering the driver frees the context"
 	unload_all
 
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&

@@ -103,7 +103,7 @@ done
 
 fresh_metronome c_metronome
 load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
-verdict "the metronome in C: a wrong period gets EINVAL, 0 stops the timer, and it can be started again"
+verdict "the metronome in C: a wrong period gets EINVAL, 0 stops the timer, and the timer can be started again"
 
 fresh_metronome
 reload_listener && unload metronome && all_beats_are_counted "$heard"
@@ -111,7 +111,7 @@ verdict "the listener is loaded and unloaded $ROUNDS times while the timer runs:
 
 fresh_metronome
 load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
-verdict "the metronome in Rust: a wrong period gets EINVAL, 0 stops the timer, and it can be started again"
+verdict "the metronome in Rust: a wrong period gets EINVAL, 0 stops the timer, and the timer can be started again"
 
 if [ -w "$CPU" ]; then
 	fresh_metronome
