@@ -18,9 +18,10 @@ need_cache() {
 # needs the space
 need_space() {
 	local free
-	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
-	[ "$free" -ge "$1" ] ||
-		die "$2 needs $1 GB of disk space, $CACHE has $free GB free: make room or set XDG_CACHE_HOME"
+	# In tenths of a gigabyte
+	free=$(($(df --output=avail -Bk "$CACHE" | tail -n 1 | tr -dc 0-9) * 10 / 1048576))
+	[ "$free" -ge $(($1 * 10)) ] ||
+		die "$2 needs $1 GB of disk space, $CACHE has $((free / 10)).$((free % 10)) GB free: make room or set XDG_CACHE_HOME"
 }
 
 # hold FILE - locks FILE, and waits if another run has locked it. The lock is released when this script and its

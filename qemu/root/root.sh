@@ -26,8 +26,8 @@ kver=${1-}
 # make_root DIR - installs the packages in DIR, and chooses the kernel (archive.sh)
 make_root() {
 	local resolved
-	"$LAB/root/host.sh"
 	need_space 7 "the set-up (root and kernel)"
+	"$LAB/root/host.sh"
 	resolved=$CACHE/resolved-$(basename "$root")-${kver:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 

@@ -94,6 +94,34 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
+# A host that lacks mmdebstrap, and whose apt-get fails
+mkdir "$dir/host"
+find /bin /sbin /usr/bin /usr/sbin -mindepth 1 -maxdepth 1 ! -name mmdebstrap ! -name apt-get -exec ln -sf -t "$dir/host" {} +
+printf '#!/bin/sh\nexit 100\n' >"$dir/host/apt-get"
+chmod +x "$dir/host/apt-get"
+
+# fresh_host SIZE CMD... - runs CMD as the superuser of this host, with an empty cache on a disk of this size
+fresh_host() {
+	mkdir -p "$dir/fresh"
+	unshare --user --map-root-user --mount env PATH="$dir/host" XDG_CACHE_HOME="$dir/fresh" sh -ec '
+		mount -t tmpfs -o "size=$1" tmpfs "$XDG_CACHE_HOME"
+		shift; exec "$@"' sh "$@"
+}
+
+# in_container CMD... - runs CMD as a container with the default restrictions does: the superuser may not mount
+in_container() {
+	fresh_host 8g setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"
+}
+export -f fresh_host in_container
+
+expect "a disk that is too small is refused before anything is fetched" \
+	fails_with "needs 7 GB of disk space, $dir/fresh/beyond-irps has 6.8 GB free: " bash -c "fresh_host 7000m qemu/root/root.sh"
+expect "a container that may not mount is refused before anything is fetched, and the line says what works there" \
+	fails_with "root cannot create a mount namespace .*CAP_SYS_ADMIN.*'make KDIR=DIR' builds" bash -c "in_container qemu/root/root.sh"
+expect "a plain user without user namespaces is refused before anything is fetched, and the line names the setting" \
+	fails_with "plain user cannot create a user namespace .*max_user_namespaces=0.*: run this as root" \
+	env XDG_CACHE_HOME="$dir/fresh" PATH="$dir/host" bash -c "no_namespaces user qemu/root/root.sh"
+
 # resolving KVER - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has, and
 # returns its status. Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration
 # lacks CONFIG_RUST, like that of Debian's 6.12
