@@ -6,6 +6,18 @@
 # OPTION is an option of unshare(1), for a namespace of another kind.
 . "$(dirname "$0")/../lib/lab.sh"
 
+# apt in a root, and mmdebstrap, know the host's proxies by these variables only. On the host, apt may know them by its
+# configuration.
+# shellcheck disable=SC2034 # ${!apt-} reads them
+apt_http='' apt_https=''
+command -v apt-config >/dev/null &&
+	eval "$(apt-config shell apt_http Acquire::http::Proxy apt_https Acquire::https::Proxy)"
+for name in http_proxy https_proxy no_proxy; do
+	upper=${name^^} apt=apt_${name%_proxy}
+	proxy=${!name-${!upper-${!apt-}}}
+	[ -z "$proxy" ] || export "$name=$proxy"
+done
+
 user=()
 if [ "$(id -u)" -ne 0 ]; then
 	# Fail here if the kernel refuses the namespaces. With --map-auto, unshare starts a helper before it asks the

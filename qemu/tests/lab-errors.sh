@@ -122,6 +122,18 @@ expect "a plain user without user namespaces is refused before anything is fetch
 	fails_with "plain user cannot create a user namespace .*max_user_namespaces=0.*: run this as root" \
 	env XDG_CACHE_HOME="$dir/fresh" PATH="$dir/host" bash -c "no_namespaces user qemu/root/root.sh"
 
+# proxy VARIABLE... - prints the proxies that apt knows in a root, with these variables in the environment
+proxy() {
+	env "$@" qemu/enter.sh sh -c 'env | grep "_proxy="'
+}
+for variable in http_proxy HTTP_PROXY; do
+	expect "$variable reaches a root" lists http_proxy=http://127.0.0.1:9 proxy "$variable=http://127.0.0.1:9"
+done
+expect "NO_PROXY reaches a root" lists no_proxy=example.org proxy NO_PROXY=example.org
+echo 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://127.0.0.1:8";' >"$dir/apt.conf"
+expect "apt's proxy for http reaches a root" lists http_proxy=http://127.0.0.1:9 proxy APT_CONFIG="$dir/apt.conf"
+expect "apt's proxy for https reaches a root" lists https_proxy=http://127.0.0.1:8 proxy APT_CONFIG="$dir/apt.conf"
+
 # resolving KVER - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has, and
 # returns its status. Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration
 # lacks CONFIG_RUST, like that of Debian's 6.12
