@@ -26,13 +26,15 @@ versions() {
 }
 
 list=$(apt-cache pkgnames linux-headers- |
-	sed -nE 's/^linux-headers-([0-9][^-]*(-rc[0-9]+)?\+deb[^-]*-'"$arch"')$/\1/p' | sort -rV)
+	sed -nE 's/^linux-headers-([0-9][^-]*(-rc[0-9]+)?\+deb[^-]*(-cloud|-rt)?-'"$arch"')$/\1/p' | sort -rV)
 rustc=$(apt-cache show --no-all-versions rustc | sed -nE 's/^Version: ([0-9.]+).*/\1/p')
 
 if [ -n "$want" ]; then
 	grep -qxF -e "$want" <<<"$list" ||
 		die "the archive has no $arch kernel $want; it has: $(tr '\n' ' ' <<<"$list")"
 	list=$want
+else
+	list=$(grep -vE -e '-(cloud|rt)-' <<<"$list" || :)
 fi
 
 mkdir -p "$out"
@@ -48,7 +50,11 @@ for kver in $list; do
 	fi
 	apt-get -q -o APT::Sandbox::User=root download "linux-headers-$kver=$version"
 	config=$(dpkg-deb --fsys-tarfile linux-headers-"$kver"_*.deb |
-		tar -xO "./usr/src/linux-headers-$kver/.config" | grep -E '^CONFIG_RUST(C_VERSION_TEXT)?=' || :)
+		tar -xO "./usr/src/linux-headers-$kver/.config" | grep -E '^CONFIG_(RUST|RUSTC_VERSION_TEXT|PREEMPT_RT)=' || :)
+	if grep -qx 'CONFIG_PREEMPT_RT=y' <<<"$config"; then
+		why="$kver is built with CONFIG_PREEMPT_RT, on which the modules do not build"
+		continue
+	fi
 	if ! grep -qx 'CONFIG_RUST=y' <<<"$config"; then
 		why="$kver is built without CONFIG_RUST"
 		continue

@@ -134,24 +134,35 @@ echo 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://1
 expect "apt's proxy for http reaches a root" lists http_proxy=http://127.0.0.1:9 proxy APT_CONFIG="$dir/apt.conf"
 expect "apt's proxy for https reaches a root" lists https_proxy=http://127.0.0.1:8 proxy APT_CONFIG="$dir/apt.conf"
 
-# resolving KVER - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has, and
-# returns its status. Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration
-# lacks CONFIG_RUST, like that of Debian's 6.12
+# resolving KVER LINE... - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has.
+# Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration has these lines.
+# Prints what resolve.sh has chosen
 resolving() {
 	local config=$dir/headers/usr/src/linux-headers-$1/.config
 	mkdir -p "${config%/*}" "$dir/bin"
-	echo '# CONFIG_RUST is not set' >"$config"
+	printf '%s\n' "${@:2}" >"$config"
 	printf '#!/bin/sh\ntouch "linux-headers-%s_fake.deb"\n' "$1" >"$dir/bin/apt-get"
 	printf '#!/bin/sh\ntar -c -C "%s" .\n' "$dir/headers" >"$dir/bin/dpkg-deb"
 	chmod +x "$dir/bin"/*
-	qemu/enter.sh env PATH="$dir/bin:$PATH" qemu/kernel/resolve.sh amd64 "$dir/resolved" "$1"
+	qemu/enter.sh env PATH="$dir/bin:$PATH" qemu/kernel/resolve.sh amd64 "$dir/resolved" "$1" && cat "$dir/resolved/resolved"
 }
 export -f resolving
+
+# newest PACKAGE - prints the release of the newest kernel whose headers package matches the regular expression PACKAGE
+newest() {
+	qemu/enter.sh apt-cache pkgnames linux-headers- | sed -nE "s/^linux-headers-($1)\$/\1/p" | sort -V | tail -n 1
+}
+rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version)\"")
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
-without_rust=$(qemu/enter.sh apt-cache pkgnames linux-headers-6.12 | sed -n 's/^linux-headers-\(.*+deb[0-9]*-amd64\)$/\1/p' | sort -V | tail -n 1)
+without_rust=$(newest '6[.]12[.][^-]*-amd64')
 expect "a KVER whose kernel is built without Rust is refused" \
 	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
+rt=$(newest '[0-9].*-rt-amd64')
+expect "a KVER whose kernel has PREEMPT_RT is refused" \
+	fails_with "^reason: ${rt//[+]/.} is built with CONFIG_PREEMPT_RT, " bash -c "resolving $rt CONFIG_RUST=y CONFIG_PREEMPT_RT=y"
+cloud=$(newest '[0-9].*-cloud-amd64')
+expect "KVER can be a kernel for clouds" lists "KVER=$cloud" resolving "$cloud" "${rust[@]}"
 
 # dying - kills a script during a step. The progress display of the step (ticker in lib/lab.sh) must end, too. The
 # function always fails, because fails_with requires a failure
