@@ -13,15 +13,16 @@ $(foreach name,A ARCH B CASE DESTDIR DIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTAN
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
 
-ifdef KVER
+# For arm64, the default is a kernel of the lab, too: the running kernel's tree is for another architecture.
+ifneq ($(KVER)$(if $(filter file,$(origin KDIR)),$(filter arm64,$(ARCH))),)
 modules:
-	@qemu/build.sh
-	@sed 's|^|build/$(KVER)/|; s|o$$|ko|' build/$(KVER)/modules.order
+	@qemu/build.sh --list
 else
 modules:
 	@[ -e "$(KDIR)/Makefile" ] || { echo "There is no kernel tree $(KDIR): 'make KDIR=DIR' builds for the tree DIR," \
 		"'make KVER=VERSION' prepares Debian's kernel VERSION from its source" >&2; exit 1; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	@flock -n $(CURDIR) true || echo "modules: another build holds $(CURDIR), waiting for it" >&2
+	flock $(CURDIR) $(MAKE) -C $(KDIR) M=$(CURDIR) modules
 endif
 
 modules_install modules_uninstall:

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for one kernel, inside the toolchain root, in build/KVER/. The source tree stays clean. The script
 # holds the build lock until it ends: no other build can replace the modules before --install has copied them.
-# Usage: build.sh [--selftests] [--bench] [--install DIR] [--source DIR]
+# Usage: build.sh [--selftests] [--bench] [--install DIR] [--source DIR] [--list]
 #   --selftests  also build the test modules; with --install, install the kselftest collection in DIR/kselftest
 #   --bench      also build the modules of the bench
 #   --install DIR  copy the modules, stripped, to DIR/lib/d2d
+#   --list         print the paths of the modules last
 #   --source DIR   build another tree of the project, in DIR/build/KVER/
 # Environment:
 #   KERNEL                  see also kernel_dir (lib/lab.sh)
@@ -15,12 +16,13 @@
 #   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
-install='' selftests='' bench='' source=$PROJECT
+install='' selftests='' bench='' list='' source=$PROJECT
 while [ $# -gt 0 ]; do
 	case $1 in
 	--selftests) selftests=y ;;
 	--bench) bench=y ;;
 	--install) install=$2 && shift ;;
+	--list) list=y ;;
 	--source) source=$2 && shift ;;
 	*) die "unknown option: $1" ;;
 	esac
@@ -48,3 +50,4 @@ mkdir -p "$out"
 	die "no modules for $KVER"
 }
 [ -z "$install" ] || "$LAB/enter.sh" "$LAB/run/install.sh" "$kernel" "$out" "$install" ${selftests:+selftests}
+[ -z "$list" ] || sed "s|^|${out#"$PROJECT/"}/|; s|o\$|ko|" "$out/modules.order"

@@ -210,6 +210,42 @@ expect "a build that fails because of the project's own code gets no hint" fails
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
 
+# take_turns CMD... - runs CMD twice at once. CMD builds in the kernel tree of the function building, whose build says when it
+# begins and ends, and waits for the test. The second run must say that it waits, and begin when the first has ended
+take_turns() {
+	local first second
+	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"
+	: >"$dir/events"
+	timeout "$limit" "$@" >"$dir/first" 2>&1 &
+	first=$!
+	until [ -s "$dir/events" ]; do
+		kill -0 "$first" || return
+		sleep 0.1
+	done
+	timeout "$limit" "$@" >"$dir/second" 2>&1 &
+	second=$!
+	until grep ': another .*, waiting for it$' "$dir/second"; do
+		if ! kill -0 "$second" || [ "$(wc -l <"$dir/events")" -gt 1 ]; then
+			echo "the second build does not wait"
+			kill "$first" "$second"
+			return 1
+		fi
+		sleep 0.1
+	done
+	echo >"$dir/go"
+	wait "$first" || return
+	until [ "$(wc -l <"$dir/events")" -eq 3 ]; do
+		kill -0 "$second" || return
+		sleep 0.1
+	done
+	echo >"$dir/go"
+	wait "$second" && cat "$dir/events" && [ "$(paste -sd ' ' "$dir/events")" = 'begins ends begins ends' ]
+}
+mkfifo "$dir/go"
+D2D_KERNEL=$dir/kernel expect "of two builds for kernels of the lab, one waits for the other" take_turns qemu/build.sh
+expect "of two builds for the tree KDIR, one waits for the other" take_turns make KDIR="$dir/kernel/tree"
+expect "make ARCH=arm64 builds for the lab's kernel" lists 'qemu/build.sh --list' make -n ARCH=arm64
+
 D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
