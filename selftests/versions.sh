@@ -13,7 +13,7 @@ fresh_growing()
 	reset_trace
 }
 
-begin 17
+begin 18
 load module_a
 
 fresh_trace
@@ -74,5 +74,9 @@ verdict "the owner zeroes the data of a peer before each handshake: what an olde
 fresh_growing
 fails EMSGSIZE load growing_v1_2_data && ! loaded growing_v1_2_data && only_refusal_is growing_v1_2_data bad-data-size
 verdict "growing_v1_2_data, with one more field in the shared data: bad-data-size, EMSGSIZE"
+
+fresh_growing
+fails EBADR load growing_swapped && ! loaded growing_swapped && only_refusal_is growing_swapped bad-prefix
+verdict "growing_swapped, whose pair has two arguments of an operation in the other order: bad-prefix, EBADR"
 unload growing
 ktap_finished

@@ -135,7 +135,7 @@ selftests/test_modules/growing-y := selftests/peers/growing/owner.o $(call d2d-o
 RUSTFLAGS_selftests/peers/growing/owner.o := -L $(obj)/shared --extern d2d --extern d2d_owner
 $(obj)/selftests/peers/growing/owner.o: $(obj)/shared/owner/d2d_owner.o
 
-d2d-versions := v1_0 v1_1 v1_2 v1_2_data
+d2d-versions := v1_0 v1_1 v1_2 v1_2_data swapped
 obj-m += $(d2d-versions:%=selftests/test_modules/growing_%.o)
 define d2d-version
 selftests/test_modules/growing_$1-y := selftests/peers/growing/$1.o $(d2d-peer)

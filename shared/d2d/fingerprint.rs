@@ -194,6 +194,7 @@ pub const fn chain<const N: usize>(
         hash = mix_word(hash, operation.arguments.len() as u64);
         let mut j = 0;
         while j < operation.arguments.len() {
+            hash = mix_text(hash, operation.arguments[j].name);
             hash = mix_type(hash, operation.arguments[j].of);
             j += 1;
         }

@@ -61,7 +61,8 @@
 /// events `THERMO_EVENT_HOT` and the tables `struct thermo_owner_ops` and `struct thermo_peer_ops`. The
 /// build writes it beside the object of the crate, under the name of the crate.
 ///
-/// All of it, with the names, types and offsets of all fields, is in the hashes of both tables. A
+/// All of it, with the names, types and offsets of all fields and the names and types of all
+/// arguments, is in the hashes of both tables. A
 /// driver with any other declaration is refused with `EBADR` and the reason `bad-prefix`, unless one
 /// of the two is a newer minor version of the other. A structure that neither a block of data, a
 /// kind, a code nor an operation uses is in no hash.

@@ -167,10 +167,10 @@ struct d2d_header {
  * major version, and what the pair has in this version apart from operations: the data of both
  * sides, the kinds of items and the control codes. Both sides compare the hashes of the minor
  * versions that both know. Each operation has one more entry: a hash of the entry of the operation
- * before it and of the operation's name and signature. Both sides compare the hashes of the
- * operations that both tables have. A struct is in the hashes with the names, types and offsets of
- * its fields. The C header of a pair, which is generated from the declaration of the pair in
- * Rust, states these hashes.
+ * before it, of the operation's name, of the names and types of its arguments, and of the type of
+ * its result. Both sides compare the hashes of the operations that both tables have. A struct is in
+ * the hashes with the names, types and offsets of its fields. The C header of a pair, which is
+ * generated from the declaration of the pair in Rust, states these hashes.
  *
  * An interface for which that is not enough has a build: a number that is only equal in
  * drivers that were built from the same sources by the same compiler. Otherwise the build

@@ -73,7 +73,7 @@ static int check(void)
 	shared = d2d_data_shared(context);
 	expected = shared->peers;
 	d2d_data_unlock(context, flags);
-	err = owner.check(context->owner.self, COOKIE, &peers);
+	err = owner.check(context->owner.self, COOKIE, expected, &peers);
 	if (err)
 		return err;
 	return peers == expected && peers ? 0 : -ENOTRECOVERABLE;

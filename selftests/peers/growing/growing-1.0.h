@@ -17,7 +17,7 @@
 
 /* The hash chains of both tables: see struct d2d_ops. */
 #define GROWING_OWNER_VERSION_0	0xdf7b088bcef7be58ull
-#define GROWING_OWNER_CHECK	0x68603533f522abf8ull
+#define GROWING_OWNER_CHECK	0xfe8098b93c759331ull
 #define GROWING_OWNER_CHAIN { \
 	GROWING_OWNER_VERSION_0, \
 	GROWING_OWNER_CHECK, \
@@ -30,7 +30,7 @@
 
 /**
  * struct growing_peer_data - The peer's data, which it writes during the handshake.
- * @cookie: The argument of `check`.
+ * @cookie: An argument of `check`.
  */
 struct growing_peer_data {
 	u64 cookie;
@@ -69,12 +69,12 @@ enum growing_ioctl {
 /**
  * struct growing_owner_ops - What the owner offers.
  * @hdr: describes the table
- * @check: Checks the data of the peer, whose cookie is the argument. Returns the number of peers
- *	that were attached so far. Fails with `EBADMSG` if the peer's data is wrong.
+ * @check: Checks the data of the peer: that its cookie is `cookie`, and that `peers` peers were
+ *	attached so far. Returns `peers`. Fails with `EBADMSG` if one of them is wrong.
  */
 struct growing_owner_ops {
 	struct d2d_ops hdr;
-	int (*check)(void *self, u64 cookie, u64 *result);
+	int (*check)(void *self, u64 cookie, u64 peers, u64 *result);
 };
 
 /**

@@ -25,6 +25,7 @@ macro_rules! growing_pair_1_1 {
     ) => {
         growing_pair! {
             minor: $minor,
+            check: (cookie, peers),
             baseline: "growing-1.0.h",
             peer_data: {
                 /// 0, or the cookie once more.

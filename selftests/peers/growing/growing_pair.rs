@@ -3,10 +3,11 @@
 // The growing pair, which has several versions. Each Rust driver in this folder includes this file, and declares what
 // its version of the pair has in addition to version 1.0.
 
-/// Declares version 1.`$minor` of the pair.
+/// Declares version 1.`$minor` of the pair. `check` has the names of the arguments of this operation.
 macro_rules! growing_pair {
     (
         minor: $minor:literal,
+        check: ($($argument:ident),+),
         $(baseline: $baseline:literal,)?
         peer_data: { $($peer_data:tt)* }
         shared_data: { $($shared_data:tt)* }
@@ -27,7 +28,7 @@ macro_rules! growing_pair {
             structs {
                 /// The peer's data, which it writes during the handshake.
                 struct PeerData: "peer_data" {
-                    /// The argument of `check`.
+                    /// An argument of `check`.
                     cookie: u64,
                     $($peer_data)*
                 }
@@ -56,9 +57,13 @@ macro_rules! growing_pair {
                     caller: OwnerCaller,
                     table: OwnerTable,
                 }
-                /// Checks the data of the peer, whose cookie is the argument. Returns the number of peers
-                /// that were attached so far. Fails with `EBADMSG` if the peer's data is wrong.
-                fn check(&self, link: &d2d::link::OwnerLink<GrowingPair>, cookie: u64) -> Result<u64>;
+                /// Checks the data of the peer: that its cookie is `cookie`, and that `peers` peers were
+                /// attached so far. Returns `peers`. Fails with `EBADMSG` if one of them is wrong.
+                fn check(
+                    &self,
+                    link: &d2d::link::OwnerLink<GrowingPair>,
+                    $($argument: u64),+
+                ) -> Result<u64>;
                 $($operations)*
             }
             peer {

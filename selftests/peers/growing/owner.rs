@@ -79,12 +79,13 @@ impl Owner for Growing {
 
 #[vtable]
 impl GrowingOps for Growing {
-    fn check(&self, link: &OwnerLink<GrowingPair>, cookie: u64) -> Result<u64> {
+    fn check(&self, link: &OwnerLink<GrowingPair>, cookie: u64, peers: u64) -> Result<u64> {
         let data = link.context().with_peer_data(|data| *data);
-        if data.cookie != cookie || ![0, cookie].contains(&data.again) {
+        let attached = link.context().with_shared(|shared| shared.peers);
+        if data.cookie != cookie || ![0, cookie].contains(&data.again) || attached != peers {
             return Err(EBADMSG);
         }
-        Ok(link.context().with_shared(|shared| shared.peers))
+        Ok(peers)
     }
 
     fn last(&self, link: &OwnerLink<GrowingPair>) -> Result<u64> {

@@ -58,7 +58,7 @@ impl Driver for Growing {
     fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
         let link = driver.link().ok_or(ENOTCONN)?;
         let peers = link.context().with_shared(|shared| shared.peers);
-        expect(link.owner().check(data().cookie), Ok(peers))?;
+        expect(link.owner().check(data().cookie, peers), Ok(peers))?;
         more(&driver, link)
     }
 

@@ -10,6 +10,7 @@ include!("peer.rs");
 
 growing_pair! {
     minor: 0,
+    check: (cookie, peers),
     peer_data: {}
     shared_data: {}
     kinds: {}

@@ -20,8 +20,12 @@ const U32: Type = Type::plain::<u32>("u32");
 const U64: Type = Type::plain::<u64>("u64");
 const S32: Type = Type::plain::<i32>("s32");
 
+const fn named(name: &'static str, of: &'static Type) -> Argument {
+    Argument { name, of }
+}
+
 const fn argument(of: &'static Type) -> Argument {
-    Argument { name: "value", of }
+    named("value", of)
 }
 
 const fn operation(
@@ -249,6 +253,8 @@ mod cases {
     fn each_part_of_an_operation_changes_the_hash() {
         const WIDE: Type = Type { size: 8, ..U32 };
         const LOOSE: Type = Type { align: 2, ..U32 };
+        const A: Argument = named("a", &U32);
+        const B: Argument = named("b", &U32);
         const HASHES: &[u64] = &[
             hash("kunit", 1, "op", &[argument(&U32)], &U64),
             hash("kunit", 2, "op", &[argument(&U32)], &U64),
@@ -262,6 +268,9 @@ mod cases {
             hash("kunit", 1, "op", &[argument(&S32)], &U64),
             hash("kunit", 1, "op", &[argument(<[u32; 2]>::TYPE)], &U64),
             hash("kunit", 1, "op", &[argument(<[i32; 2]>::TYPE)], &U64),
+            hash("kunit", 1, "op", &[named("number", &U32)], &U64),
+            hash("kunit", 1, "op", &[A, B], &U64),
+            hash("kunit", 1, "op", &[B, A], &U64),
             // the same letters, divided differently between interface and operation
             hash("kunito", 1, "p", &[argument(&U32)], &U64),
         ];

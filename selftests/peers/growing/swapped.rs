@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer whose declaration of the growing pair differs from the owner's in one thing: the two arguments of
+//! `check`, which have the same type, are swapped. The driver's copy of the library refuses the owner's table.
+
+#![forbid(unsafe_code)]
+
+include!("growing_pair.rs");
+include!("peer.rs");
+
+growing_pair! {
+    minor: 0,
+    check: (peers, cookie),
+    peer_data: {}
+    shared_data: {}
+    kinds: {}
+    codes: {}
+    events: {}
+    operations: {}
+}
+
+growing_peer! {
+    name: "growing_swapped",
+    cookie: 14,
+    data: {},
+    |_driver, _link| Ok(()),
+}
