@@ -11,8 +11,8 @@
  * compares nothing. What was appended is recorded, too, when the library is released.
  *
  * qemu/tests/abi.sh builds the drivers of the demonstration from the recorded commit, and runs them
- * with those of today. If their pair is changed other than by a new minor version, record a later
- * commit, too.
+ * with those of today. Their pair has a baseline, shared/pair/d2d_pair-1.0.h, so that it changes by
+ * new minor versions only. If the baseline has to be made anew, record a later commit, too.
  */
 #ifndef D2D_RECORDED_H
 #define D2D_RECORDED_H

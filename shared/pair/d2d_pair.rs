@@ -91,6 +91,7 @@ pair! {
         peer_data: PeerData,
         shared_data: SharedData,
         version: (1, 0),
+        baseline: include_str!("d2d_pair-1.0.h"),
     }
     structs {
         /// The owner's data in a context, which module_a writes when it is loaded.
