@@ -19,7 +19,7 @@ module! {
     imports_ns: ["D2D"],
 }
 
-/// Marks the module as a test, as `MODULE_INFO(test, "Y")` does in C; `module!` has no key for this.
+/// Marks the module as a test, as `MODULE_INFO(test, "Y")` does in C. `module!` has no key for it.
 #[used(compiler)]
 #[link_section = ".modinfo"]
 static TEST: [u8; 7] = *b"test=Y\0";
