@@ -13,7 +13,8 @@ $(foreach name,A ARCH B CASE DESTDIR DIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTAN
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
 
-# For arm64, the default is a kernel of the lab, too: the running kernel's tree is for another architecture.
+# Build for a kernel of the lab if KVER is set. Do so, too, for ARCH=arm64 without KDIR: the tree of the running kernel,
+# the default of KDIR, is for another architecture.
 ifneq ($(KVER)$(if $(filter file,$(origin KDIR)),$(filter arm64,$(ARCH))),)
 modules:
 	@qemu/build.sh --list
@@ -114,7 +115,7 @@ help:
 	$(call help,test-kernels,make run and make test on each kernel of docs/kernels.md; print the table of that page)
 	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=list lists them)
 	$(call help,torture,run the torture on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
-	$(call help,sweep,make each allocation of a pair of your own fail: PAIR=DIR)
+	$(call help,sweep,make each allocation of a pair of your own fail in turn: PAIR=DIR)
 	$(call help,bench,compare the speed with that of a C twin and of mechanisms of the kernel; write docs/results.md)
 	$(call help,bench-check,fail if an operation takes over 3 percent more instructions than recorded)
 	$(call help,shell,boot a virtual machine with an interactive console)
@@ -141,6 +142,6 @@ help:
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b or of the owner and peer of PAIR for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make verify about an hour and 9 GB more, as it prepares four kernels and two more roots.'
+	@echo 'make verify about an hour and 11 GB more, as it prepares five kernels and four more roots.'
 
 .PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer rust-headers help
