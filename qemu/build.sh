@@ -9,8 +9,9 @@
 #   --list         print the paths of the modules last
 #   --source DIR   build another tree of the project, in DIR/build/KVER/
 # Environment:
-#   KERNEL                  see also kernel_dir (lib/lab.sh)
-#   D2D_ONLY, D2D_BUILD_ID  see Kbuild
+#   KERNEL                  the kernel of the lab to build for; see also kernel_dir (lib/lab.sh)
+#   D2D_ONLY="NAME..."      build only these modules
+#   D2D_BUILD_ID            the build ID of all modules, instead of a hash (shared/library.mk)
 #   D2D_INCREMENTAL=y       build without debug information, and compile again only the parts of a crate that have
 #                           changed (mutate/rustc.sh)
 #   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)

@@ -4,7 +4,7 @@
 # older ones, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a line of counts. A
 # kernel that the cache lacks takes 4 to 5 minutes more.
 # Usage: kernels.sh [some]
-#   some  tests only the older kernels, and runs only the kselftests that need what shared/compat/ replaces there
+#   some  tests only the older kernels, by those kselftests that use what shared/compat/ replaces on them
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE

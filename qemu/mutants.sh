@@ -50,7 +50,7 @@ done
 # Each mutant names its kernel. With KERNEL set, run/boots.sh would ignore the boot line of a mutant for another kernel.
 unset KERNEL
 # Give all mutants the same build ID. Otherwise each change in shared/ would change the build ID, and make would compile
-# every module again (Kbuild).
+# every module again (shared/library.mk).
 export D2D_BUILD_ID=1
 
 D2D_ROOT=$("$LAB/root/root.sh")

@@ -4,7 +4,7 @@
 # last a line of counts.
 # Usage: sweep.sh
 # Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, which
-# is ignored unless it is a User-Mode Linux kernel
+# the script uses only if it is a User-Mode Linux kernel
 . "$(dirname "$0")/lib/lab.sh"
 
 [ -n "${PAIR-}" ] || die "sweep needs PAIR=DIR, a pair outside of this tree; fault_sweep.sh sweeps the demonstration"

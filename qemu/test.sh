@@ -29,8 +29,8 @@ elif [ "${CASE-}" = list ]; then
 	exec awk -f "$LAB/run/cases.awk" "${programs[@]}"
 elif [ -n "${CASE-}" ]; then
 	known_program "${CASE%%:*}"
-	# A word of the kernel's command line cannot contain a blank. So the word has "?" instead of it: the guest reads
-	# "?" as any character, and "*" as any text.
+	# A word of the kernel's command line cannot contain a blank or a quote, among others. Replace such a character
+	# by "?", which the guest reads as any character. The guest reads "*" as any text.
 	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:*-]/?}"
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test

@@ -43,7 +43,7 @@ pub fn section(runs: &[Run]) -> String {
         rows.push(row);
     }
     format!(
-        "The owner, the peer or both are in C; figures of these pairs are ratios to that of the pair in Rust.\n\n{}",
+        "The owner, the peer or both are in C; the columns of these three pairs have ratios to the pair in Rust.\n\n{}",
         table(&rows, 1)
     )
 }

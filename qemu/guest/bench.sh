@@ -57,8 +57,8 @@ memory_in_use() {
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# report_memory PAIR THING BEFORE COUNT - reports how much memory one THING takes. COUNT of them were created since the
-# memory in use was BEFORE. The figure includes the unused end of each allocation, and debugfs files.
+# report_memory PAIR THING BEFORE COUNT - reports how much memory one THING takes. BEFORE is the memory that was in use
+# before the pair created COUNT THINGs. The figure includes the unused end of each allocation, and debugfs files.
 report_memory() {
 	case $1 in
 	bench) name=project ;;
@@ -83,7 +83,7 @@ measure_kept() {
 		report_memory "$1" "$2" "$before" 1024 && run_part "$1" keep-nothing
 }
 
-# If the modules have no tracepoints (D2D_NO_TRACEPOINTS), the host wants the cost of the operations and nothing else.
+# The host sets this case if the modules have no tracepoints (D2D_NO_TRACEPOINTS). Measure only the operations then.
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && run_part bench empty-loop && run_part bench operations && run_part bench empty-loop &&
 		unload bench

@@ -4,6 +4,7 @@
 # $case names, which d2d-vm must notice. In the case "good" it has no fault, and the run must pass.
 
 results='ok 2 second'
+# In each case, "good" included, load a module once: d2d-vm expects the taint of a test module.
 insmod /lib/d2d/splat.ko && rmmod splat
 
 splat() {

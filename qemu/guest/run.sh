@@ -60,9 +60,9 @@ get() {
 		note "$(wc -c </tmp/read) bytes were read"
 }
 
-# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work, by writing to a file or reading from
-# it. each_use (pair_lib.sh) calls this function for each line of the pair's file "use". After a use has failed, it does
-# nothing
+# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work, by writing to FILE or reading from
+# it. each_use (pair_lib.sh) calls this function for each line of the pair's file "use". NUMBER and WHAT are for other
+# callers of each_use. After a failed use, the function does nothing
 use() {
 	[ -z "$stopped" ] || return
 	case $3 in

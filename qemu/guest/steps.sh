@@ -12,7 +12,8 @@ step() {
 	return 1
 }
 
-# loaded NAME... - whether these modules are loaded, and no others; the last one loaded comes first
+# loaded NAME... - whether exactly these modules are loaded; NAMEs are in the order of /proc/modules, where the module
+# that was loaded last comes first
 loaded() {
 	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
 	echo "loaded: $names"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode test: runs kselftests. Only their KTAP goes to $KTAP (see init). $case selects the tests:
+# Mode test: runs kselftests, and writes their KTAP to $KTAP, which the host reads. $case selects the tests:
 #   nothing                 all
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these

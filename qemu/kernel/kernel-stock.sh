@@ -14,8 +14,8 @@
 #                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
 # Usage: kernel-stock.sh [KVER [--resolved]]
 # Without KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for
-# it in the archive once, and then keeps to it. With --resolved, the script prints another directory instead: the one
-# with what resolve.sh has chosen and fetched.
+# it in the archive once, and later uses the same one. With --resolved, the script prints another directory
+# instead: the one with what resolve.sh has chosen and fetched.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
-//! targets and variables, module parameters, symbols of the library, and places (names in a file; see place.rs).
+//! Checks that the names in a Markdown document exist: the targets of its links and, in its code spans, paths, make
+//! targets and variables, module parameters, symbols of the library, and places (a file and a name in it; see place.rs).
 //!
-//! Code spans that have none of these forms are not checked, nor are paths outside the project: absolute paths, and
-//! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
-//! letters, which stands for any name: `selftests/mutants/NAME.mutant`.
+//! Other code spans are not checked, nor are paths outside the project: absolute paths, and paths in the kernel's tree,
+//! in its file systems or in a build directory. A path may contain a placeholder in capital letters, which stands for
+//! any name: `selftests/mutants/NAME.mutant`.
 
 use crate::place::{definitions, in_one_span, in_two_spans};
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"
 need_cache
 
-# The namespaces come first: where the host has none, a package would not help.
+# Check the namespaces before the packages: if the host allows no namespaces, installing packages does not help.
 instead="without the lab, 'make KDIR=DIR' builds the modules for the kernel tree DIR"
 if [ "$(id -u)" -eq 0 ]; then
 	why=$(unshare --mount true 2>&1) ||

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of the first toolchain root, and makes it if the cache lacks it: a Debian tree with the
 # compilers, QEMU and the checkers. The directory's name contains a hash of the list of packages.
-# For another ARCH, the script prints the directory of the root of root-cross.sh, which is made from the first one.
+# If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
 # Usage: root.sh [KVER]
 # KVER is the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"

@@ -6,8 +6,8 @@
 # OPTION is an option of unshare(1), for a namespace of another kind.
 . "$(dirname "$0")/../lib/lab.sh"
 
-# apt in a root, and mmdebstrap, know the host's proxies by these variables only. On the host, apt may know them by its
-# configuration.
+# Export the host's proxies in http_proxy, https_proxy and no_proxy: mmdebstrap, and apt in a root, read no others. The
+# host may have them in these variables, in HTTP_PROXY and so on, or in apt's configuration.
 # shellcheck disable=SC2034 # ${!apt-} reads them
 apt_http='' apt_https=''
 command -v apt-config >/dev/null &&

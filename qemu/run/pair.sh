@@ -16,8 +16,8 @@ for file in Kbuild test.sh; do
 done
 hold_build
 
-# Lay out the files as make install-dev does, with the symbols of module_a only. Links keep make from compiling the
-# library again each time.
+# Lay out the files as make install-dev does, with the symbols of module_a only. Link the sources: if they were copied,
+# make would compile the library again each time.
 mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"

@@ -4,7 +4,7 @@
 # demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh).
 # Prints KTAP, and last a line of counts.
 #   old    the recorded commit (shared/owner/recorded.h). If git does not have that commit (in a shallow clone, or in a
-#          tree without a repository), the test leaves out this tree
+#          tree without a repository), the test uses only the other two trees
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
 # The script keeps the trees old and grown in build/abi/, so that make compiles only what has changed.

@@ -82,7 +82,7 @@ expect "gcc is refused for a tree that clang has built; the line names LLVM=" \
 	fails_with "was built by clang, and CC is .*gcc.*: give make the argument LLVM=-19" "${build[@]}" \
 	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 19.1.7 (3+b1)'
 expect "a kernel tree that does not exist is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
-expect "make clean, for which make does not read the kernel's configuration, succeeds" \
+expect "make clean succeeds, although make does not read the kernel's configuration for it" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 
 expect "a module that does not exist is refused" \

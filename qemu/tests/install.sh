@@ -300,7 +300,7 @@ for name in C cobol ''; do
 	expect "make new refuses OWNER='$name'" new_mistake "OWNER, the language of the owner, is rust or c, not '$name'" \
 		"${given[@]}" "$to" OWNER="$name"
 done
-expect "make new refuses two modules for which it would write types of one name" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
+expect "make new refuses A and B if the types that it would write for them had the same name" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
 expect "make new refuses the name of the pair's interface for a module" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
 expect "make new refuses a DIR that exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
 expect "make new refuses a DIR whose parent does not exist" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"

@@ -125,14 +125,14 @@ files >"$dir/before"
 
 expect "make rust-headers makes a package" makes_package
 echo "# $(($(stat -c %s "$package") / 1000000)) MB"
-expect "without the package, make cannot build a module in Rust" fails_with "target.json" builds_sample
+expect "without the package, make cannot build a sample module in Rust" fails_with "target.json" builds_sample
 expect "dpkg refuses the package if the machine has a newer rustc" fails_with "depends on rustc (<< " other_rustc 1.97.1+dfsg1-1
 expect "dpkg refuses the package if the machine has an older rustc" fails_with "depends on rustc (>= " other_rustc 1.84.0+dfsg1-1
 expect "apt installs the package" on_machine apt-get -y install "$package"
 expect "apt removes the package when another rustc is installed" upgrade_removes
-expect "with the package, make builds the module in Rust" builds_sample
-expect "this module is for the stock kernel" has_vermagic 1 "$dir/sample/rust_minimal.ko"
+expect "with the package, make builds the sample module in Rust" builds_sample
+expect "the module that make has built is for the stock kernel" has_vermagic 1 "$dir/sample/rust_minimal.ko"
 expect "dkms builds and installs the pair" dkms_installs
-expect "the stock kernel loads and unloads this module and the pair" boots
+expect "the stock kernel loads and unloads the module of make and the pair of dkms" boots
 expect "removing the package leaves nothing" removes
 ktap_end

@@ -76,8 +76,8 @@ ln -s "$D2D_KERNEL/tree" "$dir/modules/$KVER/build"
 printf '#!/bin/sh\necho "%s"\n' "$KVER" >"$dir/bin/uname"
 chmod +x "$dir/bin/uname"
 cp "$PROJECT/build/$KVER"/module_{a,b}.ko "$dir/strict/root/lib/signing/unsigned/"
-expect "docs/install.md makes a key and signs the pair" signing 'openssl|/sign-file' other_key
-expect "docs/install.md signs the pair by the key that the kernel trusts" signs_by_own_key
+expect "the commands in docs/install.md make a key and sign the pair" signing 'openssl|/sign-file' other_key
+expect "the commands in docs/install.md sign the pair by the key that the kernel trusts" signs_by_own_key
 
 "$LAB/run/image.sh" "$dir/strict" --selftests
 while read -r kernel scenario rest; do
