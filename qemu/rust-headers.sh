@@ -8,7 +8,7 @@
 
 only_x86_64 "make rust-headers"
 kernel=$(kernel_dir stock)
-resolved=$("$LAB/kernel/kernel-stock.sh" "${KVER-}" --resolved)
+resolved=$("$LAB/kernel/kernel-stock.sh" --resolved)
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 strace=$("$LAB/root/packages.sh" strace libunwind8)

@@ -8,14 +8,15 @@
 #              key.der, by which modules are signed for this kernel
 # kernel-stock.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
 # (kernel-uml.sh builds User-Mode Linux without the checks of "sanitizer".)
-# Usage: kernel-built.sh NAME [KVER]
+# Usage: kernel-built.sh NAME
+# Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
 name=$1
 config=$LAB/kernel/$name.config
 patch=$LAB/kernel/$name.patch
 [ -e "$patch" ] || patch=
-stock=$("$LAB/kernel/kernel-stock.sh" "${2-}")
+stock=$("$LAB/kernel/kernel-stock.sh")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 

@@ -12,14 +12,14 @@
 #                 EXPECT  the fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
 #                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
-# Usage: kernel-stock.sh [KVER [--resolved]]
-# Without KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for
-# it in the archive once, and later uses the same one. With --resolved, the script prints another directory
-# instead: the one with what resolve.sh has chosen and fetched.
+# Usage: kernel-stock.sh [--resolved]
+# With --resolved, the script prints another directory instead: the one with what resolve.sh has chosen and fetched.
+# Environment: KVER, the kernel's release. Without it, the stock kernel is the newest kernel of the archive that can be
+# used (resolve.sh). The script looks for it in the archive once, and later uses the same one.
 . "$(dirname "$0")/../lib/lab.sh"
 
-want=${1-}
-root=$("$LAB/root/root.sh" "$want")
+want=${KVER-}
+root=$("$LAB/root/root.sh")
 export D2D_ROOT=$root
 
 resolved=$CACHE/resolved-$(basename "$root")-newest
@@ -33,7 +33,7 @@ resolve() {
 			exec "$@"' sh "$LAB/kernel/resolve.sh" "$debian_arch" "$1" "$want"
 }
 cached "$resolved" resolve resolve
-if [ "${2-}" = --resolved ]; then
+if [ "${1-}" = --resolved ]; then
 	echo "$resolved"
 	exit
 fi

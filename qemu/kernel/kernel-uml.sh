@@ -6,10 +6,10 @@
 #   tree/       the source tree, in which it was built (KDIR of module builds)
 #   linux       the kernel, a program
 #   kernel.env  KVER and KMAKE, as in the directories of kernel-stock.sh
-# Usage: kernel-uml.sh [KVER]
+# Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
-stock=$("$LAB/kernel/kernel-stock.sh" "${1-}")
+stock=$("$LAB/kernel/kernel-stock.sh")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 

@@ -59,6 +59,15 @@ only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }
 
+# The Debian suite in whose root the modules for KVER are built, and the compiler with which Debian builds the suite's
+# kernels. A release such as 7.3.4+deb13-amd64 says for which version of Debian the kernel was built: 13 is trixie, and
+# the kernels for a later version are in unstable.
+suite=trixie compiler=gcc-14
+case ${KVER-} in
+*+deb13[.-]*) ;;
+*+deb[0-9]*) suite=sid compiler=gcc-16 ;;
+esac
+
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the cache lacks
 # it (kernel/kernel-stock.sh says what is in the directory). A script that has already prepared the kernel sets
 # D2D_KERNEL to this directory for the scripts that it calls.
@@ -69,11 +78,14 @@ kernel_dir() {
 		echo "$D2D_KERNEL"
 		return
 	fi
-	[ "$name" = stock ] || only_x86_64 "the kernel '$name'"
+	if [ "$name" != stock ]; then
+		only_x86_64 "the kernel '$name'"
+		[ "$suite" = trixie ] || die "the kernel '$name' is built from the kernels of trixie, not from $KVER"
+	fi
 	case $name in
-	stock) "$LAB/kernel/kernel-stock.sh" "${KVER-}" ;;
-	uml) "$LAB/kernel/kernel-uml.sh" "${KVER-}" ;;
-	*) "$LAB/kernel/kernel-built.sh" "$name" "${KVER-}" ;;
+	stock) "$LAB/kernel/kernel-stock.sh" ;;
+	uml) "$LAB/kernel/kernel-uml.sh" ;;
+	*) "$LAB/kernel/kernel-built.sh" "$name" ;;
 	esac
 }
 

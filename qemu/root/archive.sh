@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Adds the suite's backports to apt's sources, from the same mirror as the suite, and chooses the kernel
+# Adds the backports of the suite, if it has any, to apt's sources, from the same mirror as the suite, and chooses the kernel
 # (kernel/resolve.sh). mmdebstrap runs this script on the host as its set-up hook, when the directory of the new
 # toolchain root has only apt's configuration. So an unusable kernel is refused before mmdebstrap fetches any package.
 # Usage: archive.sh ROOT SUITE OUT [KVER]
@@ -13,7 +13,9 @@ shift 2
 
 # apt has two formats of source lists; mmdebstrap writes one of them.
 cd "$root/etc/apt"
-if [ -s sources.list ]; then
+if [ "$suite" = sid ]; then
+	: # Unstable has no backports.
+elif [ -s sources.list ]; then
 	sed -nE "s/^(deb .*) $suite main/\1 $suite-backports main/p" sources.list >sources.list.d/backports.list
 else
 	sed -E "s/^Suites:.*/Suites: $suite-backports/" sources.list.d/*.sources | sed '/^$/,$d' >sources.list.d/backports.sources

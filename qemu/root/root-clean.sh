@@ -9,7 +9,7 @@
 suite=trixie
 # bindgen is for the modules of this project; other modules in Rust do not need it.
 packages=("linux-headers-$1" rustc dkms bindgen)
-base=$("$LAB/root/root.sh" "$1")
+base=$("$LAB/root/root.sh")
 root=$CACHE/root-clean-$(key 1 "$(basename "$base")" "${packages[@]}")
 
 # make_root DIR - installs the packages in DIR, from the suites of the first root

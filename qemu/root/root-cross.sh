@@ -9,7 +9,7 @@
 
 base=$1
 case $ARCH in
-arm64) packages=(gcc-14-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm) ;;
+arm64) packages=("$compiler-aarch64-linux-gnu" libc6-dev-arm64-cross qemu-system-arm) ;;
 esac
 # Packages of ARCH. They are unpacked, but not installed, because they are for the guest and its programs.
 foreign=(busybox-static libstd-rust-dev)

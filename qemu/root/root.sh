@@ -3,14 +3,14 @@
 # Prints the directory of the first toolchain root, and makes it if the cache lacks it: a Debian tree with the
 # compilers, QEMU and the checkers. The directory's name contains a hash of the list of packages.
 # If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
-# Usage: root.sh [KVER]
-# KVER is the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
+# For a kernel of unstable, the script prints the directory of another root, which has unstable's packages. Each kernel
+# of unstable has its own, because the compilers of unstable may be newer than those that built the kernel a week later.
+# Environment: KVER, the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 
-suite=trixie
 packages=(
 	# what Kbuild needs for C and Rust
-	make gcc-14 gcc libc6-dev libelf-dev libssl-dev flex bison bc kmod cpio xz-utils zstd python3
+	make "$compiler" gcc libc6-dev libelf-dev libssl-dev flex bison bc kmod cpio xz-utils zstd python3
 	pahole rsync rustc rust-src bindgen libclang-19-dev clang-19 lld-19 llvm-19 file git perl
 	# the checks
 	rustfmt rust-clippy shellcheck spin
@@ -18,9 +18,15 @@ packages=(
 	busybox-static qemu-system-x86
 	ca-certificates
 )
+what='the toolchain root' options=() kver=${KVER-}
 root=$CACHE/root-$(key 1 "$suite" "${packages[@]}")
-kver=${1-}
-# The archive of the first root has only kernels for the host's architecture.
+if [ "$suite" = sid ]; then
+	what="unstable's toolchain root for ${kver%+*}"
+	root=$CACHE/root-sid-$(key 1 "${kver%+*}" "${packages[@]}")
+	# The indices of unstable are valid for a week only. Accept older ones, because a mirror may lag behind.
+	options=('--aptopt=Acquire::Check-Valid-Until "false"')
+fi
+# The archive of this root has only kernels for the host's architecture.
 [ "$ARCH" = x86_64 ] || kver=
 
 # make_root DIR - installs the packages in DIR, and chooses the kernel (archive.sh)
@@ -34,10 +40,15 @@ make_root() {
 	# Run mmdebstrap in a mount namespace, so that an interrupted run leaves no mounts. For a plain user,
 	# unshare.sh also creates a user namespace. If mmdebstrap created one itself, files could belong to users that
 	# the namespaces of enter.sh do not have.
-	step "make the toolchain root (once)" "2 min" "$CACHE/log/root.log" \
-		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
+	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
+		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
+		--include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \
-		--skip=cleanup/apt/lists "$suite" "$1"
+		--skip=cleanup/apt/lists "$suite" "$1" || {
+		# The next run would replace this directory only if it made a root of the same name.
+		"$LAB/root/remove.sh" "$1" "$resolved.tmp"
+		exit 1
+	}
 	mv "$resolved.tmp" "$resolved"
 }
 cached "$root" root make_root

@@ -7,8 +7,8 @@
 . "$(dirname "$0")/../lib/lab.sh"
 
 name=${1:-vm}
-# These programs run on the host, whatever the guest's architecture.
-export ARCH=x86_64
+# These programs run on the host, whatever the guest's architecture and kernel.
+export ARCH=x86_64 KVER=
 if [ "$name" = trace ]; then
 	root=$("$LAB/root/root-more.sh")
 	mapfile -t sources < <(find "$PROJECT/trace/src" "$PROJECT"/windows/compare/*.rs -type f | sort)

@@ -62,6 +62,8 @@ done
 expect "make run ARCH=nosuch is refused" fails_with "there is no architecture 'nosuch': ARCH is x86_64 or arm64" make run ARCH=nosuch
 expect "make test ARCH=arm64 KERNEL=uml is refused" fails_with "the kernel 'uml' is for x86_64 only, not for arm64" \
 	make test ARCH=arm64 KERNEL=uml
+expect "make run KERNEL=uml with a KVER of unstable is refused" fails_with "the kernel 'uml' is built from the kernels of trixie" \
+	make run KERNEL=uml KVER=7.2.13+deb14-amd64
 expect "make torture ARCH=arm64 is refused" fails_with "the kernel 'uml' is for x86_64 only" make torture ARCH=arm64
 expect "make run ARCH=arm64 GDB=1 is refused" fails_with "GDB=1 is for x86_64 only" make run ARCH=arm64 GDB=1
 expect "make bench ARCH=arm64 is refused" fails_with "the bench is for x86_64 only" make bench ARCH=arm64
@@ -155,6 +157,21 @@ newest() {
 rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version)\"")
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
+
+# unstable KVER - runs the demonstration on a kernel that unstable lacks, and returns its status. The root must not be left
+# in the cache. Leaves out the lines that say that the lab makes the root, and for how long
+unstable() {
+	local rc before
+	before=$(echo "$CACHE"/root-sid-*)
+	make run KVER="$1" 2>&1 | grep -vE '^root: make .*( about .*|: [0-9]+ s)$'
+	rc=${PIPESTATUS[0]}
+	[ "$(echo "$CACHE"/root-sid-*)" = "$before" ] || echo "a root is left"
+	return "$rc"
+}
+export -f unstable
+export CACHE
+expect "an unknown KVER of unstable is refused, and the line lists the kernels of unstable" \
+	fails_with "failed: the archive has no amd64 kernel 1.2.3[+]deb99-amd64; it has: .*[+]deb[0-9]+-amd64" bash -c "unstable 1.2.3+deb99-amd64"
 without_rust=$(newest '6[.]12[.][^-]*-amd64')
 expect "a KVER whose kernel is built without Rust is refused" \
 	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
