@@ -55,7 +55,7 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 /* For the assertions */
 byte delivering;	/* threads that deliver the request */
 byte homes;		/* how often the request has come home */
-byte notified, returned;	/* how often F was notified of the cancel, and got it back */
+byte notified, returned;	/* how often F was notified of the cancel, and got the request back */
 bool in_place;		/* R's in-place call uses the buffers */
 bool cancelled;		/* S has cancelled the request with success */
 bool completed_when_back;	/* F has completed the request after it got it back */

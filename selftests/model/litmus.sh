@@ -6,7 +6,7 @@
 #
 # A test also has lines "weaken: TEXT => TEXT [and TEXT => TEXT]". Each line makes one ordering weaker, by replacing the
 # text everywhere in the code; the outcome must be possible then. A TEXT has "( *" where C code would have "(*", which
-# begins a comment here. Numbers in the code of a test stand for states; the test's comment names them.
+# begins a comment in a litmus test. Numbers in the code of a test stand for states; the test's comment names them.
 #
 # Usage: litmus.sh MODEL
 # MODEL is tools/memory-model/ of a kernel's source.

@@ -3,7 +3,8 @@
 # Checks the models of rundown, requests, handshakes and events with spin, which explores every interleaving and must
 # find no error. Then checks models with one fault each, in which spin must find an error. transitions.awk generates the
 # transitions of a request from shared/owner/request/word.rs. Prints KTAP, and the counts last.
-# Needs spin, a C compiler, 1.4 GB of memory for each of two searches at a time, and a minute and a half of one CPU.
+# Needs spin, a C compiler, and 2.8 GB of memory, as two searches of up to 1.4 GB run at the same time. Takes a minute
+# and a half of CPU time.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -16,8 +17,8 @@ trap 'rm -rf "$dir"' EXIT
 #   holds   the model has no fault, and the search must find none; FAULT is -
 #   mutant  the model has FAULT, which the search must find; ../mutants/FAULT.mutant makes the same
 #           fault in the code
-#   fault   the model has FAULT, which the search must find; ../mutants has no such file, so WHAT
-#           names the function of the code that the fault would be in
+#   fault   the model has FAULT, which the search must find; ../mutants has no file for it. WHAT says
+#           which change of the code would make this fault
 #
 # SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). -D
 # defines CONFIGURATION and FAULT in the model: FAULT in capitals, with _ for -. A search for cycles

@@ -19,8 +19,8 @@
  * order of the accesses has these reasons:
  *   - Between the two sums the kernel calls synchronize_rcu() (X in srcutree.c), because the readers
  *     are fast ones. synchronize_rcu() takes the place of barriers in the readers: it waits for each
- *     increment as for an RCU reader. The litmus tests are reader-missed-by-the-grace-period and
- *     reader-inside-after-the-grace-period. The model leaves out that synchronize_rcu() waits.
+ *     increment as for an RCU reader. The litmus tests reader-missed-by-the-grace-period and
+ *     reader-inside-after-the-grace-period check this. In the model, synchronize_rcu() does nothing.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
@@ -43,8 +43,8 @@ byte srcu_locks[2 * CPUS];
 byte srcu_unlocks[2 * CPUS];
 
 /*
- * struct Rundown. The value is an endpoint of two words, each 0 or the number of a peer. is_open is
- * whether the pointer Rundown::open leads to the value, and is not null.
+ * struct Rundown. The value is an endpoint of two words, each 0 or the number of a peer. If
+ * is_open, the pointer Rundown::open points to the value; otherwise it is null.
  */
 mtype = { CLOSED, OPENING, OPEN, CLOSING };
 mtype state = CLOSED;

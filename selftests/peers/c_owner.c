@@ -44,7 +44,7 @@ module_param(bare, bool, 0);
 MODULE_PARM_DESC(bare, "Whether each routine that may be NULL is NULL");
 static char *fault = "none";
 module_param(fault, charp, 0);
-MODULE_PARM_DESC(fault, "What the owner does wrong in its init; live: in each write instead");
+MODULE_PARM_DESC(fault, "What the owner does wrong in its init; live: in each write to its device");
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
@@ -330,8 +330,8 @@ static int call_peer(struct d2d_context *context)
 }
 
 /*
- * Sends the peer a request twice. The first time, d2d_request_call() waits until it is completed;
- * the second time, the library calls c_owner_completed().
+ * Sends the peer a request twice. The first time, d2d_request_call() waits until the peer has
+ * completed the request; the second time, the library calls c_owner_completed().
  */
 static int send_requests(struct d2d_context *context, d2d_handle request)
 {

@@ -337,7 +337,7 @@ struct round {
 	u64 value;		/* pend's last output */
 };
 
-/* round->pend is completed. The return value keeps it allocated, to be sent again. Any context. */
+/* round->pend is completed. The return value keeps the request, to be sent again. Any context. */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -461,7 +461,7 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* Runs a round in another execution context. It is on the stack of the thread that waits for it. */
+/* A round in another execution context. It is on the stack of the thread that waits for the round. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;

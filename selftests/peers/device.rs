@@ -397,7 +397,7 @@ impl Driver for Tested {
         match driver.variant {
             TWICE => driver.device::<Opened>(settings).map(|_| ()),
             FAILS => {
-                // So that processes of the test can try to open the device.
+                // Gives processes of the test the time to try to open the device.
                 fsleep(Delta::from_millis(10));
                 Err(ENXIO)
             }

@@ -42,7 +42,7 @@ static struct pair pairs[PAIRS];
 /* How often a thread has come to a section. Written between sections only. */
 static atomic_t arrived __aligned(D2D_CACHE_LINE);
 
-/* Both CPUs write it in the last section, to test the plugin: it must report this line. */
+/* To test the plugin, both CPUs write this line in the last section: the plugin must report it. */
 static struct {
 	u64 value;
 } common __aligned(D2D_CACHE_LINE);

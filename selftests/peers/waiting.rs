@@ -96,7 +96,8 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// Takes the handle out of the driver if no function has done so: otherwise the driver would never be freed.
+/// Dropping this value takes the handle out of the driver, if no function has done so. Otherwise the driver would
+/// never be freed.
 struct Jobs(Handle<Waiting>);
 
 impl Drop for Jobs {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands on named events, for `selftests/events.sh`: the words after `event`.
+//! Executes the command `event ...` of a control device, by which `selftests/events.sh` uses named events.
 //!
-//! `selftests/event_act.sh` documents them.
+//! `selftests/event_act.sh` documents the words after `event`.
 
 use crate::{
     command::Words,

@@ -401,7 +401,7 @@ impl RequestTraffic {
         self.slots[TIMED].store(number << NUMBER_SHIFT, Release);
     }
 
-    /// Chooses a slot's request to cancel it, unless another thread has. Any execution context.
+    /// Chooses a slot's request to cancel it, unless another thread has chosen it. Any execution context.
     fn choose(&self, slot: usize) -> bool {
         let state = self.slots[slot].load(Acquire);
         state & (ON_ITS_WAY | SENT | CANCELLING) == ON_ITS_WAY | SENT
@@ -431,8 +431,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Chooses all requests on their way to cancel them, and all pended ones in `cells` to complete
-    /// them. Any execution context.
+    /// Chooses all requests on their way, to cancel them, and all pended requests in `cells`, to
+    /// complete them. Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);

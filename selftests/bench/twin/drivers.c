@@ -192,7 +192,7 @@ static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_s
 	return is_from;
 }
 
-/* Makes the context of a failed handshake free again, if the driver is in the state from. */
+/* Makes the context of a failed handshake free again, if the driver is in the state @from. */
 static void unreserve(struct twin_slot *slot, enum twin_state from)
 {
 	if (transition(slot, from, TWIN_DETACHING)) {

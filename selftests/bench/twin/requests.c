@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the twin (twin.h). Requests. A request is allocated once and can be sent again and again.
- * Its sender names it by the handle from its allocation; its holder by another handle, which is new
- * each time. Both use it only through this file, under one lock. The drivers' lock may be taken
- * while that lock is held. To complete or cancel a request, a thread claims it first: of all
- * threads that try, exactly one succeeds.
+ * The sender names the request by the handle that twin_request_alloc() has returned; the holder
+ * names it by another handle, which is new for each send. One lock protects all requests. A thread
+ * that holds this lock may take the drivers' lock. To complete or cancel a request, a thread claims
+ * it first: of all threads that try, exactly one succeeds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -245,8 +245,8 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request, and begins the call of its dispatch routine, which keeps it
- * registered; or leaves that to a worker. The caller holds the lock.
+ * Finds the receiver of a request. Then begins the call of the receiver's dispatch routine, which
+ * keeps the receiver registered, unless a worker has to make the call. The caller holds the lock.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)

@@ -63,7 +63,7 @@ static int run_command(char *line)
 	return -EOPNOTSUPP;
 }
 
-/* Runs a command in another execution context. It is on the stack of the waiting thread. */
+/* A command for another execution context. It is on the stack of the thread that waits for it. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;

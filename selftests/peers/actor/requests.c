@@ -139,7 +139,7 @@ int actor_send(char **line)
 	}
 }
 
-/* Repeats: sends a request, which the receiver must pend, and cancels it. */
+/* Sends a request, which the receiver must pend, and cancels it; repeats this. */
 int actor_send_and_cancel(char **line)
 {
 	struct request *request = line_request(line);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The routines of the drivers. The commands on-dispatch, on-returned and on-completed set what they
- * do.
+ * The routines of the drivers. The commands on-dispatch, on-returned and on-completed set what the
+ * routines do.
  */
 #include <linux/minmax.h>
 #include <linux/mm.h>

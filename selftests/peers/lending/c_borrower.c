@@ -182,7 +182,10 @@ static int use_buffer(void)
 	return 0;
 }
 
-/* Prints how often the owner has counted. It no longer uses the memory: all counters must agree. */
+/*
+ * Prints how often the owner has counted. This driver has detached, so the owner no longer uses the
+ * memory, and all counters must agree.
+ */
 static void report(void)
 {
 	u32 counted = counters[0].count;

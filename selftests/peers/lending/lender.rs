@@ -169,7 +169,7 @@ impl Owner for Lender {
 #[vtable]
 impl LenderOps for Lender {
     fn drain(&self, _link: &OwnerLink<LendingPair>) -> Result<u64> {
-        // The peer may go on putting values. So that this ends, take no more than the ring can hold.
+        // The peer may go on putting values. Take no more values than the ring can hold, so that this function ends.
         let values = (0..CAPACITY).map_while(|_| self.ring.take());
         Ok(values.fold(0, u64::wrapping_add))
     }

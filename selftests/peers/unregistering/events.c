@@ -192,7 +192,7 @@ static int wait_mixed(const char *how, u32 flags)
 	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
 }
 
-/* Starts a thread that repeats a call, and returns when it has made two calls. */
+/* Starts a thread that repeats a call, and returns when the thread has made two calls. */
 static int start_repeating(const char *name, void (*run)(struct unreg_thread *thread))
 {
 	if (!unreg_start(name, run, (struct unreg_thread){}, -1))
@@ -326,8 +326,8 @@ static void end(void)
 	unreg_await("unregister");
 	complete_all(&has_unregistered);
 	/*
-	 * The repeated calls use opener's handles. If opener has unregistered, they must end
-	 * because the owner refuses them, so do not stop them.
+	 * A thread that repeats a call uses opener's handles. If opener has unregistered, the
+	 * thread must end because the owner refuses the call, so do not stop the thread.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {

@@ -68,7 +68,7 @@ static void await_detaching(void)
 		usleep_range(1000, 2000);
 }
 
-/* Values of in_operation. Those named late begin their wait when peer has begun to detach. */
+/* Values of in_operation. A function named _late begins to wait once peer has begun to detach. */
 
 static int wait_for_event(void)
 {
@@ -209,7 +209,7 @@ static int reach_request_late(const char *how)
 	return reach_operation(how, wait_for_request_late);
 }
 
-/* Another thread detaches peer already: it waits inside d2d_detach() for the operation. */
+/* Another thread has called d2d_detach() for peer, which waits until the operation ends. */
 static int reach_detaching(const char *how)
 {
 	int err = reach_operation(how, wait_for_end);
@@ -232,7 +232,7 @@ static int reach_offered(const char *how)
 	return unreg_settle(start("attach", do_attach));
 }
 
-/* A request that peer has forwarded is back, and peer's routine returned waits for an event. */
+/* A request that peer has forwarded is back, and peer's routine `returned` waits for an event. */
 static int reach_returned(const char *how)
 {
 	struct d2d_send send = d2d_send_to(peer->target, 1);
@@ -249,7 +249,7 @@ static int reach_returned(const char *how)
 	return unreg_settle(start("complete", do_complete));
 }
 
-/* peer has sent receiver a request, which is pending. peer's routine completed does @does. */
+/* peer has sent receiver a request, which is pending. @does is what peer's `completed` will do. */
 static int reach_completed_by(const char *how, enum reaction does)
 {
 	struct d2d_send send = d2d_send_to(receiver->target, 1);

@@ -154,7 +154,7 @@ static void forwards(struct unreg_driver *from, struct unreg_driver *to, enum re
 	from->next = to;
 }
 
-/* Starts a thread that completes the request, and returns when it sleeps in this checkpoint. */
+/* Starts a thread that completes the request. Returns when a thread sleeps in this checkpoint. */
 static int complete_into(struct checkpoint *checkpoint)
 {
 	unreg_close_checkpoint(checkpoint);
@@ -313,7 +313,7 @@ static int reach_returned_cancelled(const char *how)
 }
 
 /*
- * The request is cancelled while a thread is inside upper's routine returned. That thread then
+ * The request is cancelled while a thread is inside upper's routine `returned`. That thread then
  * delivers the request.
  */
 static int reach_returned_then_cancelled(const char *how)

@@ -18,7 +18,7 @@
  *   things.c	the things that handles name, and which of them exist
  *   drivers.c	registering and unregistering drivers
  *
- * A player's random numbers follow from the seed, the player's number and its step; a routine's
+ * A player's random numbers follow from the seed, the player's number and a count; a routine's
  * random numbers follow from the seed and the request. So the same seed gives the same decisions,
  * but not always the same interleaving.
  */
@@ -74,7 +74,7 @@ struct fuzz_random {
 	u64 state;
 };
 
-/* What calls the owner: a player in one of its steps, or a routine. */
+/* What calls the owner: a player, or a routine. */
 struct fuzz_caller {
 	struct fuzz_random random;
 	u32 player;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Plays that reach the limits of the owner's tables. Each play has a
- * driver of its own, but all drivers share the tables, so other players also get these errors.
- * fuzz_forget() leaves a driver registered.
+ * Part of the fuzzer (fuzz.h). Plays that fill the owner's tables, until the owner refuses a call.
+ * Each play has a driver of its own, but all drivers share the tables: while a table is full, the
+ * owner also refuses calls of other players. fuzz_forget() leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -243,8 +243,8 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 #ifdef CONFIG_FAILSLAB
 /*
- * How often to try a call until it allocates memory. Before, the owner may use memory that it has
- * kept, or refuse the call because the other players have reached another limit.
+ * How often to try a call until it allocates memory. In the first tries, the owner may need no
+ * memory, as it has kept some, or it may refuse the call because a table is full.
  */
 #define TRIES	4096
 

@@ -50,7 +50,7 @@ static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_requ
 		fuzz_note_foreign(passed.kind, passed.handle);
 }
 
-/* Completes a request, sometimes wrongly. frame is NULL if the caller is no dispatch routine. */
+/* Completes a request, sometimes wrongly. frame is NULL if the caller is not a dispatch routine. */
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
 		 struct fuzz_frame *frame)
 {
@@ -93,8 +93,8 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, stru
 }
 
 /*
- * Tries to detach or unregister inside a routine. This must fail, as a driver would wait for
- * itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is allowed
+ * Tries to detach or unregister a driver inside a routine. This must fail: otherwise a driver would
+ * wait for itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is allowed
  * inside a routine.
  */
 static void try_to_leave(struct fuzz_caller *caller)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the fuzzer of the C functions: loads the modules `fuzz0` and `fuzz1`, lets them play, and unloads
-//! them, each in a thread of its own, with `module_a` as the owner. Reads the report of the fuzzer's oracle,
-//! which judges each call (`fuzz/fuzz.h`), and checks that nothing is left in the owner's state at the end.
+//! Drives the fuzzer of the C functions. With `module_a` as the owner, loads the modules `fuzz0` and `fuzz1`, lets
+//! them make random calls (*play*), and unloads them, each module in a thread of its own. Reads the report of the
+//! fuzzer's oracle, which judges each call (`fuzz/fuzz.h`). At the end, checks that nothing is left in the owner's
+//! state.
 
 use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -20,13 +21,13 @@ const STATE: &str = "/sys/kernel/debug/d2d-module_a/state";
 /// How long the owner waits for a pended handshake, in milliseconds.
 const TIMEOUT: u32 = 60;
 
-/// How often each function was called with what handles, and returned what.
+/// For each function, how often it was called with handles of each origin, and how often it returned each result.
 #[derive(Default)]
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or where a handle came from. If it ends in "!",
-    /// the fuzzer has to reach it.
+    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. If a key ends in "!",
+    /// its count must not be 0 at the end.
     fn add_report(&mut self, report: &str) {
         for line in report.lines() {
             let mut words = line.split(' ');

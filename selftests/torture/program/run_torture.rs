@@ -2,8 +2,8 @@
 
 //! Drives the torture in rounds. In each round, processes write commands to the control devices of an
 //! owner and its peers, while other peers are loaded and unloaded. After the round, the owner's counts
-//! must agree. Then rounds of the fuzzer of the C functions follow, for the same time: see
-//! [`fuzz`]. Reports in KTAP.
+//! must agree. These rounds take SECONDS in all. Then rounds of the fuzzer of the C functions ([`fuzz`])
+//! take SECONDS, too. Reports in KTAP.
 //!
 //! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. `fuzz-slow`, for
 //! slow machines, does the same, but does not require the fuzzer to reach the limits of the owner.
