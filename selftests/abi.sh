@@ -23,7 +23,7 @@ has_or_skips()
 	return 1
 }
 
-# fresh_owner TREE [MODULE] - loads the owner of this tree, with two contexts and without a peer: module_a, or c_owner,
+# fresh_owner TREE [MODULE] - loads the owner of TREE, with two contexts and without a peer: module_a, or c_owner,
 # which is written in C and has the name of module_a
 fresh_owner()
 {
@@ -79,7 +79,7 @@ for owner in old today grown; do
 done
 
 for owner in old today; do
-	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: EOPNOTSUPP; if c_peer needs d2d_sum(), loading c_peer fails"
+	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: the call gets EOPNOTSUPP; with needs=1, loading c_peer gets EOPNOTSUPP"
 	if has_or_skips "$owner" "$name"; then
 		fresh_owner "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
 			unload c_peer && fails EOPNOTSUPP load c_peer needs=1 && ! loaded c_peer && owner_is_idle &&

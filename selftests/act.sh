@@ -47,8 +47,8 @@
 #       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        pauses until `resume`, and then answers; but does not pause unless
-#                                    the routine runs in the PLACE of the function `pause PLACE` (below)
+#       pause                        if the routine runs in the execution context PLACE of the function
+#                                    `pause PLACE` (below), pauses until `resume`; then answers
 #       answer-and-pause             answers, and then pauses in the same way, inside the dispatch routine
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received

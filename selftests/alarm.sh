@@ -124,7 +124,7 @@ printed_by_both()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the calls that qemu/windows-example.sh makes in the Windows drivers, except for the first three
+# as_in_windows - makes the calls that qemu/windows-example.sh makes of the Windows drivers after its first three
 # requests
 as_in_windows()
 {
@@ -193,7 +193,7 @@ for alarm in alarm c_alarm; do
 
 	fresh_repeating $HOUR
 	await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
-	verdict "$alarm: unloading cancels the request, and the completion routine can still set its event"
+	verdict "$alarm: unloading the sleeper cancels its request, and the completion routine can still set an event"
 
 	fresh_alarm
 	[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && alarm_ended 2 0
@@ -227,7 +227,7 @@ for alarm in alarm c_alarm; do
 	fresh_alarm
 	fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
 		fails ENOTTY ring 1 0xc0086102 && fails EBADF ring_read_only && alarm_ended 0 0
-	verdict "$alarm: a call gets EINVAL for a wrong time, ENOTTY for an unknown command, EBADF for a file that is open for reading"
+	verdict "$alarm: a call gets EINVAL for a wrong time, ENOTTY for an unknown command, EBADF for a file that is open only for reading"
 
 	fresh_alarm
 	fails ERANGE load sleeper "every=$((HOUR + 1))" && unload "$alarm"

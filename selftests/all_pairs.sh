@@ -42,9 +42,10 @@ lender borrower c_borrower
 torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the order of loading, and after "/" the
-# order of unloading. For each round, makes 30 random orders of loading, and chooses one by its sequences: a sequence is
-# two modules, one before the other. The chosen order has the most sequences that no earlier round has. An order of
-# unloading is chosen in the same way, and then reversed. Fails if a possible sequence is in no round
+# order of unloading. A "sequence" is two modules, one loaded before the other; an order of loading has many. For each
+# round, orders() makes 30 random orders of loading, and chooses the one with the most sequences that no earlier round
+# has. It makes the order of unloading in the same way, and prints it backwards. Fails if a possible sequence is in no
+# round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -294,7 +295,7 @@ traced_apart()
 		family["middle", "c_middle"]
 	}
 
-	# The value of a number of this line
+	# Returns the number that this line has in the field name=NUMBER, or an empty string.
 	function number(name) {
 		return match($0, " " name "=[0-9]+") ? substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) + 0 : ""
 	}
@@ -351,13 +352,12 @@ numbers()
 	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
 }
 
-# counted - whether the drivers of two pairs have counted what the traffic should have done. Each time that it gets
-# work,
+# counted - whether the drivers of two pairs have counted what the traffic should have done. In each exchange,
 # - the sensor takes 16 samples, which the consumer collects,
 # - borrower puts 64 values into the ring that c_lender lends it, in each of four execution contexts,
 # - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
-# For each borrower, c_lender must have taken all values, and the two must agree on how often c_lender has counted in
-# the memory of the borrower
+# From each borrower, c_lender must have taken all values. c_lender and the borrower must report the same number of times
+# that c_lender has counted in the memory of the borrower
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")
@@ -370,7 +370,7 @@ counted()
 
 begin "$ROUNDS"
 orders >"$work/orders" || {
-	echo "Bail out! $ROUNDS rounds are too few: some two modules come in one order only"
+	echo "Bail out! $ROUNDS rounds are too few: some module is always loaded, or unloaded, before a certain other module"
 	exit 1
 }
 while read -r number middle line; do

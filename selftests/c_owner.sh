@@ -177,13 +177,13 @@ done
 fresh_owner
 load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older &&
 	unload c_owner && frees_all 1
-verdict "an older peer lacks an operation: the owner does not call it"
+verdict "the owner calls an operation that an older peer lacks: EOPNOTSUPP"
 
 # EBADMSG shows that the owner has called an operation: the operations of skew_newer answer 0, which the
 # owner does not expect.
 fresh_owner
 load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
-verdict "a newer peer has more operations: the owner calls those that it knows"
+verdict "a newer peer has more operations than the owner knows: the owner can call those that it knows"
 
 while read -r param reason error; do
 	fresh_none

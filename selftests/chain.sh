@@ -71,7 +71,7 @@ begin 19
 fresh_chain lower1
 [ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
 	traced 'middle: .* step=attached' && knows module_a middle lower1 && knows middle lower1 module_a && ! traced step=refuse
-verdict "the middle is attached to its owner, and its own peer to the middle: each owner knows its peer only"
+verdict "the middle is attached to the top, and the bottom to the middle: each owner knows only its own peer"
 
 fresh_chain lower1
 exercise lower1 && in_each_context lower1 'op-call to=owner op=bounce' && in_each_context middle 'op-call to=owner op=bounce' &&
@@ -98,7 +98,7 @@ verdict "calls and items from the top pass to the bottom, and back, in each exec
 
 fresh_chain
 exercise module_a && ! traced step=refuse
-verdict "the chain has no lower end: the middle answers the top itself"
+verdict "the middle has no peer: the middle itself answers the top"
 
 fresh_chain lower1
 exercise module_a 20 &
@@ -146,7 +146,7 @@ fresh_trace
 unload_all
 load module_a && fails ERANGE load middle contexts=65 && only_refusal_is middle parameter-out-of-range && gone middle &&
 	owner_is_idle && load middle && load lower1 && exercise lower1
-verdict "the middle cannot become an owner: ERANGE, and the middle does not stay a peer"
+verdict "the middle gets a bad parameter for its role as an owner: ERANGE, and the middle does not stay a peer"
 
 fresh_trace
 unload_all

@@ -32,8 +32,8 @@ done
 outcome=''
 
 # runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. If the program has
-# already reported the selected case, ends the program. The cleanup of the selected case has run by then:
-# it stands between that case and this one.
+# already reported the selected case, ends the program. By then the cleanup of the selected case has run,
+# because the cleanup stands between that case and this one.
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -105,7 +105,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 fi
 
 TRACE_START="d2d selftest: the trace starts"
-# Says why the last command failed: "errno=N (text)", or what a check has found
+# The file that says why the last command failed: "errno=N (text)", or what a check has found
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
@@ -191,8 +191,8 @@ unload_all()
 # read only what follows the last marker
 reset_trace()
 {
-	# Reading a long log for each case is slow. So in the lab, where qemu/ sets D2D_LOG, this
-	# moves the log to that file.
+	# Reading a long log for each case is slow. So if D2D_LOG names a file, as in the lab, this moves
+	# the log to that file.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$TRACE_START" >/dev/kmsg
 }
@@ -340,10 +340,10 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - whether the case NAME must be skipped; then reports it as skipped. The case leaks
-# memory on purpose. If the kernel has kmemleak, kmemleak reports the leak, and the report makes the run
-# fail. So the case is skipped there, unless D2D_CASE selects it: qemu/tests/harness.sh selects such
-# cases to show that the run fails
+# skips_leak NAME WHY - whether the case NAME, which leaks memory on purpose, must be skipped; if so,
+# reports the case as skipped. WHY says what causes the leak. On a kernel with kmemleak the case is
+# skipped, because the report of kmemleak makes the run fail. But if D2D_CASE selects the case, it runs:
+# qemu/tests/harness.sh selects such cases to show that the run fails
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

@@ -303,7 +303,7 @@ act_in_background b wait all 10 11 12
 await_field any12 waiters 1 && a set 10 was=reset && a set 12 in=softirq was=reset && a query 10 is=set && a query 12 is=set &&
 	[ "$(field any10 waiters)" = 1 ] && a set 11 in=hardirq was=reset && wait "$meanwhile" &&
 	a query 10 is=reset && a query 11 is=reset && a query 12 is=reset
-verdict "a thread waits for all of three events: it resets none before all are set"
+verdict "a thread waits for all of three events: the wait resets none before all are set"
 
 fresh_pair three
 a set 10 was=reset && act_in_background b wait all 10 11 && await_field any11 waiters 1 && b wait any 10 &&
@@ -424,7 +424,7 @@ while read -r fault errno reason; do
 	else
 		fails "$errno" load event_faults "fault=$fault" && only_refusal_is $A "$reason"
 	fi && ! loaded event_faults && [ ! -e "$EVENTS/fault" ]
-	verdict "a driver's $fault $refused"
+	verdict "a driver with the fault $fault $refused"
 done <<EOF
 $(faults)
 EOF
@@ -454,7 +454,7 @@ doorbell()
 	fresh_doorbell
 	"$x" no-doorbell && "$y" put 1 && [ "$(field bell sets)" = 0 ] && "$x" doorbell 0 &&
 		[ "$(field bell sets)" = 1 ]
-	verdict "$x gives a queue that has items a doorbell: it rings at once"
+	verdict "$x gives a doorbell to a queue that has items: the doorbell rings at once"
 
 	fresh_doorbell
 	"$x" close 0 && [ ! -e "$EVENTS/bell" ] && "$y" put 1 && "$y" put 1 in=hardirq && "$x" take 8 &&

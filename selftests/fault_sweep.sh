@@ -136,17 +136,17 @@ sweep "unloading a module in two roles" 0 owner unload "$m"
 sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
 sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
-# In the cases above, fail_nth makes allocations of one task fail. In the last two cases, failslab makes
-# the first allocation of any task or interrupt fail. In this case, that is an allocation in a system
-# call, which must fail: this shows that the settings of failslab work.
+# In the cases above, fail_nth makes allocations of one task fail. In the two cases below, failslab makes
+# the first allocation of any task or interrupt fail. In the first case, a system call makes this
+# allocation, so the system call must fail. This shows that the settings of failslab work.
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# In this case, failslab ignores allocations inside system calls. Workers and interrupts must not
-# allocate. Then failslab makes no allocation fail, and its setting `times` stays 1.
+# In the second case, failslab ignores allocations inside system calls. If workers and interrupts do not
+# allocate either, failslab makes no allocation fail, and its setting `times` stays 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

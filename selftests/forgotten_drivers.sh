@@ -104,7 +104,7 @@ for at in init exit; do
 	for forgets in $STATES; do
 		fresh_owner timeout=100
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
-		verdict "$at forgets a driver ($forgets): the owner removes it, and other drivers work"
+		verdict "a module's $at forgets a driver ($forgets): the owner removes it, and other drivers work"
 	done
 done
 
@@ -113,7 +113,7 @@ done
 for at in init exit; do
 	fresh_owner completion=1
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
-	verdict "$at forgets a driver with a pending handshake: the owner removes it, and other drivers work"
+	verdict "a module's $at forgets a driver with a pending handshake: the owner removes it, and other drivers work"
 done
 
 fresh_owner completion=1
@@ -266,7 +266,7 @@ wait_ends()
 for at in init exit; do
 	fresh_waiter
 	load_and_unload event "$at" && expelled && waits
-	verdict "$at forgets a driver with an open event: another module's wait for the event goes on"
+	verdict "a module's $at forgets a driver with an open event: another module's wait for the event goes on"
 	wait_ends
 done
 

@@ -105,8 +105,8 @@ load_relay()
 	load relay_peer "next=$next" "then=$action"
 }
 
-# fresh_relay DRIVER [complete|not-back|pend] - as fresh_with_peers, for alice and bob, whose dispatch
-# routine does not sleep; then loads relay_peer (load_relay)
+# fresh_relay DRIVER [complete|not-back|pend] - as fresh_with_peers, for alice and bob; bob's dispatch
+# routine does not sleep. Then loads relay_peer (load_relay)
 fresh_relay()
 {
 	needs_no relay_peer

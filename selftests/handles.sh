@@ -16,7 +16,7 @@ unload handle_kinds
 
 fresh_trace
 load handle_kinds && [ "$(logged handle_kinds refusals)" -gt 300 ] && [ "$(trace | grep -c "step=refuse reason=stale-.* errno=-$ESTALE ")" = "$(logged handle_kinds refusals)" ]
-verdict "each stale handle that a function refuses logs a line with ESTALE"
+verdict "the owner logs a line with ESTALE for each stale handle that a function refuses"
 unload handle_kinds
 
 unload module_a

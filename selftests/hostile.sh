@@ -53,7 +53,7 @@ for what in "uses made-up handles and wrong names" "leaks requests, items and ev
 	number=$((number + 1))
 	fresh_hostile
 	misuse "$number"
-	verdict "hostile_peer $what: the library refuses what it must, and nothing else happens"
+	verdict "hostile_peer $what: the library refuses what it must refuse"
 done
 
 fresh_hostile

@@ -6,7 +6,7 @@
 #   /dev/borrower   1 the peer uses the owner's ring, 2 the owner uses the peer's counters,
 #                   3 the peer wants another type than a ring, 4 the owner wants another type than counters
 #   /dev/lender     1 the owner uses the peer's counters,
-#                   2 as 1, but the owner first waits, inside the peer, until a process writes 3
+#                   2 as 1, but between getting and using the memory the owner waits until a process writes 3
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -120,7 +120,8 @@ behind EFAULT user-buffer-not-lent
 inside EFAULT user-buffer-not-lent
 EOT
 
-# d2d_lend() and d2d_lent(), inside the peer, refuse these faults; they log no line. Each line is FAULT ERRNO
+# d2d_lend() and d2d_lent(), inline functions in the peer, refuse these faults without a line in the log. Each line is
+# FAULT ERRNO
 while read -r fault errno; do
 	fresh_owner
 	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower

@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Each table of the kselftests has the fault first, then the errno, and then the reason. If a line has no
+# Each line of a table of faults below has the fault, then the errno, and then the reason. If a line has no
 # reason, the reason is the same word as the fault.
 
 # The faults of bad_peer that the owner refuses. Each line is FAULT ERRNO [REASON]
@@ -169,7 +169,7 @@ while read -r fault errno reason; do
 	fresh_owner
 	fails "$errno" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" "$errno" &&
 		! loaded bad_peer
-	verdict "a peer's $fault: ${reason:-$fault}, $errno"
+	verdict "a peer with the fault $fault: ${reason:-$fault}, $errno"
 done <<EOT
 $(peer_faults)
 EOT
@@ -177,7 +177,7 @@ EOT
 while read -r fault errno; do
 	fresh_owner
 	fails ENOTRECOVERABLE load bad_peer "fault=$fault" && only_refusal_is module_a "$fault" "$errno" && ! loaded bad_peer
-	verdict "a peer's $fault: $fault, $errno in the log"
+	verdict "a peer with the fault $fault: $fault, $errno in the log"
 done <<EOT
 $(silent_faults)
 EOT
@@ -191,12 +191,12 @@ verdict "a peer completes its handshake after the timeout: refusals not-complete
 for fault in stale-attach stale-unregister; do
 	fresh_owner
 	fails ESTALE load bad_peer "fault=$fault" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
-	verdict "a peer's $fault, with the handle of an earlier registration: stale-driver-handle, ESTALE"
+	verdict "a peer with the fault $fault uses the handle of an earlier registration: stale-driver-handle, ESTALE"
 done
 
 fresh_owner
 fails ESTALE load bad_peer fault=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
-verdict "a peer's old-request-handle, while a new request is pending: stale-request-handle, ESTALE"
+verdict "a peer completes an old request by its handle while a new request is pending: stale-request-handle, ESTALE"
 
 fresh_owner
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
@@ -206,7 +206,7 @@ verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 while read -r fault errno; do
 	fresh_owner
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
-	verdict "a peer's $fault: $errno"
+	verdict "a peer with the fault $fault: $errno"
 done <<EOT
 $(item_faults)
 EOT
@@ -215,7 +215,7 @@ fresh_owner
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
-# The owner has one context. If bad_peer gets it, no refused driver has kept it.
+# The owner has one context. If bad_peer gets it, no refused driver has kept the context.
 fresh_owner
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
 verdict "a peer in C that does nothing wrong is attached: no refusal has kept the context"
@@ -260,21 +260,21 @@ while read -r fault errno reason; do
 	reason=${reason:-$fault}
 	fresh_bad_owner "$fault"
 	fails "$errno" load module_b && ! loaded module_b && refusal_is module_b "$reason"
-	verdict "an owner's $fault: $reason, $errno"
+	verdict "an owner with the fault $fault: $reason, $errno"
 
 	# c_peer ignores the fields of the request that offers the context.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
 	fails "$errno" load c_peer && ! loaded c_peer &&
 		{ [ "$fault" != bad-data-size ] || refusal_is c_peer bad-data-size; }
-	verdict "an owner's $fault, to a peer in C: $errno"
+	verdict "an owner with the fault $fault, and a peer in C: $errno"
 done <<EOT
 $(owner_faults)
 EOT
 
 fresh_bad_owner unknown-code
 fails ENOTTY load module_b && ! loaded module_b
-verdict "an owner's unknown-code: ENOTTY"
+verdict "an owner sends a peer an unknown control code: ENOTTY"
 unload bad_owner
 
 fresh_trace

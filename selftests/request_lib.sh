@@ -81,7 +81,7 @@ took_step()
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
 }
 
-# each_peer COMMAND...
+# each_peer COMMAND... - runs the command for each peer, with the peer's name as its last argument
 each_peer()
 {
 	for peer in $PEERS; do

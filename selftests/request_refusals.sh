@@ -161,7 +161,7 @@ fresh alice bob
 receiver_refused omit-completion && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
 	receiver_refused read-too-much && receiver_refused write-too-much && receiver_refused write-bad-pointer &&
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
-verdict "a dispatch routine makes each of these mistakes with one request: the request can still be sent and completed"
+verdict "a dispatch routine makes seven mistakes, one after another, with one request: after that, the request can be sent and completed"
 
 # Waits in a routine for the end of the same routine, and waits in atomic context
 

@@ -200,7 +200,7 @@ for place in task worker softirq hardirq; do
 	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's routine returned() runs there"
 done
 
-# The result of a request says what has ended the request (ended=). This does not depend on the status
+# The result of a request says what has ended the request (ended=), whatever the status is
 
 while read -r error; do
 	fresh alice bob

@@ -69,8 +69,8 @@ record()
 }
 
 # peer_allocated - whether the peer's code made one of the recorded allocations: whether the stack of an
-# allocation has a function of the peer, and above it no function of an interrupt. An interrupt of the
-# peer's code may allocate. sym-offset makes the kernel print the module of each function
+# allocation has a function of the peer, and above it no function of an interrupt. An interrupt that
+# interrupts the peer's code may allocate. sym-offset makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Each step of the trace has a tracepoint, with the text of the step's line in dmesg and with fields
-# to filter by. Hot steps, the frequent ones, have a tracepoint and no line in dmesg unless the owner
-# prints hot steps, too. Modules are loaded and unloaded while tracepoints are on.
+# to filter by. The frequent steps, called hot steps, have a line in dmesg only if the owner prints hot
+# steps (parameter hot_lines). Modules are loaded and unloaded while tracepoints are on.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -124,7 +124,7 @@ has_exited()
 }
 
 # run_case SUBJECT STAGE DRIVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
-# an impossible case no driver unregisters: the owner must be in use, and all threads must end as
+# an impossible case (unregistering.table) no driver unregisters: the owner must be in use, and all threads must end as
 # usual
 run_case()
 {

@@ -47,7 +47,7 @@ MODULE_PARM_DESC(forgets, "What the driver has when the module is unloaded");
 
 static char *at = "init";
 module_param(at, charp, 0);
-MODULE_PARM_DESC(at, "After what the module is unloaded: init or exit");
+MODULE_PARM_DESC(at, "When the kernel unloads the module: after its init or after its exit");
 
 static d2d_handle self;
 static d2d_handle second;
