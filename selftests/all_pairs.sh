@@ -356,8 +356,8 @@ numbers()
 # - the sensor takes 16 samples, which the consumer collects,
 # - borrower puts 64 values into the ring that c_lender lends it, in each of four execution contexts,
 # - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
-# From each borrower, c_lender must have taken all values. c_lender and the borrower must report the same number of times
-# that c_lender has counted in the memory of the borrower
+# From each borrower, c_lender must have taken all values. c_lender and the borrower must report the same number for how
+# often c_lender has counted in the memory of the borrower
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")

@@ -150,11 +150,11 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# r0 is sent twice in hardirq, where the sender cannot sleep. So a work item, of which r0 has one,
-# dispatches r0. The first time, r0 is sent to bob, who completes it and then pauses inside his dispatch
-# routine: the work item goes on running. So the second time, when r0 is sent to forgetful, the request
-# stays queued, and forgetful is unloaded meanwhile. Before all this, r1 is sent to forgetful in task
-# context. In the trace, forgetful must have dispatched r1 only.
+# r0 is sent in hardirq, where the sender cannot sleep, so r0's work item dispatches r0. First, r0 is sent
+# to bob, who completes it and then pauses inside his dispatch routine: the work item still runs. Then r0
+# is sent to forgetful. The work item cannot dispatch it yet, so r0 stays queued while forgetful is
+# unloaded. Before all this, r1 is sent to forgetful in task context. In the trace, forgetful must have
+# dispatched r1 only.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Jobs of the owner and of the peer. In the pair of examples/metronome the owner's timer beats in hard interrupt, and
-# the peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and in C. In one case
-# device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of shared/d2d/job/ test all
-# kinds of jobs.
+# Jobs of the owner and of the peer. In the pair of examples/metronome the owner's timer puts items, called beats, in
+# hard interrupt, and the peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and
+# in C. In one case device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of
+# shared/d2d/job/ test all kinds of jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -18,7 +18,7 @@ beat()
 	write_to "$PERIOD" "$1"
 }
 
-# hear BEATS [LISTENER] - waits until the listener has heard BEATS more beats; the errno goes to $NOTES
+# hear BEATS [LISTENER] - waits until the listener has taken ("heard") BEATS more beats; the errno goes to $NOTES
 hear()
 {
 	write_to "/dev/${2-listener}" "$1"

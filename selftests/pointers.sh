@@ -30,7 +30,7 @@ verdict "each function refuses each bad pointer and does nothing"
 
 fresh_calls
 [ -n "$exported" ] && [ "$functions" = "$exported" ]
-verdict "the module calls with bad pointers as many functions as the owner exports"
+verdict "the owner exports as many functions as the module calls with bad pointers"
 
 fresh_calls
 [ "$refused" = 0 ] && ! grep -q pointers "$STATE/requests" && ! grep -q "name=new" "$STATE/events"

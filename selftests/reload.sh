@@ -80,23 +80,23 @@ fresh_rounds 2 && [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "
 verdict "module_a has no users after module_b is unloaded"
 
 fresh_rounds 2 && unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
-verdict "module_a is unloaded: it logs that two items are left"
+verdict "module_a is unloaded: module_a logs that two items are left"
 
 fresh_owner
 load arrivals && load module_b && await greetings arrivals 1 && unload module_b && load module_b && await greetings arrivals 2 &&
 	unload module_b && unload arrivals && unload module_a
-verdict "arrivals, in C, is loaded before module_b: it learns each time that module_b arrives"
+verdict "arrivals, in C, is loaded before module_b: arrivals greets module_b each time that module_b is loaded"
 
 fresh_owner
 load module_b && load arrivals && await greetings arrivals 1 && unload arrivals && unload module_b && unload module_a
-verdict "arrivals, in C, is loaded after module_b: it learns that module_b is there"
+verdict "arrivals, in C, is loaded after module_b: arrivals greets module_b"
 
 fresh_owner contexts=2
 load greeter_peer && load guest_peer && await greetings greeter_peer 1 && unload guest_peer && load guest_peer &&
 	await greetings greeter_peer 2 && unload greeter_peer && unload guest_peer && unload module_a
-verdict "greeter_peer, in Rust, is loaded before guest_peer: it learns each time that guest_peer arrives"
+verdict "greeter_peer, in Rust, is loaded before guest_peer: greeter_peer greets guest_peer each time that guest_peer is loaded"
 
 fresh_owner contexts=2
 load guest_peer && load greeter_peer && await greetings greeter_peer 1 && unload guest_peer && unload greeter_peer && unload module_a
-verdict "greeter_peer, in Rust, is loaded after guest_peer: it learns that guest_peer is there"
+verdict "greeter_peer, in Rust, is loaded after guest_peer: greeter_peer greets guest_peer"
 ktap_finished

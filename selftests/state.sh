@@ -92,7 +92,7 @@ fresh_owner
 	shows requests && shows refusals "count=0 driver=- last=-" &&
 	shows events "name=module_a.notice kind=notification state=reset sets=0 waiters=0 handlers=0 failed=0" \
 		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0 handlers=0 failed=0"
-verdict "without a peer: each file shows a free context"
+verdict "without a peer: the files show a free context and empty queues, and no call or request"
 
 fresh_owner
 json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capacity 16 \

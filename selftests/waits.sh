@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # The peer waiting_peer, in Rust (peers/waiting.rs), is unloaded while it waits, without a limit, for an
 # event or a request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its handshake, or in a job: a work item or a thread. Unloading has to end the wait. Two more
-# cases test the thread's name, and a deferred handshake that waits for its own end. unregistering.sh
-# tests such waits of drivers in C.
+# completes its handshake (a deferred handshake), or in a job: a work item or a thread. Unloading has to end
+# the wait. Two more cases test the thread's name, and a deferred handshake that waits for its own end.
+# unregistering.sh tests such waits of drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

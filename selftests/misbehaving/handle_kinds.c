@@ -143,8 +143,8 @@ static int release(d2d_handle handle)
 static const struct use {
 	const char *name;
 	int (*call)(d2d_handle handle);
-	unsigned long takes;	/* the kinds that it accepts, as bits */
-	bool silent;		/* it prints no line if it refuses */
+	unsigned long takes;	/* the kinds of handles that the function accepts, as bits */
+	bool silent;		/* the function refuses without printing a line */
 } uses[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },

@@ -9,8 +9,8 @@
  * If the function cannot access the bad address (must_fail), a function that returns an int must
  * fail. But it may succeed with a set in which a number is 0: with a length of 0, for example, it
  * may ignore the pointer. With at least one set it must fail with -EFAULT, which shows that it has
- * used the pointer; with the other sets it may fail for other reasons. After each function the test checks that requests and
- * events work, and that no refused call had an effect.
+ * used the pointer; with the other sets it may fail for other reasons. After each function the test
+ * checks that requests and events work, and that no refused call had an effect.
  *
  * If a check fails, the module prints what was wrong, and the init fails with -ENOTRECOVERABLE.
  */

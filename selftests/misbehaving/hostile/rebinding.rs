@@ -77,7 +77,7 @@ interface! {
 }
 
 interface! {
-    /// What its peer offers.
+    /// What the peer offers.
     pub trait PeerOps: "peer" {
         interface: PeerInterface,
         caller: PeerCaller,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver with arguments of 1 and 2 bytes. If the owner declared `Level` as `i8`, the owner's table
-//! would have the same hashes as this driver's. If the owner then passed -1, this driver's `u8` would be above 255.
+//! Must not compile: a driver with arguments of 1 and 2 bytes. A compiler extends such an argument to 4 bytes, with or
+//! without its sign. If the owner's compiler extended -1 with its sign, this driver would get a `u8` above 255: this is
+//! undefined behaviour.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument has 4 bytes or more'
 
 #![forbid(unsafe_code)]
