@@ -146,7 +146,7 @@ run_case()
 	# program must exit now; otherwise it must still sleep.
 	case "$stage $*" in
 	watched*"closed=now"*) await has_exited && seen=closed=now ;;
-	watched*) is_watching && seen=closed=later ;;
+	watched*) await is_watching && seen=closed=later ;;
 	esac
 	tell end
 	ended=$?
