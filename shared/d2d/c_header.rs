@@ -9,6 +9,10 @@
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
 use crate::{
+    c_name::{
+        begins_with,
+        is_same, //
+    },
     declaration::{
         Declaration,
         Operation,
@@ -38,19 +42,6 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
         end += 1;
     }
     end - blank
-}
-
-#[inline]
-const fn begins_with(text: &str, beginning: &str) -> bool {
-    let (text, beginning) = (text.as_bytes(), beginning.as_bytes());
-    let mut i = 0;
-    while i < beginning.len() {
-        if i == text.len() || text[i] != beginning[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
 }
 
 impl<const N: usize> Text<N> {
@@ -381,6 +372,10 @@ impl<const N: usize> Text<N> {
             assert!(
                 argument.of.element.is_none(),
                 "C has no arrays as arguments"
+            );
+            assert!(
+                !is_same(argument.name, "result"),
+                "the C header would use the name of an argument twice"
             );
             self.name_of(argument.of);
             self.byte(b' ');

@@ -44,6 +44,7 @@ mod arch;
 pub mod baseline;
 #[doc(hidden)]
 pub mod c_header;
+mod c_name;
 pub mod context;
 pub mod control;
 pub mod control_code;

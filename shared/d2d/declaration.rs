@@ -8,6 +8,7 @@
 
 use crate::{
     abi,
+    c_name::is_name,
     event::Kind, //
 };
 
@@ -208,19 +209,26 @@ pub struct Operations {
     pub list: &'static [Operation],
 }
 
+/// Panics if the name of a structure or of a field is none in C.
 #[inline]
-const fn is_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
+const fn check_names(structs: &[Struct]) {
     let mut i = 0;
-    while i < bytes.len() {
-        match bytes[i] {
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {}
-            b'0'..=b'9' if i > 0 => {}
-            _ => return false,
+    while i < structs.len() {
+        let of = structs[i].of;
+        assert!(
+            is_name(of.name),
+            "the name of a structure is an identifier of C, and no keyword"
+        );
+        let mut j = 0;
+        while j < of.fields.len() {
+            assert!(
+                is_name(of.fields[j].name),
+                "the name of a field is an identifier of C, and no keyword"
+            );
+            j += 1;
         }
         i += 1;
     }
-    i > 0
 }
 
 /// Panics if a field of a structure was appended before one that precedes it, or after the minor
@@ -265,11 +273,20 @@ const fn check_unchanged(of: &Type) {
 }
 
 impl Operation {
-    /// Panics if a field was appended to an argument or to the result.
+    /// Panics if the name of the operation or of an argument is none in C, or if a field was appended
+    /// to an argument or to the result.
     #[inline]
-    pub(crate) const fn check_unchanged(&self) {
+    pub(crate) const fn check(&self) {
+        assert!(
+            is_name(self.name),
+            "the name of an operation is an identifier of C, and no keyword"
+        );
         let mut i = 0;
         while i < self.arguments.len() {
+            assert!(
+                is_name(self.arguments[i].name),
+                "the name of an argument is an identifier of C, and no keyword"
+            );
             check_unchanged(self.arguments[i].of);
             i += 1;
         }
@@ -282,36 +299,26 @@ impl Declaration {
     ///
     /// # Panics
     ///
-    /// At compile time, if a name is no identifier of C, or that of an event is too long; if a number
-    /// is declared twice; if something was appended in a later minor version than that of the pair; or if a field was appended to a
+    /// At compile time, if a name is no identifier of C or a keyword of C, or that of an event is too
+    /// long; if a number is declared twice; if something was appended in a later minor version than that of the pair; or if a field was appended to a
     /// structure that is not a block of data, or not at its end.
     #[inline]
     pub const fn checked(self) -> Self {
         assert!(
             is_name(self.name),
-            "the name of a pair is an identifier of C"
+            "the name of a pair is an identifier of C, and no keyword"
         );
-        let mut i = 0;
-        while i < self.structs.len() {
-            assert!(
-                is_name(self.structs[i].of.name),
-                "the name of a structure is an identifier of C"
-            );
-            i += 1;
-        }
-        i = 0;
-        while i < self.lent.len() {
-            assert!(
-                is_name(self.lent[i].of.name),
-                "the name of a structure is an identifier of C"
-            );
-            i += 1;
-        }
+        check_names(self.structs);
+        check_names(self.lent);
         check_fields(self.owner_data, self.minor);
         check_fields(self.peer_data, self.minor);
         check_fields(self.shared_data, self.minor);
-        i = 0;
+        let mut i = 0;
         while i < self.kinds.len() {
+            assert!(
+                is_name(self.kinds[i].name),
+                "the name of a kind is an identifier of C, and no keyword"
+            );
             assert!(
                 self.kinds[i].since <= self.minor,
                 "a kind was appended in a later minor version than that of the pair"
@@ -329,6 +336,10 @@ impl Declaration {
         }
         i = 0;
         while i < self.codes.len() {
+            assert!(
+                is_name(self.codes[i].name),
+                "the name of a control code is an identifier of C, and no keyword"
+            );
             assert!(
                 self.codes[i].since <= self.minor,
                 "a control code was appended in a later minor version than that of the pair"
@@ -353,7 +364,7 @@ impl Declaration {
             );
             assert!(
                 is_name(self.events[i].name),
-                "the name of an event is an identifier of C"
+                "the name of an event is an identifier of C, and no keyword"
             );
             // Before it are a driver's name, which has fewer bytes than D2D_NAME_SIZE, and a dot.
             assert!(

@@ -189,7 +189,7 @@ pub const fn chain<const N: usize>(
     let mut i = 0;
     while i < operations.len() {
         let operation = &operations[i];
-        operation.check_unchanged();
+        operation.check();
         hash = mix_text(hash, operation.name);
         hash = mix_word(hash, operation.arguments.len() as u64);
         let mut j = 0;

@@ -2,7 +2,7 @@
 
 // The macro by which drivers in refused/ declare pairs. Each of these drivers includes this file.
 
-/// Declares version 1.`$minor` of a pair, in a Rust module of its own. Both sides of the pair offer no operations.
+/// Declares version 1.`$minor` of a pair, in a Rust module of its own. Its owner offers `$operations`, its peer offers none.
 macro_rules! declare {
     (
         $module:ident, $name:literal,
@@ -10,7 +10,7 @@ macro_rules! declare {
         minor: $minor:literal,
         $(baseline: $baseline:literal,)?
         { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* }
-        $(, { $($events:tt)* })? $(,)?
+        $(, { $($events:tt)* } $(, { $($operations:tt)* })?)? $(,)?
     ) => {
         mod $module {
             d2d::pair! {
@@ -27,12 +27,13 @@ macro_rules! declare {
                 codes { $($codes)* }
                 $(events { $($events)* })?
                 owner {
-                    /// Offers nothing.
+                    /// Offers these operations.
                     trait OwnerOps: "owner" {
                         interface: OwnerInterface,
                         caller: OwnerCaller,
                         table: OwnerTable,
                     }
+                    $($($($operations)*)?)?
                 }
                 peer {
                     /// Offers nothing.

@@ -33,7 +33,7 @@ interface! {
         version: (1, 0),
     }
     /// Returns `2 * value`.
-    fn double(&self, link: &Switch, value: u32) -> Result<u32>;
+    fn twice(&self, link: &Switch, value: u32) -> Result<u32>;
 }
 
 interface! {
@@ -46,7 +46,7 @@ interface! {
         version: (1, 1),
     }
     /// Returns `2 * value`.
-    fn double(&self, link: &Switch, value: u32) -> Result<u32>;
+    fn twice(&self, link: &Switch, value: u32) -> Result<u32>;
     /// Returns `a - b`, or `EDOM` below 0.
     fn subtract(&self, link: &Switch, a: u64, b: u64) -> Result<u64>;
     /// No side implements it.
@@ -64,7 +64,7 @@ interface! {
         build: "the same source",
     }
     /// Returns `2 * value`.
-    fn double(&self, link: &Switch, value: u32) -> Result<u32>;
+    fn twice(&self, link: &Switch, value: u32) -> Result<u32>;
 }
 
 /// Implements all three interfaces, and adds its number to each result.
@@ -72,14 +72,14 @@ struct Calculator(u32);
 
 #[vtable]
 impl ShortOps for Calculator {
-    fn double(&self, _link: &Switch, value: u32) -> Result<u32> {
+    fn twice(&self, _link: &Switch, value: u32) -> Result<u32> {
         Ok(2 * value + self.0)
     }
 }
 
 #[vtable]
 impl LongOps for Calculator {
-    fn double(&self, _link: &Switch, value: u32) -> Result<u32> {
+    fn twice(&self, _link: &Switch, value: u32) -> Result<u32> {
         Ok(2 * value + self.0)
     }
 
@@ -90,7 +90,7 @@ impl LongOps for Calculator {
 
 #[vtable]
 impl BuiltOps for Calculator {
-    fn double(&self, _link: &Switch, value: u32) -> Result<u32> {
+    fn twice(&self, _link: &Switch, value: u32) -> Result<u32> {
         Ok(2 * value + self.0)
     }
 }
@@ -159,8 +159,8 @@ mod cases {
         let other = copy::<Long, LongTable>(&long(), other.as_raw()).map(|copy| (copy, other))?;
         // SAFETY: Both sides are alive until the end of the test.
         let (to_one, to_other) = unsafe { (one.0.caller(), other.0.caller()) };
-        assert_eq!(to_one.double(21), Ok(42));
-        assert_eq!(to_other.double(21), Ok(142));
+        assert_eq!(to_one.twice(21), Ok(42));
+        assert_eq!(to_other.twice(21), Ok(142));
         assert_eq!(to_one.subtract(1 << 40, 1), Ok((1 << 40) - 1));
         assert_eq!(to_one.subtract(1, 2), Err(EDOM));
         Ok(())
@@ -185,9 +185,9 @@ mod cases {
         let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
         // SAFETY: `side` is alive until the end of the test.
         let caller = unsafe { endpoint.caller() };
-        assert_eq!(caller.double(1), Err(ENOTCONN));
+        assert_eq!(caller.twice(1), Err(ENOTCONN));
         side.seat().populate(Switch);
-        assert_eq!(caller.double(1), Ok(2));
+        assert_eq!(caller.twice(1), Ok(2));
         Ok(())
     }
 
@@ -198,7 +198,7 @@ mod cases {
         let endpoint = copy::<Long, _>(table, side.as_raw())?;
         // SAFETY: `side` is alive until the end of the test.
         let caller = unsafe { endpoint.caller() };
-        assert_eq!(caller.double(21), Ok(42));
+        assert_eq!(caller.twice(21), Ok(42));
         assert_eq!(caller.subtract(2, 1), Err(EOPNOTSUPP));
         assert_eq!(caller.missing(), Err(EOPNOTSUPP));
         Ok(())
@@ -209,7 +209,7 @@ mod cases {
         let side = side(0)?;
         let endpoint = copy::<Short, _>(&long(), side.as_raw())?;
         // SAFETY: `side` is alive until the end of the test.
-        assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
+        assert_eq!(unsafe { endpoint.caller() }.twice(21), Ok(42));
         Ok(())
     }
 
@@ -221,7 +221,7 @@ mod cases {
             copy::<Long, _>(&table, core::ptr::null_mut())?
         };
         // SAFETY: The copied table has no operation, so no call uses the null address of the side.
-        assert_eq!(unsafe { endpoint.caller() }.double(21), Err(EOPNOTSUPP));
+        assert_eq!(unsafe { endpoint.caller() }.twice(21), Err(EOPNOTSUPP));
         Ok(())
     }
 
@@ -230,10 +230,10 @@ mod cases {
         let side = side(0)?;
         let mut table = long();
         let endpoint = copy::<Long, _>(&table, side.as_raw())?;
-        table.double = None;
-        assert!(core::hint::black_box(&table).double.is_none());
+        table.twice = None;
+        assert!(core::hint::black_box(&table).twice.is_none());
         // SAFETY: `side` is alive until the end of the test.
-        assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
+        assert_eq!(unsafe { endpoint.caller() }.twice(21), Ok(42));
         Ok(())
     }
 
@@ -272,7 +272,7 @@ mod cases {
         let side = side(0)?;
         let endpoint = copy::<Built, _>(built, side.as_raw())?;
         // SAFETY: `side` outlives the call.
-        assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
+        assert_eq!(unsafe { endpoint.caller() }.twice(21), Ok(42));
         Ok(())
     }
 

@@ -4,9 +4,9 @@
 //! too long.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a structure is an identifier of C'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a structure is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event has at most 31 bytes'
 // error: identifier contains non-ASCII characters
 

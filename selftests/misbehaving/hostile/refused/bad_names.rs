@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Must not compile: declarations of pairs with names that are keywords or macros of C, raw identifiers of Rust,
+//! or used twice by the C header.
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a field is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a kind is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a control code is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an operation is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an argument is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the C header would use the name of an argument twice'
+
+#![forbid(unsafe_code)]
+
+include!("../declare.rs");
+
+declare! { pair, "switch", shared_data: (), minor: 0, {}, {}, {} }
+
+// A field of a payload is called `int`.
+declare! {
+    field, "field",
+    shared_data: (),
+    minor: 0,
+    {
+        /// A payload.
+        struct Payload: "payload" {
+            /// A number.
+            int: u64,
+        }
+    },
+    {},
+    {},
+}
+
+// A field of a payload is called `type`, for which Rust needs `r#`.
+declare! {
+    raw_field, "raw_field",
+    shared_data: (),
+    minor: 0,
+    {
+        /// A payload.
+        struct Payload: "payload" {
+            /// A number.
+            r#type: u64,
+        }
+    },
+    {},
+    {},
+}
+
+declare! {
+    kind, "kind",
+    shared_data: (),
+    minor: 0,
+    {},
+    {
+        /// A kind.
+        const NULL: ItemKind<u64> = 1;
+    },
+    {},
+}
+
+declare! {
+    code, "code",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {
+        /// A code.
+        const NULL: ControlCode<u64, u64> = 0x801;
+    },
+}
+
+declare! {
+    event, "event",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {
+        /// An event.
+        register: Notification;
+    },
+}
+
+declare! {
+    operation, "operation",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {},
+    {
+        /// Does nothing.
+        fn register(&self, link: &d2d::link::OwnerLink<ThePair>) -> Result<()>;
+    },
+}
+
+declare! {
+    argument, "argument",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {},
+    {
+        /// Does nothing.
+        fn call(&self, link: &d2d::link::OwnerLink<ThePair>, int: u64) -> Result<()>;
+    },
+}
+
+// The last parameter of each operation is called `result` in C.
+declare! {
+    result, "result",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {},
+    {
+        /// Does nothing.
+        fn call(&self, link: &d2d::link::OwnerLink<ThePair>, result: u64) -> Result<()>;
+    },
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which names of a pair can be names in C, too.
+//!
+//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
+
+/// Words that cannot be the name of a field or of a parameter in C: the keywords of C11, C23 and GNU
+/// C, and macros that each driver in C has included.
+const RESERVED: &[&str] = &[
+    "NULL",
+    "_Alignas",
+    "_Alignof",
+    "_Atomic",
+    "_Bool",
+    "_Complex",
+    "_Generic",
+    "_Imaginary",
+    "_Noreturn",
+    "_Static_assert",
+    "_Thread_local",
+    "alignas",
+    "alignof",
+    "asm",
+    "auto",
+    "bool",
+    "break",
+    "case",
+    "char",
+    "const",
+    "constexpr",
+    "continue",
+    "current",
+    "default",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "float",
+    "for",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "linux",
+    "long",
+    "nullptr",
+    "register",
+    "restrict",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "static_assert",
+    "struct",
+    "switch",
+    "thread_local",
+    "true",
+    "typedef",
+    "typeof",
+    "typeof_unqual",
+    "union",
+    "unix",
+    "unsigned",
+    "void",
+    "volatile",
+    "while",
+];
+
+#[inline]
+pub(crate) const fn begins_with(text: &str, beginning: &str) -> bool {
+    let (text, beginning) = (text.as_bytes(), beginning.as_bytes());
+    let mut i = 0;
+    while i < beginning.len() {
+        if i == text.len() || text[i] != beginning[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+#[inline]
+pub(crate) const fn is_same(one: &str, other: &str) -> bool {
+    one.len() == other.len() && begins_with(one, other)
+}
+
+#[inline]
+const fn is_reserved(name: &str) -> bool {
+    let mut i = 0;
+    while i < RESERVED.len() {
+        if is_same(name, RESERVED[i]) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Returns whether a name is an identifier of C, and none of [`RESERVED`]. A raw identifier of Rust
+/// (`r#type`) is none.
+#[inline]
+pub(crate) const fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {}
+            b'0'..=b'9' if i > 0 => {}
+            _ => return false,
+        }
+        i += 1;
+    }
+    i > 0 && !is_reserved(name)
+}
