@@ -65,8 +65,7 @@ silent_faults()
 	EOT
 }
 
-# The faults of bad_owner that module_b and c_peer refuse. module_b logs each reason; c_peer logs only
-# bad-data-size. Each line is FAULT ERRNO [REASON]
+# The faults of bad_owner that module_b and c_peer refuse. Each line is FAULT ERRNO [REASON]
 owner_faults()
 {
 	cat <<-EOT
@@ -265,9 +264,8 @@ while read -r fault errno reason; do
 	# c_peer ignores the fields of the request that offers the context.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
-	fails "$errno" load c_peer && ! loaded c_peer &&
-		{ [ "$fault" != bad-data-size ] || refusal_is c_peer bad-data-size; }
-	verdict "an owner with the fault $fault, and a peer in C: $errno"
+	fails "$errno" load c_peer && ! loaded c_peer && refusal_is c_peer "$reason"
+	verdict "an owner with the fault $fault, and a peer in C: $reason, $errno"
 done <<EOT
 $(owner_faults)
 EOT

@@ -13,7 +13,7 @@ fresh_growing()
 	reset_trace
 }
 
-begin 18
+begin 19
 load module_a
 
 fresh_trace
@@ -78,5 +78,9 @@ verdict "growing_v1_2_data, with one more field in the shared data: bad-data-siz
 fresh_growing
 fails EBADR load growing_swapped && ! loaded growing_swapped && only_refusal_is growing_swapped bad-prefix
 verdict "growing_swapped, whose pair has two arguments of an operation in the other order: bad-prefix, EBADR"
+
+fresh_growing
+fails EBADR load growing_stale && ! loaded growing_stale && only_refusal_is growing_stale bad-prefix
+verdict "growing_stale, a peer in C that was built with a stale header of the pair: bad-prefix, EBADR"
 unload growing
 ktap_finished

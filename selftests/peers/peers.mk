@@ -146,6 +146,13 @@ $(foreach version,$(d2d-versions),$(eval $(call d2d-version,$(version))))
 
 $(eval $(call d2d-c-module,growing_c,selftests/peers/growing/c.o))
 
+# The same peer, built with the header of another declaration of the pair
+$(eval $(call d2d-header,selftests/peers/growing/swapped))
+$(eval $(call d2d-c-module,growing_stale,selftests/peers/growing/stale.o))
+CFLAGS_selftests/peers/growing/stale.o := -I$(obj)/selftests/peers/growing
+$(obj)/selftests/peers/growing/stale.o: $(obj)/selftests/peers/growing/swapped.h
+clean-files += selftests/peers/growing/swapped.h
+
 # A pair whose two sides lend each other memory, both in Rust and in C
 d2d-lending := selftests/peers/lending
 d2d-lending-crates := -L $(obj)/shared -L $(obj)/$(d2d-lending) --extern d2d --extern lending_pair

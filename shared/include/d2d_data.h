@@ -31,9 +31,9 @@
  * @peer_size: bytes of the peer's block that the peer knows
  * @shared_size: bytes of the shared block that the peer knows
  *
- * The owner's blocks are larger if its minor version of the pair is newer. If a block is smaller
- * than the peer expects, or larger than D2D_DATA_SIZE, the function prints the step "refuse" with
- * the reason "bad-data-size", and the name of the block.
+ * The owner's blocks are larger if its minor version of the pair is newer. If the function refuses
+ * a block, it prints the step "refuse" with the reason: "bad-data-size" and the name of the block,
+ * if the block is smaller than the peer expects, or larger than D2D_DATA_SIZE.
  *
  * Context: Any context.
  *
@@ -66,9 +66,11 @@ static inline int d2d_data_check(const struct d2d_context *offered, const char *
 	}
 	for (at = 0; at < bytes; at += PAGE_SIZE) {
 		if (d2d_get_nofault(&byte, blocks + at))
-			return -EFAULT;
+			return d2d_refuse(driver, "bad-context-pointer", -EFAULT, at, bytes);
 	}
-	return bytes ? d2d_get_nofault(&byte, blocks + bytes - 1) : 0;
+	if (bytes && d2d_get_nofault(&byte, blocks + bytes - 1))
+		return d2d_refuse(driver, "bad-context-pointer", -EFAULT, bytes - 1, bytes);
+	return 0;
 }
 
 /**

@@ -3,8 +3,9 @@
  * Driver to driver: the checks of an offered context, for a C peer. Rust drivers have
  * shared/d2d/driver.rs and shared/d2d/interface.rs.
  *
- * The functions do not trust the owner's pointers: they read by d2d_nofault.h. Any context but
- * NMI; no function sleeps or allocates.
+ * The functions do not trust the owner's pointers: they read by d2d_nofault.h. If a function
+ * refuses something, it prints the step "refuse" with the reason, in the name of the module. Any
+ * context but NMI; no function sleeps or allocates.
  */
 #ifndef D2D_OPS_H
 #define D2D_OPS_H
@@ -35,20 +36,26 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 	struct d2d_header hdr;
 	u8 byte;
 
+	if (!offered)
+		return d2d_refuse(KBUILD_MODNAME, "no-context", -EFAULT, 0, 1);
 	if (!IS_ALIGNED((unsigned long)offered, __alignof__(*offered)) ||
 	    d2d_get_nofault(&hdr, &offered->hdr))
-		return -EFAULT;
+		return d2d_refuse(KBUILD_MODNAME, "bad-context-pointer", -EFAULT, 0, 1);
 	if (hdr.magic != D2D_CONTEXT_MAGIC)
-		return -EBADMSG;
+		return d2d_refuse(KBUILD_MODNAME, "bad-magic", -EBADMSG, hdr.magic,
+				  D2D_CONTEXT_MAGIC);
 	if (hdr.major != D2D_ABI_MAJOR)
-		return -EPROTO;
+		return d2d_refuse(KBUILD_MODNAME, "bad-major", -EPROTO, hdr.major, D2D_ABI_MAJOR);
 	if (hdr.size != sizeof(*offered))
-		return -EMSGSIZE;
+		return d2d_refuse(KBUILD_MODNAME, "bad-size", -EMSGSIZE, hdr.size,
+				  sizeof(*offered));
 	if (hdr.layout != D2D_LAYOUT)
-		return -EBADE;
+		return d2d_refuse(KBUILD_MODNAME, "bad-layout", -EBADE, hdr.layout, D2D_LAYOUT);
 	/* A context lies on two pages at most. */
 	static_assert(sizeof(*offered) <= PAGE_SIZE);
-	return d2d_get_nofault(&byte, last);
+	if (d2d_get_nofault(&byte, last))
+		return d2d_refuse(KBUILD_MODNAME, "bad-context-pointer", -EFAULT, 0, 1);
+	return 0;
 }
 
 /**
@@ -81,14 +88,16 @@ static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *en
 	u32 common, versions, n;
 	u64 hash;
 
+	if (!from)
+		return d2d_refuse(KBUILD_MODNAME, "no-ops-table", -EFAULT, 0, 1);
 	if (d2d_get_nofault(&hdr, from))
-		return -EFAULT;
+		return d2d_refuse(KBUILD_MODNAME, "bad-ops-pointer", -EFAULT, 0, 1);
 	if (hdr.major != to->major)
-		return -EPROTO;
+		return d2d_refuse(KBUILD_MODNAME, "bad-ops-major", -EPROTO, hdr.major, to->major);
 	if (hdr.size < sizeof(hdr) || (hdr.size - sizeof(hdr)) % sizeof(operation))
-		return -EMSGSIZE;
+		return d2d_refuse(KBUILD_MODNAME, "bad-ops-size", -EMSGSIZE, hdr.size, to->size);
 	if (hdr.build != to->build)
-		return -EXDEV;
+		return d2d_refuse(KBUILD_MODNAME, "bad-build", -EXDEV, hdr.build, to->build);
 
 	common = (min(hdr.size, to->size) - sizeof(hdr)) / sizeof(operation);
 	versions = min(hdr.minor, to->minor) + 1;
@@ -97,18 +106,19 @@ static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *en
 		u32 ours = n < versions ? n : to->minor + 1 + n - versions;
 
 		if (d2d_get_nofault(&hash, hdr.chain + theirs))
-			return -EFAULT;
+			return d2d_refuse(KBUILD_MODNAME, "bad-chain-pointer", -EFAULT, theirs, 0);
 		if (hash != to->chain[ours])
-			return -EBADR;
+			return d2d_refuse(KBUILD_MODNAME, "bad-prefix", -EBADR, hash,
+					  to->chain[ours]);
 	}
 	if (!module || !IS_ALIGNED((unsigned long)module, __alignof__(*module)) ||
 	    d2d_get_nofault(&text, &module->mem[MOD_TEXT]))
-		return -EFAULT;
+		return d2d_refuse(KBUILD_MODNAME, "bad-module-pointer", -EFAULT, 0, 1);
 	for (n = 0; n < common; n++) {
 		if (d2d_get_nofault(&operation, operations + n))
-			return -EFAULT;
+			return d2d_refuse(KBUILD_MODNAME, "bad-ops-pointer", -EFAULT, n, 0);
 		if (operation && operation - (unsigned long)text.base >= text.size)
-			return -ENOEXEC;
+			return d2d_refuse(KBUILD_MODNAME, "operation-outside-text", -ENOEXEC, n, 0);
 		((unsigned long *)(to + 1))[n] = operation;
 	}
 	return 0;

@@ -172,4 +172,23 @@ void d2d_trace(const struct d2d_record *record);
 		.fields = { __VA_ARGS__ },				\
 	})
 
+/**
+ * d2d_refuse() - print the step "refuse"
+ * @driver: the name of the driver that refuses something
+ * @reason: the reason
+ * @err: the negative errno with which the driver refuses it
+ * @got: what the driver has got
+ * @expected: what the driver has expected instead
+ *
+ * Context: Any context.
+ *
+ * Return: @err
+ */
+static inline int d2d_refuse(const char *driver, const char *reason, int err, u64 got, u64 expected)
+{
+	d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, reason), D2D_NUMBER(ERRNO, err),
+			     D2D_NUMBER(GOT, got), D2D_NUMBER(EXPECTED, expected)));
+	return err;
+}
+
 #endif /* D2D_STEP_H */

@@ -5,10 +5,14 @@
  */
 #include <linux/module.h>
 
+#ifndef GROWING_HEADER
+#define GROWING_HEADER "growing-1.0.h"
+#endif
+
 #include "d2d_data.h"
 #include "d2d_ops.h"
 #include "d2d_table.h"
-#include "growing-1.0.h"
+#include GROWING_HEADER
 
 #define COOKIE	20
 
