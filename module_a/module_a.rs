@@ -228,7 +228,7 @@ impl OwnerOps for DriverA {
     }
 
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32> {
-        let taken = take_all(&link.incoming())?;
+        let taken = take_all(OwnerModule::NAME, &link.incoming())?;
         for _ in 0..taken {
             NOTE.put(&link.outgoing(), &Note::from(taken))?;
         }
@@ -248,7 +248,7 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     peer.ops().drain()?;
     let calls = peer.ops().bounce(2)?;
 
-    take_all(&link.incoming())?;
+    take_all(OwnerModule::NAME, &link.incoming())?;
     expect(value, 42)?;
     expect(calls, 2)
 }
@@ -263,6 +263,6 @@ fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     })?;
     NOTE.put(&link.outgoing(), &8)?;
     peer.ops().drain()?;
-    take_all(&link.incoming())?;
+    take_all(OwnerModule::NAME, &link.incoming())?;
     expect(peer.ops().bounce(2)?, 2)
 }

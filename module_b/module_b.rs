@@ -185,7 +185,7 @@ impl PeerOps for DriverB {
 
     /// Takes all items from the owner, and puts four: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        let taken = take_all(&link.incoming())?;
+        let taken = take_all(PeerModule::NAME, &link.incoming())?;
         NOTE.put(&link.outgoing(), &10)?;
         let notes: [Note; 3] = [20, 30, 40];
         NOTE.put_batch(&link.outgoing(), &notes)?;
@@ -200,6 +200,6 @@ fn exercise(link: &PeerLink<DemoPair>) -> Result {
     })?;
     NOTE.put(&link.outgoing(), &7)?;
     link.owner().drain()?;
-    take_all(&link.incoming())?;
+    take_all(PeerModule::NAME, &link.incoming())?;
     expect(link.owner().bounce(2)?, 2)
 }

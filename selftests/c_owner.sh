@@ -86,8 +86,8 @@ faults()
 	EOT
 }
 
-# The faults of the peer bad_peer that the owner refuses in the handshake, for a reason of the same name.
-# Each line is FAULT ERRNO
+# The faults of the peer bad_peer that the owner refuses. If a line has no reason, the reason is the same word as the fault.
+# Each line is FAULT ERRNO [REASON]
 peer_faults()
 {
 	cat <<-EOT
@@ -97,6 +97,8 @@ peer_faults()
 	bad-build              EXDEV
 	bad-prefix             EBADR
 	operation-outside-text ENOEXEC
+	unknown-kind           ENOMSG unknown-item
+	short-payload          ENOMSG unknown-item
 	EOT
 }
 
@@ -202,10 +204,10 @@ load c_peer && fails EPERM write_to /dev/c_owner 1 && refusals_are stop-outside-
 	exercise c_peer && unload c_peer && unload c_owner
 verdict "d2d_owner_stop() and d2d_owner_start() are called while the module is live: EPERM, and the owner goes on working"
 
-while read -r fault error; do
+while read -r fault error reason; do
 	fresh_owner
 	reset_trace
-	fails "$error" load bad_peer "fault=$fault" && only_refusal_is module_a "$fault" "$error" &&
+	fails "$error" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" "$error" &&
 		load c_peer && exercise c_peer && unload c_peer
 	verdict "a peer with the fault $fault: $error, and another peer gets the context"
 done <<EOT

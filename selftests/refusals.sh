@@ -50,6 +50,8 @@ peer_faults()
 	bad-prefix           EBADR
 	operation-outside-text ENOEXEC
 	operation-in-init-text ENOEXEC operation-outside-text
+	unknown-kind         ENOMSG unknown-item
+	short-payload        ENOMSG unknown-item
 	detach-from-inside   EDEADLK
 	never-completed      ETIMEDOUT not-completed-in-time
 	EOT

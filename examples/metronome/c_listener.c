@@ -51,10 +51,10 @@ static struct metronome_pair_owner_ops owner = {
 			    METRONOME_PAIR_MINOR, owner_chain),
 };
 
-/* Copies the payload of an item, if it is a beat: the library does not know what items mean. */
+/* Copies the payload of an item, if it is a beat: the metronome may put anything. */
 static bool read_beat(const struct d2d_item *item, struct metronome_pair_beat *beat)
 {
-	if (item->kind != METRONOME_PAIR_KIND_BEAT || item->len != sizeof(*beat))
+	if (d2d_queue_expect(item, KBUILD_MODNAME, METRONOME_PAIR_KIND_BEAT, sizeof(*beat)))
 		return false;
 	memcpy(beat, item->payload, sizeof(*beat));
 	return true;

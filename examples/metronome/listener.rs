@@ -86,7 +86,10 @@ impl Listener {
             // so the listener loaded. Starting fails only while the listener is being unloaded.
             let _ = work.start();
         }
-        heard.beats += batch.iter().filter_map(|item| BEAT.read(&item)).count() as u64;
+        let beats = batch
+            .iter()
+            .filter(|item| BEAT.expect(item, PeerModule::NAME).is_ok());
+        heard.beats += beats.count() as u64;
         if let Some((beats, enough)) = &heard.wanted {
             if heard.beats >= *beats {
                 // Setting fails only while the listener is being unloaded, which ends the wait.

@@ -55,7 +55,8 @@ use kernel::{
     uaccess::{
         UserSliceReader,
         UserSliceWriter, //
-    }, //
+    },
+    ModuleMetadata, //
 };
 use sampler_pair::{
     RecorderOps,
@@ -148,7 +149,10 @@ impl Recorder {
         let (mut recorded, mut sum) = (0, 0_u64);
         let (mut lowest, mut highest) = (u64::MAX, 0);
         let mut recording = self.recording.lock();
-        for sample in batch.iter().filter_map(|item| SAMPLE.read(&item)) {
+        let samples = batch
+            .iter()
+            .filter_map(|item| SAMPLE.expect(&item, PeerModule::NAME).ok());
+        for sample in samples {
             recorded += 1;
             // The value is another driver's, so the sum may be too large for a number.
             sum = sum.wrapping_add(sample.value);

@@ -89,7 +89,8 @@ impl Consumer {
                 ready.wait(Wait::at_most(PATIENCE).interruptible())?;
             }
             taken += batch.len() as u32;
-            for sample in batch.iter().filter_map(|item| SAMPLE.read(&item)) {
+            for item in &batch {
+                let sample = SAMPLE.expect(&item, OwnerModule::NAME)?;
                 // The value is another driver's, so the sum may be too large for a number.
                 sum = sum.wrapping_add(sample.value);
             }

@@ -63,6 +63,17 @@ static int owner_bounce(u32 hops)
 	return ops->bounce(context->owner.self, hops, &result);
 }
 
+/* Puts an item of this kind and length, and makes the owner take it. */
+static int put_for_owner(u32 kind, u32 len)
+{
+	const struct d2d_pair_owner_ops *ops = (const void *)context->owner.ops;
+	u64 note = 0;
+	u32 taken;
+
+	return d2d_queue_put(&context->to_owner, kind, &note, len) ?:
+	       ops->drain(context->owner.self, &taken);
+}
+
 static int peer_bounce(void *this, u32 hops, u32 *result)
 {
 	const struct d2d_pair_owner_ops *ops = (const void *)context->owner.ops;
@@ -302,6 +313,10 @@ static int misbehave(void)
 		err = d2d_detach(self) ?: d2d_attach(self) ?: errno_of_old_handle;
 	if (fault_is("too-many-hops"))
 		err = owner_bounce(~0);
+	if (fault_is("unknown-kind"))
+		err = put_for_owner(D2D_PAIR_KIND_NOTE + 1, sizeof(u64));
+	if (fault_is("short-payload"))
+		err = put_for_owner(D2D_PAIR_KIND_NOTE, sizeof(u32));
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
 	/* No thread is inside ping, so this does not deadlock. Lockdep reports it nevertheless. */

@@ -56,18 +56,25 @@ static const struct d2d_ops zeroed;
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
 
-/* Takes all items of the peer. Any context. */
-static u32 take_all(struct d2d_context *context)
+/* Takes all items of the peer. Fails with -ENOMSG if an item is no note. Any context. */
+static int take_all(struct d2d_context *context, u32 *taken)
 {
 	struct d2d_queue *queue = &context->to_owner;
+	struct d2d_item *item;
 	d2d_handle handle;
-	u32 taken = 0;
+	int err = 0;
 
-	while ((handle = d2d_queue_take(queue))) {
+	*taken = 0;
+	while (!err && (handle = d2d_queue_take(queue))) {
+		item = d2d_queue_redeem(queue, handle);
+		/* When the peer detaches, the owner revokes the handles of items. */
+		if (!item)
+			continue;
+		err = d2d_queue_expect(item, NAME, D2D_PAIR_KIND_NOTE, sizeof(u64));
 		d2d_queue_release(queue, handle);
-		taken++;
+		++*taken;
 	}
-	return taken;
+	return err;
 }
 
 static int put_note(struct d2d_context *context, u64 note)
@@ -109,9 +116,9 @@ static int c_owner_bounce(void *context, u32 hops, u32 *result)
 static int c_owner_drain(void *context, u32 *result)
 {
 	u32 left;
-	int err = 0;
+	int err;
 
-	*result = take_all(context);
+	err = take_all(context, result);
 	for (left = *result; left && !err; left--)
 		err = put_note(context, left);
 	return err;
@@ -323,7 +330,7 @@ static int call_peer(struct d2d_context *context)
 		      peer_ops->drain(peer.self, &taken);
 	}
 	d2d_peer_exit(context, &peer);
-	take_all(context);
+	err = err ?: take_all(context, &taken);
 	if (err)
 		return err;
 	return value == 42 && hops == 2 ? 0 : -EBADMSG;

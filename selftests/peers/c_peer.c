@@ -48,29 +48,33 @@ static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
-/* Takes all items and adds up the numbers in them, which the pair calls notes. Any context. */
-static u32 take_all(u64 *sum)
+/*
+ * Takes all items, and adds up the numbers in them, which the pair calls notes. Fails with -ENOMSG
+ * if an item is no note. Any context.
+ */
+static int take_all(u32 *taken, u64 *sum)
 {
 	struct d2d_queue *queue = &context->to_peer;
 	struct d2d_item *item;
 	d2d_handle handle;
-	u32 taken = 0;
+	int err = 0;
 	u64 note;
 
-	while ((handle = d2d_queue_take(queue))) {
+	*taken = 0;
+	while (!err && (handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
-		/*
-		 * The library does not check kind and length of an item, so check both before
-		 * reading the payload.
-		 */
-		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
+		/* When the peer detaches, the owner revokes the handles of items. */
+		if (!item)
+			continue;
+		err = d2d_queue_expect(item, KBUILD_MODNAME, D2D_PAIR_KIND_NOTE, sizeof(note));
+		if (!err) {
 			memcpy(&note, item->payload, sizeof(note));
 			*sum += note;
+			++*taken;
 		}
 		d2d_queue_release(queue, handle);
-		taken++;
 	}
-	return taken;
+	return err;
 }
 
 static int put_note(u64 note)
@@ -112,8 +116,7 @@ static int c_peer_drain(void *this, u32 *result)
 {
 	u64 sum = 0;
 
-	*result = take_all(&sum);
-	return put_note(sum);
+	return take_all(result, &sum) ?: put_note(sum);
 }
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
@@ -452,9 +455,9 @@ static int exercise(struct round *round)
 	d2d_point_call("owner", "drain");
 	err = owner.drain(context->owner.self, &result);
 	d2d_point_return("owner", "drain", err);
+	err = err ?: take_all(&result, &sum);
 	if (err)
 		return err;
-	take_all(&sum);
 	d2d_point_call("owner", "bounce");
 	err = owner.bounce(context->owner.self, 2, &result);
 	d2d_point_return("owner", "bounce", err);

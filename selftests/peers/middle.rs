@@ -174,7 +174,7 @@ impl upper::PeerOps for Upper {
             move_up(&below.incoming(), &link.outgoing())?;
             Ok(taken)
         })
-        .unwrap_or_else(|| upper::take_all(&link.incoming()))
+        .unwrap_or_else(|| upper::take_all(c"middle", &link.incoming()))
     }
 }
 

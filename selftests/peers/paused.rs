@@ -121,7 +121,7 @@ impl PeerOps for Paused {
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         d2d_pause_operation();
-        let taken = take_all(&link.incoming())?;
+        let taken = take_all(PeerModule::NAME, &link.incoming())?;
         // The test reads the result from the trace.
         let _ = link.owner().bounce(1);
         Ok(taken)

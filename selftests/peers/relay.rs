@@ -203,6 +203,6 @@ impl PeerOps for Relay {
     }
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        take_all(&link.incoming())
+        take_all(PeerModule::NAME, &link.incoming())
     }
 }

@@ -38,6 +38,7 @@ pub use kernel::error::code::{
     EINPROGRESS,
     ENAMETOOLONG,
     ENODATA,
+    ENOMSG,
     ENOTCONN,
     ENOTRECOVERABLE,
     ENOTUNIQ,

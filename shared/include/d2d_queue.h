@@ -186,6 +186,31 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
 }
 
 /**
+ * d2d_queue_expect() - check the kind and the length of an item
+ * @item: an item that the caller has redeemed
+ * @driver: the caller's name, which the refusal shows
+ * @kind: the kind that the caller expects
+ * @len: the bytes of the payload of such an item
+ *
+ * The other functions do not check what the other side puts. If the function refuses the item, it
+ * prints the step "refuse" with the reason "unknown-item".
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or %-ENOMSG if the item is of another kind, or its payload has another length
+ */
+static inline int d2d_queue_expect(const struct d2d_item *item, const char *driver, u32 kind,
+				   u32 len)
+{
+	if (item->kind == kind && item->len == len)
+		return 0;
+	d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, "unknown-item"),
+			     D2D_NUMBER(ERRNO, -ENOMSG), D2D_NUMBER(KIND, item->kind),
+			     D2D_NUMBER(BYTES, item->len), D2D_NUMBER(EXPECTED, kind)));
+	return -ENOMSG;
+}
+
+/**
  * d2d_queue_release() - release the item of a handle, redeemed or not
  * @queue: the queue
  * @handle: the handle, which is stale from then on

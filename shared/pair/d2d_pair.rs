@@ -30,11 +30,12 @@ pub const MAX_HOPS: u32 = 16;
 /// The most items that [`take_all`] takes at a time.
 const BATCH: u32 = 8;
 
-/// Takes all items off a queue: first one item, then the rest in batches. Returns the number of
-/// items. Any context.
+/// Takes all items off a queue, for the driver `by`: first one item, then the rest in batches.
+/// Returns the number of items. Any context.
 ///
-/// Fails with `EBADMSG` if an item was put before one that this call has taken already.
-pub fn take_all(queue: &Queue<'_>) -> Result<u32> {
+/// Fails with `EBADMSG` if an item was put before one that this call has taken already, and with
+/// `ENOMSG` if an item is no [`NOTE`].
+pub fn take_all(by: &CStr, queue: &Queue<'_>) -> Result<u32> {
     let (mut all, mut next) = (0, 0);
     loop {
         let batch = queue.take_batch(if all == 0 { 1 } else { BATCH });
@@ -46,6 +47,7 @@ pub fn take_all(queue: &Queue<'_>) -> Result<u32> {
                 return Err(EBADMSG);
             }
             next = item.seq.wrapping_add(1);
+            NOTE.expect(&item, by)?;
         }
         all += batch.len() as u32;
     }

@@ -6,7 +6,10 @@ use super::{
     Item,
     Queue, //
 };
-use crate::interface::Plain;
+use crate::{
+    interface::Plain,
+    refuse, //
+};
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
@@ -71,5 +74,29 @@ impl<T: Plain> ItemKind<T> {
         } else {
             None
         }
+    }
+
+    /// Returns the payload of an item, as [`read`](Self::read) does, and otherwise refuses the item
+    /// in the name of `driver`, which has taken it. The library does not check what the other side
+    /// puts. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMSG`, with a line, if the item is not of this kind or its payload has another length.
+    #[inline]
+    pub fn expect(self, item: &Item<'_>, driver: &CStr) -> Result<T> {
+        self.read(item).ok_or_else(|| self.refuse(item, driver))
+    }
+
+    #[cold]
+    fn refuse(self, item: &Item<'_>, driver: &CStr) -> Error {
+        refuse!(
+            driver,
+            "unknown-item",
+            ENOMSG,
+            kind: item.kind,
+            bytes: item.payload.len() as u32,
+            expected: self.raw
+        )
     }
 }
