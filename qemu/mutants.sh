@@ -62,7 +62,8 @@ copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 : >"$copies/times"
 
-# add_time COLUMN - adds the CPU time of this process's children since the last call to times[COLUMN], in 1/100 s
+# add_time COLUMN - adds to times[COLUMN], in 1/100 s, the CPU time that this process's children have used since the
+# last call of add_time
 add_time() {
 	cpu_time
 	# shellcheck disable=SC2154 # $cpu_time is a variable of lib/background.sh

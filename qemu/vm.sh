@@ -67,7 +67,7 @@ run) modules=() ;;
 bench) modules=(--bench) ;;
 test) [[ " ${append[*]} " != *" d2d.case=pair "* ]] || modules=() ;;
 shell)
-	# QEMU puts the terminal into raw mode, and leaves it so if it is killed.
+	# QEMU puts the terminal into raw mode. If QEMU is killed, it does not restore the mode.
 	trap 'rm -rf "$run"; stty "$terminal"' EXIT
 	;;
 esac

@@ -29,7 +29,7 @@ as_port() {
 }
 
 # take_back - unloads module_a while module_b is attached. A must take the context back from B before A frees the
-# context. Then an exercise of A by B must fail
+# context. From then on B fails to exercise A (module_b!1)
 take_back() {
 	play +module_a +module_b -module_a 'module_b!1' -module_b &&
 		sed -nE 's/^(module_[ab]): .* step=(detach|rundown|unregister|free|unload)\b.*/\1 \2/p' "$out/windows.log" | diff - <(

@@ -63,9 +63,10 @@ outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Some checks complain
-# about a macro that is a list, such as D2D_STEPS(X), and about its entries: turns them off for a file with such a list.
-# The entries of D2D_FUNCTIONS, and of the record in recorded.h, are functions; more checks complain about them.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Some
+# checks complain about a macro that is a list, such as D2D_STEPS(X), and about the entries of the list: turns off these
+# checks for a file with such a list. More checks complain about entries that are functions, as in D2D_FUNCTIONS and in
+# the record in recorded.h.
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||

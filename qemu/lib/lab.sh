@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
-# Paths, messages, the choice of the kernel, and long steps with their progress. cache.sh has the cache and its locks.
-# The lab's scripts that run on the host source this file, or execute a script that sources it. Scripts that run inside
-# a toolchain root, or in the namespaces of enter.sh or mmdebstrap, do not.
+# What the lab's scripts share: paths, messages, the choice of the kernel, and long steps with their progress. cache.sh
+# has the cache and its locks. The scripts that run on the host source this file, or execute a script that sources it.
+# Scripts that run inside a toolchain root (a Debian tree with the compilers, see enter.sh), or in the namespaces of
+# mmdebstrap, do not.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 

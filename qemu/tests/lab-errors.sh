@@ -96,13 +96,14 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# A host that lacks mmdebstrap, and whose apt-get fails
+# $dir/host has the programs of a host that lacks mmdebstrap, and whose apt-get fails.
 mkdir "$dir/host"
 find /bin /sbin /usr/bin /usr/sbin -mindepth 1 -maxdepth 1 ! -name mmdebstrap ! -name apt-get -exec ln -sf -t "$dir/host" {} +
 printf '#!/bin/sh\nexit 100\n' >"$dir/host/apt-get"
 chmod +x "$dir/host/apt-get"
 
-# fresh_host SIZE CMD... - runs CMD as the superuser of this host, with an empty cache on a disk of this size
+# fresh_host SIZE CMD... - runs CMD as the superuser of the host of $dir/host. The cache is empty, on a disk of
+# this size
 fresh_host() {
 	mkdir -p "$dir/fresh"
 	unshare --user --map-root-user --mount env PATH="$dir/host" XDG_CACHE_HOME="$dir/fresh" sh -ec '
@@ -124,7 +125,7 @@ expect "a plain user without user namespaces is refused before anything is fetch
 	fails_with "plain user cannot create a user namespace .*max_user_namespaces=0.*: run this as root" \
 	env XDG_CACHE_HOME="$dir/fresh" PATH="$dir/host" bash -c "no_namespaces user qemu/root/root.sh"
 
-# proxy VARIABLE... - prints the proxies that apt knows in a root, with these variables in the environment
+# proxy VARIABLE=VALUE... - prints the proxies that apt knows in a root if these variables are set on the host
 proxy() {
 	env "$@" qemu/enter.sh sh -c 'env | grep "_proxy="'
 }
