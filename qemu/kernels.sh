@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration and runs the kselftests on each kernel of docs/kernels.md: the newest one for x86-64, the
-# older ones, that of unstable, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a
+# older ones, one of unstable, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a
 # line of counts. A kernel that the cache lacks takes 4 to 9 minutes more.
 # Usage: kernels.sh [some]
 #   some  tests only the older kernels, by those kselftests that use what shared/compat/ replaces on them

@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
 # What the lab's scripts share: paths, messages, the choice of the kernel, and long steps with their progress. cache.sh
 # has the cache and its locks. The scripts that run on the host source this file, or execute a script that sources it.
-# Scripts that run inside a toolchain root (a Debian tree with the compilers, see enter.sh), or in the namespaces of
-# mmdebstrap, do not.
+# Scripts that run inside a toolchain root (a Debian tree with the compilers, root/root.sh), or in the namespaces of
+# enter.sh or mmdebstrap, do not.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
@@ -61,8 +61,8 @@ only_x86_64() {
 }
 
 # The Debian suite in whose root the modules for KVER are built, and the compiler with which Debian builds the suite's
-# kernels. A release such as 7.3.4+deb13-amd64 says for which version of Debian the kernel was built: 13 is trixie, and
-# the kernels for a later version are in unstable.
+# kernels. The part "+deb13" of a KVER such as 7.3.4+deb13-amd64 says for which version of Debian the kernel was built:
+# version 13 is trixie, and the kernels for later versions are in unstable (sid).
 suite=trixie compiler=gcc-14
 case ${KVER-} in
 *+deb13[.-]*) ;;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Adds the backports of the suite, if it has any, to apt's sources, from the same mirror as the suite, and chooses the kernel
+# Adds the suite's backports, if it has any, to apt's sources, from the same mirror as the suite, and chooses the kernel
 # (kernel/resolve.sh). mmdebstrap runs this script on the host as its set-up hook, when the directory of the new
 # toolchain root has only apt's configuration. So an unusable kernel is refused before mmdebstrap fetches any package.
 # Usage: archive.sh ROOT SUITE OUT [KVER]

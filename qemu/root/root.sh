@@ -4,7 +4,8 @@
 # compilers, QEMU and the checkers. The directory's name contains a hash of the list of packages.
 # If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
 # For a kernel of unstable, the script prints the directory of another root, which has unstable's packages. Each kernel
-# of unstable has its own, because the compilers of unstable may be newer than those that built the kernel a week later.
+# of unstable has a root of its own: a week later, unstable may have a newer compiler than the one that built the
+# kernel.
 # Environment: KVER, the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -45,7 +46,7 @@ make_root() {
 		--include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \
 		--skip=cleanup/apt/lists "$suite" "$1" || {
-		# The next run would replace this directory only if it made a root of the same name.
+		# Remove the incomplete root: the next run would replace it only if that run made a root of the same name.
 		"$LAB/root/remove.sh" "$1" "$resolved.tmp"
 		exit 1
 	}

@@ -159,8 +159,8 @@ rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
 
-# unstable KVER - runs the demonstration on a kernel that unstable lacks, and returns its status. The root must not be left
-# in the cache. Leaves out the lines that say that the lab makes the root, and for how long
+# unstable KVER - runs make run for a kernel that unstable lacks, and returns its status. make must leave no root of
+# unstable in the cache. Leaves out the lines that say that the lab makes a root, and for how long
 unstable() {
 	local rc before
 	before=$(echo "$CACHE"/root-sid-*)
