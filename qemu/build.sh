@@ -12,8 +12,8 @@
 #   KERNEL                  the kernel of the lab to build for; see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY="NAME..."      build only these modules
 #   D2D_BUILD_ID            the build ID of all modules, instead of a hash (shared/library.mk)
-#   D2D_INCREMENTAL=y       build without debug information, and compile again only the parts of a crate that have
-#                           changed (mutate/rustc.sh)
+#   D2D_INCREMENTAL=y       build without debug information. If a crate has changed, compile only its changed parts
+#                           (mutate/rustc.sh)
 #   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 

@@ -71,8 +71,8 @@ add_time() {
 	time_before=$cpu_time
 }
 
-# compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy, which must complain that the compiler
-# accepts DRIVER, in a line that begins with a match of REASON. If there is no such line, prints the script's output
+# compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy. It must complain that the compiler
+# accepts DRIVER: a line of its output must begin with a match of REASON. If there is no such line, prints the output
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }

@@ -123,8 +123,8 @@ part_progress() {
 	sed -unE "/^vm: /d; $result; $step_message"
 }
 
-# job_ended NAME STATUS SLOT SECONDS - adds the counts of a part that has ended, and shows which parts are running and
-# which have not started (`left`, a variable of run_parts)
+# job_ended NAME STATUS SLOT SECONDS - adds the counts of the part NAME, which has ended. Shows the parts that are
+# running, and those that have not started: `left`, a variable of run_parts
 job_ended() {
 	local name=$1 status=$2 seconds=$4 failed_before=$failed log=$part_logs/$1.log
 	add_counts "$name" "$log" "$status"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that a build that cannot succeed ends before it compiles anything, with one line that gives the reason. Runs
+# Starts builds that cannot succeed: each must end before it compiles anything, and print the reason in one line. Runs
 # inside the toolchain root. Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).

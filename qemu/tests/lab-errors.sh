@@ -209,8 +209,8 @@ entries() {
 expect "the cache gets an entry once, and none from an interrupted run" entries
 
 # building LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh. Leaves
-# out the line by which build.sh says that it waits for the build of another part of make verify, which may take
-# minutes.
+# out the line "another run holds ...": build.sh may have to wait some minutes for the build of another part of make
+# verify.
 building() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
