@@ -63,31 +63,26 @@ d2d-missing = $(error There is no $(firstword $1), which Rust modules are compil
 missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
 $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
-# The probes of shared/compat/probes.rs that do not compile: the kernel's crate lacks what they use. A file for each kernel
-# keeps their names until the kernel crate or the probes change. Macros of the kernel crate include sources that the kernel's
-# build has generated: if one is missing, the probe "generated" does not compile, and rustc names the source.
+# The probes of shared/compat/probes.rs that do not compile: the kernel's crate or tree lacks what they use. A file for each
+# kernel keeps their names until the kernel crate, its generated sources or the probes change.
 ifneq ($(obj),)
-kernel-probes := $(filter-out generated,$(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs)))
+kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
 d2d-probe = OBJTREE=$(abspath $(objtree)) $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
 	-L $(objtree)/rust --extern kernel --extern pin_init --crate-type rlib --crate-name probes --cap-lints allow \
 	--emit=metadata=$$answer.rmeta $(1:%=--cfg probe_%) $(d2d-top)/shared/compat/probes.rs >$$answer.log 2>&1
 kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks-$(KERNELRELEASE); \
-	for file in $(objtree)/rust/libkernel.rmeta $(objtree)/rust $(objtree)/rust/kernel $(d2d-top)/shared/compat/probes.rs; do \
+	for file in $(wildcard $(addprefix $(objtree)/rust,/libkernel.rmeta / /kernel)) $(d2d-top)/shared/compat/probes.rs; do \
 		[ $$answer -nt $$file ] || rm -f $$answer; \
 	done; \
 	[ -e $$answer ] || { \
 		mkdir -p $(obj)/shared; \
-		if ! $(call d2d-probe,generated) && \
-			sed -nE "s|^error: couldn't read [^/]?(/.*[.]rs)[^:]*: .*|missing:\1|p" $$answer.log | head -n 1 | grep .; then :; \
-		elif $(call d2d-probe,$(kernel-probes)); then :; \
+		if $(call d2d-probe,$(kernel-probes)); then :; \
 		else \
 			$(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) \
 		fi >$$answer.new; \
 		mv $$answer.new $$answer; rm -f $$answer.rmeta; \
 	}; cat $$answer)
-missing-sources := $(patsubst missing:%,%,$(filter missing:%,$(kernel-lacks)))
-$(if $(missing-sources),$(shell rm -f $(obj)/shared/.kernel-lacks-$(KERNELRELEASE))$(call d2d-missing,$(missing-sources)))
 endif
 
 endif

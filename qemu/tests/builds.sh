@@ -30,13 +30,18 @@ links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
 
-# layout DIR - makes a tree without sources in Rust, like that of a distribution in /lib/modules/VERSION/build. As in
-# Ubuntu, its folder rust is a link. The link leads to DIR-rust, which has the files that Arch and Ubuntu install:
-# metadata and macros
+# layout DIR - makes a tree without sources in Rust, as distributions have it in /lib/modules/VERSION/build: of its folder
+# rust, it has the metadata and the macros
 layout() {
 	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
-	links "$kernel/tree/rust" "$1-rust" '(' -name '*.rmeta' -o -name '*.so' ')'
-	ln -s "$1-rust" "$1/rust"
+	links "$kernel/tree/rust" "$1/rust" '(' -name '*.rmeta' -o -name '*.so' ')'
+}
+
+# builds DIR - builds the pair for the tree DIR, in a new folder
+builds() {
+	rm -rf "$dir/pair"
+	mkdir "$dir/pair"
+	make --no-print-directory -C "$1" M="$PWD" MO="$dir/pair" "${KMAKE[@]}" D2D_ONLY='module_a module_b' modules
 }
 
 # fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
@@ -50,26 +55,34 @@ fails_with() {
 }
 
 build=(-C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" modules)
-for file in "$tree"/scripts/target.json "$tree"/rust/*.rmeta "$tree"/rust/*.so "$tree"/rust/kernel/generated_*.rs; do
+for file in "$tree"/scripts/target.json "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
 	mv "$file" "$dir/file"
 	expect "without ${file#"$tree/"} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
 	mv "$dir/file" "$file"
 done
 expect "without helpers_module.bc, which a kernel with inlined helpers needs, nothing is compiled" \
 	fails_with "There is no $tree/rust/helpers/helpers_module.bc, " "${build[@]}" CONFIG_RUST_INLINE_HELPERS=y
-layout "$dir/distribution"
-expect "a distribution's tree without the generated sources is refused" \
-	fails_with "There is no $dir/distribution/rust/kernel/generated_.*.rs, " -C "$dir/distribution" "${build[@]:2}"
-links "$kernel/tree/rust/kernel" "$dir/distribution-rust/kernel" -name 'generated_*.rs'
-expect "a distribution's tree builds modules" \
-	make --no-print-directory -C "$dir/distribution" "${build[@]:2}" D2D_ONLY='module_a module_b'
-rm "$dir/distribution/rust"
+
+headers=$dir/usr/lib/modules/$KVER/build
+layout "$headers"
+expect "a tree as Arch has it, /usr/lib/modules/VERSION/build, builds modules" builds "$headers"
+expect "a tree without the generated sources builds no test modules" \
+	fails_with "The test modules need .*/rust/kernel/generated_arch_.*.rs" -C "$headers" "${build[@]:2}" D2D_SELFTESTS=y
+mkdir -p "$dir/usr/src/kernels"
+mv "$headers" "$dir/usr/src/kernels/$KVER"
+ln -s "$dir/usr/src/kernels/$KVER" "$headers"
+expect "a tree as Fedora has it, a link to /usr/src/kernels/VERSION, builds modules" builds "$headers"
+headers=$dir/usr/src/kernels/$KVER
+mv "$headers/rust" "$dir/rust"
+ln -s "$dir/rust" "$headers/rust"
+expect "a tree as Ubuntu has it, whose folder rust is a link, builds modules" builds "$headers"
+rm "$headers/rust"
 expect "a distribution's headers without its package of Rust metadata are refused" \
-	fails_with "There is no $dir/distribution/rust/libkernel.rmeta, " -C "$dir/distribution" "${build[@]:2}"
-rm "$dir/distribution/scripts"
-links "$kernel/tree/scripts" "$dir/distribution/scripts" ! -name target.json
+	fails_with "There is no ${headers//+/.}/rust/libkernel.rmeta, " -C "$headers" "${build[@]:2}"
+rm "$headers/scripts"
+links "$kernel/tree/scripts" "$headers/scripts" ! -name target.json
 expect "a distribution's headers without Rust are refused" \
-	fails_with "There is no $dir/distribution/scripts/target.json, " -C "$dir/distribution" "${build[@]:2}"
+	fails_with "There is no ${headers//+/.}/scripts/target.json, " -C "$headers" "${build[@]:2}"
 printf '#!/bin/sh\necho rustc 1.0.0\n' >"$dir/rustc"
 chmod +x "$dir/rustc"
 expect "a rustc of another version than the kernel's is refused" \

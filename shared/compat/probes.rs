@@ -4,20 +4,24 @@
 //! this file with all `--cfg probe_NAME`, and if that fails, once for each probe. `d2d_kernel.rs` has the replacements.
 
 #![no_std]
+// For `static_branch_unlikely!`
+#![feature(asm_goto)]
 
-#[cfg(probe_generated)]
-extern "C" {
-    static POINT: kernel::bindings::tracepoint;
+#[cfg(probe_static_branch)]
+#[repr(C)]
+pub struct Point {
+    key: kernel::bindings::static_key_false,
 }
 
-/// Uses the sources that the kernel's build has generated. A build does not go on if one is missing.
-#[cfg(probe_generated)]
-pub fn generated(condition: bool) -> bool {
+#[cfg(probe_static_branch)]
+extern "C" {
+    static POINT: Point;
+}
+
+#[cfg(probe_static_branch)]
+pub fn is_on() -> bool {
     // SAFETY: The probes are never linked.
-    kernel::warn_on!(condition)
-        || unsafe {
-            kernel::jump_label::static_branch_unlikely!(POINT, kernel::bindings::tracepoint, key)
-        }
+    unsafe { kernel::jump_label::static_branch_unlikely!(POINT, Point, key) }
 }
 
 #[cfg(probe_spinlock_irq)]

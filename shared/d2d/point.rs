@@ -31,7 +31,11 @@ macro_rules! groups {
         $(#[$doc])*
         #[inline(always)]
         $vis fn $group() -> bool {
-            #[cfg(all(CONFIG_JUMP_LABEL, not(d2d_no_tracepoints)))]
+            #[cfg(all(
+                CONFIG_JUMP_LABEL,
+                not(d2d_lacks_static_branch),
+                not(d2d_no_tracepoints)
+            ))]
             // SAFETY: The field is an initialized static key, which C code defines.
             unsafe {
                 kernel::jump_label::static_branch_unlikely!(
@@ -40,8 +44,12 @@ macro_rules! groups {
                     $group
                 )
             }
-            // Without jump labels, the kernel crate's macro would call a function.
-            #[cfg(all(not(CONFIG_JUMP_LABEL), not(d2d_no_tracepoints)))]
+            // Without jump labels, the kernel crate's macro would call a function. With them, it uses a
+            // source that the kernel's build has generated, and that a distribution may leave out.
+            #[cfg(all(
+                any(not(CONFIG_JUMP_LABEL), d2d_lacks_static_branch),
+                not(d2d_no_tracepoints)
+            ))]
             // SAFETY: The field is an initialized static key, which C code defines. Its count is an
             // atomic number, of which this is a relaxed load.
             unsafe {

@@ -155,10 +155,10 @@ impl Readers {
 #[pinned_drop]
 impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
-        if kernel::warn_on!(
-            // SAFETY: By the type invariants `srcu` is initialized.
-            unsafe { bindings::srcu_readers_active(self.srcu.get()) }
-        ) {
+        // The macro of the kernel crate would use sources that the kernel's build has generated, and
+        // that a distribution may leave out.
+        // SAFETY: By the type invariants `srcu` is initialized. `WARN_ON()` may be called anywhere.
+        if unsafe { bindings::WARN_ON(bindings::srcu_readers_active(self.srcu.get())) } {
             // An `Inside` was forgotten. Waiting for ever is better than freeing memory that a
             // thread inside uses.
             self.wait();
