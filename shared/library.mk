@@ -64,14 +64,14 @@ missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
 $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # The probes of shared/compat/probes.rs that do not compile: the kernel's crate or tree lacks what they use. A file for each
-# kernel keeps their names until the kernel crate, its generated sources or the probes change.
+# kernel tree keeps their names until the kernel crate, its generated sources or the probes change.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
 d2d-probe = OBJTREE=$(abspath $(objtree)) $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
 	-L $(objtree)/rust --extern kernel --extern pin_init --crate-type rlib --crate-name probes --cap-lints allow \
 	--emit=metadata=$$answer.rmeta $(1:%=--cfg probe_%) $(d2d-top)/shared/compat/probes.rs >$$answer.log 2>&1
-kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks-$(KERNELRELEASE); \
+kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks-$$(echo $(abspath $(objtree)) | cksum | cut -d' ' -f1); \
 	for file in $(wildcard $(addprefix $(objtree)/rust,/libkernel.rmeta / /kernel)) $(d2d-top)/shared/compat/probes.rs; do \
 		[ $$answer -nt $$file ] || rm -f $$answer; \
 	done; \

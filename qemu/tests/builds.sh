@@ -37,11 +37,26 @@ layout() {
 	links "$kernel/tree/rust" "$1/rust" '(' -name '*.rmeta' -o -name '*.so' ')'
 }
 
-# builds DIR - builds the pair for the tree DIR, in a new folder
+# pair_for DIR - builds the pair for the tree DIR, always in the same folder
+pair_for() {
+	mkdir -p "$dir/pair"
+	make --no-print-directory -C "$1" M="$PWD" MO="$dir/pair" "${KMAKE[@]}" D2D_ONLY='module_a module_b' modules
+}
+
+# builds DIR - as pair_for, after the folder was emptied
 builds() {
 	rm -rf "$dir/pair"
-	mkdir "$dir/pair"
-	make --no-print-directory -C "$1" M="$PWD" MO="$dir/pair" "${KMAKE[@]}" D2D_ONLY='module_a module_b' modules
+	pair_for "$1"
+}
+
+# branches - whether the library of the pair has code that the kernel patches to trace a hot step
+branches() {
+	readelf -SW "$dir/pair/shared/d2d/d2d.o" | grep __jump_table
+}
+
+# alternate DIR - builds for a tree with the generated sources, for the tree DIR without them, and for the first again
+alternate() {
+	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
 
 # fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
@@ -68,6 +83,7 @@ layout "$headers"
 expect "a tree as Arch has it, /usr/lib/modules/VERSION/build, builds modules" builds "$headers"
 expect "a tree without the generated sources builds no test modules" \
 	fails_with "The test modules need .*/rust/kernel/generated_arch_.*.rs" -C "$headers" "${build[@]:2}" D2D_SELFTESTS=y
+expect "builds for two trees of one release alternate in one folder" alternate "$headers"
 mkdir -p "$dir/usr/src/kernels"
 mv "$headers" "$dir/usr/src/kernels/$KVER"
 ln -s "$dir/usr/src/kernels/$KVER" "$headers"
