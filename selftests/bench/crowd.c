@@ -10,7 +10,7 @@
 #include "d2d.h"
 #include "measure.h"
 
-/* One driver for each of the 64 contexts but that of the measuring driver. */
+/* One driver for each of the 64 contexts, except for the context of the measuring driver. */
 #define MAX_CROWD	63
 
 static d2d_handle crowd[MAX_CROWD];

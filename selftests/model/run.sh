@@ -36,7 +36,7 @@ holds word states UNREGISTERS_R,CANCEL - : a request is cancelled, and its recei
 holds word states UNREGISTERS_S,CANCEL - : a request is cancelled, and its sender unregisters
 holds forward states CANCEL - : a request is forwarded, and cancelled
 holds forward states NOT_RETURNED,CANCEL - : a request is forwarded and cancelled, and its forwarder does not get it back
-holds forward states FORWARDS_LATER,CANCEL - : a request is forwarded from another thread than that of the dispatch routine, and cancelled
+holds forward states FORWARDS_LATER,CANCEL - : a pended request is forwarded by another thread, and cancelled
 holds forward states UNREGISTERS_F - : a request is forwarded, and its forwarder unregisters
 holds forward states FORWARDS_LATER,UNREGISTERS_R - : a request is forwarded, and its receiver unregisters
 holds forward states UNREGISTERS_S,CANCEL - : a request is forwarded and cancelled, and its sender unregisters

@@ -23,9 +23,9 @@ pub(crate) use crate::Taken;
 /// A put or a take moves at most this many items.
 pub(crate) const MAX: u32 = 8;
 
-/// Payload of an item of a run with an odd number.
+/// Payload of the items of a run whose number is odd.
 type Small = [u64; 3];
-/// Payload of an item of a run with an even number.
+/// Payload of the items of a run whose number is even.
 type Large = [u64; 8];
 
 /// The producer of an item: a run, in one direction of one context.

@@ -5,7 +5,7 @@
 //! - `run RUN SEED ACTIONS PLACES`: see [`Run`]
 //! - `drain`: takes all items, as the only consumer
 //! - `follow`: see [`EventTraffic`]
-//! - `race STAMP RACES PLACES MEET`: see [`RequestTraffic::race`]
+//! - `race STAMP RACES PLACES MEET`: see [`RequestTraffic::race`]; MEET is 1 if both sides begin each race together
 //! - `settle`: stops sending requests
 //! - `uncounted STAMP`: sends requests without counting them, so that the peer can be unloaded while
 //!   the requests are on their way

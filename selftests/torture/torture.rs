@@ -66,7 +66,8 @@ pair! {
             count: u64,
             /// Sum of their checksums.
             checksums: u64,
-            /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item.
+            /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item. Shows whether an
+            /// item was lost or taken twice.
             places: u64,
             /// Items whose payload is not what was put.
             torn: u64,

@@ -7,7 +7,7 @@
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
 //! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`EventTraffic`]
 //! - `race CONTEXT STAMP RACES PLACES UNREGISTERS MEET`: see [`RequestTraffic::race`]; UNREGISTERS is 1 if
-//!   the peer may be unloaded during the races
+//!   the peer may be unloaded during the races, MEET is 1 if both sides begin each race together
 //! - `settle`: stops sending requests in all contexts
 //! - `check`: takes the remaining items of all queues, compares the counts, and prints them; allowed only
 //!   once, after all other commands have ended

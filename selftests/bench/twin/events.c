@@ -211,9 +211,9 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Begins a wait. If take() does not end it at once, puts the blocks on the lists of their events,
- * and returns -EAGAIN: the thread has to wait. With poll, returns -ETIMEDOUT instead. Otherwise
- * returns what take() returns, or an errno and the reason of a refusal.
+ * Begins a wait. If take() ends the wait at once, returns what take() returns. Otherwise puts the
+ * blocks on the lists of their events and returns -EAGAIN: the thread has to wait. With @poll,
+ * returns -ETIMEDOUT instead. If the wait is refused, returns an errno and the reason.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {

@@ -340,7 +340,8 @@ static int run_calls(void)
 }
 
 /*
- * The dispatch routine of twin_crowd, which attaches with the operations of the measuring driver.
+ * The dispatch routine of the driver twin_crowd. Copies the operations of the measuring driver to
+ * the offered context.
  */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {

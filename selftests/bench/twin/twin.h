@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
- * kernel C. The bench compares the project's speed and size with those of the twin. So whatever the
- * twin does, it does with the same checks, protection and limits as the project. It uses the
+ * kernel C. The bench compares the project's speed and size with those of the twin. So all that the
+ * twin does has the same checks, protection and limits as in the project. The twin uses the
  * kernel's lists, so with CONFIG_DEBUG_LIST it also has the kernel's checks of list pointers; the
  * project has lists of its own, without such checks.
  *

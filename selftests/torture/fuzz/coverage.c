@@ -120,7 +120,7 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 		atomic_inc(&origins[call][picks[pick].origin]);
 }
 
-/* Returns whether a run has to reach an errno: that of a limit, or -ENOMEM. */
+/* Returns whether a run has to reach this errno: a limit causes it, or a lack of memory does. */
 static bool is_limit(int errno)
 {
 	switch (errno) {

@@ -217,7 +217,7 @@ static inline void fuzz_fail_nth(u32 nth)
 #endif
 }
 
-/* Picks the handle of a request that a driver holds. It may become stale at any time. */
+/* Picks the handle of a request that a driver holds. The handle may become stale at any time. */
 static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
 {
 	return (struct fuzz_pick){ .handle = handle, .origin = FUZZ_FOREIGN };

@@ -30,7 +30,7 @@ static struct fuzz_pick lookup(struct fuzz_caller *caller, const char *name)
 	return pick;
 }
 
-/* Picks a driver of this module or of the other one, or the owner. */
+/* Picks a driver of this module or of the fuzzer's other module, or the owner. */
 static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 {
 	u32 chance = fuzz_below(caller, 100);
@@ -164,7 +164,7 @@ static void play_read(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Picks a pended request, or a handle that never named a request. */
+/* Picks a pended request, or a handle that names no pended request. */
 static struct fuzz_pick any_hold(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it)
 {
 	struct fuzz_pick pick;

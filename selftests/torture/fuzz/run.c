@@ -154,9 +154,9 @@ static void start(void)
 }
 
 /*
- * Ends a run. The players stop, so no driver completes requests any more. Waits with a limit then
- * time out, and waits without one end when the drivers are unregistered. If a thread is stuck,
- * the module stays loaded.
+ * Ends a run. The players stop, so no driver completes requests any more. Then each wait that has a
+ * time limit times out, and all other waits end when the drivers are unregistered. If a thread is
+ * stuck, the module stays loaded.
  */
 static void stop(void)
 {
@@ -177,7 +177,7 @@ static void stop(void)
 		__module_get(THIS_MODULE);
 		return;
 	}
-	/* Each thread has called player_ended() in this module's code, and may still be in it. */
+	/* Each thread has called player_ended(), but may still execute code of this module. */
 	for (u32 n = 0; n < THREADS; n++) {
 		if (threads[n])
 			kthread_stop_put(threads[n]);

@@ -86,7 +86,7 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. Each time, it writes one command to the
+/// Loads a module, lets it play, and unloads it, again and again. To let the module play, writes one command to the
 /// module's file `run`. One in six commands also lets the module reach the limit with the number `limit`
 /// (`fuzz_play_limits()`); with `at_once`, so does the first command. Returns what the module has called.
 fn load_play_unload(
@@ -172,8 +172,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. Appends the lines that no driver has printed to the file `$D2D_LOG`,
-    /// if it is set: at the end of the run the kernel's log may have lost them.
+    /// Reads the log until the run is `over`. If `$D2D_LOG` is set, appends to this file each line that was not
+    /// printed by a driver, because the kernel's log may have lost the line at the end of the run.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)

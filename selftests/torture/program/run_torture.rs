@@ -36,8 +36,9 @@ const MAY_SLEEP: u64 = 3;
 /// The peers of a round. Besides, two processes make runs in the owner.
 struct Shape {
     name: &'static str,
-    /// Peers that stay for the round, and the number of processes that make runs in each of them.
+    /// Peers that stay loaded for the whole round.
     stay: u32,
+    /// Processes that make runs in each of these peers.
     processes: usize,
     /// Peers that are loaded and unloaded again and again, each by a process of its own.
     cycle: u32,
