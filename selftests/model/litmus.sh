@@ -45,6 +45,7 @@ weakened() {
 			}
 			next
 		}
+		# The comment of a test has nothing to weaken.
 		/^ ?[(*]/ { next }
 		{
 			rest = $0

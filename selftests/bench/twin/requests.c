@@ -111,7 +111,7 @@ static struct packet *find_sent(twin_handle handle)
 	return handle & TWIN_HANDLE_SENDER && packet && !packet->orphan ? packet : NULL;
 }
 
-/* Finds a request by its holder's handle. Returns NULL and the reason in *err. */
+/* Finds a request by its holder's handle. If there is none, returns NULL and an errno in *err. */
 static struct packet *find_held(twin_handle handle, int *err)
 {
 	u32 index = (u32)handle & ~TWIN_HANDLE_HOLDER;
