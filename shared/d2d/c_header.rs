@@ -44,6 +44,17 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
+/// Panics if a type cannot be that of an argument or a result. C has no arrays as arguments. A kernel
+/// with CFI checks the types of functions, and rustc has another notion of a pointer to an array than
+/// clang.
+#[inline]
+const fn check_operand(of: &Type) {
+    assert!(
+        of.element.is_none(),
+        "an operation has an array: declare a structure with it"
+    );
+}
+
 impl<const N: usize> Text<N> {
     const fn byte(&mut self, byte: u8) {
         if N > 0 {
@@ -369,10 +380,7 @@ impl<const N: usize> Text<N> {
         let mut i = 0;
         while i < operation.arguments.len() {
             let argument = &operation.arguments[i];
-            assert!(
-                argument.of.element.is_none(),
-                "C has no arrays as arguments"
-            );
+            check_operand(argument.of);
             assert!(
                 !is_same(argument.name, "result"),
                 "the C header would use the name of an argument twice"
@@ -383,14 +391,9 @@ impl<const N: usize> Text<N> {
             self.text(", ");
             i += 1;
         }
+        check_operand(operation.result);
         self.name_of(operation.result);
-        if operation.result.element.is_some() {
-            self.text(" (*result)");
-            self.dimensions(operation.result);
-        } else {
-            self.text(" *result");
-        }
-        self.text(");\n");
+        self.text(" *result);\n");
     }
 
     const fn table(&mut self, pair: &str, side: &str, operations: &Operations) {

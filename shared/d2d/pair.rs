@@ -59,7 +59,8 @@
 /// [`interface!`](crate::interface!) makes. It also makes the C header, in which the structures are
 /// called `struct thermo_limits`, the kinds `THERMO_KIND_DEGREES`, the codes `THERMO_IOCTL_COUNT`, the
 /// events `THERMO_EVENT_HOT` and the tables `struct thermo_owner_ops` and `struct thermo_peer_ops`. The
-/// build writes it beside the object of the crate, under the name of the crate.
+/// build writes it beside the object of the crate, under the name of the crate. In Rust, too, `Limits` is
+/// an alias of a structure `thermo_limits`: messages of the compiler have this name.
 ///
 /// All of it, with the names, types and offsets of all fields and the names and types of all
 /// arguments, is in the hashes of both tables. A
@@ -196,20 +197,28 @@ macro_rules! pair {
         }
 
         $(
-            $(#[doc = $struct_doc])*
-            #[derive(
-                $crate::__private::Clone,
-                $crate::__private::Copy,
-                $crate::__private::FromBytes,
-                $crate::__private::Immutable,
-                $crate::__private::IntoBytes,
-            )]
-            #[repr(C)]
-            $vis struct $Struct {
-                $(
-                    $(#[doc = $field_doc])*
-                    pub $field: $Field,
-                )+
+            $crate::__private::paste! {
+                $(#[doc = $struct_doc])*
+                // A kernel with CFI compares the names of structures in the type of a function, so
+                // the structure has the same name as in C. An alias has no name there.
+                #[allow(non_camel_case_types)]
+                #[derive(
+                    $crate::__private::Clone,
+                    $crate::__private::Copy,
+                    $crate::__private::FromBytes,
+                    $crate::__private::Immutable,
+                    $crate::__private::IntoBytes,
+                )]
+                #[repr(C)]
+                $vis struct [<$name _ $struct_name>] {
+                    $(
+                        $(#[doc = $field_doc])*
+                        pub $field: $Field,
+                    )+
+                }
+
+                $(#[doc = $struct_doc])*
+                $vis type $Struct = [<$name _ $struct_name>];
             }
 
             impl $crate::declaration::Described for $Struct {

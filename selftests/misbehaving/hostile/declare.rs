@@ -10,7 +10,8 @@ macro_rules! declare {
         minor: $minor:literal,
         $(baseline: $baseline:literal,)?
         { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* }
-        $(, { $($events:tt)* } $(, { $($operations:tt)* })?)? $(,)?
+        $(, { $($events:tt)* } $(, { $($operations:tt)* })?)?
+        $(, lent { $($lent:tt)* })? $(,)?
     ) => {
         mod $module {
             d2d::pair! {
@@ -23,6 +24,7 @@ macro_rules! declare {
                     $(baseline: $baseline,)?
                 }
                 structs { $($structs)* }
+                $(lent { $($lent)* })?
                 kinds { $($kinds)* }
                 codes { $($codes)* }
                 $(events { $($events)* })?

@@ -26,8 +26,17 @@ static struct growing_owner_ops owner = {
 
 static const u64 chain[] = GROWING_PEER_CHAIN;
 
+static int count(void *this, struct growing_round round, struct growing_round *result)
+{
+	*result = round;
+	result->number++;
+	result->cookie = COOKIE;
+	return 0;
+}
+
 static const struct growing_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct growing_peer_ops, GROWING_MAJOR, GROWING_MINOR, chain),
+	.count = count,
 };
 
 static struct d2d_context *context;
@@ -65,9 +74,13 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* Returns 0 if this driver and the owner read the same number of peers from the shared data. */
+/*
+ * Returns 0 if this driver and the owner read the same number of peers from the shared data, and
+ * pass each other structures.
+ */
 static int check(void)
 {
+	struct growing_round round = { .number = 7, .more = { 1, 2, 3 } };
 	struct growing_shared_data *shared;
 	unsigned long flags;
 	u64 expected, peers;
@@ -80,7 +93,13 @@ static int check(void)
 	err = owner.check(context->owner.self, COOKIE, expected, &peers);
 	if (err)
 		return err;
-	return peers == expected && peers ? 0 : -ENOTRECOVERABLE;
+	if (peers != expected || !peers)
+		return -ENOTRECOVERABLE;
+	err = owner.count(context->owner.self, round, &round);
+	if (err)
+		return err;
+	return round.number == 8 && round.cookie == COOKIE && round.more[2] == 3 ?
+	       0 : -ENOTRECOVERABLE;
 }
 
 static int __init growing_c_init(void)

@@ -18,14 +18,18 @@
 /* The hash chains of both tables: see struct d2d_ops. */
 #define GROWING_OWNER_VERSION_0	0xdf7b088bcef7be58ull
 #define GROWING_OWNER_CHECK	0xfe8098b93c759331ull
+#define GROWING_OWNER_COUNT	0x151b0d6a584fbaf9ull
 #define GROWING_OWNER_CHAIN { \
 	GROWING_OWNER_VERSION_0, \
 	GROWING_OWNER_CHECK, \
+	GROWING_OWNER_COUNT, \
 }
 
 #define GROWING_PEER_VERSION_0	0x00cb28a5d91246b9ull
+#define GROWING_PEER_COUNT	0x37b0d189ddf27607ull
 #define GROWING_PEER_CHAIN { \
 	GROWING_PEER_VERSION_0, \
+	GROWING_PEER_COUNT, \
 }
 
 /**
@@ -50,6 +54,23 @@ struct growing_shared_data {
 static_assert(sizeof(struct growing_shared_data) == 8);
 static_assert(offsetof(struct growing_shared_data, peers) == 0);
 
+/**
+ * struct growing_round - The argument and the result of operations.
+ * @number: Counts the rounds.
+ * @cookie: The cookie of the peer that has counted last.
+ * @more: 3 numbers.
+ */
+struct growing_round {
+	u64 number;
+	u64 cookie;
+	u64 more[3];
+};
+
+static_assert(sizeof(struct growing_round) == 40);
+static_assert(offsetof(struct growing_round, number) == 0);
+static_assert(offsetof(struct growing_round, cookie) == 8);
+static_assert(offsetof(struct growing_round, more) == 16);
+
 /*
  * A number.
  *	Payload: u64
@@ -71,18 +92,22 @@ enum growing_ioctl {
  * @hdr: describes the table
  * @check: Checks the data of the peer: that its cookie is `cookie`, and that `peers` peers were
  *	attached so far. Returns `peers`. Fails with `EBADMSG` if one of them is wrong.
+ * @count: Returns what the peer's operation `count` returns for `round`.
  */
 struct growing_owner_ops {
 	struct d2d_ops hdr;
 	int (*check)(void *self, u64 cookie, u64 peers, u64 *result);
+	int (*count)(void *self, struct growing_round round, struct growing_round *result);
 };
 
 /**
- * struct growing_peer_ops - What the peer offers: nothing.
+ * struct growing_peer_ops - What the peer offers.
  * @hdr: describes the table
+ * @count: Returns the round after `round`, with the cookie of the peer.
  */
 struct growing_peer_ops {
 	struct d2d_ops hdr;
+	int (*count)(void *self, struct growing_round round, struct growing_round *result);
 };
 
 #endif /* GROWING_H */

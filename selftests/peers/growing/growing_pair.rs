@@ -38,6 +38,15 @@ macro_rules! growing_pair {
                     peers: u64,
                     $($shared_data)*
                 }
+                /// The argument and the result of operations.
+                struct Round: "round" {
+                    /// Counts the rounds.
+                    number: u64,
+                    /// The cookie of the peer that has counted last.
+                    cookie: u64,
+                    /// 3 numbers.
+                    more: [u64; 3],
+                }
             }
             kinds {
                 /// A number.
@@ -64,15 +73,19 @@ macro_rules! growing_pair {
                     link: &d2d::link::OwnerLink<GrowingPair>,
                     $($argument: u64),+
                 ) -> Result<u64>;
+                /// Returns what the peer's operation `count` returns for `round`.
+                fn count(&self, link: &d2d::link::OwnerLink<GrowingPair>, round: Round) -> Result<Round>;
                 $($operations)*
             }
             peer {
-                /// What the peer offers: nothing.
+                /// What the peer offers.
                 trait PeerOps: "growing peer" {
                     interface: PeerInterface,
                     caller: PeerCaller,
                     table: PeerTable,
                 }
+                /// Returns the round after `round`, with the cookie of the peer.
+                fn count(&self, link: &d2d::link::PeerLink<GrowingPair>, round: Round) -> Result<Round>;
             }
         }
     };

@@ -88,6 +88,10 @@ impl GrowingOps for Growing {
         Ok(peers)
     }
 
+    fn count(&self, link: &OwnerLink<GrowingPair>, round: Round) -> Result<Round> {
+        link.peer()?.ops().count(round)
+    }
+
     fn last(&self, link: &OwnerLink<GrowingPair>) -> Result<u64> {
         Ok(link.context().with_shared(|shared| shared.last))
     }

@@ -59,6 +59,13 @@ impl Driver for Growing {
         let link = driver.link().ok_or(ENOTCONN)?;
         let peers = link.context().with_shared(|shared| shared.peers);
         expect(link.owner().check(data().cookie, peers), Ok(peers))?;
+        let round = link.owner().count(Round {
+            number: 7,
+            cookie: 0,
+            more: [1, 2, 3],
+        })?;
+        let counted = (round.number, round.cookie, round.more);
+        expect(Ok(counted), Ok((8, data().cookie, [1, 2, 3])))?;
         more(&driver, link)
     }
 
@@ -68,7 +75,15 @@ impl Driver for Growing {
 }
 
 #[vtable]
-impl PeerOps for Growing {}
+impl PeerOps for Growing {
+    fn count(&self, _link: &PeerLink<GrowingPair>, round: Round) -> Result<Round> {
+        Ok(Round {
+            number: round.number + 1,
+            cookie: data().cookie,
+            ..round
+        })
+    }
+}
 
 /// Fails with `ENOTRECOVERABLE` unless the result is the expected one.
 fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {

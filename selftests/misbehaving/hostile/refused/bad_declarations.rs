@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs that use a number twice, a name that is no C identifier, or a name that is
-//! too long.
+//! Must not compile: declarations of pairs that use a number twice, a name that is no C identifier, a name that is
+//! too long, or an array as an argument or a result.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a structure is an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event has at most 31 bytes'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an operation has an array: declare a structure with it'
 // error: identifier contains non-ASCII characters
 
 #![forbid(unsafe_code)]
@@ -52,15 +53,46 @@ declare! {
     structure, "a_pair",
     shared_data: (),
     minor: 0,
-    {
-        /// A payload.
-        struct Payload: "a payload" {
-            /// A number.
-            number: u64,
-        }
-    },
     {},
-    {}
+    {},
+    {},
+    lent {
+        /// A counter.
+        struct Counter: "a counter" {
+            /// A number.
+            number: kernel::sync::atomic::Atomic<u64>,
+        }
+    }
+}
+
+// An argument is an array.
+declare! {
+    argument, "argument",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {},
+    {
+        /// Takes an array.
+        fn take(&self, link: &d2d::link::OwnerLink<ThePair>, numbers: [u64; 2]) -> Result<u32>;
+    }
+}
+
+// A result is an array.
+declare! {
+    result, "result",
+    shared_data: (),
+    minor: 0,
+    {},
+    {},
+    {},
+    {},
+    {
+        /// Returns an array.
+        fn give(&self, link: &d2d::link::OwnerLink<ThePair>) -> Result<[u64; 2]>;
+    }
 }
 
 // The name of the event has a letter that C identifiers must not have.
