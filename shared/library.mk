@@ -10,8 +10,10 @@
 #   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
 #   d2d_pair   the interface of the demonstration pair
 #   d2d_peer, d2d_abi_peer, d2d_pair_peer
-#              d2d, d2d_abi and d2d_pair once more, for the peer's role of a module that is an owner, too
-#   d2d_roles  declares such a module
+#              d2d, d2d_abi and d2d_pair once more, for the peer's role of a module that has another role, too
+#   d2d_peer2, d2d_abi_peer2, d2d_pair_peer2
+#              the same for a second peer's role
+#   d2d_roles  declares such modules
 
 # The folder that has shared/
 d2d-top := $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))))
@@ -100,7 +102,7 @@ RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_ker
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
 RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o := --extern=kernel=$(obj)/shared/libd2d_kernel.rmeta
 rustflags-y += $(RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o) $(patsubst %,--cfg=d2d_lacks_%,$(kernel-lacks))
-$(obj)/shared/d2d_abi.o $(obj)/shared/d2d_abi_peer.o: $(obj)/shared/compat/d2d_kernel.o
+$(obj)/shared/d2d_abi.o $(obj)/shared/d2d_abi_peer.o $(obj)/shared/d2d_abi_peer2.o: $(obj)/shared/compat/d2d_kernel.o
 targets += shared/compat/d2d_kernel.o
 d2d += $(if $(filter srcu_readers_active,$(kernel-lacks)),shared/compat/srcu.o)
 endif
@@ -137,23 +139,39 @@ $(obj)/shared/owner/$1_c_module.o: $(d2d-top)/shared/owner/c_module.rs $(obj)/sh
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# A module that is the owner of one pair and the peer of another links the library twice: in its role of an owner as any
-# owner, and in that of a peer by other names. The crates end with "_peer" then, so that rustc tells the types of the two
-# roles apart. The functions by which a peer calls its owner, and the static keys, begin with "peer_", as an owner
-# defines functions and keys of the same names.
-d2d-peer-role := shared/d2d/d2d_peer.o shared/d2d/peer_role.o
-d2d-peer-names := d2d_points $(shell sed -n 's/^\tX.[^,]*, \(d2d_[a-z_]*\),.*/\1/p' $(d2d-top)/shared/include/d2d_table.h)
-# For the sources in C of the peer's role
-d2d-peer-role-flags := $(foreach name,$(d2d-peer-names),-D$(name)=peer_$(name))
+# A module in several roles links the library once for each: in its role of an owner as any owner, and in each role of a
+# peer by other names. The crates then end with the name of the role, "peer" or "peer2", so that rustc tells the types of
+# the roles apart. The functions by which a peer calls its owner, the static keys and the owner's name begin with the
+# role, as the other roles define functions and keys of the same names.
+#
+# Each role has
+#   d2d-ROLE-role        the objects of the library
+#   d2d-ROLE-role-flags  flags for the sources in C of this role
+#   $(call d2d-ROLE-crate,CRATE,SOURCE)  compiles SOURCE.rs, a crate that uses d2d, for this role, as CRATE
+d2d-peer-roles := peer peer2
+d2d-peer-names := d2d_points d2d_the_owner \
+		  $(shell sed -n 's/^\tX.[^,]*, \(d2d_[a-z_]*\),.*/\1/p' $(d2d-top)/shared/include/d2d_table.h)
+define d2d-peer-role-part
+d2d-$1-role := shared/d2d/d2d_$1.o shared/d2d/$1_role.o
+d2d-$1-role-flags := $(foreach name,$(d2d-peer-names),-D$(name)=$1_$(name))
+d2d-$1-crate = $$(call d2d-crate-once-more,$$1,$$2,--extern d2d=$(obj)/shared/libd2d_$1.rmeta,d2d/d2d_$1)
+endef
+$(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-part,$(role))))
 
-# $(call d2d-two-roles-of,NAME): the objects of the library that a module in Rust links which is the owner NAME, and a peer
+# The objects of the library that a module in Rust links
+#   $(call d2d-two-roles-of,NAME)    which is the owner NAME, and a peer
+#   $(d2d-two-peers)                 which is a peer of two owners
+#   $(call d2d-three-roles-of,NAME)  which is the owner NAME, and a peer of two owners
 d2d-two-roles-of = $(call d2d-owner-of,$1) $(d2d-peer-role) shared/roles/d2d_roles.o
+d2d-two-peers := $(filter-out shared/d2d/d2d.o,$(d2d)) $(d2d-peer-role) $(d2d-peer2-role) \
+		 shared/roles/d2d_roles.o shared/roles/joined_srcu.o
+d2d-three-roles-of = $(call d2d-two-roles-of,$1) $(d2d-peer2-role)
 
-# $(call d2d-peer-crate,CRATE,SOURCE[,FLAGS]): compiles SOURCE.rs, a crate that uses d2d, for the peer's role, as CRATE
-define d2d-peer-crate
-RUSTFLAGS_$1.o := --crate-name $(notdir $1) --emit=metadata=$(obj)/shared/lib$(notdir $1).rmeta -L $(obj)/shared $(or $3,--extern d2d=$(obj)/shared/libd2d_peer.rmeta)
+# $(call d2d-crate-once-more,CRATE,SOURCE,FLAGS,NEEDED): compiles SOURCE.rs as CRATE; NEEDED is a crate of shared/
+define d2d-crate-once-more
+RUSTFLAGS_$1.o := --crate-name $(notdir $1) --emit=metadata=$(obj)/shared/lib$(notdir $1).rmeta -L $(obj)/shared $3
 $(obj)/$1.o: private modfile := $(obj)/$1
-$(obj)/$1.o: $2.rs $(obj)/shared/$(if $3,d2d_abi_peer,d2d/d2d_peer).o FORCE
+$(obj)/$1.o: $2.rs $(obj)/shared/$4.o FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
@@ -174,16 +192,22 @@ RUSTFLAGS_shared/d2d/d2d.o       := --emit=metadata=$(obj)/shared/libd2d.rmeta $
 RUSTFLAGS_shared/owner/d2d_owner.o := --emit=metadata=$(obj)/shared/libd2d_owner.rmeta $(d2d-crates) --extern d2d
 RUSTFLAGS_shared/pair/d2d_pair.o  := --emit=metadata=$(obj)/shared/libd2d_pair.rmeta $(d2d-crates) --extern d2d
 
-RUSTFLAGS_shared/d2d_abi_peer.o   := --emit=metadata=$(obj)/shared/libd2d_abi_peer.rmeta
 RUSTFLAGS_shared/roles/d2d_roles.o := --emit=metadata=$(obj)/shared/libd2d_roles.rmeta $(d2d-crates) \
-				      --extern d2d --extern d2d_owner --extern d2d_peer
-CFLAGS_shared/d2d/peer_role.o := $(d2d-peer-role-flags)
+				      --extern d2d --extern d2d_owner $(d2d-peer-roles:%=--extern d2d_%)
+$(obj)/shared/roles/d2d_roles.o: $(obj)/shared/owner/d2d_owner.o
 
-$(eval $(call d2d-peer-crate,shared/d2d/d2d_peer,$(d2d-top)/shared/d2d/d2d,--extern d2d_abi=$(obj)/shared/libd2d_abi_peer.rmeta))
-$(eval $(call d2d-peer-crate,shared/pair/d2d_pair_peer,$(d2d-top)/shared/pair/d2d_pair))
-$(obj)/shared/roles/d2d_roles.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/d2d/d2d_peer.o
-$(obj)/shared/d2d/peer_role.o: $(d2d-top)/shared/d2d/peer.c FORCE
-	$(call if_changed_rule,cc_o_c)
+define d2d-peer-role-rules
+RUSTFLAGS_shared/d2d_abi_$1.o := --emit=metadata=$(obj)/shared/libd2d_abi_$1.rmeta
+$(call d2d-crate-once-more,shared/d2d/d2d_$1,$(d2d-top)/shared/d2d/d2d,--extern d2d_abi=$(obj)/shared/libd2d_abi_$1.rmeta,d2d_abi_$1)
+$(call d2d-$1-crate,shared/pair/d2d_pair_$1,$(d2d-top)/shared/pair/d2d_pair)
+$(obj)/shared/roles/d2d_roles.o: $(obj)/shared/d2d/d2d_$1.o
+CFLAGS_shared/d2d/$1_role.o := $(d2d-$1-role-flags)
+$(obj)/shared/d2d/$1_role.o: private modname := d2d
+$(obj)/shared/d2d/$1_role.o: $(d2d-top)/shared/d2d/peer.c FORCE
+	$$(call if_changed_rule,cc_o_c)
+$(obj)/shared/d2d_abi_$1.rs: private d2d-bindgen-flags := --prefix-link-name $1_
+endef
+$(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-rules,$(role))))
 
 $(obj)/shared/d2d/d2d.o: $(obj)/shared/d2d_abi.o
 $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o: $(obj)/shared/d2d/d2d.o
@@ -196,7 +220,7 @@ $(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
 $(obj)/shared/roles/d2d_roles.o: private modfile := $(obj)/shared/roles/d2d_roles
 # The objects in C get one name as well. Otherwise their command lines would change with the set of modules, and
 # make would compile them again.
-$(addprefix $(obj)/,$(d2d-peer) $(d2d-owner) shared/d2d/peer_role.o): private modname := d2d
+$(addprefix $(obj)/,$(d2d-peer) $(d2d-owner) shared/roles/joined_srcu.o): private modname := d2d
 
 # $(call d2d-header,CRATE): the C header of the pair that a crate declares (shared/d2d/c_header.rs), beside the crate's
 # object. CRATE is the source without .rs. filechk leaves the file alone if it would not change.
@@ -242,15 +266,15 @@ d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen.
 		use~::kernel::bindings::*; \
 		pub~const~D2D_BUILD_ID:~u64~=~0x$(d2d-build-id);
 
-$(obj)/shared/d2d_abi_peer.rs: private d2d-bindgen-flags := --prefix-link-name peer_
-$(obj)/shared/d2d_abi.rs $(obj)/shared/d2d_abi_peer.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
+d2d-abis-in-rust := shared/d2d_abi $(d2d-peer-roles:%=shared/d2d_abi_%)
+$(d2d-abis-in-rust:%=$(obj)/%.rs): $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
 			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_owner.h \
 			  $(d2d-top)/shared/include/d2d_point.h \
 			  $(d2d-top)/shared/include/d2d_table.h FORCE
 	$(call if_changed,d2d_bindgen)
-targets += shared/d2d_abi.rs shared/d2d_abi.o shared/d2d_abi_peer.rs shared/d2d_abi_peer.o
+targets += $(d2d-abis-in-rust:%=%.rs) $(d2d-abis-in-rust:%=%.o)
 
-clean-files += shared/*.rmeta shared/pair/d2d_pair.h shared/d2d_abi.rs shared/d2d_abi_peer.rs shared/.doc-* shared/.kernel-lacks*
+clean-files += shared/*.rmeta shared/pair/d2d_pair.h $(d2d-abis-in-rust:%=%.rs) shared/.doc-* shared/.kernel-lacks*
 
 # The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
 # rule that would generate them again in each build: make would then compile all Rust code again, and fail if the

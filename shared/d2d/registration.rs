@@ -304,8 +304,8 @@ macro_rules! module_peer {
             $($rest)*
         }
     };
-    // Names the owner whose functions this module calls.
-    (@owner $owner:ident) => {
+    // Names the owner whose functions this module calls, in the role `$role` if it has several.
+    (@owner $owner:ident $($role:ident)?) => {
         $crate::__private::paste! {
             const _: () = {
                 extern "C" {
@@ -313,7 +313,7 @@ macro_rules! module_peer {
                 }
 
                 #[no_mangle]
-                static d2d_the_owner: $crate::registration::TheOwner =
+                static [<$($role)? d2d_the_owner>]: $crate::registration::TheOwner =
                     $crate::registration::TheOwner::new(&raw const [<$owner _d2d>]);
             };
         }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module in two roles: the owner of one pair, and a peer of another.
+//! A module in several roles: the owner of one pair, and a peer of one or two others.
 //!
-//! The two roles use the library under two names, so that the compiler tells their types apart: the
-//! owner's role uses `d2d` and `d2d_owner`, that of the peer `d2d_peer`, which is `d2d` compiled once
-//! more. [`module_in_two_roles!`](crate::module_in_two_roles) declares the module. The peer's role is
-//! there first and goes last: as long as the owner's role exists, it can call the other owner.
+//! The roles use the library under several names, so that the compiler tells their types apart: the
+//! owner's role uses `d2d` and `d2d_owner`, that of a peer `d2d_peer`, and that of a second peer
+//! `d2d_peer2`. These two are `d2d` compiled once more each. A macro declares the module:
+//!
+//! - [`module_in_two_roles!`](crate::module_in_two_roles): an owner and a peer;
+//! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
+//! - [`module_in_three_roles!`](crate::module_in_three_roles): an owner and a peer of two others.
+//!
+//! The peers' roles are there first and go last: as long as the owner's role exists, it can call the
+//! other owners.
+
+mod three_roles;
+mod two_peers;
 
 use d2d_owner::{
     export::{
@@ -34,6 +43,21 @@ use kernel::{
 pub use d2d_owner;
 #[doc(hidden)]
 pub use d2d_peer;
+#[doc(hidden)]
+pub use d2d_peer2;
+#[doc(hidden)]
+pub use three_roles::OwnerAndPeers;
+pub use three_roles::ThreeRoles;
+#[doc(hidden)]
+pub use two_peers::{
+    Join,
+    Peers,
+    TwoDrivers, //
+};
+pub use two_peers::{
+    Joined,
+    TwoPeers, //
+};
 
 /// The owner's role of a module that has the role of a peer, too.
 pub trait TwoRoles: Owner {
@@ -49,22 +73,40 @@ pub trait TwoRoles: Owner {
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
-/// What a module in two roles consists of. The fields are dropped in this order.
+/// A module's role of a peer, or its two.
 #[doc(hidden)]
-pub struct Roles<O: TwoRoles, M: ModuleMetadata> {
-    _owner: export::Parts<O, M>,
-    peer: registration::Peer<O::Peer>,
+pub trait PeerRoles {
+    /// Makes the drivers leave before they are dropped. May sleep.
+    fn leave(&self);
 }
 
-impl<O: TwoRoles, M: ModuleMetadata> Drop for Roles<O, M> {
-    /// Ends the waits of the peer's role first: the owner's role waits for its own jobs, which may
-    /// wait for an event or a request of the peer's role.
-    fn drop(&mut self) {
-        self.peer.leave();
+impl<T: Driver> PeerRoles for registration::Peer<T> {
+    fn leave(&self) {
+        Self::leave(self);
     }
 }
 
-impl<O: TwoRoles, M: ModuleMetadata> Roles<O, M>
+/// What a module in several roles consists of: its roles as a peer, and what it makes of them. The
+/// fields are dropped in this order.
+#[doc(hidden)]
+pub struct Roles<T, P: PeerRoles> {
+    _made: T,
+    peers: P,
+}
+
+impl<T, P: PeerRoles> Drop for Roles<T, P> {
+    /// Ends the waits of the peers' roles first: the owner's role waits for its own jobs, which may
+    /// wait for an event or a request of a peer's role.
+    fn drop(&mut self) {
+        self.peers.leave();
+    }
+}
+
+/// What a module consists of that is an owner and a peer.
+#[doc(hidden)]
+pub type OwnerAndPeer<O, M> = Roles<export::Parts<O, M>, registration::Peer<<O as TwoRoles>::Peer>>;
+
+impl<O: TwoRoles, M: ModuleMetadata> OwnerAndPeer<O, M>
 where
     <O::Pair as d2d::link::Pair>::Owner: d2d::interface::TableFor<O>,
     <<O::Peer as Driver>::Pair as d2d_peer::link::Pair>::Peer:
@@ -92,8 +134,8 @@ where
         // SAFETY: The caller promises the same.
         let owner = unsafe { role.parts::<M>(functions, join) }?;
         Ok(Self {
-            _owner: owner,
-            peer,
+            _made: owner,
+            peers: peer,
         })
     }
 }
@@ -119,7 +161,7 @@ where
 #[macro_export]
 macro_rules! module_in_two_roles {
     (peer: $Peer:ty, of: $of:ident, owner: $Owner:ty, $($rest:tt)*) => {
-        $crate::d2d_peer::module_peer! { @owner $of }
+        $crate::d2d_peer::module_peer! { @owner $of peer_ }
 
         static EXPORTS: $crate::d2d_owner::export::Exports =
             $crate::d2d_owner::export::Exports::new(
@@ -131,7 +173,7 @@ macro_rules! module_in_two_roles {
             $crate::d2d_owner::export::OwnerRole::new(&EXPORTS);
 
         struct TwoRolesModule {
-            _roles: $crate::Roles<$Owner, Self>,
+            _roles: $crate::OwnerAndPeer<$Owner, Self>,
         }
 
         impl $crate::d2d_owner::__private::Module for TwoRolesModule {
@@ -144,7 +186,11 @@ macro_rules! module_in_two_roles {
                 // this is the first call with `STARTED`. It drops the module, which owns the roles,
                 // before it frees the module's text.
                 let roles = unsafe {
-                    $crate::Roles::new(&STARTED, &OWNER, $crate::d2d_owner::entry_points::COUNT)
+                    $crate::OwnerAndPeer::<$Owner, Self>::new(
+                        &STARTED,
+                        &OWNER,
+                        $crate::d2d_owner::entry_points::COUNT,
+                    )
                 }?;
                 $crate::d2d_owner::__private::Ok(Self { _roles: roles })
             }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A module that is an owner and a peer of two other owners.
+
+use crate::{
+    Peers,
+    Roles, //
+};
+use d2d_owner::{
+    export::{
+        self,
+        OwnerRole, //
+    },
+    Contexts,
+    Owner, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+/// The owner's role of a module that is a peer of two other owners, too.
+pub trait ThreeRoles: Owner {
+    /// The driver that registers with the first owner.
+    type First: d2d_peer::driver::Driver;
+    /// The driver that registers with the second owner.
+    type Second: d2d_peer2::driver::Driver;
+
+    /// Gives the owner's role those of the peers, as [`TwoRoles::join`](crate::TwoRoles::join). May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// As `TwoRoles::join`.
+    fn join(
+        contexts: &Contexts<'_, Self>,
+        first: d2d_peer::driver::Handle<Self::First>,
+        second: d2d_peer2::driver::Handle<Self::Second>,
+    ) -> Result;
+}
+
+/// What a module consists of that is an owner and a peer of two others.
+#[doc(hidden)]
+pub type OwnerAndPeers<O, M> =
+    Roles<export::Parts<O, M>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>>;
+
+impl<O: ThreeRoles, M: ModuleMetadata> OwnerAndPeers<O, M>
+where
+    <O::Pair as d2d::link::Pair>::Owner: d2d::interface::TableFor<O>,
+    <<O::First as d2d_peer::driver::Driver>::Pair as d2d_peer::link::Pair>::Peer:
+        d2d_peer::interface::TableFor<O::First>,
+    <<O::Second as d2d_peer2::driver::Driver>::Pair as d2d_peer2::link::Pair>::Peer:
+        d2d_peer2::interface::TableFor<O::Second>,
+{
+    /// Makes both peers, and then the owner's server. `functions` is how many functions its table has. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Peers::new`] and of [`export::Exports::parts`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Peers::new`].
+    pub unsafe fn new(
+        started: &'static d2d_peer::registration::Started,
+        second_started: &'static d2d_peer2::registration::Started,
+        role: &'static OwnerRole<O>,
+        functions: usize,
+    ) -> Result<Self> {
+        // SAFETY: The caller promises the same.
+        let peers = unsafe { Peers::new::<M>(started, second_started) }?;
+        let (first, second) = peers.handles();
+        let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
+        // SAFETY: The caller promises the same.
+        let owner = unsafe { role.parts::<M>(functions, join) }?;
+        Ok(Self {
+            _made: owner,
+            peers,
+        })
+    }
+}
+
+/// Declares a module that is the owner of one pair, and a peer of two other owners.
+///
+/// `type` is the type that implements [`ThreeRoles`], and so [`Owner`]; `first` and `second` are the
+/// owners of its two drivers. All else is as in
+/// [`module_in_two_roles!`](crate::module_in_two_roles).
+///
+/// ```ignore
+/// d2d_roles::module_in_three_roles! {
+///     type: Lower,
+///     first: module_a,
+///     second: other_a,
+///     name: "junction",
+///     authors: ["..."],
+///     license: "GPL",
+///     imports_ns: ["D2D"],
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_in_three_roles {
+    (type: $Owner:ty, first: $first:ident, second: $second:ident, $($rest:tt)*) => {
+        $crate::d2d_peer::module_peer! { @owner $first peer_ }
+        $crate::d2d_peer2::module_peer! { @owner $second peer2_ }
+
+        static EXPORTS: $crate::d2d_owner::export::Exports =
+            $crate::d2d_owner::export::Exports::new(
+                <ThreeRolesModule as $crate::d2d_owner::__private::ModuleMetadata>::NAME,
+            );
+
+        /// The owner's role.
+        static OWNER: $crate::d2d_owner::export::OwnerRole<$Owner> =
+            $crate::d2d_owner::export::OwnerRole::new(&EXPORTS);
+
+        struct ThreeRolesModule {
+            _roles: $crate::OwnerAndPeers<$Owner, Self>,
+        }
+
+        impl $crate::d2d_owner::__private::Module for ThreeRolesModule {
+            fn init(
+                _module: &'static $crate::d2d_owner::__private::ThisModule,
+            ) -> $crate::d2d_owner::__private::Result<Self> {
+                static STARTED: $crate::d2d_peer::registration::Started =
+                    $crate::d2d_peer::registration::Started::new();
+                static SECOND: $crate::d2d_peer2::registration::Started =
+                    $crate::d2d_peer2::registration::Started::new();
+                // SAFETY: The kernel calls `init` before any other code of the module can run, so
+                // this is the first call with these statics. It drops the module, which owns the
+                // roles, before it frees the module's text.
+                let roles = unsafe {
+                    $crate::OwnerAndPeers::<$Owner, Self>::new(
+                        &STARTED,
+                        &SECOND,
+                        &OWNER,
+                        $crate::d2d_owner::entry_points::COUNT,
+                    )
+                }?;
+                $crate::d2d_owner::__private::Ok(Self { _roles: roles })
+            }
+        }
+
+        $crate::d2d_owner::__private::module! {
+            type: ThreeRolesModule,
+            $($rest)*
+        }
+
+        $crate::d2d_owner::module_owner! { @functions }
+    };
+}

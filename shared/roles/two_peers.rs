@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A module that is a peer of two owners.
+
+use crate::{
+    PeerRoles,
+    Roles, //
+};
+use core::ptr::NonNull;
+use d2d_peer::readers::Readers;
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{
+        ordering::{
+            Full,
+            Release, //
+        },
+        Atomic, //
+    },
+    ModuleMetadata, //
+};
+
+/// What a module that is a peer of two owners has while it is registered with both: the handles of
+/// its two drivers, say. [`Joined::with`] leads to it.
+pub trait TwoPeers: Send + Sync + Sized + 'static {
+    /// The driver that registers with the first owner.
+    type First: d2d_peer::driver::Driver;
+    /// The driver that registers with the second owner.
+    type Second: d2d_peer2::driver::Driver;
+
+    /// Makes the value, after both drivers have registered and started. A driver that has left its
+    /// handshake pending may not have a context yet. May sleep.
+    ///
+    /// When the module is unloaded, the library lets both drivers leave, waits until no thread uses
+    /// the value, and drops it; then it drops the second driver and the first one.
+    ///
+    /// # Errors
+    ///
+    /// The errno with which loading the module fails.
+    fn join(
+        first: d2d_peer::driver::Handle<Self::First>,
+        second: d2d_peer2::driver::Handle<Self::Second>,
+    ) -> Result<Self>;
+}
+
+#[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
+extern "C" {
+    /// The threads inside [`Joined::with`]. Defined in `joined_srcu.c`.
+    static mut d2d_joined_srcu: bindings::srcu_struct;
+}
+
+/// How the code of both drivers reaches what [`TwoPeers::join`] has made, in a static of the module:
+/// the drivers are called whether the value exists or not.
+///
+/// # Invariants
+///
+/// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has become
+/// null and every thread that was inside [`Joined::with`] then has left.
+pub struct Joined<T: TwoPeers> {
+    value: Atomic<*mut T>,
+}
+
+impl<T: TwoPeers> Joined<T> {
+    /// Makes the way to a value that does not exist yet.
+    #[expect(
+        clippy::new_without_default,
+        reason = "only module_of_two_owners! makes one"
+    )]
+    pub const fn new() -> Self {
+        // INVARIANT: It is null.
+        Self {
+            value: Atomic::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// It is generic, so that a module without this structure does not refer to it.
+    fn readers() -> &'static Readers {
+        // SAFETY: It is a static one, and made for fast readers.
+        unsafe { Readers::from_raw(&raw mut d2d_joined_srcu) }
+    }
+
+    /// Runs `f` on the value; returns `None` before the two drivers are joined, and after they have
+    /// begun to leave. Any context but NMI. The module is not unloaded before `f` returns.
+    pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let (_inside, value) = Self::readers().enter(&self.value, true);
+        // SAFETY: By the type invariants, it is null or a value that is not freed before this thread
+        // has left. `f` cannot keep the borrow for longer.
+        unsafe { value.as_ref() }.map(f)
+    }
+}
+
+/// While it exists, [`Joined::with`] finds the value.
+#[doc(hidden)]
+pub struct Join<T: TwoPeers>(&'static Joined<T>);
+
+impl<T: TwoPeers> Join<T> {
+    fn new(joined: &'static Joined<T>, value: T) -> Result<Self> {
+        let value = KBox::into_raw(KBox::new(value, GFP_KERNEL)?);
+        // INVARIANT: It came from `KBox::into_raw`. It was null before: `Peers::new` succeeds once.
+        joined.value.store(value, Release);
+        Ok(Self(joined))
+    }
+}
+
+impl<T: TwoPeers> Drop for Join<T> {
+    fn drop(&mut self) {
+        // INVARIANT: The value is freed below, after all threads have left.
+        let value = self.0.value.xchg(core::ptr::null_mut(), Full);
+        Joined::<T>::readers().wait();
+        if let Some(value) = NonNull::new(value) {
+            // SAFETY: By the type invariants it came from `KBox::into_raw`, and nobody uses it: every
+            // thread that may have found it has left. The exchange gave it to this thread alone.
+            drop(unsafe { KBox::from_raw(value.as_ptr()) });
+        }
+    }
+}
+
+/// The roles of a module that is a peer of two owners. The fields are dropped in this order.
+#[doc(hidden)]
+pub struct Peers<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> {
+    second: d2d_peer2::registration::Peer<B>,
+    first: d2d_peer::registration::Peer<A>,
+}
+
+impl<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> PeerRoles for Peers<A, B> {
+    fn leave(&self) {
+        self.first.leave();
+        self.second.leave();
+    }
+}
+
+impl<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> Drop for Peers<A, B> {
+    /// Ends the waits of both first: each driver waits for its own jobs, which may wait for an event
+    /// or a request of the other driver.
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl<A, B> Peers<A, B>
+where
+    A: d2d_peer::driver::Driver,
+    B: d2d_peer2::driver::Driver,
+    <A::Pair as d2d_peer::link::Pair>::Peer: d2d_peer::interface::TableFor<A>,
+    <B::Pair as d2d_peer2::link::Pair>::Peer: d2d_peer2::interface::TableFor<B>,
+{
+    /// Registers both drivers of module `M`, each with its owner, and asks for the contexts. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `registration::Peer::new`. If the second driver fails, the first one is unregistered.
+    ///
+    /// # Safety
+    ///
+    /// The peers are dropped before the kernel frees the module's text. The first call with `started`,
+    /// and the first with `second_started`, is that of the module's `init`.
+    pub unsafe fn new<M: ModuleMetadata>(
+        started: &'static d2d_peer::registration::Started,
+        second_started: &'static d2d_peer2::registration::Started,
+    ) -> Result<Self> {
+        // SAFETY: The caller promises the same.
+        let first = unsafe { d2d_peer::registration::Peer::new::<M>(started) }?;
+        // SAFETY: The caller promises the same.
+        let second = unsafe { d2d_peer2::registration::Peer::new::<M>(second_started) }?;
+        Ok(Self { second, first })
+    }
+
+    /// Returns references to the drivers.
+    pub(crate) fn handles(&self) -> (d2d_peer::driver::Handle<A>, d2d_peer2::driver::Handle<B>) {
+        (self.first.handle(), self.second.handle())
+    }
+}
+
+/// What a module consists of that is a peer of two owners.
+#[doc(hidden)]
+pub type TwoDrivers<T> = Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>>;
+
+impl<T: TwoPeers> TwoDrivers<T>
+where
+    <<T::First as d2d_peer::driver::Driver>::Pair as d2d_peer::link::Pair>::Peer:
+        d2d_peer::interface::TableFor<T::First>,
+    <<T::Second as d2d_peer2::driver::Driver>::Pair as d2d_peer2::link::Pair>::Peer:
+        d2d_peer2::interface::TableFor<T::Second>,
+{
+    /// Makes both peers of module `M`, and joins them. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Peers::new`] and of [`TwoPeers::join`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Peers::new`].
+    pub unsafe fn new<M: ModuleMetadata>(
+        started: &'static d2d_peer::registration::Started,
+        second_started: &'static d2d_peer2::registration::Started,
+        joined: &'static Joined<T>,
+    ) -> Result<Self> {
+        // SAFETY: The caller promises the same.
+        let peers = unsafe { Peers::new::<M>(started, second_started) }?;
+        let (first, second) = peers.handles();
+        let join = T::join(first, second)
+            .and_then(|value| Join::new(joined, value))
+            .map_err(|error| d2d_peer::trace::report_memory(M::NAME, error))?;
+        Ok(Self { _made: join, peers })
+    }
+}
+
+/// Declares a module that is a peer of two owners.
+///
+/// `type` is the type that implements [`TwoPeers`]; `first` and `second` are the owners of its two
+/// drivers, as in `d2d::module_peer!`. The other lines are those of `module!`. Code of both drivers
+/// reaches what [`TwoPeers::join`] has made by `JOINED.with(...)`: see [`Joined::with`].
+///
+/// The module registers with the first owner, then with the second one. If the second one refuses, the
+/// library takes the first registration back.
+///
+/// ```ignore
+/// d2d_roles::module_of_two_owners! {
+///     type: Bridge,
+///     first: module_a,
+///     second: other_a,
+///     name: "bridge",
+///     authors: ["..."],
+///     license: "GPL",
+///     imports_ns: ["D2D"],
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_of_two_owners {
+    (type: $Joined:ty, first: $first:ident, second: $second:ident, $($rest:tt)*) => {
+        $crate::d2d_peer::module_peer! { @owner $first peer_ }
+        $crate::d2d_peer2::module_peer! { @owner $second peer2_ }
+
+        /// The way from one driver to the other.
+        static JOINED: $crate::Joined<$Joined> = $crate::Joined::new();
+
+        struct TwoPeersModule {
+            _roles: $crate::TwoDrivers<$Joined>,
+        }
+
+        impl $crate::d2d_peer::__private::Module for TwoPeersModule {
+            fn init(
+                _module: &'static $crate::d2d_peer::__private::ThisModule,
+            ) -> $crate::d2d_peer::__private::Result<Self> {
+                static STARTED: $crate::d2d_peer::registration::Started =
+                    $crate::d2d_peer::registration::Started::new();
+                static SECOND: $crate::d2d_peer2::registration::Started =
+                    $crate::d2d_peer2::registration::Started::new();
+                // SAFETY: The kernel calls `init` before any other code of the module can run, so
+                // this is the first call with these statics. It drops the module, which owns the
+                // peers, before it frees the module's text.
+                let roles = unsafe {
+                    $crate::TwoDrivers::<$Joined>::new::<Self>(&STARTED, &SECOND, &JOINED)
+                }?;
+                $crate::d2d_peer::__private::Ok(Self { _roles: roles })
+            }
+        }
+
+        $crate::d2d_peer::__private::module! {
+            type: TwoPeersModule,
+            $($rest)*
+        }
+    };
+}
