@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# All pairs run together: the demonstration (with a peer in Rust and one in C), a chain of three modules, the sensor
-# of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture. So there are
-# owners and peers in Rust and in C, in all four combinations.
+# All pairs run together: the demonstration (with a peer in Rust and one in C), a chain of three modules, a peer of two
+# owners, the sensor of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture.
+# So there are owners and peers in Rust and in C, in all four combinations.
 #
 # Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
 # needs the other, there is a round that loads the first before the second, and a round that loads the second before the
@@ -20,12 +20,14 @@ DEBUG=/sys/kernel/debug
 work=$(mktemp -d)
 trap 'rm -rf "$NOTES" "$work"' EXIT
 
-# Each line is a module, and the module that it needs, if any. A round replaces MIDDLE by middle or c_middle.
+# Each line is a module, and the modules that it needs, if any. A round replaces MIDDLE by middle or c_middle.
 MODULES='module_a -
 module_b module_a
 c_peer module_a
 MIDDLE module_a
 lower1 MIDDLE
+other_a -
+bridge module_a,other_a
 consumer -
 sensor consumer
 c_lender -
@@ -35,8 +37,9 @@ torture_owner -
 torture_peer0 torture_owner'
 
 # Each line is the name of an owner, and the names of its peers.
-FAMILIES='module_a module_b c_peer MIDDLE
+FAMILIES='module_a module_b c_peer MIDDLE bridge
 middle lower1
+other_a bridge
 consumer sensor
 lender borrower c_borrower
 torture_owner torture_peer0'
@@ -51,12 +54,20 @@ orders()
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
 	{ all[++n] = $1; needs[$1] = $2 }
 
-	# Makes a random order, in which each module comes after the one that it needs.
+	# Whether all modules that this one needs are done
+	function is_ready(module, done,	words, i) {
+		for (i = split(needs[module], words, ","); i; i--)
+			if (words[i] != "-" && !(words[i] in done))
+				return 0
+		return 1
+	}
+
+	# Makes a random order, in which each module comes after those that it needs.
 	function make(order,	left, ready, count, i, done) {
 		for (left = n; left; left--) {
 			count = 0
 			for (i = 1; i <= n; i++)
-				if (!(all[i] in done) && (needs[all[i]] == "-" || needs[all[i]] in done))
+				if (!(all[i] in done) && is_ready(all[i], done))
 					ready[++count] = all[i]
 			order[n - left + 1] = ready[1 + int(rand() * count)]
 			done[order[n - left + 1]]
@@ -76,9 +87,9 @@ orders()
 	}
 
 	# Whether a module needs another one, perhaps through a third one
-	function below(module, other) {
-		for (module = needs[module]; module != "-"; module = needs[module])
-			if (module == other)
+	function below(module, other,	words, i) {
+		for (i = split(needs[module], words, ","); i; i--)
+			if (words[i] == other || (words[i] in needs && below(words[i], other)))
 				return 1
 		return 0
 	}
@@ -174,8 +185,8 @@ begin_traffic()
 {
 	case $1 in
 	# These have no traffic of their own: the traffic of the sensor makes the consumer collect samples, and the
-	# middle passes on what module_a and lower1 send.
-	consumer | middle | c_middle) ;;
+	# middle passes on what module_a and lower1 send, and the bridge what module_a and other_a send.
+	consumer | middle | c_middle | bridge) ;;
 	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;
 	# torture_owner opens the events of its traffic when torture_peer0 is attached, so its traffic begins then.
@@ -243,7 +254,8 @@ is_idle()
 load_one()
 {
 	case $1 in
-	module_a) load module_a contexts=3 hot_lines=0 ;;
+	module_a) load module_a contexts=4 hot_lines=0 ;;
+	other_a) load other_a hot_lines=0 ;;
 	torture_owner) load torture_owner contexts=1 ;;
 	*) load "$1" ;;
 	esac

@@ -7,8 +7,8 @@
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
-
-DEBUG=/sys/kernel/debug
+# shellcheck source=selftests/roles_lib.sh
+. ./roles_lib.sh
 
 # fresh_chain [LOWER...] - reloads module_a, middle and these peers of middle
 fresh_chain()
@@ -32,38 +32,10 @@ fresh_c_chain()
 	done
 }
 
-# in_each_context DRIVER STEP - whether the driver has taken this step, with these fields, in each execution context
-in_each_context()
-{
-	for context in task softirq hardirq; do
-		echo "$1: $2, in=$context" >"$NOTES"
-		trace | grep -q "$1: d2d: .* in=$context step=$2" || return
-	done
-}
-
-# holders MODULE - prints the modules that keep this one loaded
-holders()
-{
-	ls "/sys/module/$1/holders"
-}
-
-# knows OWNER PEER OTHER - whether the owner's files in debugfs name its peer PEER, and not the driver OTHER
-knows()
-{
-	cat "$DEBUG/d2d-$1/state"/* "$DEBUG/d2d-$1/state.json" >"$NOTES" &&
-		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
-}
-
 # waits_above - whether a thread waits for the event middle.never of module_a
 waits_above()
 {
 	read -r line <"$DEBUG/d2d-module_a/events/middle.never" && [ "${line#* waiters=1 }" != "$line" ]
-}
-
-# gone MODULE - whether nothing of this owner is left
-gone()
-{
-	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
 
 begin 19

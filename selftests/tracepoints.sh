@@ -121,7 +121,7 @@ if [ ! -e "$TRACING/set_event" ]; then
 	ktap_skip_all "needs tracefs, with events"
 	exit 4
 fi
-ktap_set_plan 17
+ktap_set_plan 18
 
 # A step without a line in dmesg has the number 0.
 HEAD='seq=0 load=[0-9]+'
@@ -244,6 +244,21 @@ echo 0 >"$TRACING/events/d2d_other_a/enable"
 needs_no other_b other_a
 [ "$two" = 0 ]
 verdict "two owners: each has tracepoints of its own, which record the steps of its own pair"
+
+# A module has static keys for each of its roles.
+fresh_owner
+needs other_a
+needs bridge
+record enqueue 'seq == 0'
+echo 1 >"$TRACING/events/d2d_other_a/d2d_op_call/enable"
+exercise other_a
+has "enqueue driver=bridge $HEAD in=hardirq step=enqueue queue=to_owner .*" &&
+	has "op_call driver=bridge .* in=hardirq step=op-call to=owner op=bounce" &&
+	only "(enqueue driver=(bridge|module_a)|op_call driver=(bridge|other_a)) .*"
+two=$?
+needs_no bridge other_a
+[ "$two" = 0 ]
+verdict "a peer of two owners: the tracepoints of each owner record its steps as a peer of this owner"
 
 fresh_trace
 unload_all

@@ -14,7 +14,7 @@ uml    alone/requests.sh,request_refusals.sh,forwarding.sh,peer_requests.sh     
 uml    alone/refusals.sh,handles.sh,pointers.sh                                  600
 uml    alone/events.sh,many_events.sh                                            600
 uml    alone/forgotten_drivers.sh,owner_unload.sh,waits.sh                       600
-uml    alone/handshakes.sh,lifecycle.sh,versions.sh,reload.sh,sensor.sh,jobs.sh,alarm.sh,two_owners.sh,chain.sh 600
+uml    alone/handshakes.sh,lifecycle.sh,versions.sh,reload.sh,sensor.sh,jobs.sh,alarm.sh,two_owners.sh,chain.sh,bridge.sh 600
 uml    alone/peers.sh,ticks.sh,state.sh,hostile.sh                               600
 uml    alone/all_pairs.sh                                                        600
 uml    alone/device.sh,sampler.sh,c_owner.sh,lending.sh                                     600

@@ -57,15 +57,47 @@ RUSTFLAGS_selftests/peers/middle.o := -L $(obj)/shared --extern d2d --extern d2d
 $(obj)/selftests/peers/middle.o: $(addprefix $(obj)/shared/,pair/d2d_pair.o pair/d2d_pair_peer.o roles/d2d_roles.o)
 
 quiet_cmd_d2d_lower = GEN     $@
-      cmd_d2d_lower = sed 's/\<module_a\>/middle/g; s/\<module_b\>/$(basename $(notdir $@))/g' $< >$@
+      cmd_d2d_lower = sed 's/\<module_a\>/$(d2d-lower-owner)/g; s/\<module_b\>/$(basename $(notdir $@))/g' $< >$@
 define d2d-lower
+$(obj)/selftests/peers/$1.rs: private d2d-lower-owner := $2
 $(obj)/selftests/peers/$1.rs: $(src)/module_b/module_b.rs FORCE
 	$$(call if_changed,d2d_lower)
 targets += selftests/peers/$1.rs
 $(call d2d-rust-peer,selftests/test_modules/$1,selftests/peers/$1)
 $(obj)/selftests/peers/$1.o: $(obj)/selftests/peers/$1.rs
 endef
-$(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name))))
+$(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name),middle)))
+
+# A peer of two owners, module_a and other_a: in Rust, and in C
+d2d-bridge-crates := -L $(obj)/shared --extern d2d_peer --extern d2d_pair_peer --extern d2d_peer2 --extern d2d_pair_peer2 --extern d2d_roles
+d2d-bridge-needs := $(addprefix $(obj)/shared/,pair/d2d_pair_peer.o pair/d2d_pair_peer2.o roles/d2d_roles.o)
+obj-m += selftests/test_modules/bridge.o
+selftests/test_modules/bridge-y := selftests/peers/bridge.o shared/pair/d2d_pair_peer.o shared/pair/d2d_pair_peer2.o $(d2d-two-peers)
+RUSTFLAGS_selftests/peers/bridge.o := $(d2d-bridge-crates)
+$(obj)/selftests/peers/bridge.o: $(d2d-bridge-needs)
+
+# The same source with module_a as both owners
+$(obj)/selftests/peers/twice.rs: $(src)/selftests/peers/bridge.rs FORCE
+	$(call if_changed,d2d_twice)
+quiet_cmd_d2d_twice = GEN     $@
+      cmd_d2d_twice = sed 's/\<other_a\>/module_a/; s/"bridge"/"twice"/' $< >$@
+targets += selftests/peers/twice.rs
+obj-m += selftests/test_modules/twice.o
+selftests/test_modules/twice-y := selftests/peers/twice.o shared/pair/d2d_pair_peer.o shared/pair/d2d_pair_peer2.o $(d2d-two-peers)
+RUSTFLAGS_selftests/peers/twice.o := $(d2d-bridge-crates)
+$(obj)/selftests/peers/twice.o: $(obj)/selftests/peers/twice.rs $(d2d-bridge-needs)
+
+# A peer of module_a and other_a that is an owner, too, and a peer of it
+obj-m += selftests/test_modules/junction.o
+selftests/test_modules/junction-y := selftests/peers/junction.o $(addprefix shared/pair/,d2d_pair.o d2d_pair_peer.o d2d_pair_peer2.o) \
+				     $(call d2d-three-roles-of,junction)
+RUSTFLAGS_selftests/peers/junction.o := $(d2d-bridge-crates) --extern d2d --extern d2d_owner --extern d2d_pair
+$(obj)/selftests/peers/junction.o: $(obj)/shared/pair/d2d_pair.o $(d2d-bridge-needs)
+$(eval $(call d2d-lower,below,junction))
+
+$(eval $(call d2d-c-module,c_bridge,$(addprefix selftests/peers/c_bridge/,first.o second.o)))
+CFLAGS_selftests/peers/c_bridge/first.o := $(d2d-peer-role-flags)
+CFLAGS_selftests/peers/c_bridge/second.o := $(d2d-peer2-role-flags)
 
 # Another sensor for the consumer of examples/sensor/. The crate of the pair is in that folder.
 obj-m += selftests/test_modules/loud_sensor.o

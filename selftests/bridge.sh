@@ -1,0 +1,151 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A module that is a peer of two owners: bridge (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/) are peers of
+# module_a and of other_a. They pass calls and items from each owner to the other one. junction (peers/junction.rs) is a peer
+# of both and an owner, too; below is its peer. The build makes other_a and other_b from the sources of module_a and module_b,
+# and below from that of module_b (peers/peers.mk).
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+# shellcheck source=selftests/roles_lib.sh
+. ./roles_lib.sh
+
+# fresh_owners [MODULE [PARAM=VALUE...]] - reloads both owners, and this module
+fresh_owners()
+{
+	unload_all
+	reset_trace
+	load module_a && load other_a || return
+	[ $# = 0 ] || load "$@"
+}
+
+# is_free OWNER - whether the owner has no context in use, no request, and no event but its own
+is_free()
+{
+	state=$DEBUG/d2d-$1/state
+	{
+		grep -v state=free "$state/contexts"
+		cat "$state/requests"
+		grep -v "^name=$1\." "$state/events"
+	} >"$NOTES"
+	[ ! -s "$NOTES" ]
+}
+
+# passes OWNER OTHER - whether the exercise of an owner has reached the other one, and come back: calls, and items
+passes()
+{
+	in_each_context "$1" 'op-call to=peer op=bounce' && in_each_context "$2" 'op-call to=peer op=bounce' &&
+		in_each_context "$2" 'dequeue queue=to_owner' && in_each_context "$2" 'enqueue queue=to_peer' &&
+		in_each_context "$1" 'dequeue queue=to_owner' && ! traced step=refuse
+}
+
+# waits_in OWNER - whether a thread waits for the event bridge.never of this owner
+waits_in()
+{
+	read -r line <"$DEBUG/d2d-$1/events/bridge.never" && [ "${line#* waiters=1 }" != "$line" ]
+}
+
+# refused_by REASON - prints the names of the owners that have refused for this reason, sorted
+refused_by()
+{
+	trace | sed -nE "s/^(.*[] ])?([a-z_]+): d2d: .*step=refuse reason=$1 .*/\2/p" | sort | xargs
+}
+
+# depends MODULE - prints the modules that modprobe loads before this one, sorted
+depends()
+{
+	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
+}
+
+begin 22
+
+for module in bridge c_bridge; do
+	fresh_owners "$module"
+	[ "$(holders module_a)" = "$module" ] && [ "$(holders other_a)" = "$module" ] && [ "$(depends "$module")" = "module_a other_a" ] &&
+		knows module_a "$module" other_a && knows other_a "$module" module_a && ! traced step=refuse
+	verdict "$module is attached to both owners, and keeps both loaded: each owner knows this peer only"
+
+	fresh_owners "$module"
+	reset_trace
+	exercise module_a && passes module_a other_a && reset_trace && exercise other_a && passes other_a module_a
+	verdict "$module: calls and items from each owner pass to the other one, and back, in each execution context"
+
+	fresh_owners "$module"
+	exercise module_a 30 &
+	first=$!
+	exercise other_a 30 &
+	second=$!
+	fails EAGAIN unload module_a && fails EAGAIN unload other_a && unload "$module" && load "$module" && unload "$module" &&
+		all_succeed "$first" "$second" && is_free module_a && is_free other_a && load "$module" && exercise module_a && exercise other_a
+	verdict "$module is unloaded and loaded while both owners exchange; an owner is unloaded before it: EAGAIN"
+
+	fresh_owners
+	load module_b && fails EBUSY load "$module" && only_refusal_is module_a no-free-context && is_free other_a && ! loaded "$module" &&
+		unload module_b && load "$module" && exercise module_a && exercise other_a
+	verdict "the first owner has no context for $module: EBUSY, and the second owner has nothing of it"
+
+	fresh_owners
+	load other_b && fails EBUSY load "$module" && only_refusal_is other_a no-free-context && is_free module_a && ! loaded "$module" &&
+		unload other_b && load "$module" && exercise module_a && exercise other_a
+	verdict "the second owner has no context for $module: EBUSY, and the first owner has nothing of it any more"
+
+	fresh_trace
+	unload_all
+	fails ENOENT load "$module" && load module_a && fails ENOENT load "$module" && unload module_a && load other_a &&
+		fails ENOENT load "$module" && load module_a && load "$module" && unload "$module" && unload other_a && gone other_a &&
+		load other_a && load "$module" && unload "$module" && unload module_a && gone module_a && unload other_a && ! traced step=refuse
+	verdict "$module is loaded before one of its owners: ENOENT; the owners come and go in both orders"
+done
+
+fresh_owners
+fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
+verdict "a module registers twice with one owner under its name: ENOTUNIQ, and the owner has nothing of it"
+
+fresh_owners
+fails ENODEV load bridge joins=0 waits=1 && ! loaded bridge && is_free module_a && is_free other_a && load bridge && exercise module_a
+verdict "the two roles cannot be joined: the module's errno, and no owner has anything of the two roles"
+
+fresh_owners bridge waits=1
+await waits_in module_a && await waits_in other_a && unload bridge && is_free module_a && is_free other_a
+verdict "the bridge is unloaded while a thread of each role waits for an event of the other role"
+
+fresh_owners bridge waits=2
+exercise module_a && await waits_in other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
+verdict "the bridge is unloaded while a thread uses both roles: what joins them is dropped after that"
+
+fresh_owners bridge
+unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&
+	[ "$(cat "$NOTES")" = "module_a:attached other_a:attached other_a:rundown module_a:rundown" ]
+verdict "the bridge is attached to the first owner and then to the second one, and detached in the reverse order"
+
+fresh_owners c_bridge forgets=1
+unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a &&
+	load bridge && exercise module_a && exercise other_a
+verdict "a peer of two owners in C forgets both drivers: each owner unregisters its own"
+
+fresh_owners
+load junction && load below && [ "$(holders junction)" = below ] && knows module_a junction below && knows other_a junction below &&
+	knows junction below module_a && ! traced step=refuse
+verdict "a module in three roles is attached to both owners, and its own peer to it"
+
+fresh_owners junction
+load below && reset_trace && exercise below && in_each_context below 'op-call to=owner op=bounce' &&
+	in_each_context module_a 'op-call to=peer op=bounce' && in_each_context other_a 'op-call to=peer op=bounce' &&
+	exercise module_a && exercise other_a && ! traced step=refuse
+verdict "a call from the peer of a module in three roles passes to both owners above, in each execution context"
+
+fresh_owners junction
+load below
+exercise below 40 &
+busy=$!
+fails EAGAIN unload module_a && fails EAGAIN unload other_a && fails EAGAIN unload junction && exercise module_a && exercise other_a &&
+	wait "$busy" && unload below && unload junction && gone junction && is_free module_a && is_free other_a &&
+	unload other_a && unload module_a && ! traced step=refuse
+verdict "a module in three roles is unloaded before its peer: EAGAIN, and after it nothing of it is left"
+
+fresh_owners
+fails ERANGE load junction contexts=65 && only_refusal_is junction parameter-out-of-range && gone junction && is_free module_a &&
+	is_free other_a && load junction && load below && exercise below
+verdict "a module in three roles cannot become an owner: ERANGE, and it is a peer of no owner any more"
+unload_all
+ktap_finished

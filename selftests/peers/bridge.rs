@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a module that is a peer of two owners, module_a and other_a, and passes calls and items from each of them to the
+//! other one. The two owners are of the same pair.
+//!
+//! Until the two roles are joined, each answers its owner itself.
+
+#![forbid(unsafe_code)]
+
+use d2d_pair_peer as first_pair;
+use d2d_pair_peer2 as second_pair;
+use d2d_peer as first;
+use d2d_peer2 as second;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        ordering::{
+            Full,
+            Relaxed, //
+        },
+        Atomic, //
+    }, //
+};
+
+d2d_roles::module_of_two_owners! {
+    type: Bridge,
+    first: module_a,
+    second: other_a,
+    name: "bridge",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer of two owners, module_a and other_a",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        waits: u32 {
+            default: 0,
+            description: "1: a thread of each role waits for an event of the other owner; 2: one waits inside the bridge",
+        },
+        joins: u32 {
+            default: 1,
+            description: "0: joining the two roles fails with ENODEV",
+        },
+    },
+}
+
+/// Name of the event for which the threads of `waits` wait.
+const NEVER: &CStr = c"bridge.never";
+
+/// The most items that are taken at a time.
+const BATCH: u32 = 8;
+
+/// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the other
+/// one, whose handle is in the field `$other` of the bridge.
+macro_rules! role {
+    ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident) => {
+        $(#[$about])*
+        struct $Role;
+
+        impl $Role {
+            /// Calls this role's owner. Any context.
+            fn ping(driver: &$library::driver::Handle<Self>, value: u32) -> Result<u32> {
+                driver.link().ok_or(ENOTCONN)?.owner().ping(value)
+            }
+
+            /// As [`ping`](Self::ping).
+            fn bounce(driver: &$library::driver::Handle<Self>, hops: u32) -> Result<u32> {
+                driver.link().ok_or(ENOTCONN)?.owner().bounce(hops)
+            }
+
+            /// Puts a note for this role's owner. Any context.
+            fn put(driver: &$library::driver::Handle<Self>, note: u64) -> Result {
+                let link = driver.link().ok_or(ENOTCONN)?;
+                $pair::NOTE.put(&link.outgoing(), &note)
+            }
+
+            /// Lets this role's owner take its items. Passes what it puts to `put`. Any context.
+            fn drain(
+                driver: &$library::driver::Handle<Self>,
+                put: impl FnMut(u64) -> Result,
+            ) -> Result<u32> {
+                let link = driver.link().ok_or(ENOTCONN)?;
+                link.owner().drain()?;
+                Self::take(link, put)
+            }
+
+            /// Takes all items from the owner, and passes those that are notes to `put`. If `put` fails, the rest of
+            /// a batch is lost. Returns how many items were taken. Any context.
+            fn take(
+                link: &$library::link::PeerLink<$pair::DemoPair>,
+                mut put: impl FnMut(u64) -> Result,
+            ) -> Result<u32> {
+                let (from, mut taken) = (link.incoming(), 0);
+                loop {
+                    let batch = from.take_batch(BATCH);
+                    if batch.is_empty() {
+                        return Ok(taken);
+                    }
+                    for note in batch.iter().filter_map(|item| $pair::NOTE.read(&item)) {
+                        put(note)?;
+                    }
+                    taken += batch.len() as u32;
+                }
+            }
+        }
+
+        impl $library::driver::Driver for $Role {
+            type Pair = $pair::DemoPair;
+            type Jobs = ();
+
+            fn new() -> Result<Self> {
+                Ok(Self)
+            }
+
+            fn start(_driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
+                Ok(())
+            }
+
+            fn data(&self) -> $pair::PeerData {
+                $pair::PeerData {
+                    cookie: 0x2,
+                    deferred: 0,
+                    reserved: 0,
+                }
+            }
+        }
+
+        #[vtable]
+        impl $pair::PeerOps for $Role {
+            fn ping(
+                &self,
+                _link: &$library::link::PeerLink<$pair::DemoPair>,
+                value: u32,
+            ) -> Result<u32> {
+                JOINED
+                    .with(|bridge| $Other::ping(&bridge.$other, value))
+                    .unwrap_or(Ok(value.wrapping_add(1)))
+            }
+
+            fn bounce(
+                &self,
+                link: &$library::link::PeerLink<$pair::DemoPair>,
+                hops: u32,
+            ) -> Result<u32> {
+                JOINED
+                    .with(|bridge| {
+                        if let Some(user) = &bridge.user {
+                            user.start()?;
+                        }
+                        $Other::bounce(&bridge.$other, hops)
+                    })
+                    .unwrap_or_else(|| {
+                        let Some(left) = hops.checked_sub(1) else {
+                            return Ok(0);
+                        };
+                        Ok(link.owner().bounce(left)?.saturating_add(1))
+                    })
+            }
+
+            /// Takes the owner's items to the other owner, and brings the answer back.
+            fn drain(&self, link: &$library::link::PeerLink<$pair::DemoPair>) -> Result<u32> {
+                JOINED
+                    .with(|bridge| {
+                    let taken = Self::take(link, |note| $Other::put(&bridge.$other, note))?;
+                    $Other::drain(&bridge.$other, |note| $pair::NOTE.put(&link.outgoing(), &note))?;
+                    Ok(taken)
+                })
+                .unwrap_or_else(|| Self::take(link, |_| Ok(())))
+            }
+        }
+    };
+}
+
+role! {
+    /// The bridge as a peer of module_a.
+    First, first, first_pair, Second, second
+}
+
+role! {
+    /// The bridge as a peer of other_a.
+    Second, second, second_pair, First, first
+}
+
+/// Both roles.
+struct Bridge {
+    first: first::driver::Handle<First>,
+    second: second::driver::Handle<Second>,
+    /// Uses the bridge until the drivers leave. Any call of an operation starts it.
+    user: Option<first::job::Thread>,
+    users: Atomic<u32>,
+}
+
+impl d2d_roles::TwoPeers for Bridge {
+    type First = First;
+    type Second = Second;
+
+    fn join(
+        first: first::driver::Handle<First>,
+        second: second::driver::Handle<Second>,
+    ) -> Result<Self> {
+        let mut user = None;
+        match module_parameters::waits.value() {
+            0 => {}
+            1 => wait(&first, &second)?,
+            _ => user = Some(wait_inside(&first, &second)?),
+        }
+        if module_parameters::joins.value() == 0 {
+            return Err(ENODEV);
+        }
+        Ok(Self {
+            first,
+            second,
+            user,
+            users: Atomic::new(0),
+        })
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        if self.users.load(Relaxed) != 0 {
+            pr_err!("dropped while a thread uses it\n");
+        }
+    }
+}
+
+/// Makes a thread that waits for an event of the second owner which nobody sets, and then uses the bridge.
+fn wait_inside(
+    first: &first::driver::Handle<First>,
+    second: &second::driver::Handle<Second>,
+) -> Result<first::job::Thread> {
+    let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
+    first.thread(c"bridge_user", move |_, _| {
+        JOINED.with(|bridge| {
+            bridge.users.fetch_add(1, Full);
+            let _ = never.wait(second::event::Wait::FOREVER);
+            for _ in 0..1000 {
+                let _ = Second::ping(&bridge.second, 1);
+            }
+            bridge.users.fetch_sub(1, Full);
+        });
+    })
+}
+
+/// Starts a thread of each role, which waits for an event that the other role has created, and which nobody sets.
+fn wait(first: &first::driver::Handle<First>, second: &second::driver::Handle<Second>) -> Result {
+    let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
+    first
+        .thread(c"bridge_first", move |_, _| {
+            let _ = never.wait(second::event::Wait::FOREVER);
+        })?
+        .start()?;
+    let never = first.create_event(NEVER, first::event::Kind::Notification, false)?;
+    second
+        .thread(c"bridge_second", move |_, _| {
+            let _ = never.wait(first::event::Wait::FOREVER);
+        })?
+        .start()
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test: a module in C that is a peer of two owners. This file has the role of a peer of module_a,
+ * and the init and the exit of the module.
+ */
+#define ROLE(name)	first_##name
+#define OTHER(name)	second_##name
+#include "c_bridge.h"
+
+static bool forgets;
+module_param(forgets, bool, 0);
+MODULE_PARM_DESC(forgets, "The exit leaves both drivers registered");
+
+bool c_bridge_joined;
+
+/* No operation uses the other role after this. May sleep. */
+static void part(void)
+{
+	WRITE_ONCE(c_bridge_joined, false);
+	synchronize_rcu();
+}
+
+static int __init c_bridge_init(void)
+{
+	int err;
+
+	err = first_start();
+	if (err)
+		return err;
+	err = second_start();
+	if (err)
+		first_stop();
+	else
+		/* are_joined() reads it. */
+		smp_store_release(&c_bridge_joined, true);
+	return err;
+}
+module_init(c_bridge_init);
+
+static void __exit c_bridge_exit(void)
+{
+	part();
+	if (forgets)
+		return;
+	second_stop();
+	first_stop();
+}
+module_exit(c_bridge_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a peer of two owners, module_a and other_a, in C");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a module in three roles. It is a peer of module_a and of other_a, and the owner of a third pair with the same
+//! declaration. A call from below passes to both owners above, and a `ping` from above to the peer below.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    link::OwnerLink,
+    request::{
+        Disposition,
+        Request,
+        RequestId, //
+    }, //
+};
+use d2d_owner::{
+    create_event_of,
+    Config,
+    Contexts,
+    Owner, //
+};
+use d2d_pair as lower;
+use d2d_pair_peer as first_pair;
+use d2d_pair_peer2 as second_pair;
+use d2d_peer as first;
+use d2d_peer2 as second;
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        SetOnce, //
+    },
+    ModuleMetadata, //
+};
+
+d2d_roles::module_in_three_roles! {
+    type: Lower,
+    first: module_a,
+    second: other_a,
+    name: "junction",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer of module_a and of other_a that is an owner, too",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        contexts: u32 {
+            default: 1,
+            description: "Number of contexts (1 to 64)",
+        },
+    },
+}
+
+/// Calls the first peer below that is attached. If there is none, answers as a peer does.
+fn below(value: u32) -> Result<u32> {
+    OWNER
+        .contexts(|contexts| {
+            let mut links = contexts.iter().map(|(_, link)| link);
+            let peer = links.find_map(|link| link.peer().ok())?;
+            Some(peer.ops().ping(value))
+        })
+        .flatten()
+        .unwrap_or(Ok(value.wrapping_add(1)))
+}
+
+/// Defines the driver of one role of a peer, with the crates of this role.
+macro_rules! role {
+    ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident) => {
+        $(#[$about])*
+        struct $Role;
+
+        impl $library::driver::Driver for $Role {
+            type Pair = $pair::DemoPair;
+            type Jobs = ();
+
+            fn new() -> Result<Self> {
+                Ok(Self)
+            }
+
+            fn start(_driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
+                Ok(())
+            }
+
+            fn data(&self) -> $pair::PeerData {
+                $pair::PeerData {
+                    cookie: 0x4,
+                    deferred: 0,
+                    reserved: 0,
+                }
+            }
+        }
+
+        #[vtable]
+        impl $pair::PeerOps for $Role {
+            fn ping(
+                &self,
+                _link: &$library::link::PeerLink<$pair::DemoPair>,
+                value: u32,
+            ) -> Result<u32> {
+                below(value)
+            }
+
+            fn bounce(
+                &self,
+                link: &$library::link::PeerLink<$pair::DemoPair>,
+                hops: u32,
+            ) -> Result<u32> {
+                let Some(left) = hops.checked_sub(1) else {
+                    return Ok(0);
+                };
+                Ok(link.owner().bounce(left)?.saturating_add(1))
+            }
+
+            fn drain(&self, link: &$library::link::PeerLink<$pair::DemoPair>) -> Result<u32> {
+                $pair::take_all(c"junction", &link.incoming())
+            }
+        }
+    };
+}
+
+role! {
+    /// The junction as a peer of module_a.
+    First, first, first_pair
+}
+
+role! {
+    /// The junction as a peer of other_a.
+    Second, second, second_pair
+}
+
+/// What all contexts of the owner's role share.
+struct State {
+    above: SetOnce<(first::driver::Handle<First>, second::driver::Handle<Second>)>,
+    requests: lower::demo_requests::DemoRequests,
+}
+
+/// The junction as the owner of the peers below.
+struct Lower(Arc<State>);
+
+impl d2d_roles::ThreeRoles for Lower {
+    type First = First;
+    type Second = Second;
+
+    fn join(
+        contexts: &Contexts<'_, Self>,
+        first: first::driver::Handle<First>,
+        second: second::driver::Handle<Second>,
+    ) -> Result {
+        contexts.state().above.populate((first, second));
+        Ok(())
+    }
+}
+
+impl Owner for Lower {
+    type Pair = lower::DemoPair;
+    type State = State;
+
+    const DISPATCH_ATOMIC: bool = true;
+
+    fn config() -> Result<Config> {
+        let contexts = module_parameters::contexts.value();
+        let config = Config::new(ThreeRolesModule::NAME, contexts, 256, 64, 0, 5000)?;
+        Ok(config.print_hot_steps())
+    }
+
+    fn state(_config: &Config) -> impl PinInit<State, Error> {
+        lower::demo_requests::DemoRequests::new().map(|requests| State {
+            above: SetOnce::new(),
+            requests,
+        })
+    }
+
+    fn new(state: &Arc<State>, _id: u32) -> Result<Self> {
+        Ok(Self(state.clone()))
+    }
+
+    fn ready(contexts: &Contexts<'_, Self>) -> Result {
+        let events = lower::demo_events::DemoEvents::new(|event| {
+            create_event_of(ThreeRolesModule::NAME, event, false)
+        })?;
+        contexts.state().requests.set_events(Some(events));
+        Ok(())
+    }
+
+    fn data(config: &Config) -> lower::OwnerData {
+        lower::OwnerData {
+            queue_capacity: config.capacity(),
+            item_size: config.item_size(),
+        }
+    }
+
+    fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        contexts.state().requests.dispatch(request)
+    }
+
+    fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
+        contexts.state().requests.cancelled(id);
+    }
+
+    fn attached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+
+    fn detached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+}
+
+#[vtable]
+impl lower::OwnerOps for Lower {
+    /// Calls the first owner, and with its answer the second one.
+    fn ping(&self, _link: &OwnerLink<lower::DemoPair>, value: u32) -> Result<u32> {
+        let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
+        let value = first.link().ok_or(ENOTCONN)?.owner().ping(value)?;
+        second.link().ok_or(ENOTCONN)?.owner().ping(value)
+    }
+
+    /// Calls both owners, which count the same calls.
+    fn bounce(&self, _link: &OwnerLink<lower::DemoPair>, hops: u32) -> Result<u32> {
+        let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
+        let calls = first.link().ok_or(ENOTCONN)?.owner().bounce(hops)?;
+        lower::expect(second.link().ok_or(ENOTCONN)?.owner().bounce(hops)?, calls)?;
+        Ok(calls)
+    }
+
+    fn drain(&self, link: &OwnerLink<lower::DemoPair>) -> Result<u32> {
+        lower::take_all(c"junction", &link.incoming())
+    }
+}

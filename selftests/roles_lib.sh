@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# The functions that the tests of modules in several roles share
+
+DEBUG=/sys/kernel/debug
+
+# in_each_context DRIVER STEP - whether the driver has taken this step, with these fields, in each execution context
+in_each_context()
+{
+	for context in task softirq hardirq; do
+		echo "$1: $2, in=$context" >"$NOTES"
+		trace | grep -q "$1: d2d: .* in=$context step=$2" || return
+	done
+}
+
+# holders MODULE - prints the modules that keep this one loaded
+holders()
+{
+	ls "/sys/module/$1/holders"
+}
+
+# knows OWNER PEER OTHER - whether the owner's files in debugfs name its peer PEER, and not the driver OTHER
+knows()
+{
+	cat "$DEBUG/d2d-$1/state"/* "$DEBUG/d2d-$1/state.json" >"$NOTES" &&
+		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
+}
+
+# gone MODULE - whether nothing of this owner is left
+gone()
+{
+	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
+}
