@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 pub const WINDOW: usize = 4096;
 
 /// How many loads are remembered. A step of a load that was forgotten begins one more load.
-const LOADS: usize = 64;
+pub const LOADS: usize = 64;
 
 /// How many gaps of a load are remembered, and how many gaps are listed.
 const GAPS: usize = 1000;

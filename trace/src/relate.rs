@@ -3,10 +3,10 @@
 //! Relates the steps to each other: finds which driver calls which, which step ends a call or a request, how long
 //! the call or request took, and how many items the queues have.
 
-use crate::order::{Passed, Step};
+use crate::order::{Passed, Step, LOADS};
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How many calls and requests may be open. If there are more, the trace has lost the steps that end them.
 const OPEN: usize = 10_000;
@@ -119,10 +119,19 @@ struct Sent {
     hops: Vec<(String, String)>,
 }
 
-/// Follows the steps of one load after the other.
+/// Follows the steps of each load. The steps of several owners may be mixed.
 #[derive(Default)]
 pub struct Relations {
-    /// Rows of this load so far
+    /// The latest loads, by their index
+    loads: BTreeMap<usize, Load>,
+    /// The load of the steps that follow
+    current: usize,
+}
+
+/// Follows the steps of one load.
+#[derive(Default)]
+struct Load {
+    /// Rows so far
     number: u64,
     owner: Option<String>,
     /// The driver that shares a context with the owner
@@ -138,25 +147,36 @@ pub struct Relations {
 }
 
 impl Relations {
-    /// The owner; `None` before the first step that only an owner takes.
-    pub fn owner(&self) -> Option<&str> {
-        self.owner.as_deref()
+    /// Says whether a driver is the owner of one of the latest loads. An owner is known from the first step on that
+    /// only an owner takes.
+    pub fn is_owner(&self, driver: &str) -> bool {
+        let mut loads = self.loads.values();
+        loads.any(|load| load.owner.as_deref() == Some(driver))
+    }
+
+    fn current(&mut self) -> &mut Load {
+        self.loads.entry(self.current).or_default()
     }
 
     /// Takes what [`crate::order::Order`] passes on. Returns the row of a step.
     pub fn take(&mut self, passed: Passed) -> Option<Row> {
         match passed {
-            Passed::Load { .. } => {
-                *self = Self::default();
+            Passed::Load { index, .. } => {
+                self.current = index;
+                self.current();
+                if self.loads.len() > LOADS {
+                    self.loads.pop_first();
+                }
                 None
             }
             // Calls may have ended in the gap, so the next return may not be that of the last open call.
             Passed::Lost { .. } => {
-                self.calls.clear();
-                self.requests.clear();
+                let load = self.current();
+                load.calls.clear();
+                load.requests.clear();
                 None
             }
-            Passed::Step(step) => Some(self.step(step)),
+            Passed::Step(step) => Some(self.current().step(step)),
             Passed::Late(step) => Some(Row {
                 number: 0,
                 step,
@@ -166,7 +186,9 @@ impl Relations {
             }),
         }
     }
+}
 
+impl Load {
     fn step(&mut self, step: Step) -> Row {
         self.number += 1;
         self.learn_roles(&step);
@@ -400,20 +422,30 @@ mod tests {
 
     /// The rows of these lines
     fn rows(lines: &[&str]) -> Vec<Row> {
-        let (mut order, mut relations) = (Order::new(9), Relations::default());
+        let lines: Vec<_> = lines.iter().map(|line| (1, *line)).collect();
+        rows_of_loads(9, &lines)
+    }
+
+    /// The rows of these lines, each with its load. At most `window` steps wait to be sorted
+    fn rows_of_loads(window: usize, lines: &[(u64, &str)]) -> Vec<Row> {
+        let (mut order, mut relations) = (Order::new(window), Relations::default());
         let mut rows = Vec::new();
         let mut pass = |event| {
             rows.extend(relations.take(event));
             Ok::<(), ()>(())
         };
-        for (number, text) in lines.iter().enumerate() {
+        for (number, (load, text)) in lines.iter().enumerate() {
             let (driver, step) = text.split_once(' ').expect("a driver and a step");
             let (seq, step) = match step.split_once(' ') {
                 Some((seq, step)) if seq.parse::<u64>().is_ok() => (seq.into(), step),
-                _ => ((number + 1).to_string(), step),
+                _ => {
+                    let before = lines[..number].iter();
+                    let seq = before.filter(|(of, _)| of == load).count() + 1;
+                    (seq.to_string(), step)
+                }
             };
             let text = format!(
-                "[ 0.{:06}] {driver}: d2d: seq={seq} load=1 in=task step={step}",
+                "[ 0.{:06}] {driver}: d2d: seq={seq} load={load} in=task step={step}",
                 number + 1
             );
             let line = Line::parse(&text).expect("a step").expect("whole");
@@ -484,6 +516,50 @@ mod tests {
         ]);
         assert_eq!(arrow(&rows[2]), "Complete b a");
         assert_eq!(since(&rows[3]), Some((1, 3000)));
+    }
+
+    #[test]
+    fn the_steps_of_owners_are_kept_apart_although_their_lines_are_mixed() {
+        let steps = |owner: &str, peer: &str| {
+            [
+                format!("{owner} attached to={peer}"),
+                format!("{peer} op-call to=owner op=x"),
+                format!("{owner} op-call to=peer op=x"),
+                format!("{owner} op-return from=peer op=x"),
+                format!("{peer} op-return from=owner op=x"),
+                format!("{peer} build-request req=r1"),
+                format!("{peer} call-driver req=r1 to={owner}"),
+                format!("{owner} complete req=r1 status=0"),
+                format!("{peer} completion req=r1"),
+            ]
+        };
+        let (one, other) = (steps("a", "b"), steps("c", "d"));
+        let pairs = one.iter().zip(&other);
+        let lines: Vec<_> = pairs
+            .flat_map(|(one, other)| [(1, one.as_str()), (2, other.as_str())])
+            .collect();
+        // With the window 0, each step is of another load than the one before it.
+        for window in [0, 99] {
+            let rows = rows_of_loads(window, &lines);
+            for (index, owner, peer) in [(0, "a", "b"), (1, "c", "d")] {
+                let rows: Vec<_> = rows.iter().filter(|row| row.step.index == index).collect();
+                let arrows: Vec<_> = rows.iter().map(|row| arrow(row)).collect();
+                let expected = [
+                    "".into(),
+                    format!("OpCall {peer} {owner}"),
+                    format!("OpCall {owner} {peer}"),
+                    format!("OpReturn {peer} {owner}"),
+                    format!("OpReturn {owner} {peer}"),
+                    "".into(),
+                    format!("CallDriver {peer} {owner}"),
+                    format!("Complete {owner} {peer}"),
+                    "".into(),
+                ];
+                assert_eq!(arrows, expected, "window {window}");
+                let spans: Vec<_> = rows.iter().filter_map(|row| since(row)).collect();
+                assert_eq!(spans, [(3, 2000), (2, 6000), (6, 6000)], "window {window}");
+            }
+        }
     }
 
     #[test]

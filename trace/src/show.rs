@@ -115,7 +115,7 @@ impl Selection {
 pub struct Trace {
     /// The selected steps, in order. Empty for `text`, which writes each step at once.
     pub rows: Vec<Row>,
-    /// The drivers of the log that have a lane, with the owner first.
+    /// The drivers of the log that have a lane, with the owners first.
     pub drivers: Vec<String>,
     /// How many steps are shown.
     pub shown: u64,
@@ -345,10 +345,10 @@ fn show(
     trace.shown = selection.taken;
     trace.left_out = selection.left_out;
     trace.rows.sort_by(|a, b| a.step.cmp(&b.step));
-    // The owner's lane is the first, even if the log begins with another driver.
+    // The lanes of the owners are the first, even if the log begins with another driver.
     trace
         .drivers
-        .sort_by_key(|driver| relations.owner() != Some(driver));
+        .sort_by_key(|driver| !relations.is_owner(driver));
     if trace.shown > 0 {
         match form {
             Form::Text => {}

@@ -12,6 +12,10 @@ use std::time::Duration;
 /// The beginning of a real run: both modules are loaded, the handshake, the first calls
 const LOG: &str = include_str!("handshake.log");
 
+/// A part of a real run of `two_owners.sh`: two owners, each with its peer, are loaded and exercise. The lines of both
+/// are mixed
+const TWO_OWNERS: &str = include_str!("two-owners.log");
+
 fn run_bytes(args: &[&str], log: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_d2d-trace"))
         .args(args)
@@ -323,6 +327,48 @@ fn two_boots_and_a_reload_are_three_loads() {
     let twice = run(&["text"], &[LOG, LOG].concat());
     assert_eq!(seqs(&twice).len(), 44);
     assert!(twice.err.contains("44 steps occur again"), "{}", twice.err);
+}
+
+#[test]
+fn two_owners_are_kept_apart_although_their_lines_are_mixed() {
+    let loads: Vec<_> = TWO_OWNERS
+        .lines()
+        .map(|line| line.contains("load=1090"))
+        .collect();
+    let changes = loads.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!(changes, 5, "the lines are mixed");
+    // With the window 0, no step waits for the others of its load.
+    for window in ["--window=4096", "--window=0"] {
+        let ran = run(&["json", window], TWO_OWNERS);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{window}");
+        let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+        let loads = document["loads"].as_array().expect("loads");
+        assert_eq!(loads.len(), 2, "{window}");
+        for (load, owner, peer) in [
+            (&loads[0], "module_a", "module_b"),
+            (&loads[1], "other_a", "other_b"),
+        ] {
+            assert_eq!(load["drivers"], serde_json::json!([owner, peer]));
+            let steps = load["steps"].as_array().expect("steps");
+            assert_eq!(steps.len(), 84);
+            let arrows = steps.iter().map(|step| &step["arrow"]);
+            let arrows: Vec<_> = arrows.filter(|arrow| !arrow.is_null()).collect();
+            for (from, to) in [(owner, peer), (peer, owner)] {
+                for kind in ["op-call", "op-return", "call-driver", "complete"] {
+                    let arrow = serde_json::json!({"kind": kind, "from": from, "to": to});
+                    assert!(arrows.contains(&&arrow), "{window}: {arrow}");
+                }
+            }
+            for arrow in arrows {
+                assert!(
+                    [&arrow["from"], &arrow["to"]]
+                        .iter()
+                        .all(|end| **end == owner || **end == peer),
+                    "{window}: {arrow}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
