@@ -9,7 +9,7 @@
 ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -
 stock harness/good             60
 stock harness/failing-test     60  test: second
-stock harness/missing-result   60  KTAP: the run: a plan of 2 and 1 results
+stock harness/missing-result   60  KTAP: the run: a plan of 2, but 1 results
 stock harness/exit-status      60  result: rc is 3, expected 0
 stock harness/stale-nonce      60  result: nonce is stale
 stock harness/power-off        60  no result line

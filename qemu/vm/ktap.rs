@@ -153,7 +153,7 @@ impl Parser {
                 let plan = level
                     .plan
                     .map_or("no plan".into(), |plan| format!("a plan of {plan}"));
-                self.problem(format!("{test}: {plan} and {} results", level.results));
+                self.problem(format!("{test}: {plan}, but {} results", level.results));
             }
             closed = Some(level);
         }
@@ -286,10 +286,10 @@ ok 3 selftests: d2d: c.sh # SKIP
     #[test]
     fn a_missing_result_line_is_a_problem() {
         let (_, faults) = outcome(&NESTED.replace("# not ok 3 unloads\n", ""));
-        assert!(faults.contains("KTAP: selftests: d2d: a.sh # exit=1: a plan of 3 and 2 results"));
+        assert!(faults.contains("KTAP: selftests: d2d: a.sh # exit=1: a plan of 3, but 2 results"));
         let (_, faults) = outcome(&NESTED.replace("ok 3 selftests: d2d: c.sh # SKIP\n", ""));
         assert!(
-            faults.contains("KTAP: the run: a plan of 3 and 2 results"),
+            faults.contains("KTAP: the run: a plan of 3, but 2 results"),
             "{faults}"
         );
     }
@@ -297,7 +297,7 @@ ok 3 selftests: d2d: c.sh # SKIP
     #[test]
     fn a_missing_plan_is_a_problem() {
         let (_, faults) = outcome("TAP version 13\nok 1 a\n");
-        assert_eq!(faults, "KTAP: the run: no plan and 1 results");
+        assert_eq!(faults, "KTAP: the run: no plan, but 1 results");
     }
 
     #[test]

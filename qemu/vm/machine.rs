@@ -288,7 +288,7 @@ impl Machine {
             }
             if last_message.elapsed() > Duration::from_secs(15) {
                 let spent = booted.elapsed().as_secs();
-                eprintln!("vm: {} s of at most {} s", spent, limit.as_secs());
+                eprintln!("vm: running for {spent} s, limit {} s", limit.as_secs());
                 last_message = Instant::now();
                 if self.platform == Platform::Uml && last_ktap.elapsed() > SILENCE {
                     for line in threads::describe(child.id()) {

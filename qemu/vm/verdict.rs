@@ -312,7 +312,7 @@ mod tests {
         );
         assert_eq!(
             judged("TAP version 13\n1..1\n"),
-            "KTAP: the run: a plan of 1 and 0 results"
+            "KTAP: the run: a plan of 1, but 0 results"
         );
     }
 
