@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Starts builds that cannot succeed: each must end before it compiles anything, and print the reason in one line. Runs
-# inside the toolchain root. Prints KTAP, and last a line of counts.
+# Starts builds that cannot succeed: each must end before it compiles anything, and print the reason in one line. Also
+# builds the pair for kernel trees as distributions have them: these builds must succeed. Runs inside the toolchain root.
+# Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
@@ -30,8 +31,8 @@ links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
 
-# layout DIR - makes a tree without sources in Rust, as distributions have it in /lib/modules/VERSION/build: of its folder
-# rust, it has the metadata and the macros
+# layout DIR - makes a tree without sources in Rust, as distributions have it in /lib/modules/VERSION/build: its folder
+# rust has only the metadata and the macros
 layout() {
 	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
 	links "$kernel/tree/rust" "$1/rust" '(' -name '*.rmeta' -o -name '*.so' ')'
@@ -43,7 +44,7 @@ pair_for() {
 	make --no-print-directory -C "$1" M="$PWD" MO="$dir/pair" "${KMAKE[@]}" D2D_ONLY='module_a module_b' modules
 }
 
-# builds DIR - as pair_for, after the folder was emptied
+# builds DIR - empties the folder of pair_for, and builds the pair there for the tree DIR
 builds() {
 	rm -rf "$dir/pair"
 	pair_for "$1"
