@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Checks that the names in a Markdown document exist: the targets of its links and, in its code spans, paths, make
-//! targets and variables, module parameters, symbols of the library, and places (a file and a name in it; see place.rs).
+//! targets and variables, module parameters, symbols of the library, and places (a name in a file; see place.rs).
 //!
 //! Other code spans are not checked, nor are paths outside the project: absolute paths, and paths in the kernel's tree,
 //! in its file systems or in a build directory. A path may contain a placeholder in capital letters, which stands for

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Starts builds that cannot succeed: each must end before it compiles anything, and print the reason in one line. Also
-# builds the pair for kernel trees as distributions have them: these builds must succeed. Runs inside the toolchain root.
-# Prints KTAP, and last a line of counts.
+# builds the pair for kernel trees as distributions have them: these builds must succeed. Runs inside the toolchain
+# root. Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail

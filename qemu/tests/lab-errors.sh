@@ -228,8 +228,9 @@ expect "a build that fails because of the project's own code gets no hint" fails
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
 
-# take_turns CMD... - runs CMD twice at once. CMD builds in the kernel tree of the function building, whose build says when it
-# begins and ends, and waits for the test. The second run must say that it waits, and begin when the first has ended
+# take_turns CMD... - runs CMD twice at once. CMD builds in the kernel tree of the function building, whose build says
+# when it begins and ends, and waits for the test. The second run must say that it waits, and begin when the first has
+# ended
 take_turns() {
 	local first second
 	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"

@@ -3,8 +3,8 @@
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
 # this kernel checks the type of the called function, also between Rust and C: in versions.sh, an owner in Rust and a
 # peer in C pass each other structures. The kernel loads only signed modules, and only if the symbols that they import
-# have the versions that they were built against. It has neither debugfs nor tracepoints. Prints KTAP, and last a line of
-# counts.
+# have the versions that they were built against. It has neither debugfs nor tracepoints. Prints KTAP, and last a line
+# of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
