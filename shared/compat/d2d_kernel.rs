@@ -210,6 +210,24 @@ pub mod sync {
 
     pub use kernel::sync::*;
 
+    /// As `kernel::sync::barrier`.
+    pub mod barrier {
+        pub use kernel::sync::barrier::*;
+
+        /// The ordering of the loads before a barrier before the loads after it. Unnecessary since
+        /// 7.3.
+        #[cfg(not(probe_read_barrier))]
+        pub struct Read;
+
+        /// A memory barrier between CPUs, with the ordering of loads only. Any context. Unnecessary
+        /// since 7.3.
+        #[cfg(not(probe_read_barrier))]
+        #[inline(always)]
+        pub fn smp_mb(_: Read) {
+            kernel::sync::barrier::smp_rmb();
+        }
+    }
+
     /// As `kernel::sync::poll`.
     pub mod poll {
         #[cfg(not(probe_poll_box))]

@@ -87,6 +87,11 @@ pub use kernel::sync::poll::PollCondVarBox;
 #[cfg(probe_synchronize_rcu)]
 pub use kernel::sync::rcu::synchronize_rcu;
 
+#[cfg(probe_read_barrier)]
+pub fn read_barrier() {
+    kernel::sync::barrier::smp_mb(kernel::sync::barrier::Read);
+}
+
 #[cfg(probe_parameter_value)]
 pub fn value(parameter: &kernel::module_param::ModuleParamAccess<u32>) -> u32 {
     parameter.value()
