@@ -18,8 +18,9 @@
 #
 # NAME and TO name drivers: an actor or, after `lookup`, a driver of another module, such as module_a.
 # rN is one of the requests r0 to r7. CODE is a control code. Commands of the receiver, such as
-# complete and forward, act on the oldest request that the receiver has pended. The words after "Mistake" or
-# "Mistakes" make the call wrong on purpose: name=null, for example, passes NULL as the name.
+# complete and forward, act on the oldest request that the receiver has pended. In the
+# list below, the words after the label "Mistake" or "Mistakes" make the call wrong on purpose: name=null,
+# for example, passes NULL as the name.
 #
 # Any command
 #   in PLACE COMMAND                 runs the command in a worker, in softirq or hardirq, or with interrupts
@@ -47,8 +48,8 @@
 #       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        if the routine runs in the execution context PLACE of the function
-#                                    `pause PLACE` (below), pauses until `resume`; then answers
+#       pause                        answers; before, if the shell function `pause PLACE` was called (below),
+#                                    and the routine runs in the execution context PLACE, pauses until `resume`
 #       answer-and-pause             answers, and then pauses in the same way, inside the dispatch routine
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
@@ -70,9 +71,10 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno that a call inside a routine of NAME returned. The
-#                                    call is that of the action unregister, unregister-first or wait-for-r0,
-#                                    or the second completion of complete-twice. `fails` checks the errno
+#   errno-inside NAME                reports the errno of a call that a routine of NAME has made: errno-inside
+#                                    itself fails with this errno, so that `fails` can check it. The call is
+#                                    the one of the action unregister, unregister-first or wait-for-r0, or the
+#                                    second completion of complete-twice
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME, with room for this much input and output.

@@ -9,6 +9,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
+# Writing MILLISECONDS to this device makes the sleeper sleep
 SLEEP=/dev/sleeper
 HOUR=3600000
 # The ioctl command of /dev/alarm
@@ -40,7 +41,7 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# ended RANG CANCELLED - unloads both drivers; whether the alarm has completed RANG requests, and dropped CANCELLED
+# ended RANG CANCELLED - unloads both drivers first; then whether the alarm has completed RANG requests, and dropped CANCELLED
 # requests that were cancelled
 ended()
 {
@@ -104,7 +105,7 @@ end_calls()
 	callers=
 }
 
-# alarm_ended RANG CANCELLED - unloads the alarm; whether it has completed RANG requests and ioctl calls, and dropped
+# alarm_ended RANG CANCELLED - unloads the alarm first; then whether it has completed RANG requests and ioctl calls, and dropped
 # CANCELLED ones that were cancelled
 alarm_ended()
 {
@@ -117,15 +118,15 @@ one_waits()
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
 
-# printed_by_both - prints what both drivers have printed, without the lines of the alarm's work item, which the Windows
+# printed_by_both - prints all lines of the two drivers, without the lines of the alarm's work item, which the Windows
 # drivers do not print
 printed_by_both()
 {
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the calls that qemu/windows-example.sh makes of the Windows drivers after its first three
-# requests
+# as_in_windows - makes the same calls as the scenario "alarm" of qemu/windows-example.sh, from its first ioctl call on.
+# The three requests of the sleeper come before that
 as_in_windows()
 {
 	fails EINVAL ring 0 && ring 1 >/dev/null && ring 20 >/dev/null && begin_calls 2 "$HOUR" &&

@@ -45,10 +45,10 @@ lender borrower c_borrower
 torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the order of loading, and after "/" the
-# order of unloading. A "sequence" is two modules, one loaded before the other; an order of loading has many. For each
-# round, orders() makes 30 random orders of loading, and chooses the one with the most sequences that no earlier round
-# has. It makes the order of unloading in the same way, and prints it backwards. Fails if a possible sequence is in no
-# round
+# order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first, and
+# the other one. For each round, orders() makes 30 random orders of loading, and chooses the one with the most sequences
+# that no earlier round has. It makes an order of loading for the unloading, too, in the same way, and prints its modules
+# from the last to the first. Fails if a possible sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -340,11 +340,11 @@ traced_apart()
 			count = split(line[i], words, "[^a-z0-9_]+")
 			for (j = 1; j <= count; j++)
 				if (words[j] in known && !((owner[of[i]], words[j]) in family))
-					wrong("of " owner[of[i]], line[i])
+					wrong("a line of " owner[of[i]] " names a module of another family", line[i])
 		}
 		for (load in steps)
 			if (steps[load] != last[load])
-				wrong("lines", owner[load] " has " steps[load] ", and counts " last[load])
+				wrong("missing lines", owner[load] " printed " steps[load] " lines, the last one with seq=" last[load])
 		for (i in peers)
 			if (attached[i] != peers[i])
 				wrong("attached", i " " attached[i] ", not " peers[i])
@@ -370,8 +370,8 @@ numbers()
 # - the sensor takes 16 samples, which the consumer collects,
 # - borrower puts 64 values into the ring that c_lender lends it, in each of four execution contexts,
 # - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
-# From each borrower, c_lender must have taken all values. c_lender and the borrower must report the same number for how
-# often c_lender has counted in the memory of the borrower
+# From each borrower, c_lender must have taken all values. Each time, c_lender increments a counter in the memory that the
+# borrower lends it: both must report the same number
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")

@@ -103,7 +103,7 @@ verdict "a module registers twice with one owner under its name: ENOTUNIQ, and t
 
 fresh_owners
 fails ENODEV load bridge joins=0 waits=1 && ! loaded bridge && is_free module_a && is_free other_a && load bridge && exercise module_a
-verdict "the two roles cannot be joined: the module's errno, and no owner has anything of the two roles"
+verdict "the module's join() fails: loading fails with the errno of join(), and no owner has anything of the two roles"
 
 fresh_owners bridge waits=1
 await waits_in module_a && await waits_in other_a && unload bridge && is_free module_a && is_free other_a

@@ -33,7 +33,7 @@ outcome=''
 
 # runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. If the program has
 # already reported the selected case, ends the program. By then the cleanup of the selected case has run,
-# because the cleanup stands between that case and this one.
+# because it stands between the selected case and the case NAME.
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -92,8 +92,8 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
-			# With D2D_LIST no case that begins with `fresh` runs. So a case that is reported does
-			# not begin with `fresh`, and cannot be run alone.
+			# With D2D_LIST, runs_case() skips each case that begins with `fresh`. This case was not
+			# skipped, so it does not begin with `fresh`, and cannot be run alone.
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi

@@ -75,9 +75,10 @@ act_in_background()
 }
 
 # The faults of the module event_faults. Each line is FAULT ERRNO REASON: the module fails to load
-# with ERRNO, and REASON is "none" if the owner logs no line. The owner accepts two of the faults:
+# with ERRNO, and REASON is "none" if the owner logs no line. The owner refuses nothing in two of the faults:
 # ring-when-closed (the module rings a doorbell by a stale handle) and not-closed (the module leaves its
-# event open). With these, the module's init itself fails, with ENOTRECOVERABLE
+# event open). For these, event_faults makes its init fail on purpose, with ENOTRECOVERABLE, after all its
+# calls have returned as they should
 faults()
 {
 	cat <<-EOF
@@ -477,9 +478,10 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - makes a job of each kind, in turn, the handler of the event `armed` of $y. Whether the job
-# runs once each time that $x sets the event, in each execution context, and the event is in STATE after that. If STATE
-# is "set", the event is already set when it gets a job, and the job must run at once, too
+# runs_for_each_set STATE - makes a job of each kind, in turn, the handler of the event `armed` of $y. Then $x sets the
+# event, once in each execution context. Whether the job runs once for each set, and the event is in STATE afterwards: set
+# or reset. With "set", this function also sets the event before it adds the first job, so the event is already set when
+# it gets each of the jobs, and each job must also run at once
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return

@@ -150,11 +150,10 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# r0 is sent in hardirq, where the sender cannot sleep, so r0's work item dispatches r0. First, r0 is sent
-# to bob, who completes it and then pauses inside his dispatch routine: the work item still runs. Then r0
-# is sent to forgetful. The work item cannot dispatch it yet, so r0 stays queued while forgetful is
-# unloaded. Before all this, r1 is sent to forgetful in task context. In the trace, forgetful must have
-# dispatched r1 only.
+# First, r1 is sent to forgetful in task context. Then r0 is sent twice in hardirq, where the sender cannot
+# sleep, so r0's work item dispatches r0: once to bob, who completes it and then pauses inside his dispatch
+# routine, so that the work item still runs; and once to forgetful. The work item cannot dispatch r0 yet, so
+# r0 stays queued while forgetful is unloaded. In the trace, forgetful must have dispatched r1 only.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"

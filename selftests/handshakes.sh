@@ -29,8 +29,9 @@ context_is()
 }
 
 # via COMPLETION - prints the field via= of the step completion, in which the owner learns that a pended
-# handshake has ended. For completion=0, also prints the next field, asked=return: the owner had asked to
-# learn of the end when its call of the driver returns
+# handshake has ended. With completion=0 the owner waits, too, because its call of the driver returned before
+# the handshake had ended. For this, also prints the next field, asked=return: the parameter asks the owner to
+# learn of the end by the return of its call
 via()
 {
 	case $1 in

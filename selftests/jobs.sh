@@ -68,7 +68,7 @@ fresh_leaking_peer()
 	load device_peer
 }
 
-# switch_cpu - takes CPU 1 offline and online ROUNDS times
+# switch_cpu - switches CPU 1 off and on: takes it offline and online ROUNDS times
 switch_cpu()
 {
 	n=0

@@ -13,9 +13,9 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite, by writing to the suite's file, and prints the results. If the kernel was
-# booted with kunit.autorun=0, loading d2d_kunit runs no suite, and the kernel still reports that all have
-# passed
+# results SUITE - runs a suite, by writing to the suite's file, and prints the results. Loading d2d_kunit does
+# not suffice: on a kernel that was booted with kunit.autorun=0 it runs no suite, and yet the kernel reports
+# that all suites have passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"

@@ -73,7 +73,7 @@ verdict "the owner wants another type than the peer lends: other-lent-type, EPRO
 
 fresh_owner
 load c_borrower && refuses_nothing && unload c_borrower
-verdict "an owner in Rust and a peer in C use each other's memory, also by the user_buffer of a request"
+verdict "an owner in Rust and a peer in C use each other's memory; the owner finds a counter by the user_buffer of a request"
 
 fresh_c_owner
 load borrower && write_to /dev/borrower 1 && write_to /dev/borrower 2 && write_to /dev/borrower 1 && write_to /dev/borrower 2 && refuses_nothing

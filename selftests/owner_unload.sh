@@ -50,8 +50,8 @@ has_unloaded()
 		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - whether both waits ended with STATUS: that of the dispatch routine before the
-# owner unregistered its driver, and that of the job before the owner freed the contexts
+# library_ends STATUS - whether both waits ended with STATUS: the dispatch routine's wait before the owner
+# unregistered its driver, and the job's wait before the owner freed the contexts
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
@@ -66,8 +66,8 @@ library_stops()
 }
 
 # hook_ends - whether the hook was called before the owner was unregistered, has ended both waits, and
-# has got the outputs of both requests: 0 from the dispatch routine, and 7 (PENDED in
-# peers/unloading.rs), with which the hook itself completes the pended request
+# has got the outputs of both requests: 0 from the dispatch routine, and the number 7, with which
+# the hook itself completes the pended request (the constant PENDED in peers/unloading.rs)
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&

@@ -6,9 +6,9 @@
 # files that qemu/run/pair.sh puts there:
 #
 #   modules  the names of the modules, in the order in which they are loaded: the owner, then its peers
-#   use      the uses: how a process makes the loaded modules work. Each line is a file and a text. The
-#            process writes the text to the file. If there is no text, the process reads from the file
-#            once, when there is something to read
+#   use      what a process does to make the loaded modules work. Each line, called a "use", is a file and a
+#            text. The process writes the text to the file. If there is no text, the process reads from the
+#            file once, when there is something to read
 
 modules=$(cat /lib/d2d/modules)
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)

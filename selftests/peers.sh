@@ -70,8 +70,8 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - whether the trace shows, for each queue of this number of contexts, that as many
-# items were put as were taken and were left, together
+# no_item_is_lost CONTEXTS - whether the trace has a line for each queue of this number of contexts, and in
+# each line the number of items that were put is the sum of those that were taken and those that were left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '

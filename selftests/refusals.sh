@@ -57,8 +57,8 @@ peer_faults()
 	EOT
 }
 
-# The faults of bad_peer in a call that returns nothing; the owner logs the errno. Each line is
-# FAULT ERRNO
+# The faults of bad_peer in a call that returns nothing, so bad_peer itself learns of no errno; the owner
+# logs it. Each line is FAULT ERRNO
 silent_faults()
 {
 	cat <<-EOT
@@ -248,9 +248,9 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
-# refusal_is MODULE REASON - whether a peer has refused something for this reason. The owner
-# prints the lines of its peers; bad_owner prints "bad_owner:" in the place of "d2d:", so trace()
-# does not print them
+# refusal_is MODULE REASON - whether a peer of bad_owner has refused something for this reason. An owner
+# prints the lines of its peers. In these lines, bad_owner prints "bad_owner:" in the place of "d2d:", so
+# trace() leaves them out
 refusal_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |

@@ -28,8 +28,8 @@ exit_in_time()
 }
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. If D2D_CASE selects another case, the cleanup after a case runs
-# without the case. PID is not set then, so a cleanup passes ${PID:+"$PID"}
+# one hangs or exits with an error. If D2D_CASE selects another case, the program skips the case, but runs
+# the cleanup after it. PID is not set then, so a cleanup passes ${PID:+"$PID"}
 resume_and_await()
 {
 	resume

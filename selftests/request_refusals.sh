@@ -163,7 +163,8 @@ receiver_refused omit-completion && receiver_refused bad-status && receiver_refu
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a dispatch routine makes seven mistakes, one after another, with one request: after that, the request can be sent and completed"
 
-# Waits in a routine for the end of the same routine, and waits in atomic context
+# Two kinds of waits that the owner refuses: a routine waits for its own end, and a thread waits in atomic
+# context
 
 while read -r action reason; do
 	fresh alice bob carol

@@ -55,7 +55,7 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab ignore all allocations but those of modules. It also ignores what
+# count_modules_only - makes failslab count, and let fail, only the allocations of modules. It also ignores what
 # kmemleak allocates to record an allocation
 count_modules_only()
 {

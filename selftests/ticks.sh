@@ -152,9 +152,9 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue must have counted the refused puts of the peer and of module_a. module_a had one refused put in
-# each round that found the queue full ($FULL). When the peer detached, module_a also tried to put two items
-# for the next peer: it put $for_next of them, and the others were refused.
+# The queue must have counted each refused put of the peer and of module_a. The peer has counted its own.
+# module_a's are: one in each of its rounds that found the queue full, which are the lines of $FULL; and, when
+# the peer detached, 2 - $for_next. There module_a tried to put two items for the next peer, and put $for_next.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

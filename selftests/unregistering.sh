@@ -4,9 +4,9 @@
 # For example, the receiver unregisters while a request is pending with it. Each line of
 # unregistering.table is a case: the stage, the driver that unregisters, and what each thread and
 # routine must observe. In all cases each wait ends, d2d_unregister() returns, the owner calls no
-# routine of the driver after that, and the owner keeps no request and no event of it. The module
-# unregistering (peers/unregistering/) keeps the request, event, handshake or operation, the subject of
-# the case, in its stage while the driver unregisters.
+# routine of the driver after that, and the owner keeps no request and no event of it. The subject of a
+# case is its request, event, handshake or operation. The module `unregistering` (peers/unregistering/)
+# keeps the subject in its stage while the driver unregisters.
 # After a thread has hung, the remaining cases are skipped.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
