@@ -4,7 +4,7 @@
 # older ones, one of unstable, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a
 # line of counts. A kernel that the cache lacks takes 4 to 9 minutes more.
 # Usage: kernels.sh [some]
-#   some  tests only the older kernels, by those kselftests that use what shared/compat/ replaces on them
+#   some  tests only the older kernels, and runs only the kselftests of what shared/compat/ replaces on these kernels
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE

@@ -10,10 +10,10 @@
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules that the scenario needs; no others are built
 # A mutant whose test is a compilation has one of these lines instead:
-#   refused: DRIVER REASON                  In the project, the compiler refuses the hostile driver DRIVER
-#                                           (selftests/misbehaving/hostile/refused/). The mutant makes the compiler
-#                                           accept DRIVER: check/compile-hostile.sh, which expects an error, must then
-#                                           print a line that begins with a match of REASON, a regular expression.
+#   refused: DRIVER REASON                  The compiler must refuse the hostile driver DRIVER
+#                                           (selftests/misbehaving/hostile/refused/), and accepts it in the copy. So
+#                                           check/compile-hostile.sh, which expects an error, must print a line that
+#                                           begins with a match of REASON, a regular expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.

@@ -3,8 +3,8 @@
 # Makes each allocation of a pair's modules fail in turn, while they are loaded, used and unloaded. Prints KTAP, and
 # last a line of counts.
 # Usage: sweep.sh
-# Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, which
-# the script uses only if it is a User-Mode Linux kernel
+# Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, the
+# directory of a kernel, which the script ignores unless it is User-Mode Linux: the sweep needs failslab
 . "$(dirname "$0")/lib/lab.sh"
 
 [ -n "${PAIR-}" ] || die "sweep needs PAIR=DIR, a pair outside of this tree; fault_sweep.sh sweeps the demonstration"

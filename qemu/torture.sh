@@ -3,8 +3,8 @@
 # Runs the torture and then the fuzzer (docs/testing.md), each for SECONDS, in User-Mode Linux on two real CPUs. Prints
 # KTAP, and last a line of counts. With PAIR, loads, uses and unloads that pair instead, on the sanitizer kernel.
 # Usage: torture.sh [SECONDS [SEED]]
-# Environment: PAIR, a pair outside of this tree; KVER; D2D_KERNEL, which the script uses only if it is a User-Mode
-# Linux kernel; with PAIR also KERNEL (default: sanitizer)
+# Environment: PAIR, a pair outside of this tree; KVER; D2D_KERNEL, the directory of a kernel, which the script ignores
+# unless it is User-Mode Linux; with PAIR also KERNEL (default: sanitizer)
 . "$(dirname "$0")/lib/lab.sh"
 
 seconds=${1:-30}

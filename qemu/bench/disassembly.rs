@@ -94,9 +94,10 @@ impl<'a> Disassembly<'a> {
             let back = (first..=line.address).contains(&target);
             back.then_some(target..=line.address)
         });
-        // In User-Mode Linux all calls are indirect: the code loads the address first, maybe before the loop. If the
-        // function is in the same module, the relocation names its section (.ltext) instead of the function. So accept
-        // each relocation of this section. The check of the stock kernel's modules is exact.
+        // For User-Mode Linux the compiler makes all calls indirect: the code loads the address of the function first,
+        // maybe before the loop. The relocation of this load names the function or, if the function is in the same
+        // module, only the section .ltext. So accept each relocation that names this section. For the modules of the
+        // stock kernel the check is exact.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()

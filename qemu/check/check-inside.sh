@@ -63,10 +63,9 @@ outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Some
-# checks complain about a macro that is a list, such as D2D_STEPS(X), and about the entries of the list: turns off these
-# checks for a file with such a list. More checks complain about entries that are functions, as in D2D_FUNCTIONS and in
-# the record in recorded.h.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. If the
+# file has a macro that is a list, such as D2D_STEPS(X), turns off the checks that complain about such a macro or its
+# entries. More checks are turned off if the entries are functions, as in D2D_FUNCTIONS and in the record in recorded.h.
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||

@@ -7,7 +7,8 @@
 #   vmlinux     the image; for x86_64 it is unpacked here, so that no boot has to unpack it
 #   kernel.env  variables of the shell:
 #                 KVER    the kernel's release
-#                 KMAKE   a word or an array: the arguments that every make in tree/ needs
+#                 KMAKE   the arguments that every make in tree/ needs, as "${KMAKE[@]}": an array, or a plain
+#                         variable if there is one argument
 #               The directories of other kernels (kernel-built.sh) may also set:
 #                 EXPECT  the fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line

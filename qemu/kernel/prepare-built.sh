@@ -10,7 +10,8 @@ action=$1
 name=$3
 cd "$2"
 shift 3
-# kmake has the arguments of each make in the tree, own those that only the build of the kernel itself needs.
+# The array "kmake" has the arguments of each make in the tree. The array "own" has further ones, which only the build
+# of the kernel itself needs.
 kmake=(LLVM=-19)
 own=()
 if [ "$name" = sanitizer ]; then
@@ -71,8 +72,8 @@ build() {
 		rm -r tree/vmlinux tree/vmlinux.unstripped libdw key.crt
 	else
 		"${make[@]}" vmlinux modules scripts_gdb
-		# make has made this a link to an absolute path, which would be wrong when cached (lib/cache.sh) has
-		# renamed the directory.
+		# make has made this a link to an absolute path, which would be wrong after the function "cached"
+		# (lib/cache.sh) has renamed the directory.
 		ln -fsn scripts/gdb/vmlinux-gdb.py tree/vmlinux-gdb.py
 		# gdb reads the symbols in tree/vmlinux; the virtual machine boots a copy without symbols.
 		llvm-strip-19 -o vmlinux tree/vmlinux

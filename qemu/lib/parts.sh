@@ -46,8 +46,8 @@ note_failures() {
 }
 
 # failed_names LOG - prints the name of each test that has failed, and a reason. The reason is one of the diagnostic
-# lines just before the test's result line: the last line that begins with "FAIL: " or "not ok " or, if there is no such
-# line, the first.
+# lines just before the test's result line: the last one that begins with "FAIL: " or "not ok ". If none does, it is the
+# first diagnostic line.
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {

@@ -84,8 +84,8 @@ fn implemented(line: &str) -> Option<&str> {
 
 /// Finds the definitions of an item, a function or a macro of this name in a file. Returns the type in whose
 /// implementation each definition is, as [`type_of`] returns it. If the name is `Type::name`, only definitions in
-/// implementations of this type count. The name may also be the number of a line; then the result has "" if the file
-/// has that line, and is empty otherwise.
+/// implementations of this type count. The name may also be the number of a line. Then the result has one empty
+/// string if the file has that line, and nothing otherwise.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);

@@ -12,7 +12,7 @@ packages=("linux-headers-$1" rustc dkms bindgen)
 base=$("$LAB/root/root.sh")
 root=$CACHE/root-clean-$(key 1 "$(basename "$base")" "${packages[@]}")
 
-# make_root DIR - installs the packages in DIR, from the suites of the first root
+# make_root DIR - installs the packages in DIR, from the suites of the first root (root.sh)
 make_root() {
 	"$LAB/root/host.sh"
 	need_space 2 "the clean root"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the first toolchain root, and makes it if the cache lacks it: a Debian tree with the
-# compilers, QEMU and the checkers. The directory's name contains a hash of the list of packages.
+# Prints the directory of the *first root*, and makes it if the cache lacks it: the toolchain root for the host's
+# architecture, a Debian tree with the compilers, QEMU and the checkers. The directory's name contains a hash of the
+# list of packages.
 # If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
 # For a kernel of unstable, the script prints the directory of another root, which has unstable's packages. Each kernel
 # of unstable has a root of its own: a week later, unstable may have a newer compiler than the one that built the
@@ -46,7 +47,8 @@ make_root() {
 		--include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \
 		--skip=cleanup/apt/lists "$suite" "$1" || {
-		# Remove the incomplete root: the next run would replace it only if that run made a root of the same name.
+		# Remove the incomplete root. A later run would replace it only if its root had the same name; otherwise
+		# the incomplete root would stay in the cache.
 		"$LAB/root/remove.sh" "$1" "$resolved.tmp"
 		exit 1
 	}

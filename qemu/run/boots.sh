@@ -16,8 +16,8 @@
 #               torture/fuzz,N,SEED  only its fuzzer
 #   SECONDS   the limit after which the guest counts as hung
 #   REASON    the rest of the line: an extended regular expression. d2d-vm must print a line "FAIL: TEXT" whose TEXT
-#             begins with a match. For a failed test, TEXT is "test: NAME": if this begins with a match, d2d-vm ends a
-#             run of kselftests or of the torture at once.
+#             begins with a match. For a failed test, TEXT is "test: NAME". If the TEXT of a failed test begins with a
+#             match, d2d-vm ends a run of kselftests or of the torture at once.
 # The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must print each line of
 # that file as a reason, too.
 # Example:

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
-# this kernel checks the type of the called function, also between Rust and C: in versions.sh, an owner in Rust and a
-# peer in C pass each other structures. The kernel loads only signed modules, and only if the symbols that they import
-# have the versions that they were built against. It has neither debugfs nor tracepoints. Prints KTAP, and last a line
-# of counts.
+# this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
+# its owner in Rust and its peer in C pass each other structures. The kernel loads only signed modules, and only if the
+# symbols that they import have the versions that they were built against. It has neither debugfs nor tracepoints.
+# Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
