@@ -77,7 +77,7 @@ for module in bridge c_bridge; do
 	second=$!
 	fails EAGAIN unload module_a && fails EAGAIN unload other_a && unload "$module" && load "$module" && unload "$module" &&
 		all_succeed "$first" "$second" && is_free module_a && is_free other_a && load "$module" && exercise module_a && exercise other_a
-	verdict "$module is unloaded and loaded while both owners exchange; an owner is unloaded before it: EAGAIN"
+	verdict "$module is unloaded and loaded while both owners are exercised; an owner is unloaded before it: EAGAIN"
 
 	fresh_owners
 	load module_b && fails EBUSY load "$module" && only_refusal_is module_a no-free-context && is_free other_a && ! loaded "$module" &&

@@ -76,7 +76,7 @@ fresh_chain lower1
 exercise module_a 20 &
 busy=$!
 exercise lower1 20 && wait "$busy" && ! traced step=refuse
-verdict "the top and the bottom exchange at the same time: nothing is refused"
+verdict "the top and the bottom are exercised at the same time: nothing is refused"
 
 fresh_trace
 unload_all
@@ -106,7 +106,7 @@ exercise lower1 40 &
 busy=$!
 fails EAGAIN unload middle && fails EAGAIN unload module_a && unload lower2 && load lower2 && exercise module_a 2 &&
 	unload lower2 && wait "$busy" && ! traced step=refuse
-verdict "a peer of the middle is unloaded while another peer of the middle exchanges: nothing is refused"
+verdict "a peer of the middle is unloaded while another peer of the middle is exercised: nothing is refused"
 
 fresh_trace
 unload_all

@@ -58,8 +58,8 @@ library_ends()
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - whether the library dropped the routine of this further job before the owner freed the
-# contexts, and the routine had run a number of times that matches REGEX. A later run would execute freed code
+# library_stops JOB REGEX - whether the library dropped the routine of this job, which does not wait, before the owner
+# freed the contexts, and the routine had run a number of times that matches REGEX. A later run would execute freed code
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"

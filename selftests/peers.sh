@@ -54,7 +54,7 @@ in_each_context()
 
 # updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and
 # the data has counted each update of the peer and of the owner once. Each of the two makes an update in
-# each round, in two processes and four places: in the process, a worker, softirq and hardirq
+# each round, in two processes, each in the four execution contexts: in the process, a worker, softirq and hardirq
 updates_are_exact()
 {
 	in_each_context update "$1" &&

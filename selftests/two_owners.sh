@@ -72,14 +72,14 @@ fresh_pairs && attached module && attached other && ! traced step=refuse
 verdict "two owners are loaded, each with its peer: both peers are attached"
 
 fresh_pairs && same_steps && ! traced step=refuse
-verdict "both pairs exchange items, calls, requests and events: they take the same steps"
+verdict "both pairs use their items, calls, requests and events: they take the same steps"
 
 fresh_pairs
 exercise module_b 20 &
 first=$!
 exercise other_b 20 &
 all_succeed "$first" "$!" && exercise module_a && exercise other_a && ! traced step=refuse && has_only module && has_only other
-verdict "both pairs exchange at the same time: no owner shows a driver or an event of the other pair"
+verdict "both pairs are exercised at the same time: no owner shows a driver or an event of the other pair"
 
 fresh_pairs
 only_exports module_a_d2d module_a && only_exports other_a_d2d other_a &&
@@ -92,14 +92,14 @@ busy=$!
 fails EAGAIN unload other_a && unload other_b && unload other_a && load other_a && load other_b &&
 	unload other_b && unload other_a && [ ! -e "$DEBUG/d2d-other_a" ] && [ ! -e /dev/other_a ] && [ ! -e /dev/other_b ] &&
 	wait "$busy" && exercise module_a && ! traced step=refuse
-verdict "one pair is unloaded and loaded while the other pair exchanges: nothing is refused"
+verdict "one pair is unloaded and loaded while the other pair is exercised: nothing is refused"
 
 fresh_pairs
 exercise other_b 20 &
 busy=$!
 fails EAGAIN unload module_a && unload module_b && unload module_a && wait "$busy" && exercise other_a &&
 	[ ! -e "$DEBUG/d2d-module_a" ] && ! traced step=refuse
-verdict "the pair that was loaded first is unloaded while the other pair exchanges: nothing is refused"
+verdict "the pair that was loaded first is unloaded while the other pair is exercised: nothing is refused"
 
 fresh_pairs
 unload other_b && unload other_a && fails ENOENT load other_b

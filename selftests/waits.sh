@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The peer waiting_peer, in Rust (peers/waiting.rs), is unloaded while it waits, without a limit, for an
 # event or a request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its handshake (a deferred handshake), or in a job: a work item or a thread. Unloading has to end
-# the wait. Two more cases test the thread's name, and a deferred handshake that waits for its own end.
+# completes its handshake (a pended handshake), or in a job: a work item or a thread. Unloading has to end
+# the wait. Two more cases test the thread's name, and a pended handshake whose work item waits for its own end.
 # unregistering.sh tests such waits of drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -52,7 +52,8 @@ peer_unloads()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# ended PLACE - whether the wait in this place has ended with ECANCELED, and nothing was refused.
+# ended WHERE - whether the wait in this code of the peer has ended with ECANCELED, and nothing was refused. WHERE is
+# operation, deferred, work or thread.
 # The peer logs the step event-wait also when a wait for a request ends
 ended()
 {
@@ -71,7 +72,7 @@ in_operation()
 }
 
 # in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits in this
-# place
+# code
 in_background()
 {
 	reset_trace
@@ -112,11 +113,11 @@ verdict_and_unload "an operation waits for a request: unloading ends the wait"
 
 fresh_trace
 in_background deferred event
-verdict_and_unload "a deferred handshake waits for an event: unloading ends the wait"
+verdict_and_unload "a pended handshake waits for an event: unloading ends the wait"
 
 fresh_trace
 in_background deferred request
-verdict_and_unload "a deferred handshake waits for a request: unloading ends the wait"
+verdict_and_unload "a pended handshake waits for a request: unloading ends the wait"
 
 fresh_trace
 in_background work event
@@ -141,7 +142,7 @@ verdict_and_unload "a thread of a driver has its name, and is gone once the driv
 fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
-verdict_and_unload "settled-link-in-deferred: a deferred handshake waits for its own end: EDEADLK"
+verdict_and_unload "settled-link-in-deferred: the work item of a pended handshake waits for its own end: EDEADLK"
 
 unload module_a
 ktap_finished

@@ -182,8 +182,10 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 		}
 	}
 	/*
-	 * Do not count the items that the first producers have put before the last one started. A
-	 * count may wrap below 0 here. The loop at the end adds all items of the producer.
+	 * Do not count the items that the first producers have put before the last one started:
+	 * subtract them here. The loop at the end of this function adds all items that each
+	 * producer has put. Until then a count may be below 0, that is, wrapped, which the addition
+	 * undoes.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
@@ -244,7 +246,7 @@ static int warm_up(struct measurement *measurement, u64 *n)
 	return 0;
 }
 
-/* The loop of the thread that measures: each of its operations is a batch of the contender. */
+/* Runs in the thread that measures, as a loop whose operation is one batch of the contender. */
 static int measure(void *arg, u64 batches)
 {
 	struct measurement *measurement = arg;

@@ -73,8 +73,8 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 }
 
 /*
- * Drivers without the library could protect calls into a driver that may detach in this way. The
- * library uses rundown.rs.
+ * Without the library, drivers could use SRCU like this to protect calls into a driver that may
+ * detach. The library uses rundown.rs.
  */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;

@@ -215,8 +215,9 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Calls a function with each valid handle of a kind that it does not take. Then alters the kind of
- * a valid handle of the right kind, and calls the function with each result.
+ * Calls a function with a valid handle of each kind that the function does not take. Then takes a
+ * valid handle of a kind that the function does take, alters the bits that say its kind, and calls
+ * the function with each handle that this makes.
  */
 static void pass_all_to(const struct use *use)
 {

@@ -7,10 +7,11 @@
  * headers, so that the table has new functions, too.
  *
  * If the function cannot access the bad address (must_fail), a function that returns an int must
- * fail. But it may succeed with a set in which a number is 0: with a length of 0, for example, it
- * may ignore the pointer. With at least one set it must fail with -EFAULT, which shows that it has
- * used the pointer; with the other sets it may fail for other reasons. After each function the test
- * checks that requests and events work, and that no refused call had an effect.
+ * fail with each set whose numbers are not 0. With the other sets it may also succeed: with a
+ * length of 0, for example, it may ignore the pointer. At least one set must make it fail with
+ * -EFAULT, which shows that it has used the pointer; the other sets may make it fail with another
+ * errno. After each function the test checks that requests and events work, and that no refused
+ * call had an effect.
  *
  * If a check fails, the module prints what was wrong, and the init fails with -ENOTRECOVERABLE.
  */
@@ -102,7 +103,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* For d2d_register(). It never registers this driver, because its other pointer is bad. */
+/* For calls of d2d_register() whose other pointer is bad, so that they register no driver. */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)

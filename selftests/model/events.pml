@@ -12,8 +12,9 @@
  * The assertions say what must hold:
  * - While a word is guarded, only the thread that holds the lock changes it: the word that
  *   this thread has loaded is still there when it stores (store).
- * - Each time that a synchronization event changes from not set to set (gained), exactly one thread
- *   takes the event (taken), or the event is still set when no thread can go on.
+ * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
+ *   the event (taken). When no thread can go on, only the last change may have no taker yet: then the
+ *   event is still set.
  * - When no thread can go on, the events of each sleeping thread are not all set, and a word is
  *   guarded if and only if a thread waits for the event. So no wake-up is lost.
  *
@@ -75,7 +76,7 @@ inline store(e, new)
 	}
 }
 
-/* State::update(); done is whether it has changed the word, which was not guarded then. */
+/* State::update(): changes the word if it is not guarded; done is whether it has changed the word. */
 inline update(e, new)
 {
 	old = word[e];

@@ -48,7 +48,10 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #else
 #define RETURNS	true
 #endif
-/* Record::level_of(): the number of receivers that the request concerns, and whether it concerns driver d */
+/*
+ * Record::level_of(): the level, which is the number of drivers that have received the request and not completed it,
+ * and whether driver d is one of them or the sender
+ */
 #define LEVELS		(LV(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
@@ -353,8 +356,8 @@ inline forward(me, f)
 				fi
 			:: else ->
 				/*
-				 * Thread 0 makes F's in-place call, which gives the buffers up to R. While F's
-				 * in-place call runs, R gets them from no other thread.
+				 * Thread 0 makes F's in-place call. If this call forwards the request, it gives
+				 * the buffers to R. While it runs, R gets the buffers from no other thread.
 				 */
 				do
 				:: true ->

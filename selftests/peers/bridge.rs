@@ -73,7 +73,8 @@ macro_rules! role {
                 $pair::NOTE.put(&link.outgoing(), &note)
             }
 
-            /// Lets this role's owner take its items. Passes what it puts to `put`. Any context.
+            /// Lets this role's owner take the items that this role has put. Then takes the items that the
+            /// owner has put, and passes those that are notes to `put`. Any context.
             fn drain(
                 driver: &$library::driver::Handle<Self>,
                 put: impl FnMut(u64) -> Result,

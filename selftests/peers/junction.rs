@@ -210,7 +210,7 @@ impl lower::OwnerOps for Lower {
         second.link().ok_or(ENOTCONN)?.owner().ping(value)
     }
 
-    /// Calls both owners, which count the same calls.
+    /// Calls `bounce` of both owners, which must return the same number of calls.
     fn bounce(&self, _link: &OwnerLink<lower::DemoPair>, hops: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let calls = first.link().ok_or(ENOTCONN)?.owner().bounce(hops)?;

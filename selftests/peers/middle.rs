@@ -89,7 +89,8 @@ struct Upper {
     requests: upper::demo_requests::DemoRequests,
 }
 
-/// The library drops this value before it detaches the driver. Then `requests` must no longer keep the events.
+/// The library drops this value before it detaches the driver. Dropping it takes the driver's events away from
+/// `requests`, which must not keep them any longer.
 struct Jobs(Handle<Upper>);
 
 impl Drop for Jobs {

@@ -135,7 +135,8 @@ quiet_cmd_d2d_other_header = GEN     $@
 targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
-# A peer in C with owners' tables of its own, one of which has fewer functions than the peer's d2d_table.h
+# A peer in C that defines two tables of owners itself. One lacks functions that the peer's d2d_table.h has, the other
+# has another major version
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
 # Copies of c_owner, each with another version of the table: a function is appended, the major version differs, or a

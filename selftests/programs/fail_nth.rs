@@ -12,11 +12,11 @@
 //!   many allocations the call makes.
 //!
 //! Except for `count`, the call is made once in each round. Round n makes the n-th allocation of the
-//! call fail. The last round is the first one in which the call makes fewer than n allocations, so that
-//! none fails. Each call must either succeed without the memory, or fail with `ENOMEM`, log one refusal
-//! with the reason out-of-memory, and leave nothing behind. Unloading must succeed. After each round, the
-//! modules that were loaded before must have as many users as before. Prints the number of allocations
-//! and exits with 0; otherwise prints what is wrong, as KTAP comments, and exits with 1.
+//! call fail. The rounds end once the call makes fewer than n allocations, so that none fails. Each call must either
+//! succeed without the memory, or fail with `ENOMEM`, log one refusal with the reason out-of-memory, and leave nothing
+//! behind. Unloading must succeed. After each round, the modules that were loaded before must have as many users as
+//! before. Prints the number of allocations and exits with 0; otherwise prints what is wrong, as KTAP comments, and
+//! exits with 1.
 
 mod modules;
 mod polling;

@@ -80,8 +80,8 @@ pub fn asleep<T: Send + 'static>(
         drop(say);
         f()
     });
-    // The second `recv()` fails once the thread has dropped its end: after that it does not sleep in the
-    // channel.
+    // The second `recv()` fails once the thread has dropped `say`: after that the thread does not sleep in
+    // the channel.
     let tid = hear.recv().map_err(|error| error.to_string())?;
     let _ = hear.recv();
     wait_until_asleep(tid);

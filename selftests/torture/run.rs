@@ -251,7 +251,7 @@ impl Run {
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes `actions` random operations in random places. Bit n of `places` allows number n of
+    /// Makes `actions` random operations in random execution contexts. Bit n of `places` allows number n of
     /// [`Place::ALL`]. May sleep.
     pub fn go<S: Side>(&mut self, side: &S, actions: u32, places: u32) -> Result {
         let mut left = actions;

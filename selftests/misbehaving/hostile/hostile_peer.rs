@@ -153,8 +153,8 @@ impl Drop for Jobs {
     }
 }
 
-/// Tries to start and make jobs in `drop`. A routine of a job owns this value, and the library drops both after it has
-/// closed the driver's jobs.
+/// Tries to start and make jobs in `drop`. A routine of a job owns this value. After the library has closed the
+/// driver's jobs, it drops the routine, and with it this value.
 struct Captured(Handle<Hostile>);
 
 impl Drop for Captured {

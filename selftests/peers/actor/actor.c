@@ -138,7 +138,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Must not allocate: fault_sweep.sh lets allocations fail, and only the library's may do so. */
+/* Must not allocate: fault_sweep.sh makes an allocation fail, which must be one of the library. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};

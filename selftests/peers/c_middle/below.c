@@ -112,10 +112,11 @@ static int dispatch(void *this, const struct d2d_request *request)
 }
 
 /*
- * While the peer's role is attached, module_a may call the operations in above.c, which call the
- * functions of this file. So the owner's role starts first and stops last. The peers of this module
- * call above.c by the operations in this file, but only while the peer's role is attached: they are
- * loaded after this module's init, and unloaded before its exit.
+ * This file has the owner's role, above.c the peer's role. While the peer's role is attached,
+ * module_a may call the operations in above.c, which call the functions of this file. So the
+ * owner's role starts first and stops last. The peers of this module call the operations in this
+ * file, which call above.c. The peer's role is attached then, because these peers are loaded after
+ * this module's init, and unloaded before its exit.
  */
 static int __init c_middle_init(void)
 {

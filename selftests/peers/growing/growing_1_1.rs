@@ -2,8 +2,8 @@
 
 // Version 1.1 of the growing pair, and the way to declare newer versions.
 
-/// Without arguments, declares version 1.1 of the pair. Otherwise declares version 1.`$minor`, which consists of
-/// version 1.1 and the other arguments.
+/// Without arguments, declares version 1.1 of the pair. Otherwise declares version 1.`$minor`: version 1.1, and what
+/// the other arguments add to it.
 macro_rules! growing_pair_1_1 {
     () => {
         growing_pair_1_1! {

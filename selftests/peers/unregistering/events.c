@@ -125,8 +125,8 @@ static void do_open(struct unreg_thread *thread)
 
 /*
  * Closes the handles in many[] one by one, until the owner refuses because opener has unregistered.
- * Closes the last handle only after a driver has unregistered: so a handle is open when the driver
- * unregisters, however late that is.
+ * Closes the last handle only after the driver of the case has unregistered, so that at least one
+ * handle is open until then.
  */
 static void do_close(struct unreg_thread *thread)
 {

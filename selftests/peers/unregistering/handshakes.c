@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The subject "handshake" of unregistering.c: the stages of a handshake between the owner and the
- * driver "peer" in which a driver unregisters. This driver calls d2d_detach() and then
- * d2d_unregister(). The result of d2d_detach() is the second result of the thread. After that, the
- * driver "next" attaches, which shows whether the context is free.
+ * driver "peer" in which a driver unregisters. The thread "unregister" calls d2d_detach() and then
+ * d2d_unregister() for the driver that unregisters. In its result, the result of d2d_detach() comes
+ * after the "/". After that, the driver "next" attaches, which shows whether the context is free.
  *
  * HOW is the parameter "completion" with which the test has loaded the owner. This module ignores
  * HOW.

@@ -49,7 +49,7 @@ static int call(u32 hops)
 	return owner.bounce(peer->context->owner.self, hops, &calls);
 }
 
-/* Numbers of hops for call(), by which peer's operation knows what to do. */
+/* Arguments of call(): the number of hops says what the operation of the driver "peer" does. */
 #define CALL	3	/* in_operation(), which blocks */
 #define TRY	1	/* nothing: the caller only wants to know whether the owner can call peer */
 

@@ -242,8 +242,9 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. A call with a live handle counts as a success. Of other calls
- * fuzz_count() counts only the handle's origin, as -ESTALE is not documented for this function.
+ * d2d_event_ring() returns nothing. A call with a live handle counts as a success. For any other
+ * call, fuzz_count() counts the origin of the handle, but no errno: -ESTALE is not documented for
+ * d2d_event_ring().
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -305,10 +306,10 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 			continue;
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
-		 * fuzz_detach() increments reg->detaching before reg->detaches_begun. So if
-		 * *begun counts a detach that has not ended, the load of reg->detaching below finds
-		 * that detach. A detach that *begun does not count increments reg->detaches_begun
-		 * later, and the caller notices that the number has grown.
+		 * fuzz_detach() increments first reg->detaching, then reg->detaches_begun. So if a
+		 * call of fuzz_detach() is included in *begun and has not ended, the load of
+		 * reg->detaching below sees it. If a call is not included, it increments
+		 * reg->detaches_begun later, and the caller notices that the number has grown.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

@@ -267,8 +267,8 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 
 /*
  * Unregisters all drivers at the end of a run. For each driver, exactly one call of
- * d2d_unregister() returns 0. Here -ESTALE is right only if another thread has made that call and
- * has not set reg->unregistered yet.
+ * d2d_unregister() returns 0. If a call returns -ESTALE here, another thread must have got the 0,
+ * and must not have set reg->unregistered yet.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {

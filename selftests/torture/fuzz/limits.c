@@ -353,9 +353,9 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Reaches one of the limits. run_torture lets the fuzzer's two modules do this at the same time,
- * one with an even number and the other with the next. So the plays of such a pair fill different
- * tables.
+ * Reaches one of the limits, number "which". run_torture lets the fuzzer's two modules do this at
+ * the same time: the numbers are 0 and 1, or 2 and 3, and so on. The two plays of such a pair fill
+ * different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {

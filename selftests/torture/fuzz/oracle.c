@@ -91,8 +91,9 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 }
 
 /*
- * Judges the result of a function that was called with these handles. own is 1 if
- * fuzz_thing.ending or fuzz_registration.unregistering counts this call, and 0 otherwise.
+ * Judges the result of a function that was called with these handles. A thing that another call is
+ * ending does not count as live. So own is 1 if this call is itself included in fuzz_thing.ending
+ * or fuzz_registration.unregistering, and 0 otherwise.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)

@@ -27,10 +27,10 @@ const OWNER: &str = "torture_owner";
 const PEERS: u32 = 4;
 /// Items that the owner puts for each peer before the peer is loaded.
 const LEFT: u32 = 40;
-/// Bit n allows place n of `Place::ALL`.
+/// Bit n allows execution context n of `Place::ALL`.
 const EVERYWHERE: u64 = 15;
 const CALLER: u64 = 1;
-/// The places that may sleep
+/// The execution contexts that may sleep
 const MAY_SLEEP: u64 = 3;
 
 /// The peers of a round. Besides, two processes make runs in the owner.

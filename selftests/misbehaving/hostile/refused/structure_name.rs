@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a declaration of a structure whose name is no C identifier. `pair!` makes a type of this name, so
-//! rustc names the one that is wrong.
+//! Must not compile: a declaration of a structure whose name is no C identifier. `pair!` then makes no type for this
+//! structure, so an error of rustc names the structure.
 // error: proc macro panicked
 // error: [E0412]: cannot find type `Payload` in this scope
 
