@@ -278,5 +278,6 @@ clean-files += shared/*.rmeta shared/pair/d2d_pair.h $(d2d-abis-in-rust:%=%.rs) 
 
 # The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
 # rule that would generate them again in each build: make would then compile all Rust code again, and fail if the
-# kernel's tree is read-only. This empty rule takes precedence.
-$(abspath $(objtree))/rust/kernel/%.rs: ;
+# kernel's tree is read-only. This empty rule takes precedence. It names no folder: if the last build in the folder of
+# the objects was for another tree, the objects still depend on the sources of that tree.
+generated_arch_%.rs: ;

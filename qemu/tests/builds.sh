@@ -60,6 +60,11 @@ alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
 
+# generated_once - whether all sources that the kernel's build has generated are older than this test
+generated_once() {
+	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
+}
+
 # fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
 # kernel's makefile may warn that the kernel was built by another compiler
 fails_with() {
@@ -85,6 +90,7 @@ expect "a tree as Arch has it, /usr/lib/modules/VERSION/build, builds modules" b
 expect "a tree without the generated sources builds no test modules" \
 	fails_with "The test modules need .*/rust/kernel/generated_arch_.*.rs" -C "$headers" "${build[@]:2}" D2D_SELFTESTS=y
 expect "builds for two trees of one release alternate in one folder" alternate "$headers"
+expect "no build generates the kernel's Rust sources again" generated_once
 mkdir -p "$dir/usr/src/kernels"
 mv "$headers" "$dir/usr/src/kernels/$KVER"
 ln -s "$dir/usr/src/kernels/$KVER" "$headers"
