@@ -96,8 +96,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * The owner also calls drain inside d2d_attach(). There, the owner would refuse d2d_detach()
-	 * because the driver is not attached yet, and that is another fault.
+	 * The owner also calls drain inside d2d_attach(). There, the owner would refuse
+	 * d2d_detach() because the driver is not attached yet, and that is another fault.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);

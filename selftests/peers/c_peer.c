@@ -464,7 +464,7 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* A round in another execution context. It is on the stack of the thread that waits for the round. */
+/* A round in another execution context, on the stack of the thread that waits for the round. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Has a list of the errors that d2d.h and d2d_event.h document for each
- * exported function. Counts how often each function was called, with what handles and with what
- * results. The list lacks -ENODEV, which each function returns once the owner is unloaded: the owner
- * stays while the fuzzer is loaded.
+ * Part of the fuzzer (fuzz.h). Has a list of the errors that d2d.h and d2d_event.h document for
+ * each exported function. Counts how often each function was called, with what handles and with
+ * what results. The list lacks -ENODEV, which each function returns once the owner is unloaded: the
+ * owner stays while the fuzzer is loaded.
  */
 #include <linux/errno.h>
 
