@@ -100,8 +100,10 @@ pub trait Driver: Sized + Send + Sync + 'static {
     const CONTROL: Option<device::Settings> = None;
 
     /// The driver's jobs: what calls it besides the owner, such as timers and devices; or `()`. The
-    /// library makes them after the handshake, and drops them before the driver leaves: while they
-    /// exist, the driver's events, requests and link work.
+    /// library makes them after the handshake, and drops them before it detaches the driver: while
+    /// they exist, the link works. In a module with one role, it drops them before the driver leaves,
+    /// so that events and requests work, too. In a module in several roles, all drivers leave first:
+    /// then the destructor of the jobs cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
     type Jobs: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
@@ -212,6 +214,9 @@ impl<T: Driver> Handle<T> {
 
     /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
     /// Then returns the link to the owner, as [`Handle::link`]. May sleep.
+    ///
+    /// Do not call it in the `deferred` of another role of the module: if each of two waits for the
+    /// other one, both wait for ever. The library does not notice that.
     ///
     /// # Errors
     ///
