@@ -86,8 +86,7 @@ faults()
 	EOT
 }
 
-# The faults of the peer bad_peer that the owner refuses. If a line has no reason, the reason is the same word as the fault.
-# Each line is FAULT ERRNO [REASON]
+# The faults of the peer bad_peer that the owner refuses. The reason is the same word as the fault. Each line is FAULT ERRNO
 peer_faults()
 {
 	cat <<-EOT
@@ -97,8 +96,6 @@ peer_faults()
 	bad-build              EXDEV
 	bad-prefix             EBADR
 	operation-outside-text ENOEXEC
-	unknown-kind           ENOMSG unknown-item
-	short-payload          ENOMSG unknown-item
 	EOT
 }
 
@@ -127,7 +124,7 @@ attach_times_out()
 	fi && await grep -q "^ctx=0 state=abandoned " /sys/kernel/debug/d2d-module_a/state/contexts
 }
 
-begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 18))
+begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 20))
 
 fresh_owner contexts=3
 unload c_owner && frees_all 3
@@ -204,15 +201,23 @@ load c_peer && fails EPERM write_to /dev/c_owner 1 && refusals_are stop-outside-
 	exercise c_peer && unload c_peer && unload c_owner
 verdict "d2d_owner_stop() and d2d_owner_start() are called while the module is live: EPERM, and the owner goes on working"
 
-while read -r fault error reason; do
+while read -r fault error; do
 	fresh_owner
 	reset_trace
-	fails "$error" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" "$error" &&
+	fails "$error" load bad_peer "fault=$fault" && only_refusal_is module_a "$fault" "$error" &&
 		load c_peer && exercise c_peer && unload c_peer
 	verdict "a peer with the fault $fault: $error, and another peer gets the context"
 done <<EOT
 $(peer_faults)
 EOT
+
+for fault in unknown-kind short-payload; do
+	fresh_owner
+	reset_trace
+	fails ENOTRECOVERABLE load bad_peer "fault=$fault" && only_refusal_is module_a unknown-item ENOMSG &&
+		load c_peer && exercise c_peer && unload c_peer
+	verdict "a peer puts an item with the fault $fault amid others: unknown-item, and the owner answers the others"
+done
 
 unload_all
 ktap_finished

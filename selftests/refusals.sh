@@ -50,20 +50,20 @@ peer_faults()
 	bad-prefix           EBADR
 	operation-outside-text ENOEXEC
 	operation-in-init-text ENOEXEC operation-outside-text
-	unknown-kind         ENOMSG unknown-item
-	short-payload        ENOMSG unknown-item
 	detach-from-inside   EDEADLK
 	never-completed      ETIMEDOUT not-completed-in-time
 	EOT
 }
 
-# The faults of bad_peer in a call that returns nothing, so bad_peer itself learns of no errno; the owner
-# logs it. Each line is FAULT ERRNO
+# The faults of bad_peer of which bad_peer itself learns no errno; the owner logs the errno. Each line is
+# FAULT ERRNO [REASON]
 silent_faults()
 {
 	cat <<-EOT
 	unknown-step       EINVAL
 	bad-record-pointer EFAULT
+	unknown-kind       ENOMSG unknown-item
+	short-payload      ENOMSG unknown-item
 	EOT
 }
 
@@ -175,10 +175,11 @@ done <<EOT
 $(peer_faults)
 EOT
 
-while read -r fault errno; do
+while read -r fault errno reason; do
 	fresh_owner
-	fails ENOTRECOVERABLE load bad_peer "fault=$fault" && only_refusal_is module_a "$fault" "$errno" && ! loaded bad_peer
-	verdict "a peer with the fault $fault: $fault, $errno in the log"
+	fails ENOTRECOVERABLE load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" "$errno" &&
+		! loaded bad_peer
+	verdict "a peer with the fault $fault: ${reason:-$fault}, $errno in the log"
 done <<EOT
 $(silent_faults)
 EOT

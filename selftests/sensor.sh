@@ -28,7 +28,7 @@ play()
 	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer
 }
 
-begin 7
+begin 8
 
 fresh_trace
 fails ENOENT load sensor
@@ -61,4 +61,10 @@ fresh_consumer
 load c_sensor && collect 1 && unload c_sensor && unload consumer &&
 	printed 'sensor|consumer' >"$NOTES" && grep -q "consumer: collected samples=16 sum=240\$" "$NOTES"
 verdict "a sensor in C, built with the generated header of the pair: the consumer collects its samples"
+
+fresh_consumer
+load c_sensor newer=1 && collect 1 && unload c_sensor && unload consumer &&
+	[ "$(trace | grep -c 'consumer: d2d: .* step=refuse reason=unknown-item')" = 16 ] &&
+	printed consumer >"$NOTES" && grep -q "consumer: collected samples=16 sum=240\$" "$NOTES"
+verdict "a newer sensor puts items of a kind that the consumer does not know: the consumer refuses them, and collects all samples"
 ktap_finished

@@ -63,15 +63,31 @@ static int owner_bounce(u32 hops)
 	return ops->bounce(context->owner.self, hops, &result);
 }
 
-/* Puts an item of this kind and length, and makes the owner take it. */
+#define NOTES	6
+
+/*
+ * Puts an item of this kind and length amid six notes, and makes the owner take all. The owner must
+ * refuse this item only: it puts an answer for each note.
+ */
 static int put_for_owner(u32 kind, u32 len)
 {
 	const struct d2d_pair_owner_ops *ops = (const void *)context->owner.ops;
+	u64 answered = READ_ONCE(context->to_peer.put);
 	u64 note = 0;
 	u32 taken;
+	int err = 0;
 
-	return d2d_queue_put(&context->to_owner, kind, &note, len) ?:
-	       ops->drain(context->owner.self, &taken);
+	for (int n = 0; n < NOTES && !err; n++) {
+		if (n == NOTES / 2)
+			err = d2d_queue_put(&context->to_owner, kind, &note, len);
+		err = err ?: d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &note,
+					   sizeof(note));
+	}
+	err = err ?: ops->drain(context->owner.self, &taken);
+	if (err)
+		return err;
+	answered = READ_ONCE(context->to_peer.put) - answered;
+	return taken == NOTES && answered == NOTES ? 0 : -EBADMSG;
 }
 
 static int peer_bounce(void *this, u32 hops, u32 *result)

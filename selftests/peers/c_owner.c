@@ -56,25 +56,27 @@ static const struct d2d_ops zeroed;
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
 
-/* Takes all items of the peer. Fails with -ENOMSG if an item is no note. Any context. */
-static int take_all(struct d2d_context *context, u32 *taken)
+/*
+ * Takes all items of the peer. Returns the number of notes; each other item is refused, with a
+ * line. Any context.
+ */
+static u32 take_all(struct d2d_context *context)
 {
 	struct d2d_queue *queue = &context->to_owner;
 	struct d2d_item *item;
 	d2d_handle handle;
-	int err = 0;
+	u32 notes = 0;
 
-	*taken = 0;
-	while (!err && (handle = d2d_queue_take(queue))) {
+	while ((handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
 		/* When the peer detaches, the owner revokes the handles of items. */
 		if (!item)
 			continue;
-		err = d2d_queue_expect(item, NAME, D2D_PAIR_KIND_NOTE, sizeof(u64));
+		if (!d2d_queue_expect(item, NAME, D2D_PAIR_KIND_NOTE, sizeof(u64)))
+			notes++;
 		d2d_queue_release(queue, handle);
-		++*taken;
 	}
-	return err;
+	return notes;
 }
 
 static int put_note(struct d2d_context *context, u64 note)
@@ -115,11 +117,10 @@ static int c_owner_bounce(void *context, u32 hops, u32 *result)
 
 static int c_owner_drain(void *context, u32 *result)
 {
-	u32 left;
-	int err;
+	int err = 0;
 
-	err = take_all(context, result);
-	for (left = *result; left && !err; left--)
+	*result = take_all(context);
+	for (u32 left = *result; left && !err; left--)
 		err = put_note(context, left);
 	return err;
 }
@@ -330,9 +331,9 @@ static int call_peer(struct d2d_context *context)
 		      peer_ops->drain(peer.self, &taken);
 	}
 	d2d_peer_exit(context, &peer);
-	err = err ?: take_all(context, &taken);
 	if (err)
 		return err;
+	take_all(context);
 	return value == 42 && hops == 2 ? 0 : -EBADMSG;
 }
 

@@ -14,6 +14,10 @@
 
 #define BURST	16
 
+static bool newer;
+module_param(newer, bool, 0);
+MODULE_PARM_DESC(newer, "Put an item of a newer kind after each sample");
+
 static d2d_handle self;
 /* Set before the handshake is completed, and never NULL after that. */
 static struct d2d_context *context;
@@ -35,6 +39,9 @@ static int c_sensor_set_rate(void *this, u32 period, u32 *result)
 
 		err = d2d_queue_put(&context->to_owner, SENSOR_PAIR_KIND_SAMPLE, &sample,
 				    sizeof(sample));
+		if (newer && !err)
+			err = d2d_queue_put(&context->to_owner, SENSOR_PAIR_KIND_SAMPLE + 1,
+					    &number, sizeof(number));
 	}
 	*result = 0;
 	return err;
