@@ -23,7 +23,7 @@ modules:
 	@[ -e "$(KDIR)/Makefile" ] || { echo "There is no kernel tree $(KDIR): 'make KDIR=DIR' builds for the tree DIR," \
 		"'make KVER=VERSION' prepares Debian's kernel VERSION from its source" >&2; exit 1; }
 	@flock -n $(CURDIR) true || echo "modules: another build holds $(CURDIR), waiting for it" >&2
-	flock $(CURDIR) $(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	flock -o $(CURDIR) $(MAKE) -C $(KDIR) M=$(CURDIR) modules
 endif
 
 modules_install modules_uninstall:

@@ -25,6 +25,7 @@ to=$share/beyond-irps
 case $1 in
 install-dev)
 	find_release
+	hold_build
 	symbols=$(awk '$3 == "module_a"' "$built/Module.symvers" 2>/dev/null) || symbols=
 	[ -n "$symbols" ] ||
 		die "There is no $built/Module.symvers with module_a: build the modules first, by make with the same KDIR or KVER"

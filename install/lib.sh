@@ -31,6 +31,15 @@ find_release() {
 	built=$PROJECT
 }
 
+# hold_build - keeps builds of the project from running until the script ends, and waits for one that runs
+hold_build() {
+	local fd
+	exec {fd}<"$PROJECT"
+	flock -n "$fd" && return
+	echo "install: another build holds $PROJECT, waiting for it" >&2
+	flock "$fd"
+}
+
 # begin DIR - begins changes of files in DIR, which is created if it is missing. Until commit is called, each exit of the
 # script undoes them
 begin() {

@@ -11,6 +11,7 @@
 #   INSTALL_MOD_STRIP 1 strips debug information; any other value is strip's options
 . "$(dirname "$0")/lib.sh"
 
+hold_build
 modules=(module_a module_b)
 root=${INSTALL_MOD_PATH-}
 [ -z "$root" ] || root=$(realpath -m -- "$root")

@@ -24,20 +24,21 @@ need_space() {
 		die "$2 needs $1 GB of disk space, $CACHE has $((free / 10)).$((free % 10)) GB free: make room or set XDG_CACHE_HOME"
 }
 
-# hold FILE - locks FILE, and waits if another run has locked it. The lock is released when this script and its
-# children have ended.
+# hold PATH - locks PATH, a folder, or a file that hold creates if it is missing. Waits if another run has locked it. The
+# lock is released when this script and its children have ended.
 hold() {
 	local fd
-	exec {fd}>"$1"
+	[ -e "$1" ] || : >>"$1"
+	exec {fd}<"$1"
 	flock -n "$fd" && return
 	say "another run holds $1, waiting for it"
 	flock "$fd"
 }
 
-# hold_build - holds the lock of this project's builds, because all of them write to the same directory
+# hold_build - holds the lock of this project's builds, because all of them write to the same directory. The Makefile and
+# install/lib.sh hold it, too
 hold_build() {
-	need_cache
-	hold "$CACHE/lock/build-$(key "$PROJECT")"
+	hold "$PROJECT"
 }
 
 # cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it exists. CMD gets a temporary

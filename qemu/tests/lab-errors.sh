@@ -233,11 +233,9 @@ expect "a build that fails because of the project's own code gets no hint" fails
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
 
-# take_turns CMD... - runs CMD twice at once. CMD builds in the kernel tree of the function building, whose build says
-# when it begins and ends, and waits for the test. The second run must say that it waits, and begin when the first has
-# ended
-take_turns() {
-	local first second
+# begins CMD... - starts CMD as the process $first. CMD builds in the kernel tree of the function building, whose build
+# says when it begins and ends, and waits for the test
+begins() {
 	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"
 	: >"$dir/events"
 	timeout "$limit" "$@" >"$dir/first" 2>&1 &
@@ -246,18 +244,29 @@ take_turns() {
 		kill -0 "$first" || return
 		sleep 0.1
 	done
+}
+
+# waits CMD... - starts CMD as the process $second. CMD must say that it waits for the build of $first. Then lets that
+# build end
+waits() {
 	timeout "$limit" "$@" >"$dir/second" 2>&1 &
 	second=$!
 	until grep ': another .*, waiting for it$' "$dir/second"; do
 		if ! kill -0 "$second" || [ "$(wc -l <"$dir/events")" -gt 1 ]; then
-			echo "the second build does not wait"
+			echo "the second command does not wait"
 			kill "$first" "$second"
 			return 1
 		fi
 		sleep 0.1
 	done
 	echo >"$dir/go"
-	wait "$first" || return
+	wait "$first"
+}
+
+# take_turns CMD... - runs CMD, which builds, twice at once. The second run must begin when the first has ended
+take_turns() {
+	local first second
+	begins "$@" && waits "$@" || return
 	until [ "$(wc -l <"$dir/events")" -eq 3 ]; do
 		kill -0 "$second" || return
 		sleep 0.1
@@ -265,9 +274,32 @@ take_turns() {
 	echo >"$dir/go"
 	wait "$second" && cat "$dir/events" && [ "$(paste -sd ' ' "$dir/events")" = 'begins ends begins ends' ]
 }
+
+# waits_for_kdir CMD... - runs CMD while make builds a copy of the project for the tree KDIR. CMD must wait
+waits_for_kdir() {
+	local first second
+	begins make -C "$dir/copy" KDIR="$dir/kernel/tree" && waits "$@" && { wait "$second" || :; }
+}
+
+# leaves_a_process - runs a build which starts a process that does not end; another build must not have to wait for it
+leaves_a_process() {
+	local rc=0
+	printf 'modules:\n\t@sleep %s >/dev/null 2>&1 & echo $$! >%s\n' "$limit" "$dir/pid" >"$dir/kernel/tree/Makefile"
+	make -C "$dir/copy" KDIR="$dir/kernel/tree" && flock -n "$dir/copy" true || rc=1
+	kill "$(cat "$dir/pid")"
+	return "$rc"
+}
 mkfifo "$dir/go"
+mkdir -p "$dir/copy" "$dir/kernel/tree/include/config"
+cp -r Makefile qemu install "$dir/copy/"
+echo refused >"$dir/kernel/tree/include/config/kernel.release"
 D2D_KERNEL=$dir/kernel expect "of two builds for kernels of the lab, one waits for the other" take_turns qemu/build.sh
 expect "of two builds for the tree KDIR, one waits for the other" take_turns make KDIR="$dir/kernel/tree"
+for target in clean modules_install install-dev; do
+	expect "make $target waits for a build for the tree KDIR" waits_for_kdir make -C "$dir/copy" "$target" \
+		KDIR="$dir/kernel/tree" INSTALL_MOD_PATH="$dir/to" DESTDIR="$dir/to"
+done
+expect "a process that a build leaves behind does not hold up the next build" leaves_a_process
 expect "make ARCH=arm64 builds for the lab's kernel" lists 'qemu/build.sh --list' make -n ARCH=arm64
 
 D2D_KERNEL=$kernel
