@@ -65,26 +65,28 @@ d2d-missing = $(error There is no $(firstword $1), which Rust modules are compil
 missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
 $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
-# The probes of shared/compat/probes.rs that do not compile: the kernel's crate or tree lacks what they use. A file for each
-# kernel tree keeps their names until the kernel crate, its generated sources or the probes change.
+# The probes of shared/compat/probes.rs that do not compile: the kernel's crate or tree lacks what they use. A file keeps
+# their names until the kernel crate, its generated sources or the probes change. Its name says for which of them it is:
+# for times of modification, another kernel tree at the same path can be too old. If rustc fails without any probe, too,
+# or not by an error of its source (status 1), the kernel is not the reason, and no file is kept.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
 d2d-probe = OBJTREE=$(abspath $(objtree)) $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
 	-L $(objtree)/rust --extern kernel --extern pin_init --crate-type rlib --crate-name probes --cap-lints allow \
 	--emit=metadata=$$answer.rmeta $(1:%=--cfg probe_%) $(d2d-top)/shared/compat/probes.rs >$$answer.log 2>&1
-kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks-$$(echo $(abspath $(objtree)) | cksum | cut -d' ' -f1); \
-	for file in $(wildcard $(addprefix $(objtree)/rust,/libkernel.rmeta / /kernel)) $(d2d-top)/shared/compat/probes.rs; do \
-		[ $$answer -nt $$file ] || rm -f $$answer; \
-	done; \
+probed-files := $(wildcard $(addprefix $(objtree)/rust,/libkernel.rmeta / /kernel)) $(d2d-top)/shared/compat/probes.rs
+kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks-$$({ echo $(abspath $(objtree)); \
+		stat -Lc '%d %i %s %Z' $(probed-files); } | cksum | cut -d' ' -f1); \
 	[ -e $$answer ] || { \
 		mkdir -p $(obj)/shared; \
-		if $(call d2d-probe,$(kernel-probes)); then :; \
-		else \
-			$(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) \
-		fi >$$answer.new; \
-		mv $$answer.new $$answer; rm -f $$answer.rmeta; \
-	}; cat $$answer)
+		( $(call d2d-probe,$(kernel-probes)) || { \
+			$(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || { [ $$? -eq 1 ] && echo $(name); } || exit;) \
+			$(call d2d-probe); \
+		} ) >$$answer.new && mv $$answer.new $$answer; rm -f $$answer.rmeta; \
+	}; cat $$answer 2>/dev/null || { cat $$answer.log >&2; echo unknown; })
+$(if $(filter unknown,$(kernel-lacks)),$(error Cannot find out what the kernel crate of $(KERNELRELEASE) lacks: $(RUSTC) \
+	was killed, or fails even without a source, or there is no space left))
 endif
 
 endif

@@ -65,6 +65,34 @@ generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }
 
+# replaced DIR - builds for a tree, and again after the tree without the generated sources, DIR, has got its path. All
+# files of DIR are older than the first build. Then puts both trees back
+replaced() {
+	local rc=0
+	builds "$tree" && branches || return
+	find "$1" -exec touch -hd @0 {} +
+	mv "$tree" "$dir/aside" && mv "$1" "$tree"
+	pair_for "$tree" && ! branches || rc=1
+	mv "$tree" "$1" && mv "$dir/aside" "$tree"
+	return "$rc"
+}
+
+# broken_rustc PATTERN STATUS - writes a rustc to $dir/broken that ends with this status if its arguments match PATTERN
+broken_rustc() {
+	printf '#!/bin/sh\ncase " $* " in %s) exit %s ;; esac\nexec rustc "$@"\n' "$1" "$2" >"$dir/broken"
+	chmod +x "$dir/broken"
+}
+
+# recovers DIR LACKS - builds for the tree DIR with the rustc of broken_rustc, which must fail, and then with that of the
+# kernel. The second build must find that the kernel crate lacks the items LACKS
+recovers() {
+	rm -rf "$dir/pair"
+	mkdir "$dir/pair"
+	fails_with "Cannot find out what the kernel crate of ${KVER//+/.} lacks: $dir/broken was killed" -C "$1" M="$PWD" \
+		MO="$dir/pair" "${KMAKE[@]}" D2D_ONLY='module_a module_b' RUSTC="$dir/broken" modules &&
+		pair_for "$1" && [ "$(cat "$dir"/pair/shared/.kernel-lacks-*[0-9])" = "$2" ]
+}
+
 # fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
 # kernel's makefile may warn that the kernel was built by another compiler
 fails_with() {
@@ -91,6 +119,12 @@ expect "a tree without the generated sources builds no test modules" \
 	fails_with "The test modules need .*/rust/kernel/generated_arch_.*.rs" -C "$headers" "${build[@]:2}" D2D_SELFTESTS=y
 expect "builds for two trees of one release alternate in one folder" alternate "$headers"
 expect "no build generates the kernel's Rust sources again" generated_once
+expect "another kernel tree with old files gets the path of the first one: the modules are built for the other tree" \
+	replaced "$headers"
+broken_rustc '*" --crate-name probes "*' 1
+expect "rustc fails for each probe: the next build asks again" recovers "$tree" ''
+broken_rustc '*" --cfg probe_errors /"*' 137
+expect "rustc is killed while it compiles one probe: the next build asks again" recovers "$headers" static_branch
 mkdir -p "$dir/usr/src/kernels"
 mv "$headers" "$dir/usr/src/kernels/$KVER"
 ln -s "$dir/usr/src/kernels/$KVER" "$headers"
