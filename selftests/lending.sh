@@ -49,7 +49,7 @@ waits_for_the_owner()
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
 }
 
-begin 26
+begin 29
 fresh_peer
 write_to /dev/borrower 1 && write_to /dev/borrower 1 && refuses_nothing
 verdict "the peer uses the owner's memory, in each execution context"
@@ -80,9 +80,9 @@ load borrower && write_to /dev/borrower 1 && write_to /dev/borrower 2 && write_t
 verdict "an owner in C and a peer in Rust use each other's memory"
 
 fresh_c_owner
-load borrower && fails EPROTOTYPE write_to /dev/borrower 4 && refuses_nothing && fails EPROTOTYPE write_to /dev/borrower 3 &&
-	only_refusal_is borrower other-lent-type EPROTOTYPE
-verdict "an owner in C and a peer in Rust want other types than are lent: EPROTOTYPE"
+load borrower && fails EPROTOTYPE write_to /dev/borrower 4 && only_refusal_is c_lender other-lent-type EPROTOTYPE &&
+	reset_trace && fails EPROTOTYPE write_to /dev/borrower 3 && only_refusal_is borrower other-lent-type EPROTOTYPE
+verdict "an owner in C and a peer in Rust want other types than are lent: other-lent-type, EPROTOTYPE"
 
 fresh_c_owner
 load borrower && load c_borrower && write_to /dev/borrower 1 && write_to /dev/c_borrower 1 && write_to /dev/lender 1 &&
@@ -120,17 +120,27 @@ behind EFAULT user-buffer-not-lent
 inside EFAULT user-buffer-not-lent
 EOT
 
-# d2d_lend() and d2d_lent(), inline functions in the peer, refuse these faults without a line in the log. Each line is
-# FAULT ERRNO
-while read -r fault errno; do
+# d2d_lend() and d2d_lent(), inline functions in the peer, refuse these faults. Each line is FAULT ERRNO REASON
+while read -r fault errno reason; do
 	fresh_owner
-	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower
-	verdict "a peer in C gets $errno from d2d_lend() or d2d_lent(): $fault"
+	fails "$errno" load c_borrower fault="$fault" && only_refusal_is c_borrower "$reason" "$errno" && ! loaded c_borrower
+	verdict "a peer in C gets $errno from d2d_lend() or d2d_lent() ($fault): $reason"
 done <<EOT
-twice EALREADY
-empty EINVAL
-want_counter EPROTOTYPE
-want_more EMSGSIZE
+twice EALREADY already-lending
+empty EINVAL nothing-to-lend
+want_counter EPROTOTYPE other-lent-type
+want_more EMSGSIZE lent-too-small
+EOT
+
+# d2d_lent(), an inline function in the owner, refuses these faults. Each line is FAULT ERRNO REASON
+while read -r fault errno reason; do
+	fresh_c_owner
+	fails "$errno" load c_borrower fault="$fault" && only_refusal_is c_lender "$reason" "$errno" && ! loaded c_borrower
+	verdict "a peer in C lends an owner in C wrong memory ($fault): $reason, $errno"
+done <<EOT
+nothing ENODATA nothing-lent
+type EPROTOTYPE other-lent-type
+size EMSGSIZE lent-too-small
 EOT
 
 fresh_peer

@@ -31,16 +31,16 @@
  *
  * Context: Any context: that of a peer's dispatch() in the handshake, or of an owner's prepare().
  *
- * Return: 0, or
+ * Return: 0, or, with a line in the log,
  * * %-EINVAL - there is no memory, or it is empty
  * * %-EALREADY - the endpoint lends memory already
  */
 static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t size, u64 hash)
 {
 	if (!memory || !size)
-		return -EINVAL;
+		return d2d_refuse(KBUILD_MODNAME, "nothing-to-lend", -EINVAL, size, 1);
 	if (endpoint->lent.memory)
-		return -EALREADY;
+		return d2d_refuse(KBUILD_MODNAME, "already-lending", -EALREADY, size, 0);
 	endpoint->lent = (struct d2d_lent){ .memory = memory, .size = size, .hash = hash };
 	return 0;
 }
@@ -61,7 +61,7 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  *
  * Context: Any context.
  *
- * Return: the memory, or an error pointer:
+ * Return: the memory, or an error pointer, with a line in the log:
  * * %-ENODATA - nothing is lent
  * * %-EPROTOTYPE - the memory consists of another structure
  * * %-EMSGSIZE - it is smaller than @size
@@ -74,14 +74,17 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
 	u8 byte;
 
 	if (!lent.memory)
-		return ERR_PTR(-ENODATA);
+		return ERR_PTR(d2d_refuse(KBUILD_MODNAME, "nothing-lent", -ENODATA, 0, size));
 	if (lent.hash != hash)
-		return ERR_PTR(-EPROTOTYPE);
+		return ERR_PTR(d2d_refuse(KBUILD_MODNAME, "other-lent-type", -EPROTOTYPE,
+					  lent.hash, hash));
 	if (!size || lent.size < size)
-		return ERR_PTR(-EMSGSIZE);
+		return ERR_PTR(d2d_refuse(KBUILD_MODNAME, "lent-too-small", -EMSGSIZE, lent.size,
+					  size));
 	if (d2d_get_nofault(&byte, (u8 *)lent.memory) ||
 	    d2d_get_nofault(&byte, (u8 *)lent.memory + lent.size - 1))
-		return ERR_PTR(-EFAULT);
+		return ERR_PTR(d2d_refuse(KBUILD_MODNAME, "bad-lent-memory", -EFAULT, lent.size,
+					  size));
 	if (all)
 		*all = lent.size;
 	return lent.memory;
