@@ -518,7 +518,7 @@ impl Exports {
             .ok_or_else(|| refuse!(self.name, reason, EFAULT))
     }
 
-    /// Writes a result. If its place has gone since it was checked, `undo` takes back what was done.
+    /// Writes a result. If its place has gone since it was checked, `undo` undoes what was done.
     fn fill<T: Copy>(
         &self,
         to: Output<T>,

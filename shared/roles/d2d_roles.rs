@@ -86,8 +86,9 @@ impl<T: Driver> PeerRoles for registration::Peer<T> {
     }
 }
 
-/// What a module in several roles consists of: its roles as a peer, and what it makes of them. The
-/// fields are dropped in this order.
+/// What a module in several roles consists of: its roles as a peer, and what it made after these: the
+/// owner's role, or the value that both roles of a peer of two owners use. The fields are dropped in
+/// this order.
 #[doc(hidden)]
 pub struct Roles<T, P: PeerRoles> {
     _made: T,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The SRCU structure that counts the threads that use what a module has made of its two roles as a
- * peer. Rust cannot define a static one, and accesses it alone.
+ * The SRCU structure that counts the threads that use the value of a module that is a peer of two
+ * owners (two_peers.rs). Only Rust accesses this structure, but cannot define a static one.
  */
 #include <linux/srcu.h>
 

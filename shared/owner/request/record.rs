@@ -364,8 +364,8 @@ impl Record {
     /// Writes the result with which the holder completes the request, which the caller has claimed.
     #[inline(always)]
     pub(super) fn complete(&self, status: c_int, information: u64) {
-        // A forwarder that completes a returned request with the status that it was told passes on
-        // how the request has ended.
+        // A forwarder that completes a returned request with the status that it got also passes
+        // on how the request has ended.
         if status != self.status.get() {
             self.ended.set(abi::D2D_ENDED_COMPLETED);
         }
