@@ -24,7 +24,7 @@ output=$(cd "$out" && RUSTC_BOOTSTRAP=1 sh -c "$command"' --error-format=short -
 mapfile -t errors < <(sed -n 's/^[^ ]*: error\(\[E[0-9]*\]\)\?: /\1: /p' <<<"$output" | sed 's/^: //' | sort -u)
 wrong=0
 for text in "${expected[@]}"; do
-	grep -qF -e "$text" <<<"$(printf '%s\n' "${errors[@]}")" || { echo "no error: $text" && wrong=1; }
+	grep -qF -e "$text" <<<"$(printf '%s\n' "${errors[@]}")" || { echo "no error has $text" && wrong=1; }
 done
 for error in "${errors[@]}"; do
 	grep -qF -f <(printf '%s\n' "${expected[@]}") <<<"$error" || { echo "unexpected error: $error" && wrong=1; }

@@ -56,11 +56,11 @@ bool owner_leaving, owner_gone;
 byte in_owner;		/* threads in the owner's completion routine */
 
 #ifdef GIVEN_BACK_AS_SEEN
-#define SEE		known = state
-#define IS_STILL	(known == state)
+#define NOTE_STATE	known = state
+#define IS_SAME_STATE	(known == state)
 #else
-#define SEE		skip
-#define IS_STILL	true
+#define NOTE_STATE	skip
+#define IS_SAME_STATE	true
 #endif
 
 /* Server::give_back() of request r */
@@ -68,7 +68,7 @@ inline give_back(r)
 {
 	atomic {
 		if
-		:: IS_STILL && (state == Attaching || state == Abandoned) && request == r ->
+		:: IS_SAME_STATE && (state == Attaching || state == Abandoned) && request == r ->
 			/* clear_peer() */
 			assert(holder && !open && !filling);
 			filled = false;
@@ -98,7 +98,7 @@ inline conclude(r)
 			state = Attached;
 			request = 0
 		}
-	:: else -> SEE; give_back(r)
+	:: else -> NOTE_STATE; give_back(r)
 	fi
 }
 
@@ -169,7 +169,7 @@ inline deliver()
 	if
 	:: routine ->
 		/* Server::completed_handshake() */
-		SEE;
+		NOTE_STATE;
 		if
 		:: result == 3 ->
 			/* A thread in d2d_attach() may be inside the dispatch routine. Then that thread makes the context free. */
@@ -293,7 +293,7 @@ proctype attacher()
 		if
 		:: !ok ->
 			/* The owner is leaving, and has freed the request. */
-			SEE;
+			NOTE_STATE;
 			give_back(r);
 			goto sent
 		:: ok && (leaving || owner_leaving) ->
@@ -301,7 +301,7 @@ proctype attacher()
 			word = UNCLAIM(w);
 			GO(RECLAIM);
 			word = FREED(w);
-			SEE;
+			NOTE_STATE;
 			give_back(r);
 			goto sent
 		:: ok && !leaving && !owner_leaving
@@ -360,7 +360,7 @@ proctype attacher()
 				fi
 			};
 #else
-			SEE;
+			NOTE_STATE;
 			give_back(r);
 #endif
 			goto sent
@@ -369,7 +369,7 @@ proctype attacher()
 		do
 		:: PH(word) == Idle ->
 			if
-			:: result == 3 -> SEE; give_back(r)
+			:: result == 3 -> NOTE_STATE; give_back(r)
 			:: else -> conclude(r)
 			fi;
 			GO(WAITED);
@@ -402,7 +402,7 @@ proctype attacher()
 #endif
 sent:
 		/* Registry::end_attach(); if no other thread has made the context free, this thread does. */
-		atomic { SEE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
+		atomic { NOTE_STATE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: by_attacher ->
 			give_back(r)

@@ -12,8 +12,8 @@
 //! - the job waits for the event `unloading.job`.
 //!
 //! None of these three waits has a time limit. With `hook=1` the owner ends them in [`Owner::leaving`]; with
-//! `hook=0` the library must end them. The parameter `job` can make the owner start further jobs, which the library
-//! must stop with either value of `hook`.
+//! `hook=0` the library must end them. The parameter `job` can make the owner start more jobs, which do not wait:
+//! delayed work, bottom-half work or a timer. The library must stop these with either value of `hook`.
 //!
 //! With `wait=1` the owner does none of this: loading it waits until a signal interrupts the wait, and then fails.
 
@@ -88,7 +88,7 @@ d2d_owner::module_owner! {
         },
         job: u32 {
             default: 0,
-            description: "The job that waits: 1 a thread, otherwise a work item. Further jobs: 2 delayed work, 3 bottom-half work, 4 a timer in softirq, 5 all three, leaked",
+            description: "The job that waits: 1 a thread, otherwise a work item. With 2 to 5 the owner also starts: 2 delayed work, 3 bottom-half work, 4 a timer in softirq, 5 all three, leaked",
         },
         wait: u32 {
             default: 0,

@@ -108,9 +108,9 @@ fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// The receiver calls `tell_if_cancelled` for one in `TELLS` cells, so that the library tells it of
-/// a cancel at once.
-const TELLS: usize = 8;
+/// The receiver calls `tell_if_cancelled` for one in `NOTIFIED` cells, so that the library notifies it
+/// of a cancel at once.
+const NOTIFIED: usize = 8;
 
 /// The output with which the receiver completes a request, and which the sender must get. It is 0 if
 /// the output is not checked.
@@ -374,8 +374,9 @@ impl RequestTraffic {
             Err(ESHUTDOWN | ESTALE) if may_be_forwarded(cell(key)) => {
                 self.count(Count::NotForwarded, 1)
             }
-            // Before the library cancelled the request, the next peer of this context received it,
-            // and completed it in `complete_ended`.
+            // The peer that has sent the request unregisters. Before the library cancelled the
+            // request, the next peer of this context received it, and completed it with `EIO` in
+            // `complete_ended`.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
             Err(_) => self.count_if_wrong(true),
         }
@@ -481,19 +482,19 @@ impl RequestTraffic {
         let mut not_kept = Some(ReceivedRequest { key, request });
         {
             let mut inner = self.inner.lock();
-            let place = &mut inner.pended[cell];
-            // Of two requests with the same cell the older one has ended. So the received request
-            // replaces an older one, but not a newer one.
+            let kept = &mut inner.pended[cell];
+            // Of two requests with the same cell the older one has ended. So keep the newer one: the
+            // received request, or the one that was kept before.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
-            if !place.as_ref().is_some_and(is_later) {
+            if !kept.as_ref().is_some_and(is_later) {
                 // In other cells the receiver learns of a cancel when it completes the request.
-                let told = not_kept
+                let may_keep = not_kept
                     .as_ref()
-                    .filter(|_| cell % TELLS == 1)
+                    .filter(|_| cell % NOTIFIED == 1)
                     .is_none_or(|received| received.request.tell_if_cancelled().is_ok());
-                if told {
-                    core::mem::swap(place, &mut not_kept);
+                if may_keep {
+                    core::mem::swap(kept, &mut not_kept);
                 }
             }
         }
@@ -501,9 +502,10 @@ impl RequestTraffic {
         disposition
     }
 
-    /// Completes a request that must have ended, so completing it must fail. Only the request of a
-    /// sender that unregisters may still be pending: the library gives that driver's context to the next
-    /// driver before it cancels the requests.
+    /// Completes a request that was replaced by a newer one, or is the older one itself. Such a request
+    /// has ended, so completing it must fail, unless its sender unregisters: the library gives the
+    /// sender's context to the next driver before it cancels the sender's requests, so the request may
+    /// still be pending.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;
@@ -536,17 +538,17 @@ impl RequestTraffic {
             .pended
             .iter_mut()
             .skip(1)
-            .step_by(TELLS)
-            .find_map(|place| place.take_if(|received| received.request.id() == id));
+            .step_by(NOTIFIED)
+            .find_map(|kept| kept.take_if(|received| received.request.id() == id));
         self.complete_ended(received);
     }
 
-    /// Makes `races` races in random places. May sleep.
+    /// Makes `races` races in random execution contexts. May sleep.
     ///
     /// Bit n of `places` allows number n of [`Place::ALL`]. `stamp` seeds the random choices, and is the `stamp`
     /// of [`start`](Self::start). The side with `cancels_first` cancels before it completes; the other side
     /// completes before it cancels. So both act on the same requests at the same time. With a `meeting`, both
-    /// sides begin each race together, and `places` must allow only places that may sleep.
+    /// sides begin each race together, and `places` must allow only those that may sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,

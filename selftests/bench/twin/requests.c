@@ -22,7 +22,7 @@
 /* How many places to look at before releasing the lock. */
 #define SCAN		64
 /* How many handles of cancelled requests to remember, so that completing them gives -ECANCELED. */
-#define MAX_TAKEN	1024
+#define MAX_CANCELLED	1024
 
 enum phase { IDLE, HELD, BUSY };
 
@@ -34,7 +34,7 @@ struct packet {
 	enum phase phase;
 	twin_handle holder;	/* the driver that holds it (HELD) */
 	u32 hold;		/* the generation of the holder's handle; new for each send */
-	bool tells;		/* the holder wants to be told of a cancel */
+	bool notify;		/* the holder wants to be notified of a cancel */
 	bool queued;		/* it waits for a worker */
 	bool orphan;		/* its sender has freed it, or is freeing it */
 	u32 sendings;
@@ -56,7 +56,7 @@ struct packet {
 static DEFINE_SPINLOCK(lock);	/* protects all below; taken with interrupts disabled */
 static struct packet *packets[MAX_REQUESTS];
 static u32 used_places;	/* the places in packets[] from this index on were never used */
-static u32 taken[MAX_TAKEN];
+static u32 cancelled_holds[MAX_CANCELLED];
 static u32 generation;
 static u32 last_hold;	/* the generation of the handle that a holder got last */
 
@@ -120,7 +120,7 @@ static struct packet *find_held(twin_handle handle, int *err)
 
 	if (handle & TWIN_HANDLE_HOLDER && packet && packet->phase == HELD && packet->hold == hold)
 		return packet;
-	*err = hold && taken[hold % MAX_TAKEN] == hold ? -ECANCELED : -ESTALE;
+	*err = hold && cancelled_holds[hold % MAX_CANCELLED] == hold ? -ECANCELED : -ESTALE;
 	return NULL;
 }
 
@@ -331,7 +331,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	last_hold = last_hold + 1 ?: 1;
 	packet->hold = last_hold;
 	packet->holder = send->to & ~(twin_handle)TWIN_HANDLE_TARGET;
-	packet->tells = false;
+	packet->notify = false;
 	packet->queued = !call->slot;
 	packet->sendings = packet->sendings + 1 ?: 1;
 	packet->major_function = send->major_function;
@@ -590,7 +590,7 @@ static bool concerns(const struct packet *packet, twin_handle driver)
  * Returns -EALREADY if the request is not to be cancelled or is not on its way, and -EBUSY if
  * another thread is completing or cancelling it.
  */
-static int take(twin_handle key, u32 sending, twin_handle driver, int status)
+static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 {
 	struct twin_call call = {};
 	struct packet *packet;
@@ -615,10 +615,10 @@ static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 	packet->result.status = status;
 	packet->result.information = 0;
 	packet->result.output_len = 0;
-	taken[packet->hold % MAX_TAKEN] = packet->hold;
+	cancelled_holds[packet->hold % MAX_CANCELLED] = packet->hold;
 	view(packet, &request);
 	send_flags = packet->flags;
-	if (packet->tells) {
+	if (packet->notify) {
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->holder);
 		if (slot)
@@ -651,7 +651,7 @@ int twin_request_cancel(twin_handle request)
 	spin_unlock_irqrestore(&lock, flags);
 	if (!packet)
 		return refuse(request, "stale-request", -ESTALE);
-	return take(request & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED) ?
+	return cancel(request & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED) ?
 	       -EALREADY : 0;
 }
 EXPORT_SYMBOL_NS_GPL(twin_request_cancel, "TWIN");
@@ -678,7 +678,7 @@ static int discard(twin_handle handle)
 		packet_put(freed);
 	else
 		/* If another thread is completing the request, that thread frees it. */
-		take(handle & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED);
+		cancel(handle & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED);
 	return 0;
 }
 
@@ -729,7 +729,7 @@ int twin_request_wait(twin_handle request, u32 ms, struct twin_result *result)
 		if (ms != TWIN_FOREVER &&
 		    !wait_for_completion_timeout(&packet->done, msecs_to_jiffies(ms)))
 			/* If the request cannot be cancelled, another thread is completing it. */
-			take(key_of(packet), sending, 0, -ETIMEDOUT);
+			cancel(key_of(packet), sending, 0, -ETIMEDOUT);
 		wait_for_completion(&packet->done);
 		spin_lock_irqsave(&lock, flags);
 		packet->waiters--;
@@ -835,9 +835,9 @@ int twin_request_set_cancel(twin_handle request)
 	if (packet) {
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->holder);
-		packet->tells = slot && slot->object.cancelled;
+		packet->notify = slot && slot->object.cancelled;
 		spin_unlock(&twin_drivers_lock);
-		if (!packet->tells) {
+		if (!packet->notify) {
 			reason = "no-cancel-routine";
 			err = -EINVAL;
 		}
@@ -852,7 +852,7 @@ EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
  * last_hold: leaves out the requests that were sent after last_hold had this value. Returns whether
  * other threads are still completing or cancelling some of the requests.
  */
-static bool take_back(twin_handle driver, u32 until)
+static bool cancel_all(twin_handle driver, u32 until)
 {
 	struct packet *packet;
 	unsigned long flags;
@@ -871,14 +871,14 @@ static bool take_back(twin_handle driver, u32 until)
 		}
 		spin_unlock_irqrestore(&lock, flags);
 		if (key)
-			busy |= take(key, 0, driver, -ECANCELED) == -EBUSY;
+			busy |= cancel(key, 0, driver, -ECANCELED) == -EBUSY;
 	}
 	return busy;
 }
 
 void twin_requests_cancel_all(twin_handle driver)
 {
-	while (take_back(driver, READ_ONCE(last_hold) ?: 1))
+	while (cancel_all(driver, READ_ONCE(last_hold) ?: 1))
 		fsleep(USEC_PER_MSEC);
 }
 
@@ -889,7 +889,7 @@ void twin_requests_run_down(twin_handle driver)
 	unsigned long flags;
 	u32 index;
 
-	while (take_back(driver, 0) || twin_driver_is_called(driver))
+	while (cancel_all(driver, 0) || twin_driver_is_called(driver))
 		fsleep(USEC_PER_MSEC);
 	for (index = 0; index < READ_ONCE(used_places); index++) {
 		spin_lock_irqsave(&lock, flags);

@@ -13,8 +13,8 @@ MODULE_PARM_DESC(forgets, "The exit leaves both drivers registered");
 
 bool c_bridge_joined;
 
-/* No operation uses the other role after this. May sleep. */
-static void part(void)
+/* Separates the two roles: no operation uses the other role after this. May sleep. */
+static void separate(void)
 {
 	WRITE_ONCE(c_bridge_joined, false);
 	synchronize_rcu();
@@ -39,7 +39,7 @@ module_init(c_bridge_init);
 
 static void __exit c_bridge_exit(void)
 {
-	part();
+	separate();
 	if (forgets)
 		return;
 	second_stop();

@@ -33,7 +33,7 @@ static d2d_handle request;
 static d2d_handle owner;
 static struct unreg_driver *first_receiver;	/* sender sends it the request; NULL: the owner */
 static char chosen_how[16];	/* HOW of the command "reach" */
-static bool reports_told;	/* report() notes how often receiver's cancelled() was called */
+static bool reports_notified;	/* report() notes how often receiver's cancelled() was called */
 
 static bool how_is(const char *name)
 {
@@ -114,7 +114,7 @@ static int make(const char *how, struct unreg_driver *to)
 {
 	strscpy(chosen_how, how);
 	first_receiver = to;
-	reports_told = false;
+	reports_notified = false;
 	return d2d_lookup("module_a", &owner) ?:
 	       d2d_request_alloc(sender->self, sizeof(u64), sizeof(u64), &request);
 }
@@ -140,11 +140,11 @@ static int must_pend(int err)
 	return err == -EINPROGRESS ? 0 : err ?: -EBADMSG;
 }
 
-/* Sends the request, which receiver pends: @reaction is PENDS or PENDS_TOLD. */
+/* Sends the request, which receiver pends: @reaction is PENDS or PENDS_NOTIFIED. */
 static int send_to_pend(enum reaction reaction)
 {
 	receiver->in_dispatch = reaction;
-	reports_told = reaction == PENDS_TOLD;
+	reports_notified = reaction == PENDS_NOTIFIED;
 	return must_pend(send(0)) ?: start_wait();
 }
 
@@ -250,9 +250,9 @@ static int reach_pended(const char *how)
 	return make(how, receiver) ?: send_to_pend(PENDS);
 }
 
-static int reach_pended_told(const char *how)
+static int reach_pended_notified(const char *how)
 {
-	return make(how, receiver) ?: send_to_pend(PENDS_TOLD);
+	return make(how, receiver) ?: send_to_pend(PENDS_NOTIFIED);
 }
 
 static int reach_pended_by_owner(const char *how)
@@ -353,7 +353,7 @@ static int reach_woken(const char *how)
 
 static int reach_cancelled(const char *how)
 {
-	int err = reach_pended_told(how);
+	int err = reach_pended_notified(how);
 
 	if (err)
 		return err;
@@ -365,7 +365,7 @@ static int reach_cancelled(const char *how)
 /* The time limit of a wait has expired, and a thread is inside receiver's cancelled(). */
 static int reach_timing_out(const char *how)
 {
-	int err = make("none", receiver) ?: send_to_pend(PENDS_TOLD);
+	int err = make("none", receiver) ?: send_to_pend(PENDS_NOTIFIED);
 
 	if (err)
 		return err;
@@ -377,7 +377,7 @@ static int reach_timing_out(const char *how)
 
 static int reach_freed_pended(const char *how)
 {
-	int err = reach_pended_told(how);
+	int err = reach_pended_notified(how);
 
 	if (err)
 		return err;
@@ -410,7 +410,7 @@ static const struct stage stages[] = {
 	{ "dispatched-below", reach_dispatched_below },
 	{ "dispatched-below-twice", reach_dispatched_below_twice },
 	{ "pended", reach_pended },
-	{ "pended-told", reach_pended_told },
+	{ "pended-notified", reach_pended_notified },
 	{ "pended-by-owner", reach_pended_by_owner },
 	{ "forwarded", reach_forwarded },
 	{ "forwarded-back", reach_forwarded_back },
@@ -464,8 +464,8 @@ static void report(void)
 			unreg_note_error(returned[n], drivers[n].returned_status);
 	if (sender->completed_status != NO_STATUS)
 		unreg_note_error("sender.completed", sender->completed_status);
-	if (reports_told)
-		unreg_note("told", "%d", atomic_read(&receiver->told));
+	if (reports_notified)
+		unreg_note("notified", "%d", atomic_read(&receiver->notified));
 	/* With HOW none, the sender has not learned the result: send the request again instead. */
 	if (!how_is("none"))
 		return;

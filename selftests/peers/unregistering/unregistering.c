@@ -173,7 +173,7 @@ static int react(struct unreg_driver *driver, const struct d2d_request *request)
 	case FORWARDS:
 	case FORWARDS_BACK:
 		return forward(driver, request);
-	case PENDS_TOLD:
+	case PENDS_NOTIFIED:
 		d2d_request_set_cancel(request->handle);
 		fallthrough;
 	case PENDS:
@@ -245,7 +245,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	struct unreg_driver *driver = self;
 
 	enter_routine(driver);
-	atomic_inc(&driver->told);
+	atomic_inc(&driver->notified);
 	pass(&driver->cancelled);
 	leave_routine(driver, 0);
 }

@@ -24,7 +24,7 @@ struct checkpoint {
 enum reaction {
 	ANSWERS,	/* completes the request with success */
 	PENDS,		/* pends it */
-	PENDS_TOLD,	/* pends it after d2d_request_set_cancel() */
+	PENDS_NOTIFIED,	/* pends it after d2d_request_set_cancel() */
 	FORWARDS,	/* forwards it to driver->next */
 	FORWARDS_BACK,	/* forwards it to driver->next, and wants it back */
 	REFUSES,	/* completes it with an error */
@@ -53,7 +53,7 @@ struct unreg_driver {
 	int completed_status;
 	int completed_err;	/* result of the wait or set that in_completed demands */
 	struct completion completed_called;	/* completed by each call of completed() */
-	atomic_t told;		/* how often cancelled() was called */
+	atomic_t notified;	/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
 	/* Calls of its routines that ran after it had unregistered. Each is a fault. */
 	atomic_t called_after;

@@ -29,36 +29,36 @@ static u32 sum(const u8 *bytes, u32 len)
 }
 
 /* A dispatch routine begins. Writes output in place, if the routine may. */
-void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *request,
-		       struct fuzz_registration *reg)
+void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_request *request,
+			  struct fuzz_registration *reg)
 {
-	bool in_place = request->input || request->output;
+	bool has_buffers = request->input || request->output;
 
-	*frame = (struct fuzz_frame){ .tag = (unsigned long)request->user_buffer };
-	if (in_place && !(reg->object.flags & D2D_DISPATCH_IN_PLACE))
-		fuzz_violation("buffers-in-place-unasked", "tag=0x%llx", frame->tag);
-	if (!in_place)
+	*in_place = (struct fuzz_in_place){ .tag = (unsigned long)request->user_buffer };
+	if (has_buffers && !(reg->object.flags & D2D_DISPATCH_IN_PLACE))
+		fuzz_violation("buffers-in-place-unasked", "tag=0x%llx", in_place->tag);
+	if (!has_buffers)
 		return;
-	frame->request = request;
-	frame->sum = sum(request->input, request->input_len);
-	memset(request->output, fuzz_byte(frame->tag), request->output_len);
+	in_place->request = request;
+	in_place->sum = sum(request->input, request->input_len);
+	memset(request->output, fuzz_byte(in_place->tag), request->output_len);
 }
 
 /*
  * A dispatch routine is about to give up the buffers. No other thread may have used them since the
  * routine began, even if the request was cancelled or freed, or its sender has left.
  */
-void fuzz_frame_ends(struct fuzz_frame *frame)
+void fuzz_in_place_ends(struct fuzz_in_place *in_place)
 {
-	const struct d2d_request *request = frame->request;
+	const struct d2d_request *request = in_place->request;
 
-	frame->request = NULL;
+	in_place->request = NULL;
 	if (!request)
 		return;
-	if (sum(request->input, request->input_len) != frame->sum)
-		fuzz_violation("input-in-place-changed", "tag=0x%llx", frame->tag);
-	if (memchr_inv(request->output, fuzz_byte(frame->tag), request->output_len))
-		fuzz_violation("output-in-place-changed", "tag=0x%llx", frame->tag);
+	if (sum(request->input, request->input_len) != in_place->sum)
+		fuzz_violation("input-in-place-changed", "tag=0x%llx", in_place->tag);
+	if (memchr_inv(request->output, fuzz_byte(in_place->tag), request->output_len))
+		fuzz_violation("output-in-place-changed", "tag=0x%llx", in_place->tag);
 }
 
 void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms)

@@ -169,8 +169,8 @@ struct fuzz_kept {
 	bool for_ever;		/* no play completes it */
 };
 
-/* A dispatch routine that may use the buffers of its request in place. */
-struct fuzz_frame {
+/* An in-place call: a dispatch routine that may use the buffers of its request in place. */
+struct fuzz_in_place {
 	const struct d2d_request *request;	/* NULL: it does not use them now */
 	u64 tag;
 	u32 sum;	/* of the input */
@@ -264,9 +264,9 @@ void fuzz_coverage_reset(void);
 
 /* buffers.c */
 u8 fuzz_byte(u64 tag);
-void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *request,
-		       struct fuzz_registration *reg);
-void fuzz_frame_ends(struct fuzz_frame *frame);
+void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_request *request,
+			  struct fuzz_registration *reg);
+void fuzz_in_place_ends(struct fuzz_in_place *in_place);
 void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
@@ -353,7 +353,7 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	      struct fuzz_answer *answer);
 int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags);
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
-		 struct fuzz_frame *frame);
+		 struct fuzz_in_place *in_place);
 void fuzz_play(struct fuzz_caller *caller);
 void fuzz_play_may_sleep(struct fuzz_caller *caller);
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which);

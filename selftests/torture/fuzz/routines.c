@@ -50,19 +50,19 @@ static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_requ
 		fuzz_note_foreign(passed.kind, passed.handle);
 }
 
-/* Completes a request, sometimes wrongly. frame is NULL if the caller is not a dispatch routine. */
+/* Completes a request, sometimes wrongly. in_place is NULL outside of a dispatch routine. */
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
-		 struct fuzz_frame *frame)
+		 struct fuzz_in_place *in_place)
 {
 	static const int statuses[] = { -EPERM, -ENXIO, -EPIPE };
 	static const int bad[] = { 1, -EINPROGRESS, -D2D_STATUS_PENDING, -5000 };
 	/* A routine that uses the buffers in place has written the whole output. */
-	u32 most = frame && frame->request ? frame->request->output_len : 0;
+	u32 most = in_place && in_place->request ? in_place->request->output_len : 0;
 	u64 information = fuzz_information(tag);
 	int status = 0;
 
-	if (frame)
-		fuzz_frame_ends(frame);
+	if (in_place)
+		fuzz_in_place_ends(in_place);
 	if (fuzz_chance(caller, 30))
 		status = statuses[fuzz_below(caller, ARRAY_SIZE(statuses))];
 	else if (fuzz_chance(caller, 3))
@@ -94,8 +94,8 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, stru
 
 /*
  * Tries to detach or unregister a driver inside a routine. This must fail: otherwise a driver would
- * wait for itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is allowed
- * inside a routine.
+ * wait for itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is
+ * allowed inside a routine.
  */
 static void try_to_leave(struct fuzz_caller *caller)
 {
@@ -124,7 +124,7 @@ static void try_to_leave(struct fuzz_caller *caller)
  * first.
  */
 static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
-		 const struct d2d_request *request, struct fuzz_frame *frame)
+		 const struct d2d_request *request, struct fuzz_in_place *in_place)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
 	u64 tag = (u64)(unsigned long)request->user_buffer;
@@ -132,26 +132,26 @@ static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	int err;
 
 	if (chance < 25) {
-		if (frame->request || fuzz_chance(caller, 20)) {
-			fuzz_frame_ends(frame);
+		if (in_place->request || fuzz_chance(caller, 20)) {
+			fuzz_in_place_ends(in_place);
 			fuzz_request_pend(caller, &hold);
 		}
 		if (keep(caller, reg, &hold, tag))
 			return -D2D_STATUS_PENDING;
 	} else if (chance < 40 && fuzz_nest()) {
-		fuzz_frame_ends(frame);
+		fuzz_in_place_ends(in_place);
 		err = fuzz_forward(caller, &hold, fuzz_chance(caller, 60) ? D2D_SEND_ROUTINE : 0);
 		fuzz_unnest();
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 	} else if (chance < 43) {
-		fuzz_frame_ends(frame);
+		fuzz_in_place_ends(in_place);
 		return 0;
 	} else if (chance < 60) {
 		fuzz_request_write(caller, &hold, tag, fuzz_below(caller, FUZZ_OUTPUT));
 		fuzz_request_read(caller, &hold, fuzz_below(caller, FUZZ_OUTPUT));
 	}
-	fuzz_finish(caller, &hold, tag, frame);
+	fuzz_finish(caller, &hold, tag, in_place);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 	bool may_sleep, is_ours = request->code != D2D_IOCTL_SHARE_CONTEXT;
 	struct fuzz_registration *reg = self;
 	struct fuzz_caller caller;
-	struct fuzz_frame frame;
+	struct fuzz_in_place in_place;
 	int status = -EIO;
 
 	may_sleep = !(reg->object.flags & D2D_DISPATCH_ATOMIC);
@@ -176,12 +176,12 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 	} else {
 		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer, reg);
 		fuzz_note_seen(request->handle, FUZZ_HOLD);
-		fuzz_frame_begins(&frame, request, reg);
+		fuzz_in_place_begins(&in_place, request, reg);
 		note_passed_handle(&caller, request);
 		play_inside(&caller);
 		if (may_sleep && fuzz_chance(&caller, 2))
 			try_to_leave(&caller);
-		status = serve(&caller, reg, request, &frame);
+		status = serve(&caller, reg, request, &in_place);
 	}
 leave:
 	fuzz_leave(reg, "dispatch");

@@ -13,9 +13,9 @@ use super::{
     handlers::Call,
     name::Name,
     wait::{
-        Block,
         Closed,
         Manner, //
+        WaitBlock,
     },
     Dispatcher,
     Event,
@@ -303,7 +303,7 @@ impl Events {
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
             return Err(("bad-event-count", EINVAL));
         }
-        let mut few = [Block::new(0); FEW];
+        let mut few = [WaitBlock::new(0); FEW];
         let mut many = KVec::new();
         let blocks = match few.get_mut(..count) {
             Some(few) => few,
@@ -312,14 +312,14 @@ impl Events {
                     Some(0) => GFP_ATOMIC,
                     _ => GFP_KERNEL,
                 };
-                many.resize(count, Block::new(0), flags)
+                many.resize(count, WaitBlock::new(0), flags)
                     .map_err(|_| ("out-of-memory", ENOMEM))?;
                 &mut many[..]
             }
         };
         for (n, block) in blocks.iter_mut().enumerate() {
             let handle = handles(n).ok_or(("bad-events-pointer", EFAULT))?;
-            *block = Block::new(handle);
+            *block = WaitBlock::new(handle);
         }
         let outcome = self.dispatcher.wait(blocks, manner)?;
         if let Ok(index) = outcome {

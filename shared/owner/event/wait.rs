@@ -2,7 +2,7 @@
 
 //! Waiting for events, and setting events that have users.
 //!
-//! A waiting thread has a [`Block`] on the list of each of its events. A thread that sets an event
+//! A waiting thread has a [`WaitBlock`] on the list of each of its events. A thread that sets an event
 //! on whose list there are blocks does so under the dispatcher's lock: before it releases the lock,
 //! it ends the waits that the set can end, in the order in which they began. A thread that begins
 //! to wait holds the lock from its look at the events until its blocks are on the lists, so that no
@@ -64,14 +64,14 @@ pub(crate) struct Manner {
 ///   while `node` is on the event's list.
 /// - `waiter` is valid while `node` is on the event's list.
 #[derive(Clone, Copy)]
-pub(crate) struct Block {
+pub(crate) struct WaitBlock {
     node: bindings::list_head,
     opening: d2d_handle,
     event: *const Event,
     waiter: *const Waiter,
 }
 
-impl Block {
+impl WaitBlock {
     /// Makes a block for the event of this handle.
     pub(crate) const fn new(opening: d2d_handle) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl Block {
 struct Waiter {
     all: bool,
     count: usize,
-    blocks: *mut Block,
+    blocks: *mut WaitBlock,
     /// `None` until the wait has ended. Then the index of the event that the wait has taken, 0 for
     /// all events, or an error.
     outcome: UnsafeCell<Option<Result<u32>>>,
@@ -134,7 +134,7 @@ impl Event {
             let mut node = (*head).next;
             while node != head {
                 let next = (*node).next;
-                let block = container_of!(node, Block, node);
+                let block = container_of!(node, WaitBlock, node);
                 if !f(key, &*(*block).waiter, (*block).opening) {
                     break;
                 }
@@ -175,7 +175,7 @@ impl Event {
 
 impl Waiter {
     /// Returns the addresses of the blocks.
-    fn blocks(&self) -> impl Iterator<Item = *mut Block> {
+    fn blocks(&self) -> impl Iterator<Item = *mut WaitBlock> {
         let first = self.blocks;
         (0..self.count).map(move |n| first.wrapping_add(n))
     }
@@ -188,7 +188,7 @@ impl Waiter {
     /// under the lock, or the blocks are on the lists.
     unsafe fn events<'a>(&self) -> impl Iterator<Item = &'a Event> {
         // SAFETY: The caller has looked up the events under the lock, which it still holds, or the
-        // blocks are on the lists. So by the invariants of `Block` the events are valid.
+        // blocks are on the lists. So by the invariants of `WaitBlock` the events are valid.
         self.blocks().map(|block| unsafe { &*(*block).event })
     }
 
@@ -242,7 +242,7 @@ impl Waiter {
     /// The blocks are on the lists.
     unsafe fn unlink(&self, key: &mut Key) {
         for block in self.blocks() {
-            // SAFETY: The block is on its event's list, so by the invariants of `Block` the event
+            // SAFETY: The block is on its event's list, so by the invariants of `WaitBlock` the event
             // is valid. Both neighbours are nodes of that list, which only a thread with the key
             // changes.
             let event = unsafe {
@@ -468,7 +468,7 @@ impl Dispatcher {
     /// no set is lost: the event of block `index`, or those of all blocks if the wait was for
     /// `all`. A wait does not reset a notification event, so this sets synchronization events only.
     /// An event whose handle was closed meanwhile is not set. Any context.
-    pub(crate) fn put_back(&self, blocks: &[Block], all: bool, index: u32) {
+    pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
             true => blocks,
@@ -493,7 +493,7 @@ impl Dispatcher {
     /// one of the events.
     pub(crate) fn wait(
         &self,
-        blocks: &mut [Block],
+        blocks: &mut [WaitBlock],
         manner: Manner,
     ) -> Result<Result<u32>, Refusal> {
         // INVARIANT: The blocks are borrowed, and only the waiter uses them from here on.

@@ -88,7 +88,7 @@ mod cases {
     }
 
     #[test]
-    fn a_frame_gives_up_no_buffers_of_another_one() -> Result {
+    fn an_in_place_call_gives_up_no_buffers_of_another_one() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         let b = bench.party_in_place(c"b")?;

@@ -125,7 +125,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_cancelled_while_it_is_forwarded_waits_for_the_frame() -> Result {
+    fn a_request_cancelled_while_it_is_forwarded_waits_for_the_in_place_call() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         let b = bench.party_in_place(c"b")?;
@@ -146,7 +146,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_cancelled_while_it_comes_back_waits_for_the_frame() -> Result {
+    fn a_request_cancelled_while_it_comes_back_waits_for_the_in_place_call() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         let b = bench.party_in_place(c"b")?;

@@ -120,7 +120,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_in_the_middle_does_not_wait_for_a_frame_of_another() -> Result {
+    fn a_driver_in_the_middle_does_not_wait_for_an_in_place_call_of_another() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         let b = bench.party_in_place(c"b")?;

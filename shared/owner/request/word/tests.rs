@@ -135,7 +135,7 @@ mod cases {
     }
 
     #[test]
-    fn no_forwarder_has_it_while_a_frame_uses_the_buffers() {
+    fn no_forwarder_has_it_while_an_in_place_call_uses_the_buffers() {
         let done = word(Phase::Done, IN_PLACE);
         assert!(word::RETURN.of(done).is_none());
         let parked = word::PARK.of(done);
