@@ -41,8 +41,8 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# ended RANG CANCELLED - unloads both drivers first; then whether the alarm has completed RANG requests, and dropped CANCELLED
-# requests that were cancelled
+# ended RANG CANCELLED - unloads both drivers first; then whether the alarm has completed RANG requests, and dropped
+# CANCELLED requests that were cancelled
 ended()
 {
 	unload "$sleeper" && alarm_ended "$1" "$2"
@@ -105,8 +105,8 @@ end_calls()
 	callers=
 }
 
-# alarm_ended RANG CANCELLED - unloads the alarm first; then whether it has completed RANG requests and ioctl calls, and dropped
-# CANCELLED ones that were cancelled
+# alarm_ended RANG CANCELLED - unloads the alarm first; then whether it has completed RANG requests and ioctl calls,
+# and dropped CANCELLED ones that were cancelled
 alarm_ended()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]

@@ -45,10 +45,10 @@ lender borrower c_borrower
 torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the order of loading, and after "/" the
-# order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first, and
-# the other one. For each round, orders() makes 30 random orders of loading, and chooses the one with the most sequences
-# that no earlier round has. It makes an order of loading for the unloading, too, in the same way, and prints its modules
-# from the last to the first. Fails if a possible sequence is in no round
+# order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first,
+# and the other one. For each round, orders() makes 30 random orders of loading, and chooses the one with the most
+# sequences that no earlier round has. It makes an order of loading for the unloading, too, in the same way, and
+# prints its modules from the last to the first. Fails if a possible sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -370,8 +370,8 @@ numbers()
 # - the sensor takes 16 samples, which the consumer collects,
 # - borrower puts 64 values into the ring that c_lender lends it, in each of four execution contexts,
 # - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
-# From each borrower, c_lender must have taken all values. Each time, c_lender increments a counter in the memory that the
-# borrower lends it: both must report the same number
+# From each borrower, c_lender must have taken all values. Each time, c_lender increments a counter in the memory that
+# the borrower lends it: both must report the same number
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")
