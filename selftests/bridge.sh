@@ -57,7 +57,7 @@ depends()
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
 }
 
-begin 22
+begin 33
 
 for module in bridge c_bridge; do
 	fresh_owners "$module"
@@ -101,9 +101,23 @@ fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
 verdict "a module registers twice with one owner under its name: ENOTUNIQ, and the owner has nothing of it"
 
-fresh_owners
-fails ENODEV load bridge joins=0 waits=1 && ! loaded bridge && is_free module_a && is_free other_a && load bridge && exercise module_a
-verdict "the module's join() fails: loading fails with the errno of join(), and no owner has anything of the two roles"
+# The steps of loading that can fail while a thread waits for the other role: the parameters of the bridge, the errno, a
+# parameter of other_a, and the name of the case
+while read -r waits fails errno parameter case; do
+	fresh_owners
+	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$fails" && ! loaded bridge &&
+		is_free module_a && is_free other_a && load bridge && exercise module_a && exercise other_a
+	verdict "$case: $errno, and no owner has anything of the two roles"
+done <<-EOF
+	1 3 ENODEV   completion=0 joining the roles fails while a thread of each waits for an event of the other
+	3 1 ENODEV   completion=0 the start of the second role fails while its thread waits for an event of the first one
+	3 2 EBUSY    completion=0 the control device of the second role fails while a thread of it waits for an event of the first one
+	3 3 ENODEV   completion=0 joining the roles fails while a thread of the second one waits for an event of the first one
+	4 0 ETIMEDOUT timeout=50  the handshake of the second role fails while its deferred waits for an event of the first one
+	4 1 ENODEV   completion=1 the start of the second role fails while its deferred waits for an event of the first one
+	4 2 EBUSY    completion=1 the control device of the second role fails while its deferred waits for an event of the first one
+	4 3 ENODEV   completion=1 joining the roles fails while deferred of the second one waits for an event of the first one
+EOF
 
 fresh_owners bridge waits=1
 await waits_in module_a && await waits_in other_a && unload bridge && is_free module_a && is_free other_a
@@ -147,5 +161,20 @@ fresh_owners
 fails ERANGE load junction contexts=65 && only_refusal_is junction parameter-out-of-range && gone junction && is_free module_a &&
 	is_free other_a && load junction && load below && exercise below
 verdict "a module in three roles cannot become an owner: ERANGE, and it is a peer of no owner any more"
+
+fresh_owners junction waits=1
+unload junction && gone junction && is_free module_a && is_free other_a
+verdict "a module in three roles is unloaded while threads of its owner's role wait for an event of each other role"
+
+while read -r fails errno case; do
+	fresh_owners
+	fails "$errno" load junction waits=1 "fails=$fails" && gone junction && is_free module_a && is_free other_a && load junction &&
+		load below && exercise below
+	verdict "a module in three roles: $case fails while threads of the owner's role wait: $errno, and nothing of it is left"
+done <<-EOF
+	1 ENODEV joining the roles
+	2 ENODEV the owner's ready
+	3 EBUSY  the owner's control device
+EOF
 unload_all
 ktap_finished

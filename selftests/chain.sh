@@ -38,7 +38,7 @@ waits_above()
 	read -r line <"$DEBUG/d2d-module_a/events/middle.never" && [ "${line#* waiters=1 }" != "$line" ]
 }
 
-begin 19
+begin 26
 
 fresh_chain lower1
 [ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
@@ -139,6 +139,28 @@ fresh_trace
 unload_all
 load module_a && load middle waits=1 && await waits_above && unload middle
 verdict "the middle is unloaded while its role as an owner waits for an event of the top: the wait ends"
+
+fresh_trace
+unload_all
+load module_a && load middle waits=2 && await waits_above && unload middle && gone middle && owner_is_idle
+verdict "the middle is unloaded while its role as a peer waits for an event of the top and uses the contexts: the wait ends"
+
+# The steps of loading that can fail while a thread waits for the top: the parameters of the middle, the errno, and the
+# name of the case
+while read -r waits fails errno case; do
+	fresh_trace
+	unload_all
+	load module_a && fails "$errno" load middle "waits=$waits" "fails=$fails" && gone middle && owner_is_idle && load middle &&
+		load lower1 && exercise lower1
+	verdict "the middle: $case: $errno, and the middle is neither owner nor peer any more"
+done <<-EOF
+	1 1 ENODEV joining the roles fails while a thread of the owner's role waits for the top
+	1 2 ENODEV ready fails while a thread of the owner's role waits for the top
+	1 3 EBUSY  the control device fails while a thread of the owner's role waits for the top
+	2 1 ENODEV joining the roles fails while a thread of the peer's role waits for the top and uses the contexts
+	2 2 ENODEV ready fails while a thread of the peer's role waits for the top and uses the contexts
+	2 3 EBUSY  the control device fails while a thread of the peer's role waits for the top and uses the contexts
+EOF
 
 fresh_c_chain
 [ "$(holders module_a)" = c_middle ] && exercise module_a && load lower1 &&

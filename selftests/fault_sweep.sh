@@ -97,7 +97,7 @@ sweep()
 	sweep_allocations "$what" "$least" "$@"
 }
 
-set_up_failslab 33
+set_up_failslab 34
 
 # With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
 # slab, and failslab can make its allocation fail. The larger chunks do not come from slab.
@@ -137,15 +137,16 @@ sweep "loading a peer in C of an owner in C" 1 c_owner load "$(module_path bad_p
 sweep "the exercise of an owner in C" 1 c_pair write /dev/c_owner 1
 
 m=$(module_path middle)
-sweep "loading a module in two roles" 40 owner load "$m" contexts=1
+sweep "loading a module in two roles, one of whose threads waits" 40 owner load "$m" contexts=1 waits=1
 sweep "unloading a module in two roles" 0 owner unload "$m"
 sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
 sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
 t=$(module_path bridge)
 sweep "loading a peer of two owners" 12 two_owners load "$t" waits=2
+sweep "loading a peer of two owners, one of whose threads waits" 12 two_owners load "$t" waits=3
 sweep "unloading a peer of two owners" 0 two_owners unload "$t"
-sweep "loading a module in three roles" 40 two_owners load "$(module_path junction)" contexts=1
+sweep "loading a module in three roles, whose threads wait" 40 two_owners load "$(module_path junction)" contexts=1 waits=1
 
 # In the cases above, fail_nth makes allocations of one task fail. In the two cases below, failslab makes
 # the first allocation of any task or interrupt fail. In the first case, a system call makes this

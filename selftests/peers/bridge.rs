@@ -13,12 +13,16 @@ use d2d_peer as first;
 use d2d_peer2 as second;
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        ordering::{
-            Full,
-            Relaxed, //
+    sync::{
+        atomic::{
+            ordering::{
+                Full,
+                Relaxed, //
+            },
+            Atomic, //
         },
-        Atomic, //
+        Arc,
+        SetOnce, //
     }, //
 };
 
@@ -34,29 +38,61 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "1: a thread of each role waits for an event of the other owner; 2: one waits inside the bridge",
+            description: "1: a thread of each role waits for an event of the other owner; 2: one waits inside the bridge; 3: a thread of the second role does from its start on; 4: deferred of the second role does",
         },
-        joins: u32 {
-            default: 1,
-            description: "0: joining the two roles fails with ENODEV",
+        fails: u32 {
+            default: 0,
+            description: "The step of loading that fails: 1 the start of the second role, 2 its control device, 3 joining the roles",
         },
     },
 }
 
+// Values of `waits`
+const JOINED_THREADS: u32 = 1;
+const INSIDE: u32 = 2;
+const STARTED_THREAD: u32 = 3;
+const DEFERRED: u32 = 4;
+
+// Values of `fails`
+const START: u32 = 1;
+const CONTROL: u32 = 2;
+const JOIN: u32 = 3;
+
 /// Name of the event for which the threads of `waits` wait.
 const NEVER: &CStr = c"bridge.never";
+
+/// The event [`NEVER`] of the first owner, for which the second role waits before the roles are joined.
+static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 
 /// The most items that are taken at a time.
 const BATCH: u32 = 8;
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the other
-/// one, whose handle is in the field `$other` of the bridge.
+/// one, whose handle is in the field `$other` of the bridge. `$more` is what only this role has of `Driver`.
 macro_rules! role {
-    ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident) => {
+    ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*
         struct $Role;
 
         impl $Role {
+            /// Starts a thread that calls `wait`. Returns when the thread runs: until then, stopping it needs no end
+            /// of the wait.
+            fn wait_in_thread(
+                driver: &$library::driver::Handle<Self>,
+                wait: impl Fn() -> Result + Send + Sync + 'static,
+            ) -> Result {
+                let kind = $library::event::Kind::Notification;
+                let begun = Arc::new(driver.create_event(c"bridge.begun", kind, false)?, GFP_KERNEL)?;
+                let begins = begun.clone();
+                driver
+                    .thread(c"bridge_waits", move |_, _| {
+                        let _ = begins.set();
+                        let _ = wait();
+                    })?
+                    .start()?;
+                begun.wait($library::event::Wait::FOREVER)
+            }
+
             /// Calls this role's owner. Any context.
             fn ping(driver: &$library::driver::Handle<Self>, value: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().ping(value)
@@ -112,9 +148,11 @@ macro_rules! role {
                 Ok(Self)
             }
 
-            fn start(_driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
-                Ok(())
+            fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
+                Self::begin(&driver)
             }
+
+            $($more)*
 
             fn data(&self) -> $pair::PeerData {
                 $pair::PeerData {
@@ -173,12 +211,68 @@ macro_rules! role {
 
 role! {
     /// The bridge as a peer of module_a.
-    First, first, first_pair, Second, second
+    First, first, first_pair, Second, second, {}
+}
+
+impl First {
+    fn begin(driver: &first::driver::Handle<Self>) -> Result {
+        if module_parameters::waits.value() >= STARTED_THREAD {
+            let kind = first::event::Kind::Notification;
+            NEVER_OF_FIRST.populate(driver.create_event(NEVER, kind, false)?);
+        }
+        Ok(())
+    }
 }
 
 role! {
     /// The bridge as a peer of other_a.
-    Second, second, second_pair, First, first
+    Second, second, second_pair, First, first, {
+        const CONTROL: Option<second::device::Settings> = Some(CONTROL_DEVICE);
+
+        fn share<'a>(
+            &self,
+            offer: second::driver::Offer<'a, Self>,
+        ) -> second::request::Disposition<'a> {
+            match module_parameters::waits.value() {
+                DEFERRED => offer.pend(),
+                _ => offer.accept(),
+            }
+        }
+
+        fn deferred<'a>(
+            &self,
+            offer: second::driver::Offer<'a, Self>,
+        ) -> second::request::Disposition<'a> {
+            let _ = wait_for_first();
+            offer.accept()
+        }
+    }
+}
+
+const CONTROL_DEVICE: second::device::Settings = second::device::Settings::new(c"bridge");
+
+impl Second {
+    fn begin(driver: &second::driver::Handle<Self>) -> Result {
+        if module_parameters::waits.value() == STARTED_THREAD {
+            Self::wait_in_thread(driver, wait_for_first)?;
+        }
+        match module_parameters::fails.value() {
+            START => Err(ENODEV),
+            // Takes the name of the control device.
+            CONTROL => driver
+                .device::<second::control::Commands<second::driver::Handle<Self>>>(CONTROL_DEVICE)
+                .map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Waits for the event of the first owner, which nobody sets.
+fn wait_for_first() -> Result {
+    NEVER_OF_FIRST
+        .as_ref()
+        .ok_or(ENODEV)?
+        .wait(first::event::Wait::FOREVER)
 }
 
 /// Both roles.
@@ -200,11 +294,11 @@ impl d2d_roles::TwoPeers for Bridge {
     ) -> Result<Self> {
         let mut user = None;
         match module_parameters::waits.value() {
-            0 => {}
-            1 => wait(&first, &second)?,
-            _ => user = Some(wait_inside(&first, &second)?),
+            JOINED_THREADS => wait(&first, &second)?,
+            INSIDE => user = Some(wait_inside(&first, &second)?),
+            _ => {}
         }
-        if module_parameters::joins.value() == 0 {
+        if module_parameters::fails.value() == JOIN {
             return Err(ENODEV);
         }
         Ok(Self {
@@ -245,15 +339,7 @@ fn wait_inside(
 /// Starts a thread of each role, which waits for an event that the other role has created, and which nobody sets.
 fn wait(first: &first::driver::Handle<First>, second: &second::driver::Handle<Second>) -> Result {
     let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
-    first
-        .thread(c"bridge_first", move |_, _| {
-            let _ = never.wait(second::event::Wait::FOREVER);
-        })?
-        .start()?;
+    First::wait_in_thread(first, move || never.wait(second::event::Wait::FOREVER))?;
     let never = first.create_event(NEVER, first::event::Kind::Notification, false)?;
-    second
-        .thread(c"bridge_second", move |_, _| {
-            let _ = never.wait(first::event::Wait::FOREVER);
-        })?
-        .start()
+    Second::wait_in_thread(second, move || never.wait(first::event::Wait::FOREVER))
 }

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
+    control::Commands,
+    device::Settings,
     link::OwnerLink,
     request::{
         Disposition,
@@ -17,6 +19,7 @@ use d2d_owner::{
     create_event_of,
     Config,
     Contexts,
+    Handle,
     Owner, //
 };
 use d2d_pair as lower;
@@ -47,8 +50,23 @@ d2d_roles::module_in_three_roles! {
             default: 1,
             description: "Number of contexts (1 to 64)",
         },
+        waits: u32 {
+            default: 0,
+            description: "1: two threads of the owner's role wait, each for an event of another role",
+        },
+        fails: u32 {
+            default: 0,
+            description: "The step of loading that fails, after these threads run: 1 joining the roles, 2 the owner's ready, 3 the owner's control device",
+        },
     },
 }
+
+// Values of `fails`
+const JOIN: u32 = 1;
+const READY: u32 = 2;
+const CONTROL: u32 = 3;
+
+const CONTROL_DEVICE: Settings = Settings::new(c"junction");
 
 /// Calls the first peer below that is attached. If there is none, answers as a peer does.
 fn below(value: u32) -> Result<u32> {
@@ -67,6 +85,28 @@ macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident) => {
         $(#[$about])*
         struct $Role;
+
+        impl $Role {
+            /// Starts a thread of the owner's role that waits for an event of this role, which nobody sets. Returns when
+            /// the thread runs: until then, stopping it needs no end of the wait.
+            fn wait(
+                contexts: &Contexts<'_, Lower>,
+                driver: &$library::driver::Handle<Self>,
+            ) -> Result {
+                let event =
+                    |name| driver.create_event(name, $library::event::Kind::Notification, false);
+                let begun = Arc::new(event(c"junction.begun")?, GFP_KERNEL)?;
+                let begins = begun.clone();
+                let never = event(c"junction.never")?;
+                contexts
+                    .thread(c"junction_waits", move |_, _| {
+                        let _ = begins.set();
+                        let _ = never.wait($library::event::Wait::FOREVER);
+                    })?
+                    .start()?;
+                begun.wait($library::event::Wait::FOREVER)
+            }
+        }
 
         impl $library::driver::Driver for $Role {
             type Pair = $pair::DemoPair;
@@ -145,8 +185,15 @@ impl d2d_roles::ThreeRoles for Lower {
         first: first::driver::Handle<First>,
         second: second::driver::Handle<Second>,
     ) -> Result {
+        if module_parameters::waits.value() != 0 {
+            First::wait(contexts, &first)?;
+            Second::wait(contexts, &second)?;
+        }
         contexts.state().above.populate((first, second));
-        Ok(())
+        match module_parameters::fails.value() {
+            JOIN => Err(ENODEV),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -154,6 +201,7 @@ impl Owner for Lower {
     type Pair = lower::DemoPair;
     type State = State;
 
+    const CONTROL: Option<Settings> = Some(CONTROL_DEVICE);
     const DISPATCH_ATOMIC: bool = true;
 
     fn config() -> Result<Config> {
@@ -178,7 +226,14 @@ impl Owner for Lower {
             create_event_of(ThreeRolesModule::NAME, event, false)
         })?;
         contexts.state().requests.set_events(Some(events));
-        Ok(())
+        match module_parameters::fails.value() {
+            READY => Err(ENODEV),
+            // Takes the name of the control device.
+            CONTROL => contexts
+                .device::<Commands<Handle<Self>>>(CONTROL_DEVICE)
+                .map(|_| ()),
+            _ => Ok(()),
+        }
     }
 
     fn data(config: &Config) -> lower::OwnerData {

@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
+    control::Commands,
+    device::Settings,
     link::{
         OwnerLink,
         PeerCall, //
@@ -26,6 +28,7 @@ use d2d_owner::{
     create_event_of,
     Config,
     Contexts,
+    Handle as OwnerHandle,
     Owner, //
 };
 use d2d_pair as lower;
@@ -73,10 +76,24 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "1: a thread of the owner's role waits for an event that the peer's role has created",
+            description: "A thread waits for an event that the peer's role has created: 1 one of the owner's role, 2 one of the peer's role, which uses the contexts",
+        },
+        fails: u32 {
+            default: 0,
+            description: "The step of loading that fails, after this thread runs: 1 joining the roles, 2 the owner's ready, 3 the owner's control device",
         },
     },
 }
+
+// Values of `waits`
+const OWNER_WAITS: u32 = 1;
+
+// Values of `fails`
+const JOIN: u32 = 1;
+const READY: u32 = 2;
+const CONTROL: u32 = 3;
+
+const CONTROL_DEVICE: Settings = Settings::new(c"middle");
 
 /// The most items that one batch has.
 const BATCH: u32 = 8;
@@ -276,15 +293,47 @@ impl d2d_roles::TwoRoles for Lower {
     type Peer = Upper;
 
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Upper>) -> Result {
+        wait(contexts, &peer)?;
         contexts.state().above.populate(Above::new(peer)?);
-        Ok(())
+        match module_parameters::fails.value() {
+            JOIN => Err(ENODEV),
+            _ => Ok(()),
+        }
     }
+}
+
+/// Starts the thread that `waits` selects, if any. Nobody sets its event. Returns when the thread runs: until then,
+/// stopping it needs no end of the wait.
+fn wait(contexts: &Contexts<'_, Lower>, peer: &Handle<Upper>) -> Result {
+    let waits = module_parameters::waits.value();
+    if waits == 0 {
+        return Ok(());
+    }
+    let event = |name| peer.create_event(name, Kind::Notification, false);
+    let name = c"middle_waits";
+    let begun = Arc::new(event(c"middle.begun")?, GFP_KERNEL)?;
+    let begins = begun.clone();
+    let never = event(c"middle.never")?;
+    let routine = move || {
+        let _ = begins.set();
+        let _ = never.wait(Wait::FOREVER);
+    };
+    match waits {
+        OWNER_WAITS => contexts.thread(name, move |_, _| routine())?.start()?,
+        _ => peer
+            .thread(name, move |_, _| {
+                OWNER.contexts(|_| routine());
+            })?
+            .start()?,
+    }
+    begun.wait(Wait::FOREVER)
 }
 
 impl Owner for Lower {
     type Pair = lower::DemoPair;
     type State = State;
 
+    const CONTROL: Option<Settings> = Some(CONTROL_DEVICE);
     const DISPATCH_ATOMIC: bool = true;
 
     fn config() -> Result<Config> {
@@ -309,15 +358,14 @@ impl Owner for Lower {
             create_event_of(TwoRolesModule::NAME, event, false)
         })?;
         contexts.state().requests.set_events(Some(events));
-        if module_parameters::waits.value() != 0 {
-            let peer = &contexts.state().above()?.peer;
-            let never = peer.create_event(c"middle.never", Kind::Notification, false)?;
-            let thread = contexts.thread(c"middle_waits", move |_, _| {
-                let _ = never.wait(Wait::FOREVER);
-            })?;
-            thread.start()?;
+        match module_parameters::fails.value() {
+            READY => Err(ENODEV),
+            // Takes the name of the control device.
+            CONTROL => contexts
+                .device::<Commands<OwnerHandle<Self>>>(CONTROL_DEVICE)
+                .map(|_| ()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn data(config: &Config) -> lower::OwnerData {

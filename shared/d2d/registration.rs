@@ -66,12 +66,13 @@ where
     }
 
     /// Asks the owner to share a context. The owner sends a request to the driver's dispatch
-    /// routine, which may leave the request pending; then this returns success. May sleep.
+    /// routine, which may leave the request pending; then this returns success. If it fails, calls
+    /// `leave_others` before it waits for [`Driver::deferred`]. May sleep.
     ///
     /// # Errors
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
-    pub(crate) fn attach(&self) -> Result {
+    pub(crate) fn attach(&self, leave_others: impl FnOnce()) -> Result {
         self.shared.begin();
         let result = to_result(safe_calls::d2d_attach(self.handle));
         if result == Err(EINPROGRESS) {
@@ -82,6 +83,7 @@ where
             // The worker may have completed the request, and not called `set_completed` yet. As the
             // caller drops the registration next, the driver can leave now, which ends the worker's
             // waits.
+            leave_others();
             self.leave();
             Shared::flush_work_ending_waits(&self.shared, || self.leave());
         }
@@ -179,6 +181,25 @@ where
     /// The peer is dropped before the kernel frees the module's text. The first call with this
     /// `started` is that of the module's `init`.
     pub unsafe fn new<M: ModuleMetadata>(started: &'static Started) -> Result<Self> {
+        // SAFETY: The caller promises the same.
+        unsafe { Self::beside::<M>(started, || {}) }
+    }
+
+    /// As [`Peer::new`], in a module that has other roles already. If it fails, calls `leave_others`
+    /// before it waits for the driver's jobs: it makes the other roles leave, for whose events and
+    /// requests the jobs may wait. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Peer::new`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Peer::new`].
+    pub unsafe fn beside<M: ModuleMetadata>(
+        started: &'static Started,
+        leave_others: impl Fn(),
+    ) -> Result<Self> {
         if started.0.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
@@ -189,18 +210,23 @@ where
         // SAFETY: The peer owns the registration, and the caller drops the peer before the kernel
         // frees the module's text.
         let registration = unsafe { Registration::new::<M>(driver)? };
-        registration.attach()?;
+        registration.attach(&leave_others)?;
+        // Called before the registration is dropped, which waits for the driver's jobs.
+        let failed = |error| {
+            leave_others();
+            trace::report_memory(M::NAME, error)
+        };
         let handle = registration.handle();
         let controlled = handle.clone();
         let parts = place.write_pin_init(try_pin_init!(Parts {
             registration,
-            _jobs <- reporting(M::NAME, T::start(handle)),
+            _jobs <- reporting(failed, T::start(handle)),
             _last: LastLine(M::NAME),
         }))?;
         if let Some(settings) = T::CONTROL {
             controlled
                 .device::<Commands<Handle<T>>>(settings)
-                .map_err(|error| trace::report_memory(M::NAME, error))?;
+                .map_err(failed)?;
         }
         Ok(Self(parts))
     }
@@ -218,12 +244,15 @@ impl<T: Driver> Peer<T> {
     }
 }
 
-/// Initializes as `init` does, and prints the refusal's line if that fails with `ENOMEM`.
-fn reporting<T>(name: &'static CStr, init: impl PinInit<T, Error>) -> impl PinInit<T, Error> {
+/// Initializes as `init` does. If that fails, passes the error to `failed`, and fails with what that returns.
+fn reporting<T>(
+    failed: impl Fn(Error) -> Error,
+    init: impl PinInit<T, Error>,
+) -> impl PinInit<T, Error> {
     let initialize = move |slot: *mut T| {
         // SAFETY: The caller of this closure keeps the contract of `__init` for `slot`: it is valid
         // for writes, and pinned.
-        unsafe { init.__init(slot) }.map_err(|error| trace::report_memory(name, error))
+        unsafe { init.__init(slot) }.map_err(failed)
     };
     // SAFETY: The closure initializes as `init` does, and fails if `init` fails.
     unsafe { pin_init::pin_init_from_closure(initialize) }

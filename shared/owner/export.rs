@@ -81,6 +81,7 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
+    types::ScopeGuard,
     ModuleMetadata, //
 };
 
@@ -205,7 +206,9 @@ impl<O: Owner> OwnerRole<O> {
         }
     }
 
-    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. May sleep.
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. If `join` or a later step fails,
+    /// calls `leave` before it waits for the owner's jobs: it makes the other roles of the module leave,
+    /// for whose events and requests the jobs may wait. May sleep.
     ///
     /// # Errors
     ///
@@ -218,6 +221,7 @@ impl<O: Owner> OwnerRole<O> {
         &'static self,
         functions: usize,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
+        leave: impl FnOnce(),
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -228,7 +232,7 @@ impl<O: Owner> OwnerRole<O> {
             join(&driver.contexts())
         };
         // SAFETY: The caller promises the same.
-        unsafe { self.exports.joined_parts(functions, join) }
+        unsafe { self.exports.joined_parts(functions, join, leave) }
     }
 
     /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
@@ -296,10 +300,10 @@ impl Exports {
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         // SAFETY: The caller promises the same.
-        unsafe { self.joined_parts(functions, |_| Ok(())) }
+        unsafe { self.joined_parts(functions, |_| Ok(()), || {}) }
     }
 
-    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`].
+    /// As [`OwnerRole::parts`].
     ///
     /// # Errors
     ///
@@ -312,6 +316,7 @@ impl Exports {
         &'static self,
         functions: usize,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
+        leave: impl FnOnce(),
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -320,6 +325,8 @@ impl Exports {
             return Err(EEXIST);
         }
         let opened = self.open::<_, M>(functions, |module| self.make::<O, M>(module))?;
+        // Declared after `opened`, so a failure drops it first.
+        let leaving = ScopeGuard::new(leave);
         join(&opened.driver)
             .and_then(|()| O::ready(&opened.driver.contexts()))
             .map_err(|error| report_memory(self.name, error))?;
@@ -332,6 +339,7 @@ impl Exports {
                 .device::<Commands<Handle<O>>>(settings)
                 .map_err(|error| report_memory(self.name, error))?;
         }
+        leaving.dismiss();
         Ok(Parts {
             _state: state,
             _open: opened,

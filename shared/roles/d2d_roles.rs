@@ -69,7 +69,8 @@ pub trait TwoRoles: Owner {
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. [`Owner::leaving`] is called before.
+    /// The errno with which loading the module fails. Before, the peer's role leaves, and
+    /// [`Owner::leaving`] is called.
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
@@ -133,7 +134,7 @@ where
         let peer = unsafe { registration::Peer::new::<M>(started) }?;
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
         // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(functions, join) }?;
+        let owner = unsafe { role.parts::<M>(functions, join, || peer.leave()) }?;
         Ok(Self {
             _made: owner,
             peers: peer,

@@ -3,6 +3,7 @@
 //! A module that is an owner and a peer of two other owners.
 
 use crate::{
+    PeerRoles,
     Peers,
     Roles, //
 };
@@ -73,7 +74,7 @@ where
         let (first, second) = peers.handles();
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
         // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(functions, join) }?;
+        let owner = unsafe { role.parts::<M>(functions, join, || peers.leave()) }?;
         Ok(Self {
             _made: owner,
             peers,

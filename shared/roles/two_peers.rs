@@ -162,7 +162,9 @@ where
         // SAFETY: The caller promises the same.
         let first = unsafe { d2d_peer::registration::Peer::new::<M>(started) }?;
         // SAFETY: The caller promises the same.
-        let second = unsafe { d2d_peer2::registration::Peer::new::<M>(second_started) }?;
+        let second = unsafe {
+            d2d_peer2::registration::Peer::beside::<M>(second_started, || first.leave())
+        }?;
         Ok(Self { second, first })
     }
 
