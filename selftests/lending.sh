@@ -4,9 +4,12 @@
 # driver exists in Rust and in C. Writing a number to a device makes a driver use lent memory:
 #
 #   /dev/borrower   1 the peer uses the owner's ring, 2 the owner uses the peer's counters,
-#                   3 the peer wants another type than a ring, 4 the owner wants another type than counters
+#                   3 the peer wants another type than a ring, 4 the owner wants another type than counters,
+#                   5 the peer sends requests whose user_buffer points to its counters,
+#                   6 the peer sends such a request to c_borrower, a peer in another context
 #   /dev/lender     1 the owner uses the peer's counters,
-#                   2 as 1, but between getting and using the memory the owner waits until a process writes 3
+#                   2 as 1, but between getting and using the memory the owner waits until a process writes 3,
+#                   4 the owner in Rust sends a request whose user_buffer points to its ring
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -49,7 +52,7 @@ waits_for_the_owner()
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
 }
 
-begin 29
+begin 38
 fresh_peer
 write_to /dev/borrower 1 && write_to /dev/borrower 1 && refuses_nothing
 verdict "the peer uses the owner's memory, in each execution context"
@@ -95,6 +98,26 @@ borrower: counted=6
 EOT
 verdict "an owner in C and two peers at a time, in Rust and in C: each peer uses memory of its own"
 
+fresh_peer
+write_to /dev/borrower 5 && write_to /dev/borrower 2 && refuses_nothing
+verdict "a peer in Rust sends an owner in Rust its counters as user_buffer"
+
+fresh_c_owner
+load c_borrower && load borrower && write_to /dev/borrower 5 && write_to /dev/borrower 2 && refuses_nothing
+verdict "a peer in Rust sends an owner in C, which has another peer, too, its counters as user_buffer"
+
+fresh_owner
+load c_borrower && write_to /dev/lender 4 && refuses_nothing
+verdict "an owner in Rust sends a peer in C its ring as user_buffer"
+
+fresh_peer keeps=0
+fails EFAULT write_to /dev/borrower 5 && only_refusal_is borrower user-buffer-not-lent EFAULT
+verdict "a peer in Rust sends other memory than it lends as user_buffer: user-buffer-not-lent, EFAULT"
+
+fresh_c_owner
+load borrower && load c_borrower && fails EFAULT write_to /dev/borrower 6 && refuses_nothing
+verdict "a peer in Rust sends its counters as user_buffer to a peer in another context: EFAULT"
+
 # Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
 	fresh_owner
@@ -118,6 +141,19 @@ no_buffer ENODATA no-user-buffer
 before EFAULT user-buffer-not-lent
 behind EFAULT user-buffer-not-lent
 inside EFAULT user-buffer-not-lent
+EOT
+
+# d2d_lent_index(), an inline function in the owner, refuses these faults without a line in the log. Each line is
+# FAULT ERRNO
+while read -r fault errno; do
+	fresh_c_owner
+	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower
+	verdict "a peer in C sends an owner in C a wrong user_buffer ($fault): $errno"
+done <<EOT
+no_buffer ENODATA
+before EFAULT
+behind EFAULT
+inside EFAULT
 EOT
 
 # d2d_lend() and d2d_lent(), inline functions in the peer, refuse these faults. Each line is FAULT ERRNO REASON

@@ -34,7 +34,11 @@ use crate::{
         TimerContext,
         WorkContext, //
     },
-    lent::Lending,
+    lent::{
+        Lending,
+        Memory,
+        UserBuffer, //
+    },
     link::{
         Pair,
         PeerLink,
@@ -200,6 +204,17 @@ impl<T: Driver> Handle<T> {
     /// refuses what it sends. Any context.
     pub fn sender(&self) -> Sender {
         self.0.sender()
+    }
+
+    /// Makes the `user_buffer` that points to `value`, which is one of the values that the driver
+    /// [lends](Driver::lend): for requests to the owner. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Each prints a line: `ENODATA` if the driver lends nothing, or has not adopted a context yet;
+    /// `EPROTOTYPE` if it lends values of another type; `EFAULT` if `value` is none of them.
+    pub fn user_buffer<V: Memory>(&self, value: &V) -> Result<UserBuffer> {
+        Lending::user_buffer(self.0.lent.as_ref(), self.0.name, value)
     }
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.

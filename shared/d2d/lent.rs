@@ -13,6 +13,9 @@
 //! - The peer uses the owner's memory by its link ([`PeerLink::lent`](crate::link::PeerLink::lent)).
 //!   The owner keeps that memory until it is unloaded, as it keeps the context.
 //!
+//! A request can say which of the lent values it is about: its `user_buffer` points to the value
+//! ([`UserBuffer`]).
+//!
 //! Lent memory consists of atomic variables only ([`Memory`]), which any thread of either side reads
 //! and writes at any time, in any execution context. What the other side has written may be anything:
 //! check it before you rely on it.
@@ -26,6 +29,7 @@ use crate::{
     refuse, //
 };
 use core::{
+    ffi::c_void,
     mem::size_of_val,
     ptr::NonNull, //
 };
@@ -152,6 +156,59 @@ impl Lending {
     pub fn state(lending: Option<&Self>) -> abi::d2d_lent {
         lending.map_or(NOTHING, |lending| lending.lent)
     }
+
+    /// Makes the `user_buffer` that points to `value`, which the driver `driver` lends by `lending`.
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Handle::user_buffer`](crate::driver::Handle::user_buffer).
+    #[doc(hidden)]
+    pub fn user_buffer<T: Memory>(
+        lending: Option<&Self>,
+        driver: &CStr,
+        value: &T,
+    ) -> Result<UserBuffer> {
+        let lent = Lent::check(driver, &Self::state(lending))?;
+        // SAFETY: By the type invariants the values exist as long as `lending`, which is borrowed.
+        let values = unsafe { lent.values::<T>(driver)? };
+        if index_of(values, core::ptr::from_ref(value).addr()).is_none() {
+            return Err(refuse!(driver, "user-buffer-not-lent", EFAULT));
+        }
+        // INVARIANT: `value` is one of the lent values.
+        Ok(UserBuffer(NonNull::from(value).cast()))
+    }
+}
+
+/// A value that a driver lends, as the `user_buffer` of its requests:
+/// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer).
+///
+/// It does not keep the memory, and may outlive it. The receiver compares the address with those of
+/// the values that are lent to it, and uses the value as it uses lent memory.
+///
+/// # Invariants
+///
+/// It is the address of a value that the driver lends, or has lent.
+#[derive(Clone, Copy)]
+pub struct UserBuffer(NonNull<c_void>);
+
+// SAFETY: It is only compared and passed on. The value may be used by any thread.
+unsafe impl Send for UserBuffer {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for UserBuffer {}
+
+impl UserBuffer {
+    pub(crate) fn as_ptr(self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+}
+
+/// Returns which of `values` begins at this address.
+pub(crate) fn index_of<T: Memory>(values: &[T], address: usize) -> Option<usize> {
+    const { assert!(size_of::<T>() > 0, "lent memory has a size") };
+    let offset = address.wrapping_sub(values.as_ptr().addr());
+    let index = offset / size_of::<T>();
+    (offset % size_of::<T>() == 0 && index < values.len()).then_some(index)
 }
 
 /// No lent memory.

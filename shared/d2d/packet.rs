@@ -17,6 +17,7 @@ use crate::{
     header,
     interface::Plain,
     left,
+    lent::UserBuffer,
     safe_calls,
     status::to_result,
     trace::said_by_owner, //
@@ -74,7 +75,11 @@ impl Sender {
         // valid for a write.
         let result = unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) };
         said_by_owner(to_result(result))?;
-        Ok(Packet { handle, flags: 0 })
+        Ok(Packet {
+            handle,
+            flags: 0,
+            user_buffer: None,
+        })
     }
 
     /// Allocates a request with buffers of the sizes that this code needs. May sleep.
@@ -144,6 +149,7 @@ impl Sleep {
 pub struct Packet {
     handle: abi::d2d_handle,
     flags: u32,
+    user_buffer: Option<UserBuffer>,
 }
 
 /// A request that was not sent, and the reason.
@@ -253,6 +259,18 @@ impl Packet {
         self
     }
 
+    /// Makes each later send of this packet carry this `user_buffer`. The packet that
+    /// [`Driver::completed`](crate::driver::Driver::completed) gets carries none, unless this is
+    /// called again. Any context.
+    ///
+    /// A receiver in Rust gets the index of the value
+    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). It refuses the request if
+    /// the value is not lent to it: the sender lends the value in another context.
+    pub fn with_user_buffer(mut self, user_buffer: UserBuffer) -> Self {
+        self.user_buffer = Some(user_buffer);
+        self
+    }
+
     /// Makes the description of a send of this request.
     #[inline(always)]
     fn describe<I: Plain, O: Plain>(
@@ -269,6 +287,9 @@ impl Packet {
         };
         abi::d2d_send {
             input: input.as_bytes().as_ptr().cast(),
+            user_buffer: self
+                .user_buffer
+                .map_or(core::ptr::null_mut(), UserBuffer::as_ptr),
             input_len: size_of::<I>() as u32,
             output_len: size_of::<O>() as u32,
             tag: routine.unwrap_or(0),
@@ -287,6 +308,7 @@ impl Packet {
     ) -> Result<(Self, bool), Refused> {
         let send = self.describe(to, code, input, sleep, routine);
         // SAFETY: `send` names `input` and its length, and the owner copies the input during the call.
+        // By the contract of `struct d2d_send`, a receiver that uses a `user_buffer` compares it first.
         match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
             Ok(()) => Ok((self, true)),
             Err(EINPROGRESS) => Ok((self, false)),
@@ -358,7 +380,8 @@ impl Packet {
         let bytes = output.as_mut_bytes();
         // SAFETY: `send` names `input` and its length, and the owner copies the input during the
         // call. `result` is valid for a write, and `bytes` for writes of as many bytes as its
-        // length.
+        // length. By the contract of `struct d2d_send`, a receiver that uses a `user_buffer` compares
+        // it first.
         let status = unsafe {
             abi::d2d_request_call(
                 self.handle,
@@ -514,6 +537,7 @@ impl Completed {
             packet: Packet {
                 handle: request,
                 flags: 0,
+                user_buffer: None,
             },
             result,
         }

@@ -17,7 +17,10 @@ use crate::{
     header,
     interface::Plain,
     left,
-    lent::Memory,
+    lent::{
+        self,
+        Memory, //
+    },
     packet::{
         self,
         Outcome,
@@ -398,19 +401,14 @@ impl<'a, O: Plain> Typed<'a, O> {
     /// Each prints a line: `ENODATA` if the request has no `user_buffer`, `EFAULT` if it does not point
     /// to the beginning of one of the values.
     pub fn index_of_buffer<T: Memory>(&self, values: &[T]) -> Result<usize> {
-        const { assert!(size_of::<T>() > 0, "lent memory has a size") };
         let Request {
             raw, user_buffer, ..
         } = &self.request;
         if user_buffer.is_null() {
             return Err(refuse!(raw.name, "no-user-buffer", ENODATA, code: raw.code));
         }
-        let offset = user_buffer.addr().wrapping_sub(values.as_ptr().addr());
-        let index = offset / size_of::<T>();
-        if offset % size_of::<T>() != 0 || index >= values.len() {
-            return Err(refuse!(raw.name, "user-buffer-not-lent", EFAULT, code: raw.code));
-        }
-        Ok(index)
+        lent::index_of(values, user_buffer.addr())
+            .ok_or_else(|| refuse!(raw.name, "user-buffer-not-lent", EFAULT, code: raw.code))
     }
 
     /// Returns the request without the type of its output.

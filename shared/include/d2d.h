@@ -462,7 +462,10 @@ struct d2d_result {
  *
  * The two drivers have to agree how long the memory at @user_buffer exists: the receiver may use
  * it even after the request was cancelled. A receiver in Rust takes only a pointer to a structure
- * that the sender lends (d2d_lent.h).
+ * that the sender lends (d2d_lent.h), and a sender in Rust sets only such a pointer. A driver in
+ * Rust may send it to any driver, or forward it with another code. So a receiver in C that such a
+ * request can reach compares it with the memory that is lent to this receiver (d2d_lent_index()),
+ * and uses the structure as long as it may use that memory.
  */
 struct d2d_send {
 	struct d2d_header hdr;

@@ -90,4 +90,32 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
 	return lent.memory;
 }
 
+/**
+ * d2d_lent_index() - find which of the lent structures a request is about
+ * @lent: the memory, from d2d_lent()
+ * @all: the bytes of all of the memory, from d2d_lent()
+ * @size: the bytes of one structure, at most @all
+ * @user_buffer: that of struct d2d_request
+ *
+ * Compares addresses, and follows none: the request may come from any driver, which may have left
+ * by now. The caller uses the structure through @lent.
+ *
+ * Context: Any context.
+ *
+ * Return: the index of the structure to which @user_buffer points, or
+ * * %-ENODATA - @user_buffer is NULL
+ * * %-EFAULT - it does not point to the beginning of one of the structures
+ */
+static inline s64 d2d_lent_index(const void *lent, size_t all, size_t size,
+				 const void *user_buffer)
+{
+	size_t offset = (uintptr_t)user_buffer - (uintptr_t)lent;
+
+	if (!user_buffer)
+		return -ENODATA;
+	if (offset % size || offset / size >= all / size)
+		return -EFAULT;
+	return offset / size;
+}
+
 #endif /* D2D_LENT_H */

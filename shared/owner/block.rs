@@ -243,6 +243,11 @@ impl SharedBlock {
         self.in_use.store(1, Relaxed);
     }
 
+    /// Returns what the owner lends the driver.
+    pub(crate) fn lending(&self) -> Option<&Lending> {
+        self.block.as_ref()?.1.as_ref()
+    }
+
     /// Returns whether the block stays for ever.
     pub(crate) fn is_kept(&self) -> bool {
         self.in_use.load(Relaxed) != 0

@@ -42,7 +42,11 @@ use d2d::{
         Work,
         WorkContext, //
     },
-    lent::Lending,
+    lent::{
+        Lending,
+        Memory,
+        UserBuffer, //
+    },
     link::{
         OwnerLink,
         Pair,
@@ -303,6 +307,22 @@ impl<'a, O: Owner> Contexts<'a, O> {
         // SAFETY: The registry has made the handle for the driver's senders.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })
+    }
+
+    /// Makes the `user_buffer` that points to `value`, which is one of the values that the owner
+    /// [lends](Owner::lend) the peer of this context: for requests to this peer. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`d2d::driver::Handle::user_buffer`].
+    pub fn user_buffer<V: Memory>(
+        &self,
+        link: &OwnerLink<O::Pair>,
+        value: &V,
+    ) -> Result<UserBuffer> {
+        let seat = self.seats.seats.get(link.context().id() as usize);
+        let lending = seat.and_then(|seat| seat.block.lending());
+        Lending::user_buffer(lending, self.server.name(), value)
     }
 
     /// Returns the owner's value of context number `id`, and the link to its peer; `None` if there

@@ -7,12 +7,16 @@
 //! - 1: in each execution context, this driver fills the owner's ring, and the owner empties the ring,
 //! - 2: in each execution context, the owner counts in this driver's counters,
 //! - 3: this driver asks for counters in the owner's memory. This fails, because the owner lends a ring,
-//! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters.
+//! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters,
+//! - 5: this driver sends the owner a request for each counter, to which `user_buffer` points,
+//! - 6: this driver sends `c_borrower`, a peer in another context, a request whose `user_buffer` points to a counter
+//!   of this driver. This fails, because `c_borrower` is not lent the counter.
 
 #![forbid(unsafe_code)]
 
 use d2d::{
     control,
+    control_code::ControlCode,
     device::Settings,
     driver::{
         Driver,
@@ -20,6 +24,7 @@ use d2d::{
     },
     lent::Lending,
     link::PeerLink,
+    packet::Target,
     run_in::{
         run_in,
         Place, //
@@ -41,7 +46,9 @@ use lending_pair::{
     Counter,
     LendingPair,
     Ring,
-    CAPACITY, //
+    CAPACITY,
+    COUNT_ONE,
+    WHICH_RING, //
 };
 
 d2d::module_peer! {
@@ -101,6 +108,32 @@ impl Borrower {
         };
         expect(self.counters.iter().enumerate().all(is_counted), true)
     }
+
+    /// Sends a request whose `user_buffer` points to this counter, and returns the output.
+    fn send(
+        driver: &Handle<Self>,
+        to: &Target,
+        code: ControlCode<(), u64>,
+        counter: &Counter,
+    ) -> Result<u64> {
+        let user_buffer = driver.user_buffer(counter)?;
+        let packet = driver.sender().packet_for(code)?;
+        let output = packet
+            .with_user_buffer(user_buffer)
+            .call(to, code, &(), None)?;
+        Ok(output)
+    }
+
+    /// Makes the owner count in each counter, by a request of its own.
+    fn count_each(driver: &Handle<Self>) -> Result {
+        let owner = driver.sender().lookup(c"lender")?;
+        for (n, counter) in driver.counters.iter().enumerate() {
+            let expected = counter.count.load(Relaxed) + counter.step.load(Relaxed);
+            expect(Self::send(driver, &owner, COUNT_ONE, counter)?, n as u64)?;
+            expect(counter.count.load(Relaxed), expected)?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Borrower {
@@ -156,6 +189,11 @@ impl Driver for Borrower {
                 .try_for_each(|place| run_in(place, || driver.count(link))?),
             3 => link.lent::<Counter>().map(|_| ()),
             4 => link.owner().want_ring().map(|_| ()),
+            5 => Self::count_each(driver),
+            6 => {
+                let peer = driver.sender().lookup(c"c_borrower")?;
+                Self::send(driver, &peer, WHICH_RING, &driver.counters[0]).map(|_| ())
+            }
             _ => Err(EINVAL),
         }
     }

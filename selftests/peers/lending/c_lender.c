@@ -3,7 +3,7 @@
  * Test: an owner in C of a pair whose two sides lend each other memory. It exports the table of
  * lender, the owner in Rust, so the peers of lender can attach to it. It can have two peers, and
  * lends each of them a ring. Writing 1 to /dev/lender makes the owner count in the memory of each
- * peer.
+ * peer. A peer may also send a request whose user_buffer points to one counter.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -55,6 +55,14 @@ static int c_lender_drain(void *context, u64 *result)
 	return 0;
 }
 
+static void count_in(struct lending_counter *counter)
+{
+	u32 now = READ_ONCE(counter->count);
+
+	while (!try_cmpxchg(&counter->count, &now, now + READ_ONCE(counter->step)))
+		;
+}
+
 /* Counts in the memory of the peer. The caller has called d2d_peer_enter(). */
 static int count(struct d2d_context *context, u64 *result)
 {
@@ -64,13 +72,8 @@ static int count(struct d2d_context *context, u64 *result)
 	counters = d2d_lent(&context->peer, sizeof(*counters), LENDING_COUNTER_HASH, &size);
 	if (IS_ERR(counters))
 		return PTR_ERR(counters);
-	for (*result = 0; *result < size / sizeof(*counters); (*result)++) {
-		struct lending_counter *counter = counters + *result;
-		u32 now = READ_ONCE(counter->count);
-
-		while (!try_cmpxchg(&counter->count, &now, now + READ_ONCE(counter->step)))
-			;
-	}
+	for (*result = 0; *result < size / sizeof(*counters); (*result)++)
+		count_in(counters + *result);
 	atomic_inc(&lender_of(context)->counted);
 	return 0;
 }
@@ -141,9 +144,54 @@ static void detached(void *this, struct d2d_context *context)
 		READ_ONCE(lender->ring.taken));
 }
 
+/* Counts in the counter to which the user_buffer of a request points, if this peer lends it. */
+static s64 count_one(struct d2d_context *context, const void *user_buffer)
+{
+	struct lending_counter *counters;
+	struct d2d_peer peer;
+	size_t size;
+	s64 index;
+
+	index = d2d_peer_enter(context, &peer);
+	if (index)
+		return index;
+	counters = d2d_lent(&context->peer, sizeof(*counters), LENDING_COUNTER_HASH, &size);
+	if (IS_ERR(counters))
+		index = PTR_ERR(counters);
+	else
+		index = d2d_lent_index(counters, size, sizeof(*counters), user_buffer);
+	if (index >= 0)
+		count_in(counters + index);
+	d2d_peer_exit(context, &peer);
+	return index;
+}
+
+/* Finds the peer that lends the counter. */
+static int dispatch_count_one(const struct d2d_request *request)
+{
+	s64 index = -ESHUTDOWN;
+
+	for (struct lender *lender = lenders; lender < lenders + CONTEXTS; lender++) {
+		s64 found = count_one(lender->context, request->user_buffer);
+
+		/* A context may have no peer. */
+		if (found != -ESHUTDOWN)
+			index = found;
+		if (found >= 0)
+			break;
+	}
+	if (index < 0)
+		return index;
+	return d2d_request_write(request->handle, &index, sizeof(index));
+}
+
 static int dispatch(void *this, const struct d2d_request *request)
 {
-	return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
+	int err = -ENOTTY;
+
+	if (request->code == LENDING_IOCTL_COUNT_ONE)
+		err = dispatch_count_one(request);
+	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
 static const struct d2d_owner owner = {

@@ -3,7 +3,8 @@
 //! Test: the owner of a pair whose two sides lend each other memory. It lends a ring, and the peer lends counters.
 //!
 //! Writing 1 to `/dev/lender` makes the owner count in the memory of the peer. Writing 2 makes the owner get the
-//! peer's memory, wait for the event `lender.go`, and then count. Writing 3 sets this event.
+//! peer's memory, wait for the event `lender.go`, and then count. Writing 3 sets this event. Writing 4 makes the owner
+//! send the peer a request whose `user_buffer` points to the owner's ring.
 
 #![forbid(unsafe_code)]
 
@@ -47,7 +48,8 @@ use lending_pair::{
     LendingPair,
     Ring,
     CAPACITY,
-    COUNT_ONE, //
+    COUNT_ONE,
+    WHICH_RING, //
 };
 
 d2d_owner::module_owner! {
@@ -90,6 +92,23 @@ impl Lender {
         let index = request.index_of_buffer(counters)?;
         counters[index].count();
         Ok(index as u64)
+    }
+
+    /// Sends the peer a request whose `user_buffer` points to the ring, and returns the index by which the peer knows
+    /// the ring.
+    fn send_ring(
+        &self,
+        contexts: &Contexts<'_, Self>,
+        link: &OwnerLink<LendingPair>,
+    ) -> Result<u64> {
+        let peer = contexts.peer(link).ok_or(ENODEV)?;
+        let user_buffer = contexts.user_buffer(link, &*self.ring)?;
+        let packet = contexts.sender().packet_for(WHICH_RING)?;
+        let index =
+            packet
+                .with_user_buffer(user_buffer)
+                .call(peer.target(), WHICH_RING, &(), None)?;
+        Ok(index)
     }
 
     fn wait_inside(&self) -> Result {
@@ -145,6 +164,7 @@ impl Owner for Lender {
             1 => this.count(link, || Ok(()))?,
             2 => this.count(link, || this.wait_inside())?,
             3 => this.go()?,
+            4 => this.send_ring(contexts, link)?,
             _ => return Err(EINVAL),
         };
         Ok(())

@@ -48,6 +48,8 @@ d2d::pair! {
     codes {
         /// Adds to the peer's counter to which `user_buffer` points. The output is the counter's index.
         const COUNT_ONE: ControlCode<(), u64> = 0x801;
+        /// Asks which of the owner's rings `user_buffer` points to. The output is the ring's index.
+        const WHICH_RING: ControlCode<(), u64> = 0x802;
     }
     owner {
         /// What the owner offers.

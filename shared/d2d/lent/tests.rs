@@ -99,6 +99,26 @@ mod cases {
     }
 
     #[test]
+    fn a_user_buffer_points_to_a_lent_value() -> Result {
+        let ring = ring()?;
+        let row = Lending::slice(ring.clone(), |ring| &ring.slots[1..3]);
+        let user_buffer = |n: usize| {
+            Lending::user_buffer(Some(&row), DRIVER, &ring.slots[n])
+                .map(|user_buffer| user_buffer.as_ptr().cast_const())
+        };
+        for n in 1..3 {
+            assert_eq!(user_buffer(n)?, core::ptr::from_ref(&ring.slots[n]).cast());
+        }
+        assert_eq!(user_buffer(0).err(), Some(EFAULT));
+        assert_eq!(user_buffer(3).err(), Some(EFAULT));
+        let other = Lending::user_buffer(Some(&row), DRIVER, &ring.put);
+        assert_eq!(other.err(), Some(EPROTOTYPE));
+        let nothing = Lending::user_buffer(None, DRIVER, &ring.put);
+        assert_eq!(nothing.err(), Some(ENODATA));
+        Ok(())
+    }
+
+    #[test]
     fn memory_that_cannot_be_lent_is_refused() -> Result {
         let lending = Lending::slice(ring()?, |ring| &ring.slots);
         let bad = [
