@@ -9,7 +9,7 @@ export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64
 # The modules that these kselftests load. To build the others would take longer than the tests.
 D2D_ONLY="module_a module_b other_a other_b torture_owner torture_peer0 paused_peer handle_peer waiting_peer ticker_peer"
-export D2D_ONLY="$D2D_ONLY c_peer bad_peer pause_calls actor splat"
+export D2D_ONLY="$D2D_ONLY c_peer bad_peer bridge pause_calls actor splat"
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 stock test/lifecycle.sh,handshakes.sh,tracepoints.sh  600
 stock test/requests.sh,waits.sh,ticks.sh              600
