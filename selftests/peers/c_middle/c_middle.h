@@ -6,11 +6,9 @@
 #ifndef C_MIDDLE_H
 #define C_MIDDLE_H
 
-#include <linux/string.h>
 #include <linux/types.h>
 
-#include "d2d_pair.h"
-#include "d2d_queue.h"
+#include "../move_notes.h"
 
 /* Functions of the peer's role (above.c), which the owner's role calls. Any context. */
 int above_ping(u32 value, u32 *result);
@@ -30,26 +28,5 @@ int below_ping(u32 value, u32 *result);
 int below_bounce(u32 hops, u32 *result);
 int below_put(u64 note);
 int below_drain(u32 *result);
-
-/* Takes all items of a queue. Passes the notes to put(), and drops other items. */
-static inline int move_notes(struct d2d_queue *queue, int (*put)(u64 note), u32 *moved)
-{
-	struct d2d_item *item;
-	d2d_handle handle;
-	int err = 0;
-	u64 note;
-
-	*moved = 0;
-	while (!err && (handle = d2d_queue_take(queue))) {
-		item = d2d_queue_redeem(queue, handle);
-		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
-			memcpy(&note, item->payload, sizeof(note));
-			err = put(note);
-		}
-		d2d_queue_release(queue, handle);
-		++*moved;
-	}
-	return err;
-}
 
 #endif /* C_MIDDLE_H */
