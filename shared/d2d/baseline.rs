@@ -26,7 +26,7 @@ const fn line_at(text: &[u8], from: usize) -> Line {
 
 /// Returns whether `part` is in `text` at `at`.
 #[inline]
-const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
+pub(crate) const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
     if at + part.len() > text.len() {
         return false;
     }

@@ -4,6 +4,8 @@
 //!
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
+use crate::baseline::is_at;
+
 /// Words that cannot be the name of a field or of a parameter in C: the keywords of C11, C23 and GNU
 /// C, and macros that each driver in C has included.
 const RESERVED: &[&str] = &[
@@ -71,15 +73,7 @@ const RESERVED: &[&str] = &[
 
 #[inline]
 pub(crate) const fn begins_with(text: &str, beginning: &str) -> bool {
-    let (text, beginning) = (text.as_bytes(), beginning.as_bytes());
-    let mut i = 0;
-    while i < beginning.len() {
-        if i == text.len() || text[i] != beginning[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
+    is_at(text.as_bytes(), 0, beginning.as_bytes())
 }
 
 #[inline]
