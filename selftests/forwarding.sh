@@ -180,8 +180,8 @@ verdict "no-stack-location: relay_peer forwards a request to itself and wants it
 needs_no relay_peer
 each_peer needs_no
 
-# bob has forwarded alice's request to carol, who has completed it. While bob's routine `returned` runs, the
-# request is cancelled, or alice unregisters
+# bob forwards alice's request to carol, and carol completes it. Then the request is cancelled, or alice unregisters,
+# while bob's routine `returned` runs
 
 # fresh_returning MS - the process $completer makes carol complete r0, and pauses inside bob's routine
 # `returned`. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff means no limit
