@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A module that is a peer of two owners: bridge (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/) are peers of
-# module_a and of other_a. They pass calls and items from each owner to the other one. junction (peers/junction.rs) is a peer
-# of both and an owner, too; below is its peer. The build makes other_a and other_b from the sources of module_a and module_b,
-# and below from that of module_b (peers/peers.mk).
+# module_a and of other_a. They pass calls and items from each owner to the other one. junction (peers/junction.rs) is a
+# peer of both and an owner, too; its own peer is junction_peer. The build makes other_a and other_b from the sources of
+# module_a and module_b, and junction_peer from that of module_b (peers/peers.mk).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -138,28 +138,28 @@ unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_fr
 verdict "a peer of two owners in C forgets both drivers: each owner unregisters its own"
 
 fresh_owners
-load junction && load below && [ "$(holders junction)" = below ] && knows module_a junction below && knows other_a junction below &&
-	knows junction below module_a && ! traced step=refuse
+load junction && load junction_peer && [ "$(holders junction)" = junction_peer ] && knows module_a junction junction_peer && knows other_a junction junction_peer &&
+	knows junction junction_peer module_a && ! traced step=refuse
 verdict "a module in three roles is attached to both owners, and its own peer to it"
 
 fresh_owners junction
-load below && reset_trace && exercise below && in_each_context below 'op-call to=owner op=bounce' &&
+load junction_peer && reset_trace && exercise junction_peer && in_each_context junction_peer 'op-call to=owner op=bounce' &&
 	in_each_context module_a 'op-call to=peer op=bounce' && in_each_context other_a 'op-call to=peer op=bounce' &&
 	exercise module_a && exercise other_a && ! traced step=refuse
 verdict "a call from the peer of a module in three roles passes to both owners above, in each execution context"
 
 fresh_owners junction
-load below
-exercise below 40 &
+load junction_peer
+exercise junction_peer 40 &
 busy=$!
 fails EAGAIN unload module_a && fails EAGAIN unload other_a && fails EAGAIN unload junction && exercise module_a && exercise other_a &&
-	wait "$busy" && unload below && unload junction && gone junction && is_free module_a && is_free other_a &&
+	wait "$busy" && unload junction_peer && unload junction && gone junction && is_free module_a && is_free other_a &&
 	unload other_a && unload module_a && ! traced step=refuse
 verdict "a module in three roles is unloaded before its peer: EAGAIN, and after it nothing of it is left"
 
 fresh_owners
 fails ERANGE load junction contexts=65 && only_refusal_is junction parameter-out-of-range && gone junction && is_free module_a &&
-	is_free other_a && load junction && load below && exercise below
+	is_free other_a && load junction && load junction_peer && exercise junction_peer
 verdict "a module in three roles cannot become an owner: ERANGE, and it is a peer of no owner any more"
 
 fresh_owners junction waits=1
@@ -169,7 +169,7 @@ verdict "a module in three roles is unloaded while threads of its owner's role w
 while read -r fails errno case; do
 	fresh_owners
 	fails "$errno" load junction waits=1 "fails=$fails" && gone junction && is_free module_a && is_free other_a && load junction &&
-		load below && exercise below
+		load junction_peer && exercise junction_peer
 	verdict "a module in three roles: $case fails while threads of the owner's role wait: $errno, and nothing of it is left"
 done <<-EOF
 	1 ENODEV joining the roles

@@ -11,8 +11,8 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - reloads device_peer. VARIANT is the number of another device or behaviour; peers/device.rs
-# lists them
+# fresh_device [VARIANT] - reloads device_peer. VARIANT is the number of another device or behaviour; the module lists
+# them (peers/device_peer.rs).
 fresh_device()
 {
 	needs_no device_peer

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # An owner is unloaded, or its loading fails, while it is busy: its dispatch routine and its job (a work
 # item or a thread) wait for events without a limit, and it has pended a request. The owner is
-# unloading_owner (peers/unloading.rs). With hook=1 the owner ends the waits itself, in its hook
+# unloading_owner (peers/unloading_owner.rs). With hook=1 the owner ends the waits itself, in its hook
 # Owner::leaving(); otherwise the library must end them. With job=2 to 5 the owner has further jobs,
 # which are due later, or run again and again.
 cd "$(dirname "$0")" || exit 1
@@ -67,7 +67,7 @@ library_stops()
 
 # hook_ends - whether the hook was called before the owner was unregistered, has ended both waits, and
 # has got the outputs of both requests: 0 from the dispatch routine, and the number 7, with which
-# the hook itself completes the pended request (the constant PENDED in peers/unloading.rs)
+# the hook itself completes the pended request (the constant PENDED in peers/unloading_owner.rs)
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&

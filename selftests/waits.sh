@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The peer waiting_peer, in Rust (peers/waiting.rs), is unloaded while it waits, without a limit, for an
+# The peer waiting_peer, in Rust (peers/waiting_peer.rs), is unloaded while it waits, without a limit, for an
 # event or a request of its own. It waits in an operation that the owner has called, in the work item that
 # completes its handshake (a pended handshake), or in a job: a work item or a thread. Unloading has to end
 # the wait. Two more cases test the thread's name, and a pended handshake whose work item waits for its own end.

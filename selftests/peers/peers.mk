@@ -8,13 +8,14 @@ $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d
 # The actors: drivers that do what a test case tells them to do
 $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))
 
-$(foreach name,paused handle ticker relay waiting device greeter guest history,$(eval $(call d2d-rust-peer,selftests/test_modules/$(name)_peer,selftests/peers/$(name))))
+$(foreach name,paused_peer handle_peer ticker_peer relay_peer waiting_peer device_peer greeter_peer guest_peer history_peer,\
+	$(eval $(call d2d-rust-peer,selftests/test_modules/$(name),selftests/peers/$(name))))
 
 # Owners of the demonstration pair, each loaded instead of module_a.
-d2d-owners := unloading
-obj-m += $(d2d-owners:%=selftests/test_modules/%_owner.o)
+d2d-owners := unloading_owner
+obj-m += $(d2d-owners:%=selftests/test_modules/%.o)
 define d2d-owner-module
-selftests/test_modules/$1_owner-y := selftests/peers/$1.o $(call d2d-owner-of,$1_owner) shared/pair/d2d_pair.o
+selftests/test_modules/$1-y := selftests/peers/$1.o $(call d2d-owner-of,$1) shared/pair/d2d_pair.o
 RUSTFLAGS_selftests/peers/$1.o := -L $(obj)/shared --extern d2d --extern d2d_owner --extern d2d_pair
 $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o
 endef
@@ -93,7 +94,7 @@ selftests/test_modules/junction-y := selftests/peers/junction.o $(addprefix shar
 				     $(call d2d-three-roles-of,junction)
 RUSTFLAGS_selftests/peers/junction.o := $(d2d-bridge-crates) --extern d2d --extern d2d_owner --extern d2d_pair
 $(obj)/selftests/peers/junction.o: $(obj)/shared/pair/d2d_pair.o $(d2d-bridge-needs)
-$(eval $(call d2d-lower,below,junction))
+$(eval $(call d2d-lower,junction_peer,junction))
 
 $(eval $(call d2d-c-module,c_bridge,$(addprefix selftests/peers/c_bridge/,first.o second.o)))
 CFLAGS_selftests/peers/c_bridge/first.o := $(d2d-peer-role-flags)

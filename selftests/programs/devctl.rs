@@ -47,7 +47,7 @@ const ENODATA: i32 = 61;
 const EOPNOTSUPP: i32 = 95;
 const ECANCELED: i32 = 125;
 
-// The commands, as in selftests/peers/device.rs
+// The commands, as in selftests/peers/device_peer.rs
 const ADD: u32 = 0xc008_6400;
 const PEND: u32 = 0x6401;
 const SUBMIT: u32 = 0x6402;

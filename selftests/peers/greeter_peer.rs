@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that sends a request to another peer, the guest (`guest.rs`), each time that the guest is loaded. The
+//! Test: a peer that sends a request to another peer, the guest (`guest_peer.rs`), each time that the guest is loaded. The
 //! guest sets an event then. The greeter may be loaded before the guest or after it.
 
 #![forbid(unsafe_code)]

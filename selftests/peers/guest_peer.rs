@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that sets an event when it is loaded, to tell another peer, the greeter (`greeter.rs`).
+//! Test: a peer that sets an event when it is loaded, to tell another peer, the greeter (`greeter_peer.rs`).
 
 #![forbid(unsafe_code)]
 
