@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the torture and then the fuzzer (docs/testing.md), each for SECONDS, in User-Mode Linux on two real CPUs. Prints
-# KTAP, and last a line of counts. With PAIR, loads, uses and unloads that pair instead, on the sanitizer kernel.
+# Runs the torture, the fuzzer and rounds of all_pairs.sh (docs/testing.md), each for about SECONDS, in User-Mode Linux
+# on two real CPUs. Prints KTAP, and last a line of counts. With PAIR, loads, uses and unloads that pair instead, on the sanitizer kernel.
 # Usage: torture.sh [SECONDS [SEED]]
 # Environment: PAIR, a pair outside of this tree; KVER; D2D_KERNEL, the directory of a kernel, which the script ignores
 # unless it is User-Mode Linux; with PAIR also KERNEL (default: sanitizer)
@@ -18,5 +18,5 @@ if [ -n "${PAIR-}" ]; then
 	export KERNEL=${KERNEL:-sanitizer} D2D_TIMEOUT=$((seconds * 2 + 180))
 	exec "$LAB/vm.sh" test "d2d.case=pair_torture:$seconds"
 fi
-export KERNEL=uml D2D_TIMEOUT=$((seconds * 8 + 180))
+export KERNEL=uml D2D_TIMEOUT=$((seconds * 10 + 240))
 exec "$LAB/vm.sh" torture "d2d.seconds=$seconds" "d2d.seed=$seed"

@@ -383,6 +383,7 @@ counted()
 }
 
 begin "$ROUNDS"
+echo "# the orders are those of seed $SEED"
 orders >"$work/orders" || {
 	echo "Bail out! $ROUNDS rounds are too few: some module is always loaded, or unloaded, before a certain other module"
 	exit 1

@@ -1,14 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode torture: runs the torture and the fuzzer for $seconds each, with the random numbers of $seed. Without $seconds,
-# $case has the arguments of run_torture, separated by commas: 8, or fuzz,8,SEED. The loop at the end writes each line
-# of KTAP as soon as it comes, so that the host sees the progress.
+# Mode torture: runs the torture and the fuzzer for $seconds each, and then as many rounds of all_pairs.sh as take about
+# as long. All use the random numbers of $seed. Without $seconds, $case has the arguments of run_torture, separated by
+# commas: 8, or fuzz,8,SEED; all_pairs.sh does not run then.
 
 # Short grace periods let the torture load and unload more peers in the same time.
 short_grace_periods
 set -o pipefail
-# shellcheck disable=SC2154,SC2046 # set by init from the kernel's command line
-set -- $(echo "${seconds:-$case} $seed" | tr , ' ')
-/kselftest/d2d/run_torture "$@" | while read -r line; do
-	echo "$line" >>"$KTAP"
-done
+
+# run_nested NUMBER NAME CMD... - runs CMD, the test NUMBER of this mode. Writes each line of its KTAP as soon as it
+# comes, so that the host sees the progress
+run_nested() {
+	local number=$1 name=$2 result=ok
+	shift 2
+	"$@" | while read -r line; do
+		echo "# $line" >>"$KTAP"
+	done || result='not ok'
+	echo "$result $number $name" >>"$KTAP"
+	[ "$result" = ok ]
+}
+
+cd /kselftest/d2d || return 1
+# shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
+if [ -n "$seconds" ]; then
+	# A round takes about 5 seconds. In six rounds, each of two modules is loaded and unloaded before the other.
+	rounds=$((seconds / 5))
+	[ "$rounds" -ge 6 ] || rounds=6
+	[ -n "$seed" ] || seed=$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')
+	printf '%s\n' 'TAP version 13' 1..2 >>"$KTAP"
+	run_nested 1 run_torture ./run_torture "$seconds" "$seed"
+	status=$?
+	run_nested 2 all_pairs.sh ./all_pairs.sh "$rounds" "$seed" && return "$status"
+else
+	# shellcheck disable=SC2046 # the arguments are words
+	./run_torture $(echo "$case" | tr , ' ') | while read -r line; do
+		echo "$line" >>"$KTAP"
+	done
+fi
