@@ -1,19 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Plays the demonstration and runs the kselftests on each kernel of docs/kernels.md: the newest one for x86-64, the
-# older ones, one of unstable, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a
-# line of counts. A kernel that the cache lacks takes 4 to 9 minutes more.
+# Plays the demonstration and runs kselftests on Debian's kernels: all kselftests on the newest kernel for x86-64, on an
+# older one, on one of unstable and on the newest one for arm64; a few kselftests (some_tests) on the other kernels of
+# trixie that can be used, on a cloud kernel, and on two more kernels for arm64. Prints each row of the table of
+# docs/kernels.md when it is complete, the table at the end, and last a line of counts. A kernel that the cache lacks
+# takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure, and the others are still tested.
 # Usage: kernels.sh [some]
-#   some  tests only the older kernels, and runs only the kselftests of what shared/compat/ replaces on these kernels
+#   some  runs some_tests on the older kernel, and nothing else
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE
 
 # Debian's archive drops old versions. If it has dropped one of these, name a newer one here and in docs/kernels.md.
-older=(7.2.12+deb13-amd64)
-unstable=(7.2.13+deb14-amd64)
+older=7.2.12+deb13
+unstable=7.2.13+deb14
 
-# some_tests - runs a few kselftests and plays the demonstration on the kernel KVER
+# some_tests - runs the kselftests of what shared/compat/ replaces on older kernels, and plays the demonstration
 some_tests() {
 	# The modules that these kselftests load. To build the others would take longer than the tests.
 	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
@@ -29,33 +31,58 @@ compilers() {
 		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'
 }
 
-# try KVER ARCH CMD... - runs CMD, which runs tests, on a kernel. Then plays the demonstration, unless CMD is
-# some_tests, which plays it itself. Adds a row with the counts to $rows
-try() {
-	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name
-	local -x KVER=$1 ARCH=$2
-	shift 2
-	kernel=$(kernel_dir stock)
-	name=$(. "$kernel/kernel.env" && echo "$KVER")
-	echo "== $name"
-	part_now "$name" "$@" 2>&1
-	[ "$1" = some_tests ] || part_now "$name: make run" "$LAB/run/boots.sh" <(echo 'stock run 90') 2>&1
-	rows+=("| $name | $ARCH | $(compilers "$kernel") | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |")
+# row TEXT - adds a row to the table
+row() {
+	rows+=("# $1")
+	echo "# $1"
 }
 
-rows=()
+# try KVER ARCH CMD... - runs CMD, which runs tests, on a kernel; without KVER, on the newest one. Then plays the
+# demonstration, unless CMD is some_tests, which plays it itself. Adds a row with the counts to the table
+try() {
+	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name tests=all
+	local -x KVER=$1 ARCH=$2
+	shift 2
+	echo "== ${KVER:-the newest kernel} ($ARCH)"
+	if ! kernel=$(kernel_dir stock); then
+		failed=$((failed + 1))
+		failures+=("${KVER:-the newest kernel} ($ARCH): not prepared")
+		row "| ${KVER:-newest} | $ARCH | not prepared | none | 0 | 1 | 0 |"
+		return
+	fi
+	name=$(. "$kernel/kernel.env" && echo "$KVER")
+	part_now "$name" "$@" 2>&1
+	if [ "$1" = some_tests ]; then
+		tests=few
+	else
+		part_now "$name: make run" "$LAB/run/boots.sh" <(echo 'stock run 90') 2>&1
+	fi
+	row "| $name | $ARCH | $(compilers "$kernel") | $tests | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |"
+}
+
+# others - prints the other kernels of trixie for x86-64: those for clouds only if they are of the newest version. Leaves
+# out those for real-time (-rt-), which the lab refuses, and 6.12, which is built without CONFIG_RUST
+others() {
+	local names
+	names=$("$LAB/enter.sh" apt-cache pkgnames linux-headers- |
+		sed -nE 's/^linux-headers-(([7-9]|[1-9][0-9]+)\.[^-]*\+deb13[^-]*(-cloud)?-amd64)$/\1/p' | sort -rV)
+	grep -v -e -cloud- <<<"$names" | grep -vxF -e "$older-amd64" | tail -n +2
+	grep -e -cloud- <<<"$names" | head -n 1
+}
+
+rows=('# | kernel | architecture | compilers | kselftests | passed | failed | skipped |' '# |---|---|---|---|---|---|---|')
 if [ "${1-}" = some ]; then
-	for version in "${older[@]}"; do
-		try "$version" x86_64 some_tests
-	done
+	try "$older-amd64" x86_64 some_tests
 else
 	try '' x86_64 "$LAB/test.sh"
-	for version in "${older[@]}" "${unstable[@]}"; do
-		try "$version" x86_64 "$LAB/test.sh"
-	done
+	try "$older-amd64" x86_64 "$LAB/test.sh"
+	try "$unstable-amd64" x86_64 "$LAB/test.sh"
 	try '' arm64 "$LAB/test.sh"
+	for version in $(others); do
+		try "$version" x86_64 some_tests
+	done
+	try "$older-arm64" arm64 some_tests
+	try "$unstable-arm64" arm64 some_tests
 fi
-echo '# | kernel | architecture | compilers | passed | failed | skipped |'
-echo '# |---|---|---|---|---|---|'
-printf '# %s\n' "${rows[@]}"
+printf '%s\n' "${rows[@]}"
 total
