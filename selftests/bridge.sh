@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module that is a peer of two owners: bridge (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/) are peers of
-# module_a and of other_a. They pass calls and items from each owner to the other one. junction (peers/junction.rs) is a
-# peer of both and an owner, too; its own peer is junction_peer. The build makes other_a and other_b from the sources of
-# module_a and module_b, and junction_peer from that of module_b (peers/peers.mk).
+# A module that is a peer of two owners. The modules "bridge" (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/) are
+# peers of module_a and of other_a. They pass calls and items from each owner to the other one. The module "junction"
+# (peers/junction.rs) is in three roles: it is a peer of both owners, and itself the owner of junction_peer. The build
+# makes other_a from the source of module_a, and other_b and junction_peer from that of module_b (peers/peers.mk).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/roles_lib.sh
 . ./roles_lib.sh
 
-# fresh_owners [MODULE [PARAM=VALUE...]] - reloads both owners, and this module
+# fresh_owners [MODULE [PARAM=VALUE...]] - unloads all modules; then loads both owners, and this module
 fresh_owners()
 {
 	unload_all
@@ -31,7 +31,8 @@ is_free()
 	[ ! -s "$NOTES" ]
 }
 
-# passes OWNER OTHER - whether the exercise of an owner has reached the other one, and come back: calls, and items
+# passes OWNER OTHER - whether the exercise of OWNER has made calls and items reach the owner OTHER, and whether calls and
+# items have come back from OTHER
 passes()
 {
 	in_each_context "$1" 'op-call to=peer op=bounce' && in_each_context "$2" 'op-call to=peer op=bounce' &&
@@ -77,46 +78,47 @@ for module in bridge c_bridge; do
 	second=$!
 	fails EAGAIN unload module_a && fails EAGAIN unload other_a && unload "$module" && load "$module" && unload "$module" &&
 		all_succeed "$first" "$second" && is_free module_a && is_free other_a && load "$module" && exercise module_a && exercise other_a
-	verdict "$module is unloaded and loaded while both owners are exercised; an owner is unloaded before it: EAGAIN"
+	verdict "$module is unloaded and loaded while both owners are exercised; unloading an owner before $module gets EAGAIN"
 
 	fresh_owners
 	load module_b && fails EBUSY load "$module" && only_refusal_is module_a no-free-context && is_free other_a && ! loaded "$module" &&
 		unload module_b && load "$module" && exercise module_a && exercise other_a
-	verdict "the first owner has no context for $module: EBUSY, and the second owner has nothing of it"
+	verdict "the first owner has no context for $module: loading $module gets EBUSY, and the second owner keeps nothing of it"
 
 	fresh_owners
 	load other_b && fails EBUSY load "$module" && only_refusal_is other_a no-free-context && is_free module_a && ! loaded "$module" &&
 		unload other_b && load "$module" && exercise module_a && exercise other_a
-	verdict "the second owner has no context for $module: EBUSY, and the first owner has nothing of it any more"
+	verdict "the second owner has no context for $module: loading $module gets EBUSY, and the first owner keeps nothing of it"
 
 	fresh_trace
 	unload_all
 	fails ENOENT load "$module" && load module_a && fails ENOENT load "$module" && unload module_a && load other_a &&
-		fails ENOENT load "$module" && load module_a && load "$module" && unload "$module" && unload other_a && gone other_a &&
-		load other_a && load "$module" && unload "$module" && unload module_a && gone module_a && unload other_a && ! traced step=refuse
-	verdict "$module is loaded before one of its owners: ENOENT; the owners come and go in both orders"
+		fails ENOENT load "$module" && load module_a && load "$module" && unload "$module" && unload other_a && nothing_left_of other_a &&
+		load other_a && load "$module" && unload "$module" && unload module_a && nothing_left_of module_a && unload other_a && ! traced step=refuse
+	verdict "$module is loaded before one of its owners: ENOENT; the owners can be loaded and unloaded in both orders"
 done
 
 fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
-verdict "a module registers twice with one owner under its name: ENOTUNIQ, and the owner has nothing of it"
+verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
-# The steps of loading that can fail while a thread waits for the other role: the parameters of the bridge, the errno, a
-# parameter of other_a, and the name of the case
-while read -r waits fails errno parameter case; do
+# The steps of loading the bridge that can fail while code of one role waits for an event of the other role. Each line is
+# WAITS STEP ERRNO PARAMETER CASE: WAITS and STEP are the values of the bridge's parameters "waits" and "fails", and
+# PARAMETER is one of other_a
+while read -r waits step errno parameter case; do
 	fresh_owners
-	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$fails" && ! loaded bridge &&
+	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&
 		is_free module_a && is_free other_a && load bridge && exercise module_a && exercise other_a
-	verdict "$case: $errno, and no owner has anything of the two roles"
+	verdict "$case: $errno, and the owners keep nothing of the two roles"
 done <<-EOF
 	1 3 ENODEV   completion=0 joining the roles fails while a thread of each waits for an event of the other
 	3 1 ENODEV   completion=0 the start of the second role fails while its thread waits for an event of the first one
-	3 2 EBUSY    completion=0 the control device of the second role fails while a thread of it waits for an event of the first one
-	3 3 ENODEV   completion=0 joining the roles fails while a thread of the second one waits for an event of the first one
-	4 0 ETIMEDOUT timeout=50  the handshake of the second role fails while its deferred waits for an event of the first one
-	4 1 ENODEV   completion=1 the start of the second role fails while its deferred waits for an event of the first one
-	4 2 EBUSY    completion=1 the control device of the second role fails while its deferred waits for an event of the first one
-	4 3 ENODEV   completion=1 joining the roles fails while deferred of the second one waits for an event of the first one
+	3 2 EBUSY    completion=0 the control device of the second role fails while its thread waits for an event of the first one
+	3 3 ENODEV   completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
+	4 0 ETIMEDOUT timeout=50  the handshake of the second role fails while its work item waits for an event of the first one
+	4 1 ENODEV   completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
+	4 2 EBUSY    completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
+	4 3 ENODEV   completion=1 joining the roles fails while the work item of the second role's handshake waits for an event of the first one
 EOF
 
 fresh_owners bridge waits=1
@@ -125,7 +127,7 @@ verdict "the bridge is unloaded while a thread of each role waits for an event o
 
 fresh_owners bridge waits=2
 exercise module_a && await waits_in other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
-verdict "the bridge is unloaded while a thread uses both roles: what joins them is dropped after that"
+verdict "the bridge is unloaded while a thread uses both roles: the value that both roles share is dropped after the thread has ended"
 
 fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&
@@ -135,46 +137,47 @@ verdict "the bridge is attached to the first owner and then to the second one, a
 fresh_owners c_bridge forgets=1
 unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a &&
 	load bridge && exercise module_a && exercise other_a
-verdict "a peer of two owners in C forgets both drivers: each owner unregisters its own"
+verdict "a peer of two owners in C forgets both its drivers: each owner unregisters the one that it knows"
 
 fresh_owners
 load junction && load junction_peer && [ "$(holders junction)" = junction_peer ] && knows module_a junction junction_peer && knows other_a junction junction_peer &&
 	knows junction junction_peer module_a && ! traced step=refuse
-verdict "a module in three roles is attached to both owners, and its own peer to it"
+verdict "a module in three roles is attached to both owners, and its own peer to the module"
 
 fresh_owners junction
 load junction_peer && reset_trace && exercise junction_peer && in_each_context junction_peer 'op-call to=owner op=bounce' &&
 	in_each_context module_a 'op-call to=peer op=bounce' && in_each_context other_a 'op-call to=peer op=bounce' &&
 	exercise module_a && exercise other_a && ! traced step=refuse
-verdict "a call from the peer of a module in three roles passes to both owners above, in each execution context"
+verdict "the peer of a module in three roles makes a call: the call passes to both owners, in each execution context"
 
 fresh_owners junction
 load junction_peer
 exercise junction_peer 40 &
 busy=$!
 fails EAGAIN unload module_a && fails EAGAIN unload other_a && fails EAGAIN unload junction && exercise module_a && exercise other_a &&
-	wait "$busy" && unload junction_peer && unload junction && gone junction && is_free module_a && is_free other_a &&
+	wait "$busy" && unload junction_peer && unload junction && nothing_left_of junction && is_free module_a && is_free other_a &&
 	unload other_a && unload module_a && ! traced step=refuse
-verdict "a module in three roles is unloaded before its peer: EAGAIN, and after it nothing of it is left"
+verdict "a module in three roles is unloaded before its peer: EAGAIN; after its peer: nothing of the module is left"
 
 fresh_owners
-fails ERANGE load junction contexts=65 && only_refusal_is junction parameter-out-of-range && gone junction && is_free module_a &&
+fails ERANGE load junction contexts=65 && only_refusal_is junction parameter-out-of-range && nothing_left_of junction && is_free module_a &&
 	is_free other_a && load junction && load junction_peer && exercise junction_peer
-verdict "a module in three roles cannot become an owner: ERANGE, and it is a peer of no owner any more"
+verdict "a module in three roles gets a bad parameter for its role as an owner: ERANGE, and the module does not stay a peer"
 
 fresh_owners junction waits=1
-unload junction && gone junction && is_free module_a && is_free other_a
-verdict "a module in three roles is unloaded while threads of its owner's role wait for an event of each other role"
+unload junction && nothing_left_of junction && is_free module_a && is_free other_a
+verdict "a module in three roles is unloaded while threads of its owner's role wait, one for an event of each peer's role"
 
-while read -r fails errno case; do
+# Each line is STEP ERRNO CASE; STEP is the value of the parameter "fails" of junction
+while read -r step errno case; do
 	fresh_owners
-	fails "$errno" load junction waits=1 "fails=$fails" && gone junction && is_free module_a && is_free other_a && load junction &&
+	fails "$errno" load junction waits=1 "fails=$step" && nothing_left_of junction && is_free module_a && is_free other_a && load junction &&
 		load junction_peer && exercise junction_peer
-	verdict "a module in three roles: $case fails while threads of the owner's role wait: $errno, and nothing of it is left"
+	verdict "a module in three roles: $case fails while threads of the owner's role wait: $errno, and nothing of the module is left"
 done <<-EOF
 	1 ENODEV joining the roles
-	2 ENODEV the owner's ready
-	3 EBUSY  the owner's control device
+	2 ENODEV ready() of the owner's role
+	3 EBUSY  the control device of the owner's role
 EOF
 unload_all
 ktap_finished

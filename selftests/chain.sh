@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A chain of modules: module_a at the top, middle (peers/middle.rs), and at the bottom lower1, lower2 or both. The
-# module middle has two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes calls and items
-# on in both directions, and the request ADD upwards. The build makes lower1 and lower2 from the source of module_b
-# (peers/peers.mk). c_middle does in C what middle does; as an owner it has the name middle.
+# A chain of modules: module_a at the top, the module "middle" (peers/middle.rs), and at the bottom lower1, lower2 or both.
+# The module "middle" is in two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes calls and
+# items on in both directions, and a request of the code ADD upwards. The build makes lower1 and lower2 from the source of
+# module_b (peers/peers.mk). c_middle does in C what "middle" does; as an owner it has the name "middle".
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/roles_lib.sh
 . ./roles_lib.sh
 
-# fresh_chain [LOWER...] - reloads module_a, middle and these peers of middle
+# fresh_chain [LOWER...] - unloads all modules; then loads module_a, the middle, and these peers of the middle
 fresh_chain()
 {
 	unload_all
@@ -21,7 +21,7 @@ fresh_chain()
 	done
 }
 
-# fresh_c_chain [LOWER...] - as fresh_chain, with c_middle instead of middle
+# fresh_c_chain [LOWER...] - as fresh_chain, with c_middle as the middle
 fresh_c_chain()
 {
 	unload_all
@@ -81,23 +81,23 @@ verdict "the top and the bottom are exercised at the same time: nothing is refus
 fresh_trace
 unload_all
 fails ENOENT load lower1 && fails ENOENT load middle && load module_a && fails ENOENT load lower1 && load middle && load lower1
-verdict "a module is loaded before the one above it: ENOENT"
+verdict "a module is loaded before its owner: ENOENT"
 
 fresh_chain lower1
 fails EAGAIN unload module_a && fails EAGAIN unload middle && unload lower1 && fails EAGAIN unload module_a && exercise module_a &&
-	unload middle && gone middle && owner_is_idle && unload module_a && gone module_a && ! traced step=refuse
-verdict "a module is unloaded before the one below it: EAGAIN"
+	unload middle && nothing_left_of middle && owner_is_idle && unload module_a && nothing_left_of module_a && ! traced step=refuse
+verdict "an owner is unloaded before its peer: EAGAIN"
 
 fresh_chain lower1 lower2
 unload lower1 && fails EAGAIN unload middle && exercise lower2 && unload lower2 && load lower1 && exercise lower1 &&
 	load lower2 && unload lower2 && unload lower1 && unload middle && load middle && load lower2 && exercise lower2 &&
-	unload lower2 && unload middle && unload module_a && gone middle && gone module_a && ! traced step=refuse
+	unload lower2 && unload middle && unload module_a && nothing_left_of middle && nothing_left_of module_a && ! traced step=refuse
 verdict "the modules are unloaded and loaded in each order that the kernel allows"
 
 fresh_chain lower1
 exercise module_a 60 &
 busy=$!
-fails EAGAIN unload middle && unload lower1 && load lower1 && unload lower1 && unload middle && gone middle &&
+fails EAGAIN unload middle && unload lower1 && load lower1 && unload lower1 && unload middle && nothing_left_of middle &&
 	wait "$busy" && owner_is_idle
 verdict "the middle and its peer are unloaded while the top calls them: the calls of the top succeed"
 
@@ -110,13 +110,13 @@ verdict "a peer of the middle is unloaded while another peer of the middle is ex
 
 fresh_trace
 unload_all
-load module_a && load module_b && fails EBUSY load middle && only_refusal_is module_a no-free-context && gone middle &&
+load module_a && load module_b && fails EBUSY load middle && only_refusal_is module_a no-free-context && nothing_left_of middle &&
 	fails ENOENT load lower1
 verdict "the middle gets no context of its owner: EBUSY, and the middle does not become an owner"
 
 fresh_trace
 unload_all
-load module_a && fails ERANGE load middle contexts=65 && only_refusal_is middle parameter-out-of-range && gone middle &&
+load module_a && fails ERANGE load middle contexts=65 && only_refusal_is middle parameter-out-of-range && nothing_left_of middle &&
 	owner_is_idle && load middle && load lower1 && exercise lower1
 verdict "the middle gets a bad parameter for its role as an owner: ERANGE, and the middle does not stay a peer"
 
@@ -138,27 +138,27 @@ verdict "the owner's role begins after the peer's role, and ends before it"
 fresh_trace
 unload_all
 load module_a && load middle waits=1 && await waits_above && unload middle
-verdict "the middle is unloaded while its role as an owner waits for an event of the top: the wait ends"
+verdict "the middle is unloaded while its thread, in the owner's role, waits for an event of the top: the wait ends"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=2 && await waits_above && unload middle && gone middle && owner_is_idle
-verdict "the middle is unloaded while its role as a peer waits for an event of the top and uses the contexts: the wait ends"
+load module_a && load middle waits=2 && await waits_above && unload middle && nothing_left_of middle && owner_is_idle
+verdict "the middle is unloaded while its thread, in the peer's role, waits for an event of the top and uses the contexts: the wait ends"
 
-# The steps of loading that can fail while a thread waits for the top: the parameters of the middle, the errno, and the
-# name of the case
-while read -r waits fails errno case; do
+# The steps of loading the middle that can fail while its thread waits for an event of the top. Each line is
+# WAITS STEP ERRNO CASE: WAITS and STEP are the values of the parameters "waits" and "fails"
+while read -r waits step errno case; do
 	fresh_trace
 	unload_all
-	load module_a && fails "$errno" load middle "waits=$waits" "fails=$fails" && gone middle && owner_is_idle && load middle &&
+	load module_a && fails "$errno" load middle "waits=$waits" "fails=$step" && nothing_left_of middle && owner_is_idle && load middle &&
 		load lower1 && exercise lower1
 	verdict "the middle: $case: $errno, and the middle is neither owner nor peer any more"
 done <<-EOF
 	1 1 ENODEV joining the roles fails while a thread of the owner's role waits for the top
-	1 2 ENODEV ready fails while a thread of the owner's role waits for the top
+	1 2 ENODEV ready() fails while a thread of the owner's role waits for the top
 	1 3 EBUSY  the control device fails while a thread of the owner's role waits for the top
 	2 1 ENODEV joining the roles fails while a thread of the peer's role waits for the top and uses the contexts
-	2 2 ENODEV ready fails while a thread of the peer's role waits for the top and uses the contexts
+	2 2 ENODEV ready() fails while a thread of the peer's role waits for the top and uses the contexts
 	2 3 EBUSY  the control device fails while a thread of the peer's role waits for the top and uses the contexts
 EOF
 
@@ -174,7 +174,7 @@ fresh_c_chain lower1
 exercise module_a 60 &
 busy=$!
 fails EAGAIN unload module_a && fails EAGAIN unload c_middle && unload lower1 && load lower1 && unload lower1 &&
-	unload c_middle && gone middle && wait "$busy" && owner_is_idle && unload module_a
+	unload c_middle && nothing_left_of middle && wait "$busy" && owner_is_idle && unload module_a
 verdict "a middle in C: the middle and its peer are unloaded while the top calls them: the calls of the top succeed"
 unload_all
 ktap_finished

@@ -4,7 +4,8 @@
 
 DEBUG=/sys/kernel/debug
 
-# in_each_context DRIVER STEP - whether the driver has taken this step, with these fields, in each execution context
+# in_each_context DRIVER STEP - whether the driver has taken this step in each execution context. STEP is the
+# step's name, and may have its first fields, too
 in_each_context()
 {
 	for context in task softirq hardirq; do
@@ -13,7 +14,7 @@ in_each_context()
 	done
 }
 
-# holders MODULE - prints the modules that keep this one loaded
+# holders MODULE - prints the modules that import symbols of this one, and so keep it loaded
 holders()
 {
 	ls "/sys/module/$1/holders"
@@ -26,8 +27,8 @@ knows()
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
-# gone MODULE - whether nothing of this owner is left
-gone()
+# nothing_left_of OWNER - whether this module is unloaded, and its folder in debugfs is removed
+nothing_left_of()
 {
 	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
