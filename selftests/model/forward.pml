@@ -484,8 +484,8 @@ proctype canceller()
 	fi
 }
 
-/* Requests::run_down() of driver d */
-proctype run_down(byte d)
+/* Requests::clear_and_free() of driver d */
+proctype clear_and_free(byte d)
 {
 	int w;
 	bool ok, was_parked, clear;
@@ -516,13 +516,13 @@ init {
 		run canceller();
 #endif
 #ifdef UNREGISTERS_S
-		run run_down(S);
+		run clear_and_free(S);
 #endif
 #ifdef UNREGISTERS_F
-		run run_down(F);
+		run clear_and_free(F);
 #endif
 #ifdef UNREGISTERS_R
-		run run_down(R);
+		run clear_and_free(R);
 #endif
 	}
 	(_nr_pr == 1);

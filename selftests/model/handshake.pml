@@ -487,7 +487,7 @@ proctype detacher()
 	mtype before;
 
 #ifdef OWNER_UNLOADED
-	/* Server::strike_off(): Requests::run_down() of the owner */
+	/* Server::strike_off(): Requests::clear_and_free() of the owner */
 	owner_leaving = true;
 	do
 	:: true ->
@@ -519,7 +519,7 @@ proctype detacher()
 		};
 		if
 		:: before == Attached ->
-			/* run_down() */
+			/* Server::take_context_back() */
 			open = false;
 			wait_for_attach();
 			filled = false;

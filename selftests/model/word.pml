@@ -614,8 +614,8 @@ proctype stranger()
 	word = FREED(w)
 }
 
-/* Requests::run_down() of R */
-proctype run_down_of_R()
+/* Requests::clear_and_free() of R */
+proctype clear_and_free_of_R()
 {
 	int w, old;
 	bool ok, clear;
@@ -638,8 +638,8 @@ proctype run_down_of_R()
 	gone_R = true
 }
 
-/* Requests::run_down() of S */
-proctype run_down_of_S()
+/* Requests::clear_and_free() of S */
+proctype clear_and_free_of_S()
 {
 	int w, old;
 	bool ok, clear;
@@ -698,10 +698,10 @@ init {
 		run canceller();
 #endif
 #ifdef UNREGISTERS_R
-		run run_down_of_R();
+		run clear_and_free_of_R();
 #endif
 #ifdef UNREGISTERS_S
-		run run_down_of_S();
+		run clear_and_free_of_S();
 #endif
 	}
 	(_nr_pr == 1);

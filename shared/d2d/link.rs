@@ -27,7 +27,7 @@ use crate::{
         Entered,
         Rundown, //
     },
-    word::Word, //
+    word::AtomicWord, //
 };
 use core::{
     ffi::c_void,
@@ -220,7 +220,7 @@ impl<P: Pair> Link for PeerLink<P> {
     fn of(seat: &PeerSeat<P>) -> Option<&Self> {
         // SAFETY: By the type invariants of `PeerSeat`, `taken` is null or points to the link,
         // which never changes again and lives as long as `seat`.
-        unsafe { Word::load_acquire(&seat.taken).as_ref() }
+        unsafe { AtomicWord::load_acquire(&seat.taken).as_ref() }
     }
 }
 

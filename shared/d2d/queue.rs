@@ -45,7 +45,7 @@ use crate::{
     point,
     safe_calls,
     trace::Step,
-    word::Word, //
+    word::AtomicWord, //
 };
 use core::{
     marker::PhantomData,
@@ -168,12 +168,12 @@ impl<'a> Queue<'a> {
     #[inline(always)]
     fn release(self, chain: Chain) {
         let released = self.released();
-        let mut first = Word::load(released);
+        let mut first = AtomicWord::load(released);
         loop {
             // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange
             // below.
             unsafe { (*chain.last.as_ptr()).next = first };
-            match Word::cmpxchg(released, first, chain.first.as_ptr()) {
+            match AtomicWord::cmpxchg(released, first, chain.first.as_ptr()) {
                 Ok(_) => break,
                 Err(other) => first = other,
             }
@@ -303,7 +303,7 @@ impl<'a> Queue<'a> {
     /// no free item left, and makes these the free ones.
     #[inline(always)]
     fn reclaim(self) -> *mut abi::d2d_item {
-        Word::xchg(self.released(), core::ptr::null_mut())
+        AtomicWord::xchg(self.released(), core::ptr::null_mut())
     }
 
     /// Counts `missing` items as refused, because there was no free item for them. `all` says that

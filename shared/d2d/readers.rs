@@ -10,7 +10,7 @@
 
 use crate::{
     arch,
-    word::Word, //
+    word::AtomicWord, //
 };
 use kernel::{
     bindings,
@@ -114,7 +114,7 @@ impl Readers {
             seen,
             _not_send: NotThreadSafe,
         };
-        (inside, Word::load_acquire(place))
+        (inside, AtomicWord::load_acquire(place))
     }
 
     /// Counts the calling thread as inside no more. Any context but NMI.

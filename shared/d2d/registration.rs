@@ -72,7 +72,7 @@ where
     /// # Errors
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
-    pub(crate) fn attach(&self, leave_others: impl FnOnce()) -> Result {
+    pub(crate) fn ask_for_context(&self, leave_others: impl FnOnce()) -> Result {
         self.shared.begin();
         let result = to_result(safe_calls::d2d_attach(self.handle));
         if result == Err(EINPROGRESS) {
@@ -210,7 +210,7 @@ where
         // SAFETY: The peer owns the registration, and the caller drops the peer before the kernel
         // frees the module's text.
         let registration = unsafe { Registration::new::<M>(driver)? };
-        registration.attach(&leave_others)?;
+        registration.ask_for_context(&leave_others)?;
         // Called before the registration is dropped, which waits for the driver's jobs.
         let failed = |error| {
             leave_others();

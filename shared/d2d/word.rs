@@ -16,7 +16,7 @@ pub use words::read_barrier;
 /// A value of 64 bits that several threads change atomically: a `u64` or a pointer.
 ///
 /// The order of the operations is that of the kernel's memory model. Any context.
-pub trait Word: AtomicType + Copy {
+pub trait AtomicWord: AtomicType + Copy {
     /// `READ_ONCE()`.
     fn load(place: &Atomic<Self>) -> Self;
 
@@ -39,7 +39,7 @@ pub trait Word: AtomicType + Copy {
 
 #[cfg(CONFIG_X86_64)]
 mod words {
-    use super::Word;
+    use super::AtomicWord;
     use core::arch::asm;
     use kernel::sync::atomic::Atomic;
 
@@ -59,7 +59,7 @@ mod words {
 
     macro_rules! word {
         ([$($generic:ident)?] $type:ty) => {
-            impl<$($generic)?> Word for $type {
+            impl<$($generic)?> AtomicWord for $type {
                 #[inline(always)]
                 fn load(place: &Atomic<Self>) -> Self {
                     // SAFETY: `place` is valid for reads; a volatile read of a word is one
@@ -129,7 +129,7 @@ mod words {
 
 #[cfg(not(CONFIG_X86_64))]
 mod words {
-    use super::Word;
+    use super::AtomicWord;
     use kernel::sync::{
         atomic::{
             ordering::{
@@ -154,7 +154,7 @@ mod words {
 
     macro_rules! word {
         ([$($generic:ident)?] $type:ty) => {
-            impl<$($generic)?> Word for $type {
+            impl<$($generic)?> AtomicWord for $type {
                 #[inline]
                 fn load(place: &Atomic<Self>) -> Self {
                     place.load(Relaxed)

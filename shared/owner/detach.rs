@@ -66,7 +66,7 @@ impl Server {
                 step!(before.name(), detach, ctx: index);
                 self.requests
                     .cancel_all(handle, || self.events.cancel_waits(handle));
-                self.run_down(handle, before, index);
+                self.take_context_back(handle, before, index);
                 true
             }
             State::Attaching(handshake) => self.cancel_handshake(handle, handshake, before.name()),
@@ -133,7 +133,7 @@ impl Server {
     /// Waits until no thread of the owner is inside the driver's operations or its dispatch
     /// routine, and takes the context back. If an operation takes long, ends the waits in which it
     /// may be. May sleep.
-    fn run_down(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
+    fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
         // the state to `Detaching`, so it alone closes the link. It is not inside the driver:
         // `detach` checks that, and a thread that expels drivers is unloading a module.

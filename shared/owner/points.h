@@ -16,7 +16,7 @@
 
 /*
  * The name of a step or a field, the form of that field's number, and whether that step is in a
- * group that can be printed. Rust type: Word.
+ * group that can be printed. Rust type: TraceWord.
  */
 struct d2d_word {
 	const char *text;

@@ -334,7 +334,7 @@ impl Server {
     fn remove(&self, handle: abi::d2d_handle) {
         self.registry.remove_points(handle);
         let driver = loop {
-            self.requests.run_down(handle);
+            self.requests.clear_and_free(handle);
             // Not before: the driver's routines may set its events.
             self.events.close_all(handle);
             if let Some(driver) = self.registry.remove(handle) {

@@ -20,7 +20,7 @@ use core::{
 use d2d::{
     abi,
     once::Once,
-    word::Word, //
+    word::AtomicWord, //
 };
 use kernel::{ffi::c_int, prelude::*, sync::atomic::Atomic};
 

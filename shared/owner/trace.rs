@@ -33,7 +33,7 @@ use kernel::{
 /// The name of a step or a field, the form of that field's number, and whether that step is in a
 /// group that can be printed. C type: `struct d2d_word`.
 #[repr(C)]
-struct Word {
+struct TraceWord {
     text: *const u8,
     length: u32,
     form: u32,
@@ -61,15 +61,15 @@ unsafe extern "C" {
         detail: *const c_char,
     );
     /// Defined in `words.c`.
-    safe static d2d_step_words: [Word; STEPS];
+    safe static d2d_step_words: [TraceWord; STEPS];
     /// As above.
-    safe static d2d_field_words: [Word; FIELDS];
+    safe static d2d_field_words: [TraceWord; FIELDS];
 }
 
-// SAFETY: A `Word` and its text never change.
-unsafe impl Sync for Word {}
+// SAFETY: A `TraceWord` and its text never change.
+unsafe impl Sync for TraceWord {}
 
-impl Word {
+impl TraceWord {
     /// The word of a field that this owner does not know, because the driver's headers are newer.
     const UNKNOWN: Self = Self {
         text: core::ptr::null(),
@@ -291,7 +291,7 @@ pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>,
         // The loop does not end at an unknown field: the tracepoint looks at each field, and must
         // find copies only.
         let word = d2d_field_words.get(field.key as usize);
-        let word = word.unwrap_or(&Word::UNKNOWN);
+        let word = word.unwrap_or(&TraceWord::UNKNOWN);
         if detail.length > 0 {
             detail.push(b" ");
         }
@@ -335,7 +335,7 @@ pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>,
 
 /// Prints the line of step `number`, at `at`: its sequence number, the load and the execution
 /// context.
-fn print(number: u32, driver: &Name, step: &Word, at: (u64, u64, &CStr), detail: &Detail) {
+fn print(number: u32, driver: &Name, step: &TraceWord, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;
     let mut line = Line::new();
     line.push(b"d2d: seq=");

@@ -496,7 +496,7 @@ static void revoke_handles(const char *name, struct twin_context *context,
 }
 
 /* Waits until no thread is inside the driver's operations, and makes the context free. */
-static void run_down(struct twin_slot *slot)
+static void take_context_back(struct twin_slot *slot)
 {
 	struct twin_owner_link *link = &slot->seat->link;
 	struct twin_context *context = link->context;
@@ -549,7 +549,7 @@ int twin_detach(twin_handle driver)
 		case TWIN_ATTACHED:
 			twin_step(slot->object.name, "detach", "ctx=c%u", slot->seat->context->id);
 			twin_requests_cancel_all(driver);
-			run_down(slot);
+			take_context_back(slot);
 			return 0;
 		case TWIN_ABANDONED:
 			twin_step(slot->object.name, "detach", "ctx=c%u", slot->seat->context->id);
@@ -622,7 +622,7 @@ int twin_unregister(twin_handle driver)
 	/* Closes the events first: a routine of the driver may be waiting for one of them. */
 	twin_events_close_all(driver);
 	do {
-		twin_requests_run_down(driver);
+		twin_requests_clear_and_free(driver);
 	} while (!remove_driver(slot));
 	twin_step(name, "unregister", "name=%s", name);
 	return 0;

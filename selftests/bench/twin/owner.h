@@ -111,7 +111,7 @@ int twin_check_driver(const struct twin_driver *from, struct twin_driver *object
 int twin_requests_init(void);
 void twin_requests_exit(void);
 void twin_requests_cancel_all(twin_handle driver);
-void twin_requests_run_down(twin_handle driver);
+void twin_requests_clear_and_free(twin_handle driver);
 int twin_requests_complete(twin_handle handle, int status, u64 information);
 
 /* Events (events.c). */

@@ -883,7 +883,7 @@ void twin_requests_cancel_all(twin_handle driver)
 }
 
 /* Waits until no thread is inside a leaving driver, and frees its requests. */
-void twin_requests_run_down(twin_handle driver)
+void twin_requests_clear_and_free(twin_handle driver)
 {
 	struct packet *packet;
 	unsigned long flags;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     abi,
-    word::Word, //
+    word::AtomicWord, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -67,7 +67,7 @@ impl<'a> Queue<'a> {
             (*raw).handed = 1;
             // Stored with the lock held: a `revoke_handles` that runs at the same time finds either
             // the claim, or `handed` set.
-            Word::store_release(self.claim(chain.first), handle);
+            AtomicWord::store_release(self.claim(chain.first), handle);
             Some(ItemHandle(handle))
         }
     }
@@ -89,7 +89,7 @@ impl<'a> Queue<'a> {
     pub fn redeem(&self, handle: ItemHandle) -> Result<Batch<'a>> {
         let item = self.find(handle.0).filter(|item| {
             // A handle is stored as a claim only once, so only one thread succeeds.
-            Word::cmpxchg(self.claim(*item), handle.0, 0).is_ok()
+            AtomicWord::cmpxchg(self.claim(*item), handle.0, 0).is_ok()
         });
         let Some(item) = item else {
             return Err(self.note_stale());
@@ -152,7 +152,7 @@ impl<'a> Queue<'a> {
                 continue;
             };
             let claim = self.claim(item);
-            if Word::load(claim) != 0 && Word::xchg(claim, 0) != 0 {
+            if AtomicWord::load(claim) != 0 && AtomicWord::xchg(claim, 0) != 0 {
                 // INVARIANT: A handle named the item, so after the exchange only this thread uses
                 // it: the caller says that no driver in C does.
                 self.release(Chain {

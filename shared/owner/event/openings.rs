@@ -17,7 +17,7 @@ use d2d::{
         d2d_handle,
         D2D_EVENT_MAX_OPEN, //
     },
-    word::Word, //
+    word::AtomicWord, //
 };
 use kernel::{
     prelude::*,
@@ -64,11 +64,11 @@ impl<E> Slot<E> {
     /// first load that finds `handle` is followed by loads of the fields of that handle or of a newer one.
     #[inline(always)]
     fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
-        if Word::load_acquire(&self.handle) != handle {
+        if AtomicWord::load_acquire(&self.handle) != handle {
             return None;
         }
         let value = f(self);
-        (Word::load(&self.handle) == handle).then_some(value)
+        (AtomicWord::load(&self.handle) == handle).then_some(value)
     }
 }
 
@@ -99,20 +99,20 @@ impl<E> Chunk<E> {
     }
 
     fn used(&self) -> usize {
-        Word::load(&self.used) as usize
+        AtomicWord::load(&self.used) as usize
     }
 
     fn set_used(&self, used: usize) {
-        Word::store_release(&self.used, used as u64);
+        AtomicWord::store_release(&self.used, used as u64);
     }
 
     fn is_leaving(&self, slot: usize) -> bool {
-        Word::load(&self.leaving) & (1 << slot) != 0
+        AtomicWord::load(&self.leaving) & (1 << slot) != 0
     }
 
     fn set_leaving(&self, slot: usize, leaving: bool) {
-        let others = Word::load(&self.leaving) & !(1 << slot);
-        Word::store_release(&self.leaving, others | (u64::from(leaving) << slot));
+        let others = AtomicWord::load(&self.leaving) & !(1 << slot);
+        AtomicWord::store_release(&self.leaving, others | (u64::from(leaving) << slot));
     }
 }
 
@@ -168,7 +168,7 @@ impl<E> Openings<E> {
 
     #[inline(always)]
     fn chunk(&self, number: usize) -> Option<&Chunk<E>> {
-        let chunk = Word::load_acquire(self.chunks.get(number)?);
+        let chunk = AtomicWord::load_acquire(self.chunks.get(number)?);
         // SAFETY: By the type invariants the pointer is null, or to a chunk that lives as long as
         // `self`.
         unsafe { chunk.as_ref() }
@@ -186,7 +186,7 @@ impl<E> Openings<E> {
     #[inline(always)]
     pub(crate) fn find<'a>(&'a self, handle: d2d_handle, _reader: &'a rcu::Guard) -> Option<&'a E> {
         let (_, slot) = self.slot(handle)?;
-        let event = slot.read(handle, |slot| Word::load_acquire(&slot.event))?;
+        let event = slot.read(handle, |slot| AtomicWord::load_acquire(&slot.event))?;
         // SAFETY: The handle was in the slot while the caller was an RCU reader. So by the
         // invariants of `Slot` the event is not freed before the reader's critical section ends.
         Some(unsafe { &*event })
@@ -200,7 +200,7 @@ impl<E> Openings<E> {
     ) -> Option<(d2d_handle, &'a E)> {
         let event = self.find(handle, reader)?;
         let (_, slot) = self.slot(handle)?;
-        let driver = slot.read(handle, |slot| Word::load_acquire(&slot.driver))?;
+        let driver = slot.read(handle, |slot| AtomicWord::load_acquire(&slot.driver))?;
         Some((driver, event))
     }
 
@@ -232,18 +232,18 @@ impl<E> Openings<E> {
         let place = self.chunks.get(number).ok_or(Lacking::Room)?;
         if self.chunk(number).is_none() {
             // INVARIANT: The pointer comes from `KBox::into_raw`.
-            Word::store_release(place, KBox::into_raw(spare.take().ok_or(Lacking::Chunk)?));
+            AtomicWord::store_release(place, KBox::into_raw(spare.take().ok_or(Lacking::Chunk)?));
         }
         let chunk = self.chunk(number).ok_or(Lacking::Chunk)?;
-        let is_free = |slot: &Slot<E>| Word::load(&slot.handle) == 0;
+        let is_free = |slot: &Slot<E>| AtomicWord::load(&slot.handle) == 0;
         let free = chunk.slots.iter().position(is_free).ok_or(Lacking::Room)?;
         vacancies.generation = vacancies.generation.wrapping_add(1).max(1);
         let handle = Kind::Event.handle(number * SLOTS + free, vacancies.generation);
         let slot = &chunk.slots[free];
-        Word::store_release(&slot.driver, driver);
-        Word::store_release(&slot.event, event.cast_mut());
+        AtomicWord::store_release(&slot.driver, driver);
+        AtomicWord::store_release(&slot.event, event.cast_mut());
         // INVARIANT: The caller promises that the event lives long enough.
-        Word::store_release(&slot.handle, handle);
+        AtomicWord::store_release(&slot.handle, handle);
         chunk.set_used(chunk.used() + 1);
         Ok(handle)
     }
@@ -258,7 +258,7 @@ impl<E> Openings<E> {
         let event = self.find(handle, reader)?;
         let (chunk, slot) = self.slot(handle)?;
         let (index, _) = Kind::Event.parts(handle)?;
-        Word::store_release(&slot.handle, 0);
+        AtomicWord::store_release(&slot.handle, 0);
         chunk.set_used(chunk.used() - 1);
         chunk.set_leaving(index % SLOTS, false);
         vacancies.first = vacancies.first.min(index / SLOTS);
@@ -298,8 +298,8 @@ impl<E> Openings<E> {
     ) -> Option<d2d_handle> {
         let mut slots = self.chunk(chunk)?.slots.iter();
         slots.find_map(|slot| {
-            let handle = Word::load_acquire(&slot.handle);
-            let is_chosen = handle != 0 && f(handle, Word::load(&slot.driver));
+            let handle = AtomicWord::load_acquire(&slot.handle);
+            let is_chosen = handle != 0 && f(handle, AtomicWord::load(&slot.driver));
             is_chosen.then_some(handle)
         })
     }
@@ -308,7 +308,7 @@ impl<E> Openings<E> {
 impl<E> Drop for Openings<E> {
     fn drop(&mut self) {
         for chunk in &self.chunks {
-            let chunk = Word::load(chunk);
+            let chunk = AtomicWord::load(chunk);
             if !chunk.is_null() {
                 // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. Only
                 // `drop` takes it back.

@@ -17,7 +17,7 @@
 //!
 //! `selftests/model/events.pml` is a model of this word.
 
-use d2d::word::Word;
+use d2d::word::AtomicWord;
 use kernel::sync::atomic::{
     ordering::Full,
     Atomic, //
@@ -45,12 +45,12 @@ impl State {
     /// before. Returns `None`, and changes nothing, if the word is guarded.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
-        let mut word = Word::load(&self.0);
+        let mut word = AtomicWord::load(&self.0);
         loop {
             if word & GUARDED != 0 {
                 return None;
             }
-            match Word::cmpxchg(&self.0, word, f(word)) {
+            match AtomicWord::cmpxchg(&self.0, word, f(word)) {
                 Ok(_) => return Some(word),
                 Err(other) => word = other,
             }
@@ -69,7 +69,7 @@ impl State {
     /// Returns `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn take(&self, resets: bool) -> Option<bool> {
-        let word = Word::load_acquire(&self.0);
+        let word = AtomicWord::load_acquire(&self.0);
         if word & GUARDED != 0 {
             return None;
         }
@@ -90,7 +90,7 @@ impl State {
     /// about to take the event.
     #[inline(always)]
     pub(crate) fn is_set(&self) -> Option<bool> {
-        let word = Word::load_acquire(&self.0);
+        let word = AtomicWord::load_acquire(&self.0);
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
@@ -105,25 +105,25 @@ impl State {
 
     /// Makes the word not guarded any more. The caller holds the lock.
     pub(crate) fn unguard(&self) {
-        Word::store_release(&self.0, Word::load(&self.0) & !GUARDED);
+        AtomicWord::store_release(&self.0, AtomicWord::load(&self.0) & !GUARDED);
     }
 
     /// As [`State::set`]. The caller holds the lock, and the word is guarded.
     pub(crate) fn set_guarded(&self) -> bool {
-        let word = Word::load(&self.0);
-        Word::store_release(&self.0, (word | SET).wrapping_add(COUNT));
+        let word = AtomicWord::load(&self.0);
+        AtomicWord::store_release(&self.0, (word | SET).wrapping_add(COUNT));
         word & SET != 0
     }
 
     /// As [`State::reset`]. The caller holds the lock, and the word is guarded.
     pub(crate) fn reset_guarded(&self) {
-        Word::store_release(&self.0, Word::load(&self.0) & !SET);
+        AtomicWord::store_release(&self.0, AtomicWord::load(&self.0) & !SET);
     }
 
     /// Returns whether the event is set, and how often it was set. If the word is not guarded,
     /// other threads may change it meanwhile.
     pub(crate) fn look(&self) -> (bool, u64) {
-        let word = Word::load_acquire(&self.0);
+        let word = AtomicWord::load_acquire(&self.0);
         (word & SET != 0, word / COUNT)
     }
 }

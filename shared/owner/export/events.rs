@@ -21,7 +21,7 @@ use d2d::{
     fields,
     point,
     trace::Step,
-    word::Word, //
+    word::AtomicWord, //
 };
 use kernel::{
     ffi::{
@@ -41,7 +41,7 @@ impl Exports {
     #[inline(always)]
     fn try_briefly<R>(&self, f: impl FnOnce(&Server, &rcu::Guard) -> Option<R>) -> Option<R> {
         let reader = rcu::read_lock();
-        let server = Word::load_acquire(&self.server);
+        let server = AtomicWord::load_acquire(&self.server);
         // SAFETY: By the type invariants `server` is null or came from `Arc::into_raw`, and its reference
         // is dropped only after the readers have left that may have found it.
         let server = unsafe { server.as_ref() }?;

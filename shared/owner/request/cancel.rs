@@ -10,7 +10,7 @@
 //!   are just sending.
 //! - `cancel_all` is for a driver that detaches, and may get more requests: it cancels those that
 //!   there are now, and waits until they have left the driver.
-//! - `run_down` is for a driver that unregisters, and gets no more requests: it repeats `clear`
+//! - `clear_and_free` is for a driver that unregisters, and gets no more requests: it repeats `clear`
 //!   until no request is with the driver and no thread is inside its routines. Then it frees the
 //!   driver's own requests by `free_all`.
 
@@ -303,7 +303,7 @@ impl Requests {
     /// Cancels all requests of a driver that is leaving, and frees those that the driver has
     /// allocated. Returns when no thread is inside the driver's routines, no request is with the
     /// driver, and no thread waits for one of its own requests. May sleep.
-    pub(crate) fn run_down(&self, driver: d2d_handle) {
+    pub(crate) fn clear_and_free(&self, driver: d2d_handle) {
         loop {
             // A thread inside the driver may leave a request with it, and a request that is with
             // the driver may bring a thread inside. So the loop looks for threads before it looks

@@ -34,7 +34,7 @@ use d2d::{
     once::Once,
     word::{
         read_barrier,
-        Word as _, //
+        AtomicWord as _, //
     }, //
 };
 use kernel::{

@@ -271,7 +271,7 @@ impl Drop for Party<'_> {
     fn drop(&mut self) {
         // The test may have done this already.
         let _ = self.bench.registry.unregister(self.driver);
-        self.bench.requests.run_down(self.driver);
+        self.bench.requests.clear_and_free(self.driver);
         self.bench.registry.remove(self.driver);
     }
 }

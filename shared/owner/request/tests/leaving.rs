@@ -30,7 +30,7 @@ mod cases {
         let (waited, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
         let (_, _) = a.pend(&b, PEND, ROUTINE)?;
         b.leaves()?;
-        bench.requests.run_down(b.driver);
+        bench.requests.clear_and_free(b.driver);
         assert_eq!(b.calls(), [2, 0, 0, 1]);
         assert_eq!(a.calls(), [0, 0, 1, 0]);
         assert_eq!(a.heard(), CANCELED);
@@ -55,7 +55,7 @@ mod cases {
         a.leaves()?;
         assert_eq!(a.alloc(), Err(ESHUTDOWN));
         assert_eq!(a.send(idle, &b, PEND, 0), Err(ESHUTDOWN));
-        bench.requests.run_down(a.driver);
+        bench.requests.clear_and_free(a.driver);
         assert_eq!(a.calls(), [1, 0, 1, 0]);
         assert_eq!(b.calls(), [2, 0, 0, 1]);
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
@@ -101,7 +101,7 @@ mod cases {
         a.send(request, &b, PASS_ON, 0)?;
         let below = d.holds();
         c.leaves()?;
-        bench.requests.run_down(c.driver);
+        bench.requests.clear_and_free(c.driver);
         // d, below, is notified of the cancel; the request returns to the departing c and to b, above it.
         assert_eq!(d.calls(), [1, 0, 0, 1]);
         assert_eq!(c.calls(), [1, 1, 0, 0]);
