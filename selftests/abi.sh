@@ -23,9 +23,9 @@ has_or_skips()
 	return 1
 }
 
-# fresh_owner TREE [MODULE] - loads the owner of TREE, with two contexts and without a peer: module_a, or c_owner,
-# which is written in C and has the name of module_a
-fresh_owner()
+# fresh_owner_of TREE [MODULE] - reloads the owner, from the modules of TREE, with two contexts and without a peer.
+# MODULE is module_a, the default, or c_owner, the owner in C, which registers under the name module_a
+fresh_owner_of()
 {
 	needs_no c_peer module_b module_a c_owner
 	reset_trace
@@ -48,8 +48,8 @@ all_traced()
 }
 
 # all_take_part OWNER - whether the trace has no refusal, and shows that both peers were attached, updated the shared
-# data, sent and received requests, and were detached. If OWNER is module_a, the trace must also show that both peers
-# called the owner, were called, and put and took items. c_owner does not print these steps
+# data, sent and received requests, and were detached. If OWNER is module_a, the trace must also show that the owner and
+# both peers called each other, and that the peers put and took items. c_owner does not print these steps
 all_take_part()
 {
 	for peer in module_b c_peer; do
@@ -68,7 +68,7 @@ for owner in old today grown; do
 		for module in module_a c_owner; do
 			name="$module of $owner and the peers of $peers exchange calls, items, requests and events"
 			if has_or_skips "$owner" "$name" && has_or_skips "$peers" "$name"; then
-				fresh_owner "$owner" "$module" && load_peers "$peers" &&
+				fresh_owner_of "$owner" "$module" && load_peers "$peers" &&
 					exercise module_b && exercise c_peer && exercise "$module" &&
 					unload c_peer && unload module_b && owner_is_idle && unload "$module" &&
 					all_take_part "$module"
@@ -79,16 +79,16 @@ for owner in old today grown; do
 done
 
 for owner in old today; do
-	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: the call gets EOPNOTSUPP; with needs=1, loading c_peer gets EOPNOTSUPP"
+	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: the call gets EOPNOTSUPP; with needs_sum=1, loading c_peer gets EOPNOTSUPP"
 	if has_or_skips "$owner" "$name"; then
-		fresh_owner "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
-			unload c_peer && fails EOPNOTSUPP load c_peer needs=1 && ! loaded c_peer && owner_is_idle &&
+		fresh_owner_of "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
+			unload c_peer && fails EOPNOTSUPP load c_peer needs_sum=1 && ! loaded c_peer && owner_is_idle &&
 			[ "$(trace | grep -c 'step=rundown')" = 2 ]
 		verdict "$name"
 	fi
 done
 
-fresh_owner grown && from grown && load c_peer needs=1 && [ "$(printed c_peer)" = "c_peer: d2d_sum: 42" ]
+fresh_owner_of grown && from grown && load c_peer needs_sum=1 && [ "$(printed c_peer)" = "c_peer: d2d_sum: 42" ]
 verdict "c_peer of grown calls d2d_sum() of the owner of grown: the call returns the sum"
 unload_all
 ktap_finished

@@ -13,14 +13,12 @@
 #   fresh alice bob
 #   act "on-dispatch bob answer; send r0 bob $CODE_ADD; wait r0; expect r0 output=42"
 #
-# fresh registers the actors alice and bob, and allocates alice's request r0. Then alice sends r0 to
+# The function fresh registers the actors alice and bob, and allocates alice's request r0. Then alice sends r0 to
 # bob with the default input, 41, and bob completes it with the output 42.
 #
 # NAME and TO name drivers: an actor or, after `lookup`, a driver of another module, such as module_a.
-# rN is one of the requests r0 to r7. CODE is a control code. Commands of the receiver, such as
-# complete and forward, act on the oldest request that the receiver has pended. In the
-# list below, the words after the label "Mistake" or "Mistakes" make the call wrong on purpose: name=null,
-# for example, passes NULL as the name.
+# rN is one of the requests r0 to r7. CODE is a control code. In the list below, the words after the label
+# "Mistake" or "Mistakes" make the call wrong on purpose: name=null, for example, passes NULL as the name.
 #
 # Any command
 #   in PLACE COMMAND                 runs the command in a worker, in softirq or hardirq, or with interrupts
@@ -36,11 +34,10 @@
 #   attach NAME                      asks the owner for a context
 #   detach NAME                      gives the context back
 #   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
-#   forge-handle NAME                NAME is a driver of another module: computes the handle that
-#                                    d2d_register() has returned to that module, so that the commands
-#                                    detach and unregister can act on NAME
+#   forge-handle NAME                computes the handle that d2d_register() has returned to NAME, a driver of
+#                                    another module. The commands detach and unregister can then act on NAME
 # What a driver's routines do
-#   on-dispatch NAME ROLE [TO [CODE]]
+#   on-dispatch NAME ACTION [TO [CODE]]
 #                                    what NAME does in its dispatch routine
 #       answer                       completes the request with its input + 1 (default)
 #       refuse                       completes it with -EPERM
@@ -48,9 +45,9 @@
 #       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        answers; before, if the shell function `pause PLACE` was called (below),
-#                                    and the routine runs in the execution context PLACE, pauses until `resume`
-#       answer-and-pause             answers, and then pauses in the same way, inside the dispatch routine
+#       pause                        first pauses, if the test has called the function pause (below) with the
+#                                    execution context in which the routine runs; then does what answer does
+#       answer-and-pause             does what answer does; then pauses, under the same condition
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
 #       omit-completion              returns 0 without completing the request
@@ -63,7 +60,7 @@
 #       pass-up                      completes it with the same status (default)
 #       pend                         keeps it pending
 #       forward-again                forwards it to the same driver once more
-#       pause                        pauses like on-dispatch pause, and then passes it up
+#       pause                        pauses, under the same condition as in on-dispatch; then does what pass-up does
 #       unregister                   tries to unregister itself
 #       unregister-first             tries to unregister the driver that was registered first
 #       wait-for-r0                  tries to wait for r0
@@ -71,10 +68,10 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                reports the errno of a call that a routine of NAME has made: errno-inside
-#                                    itself fails with this errno, so that `fails` can check it. The call is
-#                                    the one of the action unregister, unregister-first or wait-for-r0, or the
-#                                    second completion of complete-twice
+#   errno-inside NAME                fails with the errno of a call that a routine of NAME has made, so that the
+#                                    function fails can check this errno. The call is what NAME has tried to do as
+#                                    its action "unregister", "unregister-first" or "wait-for-r0", or the second
+#                                    completion of its action "complete-twice"
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME, with room for this much input and output.
@@ -129,8 +126,8 @@ act_meanwhile()
 	meanwhile=$!
 }
 
-# act_pends COMMAND... - as act; the last command is a send. Succeeds if the receiver pends that
-# request, so that the send returns EINPROGRESS
+# act_pends COMMAND... - as act; the last command sends a request. Succeeds if the send fails with EINPROGRESS, because
+# the receiver has pended the request
 act_pends()
 {
 	fails EINPROGRESS act "$@"
@@ -152,10 +149,10 @@ fresh()
 	reset_trace
 }
 
-# pause PLACE - until `resume`, the module pause_calls pauses calls into the drivers that use it
-# (actor, forgetful, stranger, paused_peer). With task, softirq or hardirq it pauses an operation or
-# a routine that runs in this execution context; with handshake, a driver that is about to complete
-# its handshake.
+# pause PLACE - until the test calls the function resume, the module pause_calls pauses calls inside the drivers of the
+# modules actor, forgetful, stranger and paused_peer. If PLACE is task, softirq or hardirq, pause_calls pauses an
+# operation or a routine that runs in this execution context. If PLACE is handshake, it pauses a driver that is about to
+# complete its handshake
 pause()
 {
 	echo "$1" >"$PAUSES/pause"

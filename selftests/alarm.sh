@@ -9,21 +9,21 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Writing MILLISECONDS to this device makes the sleeper sleep
+# A write of MILLISECONDS to this device makes the sleeper send a request that is due after this time, and wait for it
 SLEEP=/dev/sleeper
 HOUR=3600000
 # The ioctl command of /dev/alarm
 WAIT=0xc0086101
 
-# nap MILLISECONDS - makes the sleeper send a request that is due after this time, and wait for it; the errno goes to
-# $NOTES
+# nap MILLISECONDS - writes to the sleeper's device; the errno goes to $NOTES
 nap()
 {
 	write_to "$SLEEP" "$1"
 }
 
-# fresh_pair LIMIT - reloads $alarm and $sleeper. The sleeper waits for a request for at most LIMIT milliseconds
-fresh_pair()
+# fresh_sleeper LIMIT - reloads the drivers $alarm and $sleeper. The sleeper waits for a request for at most LIMIT
+# milliseconds
+fresh_sleeper()
 {
 	fresh_alarm && load "$sleeper" "limit=$1"
 	reset_trace
@@ -41,11 +41,11 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# ended RANG CANCELLED - unloads both drivers first; then whether the alarm has completed RANG requests, and dropped
-# CANCELLED requests that were cancelled
-ended()
+# unload_both_and_count COMPLETED CANCELLED - unloads both drivers; whether the alarm has completed this number of
+# requests, and has dropped this number of requests because they were cancelled
+unload_both_and_count()
 {
-	unload "$sleeper" && alarm_ended "$1" "$2"
+	unload "$sleeper" && unload_alarm_and_count "$1" "$2"
 }
 
 # ring MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number of
@@ -68,8 +68,8 @@ asleep()
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
 }
 
-# begin_call MILLISECONDS - starts the process $caller, whose ioctl call is due after this time, and waits until the
-# process sleeps in the call. Adds the process to $callers
+# begin_call MILLISECONDS - starts the process $caller, which makes an ioctl call that is due after this time. Waits
+# until the process sleeps in the call, and adds the process to $callers
 begin_call()
 {
 	[ -c /dev/alarm ] || return
@@ -105,9 +105,9 @@ end_calls()
 	callers=
 }
 
-# alarm_ended RANG CANCELLED - unloads the alarm first; then whether it has completed RANG requests and ioctl calls,
-# and dropped CANCELLED ones that were cancelled
-alarm_ended()
+# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm, whose sleeper is not loaded; whether the alarm has
+# completed this number of requests and ioctl calls, and has dropped this number because they were cancelled
+unload_alarm_and_count()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
@@ -125,8 +125,8 @@ printed_by_both()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the same calls as the scenario "alarm" of qemu/windows-example.sh, from its first ioctl call on.
-# The three requests of the sleeper come before that
+# as_in_windows - makes the calls that the scenario "alarm" of qemu/windows-example.sh makes after the first three
+# requests of the sleeper
 as_in_windows()
 {
 	fails EINVAL ring 0 && ring 1 >/dev/null && ring 20 >/dev/null && begin_calls 2 "$HOUR" &&
@@ -146,7 +146,7 @@ rang_often()
 	read -r line </sys/kernel/debug/d2d-alarm/events/sleeper.rang && sets=${line##* sets=} && [ "${sets%% *}" -gt 1 ]
 }
 
-# unload_quietly - unloads both drivers; whether nothing was refused
+# unload_quietly - unloads both drivers; whether the library has refused nothing
 unload_quietly()
 {
 	reset_trace
@@ -157,34 +157,34 @@ begin 44
 
 for alarm in alarm c_alarm; do
 	for sleeper in sleeper c_sleeper; do
-		fresh_pair 30000
-		nap 1 && nap 20 && ended 2 0
+		fresh_sleeper 30000
+		nap 1 && nap 20 && unload_both_and_count 2 0
 		verdict "$alarm, $sleeper: requests are completed when the timer expires"
 
-		fresh_pair 2000
+		fresh_sleeper 2000
 		nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && as_in_windows && unload_pair &&
 			printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
 		verdict "$alarm, $sleeper: both drivers print what the Windows drivers print"
 		end_calls
 
-		fresh_pair 50
-		fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
+		fresh_sleeper 50
+		fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && unload_both_and_count 0 1
 		verdict "$alarm, $sleeper: the sleeper's wait for a request times out: ETIMEDOUT, and the alarm drops the request"
 
-		fresh_pair 3000
+		fresh_sleeper 3000
 		nap "$HOUR" &
 		hour=$!
-		await one_waits && nap 10 && ! wait "$hour" && ended 1 1
+		await one_waits && nap 10 && ! wait "$hour" && unload_both_and_count 1 1
 		verdict "$alarm, $sleeper: the second of two requests is due first: it is completed first"
 
-		fresh_pair 30000
-		fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
+		fresh_sleeper 30000
+		fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && unload_both_and_count 1 0
 		verdict "$alarm, $sleeper: a request with a wrong time gets EINVAL"
 
-		fresh_pair 30000
+		fresh_sleeper 30000
 		begin_calls 32 "$HOUR" && fails EBUSY nap 1 && [ "$(logged sleeper waiting)" = 32 ] && end_calls && nap 1 &&
-			ended 1 32
-		verdict "$alarm, $sleeper: a request gets EBUSY while 32 calls are pending, and is completed when they have ended"
+			unload_both_and_count 1 32
+		verdict "$alarm, $sleeper: a request gets EBUSY while 32 calls are pending, and is completed when they have unload_both_and_count"
 		end_calls
 	done
 
@@ -197,41 +197,41 @@ for alarm in alarm c_alarm; do
 	verdict "$alarm: unloading the sleeper cancels its request, and the completion routine can still set an event"
 
 	fresh_alarm
-	[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && alarm_ended 2 0
+	[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && unload_alarm_and_count 2 0
 	verdict "$alarm: the call of a process is completed when the timer expires"
 
 	fresh_alarm
-	begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && alarm_ended 0 2
+	begin_calls 2 "$HOUR" && kill "$caller" && ! wait "$caller" && end_calls KILL && unload_alarm_and_count 0 2
 	verdict "$alarm: a signal ends the call of a process, and the alarm drops the call"
 
 	fresh_alarm
-	begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && alarm_ended 2 1
+	begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && unload_alarm_and_count 2 1
 	verdict "$alarm: two calls are due before an older call: the two are completed, and the older call stays pending"
 	end_calls
 
 	fresh_alarm
-	begin_call 1000 && [ "$(ring 1)" = 0 ] && await answered "$caller" && alarm_ended 2 0
+	begin_call 1000 && [ "$(ring 1)" = 0 ] && await answered "$caller" && unload_alarm_and_count 2 0
 	verdict "$alarm: two calls are due at different times: the timer expires for each, and both are completed"
 	end_calls
 
 	fresh_alarm
-	begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && alarm_ended 1 32
-	verdict "$alarm: a call gets EBUSY while 32 calls are pending, and is completed when they have ended"
+	begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && unload_alarm_and_count 1 32
+	verdict "$alarm: a call gets EBUSY while 32 calls are pending, and is completed when they have unload_both_and_count"
 	end_calls
 
 	fresh_alarm
 	load sleeper && begin_call "$HOUR" && fails EAGAIN unload "$alarm" && unload sleeper && fails EAGAIN unload "$alarm" &&
-		end_calls && alarm_ended 0 1
+		end_calls && unload_alarm_and_count 0 1
 	verdict "$alarm: the sleeper can be unloaded while a call is pending; unloading the alarm gets EAGAIN"
 	end_calls
 
 	fresh_alarm
 	fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
-		fails ENOTTY ring 1 0xc0086102 && fails EBADF ring_read_only && alarm_ended 0 0
+		fails ENOTTY ring 1 0xc0086102 && fails EBADF ring_read_only && unload_alarm_and_count 0 0
 	verdict "$alarm: a call gets EINVAL for a wrong time, ENOTTY for an unknown command, EBADF for a file that is open only for reading"
 
 	fresh_alarm
 	fails ERANGE load sleeper "every=$((HOUR + 1))" && unload "$alarm"
-	verdict "$alarm: the sleeper is loaded with a wrong time: ERANGE"
+	verdict "$alarm: the sleeper is loaded with a wrong time as parameter: ERANGE"
 done
 ktap_finished

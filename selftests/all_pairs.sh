@@ -46,9 +46,10 @@ torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the order of loading, and after "/" the
 # order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first,
-# and the other one. For each round, orders() makes 30 random orders of loading, and chooses the one with the most
-# sequences that no earlier round has. It makes an order of loading for the unloading, too, in the same way, and
-# prints its modules from the last to the first. Fails if a possible sequence is in no round
+# and the other one. For each round, this function makes 30 random orders of loading, and chooses the one with the most
+# sequences that no earlier round has. An order of unloading is an order of loading that is read from its end, so this
+# function chooses a second order of loading in the same way, and prints that one backwards. Fails if a possible
+# sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -74,7 +75,7 @@ orders()
 		}
 	}
 
-	# Counts the sequences of an order that are not in had. With keep, adds them to had.
+	# Counts the sequences of an order that no earlier round had. If keep is 1, notes them in the array had.
 	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
@@ -87,9 +88,9 @@ orders()
 	}
 
 	# Whether a module needs another one, perhaps through a third one
-	function below(module, other,	words, i) {
+	function depends_on(module, other,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
-			if (words[i] == other || (words[i] in needs && below(words[i], other)))
+			if (words[i] == other || (words[i] in needs && depends_on(words[i], other)))
 				return 1
 		return 0
 	}
@@ -114,7 +115,7 @@ orders()
 		}
 		for (i in all)
 			for (j in all)
-				missing += i != j && !below(all[i], all[j]) && !((all[i], all[j]) in had)
+				missing += i != j && !depends_on(all[i], all[j]) && !((all[i], all[j]) in had)
 		return missing
 	}
 
@@ -146,7 +147,7 @@ fresh_round()
 	reset_trace
 }
 
-# write_n MODULE N - makes a module exchange with the other side, for the Nth time
+# write_n MODULE N - makes a module exchange calls, items and requests with the other side, for the Nth time
 write_n()
 {
 	text=1
@@ -161,7 +162,7 @@ write_n()
 	[ -c "/dev/$device" ] && echo "$text" >"/dev/$device"
 }
 
-# traffic MODULE - makes the module exchange once for each line in its FIFO, until the line "end"
+# traffic MODULE - calls write_n once for each line in the FIFO of this module, until the line "end"
 traffic()
 {
 	times=0
@@ -184,8 +185,8 @@ run_traffic()
 begin_traffic()
 {
 	case $1 in
-	# These have no traffic of their own: the traffic of the sensor makes the consumer collect samples, and the
-	# middle passes on what module_a and lower1 send, and the bridge what module_a and other_a send.
+	# These have no traffic of their own. The traffic of the sensor makes the consumer collect samples. The middle
+	# passes on what module_a and lower1 send, and the bridge what module_a and other_a send.
 	consumer | middle | c_middle | bridge) ;;
 	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;
@@ -210,7 +211,7 @@ end_traffic()
 	running=$left
 }
 
-# give_work - makes each module that has traffic exchange once more; counts this in the file given.MODULE
+# give_work - makes each module that has traffic exchange once more; adds a line to the file given.MODULE
 give_work()
 {
 	for user in $running; do
@@ -239,8 +240,8 @@ are_apart()
 	EOT
 }
 
-# is_idle NAME - whether no context of the owner NAME is in use, and the owner has no request. Succeeds, too, if NAME is
-# a peer
+# is_idle NAME - whether no context of the owner NAME is in use, and the owner has no request; succeeds if NAME is no
+# owner
 is_idle()
 {
 	state=$DEBUG/d2d-$1/state
@@ -287,9 +288,9 @@ end_all()
 	[ ! -e "$work/failed" ] || ! cp "$work/failed" "$NOTES"
 }
 
-# traced_apart - whether the trace has no unexpected refusal, and shows that no item was lost. Each line of an owner must
-# name only drivers that the owner knows. Each owner must have numbered its lines from 1 on, and attached each of its
-# peers once
+# traced_apart - whether the trace has no unexpected refusal, and shows that no item was lost. Each line of an owner
+# must name only drivers that the owner knows. Each owner must have numbered its lines from 1 on, and attached each of
+# its peers once
 traced_apart()
 {
 	trace | awk -v families="$(echo "$families" | tr '\n' ';')" '
@@ -303,8 +304,8 @@ traced_apart()
 				family[words[1], words[j]]
 			}
 		}
-		# The owner of the module c_middle has the name middle. The calls and items of this owner are traced by
-		# the name of the module.
+		# The module c_middle is an owner of the name "middle". The lines of its calls and items have the name
+		# of the module.
 		family["middle", "c_middle"]
 	}
 
@@ -352,8 +353,8 @@ traced_apart()
 	}' >"$NOTES"
 }
 
-# gone - whether all modules of this round are unloaded, and have left no device and no folder in debugfs
-gone()
+# nothing_left - whether all modules of this round are unloaded, and no device and no folder in debugfs is left of them
+nothing_left()
 {
 	for driver in $families; do
 		! loaded "$driver" && [ ! -e "/dev/$driver" ] && [ ! -e "$DEBUG/d2d-$driver" ] || return
@@ -392,7 +393,7 @@ while read -r number middle line; do
 	fresh_round "$middle"
 	play "$line"
 	played=$?
-	end_all && [ "$played" = 0 ] && gone && traced_apart && counted
+	end_all && [ "$played" = 0 ] && nothing_left && traced_apart && counted
 	verdict "round $number, with $middle: all pairs exchange while modules are loaded and unloaded"
 done <"$work/orders"
 unload_all

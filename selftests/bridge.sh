@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module that is a peer of two owners. The modules "bridge" (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/) are
-# peers of module_a and of other_a. They pass calls and items from each owner to the other one. The module "junction"
-# (peers/junction.rs) is in three roles: it is a peer of both owners, and itself the owner of junction_peer. The build
-# makes other_a from the source of module_a, and other_b and junction_peer from that of module_b (peers/peers.mk).
+# A module that is a peer of two owners. The modules "bridge" (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/)
+# are peers of module_a and of other_a. They pass calls and items from each owner to the other one. The module
+# "junction" (peers/junction.rs) is in three roles: it is a peer of both owners, and itself the owner of junction_peer.
+# The build makes other_a from the source of module_a, and other_b and junction_peer from that of module_b
+# (peers/peers.mk).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -31,8 +32,8 @@ is_free()
 	[ ! -s "$NOTES" ]
 }
 
-# passes OWNER OTHER - whether the exercise of OWNER has made calls and items reach the owner OTHER, and whether calls and
-# items have come back from OTHER
+# passes OWNER OTHER - whether the exercise of OWNER has made calls and items reach the owner OTHER, and whether calls
+# and items have come back from OTHER
 passes()
 {
 	in_each_context "$1" 'op-call to=peer op=bounce' && in_each_context "$2" 'op-call to=peer op=bounce' &&
@@ -102,8 +103,8 @@ fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
-# The steps of loading the bridge that can fail while code of one role waits for an event of the other role. Each line is
-# WAITS STEP ERRNO PARAMETER CASE: WAITS and STEP are the values of the bridge's parameters "waits" and "fails", and
+# The steps of loading the bridge that can fail while code of one role waits for an event of the other role. Each line
+# is WAITS STEP ERRNO PARAMETER CASE: WAITS and STEP are the values of the bridge's parameters "waits" and "fails", and
 # PARAMETER is one of other_a
 while read -r waits step errno parameter case; do
 	fresh_owners

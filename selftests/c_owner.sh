@@ -13,17 +13,17 @@ fresh_none()
 	reset_trace
 }
 
-# fresh_owner [PARAM=VALUE...] - unloads all drivers, and loads the owner in C
-fresh_owner()
+# fresh_c_owner [PARAM=VALUE...] - unloads all drivers, and loads the owner in C
+fresh_c_owner()
 {
 	fresh_none
 	load c_owner "$@"
 }
 
-# fresh_peers PEER... - as fresh_owner; then loads these peers, each of which gets a context
+# fresh_peers PEER... - as fresh_c_owner, with a context for each of these peers; then loads the peers
 fresh_peers()
 {
-	fresh_owner "contexts=$#"
+	fresh_c_owner "contexts=$#"
 	for peer; do
 		load "$peer"
 	done
@@ -62,7 +62,8 @@ updates_are_exact()
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq "$1" | xargs)" ]
 }
 
-# The parameters of c_owner with which d2d_owner_start() refuses it. Each line is PARAM=VALUE REASON ERRNO
+# The parameters with which d2d_owner_start() fails, so that c_owner is not loaded. Each line is PARAM=VALUE REASON
+# ERRNO
 faults()
 {
 	cat <<-EOT
@@ -86,7 +87,8 @@ faults()
 	EOT
 }
 
-# The faults of the peer bad_peer that the owner refuses. The reason is the same word as the fault. Each line is FAULT ERRNO
+# The faults of the peer bad_peer that the owner refuses. The reason is the same word as the fault. Each line is FAULT
+# ERRNO
 peer_faults()
 {
 	cat <<-EOT
@@ -105,11 +107,11 @@ frees_all()
 	[ "$(trace | grep -c 'module_a: d2d: .* step=free ctx=')" = "$1" ] && traced 'module_a: d2d: .* step=unload'
 }
 
-# fresh_bare COMPLETION - loads an owner without optional routines, and registers the actor alice, who will pend her
-# handshake
+# fresh_bare COMPLETION - as fresh_c_owner, for an owner without optional routines; then registers the actor alice, who
+# will pend her handshake
 fresh_bare()
 {
-	fresh_owner bare=1 "completion=$1" timeout=50
+	fresh_c_owner bare=1 "completion=$1" timeout=50
 	load pause_calls && load actor && act "register alice; on-dispatch alice pend"
 }
 
@@ -126,13 +128,13 @@ attach_times_out()
 
 begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 20))
 
-fresh_owner contexts=3
+fresh_c_owner contexts=3
 unload c_owner && frees_all 3
 verdict "an owner in C is loaded and unloaded without a peer"
 
 for completion in 0 1 2; do
 	for peer in module_b c_peer; do
-		fresh_owner "completion=$completion"
+		fresh_c_owner "completion=$completion"
 		load "$peer" && all_exercise "$peer" && both_update "$peer" && updates_are_exact 25 &&
 			fails EAGAIN unload c_owner && unload "$peer" && unload c_owner && frees_all 1
 		verdict "completion=$completion: $peer attaches, the owner and $peer exercise, and no update is lost"
@@ -144,11 +146,11 @@ all_exercise module_b c_peer && unload module_b && all_exercise c_peer && unload
 	unload c_owner && frees_all 2
 verdict "the owner, a peer in Rust and a peer in C exercise at the same time: all succeed"
 
-fresh_owner
+fresh_c_owner
 load module_b deferred=1 && all_exercise module_b && unload module_b && unload c_owner && frees_all 1
 verdict "a peer pends its handshake and completes it later: the exercises of both drivers succeed"
 
-fresh_owner
+fresh_c_owner
 load module_b
 (
 	while loaded c_owner && exercise c_owner 20; do
@@ -161,7 +163,7 @@ for _ in 1 2 3 4 5 6; do
 done && touch "$NOTES.stop" && wait $worker && rm "$NOTES.stop" && unload module_b && unload c_owner && frees_all 1
 verdict "a peer is unloaded and loaded again and again while the owner calls it: each exercise of the owner succeeds"
 
-fresh_owner
+fresh_c_owner
 load c_peer && unload c_peer && load c_peer && unload c_peer &&
 	printed c_owner | grep -q "left ctx=0 attachments=2$"
 verdict "the owner learns of each peer that is attached and detached"
@@ -173,14 +175,14 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: a peer completes its handshake too late, and the owner has no optional routines: another peer gets the context"
 done
 
-fresh_owner
+fresh_c_owner
 load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older &&
 	unload c_owner && frees_all 1
 verdict "the owner calls an operation that an older peer lacks: EOPNOTSUPP"
 
-# EBADMSG shows that the owner has called an operation: the operations of skew_newer answer 0, which the
-# owner does not expect.
-fresh_owner
+# The operations of skew_newer return 0, which the owner does not expect. So EBADMSG shows that the owner has called
+# one.
+fresh_c_owner
 load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
 verdict "a newer peer has more operations than the owner knows: the owner can call those that it knows"
 
@@ -192,17 +194,17 @@ done <<EOT
 $(faults)
 EOT
 
-fresh_owner fault=stop
+fresh_c_owner fault=stop
 only_refusal_is module_a not-started ENODEV && load c_peer && exercise c_peer && unload c_peer && unload c_owner
 verdict "d2d_owner_stop() is called before d2d_owner_start(): ENODEV, and the owner can be started after that"
 
-fresh_owner fault=live
+fresh_c_owner fault=live
 load c_peer && fails EPERM write_to /dev/c_owner 1 && refusals_are stop-outside-exit start-outside-init &&
 	exercise c_peer && unload c_peer && unload c_owner
 verdict "d2d_owner_stop() and d2d_owner_start() are called while the module is live: EPERM, and the owner goes on working"
 
 while read -r fault error; do
-	fresh_owner
+	fresh_c_owner
 	reset_trace
 	fails "$error" load bad_peer "fault=$fault" && only_refusal_is module_a "$fault" "$error" &&
 		load c_peer && exercise c_peer && unload c_peer
@@ -212,11 +214,11 @@ $(peer_faults)
 EOT
 
 for fault in unknown-kind short-payload; do
-	fresh_owner
+	fresh_c_owner
 	reset_trace
 	fails ENOTRECOVERABLE load bad_peer "fault=$fault" && only_refusal_is module_a unknown-item ENOMSG &&
 		load c_peer && exercise c_peer && unload c_peer
-	verdict "a peer puts an item with the fault $fault amid others: unknown-item, and the owner answers the others"
+	verdict "a peer puts an item with the fault $fault among good items: unknown-item, and the owner answers the good ones"
 done
 
 unload_all

@@ -31,9 +31,9 @@ done
 # The exit status of the program. Empty until the program has reported the case that D2D_CASE selects
 outcome=''
 
-# runs_case NAME - whether D2D_CASE selects the case of this name, or is not set. If the program has
-# already reported the selected case, ends the program. By then the cleanup of the selected case has run,
-# because it stands between the selected case and the case NAME.
+# runs_case NAME - whether the program must run the case NAME: D2D_CASE selects this case, or is not set. If
+# the program has already reported the selected case, ends the program. The program has then also cleaned up
+# after the selected case, because the cleanup stands before the next case
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -49,12 +49,12 @@ runs_case()
 }
 
 # D2D_CASE, a shell pattern, selects one case: the program runs and reports only the first case whose
-# name contains a match. With D2D_LIST=1 the program runs no case, and prints the names of all cases. With
-# either, the program also runs the commands outside of the cases: its setup, and the cleanups.
+# name contains a match. With D2D_LIST=1 the program runs no case, and prints the names of all cases. If one of
+# the two is set, the program still runs the commands that stand outside of the cases: its setup, and the cleanups.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
 		# Replaces this program by a changed copy. In the copy, each case, from its line `fresh...` to
-		# its line `verdict "NAME"`, stands inside `if runs_case "NAME"; then ... fi`.
+		# its line `verdict "NAME"`, is inside `if runs_case "NAME"; then ... fi`.
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -117,7 +117,7 @@ module_path()
 	find_module "$1" && echo "$path"
 }
 
-# find_module NAME - as module_path, but sets $path
+# find_module NAME - as module_path, but sets $path instead of printing
 find_module()
 {
 	for dir in ${D2D_MODULES:-test_modules .. ../.. ../examples /lib/d2d}; do
@@ -203,7 +203,7 @@ needs()
 	loaded "$1" || load "$@"
 }
 
-# needs_no MODULE... - unloads those of the modules that are loaded
+# needs_no MODULE... - unloads those of these modules that are loaded
 needs_no()
 {
 	for unneeded; do

@@ -11,8 +11,8 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - reloads device_peer. VARIANT is the number of another device or behaviour; the module lists
-# them (peers/device_peer.rs).
+# fresh_device [VARIANT] - reloads device_peer, and loads its owner if it is not loaded. VARIANT is the number of
+# another device or behaviour; peers/device_peer.rs lists them
 fresh_device()
 {
 	needs_no device_peer
@@ -21,8 +21,8 @@ fresh_device()
 	load device_peer variant="${1-0}"
 }
 
-# fresh_owner - unloads device_peer, and loads the owner if it is not loaded
-fresh_owner()
+# fresh_no_device - unloads device_peer, and loads its owner if it is not loaded
+fresh_no_device()
 {
 	needs_no device_peer
 	needs module_a contexts=1
@@ -37,8 +37,8 @@ refused()
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
-# fresh_name_taken - loads device_peer, and gives its device the name that the device of c_sleeper has; then loads
-# alarm, the owner of c_sleeper
+# fresh_name_taken - loads device_peer with a device that has the name of c_sleeper's device; then loads alarm, the
+# owner of c_sleeper
 fresh_name_taken()
 {
 	needs_no c_sleeper sleeper alarm
@@ -89,7 +89,8 @@ cannot_open_while_loading()
 	return "$result"
 }
 
-# is_unloaded_while_used - whether device_peer can be unloaded 10 times while a process opens the device again and again
+# is_unloaded_while_used - loads device_peer 10 times, while a process opens the device again and again; whether
+# device_peer can be unloaded each time
 is_unloaded_while_used()
 {
 	n=0
@@ -132,7 +133,7 @@ beats_are_read()
 fresh_history()
 {
 	needs_no history_peer
-	fresh_owner
+	fresh_no_device
 	load history_peer
 }
 
@@ -171,7 +172,7 @@ verdict "poll and epoll see the answer of a pending call, and closing the file c
 
 fresh_device
 devctl removed "$DEV" && unload device_peer
-verdict "the device is removed while it is open: calls get ENODEV, poll a hangup"
+verdict "the device is removed while it is open: calls get ENODEV, and poll reports a hangup"
 
 fresh_device
 keeps_the_module
@@ -197,11 +198,11 @@ fresh_device
 write_to "$CONTROL" "1 rest"
 verdict "a write to a control device is one command, also if the driver reads only a part of it"
 
-fresh_owner
+fresh_no_device
 refused 3 EBUSY device-exists
 verdict "a device whose name exists already is refused, with one line"
 
-fresh_owner
+fresh_no_device
 refused 9 EBUSY device-exists && reset_trace && refused 10 EBUSY device-exists
 verdict "a device with the name of the kernel's null or tty is refused, with one line"
 
@@ -210,7 +211,7 @@ fails EBUSY load c_sleeper && only_refusal_is sleeper device-exists EBUSY && ! l
 	[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ] && unload device_peer && load c_sleeper && unload c_sleeper && unload alarm
 verdict "a driver in C whose device's name exists already is refused, with one line, and can be loaded once the name is free"
 
-fresh_owner
+fresh_no_device
 refused 4 EINVAL bad-device-name && reset_trace && refused 5 EINVAL bad-device-mode && reset_trace &&
 	refused 6 EINVAL bad-device-capability
 verdict "a device with a bad name, mode or capability is refused, with one line"
@@ -219,7 +220,7 @@ fresh_device 7
 fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open')" = 2 ] && unload device_peer
 verdict "a driver makes and removes a device inside its File::open: EDEADLK"
 
-fresh_owner
+fresh_no_device
 cannot_open_while_loading
 verdict "a process cannot open the device of a module that is still loading"
 
@@ -235,7 +236,7 @@ else
 	ktap_test_skip "a process of 32 bits can call ioctl (needs x86-64, not User-Mode Linux)"
 fi
 
-fresh_owner
+fresh_no_device
 load device_peer && unload device_peer && load device_peer && devctl calls "$DEV" && unload device_peer
 verdict "a device can be made again after its module was unloaded"
 

@@ -6,7 +6,7 @@
 #
 #   event_act MODULE COMMAND
 #
-# The errno goes to $NOTES. A command names an event by the number of the slot in which the driver
+# The errno of the command goes to $NOTES. A command names an event by the number of the slot in which the driver
 # keeps its handle. Each driver has slots of its own: one event can be in slot 0 of one driver and
 # in slot 5 of the other. In this example the peer waits for an event that the owner has created:
 #

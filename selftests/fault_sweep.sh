@@ -1,17 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Tests of "out of memory". While modules are loaded, used and unloaded, the kernel makes each of their
-# allocations fail, one at a time. The system call must then either fail with ENOMEM and one line in
-# the log, and leak nothing, or succeed without the memory. The kernel needs failslab and its stack
-# filter.
+# allocations fail, one at a time. The system call must then succeed without the memory; or it must fail with
+# ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/sweep_lib.sh
 . ./sweep_lib.sh
 
-# fresh_state STATE... - unloads all modules, and sets up a state: STATE is one of the functions from here
-# to event()
+# fresh_state STATE [ARGUMENT...] - unloads all modules, and sets up a state. STATE is one of the functions
+# from here to event()
 fresh_state()
 {
 	unload_all
@@ -85,16 +84,16 @@ event()
 	torture && load event_faults fault=none
 }
 
-# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case with the name WHAT: sets up STATE, and makes each
-# allocation of a call fail in turn. The call must make at least LEAST allocations (sweep_allocations)
+# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sets up STATE; then does what
+# sweep_allocations (sweep_lib.sh) does
 sweep()
 {
-	what=$1 least=$2 state=$3
+	case_name=$1 least=$2 state=$3
 	shift 3
-	runs_case "$what" || return 0
+	runs_case "$case_name" || return 0
 	# shellcheck disable=SC2086 # words
 	fresh_state $state
-	sweep_allocations "$what" "$least" "$@"
+	sweep_allocations "$case_name" "$least" "$@"
 }
 
 set_up_failslab 34

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module (misbehaving/forgetful.c) forgets its drivers: it is unloaded, or its init fails, while they
-# are still registered. The owner removes these drivers before the kernel frees the module's code. Other
-# drivers go on working, and all modules can be loaded again.
+# The module "forgetful" (misbehaving/forgetful.c) forgets its drivers: the module is unloaded, or its init fails,
+# while the drivers are still registered. The owner removes these drivers before the kernel frees the module's code.
+# Other drivers go on working, and all modules can be loaded again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,11 +10,11 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# What the driver "forgetful" of the module forgetful has when it is forgotten: values of the parameter
-# "forgets", which misbehaving/forgetful.c explains
+# Values of the parameter "forgets" of the module "forgetful": what the module's driver of the same name has when it
+# is forgotten (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
-# The module forgetful, or forgetful_torture, which has the same drivers for another owner
+# The module that forgets its drivers: forgetful, or forgetful_torture, which has the same drivers for another owner
 FORGETFUL=forgetful
 
 # load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
@@ -61,9 +61,9 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# fresh_owner PARAM=VALUE - makes sure that module_a is loaded with this parameter, without a peer, and that the
-# module stranger is loaded, whose driver is not registered
-fresh_owner()
+# fresh_stranger PARAM=VALUE - makes sure that module_a is loaded with this parameter, and has no peer. Also makes sure
+# that the module "stranger" is loaded, and its driver is not registered
+fresh_stranger()
 {
 	needs_no forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
 	[ ! -e "$OWNER/events/strange" ] || unload stranger
@@ -76,16 +76,16 @@ fresh_owner()
 	reset_trace
 }
 
-# fresh_actor - as fresh_owner; also loads the module actor
+# fresh_actor - as fresh_stranger, with a short timeout; also loads the module "actor"
 fresh_actor()
 {
-	fresh_owner timeout=100
+	fresh_stranger timeout=100
 	load actor
 	reset_trace
 }
 
-# inside_forgetful - makes the process $sender send forgetful a request, and keeps $sender inside forgetful's dispatch
-# routine. Meanwhile the process $remover begins to unload forgetful
+# inside_forgetful - the process $sender sends forgetful a request, and pauses inside forgetful's dispatch routine.
+# Meanwhile the process $remover begins to unload forgetful
 inside_forgetful()
 {
 	load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful" && pause task
@@ -102,7 +102,7 @@ load pause_calls
 
 for at in init exit; do
 	for forgets in $STATES; do
-		fresh_owner timeout=100
+		fresh_stranger timeout=100
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 		verdict "a module's $at forgets a driver ($forgets): the owner removes it, and other drivers work"
 	done
@@ -111,16 +111,16 @@ done
 # With completion=1, d2d_attach() does not wait for a pended handshake. So the handshake is still pending
 # when the kernel unloads the module.
 for at in init exit; do
-	fresh_owner completion=1
+	fresh_stranger completion=1
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 	verdict "a module's $at forgets a driver with a pending handshake: the owner removes it, and other drivers work"
 done
 
-fresh_owner completion=1
+fresh_stranger completion=1
 fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
 verdict "bad_peer detaches and unregisters while its handshake is pending: the owner has nothing to remove"
 
-fresh_owner timeout=100
+fresh_stranger timeout=100
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
 verdict "module-is-going: a module registers a driver in its exit: the owner refuses it"
 
@@ -150,10 +150,11 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# First, r1 is sent to forgetful in task context. Then r0 is sent twice in hardirq, where the sender cannot
-# sleep, so r0's work item dispatches r0: once to bob, who completes it and then pauses inside his dispatch
-# routine, so that the work item still runs; and once to forgetful. The work item cannot dispatch r0 yet, so
-# r0 stays queued while forgetful is unloaded. In the trace, forgetful must have dispatched r1 only.
+# The library must not dispatch a queued request to a module that is being unloaded. alice sends r0 in hardirq, where
+# she cannot sleep, so r0's work item dispatches r0. The first time, she sends r0 to bob, who completes it and then
+# pauses inside his dispatch routine. So the work item still runs. The second time, she sends r0 to forgetful. The work
+# item cannot dispatch r0 yet, so r0 is still queued while forgetful is unloaded. Before all this, alice sends forgetful
+# r1 in task context. The trace must show that forgetful's dispatch routine was called for r1 only.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
@@ -173,7 +174,8 @@ act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 
-# The driver in Rust paused_peer is unloaded while the module actor unregisters it by a forged handle
+# The module "actor" unregisters the driver of paused_peer by a forged handle. Meanwhile paused_peer, which is in Rust,
+# is unloaded
 name="a module is unloaded while another one unregisters the first module's driver: unloading waits for that"
 if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
@@ -195,20 +197,20 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	verdict "$name"
 fi
 
-# forgetful registers a driver whose routines are in the module stranger, which does not import the
-# owner's symbols
-fresh_owner timeout=100
+# forgetful registers a driver whose routines are in the module "stranger". This module does not import the
+# owner's symbols, so the kernel can unload the owner before it
+fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"
 
-fresh_owner timeout=100
+fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && unload stranger &&
 	[ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
 verdict "a module registers a driver of a second module, and the second module is unloaded: the owner removes the driver"
 
 for kind in stranger stranger-attached; do
 	name="drivers-left: the owner is unloaded while a driver is registered ($kind): all modules can be loaded again"
-	fresh_owner timeout=100
+	fresh_stranger timeout=100
 	load forgetful "forgets=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
 		[ ! -e "$OWNER" ] && [ ! -e /sys/kernel/tracing/events/d2d_module_a ] && unload stranger &&
 		load module_a timeout=100 && [ -e "$OWNER/state/contexts" ] && owner_is_idle && another_works && load stranger &&
@@ -218,7 +220,7 @@ done
 
 name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: unloading ends, and d2d_attach() returns"
 if ! skips_leak "$name" "the owner does not free the context of a driver that it leaves behind"; then
-	fresh_owner timeout=100
+	fresh_stranger timeout=100
 	pause task
 	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
@@ -252,7 +254,7 @@ fresh_waiter()
 	reset_trace
 }
 
-# wait_ends - sets the event, if a thread waits for it; whether that wait ends
+# wait_ends - sets the event, if the process $waiter waits for it; whether this wait ends
 wait_ends()
 {
 	[ -n "${waiter-}" ] || return

@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/request_lib.sh
 . ./request_lib.sh
 
-# The code at which relay_peer completes the request that it has pended
+# A request with this code makes relay_peer complete the request that it has pended
 CODE_RELAY_COMPLETE=0x2223c0
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
@@ -89,7 +89,7 @@ verdict "stale-target: a request is forwarded to a driver that has unregistered:
 
 # load_relay DRIVER [complete|not-back|pend] - loads relay_peer, which forwards its requests to
 # DRIVER. When a request comes back, relay_peer completes it (default) or pends it. With not-back,
-# it does not want requests back
+# relay_peer does not want requests back
 load_relay()
 {
 	next=0
@@ -183,8 +183,9 @@ each_peer needs_no
 # bob forwards alice's request to carol, and carol completes it. Then the request is cancelled, or alice unregisters,
 # while bob's routine `returned` runs
 
-# fresh_returning MS - the process $completer makes carol complete r0, and pauses inside bob's routine
-# `returned`. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff means no limit
+# fresh_returning MS - alice sends bob r0, bob forwards r0 to carol, and the process $waiter waits for r0, for at most
+# MS milliseconds (0xffffffff means no limit). Then the process $completer makes carol complete r0, and pauses inside
+# bob's routine `returned`
 fresh_returning()
 {
 	fresh alice bob carol

@@ -28,10 +28,10 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints the field via= of the step completion, in which the owner learns that a pended
-# handshake has ended. With completion=0 the owner waits, too, because its call of the driver returned before
-# the handshake had ended. For this, also prints the next field, asked=return: the parameter asks the owner to
-# learn of the end by the return of its call
+# via COMPLETION - prints the field via= of the step completion, which says how the owner has learned that a pended
+# handshake has ended. With completion=0 the owner would learn this by the return of its call of the driver. But the
+# driver has pended the handshake, so the owner waits, and the line also has the field asked=return. This function then
+# prints both fields
 via()
 {
 	case $1 in
@@ -41,8 +41,8 @@ via()
 	esac
 }
 
-# fresh_owner COMPLETION TIMEOUT - loads an owner with one context, and registers alice, who pends her handshake
-fresh_owner()
+# fresh_alice COMPLETION TIMEOUT - loads module_a, with one context, and registers alice, who will pend her handshake
+fresh_alice()
 {
 	load pause_calls && load module_a "completion=$1" "timeout=$2" && load actor && reset_trace &&
 		act "register alice; on-dispatch alice pend"
@@ -59,16 +59,15 @@ attach_fails()
 	fi
 }
 
-# timed_out COMPLETION - waits until the handshake has timed out; whether the owner has then learned of
-# the timeout. The trace must have no other refusal, and no other completion
+# timed_out COMPLETION - waits until the handshake has timed out and the owner has learned of the timeout; whether the
+# trace has no other refusal, and no other completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
 		only_refusal_is module_a not-completed-in-time && [ "$(count_lines step=completion)" = 1 ]
 }
 
-# owner_knows COMPLETION - whether exactly one line of the trace shows that the owner has learned of the
-# timeout
+# owner_knows COMPLETION - whether exactly one line of the trace shows that the owner has learned of the timeout
 owner_knows()
 {
 	[ "$(count_lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
@@ -125,35 +124,35 @@ attach_and_detach_repeatedly()
 begin 21
 
 for completion in 0 1 2; do
-	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
+	fresh_alice $completion 50 && attach_fails $completion && timed_out $completion &&
 		fails EBUSY load module_b && act "unregister alice" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: a handshake is never completed: it times out, and unregistering the driver frees the context"
 	unload_all
 
-	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
+	fresh_alice $completion 50 && attach_fails $completion && timed_out $completion &&
 		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && module_b_can_attach &&
 		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: a handshake is completed after its timeout: ESTALE, and the context is free"
 	unload_all
 
-	fresh_owner $completion $LONG && attach_in_background && act "detach alice; unregister alice" &&
+	fresh_alice $completion $LONG && attach_in_background && act "detach alice; unregister alice" &&
 		attaching_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake ends with ECANCELED"
 	unload_all
 
-	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
+	fresh_alice $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
 		module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
-	fresh_owner $completion $LONG && attach_in_background && act "complete alice status=-$EIO" &&
+	fresh_alice $completion $LONG && attach_in_background && act "complete alice status=-$EIO" &&
 		attaching_fails $completion "$EIO" && module_b_can_attach && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
 	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So the
 	# process gets ECANCELED for each value of completion.
-	fresh_owner $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
+	fresh_alice $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
 		attaching_fails 2 "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: request and handshake are cancelled"
@@ -168,7 +167,7 @@ load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load a
 verdict "the handshake of one driver times out: a driver that has completed its handshake in time stays attached"
 unload_all
 
-fresh_owner 1 1 && attach_and_detach_repeatedly && act "unregister alice" && module_b_can_attach && owner_unloads
+fresh_alice 1 1 && attach_and_detach_repeatedly && act "unregister alice" && module_b_can_attach && owner_unloads
 verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 

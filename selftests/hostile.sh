@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7 (hostile_peer.rs,
-# `control`); fails if the library accepts what it must refuse. In misuse 6 the driver makes the library
+# misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7, which the function control of
+# hostile_peer.rs lists; fails if the library accepts what it must refuse. In misuse 6 the driver makes the library
 # believe that the driver is leaving, and then goes on using its events
 misuse()
 {
@@ -44,7 +44,7 @@ for name in rebinds_core rebinds_kernel; do
 done
 
 fresh_hostile && loaded hostile_peer
-verdict "hostile_peer calls its module's init again inside init: EEXIST, and it is loaded"
+verdict "hostile_peer calls its module's init again inside init: EEXIST, and hostile_peer is loaded"
 
 number=0
 for what in "uses made-up handles and wrong names" "leaks requests, items and events" \

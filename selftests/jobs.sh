@@ -68,7 +68,7 @@ fresh_leaking_peer()
 	load device_peer
 }
 
-# switch_cpu - switches CPU 1 off and on: takes it offline and online ROUNDS times
+# switch_cpu - takes CPU 1 offline and online, ROUNDS times
 switch_cpu()
 {
 	n=0
@@ -121,7 +121,7 @@ else
 	ktap_test_skip "a CPU goes offline and online while the jobs run: the listener still hears beats (needs a second CPU)"
 fi
 
-name="a CPU goes offline and online while jobs of each kind run: they go on, and the library stops them at unloading"
+name="a CPU goes offline and online while jobs of each kind run: they go on, and the library stops them when the driver is unloaded"
 if [ ! -w "$CPU" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then

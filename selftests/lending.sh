@@ -17,23 +17,23 @@ cd "$(dirname "$0")" || exit 1
 EVENTS=/sys/kernel/debug/d2d-lender/state/events
 CONTEXTS=/sys/kernel/debug/d2d-lender/state/contexts
 
-# fresh_owner - unloads all drivers, and loads the owner in Rust
-fresh_owner()
+# fresh_lender - unloads all drivers, and loads the owner in Rust
+fresh_lender()
 {
 	unload_all
 	reset_trace
 	load lender
 }
 
-# fresh_peer [PARAM=VALUE...] - as fresh_owner; then loads the peer in Rust
-fresh_peer()
+# fresh_borrower [PARAM=VALUE...] - as fresh_lender; then loads the peer in Rust, with these parameters
+fresh_borrower()
 {
-	fresh_owner
+	fresh_lender
 	load borrower "$@"
 }
 
-# fresh_c_owner - unloads all drivers, and loads the owner in C
-fresh_c_owner()
+# fresh_c_lender - unloads all drivers, and loads the owner in C
+fresh_c_lender()
 {
 	unload_all
 	reset_trace
@@ -53,41 +53,41 @@ waits_for_the_owner()
 }
 
 begin 38
-fresh_peer
+fresh_borrower
 write_to /dev/borrower 1 && write_to /dev/borrower 1 && refuses_nothing
 verdict "the peer uses the owner's memory, in each execution context"
 
-fresh_peer
+fresh_borrower
 write_to /dev/borrower 2 && write_to /dev/borrower 2 && refuses_nothing
 verdict "the owner uses the peer's memory, in each execution context"
 
 # If the library freed the memory, KASAN would report that the owner uses it.
-fresh_peer keeps=0
+fresh_borrower keeps=0
 write_to /dev/lender 1 && write_to /dev/lender 1 && refuses_nothing && unload borrower
 verdict "the peer drops its reference to the memory that it lends: the library keeps the memory"
 
-fresh_peer
+fresh_borrower
 fails EPROTOTYPE write_to /dev/borrower 3 && only_refusal_is borrower other-lent-type EPROTOTYPE
 verdict "the peer wants another type than the owner lends: other-lent-type, EPROTOTYPE"
 
-fresh_peer
+fresh_borrower
 fails EPROTOTYPE write_to /dev/borrower 4 && only_refusal_is lender other-lent-type EPROTOTYPE
 verdict "the owner wants another type than the peer lends: other-lent-type, EPROTOTYPE"
 
-fresh_owner
+fresh_lender
 load c_borrower && refuses_nothing && unload c_borrower
 verdict "an owner in Rust and a peer in C use each other's memory; the owner finds a counter by the user_buffer of a request"
 
-fresh_c_owner
+fresh_c_lender
 load borrower && write_to /dev/borrower 1 && write_to /dev/borrower 2 && write_to /dev/borrower 1 && write_to /dev/borrower 2 && refuses_nothing
 verdict "an owner in C and a peer in Rust use each other's memory"
 
-fresh_c_owner
+fresh_c_lender
 load borrower && fails EPROTOTYPE write_to /dev/borrower 4 && only_refusal_is c_lender other-lent-type EPROTOTYPE &&
 	reset_trace && fails EPROTOTYPE write_to /dev/borrower 3 && only_refusal_is borrower other-lent-type EPROTOTYPE
 verdict "an owner in C and a peer in Rust want other types than are lent: other-lent-type, EPROTOTYPE"
 
-fresh_c_owner
+fresh_c_lender
 load borrower && load c_borrower && write_to /dev/borrower 1 && write_to /dev/c_borrower 1 && write_to /dev/lender 1 &&
 	write_to /dev/borrower 2 && unload c_borrower && write_to /dev/lender 1 && unload borrower && refuses_nothing &&
 	printed 'c_lender|borrower|c_borrower' >"$NOTES" && cat - >"$NOTES.expected" <<EOT && diff "$NOTES.expected" "$NOTES"
@@ -98,29 +98,29 @@ borrower: counted=6
 EOT
 verdict "an owner in C and two peers at a time, in Rust and in C: each peer uses memory of its own"
 
-fresh_peer
+fresh_borrower
 write_to /dev/borrower 5 && write_to /dev/borrower 2 && refuses_nothing
 verdict "a peer in Rust sends an owner in Rust its counters as user_buffer"
 
-fresh_c_owner
+fresh_c_lender
 load c_borrower && load borrower && write_to /dev/borrower 5 && write_to /dev/borrower 2 && refuses_nothing
 verdict "a peer in Rust sends an owner in C, which has another peer, too, its counters as user_buffer"
 
-fresh_owner
+fresh_lender
 load c_borrower && write_to /dev/lender 4 && refuses_nothing
 verdict "an owner in Rust sends a peer in C its ring as user_buffer"
 
-fresh_peer keeps=0
+fresh_borrower keeps=0
 fails EFAULT write_to /dev/borrower 5 && only_refusal_is borrower user-buffer-not-lent EFAULT
 verdict "a peer in Rust sends other memory than it lends as user_buffer: user-buffer-not-lent, EFAULT"
 
-fresh_c_owner
+fresh_c_lender
 load borrower && load c_borrower && fails EFAULT write_to /dev/borrower 6 && refuses_nothing
 verdict "a peer in Rust sends its counters as user_buffer to a peer in another context: EFAULT"
 
 # Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
-	fresh_owner
+	fresh_lender
 	fails "$errno" load c_borrower fault="$fault" && only_refusal_is lender "$reason" "$errno" && ! loaded c_borrower
 	verdict "a peer in C lends wrong memory ($fault): $reason, $errno"
 done <<EOT
@@ -133,7 +133,7 @@ EOT
 
 # Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
-	fresh_owner
+	fresh_lender
 	fails "$errno" load c_borrower fault="$fault" && only_refusal_is lender "$reason" "$errno" && ! loaded c_borrower
 	verdict "a peer in C sends a wrong user_buffer ($fault): $reason, $errno"
 done <<EOT
@@ -146,7 +146,7 @@ EOT
 # d2d_lent_index(), an inline function in the owner, refuses these faults without a line in the log. Each line is
 # FAULT ERRNO
 while read -r fault errno; do
-	fresh_c_owner
+	fresh_c_lender
 	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower
 	verdict "a peer in C sends an owner in C a wrong user_buffer ($fault): $errno"
 done <<EOT
@@ -158,7 +158,7 @@ EOT
 
 # d2d_lend() and d2d_lent(), inline functions in the peer, refuse these faults. Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
-	fresh_owner
+	fresh_lender
 	fails "$errno" load c_borrower fault="$fault" && only_refusal_is c_borrower "$reason" "$errno" && ! loaded c_borrower
 	verdict "a peer in C gets $errno from d2d_lend() or d2d_lent() ($fault): $reason"
 done <<EOT
@@ -170,7 +170,7 @@ EOT
 
 # d2d_lent(), an inline function in the owner, refuses these faults. Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
-	fresh_c_owner
+	fresh_c_lender
 	fails "$errno" load c_borrower fault="$fault" && only_refusal_is c_lender "$reason" "$errno" && ! loaded c_borrower
 	verdict "a peer in C lends an owner in C wrong memory ($fault): $reason, $errno"
 done <<EOT
@@ -179,15 +179,15 @@ type EPROTOTYPE other-lent-type
 size EMSGSIZE lent-too-small
 EOT
 
-fresh_peer
+fresh_borrower
 unload borrower && fails ESHUTDOWN write_to /dev/lender 1 && refuses_nothing
 verdict "the peer has detached: the owner gets ESHUTDOWN when it uses the peer's memory"
 
-fresh_peer
+fresh_borrower
 unload borrower && fails ENODATA load c_borrower fault=nothing && only_refusal_is lender nothing-lent ENODATA
 verdict "the owner has forgotten the memory of a peer that has detached: the next peer, which lends nothing, gets ENODATA"
 
-fresh_peer
+fresh_borrower
 write_to /dev/lender 2 &
 user=$!
 await grep -q 'name=lender.inside .*state=set' "$EVENTS"
@@ -197,7 +197,7 @@ await waits_for_the_owner "$unloader"
 fails ESHUTDOWN write_to /dev/lender 1 && loaded borrower && write_to /dev/lender 3 && all_succeed "$user" "$unloader" && ! loaded borrower && refuses_nothing
 verdict "the peer is unloaded while the owner uses its memory: unloading waits"
 
-fresh_peer
+fresh_borrower
 fails EAGAIN unload lender && write_to /dev/borrower 1 && refuses_nothing
 verdict "the owner is unloaded while a peer may use its memory: EAGAIN"
 unload_all

@@ -18,8 +18,8 @@ fresh_none()
 	reset_trace
 }
 
-# fresh_owner NAME - as fresh_none; then loads this owner
-fresh_owner()
+# fresh_with OWNER - as fresh_none; then loads this owner
+fresh_with()
 {
 	fresh_none
 	load "$1"
@@ -38,8 +38,8 @@ is_refused()
 	fails EKEYREJECTED load module_a && ! loaded module_a && kernel_logged "Loading of $2 is rejected"
 }
 
-# module_b_works - whether module_b, which was built for module_a, is attached to the owner that is loaded,
-# and the two call each other
+# module_b_works - whether module_b, which was built for module_a, attaches to the loaded owner, and the two call each
+# other
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b
@@ -70,12 +70,12 @@ is_refused other_key "module with unavailable key"
 verdict "a module that is signed by a key that the kernel does not trust: EKEYREJECTED"
 D2D_MODULES=
 
-fresh_owner owner_appended
+fresh_with owner_appended
 module_b_works
 verdict "a function was appended to the owner's table: a peer that was built before that works"
 
 for owner in owner_major owner_signature; do
-	fresh_owner "$owner"
+	fresh_with "$owner"
 	module_b_is_refused
 	verdict "$owner: the loader refuses a peer that was built for another version of the owner's table: EINVAL"
 done

@@ -14,7 +14,7 @@ SECURITY=/sys/kernel/security
 DEV=/dev/d2d_test
 USER=1000
 
-# fresh_locked - loads the drivers and locks the kernel down, unless it is locked down
+# fresh_locked - loads the drivers and locks the kernel down, unless it is already locked down
 fresh_locked()
 {
 	reset_trace

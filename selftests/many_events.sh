@@ -5,9 +5,9 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-A=torture_owner
-B=torture_peer0
-EVENTS=/sys/kernel/debug/d2d-$A/events
+OWNER=torture_owner
+PEER=torture_peer0
+EVENTS=/sys/kernel/debug/d2d-$OWNER/events
 MANY=10000
 # A kernel with kmemleak takes ten times as long, so this program makes fewer events there.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
@@ -17,12 +17,12 @@ MANY=10000
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
-b()
+peer()
 {
-	event_act "$B" "$@"
+	event_act "$PEER" "$@"
 }
 
-# count - prints how many of the events that create-many creates exist
+# count - prints how many of the events that the command create-many creates exist
 count()
 {
 	find "$EVENTS" -name 'many*' | wc -l
@@ -50,33 +50,33 @@ settled_objects()
 # round - creates all events and closes them
 round()
 {
-	b create-many $MANY && b close-many
+	peer create-many $MANY && peer close-many
 }
 
-# fresh_pair - makes sure that both modules are loaded, and that none of the events exists
-fresh_pair()
+# fresh_no_events - makes sure that both modules are loaded, and that no event of create-many exists
+fresh_no_events()
 {
-	needs $A contexts=1
-	needs $B
-	[ "$(count)" = 0 ] || b close-many
+	needs $OWNER contexts=1
+	needs $PEER
+	[ "$(count)" = 0 ] || peer close-many
 	reset_trace
 }
 
-# fresh_many - makes sure that both modules are loaded, and that all events exist
+# fresh_many - makes sure that both modules are loaded, and that all events of create-many exist
 fresh_many()
 {
-	[ "$(count)" = $MANY ] || { fresh_pair && b create-many $MANY; }
+	[ "$(count)" = $MANY ] || { fresh_no_events && peer create-many $MANY; }
 	reset_trace
 }
 
 begin 3
 
-fresh_pair
-b create-many $MANY && [ "$(count)" = $MANY ]
+fresh_no_events
+peer create-many $MANY && [ "$(count)" = $MANY ]
 verdict "$MANY events exist at a time"
 
 fresh_many
-b close-many && [ "$(count)" = 0 ]
+peer close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
 # The case makes two rounds before it counts for the first time, because the allocators keep some pages
@@ -84,7 +84,7 @@ verdict "all $MANY events are closed: none exists"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else
-	fresh_pair
+	fresh_no_events
 	round && round
 	before=$(settled_objects)
 	left=$ROUNDS
@@ -96,5 +96,5 @@ else
 	[ "$left" = 0 ] && [ "$after" -lt $((before + TOLERANCE)) ]
 	verdict "the memory of closed events is freed"
 fi
-unload $B && unload $A
+unload $PEER && unload $OWNER
 ktap_finished

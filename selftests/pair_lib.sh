@@ -6,17 +6,17 @@
 # files that qemu/run/pair.sh puts there:
 #
 #   modules  the names of the modules, in the order in which they are loaded: the owner, then its peers
-#   use      what a process does to make the loaded modules work. Each line, called a "use", is a file and a
-#            text. The process writes the text to the file. If there is no text, the process reads from the
-#            file once, when there is something to read
+#   use      what a process does to make the loaded modules work. Each line, called a "use", has a file and
+#            perhaps a text. With a text, the process writes the text to the file. Without one, the process reads
+#            from the file once, when there is something to read
 
 modules=$(cat /lib/d2d/modules)
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)
 # shellcheck disable=SC2034 # the programs use it
 number_of_uses=$(echo "$uses" | grep -c .)
 
-# each_use CMD... - runs CMD NUMBER WHAT write FILE TEXT, or CMD NUMBER WHAT read FILE, for each use.
-# WHAT is the use in words
+# each_use CMD... - for each line of the file "use", runs CMD NUMBER WHAT write FILE TEXT, or
+# CMD NUMBER WHAT read FILE. NUMBER is the number of the line, and WHAT describes the use in words
 each_use()
 {
 	use=0
@@ -43,8 +43,7 @@ backwards()
 	echo "$reversed"
 }
 
-# load_before NAME - loads the modules that come before this one; all modules if there is none of
-# this name
+# load_before NAME - loads the modules that come before this one in $modules. If NAME is empty, loads all
 load_before()
 {
 	for before in $modules; do
@@ -53,7 +52,7 @@ load_before()
 	done
 }
 
-# unload_pair - unloads those of the modules that are loaded
+# unload_pair - unloads those of the pair's modules that are loaded
 unload_pair()
 {
 	# shellcheck disable=SC2046,SC2086 # words

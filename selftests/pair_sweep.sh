@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/pair_lib.sh
 . ./pair_lib.sh
 
-# sweep_use NUMBER WHAT CALL... - a case: makes each allocation of a use fail in turn
+# sweep_use NUMBER WHAT CALL... - a case: makes each allocation of the CALL fail in turn
 sweep_use()
 {
 	shift

@@ -12,9 +12,9 @@ cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'touch "$work/end"; wait; rm -rf "$NOTES" "$work"' EXIT
 
-# use NUMBER CALL... - makes the call again and again until the test ends; adds a line to the file
+# use_repeatedly NUMBER CALL... - makes the call again and again until the test ends; adds a line to the file
 # use.NUMBER for each success
-use()
+use_repeatedly()
 {
 	successes=$work/use.$1
 	shift
@@ -23,16 +23,16 @@ use()
 	done
 }
 
-# begin_use NUMBER WHAT CALL... - starts two processes that make this use of the modules
+# begin_use NUMBER WHAT CALL... - starts two processes that make this call again and again
 begin_use()
 {
 	number=$1
 	shift 2
-	use "$number" "$@" &
-	use "$number" "$@" &
+	use_repeatedly "$number" "$@" &
+	use_repeatedly "$number" "$@" &
 }
 
-# report_use NUMBER WHAT CALL... - a case: whether a use has succeeded at least once
+# report_use NUMBER WHAT CALL... - a case: whether the call has succeeded at least once
 report_use()
 {
 	echo "# $(wc -l <"$work/use.$1") times"

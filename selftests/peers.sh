@@ -26,7 +26,7 @@ unload_peers()
 	each unload
 }
 
-# exercise_all - the owner and all peers exercise at the same time, in two processes each
+# exercise_all - makes the owner and all peers exercise at the same time, in two processes each
 exercise_all()
 {
 	pids=
@@ -44,9 +44,9 @@ contexts_of()
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# in_each_context STEP NAME - whether the driver NAME has taken the step in each execution context.
-# STEP is the step's name, and may have its first fields, too
-in_each_context()
+# took_everywhere STEP NAME - whether the driver NAME has taken the step in each execution context. STEP is the step's
+# name, and may have its first fields, too
+took_everywhere()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
 		"hardirq softirq task" ]
@@ -57,7 +57,7 @@ in_each_context()
 # each round, in two processes, each in the four execution contexts: in the process, a worker, softirq and hardirq
 updates_are_exact()
 {
-	in_each_context update "$1" &&
+	took_everywhere update "$1" &&
 		[ "$(trace | sed -n "s/.*step=update ctx=$(contexts_of "$1") value=//p" | sort -n | xargs)" = \
 			"$(seq $((2 * 2 * 4 * ROUNDS)) | xargs)" ]
 }
@@ -137,8 +137,8 @@ reload_while_others_work()
 	done
 }
 
-# fresh_owner CONTEXTS - reloads the owner and all peers
-fresh_owner()
+# fresh_contexts CONTEXTS - reloads the owner, with this number of contexts, and all peers
+fresh_contexts()
 {
 	# shellcheck disable=SC2086 # a list
 	needs_no bad_peer $PEERS module_a
@@ -149,7 +149,7 @@ fresh_owner()
 # fresh_peers - makes sure that the owner is loaded with three contexts, and that all peers are attached
 fresh_peers()
 {
-	each loaded || fresh_owner 3
+	each loaded || fresh_contexts 3
 	reset_trace
 }
 
@@ -159,7 +159,7 @@ fresh_peers()
 fresh_work()
 {
 	[ -z "${worked-}" ] || return
-	fresh_owner 3 && exercise_all
+	fresh_contexts 3 && exercise_all
 	worked=$?
 	unload_peers && unload module_a
 	unloaded=$?
@@ -167,11 +167,11 @@ fresh_work()
 
 begin 18
 
-fresh_owner 3 &&
+fresh_contexts 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
 verdict "three peers have a context each"
 
-fresh_owner 3 && [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'handle_peer: d2d: .* step=pend '
+fresh_contexts 3 && [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'handle_peer: d2d: .* step=pend '
 verdict "handle_peer, and no other peer, pends its handshake and completes it later"
 
 fresh_peers
@@ -180,24 +180,24 @@ verdict "no-free-context: a fourth peer gets EBUSY"
 
 fresh_peers
 exercise module_a 1 && [ "$(trace | grep -c 'module_a: d2d: .* step=op-return from=peer op=drain')" = 12 ] &&
-	each in_each_context dequeue
+	each took_everywhere dequeue
 verdict "module_a calls each peer's operations, in each execution context"
 
 fresh_peers
-exercise module_a 1 && each in_each_context dispatch && each in_each_context complete && in_each_context cancel module_a &&
+exercise module_a 1 && each took_everywhere dispatch && each took_everywhere complete && took_everywhere cancel module_a &&
 	[ "$(trace | grep -c "module_a: d2d: .* step=cancel .*status=-$ECANCELED")" = 12 ]
 verdict "module_a sends each peer requests, and cancels some, in each execution context"
 
 for name in $PEERS; do
 	fresh_peers
-	exercise "$name" 1 && in_each_context enqueue "$name" && in_each_context "op-return from=owner" "$name"
+	exercise "$name" 1 && took_everywhere enqueue "$name" && took_everywhere "op-return from=owner" "$name"
 	verdict "$name puts items and calls module_a's operations, in each execution context"
 
 	# handle_peer sends no requests.
 	[ "$name" != handle_peer ] || continue
 
 	fresh_peers
-	exercise "$name" 1 && in_each_context build-request "$name" && in_each_context completion "$name" && in_each_context complete module_a
+	exercise "$name" 1 && took_everywhere build-request "$name" && took_everywhere completion "$name" && took_everywhere complete module_a
 	verdict "$name sends requests to module_a, in each execution context"
 done
 
@@ -214,7 +214,7 @@ each items_stay_in_context
 verdict "the owner and all peers work at the same time, in two processes each: all items of a peer go through its own context"
 
 fresh_work
-in_each_context update module_a && updates_are_exact module_b && updates_are_exact c_peer
+took_everywhere update module_a && updates_are_exact module_b && updates_are_exact c_peer
 verdict "the owner and its peers in Rust and C update the shared data in each execution context: no update is lost"
 
 for name in $PEERS; do
@@ -223,6 +223,6 @@ for name in $PEERS; do
 	verdict "$name is unloaded and loaded while the others work: it gets the same context each time, and the others succeed"
 done
 
-fresh_owner 64 && exercise_all && unload_peers && unload module_a && no_item_is_lost 64
+fresh_contexts 64 && exercise_all && unload_peers && unload module_a && no_item_is_lost 64
 verdict "the owner and all peers work at the same time, with 64 contexts: all succeed, and no item is lost"
 ktap_finished

@@ -135,23 +135,23 @@ parameters()
 	EOT
 }
 
-# fresh_owner - makes sure that module_a is loaded with one context and a short timeout, and has no peer
-fresh_owner()
+# fresh_no_peer - makes sure that module_a is loaded with one context and a short timeout, and has no peer
+fresh_no_peer()
 {
 	needs_no bad_peer module_b bad_owner
 	needs module_a timeout=100
 	reset_trace
 }
 
-# fresh_peer MODULE [PARAM=VALUE...] - as fresh_owner; then loads a peer
+# fresh_peer MODULE [PARAM=VALUE...] - as fresh_no_peer; then loads a peer
 fresh_peer()
 {
-	fresh_owner
+	fresh_no_peer
 	load "$@"
 	reset_trace
 }
 
-# fresh_bad_owner FAULT - unloads all modules, and loads bad_owner with this fault
+# fresh_bad_owner FAULT - unloads all modules; then loads bad_owner with this fault
 fresh_bad_owner()
 {
 	unload_all
@@ -167,7 +167,7 @@ fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
 
 while read -r fault errno reason; do
-	fresh_owner
+	fresh_no_peer
 	fails "$errno" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" "$errno" &&
 		! loaded bad_peer
 	verdict "a peer with the fault $fault: ${reason:-$fault}, $errno"
@@ -176,7 +176,7 @@ $(peer_faults)
 EOT
 
 while read -r fault errno reason; do
-	fresh_owner
+	fresh_no_peer
 	fails ENOTRECOVERABLE load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" "$errno" &&
 		! loaded bad_peer
 	verdict "a peer with the fault $fault: ${reason:-$fault}, $errno in the log"
@@ -184,41 +184,41 @@ done <<EOT
 $(silent_faults)
 EOT
 
-fresh_owner
+fresh_no_peer
 fails ETIMEDOUT load bad_peer fault=completed-late && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer completes its handshake after the timeout: refusals not-completed-in-time, already-attached for another attach, stale-request-handle for the completion"
 
 for fault in stale-attach stale-unregister; do
-	fresh_owner
+	fresh_no_peer
 	fails ESTALE load bad_peer "fault=$fault" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
 	verdict "a peer with the fault $fault uses the handle of an earlier registration: stale-driver-handle, ESTALE"
 done
 
-fresh_owner
+fresh_no_peer
 fails ESTALE load bad_peer fault=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
 verdict "a peer completes an old request by its handle while a new request is pending: stale-request-handle, ESTALE"
 
-fresh_owner
+fresh_no_peer
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
-# The functions of the C header, inside bad_peer, refuse these; they log no line.
+# Inline functions of the C header, which are part of bad_peer, refuse these faults, and log no line.
 while read -r fault errno; do
-	fresh_owner
+	fresh_no_peer
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
 	verdict "a peer with the fault $fault: $errno"
 done <<EOT
 $(item_faults)
 EOT
 
-fresh_owner
+fresh_no_peer
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
 # The owner has one context. If bad_peer gets it, no refused driver has kept the context.
-fresh_owner
+fresh_no_peer
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
 verdict "a peer in C that does nothing wrong is attached: no refusal has kept the context"
 

@@ -36,8 +36,8 @@ fresh_rounds()
 	load module_a completion=1 && peer_rounds "$1"
 }
 
-# fresh_owner [PARAM=VALUE] - reloads module_a, without a peer
-fresh_owner()
+# fresh_module_a [PARAM=VALUE] - reloads module_a, without a peer
+fresh_module_a()
 {
 	needs_no arrivals greeter_peer guest_peer module_b module_a
 	reset_trace
@@ -82,21 +82,21 @@ verdict "module_a has no users after module_b is unloaded"
 fresh_rounds 2 && unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
 verdict "module_a is unloaded: module_a logs that two items are left"
 
-fresh_owner
+fresh_module_a
 load arrivals && load module_b && await greetings arrivals 1 && unload module_b && load module_b && await greetings arrivals 2 &&
 	unload module_b && unload arrivals && unload module_a
 verdict "arrivals, in C, is loaded before module_b: arrivals greets module_b each time that module_b is loaded"
 
-fresh_owner
+fresh_module_a
 load module_b && load arrivals && await greetings arrivals 1 && unload arrivals && unload module_b && unload module_a
 verdict "arrivals, in C, is loaded after module_b: arrivals greets module_b"
 
-fresh_owner contexts=2
+fresh_module_a contexts=2
 load greeter_peer && load guest_peer && await greetings greeter_peer 1 && unload guest_peer && load guest_peer &&
 	await greetings greeter_peer 2 && unload greeter_peer && unload guest_peer && unload module_a
 verdict "greeter_peer, in Rust, is loaded before guest_peer: greeter_peer greets guest_peer each time that guest_peer is loaded"
 
-fresh_owner contexts=2
+fresh_module_a contexts=2
 load guest_peer && load greeter_peer && await greetings greeter_peer 1 && unload guest_peer && unload greeter_peer && unload module_a
 verdict "greeter_peer, in Rust, is loaded after guest_peer: greeter_peer greets guest_peer"
 ktap_finished

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. act()
-# tells the actors alice, bob and so on what to do; act.sh documents its commands. Each case begins with
-# new actors (fresh). In most cases alice sends r0 to bob. bob may forward r0 to carol, and carol to dave.
+# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. The function act
+# tells the actors alice, bob and so on what to do; act.sh documents the commands. The function fresh makes new actors
+# for each case. In most cases alice sends r0 to bob. bob may forward r0 to carol, and carol to dave.
 # shellcheck disable=SC2034,SC2154 # variables that the programs or act.sh use or set
 
 REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
@@ -28,8 +28,9 @@ exit_in_time()
 }
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. If D2D_CASE selects another case, the program skips the case, but runs
-# the cleanup after it. PID is not set then, so a cleanup passes ${PID:+"$PID"}
+# one hangs or exits with an error. Some programs call this function in the cleanup after a case that starts the
+# processes. If D2D_CASE selects another case, the program skips this case and still runs the cleanup. So the cleanup
+# passes a process as ${sender:+"$sender"}
 resume_and_await()
 {
 	resume
@@ -75,13 +76,13 @@ got_back()
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
 }
 
-# took_step NAME STEP CONTEXT - whether a driver took this step exactly once, in this execution context
+# took_step NAME STEP CONTEXT - whether the driver NAME took this step exactly once in this execution context
 took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
 }
 
-# each_peer COMMAND... - runs the command for each peer, with the peer's name as its last argument
+# each_peer COMMAND... - runs the command for each peer of $PEERS, with the peer's name as its last argument
 each_peer()
 {
 	for peer in $PEERS; do

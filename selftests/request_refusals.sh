@@ -63,7 +63,7 @@ sender_faults()
 	EOT
 }
 
-# The faults of a receiver's dispatch routine. Each line is ROLE ERRNO REASON; the sender gets
+# The faults of a receiver's dispatch routine. Each line is ACTION ERRNO REASON; the sender gets
 # ERRNO as the status
 receiver_faults()
 {
@@ -143,23 +143,23 @@ done <<EOT
 $(sender_faults)
 EOT
 
-while read -r role errno reason; do
+while read -r action errno reason; do
 	fresh alice bob
-	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$errno")" && only_refusal_is module_a "$reason"
-	verdict "$reason: the receiver's dispatch routine does $role, and the sender gets $errno"
+	act "on-dispatch bob $action; send r0 bob; wait r0; expect r0 status=-$(number "$errno")" && only_refusal_is module_a "$reason"
+	verdict "$reason: the receiver's dispatch routine does $action, and the sender gets $errno"
 done <<EOT
 $(receiver_faults)
 EOT
 
-# receiver_refused ROLE - alice sends r0 to bob, whose dispatch routine makes the mistake ROLE
-receiver_refused()
+# makes_mistake ACTION - alice sends r0 to bob, whose dispatch routine makes this mistake
+makes_mistake()
 {
 	act "on-dispatch bob $1; send r0 bob; wait r0"
 }
 
 fresh alice bob
-receiver_refused omit-completion && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
-	receiver_refused read-too-much && receiver_refused write-too-much && receiver_refused write-bad-pointer &&
+makes_mistake omit-completion && makes_mistake bad-status && makes_mistake unregister && makes_mistake detach &&
+	makes_mistake read-too-much && makes_mistake write-too-much && makes_mistake write-bad-pointer &&
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a dispatch routine makes seven mistakes, one after another, with one request: after that, the request can be sent and completed"
 
@@ -187,7 +187,7 @@ for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
 	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EDEADLK act "in $place send r1 bob" &&
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
-	verdict "send-in-atomic-context: a request is sent, and another forwarded, in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete the second request"
+	verdict "send-in-atomic-context: a request is sent, and another forwarded, in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete the request that it has"
 done
 
 unload actor

@@ -49,8 +49,8 @@ readers()
 	done
 }
 
-# fresh_owner - reloads module_a, without a peer
-fresh_owner()
+# fresh_module_a - reloads module_a, without a peer
+fresh_module_a()
 {
 	needs_no actor module_b paused_peer module_a
 	reset_trace
@@ -83,7 +83,7 @@ load pause_calls
 HASH='0x[0-9a-f]+'
 OWNER="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
 
-fresh_owner
+fresh_module_a
 [ "$(find "$STATE" -type f | sed 's|.*/||' | sort | xargs)" = "calls contexts events queues refusals requests" ] &&
 	shows contexts "ctx=0 state=free peer=- peer_major=- peer_minor=- peer_fingerprint=- $OWNER" &&
 	shows queues "ctx=0 queue=to_peer depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" \
@@ -94,41 +94,41 @@ fresh_owner
 		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0 handlers=0 failed=0"
 verdict "without a peer: the files show a free context and empty queues, and no call or request"
 
-fresh_owner
+fresh_module_a
 json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capacity 16 \
 	queues.1.queue to_owner calls.1.in_flight null requests "[]" events.0.name module_a.notice refusals.0.count 0
 verdict "without a peer: the JSON shows a free context"
 
-fresh_owner
+fresh_module_a
 load module_b && shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
 	shows queues "ctx=0 queue=to_peer depth=0 .* high_water=4 put=4 taken=4 refused=0 stale=0" \
 		"ctx=0 queue=to_owner depth=0 .* high_water=[1-4] put=([0-9]+) taken=\1 refused=0 stale=0" &&
 	json_has contexts.0.state attached contexts.0.peer module_b queues.0.put 4 queues.0.high_water 4
 verdict "a peer is attached and has exchanged items: the files show its name and the counts of items"
 
-fresh_owner
+fresh_module_a
 load module_b && unload module_b && shows contexts "ctx=0 state=free peer=- .*" &&
 	shows queues "ctx=0 queue=to_peer depth=2 capacity=16 high_water=4 put=6 taken=4 refused=0 stale=0" ".*" &&
 	json_has contexts.0.state free queues.0.depth 2
 verdict "the peer is unloaded: the files show a free context, and the items that are left in the queue"
 
-fresh_owner
+fresh_module_a
 pends &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request is pending: the files show its sender, holder and code"
 
-fresh_owner
+fresh_module_a
 pends && act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
 	shows requests "req=[0-9]+ sender=alice holder=alice code=0x0 phase=idle level=0" &&
 	json_has requests.0.phase idle requests.0.level 0
 verdict "a pending request is completed: the files show it with its sender"
 
-fresh_owner
+fresh_module_a
 pends && act "complete bob status=-$EIO; wait r0; free r0" && shows requests && json_has requests "[]"
 verdict "a completed request is freed: the files no longer show it"
 
-fresh_owner
+fresh_module_a
 load actor && fails ENOENT act "lookup nobody" &&
 	shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&
 	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-$ENOENT name=nobody"
@@ -148,14 +148,14 @@ unload torture_peer0
 unload torture_owner
 DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 
-fresh_owner
+fresh_module_a
 exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
 verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state at the time of the open"
 exec 3<&- 4<&-
 
 pids=
-fresh_owner
+fresh_module_a
 load module_b
 readers 3
 exercised=0
@@ -167,12 +167,12 @@ done
 verdict "processes read the files while drivers exchange items and are reloaded: the drivers' calls succeed"
 end_readers
 
-fresh_owner
+fresh_module_a
 readers 3
 end_readers
 verdict "processes read the files again and again: the owner can be unloaded between two reads"
 
-fresh_owner
+fresh_module_a
 load paused_peer && pause task
 ./one_call write /dev/module_a 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&

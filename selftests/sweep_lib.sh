@@ -5,11 +5,11 @@
 # filter. A program sources d2d_lib.sh first.
 
 FAILSLAB=/sys/kernel/debug/failslab
-# The addresses of the code of modules. failslab ignores an allocation unless such an address is on the
-# stack. So it ignores what the kernel itself allocates to load a module. SYSCALL is the function of the
-# kernel through which every system call goes.
+# The range of addresses of the code of modules. failslab ignores an allocation unless such an address is on
+# the stack. So failslab ignores what the kernel itself allocates to load a module. SYSCALL is the function of
+# the kernel through which every system call goes.
 if grep -q "User Mode Linux" /proc/cpuinfo; then
-	# Above the kernel, and below KASAN's memory and the C library
+	# The code of modules is above the kernel's code, and below KASAN's memory and the C library.
 	MODULES_START=$(awk '$3 == "_etext" { print "0x" $1 }' /proc/kallsyms)
 	MODULES_END=0x100000000000
 	SYSCALL=handle_syscall
@@ -55,8 +55,8 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab count, and let fail, only the allocations of modules. It also ignores what
-# kmemleak allocates to record an allocation
+# count_modules_only - makes failslab ignore all allocations but those of modules, and also what kmemleak allocates to
+# record an allocation
 count_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
@@ -79,16 +79,16 @@ set_up_failslab()
 	ktap_set_plan "$1"
 }
 
-# sweep_allocations WHAT LEAST FAIL_NTH_ARGUMENT... - a case with the name WHAT: fail_nth makes each
-# allocation of a call fail in turn, and checks the results. The call must make at least LEAST
-# allocations; with fewer, the case would check nothing. LEAST is 0 for a call that need not allocate
+# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth makes a call again and again,
+# makes each allocation of the call fail in turn, and checks the results. The call must make at least LEAST allocations;
+# with fewer, the case would check nothing. LEAST is 0 for a call that need not allocate
 sweep_allocations()
 {
-	what=$1 least=$2
+	case_name=$1 least=$2
 	shift 2
 	counted=$(./fail_nth "$@")
 	swept=$?
 	echo "# $counted"
 	[ "$swept" = 0 ] && [ "${counted%% *}" -ge "$least" ]
-	verdict "$what"
+	verdict "$case_name"
 }

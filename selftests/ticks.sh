@@ -40,7 +40,7 @@ owner_rounds()
 	done
 }
 
-# in_parallel COMMAND... - runs each command in a process of its own; succeeds if all do
+# in_parallel COMMAND... - runs each command in a process of its own; whether all succeed
 in_parallel()
 {
 	pids=
@@ -68,9 +68,9 @@ record()
 	done
 }
 
-# peer_allocated - whether the peer's code made one of the recorded allocations: whether the stack of an
-# allocation has a function of the peer, and above it no function of an interrupt. An interrupt that
-# interrupts the peer's code may allocate. sym-offset makes the kernel print the module of each function
+# peer_allocated - whether the peer's code made one of the recorded allocations. Then the stack of an allocation has a
+# function of the peer, and above that no function of an interrupt: an interrupt may allocate while it interrupts the
+# peer's code. The option sym-offset makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -84,7 +84,7 @@ peer_allocated()
 	return "$found"
 }
 
-# value KEY TEXT - prints the value of KEY in the last line since reset_trace that matches TEXT
+# value KEY REGEX - prints the value of KEY in the last line of the kernel log since reset_trace that matches
 value()
 {
 	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '
@@ -152,9 +152,10 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue must have counted each refused put of the peer and of module_a. The peer has counted its own.
-# module_a's are: one in each of its rounds that found the queue full, which are the lines of $FULL; and, when
-# the peer detached, 2 - $for_next. There module_a tried to put two items for the next peer, and put $for_next.
+# The queue must have counted each refused put of the peer and of module_a. The peer has counted its own refused puts.
+# module_a has not. In each of its rounds that found the queue full, one put was refused; $FULL has a line for each of
+# these rounds. When the peer detached, module_a tried to put two items for the next peer, and put $for_next of them, so
+# 2 - $for_next puts were refused.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

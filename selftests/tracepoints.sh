@@ -65,9 +65,9 @@ only()
 	[ -n "$(recorded)" ] && ! recorded | grep -vE "^$1\$" >"$NOTES"
 }
 
-# fresh_owner [PEER] - makes sure that module_a is loaded, with this peer or without one, and that all tracepoints are
-# off; clears what was recorded
-fresh_owner()
+# fresh_tracepoints [PEER] - makes sure that module_a is loaded, with this peer or without one, and that all tracepoints
+# are off; clears the recorded steps
+fresh_tracepoints()
 {
 	for peer in module_b c_peer; do
 		[ "$peer" = "${1-}" ] || needs_no "$peer"
@@ -93,10 +93,10 @@ fresh_tracing()
 	reset_trace
 }
 
-# fresh_actors - as fresh_owner; then registers actors, and switches the tracepoints of requests on
+# fresh_actors - as fresh_tracepoints; then registers alice and bob, and switches the tracepoints of requests on
 fresh_actors()
 {
-	fresh_owner
+	fresh_tracepoints
 	load pause_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
 	for step in build_request call_driver dispatch complete completion pend cancel; do
 		echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
@@ -123,15 +123,15 @@ if [ ! -e "$TRACING/set_event" ]; then
 fi
 ktap_set_plan 18
 
-# A step without a line in dmesg has the number 0.
+# The first fields of a recorded step that has no line in dmesg: its number is 0.
 HEAD='seq=0 load=[0-9]+'
 
-fresh_owner
+fresh_tracepoints
 ./trace_check --steps | tr - _ | sed 's/^/d2d_/' | sort >"$LINES"
 find "$EVENTS"/d2d_* -prune | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
 verdict "each step has a tracepoint, and there is no other"
 
-fresh_owner
+fresh_tracepoints
 load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$NOTES"
 verdict "all tracepoints are off: nothing is recorded"
 
@@ -149,7 +149,7 @@ load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e 
 	[ "$(cat "$EVENTS/enable")" = 0 ]
 verdict "the owner is unloaded while tracepoints are on: when it is loaded again, all are off"
 
-fresh_owner module_b
+fresh_tracepoints module_b
 record enqueue 'seq == 0'
 exercise module_b
 has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
@@ -157,13 +157,13 @@ has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0
 	only "enqueue .* $HEAD in=.*"
 verdict "enqueue records each put, in each execution context"
 
-fresh_owner module_b
+fresh_tracepoints module_b
 record dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
 exercise module_b
 only "dequeue driver=module_a $HEAD in=(task|softirq|hardirq) step=dequeue queue=to_owner ctx=c0 n=1 depth=0"
 verdict "dequeue with a filter for driver, queue and depth records only what matches"
 
-fresh_owner module_b
+fresh_tracepoints module_b
 record op_call 'seq == 0'
 record op_return 'seq == 0 && op == "bounce"'
 exercise module_a
@@ -174,13 +174,13 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 verdict "op_call and op_return record each call of an operation and its return, in both directions"
 
 # The tracepoints op_call and op_return share one static key: either of them must switch it on.
-fresh_owner module_b
+fresh_tracepoints module_b
 record op_return 'seq == 0'
 exercise module_b
 only "op_return .*"
 verdict "op_return alone records each return and no call"
 
-fresh_owner module_b
+fresh_tracepoints module_b
 record event_set 'seq == 0 && name == "module_a.turn"'
 record event_wait 'seq == 0 && name == "module_a.turn"'
 exercise module_b
@@ -189,7 +189,7 @@ has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.tur
 	only "event_(set|wait) .* name=module_a.turn .*"
 verdict "event_set and event_wait record that an event is set and that a wait for it returns"
 
-fresh_owner c_peer
+fresh_tracepoints c_peer
 record_in_c
 has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "dequeue driver=c_peer $HEAD in=hardirq step=dequeue queue=to_peer ctx=c0 n=1 depth=0" &&
@@ -197,12 +197,12 @@ has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n
 	has "op_return driver=c_peer $HEAD in=hardirq step=op-return from=owner op=drain status=0"
 verdict "enqueue, dequeue, op_call and op_return record the steps of a driver in C"
 
-fresh_owner c_peer
+fresh_tracepoints c_peer
 record_in_c
 unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver in C is unloaded while its tracepoints are on: the recorded steps stay"
 
-fresh_owner
+fresh_tracepoints
 record op_call
 fails ENOTRECOVERABLE load bad_peer fault=unknown-field && ! trace | grep -q step=refuse &&
 	has "op_call driver=bad_peer seq=[0-9]+ load=[0-9]+ in=task step=op-call [?]=1 queue=[?] name=two[?]lines"
@@ -225,13 +225,13 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "wait r0
 verdict "pend and cancel record that a request is pended and times out"
 
 # Each module has static keys of its own, which its owner switches.
-fresh_owner
+fresh_tracepoints
 record enqueue 'seq == 0'
 load module_b && exercise module_b &&
 	has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1"
 verdict "a peer is loaded while enqueue is on: its puts are recorded"
 
-fresh_owner module_b
+fresh_tracepoints module_b
 needs other_a
 needs other_b
 record enqueue 'seq == 0'
@@ -246,7 +246,7 @@ needs_no other_b other_a
 verdict "two owners: each has tracepoints of its own, which record the steps of its own pair"
 
 # A module has static keys for each of its roles.
-fresh_owner
+fresh_tracepoints
 needs other_a
 needs bridge
 record enqueue 'seq == 0'

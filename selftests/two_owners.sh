@@ -27,15 +27,15 @@ has_only()
 		! grep -oE '\<(module|other)_[ab]\>' "$NOTES" | grep -qv "^$1_"
 }
 
-# steps DRIVER - prints the steps that this driver has traced, without their numbers, in alphabetical order: two
-# threads may trace in any order
+# steps DRIVER - prints the steps that this driver has traced, without their numbers. Sorts them, because two threads
+# may trace in any order
 steps()
 {
 	trace | sed -nE "s/^.*\<$1: d2d: .* step=/step=/p" |
 		sed -E 's/\<(module|other)_([ab])\>/\2/g; s/handle=0x[0-9a-f]+/handle=N/g' | sort
 }
 
-# attached PAIR - whether the trace shows that the peer of this pair was attached to its owner
+# attached PAIR - whether the trace shows that the peer of this pair has been attached to its owner
 attached()
 {
 	trace | grep -q "$1_a: d2d: .* step=attached"
@@ -49,7 +49,7 @@ only_exports()
 	[ "${by:-[$2]}" = "[$2]" ]
 }
 
-# same_steps - whether both pairs take the same steps in an exercise of each driver
+# same_steps - exercises each driver of both pairs; whether both pairs take the same steps
 same_steps()
 {
 	reset_trace

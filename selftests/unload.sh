@@ -26,7 +26,7 @@ ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 # shellcheck disable=SC2086 # a list
 trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded pause_calls || resume; watchdogs $ALL_SECONDS' EXIT
 
-# watchdogs SECONDS... - writes these times to the files $WATCHDOGS, in this order
+# watchdogs SECONDS... - writes one of these times to each of the files $WATCHDOGS, in this order
 watchdogs()
 {
 	for watchdog in $WATCHDOGS; do
@@ -91,9 +91,8 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel
-# does this in a work item, which waits for all CPUs. So the work item would hang while the test pauses a
-# call on a CPU
+# settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel does this in a
+# work item, which waits for all CPUs, and would hang while the test pauses a call on a CPU
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -138,10 +137,9 @@ unload_during_call()
 		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce status=-$ESHUTDOWN"
 }
 
-# unload_during_request - unloads the peer while its dispatch routine runs in the sending process.
-# Detaching cancels the request, which ends with ECANCELED, and does not wait for the routine: the
-# trace has the step rundown while the routine is paused. Unregistering, which comes next, waits
-# until the routine has returned
+# unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Detaching, which
+# comes first, cancels the request and does not wait for the routine: the trace has the step rundown while the routine
+# is paused. Unregistering, which comes next, waits until the routine has returned. The request ends with ECANCELED
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The peer waiting_peer, in Rust (peers/waiting_peer.rs), is unloaded while it waits, without a limit, for an
 # event or a request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its handshake (a pended handshake), or in a job: a work item or a thread. Unloading has to end
-# the wait. Two more cases test the thread's name, and a pended handshake whose work item waits for its own end.
+# completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait. Two more
+# cases test the thread's name, and a work item of a handshake that waits for its own end.
 # unregistering.sh tests such waits of drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -12,7 +12,8 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# load_waiting operation|deferred|work|thread event|request|link - loads the peer, and says where it waits, and for what
+# load_waiting WHERE WHAT - loads the peer, which then waits in this code for its event, its request or its settled
+# link. WHERE is operation, deferred (the work item of its handshake), work or thread; WHAT is event, request or link
 load_waiting()
 {
 	case $1 in
@@ -52,22 +53,21 @@ peer_unloads()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# ended WHERE - whether the wait in this code of the peer has ended with ECANCELED, and nothing was refused. WHERE is
-# operation, deferred, work or thread.
-# The peer logs the step event-wait also when a wait for a request ends
-ended()
+# wait_was_cancelled WHERE - whether the peer's wait in this code has ended with ECANCELED, and nothing was refused.
+# WHERE is operation, deferred, work or thread. The peer logs the step event-wait also when a wait for a request ends
+wait_was_cancelled()
 {
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
 }
 
-# in_operation event|request - unloads the peer while its operation waits
+# in_operation event|request - unloads the peer while its operation waits for this
 in_operation()
 {
 	load_waiting operation "$1" || return
 	reset_trace
 	exercise module_a 2>/dev/null &
 	caller=$!
-	await one_waits "$1" && peer_unloads && ended operation || return
+	await one_waits "$1" && peer_unloads && wait_was_cancelled operation || return
 	! wait "$caller" && owner_is_idle
 }
 
@@ -76,7 +76,7 @@ in_operation()
 in_background()
 {
 	reset_trace
-	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && ended "$1" && owner_is_idle
+	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && wait_was_cancelled "$1" && owner_is_idle
 }
 
 # has_thread NAME - whether there is a thread of this name
@@ -113,11 +113,11 @@ verdict_and_unload "an operation waits for a request: unloading ends the wait"
 
 fresh_trace
 in_background deferred event
-verdict_and_unload "a pended handshake waits for an event: unloading ends the wait"
+verdict_and_unload "the work item of a pended handshake waits for an event: unloading ends the wait"
 
 fresh_trace
 in_background deferred request
-verdict_and_unload "a pended handshake waits for a request: unloading ends the wait"
+verdict_and_unload "the work item of a pended handshake waits for a request: unloading ends the wait"
 
 fresh_trace
 in_background work event
@@ -137,7 +137,7 @@ verdict_and_unload "a thread waits for a request: unloading ends the wait"
 
 fresh_trace
 load_waiting thread event && await one_waits event && has_thread waiting_thread && peer_unloads && ! has_thread waiting_thread
-verdict_and_unload "a thread of a driver has its name, and is gone once the driver is unloaded"
+verdict_and_unload "a driver's thread has the name that the driver has given it, and no longer exists when the driver is unloaded"
 
 fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&

@@ -470,7 +470,7 @@ static void report(void)
 	if (!how_is("none"))
 		return;
 	err = send(0);
-	unreg_note_error("send", err);
+	unreg_note_error("last-send", err);
 }
 
 static void clean(void)
