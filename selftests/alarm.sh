@@ -49,8 +49,8 @@ unload_both_and_count()
 }
 
 # ring MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number of
-# requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not exist;
-# otherwise the shell would create a regular file
+# requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not exist:
+# the shell would create a regular file
 ring()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"

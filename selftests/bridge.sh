@@ -99,6 +99,7 @@ for module in bridge c_bridge; do
 	verdict "$module is loaded before one of its owners: ENOENT; the owners can be loaded and unloaded in both orders"
 done
 
+# The module "twice" is the bridge with module_a as both owners (peers/peers.mk).
 fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
@@ -128,7 +129,7 @@ verdict "the bridge is unloaded while a thread of each role waits for an event o
 
 fresh_owners bridge waits=2
 exercise module_a && await waits_in other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
-verdict "the bridge is unloaded while a thread uses both roles: the value that both roles share is dropped after the thread has ended"
+verdict "the bridge is unloaded while a thread uses both roles: the value that both roles use is dropped only when no thread uses it"
 
 fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&

@@ -249,8 +249,8 @@ only_refusal_is()
 }
 
 # exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side,
-# in each execution context. Fails if the driver has no device; otherwise the shell would create a
-# regular file of that name
+# in each execution context. Fails if the driver has no device: the shell would create a regular file of
+# that name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"

@@ -35,7 +35,8 @@ watchdogs()
 	done
 }
 
-# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel, or in one that it calls
+# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel or of a module, or in one that the
+# function calls
 waits_in()
 {
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
@@ -66,8 +67,8 @@ new_exercise_makes_no_call()
 	exercise module_a && [ "$(op_calls)" = "$before" ]
 }
 
-# unloading_waits FUNCTION STEP... - begins to unload the peer in the process $remover. Succeeds if
-# that process waits in this function of the kernel after these steps
+# unloading_waits FUNCTION STEP... - begins to unload the peer in the process $remover; whether this process, after
+# these steps, waits in this function (waits_in)
 unloading_waits()
 {
 	./one_call unload paused_peer 2>"$NOTES" &

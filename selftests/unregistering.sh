@@ -3,15 +3,15 @@
 # A driver unregisters while a request, an event, a handshake or an operation is in a certain stage.
 # For example, the receiver unregisters while a request is pending with it. Each line of
 # unregistering.table is a case: the stage, the driver that unregisters, and what each thread and
-# routine must observe. In all cases each wait ends, d2d_unregister() returns, the owner calls no
-# routine of the driver after that, and the owner keeps no request and no event of it. The subject of a
-# case is its request, event, handshake or operation. The module `unregistering` (peers/unregistering/)
-# keeps the subject in its stage while the driver unregisters.
-# After a thread has hung, the remaining cases are skipped.
+# routine must observe. In all cases each wait ends, d2d_unregister() returns, and the owner then calls no
+# routine of the driver, and keeps no request and no event of the driver. The subject of a case is its
+# request, event, handshake or operation. The module "unregistering" (peers/unregistering/) keeps the
+# subject in its stage while the driver unregisters.
+# If a thread hangs, this program skips the remaining cases.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
-# runs only the cases whose first words match; "*" matches any word. Without arguments, the variable
-# UNREGISTERING has them.
+# runs only the cases whose first words match; "*" matches any word. If the program has no arguments, it takes
+# them from the variable UNREGISTERING.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -37,13 +37,13 @@ cases()
 	fi
 }
 
-# tell COMMAND... - writes a command to the module unregistering
+# tell COMMAND... - writes a command to the module "unregistering"
 tell()
 {
 	echo "$*" 2>"$NOTES" >$CONTROL/do
 }
 
-# is_one_of VALUE A|B... - whether VALUE is A, B or another one of the list
+# is_one_of VALUE A|B... - whether VALUE is in the list A|B...
 is_one_of()
 {
 	case "|$2|" in
@@ -81,8 +81,8 @@ owner_is_in_use()
 	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
 }
 
-# owner_for HOW - reloads module_a with the parameters for HOW, unless it has these parameters. For a handshake, HOW is
-# the value of the parameter "completion"; with "-short" after it, the timeout is short
+# owner_for HOW - reloads module_a with the parameters for HOW, unless it has them already. For a handshake, HOW is the
+# value of the parameter "completion"; if "-short" follows, the timeout is short
 owner_for()
 {
 	case $1 in
@@ -123,9 +123,8 @@ has_exited()
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# run_case SUBJECT STAGE DRIVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
-# an impossible case (unregistering.table) no driver unregisters: the owner must be in use, and all threads must end as
-# usual
+# run_case SUBJECT STAGE DRIVER HOW EXPECTED... - runs one case; sets $seen to what was observed. In an impossible case
+# (unregistering.table) no driver unregisters: the owner must be in use, and all threads must end as usual
 run_case()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
