@@ -226,7 +226,7 @@ inline cancel_for(me, level, for_driver)
 			:: else
 			fi
 		:: ON_ITS_WAY(w) && PH(w) != Held && level == 0 &&
-#ifdef PARKED_FOR_A_FORWARDER
+#ifdef PARKED_REQUEST_CANNOT_BE_CANCELLED
 		   !(PH(w) == Cancelled && (w & PARKED) && !for_driver) &&
 #else
 		   !(PH(w) == Cancelled && (w & PARKED) && TOLEVEL(w) == 0 && !for_driver) &&

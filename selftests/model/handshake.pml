@@ -72,7 +72,7 @@ inline give_back(r)
 			/* clear_peer() */
 			assert(holder && !open && !filling);
 			filled = false;
-#ifdef GIVEN_BACK_IN_TWO_STEPS
+#ifdef CONTEXT_FREED_AFTER_DETACHING
 			state = Detaching; won = true
 #else
 			holder = false; state = Registered; request = 0; won = false

@@ -56,23 +56,23 @@ fault rundown states - cleared-after-wait : Rundown::close_ending_waits() stores
 fault rundown states - taken-before-wait : Rundown::close_ending_waits() takes the value before the grace period
 fault rundown states - open-before-value : Rundown::open() stores the pointer before the value
 fault rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of failing
-mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched : Requests::dispatch() does not call is_still()
-mutant word states COPIES,SENDS_AGAIN,CANCEL is-still-ignores-the-phase : Record::is_still() does not look at the phase
+mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched-while-held : Requests::dispatch() does not call is_still()
+mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched-while-home : Record::is_still() does not look at the phase
 mutant word states REUSED,CANCEL cancelled-by-stale-handle : Requests::cancel_for() does not check whether the handle belongs to the request
 mutant word states CANCEL sender-not-woken : Requests::bring_home() does not call wake()
 fault word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
 fault word states SENDS=2,CANCEL no-pin : Requests::access() takes no pin
 fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the word before it takes the cell
-mutant word states UNREGISTERS_S claimed-request-left : Requests::free_all() does not wait for a thread that has claimed a request
+mutant word states UNREGISTERS_S claimed-request-never-freed : Requests::free_all() does not wait for a thread that has claimed a request
 fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not check whether the sender is leaving
 fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
-mutant handshake states - given-back-in-two-steps : Registry::end_handshake() makes the state Detaching first
+mutant handshake states - context-freed-after-detaching : Registry::end_handshake() makes the state Detaching first
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
 fault handshake states - given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
 fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
 fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::await_completion() takes any error for a timeout
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
-mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::cancel_for() does not check whether a parked request goes back to a forwarder
+mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-request-cannot-be-cancelled : Requests::cancel_for() does not check whether a parked request goes back to a forwarder
 mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not check whether an in-place call uses the buffers
 fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while an in-place call uses the buffers
 mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words

@@ -456,10 +456,10 @@ proctype sender()
 		word = SEND(w);
 		/* Requests::dispatch(): another thread may have cancelled the request and sent it again. */
 		v = view;
-#ifndef CANCELLED_REQUEST_DISPATCHED
+#ifndef CANCELLED_REQUEST_DISPATCHED_WHILE_HELD
 		/* Record::is_still() */
 		w = word;
-#ifdef IS_STILL_IGNORES_THE_PHASE
+#ifdef CANCELLED_REQUEST_DISPATCHED_WHILE_HOME
 		ok = SQ(w) == h;
 #else
 		ok = SQ(w) == h && ON_ITS_WAY(w);
@@ -668,7 +668,7 @@ proctype clear_and_free_of_S()
 		if
 		:: PH(w) == Free || (w & ORPHAN) -> break
 		:: PH(w) == Fill && !(w & ORPHAN) ->
-#ifdef CLAIMED_REQUEST_LEFT
+#ifdef CLAIMED_REQUEST_NEVER_FREED
 			break
 #else
 			PH(word) != Fill
