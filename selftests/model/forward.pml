@@ -5,21 +5,22 @@
  * one receiver.
  *
  * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and uses the buffers in
- * place. R completes the request at once, or pends it. So does F when it has got the request back. Chosen by -D:
+ * place. R completes the request at once, or pends it. When F gets the request back, F completes or pends it, too.
+ * run.sh chooses by -D:
  *
  *   CANCEL	another thread of S cancels the request
  *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters at any moment
  *   FORWARDS_LATER	F pends the request, and forwards it from another thread
  *   NOT_RETURNED	F does not want the request back
  *
- * The assertions say what must hold:
+ * The assertions say what must hold; in parentheses are the variables that they check:
  *   - only one thread delivers the request at a time (delivering), and the request comes
  *     home once;
  *   - a request that S has cancelled with success (cancelled) ends as cancelled, unless F has got
  *     it back and completed it;
- *   - a cancel does not fail while F would still get the request back;
- *   - while R's dispatch routine uses the buffers, F does not hold the request; if the request was
- *     cancelled and no driver unregisters, it is not home either;
+ *   - if S fails to cancel the request, F does not get the request back later;
+ *   - while R's dispatch routine uses the buffers, F does not hold the request;
+ *   - a cancelled request is not home while R's dispatch routine uses the buffers, unless a driver unregisters;
  *   - F is notified of the cancellation, or gets the request back, at most once;
  *   - a driver is unregistered only when no thread is inside and no request is with it.
  */
@@ -49,10 +50,10 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #define RETURNS	true
 #endif
 /*
- * Record::level_of(): the level, which is the number of drivers that have received the request and not completed it,
- * and whether driver d is one of them or the sender
+ * Record::level_of(). LEVELS is the number of drivers that have received the request and not completed it.
+ * CONCERNS(d) is whether driver d is one of them, or the sender.
  */
-#define LEVELS		(LV(word) - ((word & PARKED) != 0))
+#define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
 /* For the assertions */
@@ -72,7 +73,7 @@ inline give_back(me)
 #ifdef NO_PARK
 	atomic { if :: word == w && !(w & RECALL) -> word = RETURN(w); w = word; ok = true :: else -> ok = false fi };
 #else
-	STEP(RETURN);
+	TRANSITION(RETURN);
 #endif
 	if
 	:: !ok -> INSIDE(F, me) = false; ok = true
@@ -80,7 +81,7 @@ inline give_back(me)
 		delivering--;
 		assert(!gone[F] && !in_place);
 		d_step { returned++; assert(notified + returned <= 1) };
-		h = SQ(w);
+		h = SEQ_OF(w);
 		if
 		/* returned() returns a status: the request is completed with it. */
 		:: INSIDE(F, me) = false;
@@ -88,10 +89,10 @@ inline give_back(me)
 		   :: true ->
 			w = word;
 			if
-			:: SQ(w) != h || PH(w) != Held -> break
+			:: SEQ_OF(w) != h || PHASE_OF(w) != Held -> break
 			:: else
 			fi;
-			STEP(COMPLETE);
+			TRANSITION(COMPLETE);
 			if
 			:: ok -> completed_when_back = true; GO(COMPLETED); break
 			:: else
@@ -141,14 +142,14 @@ inline deliver(me)
 			:: w & PARKED -> break
 			:: else
 			fi
-		:: !(w & RECALL) && LV(w) == 1 ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 1 ->
 			/* bring_home() */
 			atomic {
 				if
 				:: word == w && CAN_HOME(w) ->
-					assert(!cancelled || PH(w) == Cancelled || completed_when_back);
+					assert(!cancelled || PHASE_OF(w) == Cancelled || completed_when_back);
 					/* A sender that has cancelled the request may send it again at once. */
-					assert(UNREGISTERS || PH(w) != Cancelled || !(w & IN_PLACE));
+					assert(UNREGISTERS || PHASE_OF(w) != Cancelled || !(w & IN_PLACE));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false
 				fi
@@ -157,11 +158,11 @@ inline deliver(me)
 			:: ok -> break
 			:: else
 			fi
-		:: !(w & RECALL) && LV(w) == 2 && !RETURNS -> STEP(PASS)
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && PH(w) == Cancelled && TOLEVEL(w) < 1 ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && !RETURNS -> TRANSITION(PASS)
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && PHASE_OF(w) == Cancelled && TO_OF(w) < 1 ->
 			/* Requests::notify() */
 			INSIDE(F, me) = true;
-			STEP(NOTIFY);
+			TRANSITION(NOTIFY);
 			if
 			:: ok ->
 				assert(!gone[F]);
@@ -171,7 +172,7 @@ inline deliver(me)
 			:: else
 			fi;
 			INSIDE(F, me) = false
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Cancelled && TOLEVEL(w) < 1) && (w & IN_PLACE) ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && !(PHASE_OF(w) == Cancelled && TO_OF(w) < 1) && (w & IN_PLACE) ->
 #ifdef NO_PARK
 			give_back(me);
 			if
@@ -190,7 +191,7 @@ inline deliver(me)
 			:: else
 			fi
 #endif
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Cancelled && TOLEVEL(w) < 1) && !(w & IN_PLACE) ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && !(PHASE_OF(w) == Cancelled && TO_OF(w) < 1) && !(w & IN_PLACE) ->
 			give_back(me);
 			if
 			:: !ok -> break
@@ -211,7 +212,7 @@ inline cancel_for(me, level, for_driver)
 	:: true ->
 		w = word;
 		if
-		:: PH(w) == Held ->
+		:: PHASE_OF(w) == Held ->
 			atomic {
 				if
 				:: word == w ->
@@ -225,38 +226,38 @@ inline cancel_for(me, level, for_driver)
 			:: ok && !OVER(w) -> break
 			:: else
 			fi
-		:: ON_ITS_WAY(w) && PH(w) != Held && level == 0 &&
+		:: ON_ITS_WAY(w) && PHASE_OF(w) != Held && level == 0 &&
 #ifdef PARKED_REQUEST_CANNOT_BE_CANCELLED
-		   !(PH(w) == Cancelled && (w & PARKED) && !for_driver) &&
+		   !(PHASE_OF(w) == Cancelled && (w & PARKED) && !for_driver) &&
 #else
-		   !(PH(w) == Cancelled && (w & PARKED) && TOLEVEL(w) == 0 && !for_driver) &&
+		   !(PHASE_OF(w) == Cancelled && (w & PARKED) && TO_OF(w) == 0 && !for_driver) &&
 #endif
-		   (PH(w) == Forward || (w & PARKED) || (LV(w) == 2 && RETURNS)) ->
+		   (PHASE_OF(w) == Forward || (w & PARKED) || (LEVEL_OF(w) == 2 && RETURNS)) ->
 			if
 			:: w & PARKED ->
-				STEP_TO(CANCEL_PARKED, (for_driver -> CANCEL_PARKED(w) : CANCEL_PARKED(w) | PARKED));
+				TRANSITION_TO(CANCEL_PARKED, (for_driver -> CANCEL_PARKED(w) : CANCEL_PARKED(w) | PARKED));
 				if
 				:: ok && OVER(w) -> deliver(me); ok = true; break
 				:: ok && !OVER(w) -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PH(w) == Cancelled && TOLEVEL(w) > 0 ->
-				STEP(CANCEL_AGAIN);
+			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && TO_OF(w) > 0 ->
+				TRANSITION(CANCEL_AGAIN);
 				if
 				:: ok -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PH(w) == Cancelled && TOLEVEL(w) == 0 -> ok = false; break
-			:: !(w & PARKED) && PH(w) != Cancelled && !(w & RECALL) ->
-				STEP(RECALL_BELOW);
+			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && TO_OF(w) == 0 -> ok = false; break
+			:: !(w & PARKED) && PHASE_OF(w) != Cancelled && !(w & RECALL) ->
+				TRANSITION(RECALL_BELOW);
 				if
 				:: ok -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PH(w) != Cancelled && (w & RECALL) -> ok = false; break
+			:: !(w & PARKED) && PHASE_OF(w) != Cancelled && (w & RECALL) -> ok = false; break
 			fi
 		:: else ->
-			assert(for_driver || !RETURNS || PH(w) != Cancelled || LV(w) < 2 || TOLEVEL(w) == 0);
+			assert(for_driver || !RETURNS || PHASE_OF(w) != Cancelled || LEVEL_OF(w) < 2 || TO_OF(w) == 0);
 			ok = false;
 			break
 		fi
@@ -270,7 +271,7 @@ inline complete(me, h, inside)
 	:: true ->
 		w = word;
 		if
-		:: SQ(w) != h || PH(w) != Held -> break
+		:: SEQ_OF(w) != h || PHASE_OF(w) != Held -> break
 		:: else
 		fi;
 		atomic {
@@ -283,7 +284,7 @@ inline complete(me, h, inside)
 		:: ok ->
 			if
 			:: inside -> in_place = false
-			:: LV(w) == 1 -> completed_when_back = true
+			:: LEVEL_OF(w) == 1 -> completed_when_back = true
 			:: else
 			fi;
 			GO(COMPLETED);
@@ -341,8 +342,8 @@ inline forward(me, f)
 {
 	w = word;
 	if
-	:: SQ(w) == f && PH(w) == Held ->
-		STEP(FORWARD);
+	:: SEQ_OF(w) == f && PHASE_OF(w) == Held ->
+		TRANSITION(FORWARD);
 		if
 		:: ok ->
 			INSIDE(R, me) = true;
@@ -367,7 +368,7 @@ inline forward(me, f)
 					:: else
 					fi;
 					own = (me == 0 || !(w & IN_PLACE));
-					r = SQ(FORWARDED(w));
+					r = SEQ_OF(FORWARDED(w));
 					atomic {
 						if
 						:: word == w ->
@@ -414,13 +415,13 @@ proctype sender()
 
 	GO(ALLOC);
 	GO(MADE);
-	STEP(CLAIM);
+	TRANSITION(CLAIM);
 	INSIDE(F, 0) = true;
 	if
 	:: leaving[F] || leaving[S] -> INSIDE(F, 0) = false; word = UNCLAIM(w); goto done
 	:: else
 	fi;
-	f = SQ(SEND(w));
+	f = SEQ_OF(SEND(w));
 	word = SEND(w) | IN_PLACE;
 	/* F's dispatch routine */
 	assert(!gone[F]);
@@ -437,13 +438,13 @@ proctype sender()
 	INSIDE(F, 0) = false;
 	/* Requests::wait() of S, which cancels the request when its time limit has passed */
 	if
-	:: PH(word) == Idle
+	:: PHASE_OF(word) == Idle
 	:: cancel_for(0, 0, false);
 	   if
 	   :: ok -> cancelled = true
 	   :: else
 	   fi;
-	   (PH(word) == Idle || PH(word) == Free || gone[S])
+	   (PHASE_OF(word) == Idle || PHASE_OF(word) == Free || gone[S])
 	fi;
 done:
 	sender_done = true
@@ -461,7 +462,7 @@ proctype completer()
 		atomic { k = pended; pended = 0 };
 #ifdef FORWARDS_LATER
 		if
-		:: LV(word) == 1 && !forwarded -> forwarded = true; forward(1, k)
+		:: LEVEL_OF(word) == 1 && !forwarded -> forwarded = true; forward(1, k)
 		:: else -> complete(1, k, false)
 		fi
 #else
@@ -499,10 +500,10 @@ proctype clear_and_free(byte d)
 		:: CONCERNS(d) -> cancel_for(3 + d, (d == R -> 1 : 0), true)
 		:: else
 		fi;
-		clear = !CONCERNS(d) && !(d == S && PH(word) == Fill);
+		clear = !CONCERNS(d) && !(d == S && PHASE_OF(word) == Fill);
 		if
 		:: clear && EMPTY(d) -> break
-		:: else -> (EMPTY(d) && !CONCERNS(d)) || PH(word) == Held || (word & PARKED)
+		:: else -> (EMPTY(d) && !CONCERNS(d)) || PHASE_OF(word) == Held || (word & PARKED)
 		fi
 	od;
 	gone[d] = true
@@ -528,5 +529,5 @@ init {
 	(_nr_pr == 1);
 	assert(delivering == 0 && !in_place && homes <= 1);
 	assert(EMPTY(S) && EMPTY(F) && EMPTY(R));
-	assert(PH(word) == Idle)
+	assert(PHASE_OF(word) == Idle)
 }

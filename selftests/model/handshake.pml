@@ -3,10 +3,9 @@
  * Models the handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a
  * driver in shared/owner/registry.rs. The request of a handshake has the word that word.pml models.
  *
- * A driver asks for a context, once or twice. Its dispatch routine completes the request,
- * with success or not, pends it, or does neither. A pending request is completed at
- * any moment, or never. Meanwhile another thread detaches and unregisters the driver.
- * Chosen by -D:
+ * A driver asks for a context, once or twice. Its dispatch routine completes the request (with
+ * success or not), pends it, or does neither. Another thread completes a pending request at any
+ * moment, or never. A third thread detaches and unregisters the driver meanwhile. run.sh chooses by -D:
  *
  *   ROUTINE	the owner learns of completion by its completion routine, and a timer limits
  *		a pending handshake; otherwise the thread in d2d_attach() waits, with a limit
@@ -15,7 +14,7 @@
  *   OWNER_UNLOADED	the owner is unloaded while the driver's module stays: the driver does
  *		not detach, but is expelled
  *
- * The assertions say what must hold:
+ * The assertions say what must hold; in parentheses are the variables that they check:
  *   - the driver fills in a context only while the context is its own (holder);
  *   - a context is made free once, and not while the driver may still fill it in (filling);
  *   - the link is opened only for a request that was completed with success, and is closed
@@ -125,7 +124,7 @@ inline discard()
 			if
 			:: CAN_RECLAIM(w)
 			:: else ->
-				STEP(ABANDONED);
+				TRANSITION(ABANDONED);
 				if
 				:: ok -> break
 				:: else
@@ -143,7 +142,7 @@ inline deliver()
 		w = word;
 		assert(OVER(w));
 		if
-		:: PH(w) == Cancelled || (w & LATE) -> result = 3
+		:: PHASE_OF(w) == Cancelled || (w & LATE) -> result = 3
 		:: else
 		fi;
 		routine = false;
@@ -159,7 +158,7 @@ inline deliver()
 		:: else -> in_owner = in_owner + routine
 		fi;
 		old = last_request;
-		STEP(HOME);
+		TRANSITION(HOME);
 		if
 		:: ok -> break
 		:: else -> in_owner = in_owner - routine
@@ -198,7 +197,7 @@ inline complete(h, value, inside)
 	:: true ->
 		w = word;
 		if
-		:: SQ(w) != h || !CAN_COMPLETE(w) -> break
+		:: SEQ_OF(w) != h || !CAN_COMPLETE(w) -> break
 		:: else
 		fi;
 		atomic {
@@ -239,10 +238,10 @@ inline cancel_for(for_driver)
 	:: true ->
 		w = word;
 		if
-		:: PH(w) != Held -> ok = false; break
+		:: PHASE_OF(w) != Held -> ok = false; break
 		:: else
 		fi;
-		STEP_TO(CANCEL_HELD, ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w)));
+		TRANSITION_TO(CANCEL_HELD, ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w)));
 		if
 		:: ok ->
 			if
@@ -306,7 +305,7 @@ proctype attacher()
 			goto sent
 		:: ok && !leaving && !owner_leaving
 		fi;
-		h = SQ(SEND(w));
+		h = SEQ_OF(SEND(w));
 		result = 0;
 		d_step { filling = true; dispatching++ };
 		word = SEND(w) | IN_PLACE;
@@ -319,7 +318,7 @@ proctype attacher()
 		fi;
 		w = word;
 		if
-		:: (w & IN_PLACE) && SQ(w) == h ->
+		:: (w & IN_PLACE) && SEQ_OF(w) == h ->
 			if
 			:: pended != h -> complete(h, 2, true)
 			:: else
@@ -367,7 +366,7 @@ proctype attacher()
 		:: else
 		fi;
 		do
-		:: PH(word) == Idle ->
+		:: PHASE_OF(word) == Idle ->
 			if
 			:: result == 3 -> NOTE_STATE; give_back(r)
 			:: else -> conclude(r)
@@ -396,7 +395,7 @@ proctype attacher()
 			   :: else
 			   fi
 #endif
-			:: PH(word) == Idle
+			:: PHASE_OF(word) == Idle
 			fi
 		od;
 #endif
@@ -428,7 +427,7 @@ proctype completer()
 		atomic { h = pended; pended = 0 };
 		atomic {
 			if
-			:: SQ(word) == h && PH(word) == Held -> filled = true; assert(holder)
+			:: SEQ_OF(word) == h && PHASE_OF(word) == Held -> filled = true; assert(holder)
 			:: else
 			fi
 		};
@@ -495,12 +494,12 @@ proctype detacher()
 		cancel_for(true);
 		w = word;
 		if
-		:: (PH(w) == Free || PH(w) == Idle && !(w & (PINS | WAITERS))) && in_owner == 0 -> break
-		:: else -> (PH(word) == Free || PH(word) == Held || PH(word) == Idle && !(word & (PINS | WAITERS)))
+		:: (PHASE_OF(w) == Free || PHASE_OF(w) == Idle && !(w & (PINS | WAITERS))) && in_owner == 0 -> break
+		:: else -> (PHASE_OF(word) == Free || PHASE_OF(word) == Held || PHASE_OF(word) == Idle && !(word & (PINS | WAITERS)))
 		fi
 	od;
 	if
-	:: PH(word) == Idle -> discard()
+	:: PHASE_OF(word) == Idle -> discard()
 	:: else
 	fi;
 	owner_gone = true;
@@ -539,7 +538,7 @@ proctype detacher()
 #ifdef CANCELLED_ONCE
 			:: else -> wait_for_attach()
 #else
-			:: else -> !attaching_task || state != before || request != r || PH(word) == Held
+			:: else -> !attaching_task || state != before || request != r || PHASE_OF(word) == Held
 #endif
 			fi
 		:: before == Abandoned ->
@@ -569,5 +568,5 @@ init {
 	}
 	(_nr_pr == 1);
 	assert(!holder && !open && !filled && state == Registered && dispatching == 0);
-	assert(PH(word) == Free)
+	assert(PHASE_OF(word) == Free)
 }

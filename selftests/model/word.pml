@@ -4,8 +4,8 @@
  * shared/owner/slot.rs. forward.pml models a request that is forwarded.
  *
  * S sends the request, waits for it, sends it again, and frees it. R's dispatch routine
- * runs in S's thread and uses the buffers in place. It completes the request, pends it, or
- * returns without having done either. Chosen by -D:
+ * runs in S's thread and uses the buffers in place. The routine completes the request, pends it, or
+ * does neither. run.sh chooses by -D:
  *
  *   SENDS=N	S sends the request N times; otherwise once
  *   COPIES	R does not use the buffers in place
@@ -17,13 +17,13 @@
  *   REUSED	when S has freed the request, another driver gets the record and sends a
  *		request of its own
  *
- * The assertions say what must hold:
+ * The assertions say what must hold; in parentheses are the variables that they check:
  *   - no thread writes to buffers, or frees them, while another thread uses them;
- *   - of all threads that try to complete or cancel the request, one succeeds (claims), and
- *     one delivers it (delivering);
+ *   - of all threads that try to complete or cancel the request, one succeeds (claims);
+ *   - one thread delivers the request (delivering);
  *   - the request comes home once for each send;
  *   - a waiting thread gets the result of the send that it has waited for;
- *   - no routine of R or S is called after R or S has unregistered.
+ *   - no routine of a driver is called after the driver has unregistered.
  * Spin checks that every process comes to its end, so every thread that sleeps is woken.
  *
  * Memory is sequentially consistent in the model. The last column of the table in
@@ -86,25 +86,25 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard(), without the cancelling of a request that is on its way */
+/* Requests::discard(), except that it does not cancel a request that is on its way */
 inline discard()
 {
 	do
 	:: true ->
 		w = word;
 		if
-		:: PH(w) == Free || PH(w) == Fill || (w & ORPHAN) -> break
+		:: PHASE_OF(w) == Free || PHASE_OF(w) == Fill || (w & ORPHAN) -> break
 		:: else
 		fi;
-		STEP(RECLAIM);
+		TRANSITION(RECLAIM);
 		if
 		:: ok -> unmake(); break
 		:: else
 		fi;
 		w = word;
 		if
-		:: PH(w) != Free && PH(w) != Fill && !(w & ORPHAN) && !CAN_RECLAIM(w) ->
-			STEP(ABANDONED);
+		:: PHASE_OF(w) != Free && PHASE_OF(w) != Fill && !(w & ORPHAN) && !CAN_RECLAIM(w) ->
+			TRANSITION(ABANDONED);
 			if
 			:: ok -> break
 			:: else
@@ -119,13 +119,13 @@ inline deliver(me)
 {
 	delivering++;
 	assert(delivering == 1);
-	assert(OVER(w) && LV(w) == 1);
+	assert(OVER(w) && LEVEL_OF(w) == 1);
 	do
 	:: true ->
 		w = word;
 		assert(OVER(w));
 		if
-		:: PH(w) == Cancelled -> result = 2
+		:: PHASE_OF(w) == Cancelled -> result = 2
 		:: else -> result = 1
 		fi;
 		assert(claims == 1);
@@ -179,9 +179,9 @@ inline cancel_for(me)
 		if
 #ifndef CANCELLED_BY_STALE_HANDLE
 		:: me != 4 && id != 1 -> ok = false; break
-		:: (me == 4 || id == 1) && PH(w) == Held ->
+		:: (me == 4 || id == 1) && PHASE_OF(w) == Held ->
 #else
-		:: PH(w) == Held ->
+		:: PHASE_OF(w) == Held ->
 #endif
 			atomic {
 				if
@@ -197,8 +197,8 @@ inline cancel_for(me)
 			:: ok && !OVER(w) -> break
 			:: else
 			fi
-		:: PH(w) == Cancelled && (w & PARKED) && me == 4 ->
-			STEP(CANCEL_PARKED);
+		:: PHASE_OF(w) == Cancelled && (w & PARKED) && me == 4 ->
+			TRANSITION(CANCEL_PARKED);
 			if
 			:: ok && OVER(w) -> deliver(me); break
 			:: ok && !OVER(w) -> break
@@ -220,9 +220,9 @@ inline complete(me, h, inside)
 		w = word;
 		if
 #ifdef NO_SEQ
-		:: PH(w) != Held || !CAN_COMPLETE(w) -> break
+		:: PHASE_OF(w) != Held || !CAN_COMPLETE(w) -> break
 #else
-		:: SQ(w) != h || !CAN_COMPLETE(w) -> break
+		:: SEQ_OF(w) != h || !CAN_COMPLETE(w) -> break
 #endif
 		:: else
 		fi;
@@ -234,7 +234,7 @@ inline complete(me, h, inside)
 		};
 		if
 		:: ok ->
-			assert(SQ(w) == h);
+			assert(SEQ_OF(w) == h);
 			if
 			:: inside -> in_place--
 			:: else
@@ -271,11 +271,11 @@ inline copy(me, h)
 {
 	w = word;
 	if
-	:: SQ(w) == h && CAN_PINNED(w) && PH(w) == Held ->
+	:: SEQ_OF(w) == h && CAN_PINNED(w) && PHASE_OF(w) == Held ->
 #ifdef NO_PIN
 		ok = true;
 #else
-		STEP(PINNED);
+		TRANSITION(PINNED);
 #endif
 		if
 		:: ok ->
@@ -314,7 +314,7 @@ inline fail_uncompleted(h)
 	:: true ->
 		w = word;
 		if
-		:: SQ(w) != h || !CAN_COMPLETE(w) -> break
+		:: SEQ_OF(w) != h || !CAN_COMPLETE(w) -> break
 		:: else
 		fi;
 		atomic {
@@ -364,7 +364,7 @@ inline wait_for_request(me)
 		:: !CAN_WAIT(w) || sending == 0 -> goto waited
 		:: else
 		fi;
-		STEP(WAIT);
+		TRANSITION(WAIT);
 		if
 		:: ok -> break
 		:: else
@@ -375,19 +375,19 @@ inline wait_for_request(me)
 	:: true ->
 		w = word;
 		if
-		:: PH(w) == Idle -> break
+		:: PHASE_OF(w) == Idle -> break
 		:: else
 		fi;
 		if
 		:: me == 0 -> cancel_for(me)
 		/* d2d_word_wait(): after the thread has joined the sleepers, it looks at the word once more. */
 		:: woken[me] = false;
-		   STEP(SLEEP);
+		   TRANSITION(SLEEP);
 		   if
 		   :: ok ->
 			w = word;
 			if
-			:: PH(w) == Idle
+			:: PHASE_OF(w) == Idle
 			:: else -> woken[me]
 			fi
 		   :: else
@@ -424,7 +424,7 @@ proctype sender()
 	do
 	:: sending < SENDS ->
 		w = word;
-		STEP(CLAIM);
+		TRANSITION(CLAIM);
 		if
 		:: !ok -> break
 		:: else
@@ -451,7 +451,7 @@ proctype sender()
 		:: else
 		fi;
 		d_step { sending++; claims = 0; result = 0; view = 1 };
-		h = SQ(SEND(w));
+		h = SEQ_OF(SEND(w));
 #ifdef COPIES
 		word = SEND(w);
 		/* Requests::dispatch(): another thread may have cancelled the request and sent it again. */
@@ -460,9 +460,9 @@ proctype sender()
 		/* Record::is_still() */
 		w = word;
 #ifdef CANCELLED_REQUEST_DISPATCHED_WHILE_HOME
-		ok = SQ(w) == h;
+		ok = SEQ_OF(w) == h;
 #else
-		ok = SQ(w) == h && ON_ITS_WAY(w);
+		ok = SEQ_OF(w) == h && ON_ITS_WAY(w);
 #endif
 		if
 		:: !ok -> goto returned
@@ -490,7 +490,7 @@ proctype sender()
 		/* If the routine has completed the request, it has given up the buffers. */
 		w = word;
 		if
-		:: (w & IN_PLACE) && SQ(w) == h -> end_dispatch(h)
+		:: (w & IN_PLACE) && SEQ_OF(w) == h -> end_dispatch(h)
 		:: else
 		fi;
 returned:
@@ -506,7 +506,7 @@ returned:
 #endif
 	:: break
 	od;
-	/* Freeing would be refused while the other thread of S sends the request. */
+	/* While the other thread of S sends the request, the owner refuses to free it. */
 	(resender_done);
 #ifdef UNREGISTERS_S
 	/* S may leave freeing the request to the library. */
@@ -544,13 +544,13 @@ proctype resender()
 	byte h;
 
 	w = word;
-	STEP(CLAIM);
+	TRANSITION(CLAIM);
 	if
 	:: ok ->
 		/* Requests::publish() writes the fields one by one */
 		view = 2;
 		d_step { sending++; claims = 0; result = 0 };
-		h = SQ(SEND(w));
+		h = SEQ_OF(SEND(w));
 		word = SEND(w);
 		complete(1, h, false)
 	:: else
@@ -582,7 +582,7 @@ proctype canceller()
 #ifdef REUSED
 	/* Requests::sent() */
 	if
-	:: id == 1 && PH(word) != Free -> cancel_for(3)
+	:: id == 1 && PHASE_OF(word) != Free -> cancel_for(3)
 	:: id == 2
 	fi
 #else
@@ -597,16 +597,16 @@ proctype stranger()
 	bool ok;
 	byte h;
 
-	id == 1 && PH(word) == Free;
+	id == 1 && PHASE_OF(word) == Free;
 	GO(ALLOC);
 	id = 2;
 	GO(MADE);
 	GO(CLAIM);
-	h = SQ(SEND(w));
+	h = SEQ_OF(SEND(w));
 	word = SEND(w);
 	/* Nobody cancels this request. */
 	GO(COMPLETE);
-	assert(ok && SQ(w) == h);
+	assert(ok && SEQ_OF(w) == h);
 	GO(HOME);
 	assert(ok);
 	GO(RECLAIM);
@@ -627,12 +627,12 @@ proctype clear_and_free_of_R()
 		w = word;
 		clear = !ON_ITS_WAY(w);
 		if
-		:: PH(w) == Held || (w & PARKED) -> cancel_for(4)
+		:: PHASE_OF(w) == Held || (w & PARKED) -> cancel_for(4)
 		:: else
 		fi;
 		if
 		:: clear && EMPTY_R -> break
-		:: else -> (EMPTY_R && !ON_ITS_WAY(word)) || PH(word) == Held || (word & PARKED)
+		:: else -> (EMPTY_R && !ON_ITS_WAY(word)) || PHASE_OF(word) == Held || (word & PARKED)
 		fi
 	od;
 	gone_R = true
@@ -650,15 +650,15 @@ proctype clear_and_free_of_S()
 		(EMPTY_S);
 		w = word;
 		if
-		:: PH(w) == Held || (w & PARKED) -> cancel_for(4)
+		:: PHASE_OF(w) == Held || (w & PARKED) -> cancel_for(4)
 		:: else
 		fi;
 		w = word;
-		clear = PH(w) == Free || (PH(w) == Idle && !(w & (PINS | WAITERS)));
+		clear = PHASE_OF(w) == Free || (PHASE_OF(w) == Idle && !(w & (PINS | WAITERS)));
 		ok = EMPTY_S;
 		if
 		:: clear && ok -> break
-		:: else -> (EMPTY_S && !ON_ITS_WAY(word) && PH(word) != Fill && !(word & (PINS | WAITERS))) || PH(word) == Held || (word & PARKED)
+		:: else -> (EMPTY_S && !ON_ITS_WAY(word) && PHASE_OF(word) != Fill && !(word & (PINS | WAITERS))) || PHASE_OF(word) == Held || (word & PARKED)
 		fi
 	od;
 	/* Requests::free_all() */
@@ -666,14 +666,14 @@ proctype clear_and_free_of_S()
 	:: true ->
 		w = word;
 		if
-		:: PH(w) == Free || (w & ORPHAN) -> break
-		:: PH(w) == Fill && !(w & ORPHAN) ->
+		:: PHASE_OF(w) == Free || (w & ORPHAN) -> break
+		:: PHASE_OF(w) == Fill && !(w & ORPHAN) ->
 #ifdef CLAIMED_REQUEST_NEVER_FREED
 			break
 #else
-			PH(word) != Fill
+			PHASE_OF(word) != Fill
 #endif
-		:: PH(w) != Free && PH(w) != Fill && !(w & ORPHAN) -> discard()
+		:: PHASE_OF(w) != Free && PHASE_OF(w) != Fill && !(w & ORPHAN) -> discard()
 		fi
 	od;
 	gone_S = true
@@ -708,5 +708,5 @@ init {
 	assert(delivering == 0 && in_place == 0 && copying == 0);
 	assert(EMPTY_R && EMPTY_S);
 	assert(homes == sending && routines <= sending);
-	assert(PH(word) == Free)
+	assert(PHASE_OF(word) == Free)
 }
