@@ -11,9 +11,10 @@
 #   modules: NAME...                        the modules that the scenario needs; no others are built
 # A mutant whose test is a compilation has one of these lines instead:
 #   refused: DRIVER REASON                  The compiler must refuse the hostile driver DRIVER
-#                                           (selftests/misbehaving/hostile/refused/), and accepts it in the copy. So
-#                                           check/compile-hostile.sh, which expects an error, must print a line that
-#                                           begins with a match of REASON, a regular expression.
+#                                           (selftests/misbehaving/hostile/refused/), but the mutant lets it accept the
+#                                           driver. check/compile-hostile.sh expects an error of the compiler, so with
+#                                           the mutant it must print a line that begins with a match of REASON, a
+#                                           regular expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
@@ -27,7 +28,8 @@
 # each mutant.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
-# Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
+# Five mutants run at a time, more than there are CPUs: if a mutant makes its virtual machine hang, the machine uses
+# little CPU time until its time limit ends.
 # shellcheck disable=SC2034 # a variable of lib/background.sh
 free_slots=(0 1 2 3 4)
 
@@ -83,7 +85,7 @@ compiler_accepts() {
 }
 
 # compiler_refuses COPY MODULE REASON - builds a module in the copy, which must fail with output that matches REASON.
-# Prints what is wrong if the build succeeds or its output does not match
+# If the build succeeds, or its output does not match, prints what is wrong
 compiler_refuses() {
 	local output
 	if output=$(D2D_ONLY=$2 "$1/qemu/build.sh" 2>&1); then

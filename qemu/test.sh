@@ -38,8 +38,8 @@ fi
 for program in ${first_programs//,/ }; do
 	known_program "$program"
 done
-machine=''
-[ "$ARCH" = x86_64 ] || machine=-$ARCH
-part "first-half$machine" env D2D_NAME=first "$LAB/vm.sh" test "d2d.case=$first_programs"
-part "second-half$machine" env D2D_NAME=second "$LAB/vm.sh" test "d2d.case=-$first_programs"
+arch_suffix=''
+[ "$ARCH" = x86_64 ] || arch_suffix=-$ARCH
+part "first-half$arch_suffix" env D2D_NAME=first "$LAB/vm.sh" test "d2d.case=$first_programs"
+part "second-half$arch_suffix" env D2D_NAME=second "$LAB/vm.sh" test "d2d.case=-$first_programs"
 run_parts

@@ -17,7 +17,7 @@ part lockdown "$LAB/tests/lockdown.sh"
 part abi "$LAB/tests/abi.sh"
 part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
-part lines "$LAB/tests/lines.sh"
+part cache-lines "$LAB/tests/cache-lines.sh"
 part kernels "$LAB/kernels.sh" some
 part strict "$LAB/tests/strict.sh"
 part arm64 "$LAB/tests/arm64.sh"

@@ -79,7 +79,7 @@ fi
 
 rc=0
 D2D_LOGS=build/$KVER/$name D2D_GDB=$GDB \
-	machine "$D2D_KERNEL" ${D2D_ICOUNT:+--icount} "$mode" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
+	run_machine "$D2D_KERNEL" ${D2D_ICOUNT:+--icount} "$mode" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"
 exit "$rc"

@@ -39,8 +39,8 @@ fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     Some(figure(entry) / figure(other))
 }
 
-/// Compares an entry with the recorded entry: the figures, if all versions (of the kernel, the compiler, ...) are the
-/// recorded ones. Otherwise compares the ratios to the twin or, if there is no twin, to the base.
+/// Compares an entry with the recorded entry. If all versions (of the kernel, the compiler, ...) are the recorded ones,
+/// compares the figures. Otherwise compares the ratios to the twin or, if there is no twin, to the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.like(entry) {
         None => (

@@ -47,9 +47,9 @@ unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
-# outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. In this Kbuild, $D2D is the
+# builds_outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. In this Kbuild, $D2D is the
 # project, whose build is in $D2D/build/KVER.
-outside() {
+builds_outside() {
 	local D2D rc=0
 	D2D=$(mktemp -d)
 	mkdir "$D2D/build" "$D2D/driver"
@@ -125,11 +125,11 @@ expect "rustfmt with the kernel's settings changes no file" \
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy, rustdoc and the compilers print no warning" lints
 expect "a second build compiles nothing" unchanged
-expect "a driver in C outside of the project builds with the Kbuild of docs/guide.md" outside
+expect "a driver in C outside of the project builds with the Kbuild of docs/guide.md" builds_outside
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "rustc prints the expected errors for $driver" qemu/check/compile-hostile.sh "$out" "$driver"
 done
-for program in {qemu/vm/main,qemu/lines/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,selftests/programs/devctl,selftests/programs/eventctl,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/one_call,selftests/programs/samples,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/cache-lines/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,selftests/programs/devctl,selftests/programs/eventctl,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/one_call,selftests/programs/samples,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do

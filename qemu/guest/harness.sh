@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode harness: the guest in the tests of the harness, d2d-vm (qemu/tests/harness.sh). The guest has the one fault that
-# $case names, which d2d-vm must notice. In the case "good" it has no fault, and the run must pass.
+# $case names, which d2d-vm must notice. In the case "good" the guest has no fault, and the run must pass.
 
 results='ok 2 second'
 # In each case, "good" included, load a module once: d2d-vm expects the taint of a test module.
@@ -26,16 +26,16 @@ power-off) poweroff -f ;;
 hang) while :; do sleep 1000; done ;;
 left-over) insmod /lib/d2d/splat.ko ;;
 lost-log) dmesg -c >/dev/null ;;
-texts)
+console-texts)
 	while read -r text; do
 		echo "<4>$text" >/dev/kmsg
-	done </d2d/texts.reports
+	done </d2d/console-texts.expected
 	;;
-quiet-texts)
+log-only-texts)
 	# At this level only the kernel's log gets the lines, not the console.
 	while read -r text; do
 		echo "<6>$text" >/dev/kmsg
-	done </d2d/quiet-texts.reports
+	done </d2d/log-only-texts.expected
 	;;
 spin)
 	echo 2 >/proc/sys/kernel/watchdog_thresh

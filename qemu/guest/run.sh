@@ -60,10 +60,11 @@ get() {
 		note "$(wc -c </tmp/read) bytes were read"
 }
 
-# use NUMBER WHAT write FILE TEXT, use NUMBER WHAT read FILE - makes the pair work, by writing to FILE or reading from
-# it. each_use (pair_lib.sh) calls this function for each line of the pair's file "use". NUMBER and WHAT are for other
-# callers of each_use. After a failed use, the function does nothing
-use() {
+# write_or_read NUMBER WHAT write FILE TEXT - makes the pair work by writing TEXT to FILE
+# write_or_read NUMBER WHAT read FILE - makes the pair work by reading from FILE
+# The function each_use (pair_lib.sh) makes one of these calls for each line of the pair's file "use". This function does
+# not need NUMBER and WHAT. When a call has failed, the later ones do nothing
+write_or_read() {
 	[ -z "$stopped" ] || return
 	case $3 in
 	write) put "$4" "$5" ;;
@@ -82,7 +83,7 @@ play_pair() {
 		play insmod "/lib/d2d/$peer.ko" $B_PARAMS || return
 	done
 	stopped=
-	each_use use
+	each_use write_or_read
 	[ -z "$stopped" ] && unload_refused "$owner" "$1" || return
 	# shellcheck disable=SC2046 # words
 	for module in $(backwards "$owner" "$@"); do

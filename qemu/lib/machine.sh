@@ -6,11 +6,11 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 d2d_vm=$("$LAB/root/tools.sh")
 
-# machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm (vm/main.rs), which boots the kernel of the
+# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm (vm/main.rs), which boots the kernel of the
 # directory KERNEL (kernel/kernel-stock.sh) and judges the run. The machine is QEMU, or the kernel itself if it is
 # User-Mode Linux.
-# Environment: D2D_TIMEOUT, D2D_STOP, D2D_LOGS, D2D_GDB and D2D_PLUGIN; d2d-vm explains them
-machine() {
+# Environment: D2D_TIMEOUT, D2D_STOP_ON, D2D_LOGS, D2D_GDB and D2D_PLUGIN; d2d-vm explains them
+run_machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too
 	local image=$1/vmlinux options=() KVER KMAKE EXPECT='' APPEND='' name
 	. "$1/kernel.env"
@@ -32,7 +32,7 @@ machine() {
 	*d2d.case=*:*) EXPECT+=' modules=any' ;;
 	esac
 	local settings=("D2D_EXPECT=$EXPECT")
-	for name in D2D_TIMEOUT D2D_STOP D2D_LOGS D2D_GDB D2D_PLUGIN; do
+	for name in D2D_TIMEOUT D2D_STOP_ON D2D_LOGS D2D_GDB D2D_PLUGIN; do
 		[ -z "${!name-}" ] || settings+=("$name=${!name}")
 	done
 	"$LAB/enter.sh" env "${settings[@]}" "$d2d_vm" "${options[@]}" "$mode" "$image" "$initramfs" "$dir" "$@" \

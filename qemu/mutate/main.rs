@@ -6,7 +6,7 @@
 //        d2d-mutate --check MUTANT...
 //
 // With --check, the program writes no file. It prints a line for each mutant that does not apply, and for each mutant
-// whose line `modules:` lacks a module: one that the test needs to run at all.
+// whose line `modules:` lacks a module without which the test cannot run.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Prints the path of one of the project's host programs, and compiles it if its sources have changed: the trace tool
-# with cargo in the second toolchain root, the other programs with rustc in the first toolchain root. `lines` is a
+# with cargo in the second toolchain root, the other programs with rustc in the first toolchain root. cache-lines is a
 # plugin of QEMU.
-# Usage: tools.sh [vm|mutate|bench|proofread|lines|trace]
+# Usage: tools.sh [vm|mutate|bench|proofread|cache-lines|trace]
 . "$(dirname "$0")/../lib/lab.sh"
 
 name=${1:-vm}

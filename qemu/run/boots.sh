@@ -18,8 +18,8 @@
 #   REASON    the rest of the line: an extended regular expression. d2d-vm must print a line "FAIL: TEXT" whose TEXT
 #             begins with a match. For a failed test, TEXT is "test: NAME". If the TEXT of a failed test begins with a
 #             match, d2d-vm ends a run of kselftests or of the torture at once.
-# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must print each line of
-# that file as a reason, too.
+# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.expected, d2d-vm must print each line
+# of that file as a reason, too.
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:
@@ -63,9 +63,9 @@ boot() {
 	mkdir -p "$logs"
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
-	lines) plugin=$("$LAB/root/tools.sh" lines) ;;
+	cache-lines) plugin=$("$LAB/root/tools.sh" cache-lines) ;;
 	esac
-	output=$(D2D_TIMEOUT=$seconds D2D_STOP=$stop D2D_PLUGIN=$plugin machine "${kernels[$kernel]}" "${scenario%%/*}" \
+	output=$(D2D_TIMEOUT=$seconds D2D_STOP_ON=$stop D2D_PLUGIN=$plugin run_machine "${kernels[$kernel]}" "${scenario%%/*}" \
 		"${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $output"
@@ -73,18 +73,18 @@ boot() {
 		echo "d2d-vm ended with $rc, expected 1: $output"
 	elif ! grep -qE "^FAIL: $reason" <<<"$output"; then
 		echo "d2d-vm gave no reason that matches '$reason': $output"
-	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.reports" ]; then
+	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.expected" ]; then
 		while read -r text; do
 			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$output" || echo "not found: $text"
-		done <"$LAB/guest/$case.reports"
+		done <"$LAB/guest/$case.expected"
 	fi
 }
 
-machine=''
-[ "$ARCH" = x86_64 ] || machine="$ARCH "
+arch_label=''
+[ "$ARCH" = x86_64 ] || arch_label="$ARCH "
 ktap_begin
 for line in "${table[@]}"; do
 	read -r kernel scenario seconds reason <<<"$line"
-	expect_silence "$machine$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
+	expect_silence "$arch_label$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
 done
 ktap_end

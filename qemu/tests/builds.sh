@@ -50,12 +50,13 @@ builds() {
 	pair_for "$1"
 }
 
-# branches - whether the library of the pair has code that the kernel patches to trace a hot step
+# branches - whether the pair's library has branches that the kernel patches to switch the trace of a hot step
 branches() {
 	readelf -SW "$dir/pair/shared/d2d/d2d.o" | grep __jump_table
 }
 
-# alternate DIR - builds for a tree with the generated sources, for the tree DIR without them, and for the first again
+# alternate DIR - builds for $tree, which has the generated sources, then for DIR, which lacks them, and then for $tree
+# again
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
@@ -65,8 +66,8 @@ generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }
 
-# replaced DIR - builds for a tree, and again after the tree without the generated sources, DIR, has got its path. All
-# files of DIR are older than the first build. Then puts both trees back
+# replaced DIR - builds for the tree $tree. Then moves DIR, a tree without the generated sources whose files are all
+# older than this build, to the path of $tree, and builds again. At the end, moves both trees back
 replaced() {
 	local rc=0
 	builds "$tree" && branches || return
@@ -83,8 +84,8 @@ broken_rustc() {
 	chmod +x "$dir/broken"
 }
 
-# recovers DIR LACKS - builds for the tree DIR with the rustc of broken_rustc, which must fail, and then with that of the
-# kernel. The second build must find that the kernel crate lacks the items LACKS
+# recovers DIR LACKS - builds for the tree DIR with the rustc that broken_rustc has written, which must fail, and then
+# with the real rustc. The second build must find that the kernel crate lacks the items LACKS
 recovers() {
 	rm -rf "$dir/pair"
 	mkdir "$dir/pair"
@@ -119,12 +120,12 @@ expect "a tree without the generated sources builds no test modules" \
 	fails_with "The test modules need .*/rust/kernel/generated_arch_.*.rs" -C "$headers" "${build[@]:2}" D2D_SELFTESTS=y
 expect "builds for two trees of one release alternate in one folder" alternate "$headers"
 expect "no build generates the kernel's Rust sources again" generated_once
-expect "another kernel tree with old files gets the path of the first one: the modules are built for the other tree" \
+expect "if another kernel tree with older files is moved to the path of the first one, make builds for the other tree" \
 	replaced "$headers"
 broken_rustc '*" --crate-name probes "*' 1
-expect "rustc fails for each probe: the next build asks again" recovers "$tree" ''
+expect "after a build in which rustc failed for each probe of the kernel crate, the next build probes again" recovers "$tree" ''
 broken_rustc '*" --cfg probe_errors /"*' 137
-expect "rustc is killed while it compiles one probe: the next build asks again" recovers "$headers" static_branch
+expect "after a build in which rustc was killed while it compiled a probe, the next build probes again" recovers "$headers" static_branch
 mkdir -p "$dir/usr/src/kernels"
 mv "$headers" "$dir/usr/src/kernels/$KVER"
 ln -s "$dir/usr/src/kernels/$KVER" "$headers"

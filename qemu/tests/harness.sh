@@ -17,8 +17,8 @@ stock harness/hang              5  timeout after 5 s
 stock harness/left-over        60  result: modules is 1, expected 0
 stock harness/taint            60  result: taint is 274496, expected 274432
 stock harness/lost-log         60  dmesg: the log has lost its beginning
-stock harness/texts            60  console: BUG: KASAN
-stock harness/quiet-texts      60  dmesg: traps: busybox
+stock harness/console-texts    60  console: BUG: KASAN
+stock harness/log-only-texts   60  dmesg: traps: busybox
 stock harness/warn             60  console: WARNING: .*splat_warn
 stock harness/oops             60  console: BUG: kernel NULL pointer dereference
 stock harness/panic            60  console: Kernel panic - not syncing: as asked

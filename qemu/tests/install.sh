@@ -78,9 +78,9 @@ mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
 
-# outside CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local, $dir/drivers at /mnt, and an
-# empty folder over the project, so that CMD cannot use the project's files
-outside() {
+# without_project CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local, $dir/drivers at /mnt,
+# and an empty folder over the project, so that CMD cannot use the project's files
+without_project() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt
 		busybox mount -t tmpfs tmpfs "$2"; cd /mnt; shift 2; exec "$@"' sh "$dir" "$PROJECT" "$@"
@@ -88,7 +88,7 @@ outside() {
 
 # builds FOLDER [VARIABLE=VALUE] - builds the driver in this folder of $dir/drivers
 builds() {
-	outside make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
+	without_project make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
 }
 
 # recipe N - prints the Nth Kbuild file in docs/install.md
@@ -210,7 +210,7 @@ boots() {
 	"$LAB/enter.sh" sh -ec 'cp -L --parents /usr/bin/kmod $(ldd /usr/bin/kmod | grep -o "/[^ ]*") "$1"
 		for name in modprobe insmod rmmod; do ln -s /usr/bin/kmod "$1/bin/$name"; done' sh "$dir/root"
 	"$LAB/run/image.sh" "$dir" >/dev/null 2>&1
-	D2D_TIMEOUT=60 machine "$D2D_KERNEL" install "$dir/initramfs.cpio" "$dir/logs" && return
+	D2D_TIMEOUT=60 run_machine "$D2D_KERNEL" install "$dir/initramfs.cpio" "$dir/logs" && return
 	grep -h 'lab: ' "$dir/logs/output"
 	return 1
 }

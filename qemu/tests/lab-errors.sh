@@ -213,10 +213,10 @@ entries() {
 }
 expect "the cache gets an entry once, and none from an interrupted run" entries
 
-# building LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh. Leaves
-# out the line "another run holds ...": build.sh may have to wait some minutes for the build of another part of make
-# verify.
-building() {
+# failing_build LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh.
+# Leaves out the line "another run holds ...": build.sh may have to wait some minutes for the build of another part of
+# make verify.
+failing_build() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
 	printf 'modules:\n\t@cat output; exit 1\n' >"$dir/kernel/tree/Makefile"
@@ -224,17 +224,18 @@ building() {
 	D2D_KERNEL=$dir/kernel "$LAB/build.sh" 2>&1 | grep '^build: ' | grep -v ': another run holds .*, waiting for it$'
 	return "${PIPESTATUS[0]}"
 }
-export -f building
+export -f failing_build
 limit=600
 expect "a build that fails because of another Rust API gets a hint" fails_with "no modules for refused: its kernel crate lacks .* set KVER=" \
-	bash -c "building 'error[E0432]: unresolved import \`kernel::sync::Other\`'"
+	bash -c "failing_build 'error[E0432]: unresolved import \`kernel::sync::Other\`'"
 expect "a build that fails because of the project's own code gets no hint" fails_with "no modules for refused$" \
-	bash -c "building 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
+	bash -c "failing_build 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
-	bash -c "building 'error: could not write output: No space left on device'"
+	bash -c "failing_build 'error: could not write output: No space left on device'"
 
-# begins CMD... - starts CMD as the process $first. CMD builds in the kernel tree of the function building, whose build
-# says when it begins and ends, and waits for the test
+# begins CMD... - starts CMD as the process $first, and waits until its build has begun. CMD builds in the kernel tree
+# $dir/kernel/tree. There the build writes to $dir/events when it begins and when it ends. In between, it waits for a
+# line from the pipe $dir/go
 begins() {
 	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"
 	: >"$dir/events"
@@ -246,8 +247,8 @@ begins() {
 	done
 }
 
-# waits CMD... - starts CMD as the process $second. CMD must say that it waits for the build of $first. Then lets that
-# build end
+# waits CMD... - starts CMD as the process $second. CMD must print that it waits for the build of $first. Then lets the
+# build of $first end
 waits() {
 	timeout "$limit" "$@" >"$dir/second" 2>&1 &
 	second=$!
@@ -281,7 +282,8 @@ waits_for_kdir() {
 	begins make -C "$dir/copy" KDIR="$dir/kernel/tree" && waits "$@" && { wait "$second" || :; }
 }
 
-# leaves_a_process - runs a build which starts a process that does not end; another build must not have to wait for it
+# leaves_a_process - runs a build that starts a process. This process goes on when the build has ended. Another build
+# must not have to wait for the process
 leaves_a_process() {
 	local rc=0
 	printf 'modules:\n\t@sleep %s >/dev/null 2>&1 & echo $$! >%s\n' "$limit" "$dir/pid" >"$dir/kernel/tree/Makefile"

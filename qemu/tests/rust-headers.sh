@@ -14,8 +14,8 @@ clean=$("$LAB/root/root-clean.sh" "$KVER")
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$PROJECT/dkms.conf")
 mkdir -p "$PROJECT/build"
 dir=$(mktemp -d "$PROJECT/build/headers.XXXXXX")
-machine=$CACHE/machine-$(basename "$dir")
-trap 'rm -rf "$dir"; "$LAB/root/remove.sh" "$machine"' EXIT
+user_root=$CACHE/user-root-$(basename "$dir")
+trap 'rm -rf "$dir"; "$LAB/root/remove.sh" "$user_root"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
@@ -23,11 +23,11 @@ log=$dir/log
 need_space 1 "a copy of the clean root"
 "$LAB/root/unshare.sh" -- sh -ec 'cp -al "$1" "$2"
 	rm -r "$2/etc" "$2/var"
-	cp -a "$1/etc" "$1/var" "$2/"' sh "$clean" "$machine"
+	cp -a "$1/etc" "$1/var" "$2/"' sh "$clean" "$user_root"
 
 # on_machine CMD... - runs CMD in the copy
 on_machine() {
-	D2D_ROOT=$machine "$LAB/enter.sh" "$@"
+	D2D_ROOT=$user_root "$LAB/enter.sh" "$@"
 }
 
 # makes_package - make rust-headers must print the path of a package
@@ -90,22 +90,22 @@ boots() {
 	local file
 	mkdir -p "$dir/root/lib/outside" "$dir/logs"
 	cp "$dir/sample/rust_minimal.ko" "$dir/root/lib/outside/"
-	for file in "$machine/usr/lib/modules/$KVER"/updates/dkms/*.ko*; do
+	for file in "$user_root/usr/lib/modules/$KVER"/updates/dkms/*.ko*; do
 		case $file in
-		*.xz) on_machine xz -dc "${file#"$machine"}" >"$dir/root/lib/outside/$(basename "$file" .xz)" ;;
+		*.xz) on_machine xz -dc "${file#"$user_root"}" >"$dir/root/lib/outside/$(basename "$file" .xz)" ;;
 		*) cp "$file" "$dir/root/lib/outside/" ;;
 		esac
 	done
 	# The image needs no module of the lab.
 	D2D_ONLY=module_a "$LAB/run/image.sh" "$dir" >/dev/null 2>&1
-	D2D_TIMEOUT=60 machine "$D2D_KERNEL" rust-headers "$dir/initramfs.cpio" "$dir/logs" && return
+	D2D_TIMEOUT=60 run_machine "$D2D_KERNEL" rust-headers "$dir/initramfs.cpio" "$dir/logs" && return
 	grep -h 'lab: ' "$dir/logs/output"
 	return 1
 }
 
 # files - prints the files of the copy, except those in which dpkg, apt and dkms record what they do
 files() {
-	(cd "$machine" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
+	(cd "$user_root" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
 }
 
 # removes - removes the pair and the package: no file of them may be left

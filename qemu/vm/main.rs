@@ -9,7 +9,7 @@
 //   run            the trace
 //   test, torture  the KTAP as it comes, and the counts last
 //   shell          nothing: the user has the console, and d2d-vm does not judge the run
-//   lines          the KTAP, if the run has failed
+//   cache-lines    the KTAP, if the run has failed
 //   any other      nothing
 // If the run has failed, d2d-vm also prints the reasons.
 // QEMU boots KERNEL. With --icount, QEMU emulates one CPU, whose clock counts instructions; with --arm64, it emulates
@@ -20,7 +20,7 @@
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
 //   D2D_EXPECT   "NAME=VALUE ...": the fields of the result line in which this kernel differs from the stock kernel;
 //                NAME=any accepts every value
-//   D2D_STOP     a regular expression: as soon as a failed test matches it, d2d-vm ends the machine (stop.rs)
+//   D2D_STOP_ON  a regular expression: as soon as a failed test matches it, d2d-vm ends the machine (stop.rs)
 //   D2D_LOGS     the path at which the user will find DIR after the run
 //   D2D_GDB      the machine waits for a debugger at the socket DIR/gdb
 //   D2D_PLUGIN   QEMU runs this plugin, which writes its KTAP to DIR/ktap when the machine ends
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     if mode == "shell" {
         return machine.interact();
     }
-    match std::env::var("D2D_STOP") {
+    match std::env::var("D2D_STOP_ON") {
         Ok(reason) if !reason.is_empty() => machine.stop_at(&reason),
         _ => {}
     }
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let prints_ktap = mode == "test" || mode == "torture";
-    let has_ktap = prints_ktap || mode == "lines" || mode == "lockdown";
+    let has_ktap = prints_ktap || mode == "cache-lines" || mode == "lockdown";
     let mut expected = Expected::new(&machine.nonce, FIELDS, has_ktap);
     expected.log_may_wrap = mode == "torture";
     if platform == Platform::Uml {
@@ -123,8 +123,8 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // Do not show the console if it explains nothing more: if the only reason is that a test has bailed out, or if
-    // the guest has reached its end after a failed step of the demonstration, which the trace above shows.
+    // Do not show the console if it explains nothing more. It does not if the only reason is that a test has bailed
+    // out, or if a step of the demonstration has failed and the guest has reached its end: the trace shows the step.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {
@@ -135,7 +135,7 @@ fn main() -> ExitCode {
             println!("# the whole console log: {logs}/console.log");
         }
     }
-    if mode == "lines" && !verdict.passed() {
+    if mode == "cache-lines" && !verdict.passed() {
         print!("{}", evidence.ktap);
     }
     for reason in &verdict.reasons {

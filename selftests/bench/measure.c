@@ -184,8 +184,7 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 	/*
 	 * Do not count the items that the first producers have put before the last one started:
 	 * subtract them here. The loop at the end of this function adds all items that each
-	 * producer has put. Until then a count may be below 0, that is, wrapped, which the addition
-	 * undoes.
+	 * producer has put. Until then a count may have wrapped below 0; the addition wraps it back.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);

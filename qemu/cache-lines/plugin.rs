@@ -129,7 +129,7 @@ extern "C" fn exit(_: u64, _: *mut c_void) {
     let symbols = Symbols::read(&fs::read_to_string(path).unwrap_or_default());
     let [first, second] = CPUS.each_ref().map(|cpu| cpu.sections.lock().unwrap());
     if let Err(error) = fs::write(path, report([&first, &second], &symbols)) {
-        eprintln!("d2d-lines: {path}: {error}");
+        eprintln!("d2d-cache-lines: {path}: {error}");
     }
 }
 

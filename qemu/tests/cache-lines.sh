@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that two pairs of drivers that exchange requests on two CPUs write no common cache line. Prints KTAP, and last a
-# line of counts. qemu/guest/lines.sh is the guest's part. run/boots.sh explains the columns and the environment.
+# line of counts. qemu/guest/cache-lines.sh is the guest's part. run/boots.sh explains the columns and the environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
-stock lines 120
+stock cache-lines 120
 TABLE
