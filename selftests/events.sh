@@ -477,9 +477,9 @@ runs()
 }
 
 # runs_for_each_set STATE - $y makes a job of each kind, in turn, the handler of the event `armed`. Each time, $x sets
-# the event once in each execution context. Whether the job runs once for each set, and the event is then in STATE,
-# which is set or reset. If STATE is set, the event is a notification event, which stays set, and $x also sets it before
-# it gets the first job. So each job must also run at once
+# the event once in each execution context. Whether the job runs once for each set, and the event is then in STATE:
+# "set" for a notification event, which stays set, or "reset". For a notification event, $x also sets the event before
+# the first job becomes its handler, so each job must also run at once
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return
