@@ -70,8 +70,9 @@ case ${KVER-} in
 esac
 
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the cache lacks
-# it (kernel/kernel-stock.sh says what is in the directory). A script that has already prepared the kernel sets
-# D2D_KERNEL to this directory for the scripts that it calls.
+# it (kernel/kernel-stock.sh says what is in the directory). KERNEL, which the user sets, is the name of a kernel.
+# D2D_KERNEL is the directory of a kernel: a script that has already prepared the kernel sets it for the scripts that
+# it calls.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"

@@ -88,7 +88,7 @@ selftests/test_modules/twice-y := selftests/peers/twice.o shared/pair/d2d_pair_p
 RUSTFLAGS_selftests/peers/twice.o := $(d2d-bridge-crates)
 $(obj)/selftests/peers/twice.o: $(obj)/selftests/peers/twice.rs $(d2d-bridge-needs)
 
-# A peer of module_a and other_a that is an owner, too, and a peer of it
+# junction is a peer of module_a and of other_a, and an owner, too. junction_peer is a peer of junction.
 obj-m += selftests/test_modules/junction.o
 selftests/test_modules/junction-y := selftests/peers/junction.o $(addprefix shared/pair/,d2d_pair.o d2d_pair_peer.o d2d_pair_peer2.o) \
 				     $(call d2d-three-roles-of,junction)
