@@ -184,7 +184,7 @@ for alarm in alarm c_alarm; do
 		fresh_sleeper 30000
 		begin_calls 32 "$HOUR" && fails EBUSY nap 1 && [ "$(logged sleeper waiting)" = 32 ] && end_calls && nap 1 &&
 			unload_both_and_count 1 32
-		verdict "$alarm, $sleeper: a request gets EBUSY while 32 calls are pending, and is completed when they have ended"
+		verdict "$alarm, $sleeper: while 32 calls are pending, a request gets EBUSY; after these calls have ended, a request is completed"
 		end_calls
 	done
 
@@ -216,7 +216,7 @@ for alarm in alarm c_alarm; do
 
 	fresh_alarm
 	begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && unload_alarm_and_count 1 32
-	verdict "$alarm: a call gets EBUSY while 32 calls are pending, and is completed when they have ended"
+	verdict "$alarm: while 32 calls are pending, another call gets EBUSY; after these calls have ended, a call is completed"
 	end_calls
 
 	fresh_alarm

@@ -574,7 +574,7 @@ verdict "an event is set in each execution context: the handler of a driver in C
 fresh_c_handler fails=1
 owner set 0 was=reset && [ "$(field c-ran sets)" = 1 ] && owner query 0 is=set && owner set 0 in=hardirq was=set &&
 	[ "$(field c-ran sets)" = 1 ] && [ "$(field c-armed handlers) $(field c-armed failed)" = "1 1" ] && unload c_handler
-verdict "the handler of a driver in C fails: it is not called again, and the event stays set"
+verdict "the handler of a driver in C fails: the library does not call it again, and the event stays set"
 
 if [ "$(nproc)" -gt 1 ]; then
 	fresh_c_handler leaves=1

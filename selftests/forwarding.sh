@@ -31,7 +31,7 @@ fresh alice bob+ carol+ dave+ erin+ frank+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
 act "on-dispatch erin forward-back frank; send r0 bob; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	got_back dave "-$E2BIG" 1 && got_back carol "-$E2BIG" 1 && got_back bob "-$E2BIG" 1
-verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG, completes the request with it, and the others get that status"
+verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG and completes the request with it; the other drivers get this status"
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward dave; on-dispatch dave forward erin"
@@ -60,13 +60,13 @@ fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $CODE_PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	got_back bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol status=-$EIO"
-verdict "the sender cancels a forwarded request: the receiver's routine cancelled() is called, and the forwarder gets it back with ECANCELED"
+verdict "the sender cancels a forwarded request: the receiver's routine cancelled() is called, and the forwarder gets the request back with ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $CODE_PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
 	got_back bob "-$ETIMEDOUT" 1 && fails ECANCELED act "complete carol status=-$EIO"
-verdict "the wait for a forwarded request times out: the receiver's routine cancelled() is called, and the forwarder gets it back with ETIMEDOUT"
+verdict "the wait for a forwarded request times out: the receiver's routine cancelled() is called, and the forwarder gets the request back with ETIMEDOUT"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"

@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7, which the function control of
-# hostile_peer.rs lists; fails if the library accepts what it must refuse. In misuse 6 the driver makes the library
+# misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7, which the function control in
+# misbehaving/hostile/hostile_peer.rs lists; fails if the library accepts what it must refuse. In misuse 6 the driver makes the library
 # believe that the driver is leaving, and then goes on using its events
 misuse()
 {
@@ -76,7 +76,7 @@ verdict "hostile_peer is unloaded after it made the library believe that it leav
 fresh_hostile
 misuse 7 && misuse 1 && unload hostile_peer && owner_is_idle && load hostile_peer &&
 	unload hostile_peer && ! dmesg | grep -q 'hostile_peer has '
-verdict "hostile_peer has jobs that start each other, and starts jobs while it is unloaded: the library stops and refuses them"
+verdict "hostile_peer has jobs that start each other, and starts jobs while it is unloaded: the library stops the running jobs, and starts no others"
 
 fresh_trace
 needs_no hostile_peer && unload module_a

@@ -258,7 +258,7 @@ has "enqueue driver=bridge $HEAD in=hardirq step=enqueue queue=to_owner .*" &&
 two=$?
 needs_no bridge other_a
 [ "$two" = 0 ]
-verdict "a peer of two owners: the tracepoints of each owner record its steps as a peer of this owner"
+verdict "a peer of two owners: the tracepoints of each owner record what the module does as a peer of this owner"
 
 fresh_trace
 unload_all
