@@ -44,7 +44,7 @@ function emit(line,    name, from, to, clauses, list, n, parts, guard, what)
 	guard = ""
 	n = split(from, list, "|")
 	for (; n > 0; n--)
-		guard = guard (guard ? " || " : "") "PH(w) == " list[n]
+		guard = guard (guard ? " || " : "") "PHASE_OF(w) == " list[n]
 	guard = "(" guard ")"
 	if (what["unless"])
 		guard = guard " && ((w) & " sum(what["unless"], "0") ") == 0"
