@@ -43,8 +43,10 @@ hold_build() {
 
 # cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it exists. CMD gets a temporary
 # path as one more argument, and makes the entry at this path; cached then renames it. So an interrupted run leaves no
-# half-made entry. LOCK is the name of the lock under which CMD runs: of several runs, one makes the entry, and the
-# others wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested.
+# half-made entry. If CMD fails, cached removes what CMD has made, which may take gigabytes; the logs are elsewhere, in
+# $CACHE/log. LOCK is the name of the lock under which CMD runs: of several runs, one makes the entry, and the others
+# wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested. A script that calls
+# cached has no trap for EXIT of its own.
 cached() {
 	local entry=$1 lock=$2
 	shift 2
@@ -52,7 +54,12 @@ cached() {
 	need_cache
 	hold "$CACHE/lock/$lock"
 	[ ! -e "$entry" ] || return 0
+	# A run that was killed has left it.
 	"$LAB/root/remove.sh" "$entry.tmp"
-	"$@" "$entry.tmp"
-	mv "$entry.tmp" "$entry"
+	# Not a local variable: the trap runs when the script has left this function.
+	incomplete=$entry.tmp
+	trap '"$LAB/root/remove.sh" "$incomplete"' EXIT
+	"$@" "$incomplete"
+	mv "$incomplete" "$entry"
+	trap - EXIT
 }

@@ -47,9 +47,7 @@ make_root() {
 		--include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \
 		--skip=cleanup/apt/lists "$suite" "$1" || {
-		# Remove the incomplete root. A later run would replace it only if its root had the same name; otherwise
-		# the incomplete root would stay in the cache.
-		"$LAB/root/remove.sh" "$1" "$resolved.tmp"
+		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
 	mv "$resolved.tmp" "$resolved"

@@ -205,13 +205,23 @@ entry() {
 		cached "$CACHE/entry" entry make_entry'
 }
 
-# entries - tries to make an entry three times. The first try is interrupted, the second makes the entry, and the third
-# must find it
+# entries - tries to make an entry three times. The first try is killed, the second makes the entry, and the third must
+# find it
 entries() {
-	! entry 'exit 1' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
+	! entry 'kill -KILL $$' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
 }
-expect "the cache gets an entry once, and none from an interrupted run" entries
+
+# leaves_no_entry CMD - CMD must fail, and leave nothing of the entry in the cache
+leaves_no_entry() {
+	rm -rf "$dir/beyond-irps/entry"
+	! entry "$1" || { echo "the command succeeded" && return 1; }
+	ls "$dir/beyond-irps" && [ -z "$(find "$dir/beyond-irps" -maxdepth 1 -name 'entry*')" ]
+}
+expect "the cache gets an entry once, and none from a run that was killed" entries
+expect "a failed run leaves nothing in the cache" leaves_no_entry 'false'
+expect "a run that fails with a message leaves nothing in the cache" leaves_no_entry 'die "a message"'
+expect "an interrupted run leaves nothing in the cache" leaves_no_entry 'kill -INT $$'
 
 # failing_build LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh.
 # Leaves out the line "another run holds ...": build.sh may have to wait some minutes for the build of another part of
