@@ -120,13 +120,32 @@ ticker() {
 	done
 }
 
-# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line "reason: ...", or
-# "reason: no network..." if LOG shows that a host was not found or not reached. Fails if LOG shows neither.
+# export_proxies - exports the host's proxies in http_proxy, https_proxy and no_proxy: mmdebstrap, and apt in a root, read
+# no others. The host may have them in these variables, in HTTP_PROXY and so on, or in apt's configuration.
+export_proxies() {
+	local apt_http='' apt_https='' name upper apt proxy
+	! command -v apt-config >/dev/null ||
+		eval "$(apt-config shell apt_http Acquire::http::Proxy apt_https Acquire::https::Proxy)"
+	for name in http_proxy https_proxy no_proxy; do
+		upper=${name^^} apt=apt_${name%_proxy}
+		proxy=${!name-${!upper-${!apt-}}}
+		[ -z "$proxy" ] || export "$name=$proxy"
+	done
+}
+
+# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line "reason: ...", or,
+# if LOG shows that a host was not found or not reached, "reason: no network...", which names the proxy if one is set.
+# Fails if LOG shows neither.
 reason() {
+	local proxy
 	if grep -m 1 '^reason: ' "$1"; then
 		return
-	elif grep -qE 'Temporary failure resolving|Could not resolve|Network is unreachable|[Cc]ould not connect' "$1"; then
-		echo "reason: no network, and this needs the Debian archive (what was fetched before is kept in $CACHE)"
+	elif grep -qE 'Temporary failure resolving|Could not resolve|Network is unreachable|[Cc]ould not connect|Unable to connect' "$1"; then
+		# Print host and port only: the URL of a proxy may contain a password.
+		proxy=$(export_proxies && echo "${http_proxy:-${https_proxy-}}")
+		proxy=${proxy##*@}
+		proxy=${proxy#*://}
+		echo "reason: no network${proxy:+, or the proxy ${proxy%/} does not answer}, and this needs the Debian archive (what was fetched before is kept in $CACHE)"
 	else
 		return 1
 	fi

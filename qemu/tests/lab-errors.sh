@@ -142,6 +142,22 @@ echo 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://1
 expect "apt's proxy for http reaches a root" lists http_proxy=http://127.0.0.1:9 proxy APT_CONFIG="$dir/apt.conf"
 expect "apt's proxy for https reaches a root" lists https_proxy=http://127.0.0.1:8 proxy APT_CONFIG="$dir/apt.conf"
 
+# fetching - runs make run for a kernel that the lab has to look for in the archive, and returns its status. Leaves out
+# the progress, and the line that says that another run looks for a kernel
+fetching() {
+	make run KVER=1.2.3+deb13-amd64 2>&1 |
+		grep -vE '^kernel-stock: (look for .*( about .*|: [0-9]+ s)|another run holds .*, waiting for it)$'
+	return "${PIPESTATUS[0]}"
+}
+export -f fetching
+limit=600
+expect "make run without a network says so, in one line" \
+	fails_with ": failed: no network, and this needs the Debian archive" env http_proxy= https_proxy= qemu/root/unshare.sh --net -- bash -c fetching
+expect "make run with a proxy that does not answer names the proxy without its password, in one line" \
+	fails_with "^[^@]*: failed: no network, or the proxy 127.0.0.1:9 does not answer, [^@]*$" \
+	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching
+limit=60
+
 # resolving KVER LINE... - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has.
 # Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration has these lines.
 # Prints what resolve.sh has chosen
