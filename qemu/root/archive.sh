@@ -3,13 +3,15 @@
 # Adds the suite's backports, if it has any, to apt's sources, from the same mirror as the suite, and chooses the kernel
 # (kernel/resolve.sh). mmdebstrap runs this script on the host as its set-up hook, when the directory of the new
 # toolchain root has only apt's configuration. So an unusable kernel is refused before mmdebstrap fetches any package.
-# Usage: archive.sh ROOT SUITE OUT [KVER]
-# ROOT is the directory of the new toolchain root.
+# Usage: archive.sh ROOT SUITE OUT ARCH [KVER]
+# ROOT is the directory of the new toolchain root. resolve.sh explains the other arguments.
 set -euo pipefail
 
 root=$1
 suite=$2
-shift 2
+out=$3
+arch=$4
+kver=${5-}
 
 # apt has two formats of source lists; mmdebstrap writes one of them.
 cd "$root/etc/apt"
@@ -22,5 +24,12 @@ else
 fi
 
 export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
+if [ "$arch" != amd64 ]; then
+	# The new root gets no packages of this architecture, so mmdebstrap does not use this configuration. The lists of
+	# this architecture stay in the root until the next update there.
+	mkdir -p "$out"
+	{ cat "$MMDEBSTRAP_APT_CONFIG" && echo "APT::Architectures \"amd64,$arch\";"; } >"$out/apt.conf"
+	APT_CONFIG=$out/apt.conf
+fi
 apt-get -q -o APT::Update::Error-Mode=any update
-"$(dirname "$0")/../kernel/resolve.sh" amd64 "$@"
+"$(dirname "$0")/../kernel/resolve.sh" "$arch" "$out" "$kver"

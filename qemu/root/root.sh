@@ -28,10 +28,8 @@ if [ "$suite" = sid ]; then
 	# The indices of unstable are valid for a week only. Accept older ones, because a mirror may lag behind.
 	options=('--aptopt=Acquire::Check-Valid-Until "false"')
 fi
-# The archive of this root has only kernels for the host's architecture.
-[ "$ARCH" = x86_64 ] || kver=
 
-# make_root DIR - installs the packages in DIR, and chooses the kernel (archive.sh)
+# make_root DIR - chooses the kernel (archive.sh), and installs the packages in DIR
 make_root() {
 	local resolved
 	need_space 7 "the set-up (root and kernel)"
@@ -45,12 +43,18 @@ make_root() {
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \
-		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \
+		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $debian_arch $kver" \
 		--skip=cleanup/apt/lists "$suite" "$1" || {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	mv "$resolved.tmp" "$resolved"
+	# kernel-stock.sh looks for what archive.sh has chosen under the name of the root for ARCH. The root for another
+	# architecture than the host's has no name yet.
+	if [ "$ARCH" = x86_64 ]; then
+		mv "$resolved.tmp" "$resolved"
+	else
+		"$LAB/root/remove.sh" "$resolved.tmp"
+	fi
 }
 cached "$root" root make_root
 [ "$ARCH" = x86_64 ] || exec "$LAB/root/root-cross.sh" "$root"

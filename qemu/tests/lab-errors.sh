@@ -192,8 +192,10 @@ unstable() {
 }
 export -f unstable
 export CACHE
-expect "an unknown KVER of unstable is refused, and the line lists the kernels of unstable" \
-	fails_with "failed: the archive has no amd64 kernel 1.2.3[+]deb99-amd64; it has: .*[+]deb[0-9]+-amd64" bash -c "unstable 1.2.3+deb99-amd64"
+for arch in amd64 arm64; do
+	expect "an unknown KVER of unstable for $arch is refused, and the line lists the kernels of unstable" \
+		fails_with "failed: the archive has no $arch kernel 1.2.3[+]deb99-$arch; it has: .*[+]deb[0-9]+-$arch" bash -c "unstable 1.2.3+deb99-$arch"
+done
 without_rust=$(newest '6[.]12[.][^-]*-amd64')
 expect "a KVER whose kernel is built without Rust is refused" \
 	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
