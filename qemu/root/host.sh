@@ -9,7 +9,8 @@
 need_cache
 
 # Check the namespaces before the packages: if the host allows no namespaces, installing packages does not help.
-instead="without the lab, 'make KDIR=DIR' builds the modules for the kernel tree DIR"
+instead="without the lab, 'make KDIR=DIR' builds the modules for the kernel tree DIR; \
+Debian's trees need the package that 'make rust-headers' makes on another machine (docs/install.md)"
 if [ "$(id -u)" -eq 0 ]; then
 	why=$(unshare --mount true 2>&1) ||
 		die "root cannot create a mount namespace (${why:-no reason}): a container needs CAP_SYS_ADMIN (--privileged); $instead"
