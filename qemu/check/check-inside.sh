@@ -117,6 +117,26 @@ refusals() {
 	[ -z "$difference" ] || { echo "$difference" && return 1; }
 }
 
+# kernels - compares the table of docs/kernels.md with kernels.sh. Prints each kernel of the table that kernels.sh does
+# not test, and each release that kernels.sh names and the table lacks, and fails if there is one. kernels.sh finds the
+# other kernels of trixie in the archive, so the table may have any of them.
+kernels() {
+	local named listed release kernel rc=0
+	named=$(sed -nE 's/^(older|unstable)=(.+)/\2/p' qemu/kernels.sh)
+	listed=$(sed -nE 's/^\| ([0-9][^ |]*) \|.*/\1/p' docs/kernels.md)
+	if [ "$(wc -l <<<"$named")" -ne 2 ] || [ -z "$listed" ]; then
+		echo "no releases, or no table"
+		return 1
+	fi
+	for release in $named; do
+		grep -qF "$release-" <<<"$listed" || { echo "not in the table: $release" && rc=1; }
+	done
+	for kernel in $listed; do
+		[[ $kernel = *+deb13-* ]] || grep -qxF "${kernel%-*}" <<<"$named" || { echo "not in kernels.sh: $kernel" && rc=1; }
+	done
+	return "$rc"
+}
+
 . qemu/lib/ktap.sh
 ktap_begin
 mapfile -t rust < <(sources '*.rs')
@@ -139,6 +159,7 @@ while read -r document; do
 done < <(sources '*.md')
 expect "the figures in README.md are the recorded ones" "$proofread" figures README.md "Is it fast?" docs/results.tsv
 expect "the figures in docs/limits.md are the recorded ones" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
+expect "the table of docs/kernels.md has the kernels of kernels.sh" kernels
 expect "each path and function that a comment names exists" "$proofread" comments
 expect "docs/soundness.md lists the public items of shared/" "$proofread" items docs/soundness.md shared/d2d shared/owner shared/roles
 for document in docs/porting-{tables,kmdf}.md; do
