@@ -141,7 +141,7 @@ help:
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b or of the owner and peer of PAIR for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
-	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make verify about an hour and 11 GB more, as it prepares five kernels and four more roots.'
+	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps. The first make verify'
+	@echo 'needs 11 GB more, as it prepares five kernels and four more roots (docs/testing.md says how long it takes).'
 
 .PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer rust-headers help
