@@ -40,7 +40,7 @@ use kernel::{
     }, //
 };
 
-/// Number of events that the commands can keep open: more than the 64 that one wait accepts.
+/// The most events that the commands can keep open. This is more than the 64 that one wait accepts.
 const SLOTS: usize = 66;
 
 /// A driver that executes commands: it opens events and makes jobs.
@@ -111,7 +111,7 @@ impl OpenEvents {
     ///
     /// # Errors
     ///
-    /// The errno of the event's function, or `EBADMSG` if its result is not the expected one.
+    /// The errno of the function that the command calls, or `EBADMSG` if its result is not the expected one.
     pub fn command(&self, words: &mut Words<'_>, by: &impl Opener) -> Result {
         match words.word() {
             "create" => {
@@ -162,7 +162,7 @@ impl OpenEvents {
                     slot => Some(self.get(slot.parse().map_err(|_| EINVAL)?)?),
                 };
                 let routine = move || {
-                    // Both calls fail once the driver leaves.
+                    // Once the driver leaves, both calls fail. Ignore that.
                     let _ = ran.set();
                     let _ = hold.as_ref().map(|hold| hold.wait(Wait::FOREVER));
                 };

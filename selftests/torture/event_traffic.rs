@@ -19,12 +19,11 @@ use kernel::{
     str::CString, //
 };
 
-/// In each context, a [`Run`](crate::run::Run) sets this many synchronization events, and waits for
-/// them, at random. A set event is a *token*; a wait that resets the event takes the token.
+/// The number of synchronization events of a context. A [`Run`](crate::run::Run) sets them and waits for them at
+/// random. A set event is a *token*. A wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
-/// Time limit of a wait. No traffic delays a wake-up for a minute: if the wait times out, the wake-up
-/// was lost.
+/// Time limit of a wait. No traffic delays a wake-up for a minute. So if the wait times out, the wake-up was lost.
 const LONG: Wait = Wait::at_most(60_000);
 
 /// The events of a context.
@@ -62,8 +61,8 @@ impl EventTraffic {
         }
     }
 
-    /// Waits for any or for all of some events, as the bits of `choice` say, and counts the tokens
-    /// that it takes. Sleeps only if `may_sleep`.
+    /// Waits for some of the events, and counts the tokens that it takes. The bits of `choice` say for which events,
+    /// and whether for any or for all of them. Sleeps only if `may_sleep`.
     pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
         let [a, b, c, d] = &self.tokens;
         let lists: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
@@ -107,8 +106,8 @@ impl EventTraffic {
         self.stop.set().map(|_| ())
     }
 
-    /// Wakes the thread in [`lead`](Self::lead) each time that thread has woken this one. Returns
-    /// after [`stop`](Self::stop). May sleep.
+    /// Wakes the thread in [`lead`](Self::lead) each time that it has woken this one. Returns after
+    /// [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

@@ -37,7 +37,7 @@ impl Producer {
         Self((u64::from(run) << 32) | (u64::from(context) << 1) | direction as u64)
     }
 
-    /// Whether the items of this producer belong to this queue.
+    /// Whether the items of this producer belong to the queue of this context and direction.
     fn is_of(self, context: u32, direction: Direction) -> bool {
         self.0 & u64::from(u32::MAX) == (u64::from(context) << 1) | direction as u64
     }
@@ -55,8 +55,8 @@ impl Producer {
         })
     }
 
-    /// Returns a number that looks random, but depends only on the item. If the checksums of the items
-    /// put and of the items taken have equal sums, no item was lost or taken twice.
+    /// Returns a number that looks random, but depends only on the item. If the sum over the items put equals the sum
+    /// over the items taken, no item was lost or taken twice.
     pub(crate) fn checksum(self, number: u64) -> u64 {
         mix(self.0 ^ mix(number))
     }
@@ -110,7 +110,7 @@ pub struct Checker {
     direction: Direction,
     /// Whether no other consumer takes items from the queue.
     sole: bool,
-    /// The `seq` of the next item. If there are other consumers, the next item may have a larger one.
+    /// The `seq` of the next item. If there are other consumers, the next item may have a larger `seq`.
     next: u64,
     batches: u64,
     /// Some of the producers whose items were taken.
@@ -190,7 +190,7 @@ impl Checker {
         let mut follows = self.sole;
         for item in batch {
             self.taken.count = self.taken.count.wrapping_add(1);
-            self.taken.places = self.taken.places.wrapping_add(mix(item.seq));
+            self.taken.sequence = self.taken.sequence.wrapping_add(mix(item.seq));
             // Items of a batch have consecutive numbers. Other consumers may have taken items
             // before the batch.
             if item.seq < self.next || follows && item.seq > self.next {

@@ -2,15 +2,19 @@
 
 //! The driver of a torture peer. Its control device takes these commands:
 //!
-//! - `run RUN SEED ACTIONS PLACES`: see [`Run`]
+//! - `run RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `drain`: takes all items, as the only consumer
-//! - `follow`: see [`EventTraffic`]
-//! - `race STAMP RACES PLACES MEET`: see [`RequestTraffic::race`]; MEET is 1 if both sides begin each race together
+//! - `follow`: see [`EventTraffic::follow`]
+//! - `race NOW RACES ALLOWED TOGETHER`: makes RACES races; see [`RequestTraffic::race`]. TOGETHER is 1 if both sides
+//!   begin each race together
 //! - `settle`: stops sending requests
-//! - `uncounted STAMP`: sends requests without counting them, so that the peer can be unloaded while
+//! - `uncounted NOW`: sends requests without counting them, so that the peer can be unloaded while
 //!   the requests are on their way
 //! - `forward-to NAME`: from now on, forwards requests to that driver
 //! - `event ...`: see [`event_commands`](crate::event_commands)
+//!
+//! ALLOWED says in which execution contexts the peer may act: bit n stands for number n of [`Place::ALL`]. NOW is a
+//! number that grows with time.
 
 use crate::{
     command::Words,
@@ -89,13 +93,13 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// Name of the owner, which is a driver, too.
+/// The name of the owner's driver object.
 const OWNER: &CStr = c"torture_owner";
 
 const ALIVE: u64 = 0x600d_600d_600d_600d;
 
-/// The peer in module `M`. If `PENDS`, a work item completes its handshake, and its dispatch
-/// routine may sleep.
+/// The peer in module `M`. With `PENDS`, the peer pends its handshake, which a work item then completes, and its
+/// dispatch routine may sleep.
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until the peer is dropped.
     alive: Atomic<u64>,
@@ -119,8 +123,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The peer has detached, so none of its operations may run any more. If an operation still runs,
-    /// this pause lets it see that the peer is unloaded, and fail with [`UNLOADED`].
+    /// The peer has detached, so none of its operations may run any more. The pause is for an operation that
+    /// nevertheless runs: the operation sees that the peer is unloaded, and fails with [`UNLOADED`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));
@@ -165,8 +169,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
             "follow" => event_traffic()?.follow()?,
             "event" => return driver.events.command(&mut words, driver),
             "race" => {
-                let (route, stamp) = (route(driver, link, false)?, words.number()?);
-                let (races, places) = (words.number()?, words.number()?);
+                let (route, now) = (route(driver, link, false)?, words.number()?);
+                let (races, allowed) = (words.number()?, words.number()?);
                 let sender = driver.sender();
                 let open = || {
                     Meeting::open(link.context().id(), false, |name, kind, set| {
@@ -177,7 +181,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                 let meeting = meeting.as_ref();
                 driver
                     .requests
-                    .race(&sender, route, stamp, races, places, false, meeting)?;
+                    .race(&sender, route, now, races, allowed, false, meeting)?;
                 driver.requests.take_counts()
             }
             "settle" => {
@@ -271,7 +275,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
     }
 }
 
-/// Returns the route of the peer's requests to the owner, which does not unregister before the peer.
+/// Returns the route of the peer's requests to the owner. The owner does not unregister before the peer.
 fn route<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &Handle<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,

@@ -3,15 +3,14 @@
 //! Request traffic: the sender cancels requests while the receiver completes them.
 //!
 //! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends
-//! them. When a request ends, its completion routine sends it again. Meanwhile each side makes *races*. In a race
-//! a side first chooses requests: all that it has sent and can cancel, and all that it has received and can
+//! them. When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a
+//! race, a side first chooses requests: all that it has sent and can cancel, and all that it has received and can
 //! complete. Then it cancels and completes them. Both sides choose most of the requests, so for each of these one
 //! side is too late.
 //!
-//! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver
-//! completes it with a number computed from the key. At the end, sums show whether the sender saw
-//! each completion, whether each cancelled request ended as cancelled, and whether each request
-//! ended once.
+//! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver computes the output
+//! from the key. At the end, sums show whether the sender saw each completion, whether each cancelled request ended
+//! as cancelled, and whether each request ended once.
 
 use crate::{
     mix,
@@ -77,20 +76,20 @@ use kernel::{
 
 /// The receiver pends this request, and later completes it with the [`output_for`] of its key.
 const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// The receiver forwards this request to the driver of [`RequestTraffic::set_forward_to`], which pends
-/// it as [`PEND`]. Without such a driver, the receiver pends the request itself.
+/// The receiver forwards this request to the driver that [`RequestTraffic::set_forward_to`] has set. That driver
+/// pends the request, like [`PEND`]. If no driver is set, the receiver pends the request itself.
 const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// Number of the requests of one side; each has a slot. A thread sends the request in slot
-/// [`TIMED`] and waits for it with a short limit.
+/// The number of requests of one side. Each request has a slot. A thread sends the request in slot [`TIMED`], and
+/// waits for it with a short limit.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
-/// Number of cells for pended requests. A receiver needs a cell for each slot of up to four
-/// contexts, because other drivers forward requests of their contexts to it.
+/// The number of cells for pended requests. Other drivers forward requests of their contexts to the receiver, so the
+/// receiver needs a cell for each slot of up to four contexts.
 const CELLS: usize = 4 * SLOTS;
 
-/// A bit of a key. It is set if the sender does not count the request, because it is unloaded while
-/// the request is on its way (the command `uncounted`). Such a request's output is not checked.
+/// A bit of a key. It is set if the sender does not count the request, because the sender will be unloaded while the
+/// request is on its way (the command `uncounted`). The output of such a request is not checked.
 const UNCOUNTED: u64 = 1 << 63;
 
 /// The state of a slot is the number of its last request, shifted left by [`NUMBER_SHIFT`], and three
@@ -102,18 +101,18 @@ const SENT: u64 = 2;
 const CANCELLING: u64 = 4;
 const NUMBER_SHIFT: u32 = 3;
 
-/// Whether the receiver may forward the request. Its output is not checked: the request can still be
-/// cancelled after the driver that it was forwarded to has completed it.
+/// Whether the receiver may forward the request. The output of such a request is not checked: even after the next
+/// driver has completed the request, the sender can still cancel it.
 fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// The receiver calls `tell_if_cancelled` for one in `NOTIFIED` cells, so that the library notifies it
-/// of a cancel at once.
+/// For one in `NOTIFIED` cells, the receiver calls `tell_if_cancelled`. If the request in the cell is cancelled, the
+/// library then notifies the receiver at once.
 const NOTIFIED: usize = 8;
 
-/// The output with which the receiver completes a request, and which the sender must get. It is 0 if
-/// the output is not checked.
+/// Returns the output with which the receiver completes a request, and which the sender must get. If nobody checks
+/// the output, returns 0.
 fn output_for(key: u64) -> u64 {
     match key & UNCOUNTED == 0 && !may_be_forwarded(cell(key)) {
         true => mix(key),
@@ -143,22 +142,22 @@ pub struct Route {
     pub to: Target,
     /// The number of the context that both sides share.
     pub context: u32,
-    /// Whether the receiver may unregister, which cancels the requests that it has.
+    /// Whether the receiver may unregister. The library then cancels the requests that the receiver has.
     pub unregisters: bool,
     /// Whether the sender unregisters before its requests have ended, without counting them.
     pub uncounted: bool,
 }
 
-/// A barrier: both sides wait here until each has chosen its requests.
+/// A barrier before a race: each side waits until the other side has chosen its requests, too.
 pub struct Meeting {
     mine: Event,
     theirs: Event,
-    /// Set once the other side has missed a meeting; from then on this side does not wait.
+    /// Set once the other side has not come in time. From then on this side does not wait.
     missed: Atomic<bool>,
 }
 
 impl Meeting {
-    /// The other side comes within this time if its races are under way.
+    /// How long a side waits. If the other side makes races, it comes within this time.
     const PATIENCE: Wait = Wait::at_most(100);
 
     /// Opens the barrier of a context, for the owner or for the peer. May sleep.
@@ -204,14 +203,14 @@ struct Chosen {
 
 /// What the lock protects.
 struct Inner {
-    /// `None` if a request that ends is not sent again.
+    /// If this is `None`, a request that ends is not sent again.
     route: Option<Route>,
     cancels: [Option<Cancel>; SLOTS],
     pended: KVec<Option<ReceivedRequest>>,
     forward_to: Option<Target>,
 }
 
-/// The requests that one side sends, and the other side's requests that it has pended.
+/// The requests that this side sends, and the other side's requests that this side has pended.
 pub struct RequestTraffic {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
@@ -219,7 +218,7 @@ pub struct RequestTraffic {
 }
 
 impl RequestTraffic {
-    /// Makes a side that sends nothing until [`start`](Self::start).
+    /// Makes a side, which sends nothing before [`start`](Self::start).
     pub fn new() -> Result<Self> {
         let mut pended = KVec::with_capacity(CELLS, GFP_KERNEL)?;
         for _ in 0..CELLS {
@@ -260,19 +259,20 @@ impl RequestTraffic {
         self.inner.lock().forward_to = Some(target);
     }
 
-    /// Sends all requests that are not on their way. `stamp` must be larger than in all calls before: then each
-    /// request gets a larger number than all requests before it. So all keys are new, although the other side may
-    /// still have requests of an earlier sender. May sleep.
-    pub fn start(&self, sender: &Sender, route: Route, stamp: u32) -> Result {
+    /// Sends all requests that are not on their way. May sleep.
+    ///
+    /// All keys must be new, because the other side may still have requests of an earlier sender. A key contains the
+    /// number of its request, and `now` makes these numbers grow. So `now` must be larger than in all calls before.
+    pub fn start(&self, sender: &Sender, route: Route, now: u32) -> Result {
         self.inner.lock().route = Some(route);
-        // Send few requests: the library prints a line for each one that it cancels or refuses.
+        // In these cases the library prints a line for each request that it cancels or refuses, so send few requests.
         let end = match route.unregisters || route.uncounted {
             true => 9,
             false => SLOTS,
         };
         for slot in TIMED + 1..end {
             let packet = sender.packet_for(PEND)?;
-            if let Some(number) = self.claim(slot, stamp) {
+            if let Some(number) = self.claim(slot, now) {
                 self.send(packet, slot, number, route);
             }
         }
@@ -280,9 +280,9 @@ impl RequestTraffic {
     }
 
     /// Claims a slot whose request is not on its way. Returns the number of its next request.
-    fn claim(&self, slot: usize, stamp: u32) -> Option<u64> {
+    fn claim(&self, slot: usize, now: u32) -> Option<u64> {
         let before = self.slots[slot].load(Relaxed);
-        let next = (before >> NUMBER_SHIFT).max(u64::from(stamp) << 20) + 1;
+        let next = (before >> NUMBER_SHIFT).max(u64::from(now) << 20) + 1;
         if before & ON_ITS_WAY != 0 {
             return None;
         }
@@ -298,7 +298,7 @@ impl RequestTraffic {
             true => FORWARD,
             false => PEND,
         };
-        // Counted before the request can end: once it has ended, `stop` may return, and the counts may be taken.
+        // Count the request before it can end: once it has ended, `stop` may return, and the counts may be taken.
         self.count(Count::Sent, 1);
         self.count(Count::Unsettled, 1);
         match packet.send_with_routine(&route.to, code, &key, Sleep::Cannot, key) {
@@ -336,7 +336,7 @@ impl RequestTraffic {
             return self.count(Count::WrongValues, 1);
         }
         let route = self.inner.lock().route;
-        // Counted before the slot is free: once it is free, `stop` may return, and the counts may be taken.
+        // Count the request before its slot is free: once it is free, `stop` may return, and the counts may be taken.
         self.ended(
             key,
             completed.output(),
@@ -346,7 +346,7 @@ impl RequestTraffic {
             Some(_) => ((number + 1) << NUMBER_SHIFT) | ON_ITS_WAY,
             None => number << NUMBER_SHIFT,
         };
-        // Finds a second call of this routine for the request, which another thread makes at the same moment.
+        // The slot's state shows whether another thread has called this routine for the same request, too.
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
             return self.count(Count::WrongValues, 1);
         }
@@ -362,20 +362,19 @@ impl RequestTraffic {
             Ok(value) => {
                 self.count(Count::Completed, 1);
                 self.count(Count::WrongValues, (value != output_for(key)).into());
-                self.count(Count::Unmatched, value.wrapping_neg());
+                self.count(Count::OutputMismatch, value.wrapping_neg());
             }
             Err(ECANCELED) if unregisters || key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
             Err(ECANCELED) => {
                 self.count(Count::Cancelled, 1);
-                self.count(Count::Disputed, 1u64.wrapping_neg());
+                self.count(Count::CancelMismatch, 1u64.wrapping_neg());
             }
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
             // The receiver could not forward the request.
             Err(ESHUTDOWN | ESTALE) if may_be_forwarded(cell(key)) => {
                 self.count(Count::NotForwarded, 1)
             }
-            // The peer that has sent the request unregisters. Before the library cancelled the
-            // request, the next peer of this context received it, and completed it with `EIO` in
+            // The sender is a peer that unregisters, and the receiver has failed the request with `EIO`; see
             // `complete_ended`.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
             Err(_) => self.count_if_wrong(true),
@@ -384,8 +383,8 @@ impl RequestTraffic {
 
     /// Sends the request of slot [`TIMED`] and waits for it for `ms` milliseconds at most. May
     /// sleep.
-    fn call(&self, packet: &mut Packet, route: Route, stamp: u32, ms: u32) {
-        let Some(number) = self.claim(TIMED, stamp) else {
+    fn call(&self, packet: &mut Packet, route: Route, now: u32, ms: u32) {
+        let Some(number) = self.claim(TIMED, now) else {
             return;
         };
         let key = (number << 8) | (route.context as usize * SLOTS + TIMED) as u64;
@@ -420,10 +419,10 @@ impl RequestTraffic {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver may unregister, that may have ended the request: count nothing.
+        // If the receiver may unregister, this may have ended the request. Then do not count the result.
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
-            Ok(()) => self.count(Count::Disputed, certain.into()),
+            Ok(()) => self.count(Count::CancelMismatch, certain.into()),
             // The receiver has completed the request first: no other thread cancels this request.
             Err(EALREADY) => self.count(Count::TooLate, certain.into()),
             // The request was not sent again, and is freed.
@@ -432,8 +431,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Chooses all requests on their way, to cancel them, and all pended requests in `cells`, to
-    /// complete them. Any execution context.
+    /// Chooses all requests that are on their way, to cancel them, and all pended requests in `cells`, to complete
+    /// them. Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);
@@ -457,14 +456,14 @@ impl RequestTraffic {
         }
     }
 
-    /// Completes the requests in `to_complete`, the last cell first, while `cancel_all` begins with
-    /// the first slot. Any execution context.
+    /// Completes the requests in `to_complete`, from the last cell to the first. `cancel_all` begins with the first
+    /// slot, so the two sides meet in the middle. Any execution context.
     fn complete_all(&self, chosen: &mut Chosen) {
         while let Some(received) = chosen.to_complete.pop() {
             let output = output_for(received.key);
             match received.request.complete(&output) {
-                Ok(()) => self.count(Count::Unmatched, output),
-                // The sender has cancelled the request, and for `ESTALE` also sent it again.
+                Ok(()) => self.count(Count::OutputMismatch, output),
+                // The sender has cancelled the request. If the errno is `ESTALE`, it has also sent the request again.
                 Err(ECANCELED | ESTALE) => self.count(Count::TooLate, 1),
                 Err(_) => self.count_if_wrong(true),
             }
@@ -483,12 +482,12 @@ impl RequestTraffic {
         {
             let mut inner = self.inner.lock();
             let kept = &mut inner.pended[cell];
-            // Of two requests with the same cell the older one has ended. So keep the newer one: the
-            // received request, or the one that was kept before.
+            // If the cell has a request already, the older one of the two has ended, so keep the newer one. This need
+            // not be the request that was received just now.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
-                // In other cells the receiver learns of a cancel when it completes the request.
+                // In the other cells, the receiver learns of a cancel only when it completes the request.
                 let may_keep = not_kept
                     .as_ref()
                     .filter(|_| cell % NOTIFIED == 1)
@@ -502,10 +501,12 @@ impl RequestTraffic {
         disposition
     }
 
-    /// Completes a request that was replaced by a newer one, or is the older one itself. Such a request
-    /// has ended, so completing it must fail, unless its sender unregisters: the library gives the
-    /// sender's context to the next driver before it cancels the sender's requests, so the request may
-    /// still be pending.
+    /// Completes a request that the receiver does not keep. Its sender has sent a newer request with the same cell, or
+    /// has cancelled it. So the request has ended, and completing it must fail.
+    ///
+    /// There is one exception. When a driver unregisters, the library first gives its context to the next driver, and
+    /// then cancels its requests. In between, the next driver can send a request with the same cell, while the older
+    /// request is still pending. Completing the older request then succeeds.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;
@@ -545,18 +546,18 @@ impl RequestTraffic {
 
     /// Makes `races` races in random execution contexts. May sleep.
     ///
-    /// Bit n of `places` allows number n of [`Place::ALL`]. `stamp` seeds the random choices, and is the `stamp`
-    /// of [`start`](Self::start). The side with `cancels_first` cancels before it completes; the other side
-    /// completes before it cancels. So both act on the same requests at the same time. With a `meeting`, both
-    /// sides begin each race together, and `places` must allow only those that may sleep.
+    /// Bit n of `allowed` allows the execution context with number n in [`Place::ALL`]. `now` seeds the random choices,
+    /// and is the `now` of [`start`](Self::start). One side cancels before it completes (`cancels_first`), and the
+    /// other side completes before it cancels. So both act on the same requests at the same time. With a `meeting`,
+    /// both sides begin each race together. Then `allowed` must only allow execution contexts that may sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,
         sender: &Sender,
         route: Route,
-        stamp: u32,
+        now: u32,
         races: u32,
-        places: u32,
+        allowed: u32,
         cancels_first: bool,
         meeting: Option<&Meeting>,
     ) -> Result {
@@ -565,17 +566,17 @@ impl RequestTraffic {
             to_cancel: [false; SLOTS],
             to_complete: KVec::with_capacity(SLOTS, GFP_KERNEL)?,
         };
-        let mut random = u64::from(stamp);
+        let mut random = u64::from(now);
         let mut random_below = |limit: usize| {
             random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
             (mix(random) % limit as u64) as usize
         };
         let cells = |context: usize| context * SLOTS..(context + 1) * SLOTS;
-        self.start(sender, route, stamp)?;
+        self.start(sender, route, now)?;
         let mut raced = 0;
         while raced < races {
             let place = Place::ALL[random_below(4)];
-            if places & (1 << place as u32) == 0 {
+            if allowed & (1 << place as u32) == 0 {
                 continue;
             }
             let own = cells(route.context as usize);
@@ -598,11 +599,11 @@ impl RequestTraffic {
             })??;
             raced += 1;
             if raced % 16 == 0 {
-                self.call(&mut packet, route, stamp, random_below(8) as u32 / 7);
+                self.call(&mut packet, route, now, random_below(8) as u32 / 7);
             }
         }
         // The receiver may have unregistered, which ended requests: send them again.
-        self.start(sender, route, stamp)
+        self.start(sender, route, now)
     }
 
     /// Stops sending, and cancels all requests that are on their way. No race may be under way. May
@@ -620,8 +621,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Completes all pended requests. All sides must have stopped sending, so all these requests have
-    /// ended. Any execution context.
+    /// Completes all pended requests. All sides must have stopped sending. So all these requests have ended, and
+    /// completing them fails. Any execution context.
     pub fn clear(&self) {
         for cell in 0..CELLS {
             let received = self.inner.lock().pended[cell].take();
@@ -649,7 +650,7 @@ pub fn dispatch<'a, 'b>(
 
 impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
-    /// [`take_counts`](Self::take_counts) must be 0. Otherwise warns, which makes the test fail.
+    /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function warns, which makes the test fail.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);

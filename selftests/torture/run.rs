@@ -41,8 +41,7 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Longest chain of nested calls between the two sides. The calls share one stack, which may be the
-/// stack of a hard interrupt.
+/// The most nested calls between the two sides. All of them are on one stack, which may be that of a hard interrupt.
 pub const MAX_HOPS: u32 = 8;
 
 /// The side of a context on which a run makes its operations.
@@ -190,8 +189,7 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, one by one, as run 0. No process makes a run with this
-/// number.
+/// Puts `count` items on an empty queue, one by one, under the run number 0, which no process uses.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -228,8 +226,8 @@ pub struct Run {
 impl Run {
     /// Makes the run with number `run` on side `S`.
     ///
-    /// Runs with the same number and seed make the same operations. All runs with one owner need
-    /// different numbers, by which the checks tell their items apart.
+    /// Runs with the same number and seed make the same operations. The checks tell the items of runs apart by these
+    /// numbers, so all runs with one owner need different ones.
     pub fn new<S: Side>(
         side: &S,
         run: u32,
@@ -251,13 +249,13 @@ impl Run {
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes `actions` random operations in random execution contexts. Bit n of `places` allows number n of
-    /// [`Place::ALL`]. May sleep.
-    pub fn go<S: Side>(&mut self, side: &S, actions: u32, places: u32) -> Result {
+    /// Makes `actions` random operations in random execution contexts. Bit n of `allowed` allows the execution context
+    /// with number n in [`Place::ALL`]. May sleep.
+    pub fn go<S: Side>(&mut self, side: &S, actions: u32, allowed: u32) -> Result {
         let mut left = actions;
         while left > 0 {
             let place = Place::ALL[self.below(Place::ALL.len() as u32) as usize];
-            if places & (1 << place as u32) == 0 {
+            if allowed & (1 << place as u32) == 0 {
                 continue;
             }
             // Make few operations per interrupt: they delay the CPU's other interrupts.
@@ -395,8 +393,8 @@ impl Run {
     /// Takes the handle of an item, and redeems it here or lets the other side redeem it. Checks that
     /// the queue refuses the handle that was redeemed before.
     ///
-    /// Until the handle is redeemed, the peer cannot detach. Detaching would revoke the handle, and
-    /// neither side would count the item as taken.
+    /// Keeps the peer from detaching until the handle is redeemed: detaching would revoke the handle, and neither side
+    /// would count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,

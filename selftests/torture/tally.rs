@@ -41,8 +41,8 @@ pub enum Flow {
     Taken,
     /// Sum of their checksums.
     ChecksumsTaken,
-    /// Sum of `mix(seq)` over the items taken; see [`Taken`].
-    Places,
+    /// Sum of `mix(seq)` over the items taken, where `seq` is an item's number in its queue; see [`Taken`].
+    Sequence,
     /// Stale handles that the queue refused.
     Stale,
 }
@@ -86,10 +86,9 @@ pub enum Count {
     NotForwarded,
     /// Requests that their receiver forwarded.
     Forwarded,
-    /// Attempts to complete or cancel a request that were too late, because the other side was
-    /// faster.
+    /// Attempts to complete or cancel a request that failed because the other side was faster.
     TooLate,
-    /// Items whose payload is not what was put. This count and all below must stay 0.
+    /// Items whose payload is not what was put. This count and all that follow must stay 0.
     Torn,
     /// Items on the wrong queue.
     Foreign,
@@ -99,19 +98,18 @@ pub enum Count {
     Disorder,
     /// Operations that returned a wrong value.
     WrongValues,
-    /// Operations that must not fail but did, or failed with a wrong errno.
+    /// Operations that have failed although they must not fail, or with a wrong errno.
     WrongErrors,
     /// Operations of a peer that ran after the peer was unloaded.
     LateCalls,
     /// Requests sent, minus those that ended.
     Unsettled,
     /// Successful cancels, minus requests that ended as cancelled.
-    Disputed,
-    /// Sum of the outputs with which requests were completed, minus sum of the outputs that their
-    /// senders got.
-    Unmatched,
-    /// Pairs of sums that should be equal and are not.
-    Unbalanced,
+    CancelMismatch,
+    /// Sum of the outputs with which requests were completed, minus the sum of the outputs that the senders got.
+    OutputMismatch,
+    /// Sums that `check` of the owner has compared, and that differ.
+    SumMismatches,
 }
 
 /// Names of the counts of the whole context.
@@ -142,14 +140,14 @@ pub const NAMES: [&str; 29] = [
     "wrong-errors",
     "late-calls",
     "unsettled",
-    "disputed",
-    "unmatched",
-    "unbalanced",
+    "cancel-mismatch",
+    "output-mismatch",
+    "sum-mismatches",
 ];
 
 const COUNTS: usize = 2 * FLOWS + NAMES.len();
 
-const _: () = assert!(Count::Unbalanced as usize + 1 == NAMES.len());
+const _: () = assert!(Count::SumMismatches as usize + 1 == NAMES.len());
 const _: () = assert!(Flow::Stale as usize + 1 == FLOWS);
 
 /// Identifies a count by its number.
@@ -190,7 +188,7 @@ impl Tally {
     pub fn add_taken(&mut self, direction: Direction, taken: &Taken) {
         self.add((direction, Flow::Taken), taken.count);
         self.add((direction, Flow::ChecksumsTaken), taken.checksums);
-        self.add((direction, Flow::Places), taken.places);
+        self.add((direction, Flow::Sequence), taken.sequence);
         self.add(Count::Torn, taken.torn);
         self.add(Count::Foreign, taken.foreign);
         self.add(Count::Gaps, taken.gaps);

@@ -4,18 +4,18 @@
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
 //! devices of an owner and of several peers. A command makes a *run*: many random operations on both
-//! queues, and calls in both directions. They run in the process itself, in a worker, in softirq and
-//! in hard interrupt. Meanwhile other peers are loaded and unloaded. No two items have the same
-//! payload, so the side that takes an item can check that the item is whole, in the right queue, and
-//! in order. At the end, sums over all items that were put and all that were taken show whether an
-//! item was lost or taken twice.
+//! queues, and calls in both directions, in the process itself, in a worker, in softirq and in hard
+//! interrupt. Meanwhile other peers are loaded and unloaded. No two items have the same payload. So
+//! the side that takes an item can check that the item is whole, in the right queue, and in order.
+//! At the end, sums over all items that were put, and over all that were taken, show whether an item
+//! was lost or taken twice.
 //!
 //! - `item`: the payload of the items, and the checks of taken ones.
 //! - [`run`]: the operations of a run.
 //! - [`event_traffic`]: named events that both sides set and wait for.
 //! - [`request_traffic`]: requests that both sides complete and cancel at the same time.
 //! - [`tally`]: the counts.
-//! - [`peer`]: the driver in all peers. The owner is `torture_owner.rs`.
+//! - [`peer`]: the driver of the peers. All peer modules share this code. The owner is `torture_owner.rs`.
 //! - [`event_commands`]: commands on named events, which `selftests/events.sh` uses and the torture
 //!   does not.
 //!
@@ -66,9 +66,9 @@ pair! {
             count: u64,
             /// Sum of their checksums.
             checksums: u64,
-            /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item. Shows whether an
+            /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item. The sum shows whether an
             /// item was lost or taken twice.
-            places: u64,
+            sequence: u64,
             /// Items whose payload is not what was put.
             torn: u64,
             /// Items that belong to another queue.

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the tortured contexts, loaded instead of `module_a`. Its control device takes these
-//! commands:
+//! The owner of the torture, loaded instead of `module_a`. Its control device takes these commands:
 //!
-//! - `run CONTEXT RUN SEED ACTIONS PLACES`: see [`Run`]
+//! - `run CONTEXT RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
 //! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`EventTraffic`]
-//! - `race CONTEXT STAMP RACES PLACES UNREGISTERS MEET`: see [`RequestTraffic::race`]; UNREGISTERS is 1 if
-//!   the peer may be unloaded during the races, MEET is 1 if both sides begin each race together
+//! - `race CONTEXT NOW RACES ALLOWED UNREGISTERS TOGETHER`: makes RACES races; see [`RequestTraffic::race`].
+//!   UNREGISTERS is 1 if the peer may be unloaded during the races. TOGETHER is 1 if both sides begin each race
+//!   together
 //! - `settle`: stops sending requests in all contexts
-//! - `check`: takes the remaining items of all queues, compares the counts, and prints them; allowed only
+//! - `check`: takes the remaining items of all queues, compares the counts, and prints them. Allowed only
 //!   once, after all other commands have ended
 //! - `event CONTEXT ...`: see [`torture::event_commands`]
+//!
+//! [`torture::peer`] explains ALLOWED and NOW.
 
 #![forbid(unsafe_code)]
 
@@ -98,16 +100,16 @@ d2d_owner::module_owner! {
         },
         capacity: u32 {
             default: 64,
-            description: "Items each of a context's two queues can hold",
+            description: "Number of items that each of a context's two queues can hold",
         },
         completion: u32 {
             default: 0,
-            description: "How the owner learns of completion: 0 by return, 1 by routine, 2 by waiting",
+            description: "How the owner learns that a peer has completed the handshake: 0 its call of the peer returns, 1 the library calls its completion routine, 2 it waits",
         },
     },
 }
 
-/// Bytes of payload of an item.
+/// Size of an item's payload, in bytes.
 const ITEM_SIZE: u32 = 64;
 
 /// Time limit of a handshake in milliseconds. No traffic delays a handshake for a minute.
@@ -184,8 +186,8 @@ impl Owner for TortureOwner {
             }
             "stop" => return event_traffic(link)?.stop(),
             "race" => {
-                let stamp = words.number()?;
-                let (races, places) = (words.number()?, words.number()?);
+                let now = words.number()?;
+                let (races, allowed) = (words.number()?, words.number()?);
                 let unregisters = words.number()? != 0;
                 let open = || Meeting::open(link.context().id(), true, create_event);
                 let meeting = (words.number()? != 0).then(open).transpose()?;
@@ -195,7 +197,7 @@ impl Owner for TortureOwner {
                 let (sender, meeting) = (contexts.sender(), meeting.as_ref());
                 return owner
                     .requests
-                    .race(&sender, route, stamp, races, places, true, meeting);
+                    .race(&sender, route, now, races, allowed, true, meeting);
             }
             "event" => return owner.events.command(&mut words, &OwnerSide(contexts, link)),
             _ => return Err(EINVAL),
@@ -297,14 +299,14 @@ impl TortureOwner {
     /// Compares two sums. Counts and prints the difference, if there is one.
     fn expect(&self, link: &OwnerLink<TorturePair>, what: &str, got: u64, expected: u64) {
         if got != expected {
-            self.count(Count::Unbalanced, 1);
+            self.count(Count::SumMismatches, 1);
             let context = link.context().id();
             pr_err!("torture: ctx=c{context} {what}: {got} expected={expected}\n");
         }
     }
 
-    /// Takes the remaining items of a queue, fills the queue once to check that no item of its pool
-    /// is lost, and compares the queue's counters with the runs' counts.
+    /// Takes the remaining items of a queue. Fills the queue once, to check that its pool has lost no item. Compares
+    /// the queue's counters with the counts of all runs.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
         let next = self.shared_counts.get((direction, Flow::Taken));
@@ -339,9 +341,9 @@ impl TortureOwner {
             counted(Flow::ChecksumsTaken),
             checksums_put,
         );
-        // The queue has numbered the items that were put from 0 on.
-        let places = (0..put).fold(0u64, |sum, number| sum.wrapping_add(mix(number)));
-        self.expect(link, "places", counted(Flow::Places), places);
+        // The queue has numbered its items from 0 on.
+        let sequence = (0..put).fold(0u64, |sum, number| sum.wrapping_add(mix(number)));
+        self.expect(link, "sequence", counted(Flow::Sequence), sequence);
     }
 }
 

@@ -45,8 +45,8 @@ void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_reque
 }
 
 /*
- * A dispatch routine is about to give up the buffers. No other thread may have used them since the
- * routine began, even if the request was cancelled or freed, or its sender has left.
+ * A dispatch routine is about to give up the buffers of its request. No other thread may have used
+ * them since the routine began, even if the request was cancelled or freed, or its sender has left.
  */
 void fuzz_in_place_ends(struct fuzz_in_place *in_place)
 {
@@ -71,7 +71,7 @@ void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, 
 
 /*
  * d2d_request_call() has returned. Checks that the result and the output belong to this send. If
- * the status is 0 and the output fits, all of it must have been copied, otherwise nothing.
+ * the status is 0 and the output fits, the function must have copied all of it, otherwise nothing.
  */
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
 {

@@ -47,8 +47,8 @@ int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 }
 
 /*
- * Sends a request, waits for it and reads the output. With D2D_SEND_ROUTINE the owner must refuse
- * this; with D2D_SEND_ATOMIC it must not wait.
+ * Calls d2d_request_call(), which sends a request, waits for it and reads the output. The owner
+ * must refuse the call with D2D_SEND_ROUTINE, and must not wait with D2D_SEND_ATOMIC.
  */
 int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
 		      struct fuzz_pick *target, struct d2d_send *send, struct fuzz_answer *answer)
@@ -91,8 +91,8 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 }
 
 /*
- * The watchdog finds a wait that exceeds its limit. All waits for the same send have to get the
- * same result.
+ * The watchdog reports a wait that exceeds its limit. All waits for the same send must get the same
+ * result.
  */
 int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
 		      struct d2d_result *result)
@@ -285,7 +285,7 @@ int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool 
 
 	err = d2d_event_on_set(event->handle, remove ? NULL : fuzz_event_was_set, reg);
 	fuzz_judge(caller, FUZZ_EVENT_ON_SET, err, event, 1, 0);
-	if (!err && !remove && event->had_left)
+	if (!err && !remove && event->driver_had_left)
 		fuzz_violation("handler-after-leaving", "event=0x%llx", event->handle);
 	return err;
 }
@@ -344,7 +344,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 		fuzz_check_timed_out(FUZZ_EVENT_WAIT, since, timeout);
 	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&events[n], 0);
-		left |= events[n].had_left;
+		left |= events[n].driver_had_left;
 		leaving |= fuzz_is_leaving(&events[n]);
 	}
 	if (timeout && left && (!err || err == -ETIMEDOUT))

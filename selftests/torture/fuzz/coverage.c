@@ -2,8 +2,8 @@
 /*
  * Part of the fuzzer (fuzz.h). Has a list of the errors that d2d.h and d2d_event.h document for
  * each exported function. Counts how often each function was called, with what handles and with
- * what results. The list lacks -ENODEV, which each function returns once the owner is unloaded: the
- * owner stays while the fuzzer is loaded.
+ * what results. Each function may also return -ENODEV, once the owner is unloaded. The list lacks
+ * this errno, because the owner stays loaded while the fuzzer is loaded.
  */
 #include <linux/errno.h>
 

@@ -14,8 +14,8 @@
 #include "fuzz.h"
 
 #define REGISTRATIONS	4096
-/* How deep routines may call each other. The stack limits this. */
-#define DEEPEST	1
+/* How many nested calls a routine may make. The size of the stack limits this. */
+#define MAX_DEPTH	1
 #define NESTS	32
 
 static struct fuzz_registration *registrations;
@@ -51,14 +51,15 @@ void fuzz_leave(struct fuzz_registration *reg, const char *routine)
 	atomic_dec(&reg->inside);
 }
 
-/* How deep routines are nested, for each task, and for softirq and hardirq on each CPU. */
+/* How many nested calls of routines are on each stack. In a free entry, stack_id is 0. */
 static struct {
-	unsigned long executor;
+	unsigned long stack_id;
 	u32 depth;
 } nests[NESTS];
 static DEFINE_SPINLOCK(nests_lock);
 
-static unsigned long executor(void)
+/* Identifies the stack of the caller: that of a task, or that of softirq or hardirq on a CPU. */
+static unsigned long stack_id(void)
 {
 	if (in_hardirq())
 		return raw_smp_processor_id() * 2 + 1;
@@ -68,27 +69,27 @@ static unsigned long executor(void)
 }
 
 /*
- * Returns whether a routine may make a call that may call routines again. If so, fuzz_unnest() has
- * to follow.
+ * Returns whether a routine may make a call in which the owner may call routines again. If so, the
+ * routine must call fuzz_end_nested_call() after the call.
  */
-bool fuzz_nest(void)
+bool fuzz_begin_nested_call(void)
 {
-	unsigned long me = executor(), flags;
+	unsigned long me = stack_id(), flags;
 	bool done = false;
 	int free = -1;
 
 	spin_lock_irqsave(&nests_lock, flags);
 	for (int n = 0; n < NESTS; n++) {
-		if (!nests[n].executor) {
+		if (!nests[n].stack_id) {
 			free = n;
-		} else if (nests[n].executor == me) {
-			done = nests[n].depth < DEEPEST;
+		} else if (nests[n].stack_id == me) {
+			done = nests[n].depth < MAX_DEPTH;
 			nests[n].depth += done;
 			goto unlock;
 		}
 	}
 	if (free >= 0) {
-		nests[free].executor = me;
+		nests[free].stack_id = me;
 		nests[free].depth = 1;
 		done = true;
 	}
@@ -97,14 +98,14 @@ unlock:
 	return done;
 }
 
-void fuzz_unnest(void)
+void fuzz_end_nested_call(void)
 {
-	unsigned long me = executor(), flags;
+	unsigned long me = stack_id(), flags;
 
 	spin_lock_irqsave(&nests_lock, flags);
 	for (int n = 0; n < NESTS; n++)
-		if (nests[n].executor == me && !--nests[n].depth)
-			nests[n].executor = 0;
+		if (nests[n].stack_id == me && !--nests[n].depth)
+			nests[n].stack_id = 0;
 	spin_unlock_irqrestore(&nests_lock, flags);
 }
 
@@ -162,7 +163,7 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_publish(driver, reg->handle, reg);
 }
 
-/* Calls d2d_leave(). From its beginning on, waits and sends of the driver may be refused. */
+/* Calls d2d_leave(). From now on, the owner may refuse waits and sends of the driver. */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;
@@ -236,8 +237,8 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 
 /*
  * Sends a request, calls d2d_leave(), and waits for the request, which d2d_leave() must have
- * cancelled. No other caller knows the handle of the request, so nothing else cancels it. In most
- * cases then unregisters the driver.
+ * cancelled. No other caller knows the handle of the request, so nothing else cancels it. Then, in
+ * most cases, unregisters the driver.
  */
 void fuzz_play_leave(struct fuzz_caller *caller)
 {
@@ -267,8 +268,8 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 
 /*
  * Unregisters all drivers at the end of a run. For each driver, exactly one call of
- * d2d_unregister() returns 0. If a call returns -ESTALE here, another thread must have got the 0,
- * and must not have set reg->unregistered yet.
+ * d2d_unregister() returns 0. If a call returns -ESTALE here, another thread has got the 0, but has
+ * not set reg->unregistered yet. That thread still counts in reg->unregistering.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {

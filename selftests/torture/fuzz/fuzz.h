@@ -60,8 +60,8 @@ enum fuzz_kind {
 
 /* The origin of a handle, which decides what a function may do with it. */
 enum fuzz_origin {
-	FUZZ_LIVE,	/* of this module, and its thing existed when the handle was chosen */
-	FUZZ_DEAD,	/* of this module, and its thing did not exist any more */
+	FUZZ_LIVE,	/* of this module; its thing existed when the handle was chosen */
+	FUZZ_DEAD,	/* of this module; its thing no longer existed when the handle was chosen */
 	FUZZ_OTHER,	/* of a kind that the function does not take */
 	FUZZ_ALTERED,	/* made of a handle of this module, and names nothing */
 	FUZZ_GUESSED,	/* a handle of this module with other kind bits; may name something */
@@ -96,7 +96,7 @@ struct fuzz_registration {
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
 	atomic_t context_users;	/* calls that use the context */
-	/* Calls that may take the context from the driver: meanwhile no other call uses it. */
+	/* Calls that may take the context from the driver. While there is one, nothing uses it. */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
 	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
@@ -104,10 +104,10 @@ struct fuzz_registration {
 };
 
 /*
- * The players that may use a thing. The fewer use it, the longer it keeps its state, and the more
- * the oracle can check.
+ * Which players may use a thing. The fewer players use it, the longer it keeps its state, and the
+ * more the oracle can check.
  */
-enum fuzz_audience {
+enum fuzz_sharing {
 	FUZZ_FOR_ALL,
 	FUZZ_FOR_ONE,
 	FUZZ_FOR_TWO,	/* players whose numbers differ in the lowest bit only */
@@ -121,8 +121,8 @@ struct fuzz_thing {
 	/* FUZZ_IS_RESERVED: a call that may make the thing has not ended */
 	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
 	u32 nth;		/* counts the things that were in this place */
-	enum fuzz_audience audience;
-	u32 audience_of;	/* without FUZZ_FOR_ALL: the number of a player that may use it */
+	enum fuzz_sharing sharing;
+	u32 sharing_player;	/* unless FUZZ_FOR_ALL: the number of a player that may use it */
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or its completion routine */
@@ -137,7 +137,7 @@ struct fuzz_pick {
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* if it is live */
 	u32 nth;
-	bool had_left;	/* its driver had left when the handle was chosen */
+	bool driver_had_left;	/* its driver had called d2d_leave() when the handle was chosen */
 };
 
 /* Where d2d_request_call() puts the result and the output. */
@@ -233,7 +233,7 @@ static inline u64 fuzz_information(u64 tag)
 __printf(2, 3) void fuzz_violation(const char *kind, const char *fmt, ...);
 bool fuzz_is_leaving(const struct fuzz_pick *pick);
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
-		const struct fuzz_pick *picks, u32 count, int own);
+		const struct fuzz_pick *picks, u32 count, int caller_ends);
 void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind);
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner);
@@ -277,7 +277,7 @@ void fuzz_thing_unreserve(struct fuzz_thing *thing);
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
 void fuzz_things_of_end(struct fuzz_registration *reg);
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
-bool fuzz_is_live(const struct fuzz_pick *pick, int own);
+bool fuzz_is_live(const struct fuzz_pick *pick, int caller_ends);
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);
 void fuzz_unpick(struct fuzz_pick *pick);
 void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle);
@@ -298,8 +298,8 @@ void fuzz_unregister_all(struct fuzz_caller *caller);
 struct d2d_driver fuzz_driver_object(const char *name, void *self);
 bool fuzz_enter(struct fuzz_registration *reg, const char *routine);
 void fuzz_leave(struct fuzz_registration *reg, const char *routine);
-bool fuzz_nest(void);
-void fuzz_unnest(void);
+bool fuzz_begin_nested_call(void);
+void fuzz_end_nested_call(void);
 
 /* routines.c */
 int fuzz_dispatch(void *self, const struct d2d_request *request);

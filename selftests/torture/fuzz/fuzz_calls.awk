@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Generates the fuzzer's list of the exported functions. Read after prototypes.awk.
+# Generates the fuzzer's list of the exported functions. awk reads prototypes.awk before this script.
 
 function prototype(result, name, count, pieces,	n, constant, takes_handle)
 {

@@ -243,8 +243,8 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 #ifdef CONFIG_FAILSLAB
 /*
- * How often to try a call until it allocates memory. In the first tries, the owner may need no
- * memory, as it has kept some, or it may refuse the call because a table is full.
+ * How often to try a call until it allocates memory. In the first tries, the owner may use memory
+ * that it has kept, or may refuse the call because a table is full.
  */
 #define TRIES	4096
 
@@ -353,9 +353,9 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Reaches one of the limits, number "which". run_torture lets the fuzzer's two modules do this at
- * the same time: the numbers are 0 and 1, or 2 and 3, and so on. The two plays of such a pair fill
- * different tables.
+ * Makes the play with number "which", which reaches a limit. run_torture lets the fuzzer's two
+ * modules do this at the same time, with the numbers 0 and 1, or 2 and 3, and so on. The two plays
+ * with such numbers fill different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {

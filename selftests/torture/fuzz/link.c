@@ -137,8 +137,8 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 }
 
 /*
- * Closes a driver's context before a call that may give it back: until fuzz_open_context(), use()
- * does not return it. Waits until no play uses it. May sleep.
+ * Closes a driver's context before a call that may give it back. Until fuzz_open_context() is
+ * called, use() does not return the context. Waits until no play uses the context. May sleep.
  */
 void fuzz_close_context(struct fuzz_registration *reg)
 {

@@ -91,12 +91,11 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 }
 
 /*
- * Judges the result of a function that was called with these handles. A thing that another call is
- * ending does not count as live. So own is 1 if this call is itself included in fuzz_thing.ending
- * or fuzz_registration.unregistering, and 0 otherwise.
+ * Judges the result of a function that was called with these handles. caller_ends is 1 if the
+ * function ends the things that the handles name, and 0 otherwise (fuzz_is_live()).
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
-		const struct fuzz_pick *picks, u32 count, int own)
+		const struct fuzz_pick *picks, u32 count, int caller_ends)
 {
 	bool accepted = err >= 0 || err == -EINPROGRESS;
 	bool live = true, leaving = false;
@@ -107,9 +106,9 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, count ? picks->handle : 0,
 			       caller->player);
 	for (u32 n = 0; n < count; n++) {
-		live &= fuzz_is_live(&picks[n], own);
+		live &= fuzz_is_live(&picks[n], caller_ends);
 		leaving |= fuzz_is_leaving(&picks[n]);
-		if (accepted && picks[n].had_left && needs_staying_drivers(call))
+		if (accepted && picks[n].driver_had_left && needs_staying_drivers(call))
 			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx player=%u",
 				       fuzz_call_name(call), err, picks[n].handle, caller->player);
 		switch (picks[n].origin) {
@@ -233,8 +232,8 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 
 /*
  * The owner has called a driver's dispatch routine for a request. The owner must not have refused
- * the request, and the request must have been sent before the driver had left. The oracle does not
- * check when it was forwarded.
+ * the request. The request must have been sent before this driver had left; the oracle does not
+ * check when a request was forwarded.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {
@@ -537,8 +536,8 @@ u32 fuzz_watchdog(void)
 
 /*
  * Checks that a wait which timed out has lasted at least its limit. The kernel counts the limit in
- * jiffies, so this function does as well. By another clock the wait may have been shorter, because
- * a late CPU counts several ticks at once.
+ * jiffies, so this function does so, too. A late CPU counts several ticks at once, so by another
+ * clock the wait may have been shorter.
  */
 void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms)
 {

@@ -58,7 +58,7 @@ static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[
 
 	passed[0] = 0;
 	passed[1] = FUZZ_KINDS;
-	if (pick.origin == FUZZ_LIVE && pick.thing->audience == FUZZ_FOR_ALL) {
+	if (pick.origin == FUZZ_LIVE && pick.thing->sharing == FUZZ_FOR_ALL) {
 		passed[0] = pick.handle;
 		passed[1] = kind;
 	}

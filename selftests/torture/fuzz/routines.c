@@ -29,13 +29,13 @@ static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 /* Makes a play inside a routine, if the stack allows it. */
 static void play_inside(struct fuzz_caller *caller)
 {
-	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_nest())
+	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_begin_nested_call())
 		return;
 	if (caller->may_sleep && fuzz_chance(caller, 30))
 		fuzz_play_may_sleep(caller);
 	else
 		fuzz_play(caller);
-	fuzz_unnest();
+	fuzz_end_nested_call();
 }
 
 /* Notes the handle in the input, if the sender is of another module. */
@@ -138,10 +138,10 @@ static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 		}
 		if (keep(caller, reg, &hold, tag))
 			return -D2D_STATUS_PENDING;
-	} else if (chance < 40 && fuzz_nest()) {
+	} else if (chance < 40 && fuzz_begin_nested_call()) {
 		fuzz_in_place_ends(in_place);
 		err = fuzz_forward(caller, &hold, fuzz_chance(caller, 60) ? D2D_SEND_ROUTINE : 0);
-		fuzz_unnest();
+		fuzz_end_nested_call();
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 	} else if (chance < 43) {
@@ -188,7 +188,7 @@ leave:
 	return status;
 }
 
-/* Passes the result on, or replaces a success by a failure, but never a failure by a success. */
+/* Passes the result on, or replaces a success by a failure. Never makes a failure a success. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
@@ -209,11 +209,11 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 	if (chance < 20) {
 		if (keep(&caller, reg, &hold, tag))
 			status = -D2D_STATUS_PENDING;
-	} else if (chance < 35 && fuzz_nest()) {
+	} else if (chance < 35 && fuzz_begin_nested_call()) {
 		err = fuzz_forward(&caller, &hold, D2D_SEND_ROUTINE);
 		if (!err || err == -EINPROGRESS)
 			status = -D2D_STATUS_PENDING;
-		fuzz_unnest();
+		fuzz_end_nested_call();
 	} else if (chance < 50) {
 		fuzz_finish(&caller, &hold, tag, NULL);
 		status = -D2D_STATUS_PENDING;
@@ -236,9 +236,9 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 		goto leave;
 	fuzz_note_completed(result->tag, request.thing, result);
 	play_inside(&caller);
-	if (request.thing && fuzz_chance(&caller, 10) && fuzz_nest()) {
+	if (request.thing && fuzz_chance(&caller, 10) && fuzz_begin_nested_call()) {
 		fuzz_send(&caller, &request, D2D_SEND_ROUTINE | D2D_SEND_ATOMIC, NULL, NULL);
-		fuzz_unnest();
+		fuzz_end_nested_call();
 	} else if (request.thing && fuzz_chance(&caller, 20)) {
 		atomic_inc(&request.thing->ending);
 		fuzz_thing_ended(request.thing, request.nth, true);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A module of the fuzzer (fuzz.h). Write "SEED MILLISECONDS" to /sys/kernel/debug/d2d-NAME/run,
- * where NAME is the module's name, to play for that long. The write fails with EBADMSG if the
- * oracle found a violation. The file "report" shows the violations, and "coverage" how often each
- * function was called, with what handles and results.
+ * where NAME is the module's name, to let the module play for that long. The write fails with
+ * EBADMSG if the oracle has found a violation. The file "report" shows the violations, and
+ * "coverage" how often each function was called, with what handles and results.
  *
  * With "limits=N" after these words, the module also makes play N of limits.c, which reaches a
- * limit; with "forget", it leaves a driver registered.
+ * limit. With "forget", it leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -154,8 +154,8 @@ static void start(void)
 }
 
 /*
- * Ends a run. The players stop, so no driver completes requests any more. Then each wait that has a
- * time limit times out, and all other waits end when the drivers are unregistered. If a thread is
+ * Ends a run. First the players stop, so no driver completes requests any more. Then each wait with
+ * a time limit times out. The other waits end when the drivers are unregistered. If a thread is
  * stuck, the module stays loaded.
  */
 static void stop(void)

@@ -10,15 +10,15 @@
 #include "fuzz.h"
 
 /*
- * Chooses the audience of a new thing. A routine never chooses FUZZ_FOR_ONE: routines run in
- * several threads, although all have the same player number.
+ * Chooses which players may use a new thing. All routines have the same player number, but run in
+ * several threads. So a routine never chooses FUZZ_FOR_ONE.
  */
-static void choose_audience(struct fuzz_caller *caller, struct fuzz_thing *thing)
+static void choose_sharing(struct fuzz_caller *caller, struct fuzz_thing *thing)
 {
-	thing->audience = fuzz_below(caller, 3);
-	if (thing->audience == FUZZ_FOR_ONE && caller->in_routine)
-		thing->audience = FUZZ_FOR_TWO;
-	thing->audience_of = caller->player;
+	thing->sharing = fuzz_below(caller, 3);
+	if (thing->sharing == FUZZ_FOR_ONE && caller->in_routine)
+		thing->sharing = FUZZ_FOR_TWO;
+	thing->sharing_player = caller->player;
 }
 
 static void play_alloc(struct fuzz_caller *caller)
@@ -36,7 +36,7 @@ static void play_alloc(struct fuzz_caller *caller)
 		bool made = !fuzz_request_alloc(caller, &driver, input, output, &handle);
 
 		if (made && thing) {
-			choose_audience(caller, thing);
+			choose_sharing(caller, thing);
 			thing->input_size = input;
 			thing->output_size = output;
 			fuzz_thing_publish(thing, handle, driver.thing->reg);
@@ -126,7 +126,7 @@ static void play_request(struct fuzz_caller *caller)
 	u32 ms;
 	int err;
 
-	if (request.thing && request.thing->audience == FUZZ_FOR_ONE) {
+	if (request.thing && request.thing->sharing == FUZZ_FOR_ONE) {
 		if (fuzz_chance(caller, 50))
 			call_alone(caller, &request);
 		else

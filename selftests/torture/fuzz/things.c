@@ -73,7 +73,7 @@ struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind)
 		found->handle = 0;
 		found->reg = NULL;
 		found->freed = false;
-		found->audience = FUZZ_FOR_ALL;
+		found->sharing = FUZZ_FOR_ALL;
 		found->nth++;
 		atomic_set(&found->ending, 0);
 		atomic_set(&found->outcomes, 0);
@@ -113,7 +113,7 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	if (thing->nth == nth) {
 		if (thing->state == FUZZ_IS_LIVE)
 			thing->state = FUZZ_IS_DEAD;
-		/* Also if the thing is dead already: its driver may have unregistered meanwhile. */
+		/* Do this even if the thing is dead: its driver may have unregistered meanwhile. */
 		thing->freed |= freed;
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -179,10 +179,11 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and no thread but the caller has begun to end it. own
- * is 1 if the caller has begun to end it, and 0 otherwise.
+ * Returns whether the picked thing is live, and no other caller has begun to end it. caller_ends is
+ * 1 if this caller has begun to end it, and so counts in fuzz_thing.ending or, for a driver, in
+ * fuzz_registration.unregistering; otherwise 0.
  */
-bool fuzz_is_live(const struct fuzz_pick *pick, int own)
+bool fuzz_is_live(const struct fuzz_pick *pick, int caller_ends)
 {
 	struct fuzz_thing *thing = pick->thing;
 	struct fuzz_registration *reg;
@@ -195,8 +196,9 @@ bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 	if (thing->kind == FUZZ_EVENT && reg && atomic_read(&reg->leaving))
 		return false;
 	if (thing->kind == FUZZ_DRIVER || thing->kind == FUZZ_TARGET)
-		return atomic_read(&reg->unregistering) == own && !READ_ONCE(reg->unregistered);
-	if (atomic_read(&thing->ending) != own)
+		return atomic_read(&reg->unregistering) == caller_ends &&
+		       !READ_ONCE(reg->unregistered);
+	if (atomic_read(&thing->ending) != caller_ends)
 		return false;
 	return !reg || (!atomic_read(&reg->unregistering) && !READ_ONCE(reg->unregistered));
 }
@@ -204,11 +206,11 @@ bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 /* Returns whether a player may use a thing. */
 static bool is_for(const struct fuzz_thing *thing, u32 player)
 {
-	switch (thing->audience) {
+	switch (thing->sharing) {
 	case FUZZ_FOR_ONE:
-		return thing->audience_of == player;
+		return thing->sharing_player == player;
 	case FUZZ_FOR_TWO:
-		return thing->audience_of / 2 == player / 2;
+		return thing->sharing_player / 2 == player / 2;
 	default:
 		return true;
 	}
@@ -290,8 +292,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. If the function is harmless, it ends no
- * thing, and so it may also get a handle of another module.
+ * Picks a handle for a function that takes this kind. A harmless function ends no thing, so it may
+ * also get a handle of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {

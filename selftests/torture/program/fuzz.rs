@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the fuzzer of the C functions. With `module_a` as the owner, loads the modules `fuzz0` and `fuzz1`, lets
-//! them make random calls (*play*), and unloads them, each module in a thread of its own. Reads the report of the
-//! fuzzer's oracle, which judges each call (`fuzz/fuzz.h`). At the end, checks that nothing is left in the owner's
-//! state.
+//! Drives the fuzzer of the C functions. The owner is `module_a`. For each of the modules `fuzz0` and `fuzz1`, a thread
+//! loads the module, lets it make random calls (*play*), and unloads it. The fuzzer's oracle judges each call
+//! (`fuzz/fuzz.h`), and the thread reads its report. At the end, this program checks that nothing is left in the
+//! owner's state.
 
 use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -26,8 +26,8 @@ const TIMEOUT: u32 = 60;
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. If a key ends in "!",
-    /// its count must not be 0 at the end.
+    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. If a key ends in "!", it is
+    /// required: at the end, its count must not be 0.
     fn add_report(&mut self, report: &str) {
         for line in report.lines() {
             let mut words = line.split(' ');
@@ -56,8 +56,8 @@ impl Counts {
         results.map(|(_, count)| count).sum()
     }
 
-    /// Returns the required keys whose count is 0. Without `limits`, leaves out errnos, which are negative
-    /// numbers: the fuzzer gets a required errno only at a limit.
+    /// Returns the required keys whose count is 0. The fuzzer gets a required errno only at a limit. So without
+    /// `limits`, leaves out errnos, which are the negative numbers.
     fn missing(&self, limits: bool) -> Vec<&str> {
         let missing = self.0.iter().filter(|(_, count)| **count == 0);
         missing
@@ -86,9 +86,9 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. To let the module play, writes one command to the
-/// module's file `run`. One in six commands also lets the module reach the limit with the number `limit`
-/// (`fuzz_play_limits()`); with `at_once`, so does the first command. Returns what the module has called.
+/// Loads a module, lets it play, and unloads it, again and again. Lets the module play by one command, which it writes
+/// to the module's file `run`. One in six commands also lets the module reach the limit with the number `limit`
+/// (`fuzz_play_limits()`). With `at_once`, the first command does so, too. Returns what the module has called.
 fn load_play_unload(
     name: &str,
     seed: u64,
@@ -172,8 +172,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. If `$D2D_LOG` is set, appends to this file each line that was not
-    /// printed by a driver, because the kernel's log may have lost the line at the end of the run.
+    /// Reads the log until the run is `over`. If `$D2D_LOG` names a file, appends each line to it that no driver has
+    /// printed: at the end of the run, the kernel may have overwritten the line.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -301,8 +301,8 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
     }
 }
 
-/// Judges all rounds together. A function was not tested if it never succeeded, or was never called with a
-/// handle of one of the wrong kinds, or, with `limits`, never returned the errno of a limit.
+/// Judges all rounds together. Fails if a function has never succeeded, or was never called with one of the required
+/// wrong handles. With `limits`, also fails if a function has never returned the errno of a limit.
 pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
     if counts.0.is_empty() {
         return Err("the modules called no function".into());

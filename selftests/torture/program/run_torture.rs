@@ -5,10 +5,10 @@
 //! must agree. These rounds take SECONDS in all. Then rounds of the fuzzer of the C functions ([`fuzz`])
 //! take SECONDS, too. Reports in KTAP.
 //!
-//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. `fuzz-slow`, for
-//! slow machines, does the same, but does not require the fuzzer to reach the limits of the owner.
+//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`. With `fuzz`, the program runs the fuzzer alone. `fuzz-slow`,
+//! for slow machines, does the same, but does not require the fuzzer to reach the limits of the owner.
 //! The program looks for modules in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. It prints the seed.
-//! With the same seed, a failure is likely to come again, but not certain.
+//! With the same seed, a failure is likely to occur again, but not certain to.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -27,13 +27,15 @@ const OWNER: &str = "torture_owner";
 const PEERS: u32 = 4;
 /// Items that the owner puts for each peer before the peer is loaded.
 const LEFT: u32 = 40;
-/// Bit n allows execution context n of `Place::ALL`.
+// Bit n allows the execution context with number n in `Place::ALL`.
+/// All execution contexts
 const EVERYWHERE: u64 = 15;
+/// The process itself
 const CALLER: u64 = 1;
 /// The execution contexts that may sleep
 const MAY_SLEEP: u64 = 3;
 
-/// The peers of a round. Besides, two processes make runs in the owner.
+/// The peers of a round. In each round, two processes also make runs in the owner.
 struct Shape {
     name: &'static str,
     /// Peers that stay loaded for the whole round.
@@ -97,7 +99,7 @@ impl Random {
     }
 }
 
-/// Puts in front of an error what the program was doing.
+/// Prepends to an error what the program was doing.
 fn describe<T>(result: io::Result<T>, what: &str) -> Outcome<T> {
     result.map_err(|error| format!("{what}: {error}"))
 }
@@ -149,14 +151,14 @@ struct Worker {
 }
 
 impl Worker {
-    /// The words of a command for a new run: its number, different from all others of the round,
-    /// and the seed.
+    /// Returns the words RUN and SEED of the command `run`. No other run of the round has this number.
     fn next_run(&mut self) -> String {
         self.runs += 1;
         format!("{} {}", (self.number << 24) | self.runs, self.seed)
     }
 
-    fn places(&mut self) -> u64 {
+    /// Returns the word ALLOWED of the commands `run` and `race`.
+    fn allowed(&mut self) -> u64 {
         [CALLER, EVERYWHERE][self.random.below(2) as usize]
     }
 
@@ -169,8 +171,8 @@ impl Worker {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
             let chosen = self.random.below(contexts);
-            let (run, places) = (self.next_run(), self.places());
-            control.write(&format!("run {chosen} {run} 5000 {places}"))?;
+            let (run, allowed) = (self.next_run(), self.allowed());
+            control.write(&format!("run {chosen} {run} 5000 {allowed}"))?;
         }
         Ok(())
     }
@@ -179,8 +181,8 @@ impl Worker {
     fn run_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
-            let (run, places) = (self.next_run(), self.places());
-            control.write(&format!("run {run} 5000 {places}"))?;
+            let (run, allowed) = (self.next_run(), self.allowed());
+            control.write(&format!("run {run} 5000 {allowed}"))?;
         }
         Ok(())
     }
@@ -194,8 +196,9 @@ impl Worker {
         control.write("stop 0")
     }
 
-    /// A number that grows with time, for the keys of requests: see `RequestTraffic::start`.
-    fn stamp() -> u128 {
+    /// Returns the word NOW of the command `race`: a number that grows with time. The keys of requests contain the
+    /// number; see `RequestTraffic::start`.
+    fn now() -> u128 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_millis() % (1 << 30))
     }
@@ -207,16 +210,14 @@ impl Worker {
         while !self.is_over() {
             let chosen = self.random.below(contexts);
             let unregisters = u8::from(chosen >= stay);
-            let (stamp, places) = (Self::stamp(), self.places());
-            control.write(&format!(
-                "race {chosen} {stamp} 50 {places} {unregisters} 0"
-            ))?;
+            let (now, allowed) = (Self::now(), self.allowed());
+            control.write(&format!("race {chosen} {now} 50 {allowed} {unregisters} 0"))?;
         }
         Ok(())
     }
 
-    /// Makes races on one side of the first context. The other side begins each race at the same
-    /// time.
+    /// Makes races on one side of the first context. Another process makes races on the other side. Both sides begin
+    /// each race together.
     fn race_together(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         let (context, unregisters) = if name == OWNER {
@@ -225,13 +226,11 @@ impl Worker {
             ("", "")
         };
         while !self.is_over() {
-            let (stamp, places) = (
-                Self::stamp(),
+            let (now, allowed) = (
+                Self::now(),
                 [CALLER, MAY_SLEEP][self.random.below(2) as usize],
             );
-            control.write(&format!(
-                "race {context}{stamp} 100 {places}{unregisters} 1"
-            ))?;
+            control.write(&format!("race {context}{now} 100 {allowed}{unregisters} 1"))?;
         }
         Ok(())
     }
@@ -240,8 +239,8 @@ impl Worker {
     fn race_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
-            let (stamp, places) = (Self::stamp(), self.places());
-            control.write(&format!("race {stamp} 50 {places} 0"))?;
+            let (now, allowed) = (Self::now(), self.allowed());
+            control.write(&format!("race {now} 50 {allowed} 0"))?;
         }
         Ok(())
     }
@@ -258,11 +257,11 @@ impl Worker {
                 control.write(&format!("forward-to {next}"))?;
             }
             if self.random.below(4) == 0 {
-                let (stamp, places) = (Self::stamp(), self.places());
-                control.write(&format!("race {stamp} 50 {places} 0"))?;
+                let (now, allowed) = (Self::now(), self.allowed());
+                control.write(&format!("race {now} 50 {allowed} 0"))?;
                 control.write("settle")?;
             }
-            control.write(&format!("uncounted {}", Self::stamp()))?;
+            control.write(&format!("uncounted {}", Self::now()))?;
             drop(control);
             unload(name)?;
             cycles += 1;
@@ -282,8 +281,8 @@ impl Worker {
         while !self.is_over() {
             load(name, "")?;
             if self.random.below(4) == 0 {
-                let (run, places) = (self.next_run(), self.places());
-                Control::open(name)?.write(&format!("run {run} 1000 {places}"))?;
+                let (run, allowed) = (self.next_run(), self.allowed());
+                Control::open(name)?.write(&format!("run {run} 1000 {allowed}"))?;
             }
             unload(name)?;
             cycles += 1;
@@ -293,8 +292,8 @@ impl Worker {
 }
 
 /// `run_torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
-/// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`:
-/// prints how often it loaded a peer, or why it failed.
+/// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`: the main function of a
+/// worker process. Prints how often it loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -398,8 +397,8 @@ impl Totals {
         }
     }
 
-    /// The number of operations: items put, as many taken (in the end no item is left), calls,
-    /// updates, operations on events, and requests sent.
+    /// Returns the number of operations: items put, items taken, calls, updates, operations on events, and requests
+    /// sent. In the end no item is left, so as many items were taken as put.
     fn operations(&self) -> u64 {
         2 * self.get("put")
             + self.get("calls")
@@ -408,8 +407,8 @@ impl Totals {
             + self.get("sent")
     }
 
-    /// The number of operations on events: sets and waits. For each count in `wakes`, a thread has
-    /// set an event and waited for one.
+    /// Returns the number of operations on events: sets and waits. Each count in `wakes` stands for one set and one
+    /// wait.
     fn event_operations(&self) -> u64 {
         self.get("sets") + self.get("waits") + 2 * self.get("wakes")
     }
@@ -467,8 +466,8 @@ fn run_workers(commands: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64
     ended.into_iter().sum()
 }
 
-/// Makes the traffic of a round in three parts: runs; races; and races that both sides begin together.
-/// During the first two parts, other peers are loaded and unloaded. Returns how often a peer was loaded.
+/// Makes the traffic of a round. It has three parts: runs, races, and races that both sides begin together. During the
+/// first two parts, other peers are loaded and unloaded. Returns how often a peer was loaded.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
     for name in staying {
@@ -590,7 +589,7 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     failed
 }
 
-/// Plays rounds of the fuzzer, which KTAP numbers from `after` + 1 on. With `limits`, the rounds have to
+/// Plays rounds of the fuzzer. In the KTAP output their numbers begin with `after` + 1. With `limits`, the rounds must
 /// reach the limits of the owner. Returns how many rounds failed.
 fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool) -> u32 {
     let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
@@ -611,7 +610,7 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool)
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
-            // On a slow machine the fuzzer may need more rounds to reach all that it has to reach.
+            // On a slow machine the fuzzer may need more rounds to make all the calls that `judge` requires.
             if let Ok(Err(missing)) = done {
                 let seed = seed.wrapping_add(extra);
                 println!("# {missing}; one more round, seed {seed}");
