@@ -157,7 +157,6 @@ expect "make run without a network says so, in one line" \
 expect "make run with a proxy that does not answer names the proxy without its password, in one line" \
 	fails_with "^[^@]*: failed: no network, or the proxy 127.0.0.1:9 does not answer, [^@]*$" \
 	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching
-limit=60
 
 # resolving KVER LINE... - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has.
 # Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration has these lines.
@@ -197,6 +196,7 @@ for arch in amd64 arm64; do
 	expect "an unknown KVER of unstable for $arch is refused, and the line lists the kernels of unstable" \
 		fails_with "failed: the archive has no $arch kernel 1.2.3[+]deb99-$arch; it has: .*[+]deb[0-9]+-$arch" bash -c "unstable 1.2.3+deb99-$arch"
 done
+limit=60
 without_rust=$(newest '6[.]12[.][^-]*-amd64')
 expect "a KVER whose kernel is built without Rust is refused" \
 	fails_with "^reason: ${without_rust//[+]/.} is built without CONFIG_RUST$" bash -c "resolving $without_rust"
