@@ -137,6 +137,19 @@ kernels() {
 	return "$rc"
 }
 
+# test_modules - prints each test module that is only in the table of selftests/README.md or only in the makefiles, and
+# fails if there is one. make reads the makefiles as for a kernel with all options on which they depend.
+test_modules() {
+	local listed=$out/listed built=$out/built difference
+	sed -nE 's/^\| `([a-z0-9_]+)` \|.*/\1/p' selftests/README.md | sort >"$listed"
+	printf 'include Kbuild\nnames: ; @printf "%%s\\n" $(obj-m)\n' | make -s -f - src=. obj=. srctree="$tree" \
+		objtree="$tree" D2D_SELFTESTS=y CONFIG_KUNIT=y CONFIG_MODVERSIONS=y names |
+		sed -n 's|^selftests/test_modules/\(.*\)\.o$|\1|p' | sort >"$built"
+	difference=$(comm -13 "$listed" "$built" | sed 's/^/not listed: /'
+		comm -23 "$listed" "$built" | sed 's/^/listed, but not in a makefile: /')
+	[ -z "$difference" ] || { echo "$difference" && return 1; }
+}
+
 . qemu/lib/ktap.sh
 ktap_begin
 mapfile -t rust < <(sources '*.rs')
@@ -167,6 +180,7 @@ for document in docs/porting-{tables,kmdf}.md; do
 done
 expect "the tables of docs/ list each Windows function that windows/ calls" "$proofread" apis docs/porting-{tables,kmdf}.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
+expect "selftests/README.md lists the test modules" test_modules
 expect "drivers use no raw lock, and no timer in a mode ..._HARD" raw_locks examples module_a module_b selftests/{peers,misbehaving,torture}
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant selftests/abi.change
 # Skip windows/, whose sources have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
