@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the module d2d_kunit, which has the unit tests of shared/. Kbuild includes this file. The rules below compile
-# each crate a second time, under the same name and with its tests, into this folder; the modules that ship contain no
+# each crate a second time, under the same name and with its tests, into this folder. The other modules contain no
 # tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
 #
 # The rules compile with clippy, and make each warning an error: `make check` does not lint the tests, because it runs

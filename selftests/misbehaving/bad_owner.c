@@ -59,7 +59,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Returns a copy of an object of which only the first @mapped bytes are in mapped memory. */
+/* Copies an object so that only the first @mapped bytes of the copy are in mapped memory. */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);

@@ -42,10 +42,10 @@ static int stays(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * The mutex is for the fault detach-under-lock. d2d_detach() waits until no thread is inside ping,
- * and ping waits for the mutex, so lockdep must report a thread that holds the mutex and calls
- * d2d_detach(). ping may sleep: the owner calls it only in process context, when it has attached
- * the driver. bounce and drain must not sleep.
+ * The mutex is for the fault detach-under-lock. d2d_detach() waits until no thread is inside
+ * peer_ping(), and peer_ping() waits for the mutex. So lockdep must report a thread that holds the
+ * mutex and calls d2d_detach(). peer_ping() may sleep: the owner calls it only in process context,
+ * when it has attached the driver. peer_bounce() and peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -66,8 +66,8 @@ static int owner_bounce(u32 hops)
 #define NOTES	6
 
 /*
- * Puts an item of this kind and length amid six notes, and makes the owner take all. The owner must
- * refuse this item only: it puts an answer for each note.
+ * Puts an item of this kind and length amid six notes, and makes the owner take all of them. The
+ * owner must refuse only this item. It puts an answer for each note.
  */
 static int put_for_owner(u32 kind, u32 len)
 {
@@ -112,8 +112,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * The owner also calls drain inside d2d_attach(). There, the owner would refuse
-	 * d2d_detach() because the driver is not attached yet, and that is another fault.
+	 * The owner calls this operation inside d2d_attach(), too. There, the owner would refuse
+	 * d2d_detach() for another reason: the driver is not attached yet.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
@@ -277,7 +277,7 @@ static int misbehave(void)
 
 	if (fault_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
-	/* Makes other a stale handle, and self a valid one with the same index. */
+	/* After this, `other` is a stale handle, and `self` a valid one with the same index. */
 	if (fault_is("stale-attach") || fault_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
@@ -335,7 +335,7 @@ static int misbehave(void)
 		err = put_for_owner(D2D_PAIR_KIND_NOTE, sizeof(u32));
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
-	/* No thread is inside ping, so this does not deadlock. Lockdep reports it nevertheless. */
+	/* No thread is inside peer_ping(), so this does not deadlock. Lockdep reports it anyway. */
 	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);

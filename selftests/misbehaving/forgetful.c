@@ -43,7 +43,7 @@ D2D_OWNER(OWNER);
 
 static char *forgets = "nothing";
 module_param(forgets, charp, 0);
-MODULE_PARM_DESC(forgets, "What the driver has when the module is unloaded");
+MODULE_PARM_DESC(forgets, "What the driver \"forgetful\" has when the module is unloaded");
 
 static char *at = "init";
 module_param(at, charp, 0);

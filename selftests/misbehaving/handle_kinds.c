@@ -140,12 +140,12 @@ static int release(d2d_handle handle)
 	return d2d_queue_release(&context->to_owner, handle);
 }
 
-static const struct use {
+static const struct function {
 	const char *name;
 	int (*call)(d2d_handle handle);
-	unsigned long takes;	/* the kinds of handles that the function accepts, as bits */
+	unsigned long accepts;	/* the kinds of handles that the function accepts, as bits */
 	bool silent;		/* the function refuses without printing a line */
-} uses[] = {
+} functions[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
 	{ "d2d_leave", d2d_leave, BIT(DRIVER) },
@@ -191,10 +191,10 @@ static void expect(bool right, const char *what, const char *kind)
 	}
 }
 
-static void refuses(const struct use *use, d2d_handle handle, const char *kind)
+static void refuses(const struct function *function, d2d_handle handle, const char *kind)
 {
-	refusals += !use->silent;
-	expect(use->call(handle) == -ESTALE, use->name, kind);
+	refusals += !function->silent;
+	expect(function->call(handle) == -ESTALE, function->name, kind);
 }
 
 /* Returns the kind of a handle, as d2d.h defines it. */
@@ -215,23 +215,23 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Calls a function with a valid handle of each kind that the function does not take. Then takes a
- * valid handle of a kind that the function does take, alters the bits that say its kind, and calls
- * the function with each handle that this makes.
+ * Calls a function with a valid handle of each kind that the function does not accept. For each
+ * kind that it does accept, alters the bits of a valid handle that say its kind, in each way, and
+ * calls the function with the altered handles.
  */
-static void pass_all_to(const struct use *use)
+static void pass_all_to(const struct function *function)
 {
 	for (enum kind kind = NOTHING; kind < KINDS; kind++) {
-		if (!(use->takes & BIT(kind))) {
-			refuses(use, live[kind], kinds[kind]);
+		if (!(function->accepts & BIT(kind))) {
+			refuses(function, live[kind], kinds[kind]);
 			continue;
 		}
 		for (u32 bits = 1; bits < 16; bits++) {
 			d2d_handle altered = live[kind] ^ (bits << D2D_HANDLE_KIND_SHIFT);
 			enum kind other = kind_of(altered);
 
-			if (other == ITEM || !(use->takes & BIT(other)))
-				refuses(use, altered, "altered");
+			if (other == ITEM || !(function->accepts & BIT(other)))
+				refuses(function, altered, "altered");
 		}
 	}
 }
@@ -288,8 +288,9 @@ static void run(void)
 	for (enum kind kind = DRIVER; kind < KINDS; kind++)
 		expect(kind_of(live[kind]) == kind && live[kind] >> 32, BEFORE, kinds[kind]);
 	if (!err) {
-		for (const struct use *use = uses; use < uses + ARRAY_SIZE(uses); use++)
-			pass_all_to(use);
+		for (const struct function *function = functions;
+		     function < functions + ARRAY_SIZE(functions); function++)
+			pass_all_to(function);
 		check_all();
 	}
 }

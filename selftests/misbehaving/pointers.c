@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: calls each function that the owner exports with bad pointers. In each call, one pointer is
- * bad, and the other pointers are valid. The other arguments are numbers and handles. One
- * combination of their values is called a set. The test calls each function with each bad address
- * for each pointer and with each set. pointers.awk generates the table of functions from the
- * headers, so that the table has new functions, too.
+ * bad, and the other pointers are valid. The other arguments are numbers and handles. The test
+ * calls each function with each bad address for each pointer, and with each combination of numbers
+ * and handles. pointers.awk generates the table of functions from the headers, so that the table
+ * has new functions, too.
  *
- * If the function cannot access the bad address (must_fail), a function that returns an int must
- * fail with each set whose numbers are not 0. With the other sets it may also succeed: with a
- * length of 0, for example, it may ignore the pointer. At least one set must make it fail with
- * -EFAULT, which shows that it has used the pointer; the other sets may make it fail with another
- * errno. After each function the test checks that requests and events work, and that no refused
- * call had an effect.
+ * Nobody can access some of the bad addresses (must_fail). With such an address, a call must fail,
+ * unless one of its numbers is 0: if a length is 0, for example, the function may ignore the
+ * pointer. At least one combination must make the function fail with -EFAULT, which shows that it
+ * has used the pointer. The other combinations may make it fail with another errno. These rules are
+ * for functions that return an int.
+ *
+ * After each function the test checks that requests and events work, and that no refused call had
+ * an effect.
  *
  * If a check fails, the module prints what was wrong, and the init fails with -ENOTRECOVERABLE.
  */
@@ -103,7 +105,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* For calls of d2d_register() whose other pointer is bad, so that they register no driver. */
+/* For calls of d2d_register() whose other pointer is bad. They must register no driver. */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)
@@ -198,10 +200,11 @@ static unsigned long valid(const struct argument *argument)
 }
 
 /*
- * Calls the function with one set, and with a bad address for the argument @which. Returns whether
- * the function returned -EFAULT.
+ * Calls the function with one combination of numbers and handles, and with a bad address for the
+ * argument @which. Returns whether the function returned -EFAULT.
  */
-static bool call(const struct function *function, u32 which, const struct bad_pointer *bad, u32 set)
+static bool call(const struct function *function, u32 which, const struct bad_pointer *bad,
+		 u32 combination)
 {
 	const d2d_handle handles[] = { idle, done, pended, held, self, event, target, 0 };
 	const struct argument *argument;
@@ -214,13 +217,13 @@ static bool call(const struct function *function, u32 which, const struct bad_po
 		argument = &function->arguments[n];
 		switch (argument->kind) {
 		case NUMBER:
-			values[n] = set & 1;
+			values[n] = combination & 1;
 			has_zero |= !values[n];
-			set >>= 1;
+			combination >>= 1;
 			break;
 		case HANDLE:
-			values[n] = handles[set % ARRAY_SIZE(handles)];
-			set /= ARRAY_SIZE(handles);
+			values[n] = handles[combination % ARRAY_SIZE(handles)];
+			combination /= ARRAY_SIZE(handles);
 			break;
 		default:
 			values[n] = n == which ? bad->address : valid(argument);
@@ -236,28 +239,28 @@ static bool call(const struct function *function, u32 which, const struct bad_po
 	return result == -EFAULT;
 }
 
-/* Returns the number of sets that the function has. */
-static u32 sets(const struct function *function)
+/* Returns how many combinations of numbers and handles the test passes to the function. */
+static u32 combinations(const struct function *function)
 {
-	u32 sets = 1;
+	u32 count = 1;
 	u32 n;
 
 	for (n = 0; n < function->count; n++) {
 		if (function->arguments[n].kind == NUMBER)
-			sets *= 2;
+			count *= 2;
 		if (function->arguments[n].kind == HANDLE)
-			sets *= 8;
+			count *= 8;
 	}
-	return sets;
+	return count;
 }
 
 static void call_with_bad(const struct function *function, u32 which, const struct bad_pointer *bad)
 {
 	bool refused = false;
-	u32 set;
+	u32 n;
 
-	for (set = 0; set < sets(function); set++)
-		refused |= call(function, which, bad, set);
+	for (n = 0; n < combinations(function); n++)
+		refused |= call(function, which, bad, n);
 	if (function->has_result && bad->must_fail && !refused)
 		fail("%s never returns -EFAULT although '%s' is %s", function->name,
 		     function->arguments[which].name, bad->name);

@@ -15,7 +15,7 @@
 
 static char *kind = "";
 module_param(kind, charp, 0);
-MODULE_PARM_DESC(kind, "What to do wrong: a name in the table acts; nothing by default");
+MODULE_PARM_DESC(kind, "What to do wrong: a name in the table acts[]; by default nothing");
 
 static void splat_warn(void)
 {

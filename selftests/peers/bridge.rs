@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a module that is a peer of two owners, module_a and other_a, and passes calls and items from each of them to the
-//! other one. The two owners are of the same pair.
+//! Test: a module that is a peer of two owners, module_a and other_a. It passes calls and items from each owner to the
+//! other one. Both pairs have the same declaration.
 //!
-//! Until the two roles are joined, each answers its owner itself.
+//! Until the library has joined the two roles, each role answers the calls of its owner itself.
 
 #![forbid(unsafe_code)]
 
@@ -38,11 +38,11 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "1: a thread of each role waits for an event of the other owner; 2: one waits inside the bridge; 3: a thread of the second role does from its start on; 4: deferred of the second role does",
+            description: "What waits, until the library ends the wait, for an event that nobody sets. 0: nothing. 1: a thread of each role. 2: a thread that uses the bridge meanwhile. 3: a thread that the second role starts before the roles are joined. 4: the function `deferred` of the second role",
         },
         fails: u32 {
             default: 0,
-            description: "The step of loading that fails: 1 the start of the second role, 2 its control device, 3 joining the roles",
+            description: "Which step of loading fails. 0: none. 1: starting the second role. 2: making its control device. 3: joining the roles",
         },
     },
 }
@@ -58,25 +58,26 @@ const START: u32 = 1;
 const CONTROL: u32 = 2;
 const JOIN: u32 = 3;
 
-/// Name of the event for which the threads of `waits` wait.
+/// The name of the event that nobody sets.
 const NEVER: &CStr = c"bridge.never";
 
-/// The event [`NEVER`] of the first owner, for which the second role waits before the roles are joined.
+/// The event [`NEVER`] of the first owner. The second role waits for it before the roles are joined.
 static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 
 /// The most items that are taken at a time.
 const BATCH: u32 = 8;
 
-/// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the other
-/// one, whose handle is in the field `$other` of the bridge. `$more` is what only this role has of `Driver`.
+/// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
+/// other role; the field `$other` of [`Bridge`] has its handle. `$more` has those items of `Driver` that only this role
+/// implements.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*
         struct $Role;
 
         impl $Role {
-            /// Starts a thread that calls `wait`. Returns when the thread runs: until then, stopping it needs no end
-            /// of the wait.
+            /// Starts a thread that calls `wait`. Returns once the thread runs: otherwise the library could stop the
+            /// thread before it waits, and the test would show nothing.
             fn wait_in_thread(
                 driver: &$library::driver::Handle<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -109,8 +110,8 @@ macro_rules! role {
                 $pair::NOTE.put(&link.outgoing(), &note)
             }
 
-            /// Lets this role's owner take the items that this role has put. Then takes the items that the
-            /// owner has put, and passes those that are notes to `put`. Any context.
+            /// Makes this role's owner take the items that this role has put. Then takes the items that the owner has
+            /// put, and passes those that are notes to `put`. Any context.
             fn drain(
                 driver: &$library::driver::Handle<Self>,
                 put: impl FnMut(u64) -> Result,
@@ -120,8 +121,8 @@ macro_rules! role {
                 Self::take(link, put)
             }
 
-            /// Takes all items from the owner, and passes those that are notes to `put`. If `put` fails, the rest of
-            /// a batch is lost. Returns how many items were taken. Any context.
+            /// Takes all items that the owner has put, and passes those that are notes to `put`. If `put` fails, the
+            /// rest of the batch is lost. Returns the number of items that it took. Any context.
             fn take(
                 link: &$library::link::PeerLink<$pair::DemoPair>,
                 mut put: impl FnMut(u64) -> Result,
@@ -258,7 +259,7 @@ impl Second {
         }
         match module_parameters::fails.value() {
             START => Err(ENODEV),
-            // Takes the name of the control device.
+            // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => driver
                 .device::<second::control::Commands<second::driver::Handle<Self>>>(CONTROL_DEVICE)
                 .map(|_| ()),
@@ -267,7 +268,7 @@ impl Second {
     }
 }
 
-/// Waits for the event of the first owner, which nobody sets.
+/// Waits for [`NEVER_OF_FIRST`].
 fn wait_for_first() -> Result {
     NEVER_OF_FIRST
         .as_ref()
@@ -279,8 +280,9 @@ fn wait_for_first() -> Result {
 struct Bridge {
     first: first::driver::Handle<First>,
     second: second::driver::Handle<Second>,
-    /// Uses the bridge until the drivers leave. Any call of an operation starts it.
+    /// With `waits=2`: a thread that uses the bridge until the drivers leave. The operation `bounce` starts it.
     user: Option<first::job::Thread>,
+    /// The number of threads that use the bridge.
     users: Atomic<u32>,
 }
 
@@ -318,7 +320,8 @@ impl Drop for Bridge {
     }
 }
 
-/// Makes a thread that waits for an event of the second owner which nobody sets, and then uses the bridge.
+/// Makes a thread that uses the bridge: it waits for an event of the second owner, which nobody sets. When the library
+/// has ended the wait, the thread calls the second owner.
 fn wait_inside(
     first: &first::driver::Handle<First>,
     second: &second::driver::Handle<Second>,
@@ -336,7 +339,8 @@ fn wait_inside(
     })
 }
 
-/// Starts a thread of each role, which waits for an event that the other role has created, and which nobody sets.
+/// Starts a thread of each role. Each thread waits for an event that the other role has created. Nobody sets these
+/// events.
 fn wait(first: &first::driver::Handle<First>, second: &second::driver::Handle<Second>) -> Result {
     let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
     First::wait_in_thread(first, move || never.wait(second::event::Wait::FOREVER))?;

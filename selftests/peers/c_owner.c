@@ -44,7 +44,7 @@ module_param(bare, bool, 0);
 MODULE_PARM_DESC(bare, "Whether each routine that may be NULL is NULL");
 static char *fault = "none";
 module_param(fault, charp, 0);
-MODULE_PARM_DESC(fault, "What the owner does wrong in its init; live: in each write to its device");
+MODULE_PARM_DESC(fault, "What the owner does wrong in its init; with \"live\", in each write to its device");
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
@@ -148,7 +148,7 @@ static struct {
 } pended[MAX_PENDED];
 static DEFINE_SPINLOCK(pended_lock);
 
-/* Removes the request with this handle from the list; if @request is 0, the one with this key. */
+/* Removes a request from the list: the one with this handle or, if @request is 0, with this key. */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	guard(spinlock_irqsave)(&pended_lock);
@@ -422,8 +422,9 @@ static struct miscdevice device = {
 };
 
 /*
- * Starts the owner, creates its events, and registers the device last: if the init failed after
- * that, the kernel would free the module although a process may have the device open.
+ * Starts the owner, creates its events, and then registers the device. This comes last, because a
+ * process may open the device from then on: if the init failed, the kernel would free the module
+ * nevertheless.
  */
 static int __init c_owner_init(void)
 {

@@ -176,7 +176,7 @@ static struct pended {
 
 static DEFINE_SPINLOCK(pended_lock);
 
-/* Removes the request with this handle from the list; if @request is 0, the one with this key. */
+/* Removes a request from the list: the one with this handle or, if @request is 0, with this key. */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	d2d_handle taken = 0;
@@ -438,9 +438,9 @@ static int update(void)
 }
 
 /*
- * Plays a round: updates the shared data; puts an item, calls module_a's operation drain, which
- * takes the item and puts an answer, and takes the answer; calls bounce, which calls back; and
- * sends requests. Any context.
+ * Plays a round. Updates the shared data. Puts an item, calls module_a's operation drain, which
+ * takes the item and puts an answer, and takes the answer. Calls module_a's operation bounce, which
+ * calls this driver back. Sends requests. Any context.
  */
 static int exercise(struct round *round)
 {
@@ -574,8 +574,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Registers, attaches, creates the events, and registers the device last: once a process may have
- * the device open, the init must not fail (d2d_device.h).
+ * Registers, attaches, creates the events, and then registers the device. This comes last, because
+ * the init must not fail once a process may have the device open (d2d_device.h).
  */
 static int __init c_peer_init(void)
 {

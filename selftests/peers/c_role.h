@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The role of a peer of the demonstration's owner, in C, in a module that has other roles, too. A
- * file includes this header with
+ * The role of a peer of the demonstration pair, in C, for a module that has other roles, too. A
+ * file that includes this header defines
  *
  *   ROLE(name)	the name of a function of this role, which the files of the other roles call
  *
- * and defines own_ping(), own_bounce() and own_drain(): the operations that the owner calls.
+ * and own_ping(), own_bounce() and own_drain(), which are the operations that the owner calls.
  */
 #ifndef C_ROLE_H
 #define C_ROLE_H

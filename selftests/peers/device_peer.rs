@@ -66,7 +66,7 @@ use kernel::{
 };
 
 d2d::module_peer! {
-    type: Tested,
+    type: DevicePeer,
     owner: module_a,
     name: "device_peer",
     authors: ["Beyond IRPs"],
@@ -76,7 +76,7 @@ d2d::module_peer! {
     params: {
         variant: u32 {
             default: 0,
-            description: "0 a device for root; 1 for everybody; 2 for processes with CAP_SYS_ADMIN; 3 two devices of the same name; 4 a bad name; 5 a bad mode; 6 a bad capability; 7 opening the device tries to remove it and makes another one; 8 loading fails after the device was made; 9 to 11 the name of another device: null, tty, sleeper",
+            description: "Which device the driver makes. 0: one for root. 1: one for everybody. 2: one for processes with CAP_SYS_ADMIN. 3: two of the same name. 4: one with a bad name. 5: with a bad mode. 6: with a bad capability. 7: one that, when it is opened, tries to remove itself and makes another one. 8: one for root, but then loading fails. 9, 10, 11: one with the name of another device, null, tty or sleeper",
         },
     },
 }
@@ -120,8 +120,8 @@ const FAIL: u32 = _IO(KIND, 7);
 const RETURN: u32 = _IO(KIND, 8);
 /// Returns the number of pending calls that the driver keeps, including cancelled ones.
 const PENDING: u32 = _IO(KIND, 9);
-/// Pends a call, and waits for a condition that never holds. Each check of the condition wakes all processes that wait
-/// for the device.
+/// Pends a call, and waits for a condition that never becomes true. Each check of the condition wakes all processes
+/// that wait for the device.
 const WAIT: u32 = _IO(KIND, 10);
 /// Returns whether the file was opened for writing.
 const MAY_WRITE: u32 = _IO(KIND, 11);
@@ -134,7 +134,7 @@ const RUN_ON: u32 = _IO(KIND, 13);
 const LEAKED: usize = 7;
 
 /// The driver.
-struct Tested {
+struct DevicePeer {
     variant: u32,
     device: SetOnce<Device>,
     timer: SetOnce<Timer>,
@@ -143,7 +143,7 @@ struct Tested {
     runs: [Atomic<u32>; LEAKED],
 }
 
-impl Tested {
+impl DevicePeer {
     /// Stores a pending call. Fails with `EBUSY` if 8 are stored.
     fn keep(&self, pended: Pended<u32>) -> Result {
         let mut list = self.pended.lock();
@@ -169,14 +169,14 @@ impl Tested {
 }
 
 /// Counts a run of a leaked job, which is given by its index.
-fn count(driver: &Handle<Tested>, job: usize) {
+fn count(driver: &Handle<DevicePeer>, job: usize) {
     if let Some(runs) = driver.runs.get(job) {
         runs.fetch_add(1, Relaxed);
     }
 }
 
 /// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if a job does not run within 10 s.
-fn run_on(driver: &Handle<Tested>) -> Result {
+fn run_on(driver: &Handle<DevicePeer>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
     for _ in 0..1000 {
@@ -198,7 +198,7 @@ struct Opened {
 }
 
 impl device::File for Opened {
-    type Driver = Handle<Tested>;
+    type Driver = Handle<DevicePeer>;
 
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         if driver.variant == NESTED {
@@ -304,7 +304,7 @@ impl device::File for Opened {
 
 /// Makes jobs, a device and a pending call, and leaks the driver's references to them. If the library did not stop
 /// the jobs, they would run after the module is unloaded.
-fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
+fn leak(driver: &Handle<DevicePeer>, call: &Call<'_>) -> Result {
     let mut jobs = 0..LEAKED;
     for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
         let job = jobs.next().ok_or(EINVAL)?;
@@ -337,9 +337,9 @@ fn leak(driver: &Handle<Tested>, call: &Call<'_>) -> Result {
     Ok(())
 }
 
-/// Tries to remove the device that a process opens now, and makes another device. Returns the result of making it, or
-/// `EPROTO` if removing did not fail with `EDEADLK`.
-fn nest(driver: &Handle<Tested>, opening: &Opening<'_>) -> Result {
+/// Tries to remove the device that a process is opening, which must fail with `EDEADLK`, and makes another device.
+/// Returns the result of making it, or `EPROTO` if removing has not failed in this way.
+fn nest(driver: &Handle<DevicePeer>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));
     match (removed, made) {
@@ -348,7 +348,7 @@ fn nest(driver: &Handle<Tested>, opening: &Opening<'_>) -> Result {
     }
 }
 
-impl Driver for Tested {
+impl Driver for DevicePeer {
     type Pair = DemoPair;
     type Jobs = ();
 
@@ -397,7 +397,7 @@ impl Driver for Tested {
         match driver.variant {
             TWICE => driver.device::<Opened>(settings).map(|_| ()),
             FAILS => {
-                // Gives processes of the test the time to try to open the device.
+                // Give processes of the test time to try to open the device.
                 fsleep(Delta::from_millis(10));
                 Err(ENXIO)
             }
@@ -415,7 +415,7 @@ impl Driver for Tested {
 }
 
 #[vtable]
-impl PeerOps for Tested {
+impl PeerOps for DevicePeer {
     fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         Ok(value.wrapping_add(1))
     }

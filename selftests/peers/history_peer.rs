@@ -4,7 +4,7 @@
 //! when it is loaded, and takes them and gives them back in hard interrupt.
 //!
 //! Writing a number to `/dev/d2d_history` keeps a record with this number. Reading returns the number of the
-//! oldest record, as a line of text, and gives the record back; if there is no record, it returns the end of
+//! oldest record, as a line of text, and gives the record back. If there is no record, reading returns the end of
 //! the file.
 
 #![forbid(unsafe_code)]
@@ -46,7 +46,7 @@ use kernel::{
 };
 
 d2d::module_peer! {
-    type: Keeper,
+    type: HistoryPeer,
     owner: module_a,
     name: "history_peer",
     authors: ["Beyond IRPs"],
@@ -103,7 +103,7 @@ impl History {
 }
 
 /// The driver.
-struct Keeper {
+struct HistoryPeer {
     history: Pin<KBox<SpinLockIrq<History>>>,
 }
 
@@ -111,27 +111,27 @@ struct Keeper {
 struct Opened;
 
 impl device::File for Opened {
-    type Driver = Handle<Keeper>;
+    type Driver = Handle<HistoryPeer>;
 
-    fn open(_keeper: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
+    fn open(_driver: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         Ok(Self)
     }
 
-    fn read(&self, keeper: &Self::Driver, _call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
-        match run_in(Place::HardIrq, || keeper.history.lock().take())? {
+    fn read(&self, driver: &Self::Driver, _call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
+        match run_in(Place::HardIrq, || driver.history.lock().take())? {
             Ok(number) => to.write_slice(CString::try_from_fmt(fmt!("{}\n", number))?.to_bytes()),
             Err(ENODATA) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    fn write(&self, keeper: &Self::Driver, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
+    fn write(&self, driver: &Self::Driver, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
         let number = control::read_number(from)?;
-        run_in(Place::HardIrq, || keeper.history.lock().add(number))?
+        run_in(Place::HardIrq, || driver.history.lock().add(number))?
     }
 }
 
-impl Driver for Keeper {
+impl Driver for HistoryPeer {
     type Pair = DemoPair;
     type Jobs = ();
 
@@ -142,8 +142,8 @@ impl Driver for Keeper {
         })
     }
 
-    fn start(keeper: Handle<Self>) -> impl PinInit<(), Error> {
-        keeper.device::<Opened>(Settings::new(c"d2d_history"))?;
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        driver.device::<Opened>(Settings::new(c"d2d_history"))?;
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Driver for Keeper {
 }
 
 #[vtable]
-impl PeerOps for Keeper {
+impl PeerOps for HistoryPeer {
     fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         Ok(value.wrapping_add(1))
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a module in three roles. It is a peer of module_a and of other_a, and the owner of a third pair with the same
-//! declaration. A call from below passes to both owners above, and a `ping` from above to the peer below.
+//! declaration. In this file, the two owners are *above* the module, and its own peers are *below* it. The module
+//! passes on a call from below to both owners, and a `ping` from above to a peer.
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +23,7 @@ use d2d_owner::{
     Handle,
     Owner, //
 };
-use d2d_pair as lower;
+use d2d_pair as owner_pair;
 use d2d_pair_peer as first_pair;
 use d2d_pair_peer2 as second_pair;
 use d2d_peer as first;
@@ -37,7 +38,7 @@ use kernel::{
 };
 
 d2d_roles::module_in_three_roles! {
-    type: Lower,
+    type: AsOwner,
     first: module_a,
     second: other_a,
     name: "junction",
@@ -52,11 +53,11 @@ d2d_roles::module_in_three_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "1: two threads of the owner's role wait, each for an event of another role",
+            description: "1: two threads of the owner's role wait, until the library ends the waits, each for an event of another role that nobody sets",
         },
         fails: u32 {
             default: 0,
-            description: "The step of loading that fails, after these threads run: 1 joining the roles, 2 the owner's ready, 3 the owner's control device",
+            description: "Which step of loading fails once these threads run. 0: none. 1: joining the roles. 2: the owner's function `ready`. 3: making the owner's control device",
         },
     },
 }
@@ -68,7 +69,7 @@ const CONTROL: u32 = 3;
 
 const CONTROL_DEVICE: Settings = Settings::new(c"junction");
 
-/// Calls the first peer below that is attached. If there is none, answers as a peer does.
+/// Calls `ping` of the first attached peer below. If no peer is attached, answers as a peer does.
 fn below(value: u32) -> Result<u32> {
     OWNER
         .contexts(|contexts| {
@@ -87,10 +88,11 @@ macro_rules! role {
         struct $Role;
 
         impl $Role {
-            /// Starts a thread of the owner's role that waits for an event of this role, which nobody sets. Returns when
-            /// the thread runs: until then, stopping it needs no end of the wait.
+            /// Starts a thread of the owner's role that waits for an event of this role. Nobody sets the event. Returns
+            /// once the thread runs: otherwise the library could stop the thread before it waits, and the test would
+            /// show nothing.
             fn wait(
-                contexts: &Contexts<'_, Lower>,
+                contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::Handle<Self>,
             ) -> Result {
                 let event =
@@ -158,25 +160,25 @@ macro_rules! role {
 }
 
 role! {
-    /// The junction as a peer of module_a.
+    /// The role of a peer of module_a.
     First, first, first_pair
 }
 
 role! {
-    /// The junction as a peer of other_a.
+    /// The role of a peer of other_a.
     Second, second, second_pair
 }
 
 /// What all contexts of the owner's role share.
 struct State {
     above: SetOnce<(first::driver::Handle<First>, second::driver::Handle<Second>)>,
-    requests: lower::demo_requests::DemoRequests,
+    requests: owner_pair::demo_requests::DemoRequests,
 }
 
-/// The junction as the owner of the peers below.
-struct Lower(Arc<State>);
+/// The role of the owner of the peers below.
+struct AsOwner(Arc<State>);
 
-impl d2d_roles::ThreeRoles for Lower {
+impl d2d_roles::ThreeRoles for AsOwner {
     type First = First;
     type Second = Second;
 
@@ -197,8 +199,8 @@ impl d2d_roles::ThreeRoles for Lower {
     }
 }
 
-impl Owner for Lower {
-    type Pair = lower::DemoPair;
+impl Owner for AsOwner {
+    type Pair = owner_pair::DemoPair;
     type State = State;
 
     const CONTROL: Option<Settings> = Some(CONTROL_DEVICE);
@@ -211,7 +213,7 @@ impl Owner for Lower {
     }
 
     fn state(_config: &Config) -> impl PinInit<State, Error> {
-        lower::demo_requests::DemoRequests::new().map(|requests| State {
+        owner_pair::demo_requests::DemoRequests::new().map(|requests| State {
             above: SetOnce::new(),
             requests,
         })
@@ -222,13 +224,13 @@ impl Owner for Lower {
     }
 
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        let events = lower::demo_events::DemoEvents::new(|event| {
+        let events = owner_pair::demo_events::DemoEvents::new(|event| {
             create_event_of(ThreeRolesModule::NAME, event, false)
         })?;
         contexts.state().requests.set_events(Some(events));
         match module_parameters::fails.value() {
             READY => Err(ENODEV),
-            // Takes the name of the control device.
+            // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => contexts
                 .device::<Commands<Handle<Self>>>(CONTROL_DEVICE)
                 .map(|_| ()),
@@ -236,8 +238,8 @@ impl Owner for Lower {
         }
     }
 
-    fn data(config: &Config) -> lower::OwnerData {
-        lower::OwnerData {
+    fn data(config: &Config) -> owner_pair::OwnerData {
+        owner_pair::OwnerData {
             queue_capacity: config.capacity(),
             item_size: config.item_size(),
         }
@@ -251,29 +253,29 @@ impl Owner for Lower {
         contexts.state().requests.cancelled(id);
     }
 
-    fn attached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+    fn attached(&self, _link: &OwnerLink<owner_pair::DemoPair>) {}
 
-    fn detached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+    fn detached(&self, _link: &OwnerLink<owner_pair::DemoPair>) {}
 }
 
 #[vtable]
-impl lower::OwnerOps for Lower {
-    /// Calls the first owner, and with its answer the second one.
-    fn ping(&self, _link: &OwnerLink<lower::DemoPair>, value: u32) -> Result<u32> {
+impl owner_pair::OwnerOps for AsOwner {
+    /// Calls `ping` of the first owner, and then, with the answer, that of the second owner.
+    fn ping(&self, _link: &OwnerLink<owner_pair::DemoPair>, value: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let value = first.link().ok_or(ENOTCONN)?.owner().ping(value)?;
         second.link().ok_or(ENOTCONN)?.owner().ping(value)
     }
 
     /// Calls `bounce` of both owners, which must return the same number of calls.
-    fn bounce(&self, _link: &OwnerLink<lower::DemoPair>, hops: u32) -> Result<u32> {
+    fn bounce(&self, _link: &OwnerLink<owner_pair::DemoPair>, hops: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let calls = first.link().ok_or(ENOTCONN)?.owner().bounce(hops)?;
-        lower::expect(second.link().ok_or(ENOTCONN)?.owner().bounce(hops)?, calls)?;
+        owner_pair::expect(second.link().ok_or(ENOTCONN)?.owner().bounce(hops)?, calls)?;
         Ok(calls)
     }
 
-    fn drain(&self, link: &OwnerLink<lower::DemoPair>) -> Result<u32> {
-        lower::take_all(c"junction", &link.incoming())
+    fn drain(&self, link: &OwnerLink<owner_pair::DemoPair>) -> Result<u32> {
+        owner_pair::take_all(c"junction", &link.incoming())
     }
 }

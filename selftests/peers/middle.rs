@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the middle of a chain of three modules. It is a peer of module_a, and the owner of a second pair, which has
-//! the same declaration. In this file, module_a is *above* the middle, and the peers of the second pair are *below*
-//! it.
+//! Test: the middle of a chain of three modules. This module is a peer of module_a, and the owner of a second pair,
+//! which has the same declaration. In this file, module_a is *above* the module, and the peers of the second pair are
+//! *below* it.
 //!
-//! The middle passes on calls and items in both directions. It forwards the request [`ADD`](upper::ADD) to module_a
-//! as a request of its own, and serves the other requests itself. While no peer is attached below, it answers
-//! module_a's calls itself.
+//! The module passes on calls and items in both directions. When it receives the request [`ADD`](peer_pair::ADD), it
+//! sends module_a a request of its own. It serves the other requests itself. While no peer is attached below, it
+//! answers module_a's calls itself.
 
 #![forbid(unsafe_code)]
 
@@ -31,8 +31,8 @@ use d2d_owner::{
     Handle as OwnerHandle,
     Owner, //
 };
-use d2d_pair as lower;
-use d2d_pair_peer as upper;
+use d2d_pair as owner_pair;
+use d2d_pair_peer as peer_pair;
 use d2d_peer::{
     driver::{
         Driver,
@@ -61,9 +61,9 @@ use kernel::{
 };
 
 d2d_roles::module_in_two_roles! {
-    peer: Upper,
+    peer: AsPeer,
     of: module_a,
-    owner: Lower,
+    owner: AsOwner,
     name: "middle",
     authors: ["Beyond IRPs"],
     description: "Test: a peer of module_a that is an owner, too",
@@ -76,11 +76,11 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "A thread waits for an event that the peer's role has created: 1 one of the owner's role, 2 one of the peer's role, which uses the contexts",
+            description: "Which thread waits, until the library ends the wait, for an event of the peer's role that nobody sets. 0: none. 1: a thread of the owner's role. 2: a thread of the peer's role, which uses the owner's contexts meanwhile",
         },
         fails: u32 {
             default: 0,
-            description: "The step of loading that fails, after this thread runs: 1 joining the roles, 2 the owner's ready, 3 the owner's control device",
+            description: "Which step of loading fails once this thread runs. 0: none. 1: joining the roles. 2: the owner's function `ready`. 3: making the owner's control device",
         },
     },
 }
@@ -101,14 +101,14 @@ const BATCH: u32 = 8;
 /// The most requests to module_a at a time.
 const PACKETS: usize = 32;
 
-/// The middle as a peer of module_a.
-struct Upper {
-    requests: upper::demo_requests::DemoRequests,
+/// The role of a peer of module_a.
+struct AsPeer {
+    requests: peer_pair::demo_requests::DemoRequests,
 }
 
-/// The library drops this value before it detaches the driver. Dropping it takes the driver's events away from
-/// `requests`, which must not keep them any longer.
-struct Jobs(Handle<Upper>);
+/// The library drops this value before it detaches the driver. `drop` takes the driver's events away from `requests`,
+/// which must not keep them any longer.
+struct Jobs(Handle<AsPeer>);
 
 impl Drop for Jobs {
     fn drop(&mut self) {
@@ -116,20 +116,20 @@ impl Drop for Jobs {
     }
 }
 
-impl Driver for Upper {
-    type Pair = upper::DemoPair;
+impl Driver for AsPeer {
+    type Pair = peer_pair::DemoPair;
     type Jobs = Jobs;
 
     const DISPATCH_ATOMIC: bool = true;
 
     fn new() -> Result<Self> {
         Ok(Self {
-            requests: upper::demo_requests::DemoRequests::new()?,
+            requests: peer_pair::demo_requests::DemoRequests::new()?,
         })
     }
 
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
-        upper::demo_events::DemoEvents::new(|event| {
+        peer_pair::demo_events::DemoEvents::new(|event| {
             driver.create_event_of(TwoRolesModule::NAME, event, false)
         })
         .map(|events| {
@@ -138,8 +138,8 @@ impl Driver for Upper {
         })
     }
 
-    fn data(&self) -> upper::PeerData {
-        upper::PeerData {
+    fn data(&self) -> peer_pair::PeerData {
+        peer_pair::PeerData {
             cookie: 0x3,
             deferred: 0,
             reserved: 0,
@@ -161,7 +161,7 @@ impl Driver for Upper {
 /// Finds an attached peer below. Calls `f` with the link to it and the [`PeerCall`] by which `f` can call it. Returns
 /// `None` if no peer is attached.
 fn below<R>(
-    f: impl FnOnce(&OwnerLink<lower::DemoPair>, PeerCall<'_, lower::DemoPair>) -> R,
+    f: impl FnOnce(&OwnerLink<owner_pair::DemoPair>, PeerCall<'_, owner_pair::DemoPair>) -> R,
 ) -> Option<R> {
     OWNER.contexts(|contexts| {
         let mut links = contexts.iter().map(|(_, link)| link);
@@ -171,12 +171,12 @@ fn below<R>(
 }
 
 #[vtable]
-impl upper::PeerOps for Upper {
-    fn ping(&self, _link: &PeerLink<upper::DemoPair>, value: u32) -> Result<u32> {
+impl peer_pair::PeerOps for AsPeer {
+    fn ping(&self, _link: &PeerLink<peer_pair::DemoPair>, value: u32) -> Result<u32> {
         below(|_, peer| peer.ops().ping(value)).unwrap_or(Ok(value.wrapping_add(1)))
     }
 
-    fn bounce(&self, link: &PeerLink<upper::DemoPair>, hops: u32) -> Result<u32> {
+    fn bounce(&self, link: &PeerLink<peer_pair::DemoPair>, hops: u32) -> Result<u32> {
         below(|_, peer| peer.ops().bounce(hops)).unwrap_or_else(|| {
             let Some(left) = hops.checked_sub(1) else {
                 return Ok(0);
@@ -185,19 +185,19 @@ impl upper::PeerOps for Upper {
         })
     }
 
-    fn drain(&self, link: &PeerLink<upper::DemoPair>) -> Result<u32> {
+    fn drain(&self, link: &PeerLink<peer_pair::DemoPair>) -> Result<u32> {
         below(|below, peer| {
             let taken = move_down(&link.incoming(), &below.outgoing())?;
             peer.ops().drain()?;
             move_up(&below.incoming(), &link.outgoing())?;
             Ok(taken)
         })
-        .unwrap_or_else(|| upper::take_all(c"middle", &link.incoming()))
+        .unwrap_or_else(|| peer_pair::take_all(c"middle", &link.incoming()))
     }
 }
 
-/// Takes all items of a queue from below. Puts the notes on a queue to module_a, and drops other items. If the queue
-/// to module_a is full, fails, and the rest of the batch is lost. Returns the number of items that it took.
+/// Takes all items of a queue from below. Puts the notes on a queue to module_a, and drops the other items. Fails if
+/// the queue to module_a is full; then the rest of the batch is lost. Returns the number of items that it took.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -205,8 +205,8 @@ fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
         if batch.is_empty() {
             return Ok(moved);
         }
-        for note in batch.iter().filter_map(|item| lower::NOTE.read(&item)) {
-            upper::NOTE.put(to, &note)?;
+        for note in batch.iter().filter_map(|item| owner_pair::NOTE.read(&item)) {
+            peer_pair::NOTE.put(to, &note)?;
         }
         moved += batch.len() as u32;
     }
@@ -220,8 +220,8 @@ fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
         if batch.is_empty() {
             return Ok(moved);
         }
-        for note in batch.iter().filter_map(|item| upper::NOTE.read(&item)) {
-            lower::NOTE.put(to, &note)?;
+        for note in batch.iter().filter_map(|item| peer_pair::NOTE.read(&item)) {
+            owner_pair::NOTE.put(to, &note)?;
         }
         moved += batch.len() as u32;
     }
@@ -229,18 +229,18 @@ fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
 
 /// What the owner's role needs to reach module_a.
 struct Above {
-    peer: Handle<Upper>,
+    peer: Handle<AsPeer>,
     module_a: Target,
     /// Allocated in advance, because requests from below may come in hard interrupt.
     packets: Pin<KBox<SpinLockIrq<KVec<Packet>>>>,
 }
 
 impl Above {
-    fn new(peer: Handle<Upper>) -> Result<Self> {
+    fn new(peer: Handle<AsPeer>) -> Result<Self> {
         let sender = peer.sender();
         let mut packets = KVec::with_capacity(PACKETS, GFP_KERNEL)?;
         for _ in 0..PACKETS {
-            packets.push(sender.packet_for(upper::ADD)?.traced(), GFP_KERNEL)?;
+            packets.push(sender.packet_for(peer_pair::ADD)?.traced(), GFP_KERNEL)?;
         }
         Ok(Self {
             module_a: sender.lookup(c"module_a")?,
@@ -249,20 +249,19 @@ impl Above {
         })
     }
 
-    /// Sends module_a the request `ADD`, which module_a completes at once, and returns the answer. Any context.
-    ///
-    /// If module_a left the request pending, this function would cancel and free it.
+    /// Sends module_a the request `ADD`, and returns the answer. Any context. module_a completes this request at once.
+    /// If it left the request pending, this function would cancel and free the request.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
-        let (packet, answer) = match packet.send(&self.module_a, upper::ADD, &value, Sleep::Cannot)
-        {
-            Ok(sent) => {
-                let completed = sent.returned().map_err(|_| EINPROGRESS)?;
-                let answer = completed.output();
-                (completed.into_packet().traced(), answer)
-            }
-            Err(refused) => (refused.packet, Err(refused.error)),
-        };
+        let (packet, answer) =
+            match packet.send(&self.module_a, peer_pair::ADD, &value, Sleep::Cannot) {
+                Ok(sent) => {
+                    let completed = sent.returned().map_err(|_| EINPROGRESS)?;
+                    let answer = completed.output();
+                    (completed.into_packet().traced(), answer)
+                }
+                Err(refused) => (refused.packet, Err(refused.error)),
+            };
         // This succeeds: the vector has room for all packets.
         let _ = self.packets.lock().push_within_capacity(packet);
         answer
@@ -272,7 +271,7 @@ impl Above {
 /// What all contexts of the owner's role share.
 struct State {
     above: SetOnce<Above>,
-    requests: lower::demo_requests::DemoRequests,
+    requests: owner_pair::demo_requests::DemoRequests,
 }
 
 impl State {
@@ -281,18 +280,18 @@ impl State {
     }
 
     /// Returns the link to module_a.
-    fn link(&self) -> Result<&PeerLink<upper::DemoPair>> {
+    fn link(&self) -> Result<&PeerLink<peer_pair::DemoPair>> {
         self.above()?.peer.link().ok_or(ENOTCONN)
     }
 }
 
-/// The middle as the owner of the peers below.
-struct Lower(Arc<State>);
+/// The role of the owner of the peers below.
+struct AsOwner(Arc<State>);
 
-impl d2d_roles::TwoRoles for Lower {
-    type Peer = Upper;
+impl d2d_roles::TwoRoles for AsOwner {
+    type Peer = AsPeer;
 
-    fn join(contexts: &Contexts<'_, Self>, peer: Handle<Upper>) -> Result {
+    fn join(contexts: &Contexts<'_, Self>, peer: Handle<AsPeer>) -> Result {
         wait(contexts, &peer)?;
         contexts.state().above.populate(Above::new(peer)?);
         match module_parameters::fails.value() {
@@ -302,9 +301,9 @@ impl d2d_roles::TwoRoles for Lower {
     }
 }
 
-/// Starts the thread that `waits` selects, if any. Nobody sets its event. Returns when the thread runs: until then,
-/// stopping it needs no end of the wait.
-fn wait(contexts: &Contexts<'_, Lower>, peer: &Handle<Upper>) -> Result {
+/// Starts the thread that the parameter `waits` selects, if any. Returns once the thread runs: otherwise the library
+/// could stop the thread before it waits, and the test would show nothing.
+fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {
         return Ok(());
@@ -329,8 +328,8 @@ fn wait(contexts: &Contexts<'_, Lower>, peer: &Handle<Upper>) -> Result {
     begun.wait(Wait::FOREVER)
 }
 
-impl Owner for Lower {
-    type Pair = lower::DemoPair;
+impl Owner for AsOwner {
+    type Pair = owner_pair::DemoPair;
     type State = State;
 
     const CONTROL: Option<Settings> = Some(CONTROL_DEVICE);
@@ -343,7 +342,7 @@ impl Owner for Lower {
     }
 
     fn state(_config: &Config) -> impl PinInit<State, Error> {
-        lower::demo_requests::DemoRequests::new().map(|requests| State {
+        owner_pair::demo_requests::DemoRequests::new().map(|requests| State {
             above: SetOnce::new(),
             requests,
         })
@@ -354,13 +353,13 @@ impl Owner for Lower {
     }
 
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        let events = lower::demo_events::DemoEvents::new(|event| {
+        let events = owner_pair::demo_events::DemoEvents::new(|event| {
             create_event_of(TwoRolesModule::NAME, event, false)
         })?;
         contexts.state().requests.set_events(Some(events));
         match module_parameters::fails.value() {
             READY => Err(ENODEV),
-            // Takes the name of the control device.
+            // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => contexts
                 .device::<Commands<OwnerHandle<Self>>>(CONTROL_DEVICE)
                 .map(|_| ()),
@@ -368,8 +367,8 @@ impl Owner for Lower {
         }
     }
 
-    fn data(config: &Config) -> lower::OwnerData {
-        lower::OwnerData {
+    fn data(config: &Config) -> owner_pair::OwnerData {
+        owner_pair::OwnerData {
             queue_capacity: config.capacity(),
             item_size: config.item_size(),
         }
@@ -377,11 +376,11 @@ impl Owner for Lower {
 
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         let state = contexts.state();
-        if request.code() != lower::ADD.raw() {
+        if request.code() != owner_pair::ADD.raw() {
             return state.requests.dispatch(request);
         }
         request
-            .on(lower::ADD, |value, request| {
+            .on(owner_pair::ADD, |value, request| {
                 match state.above().and_then(|above| above.add(value)) {
                     Ok(sum) => request.complete(&sum),
                     Err(error) => request.fail(error),
@@ -394,22 +393,22 @@ impl Owner for Lower {
         contexts.state().requests.cancelled(id);
     }
 
-    fn attached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+    fn attached(&self, _link: &OwnerLink<owner_pair::DemoPair>) {}
 
-    fn detached(&self, _link: &OwnerLink<lower::DemoPair>) {}
+    fn detached(&self, _link: &OwnerLink<owner_pair::DemoPair>) {}
 }
 
 #[vtable]
-impl lower::OwnerOps for Lower {
-    fn ping(&self, _link: &OwnerLink<lower::DemoPair>, value: u32) -> Result<u32> {
+impl owner_pair::OwnerOps for AsOwner {
+    fn ping(&self, _link: &OwnerLink<owner_pair::DemoPair>, value: u32) -> Result<u32> {
         self.0.link()?.owner().ping(value)
     }
 
-    fn bounce(&self, _link: &OwnerLink<lower::DemoPair>, hops: u32) -> Result<u32> {
+    fn bounce(&self, _link: &OwnerLink<owner_pair::DemoPair>, hops: u32) -> Result<u32> {
         self.0.link()?.owner().bounce(hops)
     }
 
-    fn drain(&self, link: &OwnerLink<lower::DemoPair>) -> Result<u32> {
+    fn drain(&self, link: &OwnerLink<owner_pair::DemoPair>) -> Result<u32> {
         let above = self.0.link()?;
         let taken = move_up(&link.incoming(), &above.outgoing())?;
         above.owner().drain()?;

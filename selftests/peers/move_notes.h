@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How a module in several roles, in C, passes on the items that it gets in one of them. */
+/* How a module in C passes on, in one role, the items that it gets in another role. */
 #ifndef MOVE_NOTES_H
 #define MOVE_NOTES_H
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: keeps calls inside a test peer until the test lets them go on. The test can then, for
- * example, unload the peer while a call is inside it. This is a module of its own, because the
- * kernel refuses to open a device of the peer while it unloads the peer. The test uses these files
- * in /sys/module/pause_calls/parameters/:
+ * Test: keeps calls inside a test peer until the test lets them go on. For example, the test can
+ * unload the peer while a call is inside it. This is a module of its own: while the kernel unloads
+ * the peer, it refuses to open a device of the peer. The test uses these files in
+ * /sys/module/pause_calls/parameters/:
  *
  *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
  *              handshakes (handshake); or none

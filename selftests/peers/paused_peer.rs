@@ -3,9 +3,9 @@
 //! Test: a peer that is unloaded while a call is inside it.
 //!
 //! The module pause_calls keeps the call in the operation `drain`, in the dispatch routine or in the handshake
-//! until the test resumes it. When `drain` goes on, its context still exists, and it can call the owner. It calls
-//! the owner's `bounce`, which calls this peer back. The call back must fail, because the peer is detaching; the
-//! trace shows the errno.
+//! until the test resumes the call. When `drain` goes on, its context still exists, so `drain` can call the owner's
+//! `bounce`, which calls this peer back. The call back must fail, because the peer is detaching. The trace shows the
+//! errno.
 
 use d2d::{
     driver::{
@@ -49,7 +49,7 @@ d2d::module_peer! {
     params: {
         deferred: u32 {
             default: 0,
-            description: "When to complete the handshake: 0 at once, 1 when pause_calls resumes it",
+            description: "When the peer completes the handshake. 0: at once. 1: when pause_calls resumes the handshake",
         },
     },
 }

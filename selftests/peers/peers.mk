@@ -44,9 +44,9 @@ $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
 # The middle of a chain in C. It is loaded instead of middle and exports the same table. It must come before middle:
 # modpost resolves a symbol to the last module that exports the symbol, and the peers must depend on middle.
-$(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,above.o below.o)))
+$(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_role.o owner_role.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
-CFLAGS_selftests/peers/c_middle/above.o := $(d2d-peer-role-flags)
+CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)
 
 # A chain of three modules: module_a, middle, and lower1 or lower2. middle is a peer of module_a, and the owner of
 # lower1 and lower2, which are copies of module_b.

@@ -7,8 +7,8 @@
 //!
 //! - [`COMPLETE`]: the request returns to this peer, which completes it,
 //! - [`NO_RETURN`]: the request does not return to this peer,
-//! - [`PEND`]: the request returns to this peer, which keeps it pending until it receives a request
-//!   [`COMPLETE_PENDED`].
+//! - [`PEND`]: the request returns to this peer, which pends it. The peer completes it when it receives another
+//!   request, with the code [`COMPLETE_PENDED`].
 
 #![forbid(unsafe_code)]
 
@@ -59,11 +59,11 @@ d2d::module_peer! {
     params: {
         next: u32 {
             default: 0,
-            description: "Where to forward: 0 module_a, 1 module_b, 2 handle_peer, 3 c_peer, 4 itself, 5 bob",
+            description: "To which driver the peer forwards requests. 0: module_a. 1: module_b. 2: handle_peer. 3: c_peer. 4: itself. 5: bob",
         },
         then: u32 {
             default: 0,
-            description: "A forwarded request: 0 returns and is completed, 1 does not return, 2 returns and is pended",
+            description: "What happens when that driver has completed the request. 0: the request returns to the peer, which completes it. 1: it does not return to the peer. 2: it returns to the peer, which pends it",
         },
     },
 }
@@ -77,7 +77,7 @@ const DRIVERS: [&CStr; 6] = [
     c"bob",
 ];
 
-/// A request of this code makes the peer complete the request that it has pended.
+/// When the peer receives a request of this code, it completes the request that it has pended.
 const COMPLETE_PENDED: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
 // Values of `then`
@@ -155,8 +155,8 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // Do not forward this request: the next driver would set its own event, but the sender waits for the
-            // event of this peer.
+            // Do not forward this request. The sender waits for the event of this peer, but the next driver would set
+            // its own event.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }

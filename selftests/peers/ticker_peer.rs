@@ -4,12 +4,12 @@
 //!
 //! There are two producers, the timer and the writing processes. Each producer numbers the items that it puts on
 //! the queue to the peer: 0, 1, 2 and so on. If the queue refuses an item, the producer's next item has the same
-//! number. All threads that take items hold one lock while they take an item and check its number, so the numbers
+//! number. All threads that take items hold one lock while they take an item and check its number. So the numbers
 //! of each producer must arrive in order and without a gap. When the module is unloaded, it prints its counters,
-//! which the test compares with the owner's.
+//! and the test compares them with the owner's.
 //!
-//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process. The write returns when, in
-//! addition, the timer has ticked N times.
+//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process. The write returns when the
+//! timer has ticked N times, too.
 
 #![forbid(unsafe_code)]
 

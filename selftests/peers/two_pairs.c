@@ -19,7 +19,8 @@
 #define PAIRS	2
 /*
  * The number of requests of a pair. A section sends each request once. The pairs allocate their
- * requests alternately, so that small buffers of both pairs could get into one cache line.
+ * requests alternately. So if the library let small buffers share a cache line, some line would
+ * have buffers of both pairs.
  */
 #define REQUESTS	32
 
@@ -135,7 +136,7 @@ static int exchange(struct pair *pair, d2d_handle request, u32 code)
 }
 
 /* Waits until both threads have come to this section, so that both run it at the same time. */
-static void meet(int section)
+static void wait_for_both(int section)
 {
 	atomic_inc(&arrived);
 	while (atomic_read(&arrived) < (section + 1) * PAIRS)
@@ -150,7 +151,7 @@ static int run(void *data)
 	int section, n;
 
 	for (section = 0; section < ARRAY_SIZE(codes); section++) {
-		meet(section);
+		wait_for_both(section);
 		local_irq_save(flags);
 		begin_section();
 		for (n = 0; n < REQUESTS && !pair->err; n++)
@@ -158,7 +159,7 @@ static int run(void *data)
 		end_section();
 		local_irq_restore(flags);
 	}
-	meet(section);
+	wait_for_both(section);
 	local_irq_save(flags);
 	begin_section();
 	WRITE_ONCE(common.value, 1);

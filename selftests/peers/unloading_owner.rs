@@ -80,15 +80,15 @@ d2d_owner::module_owner! {
     params: {
         hook: u32 {
             default: 0,
-            description: "What ends the waits when the module is unloaded: 0 the library, 1 the owner's hook `leaving`",
+            description: "What ends the waits when the module is unloaded. 0: the library. 1: the owner's hook `leaving`",
         },
         fail: u32 {
             default: 0,
-            description: "1: loading fails once both requests and the job wait",
+            description: "1: loading fails once all three waits are in progress",
         },
         job: u32 {
             default: 0,
-            description: "The job that waits: 1 a thread, otherwise a work item. With 2 to 5 the owner also starts: 2 delayed work, 3 bottom-half work, 4 a timer in softirq, 5 all three, leaked",
+            description: "The jobs. 0: a work item that waits. 1: a thread that waits. 2 to 5: a work item that waits and, in addition, 2: delayed work, 3: bottom-half work, 4: a timer in softirq, 5: all three, leaked",
         },
         wait: u32 {
             default: 0,
@@ -182,8 +182,8 @@ impl Drop for Runs {
     }
 }
 
-/// Starts the further jobs that the parameter `job` demands. Returns when each of them has run once; the delayed work
-/// is due too late to run at all.
+/// Starts the further jobs that the parameter `job` demands. Returns when the bottom-half work and the timer have run
+/// once. The delayed work is due so late that it never runs.
 fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     let wanted = module_parameters::job.value();
     if [DELAYED, LEAKED].contains(&wanted) {
@@ -303,7 +303,7 @@ impl Owner for UnloadingOwner {
         let served = create_event(c"unloading.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
         let (sender, job) = (contexts.sender(), Job::start(contexts)?);
-        // If something below fails, `leaving` must find the job, so store the job first.
+        // If a later step fails, `leaving` must find the job, so store the job first.
         *this.0.in_progress.lock() = Some(InProgress {
             served,
             job: job.clone(),

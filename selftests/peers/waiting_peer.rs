@@ -50,11 +50,11 @@ d2d::module_peer! {
     params: {
         waits_in: u32 {
             default: 0,
-            description: "Where it waits: 0 in the operation drain, 1 in deferred, 2 in a work item, 3 in a thread",
+            description: "Where the peer waits. 0: in the operation `drain`. 1: in its function `deferred`. 2: in a work item. 3: in a thread",
         },
         waits_for: u32 {
             default: 0,
-            description: "What it waits for: 0 an event of its own, 1 a request that it has sent, 2 settled_link()",
+            description: "What the peer waits for. 0: an event of its own. 1: a request that it has sent. 2: the end of its handshake, by `settled_link`",
         },
     },
 }
@@ -75,8 +75,8 @@ const OWNER: &CStr = c"module_a";
 /// What the wait needs.
 struct Awaited {
     event: Event,
-    /// A reference to the driver. While the driver stores a reference to itself, it cannot be freed, so the
-    /// function that waits takes the reference out of the driver.
+    /// A reference to the driver, which the driver stores until the function that waits takes it out: a driver that
+    /// stores a reference to itself is never freed.
     handle: Handle<Waiting>,
 }
 
@@ -96,8 +96,7 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// Dropping this value takes the handle out of the driver, if no function has done so. Otherwise the driver would
-/// never be freed.
+/// `drop` takes the handle out of the driver, if no function has done so. Otherwise the driver would never be freed.
 struct Jobs(Handle<Waiting>);
 
 impl Drop for Jobs {
@@ -175,7 +174,7 @@ impl Driver for Waiting {
 
     fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         let make = move || {
-            // If something below fails, dropping `jobs` takes the handle out of the driver.
+            // If a later step fails, dropping `jobs` takes the handle out of the driver.
             let jobs = Jobs(driver);
             let driver = &jobs.0;
             let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
@@ -212,7 +211,7 @@ impl Driver for Waiting {
 
 #[vtable]
 impl PeerOps for Waiting {
-    /// module_a calls `ping` first when it has attached the peer. Fails, so that module_a makes no further call.
+    /// Fails, so that module_a makes no other call: `ping` is the first operation that it calls in the new context.
     fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
         Err(EBUSY)
     }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Uses the character device of device_peer, or another one. Each command checks one aspect, and prints
-//! what is wrong if the device behaves otherwise.
+//! Uses the character device of device_peer, or another one.
 //!
-//! - `devctl open DEVICE` opens a device, and prints `errno=N (text)` if that fails.
-//! - `devctl hold DEVICE` makes a call that stays pending until the process is killed.
-//! - `devctl wait DEVICE` makes one that the driver wakes again and again until the process is killed.
-//! - `devctl CHECK DEVICE` runs the check of this name in [`CHECKS`].
+//! - `devctl open DEVICE [UID]` opens a device, and prints `errno=N (text)` if that fails.
+//! - `devctl hold DEVICE [UID]` makes a call that stays pending until the process is killed.
+//! - `devctl wait DEVICE [UID]` makes such a call, too. Meanwhile the driver wakes the process again and again.
+//! - `devctl CHECK DEVICE [UID]` runs the check of this name in [`CHECKS`], and prints what is wrong if it fails.
 //!
-//! If a number follows, devctl first becomes the user with this number.
+//! With UID, devctl first becomes the user with this number.
 
 mod polling;
 mod waiting;
@@ -99,7 +98,7 @@ extern "C" {
 }
 
 type Outcome = Result<(), String>;
-/// A check of a device; gets its path.
+/// A check of a device. Its argument is the device's path.
 type Check = fn(&str) -> Outcome;
 
 fn last_errno() -> i32 {
@@ -169,7 +168,7 @@ fn is<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Outcom
     }
 }
 
-/// Runs `f` with a copy of the file in a thread, and returns the thread and its number when it sleeps in `f`.
+/// Runs `f` in a thread, with a copy of the file. Once the thread sleeps in `f`, returns the thread and its number.
 fn asleep<T: Send + 'static>(
     file: &File,
     f: impl FnOnce(File) -> T + Send + 'static,
@@ -388,8 +387,8 @@ const TGKILL: c_long = 234;
 #[cfg(target_arch = "aarch64")]
 const TGKILL: c_long = 131;
 
-/// An answer that is read later: poll, epoll, and reads that wait or must not wait. Closing the file cancels the
-/// call.
+/// An answer that the process reads later: poll, epoll, and reads that wait or must not wait. Closing the file cancels
+/// the call.
 fn answers(path: &str) -> Outcome {
     let file = open(path, NONBLOCK)?;
     let set = Epoll::new(&file)?;
@@ -441,7 +440,7 @@ fn answers(path: &str) -> Outcome {
     )
 }
 
-/// Opens the device and makes some calls, again and again until one fails, which must be because the device is gone.
+/// Opens the device and makes some calls, again and again until a call fails. It must fail because the device is gone.
 /// Prints a line after the first calls.
 fn uses(path: &str) -> Outcome {
     let mut has_printed = false;

@@ -4,14 +4,14 @@
 //!
 //! Usage:
 //!
-//! - `eventctl poll FILE` reads the first line of an event's file, for which it need not wait. Then it
-//!   polls the file without a limit, and prints what the poll reports: `in`, `hup` or both.
+//! - `eventctl poll FILE` reads the first line of an event's file, which is there at once. Then it polls the file
+//!   without a limit, and prints what the poll reports: `in`, `hup` or both.
 //! - `eventctl watch FILE CONTROL SET CLOSE` checks how an event's file can be read and polled. It
 //!   writes SET to CONTROL to set the event, and CLOSE to close the event's last handle. Prints the
-//!   number of checks; or prints what is wrong, and exits with 1.
+//!   number of checks. If a check fails, prints what is wrong instead, and exits with 1.
 //! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is
-//!   stalled in a page fault. Prints what is wrong, and exits with 1; or with 4 if the kernel has no
-//!   userfaultfd.
+//!   stalled in a page fault. If that fails, prints what is wrong, and exits with 1. If the kernel has
+//!   no userfaultfd, exits with 4.
 
 mod polling;
 mod waiting;
@@ -210,7 +210,7 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     Ok(checks.0)
 }
 
-/// A page without memory: a thread that touches it sleeps in the page fault until the page is supplied.
+/// A page without memory. A thread that touches it sleeps in the page fault until [`supply`](Self::supply) is called.
 struct AbsentPage {
     faults: File,
     start: u64,

@@ -2,21 +2,21 @@
 
 //! Makes each memory allocation of a system call fail in turn, and checks the results.
 //!
-//! The caller must have set up failslab, which decides which allocations count (`fault_sweep.sh`).
+//! The caller must have set up failslab, which selects the allocations that count (`fault_sweep.sh`).
 //!
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module.
-//! - `fail_nth unload FILE [PARAM=VALUE...]` loads a module, in which no allocation fails, and unloads it.
+//! - `fail_nth unload FILE [PARAM=VALUE...]` unloads a module, which it first loads without a failure.
 //! - `fail_nth write FILE TEXT` writes to a file.
 //! - `fail_nth read FILE` opens a file, polls it, and reads from it once, even if there is nothing to read.
 //! - `fail_nth count ...` makes one of these calls once, lets no allocation fail, and prints how
 //!   many allocations the call makes.
 //!
-//! Except for `count`, the call is made once in each round. Round n makes the n-th allocation of the
-//! call fail. The rounds end once the call makes fewer than n allocations, so that none fails. Each call must either
+//! Except for `count`, the program makes the call once in each round. In round n, the n-th allocation of the call
+//! fails. The program ends when the call makes fewer than n allocations, so that none fails. Each call must either
 //! succeed without the memory, or fail with `ENOMEM`, log one refusal with the reason out-of-memory, and leave nothing
 //! behind. Unloading must succeed. After each round, the modules that were loaded before must have as many users as
-//! before. Prints the number of allocations and exits with 0; otherwise prints what is wrong, as KTAP comments, and
-//! exits with 1.
+//! before. The program prints the number of allocations and exits with 0. If something is wrong, it prints this as a
+//! KTAP comment, and exits with 1.
 
 mod modules;
 mod polling;
@@ -46,13 +46,13 @@ impl FailNth {
         Ok(Self(file))
     }
 
-    /// The n-th allocation from now on will fail; with 0, none.
+    /// Makes the n-th allocation from now on fail, or no allocation if n is 0.
     fn set(&self, n: u32) -> Result<(), Error> {
         let text = n.to_string();
         self.0.write_at(text.as_bytes(), 0).map(|_| ())
     }
 
-    /// Returns how many allocations are left until the one that will fail; 0 once it has failed.
+    /// Returns how many allocations are left up to the one that will fail. Returns 0 once it has failed.
     fn left(&self) -> Result<u32, Error> {
         let mut text = [0; 16];
         let length = self.0.read_at(&mut text, 0)?;

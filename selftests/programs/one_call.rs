@@ -9,14 +9,13 @@
 //! - `one_call read FILE` opens the file, polls it until there is something to read, and reads once.
 //! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input, with the address of a
 //!   number of 64 bits, and prints the number that the driver has stored there.
-//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, which has
-//!   to fail with one of the errnos, pauses, and writes SECOND, which has to succeed. The pause grows by 200
-//!   microseconds each round. So if FIRST starts a timer, SECOND comes before the timer expires in the early rounds,
-//!   at the same time in some, and later in the others.
+//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, which must
+//!   fail with one of the errnos, pauses, and writes SECOND, which must succeed. The pause grows by 200 microseconds
+//!   each round. So if FIRST starts a timer, SECOND comes before the timer expires in the early rounds, after it has
+//!   expired in the late rounds, and at the same time in a round in between.
 //!
-//! Exits with 0, or prints `errno=N (text)` and exits with 1. The tests cannot use insmod: that of
-//! busybox makes another system call when the first one fails, and each implementation prints its own
-//! texts.
+//! Exits with 0. If the call fails, prints `errno=N (text)` and exits with 1. The tests cannot use insmod: busybox's
+//! insmod makes another system call when the first one fails, and each implementation prints its own texts.
 
 mod modules;
 mod polling;

@@ -4,13 +4,13 @@
 //!
 //! - `samples rate RATE` sets the rate.
 //! - `samples statistics` prints what both drivers have counted.
-//! - `samples read COUNT` polls and reads until it has COUNT samples, and prints how many there were, how
-//!   many of the numbers between the first and the last are missing, and how many values are wrong.
-//! - `samples all RATE COUNT` needs a timer that is stopped. It sets the rate, reads COUNT samples, stops the timer, and
-//!   reads the remaining samples. Prints how many samples it has read, how many the recorder has recorded, and how many
-//!   values are wrong.
-//! - `samples poll MS` polls for at most MS milliseconds, prints whether there is something to read, reads, and prints
-//!   how many samples it has got.
+//! - `samples read COUNT` polls and reads until it has COUNT samples. It prints how many there were, how many of the
+//!   numbers between the first and the last are missing, and how many values are wrong.
+//! - `samples all RATE COUNT` sets the rate, reads COUNT samples, stops the timer, and reads the remaining samples. It
+//!   prints how many samples it has read, how many the recorder has recorded, and how many values are wrong. The timer
+//!   must be stopped before.
+//! - `samples poll MS` polls for at most MS milliseconds, and prints whether there is something to read. Then it reads,
+//!   and prints how many samples it has got.
 
 mod polling;
 
@@ -129,7 +129,7 @@ fn read_all(rate: c_ulong, count: usize) -> Result<()> {
     set_rate(rate)?;
     let mut samples = read_many(&file, count)?;
     set_rate(0)?;
-    // The recorder has recorded all samples once each expiry is accounted for.
+    // Once each expiry of the timer is accounted for, the recorder has recorded all samples.
     let begun = Instant::now();
     let recorded = loop {
         let [produced, lost, overruns, recorded, ..] = statistics()?;

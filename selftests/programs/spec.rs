@@ -43,10 +43,12 @@ impl fmt::Display for Expected {
 /// The errnos that a spec may name in a value, and what the trace has instead.
 const ERRNOS: [(&str, &str); 1] = [("-ECANCELED", "-125")];
 
-/// What was read of a spec so far: each part by its name, as its parameters and its lines, and the steps.
+/// A spec that is being read.
 #[derive(Default)]
 pub struct Spec {
+    /// The parameters and the lines of each part that was defined so far, by the part's name.
     parts: HashMap<String, (Vec<String>, Vec<String>)>,
+    /// The steps so far.
     steps: Vec<Expected>,
 }
 
@@ -73,7 +75,8 @@ impl Spec {
         Ok(spec.steps)
     }
 
-    /// Reads a line outside of a definition, or a line of the part that a `do` names; `args` are its parameters.
+    /// Reads a line that belongs to no definition, or a line of the part that a `do` names. `part` is the line with the
+    /// `do`, or the line itself. `args` has the values of the part's parameters.
     fn line(&mut self, part: &str, line: &str, run: &Fields, args: &Fields) -> Result<(), String> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());

@@ -2,11 +2,12 @@
 
 //! Compares a trace with the spec of its steps (`spec/lifecycle.spec`).
 //!
-//! `trace_check SPEC [KEY=VALUE...] <LOG`, where the pairs are the parameters of the run, such as
-//! `completion=1`; the conditions of the spec refer to them. Each `d2d:` line of the log must be
-//! well-formed. The numbers `seq` of the lines must have no gap. In the order of these numbers, the
-//! lines must be exactly the steps of the spec. Exits with 0 if so; otherwise prints what is wrong, as
-//! KTAP comments, and exits with 1.
+//! Usage: `trace_check SPEC [KEY=VALUE...] <LOG`. Each KEY is a parameter of the run, as in
+//! `completion=1`. The conditions of the spec refer to these parameters.
+//!
+//! Each `d2d:` line of the log must be well-formed. The numbers `seq` of the lines must have no gap.
+//! In the order of these numbers, the lines must be exactly the steps of the spec. If so, the program
+//! exits with 0. Otherwise it prints what is wrong, as KTAP comments, and exits with 1.
 //!
 //! `trace_check --steps` prints the names of all steps.
 
@@ -32,7 +33,7 @@ struct Actual {
 }
 
 impl Actual {
-    /// Parses a line of the log. None if it is not a line of the trace.
+    /// Parses a line of the log. Returns `None` if it is not a line of the trace.
     fn parse(line: &str) -> Option<Result<Self, String>> {
         let step = Line::parse(line)?.map_err(|damage| damage.to_string());
         let read = step.and_then(|step| Self::checked(&step, line));

@@ -15,7 +15,7 @@ pub const POLLHUP: c_short = 16;
 const EPOLL_CTL_ADD: c_int = 1;
 const ENOSYS: i32 = 38;
 
-/// Only on x86-64 does the kernel's structure have no padding.
+/// The kernel's structure has padding, except on x86-64.
 #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(C))]
 struct EpollEvent {
@@ -69,7 +69,7 @@ impl Epoll {
     }
 }
 
-/// Runs `f` in a thread, which must sleep in `f`. When it does, returns the thread and its number.
+/// Runs `f` in a thread, which must sleep in `f`. Once the thread sleeps there, returns the thread and its number.
 pub fn asleep<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> Result<(thread::JoinHandle<T>, u32), String> {
@@ -88,7 +88,7 @@ pub fn asleep<T: Send + 'static>(
     Ok((thread, tid))
 }
 
-/// Waits until a thread of this process sleeps; never returns if the thread ends before.
+/// Waits until a thread of this process sleeps. If the thread ends before it sleeps, this function never returns.
 fn wait_until_asleep(tid: u32) {
     let path = format!("/proc/self/task/{tid}/stat");
     let asleep = || {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Reads the prototypes of the exported functions from the headers in shared/include/. For each of them it calls
-# prototype(RESULT, NAME, COUNT, ARGUMENTS), which the script that is read after this one defines.
+# Reads the prototypes of the exported functions from the headers in shared/include/. For each prototype it calls
+# prototype(RESULT, NAME, COUNT, ARGUMENTS). The script that awk reads after this one defines this function.
 
 BEGIN {
 	print "/* Made from the prototypes in shared/include/. */"

@@ -151,9 +151,9 @@ where
 ///
 /// ```ignore
 /// d2d_roles::module_in_two_roles! {
-///     peer: Upper,
+///     peer: AsPeer,
 ///     of: module_a,
-///     owner: Lower,
+///     owner: AsOwner,
 ///     name: "middle",
 ///     authors: ["..."],
 ///     license: "GPL",

@@ -90,7 +90,7 @@ where
 ///
 /// ```ignore
 /// d2d_roles::module_in_three_roles! {
-///     type: Lower,
+///     type: AsOwner,
 ///     first: module_a,
 ///     second: other_a,
 ///     name: "junction",

@@ -91,7 +91,8 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The receiver sends itself another request of this code with a number that is less by 1, until the number is 0.
+/// Unless the number in this request is 0, the receiver sends itself another request of this code, with the number
+/// minus 1.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
 /// The receiver completes this request with the information and the status that the input has.
 const INVALID: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
@@ -191,7 +192,7 @@ fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
     }
 }
 
-/// A text that must not get into the trace as it is: it is too long for a line, and has line breaks.
+/// A text that is too long for a line of the trace, and has line breaks.
 const NEWLINES: &[u8; 384] = &[b'\n'; 384];
 
 fn expect(is: bool) -> Result {
@@ -302,7 +303,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Calls `left::note`, as the library does before it calls `d2d_leave`, but goes on using the driver.
+    /// Calls `left::note`, by which the library notes that the driver leaves, and then goes on using the driver.
     fn claim_to_leave(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;

@@ -138,7 +138,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Must not allocate: fault_sweep.sh makes an allocation fail, which must be one of the library. */
+/* Must not allocate: fault_sweep.sh makes allocations fail, which must be the library's. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};

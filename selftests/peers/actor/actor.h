@@ -11,8 +11,8 @@
 #define REQUESTS	8
 #define MOST_PENDED	4
 
-/* What a driver's dispatch routine does. drivers.c has the word of the commands for each role. */
-enum role {
+/* What a driver's dispatch routine does. drivers.c has the words by which commands choose it. */
+enum on_dispatch {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, OMIT_COMPLETION, BAD_STATUS,
 	COMPLETE_TWICE, PAUSE, ANSWER_AND_PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH,
 	WRITE_BAD_POINTER, REFUSE, ASK,
@@ -31,7 +31,7 @@ struct actor {
 	struct d2d_driver object;
 	d2d_handle self;	/* 0 if this module has not registered the driver */
 	d2d_handle target;	/* from d2d_lookup() */
-	enum role role;
+	enum on_dispatch on_dispatch;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
 	struct actor *to;	/* the driver that it forwards requests to, or sends one to (ASK) */

@@ -8,7 +8,7 @@
 #include "actor.h"
 
 /* The words of the commands for the enums in actor.h */
-static const char * const roles[] = {
+static const char * const on_dispatch[] = {
 	[ANSWER] = "answer",
 	[PEND] = "pend",
 	[PEND_WITH_CANCEL] = "pend-with-cancel",
@@ -149,7 +149,7 @@ int actor_on_dispatch(char **line)
 {
 	struct actor *actor = line_actor(line);
 
-	WRITE_ONCE(actor->role, line_index(line, roles, ARRAY_SIZE(roles)));
+	WRITE_ONCE(actor->on_dispatch, line_index(line, on_dispatch, ARRAY_SIZE(on_dispatch)));
 	if (*line) {
 		actor->to = line_actor(line);
 		actor->code = line_number(line, 0);

@@ -25,7 +25,7 @@ static void actor_pend(struct actor *actor, d2d_handle request)
 	spin_unlock_irqrestore(&pended_lock, flags);
 }
 
-/* Takes the oldest pended request. If no request is pended, returns the last one that was taken. */
+/* Takes the oldest pended request. If none is pended, returns the one that was taken last. */
 d2d_handle actor_take_pended(struct actor *actor)
 {
 	unsigned long flags;
@@ -96,7 +96,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 	struct actor *actor = self;
 	int err = 0;
 
-	switch (READ_ONCE(actor->role)) {
+	switch (READ_ONCE(actor->on_dispatch)) {
 	case ANSWER:
 		err = answer(request);
 		break;
@@ -110,7 +110,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_pause_operation();
 		return err;
 	case PEND_WITH_CANCEL:
-		/* This fails if the request is cancelled already. Then do not store its handle. */
+		/* If the request is cancelled already, this fails. Then do not store its handle. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;
@@ -119,7 +119,8 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		return -D2D_STATUS_PENDING;
 	case FORWARD:
 	case FORWARD_BACK:
-		err = forward_request(actor, handle, request->code, actor->role == FORWARD_BACK);
+		err = forward_request(actor, handle, request->code,
+				      actor->on_dispatch == FORWARD_BACK);
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 		break;

@@ -80,7 +80,7 @@ struct actor *line_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* A free entry, or the last one if the table is full: this may be a registered driver. */
+	/* A free entry or, if the table is full, the last one, which may be a registered driver. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;

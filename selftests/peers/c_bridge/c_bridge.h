@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * c_bridge: a module in C that is a peer of two owners, and passes calls and items from each of
- * them to the other one. first.c is a peer of module_a, second.c one of other_a. Each of the two
- * files includes this one with
+ * c_bridge: a module in C that is a peer of two owners. It passes calls and items from each owner
+ * to the other one. first.c is the peer of module_a, second.c the peer of other_a. Each of these
+ * files includes this header, and defines
  *
- *   ROLE(name)		the name of a function of its own (c_role.h)
+ *   ROLE(name)		the name of a function of this file (c_role.h)
  *   OTHER(name)	the name of a function of the other file
  *
- * In each of the two, the build puts another prefix before the names of the library's functions
+ * In each file, the build puts a prefix of its own before the names of the library's functions
  * (d2d-peer-role-flags in shared/library.mk).
  */
 #ifndef C_BRIDGE_H
@@ -19,8 +19,9 @@
 #include "../move_notes.h"
 
 /*
- * Whether both roles have a context. An operation uses the other role as a reader of RCU, so that
- * the exit can wait until no thread does: the operations of this pair do not sleep.
+ * Whether both roles have a context. An operation of one role uses the other role as a reader of
+ * RCU, so the exit can wait until no thread uses it. This works because the operations of this pair
+ * do not sleep.
  */
 extern bool c_bridge_joined;
 
@@ -36,7 +37,10 @@ extern bool c_bridge_joined;
 int other_ping(u32 value, u32 *result);
 int other_bounce(u32 hops, u32 *result);
 int other_put(u64 note);
-/* Let the owner of a role take its items, and pass the notes that it has put to put(). As above. */
+/*
+ * Make the owner of a role take the items that the role has put. Then take the items that the owner
+ * has put, and pass each note to put(). Any context, once the roles are joined.
+ */
 int role_drain(int (*put)(u64 note));
 int other_drain(int (*put)(u64 note));
 /* Register and attach the other role; detach and unregister it. May sleep. */
@@ -53,7 +57,7 @@ int role_drain(int (*put)(u64 note))
 
 static bool are_joined(void)
 {
-	/* Whoever sees the value that c_bridge_init() has stored also sees both contexts. */
+	/* A thread that sees the value that c_bridge_init() has stored also sees both contexts. */
 	return smp_load_acquire(&c_bridge_joined);
 }
 

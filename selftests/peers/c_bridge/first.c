@@ -13,7 +13,7 @@ MODULE_PARM_DESC(forgets, "The exit leaves both drivers registered");
 
 bool c_bridge_joined;
 
-/* Separates the two roles: no operation uses the other role after this. May sleep. */
+/* Separates the two roles. When this returns, no operation uses the other role. May sleep. */
 static void separate(void)
 {
 	WRITE_ONCE(c_bridge_joined, false);
@@ -31,7 +31,7 @@ static int __init c_bridge_init(void)
 	if (err)
 		first_stop();
 	else
-		/* are_joined() reads it. */
+		/* Pairs with are_joined(). */
 		smp_store_release(&c_bridge_joined, true);
 	return err;
 }

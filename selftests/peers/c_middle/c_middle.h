@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions by which the two roles of c_middle call each other. In above.c, a call of the
- * library goes to module_a; in below.c, it goes to c_middle itself, as an owner.
+ * The functions by which the two roles of c_middle call each other. A call of the library goes to
+ * module_a from peer_role.c, and to c_middle itself, as an owner, from owner_role.c.
+ *
+ * module_a is above c_middle, and the peers of c_middle are below it.
  */
 #ifndef C_MIDDLE_H
 #define C_MIDDLE_H
@@ -10,7 +12,7 @@
 
 #include "../move_notes.h"
 
-/* Functions of the peer's role (above.c), which the owner's role calls. Any context. */
+/* Functions of the peer's role (peer_role.c), which the owner's role calls. Any context. */
 int above_ping(u32 value, u32 *result);
 int above_bounce(u32 hops, u32 *result);
 int above_put(u64 note);
@@ -20,7 +22,7 @@ int above_start(void);
 void above_stop(void);
 
 /*
- * Functions of the owner's role (below.c), which the peer's role calls. May be called between
+ * Functions of the owner's role (owner_role.c), which the peer's role calls. May be called between
  * d2d_owner_start() and d2d_owner_stop(). Any context. Fail with -ESHUTDOWN while no peer is
  * attached.
  */

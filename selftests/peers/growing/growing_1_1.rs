@@ -2,8 +2,8 @@
 
 // Version 1.1 of the growing pair, and the way to declare newer versions.
 
-/// Without arguments, declares version 1.1 of the pair. Otherwise declares version 1.`$minor`: version 1.1, and what
-/// the other arguments add to it.
+/// Without arguments, declares version 1.1 of the pair. With arguments, declares version 1.`$minor`, which has what
+/// version 1.1 has, and what the other arguments add.
 macro_rules! growing_pair_1_1 {
     () => {
         growing_pair_1_1! {

@@ -13,8 +13,8 @@ use d2d::{
 use kernel::prelude::*;
 
 /// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. When
-/// the driver is attached, it evaluates `$more`, in which `$driver` is its handle and `$link` its link. If the result
-/// is an error, loading the module fails.
+/// the driver is attached, it evaluates the expression `$more`, in which `$driver` is its handle and `$link` its link.
+/// If the result is an error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,

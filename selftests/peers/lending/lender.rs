@@ -94,8 +94,8 @@ impl Lender {
         Ok(index as u64)
     }
 
-    /// Sends the peer a request whose `user_buffer` points to the ring, and returns the index by which the peer knows
-    /// the ring.
+    /// Sends the peer a request whose `user_buffer` points to the ring. Returns the index of the ring, which the peer
+    /// finds.
     fn send_ring(
         &self,
         contexts: &Contexts<'_, Self>,

@@ -18,8 +18,8 @@ use d2d::{
 use kernel::prelude::*;
 
 /// Declares the module, its driver and both interfaces, which have the same operations. When the driver is attached, it
-/// evaluates `$calls`, in which `$owner` calls the owner's operations. If the result is an error, loading the module
-/// fails.
+/// evaluates the expression `$calls`, in which `$owner` calls the owner's operations. If the result is an error,
+/// loading the module fails.
 macro_rules! skew {
     (@versions) => { d2d_pair::DemoPair::VERSIONS };
     (@versions $versions:expr) => { $versions };

@@ -4,9 +4,9 @@
  * This module defines both tables itself.
  *
  * In the shorter table, d2d_lookup lies beyond the size that the header states. So d2d_lookup()
- * must return -EOPNOTSUPP, before d2d_register() and after d2d_register() has set the static calls.
- * With the other major version, this must hold for d2d_attach(), too. If d2d_lookup() calls the
- * owner nevertheless, it calls beyond(), which returns another value.
+ * must return -EOPNOTSUPP, both before and after d2d_register() has set the static calls. With the
+ * other major version, d2d_attach() must return this errno, too. If d2d_lookup() calls the owner
+ * nevertheless, it calls beyond(), which returns another value.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

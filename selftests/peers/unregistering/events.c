@@ -25,7 +25,7 @@ static const char * const names[COUNT] = { "unregistering.one", "unregistering.t
 static u32 kind;
 static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
-static bool stop;	/* the repeated calls must end */
+static bool stop;	/* tells the threads that repeat a call to end */
 static int calls;	/* the number of repeated calls so far */
 static struct completion has_unregistered;	/* a driver has unregistered */
 
@@ -315,7 +315,7 @@ static const struct stage stages[] = {
 
 /*
  * Awaits the thread that unregisters: unregistering must end without help. Then ends the waits that
- * still go on. A synchronization event ends one wait each time that it is set, so sets the events
+ * still go on. Each set of a synchronization event ends one wait, so this function sets the events
  * until all waits have ended.
  */
 static void end(void)
@@ -367,7 +367,7 @@ static void clean(void)
 
 const struct subject events = {
 	.name = "event",
-	.roles = { "opener", "other", "waiter", "bystander" },
+	.names = { "opener", "other", "waiter", "bystander" },
 	.stages = stages,
 	.unregister = unreg_unregister,
 	.end = end,

@@ -2,8 +2,9 @@
 /*
  * The subject "handshake" of unregistering.c: the stages of a handshake between the owner and the
  * driver "peer" in which a driver unregisters. The thread "unregister" calls d2d_detach() and then
- * d2d_unregister() for the driver that unregisters. In its result, the result of d2d_detach() comes
- * after the "/". After that, the driver "next" attaches, which shows whether the context is free.
+ * d2d_unregister() for that driver. The second result of the thread, after the "/", is what
+ * d2d_detach() returned. At the end, the driver "next" attaches, which shows whether the context is
+ * free.
  *
  * HOW is the parameter "completion" with which the test has loaded the owner. This module ignores
  * HOW.
@@ -184,7 +185,7 @@ static void clean(void)
 
 const struct subject handshakes = {
 	.name = "handshake",
-	.roles = { "peer", "next", "bystander", "bystander2" },
+	.names = { "peer", "next", "bystander", "bystander2" },
 	.stages = stages,
 	.unregister = detach_and_unregister,
 	.end = end,

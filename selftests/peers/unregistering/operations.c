@@ -68,7 +68,10 @@ static void await_detaching(void)
 		usleep_range(1000, 2000);
 }
 
-/* Values of in_operation. A function named _late begins to wait once peer has begun to detach. */
+/*
+ * Values of in_operation. A function whose name ends in _late does not begin to wait before peer
+ * has begun to detach.
+ */
 
 static int wait_for_event(void)
 {
@@ -209,7 +212,7 @@ static int reach_request_late(const char *how)
 	return reach_operation(how, wait_for_request_late);
 }
 
-/* Another thread has called d2d_detach() for peer, which waits until the operation ends. */
+/* Another thread has called d2d_detach() for peer. The call waits until the operation ends. */
 static int reach_detaching(const char *how)
 {
 	int err = reach_operation(how, wait_for_end);
@@ -335,7 +338,7 @@ static void clean(void)
 
 const struct subject operations = {
 	.name = "operation",
-	.roles = { "peer", "receiver", "sender", "bystander" },
+	.names = { "peer", "receiver", "sender", "bystander" },
 	.stages = stages,
 	.unregister = unregister,
 	.end = end,

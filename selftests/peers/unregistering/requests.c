@@ -176,9 +176,9 @@ static int reach_idle_completed(const char *how)
 
 /*
  * The request is sent, but no worker has called receiver's dispatch routine yet. To reach this
- * stage, sends the request twice. The first time, a worker calls lower's dispatch routine, which
- * completes the request and then sleeps. A request has one worker at a time, so the second time,
- * the request waits for this worker.
+ * stage, this function sends the request twice. The first time, a worker calls lower's dispatch
+ * routine, which completes the request and then sleeps. A request has one worker at a time, so the
+ * second time, the request waits for this worker.
  */
 static int reach_sent_to_worker(const char *how)
 {
@@ -221,7 +221,7 @@ static int reach_dispatched_by_worker(const char *how)
 	       unreg_await_thread_in(&receiver->before) ?: start_wait();
 }
 
-/* upper forwards the request to @next. A thread is inside receiver's dispatch routine. */
+/* upper has forwarded the request to @next. A thread is inside receiver's dispatch routine. */
 static int reach_dispatched_through(struct unreg_driver *next, const char *how)
 {
 	int err = make(how, upper);
@@ -481,7 +481,7 @@ static void clean(void)
 
 const struct subject requests = {
 	.name = "request",
-	.roles = { "sender", "upper", "lower", "receiver" },
+	.names = { "sender", "upper", "lower", "receiver" },
 	.stages = stages,
 	.unregister = unreg_unregister,
 	.end = end,

@@ -2,15 +2,15 @@
 /*
  * Test: one of four drivers unregisters while a request, an event, a handshake or an operation (the
  * subject) is in a certain state (the stage). If the subject is a handshake or an operation, the
- * driver also detaches. No delay is needed to keep the subject in its stage: a routine sleeps in a
- * checkpoint, a thread waits, or a driver keeps a request pending. The module needs no file of the
- * library but the headers in shared/include/.
+ * driver also detaches. No delay keeps the subject in its stage: a routine sleeps in a checkpoint,
+ * a thread waits, or a driver keeps a request pending. The module needs no file of the library but
+ * the headers in shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
  *   reach SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
  *				subject into the stage. The subject's file explains HOW
- *   unregister ROLE		starts a thread in which this driver unregisters, and returns
+ *   unregister DRIVER		starts a thread in which this driver unregisters, and returns
  *				when the thread has ended or sleeps
  *   end			opens the checkpoints, and waits for all threads
  *
@@ -473,7 +473,7 @@ static int command_reach(char *line)
 	thread_count = 0;
 	unreg_unregister_by(subject->unregister, -1);
 	for (int n = 0; n < DRIVERS && !err; n++)
-		err = prepare(&drivers[n], subject->roles[n]);
+		err = prepare(&drivers[n], subject->names[n]);
 	if (err)
 		return err;
 	for (const struct stage *stage = subject->stages; stage->name; stage++)

@@ -55,7 +55,7 @@ struct unreg_driver {
 	struct completion completed_called;	/* completed by each call of completed() */
 	atomic_t notified;	/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
-	/* Calls of its routines that ran after it had unregistered. Each is a fault. */
+	/* Calls of its routines that ran after it had unregistered. Each such call is a fault. */
 	atomic_t called_after;
 	bool unregistered;
 };
@@ -91,7 +91,7 @@ struct stage {
 /* What is in progress when a driver unregisters: a request, an event, a handshake, an operation */
 struct subject {
 	const char *name;
-	const char *roles[DRIVERS];	/* the drivers' names; a bystander does nothing */
+	const char *names[DRIVERS];	/* the drivers' names; a bystander does nothing */
 	const struct stage *stages;
 	/* Unregisters a driver. Runs in a thread. */
 	void (*unregister)(struct unreg_thread *thread);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a routine that returns the disposition of another request, or that keeps a request for longer
-//! than the routine runs.
+//! Must not compile: a routine that returns the disposition of another request, or keeps a request after the routine
+//! has returned.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Must not compile: a driver that gives the type of its link as `<D2dDriver as Names>::Link`. Here the name
-//! `D2dDriver` stands for two types: in the declaration of the interface, for the struct below, and in the entry points
-//! that `interface!` generates, for their type parameter. So the declaration and the entry points would use different
-//! types for the same link.
+//! `D2dDriver` stands for two types. In the declaration of the interface, it stands for the struct below. In the entry
+//! points that `interface!` generates, it stands for their type parameter. So the declaration and the entry points
+//! would use different types for the same link.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]

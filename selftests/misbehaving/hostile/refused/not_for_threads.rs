@@ -43,7 +43,7 @@ pub trait Sync {}
 impl<T> Sync for T {}
 
 interface! {
-    /// The type that implements this trait below is not `Sync`.
+    /// The type `Counter`, which implements this trait, is not `Sync`.
     pub trait Counting: "owner" {
         interface: CountingInterface,
         caller: CountingCaller,

@@ -2,7 +2,7 @@
 /*
  * Test: a module in C that is a peer of module_a and an owner. As an owner, it exports the table of
  * middle (middle.rs), so the peers of middle can attach to it. It passes on calls and items in both
- * directions, and serves no requests. This file has the owner's role, above.c the peer's role.
+ * directions, and serves no requests. peer_role.c has the peer's role, this file the owner's.
  */
 #include <linux/module.h>
 
@@ -112,11 +112,10 @@ static int dispatch(void *this, const struct d2d_request *request)
 }
 
 /*
- * This file has the owner's role, above.c the peer's role. While the peer's role is attached,
- * module_a may call the operations in above.c, which call the functions of this file. So the
- * owner's role starts first and stops last. The peers of this module call the operations in this
- * file, which call above.c. The peer's role is attached then, because these peers are loaded after
- * this module's init, and unloaded before its exit.
+ * While the peer's role is attached, module_a may call the operations in peer_role.c, which call
+ * the functions of this file. So the owner's role starts first and stops last. The peers of this
+ * module call the operations in this file, which call peer_role.c. The peer's role is attached
+ * then, because these peers are loaded after this module's init, and unloaded before its exit.
  */
 static int __init c_middle_init(void)
 {
