@@ -4,7 +4,7 @@
 //!
 //! - `run RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `drain`: takes all items, as the only consumer
-//! - `follow`: see [`EventTraffic::follow`]
+//! - `follow`: see [`EventTraffic`]
 //! - `race NOW RACES ALLOWED TOGETHER`: makes RACES races; see [`RequestTraffic::race`]. TOGETHER is 1 if both sides
 //!   begin each race together
 //! - `settle`: stops sending requests
@@ -13,7 +13,7 @@
 //! - `forward-to NAME`: from now on, forwards requests to that driver
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 //!
-//! ALLOWED says in which execution contexts the peer may act: bit n stands for number n of [`Place::ALL`]. NOW is a
+//! ALLOWED says in which execution contexts the peer may act: bit n stands for number n of `Place::ALL`. NOW is a
 //! number that grows with time.
 
 use crate::{
