@@ -188,8 +188,9 @@ while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
 expect "clang's analyzer finds no fault in windows/" qemu/check/windows-analysis.sh "$root_more"
-for file in shared/include/*.h; do
-	expect "kernel-doc $file" kernel_doc "$file"
+# The build writes a header for each pair, from the comments of the pair's declaration in Rust.
+for file in shared/include/*.h "$out"/{shared/pair/d2d_pair,selftests/peers/lending/lending_pair,selftests/bench/bench}.h "$out"/examples/*/*_pair.h; do
+	expect "kernel-doc ${file#"$out/"}" kernel_doc "$file"
 done
 expect "checkpatch leaves no file in the project" [ -z "$(find . -maxdepth 1 -name '.checkpatch*')" ]
 mapfile -t shell < <(
