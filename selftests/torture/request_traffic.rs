@@ -92,8 +92,8 @@ const CELLS: usize = 4 * SLOTS;
 /// request is on its way (the command `uncounted`). The output of such a request is not checked.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// The state of a slot is the number of its last request, shifted left by [`NUMBER_SHIFT`], and three
-/// bits. The first bit: the request is *on its way*, from before it is sent until it has ended.
+/// The state of a slot consists of the number of its last request, shifted left by [`NUMBER_SHIFT`], and of three bits.
+/// The first bit: the request is *on its way*, from before it is sent until it has ended.
 const ON_ITS_WAY: u64 = 1;
 /// The second bit: the call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
@@ -124,7 +124,7 @@ fn cell(key: u64) -> usize {
     key as usize % CELLS
 }
 
-/// The number of the context of a key.
+/// Returns the number of the context to which the request with this key belongs.
 pub fn context_of(key: u64) -> u32 {
     (cell(key) / SLOTS) as u32
 }

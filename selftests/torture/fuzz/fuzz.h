@@ -37,6 +37,7 @@
 #include "d2d_request.h"
 #include "fuzz_calls.h"
 
+/* How many drivers, requests, events and pended requests a module of the fuzzer keeps track of. */
 #define FUZZ_DRIVERS	8
 #define FUZZ_REQUESTS	96
 #define FUZZ_EVENTS	48
@@ -89,7 +90,7 @@ struct fuzz_registration {
 	d2d_handle target;
 	atomic_t inside;	/* routines that run */
 	atomic_t unregistering;	/* calls of d2d_unregister() that have not failed */
-	atomic_t leaving;	/* the same calls, and all calls of d2d_leave() */
+	atomic_t leaving;	/* those calls of d2d_unregister(), and all calls of d2d_leave() */
 	bool has_left;		/* d2d_leave() has returned */
 	/* 0 until d2d_leave() has returned; then the tag of the module's last send before that. */
 	u64 tag_when_left;
@@ -120,7 +121,7 @@ struct fuzz_thing {
 	enum fuzz_kind kind;
 	/* FUZZ_IS_RESERVED: a call that may make the thing has not ended */
 	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
-	u32 nth;		/* counts the things that were in this place */
+	u32 nth;		/* counts the things that were in this entry */
 	enum fuzz_sharing sharing;
 	u32 sharing_player;	/* unless FUZZ_FOR_ALL: the number of a player that may use it */
 	u32 input_size;
@@ -137,7 +138,8 @@ struct fuzz_pick {
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* if it is live */
 	u32 nth;
-	bool driver_had_left;	/* its driver had called d2d_leave() when the handle was chosen */
+	/* When the handle was chosen, d2d_leave() had returned for the driver of the thing. */
+	bool driver_had_left;
 };
 
 /* Where d2d_request_call() puts the result and the output. */
@@ -177,7 +179,7 @@ struct fuzz_in_place {
 };
 
 extern u64 fuzz_seed;
-/* The run is ending: no new waits without a limit. */
+/* Set when a run ends: the players stop, and no play begins a wait without a limit. */
 extern bool fuzz_is_over;
 
 /* Random numbers: SplitMix64 */
