@@ -80,7 +80,7 @@ expect "make verify PART=list lists a part" lists mutants make verify PART=list
 expect "make test CASE=list lists a program" lists fuzz.sh make test CASE=list
 expect "make test CASE=list lists a case" lists "$(case_of handles.sh '[^$]*')" make test CASE=list
 expect "make test CASE=list lists a case whose name contains a variable" \
-	lists "$(case_of bridge.sh '[a-z][^$]*\$[a-z_]\+[^$]*' | sed 's/\$[a-z_]*/*/')" make test CASE=list
+	lists "$(case_of jobs.sh '[a-z][^$]*\$[a-z_]\+[^$]*' | sed 's/\$[a-z_]*/*/')" make test CASE=list
 expect "make test CASE=nosuch.sh is refused" fails_with "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
 expect "make test CASE=:x is refused" fails_with "there is no test '' in selftests/" make test CASE=:x
 expect "make torture SECONDS=0 is refused" fails_with "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
