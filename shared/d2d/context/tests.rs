@@ -48,14 +48,23 @@ mod cases {
     }
 
     #[test]
-    fn the_shared_block_is_updated_in_each_execution_context() -> Result {
+    fn each_block_is_updated_in_each_execution_context() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let context: &Context<TestPair> = &context;
         for place in Place::ALL {
-            run_in(place, || context.with_shared(|[count, ..]| *count += 1))?;
+            run_in(place, || {
+                context.with_owner_data(|[count, ..]| *count += 1);
+                context.with_peer_data(|[count, ..]| *count += 2);
+                context.with_shared(|[count, ..]| *count += 3);
+            })?;
         }
-        let updates = context.with_shared(|[count, ..]| *count);
-        assert_eq!(updates, Place::ALL.len() as u64);
+        let places = Place::ALL.len() as u32;
+        assert_eq!(context.with_owner_data(|[count, ..]| *count), places);
+        assert_eq!(context.with_peer_data(|[count, ..]| *count), 2 * places);
+        assert_eq!(
+            context.with_shared(|[count, ..]| *count),
+            3 * u64::from(places)
+        );
         Ok(())
     }
 }
