@@ -20,18 +20,6 @@ fresh_owners()
 	[ $# = 0 ] || load "$@"
 }
 
-# is_free OWNER - whether the owner has no context in use, no request, and no event but its own
-is_free()
-{
-	state=$DEBUG/d2d-$1/state
-	{
-		grep -v state=free "$state/contexts"
-		cat "$state/requests"
-		grep -v "^name=$1\." "$state/events"
-	} >"$NOTES"
-	[ ! -s "$NOTES" ]
-}
-
 # passes OWNER OTHER - whether the exercise of OWNER has made calls and items reach the owner OTHER, and whether calls
 # and items have come back from OTHER
 passes()

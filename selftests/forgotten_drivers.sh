@@ -6,6 +6,8 @@
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
+# shellcheck source=selftests/roles_lib.sh
+. ./roles_lib.sh
 
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
@@ -14,7 +16,8 @@ trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 # is forgotten (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
-# The module that forgets its drivers: forgetful, or forgetful_torture, which has the same drivers for another owner
+# The module that forgets its drivers: forgetful, or one that has the same drivers for another owner, forgetful_middle or
+# forgetful_torture
 FORGETFUL=forgetful
 
 # load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
@@ -97,7 +100,32 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-begin 30
+# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: the module of the owner, the name by
+# which its drivers know it, the module that forgets its drivers, another peer, the device that makes the owner call this
+# peer, and what a forgotten driver can have. The middles wait 5 s for a handshake, so none of their drivers forgets one. c_middle serves no requests
+other_owners()
+{
+	cat <<-EOT
+	c_owner   module_a  forgetful         module_b  c_owner   $STATES
+	middle    middle    forgetful_middle  lower1    module_a  registered context sent pended event
+	c_middle  middle    forgetful_middle  lower1    module_a  registered context pended event
+	EOT
+}
+
+# fresh_other OWNER FORGETFUL - unloads all modules; then loads this owner, and what it and FORGETFUL need
+fresh_other()
+{
+	unload_all
+	parameter=
+	FORGETFUL=$2
+	load pause_calls && load stranger || return
+	case $1 in
+	c_owner) load c_owner timeout=100 ;;
+	*) load module_a && load "$1" ;;
+	esac && reset_trace
+}
+
+begin $((30 + 2 * $(other_owners | awk '{ n += NF - 5 } END { print n }')))
 load pause_calls
 
 for at in init exit; do
@@ -231,6 +259,18 @@ if ! skips_leak "$name" "the owner does not free the context of a driver that it
 	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
 	verdict "$name"
 fi
+
+while read -r owner name forgetful peer device states; do
+	for forgets in $states; do
+		for at in init exit; do
+			fresh_other "$owner" "$forgetful"
+			load_and_unload "$forgets" "$at" && expelled && is_free "$name" && load "$peer" && exercise "$device" && unload "$peer"
+			verdict "a module's $at forgets a driver of $owner ($forgets): the owner removes it, and another driver works"
+		done
+	done
+done <<EOT
+$(other_owners)
+EOT
 
 EVENT=/sys/kernel/debug/d2d-torture_owner/events/forgotten
 

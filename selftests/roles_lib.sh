@@ -27,6 +27,18 @@ knows()
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
+# is_free OWNER - whether the owner has no context in use, no request, and no event but its own
+is_free()
+{
+	state=$DEBUG/d2d-$1/state
+	{
+		grep -v state=free "$state/contexts"
+		cat "$state/requests"
+		grep -v "^name=$1\." "$state/events"
+	} >"$NOTES"
+	[ ! -s "$NOTES" ]
+}
+
 # nothing_left_of OWNER - whether this module is unloaded, and its folder in debugfs is removed
 nothing_left_of()
 {

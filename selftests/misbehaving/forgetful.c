@@ -10,7 +10,7 @@
  *   registered         only its registration
  *   context            a context
  *   handshake          a handshake that it has pended
- *   sent               requests that it has sent to module_a
+ *   sent               requests that it has sent to its owner
  *   pended             a request that it has sent to "forgetful_too"
  *   event              an event
  *
@@ -27,6 +27,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 
 #include "d2d_event.h"
 #include "d2d_pair.h"
@@ -35,7 +36,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-/* The owner of this peer. forgetful_torture.c defines another one. */
+/* The owner of this peer. forgetful_middle.c and forgetful_torture.c define other ones. */
 #ifndef OWNER
 #define OWNER module_a
 #endif
@@ -107,7 +108,7 @@ static struct d2d_driver driver = D2D_DRIVER_INIT("forgetful", .dispatch = dispa
 						  .completed = completed,
 						  .cancelled = cancelled);
 
-/* Sends a request to forgetful_too or module_a. Both pend it. */
+/* Sends a request to forgetful_too or the owner. Both pend it. */
 static int send(const char *to, u32 flags)
 {
 	static u64 key;
@@ -144,7 +145,8 @@ static int set_up_state(void)
 		return err == -EINPROGRESS || err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
 	}
 	if (forgets_is("sent"))
-		return send("module_a", D2D_SEND_ROUTINE) ?: send("module_a", 0);
+		return send(__stringify(OWNER), D2D_SEND_ROUTINE) ?:
+		       send(__stringify(OWNER), 0);
 	if (forgets_is("pended"))
 		return send("forgetful_too", D2D_SEND_ROUTINE);
 	if (forgets_is("event"))

@@ -2,9 +2,10 @@
 # Builds the test modules that break the rules of the interface or of the kernel. test_modules/modules.mk defines the
 # functions that are called here.
 
-$(foreach name,bad_owner bad_peer event_faults forgetful forgetful_torture handle_kinds pointers splat stranger,\
+$(foreach name,bad_owner bad_peer event_faults forgetful forgetful_middle forgetful_torture handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))
 CFLAGS_selftests/misbehaving/forgetful.o := -I$(src)/selftests/peers
+CFLAGS_selftests/misbehaving/forgetful_middle.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/forgetful_torture.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers
 
