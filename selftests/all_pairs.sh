@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # All pairs run together: the demonstration (with a peer in Rust and one in C), a chain of three modules, a peer of two
-# owners, the sensor of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture.
+# owners, a module in three roles, the sensor of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture.
 # So there are owners and peers in Rust and in C, in all four combinations.
 #
 # Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
@@ -20,14 +20,17 @@ DEBUG=/sys/kernel/debug
 work=$(mktemp -d)
 trap 'rm -rf "$NOTES" "$work"' EXIT
 
-# Each line is a module, and the modules that it needs, if any. A round replaces MIDDLE by middle or c_middle.
+# Each line is a module, and the modules that it needs, if any. A round replaces MIDDLE by middle or c_middle, and
+# BRIDGE by bridge or c_bridge.
 MODULES='module_a -
 module_b module_a
 c_peer module_a
 MIDDLE module_a
 lower1 MIDDLE
 other_a -
-bridge module_a,other_a
+BRIDGE module_a,other_a
+junction module_a,other_a
+junction_peer junction
 consumer -
 sensor consumer
 c_lender -
@@ -37,15 +40,16 @@ torture_owner -
 torture_peer0 torture_owner'
 
 # Each line is the name of an owner, and the names of its peers.
-FAMILIES='module_a module_b c_peer MIDDLE bridge
+FAMILIES='module_a module_b c_peer MIDDLE BRIDGE junction
 middle lower1
-other_a bridge
+other_a BRIDGE junction
+junction junction_peer
 consumer sensor
 lender borrower c_borrower
 torture_owner torture_peer0'
 
-# orders - prints a line for each round: its number, the middle of the chain, the order of loading, and after "/" the
-# order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first,
+# orders - prints a line for each round: its number, the middle of the chain, the peer of two owners, the order of
+# loading, and after "/" the order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first,
 # and the other one. For each round, this function makes 30 random orders of loading, and chooses the one with the most
 # sequences that no earlier round has. An order of unloading is an order of loading that is read from its end, so this
 # function chooses a second order of loading in the same way, and prints that one backwards. Fails if a possible
@@ -130,20 +134,22 @@ orders()
 			for (i = count; i; i--)
 				line = line " " words[i]
 			middle = round % 2 ? "middle" : "c_middle"
+			bridge = int(round / 2) % 2 ? "c_bridge" : "bridge"
 			gsub("MIDDLE", middle, line)
-			print round, middle line
+			gsub("BRIDGE", bridge, line)
+			print round, middle, bridge line
 		}
 		exit missing > 0
 	}'
 }
 
-# fresh_round MIDDLE - begins a round: no module is loaded, and no process makes traffic
+# fresh_round MIDDLE BRIDGE - begins a round: no module is loaded, and no process makes traffic
 fresh_round()
 {
 	unload_all
 	rm -f "$work"/given.* "$work/failed"
 	running=''
-	families=$(echo "$FAMILIES" | sed "s/MIDDLE/$1/")
+	families=$(echo "$FAMILIES" | sed "s/MIDDLE/$1/; s/BRIDGE/$2/")
 	reset_trace
 }
 
@@ -186,8 +192,9 @@ begin_traffic()
 {
 	case $1 in
 	# These have no traffic of their own. The traffic of the sensor makes the consumer collect samples. The middle
-	# passes on what module_a and lower1 send, and the bridge what module_a and other_a send.
-	consumer | middle | c_middle | bridge) ;;
+	# passes on what module_a and lower1 send, the bridge what module_a and other_a send, and the junction what these
+	# two and junction_peer send.
+	consumer | middle | c_middle | bridge | c_bridge | junction) ;;
 	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;
 	# torture_owner opens the events of its traffic when torture_peer0 is attached, so its traffic begins then.
@@ -255,8 +262,8 @@ is_idle()
 load_one()
 {
 	case $1 in
-	module_a) load module_a contexts=4 hot_lines=0 ;;
-	other_a) load other_a hot_lines=0 ;;
+	module_a) load module_a contexts=5 hot_lines=0 ;;
+	other_a) load other_a contexts=2 hot_lines=0 ;;
 	torture_owner) load torture_owner contexts=1 ;;
 	*) load "$1" ;;
 	esac
@@ -389,12 +396,12 @@ orders >"$work/orders" || {
 	echo "Bail out! $ROUNDS rounds are too few: some module is always loaded, or unloaded, before a certain other module"
 	exit 1
 }
-while read -r number middle line; do
-	fresh_round "$middle"
+while read -r number middle bridge line; do
+	fresh_round "$middle" "$bridge"
 	play "$line"
 	played=$?
 	end_all && [ "$played" = 0 ] && nothing_left && traced_apart && counted
-	verdict "round $number, with $middle: all pairs exchange while modules are loaded and unloaded"
+	verdict "round $number, with $middle and $bridge: all pairs exchange while modules are loaded and unloaded"
 done <"$work/orders"
 unload_all
 ktap_finished
