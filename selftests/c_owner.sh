@@ -73,6 +73,7 @@ faults()
 	fault=no-handle       incomplete-owner       EFAULT
 	fault=zero-ops        incomplete-owner       EFAULT
 	fault=zero-peer-ops   incomplete-owner       EFAULT
+	fault=no-sizes        incomplete-owner       EFAULT
 	fault=returned-outside  routine-outside-text ENOEXEC
 	fault=completed-outside routine-outside-text ENOEXEC
 	fault=attached-outside  routine-outside-text ENOEXEC

@@ -306,6 +306,7 @@ static const struct d2d_owner owner = {
 	.item_size = sizeof(u64),
 	.completion = D2D_LEARN_RETURN,
 	.timeout = 5000,
+	ALARM_PAIR_DATA_SIZES,
 };
 
 /* Makes the device last: a process may open it at once, and start the timer. */

@@ -156,6 +156,7 @@ static const struct d2d_owner owner = {
 	.item_size = sizeof(struct metronome_pair_beat),
 	.completion = D2D_LEARN_RETURN,
 	.timeout = 5000,
+	METRONOME_PAIR_DATA_SIZES,
 };
 
 /* The private data of an open file is the number of expiries that the file has seen. */

@@ -93,8 +93,7 @@ static const struct d2d_owner owner = {
 	.capacity = 256,
 	.item_size = 64,
 	.timeout = 5000,
-	.owner_size = sizeof(u64),
-	.peer_size = sizeof(u64),
+	BENCH_DATA_SIZES,
 };
 
 static int __init bench_c_owner_init(void)

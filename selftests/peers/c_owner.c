@@ -443,9 +443,7 @@ static int __init c_owner_init(void)
 		.item_size = sizeof(u64),
 		.completion = completion,
 		.timeout = timeout,
-		.owner_size = sizeof(struct d2d_pair_owner_data),
-		.peer_size = sizeof(struct d2d_pair_peer_data),
-		.shared_size = sizeof(struct d2d_pair_shared_data),
+		D2D_PAIR_DATA_SIZES,
 	};
 	int err;
 
@@ -468,6 +466,12 @@ static int __init c_owner_init(void)
 		owner.ops = &zeroed;
 	if (!strcmp(fault, "zero-peer-ops"))
 		owner.peer_ops = &zeroed;
+	if (!strcmp(fault, "no-sizes")) {
+		owner.owner_size = 0;
+		owner.peer_size = 0;
+		owner.shared_size = 0;
+		owner.sizes_of = 0;
+	}
 	if (!strcmp(fault, "returned-outside"))
 		owner.returned = (void *)_printk;
 	if (!strcmp(fault, "completed-outside"))

@@ -237,6 +237,34 @@ impl<const N: usize> Text<N> {
         self.text("ull\n");
     }
 
+    /// Writes the size of a block of data.
+    const fn size_of(&mut self, block: &Type) {
+        if block.size == 0 {
+            self.byte(b'0');
+        } else {
+            self.text("sizeof(");
+            self.name_of(block);
+            self.dimensions(block);
+            self.byte(b')');
+        }
+    }
+
+    /// Writes a constant that stands for the members of an owner in C with the sizes of the blocks.
+    const fn data_sizes(&mut self, of: &Declaration) {
+        self.text("\n/* For struct d2d_owner: the sizes of the blocks of data */\n#define ");
+        self.upper(of.name);
+        self.text("_DATA_SIZES \\\n\t.owner_size = ");
+        self.size_of(of.owner_data);
+        self.text(", \\\n\t.peer_size = ");
+        self.size_of(of.peer_data);
+        self.text(", \\\n\t.shared_size = ");
+        self.size_of(of.shared_data);
+        self.text(", \\\n\t.sizes_of = ");
+        self.constant(of.name, "owner", "version_");
+        self.decimal(of.minor as usize);
+        self.byte(b'\n');
+    }
+
     const fn kinds(&mut self, declaration: &Declaration) {
         let mut i = 0;
         while i < declaration.kinds.len() {
@@ -462,6 +490,7 @@ impl<const N: usize> Text<N> {
             self.hash_of(of.lent[i].of);
             i += 1;
         }
+        self.data_sizes(of);
         self.kinds(of);
         self.codes(of);
         self.events(of);

@@ -23,6 +23,7 @@
  *	static const struct d2d_owner owner = {
  *		.ops = &ops.hdr, .peer_ops = &peer_ops.hdr, .dispatch = my_dispatch,
  *		.contexts = 1, .capacity = 64, .item_size = 64, .timeout = 5000,
+ *		MY_PAIR_DATA_SIZES,
  *	};
  *
  *	static d2d_handle self;
@@ -77,9 +78,10 @@
  * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
+ * @sizes_of: hash of the version of the pair that has blocks of these sizes
  *
- * Each block has the size of its structure in the generated header of the pair, at most
- * D2D_DATA_SIZE; 0 if the pair declares no such block.
+ * The generated header of the pair has a constant that initializes the last four members, such as
+ * MY_PAIR_DATA_SIZES. Each size is at most D2D_DATA_SIZE, and 0 if the pair declares no such block.
  */
 struct d2d_owner {
 	const struct d2d_ops *ops;
@@ -103,6 +105,7 @@ struct d2d_owner {
 	u32 owner_size;
 	u32 peer_size;
 	u32 shared_size;
+	u64 sizes_of;
 };
 
 /**
@@ -135,7 +138,8 @@ struct d2d_peer {
  *
  * Return: 0, or
  * * %-EPERM - the module is not in its initialization
- * * %-EFAULT - @owner, @handle or the dispatch routine is NULL, or a table lacks D2D_OPS_INIT()
+ * * %-EFAULT - @owner, @handle or the dispatch routine is NULL, a table lacks D2D_OPS_INIT(), or
+ *   @owner lacks the constant with the sizes of the pair
  * * %-EALREADY - the owner was started before, or starting it has failed before
  * * %-ERANGE - a number or a size is out of its range
  * * %-EINVAL - unknown flags

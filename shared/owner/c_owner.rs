@@ -87,7 +87,7 @@ impl Description {
     ///
     /// # Errors
     ///
-    /// `EFAULT` without initialized tables or a dispatch routine, `ENOEXEC` for a routine outside the
+    /// `EFAULT` without initialized tables, a dispatch routine or the pair's sizes, `ENOEXEC` for a routine outside the
     /// text of the module, `EINVAL` for unknown flags, each with its line.
     ///
     /// # Safety
@@ -113,6 +113,13 @@ impl Description {
         }
         if owner.dispatch.is_none() {
             return lacks("dispatch");
+        }
+        // The hash of the pair's version is in the chain, so an owner that states the sizes of another
+        // pair or version, or none, has another hash.
+        // SAFETY: `D2D_OPS_INIT()` has initialized the table, as checked above.
+        let ours = unsafe { expected(owner.ops) };
+        if ours.chain.get(usize::from(ours.minor)) != Some(&owner.sizes_of) {
+            return lacks("sizes_of");
         }
         // The driver object has the other routines, so registering it checks them. Its `completed` is
         // that of the library.

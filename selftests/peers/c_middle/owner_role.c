@@ -130,9 +130,7 @@ static int __init c_middle_init(void)
 		.capacity = 256,
 		.item_size = sizeof(u64),
 		.timeout = 5000,
-		.owner_size = sizeof(struct d2d_pair_owner_data),
-		.peer_size = sizeof(struct d2d_pair_peer_data),
-		.shared_size = sizeof(struct d2d_pair_shared_data),
+		D2D_PAIR_DATA_SIZES,
 	};
 	int err;
 

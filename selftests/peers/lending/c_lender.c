@@ -204,6 +204,7 @@ static const struct d2d_owner owner = {
 	.capacity = 1,
 	.item_size = sizeof(u64),
 	.timeout = 5000,
+	LENDING_DATA_SIZES,
 };
 
 static ssize_t c_lender_write(struct file *file, const char __user *buffer, size_t count,
