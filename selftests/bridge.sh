@@ -32,7 +32,7 @@ passes()
 # waits_in OWNER - whether a thread waits for the event bridge.never of this owner
 waits_in()
 {
-	read -r line <"$DEBUG/d2d-$1/events/bridge.never" && [ "${line#* waiters=1 }" != "$line" ]
+	waits_for bridge.never "$1"
 }
 
 # refused_by REASON - prints the names of the owners that have refused for this reason, sorted
@@ -47,7 +47,7 @@ depends()
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
 }
 
-begin 33
+begin 34
 
 for module in bridge c_bridge; do
 	fresh_owners "$module"
@@ -123,6 +123,15 @@ fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&
 	[ "$(cat "$NOTES")" = "module_a:attached other_a:attached other_a:rundown module_a:rundown" ]
 verdict "the bridge is attached to the first owner and then to the second one, and detached in the reverse order"
+
+fresh_owners c_bridge waits=1
+exercise module_a &
+first=$!
+exercise other_a &
+second=$!
+await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a && unload c_bridge && all_succeed "$first" "$second" &&
+	is_free module_a && is_free other_a
+verdict "c_bridge is unloaded while an operation of each role waits for an event of the other role: the waits end"
 
 fresh_owners c_bridge forgets=1
 unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a &&

@@ -35,10 +35,10 @@ fresh_c_chain()
 # waits_above - whether a thread waits for the event middle.never of module_a
 waits_above()
 {
-	read -r line <"$DEBUG/d2d-module_a/events/middle.never" && [ "${line#* waiters=1 }" != "$line" ]
+	waits_for middle.never module_a
 }
 
-begin 26
+begin 27
 
 fresh_chain lower1
 [ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
@@ -176,5 +176,13 @@ busy=$!
 fails EAGAIN unload module_a && fails EAGAIN unload c_middle && unload lower1 && load lower1 && unload lower1 &&
 	unload c_middle && nothing_left_of middle && wait "$busy" && owner_is_idle && unload module_a
 verdict "a middle in C: the middle and its peer are unloaded while the top calls them: the calls of the top succeed"
+
+fresh_trace
+unload_all
+load module_a && load c_middle waits=1
+exercise module_a &
+busy=$!
+await waits_for c_middle.never middle && unload c_middle && nothing_left_of middle && wait "$busy" && owner_is_idle
+verdict "a middle in C is unloaded while an operation of the peer's role waits for an event of the owner's role: the wait ends"
 unload_all
 ktap_finished

@@ -6,6 +6,9 @@
  *   ROLE(name)	the name of a function of this role, which the files of the other roles call
  *
  * and own_ping(), own_bounce() and own_drain(), which are the operations that the owner calls.
+ *
+ * An operation of one role may wait for an event or a request of another role. So the module's exit
+ * calls d2d_leave() for the drivers of all roles before it waits for an operation of any role.
  */
 #ifndef C_ROLE_H
 #define C_ROLE_H
@@ -22,14 +25,16 @@
 #define role_bounce	ROLE(bounce)
 #define role_put	ROLE(put)
 #define role_start	ROLE(start)
+#define role_leave	ROLE(leave)
 #define role_stop	ROLE(stop)
 
 /* Call the owner, or put an item for it. Any context, while the driver is attached. */
 int role_ping(u32 value, u32 *result);
 int role_bounce(u32 hops, u32 *result);
 int role_put(u64 note);
-/* Register and attach the driver; detach and unregister it. May sleep. */
+/* Register and attach the driver; let it leave; detach and unregister it. May sleep. */
 int role_start(void);
+void role_leave(void);
 void role_stop(void);
 
 static d2d_handle self;
@@ -112,6 +117,11 @@ int role_start(void)
 	if (err)
 		d2d_unregister(self);
 	return err;
+}
+
+void role_leave(void)
+{
+	d2d_leave(self);
 }
 
 void role_stop(void)

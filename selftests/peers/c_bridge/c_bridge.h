@@ -13,24 +13,30 @@
 #ifndef C_BRIDGE_H
 #define C_BRIDGE_H
 
-#include <linux/rcupdate.h>
+#include <linux/srcu.h>
 
 #include "../c_role.h"
 #include "../move_notes.h"
+#include "../never.h"
 
 /*
  * Whether both roles have a context. An operation of one role uses the other role as a reader of
- * RCU, so the exit can wait until no thread uses it. This works because the operations of this pair
- * do not sleep.
+ * SRCU, so the exit can wait until no thread uses it. The operation may sleep meanwhile.
  */
 extern bool c_bridge_joined;
+extern struct srcu_struct c_bridge_srcu;
 
 #define role_drain	ROLE(drain)
 #define other_ping	OTHER(ping)
 #define other_bounce	OTHER(bounce)
 #define other_put	OTHER(put)
 #define other_drain	OTHER(drain)
+#define role_wait	ROLE(wait)
+#define role_prepare	ROLE(prepare)
+#define other_wait	OTHER(wait)
+#define other_prepare	OTHER(prepare)
 #define other_start	OTHER(start)
+#define other_leave	OTHER(leave)
 #define other_stop	OTHER(stop)
 
 /* Call the other role's owner, or put an item for it. Any context, once the roles are joined. */
@@ -43,9 +49,25 @@ int other_put(u64 note);
  */
 int role_drain(int (*put)(u64 note));
 int other_drain(int (*put)(u64 note));
-/* Register and attach the other role; detach and unregister it. May sleep. */
+/* Make an event of a role that nobody sets, in a task; wait for it, in any context (never.h). */
+int role_prepare(void);
+int other_prepare(void);
+void role_wait(void);
+void other_wait(void);
+/* As role_start(), role_leave() and role_stop() */
 int other_start(void);
+void other_leave(void);
 void other_stop(void);
+
+int role_prepare(void)
+{
+	return create_never(self);
+}
+
+void role_wait(void)
+{
+	wait_for_never();
+}
 
 int role_drain(int (*put)(u64 note))
 {
@@ -64,7 +86,7 @@ static bool are_joined(void)
 /* The operations of this role. Until the roles are joined, they answer the owner themselves. */
 static int own_ping(void *this, u32 value, u32 *result)
 {
-	guard(rcu)();
+	guard(srcu)(&c_bridge_srcu);
 	if (are_joined())
 		return other_ping(value, result);
 	*result = value + 1;
@@ -75,7 +97,7 @@ static int own_bounce(void *this, u32 hops, u32 *result)
 {
 	int err;
 
-	guard(rcu)();
+	guard(srcu)(&c_bridge_srcu);
 	if (are_joined())
 		return other_bounce(hops, result);
 	*result = 0;
@@ -88,9 +110,10 @@ static int own_bounce(void *this, u32 hops, u32 *result)
 
 static int own_drain(void *this, u32 *result)
 {
-	guard(rcu)();
+	guard(srcu)(&c_bridge_srcu);
 	if (!are_joined())
 		return move_notes(&context->to_peer, NULL, result);
+	other_wait();
 	return move_notes(&context->to_peer, other_put, result) ?: other_drain(role_put);
 }
 

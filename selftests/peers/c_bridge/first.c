@@ -11,13 +11,21 @@ static bool forgets;
 module_param(forgets, bool, 0);
 MODULE_PARM_DESC(forgets, "The exit leaves both drivers registered");
 
-bool c_bridge_joined;
+static bool waits;
+module_param(waits, bool, 0);
+MODULE_PARM_DESC(waits, "An operation of each role waits for an event of the other role");
 
-/* Separates the two roles. When this returns, no operation uses the other role. May sleep. */
+bool c_bridge_joined;
+DEFINE_SRCU(c_bridge_srcu);
+
+/*
+ * Separates the two roles. When this returns, no operation uses the other role. Waits for
+ * operations, so both drivers leave first, which ends what an operation waits for. May sleep.
+ */
 static void separate(void)
 {
 	WRITE_ONCE(c_bridge_joined, false);
-	synchronize_rcu();
+	synchronize_srcu(&c_bridge_srcu);
 }
 
 static int __init c_bridge_init(void)
@@ -29,16 +37,28 @@ static int __init c_bridge_init(void)
 		return err;
 	err = second_start();
 	if (err)
-		first_stop();
-	else
-		/* Pairs with are_joined(). */
-		smp_store_release(&c_bridge_joined, true);
+		goto stop_first;
+	err = waits ? first_prepare() ?: second_prepare() : 0;
+	if (err)
+		goto stop_second;
+	/* Pairs with are_joined(). */
+	smp_store_release(&c_bridge_joined, true);
+	return 0;
+
+stop_second:
+	second_stop();
+stop_first:
+	first_stop();
 	return err;
 }
 module_init(c_bridge_init);
 
 static void __exit c_bridge_exit(void)
 {
+	if (!forgets) {
+		second_leave();
+		first_leave();
+	}
 	separate();
 	if (forgets)
 		return;

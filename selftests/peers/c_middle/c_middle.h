@@ -17,8 +17,9 @@ int above_ping(u32 value, u32 *result);
 int above_bounce(u32 hops, u32 *result);
 int above_put(u64 note);
 int above_drain(u32 *result);
-/* Register and attach the peer; detach and unregister it. May sleep. */
+/* Register and attach the peer; let it leave; detach and unregister it. May sleep. */
 int above_start(void);
+void above_leave(void);
 void above_stop(void);
 
 /*
@@ -30,5 +31,7 @@ int below_ping(u32 value, u32 *result);
 int below_bounce(u32 hops, u32 *result);
 int below_put(u64 note);
 int below_drain(u32 *result);
+/* Waits for an event of the owner's role that nobody sets: never.h. Any context. */
+void below_wait(void);
 
 #endif /* C_MIDDLE_H */

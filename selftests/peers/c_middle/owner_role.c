@@ -6,12 +6,17 @@
  */
 #include <linux/module.h>
 
+#include "../never.h"
 #include "c_middle.h"
 #include "d2d_ops.h"
 #include "d2d_owner.h"
 #include "d2d_pair.h"
 #include "d2d_point.h"
 #include "d2d_queue.h"
+
+static bool waits;
+module_param(waits, bool, 0);
+MODULE_PARM_DESC(waits, "An operation of the peer's role waits for an event of the owner's role");
 
 static d2d_handle self;
 /* The only context */
@@ -67,6 +72,11 @@ int below_drain(u32 *result)
 	err = ops->drain ? ops->drain(peer.self, result) : -EOPNOTSUPP;
 	d2d_peer_exit(context, &peer);
 	return err ?: move_notes(&context->to_owner, above_put, result);
+}
+
+void below_wait(void)
+{
+	wait_for_never();
 }
 
 static int c_middle_ping(void *this, u32 value, u32 *result)
@@ -139,13 +149,25 @@ static int __init c_middle_init(void)
 		return err;
 	err = above_start();
 	if (err)
-		d2d_owner_stop();
+		goto stop_owner;
+	err = waits ? create_never(self) : 0;
+	if (err)
+		goto stop_above;
+	return 0;
+
+stop_above:
+	above_stop();
+stop_owner:
+	d2d_owner_stop();
 	return err;
 }
 module_init(c_middle_init);
 
+/* An operation of the peer's role may wait for the owner's role, and above_stop() waits for it. */
 static void __exit c_middle_exit(void)
 {
+	above_leave();
+	d2d_leave(self);
 	above_stop();
 	d2d_owner_stop();
 }

@@ -46,6 +46,7 @@ static int own_drain(void *this, u32 *result)
 	u32 taken;
 	int err;
 
+	below_wait();
 	err = move_notes(&context->to_peer, below_put, result);
 	if (err)
 		return err;

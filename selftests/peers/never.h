@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An event of one role of a module in several roles, in C. Nobody sets the event. An operation of
+ * another role waits for it, until the driver of this role leaves.
+ */
+#ifndef NEVER_H
+#define NEVER_H
+
+#include <linux/preempt.h>
+
+#include "d2d_event.h"
+
+/* 0 until there is the event */
+static d2d_handle never;
+
+/* May sleep. */
+static inline int create_never(d2d_handle driver)
+{
+	return d2d_event_create(driver, KBUILD_MODNAME ".never", D2D_EVENT_NOTIFICATION, 0, &never);
+}
+
+/* Waits if there is the event and the caller may sleep. Any context. */
+static inline void wait_for_never(void)
+{
+	if (never && in_task())
+		d2d_event_wait(&never, 1, 0, D2D_EVENT_FOREVER, NULL);
+}
+
+#endif /* NEVER_H */
