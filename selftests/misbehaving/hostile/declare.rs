@@ -8,7 +8,7 @@ macro_rules! declare {
         $module:ident, $name:literal,
         shared_data: $Shared:ty,
         minor: $minor:literal,
-        $(baseline: $baseline:literal,)?
+        $(baseline: $baseline:expr,)?
         { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* }
         $(, { $($events:tt)* } $(, { $($operations:tt)* })?)?
         $(, lent { $($lent:tt)* })? $(,)?

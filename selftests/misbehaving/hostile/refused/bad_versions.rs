@@ -9,6 +9,7 @@
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended to a structure that is not a block of data'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the baseline is not a C header of this pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'something in the baseline was changed, or appended without `since`'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'something was appended to the baseline without a new minor version'
 
 #![forbid(unsafe_code)]
 
@@ -126,16 +127,43 @@ declare! {
     {},
 }
 
-// Both hashes in the baseline differ from the hashes of version 1.0 of this declaration.
+// An operation is declared before an older one, which the baseline has.
 declare! {
-    changed, "changed",
+    inserted_operation, "grown",
     shared_data: u64,
     minor: 1,
-    baseline: "#define CHANGED_MAJOR\t1\n\
-        #define CHANGED_MINOR\t0\n\
-        #define CHANGED_OWNER_VERSION_0\t0x0000000000000001ull\n\
-        #define CHANGED_PEER_VERSION_0\t0x0000000000000002ull\n",
+    baseline: include_str!("../grown-1.0.h"),
     {},
     {},
     {},
+    {},
+    {
+        /// Does one thing.
+        fn first(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
+        /// A new operation.
+        fn between(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
+        /// Does another thing.
+        fn second(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
+    },
+}
+
+// A new operation is declared, but the minor version is that of the baseline. If the baseline did not match the other
+// operations, this driver would get the same error as the one above.
+declare! {
+    same_version, "grown",
+    shared_data: u64,
+    minor: 0,
+    baseline: include_str!("../grown-1.0.h"),
+    {},
+    {},
+    {},
+    {},
+    {
+        /// Does one thing.
+        fn first(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
+        /// Does another thing.
+        fn second(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
+        /// A new operation.
+        fn third(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
+    },
 }
