@@ -47,15 +47,15 @@ unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
-# builds_outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. In this Kbuild, $D2D is the
-# project, whose build is in $D2D/build/KVER.
+# builds_outside - builds a driver in C outside of the project, with the first Kbuild of docs/guide.md. In this Kbuild,
+# $D2D is the project, whose build is in $D2D/build/KVER.
 builds_outside() {
 	local D2D rc=0
 	D2D=$(mktemp -d)
 	mkdir "$D2D/build" "$D2D/driver"
 	ln -s "$PWD/shared" "$D2D/shared"
 	ln -s "$PWD/$out" "$D2D/build/$KVER"
-	sed -n '/^```make$/,/^```$/{/^```/!p}' docs/guide.md >"$D2D/driver/Kbuild"
+	sed -n '/^```make$/,/^```$/{/^```$/q; /^```/!p}' docs/guide.md >"$D2D/driver/Kbuild"
 	cp selftests/peers/c_peer.c "$D2D/driver/my_driver.c"
 	make --no-print-directory -C "$tree" M="$D2D/driver" D2D="$D2D" "${KMAKE[@]}" KCFLAGS=-Werror modules &&
 		modinfo -F depends "$D2D/driver/my_driver.ko" | grep -qx module_a || rc=1

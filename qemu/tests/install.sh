@@ -86,15 +86,30 @@ without_project() {
 		busybox mount -t tmpfs tmpfs "$2"; cd /mnt; shift 2; exec "$@"' sh "$dir" "$PROJECT" "$@"
 }
 
-# builds FOLDER [VARIABLE=VALUE] - builds the driver in this folder of $dir/drivers
+# builds FOLDER [VARIABLE=VALUE...] - builds the driver in this folder of $dir/drivers
 builds() {
 	without_project make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
 }
 
-# recipe N - prints the Nth Kbuild file in docs/install.md
+# recipe N DOCUMENT - prints the Nth Kbuild file in DOCUMENT, a file of docs/
 recipe() {
 	awk -v wanted="$1" '/^```$/ { in_block = 0 } in_block && n == wanted; /^```make$/ { in_block = 1; n++ }' \
-		"$PROJECT/docs/install.md"
+		"$PROJECT/docs/$2"
+}
+
+# writes_roles - writes the sources of two modules in two roles to $dir/drivers/roles: filter is a peer of gauged and an
+# owner, bridge is a peer of gauged and of alarmd. Of alarmd, writes only the table of symbols, a copy of gauged's
+writes_roles() {
+	local to=$dir/drivers/roles pair
+	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return
+	for pair in gauge filter alarm; do
+		cp "$PROJECT/shared/pair/d2d_pair.rs" "$to/${pair}_pair.rs" || return
+	done
+	sed 's/\<module_a\>/gauged/g; s/"middle"/"filter"/; s/\<d2d_pair\>/filter_pair/; s/\<d2d_pair_peer\>/gauge_pair_peer/' \
+		"$PROJECT/selftests/peers/middle.rs" >"$to/filter_main.rs" &&
+		sed 's/\<module_a\>/gauged/g; s/\<other_a\>/alarmd/; s/\<d2d_pair_peer\>/gauge_pair_peer/; s/\<d2d_pair_peer2\>/alarm_pair_peer2/' \
+			"$PROJECT/selftests/peers/bridge.rs" >"$to/bridge_main.rs" &&
+		sed 's/gauged/alarmd/g' "$dir/drivers/own/Module.symvers" >"$dir/drivers/alarm/Module.symvers"
 }
 
 # dev TARGET - runs make TARGET, install-dev or uninstall-dev, with PREFIX=$dir/prefix
@@ -263,17 +278,17 @@ expect "modules_install is refused if a module is not built" mistake 'There is n
 mkdir -p "$dir"/drivers/{c,rust,pair/src,sensor} "$dir/prefix"
 expect "install-dev installs the library" dev install-dev
 cp "$PROJECT/selftests/peers/c_peer.c" "$dir/drivers/c/my_driver.c"
-recipe 1 >"$dir/drivers/c/Kbuild"
+recipe 1 install.md >"$dir/drivers/c/Kbuild"
 sed 's/\<module_b\>/meter/g' "$PROJECT/module_b/module_b.rs" >"$dir/drivers/rust/meter_main.rs"
-recipe 2 >"$dir/drivers/rust/Kbuild"
+recipe 2 install.md >"$dir/drivers/rust/Kbuild"
 cp "$PROJECT"/examples/sensor/*.rs "$dir/drivers/pair/src/"
-recipe 3 >"$dir/drivers/pair/Kbuild"
+recipe 3 install.md >"$dir/drivers/pair/Kbuild"
 expect "a driver in C is built outside of the project" builds c
 expect "a driver in Rust is built outside of the project" builds rust
 expect "a pair in Rust, owner and peer, is built outside of the project" builds pair
 given=(PAIR=gauge A=gauged B=gaugectl)
 sed 's/\<c_sensor/my_sensor/g' "$PROJECT/selftests/peers/c_sensor.c" >"$dir/drivers/sensor/my_sensor.c"
-recipe 4 >"$dir/drivers/sensor/Kbuild"
+recipe 4 install.md >"$dir/drivers/sensor/Kbuild"
 expect "a peer in C of that pair is built outside of the project, with its generated header" builds sensor PAIR=/mnt/pair
 LANG=c OWNER=c expect "make new writes a pair in Rust, whatever LANG and OWNER are in the environment" \
 	writes "$dir/drivers/own/src/gaugectl.rs" "${given[@]}" DIR="$dir/drivers/own"
@@ -282,6 +297,11 @@ expect "make new LANG=c OWNER=rust writes a pair with its peer in C" \
 expect "make new OWNER=c writes a pair with its owner in C" writes "$dir/owner-in-c/src/gauged.c" "${given[@]}" OWNER=c DIR="$dir/owner-in-c"
 expect "make new LANG=c writes a pair in C" writes "$dir/in-c/src/gauged.c" "${given[@]}" LANG=c DIR="$dir/in-c"
 expect "the new pair is built outside of the project" builds own
+expect "the sources of modules in two roles are written" writes_roles
+recipe 2 guide.md >"$dir/drivers/roles/Kbuild"
+expect "a module in two roles is built outside of the project" builds roles GAUGE=/mnt/own
+recipe 3 guide.md >"$dir/drivers/roles/Kbuild"
+expect "a peer of two owners is built outside of the project" builds roles GAUGE=/mnt/own ALARM=/mnt/alarm
 to=DIR=$dir/to/own
 expect "make new without A is refused" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
 expect "make new with an empty A is refused" new_mistake 'A is empty' PAIR=gauge A= B=gaugectl "$to"
