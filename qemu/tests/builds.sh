@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Starts builds that cannot succeed: each must end before it compiles anything, and print the reason in one line. Also
-# builds the pair for kernel trees as distributions have them: these builds must succeed. Runs inside the toolchain
+# builds modules for kernel trees as distributions have them: these builds must succeed. Runs inside the toolchain
 # root. Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
+unset KVER MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 
 kernel=$1
 cd "$(dirname "$0")/../.."
@@ -48,6 +49,16 @@ pair_for() {
 builds() {
 	rm -rf "$dir/pair"
 	pair_for "$1"
+}
+
+# in_place DIR MODULES [ARGUMENT...] - runs make KDIR=DIR in a copy of the project, as README.md says. It must write
+# these modules to the copy
+in_place() {
+	local name
+	make --no-print-directory -C "$dir/copy" KDIR="$1" "${@:3}" || return
+	for name in $2; do
+		modinfo -F vermagic "$dir/copy/$name.ko" | grep "^$KVER " || return
+	done
 }
 
 # branches - whether the pair's library has branches that the kernel patches to switch the trace of a hot step
@@ -115,7 +126,10 @@ expect "without helpers_module.bc, which a kernel with inlined helpers needs, no
 
 headers=$dir/usr/lib/modules/$KVER/build
 layout "$headers"
-expect "a tree as Arch has it, /usr/lib/modules/VERSION/build, builds modules" builds "$headers"
+mkdir "$dir/copy"
+cp -r Kbuild Makefile examples module_a module_b shared "$dir/copy/"
+expect "a tree as Arch has it, /usr/lib/modules/VERSION/build, builds the pair and the examples" \
+	in_place "$headers" "module_a module_b $(sed -nE 's,^pair-(c-)?(owner|peer) := ,examples/,p' examples/*/*.mk)"
 expect "a tree without the generated sources builds no test modules" \
 	fails_with "The test modules need .*/rust/kernel/generated_arch_.*.rs" -C "$headers" "${build[@]:2}" D2D_SELFTESTS=y
 expect "builds for two trees of one release alternate in one folder" alternate "$headers"
