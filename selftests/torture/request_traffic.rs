@@ -70,8 +70,7 @@ use kernel::{
     time::{
         delay::fsleep,
         Delta, //
-    },
-    warn_on, //
+    }, //
 };
 
 /// The receiver pends this request, and later completes it with the [`output_for`] of its key.
@@ -650,7 +649,8 @@ pub fn dispatch<'a, 'b>(
 
 impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
-    /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function warns, which makes the test fail.
+    /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function logs what is wrong and lets the
+    /// kernel warn, which makes the test fail.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);
@@ -663,6 +663,9 @@ impl Drop for RequestTraffic {
                 values: values, errors: errors
             );
         }
-        warn_on!(is_any_left || wrong != [0; 3]);
+        // The macro includes sources that the kernel's build has generated, and that a distribution may leave
+        // out. Then only the line above tells the fault.
+        #[cfg(not(d2d_lacks_warn_on))]
+        kernel::warn_on!(is_any_left || wrong != [0; 3]);
     }
 }

@@ -2,10 +2,6 @@
 # The torture: an owner, several peers of the same kind, and the crate that has their code.
 # See test_modules/modules.mk.
 
-# A macro of the kernel crate that the torture uses includes sources that the kernel's build has generated.
-$(if $(filter static_branch,$(kernel-lacks)),$(error \
-	The test modules need $(objtree)/rust/kernel/generated_arch_*.rs, which this kernel tree lacks))
-
 d2d-torture := selftests/torture
 d2d-torture-crates := -L $(obj)/shared -L $(obj)/$(d2d-torture) --extern d2d --extern torture
 

@@ -24,6 +24,11 @@ pub fn is_on() -> bool {
     unsafe { kernel::jump_label::static_branch_unlikely!(POINT, Point, key) }
 }
 
+#[cfg(probe_warn_on)]
+pub fn warn(cond: bool) -> bool {
+    kernel::warn_on!(cond)
+}
+
 #[cfg(probe_spinlock_irq)]
 pub use kernel::sync::{
     lock::spinlock::SpinLockIrqBackend,
