@@ -166,6 +166,12 @@ expect "a bindgen that does not exist is refused" \
 expect "gcc is refused for a tree that clang has built; the line names LLVM=" \
 	fails_with "was built by clang, and CC is .*gcc.*: give make the argument LLVM=-19" "${build[@]}" \
 	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 19.1.7 (3+b1)'
+expect "a compiler that does not exist is refused" \
+	fails_with "The compiler $dir/none is missing .* was built by '.*gcc.*'" "${build[@]}" CC="$dir/none"
+expect "a prefix of no compiler is refused" fails_with \
+	"The compiler nosuch-gcc is missing .* CROSS_COMPILE=nosuch- is the prefix" "${build[@]}" CC=nosuch-gcc CROSS_COMPILE=nosuch-
+expect "a clang that does not exist is refused for a tree that clang has built" \
+	fails_with "The compiler $dir/clang is missing" "${build[@]}" CC="$dir/clang" CONFIG_CC_IS_CLANG=y
 expect "a kernel tree that does not exist is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
 expect "make clean succeeds, although make does not read the kernel's configuration for it" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
