@@ -59,12 +59,12 @@ endif
 
 # Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them; without this
 # check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that it uses.
-# If the kernel inlines the helpers, each Rust object is linked with them.
+# If the kernel inlines the helpers, each Rust object is linked with them. rustc_cfg has the kernel's configuration.
 kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
 kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
 kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
 	sed -nE 's/^[0-9]+ ([a-z0-9_]+) hash .* kind MacrosOnly.*/lib\1.so/p; t; s/^[0-9]+ ([a-z0-9_]+) hash .*/lib\1.rmeta/p'))
-kernel-crates += $(if $(CONFIG_RUST_INLINE_HELPERS),$(objtree)/rust/helpers/helpers_module.bc)
+kernel-crates += $(if $(CONFIG_RUST_INLINE_HELPERS),$(objtree)/rust/helpers/helpers_module.bc) $(objtree)/include/generated/rustc_cfg
 d2d-missing = $(error There is no $(firstword $1), which Rust modules are compiled against: 'make KDIR=DIR' builds for the kernel tree DIR$(if \
 	$(findstring +deb,$(KERNELRELEASE)),$(comma) 'make KVER=$(KERNELRELEASE)' prepares this kernel from the distribution's source))
 missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))

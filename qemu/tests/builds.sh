@@ -27,7 +27,9 @@ links() {
 # A tree of links to the kernel's files, from which the test can remove one file
 tree=$dir/tree
 mkdir "$dir/out"
-links "$kernel/tree" "$tree" ! -name rust ! -name scripts
+links "$kernel/tree" "$tree" ! -name rust ! -name scripts ! -name include
+links "$kernel/tree/include" "$tree/include" ! -name generated
+links "$kernel/tree/include/generated" "$tree/include/generated"
 links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
@@ -116,7 +118,7 @@ fails_with() {
 }
 
 build=(-C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" modules)
-for file in "$tree"/scripts/target.json "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
+for file in "$tree"/scripts/target.json "$tree"/include/generated/rustc_cfg "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
 	mv "$file" "$dir/file"
 	expect "without ${file#"$tree/"} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
 	mv "$dir/file" "$file"
@@ -166,6 +168,9 @@ expect "a bindgen that does not exist is refused" \
 expect "gcc is refused for a tree that clang has built; the line names LLVM=" \
 	fails_with "was built by clang, and CC is .*gcc.*: give make the argument LLVM=-19" "${build[@]}" \
 	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 19.1.7 (3+b1)'
+expect "the line names LLVM=1 if there is no clang with a version in its name" \
+	fails_with "was built by clang, and CC is .*gcc.*: give make the argument LLVM=1\." "${build[@]}" \
+	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 7.0.1'
 expect "a compiler that does not exist is refused" \
 	fails_with "The compiler $dir/none is missing .* was built by '.*gcc.*'" "${build[@]}" CC="$dir/none"
 expect "a prefix of no compiler is refused" fails_with \
