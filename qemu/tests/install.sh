@@ -12,6 +12,7 @@ D2D_KERNEL=$(kernel_dir stock)
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$LAB/lib/machine.sh"
+. "$LAB/lib/dkms.sh"
 dkms=$("$LAB/root/packages.sh" dkms)
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$PROJECT/dkms.conf")
 mkdir -p "$PROJECT/build"
@@ -201,8 +202,8 @@ with_dkms() {
 
 # dkms_installs - lets dkms install the pair: dkms must sign both modules with its key, and B must depend on A
 dkms_installs() {
-	mkdir -p "$dir/machine"/{lib/dkms,"modules/$KVER","src/beyond-irps-$version"}
-	cp -r "$PROJECT"/{dkms.conf,Kbuild,module_a,module_b,shared} "$dir/machine/src/beyond-irps-$version/"
+	mkdir -p "$dir/machine"/{lib/dkms,"modules/$KVER",src}
+	dkms_sources "$dir/machine/src"
 	ln -s "$D2D_KERNEL/tree" "$dir/machine/modules/$KVER/build"
 	: | tee "$dir/machine/modules/$KVER"/modules.{builtin,order} >"$dir/machine/modules/$KVER/modules.dep"
 	with_dkms dkms install "beyond-irps/$version" -k "$KVER" || { cat "$dir"/machine/lib/dkms/*/*/build/make.log; return 1; }

@@ -10,6 +10,7 @@ D2D_KERNEL=$(kernel_dir stock)
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$LAB/lib/machine.sh"
+. "$LAB/lib/dkms.sh"
 clean=$("$LAB/root/root-clean.sh" "$KVER")
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$PROJECT/dkms.conf")
 mkdir -p "$PROJECT/build"
@@ -76,13 +77,12 @@ has_vermagic() {
 
 # dkms_installs - lets dkms build and install the pair
 dkms_installs() {
-	mkdir "$dir/pair"
-	cp -r "$PROJECT"/{dkms.conf,Kbuild,module_a,module_b,shared} "$dir/pair/"
+	dkms_sources "$dir"
 	# A real machine has these tables of the kernel's own modules.
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	on_machine sh -ec 'cp -r "$1" "/usr/src/beyond-irps-$2"; touch "/lib/modules/$3/modules.order" "/lib/modules/$3/modules.builtin"
+	on_machine sh -ec 'cp -r "$1/beyond-irps-$2" /usr/src/; touch "/lib/modules/$3/modules.order" "/lib/modules/$3/modules.builtin"
 		dkms install "beyond-irps/$2" -k "$3" || { cat /var/lib/dkms/*/*/build/make.log; exit 1; }' \
-		sh "$dir/pair" "$version" "$KVER" && has_vermagic 2 "/lib/modules/$KVER/updates/dkms/module_[ab].ko*"
+		sh "$dir" "$version" "$KVER" && has_vermagic 2 "/lib/modules/$KVER/updates/dkms/module_[ab].ko*"
 }
 
 # boots - boots an image with the sample and the pair that dkms has installed
