@@ -4,6 +4,10 @@
 # "old" is the commit that shared/owner/recorded.h names, "today" is this tree, and "grown" is a copy of this tree in
 # which the owner's table has one more function, d2d_sum(), which c_peer calls. qemu/tests/abi.sh builds the modules:
 # those of today are in /lib/d2d, the others in /lib/d2d/old and /lib/d2d/grown.
+#
+# The owners of the growing pair of today work with the peers of old that have version 1.0 of the pair's interface. The
+# trees do not agree on version 1.1: version 1.0 has an operation more in the tree of today, and appended operations come
+# after it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -61,7 +65,16 @@ all_take_part()
 	! traced "step=refuse"
 }
 
-begin 21
+# attach_all PEER... - whether each of these peers of the tree old can be loaded, is attached, and can be unloaded
+attach_all()
+{
+	from old
+	for peer; do
+		load "$peer" && traced "growing: d2d: .* step=attached to=$peer " && unload "$peer" || return
+	done
+}
+
+begin 26
 
 for owner in old today grown; do
 	for peers in old today grown; do
@@ -90,5 +103,22 @@ done
 
 fresh_owner_of grown && from grown && load c_peer needs_sum=1 && [ "$(printed c_peer)" = "c_peer: d2d_sum: 42" ]
 verdict "c_peer of grown calls d2d_sum() of the owner of grown: the call returns the sum"
+
+while read -r owner version; do
+	unload_all
+	reset_trace
+	name="$owner of today, with version $version of the pair's interface, works with the peers of old that have version 1.0"
+	if has_or_skips old "$name"; then
+		from today
+		load "$owner" && attach_all growing_v1_0 growing_c && ! traced step=refuse && unload "$owner"
+		verdict "$name"
+	fi
+done <<EOT
+growing_owner_v1_0    1.0
+growing               1.1
+growing_owner_v1_2    1.2
+growing_owner_c       1.0
+growing_owner_c_v1_1  1.1
+EOT
 unload_all
 ktap_finished

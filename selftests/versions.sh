@@ -6,14 +6,86 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_growing - makes sure that `growing` is loaded, an owner that was built with version 1.1 of its pair's interface
+# fresh_growing [OWNER] - makes sure that OWNER is loaded, an owner of the growing pair, and no peer. The default is the
+# owner with version 1.1
 fresh_growing()
 {
-	needs growing
+	# shellcheck disable=SC2046 # lists
+	needs_no $(growing_peers | cut -d ' ' -f 1) $(growing_owners | awk -v owner="${1-growing}" '$1 != owner { print $1 }')
+	needs "${1-growing}"
 	reset_trace
 }
 
-begin 19
+# The owners of the growing pair. Each line is MODULE MINOR LARGEST: the minor version of its interface, and that of the
+# newest items that fit into its queues
+growing_owners()
+{
+	cat <<-EOT
+	growing_owner_v1_0    0 0
+	growing               1 1
+	growing_owner_v1_2    2 2
+	growing_owner_c       0 2
+	growing_owner_c_v1_1  1 2
+	EOT
+}
+
+# The peers of the growing pair. Each line is MODULE MINOR
+growing_peers()
+{
+	cat <<-EOT
+	growing_v1_0    0
+	growing_v1_1    1
+	growing_v1_2    2
+	growing_c       0
+	growing_c_v1_1  1
+	EOT
+}
+
+# refusals - prints DRIVER REASON for each refusal in the trace
+refusals()
+{
+	trace | sed -n 's/.*\<\([a-z0-9_]*\): d2d: .*step=refuse reason=\([a-z-]*\).*/\1 \2/p'
+}
+
+# repeated COUNT TEXT - prints the text this number of times. COUNT may be negative: then prints nothing
+repeated()
+{
+	for _ in $(seq 1 "$1"); do
+		echo "$2"
+	done
+}
+
+# smaller A B - prints the smaller number
+smaller()
+{
+	echo $(($1 < $2 ? $1 : $2))
+}
+
+# verb_of OWNERS_MINOR PEERS_MINOR - prints what a peer does with an owner. Version 1.1 has appended fields to the
+# data, and a peer refuses an owner whose data lacks fields that the peer has
+verb_of()
+{
+	if [ "$1" = 0 ] && [ "$2" != 0 ]; then
+		echo refuses
+	else
+		echo "works with"
+	fi
+}
+
+# agree OWNERS_MINOR LARGEST PEER PEERS_MINOR - loads the peer; whether the peer and the owner exchange what both know,
+# and each refuses what only the other one knows: each version after 1.0 has appended a kind of items and an event
+agree()
+{
+	load "$3" && trace | grep -q "step=attached to=$3" &&
+		[ "$(printed "$3")" = "$3: the newest version that both drivers have is 1.$(smaller "$1" "$4")" ] &&
+		[ "$(refusals)" = "$(
+			repeated $(($(smaller "$2" "$4") - $1)) "growing unknown-item"
+			repeated $(($4 - $1)) "growing unknown-event"
+			repeated $(($1 - $4)) "$3 unknown-item"
+		)" ] && unload "$3"
+}
+
+begin $((15 + $(growing_owners | wc -l) * $(growing_peers | wc -l)))
 load module_a
 
 fresh_trace
@@ -55,16 +127,21 @@ verdict "a function that the owner's table lacks returns EOPNOTSUPP, if the tabl
 
 unload module_a
 
-# Each line is PEER VERSION
-while read -r peer version; do
-	fresh_growing
-	load "$peer" && trace | grep -q "step=attached to=$peer" && unload "$peer"
-	verdict "$peer, with version $version of the pair's interface, is attached to an owner with version 1.1"
+while read -r owner owners largest; do
+	while read -r peer peers; do
+		verb=$(verb_of "$owners" "$peers")
+		fresh_growing "$owner"
+		if [ "$verb" = refuses ]; then
+			fails EMSGSIZE load "$peer" && ! loaded "$peer" && only_refusal_is "$peer" bad-data-size
+		else
+			agree "$owners" "$largest" "$peer" "$peers"
+		fi
+		verdict "$peer, with version 1.$peers of the pair's interface, $verb $owner, with version 1.$owners"
+	done <<-PEERS
+	$(growing_peers)
+	PEERS
 done <<EOT
-growing_v1_1 1.1
-growing_v1_0 1.0
-growing_c 1.0
-growing_v1_2 1.2
+$(growing_owners)
 EOT
 
 fresh_growing
@@ -82,5 +159,5 @@ verdict "growing_swapped, whose pair has two arguments of an operation in the ot
 fresh_growing
 fails EBADR load growing_stale && ! loaded growing_stale && only_refusal_is growing_stale bad-prefix
 verdict "growing_stale, a peer in C that was built with a stale header of the pair: bad-prefix, EBADR"
-unload growing
+unload_all
 ktap_finished

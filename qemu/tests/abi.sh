@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tests that drivers of older and newer versions of the library work together: builds the owner and peers of the
 # demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh).
-# Prints KTAP, and last a line of counts.
+# The owners of the growing pair in this tree are loaded with peers of the tree old, too: these
+# have version 1.0 of the pair's interface, as that commit declares it. Prints KTAP, and last a line of counts.
 #   old    the recorded commit (shared/owner/recorded.h). If git does not have that commit (in a shallow clone, or in a
 #          tree without a repository), the test uses only the other two trees
 #   today  this tree
@@ -13,7 +14,7 @@
 kernel=uml
 D2D_KERNEL=$(kernel_dir "$kernel")
 D2D_ROOT=$("$LAB/root/root.sh")
-# The modules that selftests/abi.sh loads
+# The modules that selftests/abi.sh loads from each tree
 D2D_ONLY="module_a c_owner module_b c_peer"
 export D2D_KERNEL D2D_ROOT D2D_ONLY
 . "$D2D_KERNEL/kernel.env"
@@ -25,11 +26,12 @@ images=$(mktemp -d "$trees/images.XXXXXX")
 trap 'rm -rf "$images"' EXIT
 mkdir -p "$images/root/lib/d2d"
 
-"$LAB/run/image.sh" "$images/$kernel" --selftests
+D2D_ONLY="$D2D_ONLY growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1" \
+	"$LAB/run/image.sh" "$images/$kernel" --selftests
 
-# add TREE - builds the modules of a tree and adds them to the image, in /lib/d2d/TREE
+# add TREE [MODULE...] - builds the modules of a tree, and these modules, and adds them to the image, in /lib/d2d/TREE
 add() {
-	local tree=$trees/$1
+	local tree=$trees/$1 D2D_ONLY="$D2D_ONLY ${*:2}"
 	"$LAB/build.sh" --source "$tree" --selftests >&2
 	"$LAB/enter.sh" "$LAB/run/install.sh" "$D2D_KERNEL" "$tree/build/$KVER" "$images/$1"
 	mv "$images/$1/lib/d2d" "$images/root/lib/d2d/$1"
@@ -44,7 +46,7 @@ if git -C "$PROJECT" cat-file -e "$commit^{commit}" 2>/dev/null; then
 		git -C "$PROJECT" archive "$commit" | tar -x -C "$trees/old"
 		echo "$commit" >"$trees/old/build/commit"
 	fi
-	add old
+	add old growing growing_v1_0 growing_c
 else
 	say "git does not have the recorded commit $commit: the tests with its owner and peers are skipped"
 fi

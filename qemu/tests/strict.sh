@@ -12,7 +12,7 @@ D2D_KERNEL=$(kernel_dir strict)
 D2D_ROOT=$("$LAB/root/root.sh")
 # The modules that these kselftests load
 modules=(module_a module_b c_owner owner_appended owner_major owner_signature splat bad_owner bad_peer c_peer
-	growing growing_c growing_stale growing_swapped growing_v1_0 growing_v1_1 growing_v1_2 growing_v1_2_data
+	growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1 growing_c growing_c_v1_1 growing_stale growing_swapped growing_v1_0 growing_v1_1 growing_v1_2 growing_v1_2_data
 	skew_older skew_newer skew_reordered skew_signature skew_payload skew_major skew_build_id skew_event skew_core skew_table
 	arrivals greeter_peer guest_peer metronome c_metronome listener c_listener device_peer
 	ticker_peer sensor loud_sensor c_sensor consumer)

@@ -162,12 +162,23 @@ $(obj)/selftests/peers/abi/appended.o: $(obj)/selftests/peers/abi/appended.h
 $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
-# A pair that has several versions. The owner has version 1.1, and each peer has a version of its own. The peer in C is
-# built with the header that was recorded for version 1.0.
-obj-m += selftests/test_modules/growing.o
-selftests/test_modules/growing-y := selftests/peers/growing/owner.o $(call d2d-owner-of,growing)
-RUSTFLAGS_selftests/peers/growing/owner.o := -L $(obj)/shared --extern d2d --extern d2d_owner
-$(obj)/selftests/peers/growing/owner.o: $(obj)/shared/owner/d2d_owner.o
+# A pair that has several versions. There are owners and peers of each version, and all owners have the name growing.
+# Those in C with version 1.0 are built with the header that was recorded for it, those with version 1.1 with a
+# generated one. The owner growing must come after the others: the peers must depend on it.
+$(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))
+$(eval $(call d2d-c-module,growing_owner_c_v1_1,selftests/peers/growing/owner_c_v1_1.o))
+selftests/test_modules/growing_owner_c-y += $(call d2d-c-owner-of,growing)
+selftests/test_modules/growing_owner_c_v1_1-y += $(call d2d-c-owner-of,growing)
+
+define d2d-growing-owner
+obj-m += selftests/test_modules/$1.o
+selftests/test_modules/$1-y := selftests/peers/growing/$2.o $(call d2d-owner-of,growing)
+RUSTFLAGS_selftests/peers/growing/$2.o := -L $(obj)/shared --extern d2d --extern d2d_owner
+$(obj)/selftests/peers/growing/$2.o: $(obj)/shared/owner/d2d_owner.o
+endef
+$(eval $(call d2d-growing-owner,growing_owner_v1_0,owner_v1_0))
+$(eval $(call d2d-growing-owner,growing_owner_v1_2,owner_v1_2))
+$(eval $(call d2d-growing-owner,growing,owner_v1_1))
 
 d2d-versions := v1_0 v1_1 v1_2 v1_2_data swapped
 obj-m += $(d2d-versions:%=selftests/test_modules/growing_%.o)
@@ -179,13 +190,19 @@ endef
 $(foreach version,$(d2d-versions),$(eval $(call d2d-version,$(version))))
 
 $(eval $(call d2d-c-module,growing_c,selftests/peers/growing/c.o))
+$(eval $(call d2d-c-module,growing_c_v1_1,selftests/peers/growing/c_v1_1.o))
 
-# The same peer, built with the header of another declaration of the pair
+$(eval $(call d2d-header,selftests/peers/growing/v1_1))
+d2d-growing-1.1 := $(addprefix selftests/peers/growing/,c_v1_1.o owner_c_v1_1.o)
+$(foreach object,$(d2d-growing-1.1),$(eval CFLAGS_$(object) := -I$(obj)/selftests/peers/growing))
+$(addprefix $(obj)/,$(d2d-growing-1.1)): $(obj)/selftests/peers/growing/v1_1.h
+
+# The peer in C with version 1.0, built with the header of another declaration
 $(eval $(call d2d-header,selftests/peers/growing/swapped))
 $(eval $(call d2d-c-module,growing_stale,selftests/peers/growing/stale.o))
 CFLAGS_selftests/peers/growing/stale.o := -I$(obj)/selftests/peers/growing
 $(obj)/selftests/peers/growing/stale.o: $(obj)/selftests/peers/growing/swapped.h
-clean-files += selftests/peers/growing/swapped.h
+clean-files += selftests/peers/growing/swapped.h selftests/peers/growing/v1_1.h
 
 # A pair whose two sides lend each other memory, both in Rust and in C
 d2d-lending := selftests/peers/lending

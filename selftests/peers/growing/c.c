@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a peer in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded when version 1.0 was the newest one. The owner, which has version 1.1, accepts the peer.
+ * recorded when version 1.0 was the newest one.
  */
-#include <linux/module.h>
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#ifndef GROWING_HEADER
-#define GROWING_HEADER "growing-1.0.h"
-#endif
-
-#include "d2d_data.h"
-#include "d2d_ops.h"
+#include "c.h"
 #include "d2d_table.h"
-#include GROWING_HEADER
 
 #define COOKIE	20
 
@@ -74,11 +68,38 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
+/* Sends the owner a request of each code, and compares the output. */
+static int check_requests(void)
+{
+	d2d_handle request, to;
+	int err;
+
+	err = d2d_lookup("growing", &to) ?:
+	      d2d_request_alloc(self, sizeof(u64), sizeof(u64), &request);
+	if (err)
+		return err;
+	for (unsigned int n = 0; n < ARRAY_SIZE(codes) && !err; n++) {
+		u64 input = 21, output = 0;
+		struct d2d_result result;
+		struct d2d_send send = D2D_SEND_INIT(to, codes[n].code, .input = &input,
+						     .input_len = sizeof(input),
+						     .output_len = sizeof(output));
+
+		err = d2d_request_call(request, &send, D2D_FOREVER, &result, &output,
+				       sizeof(output));
+		err = err ?: result.status;
+		if (!err && output != input * codes[n].factor)
+			err = -ENOTRECOVERABLE;
+	}
+	d2d_request_free(request);
+	return err;
+}
+
 /*
  * Returns 0 if this driver and the owner read the same number of peers from the shared data, and
  * pass each other structures.
  */
-static int check(void)
+static int check_operations(void)
 {
 	struct growing_round round = { .number = 7, .more = { 1, 2, 3 } };
 	struct growing_shared_data *shared;
@@ -102,6 +123,54 @@ static int check(void)
 	       0 : -ENOTRECOVERABLE;
 }
 
+static int put_all(void)
+{
+	int err = 0;
+
+	for (unsigned int n = 0; n < ARRAY_SIZE(kinds) && !err; n++)
+		err = put_item(&context->to_owner, &kinds[n], kinds[n].payload);
+	return err;
+}
+
+/* Returns 0 if the owner has put back what put_all() has put. */
+static int check_items(void)
+{
+	u64 payloads[ARRAY_SIZE(kinds)][NUMBERS] = {};
+	unsigned int n = take_all(&context->to_peer, KBUILD_MODNAME, payloads);
+
+	if (n != ARRAY_SIZE(kinds))
+		return -ENOTRECOVERABLE;
+	while (n--) {
+		if (memcmp(payloads[n], kinds[n].payload, kinds[n].len))
+			return -ENOTRECOVERABLE;
+	}
+	return 0;
+}
+
+/* Returns 0 if the event of version 1.1 is set, and its operation returns the shared data. */
+static int check_newer(void)
+{
+#if GROWING_MINOR >= 1
+	struct growing_shared_data *shared;
+	unsigned long flags;
+	d2d_handle here;
+	u64 last;
+	int err;
+
+	flags = d2d_data_lock(context);
+	shared = d2d_data_shared(context);
+	shared->last = COOKIE;
+	d2d_data_unlock(context, flags);
+	err = owner.last(context->owner.self, &last) ?:
+	      d2d_event_open_of(self, "growing", GROWING_EVENT_HERE, &here);
+	if (err)
+		return err;
+	return last == COOKIE && d2d_event_query(here) == 1 ? 0 : -ENOTRECOVERABLE;
+#else
+	return 0;
+#endif
+}
+
 static int __init growing_c_init(void)
 {
 	int err;
@@ -111,9 +180,13 @@ static int __init growing_c_init(void)
 		return err;
 	err = d2d_attach(self);
 	if (!err) {
-		err = check();
+		err = put_all() ?: check_operations() ?: check_items() ?: check_requests() ?:
+		      check_newer();
 		if (err)
 			d2d_detach(self);
+		else
+			pr_info("the newest version that both drivers have is 1.%u\n",
+				GROWING_MINOR);
 	}
 	if (err)
 		d2d_unregister(self);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the owner of the growing pair. The owner has version 1.1 of the pair; its peers have version 1.0, 1.1
-//! or 1.2.
-
-#![forbid(unsafe_code)]
-
-include!("growing_pair.rs");
-include!("growing_1_1.rs");
+// The code that the owners of the growing pair share. Each owner includes this file, declares its version of the pair,
+// and says by `growing_owner!` what it has in addition to version 1.0.
 
 use d2d::{
     event::Event,
-    link::OwnerLink, //
+    interface::Plain,
+    link::OwnerLink,
+    queue::{
+        Batch,
+        ItemKind, //
+    },
+    request::{
+        Disposition,
+        Request, //
+    }, //
 };
 use d2d_owner::{
-    create_event_of,
     Config,
     Contexts,
     Owner, //
@@ -27,72 +30,105 @@ use kernel::{
     ModuleMetadata, //
 };
 
+// All owners have this name, so a peer can attach to each of them.
 d2d_owner::module_owner! {
     type: Growing,
     name: "growing",
     authors: ["Beyond IRPs"],
-    description: "Test: the owner of a pair that has several versions",
+    description: "Test: an owner with one version of a pair that grows",
     license: "GPL",
 }
 
-growing_pair_1_1! {}
-
 struct Growing;
 
-struct State {
-    /// The event [`HERE`], which is set while the owner is loaded.
-    here: SetOnce<Event>,
+struct State<const EVENTS: usize> {
+    /// The events of the pair, which are set while the owner is loaded.
+    events: SetOnce<[Event; EVENTS]>,
 }
 
-impl Owner for Growing {
-    type Pair = GrowingPair;
-    type State = State;
+/// The most items of a queue. A peer puts fewer. The peers of an older commit take none of those that the owner puts.
+const CAPACITY: u32 = 16;
 
-    fn config() -> Result<Config> {
-        Config::new(OwnerModule::NAME, 1, 1, 8, 0, 5000)
-    }
+/// Declares what an owner has: the fields of the peer's data that version 1.0 lacks, each of which is 0 or the cookie;
+/// kinds of items, of which the largest has `$item_size` bytes; control codes, each with the function that makes the
+/// output from the input; events; and the operations that version 1.0 lacks.
+macro_rules! growing_owner {
+    (
+        peer_data: [$($field:ident),*],
+        kinds: [$($kind:ident),+], item_size: $item_size:literal,
+        codes: { $($code:ident: $answer:expr,)+ }
+        events: [$($event:ident),*], count: $events:literal,
+        operations: { $($operations:tt)* }
+    ) => {
+        impl Owner for Growing {
+            type Pair = GrowingPair;
+            type State = State<$events>;
 
-    fn state(_config: &Config) -> impl PinInit<State, Error> {
-        Ok::<_, Error>(State {
-            here: SetOnce::new(),
-        })
-    }
+            fn config() -> Result<Config> {
+                Config::new(OwnerModule::NAME, 1, CAPACITY, $item_size, 0, 5000)
+            }
 
-    fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        let here = create_event_of(OwnerModule::NAME, HERE, true)?;
-        contexts.state().here.populate(here);
-        Ok(())
-    }
+            fn state(_config: &Config) -> impl PinInit<Self::State, Error> {
+                Ok::<_, Error>(State {
+                    events: SetOnce::new(),
+                })
+            }
 
-    fn new(_state: &Arc<State>, _id: u32) -> Result<Self> {
-        Ok(Self)
-    }
+            fn ready(contexts: &Contexts<'_, Self>) -> Result {
+                let events = [$(d2d_owner::create_event_of(OwnerModule::NAME, $event, true)?),*];
+                contexts.state().events.populate(events);
+                Ok(())
+            }
 
-    fn data(_config: &Config) {}
+            fn new(_state: &Arc<Self::State>, _id: u32) -> Result<Self> {
+                Ok(Self)
+            }
 
-    fn attached(&self, link: &OwnerLink<GrowingPair>) {
-        link.context().with_shared(|shared| shared.peers += 1);
-    }
+            fn data(_config: &Config) {}
 
-    fn detached(&self, _link: &OwnerLink<GrowingPair>) {}
-}
+            fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+                request
+                    $(.on($code, |input, request| request.complete(&$answer(input))))+
+                    .or_unknown()
+            }
 
-#[vtable]
-impl GrowingOps for Growing {
-    fn check(&self, link: &OwnerLink<GrowingPair>, cookie: u64, peers: u64) -> Result<u64> {
-        let data = link.context().with_peer_data(|data| *data);
-        let attached = link.context().with_shared(|shared| shared.peers);
-        if data.cookie != cookie || ![0, cookie].contains(&data.again) || attached != peers {
-            return Err(EBADMSG);
+            fn attached(&self, link: &OwnerLink<GrowingPair>) {
+                link.context().with_shared(|shared| shared.peers += 1);
+            }
+
+            fn detached(&self, _link: &OwnerLink<GrowingPair>) {}
         }
-        Ok(peers)
-    }
 
-    fn count(&self, link: &OwnerLink<GrowingPair>, round: Round) -> Result<Round> {
-        link.peer()?.ops().count(round)
-    }
+        #[vtable]
+        impl GrowingOps for Growing {
+            fn check(&self, link: &OwnerLink<GrowingPair>, cookie: u64, peers: u64) -> Result<u64> {
+                let data = link.context().with_peer_data(|data| *data);
+                let attached = link.context().with_shared(|shared| shared.peers);
+                let right = data.cookie == cookie $(&& [0, cookie].contains(&data.$field))*;
+                if !right || attached != peers {
+                    return Err(EBADMSG);
+                }
+                Ok(peers)
+            }
 
-    fn last(&self, link: &OwnerLink<GrowingPair>) -> Result<u64> {
-        Ok(link.context().with_shared(|shared| shared.last))
-    }
+            /// Takes the items of the peer, and puts one item of each kind.
+            fn count(&self, link: &OwnerLink<GrowingPair>, round: Round) -> Result<Round> {
+                let items = link.incoming().take_batch(CAPACITY);
+                $(answer($kind, &items, link)?;)+
+                link.peer()?.ops().count(round)
+            }
+
+            $($operations)*
+        }
+    };
+}
+
+/// Puts an item with the payload of the last item of this kind that the peer has put, or with a zeroed one.
+fn answer<T: Plain + Default>(
+    kind: ItemKind<T>,
+    items: &Batch<'_>,
+    link: &OwnerLink<GrowingPair>,
+) -> Result {
+    let payload = items.iter().filter_map(|item| kind.read(&item)).last();
+    kind.put(&link.outgoing(), &payload.unwrap_or_default())
 }

@@ -4,22 +4,33 @@
 // and says by `growing_peer!` what it tests.
 
 use d2d::{
+    control_code::ControlCode,
     driver::{
         Driver,
         Handle, //
     },
-    link::PeerLink, //
+    interface::Plain,
+    link::PeerLink,
+    queue::{
+        ItemKind,
+        Queue, //
+    }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
 
-/// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. When
-/// the driver is attached, it evaluates the expression `$more`, in which `$driver` is its handle and `$link` its link.
-/// If the result is an error, loading the module fails.
+/// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. The
+/// peer puts an item of each `$kind`. When the driver is attached, it evaluates the expression `$more`, in which
+/// `$driver` is its handle and `$link` its link. The result is the minor version that both drivers have. If it is an
+/// error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
         cookie: $cookie:literal,
         data: { $($data:tt)* },
+        items: [$($kind:ident: $payload:expr),+],
         |$driver:ident, $link:ident| $more:expr $(,)?
     ) => {
         d2d::module_peer! {
@@ -39,8 +50,30 @@ macro_rules! growing_peer {
             }
         }
 
-        fn more($driver: &Handle<Growing>, $link: &PeerLink<GrowingPair>) -> Result {
+        fn more($driver: &Handle<Growing>, $link: &PeerLink<GrowingPair>) -> Result<u32> {
             $more
+        }
+
+        fn put_all(link: &PeerLink<GrowingPair>) -> Result {
+            $(put($kind, &$payload, &link.outgoing())?;)+
+            Ok(())
+        }
+
+        /// Takes the items with which the owner has answered. Refuses those of a kind that a newer version has
+        /// appended. Returns the number of the others.
+        fn take_all(link: &PeerLink<GrowingPair>) -> Result<u32> {
+            let mut known = 0;
+            for item in link.incoming().take_batch(8).iter() {
+                $(
+                    if let Some(payload) = $kind.read(&item) {
+                        expect(Ok(payload), Ok($payload))?;
+                        known += 1;
+                        continue;
+                    }
+                )+
+                expect(NUMBER.expect(&item, LocalModule::NAME), Err(ENOMSG))?;
+            }
+            Ok(known)
         }
     };
 }
@@ -59,6 +92,7 @@ impl Driver for Growing {
         let link = driver.link().ok_or(ENOTCONN)?;
         let peers = link.context().with_shared(|shared| shared.peers);
         expect(link.owner().check(data().cookie, peers), Ok(peers))?;
+        put_all(link)?;
         let round = link.owner().count(Round {
             number: 7,
             cookie: 0,
@@ -66,7 +100,11 @@ impl Driver for Growing {
         })?;
         let counted = (round.number, round.cookie, round.more);
         expect(Ok(counted), Ok((8, data().cookie, [1, 2, 3])))?;
-        more(&driver, link)
+        expect(sent(&driver, ECHO, 4), Ok(4))?;
+        let common = more(&driver, link)?;
+        expect(take_all(link), Ok(common + 1))?;
+        pr_info!("the newest version that both drivers have is 1.{common}\n");
+        Ok(())
     }
 
     fn data(&self) -> PeerData {
@@ -83,6 +121,23 @@ impl PeerOps for Growing {
             ..round
         })
     }
+}
+
+/// Puts an item. It cannot be put if it is larger than the items of the owner's queue.
+fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
+    let expected = if size_of::<T>() <= queue.item_size() {
+        Ok(())
+    } else {
+        Err(EMSGSIZE)
+    };
+    expect(kind.put(queue, payload), expected)
+}
+
+/// Returns the output with which the owner completes a request.
+fn sent(driver: &Handle<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
+    let owner = driver.sender().lookup(c"growing")?;
+    let mut packet = driver.sender().packet_for(code)?;
+    Ok(packet.call(&owner, code, &input, None)?)
 }
 
 /// Fails with `ENOTRECOVERABLE` unless the result is the expected one.

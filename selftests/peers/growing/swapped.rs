@@ -23,5 +23,6 @@ growing_peer! {
     name: "growing_swapped",
     cookie: 14,
     data: {},
-    |_driver, _link| Ok(()),
+    items: [NUMBER: 5],
+    |_driver, _link| Ok(0),
 }

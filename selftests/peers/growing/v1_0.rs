@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.0 of the growing pair. The owner, which has version 1.1,
-//! accepts the peer.
+//! Test: a peer with version 1.0 of the growing pair.
 
 #![forbid(unsafe_code)]
 
@@ -23,5 +22,6 @@ growing_peer! {
     name: "growing_v1_0",
     cookie: 10,
     data: {},
-    |_driver, _link| Ok(()),
+    items: [NUMBER: 5],
+    |_driver, _link| Ok(0),
 }

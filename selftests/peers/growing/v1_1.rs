@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.1 of the growing pair, which is also the owner's version.
+//! Test: a peer with version 1.1 of the growing pair.
 
 #![forbid(unsafe_code)]
 
@@ -14,12 +14,12 @@ growing_peer! {
     name: "growing_v1_1",
     cookie: 11,
     data: { again: 11 },
+    items: [NUMBER: 5, NUMBERS: [6, 7]],
     |driver, link| {
-        expect(
-            driver.open_event_of(c"growing", HERE)?.is_set(),
-            Ok(true),
-        )?;
         link.context().with_shared(|shared| shared.last = 11);
-        expect(link.owner().last(), Ok(11))
+        expect(link.owner().last(), Ok(11))?;
+        expect(driver.open_event_of(c"growing", HERE)?.is_set(), Ok(true))?;
+        expect(sent(driver, DOUBLE, 21), Ok(42))?;
+        Ok(1)
     },
 }

@@ -6,13 +6,20 @@
 #![forbid(unsafe_code)]
 
 include!("growing_1_2.rs");
+include!("peer.rs");
 
-growing_peer_1_2! {
-    name: "growing_v1_2_data",
-    cookie: 13,
+growing_pair_1_2! {
     shared_data: {
         /// More than the owner has.
         #[since = 2]
         more: u64,
     }
+}
+
+growing_peer! {
+    name: "growing_v1_2_data",
+    cookie: 13,
+    data: { again: 13 },
+    items: [NUMBER: 5],
+    |_driver, _link| Ok(2),
 }
