@@ -3,7 +3,7 @@
 # Two owners are loaded at the same time, each with its peer: module_a with module_b, and other_a with
 # other_b. The build makes the second pair from the sources of the first, with other names
 # (peers/peers.mk). The two pairs share no symbol, no driver, no event, no file and no device.
-# tracepoints.sh tests that they share no tracepoint.
+# tracepoints.sh tests that they share no tracepoint. The last cases load an owner that has the name of a loaded one.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -16,6 +16,14 @@ fresh_pairs()
 	unload_all
 	reset_trace
 	load module_a && load other_a && load module_b && load other_b
+}
+
+# fresh_owner OWNER - unloads all modules, and loads this owner
+fresh_owner()
+{
+	unload_all
+	reset_trace
+	load "$1"
 }
 
 # has_only PAIR - whether the debugfs files of the pair's owner name both drivers of this pair, and no driver of the
@@ -66,7 +74,7 @@ same_steps()
 	done
 }
 
-begin 9
+begin 12
 
 fresh_pairs && attached module && attached other && ! traced step=refuse
 verdict "two owners are loaded, each with its peer: both peers are attached"
@@ -110,10 +118,18 @@ load torture_owner && load pause_calls && load stranger && load forgetful at=exi
 	load forgetful_torture at=exit && ! traced step=refuse && unload forgetful && unload forgetful_torture && unload torture_owner
 verdict "drivers of the same names register with two owners: neither owner refuses them"
 
-fresh_pairs
-fails ENOEXEC load c_owner && ! loaded c_owner &&
-	log_lines "c_owner: exports duplicate symbol module_a_d2d .owned by module_a.$" | grep -q . &&
-	exercise module_b && exercise module_a && ! traced step=refuse
-verdict "an owner is loaded that has the name of a loaded owner: ENOEXEC, and the loaded owner goes on working"
+# Each line is FIRST SECOND TABLE PEER CASE: two owners that export the same table, and a peer of theirs
+while read -r first second table peer case; do
+	fresh_owner "$first"
+	fails ENOEXEC load "$second" && ! loaded "$second" &&
+		log_lines "$second: exports duplicate symbol $table .owned by $first.$" | grep -q . && ! traced step=refuse &&
+		load "$peer" && unload "$peer" && unload "$first" && load "$second" && load "$peer" && unload "$peer"
+	verdict "an owner is loaded that has the name of a loaded owner ($case): ENOEXEC, and the loaded owner goes on working"
+done <<EOT
+module_a           c_owner               module_a_d2d  module_b      the loaded one is in Rust, the other one in C
+c_owner            module_a              module_a_d2d  module_b      the loaded one is in C, the other one in Rust
+growing            growing_owner_v1_2    growing_d2d   growing_v1_0  both are in Rust
+growing_owner_c    growing_owner_c_v1_1  growing_d2d   growing_c     both are in C
+EOT
 unload_all
 ktap_finished
