@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
 # this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
-# its owner in Rust and its peer in C pass each other structures. The kernel loads only signed modules, and only if the
-# symbols that they import have the versions that they were built against. It has neither debugfs nor tracepoints.
+# its owners and peers in Rust and in C pass each other structures. The modules in several roles of bridge.sh and
+# chain.sh pass calls on. The kernel loads only signed modules, and only if the symbols that they import have the
+# versions that they were built against. It has neither debugfs nor tracepoints.
 # Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
@@ -12,10 +13,12 @@ D2D_KERNEL=$(kernel_dir strict)
 D2D_ROOT=$("$LAB/root/root.sh")
 # The modules that these kselftests load
 modules=(module_a module_b c_owner owner_appended owner_major owner_signature splat bad_owner bad_peer c_peer
-	growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1 growing_c growing_c_v1_1 growing_stale growing_swapped growing_v1_0 growing_v1_1 growing_v1_2 growing_v1_2_data
+	growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1
+	growing_c growing_c_v1_1 growing_stale growing_swapped growing_v1_0 growing_v1_1 growing_v1_2 growing_v1_2_data
 	skew_older skew_newer skew_reordered skew_signature skew_payload skew_major skew_build_id skew_event skew_core skew_table
 	arrivals greeter_peer guest_peer metronome c_metronome listener c_listener device_peer
-	ticker_peer sensor loud_sensor c_sensor consumer)
+	ticker_peer sensor loud_sensor c_sensor consumer
+	other_a bridge c_bridge junction junction_peer middle c_middle lower1)
 D2D_ONLY="${modules[*]}"
 export D2D_KERNEL D2D_ROOT D2D_ONLY
 . "$D2D_KERNEL/kernel.env"
@@ -86,6 +89,10 @@ while read -r kernel scenario rest; do
 done <<'TABLE'
 strict test/lifecycle.sh,versions.sh,reload.sh 600
 strict test/refusals.sh,jobs.sh,ticks.sh,sensor.sh 600
+strict test/bridge.sh,chain.sh:calls?and?items 180
+strict test/bridge.sh:c_bridge*calls?and?items 90
+strict test/bridge.sh:three?roles?makes?a?call 90
+strict test/chain.sh:a?middle?in?C*calls?and?items 90
 strict run 90
 strict test/loader 180
 strict harness/cfi 60 console: CFI failure at splat_cfi
