@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # All pairs run together: the demonstration (with a peer in Rust and one in C), a chain of three modules, a peer of two
-# owners, a module in three roles, the sensor of examples/, an owner in C and two peers that lend each other memory, and the pair of the torture.
-# So there are owners and peers in Rust and in C, in all four combinations.
+# owners, a module in three roles and its peer, the sensor of examples/, an owner in C and two peers that lend each other
+# memory, and the pair of the torture. So there are owners and peers in Rust and in C, in all four combinations.
 #
 # Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
 # needs the other, there is a round that loads the first before the second, and a round that loads the second before the
@@ -49,11 +49,11 @@ lender borrower c_borrower
 torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the peer of two owners, the order of
-# loading, and after "/" the order of unloading. An order of loading has a "sequence" for each two of its modules: the one that is loaded first,
-# and the other one. For each round, this function makes 30 random orders of loading, and chooses the one with the most
-# sequences that no earlier round has. An order of unloading is an order of loading that is read from its end, so this
-# function chooses a second order of loading in the same way, and prints that one backwards. Fails if a possible
-# sequence is in no round
+# loading, and after "/" the order of unloading. An order of loading has a "sequence" for each two of its modules: the
+# one that is loaded first, and the other one. For each round, this function makes 30 random orders of loading, and
+# chooses the one with the most sequences that no earlier round has. An order of unloading is an order of loading that
+# is read from its end, so this function chooses a second order of loading in the same way, and prints that one
+# backwards. Fails if a possible sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '

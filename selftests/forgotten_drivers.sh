@@ -16,8 +16,8 @@ trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 # is forgotten (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
-# The module that forgets its drivers: forgetful, or one that has the same drivers for another owner, forgetful_middle or
-# forgetful_torture
+# The module that forgets its drivers: forgetful, or one that has the same drivers for another owner, forgetful_middle
+# or forgetful_torture
 FORGETFUL=forgetful
 
 # load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
@@ -100,9 +100,10 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: the module of the owner, the name by
-# which its drivers know it, the module that forgets its drivers, another peer, the device that makes the owner call this
-# peer, and what a forgotten driver can have. The middles wait 5 s for a handshake, so none of their drivers forgets one. c_middle serves no requests
+# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: the module of the owner, the name
+# by which its drivers know it, the module that forgets its drivers, another peer, the device that makes the owner call
+# this peer, and what a forgotten driver can have. The middles wait 5 s for a handshake, so none of their drivers forgets
+# one. c_middle serves no requests
 other_owners()
 {
 	cat <<-EOT
