@@ -151,6 +151,8 @@ endef
 # the roles apart. The functions by which a peer calls its owner, the static keys and the owner's name begin with the
 # role, as the other roles define functions and keys of the same names.
 #
+# bindgen cannot give the prefix: since version 0.72, --prefix-link-name leaves out variables.
+#
 # Each role has
 #   d2d-ROLE-role        the objects of the library
 #   d2d-ROLE-role-flags  flags for the sources in C of this role
@@ -212,7 +214,9 @@ CFLAGS_shared/d2d/$1_role.o := $(d2d-$1-role-flags)
 $(obj)/shared/d2d/$1_role.o: private modname := d2d
 $(obj)/shared/d2d/$1_role.o: $(d2d-top)/shared/d2d/peer.c FORCE
 	$$(call if_changed_rule,cc_o_c)
-$(obj)/shared/d2d_abi_$1.rs: private d2d-bindgen-flags := --prefix-link-name $1_
+$(obj)/shared/d2d_abi_$1.rs: private d2d-bindgen-flags := \
+	$(foreach name,$(filter-out d2d_the_owner,$(d2d-peer-names)),--raw-line 'pub use self::$1_$(name) as $(name);')
+$(obj)/shared/d2d_abi_$1.rs: private d2d-bindgen-defines := $(d2d-$1-role-flags)
 endef
 $(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-rules,$(role))))
 
@@ -254,7 +258,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 		--rustified-enum 'd2d_(step|key)' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
 		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \
-		$(d2d-bindgen-flags) -o $@ -- $(bindgen-flags) \
+		$(d2d-bindgen-flags) -o $@ -- $(bindgen-flags) $(d2d-bindgen-defines) \
 		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
 
 # The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides
