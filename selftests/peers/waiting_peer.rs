@@ -75,8 +75,8 @@ const OWNER: &CStr = c"module_a";
 /// What the wait needs.
 struct Awaited {
     event: Event,
-    /// A reference to the driver, which the driver stores until the function that waits takes it out: a driver that
-    /// stores a reference to itself is never freed.
+    /// A reference to the driver, which the driver itself stores. While it is stored, the driver cannot be freed. So
+    /// the function that waits takes it out.
     handle: Handle<Waiting>,
 }
 

@@ -80,9 +80,9 @@ pub fn asleep<T: Send + 'static>(
         drop(say);
         f()
     });
-    // The second `recv()` fails once the thread has dropped `say`: after that the thread does not sleep in
-    // the channel.
     let tid = hear.recv().map_err(|error| error.to_string())?;
+    // Wait until the thread has dropped `say`, which makes this `recv()` fail. From then on the thread does not use the
+    // channel. So if it sleeps, it sleeps in `f`.
     let _ = hear.recv();
     wait_until_asleep(tid);
     Ok((thread, tid))

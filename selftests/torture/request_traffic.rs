@@ -5,8 +5,8 @@
 //! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends
 //! them. When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a
 //! race, a side first chooses requests: all that it has sent and can cancel, and all that it has received and can
-//! complete. Then it cancels and completes them. Both sides choose most of the requests, so for each of these one
-//! side is too late.
+//! complete. Then it cancels and completes them. Most requests are chosen twice: the sender chooses to cancel the
+//! request, and the receiver to complete it. Only one of the two can succeed, and the other one is too late.
 //!
 //! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver computes the output
 //! from the key. At the end, sums show whether the sender saw each completion, whether each cancelled request ended
@@ -100,8 +100,9 @@ const SENT: u64 = 2;
 const CANCELLING: u64 = 4;
 const NUMBER_SHIFT: u32 = 3;
 
-/// Whether the receiver may forward the request. The output of such a request is not checked: even after the next
-/// driver has completed the request, the sender can still cancel it.
+/// Whether the receiver may forward the request to a next driver. After the next driver has completed the request, the
+/// request may go back to the receiver before it goes to the sender. Meanwhile the sender can still cancel it, and then
+/// gets no output. So the output of such a request is not checked.
 fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
@@ -503,9 +504,9 @@ impl RequestTraffic {
     /// Completes a request that the receiver does not keep. Its sender has sent a newer request with the same cell, or
     /// has cancelled it. So the request has ended, and completing it must fail.
     ///
-    /// There is one exception. When a driver unregisters, the library first gives its context to the next driver, and
-    /// then cancels its requests. In between, the next driver can send a request with the same cell, while the older
-    /// request is still pending. Completing the older request then succeeds.
+    /// There is one exception: the sender of the older request unregisters while the request is pending
+    /// ([`UNCOUNTED`]). The next driver, which gets the sender's context and so sends requests with the same cells, may
+    /// send its request before the library has cancelled the older one. Completing the older request then succeeds.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One of the four peers of the torture; `peer.rs` has their code. Each peer has a context of its own.
+//! One of the four peers of the torture; `peer.rs` has their code. This one pends its handshake, and its dispatch
+//! routine may sleep. Each peer has a context of its own.
 
 #![forbid(unsafe_code)]
 

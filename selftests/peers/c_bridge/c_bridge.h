@@ -20,10 +20,14 @@
 #include "../never.h"
 
 /*
- * Whether both roles have a context. An operation of one role uses the other role as a reader of
- * SRCU, so the exit can wait until no thread uses it. The operation may sleep meanwhile.
+ * Whether an operation of one role may use the other role: both roles have a context, and the exit
+ * has not begun to separate them.
  */
 extern bool c_bridge_joined;
+/*
+ * While an operation of one role uses the other role, it is a reader of this SRCU. So the exit can
+ * wait until no operation uses the other role. It is SRCU because the operation may sleep.
+ */
 extern struct srcu_struct c_bridge_srcu;
 
 #define role_drain	ROLE(drain)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions by which the two roles of c_middle call each other. A call of the library goes to
- * module_a from peer_role.c, and to c_middle itself, as an owner, from owner_role.c.
+ * The functions by which the two roles of c_middle call each other. If peer_role.c calls the
+ * library, the call goes to module_a, which is the owner of the peer's role. If owner_role.c calls
+ * the library, the call goes to the library in c_middle itself, which is an owner, too.
  *
  * module_a is above c_middle, and the peers of c_middle are below it.
  */

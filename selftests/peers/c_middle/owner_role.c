@@ -123,9 +123,11 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 /*
  * While the peer's role is attached, module_a may call the operations in peer_role.c, which call
- * the functions of this file. So the owner's role starts first and stops last. The peers of this
- * module call the operations in this file, which call peer_role.c. The peer's role is attached
- * then, because these peers are loaded after this module's init, and unloaded before its exit.
+ * the functions of this file. So the owner's role starts first and stops last.
+ *
+ * The modules that are peers of c_middle call the operations in this file, which call functions of
+ * peer_role.c. These functions need the peer's role to be attached. It is, because the modules are
+ * loaded after this init, and unloaded before this exit.
  */
 static int __init c_middle_init(void)
 {

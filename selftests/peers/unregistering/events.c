@@ -326,8 +326,9 @@ static void end(void)
 	unreg_await("unregister");
 	complete_all(&has_unregistered);
 	/*
-	 * A thread that repeats a call uses opener's handles. If opener has unregistered, the
-	 * thread must end because the owner refuses the call, so do not stop the thread.
+	 * In some stages a thread repeats a call with opener's handles. If opener has unregistered,
+	 * the owner must refuse the call, which ends the thread. So do not stop the thread then: if
+	 * the owner still accepts the call, the thread goes on, and the test reports that it hangs.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {

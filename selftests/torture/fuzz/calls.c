@@ -242,9 +242,9 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. A call with a live handle counts as a success. For any other
- * call, fuzz_count() counts the origin of the handle, but no errno: -ESTALE is not documented for
- * d2d_event_ring().
+ * d2d_event_ring() returns nothing, so this function chooses the result that fuzz_count() counts.
+ * If the handle is live, the result is a success. Otherwise it is -ESTALE, which fuzz_count() does
+ * not count, because d2d_event_ring() documents no error. It still counts the handle's origin.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -306,10 +306,10 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 			continue;
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
-		 * fuzz_detach() increments first reg->detaching, then reg->detaches_begun. So if a
-		 * call of fuzz_detach() is included in *begun and has not ended, the load of
-		 * reg->detaching below sees it. If a call is not included, it increments
-		 * reg->detaches_begun later, and the caller notices that the number has grown.
+		 * fuzz_detach() increments first reg->detaching, then reg->detaches_begun. If
+		 * *begun includes a call of fuzz_detach(), reg->detaching below includes this call,
+		 * too, unless the call has ended. If *begun does not include the call, a later
+		 * *begun does, so the caller of is_detaching() sees that the number has grown.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

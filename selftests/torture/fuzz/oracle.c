@@ -92,7 +92,7 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 
 /*
  * Judges the result of a function that was called with these handles. caller_ends is 1 if the
- * function ends the things that the handles name, and 0 otherwise (fuzz_is_live()).
+ * function ends the things that the handles name, otherwise 0; fuzz_is_live() needs it.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int caller_ends)

@@ -179,9 +179,10 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and no other caller has begun to end it. caller_ends is
- * 1 if this caller has begun to end it, and so counts in fuzz_thing.ending or, for a driver, in
- * fuzz_registration.unregistering; otherwise 0.
+ * Returns whether the picked thing is live, and no other caller has begun to end it. The callers
+ * that have begun to end it are counted in fuzz_thing.ending or, if it is a driver or a target, in
+ * fuzz_registration.unregistering. caller_ends is 1 if this count includes the caller of this
+ * function, otherwise 0.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, int caller_ends)
 {
