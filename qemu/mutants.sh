@@ -10,11 +10,11 @@
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules that the scenario needs; no others are built
 # A mutant whose test is a compilation has one of these lines instead:
-#   refused: DRIVER REASON                  The compiler must refuse the hostile driver DRIVER
-#                                           (selftests/misbehaving/hostile/refused/), but the mutant lets it accept the
-#                                           driver. check/compile-hostile.sh expects an error of the compiler, so with
-#                                           the mutant it must print a line that begins with a match of REASON, a
-#                                           regular expression.
+#   refused: DRIVER REASON                  Without the mutant, the compiler refuses the hostile driver DRIVER
+#                                           (selftests/misbehaving/hostile/refused/). With the mutant, it accepts the
+#                                           driver. Then check/compile-hostile.sh misses an error of the compiler, and
+#                                           must print a line that begins with a match of REASON, a regular
+#                                           expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.

@@ -20,9 +20,9 @@ stock=$("$LAB/kernel/kernel-stock.sh")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# The key of the cache entry does not depend on prepare-built.sh. If a change of that script makes another kernel,
-# increase the 1, so that the kernel is built again. The name of $stock contains a hash of the toolchain root and of the
-# source packages.
+# The key of the cache entry does not depend on prepare-built.sh. If you change that script so that it makes another
+# kernel, increase the number in the call of key below, so that the kernel is built again. The name of $stock contains a
+# hash of the toolchain root and of the source packages.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 # build_kernel DIR - makes the kernel's directory
 build_kernel() {

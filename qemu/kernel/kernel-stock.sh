@@ -10,7 +10,8 @@
 #                 KMAKE   the arguments that every make in tree/ needs, as "${KMAKE[@]}": an array, or a plain
 #                         variable if there is one argument
 #               The directories of other kernels (kernel-built.sh) may also set:
-#                 EXPECT  the fields of the result line (guest/init) that differ, such as debug_locks=1
+#                 EXPECT  the fields of the result line (guest/init) in which this kernel differs from the stock
+#                         kernel, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
 #                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
 # Usage: kernel-stock.sh [--resolved]
@@ -40,8 +41,8 @@ if [ "${1-}" = --resolved ]; then
 fi
 . "$resolved/resolved"
 
-# The key does not depend on prepare-stock.sh. If a change of that script prepares the kernel in another way, increase
-# the 2, so that the kernel is prepared again.
+# The key does not depend on prepare-stock.sh. If you change that script so that it prepares the kernel in another way,
+# increase the number in the call of key below, so that the kernel is prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 # prepare DIR - makes the kernel's directory
 prepare() {

@@ -45,8 +45,8 @@ hold_build() {
 # path as one more argument, and makes the entry at this path; cached then renames it. So an interrupted run leaves no
 # half-made entry. If CMD fails, cached removes what CMD has made, which may take gigabytes; the logs are elsewhere, in
 # $CACHE/log. LOCK is the name of the lock under which CMD runs: of several runs, one makes the entry, and the others
-# wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested. A script that calls
-# cached has no trap for EXIT of its own.
+# wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested. Do not set a trap
+# for EXIT before you call cached: cached replaces the trap, and then removes it.
 cached() {
 	local entry=$1 lock=$2
 	shift 2

@@ -48,8 +48,9 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# kernel-stock.sh looks for what archive.sh has chosen under the name of the root for ARCH. The root for another
-	# architecture than the host's has no name yet.
+	# Keep what archive.sh has chosen, for kernel-stock.sh, which looks for it under the name of the root for
+	# ARCH. If ARCH is not x86_64, root-cross.sh names and makes that root only later. So remove the choice;
+	# kernel-stock.sh then chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else
