@@ -45,9 +45,10 @@
 #       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        first pauses, if the test has called the function pause (below) with the
-#                                    execution context in which the routine runs; then does what answer does
-#       answer-and-pause             does what answer does; then pauses, under the same condition
+#       pause                        waits until the test calls the function resume (below); then does what answer
+#                                    does. Does not wait unless the test has called the function pause (below) with
+#                                    the execution context in which the routine runs
+#       answer-and-pause             does what answer does; then waits as pause does
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
 #       omit-completion              returns 0 without completing the request
@@ -60,7 +61,7 @@
 #       pass-up                      completes it with the same status (default)
 #       pend                         keeps it pending
 #       forward-again                forwards it to the same driver once more
-#       pause                        pauses, under the same condition as in on-dispatch; then does what pass-up does
+#       pause                        waits as pause of on-dispatch does; then does what pass-up does
 #       unregister                   tries to unregister itself
 #       unregister-first             tries to unregister the driver that was registered first
 #       wait-for-r0                  tries to wait for r0
@@ -68,10 +69,10 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno of a call that a routine of NAME has made, so that the
-#                                    function fails can check this errno. The call is what NAME has tried to do as
-#                                    its action "unregister", "unregister-first" or "wait-for-r0", or the second
-#                                    completion of its action "complete-twice"
+#   errno-inside NAME                returns the errno of a call that a routine of NAME has made: if that call has
+#                                    failed, this command fails with the same errno. The call is what NAME has
+#                                    tried to do as its action "unregister", "unregister-first" or "wait-for-r0", or
+#                                    the second completion of its action "complete-twice"
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME, with room for this much input and output.

@@ -6,9 +6,11 @@
 #
 # Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
 # needs the other, there is a round that loads the first before the second, and a round that loads the second before the
-# first. The same holds for unloading. Whenever the test loads or unloads a module, it gives each loaded module some
-# work, so that all modules exchange calls, items and requests meanwhile. This is the traffic of a module. It ends
-# before the module is unloaded.
+# first. The same holds for unloading.
+#
+# Most modules have "traffic": a process that makes the module exchange calls, items and requests with the other side.
+# Before the test loads or unloads a module, it lets the traffic of each loaded module exchange once more, and does not
+# wait for this. So the modules work meanwhile. The test ends a module's traffic before it unloads the module.
 # Usage: all_pairs.sh [ROUNDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -49,11 +51,13 @@ lender borrower c_borrower
 torture_owner torture_peer0'
 
 # orders - prints a line for each round: its number, the middle of the chain, the peer of two owners, the order of
-# loading, and after "/" the order of unloading. An order of loading has a "sequence" for each two of its modules: the
-# one that is loaded first, and the other one. For each round, this function makes 30 random orders of loading, and
-# chooses the one with the most sequences that no earlier round has. An order of unloading is an order of loading that
-# is read from its end, so this function chooses a second order of loading in the same way, and prints that one
-# backwards. Fails if a possible sequence is in no round
+# loading, and after "/" the order of unloading.
+#
+# A "sequence" is two modules, of which an order has the first one before the second one. It is possible unless the
+# first module needs the second one. For each round, this function makes 30 random orders in which each module comes
+# after those that it needs. It chooses the order with the most sequences that no earlier round has. A module must be
+# unloaded before those that it needs, so this function chooses a second order in the same way, and prints it backwards
+# as the order of unloading. Fails if a possible sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -376,7 +380,8 @@ numbers()
 
 # counted - whether the drivers of two pairs have counted what the traffic should have done. In each exchange,
 # - the sensor takes 16 samples, which the consumer collects,
-# - borrower puts 64 values into the ring that c_lender lends it, in each of four execution contexts,
+# - borrower puts 64 values into the ring that c_lender lends it, in each of four places (the process, a
+#   worker, softirq and hardirq),
 # - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
 # From each borrower, c_lender must have taken all values. Each time, c_lender increments a counter in the memory that
 # the borrower lends it: both must report the same number

@@ -32,8 +32,8 @@ done
 outcome=''
 
 # runs_case NAME - whether the program must run the case NAME: D2D_CASE selects this case, or is not set. If
-# the program has already reported the selected case, ends the program. The program has then also cleaned up
-# after the selected case, because the cleanup stands before the next case
+# the program has already reported the selected case, ends the program. It does not end earlier, because the
+# cleanup of the selected case stands between that case and this one
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished

@@ -73,10 +73,12 @@ act_in_background()
 }
 
 # The faults of the module event_faults. Each line is FAULT ERRNO REASON: the module fails to load
-# with ERRNO, and REASON is "none" if the owner logs no line. The owner refuses nothing in two of the faults:
-# ring-when-closed (the module rings a doorbell by a stale handle) and not-closed (the module leaves its
-# event open). For these, event_faults makes its init fail on purpose, with ENOTRECOVERABLE, after all its
-# calls have returned as they should
+# with ERRNO. REASON is that of the line in which the owner refuses the module's call. It is "none" if the owner
+# refuses no call:
+# - timeout: nobody sets the event, so the module's wait times out;
+# - ring-when-closed: the module rings a doorbell by a stale handle, which the owner ignores;
+# - not-closed: the module leaves its event open.
+# In the last two, no call fails. So event_faults itself makes its init fail, with ENOTRECOVERABLE
 faults()
 {
 	cat <<-EOF
@@ -476,10 +478,11 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - $y makes a job of each kind, in turn, the handler of the event `armed`. Each time, $x sets
-# the event once in each execution context. Whether the job runs once for each set, and the event is then in STATE:
-# "set" for a notification event, which stays set, or "reset". For a notification event, $x also sets the event before
-# the first job becomes its handler, so each job must also run at once
+# runs_for_each_set STATE - $y makes a job of each kind, in turn, the handler of the event `armed`. While a job is the
+# handler, $x sets the event once in each execution context, and from a worker. This function succeeds if the job runs
+# once for each set, and the event is in STATE after each set: "set" for a notification event, which stays set, or
+# "reset" for a synchronization event, which the job takes. A notification event is set from the beginning, so each job
+# must also run once at the moment at which it becomes the handler
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$x" set 0 || return
@@ -492,8 +495,8 @@ runs_for_each_set()
 	done
 }
 
-# handlers owner|peer - cases: the given driver, $y, has a job as the handler of an event that the other driver, $x,
-# sets
+# handlers owner|peer - cases: the given driver, $y, makes a job the handler of an event. The other driver, $x, sets the
+# event. (In both_kinds() the given driver is the one that sets the event, $x.)
 handlers()
 {
 	y=$1 x=$(other "$1")
@@ -557,7 +560,8 @@ fresh_c_handler()
 	load c_handler "$@" && owner open 0 c-armed synchronization
 }
 
-# c_handler_runs - whether each of four sets, one in each execution context, makes the work item of c_handler run once
+# c_handler_runs - whether each of four sets makes the work item of c_handler run once: in the process, in a worker, in
+# softirq and in hardirq
 c_handler_runs()
 {
 	count=0

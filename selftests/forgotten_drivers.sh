@@ -12,8 +12,8 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# Values of the parameter "forgets" of the module "forgetful": what the module's driver of the same name has when it
-# is forgotten (misbehaving/forgetful.c)
+# Values of the parameter "forgets" of the module "forgetful". Each says what the driver "forgetful" has when the module
+# forgets this driver (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
 # The module that forgets its drivers: forgetful, or one that has the same drivers for another owner, forgetful_middle
@@ -102,8 +102,9 @@ inside_forgetful()
 
 # Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: the module of the owner, the name
 # by which its drivers know it, the module that forgets its drivers, another peer, the device that makes the owner call
-# this peer, and what a forgotten driver can have. The middles wait 5 s for a handshake, so none of their drivers forgets
-# one. c_middle serves no requests
+# this peer, and the values of "forgets" for this owner. A middle waits 5 s for a pended handshake. A case with
+# "handshake" would take that long, so the lines of both middles leave out this value. c_middle serves no requests, so
+# its line leaves out "sent", too
 other_owners()
 {
 	cat <<-EOT
@@ -179,11 +180,15 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# The library must not dispatch a queued request to a module that is being unloaded. alice sends r0 in hardirq, where
-# she cannot sleep, so r0's work item dispatches r0. The first time, she sends r0 to bob, who completes it and then
-# pauses inside his dispatch routine. So the work item still runs. The second time, she sends r0 to forgetful. The work
-# item cannot dispatch r0 yet, so r0 is still queued while forgetful is unloaded. Before all this, alice sends forgetful
-# r1 in task context. The trace must show that forgetful's dispatch routine was called for r1 only.
+# The library must not dispatch a queued request to a module that is being unloaded. If a sender cannot sleep, the
+# library queues the request, and a work item dispatches it. Each request has one work item. To keep r0 queued, the case
+# keeps r0's work item busy:
+# - alice sends r0 to bob in hardirq, where she cannot sleep. bob completes r0, and then pauses inside his dispatch
+#   routine. So r0's work item still runs.
+# - alice sends r0 to forgetful in hardirq. The work item cannot dispatch r0 before bob's routine returns, so r0 is
+#   still queued while forgetful is unloaded.
+# Before this, alice sends r1 to forgetful in task context. The trace must show that the library has called forgetful's
+# dispatch routine for r1 only.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"

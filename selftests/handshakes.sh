@@ -28,10 +28,10 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints the field via= of the step completion, which says how the owner has learned that a pended
-# handshake has ended. With completion=0 the owner would learn this by the return of its call of the driver. But the
-# driver has pended the handshake, so the owner waits, and the line also has the field asked=return. This function then
-# prints both fields
+# via COMPLETION - prints what the line of the step completion must have as its field via=, if the driver has pended its
+# handshake. The field says how the owner has learned that the handshake has ended. completion=0 asks the owner to learn
+# this when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits. Its
+# line then has via=wait, and the field asked=return for the way that completion=0 asks for. This function prints both
 via()
 {
 	case $1 in

@@ -3,8 +3,9 @@
 # An owner is unloaded, or its loading fails, while it is busy: its dispatch routine and its job (a work
 # item or a thread) wait for events without a limit, and it has pended a request. The owner is
 # unloading_owner (peers/unloading_owner.rs). With hook=1 the owner ends the waits itself, in its hook
-# Owner::leaving(); otherwise the library must end them. With job=2 to 5 the owner has further jobs,
-# which are due later, or run again and again.
+# Owner::leaving(); otherwise the library must end them. With job=1 the job that waits is a thread, otherwise a
+# work item. With job=2 to 5 the owner has further jobs, which are due later, or run again and again: delayed
+# work (2), bottom-half work (3), a timer in softirq (4), or all three, which the owner leaks (5).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -58,8 +59,9 @@ library_ends()
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - whether the library dropped the routine of this job, which does not wait, before the owner
-# freed the contexts, and the routine had run a number of times that matches REGEX. A later run would execute freed code
+# library_stops JOB REGEX - whether the library dropped the routine of JOB before the owner freed the contexts, and the
+# routine had run a number of times that matches REGEX. A later run would execute freed code. JOB is one of the further
+# jobs, whose routines do not wait: delayed, bottom-half or timer
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"

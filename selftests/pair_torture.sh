@@ -62,7 +62,8 @@ play()
 			for peer; do
 				load "$peer" || return
 			done
-			# In each round, wait for another time, to unload the peers at another point of their uses.
+			# The time that this waits differs from round to round, so that the peers are unloaded at different
+			# points of their uses.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

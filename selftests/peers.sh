@@ -8,9 +8,10 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# The function reload_while_others_work reloads a peer at least TIMES times, until each other peer has taken a
-# step while the reloaded peer was detached. The function fails after MOST_TIMES reloads. During each reload,
-# the owner and the other peers run WORK rounds of their exercise.
+# The function reload_while_others_work reloads a peer TIMES times. If some other peer has not taken a step then
+# while the reloaded peer was detached, the function reloads the peer again, until each has. It fails if this
+# takes more than MOST_TIMES reloads. During each reload, the owner and the other peers run WORK rounds of their
+# exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -53,8 +54,8 @@ took_everywhere()
 }
 
 # updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and
-# the data has counted each update of the peer and of the owner once. Each of the two makes an update in
-# each round, in two processes, each in the four execution contexts: in the process, a worker, softirq and hardirq
+# the data has counted each update of the peer and of the owner once. Peer and owner each have two processes. In each
+# round, each process makes four updates: in the process itself, in a worker, in softirq and in hardirq
 updates_are_exact()
 {
 	took_everywhere update "$1" &&

@@ -68,9 +68,10 @@ record()
 	done
 }
 
-# peer_allocated - whether the peer's code made one of the recorded allocations. Then the stack of an allocation has a
-# function of the peer, and above that no function of an interrupt: an interrupt may allocate while it interrupts the
-# peer's code. The option sym-offset makes the kernel print the module of each function
+# peer_allocated - whether the peer's code made one of the recorded allocations. The kernel prints a stack from the
+# innermost function on. If a function of the peer comes first, the peer has made the allocation. If a function of an
+# interrupt comes first, the interrupt has made the allocation while it interrupted the peer. The option sym-offset makes
+# the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -153,9 +154,10 @@ peer="ticker_peer: ticks="
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
 # The queue must have counted each refused put of the peer and of module_a. The peer has counted its own refused puts.
-# module_a has not. In each of its rounds that found the queue full, one put was refused; $FULL has a line for each of
-# these rounds. When the peer detached, module_a tried to put two items for the next peer, and put $for_next of them, so
-# 2 - $for_next puts were refused.
+# module_a has not counted its refused puts, so this case adds them up:
+# - one for each exercise of module_a that found the queue full; $FULL has a line for each of these exercises;
+# - 2 - $for_next for the moment at which the peer detached. module_a then puts two items for the next peer, and its
+#   line in the trace says that $for_next of them had room.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

@@ -182,9 +182,10 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 		}
 	}
 	/*
-	 * Do not count the items that the first producers have put before the last one started:
-	 * subtract them here. The loop at the end of this function adds all items that each
-	 * producer has put. Until then a count may have wrapped below 0; the addition wraps it back.
+	 * Do not count the items that the first producers have put before the last one started.
+	 * The loop at the end of this function adds all items that each producer has put, so
+	 * subtract those items here. This may wrap measurement->counts[i] below 0; the addition at
+	 * the end wraps it back.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
@@ -245,7 +246,10 @@ static int warm_up(struct measurement *measurement, u64 *n)
 	return 0;
 }
 
-/* Runs in the thread that measures, as a loop whose operation is one batch of the contender. */
+/*
+ * Measures @batches batches of a contender, and prints the figures. It has the type of a
+ * contender's loop, so that part_thread() can run it, in the thread that measures.
+ */
 static int measure(void *arg, u64 batches)
 {
 	struct measurement *measurement = arg;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a driver in C that does one wrong thing with an event, which the parameter "fault" names.
- * The init fails with the errno of the refusal, or with -ENOTRECOVERABLE if the owner refuses
- * nothing. With fault=none, the driver creates, opens and waits for events, and stays loaded.
+ * The init fails with the errno of the call that fails, or with -ENOTRECOVERABLE if no call fails.
+ * With fault=none, the driver creates, opens and waits for events, and stays loaded.
  *
  * The driver does not attach, because events need no context. It closes no handles at the end,
  * because unregistering closes them.

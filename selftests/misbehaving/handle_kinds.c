@@ -215,9 +215,10 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Calls a function with a valid handle of each kind that the function does not accept. For each
- * kind that it does accept, alters the bits of a valid handle that say its kind, in each way, and
- * calls the function with the altered handles.
+ * Calls a function with handles that it must refuse:
+ * - a valid handle of each kind that the function does not accept;
+ * - for each kind that it accepts, copies of a valid handle with altered kind bits. There is a copy
+ *   for each alteration, except where the copy has another kind that the function accepts.
  */
 static void pass_all_to(const struct function *function)
 {

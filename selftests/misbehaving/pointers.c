@@ -6,11 +6,13 @@
  * and handles. pointers.awk generates the table of functions from the headers, so that the table
  * has new functions, too.
  *
- * Nobody can access some of the bad addresses (must_fail). With such an address, a call must fail,
- * unless one of its numbers is 0: if a length is 0, for example, the function may ignore the
- * pointer. At least one combination must make the function fail with -EFAULT, which shows that it
- * has used the pointer. The other combinations may make it fail with another errno. These rules are
- * for functions that return an int.
+ * A function may accept two of the bad addresses: NULL, because some pointers are optional, and a
+ * misaligned address, because the memory there can be accessed. The other bad addresses lead to no
+ * memory of the kernel, or to memory that the function cannot use (must_fail). With such an
+ * address, a call must fail, unless one of its numbers is 0: if a length is 0, for example, the
+ * function may ignore the pointer. At least one combination must make the function fail with
+ * -EFAULT, which shows that it has used the pointer. The other combinations may make it fail with
+ * another errno. These rules are for functions that return an int.
  *
  * After each function the test checks that requests and events work, and that no refused call had
  * an effect.

@@ -18,9 +18,10 @@
  * - When no thread can go on, the events of each sleeping thread are not all set, and a word is
  *   guarded if and only if a thread waits for the event. So no wake-up is lost.
  *
- * Left out: generations of handles and RCU, which keep the event in memory; the order of waiters,
- * which is fixed here; files that watch an event: a file counts as a user of the event, like a
- * waiter.
+ * Left out:
+ * - generations of handles, and RCU, which keep the event in memory;
+ * - the order of waiters, which is fixed here;
+ * - files that watch an event. For the word, a file is one more user of the event, as a waiter is.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent in the model. The code
  * relies only on the order of accesses to one word, and on the order that the lock provides. A

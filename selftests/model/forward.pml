@@ -357,8 +357,9 @@ inline forward(me, f)
 				fi
 			:: else ->
 				/*
-				 * Thread 0 makes F's in-place call. If this call forwards the request, it gives
-				 * the buffers to R. While it runs, R gets the buffers from no other thread.
+				 * R gets the buffers (own), unless an in-place call of another thread uses them.
+				 * Only thread 0 makes an in-place call of F. If that call forwards the request,
+				 * it passes its buffers on to R.
 				 */
 				do
 				:: true ->

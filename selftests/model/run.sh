@@ -3,8 +3,8 @@
 # Checks the models of rundown, requests, handshakes and events with spin, which explores every interleaving and must
 # find no error. Then checks models with one fault each, in which spin must find an error. transitions.awk generates the
 # transitions of a request from shared/owner/request/word.rs. Prints KTAP, and the counts last.
-# Needs spin, a C compiler, and 2.8 GB of memory, as two searches of up to 1.4 GB run at the same time. Takes a minute
-# and a half of CPU time.
+# Needs spin, a C compiler, and 2.8 GB of memory: the largest search uses 1.4 GB, and two searches run at the same time.
+# Takes a minute and a half of CPU time.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -90,8 +90,8 @@ search() {
 	cp "$OLDPWD/word.inc" "$OLDPWD/$model" .
 	# Spin's partial order reduction would be wrong for a process with a "provided" condition.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
-	# pan gives up when it has 2000 MB, and says so: then judge() fails. Compiling with optimization would take longer
-	# than any search.
+	# MEMLIM is a limit that no search should reach: the largest one uses 1.4 GB. If a search reaches 2000 MB, pan gives
+	# up and says so, and judge() fails. Compiling with optimization would take longer than any search.
 	awk -f "$OLDPWD/transitions.awk" "$OLDPWD/../../shared/owner/request/word.rs" >transitions.inc &&
 		spin -a "${defines[@]/#/-D}" "$model" &&
 		cc -w -O0 -DCOLLAPSE -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&

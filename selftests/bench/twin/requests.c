@@ -584,11 +584,11 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 /*
  * Cancels a request with this status. Any execution context.
  *
- * If @driver is 0, cancels the request only if its last send has the number @sending. Otherwise,
- * ignores @sending, and cancels the request only if this driver holds it or has sent it.
+ * If @driver is 0, cancels the request only if its last send has the number @sending. If @driver is
+ * not 0, cancels the request only if this driver holds it or has sent it, and ignores @sending.
  *
- * Returns -EALREADY if the request is not to be cancelled or is not on its way, and -EBUSY if
- * another thread is completing or cancelling it.
+ * Returns -EALREADY if the request is IDLE, no longer exists, or is not one that this call is to
+ * cancel; -EBUSY if another thread is completing or cancelling it.
  */
 static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 {
@@ -848,9 +848,9 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent. If @until is not 0, it is a value of
- * last_hold: leaves out the requests that were sent after last_hold had this value. Returns whether
- * other threads are still completing or cancelling some of the requests.
+ * Cancels all requests that a driver holds or has sent. Each send increments last_hold. If @until
+ * is not 0, cancels only the requests that were sent before last_hold became greater than @until.
+ * Returns whether other threads are still completing or cancelling some of the requests.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {

@@ -147,8 +147,10 @@ declare! {
     },
 }
 
-// A new operation is declared, but the minor version is that of the baseline. If the baseline did not match the other
-// operations, this driver would get the same error as the one above.
+// A new operation is declared, but the minor version is that of the baseline. The declaration is otherwise that of the
+// baseline, so the compiler must report "something was appended to the baseline without a new minor version". If it
+// reported "something in the baseline was changed", as for the declaration above, the rule for new versions would not be
+// tested.
 declare! {
     same_version, "grown",
     shared_data: u64,
