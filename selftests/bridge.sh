@@ -93,9 +93,9 @@ fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free modu
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
 # The steps of loading the bridge that can fail while code of one role waits for an event of the other role. Each line
-# is WAITS STEP ERRNO PARAMETER CASE. WAITS is the value of the bridge's parameter "waits", and STEP that of its parameter
-# "fails" (peers/bridge.rs). ERRNO is the errno with which loading the bridge fails. PARAMETER is a parameter of other_a,
-# with its value
+# is WAITS STEP ERRNO PARAMETER CASE. WAITS is the value of the bridge's parameter "waits", and STEP that of its
+# parameter "fails" (peers/bridge.rs). ERRNO is the errno with which loading the bridge fails. PARAMETER is a parameter
+# of other_a, with its value
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&

@@ -30,8 +30,9 @@ context_is()
 
 # via COMPLETION - prints what the line of the step completion must have as its field via=, if the driver has pended its
 # handshake. The field says how the owner has learned that the handshake has ended. completion=0 asks the owner to learn
-# this when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits. Its
-# line then has via=wait, and the field asked=return for the way that completion=0 asks for. This function prints both
+# this when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits.
+# Its line then has via=wait, and the field asked=return for the way that completion=0 asks for. This function prints
+# both
 via()
 {
 	case $1 in

@@ -70,8 +70,8 @@ record()
 
 # peer_allocated - whether the peer's code made one of the recorded allocations. The kernel prints a stack from the
 # innermost function on. If a function of the peer comes first, the peer has made the allocation. If a function of an
-# interrupt comes first, the interrupt has made the allocation while it interrupted the peer. The option sym-offset makes
-# the kernel print the module of each function
+# interrupt comes first, the interrupt has made the allocation while it interrupted the peer. The option sym-offset
+# makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
