@@ -13,8 +13,8 @@ OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
 # load_waiting WHERE WHAT - loads the peer, which then waits in WHERE for WHAT. WHERE is operation, deferred (the work
-# item of its handshake), work or thread. WHAT is event (an event of the peer), request (a request that the peer has sent) or
-# link (the end of the peer's handshake, for which Handle::settled_link() waits)
+# item of its handshake), work or thread. WHAT is event (an event of the peer), request (a request that the peer has
+# sent) or link (the end of the peer's handshake, for which Handle::settled_link() waits)
 load_waiting()
 {
 	case $1 in
