@@ -127,7 +127,7 @@ attach_times_out()
 	fi && await grep -q "^ctx=0 state=abandoned " /sys/kernel/debug/d2d-module_a/state/contexts
 }
 
-begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 20))
+begin $(($(faults | wc -l) + $(peer_faults | wc -l) + 21))
 
 fresh_c_owner contexts=3
 unload c_owner && frees_all 3
@@ -168,6 +168,11 @@ fresh_c_owner
 load c_peer && unload c_peer && load c_peer && unload c_peer &&
 	printed c_owner | grep -q "left ctx=0 attachments=2$"
 verdict "the owner learns of each peer that is attached and detached"
+
+fresh_c_owner keeps=1
+load c_peer && exercise c_owner && unload c_peer && printed c_owner | grep -q "kept release=0$" &&
+	! traced 'queue=to_owner revoked=' && load c_peer && exercise c_owner
+verdict "a peer is detached while the owner uses an item of the peer: the item is not revoked, and the owner releases it later"
 
 for completion in 0 1 2; do
 	fresh_bare $completion

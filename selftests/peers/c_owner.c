@@ -42,6 +42,9 @@ module_param(timeout, uint, 0);
 static bool bare;
 module_param(bare, bool, 0);
 MODULE_PARM_DESC(bare, "Whether each routine that may be NULL is NULL");
+static bool keeps;
+module_param(keeps, bool, 0);
+MODULE_PARM_DESC(keeps, "Whether the owner keeps an item that it has redeemed until the peer is detached");
 static char *fault = "none";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "What the owner does wrong in its init; with \"live\", in each write to its device");
@@ -51,6 +54,8 @@ static d2d_handle self;
 /* The contexts by number. prepare() fills them in, before drivers can register. */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
+/* With keeps: the handle of the item that the owner keeps, or 0 */
+static d2d_handle kept;
 /* An operations table that D2D_OPS_INIT() has not initialized */
 static const struct d2d_ops zeroed;
 
@@ -74,6 +79,8 @@ static u32 take_all(struct d2d_context *context)
 			continue;
 		if (!d2d_queue_expect(item, NAME, D2D_PAIR_KIND_NOTE, sizeof(u64)))
 			notes++;
+		if (keeps && !cmpxchg(&kept, 0, handle))
+			continue;
 		d2d_queue_release(queue, handle);
 	}
 	return notes;
@@ -294,6 +301,10 @@ static void attached(void *this, struct d2d_context *context)
 
 static void detached(void *this, struct d2d_context *context)
 {
+	d2d_handle handle = xchg(&kept, 0);
+
+	if (handle)
+		pr_info("kept release=%d\n", d2d_queue_release(&context->to_owner, handle));
 	pr_info("left ctx=%u attachments=%u\n", context->id, atomic_read(&attachments));
 }
 

@@ -373,6 +373,10 @@ impl ContextTable for CSeats {
         ]
     }
 
+    fn owner_holds_items(&self) -> bool {
+        true
+    }
+
     fn version(&self) -> Version {
         // SAFETY: By the contract of `struct d2d_owner`, `D2D_OPS_INIT()` has initialized the table.
         let ours = unsafe { expected(self.description.0.ops) };

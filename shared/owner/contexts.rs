@@ -546,6 +546,10 @@ impl<O: Owner> ContextTable for Seats<O> {
         [("to_peer", link.outgoing()), ("to_owner", link.incoming())]
     }
 
+    fn owner_holds_items(&self) -> bool {
+        false
+    }
+
     fn version(&self) -> Version {
         Version {
             major: <O::Pair as Pair>::Owner::MAJOR,

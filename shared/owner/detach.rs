@@ -144,9 +144,9 @@ impl Server {
         step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);
         for (name, queue) in self.contexts.queues(index) {
-            // SAFETY: No driver in C uses the items: the peer was run down, and the owner is in
-            // Rust.
-            let revoked = unsafe { queue.revoke_handles() };
+            // SAFETY: The peer was run down, so it uses no item. Only an owner in C uses items that
+            // it has redeemed by handle.
+            let revoked = unsafe { queue.revoke_handles(!self.contexts.owner_holds_items()) };
             if revoked > 0 {
                 step!(self.name, drain, ctx: index, queue: name, revoked: revoked);
             }

@@ -126,13 +126,14 @@ impl<'a> Queue<'a> {
         ESTALE
     }
 
-    /// Makes all handles stale and releases their items. Returns their number. Process context: it
-    /// takes time in proportion to the capacity of the queue.
+    /// Makes the handles stale that nobody has redeemed, and releases their items. If `redeemed` is set,
+    /// does so with the handles that drivers in C have redeemed, too. Returns the number of handles.
+    /// Process context: it takes time in proportion to the capacity of the queue.
     ///
     /// # Safety
     ///
-    /// No driver in C uses an item of the queue that it has redeemed.
-    pub unsafe fn revoke_handles(&self) -> u32 {
+    /// If `redeemed` is set, no driver in C uses an item of the queue that it has redeemed.
+    pub unsafe fn revoke_handles(&self, redeemed: bool) -> u32 {
         let raw = self.raw.as_ptr();
         let capacity = {
             let _guard = self.lock();
@@ -152,9 +153,13 @@ impl<'a> Queue<'a> {
                 continue;
             };
             let claim = self.claim(item);
-            if AtomicWord::load(claim) != 0 && AtomicWord::xchg(claim, 0) != 0 {
+            let seen = AtomicWord::load(claim);
+            let is_held = seen & abi::d2d_handle::from(abi::D2D_HANDLE_ITEM) == 0;
+            // If the exchange fails, another thread has redeemed or released the handle meanwhile.
+            if seen != 0 && (redeemed || !is_held) && AtomicWord::cmpxchg(claim, seen, 0).is_ok() {
                 // INVARIANT: A handle named the item, so after the exchange only this thread uses
-                // it: the caller says that no driver in C does.
+                // it: nobody had redeemed the handle, or the caller says that no driver in C uses
+                // the item.
                 self.release(Chain {
                     first: item,
                     last: item,

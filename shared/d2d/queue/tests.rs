@@ -42,7 +42,7 @@ fn take_raw(queue: &Queue<'_>) -> Result<abi::d2d_handle> {
 
 fn revoke(queue: &Queue<'_>) -> u32 {
     // SAFETY: No test holds an item of the queue that C code has taken.
-    unsafe { queue.revoke_handles() }
+    unsafe { queue.revoke_handles(true) }
 }
 
 /// Redeems a number as a handle, and returns the error with which the queue refuses it.

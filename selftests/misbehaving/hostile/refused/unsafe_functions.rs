@@ -38,7 +38,7 @@ where
 }
 
 fn revoke(queue: Queue<'_>) -> u32 {
-    queue.revoke_handles()
+    queue.revoke_handles(true)
 }
 
 fn send_as_another() -> Sender {
