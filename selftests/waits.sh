@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # The peer waiting_peer, in Rust (peers/waiting_peer.rs), is unloaded while it waits, without a limit, for an
 # event or a request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait. Two more
-# cases test the thread's name, and a work item of a handshake that waits for its own end.
+# completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait. More cases
+# test the thread's name, a work item of a handshake that waits for its own end, and the loading of a peer that
+# waits for such a work item.
 # unregistering.sh tests such waits of drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -100,7 +101,7 @@ verdict_and_unload()
 	! loaded waiting_peer || unload waiting_peer
 }
 
-begin 10
+begin 11
 # The timeout of a handshake must be longer than any of these waits.
 load module_a completion=1 timeout=600000
 
@@ -144,6 +145,15 @@ fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
 verdict_and_unload "settled-link-in-deferred: the work item of a pended handshake waits for its own end: EDEADLK"
+
+fresh_trace
+unload module_a && load module_a completion=1 timeout=50
+find_module waiting_peer
+./one_call load "$path" waits_in=1 waits_for=0 settles=1 2>"$NOTES" &
+loader=$!
+await traced reason=not-completed-in-time && await one_waits event && kill "$loader" && await not_loaded waiting_peer &&
+	! wait "$loader" && trace | grep -q "step=event-wait by=deferred status=-$ECANCELED\$" && owner_is_idle
+verdict_and_unload "start waits for a pended handshake that waits for an event: a signal ends loading the peer"
 
 unload module_a
 ktap_finished

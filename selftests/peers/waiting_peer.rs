@@ -56,6 +56,10 @@ d2d::module_peer! {
             default: 0,
             description: "What the peer waits for. 0: an event of its own. 1: a request that it has sent. 2: the end of its handshake, by `settled_link`",
         },
+        settles: u32 {
+            default: 0,
+            description: "1: start calls settled_link()",
+        },
     },
 }
 
@@ -182,6 +186,9 @@ impl Driver for Waiting {
             *driver.inner.awaited.lock() = Some(Awaited { event, handle });
             driver.inner.ready.complete_all();
             Self::start_job(driver)?;
+            if module_parameters::settles.value() != 0 {
+                driver.settled_link()?;
+            }
             Ok(jobs)
         };
         make()

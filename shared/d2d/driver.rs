@@ -81,6 +81,10 @@ use kernel::{
         SpinLockIrq, //
     },
     task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     uaccess::UserSliceReader,
     workqueue::{
         self,
@@ -228,19 +232,21 @@ impl<T: Driver> Handle<T> {
     }
 
     /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
-    /// Then returns the link to the owner, as [`Handle::link`]. May sleep.
+    /// Then returns the link to the owner, as [`Handle::link`]. May sleep. There is no time limit, but a
+    /// signal ends the wait: so whoever loads the module, or writes to its device, can be killed.
     ///
     /// Do not call it in the `deferred` of another role of the module: if each of two waits for the
     /// other one, both wait for ever. The library does not notice that.
     ///
     /// # Errors
     ///
-    /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `ENOTCONN` if there is no link.
+    /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `EINTR` if a signal came, `ENOTCONN` if
+    /// there is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
         if self.0.is_deferred_by_current() {
             return Err(refuse!(self.0.name(), "settled-link-in-deferred", EDEADLK));
         }
-        Shared::flush_work(&self.0);
+        Shared::await_work(&self.0)?;
         self.link().ok_or(ENOTCONN)
     }
 
@@ -674,20 +680,35 @@ impl<T: Driver> Shared<T> {
         self.worker.load(Relaxed) == Task::current_raw() as usize
     }
 
-    /// As [`Shared::flush_work`]. If that takes long, calls `end_waits` again and again, which ends
-    /// what the work item may be waiting for. May sleep.
+    /// Returns whether the work item is queued or runs. Any context.
+    fn work_is_busy(this: &Arc<Self>) -> bool {
+        // SAFETY: The work item is initialized and lives as long as `this`.
+        unsafe { bindings::work_busy(Self::raw_work(this)) != 0 }
+    }
+
+    /// Waits until the work item, if it is queued or runs, has returned. If that takes long, calls
+    /// `end_waits` again and again, which ends what the work item may be waiting for. May sleep.
     pub(crate) fn flush_work_ending_waits(this: &Arc<Self>, end_waits: impl Fn()) {
         let mut patience = Patience::new();
-        // SAFETY: The work item is initialized and lives as long as `this`.
-        while unsafe { bindings::work_busy(Self::raw_work(this)) } != 0 {
+        while Self::work_is_busy(this) {
             patience.sleep(&end_waits);
         }
     }
 
     /// Waits until the work item, if it is queued or runs, has returned. May sleep.
-    pub(crate) fn flush_work(this: &Arc<Self>) {
-        // SAFETY: The work item is initialized and lives as long as `this`.
-        unsafe { bindings::flush_work(Self::raw_work(this)) };
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if a signal comes. The work item may wait for what only the end of the caller's wait brings about:
+    /// while a module is loaded, nothing but a signal can make its drivers leave.
+    fn await_work(this: &Arc<Self>) -> Result {
+        while Self::work_is_busy(this) {
+            if kernel::current!().signal_pending() {
+                return Err(EINTR);
+            }
+            fsleep(Delta::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Refuses to pend further offers, and stops the work item: waits for it if it runs; if it has
