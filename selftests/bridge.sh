@@ -47,7 +47,7 @@ depends()
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
 }
 
-begin 34
+begin 35
 
 for module in bridge c_bridge; do
 	fresh_owners "$module"
@@ -138,6 +138,19 @@ fresh_owners c_bridge forgets=1
 unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a &&
 	load bridge && exercise module_a && exercise other_a
 verdict "a peer of two owners in C forgets both its drivers: each owner unregisters the one that it knows"
+
+fresh_owners c_bridge waits=1 forgets=1
+exercise module_a &
+first=$!
+exercise other_a &
+second=$!
+await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a && unload c_bridge &&
+	[ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a && load bridge
+freed=$?
+wait "$first"
+wait "$second"
+[ "$freed" = 0 ] && exercise module_a && exercise other_a
+verdict "c_bridge forgets both its drivers while an operation of each role waits for an event of the other role: the waits end"
 
 fresh_owners
 load junction && load junction_peer && [ "$(holders junction)" = junction_peer ] && knows module_a junction junction_peer && knows other_a junction junction_peer &&

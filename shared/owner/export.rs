@@ -16,6 +16,7 @@ use crate::{
     },
     event::file,
     going::{
+        self,
         Going,
         Notifier, //
     },
@@ -119,18 +120,33 @@ fn readers() -> &'static Readers {
 struct OpenExports<S: Side> {
     exports: &'static Exports,
     driver: Arc<S>,
-    /// Dropped after all drivers have been expelled: until then, no module of a driver may be freed.
-    _notifier: Pin<KBox<Notifier<Forgotten>>>,
+    /// This and `_remover` are dropped after all drivers have been expelled: until then, no module of a
+    /// driver may be freed.
+    _expeller: Pin<KBox<Notifier<Expeller>>>,
+    _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
 }
 
-/// The way from the module notifier to the server. It does not go through [`Exports`], which find no
-/// server while the last drivers are expelled.
-struct Forgotten(Arc<Server>);
+/// The way from a module notifier to the server. It does not go through [`Exports`], which find no
+/// server while the last drivers are expelled. This one expels the drivers that a module has forgotten.
+struct Expeller(Arc<Server>);
 
-impl Going for Forgotten {
+impl Going for Expeller {
+    const PRIORITY: c_int = going::EXPELS;
+
     fn going(&self, module: *const bindings::module) {
         self.0.expel(module);
+    }
+}
+
+/// As [`Expeller`], but removes the drivers.
+struct Remover(Arc<Server>);
+
+impl Going for Remover {
+    const PRIORITY: c_int = going::REMOVES;
+
+    fn going(&self, module: *const bindings::module) {
+        self.0.remove_of(module);
     }
 }
 
@@ -422,7 +438,9 @@ impl Exports {
         let module = M::THIS_MODULE.as_ptr();
         let driver = make(module).map_err(|error| report_memory(self.name, error))?;
         let server = driver.server().clone();
-        let notifier = Notifier::new(Forgotten(server.clone()))
+        let expeller = Notifier::new(Expeller(server.clone()))
+            .map_err(|error| report_memory(self.name, error))?;
+        let remover = Notifier::new(Remover(server.clone()))
             .map_err(|error| report_memory(self.name, error))?;
         let object = S::object(&driver, module);
         // SAFETY: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it off
@@ -434,7 +452,8 @@ impl Exports {
         Ok(OpenExports {
             exports: self,
             driver,
-            _notifier: notifier,
+            _expeller: expeller,
+            _remover: remover,
             _last: LastLine(self.name),
         })
     }

@@ -7,6 +7,12 @@
 //! failed, and before it frees the module's text. If a driver of the module is still registered
 //! then, the module has forgotten to unregister it.
 //!
+//! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and waits for
+//! none of their routines. The second one waits for the routines, and removes the drivers. The kernel calls
+//! the first notifiers of all owners before the second one of any. So when a notifier waits for a routine, the
+//! routine waits for no event and no request of a driver that the same module has registered with another
+//! owner.
+//!
 //! While a notifier runs, the kernel holds the read lock of the notifier chain. Other modules can
 //! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier:
 //! that thread waits for the write lock, and every later reader waits behind it. This lasts until
@@ -28,9 +34,19 @@ use kernel::{
 
 /// What a [`Notifier`] calls.
 pub(crate) trait Going: Send + Sync {
+    /// The kernel calls notifiers of a higher priority first.
+    const PRIORITY: c_int;
+
     /// Called for each module that is going, before the kernel frees the module's text. May sleep.
     fn going(&self, module: *const bindings::module);
 }
+
+/// The priority of the notifiers that expel drivers. This and [`REMOVES`] are the highest ones, because other
+/// notifiers may free parts of the module.
+pub(crate) const EXPELS: c_int = c_int::MAX;
+
+/// The priority of the notifiers that remove drivers.
+pub(crate) const REMOVES: c_int = EXPELS - 1;
 
 /// A module notifier. Dropping it waits for running calls of [`Going::going`]; may sleep.
 #[pin_data(PinnedDrop)]
@@ -59,8 +75,7 @@ impl<T: Going> Notifier<T> {
                 block: Opaque::new(bindings::notifier_block {
                     notifier_call: Some(Self::call),
                     next: core::ptr::null_mut(),
-                    // Called before other notifiers, which may free parts of the module.
-                    priority: c_int::MAX,
+                    priority: T::PRIORITY,
                 }),
                 callee,
                 _pin: core::marker::PhantomPinned,

@@ -295,7 +295,8 @@ impl Registry {
         self.with(handle, |slot, entry| {
             // A thread that unregisters or expels the driver also removes it. Such a thread may
             // have guessed the handle.
-            let published = entry.as_mut().filter(|entry| !entry.is_unregistering)?;
+            let stays = |entry: &&mut Entry| !entry.is_unregistering && !entry.is_expelled;
+            let published = entry.as_mut().filter(stays)?;
             published.is_registering = false;
             if is_going {
                 *entry = None;
@@ -441,8 +442,8 @@ impl Registry {
     /// Expels the first driver for which `f` returns true and which was not expelled before: none
     /// of its routines is called any more, and no request goes to it or comes from it. Calls of its
     /// routines that run now are not ended. Returns the driver's handle, and a copy of its entry as
-    /// it was before. Unless that entry says `is_unregistering`, the caller has to
-    /// [remove](Registry::remove) the driver. Any context.
+    /// it was before. A thread that [claims](Registry::claim_expelled) the driver has to remove it. Any
+    /// context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
         let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();
@@ -452,17 +453,29 @@ impl Registry {
                 return None;
             }
             let before = *entry;
-            (entry.is_unregistering, entry.is_expelled) = (true, true);
+            entry.is_expelled = true;
             entry.leave(slot);
             let handle = Kind::Driver.handle(index, slot.state().generation());
             Some((handle, before))
         })
     }
 
-    /// Returns whether a driver is registered for which `f` returns true. Any context.
-    pub(crate) fn has(&self, f: impl Fn(&Driver) -> bool) -> bool {
-        let table = self.table.lock();
-        table.entries.iter().flatten().any(|entry| f(&entry.driver))
+    /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds. Returns whether
+    /// the caller has to [remove](Registry::remove) it: no other thread has begun to unregister it. Any
+    /// context.
+    pub(crate) fn claim_expelled(&self, handle: abi::d2d_handle) -> bool {
+        let claim = |entry: &mut Entry| {
+            let is_first = entry.is_expelled && !entry.is_unregistering;
+            entry.is_unregistering |= is_first;
+            is_first
+        };
+        self.with_entry(handle, claim).unwrap_or(false)
+    }
+
+    /// Returns the handle of the first driver for which `f` returns true. Any context.
+    pub(crate) fn first(&self, f: impl Fn(&Driver) -> bool) -> Option<abi::d2d_handle> {
+        self.find(Kind::Driver, |entry| f(&entry.driver))
+            .map(|(handle, _)| handle)
     }
 
     /// Returns a copy of a driver's entry. Any context.
@@ -476,7 +489,7 @@ impl Registry {
 
     /// Returns whether no driver is registered. Any context.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has(|_| true)
+        self.first(|_| true).is_none()
     }
 
     /// Removes a driver that is [being unregistered](Registry::unregister) or was expelled, and

@@ -198,34 +198,37 @@ impl Server {
             if let Some(index) = driver.context() {
                 self.contexts.keep(index);
             }
-            self.remove_expelled(handle, &driver);
+            self.end_all_waits(handle);
+            self.remove_expelled(handle);
         }
     }
 
-    /// Expels the drivers that a module which is going has forgotten to unregister. Returns when no
-    /// driver of the module is registered any more. May sleep.
+    /// Expels the drivers that a module which is going has forgotten to unregister, and ends their waits.
+    /// Does not wait for their routines, which may be waiting for drivers that other owners have yet to expel.
+    /// May sleep.
     pub(crate) fn expel(&self, module: *const bindings::module) {
-        let is_of_module = |driver: &Driver| driver.module() == module;
-        while let Some((handle, driver)) = self.registry.expel(is_of_module) {
+        while let Some((handle, driver)) = self.registry.expel(|other| other.module() == module) {
             let name = driver.name();
             refuse!(self.name, "module-gone", ESHUTDOWN, name: name);
-            self.remove_expelled(handle, &driver);
+            self.end_all_waits(handle);
         }
-        // Another thread may have begun to unregister a driver of the module.
-        while self.registry.has(is_of_module) {
+    }
+
+    /// Removes the drivers of a module that [`Server::expel`] has expelled. Returns when no driver of the
+    /// module is registered any more. May sleep.
+    pub(crate) fn remove_of(&self, module: *const bindings::module) {
+        while let Some(handle) = self.registry.first(|driver| driver.module() == module) {
+            self.remove_expelled(handle);
+            // Another thread may be unregistering the driver.
             fsleep(Delta::from_millis(1));
         }
     }
 
-    /// Removes a driver that was expelled, unless another thread is unregistering it. `before` is
-    /// the driver's entry as it was before it was expelled. May sleep.
-    fn remove_expelled(&self, handle: abi::d2d_handle, before: &Entry) {
-        if before.is_unregistering {
+    /// Removes a driver that was expelled, unless another thread is unregistering it. May sleep.
+    fn remove_expelled(&self, handle: abi::d2d_handle) {
+        if !self.registry.claim_expelled(handle) {
             return;
         }
-        // First, because detaching waits for threads inside the driver, which may wait for an
-        // event.
-        self.events.leave(handle);
         let mut patience = Patience::new();
         while let Some(before) = self.mark_detaching(handle) {
             if !self.try_to_detach(handle, &before) {
@@ -302,12 +305,17 @@ impl Server {
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         self.registry.leave(handle)?;
-        // From here on the driver opens no other event and sends no other request. Its events stay
-        // open: its `completed`, which is called for each request that is cancelled, may set one. Waits
-        // end first, because `completed` may also wait for one.
+        self.end_all_waits(handle);
+        Ok(())
+    }
+
+    /// Ends the waits for the events of a driver that has begun to leave, and cancels its requests. The driver
+    /// opens no other event, begins no other wait, and sends no other request. May sleep.
+    fn end_all_waits(&self, handle: abi::d2d_handle) {
+        // The events stay open: the driver's `completed`, which is called for each request that is
+        // cancelled, may set one. Waits end first, because `completed` may also wait for one.
         self.events.leave(handle);
         self.requests.cancel_each(handle);
-        Ok(())
     }
 
     /// Unregisters a driver; see `d2d_unregister`. May sleep.

@@ -55,13 +55,15 @@ module_init(c_bridge_init);
 
 static void __exit c_bridge_exit(void)
 {
-	if (!forgets) {
-		second_leave();
-		first_leave();
-	}
-	separate();
-	if (forgets)
+	if (forgets) {
+		/* If an operation waits, only the owners can end the wait, after the exit. */
+		if (!waits)
+			separate();
 		return;
+	}
+	second_leave();
+	first_leave();
+	separate();
 	second_stop();
 	first_stop();
 }
