@@ -47,7 +47,7 @@ depends()
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
 }
 
-begin 35
+begin 37
 
 for module in bridge c_bridge; do
 	fresh_owners "$module"
@@ -119,6 +119,14 @@ verdict "the bridge is unloaded while a thread of each role waits for an event o
 fresh_owners bridge waits=2
 exercise module_a && await waits_in other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread uses both roles: the value that both roles use is dropped only when no thread uses it"
+
+fresh_owners bridge waits=5
+await holds module_a && unload bridge && is_free module_a && is_free other_a
+verdict "the bridge is unloaded while a thread of one role waits until a request that the other role holds is cancelled"
+
+fresh_owners bridge waits=6
+exercise module_a && await holds module_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
+verdict "the bridge is unloaded while a thread that uses both roles waits until a request that one of them holds is cancelled"
 
 fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&

@@ -38,7 +38,7 @@ waits_above()
 	waits_for middle.never module_a
 }
 
-begin 27
+begin 29
 
 fresh_chain lower1
 [ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
@@ -144,6 +144,16 @@ fresh_trace
 unload_all
 load module_a && load middle waits=2 && await waits_above && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the peer's role, waits for an event of the top and uses the contexts: the wait ends"
+
+fresh_trace
+unload_all
+load module_a && load middle waits=3 && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+verdict "the middle is unloaded while its thread, in the owner's role, waits until a request that the peer's role holds is cancelled"
+
+fresh_trace
+unload_all
+load module_a && load middle waits=4 && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+verdict "the middle is unloaded while its thread, in the peer's role, uses the contexts and waits until a request is cancelled"
 
 # The steps of loading the middle that can fail while its thread waits for an event of the top. Each line is
 # WAITS STEP ERRNO CASE: WAITS and STEP are the values of the parameters "waits" and "fails"

@@ -50,3 +50,9 @@ waits_for()
 {
 	read -r line <"$DEBUG/d2d-$2/events/$1" && [ "${line#* waiters=1 }" != "$line" ]
 }
+
+# holds OWNER - whether a driver of this owner holds a request
+holds()
+{
+	grep -q ' phase=held ' "$DEBUG/d2d-$1/state/requests"
+}

@@ -22,6 +22,7 @@ use kernel::{
             Atomic, //
         },
         Arc,
+        Completion,
         SetOnce, //
     }, //
 };
@@ -38,7 +39,7 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "What waits, until the library ends the wait, for an event that nobody sets. 0: nothing. 1: a thread of each role. 2: a thread that uses the bridge meanwhile. 3: a thread that the second role starts before the roles are joined. 4: the function `deferred` of the second role",
+            description: "What waits until the library ends the wait. 1 to 4: for an event that nobody sets. 1: a thread of each role. 2: a thread that uses the bridge meanwhile. 3: a thread that the second role starts before the roles are joined. 4: the function `deferred` of the second role. 5: a thread of the second role waits until a request that the first role holds is cancelled. 6: as 5, but a thread that uses the bridge meanwhile. 0: nothing",
         },
         fails: u32 {
             default: 0,
@@ -52,6 +53,8 @@ const JOINED_THREADS: u32 = 1;
 const INSIDE: u32 = 2;
 const STARTED_THREAD: u32 = 3;
 const DEFERRED: u32 = 4;
+const HELD: u32 = 5;
+const HELD_INSIDE: u32 = 6;
 
 // Values of `fails`
 const START: u32 = 1;
@@ -73,7 +76,11 @@ const BATCH: u32 = 8;
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*
-        struct $Role;
+        struct $Role {
+            requests: $pair::demo_requests::DemoRequests,
+            /// Completed when a request that the driver holds is cancelled.
+            is_cancelled: Arc<Completion>,
+        }
 
         impl $Role {
             /// Starts a thread that calls `wait`. Returns once the thread runs: otherwise the library could stop the
@@ -146,7 +153,25 @@ macro_rules! role {
             type Jobs = ();
 
             fn new() -> Result<Self> {
-                Ok(Self)
+                Ok(Self {
+                    requests: $pair::demo_requests::DemoRequests::new()?,
+                    is_cancelled: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+                })
+            }
+
+            fn dispatch<'a>(
+                &self,
+                request: $library::request::Request<'a>,
+            ) -> $library::request::Disposition<'a> {
+                match module_parameters::waits.value() {
+                    HELD | HELD_INSIDE => self.requests.dispatch(request),
+                    _ => request.fail(ENOTTY),
+                }
+            }
+
+            fn cancelled(&self, id: $library::request::RequestId) {
+                self.requests.cancelled(id);
+                self.is_cancelled.complete_all();
             }
 
             fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
@@ -276,6 +301,17 @@ fn wait_for_first() -> Result {
         .wait(first::event::Wait::FOREVER)
 }
 
+/// Sends the first role a request of its own, which it holds, and waits until that is cancelled.
+fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
+    let sender = first.sender();
+    let packet = sender.packet_for(first_pair::PEND)?;
+    let to = sender.lookup(c"bridge")?;
+    let sent = packet.send(&to, first_pair::PEND, &1, first::packet::Sleep::May);
+    let _sent = sent.map_err(|refused| refused.error)?;
+    first.is_cancelled.wait_for_completion();
+    Ok(())
+}
+
 /// Both roles.
 struct Bridge {
     first: first::driver::Handle<First>,
@@ -297,7 +333,19 @@ impl d2d_roles::TwoPeers for Bridge {
         let mut user = None;
         match module_parameters::waits.value() {
             JOINED_THREADS => wait(&first, &second)?,
-            INSIDE => user = Some(wait_inside(&first, &second)?),
+            INSIDE => {
+                let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
+                let wait = move || never.wait(second::event::Wait::FOREVER);
+                user = Some(wait_inside(&first, wait)?);
+            }
+            HELD => {
+                let first = first.clone();
+                Second::wait_in_thread(&second, move || wait_until_cancelled(&first))?;
+            }
+            HELD_INSIDE => {
+                let sender = first.clone();
+                user = Some(wait_inside(&first, move || wait_until_cancelled(&sender))?);
+            }
             _ => {}
         }
         if module_parameters::fails.value() == JOIN {
@@ -320,17 +368,15 @@ impl Drop for Bridge {
     }
 }
 
-/// Makes a thread that uses the bridge: it waits for an event of the second owner, which nobody sets. When the library
-/// has ended the wait, the thread calls the second owner.
+/// Makes a thread that uses the bridge: it calls `wait`, and then the second owner.
 fn wait_inside(
     first: &first::driver::Handle<First>,
-    second: &second::driver::Handle<Second>,
+    wait: impl Fn() -> Result + Send + Sync + 'static,
 ) -> Result<first::job::Thread> {
-    let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
     first.thread(c"bridge_user", move |_, _| {
         JOINED.with(|bridge| {
             bridge.users.fetch_add(1, Full);
-            let _ = never.wait(second::event::Wait::FOREVER);
+            let _ = wait();
             for _ in 0..1000 {
                 let _ = Second::ping(&bridge.second, 1);
             }

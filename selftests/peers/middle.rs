@@ -54,6 +54,7 @@ use kernel::{
     sync::{
         new_spinlock_irq,
         Arc,
+        Completion,
         SetOnce,
         SpinLockIrq, //
     },
@@ -76,7 +77,7 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "Which thread waits, until the library ends the wait, for an event of the peer's role that nobody sets. 0: none. 1: a thread of the owner's role. 2: a thread of the peer's role, which uses the owner's contexts meanwhile",
+            description: "Which thread waits until the library ends the wait. 1, 2: for an event of the peer's role that nobody sets. 3, 4: until a request that the peer's role holds is cancelled. 1, 3: a thread of the owner's role. 2, 4: a thread of the peer's role, which uses the owner's contexts meanwhile. 0: none",
         },
         fails: u32 {
             default: 0,
@@ -87,6 +88,8 @@ d2d_roles::module_in_two_roles! {
 
 // Values of `waits`
 const OWNER_WAITS: u32 = 1;
+const PEER_WAITS: u32 = 2;
+const OWNER_WAITS_FOR_REQUEST: u32 = 3;
 
 // Values of `fails`
 const JOIN: u32 = 1;
@@ -104,6 +107,8 @@ const PACKETS: usize = 32;
 /// The role of a peer of module_a.
 struct AsPeer {
     requests: peer_pair::demo_requests::DemoRequests,
+    /// Completed when a request that the driver holds is cancelled.
+    is_cancelled: Arc<Completion>,
 }
 
 /// The library drops this value before it detaches the driver. `drop` takes the driver's events away from `requests`,
@@ -125,6 +130,7 @@ impl Driver for AsPeer {
     fn new() -> Result<Self> {
         Ok(Self {
             requests: peer_pair::demo_requests::DemoRequests::new()?,
+            is_cancelled: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
         })
     }
 
@@ -155,6 +161,7 @@ impl Driver for AsPeer {
 
     fn cancelled(&self, id: d2d_peer::request::RequestId) {
         self.requests.cancelled(id);
+        self.is_cancelled.complete_all();
     }
 }
 
@@ -301,6 +308,17 @@ impl d2d_roles::TwoRoles for AsOwner {
     }
 }
 
+/// Sends the peer's role a request of its own, which it holds, and waits until that is cancelled.
+fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
+    let sender = peer.sender();
+    let packet = sender.packet_for(peer_pair::PEND)?;
+    let to = sender.lookup(TwoRolesModule::NAME)?;
+    let sent = packet.send(&to, peer_pair::PEND, &1, d2d_peer::packet::Sleep::May);
+    let _sent = sent.map_err(|refused| refused.error)?;
+    peer.is_cancelled.wait_for_completion();
+    Ok(())
+}
+
 /// Starts the thread that the parameter `waits` selects, if any. Returns once the thread runs: otherwise the library
 /// could stop the thread before it waits, and the test would show nothing.
 fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
@@ -313,12 +331,18 @@ fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let begun = Arc::new(event(c"middle.begun")?, GFP_KERNEL)?;
     let begins = begun.clone();
     let never = event(c"middle.never")?;
+    let sender = peer.clone();
     let routine = move || {
         let _ = begins.set();
-        let _ = never.wait(Wait::FOREVER);
+        let _ = match waits {
+            OWNER_WAITS | PEER_WAITS => never.wait(Wait::FOREVER),
+            _ => wait_until_cancelled(&sender),
+        };
     };
     match waits {
-        OWNER_WAITS => contexts.thread(name, move |_, _| routine())?.start()?,
+        OWNER_WAITS | OWNER_WAITS_FOR_REQUEST => {
+            contexts.thread(name, move |_, _| routine())?.start()?
+        }
         _ => peer
             .thread(name, move |_, _| {
                 OWNER.contexts(|_| routine());

@@ -5,10 +5,16 @@
 //! A driver that leaves waits for its routines. They get some time to return by themselves. Then
 //! their waits are ended, again and again, because a routine may begin another wait.
 
-use kernel::time::{
-    delay::fsleep,
-    Delta, //
+use kernel::{
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
+
+/// Ends the waits of the module's other roles, for whose events and requests a role may be waiting. May sleep.
+pub type EndWaits = KBox<dyn Fn() + Send + Sync>;
 
 /// How many milliseconds a routine gets to return by itself.
 const LIMIT: u32 = 10;

@@ -136,7 +136,7 @@ impl Readers {
 
     /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again,
     /// which ends what the threads inside may be waiting for. May sleep.
-    pub(crate) fn wait_ending_waits<F: Fn()>(&self, end_waits: F) {
+    pub fn wait_ending_waits<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///
         /// `end_waits` points to an `F`.

@@ -14,6 +14,7 @@ use crate::{
     interface::TableFor,
     left,
     link::Pair,
+    patience::EndWaits,
     safe_calls,
     status::to_result,
     step,
@@ -36,6 +37,8 @@ use kernel::{
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     handle: abi::d2d_handle,
+    /// Makes those roles of the module leave that are older than this one.
+    leave_others: EndWaits,
 }
 
 impl<T: Driver> Registration<T>
@@ -51,7 +54,7 @@ where
     /// # Safety
     ///
     /// The registration is dropped before the kernel frees the module's text.
-    pub(crate) unsafe fn new<M: ModuleMetadata>(state: T) -> Result<Self> {
+    pub(crate) unsafe fn new<M: ModuleMetadata>(state: T, leave_others: EndWaits) -> Result<Self> {
         // SAFETY: Until there is a registration, there is no job and no device. The registration stops
         // the jobs and removes the devices when it is dropped.
         let shared = unsafe { Shared::new(M::NAME, state) }
@@ -62,17 +65,21 @@ where
         // the registration. `shared`, with which they are called, is kept by it.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
         shared.set_driver(handle);
-        Ok(Self { shared, handle })
+        Ok(Self {
+            shared,
+            handle,
+            leave_others,
+        })
     }
 
     /// Asks the owner to share a context. The owner sends a request to the driver's dispatch
-    /// routine, which may leave the request pending; then this returns success. If it fails, calls
-    /// `leave_others` before it waits for [`Driver::deferred`]. May sleep.
+    /// routine, which may leave the request pending; then this returns success. If it fails, waits for
+    /// [`Driver::deferred`]. May sleep.
     ///
     /// # Errors
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
-    pub(crate) fn ask_for_context(&self, leave_others: impl FnOnce()) -> Result {
+    pub(crate) fn ask_for_context(&self) -> Result {
         self.shared.begin();
         let result = to_result(safe_calls::d2d_attach(self.handle));
         if result == Err(EINPROGRESS) {
@@ -83,9 +90,8 @@ where
             // The worker may have completed the request, and not called `set_completed` yet. As the
             // caller drops the registration next, the driver can leave now, which ends the worker's
             // waits.
-            leave_others();
-            self.leave();
-            Shared::flush_work_ending_waits(&self.shared, || self.leave());
+            self.end_waits();
+            Shared::flush_work_ending_waits(&self.shared, || self.end_waits());
         }
         self.shared.set_completed(result);
         result
@@ -93,12 +99,16 @@ where
 }
 
 impl<T: Driver> Registration<T> {
-    /// Makes the driver leave, which ends the waits of its routines and its work item. May sleep.
-    fn leave(&self) {
-        // From here on, dropping an event or a request must not call the owner, which closes the
-        // events and frees the requests in `d2d_unregister`.
-        left::note();
-        safe_calls::d2d_leave(self.handle);
+    /// Returns what makes the driver leave.
+    fn leaver(&self) -> Leaver {
+        Leaver(self.handle)
+    }
+
+    /// Makes the module's other roles leave, and then this driver. That ends the waits of the driver's routines,
+    /// jobs and work item, also those for another role. May sleep.
+    fn end_waits(&self) {
+        (self.leave_others)();
+        self.leaver().leave();
     }
 
     /// Returns a reference to the driver, which does not keep the driver registered.
@@ -114,11 +124,12 @@ impl<T: Driver> Drop for Registration<T> {
         // A job that restarts itself would run until it is stopped.
         self.shared.jobs().close();
         // Before the jobs and the work item are awaited: they may wait for an event or a request of
-        // the driver.
-        self.leave();
-        self.shared.jobs().stop(|| self.leave());
+        // the driver, or of another role. Once is not enough: a thread that is just delivering a
+        // request may do so afterwards, and a job may wait until that request is cancelled.
+        self.end_waits();
+        self.shared.jobs().stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
-        Shared::flush_work_ending_waits(&self.shared, || self.leave());
+        Shared::flush_work_ending_waits(&self.shared, || self.end_waits());
         // Cancels an offer that the driver has pended since. No work item runs after this.
         Shared::stop_work(&self.shared);
         if self.shared.end() {
@@ -133,6 +144,21 @@ impl<T: Driver> Drop for Registration<T> {
         // Last: this waits for whoever opens a miscellaneous device, also of another module, and so
         // perhaps for something of this driver. Now there is nothing left to wait for.
         self.shared.devices().remove();
+    }
+}
+
+/// Makes a driver leave. Does not keep it registered.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Leaver(abi::d2d_handle);
+
+impl Leaver {
+    /// Makes the driver leave, which ends the waits for its events and requests. May sleep.
+    pub fn leave(self) {
+        // From here on, dropping an event or a request must not call the owner, which closes the
+        // events and frees the requests in `d2d_unregister`.
+        left::note();
+        safe_calls::d2d_leave(self.0);
     }
 }
 
@@ -181,13 +207,14 @@ where
     /// The peer is dropped before the kernel frees the module's text. The first call with this
     /// `started` is that of the module's `init`.
     pub unsafe fn new<M: ModuleMetadata>(started: &'static Started) -> Result<Self> {
+        let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         // SAFETY: The caller promises the same.
-        unsafe { Self::beside::<M>(started, || {}) }
+        unsafe { Self::beside::<M>(started, leave_others) }
     }
 
-    /// As [`Peer::new`], in a module that has other roles already. If it fails, calls `leave_others`
-    /// before it waits for the driver's jobs: it makes the other roles leave, for whose events and
-    /// requests the jobs may wait. May sleep.
+    /// As [`Peer::new`], in a module that has other roles already. When the peer is dropped, and if this
+    /// fails, calls `leave_others` for as long as it waits for the driver's jobs: it makes the other roles
+    /// leave, for which the jobs may wait. These roles exist as long as the peer. May sleep.
     ///
     /// # Errors
     ///
@@ -198,7 +225,7 @@ where
     /// As [`Peer::new`].
     pub unsafe fn beside<M: ModuleMetadata>(
         started: &'static Started,
-        leave_others: impl Fn(),
+        leave_others: EndWaits,
     ) -> Result<Self> {
         if started.0.xchg(1, Full) != 0 {
             return Err(EEXIST);
@@ -209,26 +236,23 @@ where
         let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
         // SAFETY: The peer owns the registration, and the caller drops the peer before the kernel
         // frees the module's text.
-        let registration = unsafe { Registration::new::<M>(driver)? };
-        registration.ask_for_context(&leave_others)?;
-        // Called before the registration is dropped, which waits for the driver's jobs.
-        let failed = |error| {
-            leave_others();
-            trace::report_memory(M::NAME, error)
-        };
+        let registration = unsafe { Registration::new::<M>(driver, leave_others)? };
+        registration.ask_for_context()?;
+        let report = |error| trace::report_memory(M::NAME, error);
         let handle = registration.handle();
         let controlled = handle.clone();
         let parts = place.write_pin_init(try_pin_init!(Parts {
             registration,
-            _jobs <- reporting(failed, T::start(handle)),
+            _jobs <- reporting(report, T::start(handle)),
             _last: LastLine(M::NAME),
         }))?;
+        let peer = Self(parts);
         if let Some(settings) = T::CONTROL {
             controlled
                 .device::<Commands<Handle<T>>>(settings)
-                .map_err(failed)?;
+                .map_err(report)?;
         }
-        Ok(Self(parts))
+        Ok(peer)
     }
 }
 
@@ -238,9 +262,17 @@ impl<T: Driver> Peer<T> {
         self.0.registration.handle()
     }
 
-    /// Makes the driver leave before it is dropped. May sleep.
-    pub fn leave(&self) {
-        self.0.registration.leave();
+    /// Returns what makes the driver leave, before it is dropped.
+    pub fn leaver(&self) -> Leaver {
+        self.0.registration.leaver()
+    }
+}
+
+impl<T: Driver> Drop for Peer<T> {
+    /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped, which may wait for a
+    /// job that waits for another role.
+    fn drop(&mut self) {
+        (self.0.registration.leave_others)();
     }
 }
 

@@ -49,6 +49,7 @@ use d2d::{
     interface::TableFor,
     left,
     link::Pair,
+    patience::EndWaits,
     probe::{
         Output,
         Stack, //
@@ -82,7 +83,6 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
-    types::ScopeGuard,
     ModuleMetadata, //
 };
 
@@ -119,6 +119,8 @@ fn readers() -> &'static Readers {
 /// frees the server; may sleep.
 struct OpenExports<S: Side> {
     exports: &'static Exports,
+    /// Makes the module's other roles leave.
+    leave_others: EndWaits,
     driver: Arc<S>,
     /// This and `_remover` are dropped after all drivers have been expelled: until then, no module of a
     /// driver may be freed.
@@ -222,9 +224,10 @@ impl<O: Owner> OwnerRole<O> {
         }
     }
 
-    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. If `join` or a later step fails,
-    /// calls `leave` before it waits for the owner's jobs: it makes the other roles of the module leave,
-    /// for whose events and requests the jobs may wait. May sleep.
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. When the parts are dropped, and if
+    /// this fails, calls `leave_others` first, and again for as long as it waits for the owner's jobs: it
+    /// makes the other roles of the module leave, for which the jobs may wait. These roles exist as long as
+    /// the parts. May sleep.
     ///
     /// # Errors
     ///
@@ -237,7 +240,7 @@ impl<O: Owner> OwnerRole<O> {
         &'static self,
         functions: usize,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
-        leave: impl FnOnce(),
+        leave_others: EndWaits,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -248,7 +251,7 @@ impl<O: Owner> OwnerRole<O> {
             join(&driver.contexts())
         };
         // SAFETY: The caller promises the same.
-        unsafe { self.exports.joined_parts(functions, join, leave) }
+        unsafe { self.exports.joined_parts(functions, join, leave_others) }
     }
 
     /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
@@ -315,8 +318,9 @@ impl Exports {
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
+        let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         // SAFETY: The caller promises the same.
-        unsafe { self.joined_parts(functions, |_| Ok(()), || {}) }
+        unsafe { self.joined_parts(functions, |_| Ok(()), leave_others) }
     }
 
     /// As [`OwnerRole::parts`].
@@ -332,7 +336,7 @@ impl Exports {
         &'static self,
         functions: usize,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
-        leave: impl FnOnce(),
+        leave_others: EndWaits,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -340,9 +344,8 @@ impl Exports {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let opened = self.open::<_, M>(functions, |module| self.make::<O, M>(module))?;
-        // Declared after `opened`, so a failure drops it first.
-        let leaving = ScopeGuard::new(leave);
+        let make = |module| self.make::<O, M>(module);
+        let opened = self.open::<_, M>(functions, make, leave_others)?;
         join(&opened.driver)
             .and_then(|()| O::ready(&opened.driver.contexts()))
             .map_err(|error| report_memory(self.name, error))?;
@@ -355,7 +358,6 @@ impl Exports {
                 .device::<Commands<Handle<O>>>(settings)
                 .map_err(|error| report_memory(self.name, error))?;
         }
-        leaving.dismiss();
         Ok(Parts {
             _state: state,
             _open: opened,
@@ -396,11 +398,13 @@ impl Exports {
         let place = KBox::<CParts<M>>::new_uninit(GFP_KERNEL)
             .map_err(|error| report_memory(self.name, error.into()))?;
         let make_file = file::WatchFile::new::<M>;
-        let opened = self.open::<_, M>(functions, |module| {
+        let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
+        let make = |module| {
             // SAFETY: The caller says that `owner` is as the header says. `OpenExports` strikes the
             // owner off when it is dropped.
             unsafe { COwner::new(self.name, module, owner, make_file) }
-        })?;
+        };
+        let opened = self.open::<_, M>(functions, make, leave_others)?;
         let parts = CParts {
             _open: opened,
             _state: self
@@ -433,6 +437,7 @@ impl Exports {
         &'static self,
         functions: usize,
         make: impl FnOnce(*mut bindings::module) -> Result<Arc<S>>,
+        leave_others: EndWaits,
     ) -> Result<OpenExports<S>> {
         step!(self.name, load);
         let module = M::THIS_MODULE.as_ptr();
@@ -451,6 +456,7 @@ impl Exports {
         step!(self.name, export, functions: functions, ns: "D2D");
         Ok(OpenExports {
             exports: self,
+            leave_others,
             driver,
             _expeller: expeller,
             _remover: remover,
@@ -773,14 +779,19 @@ impl Exports {
 impl<S: Side> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
+        // Before anything is awaited that may wait for another role. Again later: a thread that is just
+        // delivering a request to another role may do so after the first time, and a job of the owner may
+        // wait until that request is cancelled.
+        (self.leave_others)();
         self.driver.leaving();
         // From here on the owner's events and requests are closed and freed with its driver object.
         left::note();
-        self.driver.server().strike_off();
+        self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for a
-        // module that has found the functions in another way.
-        readers().wait();
+        // module that has found the functions in another way, and for other roles of this module that are
+        // inside `OwnerRole::contexts`.
+        readers().wait_ending_waits(&*self.leave_others);
         // For those that found it as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.

@@ -165,8 +165,9 @@ impl Server {
 
     /// Ends the waits for the owner's events, cancels its requests, stops its jobs and unregisters its
     /// driver object, which [`Server::enrol`] has registered. Then expels all drivers that are still
-    /// registered, and removes the owner's devices. May sleep.
-    pub(crate) fn strike_off(&self) {
+    /// registered, and removes the owner's devices. Calls `leave_others` for as long as it waits for the jobs:
+    /// it makes the module's other roles leave, for which the jobs may wait. May sleep.
+    pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
         // Nobody has an open file: it would keep the module.
         self.devices.close();
         // A job that restarts itself would run until it is stopped.
@@ -175,7 +176,10 @@ impl Server {
         // Before the jobs are awaited: they may wait for an event or a request of the owner. If this
         // fails, the owner has no events and requests any more.
         let _ = self.leave(driver);
-        self.jobs.stop(|| self.end_waits(driver));
+        self.jobs.stop(|| {
+            leave_others();
+            self.end_waits(driver);
+        });
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_left();

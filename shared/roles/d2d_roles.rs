@@ -74,34 +74,13 @@ pub trait TwoRoles: Owner {
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
-/// A module's role of a peer, or its two.
+/// What a module in several roles consists of: what it made after its roles as a peer, and these roles. It made
+/// the owner's role, or the value that both roles of a peer of two owners use; dropping that makes the peers' roles
+/// leave. The fields are dropped in this order.
 #[doc(hidden)]
-pub trait PeerRoles {
-    /// Makes the drivers leave before they are dropped. May sleep.
-    fn leave(&self);
-}
-
-impl<T: Driver> PeerRoles for registration::Peer<T> {
-    fn leave(&self) {
-        Self::leave(self);
-    }
-}
-
-/// What a module in several roles consists of: its roles as a peer, and what it made after these: the
-/// owner's role, or the value that both roles of a peer of two owners use. The fields are dropped in
-/// this order.
-#[doc(hidden)]
-pub struct Roles<T, P: PeerRoles> {
+pub struct Roles<T, P> {
     _made: T,
-    peers: P,
-}
-
-impl<T, P: PeerRoles> Drop for Roles<T, P> {
-    /// Ends the waits of the peers' roles first: the owner's role waits for its own jobs, which may
-    /// wait for an event or a request of a peer's role.
-    fn drop(&mut self) {
-        self.peers.leave();
-    }
+    _peers: P,
 }
 
 /// What a module consists of that is an owner and a peer.
@@ -133,11 +112,14 @@ where
         // SAFETY: The caller promises the same.
         let peer = unsafe { registration::Peer::new::<M>(started) }?;
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
+        let leaver = peer.leaver();
+        let leave = KBox::new(move || leaver.leave(), GFP_KERNEL)
+            .map_err(|error| d2d_peer::trace::report_memory(M::NAME, error.into()))?;
         // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(functions, join, || peer.leave()) }?;
+        let owner = unsafe { role.parts::<M>(functions, join, leave) }?;
         Ok(Self {
             _made: owner,
-            peers: peer,
+            _peers: peer,
         })
     }
 }

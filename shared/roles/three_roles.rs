@@ -3,7 +3,6 @@
 //! A module that is an owner and a peer of two other owners.
 
 use crate::{
-    PeerRoles,
     Peers,
     Roles, //
 };
@@ -73,11 +72,12 @@ where
         let peers = unsafe { Peers::new::<M>(started, second_started) }?;
         let (first, second) = peers.handles();
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
+        let leave = peers.leave::<M>()?;
         // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(functions, join, || peers.leave()) }?;
+        let owner = unsafe { role.parts::<M>(functions, join, leave) }?;
         Ok(Self {
             _made: owner,
-            peers,
+            _peers: peers,
         })
     }
 }

@@ -2,12 +2,13 @@
 
 //! A module that is a peer of two owners.
 
-use crate::{
-    PeerRoles,
-    Roles, //
-};
+use crate::Roles;
 use core::ptr::NonNull;
-use d2d_peer::readers::Readers;
+use d2d_peer::{
+    patience::EndWaits,
+    readers::Readers,
+    trace::report_memory, //
+};
 use kernel::{
     bindings,
     prelude::*,
@@ -90,24 +91,31 @@ impl<T: TwoPeers> Joined<T> {
     }
 }
 
-/// While it exists, [`Joined::with`] finds the value.
+/// While it exists, [`Joined::with`] finds the value. Dropping it makes both drivers leave first.
 #[doc(hidden)]
-pub struct Join<T: TwoPeers>(&'static Joined<T>);
+pub struct Join<T: TwoPeers> {
+    joined: &'static Joined<T>,
+    leave: EndWaits,
+}
 
 impl<T: TwoPeers> Join<T> {
-    fn new(joined: &'static Joined<T>, value: T) -> Result<Self> {
+    fn new(joined: &'static Joined<T>, leave: EndWaits, value: T) -> Result<Self> {
         let value = KBox::into_raw(KBox::new(value, GFP_KERNEL)?);
         // INVARIANT: It came from `KBox::into_raw`. It was null before: `Peers::new` succeeds once.
         joined.value.store(value, Release);
-        Ok(Self(joined))
+        Ok(Self { joined, leave })
     }
 }
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
+        // Before the threads are awaited that use the value: they may wait for the drivers. Again later: a
+        // thread that is just delivering a request to a driver may do so after the first time, and another
+        // one may wait until that request is cancelled.
+        (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
-        let value = self.0.value.xchg(core::ptr::null_mut(), Full);
-        Joined::<T>::readers().wait();
+        let value = self.joined.value.xchg(core::ptr::null_mut(), Full);
+        Joined::<T>::readers().wait_ending_waits(&*self.leave);
         if let Some(value) = NonNull::new(value) {
             // SAFETY: By the type invariants it came from `KBox::into_raw`, and nobody uses it: every
             // thread that may have found it has left. The exchange gave it to this thread alone.
@@ -121,21 +129,6 @@ impl<T: TwoPeers> Drop for Join<T> {
 pub struct Peers<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> {
     second: d2d_peer2::registration::Peer<B>,
     first: d2d_peer::registration::Peer<A>,
-}
-
-impl<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> PeerRoles for Peers<A, B> {
-    fn leave(&self) {
-        self.first.leave();
-        self.second.leave();
-    }
-}
-
-impl<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> Drop for Peers<A, B> {
-    /// Ends the waits of both first: each driver waits for its own jobs, which may wait for an event
-    /// or a request of the other driver.
-    fn drop(&mut self) {
-        self.leave();
-    }
 }
 
 impl<A, B> Peers<A, B>
@@ -161,11 +154,28 @@ where
     ) -> Result<Self> {
         // SAFETY: The caller promises the same.
         let first = unsafe { d2d_peer::registration::Peer::new::<M>(started) }?;
+        let leaver = first.leaver();
+        let leave = KBox::new(move || leaver.leave(), GFP_KERNEL)
+            .map_err(|error| report_memory(M::NAME, error.into()))?;
         // SAFETY: The caller promises the same.
-        let second = unsafe {
-            d2d_peer2::registration::Peer::beside::<M>(second_started, || first.leave())
-        }?;
+        let second = unsafe { d2d_peer2::registration::Peer::beside::<M>(second_started, leave) }?;
         Ok(Self { second, first })
+    }
+
+    /// Returns what makes both drivers leave, while `self` exists. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, with a line.
+    pub(crate) fn leave<M: ModuleMetadata>(&self) -> Result<EndWaits> {
+        let (first, second) = (self.first.leaver(), self.second.leaver());
+        let leave = move || {
+            first.leave();
+            second.leave();
+        };
+        let leave =
+            KBox::new(leave, GFP_KERNEL).map_err(|error| report_memory(M::NAME, error.into()))?;
+        Ok(leave)
     }
 
     /// Returns references to the drivers.
@@ -202,10 +212,14 @@ where
         // SAFETY: The caller promises the same.
         let peers = unsafe { Peers::new::<M>(started, second_started) }?;
         let (first, second) = peers.handles();
+        let leave = peers.leave::<M>()?;
         let join = T::join(first, second)
-            .and_then(|value| Join::new(joined, value))
-            .map_err(|error| d2d_peer::trace::report_memory(M::NAME, error))?;
-        Ok(Self { _made: join, peers })
+            .and_then(|value| Join::new(joined, leave, value))
+            .map_err(|error| report_memory(M::NAME, error))?;
+        Ok(Self {
+            _made: join,
+            _peers: peers,
+        })
     }
 }
 
