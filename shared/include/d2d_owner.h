@@ -65,7 +65,8 @@
  *	the context. It fills in the owner's data; the library has zeroed all blocks. May sleep;
  *	may be NULL
  * @attached: called when a peer has been attached, in a task that may sleep; with
- *	D2D_LEARN_ROUTINE, in any context. May be NULL
+ *	D2D_LEARN_ROUTINE, in any context. It can call the peer's operations, but until it
+ *	has returned, d2d_peer_lookup() returns %-ESHUTDOWN. May be NULL
  * @detached: called when the peer has been detached: no thread is inside its operations any
  *	more. May sleep; may be NULL
  * @flags: D2D_DISPATCH_..., as in struct d2d_driver
