@@ -7,7 +7,7 @@
  * queue, without touching an item. Only one driver can redeem a handle; it then uses the item
  * until it releases it. A peer releases its items before it detaches. Handles that nobody has
  * redeemed become stale then. An owner in C goes on using the items that it has redeemed, until it
- * releases them.
+ * releases them, at the latest before d2d_owner_stop().
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H

@@ -265,15 +265,15 @@ impl Registry {
         let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
         if !is_going && is_staying && !driver.points().is_null() {
             // SAFETY: The keys are in the data of the driver's module, which the kernel frees after
-            // `expel` has found no driver of the module any more. Until then the driver is in the
-            // registry: it is there now, and `remove_points`, which is called before `remove`, waits
+            // `Server::remove_of` has found no driver of the module any more. Until then the driver is in
+            // the registry: it is there now, and `remove_points`, which is called before `remove`, waits
             // for `points`. The slot exists, as the handle names the driver.
             unsafe { d2d_points_add(slot as u32, driver.points()) };
         }
         is_going
     }
 
-    /// Undoes [`Registry::add_points`] for a driver that is being unregistered or was expelled. Does
+    /// Undoes [`Registry::add_points`] for a driver that a thread is removing (`is_unregistering`). Does
     /// nothing if that was done before, or if the handle is stale. May sleep.
     pub(crate) fn remove_points(&self, handle: abi::d2d_handle) {
         let _removing = self.points.lock();
@@ -492,8 +492,8 @@ impl Registry {
         self.first(|_| true).is_none()
     }
 
-    /// Removes a driver that is [being unregistered](Registry::unregister) or was expelled, and
-    /// returns it. Returns `None`, and changes nothing, if a thread is inside one of the driver's
+    /// Removes a driver that the caller has [claimed](Registry::unregister) or
+    /// [claimed after expelling it](Registry::claim_expelled), and returns it. Returns `None`, and changes nothing, if a thread is inside one of the driver's
     /// routines. The caller has ended all requests of the driver, and has called
     /// [`Registry::remove_points`]. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {

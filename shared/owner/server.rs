@@ -165,8 +165,8 @@ impl Server {
 
     /// Ends the waits for the owner's events, cancels its requests, stops its jobs and unregisters its
     /// driver object, which [`Server::enrol`] has registered. Then expels all drivers that are still
-    /// registered, and removes the owner's devices. Calls `leave_others` for as long as it waits for the jobs:
-    /// it makes the module's other roles leave, for which the jobs may wait. May sleep.
+    /// registered, and removes the owner's devices. Calls `leave_others` for as long as it waits for the jobs
+    /// and routines: it makes the module's other roles leave, for which these may wait. May sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
         // Nobody has an open file: it would keep the module.
         self.devices.close();
@@ -180,6 +180,15 @@ impl Server {
             leave_others();
             self.end_waits(driver);
         });
+        // The owner's own routines may wait for the other roles, too: for `cancelled`, for example. No request
+        // brings a thread inside any more, because the owner has left.
+        let mut patience = Patience::new();
+        while self.registry.has_thread_inside(driver) {
+            patience.sleep(|| {
+                leave_others();
+                self.end_waits(driver);
+            });
+        }
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_left();

@@ -184,6 +184,19 @@ where
     }
 }
 
+impl<A, B> Drop for Peers<A, B>
+where
+    A: d2d_peer::driver::Driver,
+    B: d2d_peer2::driver::Driver,
+{
+    /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one are dropped, which may
+    /// wait for an event of either. [`Join`] has done so unless [`TwoPeers::join`] has failed.
+    fn drop(&mut self) {
+        self.first.leaver().leave();
+        self.second.leaver().leave();
+    }
+}
+
 /// What a module consists of that is a peer of two owners.
 #[doc(hidden)]
 pub type TwoDrivers<T> = Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>>;

@@ -73,7 +73,7 @@ pub(crate) struct Entry {
     pub(super) driver: Driver,
     /// Whether the driver is still being registered: [`Registry::lookup`](super::Registry::lookup) does not find it.
     pub(super) is_registering: bool,
-    /// Whether a thread is unregistering or expelling the driver. That thread removes it.
+    /// Whether a thread is unregistering the driver, or removing it after it was expelled.
     pub(crate) is_unregistering: bool,
     /// Whether no request goes to the driver or comes from it any more.
     pub(crate) is_leaving: bool,
