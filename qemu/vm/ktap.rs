@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads KTAP as kselftest's runner writes it, and counts the results. Before its result line, a test may print nested
-//! KTAP of its own, indented by "# " (or by four blanks, if KUnit prints it). Then the nested results are counted
-//! instead of the test's own result. The test's own result is counted if there are no nested results, or if the test
-//! fails although no nested result has failed. At each level of nesting, the plan must be the number of results;
+//! KTAP of its own, indented by "# " (or by four blanks, if KUnit prints it). If a test has no nested results, its own
+//! result is counted. If it has nested results, they are counted instead; its own result is counted as well only if the
+//! test fails although no nested result has failed. At each level of nesting, the plan must be the number of results;
 //! otherwise the report has a problem.
 
 use std::fmt;

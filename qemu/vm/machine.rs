@@ -209,9 +209,9 @@ impl Machine {
                     // two CPUs, then seem to differ: do not let the kernel compare its clocks and report a
                     // difference.
                     line += " tsc=nowatchdog";
-                    // For the same reason as maxcpus: while a tracepoint is on, the kernel would record the names of
-                    // tasks. For that it would change the code of its scheduler, which both CPUs run (Oops: int3 in
-                    // __schedule).
+                    // Do not let the kernel record the names of tasks while a tracepoint is on. To do so, it would
+                    // change the code of its scheduler, which both CPUs run, and a CPU may execute the old code, as
+                    // above (Oops: int3 in __schedule).
                     line += " trace_options=norecord-cmd";
                 }
                 command.args(["-append", &line]);
