@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: two pairs of drivers exchange requests, each pair on a CPU of its own. The QEMU plugin of
- * qemu/cache-lines/ records which cache lines each CPU writes. The CPUs must not write a common line.
+ * qemu/cache-lines/ records which cache lines each CPU writes. The CPUs must not write a common
+ * line.
  *
  * Both CPUs run the same sections, in the order that the plugin expects. A special instruction
  * marks the beginning of a section, and another one its end. Interrupts are disabled in a section,
