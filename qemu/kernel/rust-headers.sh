@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. To find the files for the package,
 # it watches a build in the kernel's tree: the package gets each file of the tree that the build opens and that Debian's
-# headers packages lack.
+# headers packages lack. It also gets the sources that the macros of the kernel crate include.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
 # KERNEL is the kernel's directory (kernel-stock.sh). RESOLVED is the directory that resolve.sh has filled, STRACE the
 # one that packages.sh has filled with strace.
@@ -27,7 +27,7 @@ watch() {
 		make -s -j"$(nproc)" -C "$tree" "${KMAKE[@]}" "$@" modules
 }
 
-# The modules of this project use more of what the kernel offers than most modules do, such as warn_on! and static keys.
+# The modules of this project use more of what the kernel offers than most modules do, such as static keys.
 # Of the kernel's two samples, rust_minimal is built with the default flags, and rust_print has a tracepoint.
 mkdir out
 watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
@@ -46,7 +46,11 @@ done
 build=$(realpath "headers/usr/lib/modules/$KVER/build")
 common=$(realpath "headers/usr/lib/modules/$KVER/source")
 
-sed -n 's|.* = [0-9]*<\(/[^>]*\)>$|\1|p' trace | sort -u | while IFS= read -r file; do
+{
+	sed -n 's|.* = [0-9]*<\(/[^>]*\)>$|\1|p' trace
+	# warn_on! and static_branch_unlikely! include these.
+	printf '%s\n' "$tree"/rust/kernel/generated_arch_*.rs
+} | sort -u | while IFS= read -r file; do
 	path=${file#"$tree"/}
 	if [ "$path" = "$file" ] || [ ! -f "$file" ] || [ -e "$build/$path" ] || [ -e "$common/$path" ]; then
 		continue

@@ -117,6 +117,8 @@ removes() {
 ktap_begin
 mkdir "$dir/sample"
 cp "$D2D_KERNEL/tree/samples/rust/rust_minimal.rs" "$dir/sample/"
+# Let the sample use a macro that includes sources which the kernel's build has generated.
+printf '\npub fn warn(cond: bool) -> bool {\n\tkernel::warn_on!(cond)\n}\n' >>"$dir/sample/rust_minimal.rs"
 echo 'obj-m := rust_minimal.o' >"$dir/sample/Kbuild"
 chmod -R a+rwX "$dir"
 # The first run makes the folders at which the project and the cache are mounted.
