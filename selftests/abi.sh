@@ -6,8 +6,8 @@
 # those of today are in /lib/d2d, the others in /lib/d2d/old and /lib/d2d/grown.
 #
 # The owners of the growing pair of today work with the peers of old that have version 1.0 of the pair's interface. The
-# trees do not agree on version 1.1: version 1.0 has an operation more in the tree of today, and appended operations come
-# after it.
+# trees do not agree on version 1.1: version 1.0 has an operation more in the tree of today, and appended operations
+# come after it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
