@@ -5,10 +5,11 @@
 # keeps the thread there until the test has seen that unloading waits for it. So the result does not
 # depend on timing.
 
-# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So the test
-# pauses such calls on CPU 1, and itself runs on CPU 0 from its start. If it had ever run on CPU 1, it
-# would hang when it unmaps memory: the kernel then interrupts each CPU on which the process has run, and
-# waits for the answer.
+# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt and runs no process. So
+# the test pauses such calls on CPU 1. Whatever it waits for runs on CPU 0:
+# - The test itself, from its start. If it had ever run on CPU 1, it would hang when it unmaps memory: the kernel then
+#   interrupts each CPU on which the process has run, and waits for the answer.
+# - The workers of unbound work queues, and kthreadd, which creates a worker when all others of a queue sleep.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -19,12 +20,24 @@ cd "$(dirname "$0")" || exit 1
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
+KTHREADD=2 # the process ID
+KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
 # The files for the time, in seconds, after which the kernel reports a CPU that takes no interrupts
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout 2>/dev/null)
 # shellcheck disable=SC2086 # a list
 ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
-# shellcheck disable=SC2086 # a list
-trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded pause_calls || resume; watchdogs $ALL_SECONDS' EXIT
+
+# restore - undoes what this test has changed for the whole machine
+restore()
+{
+	rm -f "$NOTES"
+	echo "$ALL_WORKERS" >"$WORKERS"
+	taskset -p "$KTHREADD_CPUS" "$KTHREADD" >/dev/null
+	! loaded pause_calls || resume
+	# shellcheck disable=SC2086 # a list
+	watchdogs $ALL_SECONDS
+}
+trap restore EXIT
 
 # watchdogs SECONDS... - writes one of these times to each of the files $WATCHDOGS, in this order
 watchdogs()
@@ -184,6 +197,7 @@ begin 8
 load pause_calls
 watchdogs 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
+taskset -p 1 "$KTHREADD" >/dev/null
 # The timeout of a handshake must be longer than the time for which pause_calls pauses a call.
 load module_a completion=1 timeout=600000
 load actor
