@@ -176,18 +176,16 @@ impl Server {
         // Before the jobs are awaited: they may wait for an event or a request of the owner. If this
         // fails, the owner has no events and requests any more.
         let _ = self.leave(driver);
-        self.jobs.stop(|| {
+        let end_waits = || {
             leave_others();
             self.end_waits(driver);
-        });
+        };
+        self.jobs.stop(end_waits);
         // The owner's own routines may wait for the other roles, too: for `cancelled`, for example. No request
         // brings a thread inside any more, because the owner has left.
         let mut patience = Patience::new();
         while self.registry.has_thread_inside(driver) {
-            patience.sleep(|| {
-                leave_others();
-                self.end_waits(driver);
-            });
+            patience.sleep(end_waits);
         }
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
