@@ -29,10 +29,12 @@ use d2d_peer::{
         Driver,
         Handle, //
     },
+    patience::EndWaits,
     registration::{
         self,
         Started, //
-    }, //
+    },
+    trace::report_memory, //
 };
 use kernel::{
     prelude::*,
@@ -83,6 +85,19 @@ pub struct Roles<T, P> {
     _peers: P,
 }
 
+/// Returns `leave`, which makes roles of module `M` leave, in the form in which a newer role keeps it. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`, with a line.
+pub(crate) fn boxed<M: ModuleMetadata>(
+    leave: impl Fn() + Send + Sync + 'static,
+) -> Result<EndWaits> {
+    let leave =
+        KBox::new(leave, GFP_KERNEL).map_err(|error| report_memory(M::NAME, error.into()))?;
+    Ok(leave)
+}
+
 /// What a module consists of that is an owner and a peer.
 #[doc(hidden)]
 pub type OwnerAndPeer<O, M> = Roles<export::Parts<O, M>, registration::Peer<<O as TwoRoles>::Peer>>;
@@ -113,8 +128,7 @@ where
         let peer = unsafe { registration::Peer::new::<M>(started) }?;
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
         let leaver = peer.leaver();
-        let leave = KBox::new(move || leaver.leave(), GFP_KERNEL)
-            .map_err(|error| d2d_peer::trace::report_memory(M::NAME, error.into()))?;
+        let leave = boxed::<M>(move || leaver.leave())?;
         // SAFETY: The caller promises the same.
         let owner = unsafe { role.parts::<M>(functions, join, leave) }?;
         Ok(Self {

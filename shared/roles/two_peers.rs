@@ -2,7 +2,10 @@
 
 //! A module that is a peer of two owners.
 
-use crate::Roles;
+use crate::{
+    boxed,
+    Roles, //
+};
 use core::ptr::NonNull;
 use d2d_peer::{
     patience::EndWaits,
@@ -155,8 +158,7 @@ where
         // SAFETY: The caller promises the same.
         let first = unsafe { d2d_peer::registration::Peer::new::<M>(started) }?;
         let leaver = first.leaver();
-        let leave = KBox::new(move || leaver.leave(), GFP_KERNEL)
-            .map_err(|error| report_memory(M::NAME, error.into()))?;
+        let leave = boxed::<M>(move || leaver.leave())?;
         // SAFETY: The caller promises the same.
         let second = unsafe { d2d_peer2::registration::Peer::beside::<M>(second_started, leave) }?;
         Ok(Self { second, first })
@@ -169,13 +171,10 @@ where
     /// `ENOMEM`, with a line.
     pub(crate) fn leave<M: ModuleMetadata>(&self) -> Result<EndWaits> {
         let (first, second) = (self.first.leaver(), self.second.leaver());
-        let leave = move || {
+        boxed::<M>(move || {
             first.leave();
             second.leave();
-        };
-        let leave =
-            KBox::new(leave, GFP_KERNEL).map_err(|error| report_memory(M::NAME, error.into()))?;
-        Ok(leave)
+        })
     }
 
     /// Returns references to the drivers.
