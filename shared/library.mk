@@ -34,15 +34,16 @@ $(error The kernel $(KERNELRELEASE) is built without CONFIG_RUST)
 endif
 
 # A kernel that clang has built gets options that gcc does not know.
+cc-version := $(shell $(CC) --version 2>/dev/null)
 ifdef CONFIG_CC_IS_CLANG
-ifeq ($(findstring clang,$(notdir $(CC)) $(shell $(CC) --version 2>/dev/null)),)
+ifeq ($(findstring clang,$(notdir $(CC)) $(cc-version)),)
 clang-version := $(shell echo '$(CONFIG_CC_VERSION_TEXT)' | sed -n 's/.*clang version \([0-9]*\).*/\1/p')
 $(error The kernel $(KERNELRELEASE) was built by clang, and CC is $(CC): give make the argument LLVM=$(if \
 	$(shell command -v clang-$(clang-version)),-$(clang-version),1))
 endif
 endif
 
-ifeq ($(shell $(CC) --version 2>/dev/null),)
+ifeq ($(cc-version),)
 $(error The compiler $(CC) is missing or does not run: the kernel $(KERNELRELEASE) was built by '$(CONFIG_CC_VERSION_TEXT)'$(if \
 	$(CROSS_COMPILE),$(comma) and CROSS_COMPILE=$(CROSS_COMPILE) is the prefix of the compiler))
 endif
