@@ -5,18 +5,8 @@
 #![forbid(unsafe_code)]
 
 include!("growing_pair.rs");
+include!("growing_1_0.rs");
 include!("owner.rs");
-
-growing_pair! {
-    minor: 0,
-    check: (cookie, peers),
-    peer_data: {}
-    shared_data: {}
-    kinds: {}
-    codes: {}
-    events: {}
-    operations: {}
-}
 
 growing_owner! {
     peer_data: [],
