@@ -8,14 +8,21 @@
 short_grace_periods
 set -o pipefail
 
-# run_nested NUMBER NAME CMD... - runs CMD, the test NUMBER of this mode. Writes each line of its KTAP as soon as it
-# comes, so that the host sees the progress
+# write_ktap PREFIX CMD... - runs CMD. Writes each line of its KTAP, after PREFIX, as soon as it comes, so that the host
+# sees the progress
+write_ktap() {
+	local prefix=$1
+	shift
+	"$@" | while read -r line; do
+		echo "$prefix$line" >>"$KTAP"
+	done
+}
+
+# run_nested NUMBER NAME CMD... - runs CMD, the test NUMBER of this mode
 run_nested() {
 	local number=$1 name=$2 result=ok
 	shift 2
-	"$@" | while read -r line; do
-		echo "# $line" >>"$KTAP"
-	done || result='not ok'
+	write_ktap '# ' "$@" || result='not ok'
 	echo "$result $number $name" >>"$KTAP"
 	[ "$result" = ok ]
 }
@@ -33,7 +40,5 @@ if [ -n "$seconds" ]; then
 	run_nested 2 all_pairs.sh ./all_pairs.sh "$rounds" "$seed" && return "$status"
 else
 	# shellcheck disable=SC2046 # the arguments are words
-	./run_torture $(echo "$case" | tr , ' ') | while read -r line; do
-		echo "$line" >>"$KTAP"
-	done
+	write_ktap '' ./run_torture $(echo "$case" | tr , ' ')
 fi
