@@ -20,6 +20,23 @@ fresh_owners()
 	[ $# = 0 ] || load "$@"
 }
 
+# fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters; then starts an exercise of each
+# owner, $first and $second, in which an operation of c_bridge waits
+fresh_exercises()
+{
+	fresh_owners c_bridge waits=1 "$@"
+	exercise module_a &
+	first=$!
+	exercise other_a &
+	second=$!
+}
+
+# operations_wait - waits until an operation of each role of c_bridge waits for an event of the other role
+operations_wait()
+{
+	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
+}
+
 # passes OWNER OTHER - whether the exercise of OWNER has made calls and items reach the owner OTHER, and whether calls
 # and items have come back from OTHER
 passes()
@@ -133,12 +150,8 @@ unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] 
 	[ "$(cat "$NOTES")" = "module_a:attached other_a:attached other_a:rundown module_a:rundown" ]
 verdict "the bridge is attached to the first owner and then to the second one, and detached in the reverse order"
 
-fresh_owners c_bridge waits=1
-exercise module_a &
-first=$!
-exercise other_a &
-second=$!
-await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a && unload c_bridge && all_succeed "$first" "$second" &&
+fresh_exercises
+operations_wait && unload c_bridge && all_succeed "$first" "$second" &&
 	is_free module_a && is_free other_a
 verdict "c_bridge is unloaded while an operation of each role waits for an event of the other role: the waits end"
 
@@ -147,13 +160,8 @@ unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_fr
 	load bridge && exercise module_a && exercise other_a
 verdict "a peer of two owners in C forgets both its drivers: each owner unregisters the one that it knows"
 
-fresh_owners c_bridge waits=1 forgets=1
-exercise module_a &
-first=$!
-exercise other_a &
-second=$!
-await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a && unload c_bridge &&
-	[ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a && load bridge
+fresh_exercises forgets=1
+operations_wait && unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a && load bridge
 freed=$?
 wait "$first"
 wait "$second"
