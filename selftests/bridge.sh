@@ -111,37 +111,37 @@ verdict "a module registers twice with one owner, under the same name: ENOTUNIQ,
 
 # The steps of loading the bridge that can fail while code of one role waits for an event of the other role. Each line
 # is WAITS STEP ERRNO PARAMETER CASE. WAITS is the value of the bridge's parameter "waits", and STEP that of its
-# parameter "fails" (peers/bridge.rs). ERRNO is the errno with which loading the bridge fails. PARAMETER is a parameter
-# of other_a, with its value
+# parameter "fails" (peers/bridge.rs); if STEP is nothing, the handshake fails. ERRNO is the errno with which loading
+# the bridge fails. PARAMETER is a parameter of other_a, with its value
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&
 		is_free module_a && is_free other_a && load bridge && exercise module_a && exercise other_a
 	verdict "$case: $errno, and the owners keep nothing of the two roles"
 done <<-EOF
-	1 3 ENODEV   completion=0 joining the roles fails while a thread of each waits for an event of the other
-	3 1 ENODEV   completion=0 the start of the second role fails while its thread waits for an event of the first one
-	3 2 EBUSY    completion=0 the control device of the second role fails while its thread waits for an event of the first one
-	3 3 ENODEV   completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
-	4 0 ETIMEDOUT timeout=50  the handshake of the second role fails while its work item waits for an event of the first one
-	4 1 ENODEV   completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
-	4 2 EBUSY    completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
-	4 3 ENODEV   completion=1 joining the roles fails while the work item of the second role's handshake waits for an event of the first one
+	joined-threads join    ENODEV    completion=0 joining the roles fails while a thread of each waits for an event of the other
+	started-thread start   ENODEV    completion=0 the start of the second role fails while its thread waits for an event of the first one
+	started-thread control EBUSY     completion=0 the control device of the second role fails while its thread waits for an event of the first one
+	started-thread join    ENODEV    completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
+	deferred       nothing ETIMEDOUT timeout=50   the handshake of the second role fails while its work item waits for an event of the first one
+	deferred       start   ENODEV    completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
+	deferred       control EBUSY     completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
+	deferred       join    ENODEV    completion=1 joining the roles fails while the work item of the second role's handshake waits for an event of the first one
 EOF
 
-fresh_owners bridge waits=1
+fresh_owners bridge waits=joined-threads
 await waits_in module_a && await waits_in other_a && unload bridge && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread of each role waits for an event of the other role"
 
-fresh_owners bridge waits=2
+fresh_owners bridge waits=inside
 exercise module_a && await waits_in other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread uses both roles: the value that both roles use is dropped only when no thread uses it"
 
-fresh_owners bridge waits=5
+fresh_owners bridge waits=held-request
 await holds module_a && unload bridge && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread of one role waits until a request that the other role holds is cancelled"
 
-fresh_owners bridge waits=6
+fresh_owners bridge waits=held-request-inside
 exercise module_a && await holds module_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread that uses both roles waits until a request that one of them holds is cancelled"
 
@@ -204,9 +204,9 @@ while read -r step errno case; do
 		load junction_peer && exercise junction_peer
 	verdict "a module in three roles: $case fails while threads of the owner's role wait: $errno, and nothing of the module is left"
 done <<-EOF
-	1 ENODEV joining the roles
-	2 ENODEV ready() of the owner's role
-	3 EBUSY  the control device of the owner's role
+	join    ENODEV joining the roles
+	ready   ENODEV ready() of the owner's role
+	control EBUSY  the control device of the owner's role
 EOF
 unload_all
 ktap_finished

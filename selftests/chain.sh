@@ -137,22 +137,22 @@ verdict "the owner's role begins after the peer's role, and ends before it"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=1 && await waits_above && unload middle
+load module_a && load middle waits=owner && await waits_above && unload middle
 verdict "the middle is unloaded while its thread, in the owner's role, waits for an event of the top: the wait ends"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=2 && await waits_above && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=peer && await waits_above && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the peer's role, waits for an event of the top and uses the contexts: the wait ends"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=3 && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=owner-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the owner's role, waits until a request that the peer's role holds is cancelled"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=4 && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=peer-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the peer's role, uses the contexts and waits until a request is cancelled"
 
 # The steps of loading the middle that can fail while its thread waits for an event of the top. Each line is
@@ -164,12 +164,12 @@ while read -r waits step errno case; do
 		load lower1 && exercise lower1
 	verdict "the middle: $case: $errno, and the middle is neither owner nor peer any more"
 done <<-EOF
-	1 1 ENODEV joining the roles fails while a thread of the owner's role waits for the top
-	1 2 ENODEV ready() fails while a thread of the owner's role waits for the top
-	1 3 EBUSY  the control device fails while a thread of the owner's role waits for the top
-	2 1 ENODEV joining the roles fails while a thread of the peer's role waits for the top and uses the contexts
-	2 2 ENODEV ready() fails while a thread of the peer's role waits for the top and uses the contexts
-	2 3 EBUSY  the control device fails while a thread of the peer's role waits for the top and uses the contexts
+	owner join    ENODEV joining the roles fails while a thread of the owner's role waits for the top
+	owner ready   ENODEV ready() fails while a thread of the owner's role waits for the top
+	owner control EBUSY  the control device fails while a thread of the owner's role waits for the top
+	peer  join    ENODEV joining the roles fails while a thread of the peer's role waits for the top and uses the contexts
+	peer  ready   ENODEV ready() fails while a thread of the peer's role waits for the top and uses the contexts
+	peer  control EBUSY  the control device fails while a thread of the peer's role waits for the top and uses the contexts
 EOF
 
 fresh_c_chain

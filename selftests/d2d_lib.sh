@@ -128,8 +128,43 @@ find_module()
 	[ -z "${D2D_MODULES-}" ] && path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. Ends the
-# program if the module was not built: no case may pass or fail because of that
+# words MODULE PARAM - prints the words for the numbers 0, 1 and so on of this parameter. A parameter of a module in
+# Rust is a number: the macro module! of the kernel crate has no parameter that takes a word. So if a number selects one
+# of several behaviours, this function has a word for it. The module's source says what each number does
+words()
+{
+	case $1.$2 in
+	bridge.waits) echo nothing joined-threads inside started-thread deferred held-request held-request-inside ;;
+	bridge.fails) echo nothing start control join ;;
+	middle.waits) echo nothing owner peer owner-for-request peer-for-request ;;
+	middle.fails | junction.fails) echo nothing join ready control ;;
+	device_peer.variant) echo for-root for-all for-admins twice bad-name bad-mode bad-capability nested fails null tty sleeper ;;
+	relay_peer.next) echo module_a module_b handle_peer c_peer relay_peer bob ;;
+	relay_peer.then) echo complete no-return pend ;;
+	unloading_owner.job) echo work thread delayed bottom-half timer leaked ;;
+	waiting_peer.waits_in) echo operation deferred work thread ;;
+	waiting_peer.waits_for) echo event request link ;;
+	esac
+}
+
+# in_numbers MODULE [PARAM=VALUE...] - prints these parameters of the module. If VALUE is a word of words(), prints
+# the number instead
+in_numbers()
+{
+	module=$1
+	shift
+	for parameter; do
+		number=0
+		for word in $(words "$module" "${parameter%%=*}"); do
+			[ "$word" != "${parameter#*=}" ] || parameter=${parameter%%=*}=$number
+			number=$((number + 1))
+		done
+		echo "$parameter"
+	done
+}
+
+# load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. VALUE may be a word of
+# words(). Ends the program if the module was not built: no case may pass or fail because of that
 load()
 {
 	find_module "$1"
@@ -137,8 +172,8 @@ load()
 		echo "Bail out! there is no module $1${D2D_MODULES:+ in $D2D_MODULES}"
 		exit 1
 	fi
-	shift
-	./one_call load "$path" "$@" 2>"$NOTES"
+	# shellcheck disable=SC2046 # words
+	./one_call load "$path" $(in_numbers "$@") 2>"$NOTES"
 }
 
 # unload NAME - unloads a module by one system call; writes the errno to $NOTES

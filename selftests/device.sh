@@ -11,14 +11,14 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - reloads device_peer, and loads its owner if it is not loaded. VARIANT is the number of
-# another device or behaviour; peers/device_peer.rs lists them
+# fresh_device [VARIANT] - reloads device_peer, and loads its owner if it is not loaded. VARIANT selects another device
+# or behaviour; peers/device_peer.rs lists them
 fresh_device()
 {
 	needs_no device_peer
 	needs module_a contexts=1
 	reset_trace
-	load device_peer variant="${1-0}"
+	load device_peer variant="${1-for-root}"
 }
 
 # fresh_no_device - unloads device_peer, and loads its owner if it is not loaded
@@ -42,7 +42,7 @@ refused()
 fresh_name_taken()
 {
 	needs_no c_sleeper sleeper alarm
-	fresh_device 11 && load alarm
+	fresh_device sleeper && load alarm
 }
 
 # mode_is MODE [FILE] - whether a file in /dev has this mode
@@ -78,7 +78,7 @@ cannot_open_while_loading()
 	opener=$!
 	n=0
 	while [ "$n" -lt 20 ]; do
-		fails ENXIO load device_peer variant=8 || break
+		fails ENXIO load device_peer variant=fails || break
 		n=$((n + 1))
 	done
 	: >"$NOTES.stop"
@@ -182,11 +182,11 @@ fresh_device
 mode_is 600 && devctl open "$DEV" && fails EACCES devctl open "$DEV" 1000
 verdict "by default only root can open a device"
 
-fresh_device 1
+fresh_device for-all
 mode_is 666 && devctl open "$DEV" 1000
 verdict "a driver can let everybody open its device"
 
-fresh_device 2
+fresh_device for-admins
 mode_is 666 && devctl open "$DEV" && fails EPERM devctl open "$DEV" 1000
 verdict "a driver can demand a capability of a process that opens its device"
 
@@ -199,11 +199,11 @@ write_to "$CONTROL" "1 rest"
 verdict "a write to a control device is one command, also if the driver reads only a part of it"
 
 fresh_no_device
-refused 3 EBUSY device-exists
+refused twice EBUSY device-exists
 verdict "a device whose name exists already is refused, with one line"
 
 fresh_no_device
-refused 9 EBUSY device-exists && reset_trace && refused 10 EBUSY device-exists
+refused null EBUSY device-exists && reset_trace && refused tty EBUSY device-exists
 verdict "a device with the name of the kernel's null or tty is refused, with one line"
 
 fresh_name_taken
@@ -212,11 +212,11 @@ fails EBUSY load c_sleeper && only_refusal_is sleeper device-exists EBUSY && ! l
 verdict "a driver in C whose device's name exists already is refused, with one line, and can be loaded once the name is free"
 
 fresh_no_device
-refused 4 EINVAL bad-device-name && reset_trace && refused 5 EINVAL bad-device-mode && reset_trace &&
-	refused 6 EINVAL bad-device-capability
+refused bad-name EINVAL bad-device-name && reset_trace && refused bad-mode EINVAL bad-device-mode && reset_trace &&
+	refused bad-capability EINVAL bad-device-capability
 verdict "a device with a bad name, mode or capability is refused, with one line"
 
-fresh_device 7
+fresh_device nested
 fails EDEADLK devctl open "$DEV" && [ "$(trace | grep -c 'reason=device-in-open')" = 2 ] && unload device_peer
 verdict "a driver makes and removes a device inside its File::open: EDEADLK"
 

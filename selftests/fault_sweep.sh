@@ -112,7 +112,8 @@ for completion in 0 1 2; do
 	done
 done
 sweep "unloading module_b" 0 owner unload "$b"
-sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" waits_in=3
+sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" \
+	"$(in_numbers waiting_peer waits_in=thread)"
 
 # d2d_request_alloc() allocates the buffers of the request, and its first call also allocates records.
 # Lookup and send allocate nothing, in any execution context. The request of a handshake has no buffers.
@@ -136,14 +137,16 @@ sweep "loading a peer in C of an owner in C" 1 c_owner load "$(module_path bad_p
 sweep "the exercise of an owner in C" 1 c_pair write /dev/c_owner 1
 
 m=$(module_path middle)
-sweep "loading a module in two roles, one of whose threads waits" 40 owner load "$m" contexts=1 waits=1
+sweep "loading a module in two roles, one of whose threads waits" 40 owner load "$m" contexts=1 \
+	"$(in_numbers middle waits=owner)"
 sweep "unloading a module in two roles" 0 owner unload "$m"
 sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
 sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower1 1
 
 t=$(module_path bridge)
-sweep "loading a peer of two owners" 12 two_owners load "$t" waits=2
-sweep "loading a peer of two owners, one of whose threads waits" 12 two_owners load "$t" waits=3
+sweep "loading a peer of two owners" 12 two_owners load "$t" "$(in_numbers bridge waits=inside)"
+sweep "loading a peer of two owners, one of whose threads waits" 12 two_owners load "$t" \
+	"$(in_numbers bridge waits=started-thread)"
 sweep "unloading a peer of two owners" 0 two_owners unload "$t"
 sweep "loading a module in three roles, whose threads wait" 40 two_owners load "$(module_path junction)" contexts=1 waits=1
 

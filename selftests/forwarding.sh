@@ -87,31 +87,14 @@ verdict "stale-target: a request is forwarded to a driver that has unregistered:
 
 # Chains of modules, in Rust and in C
 
-# load_relay DRIVER [complete|not-back|pend] - loads relay_peer, which forwards its requests to
-# DRIVER. When a request comes back, relay_peer completes it (default) or pends it. With not-back,
-# relay_peer does not want requests back
-load_relay()
-{
-	next=0
-	for name in module_a module_b handle_peer c_peer relay_peer bob; do
-		[ "$name" != "$1" ] || break
-		next=$((next + 1))
-	done
-	case ${2-complete} in
-	complete) action=0 ;;
-	not-back) action=1 ;;
-	pend) action=2 ;;
-	esac
-	load relay_peer "next=$next" "then=$action"
-}
-
-# fresh_relay DRIVER [complete|not-back|pend] - as fresh_with_peers, for alice and bob; bob's dispatch
-# routine does not sleep. Then loads relay_peer (load_relay)
+# fresh_relay DRIVER [complete|no-return|pend] - as fresh_with_peers, for alice and bob; bob's dispatch routine does
+# not sleep. Then loads relay_peer, which forwards its requests to DRIVER. When a request comes back, relay_peer
+# completes it (default) or pends it. With no-return, relay_peer does not want requests back
 fresh_relay()
 {
 	needs_no relay_peer
 	fresh_with_peers alice bob+
-	load_relay "$@"
+	load relay_peer "next=$1" "then=${2-complete}"
 	reset_trace
 }
 
@@ -138,7 +121,7 @@ for driver in module_a module_b handle_peer c_peer bob; do
 	verdict "relay_peer forwards module_a's requests to $driver in each execution context: module_a's exercise succeeds"
 done
 
-fresh_relay c_peer not-back
+fresh_relay c_peer no-return
 act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
 		c_peer:dispatch c_peer:complete alice:completion
@@ -167,7 +150,7 @@ act "lookup relay_peer" && act_pends "send r0 relay_peer $CODE_ADD" && unload re
 	act "wait r0; expect r0 status=-$ECANCELED" && no_refusal
 verdict "relay_peer gets a request back from handle_peer and pends it, and is unloaded: alice gets ECANCELED"
 
-fresh_relay relay_peer not-back
+fresh_relay relay_peer no-return
 act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "no-stack-location: relay_peer forwards a request to itself: the fourth time it gets E2BIG"

@@ -19,7 +19,7 @@ fresh_locked()
 {
 	reset_trace
 	if ! grep -qF "[$LEVEL]" $SECURITY/lockdown; then
-		load module_a contexts=2 && load module_b && load device_peer variant=1 && load metronome && load listener &&
+		load module_a contexts=2 && load module_b && load device_peer variant=for-all && load metronome && load listener &&
 			echo "$LEVEL" >$SECURITY/lockdown
 	fi
 }

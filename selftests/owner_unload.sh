@@ -3,9 +3,9 @@
 # An owner is unloaded, or its loading fails, while it is busy: its dispatch routine and its job (a work
 # item or a thread) wait for events without a limit, and it has pended a request. The owner is
 # unloading_owner (peers/unloading_owner.rs). With hook=1 the owner ends the waits itself, in its hook
-# Owner::leaving(); otherwise the library must end them. With job=1 the job that waits is a thread, otherwise a
-# work item. With job=2 to 5 the owner has further jobs, which are due later, or run again and again: delayed
-# work (2), bottom-half work (3), a timer in softirq (4), or all three, which the owner leaks (5).
+# Owner::leaving(); otherwise the library must end them. With job=thread the job that waits is a thread,
+# otherwise a work item. The other values of "job" give the owner further jobs, which are due later, or run again
+# and again: delayed, bottom-half, timer (in softirq), or leaked (all three, which the owner leaks).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -83,25 +83,25 @@ load "$OWNER" && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && h
 verdict "the owner is unloaded: the library ends its waits"
 
 fresh_trace
-load "$OWNER" job=1 && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
+load "$OWNER" job=thread && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded while its thread waits: the library ends its waits"
 
 fresh_trace
-load "$OWNER" job=2 && both_wait && unload "$OWNER" && library_stops delayed 0 && has_unloaded
+load "$OWNER" job=delayed && both_wait && unload "$OWNER" && library_stops delayed 0 && has_unloaded
 verdict "the owner is unloaded: its delayed work, which is due in an hour, never runs"
 
 fresh_trace
-load "$OWNER" job=3 && both_wait && unload "$OWNER" && library_stops bottom-half "[1-9][0-9]*" && has_unloaded
+load "$OWNER" job=bottom-half && both_wait && unload "$OWNER" && library_stops bottom-half "[1-9][0-9]*" && has_unloaded
 verdict "the owner is unloaded while its bottom-half work starts itself again and again: the library stops it"
 
 fresh_trace
-load "$OWNER" job=4 && both_wait && unload "$OWNER" && library_stops timer "[1-9][0-9]*" && has_unloaded
+load "$OWNER" job=timer && both_wait && unload "$OWNER" && library_stops timer "[1-9][0-9]*" && has_unloaded
 verdict "the owner is unloaded while its timer expires again and again in softirq: the library stops it"
 
 name="the owner, which has leaked its jobs, is unloaded: the library stops them"
 if ! skips_leak "$name" "the owner never drops them"; then
 	fresh_trace
-	load "$OWNER" job=5 && both_wait && unload "$OWNER" && library_stops delayed 0 && library_stops bottom-half "[1-9][0-9]*" &&
+	load "$OWNER" job=leaked && both_wait && unload "$OWNER" && library_stops delayed 0 && library_stops bottom-half "[1-9][0-9]*" &&
 		library_stops timer "[1-9][0-9]*" && has_unloaded
 	verdict "$name"
 fi

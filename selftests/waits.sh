@@ -18,18 +18,7 @@ EVENT=$OWNER/events/waiting_peer.own
 # sent) or link (the end of the peer's handshake, for which Handle::settled_link() waits)
 load_waiting()
 {
-	case $1 in
-	operation) waits_in=0 ;;
-	deferred) waits_in=1 ;;
-	work) waits_in=2 ;;
-	thread) waits_in=3 ;;
-	esac
-	case $2 in
-	event) waits_for=0 ;;
-	request) waits_for=1 ;;
-	link) waits_for=2 ;;
-	esac
-	load waiting_peer "waits_in=$waits_in" "waits_for=$waits_for"
+	load waiting_peer "waits_in=$1" "waits_for=$2"
 }
 
 # one_waits event|request - whether a thread waits for the peer's event, or a driver holds the peer's request
@@ -149,7 +138,8 @@ verdict_and_unload "settled-link-in-deferred: the work item of a pended handshak
 fresh_trace
 unload module_a && load module_a completion=1 timeout=50
 find_module waiting_peer
-./one_call load "$path" waits_in=1 waits_for=0 settles=1 2>"$NOTES" &
+# shellcheck disable=SC2046 # words
+./one_call load "$path" $(in_numbers waiting_peer waits_in=deferred waits_for=event) settles=1 2>"$NOTES" &
 loader=$!
 await traced reason=not-completed-in-time && await one_waits event && kill "$loader" && await not_loaded waiting_peer &&
 	! wait "$loader" && trace | grep -q "step=event-wait by=deferred status=-$ECANCELED\$" && owner_is_idle

@@ -53,8 +53,8 @@ const JOINED_THREADS: u32 = 1;
 const INSIDE: u32 = 2;
 const STARTED_THREAD: u32 = 3;
 const DEFERRED: u32 = 4;
-const HELD: u32 = 5;
-const HELD_INSIDE: u32 = 6;
+const HELD_REQUEST: u32 = 5;
+const HELD_REQUEST_INSIDE: u32 = 6;
 
 // Values of `fails`
 const START: u32 = 1;
@@ -164,7 +164,7 @@ macro_rules! role {
                 request: $library::request::Request<'a>,
             ) -> $library::request::Disposition<'a> {
                 match module_parameters::waits.value() {
-                    HELD | HELD_INSIDE => self.requests.dispatch(request),
+                    HELD_REQUEST | HELD_REQUEST_INSIDE => self.requests.dispatch(request),
                     _ => request.fail(ENOTTY),
                 }
             }
@@ -316,7 +316,8 @@ fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
 struct Bridge {
     first: first::driver::Handle<First>,
     second: second::driver::Handle<Second>,
-    /// With `waits=2`: a thread that uses the bridge until the drivers leave. The operation `bounce` starts it.
+    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: a thread that uses the bridge until the drivers leave. The operation
+    /// `bounce` starts it.
     user: Option<first::job::Thread>,
     /// The number of threads that use the bridge.
     users: Atomic<u32>,
@@ -338,11 +339,11 @@ impl d2d_roles::TwoPeers for Bridge {
                 let wait = move || never.wait(second::event::Wait::FOREVER);
                 user = Some(wait_inside(&first, wait)?);
             }
-            HELD => {
+            HELD_REQUEST => {
                 let first = first.clone();
                 Second::wait_in_thread(&second, move || wait_until_cancelled(&first))?;
             }
-            HELD_INSIDE => {
+            HELD_REQUEST_INSIDE => {
                 let sender = first.clone();
                 user = Some(wait_inside(&first, move || wait_until_cancelled(&sender))?);
             }

@@ -214,7 +214,7 @@ fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     Ok(())
 }
 
-/// Leaks the owner's reference to a further job, with `job=5`.
+/// Leaks the owner's reference to a further job, if `wanted` is [`LEAKED`].
 fn leak_if<J>(wanted: u32, job: J) {
     if wanted == LEAKED {
         forget(job);
