@@ -46,12 +46,6 @@ passes()
 		in_each_context "$1" 'dequeue queue=to_owner' && ! traced step=refuse
 }
 
-# waits_in OWNER - whether a thread waits for the event bridge.never of this owner
-waits_in()
-{
-	waits_for bridge.never "$1"
-}
-
 # refused_by REASON - prints the names of the owners that have refused for this reason, sorted
 refused_by()
 {
@@ -130,11 +124,11 @@ done <<-EOF
 EOF
 
 fresh_owners bridge waits=joined-threads
-await waits_in module_a && await waits_in other_a && unload bridge && is_free module_a && is_free other_a
+await waits_for bridge.never module_a && await waits_for bridge.never other_a && unload bridge && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread of each role waits for an event of the other role"
 
 fresh_owners bridge waits=inside
-exercise module_a && await waits_in other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
+exercise module_a && await waits_for bridge.never other_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread uses both roles: the value that both roles use is dropped only when no thread uses it"
 
 fresh_owners bridge waits=held-request

@@ -32,12 +32,6 @@ fresh_c_chain()
 	done
 }
 
-# waits_above - whether a thread waits for the event middle.never of module_a
-waits_above()
-{
-	waits_for middle.never module_a
-}
-
 begin 29
 
 fresh_chain lower1
@@ -137,12 +131,12 @@ verdict "the owner's role begins after the peer's role, and ends before it"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=owner && await waits_above && unload middle
+load module_a && load middle waits=owner && await waits_for middle.never module_a && unload middle
 verdict "the middle is unloaded while its thread, in the owner's role, waits for an event of the top: the wait ends"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=peer && await waits_above && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=peer && await waits_for middle.never module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the peer's role, waits for an event of the top and uses the contexts: the wait ends"
 
 fresh_trace

@@ -303,6 +303,13 @@ traced()
 	trace | grep -q "$1"
 }
 
+# waits_for EVENT OWNER - whether a thread waits for this event of this owner
+waits_for()
+{
+	# Reads one line only: a second read would wait until the event is set again.
+	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* waiters=1 }" != "$line" ]
+}
+
 # owner_is_idle - whether module_a has a free context, no request, and no event but its own. If not,
 # $NOTES says what is wrong
 owner_is_idle()

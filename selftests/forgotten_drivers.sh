@@ -278,15 +278,6 @@ done <<EOT
 $(other_owners)
 EOT
 
-EVENT=/sys/kernel/debug/d2d-torture_owner/events/forgotten
-
-# waits - whether a thread waits for the event
-waits()
-{
-	# Reads one line only: a second read would wait until the event is set again.
-	read -r line <"$EVENT" && [ "${line#*waiters=1}" != "$line" ]
-}
-
 # fresh_waiter - loads torture_owner and torture_peer0. torture_peer0's thread, in the process $waiter, waits for an
 # event that forgetful_torture will open and not close
 fresh_waiter()
@@ -296,7 +287,7 @@ fresh_waiter()
 	load pause_calls && load torture_owner && load torture_peer0 && load stranger && event_act torture_peer0 create 0 forgotten notification &&
 		event_act_meanwhile torture_peer0 wait any 0
 	waiter=$meanwhile
-	await waits
+	await waits_for forgotten torture_owner
 	reset_trace
 }
 
@@ -312,7 +303,7 @@ wait_ends()
 
 for at in init exit; do
 	fresh_waiter
-	load_and_unload event "$at" && expelled && waits
+	load_and_unload event "$at" && expelled && waits_for forgotten torture_owner
 	verdict "a module's $at forgets a driver with an open event: another module's wait for the event goes on"
 	wait_ends
 done
@@ -322,7 +313,7 @@ load_and_unload event exit && wait_ends
 verdict "the event of a forgotten driver is set: another module's wait for the event ends"
 
 fresh_waiter
-load_and_unload event exit && wait_ends && event_act torture_peer0 close 0 && [ ! -e "$EVENT" ]
+load_and_unload event exit && wait_ends && event_act torture_peer0 close 0 && [ ! -e /sys/kernel/debug/d2d-torture_owner/events/forgotten ]
 verdict "only one driver still has the event of a forgotten driver open, and closes it: the event's file is removed"
 unload_all
 ktap_finished

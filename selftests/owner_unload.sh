@@ -13,17 +13,11 @@ cd "$(dirname "$0")" || exit 1
 OWNER=unloading_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
-# waits_for EVENT - whether a thread waits for this event
-waits_for()
-{
-	grep -q ' waiters=1 ' "$FILES/events/$1"
-}
-
 # both_wait - waits until the dispatch routine and the job wait; whether the owner has two requests then,
 # one in its dispatch routine and one that it has pended
 both_wait()
 {
-	await waits_for unloading.served && await waits_for unloading.job &&
+	await waits_for unloading.served "$OWNER" && await waits_for unloading.job "$OWNER" &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 

@@ -45,12 +45,6 @@ nothing_left_of()
 	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
 
-# waits_for EVENT OWNER - whether a thread waits for this event of this owner
-waits_for()
-{
-	read -r line <"$DEBUG/d2d-$2/events/$1" && [ "${line#* waiters=1 }" != "$line" ]
-}
-
 # holds OWNER - whether a driver of this owner holds a request
 holds()
 {

@@ -11,7 +11,6 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 OWNER=/sys/kernel/debug/d2d-module_a
-EVENT=$OWNER/events/waiting_peer.own
 
 # load_waiting WHERE WHAT - loads the peer, which then waits in WHERE for WHAT. WHERE is operation, deferred (the work
 # item of its handshake), work or thread. WHAT is event (an event of the peer), request (a request that the peer has
@@ -25,7 +24,7 @@ load_waiting()
 one_waits()
 {
 	case $1 in
-	event) read -r line 2>/dev/null <"$EVENT" && [ "${line#*waiters=1}" != "$line" ] ;;
+	event) waits_for waiting_peer.own module_a ;;
 	request) grep -q ' phase=held ' "$OWNER/state/requests" ;;
 	esac
 }
