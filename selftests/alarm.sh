@@ -112,8 +112,8 @@ unload_alarm_and_count()
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
-# one_waits - whether exactly one request is pending
-one_waits()
+# one_request_is_pending - whether exactly one request is pending
+one_request_is_pending()
 {
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
@@ -174,7 +174,7 @@ for alarm in alarm c_alarm; do
 		fresh_sleeper 3000
 		nap "$HOUR" &
 		hour=$!
-		await one_waits && nap 10 && ! wait "$hour" && unload_both_and_count 1 1
+		await one_request_is_pending && nap 10 && ! wait "$hour" && unload_both_and_count 1 1
 		verdict "$alarm, $sleeper: the second of two requests is due first: it is completed first"
 
 		fresh_sleeper 30000
@@ -193,7 +193,7 @@ for alarm in alarm c_alarm; do
 	verdict "$alarm: a completion routine can set an event and send the request again"
 
 	fresh_repeating $HOUR
-	await one_waits && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
+	await one_request_is_pending && unload_quietly && [ "$(logged alarm cancelled)" = 1 ]
 	verdict "$alarm: unloading the sleeper cancels its request, and the completion routine can still set an event"
 
 	fresh_alarm

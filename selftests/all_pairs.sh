@@ -273,8 +273,8 @@ load_one()
 	esac
 }
 
-# play ORDERS - loads and unloads the modules in these orders, while the loaded modules exchange
-play()
+# load_and_unload_in ORDERS - loads and unloads the modules in these orders, while the loaded modules exchange
+load_and_unload_in()
 {
 	for module in ${1%/*}; do
 		give_work
@@ -403,9 +403,9 @@ orders >"$work/orders" || {
 }
 while read -r number middle bridge line; do
 	fresh_round "$middle" "$bridge"
-	play "$line"
-	played=$?
-	end_all && [ "$played" = 0 ] && nothing_left && traced_apart && counted
+	load_and_unload_in "$line"
+	worked=$?
+	end_all && [ "$worked" = 0 ] && nothing_left && traced_apart && counted
 	verdict "round $number, with $middle and $bridge: all pairs exchange while modules are loaded and unloaded"
 done <"$work/orders"
 unload_all

@@ -46,9 +46,9 @@ unload_in_use()
 	await unload "$1"
 }
 
-# play SECONDS - loads all modules, unloads and loads the peers, and unloads all modules, again and
+# reload_for SECONDS - loads all modules, unloads and loads the peers, and unloads all modules, again and
 # again; prints how often
-play()
+reload_for()
 {
 	end=$(($(date +%s) + $1))
 	rounds=0
@@ -81,7 +81,7 @@ set_up
 ktap_set_plan $((1 + number_of_uses))
 reset_trace
 each_use begin_use
-play "${1:-10}"
+reload_for "${1:-10}"
 verdict "the modules are loaded and unloaded while they are used"
 touch "$work/end"
 wait

@@ -22,8 +22,8 @@ fresh_consumer()
 	reset_trace
 }
 
-# play - makes the calls that qemu/windows-example.sh makes with the Windows drivers
-play()
+# collects_as_on_windows - makes the calls that qemu/windows-example.sh makes with the Windows drivers
+collects_as_on_windows()
 {
 	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer
 }
@@ -39,11 +39,11 @@ fails ESHUTDOWN collect 1
 verdict "the consumer collects without a sensor: ESHUTDOWN"
 
 fresh_consumer
-play && printed 'sensor|consumer' >"$NOTES" && diff spec/sensor.expected "$NOTES"
+collects_as_on_windows && printed 'sensor|consumer' >"$NOTES" && diff spec/sensor.expected "$NOTES"
 verdict "both drivers print what the Windows drivers print"
 
 fresh_consumer
-play && trace | awk '
+collects_as_on_windows && trace | awk '
 	/step=drain ctx=c0 queue=to_owner left=0 put=32 taken=32 refused=0 / { drained = 1 }
 	END { exit !drained }'
 verdict "all samples went through the queue, and none is left"
