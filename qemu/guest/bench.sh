@@ -43,8 +43,8 @@ unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# run_part PAIR PART - makes the peer of a pair run one part of its measurements
-run_part() {
+# measure_part PAIR PART - makes the peer of a pair run one part of its measurements
+measure_part() {
 	case $1 in
 	bench) echo "$2" >/dev/bench_peer ;;
 	twin) echo "$2" >/sys/module/twin_peer/parameters/run ;;
@@ -79,21 +79,21 @@ load_larger() {
 # measure_kept PAIR THING - reports the memory of one THING, an event or a request. The peer creates 1024 of them twice:
 # the first 1024 also fill slabs that were partly empty, so only the second 1024 count.
 measure_kept() {
-	run_part "$1" "keep-$2s" && before=$(memory_in_use) && run_part "$1" "keep-$2s" &&
-		report_memory "$1" "$2" "$before" 1024 && run_part "$1" keep-nothing
+	measure_part "$1" "keep-$2s" && before=$(memory_in_use) && measure_part "$1" "keep-$2s" &&
+		report_memory "$1" "$2" "$before" 1024 && measure_part "$1" keep-nothing
 }
 
 # The host sets this case if the modules have no tracepoints (D2D_NO_TRACEPOINTS). Measure only the operations then.
 if [ "${case-}" = operations ]; then
-	load bench contexts=64 && run_part bench empty-loop && run_part bench operations && run_part bench empty-loop &&
+	load bench contexts=64 && measure_part bench empty-loop && measure_part bench operations && measure_part bench empty-loop &&
 		unload bench
 	return
 fi
 
 # The cost of each operation. Both pairs stay loaded, and are measured one after the other under equal conditions.
-load_larger bench context 63 contexts=64 && load_larger twin context 63 contexts=64 && run_part bench empty-loop &&
+load_larger bench context 63 contexts=64 && load_larger twin context 63 contexts=64 && measure_part bench empty-loop &&
 	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
-	run_part bench operations && run_part twin operations && run_part bench contexts || return
+	measure_part bench operations && measure_part twin operations && measure_part bench contexts || return
 for pair in bench twin; do
 	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
@@ -101,14 +101,14 @@ done
 # The cost with an owner or a peer in C, or with both. The peer in C measures when it is loaded.
 insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=rust-c && rmmod bench_c_peer && rmmod bench_owner &&
 	insmod /lib/d2d/bench_c_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=c-c && rmmod bench_c_peer &&
-	insmod /lib/d2d/bench_peer.ko && run_part bench owner-in-c && rmmod bench_peer && rmmod bench_c_owner || return
+	insmod /lib/d2d/bench_peer.ko && measure_part bench owner-in-c && rmmod bench_peer && rmmod bench_c_owner || return
 
 # The cost with more items and with larger items. The guest's memory suffices for a million items of one pair only, so
 # load one pair at a time.
 capacity=1000000
 for pair in bench twin; do
 	load_larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
-		run_part "$pair" depth && unload "$pair" &&
-		load "$pair" item_size=4096 contexts=1 && run_part "$pair" payload && unload "$pair" || return
+		measure_part "$pair" depth && unload "$pair" &&
+		load "$pair" item_size=4096 contexts=1 && measure_part "$pair" payload && unload "$pair" || return
 done
-load bench && run_part bench empty-loop && unload bench
+load bench && measure_part bench empty-loop && unload bench

@@ -25,17 +25,17 @@ plays_pair() {
 
 short_grace_periods
 set_test_taint
-step is_kmod &&
-	step /bin/modprobe module_b &&
-	step loaded module_b module_a &&
-	step logs 'step=attached to=module_b' &&
-	step /bin/modprobe -r module_b &&
-	step loaded &&
-	step /bin/modprobe module_a &&
-	step plays my_driver &&
-	step plays meter &&
-	step /bin/modprobe -r module_a &&
-	step plays_pair consumer sensor &&
-	step plays_pair consumer my_sensor &&
-	step /lib/outside/test.sh &&
-	step loaded
+run_step is_kmod &&
+	run_step /bin/modprobe module_b &&
+	run_step loaded module_b module_a &&
+	run_step logs 'step=attached to=module_b' &&
+	run_step /bin/modprobe -r module_b &&
+	run_step loaded &&
+	run_step /bin/modprobe module_a &&
+	run_step plays my_driver &&
+	run_step plays meter &&
+	run_step /bin/modprobe -r module_a &&
+	run_step plays_pair consumer sensor &&
+	run_step plays_pair consumer my_sensor &&
+	run_step /lib/outside/test.sh &&
+	run_step loaded

@@ -28,8 +28,8 @@ succeeds() {
 	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
 }
 
-# play CMD... - notes a step and runs it; it must succeed
-play() {
+# run_step CMD... - notes a step and runs it; it must succeed
+run_step() {
 	note "$*"
 	succeeds "$@"
 }
@@ -77,17 +77,17 @@ play_pair() {
 	owner=$1
 	shift
 	# shellcheck disable=SC2086 # parameter lists
-	play insmod "/lib/d2d/$owner.ko" $A_PARAMS || return
+	run_step insmod "/lib/d2d/$owner.ko" $A_PARAMS || return
 	for peer; do
 		# shellcheck disable=SC2086 # parameter lists
-		play insmod "/lib/d2d/$peer.ko" $B_PARAMS || return
+		run_step insmod "/lib/d2d/$peer.ko" $B_PARAMS || return
 	done
 	stopped=
 	each_use write_or_read
 	[ -z "$stopped" ] && unload_refused "$owner" "$1" || return
 	# shellcheck disable=SC2046 # words
 	for module in $(backwards "$owner" "$@"); do
-		play rmmod "$module" || return
+		run_step rmmod "$module" || return
 	done
 }
 
@@ -99,12 +99,12 @@ if [ -e /lib/d2d/pair_lib.sh ]; then
 fi
 
 # shellcheck disable=SC2086 # parameter lists
-play insmod /lib/d2d/module_a.ko $A_PARAMS &&
-	play insmod /lib/d2d/module_b.ko $B_PARAMS &&
+run_step insmod /lib/d2d/module_a.ko $A_PARAMS &&
+	run_step insmod /lib/d2d/module_b.ko $B_PARAMS &&
 	put /dev/module_b 1 &&
 	put /dev/module_a 1 &&
 	unload_refused module_a module_b &&
-	play rmmod module_b &&
-	play insmod /lib/d2d/module_b.ko $B_PARAMS &&
-	play rmmod module_b &&
-	play rmmod module_a
+	run_step rmmod module_b &&
+	run_step insmod /lib/d2d/module_b.ko $B_PARAMS &&
+	run_step rmmod module_b &&
+	run_step rmmod module_a

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # Functions for the modes that load and unload modules in steps: install and rust-headers.
 
-# step CMD... - runs a step, which must succeed. Notes each step, and why one has failed, in the kernel's log
-step() {
+# run_step CMD... - runs a step, which must succeed. Notes each step, and why one has failed, in the kernel's log
+run_step() {
 	echo "lab: $*" >/dev/kmsg
 	"$@" >/tmp/output 2>&1 && return
 	{ echo "lab: FAILED: $*" && sed 's/^/lab: /' /tmp/output; } | while IFS= read -r line; do

@@ -6,9 +6,9 @@
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)
 
-# job NAME CMD... - waits until a slot is free, and runs CMD in the background. $SLOT is the number of the job's slot;
-# jobs that run at the same time have different slots.
-job() {
+# start_job NAME CMD... - waits until a slot is free, and runs CMD in the background. $SLOT is the number of the job's
+# slot; jobs that run at the same time have different slots.
+start_job() {
 	local name=$1
 	shift
 	# Background jobs ignore Ctrl-C, so this script ends them when it is interrupted.

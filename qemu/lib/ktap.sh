@@ -37,7 +37,7 @@ expect() {
 expect_silence() {
 	local name=$1
 	shift
-	job "$name" into_file "$@"
+	start_job "$name" into_file "$@"
 }
 
 # into_file CMD... - runs the command of a job, and writes its output to the file of the job's slot

@@ -98,7 +98,7 @@ run_parts() {
 	mkdir -p "$part_logs"
 	echo "== parts: ${left[*]}"
 	while [ ${#left[@]} -gt 0 ]; do
-		job "${left[0]}" run_part "${left[0]}"
+		start_job "${left[0]}" run_part "${left[0]}"
 		left=("${left[@]:1}")
 	done
 	wait_for_jobs

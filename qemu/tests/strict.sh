@@ -63,8 +63,8 @@ signs_by_own_key() {
 	signing /sign-file signed
 }
 
-# boots ROW - boots the guest of a row of run/boots.sh, and prints what is wrong with the outcome
-boots() {
+# boot_row ROW - boots the guest of a row of run/boots.sh, and prints what is wrong with the outcome
+boot_row() {
 	local output
 	output=$(D2D_IMAGES=$dir "$LAB/run/boots.sh" - <<<"$1" 2>&1) || echo "$output"
 }
@@ -85,7 +85,7 @@ expect "the commands in docs/install.md sign the pair by the key that the kernel
 
 "$LAB/run/image.sh" "$dir/strict" --selftests
 while read -r kernel scenario rest; do
-	expect_silence "$kernel $scenario" boots "$kernel $scenario $rest"
+	expect_silence "$kernel $scenario" boot_row "$kernel $scenario $rest"
 done <<'TABLE'
 strict test/lifecycle.sh,versions.sh,reload.sh 600
 strict test/refusals.sh,jobs.sh,ticks.sh,sensor.sh 600
