@@ -199,8 +199,9 @@ impl Parser {
         let counted = self.counted();
         let tally = &mut self.report.tally;
         if let Some(inner) = inner {
-            let has_its_failure = ok || tally.failed > inner.failed_before;
-            if has_its_failure && counted > inner.counted_before {
+            // The nested results also explain the failure of the test if one of them has failed.
+            let nested_explain_it = ok || tally.failed > inner.failed_before;
+            if nested_explain_it && counted > inner.counted_before {
                 return;
             }
         }
@@ -220,7 +221,8 @@ pub fn parse(text: &str) -> Report {
     for line in text.lines() {
         parser.line(line.trim_end());
     }
-    if parser.close(0, "the run").is_none() {
+    parser.close(0, "the run");
+    if parser.counted() == 0 && parser.report.problems.is_empty() {
         parser.problem("no test has reported".into());
     }
     parser.report
@@ -304,6 +306,8 @@ ok 3 selftests: d2d: c.sh # SKIP
     fn a_text_without_results_is_a_problem() {
         assert_eq!(outcome("").1, "KTAP: no test has reported");
         assert_eq!(outcome("something else\n").1, "KTAP: no test has reported");
+        let empty = outcome("TAP version 13\n1..0\n");
+        assert_eq!(empty.1, "KTAP: no test has reported");
     }
 
     #[test]

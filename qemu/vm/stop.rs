@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Recognizes the failed test that the caller expects, in the KTAP of a running machine. d2d-vm then ends the machine,
-//! because later tests do not matter.
+//! Finds a failed test that the caller expects, in the KTAP of a running machine. d2d-vm then ends the machine, because
+//! later tests do not matter.
 
 use crate::ktap;
 use std::io::Write;

@@ -12,7 +12,7 @@ const ANY: &str = "any";
 pub struct Expected {
     /// The names and values that the result line must have
     fields: Vec<(String, String)>,
-    /// Whether a run without KTAP fails. If there is KTAP, `judge` reads it in any case.
+    /// Whether a run without KTAP fails. If the guest has written KTAP, `judge` reads it in any case.
     ktap: bool,
     /// Whether the kernel's log may lack its beginning: a long run writes more than the log buffer holds. The console
     /// has all warnings and worse anyway.
@@ -131,9 +131,9 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
         return vec!["no result line: the guest did not reach its end".into()];
     };
     let mut reasons = Vec::new();
-    let mut failed = false;
+    let mut rc_is_wrong = false;
     for (name, want) in &expected.fields {
-        // A failed test is a reason of its own. It also makes rc 1, which is then no further reason.
+        // A failed test is a reason of its own. The test also makes rc 1, so rc is no further reason.
         if tests_failed && name == "rc" {
             continue;
         }
@@ -141,11 +141,11 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
         // If rc is wrong, the guest may have stopped while modules were loaded, so they are no further reason.
-        if name == "modules" && failed {
+        if name == "modules" && rc_is_wrong {
             continue;
         }
         if got != Some(want) && want != ANY {
-            failed |= name == "rc";
+            rc_is_wrong |= name == "rc";
             let got = got.unwrap_or("nothing");
             reasons.push(format!("result: {name} is {got}, expected {want}"));
         }
@@ -294,6 +294,11 @@ mod tests {
         assert!(!judge(&expected, &evidence).passed());
         expected.log_may_wrap = true;
         assert!(judge(&expected, &evidence).passed());
+    }
+
+    #[test]
+    fn ktap_that_is_expected_must_have_a_result() {
+        assert_eq!(reasons(|e| e.ktap.clear()), "KTAP: no test has reported");
     }
 
     #[test]
