@@ -2,7 +2,7 @@
 
 //! The guard: compares the figures of the project's contenders with the recorded ones.
 
-use crate::operations::{role, steady, twin, Role};
+use crate::operations::{kind, steady, twin, Kind};
 use crate::record::{Entry, Record};
 
 /// The factor by which a figure may have grown
@@ -42,7 +42,7 @@ fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
 /// Compares an entry with the recorded entry. If all versions (of the kernel, the compiler, ...) are the recorded ones,
 /// compares the figures. Otherwise compares the ratios to the twin or, if there is no twin, to the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
-    let (verdict, why) = match recorded.like(entry) {
+    let (verdict, why) = match recorded.same_as(entry) {
         None => (
             Verdict::Failed,
             "the record lacks it: 'make bench' records it in docs/results.tsv".into(),
@@ -96,7 +96,7 @@ fn differences(recorded: &Record, now: &Record) -> Vec<String> {
 pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     let differences = differences(recorded, now);
     let same_versions = differences.is_empty();
-    let guarded = |entry: &&Entry| role(&entry.name) == Role::Project && entry.name != LEFT_OUT;
+    let guarded = |entry: &&Entry| kind(&entry.name) == Kind::Project && entry.name != LEFT_OUT;
     let mut checks: Vec<Check> = now
         .entries
         .iter()
@@ -106,7 +106,7 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     let guarded_before = recorded.entries.iter().filter(guarded);
     checks.extend(
         guarded_before
-            .filter(|entry| now.like(entry).is_none())
+            .filter(|entry| now.same_as(entry).is_none())
             .map(|entry| Check {
                 title: entry.title(),
                 verdict: Verdict::Failed,

@@ -29,7 +29,7 @@ const BUSY: f64 = 1.7;
 type Figure = &'static str;
 
 /// What a mark demands. The fields are the limit, the machine that measures the figures, and the figures.
-enum Kind {
+enum Demand {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),
     /// The figure is at most this.
@@ -50,22 +50,27 @@ enum Kind {
     /// The fastest producer puts at most this many times as many items as the slowest.
     Fair(f64, Figure),
 }
-use Kind::*;
+use Demand::*;
 
 pub struct Mark {
     /// The name of the mark's text in reasons.md
     pub key: &'static str,
     operation: &'static str,
     claim: &'static str,
-    kind: Kind,
+    demand: Demand,
 }
 
-const fn mark(key: &'static str, operation: &'static str, claim: &'static str, kind: Kind) -> Mark {
+const fn mark(
+    key: &'static str,
+    operation: &'static str,
+    claim: &'static str,
+    demand: Demand,
+) -> Mark {
     Mark {
         key,
         operation,
         claim,
-        kind,
+        demand,
     }
 }
 
@@ -122,8 +127,8 @@ fn figure(log: &Log, figure: &str) -> Option<f64> {
 impl Mark {
     /// Compares the figures. Returns nothing if one of them was not measured.
     fn outcome(&self, all: &Measured) -> Option<Outcome> {
-        let both = |by, one, other| {
-            let log = all.log(by)?;
+        let both = |machine, one, other| {
+            let log = all.log(machine)?;
             Some((figure(log, one)?, figure(log, other)?))
         };
         let outcome = |one: f64, other: f64, ratio: String, met| Outcome {
@@ -132,24 +137,24 @@ impl Mark {
             ratio,
             met,
         };
-        Some(match self.kind {
-            AtMostTimes(most, by, one, other) => {
-                let (one, other) = both(by, one, other)?;
+        Some(match self.demand {
+            AtMostTimes(most, machine, one, other) => {
+                let (one, other) = both(machine, one, other)?;
                 let ratio = one / other;
                 outcome(one, other, format!("{ratio:.3}"), ratio <= most * TICK)
             }
-            AtMost(most, by, one) => {
-                let one = figure(all.log(by)?, one)?;
+            AtMost(most, machine, one) => {
+                let one = figure(all.log(machine)?, one)?;
                 let ratio = one / most;
                 outcome(one, most, format!("{ratio:.3}"), ratio <= TICK)
             }
-            TimesFewer(least, by, one, other) => {
-                let (one, other) = both(by, one, other)?;
+            TimesFewer(least, machine, one, other) => {
+                let (one, other) = both(machine, one, other)?;
                 let fewer = other / one;
                 outcome(one, other, format!("1 / {fewer:.2}"), fewer >= least)
             }
-            Reported(by, one, other) => {
-                let (one, other) = both(by, one, other)?;
+            Reported(machine, one, other) => {
+                let (one, other) = both(machine, one, other)?;
                 outcome(one, other, format!("{:.3}", one / other), true)
             }
             Flat(name, axis, end) => {
@@ -234,7 +239,7 @@ pub fn section(all: &Measured, reasons: &str) -> String {
             ratio: "not measured".into(),
             met: false,
         });
-        let verdict = match mark.kind {
+        let verdict = match mark.demand {
             Reported(..) if outcome.met => "reported",
             _ if outcome.met => "met",
             _ => "**missed**",

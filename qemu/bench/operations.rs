@@ -8,20 +8,20 @@ use crate::Run;
 
 /// The kind of a contender; preface.md explains the four kinds
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Role {
+pub enum Kind {
     Project,
     Twin,
     Floor,
     Alternative,
 }
 
-impl Role {
+impl Kind {
     pub fn name(self) -> &'static str {
         match self {
-            Role::Project => "project",
-            Role::Twin => "C twin",
-            Role::Floor => "floor",
-            Role::Alternative => "alternative",
+            Kind::Project => "project",
+            Kind::Twin => "C twin",
+            Kind::Floor => "floor",
+            Kind::Alternative => "alternative",
         }
     }
 }
@@ -118,19 +118,19 @@ pub fn twin(name: &str) -> String {
     format!("twin-{name}")
 }
 
-/// Returns the role of a contender. A contender that no operation lists belongs to the project.
-pub fn role(name: &str) -> Role {
+/// Returns the kind of a contender. A contender that no operation lists belongs to the project.
+pub fn kind(name: &str) -> Kind {
     let among = |list: fn(&Operation) -> &'static [&'static str]| {
         OPERATIONS.iter().any(|one| list(one).contains(&name))
     };
     if name.starts_with("twin-") {
-        Role::Twin
+        Kind::Twin
     } else if name == crate::log::EMPTY_LOOP || among(|one| one.floor) {
-        Role::Floor
+        Kind::Floor
     } else if among(|one| one.alternatives) {
-        Role::Alternative
+        Kind::Alternative
     } else {
-        Role::Project
+        Kind::Project
     }
 }
 
@@ -149,25 +149,25 @@ pub fn steady(name: &str, least: f64, median: f64) -> f64 {
 
 impl Operation {
     /// The contenders, the project first
-    pub fn members(&self) -> Vec<(String, Role)> {
+    pub fn members(&self) -> Vec<(String, Kind)> {
         let mut members = Vec::new();
-        let mut add = |name: &str, role| members.push((name.to_owned(), role));
+        let mut add = |name: &str, kind| members.push((name.to_owned(), kind));
         for name in self.project {
-            add(name, Role::Project);
-            add(&twin(name), Role::Twin);
+            add(name, Kind::Project);
+            add(&twin(name), Kind::Twin);
         }
-        self.floor.iter().for_each(|name| add(name, Role::Floor));
+        self.floor.iter().for_each(|name| add(name, Kind::Floor));
         let alternatives = self.alternatives.iter();
-        alternatives.for_each(|name| add(name, Role::Alternative));
+        alternatives.for_each(|name| add(name, Kind::Alternative));
         members
     }
 
     /// The contenders that a run has measured, and their medians
-    pub fn medians(&self, log: &Log) -> Vec<(String, Role, f64)> {
+    pub fn medians(&self, log: &Log) -> Vec<(String, Kind, f64)> {
         let members = self.members().into_iter();
-        let median = |(name, role): (String, Role)| {
+        let median = |(name, kind): (String, Kind)| {
             let median = log.median(&name)?;
-            Some((name, role, median))
+            Some((name, kind, median))
         };
         members.filter_map(median).collect()
     }
@@ -192,10 +192,10 @@ impl Operation {
             head.extend(cells(["median", "max", "× twin", "× floor"]));
         }
         let mut rows = vec![head];
-        for (name, role) in self.members() {
+        for (name, kind) in self.members() {
             let measured = |run: &Run| run.log.find(&name, None).is_some();
             if runs.iter().any(measured) {
-                let mut row = cells([&format!("`{name}`"), role.name()]);
+                let mut row = cells([&format!("`{name}`"), kind.name()]);
                 row.extend(runs.iter().flat_map(|run| self.figures(&run.log, &name)));
                 rows.push(row);
             }
@@ -259,9 +259,9 @@ bench: contender=indirect-call base=indirect-call calls=* n=1 ns=20,
 
     #[test]
     fn a_contender_that_no_operation_lists_is_the_project() {
-        assert_eq!(role("new"), Role::Project);
-        assert_eq!(role("twin-new"), Role::Twin);
-        assert_eq!(role("ptr-ring"), Role::Alternative);
-        assert_eq!(role("spin-lock-irqsave"), Role::Floor);
+        assert_eq!(kind("new"), Kind::Project);
+        assert_eq!(kind("twin-new"), Kind::Twin);
+        assert_eq!(kind("ptr-ring"), Kind::Alternative);
+        assert_eq!(kind("spin-lock-irqsave"), Kind::Floor);
     }
 }

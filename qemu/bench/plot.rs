@@ -5,7 +5,7 @@
 use crate::growth::{medians, Axis, AXES};
 use crate::machine::ICOUNT;
 use crate::markdown::number;
-use crate::operations::{Role, OPERATIONS};
+use crate::operations::{Kind, OPERATIONS};
 use crate::svg::{short, Scale, Svg};
 use crate::{Measured, Run};
 
@@ -17,12 +17,12 @@ const ROW: f64 = 17.0;
 const CHART: (f64, f64) = (WIDTH / 2.0, 250.0);
 const COLOURS: usize = 4;
 
-fn class(role: Role) -> &'static str {
-    match role {
-        Role::Project => "project",
-        Role::Twin => "twin",
-        Role::Floor => "floor",
-        Role::Alternative => "alternative",
+fn class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Project => "project",
+        Kind::Twin => "twin",
+        Kind::Floor => "floor",
+        Kind::Alternative => "alternative",
     }
 }
 
@@ -48,9 +48,9 @@ fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
         "Instructions of one operation (logarithmic)",
     );
     let mut x = BARS.0 + 140.0;
-    for role in [Role::Project, Role::Twin, Role::Floor, Role::Alternative] {
-        svg.rect(x, top - 10.0, 11.0, 11.0, &format!("bar {}", class(role)));
-        svg.text(x + 16.0, top, "small", "start", role.name());
+    for kind in [Kind::Project, Kind::Twin, Kind::Floor, Kind::Alternative] {
+        svg.rect(x, top - 10.0, 11.0, 11.0, &format!("bar {}", class(kind)));
+        svg.text(x + 16.0, top, "small", "start", kind.name());
         x += 90.0;
     }
     top += 24.0;
@@ -65,7 +65,7 @@ fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
         top += ROW + 6.0;
         svg.text(16.0, top, "title", "start", title);
         top += 6.0;
-        for (name, role, median) in bars {
+        for (name, kind, median) in bars {
             let end = scale.place(median);
             svg.text(BARS.0 - 8.0, top + 11.0, "small", "end", &name);
             svg.rect(
@@ -73,7 +73,7 @@ fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
                 top + 2.0,
                 end - BARS.0,
                 ROW - 5.0,
-                &format!("bar {}", class(role)),
+                &format!("bar {}", class(kind)),
             );
             svg.text(end + 5.0, top + 11.5, "small", "start", &number(median));
             top += ROW;
@@ -124,17 +124,17 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     // A contender and its twin have the same colour.
     let mut colours: Vec<&str> = Vec::new();
     for (index, (name, curve)) in names.iter().zip(&curves).enumerate() {
-        let own = name.strip_prefix("twin-");
-        let of = own.unwrap_or(name);
+        let twin_of = name.strip_prefix("twin-");
+        let family = twin_of.unwrap_or(name);
         let colour = colours
             .iter()
-            .position(|other| *other == of)
+            .position(|other| *other == family)
             .unwrap_or_else(|| {
-                colours.push(of);
+                colours.push(family);
                 colours.len() - 1
             })
             % COLOURS;
-        let dashed = if own.is_some() { " twin-line" } else { "" };
+        let dashed = if twin_of.is_some() { " twin-line" } else { "" };
         let places: Vec<_> = curve
             .iter()
             .map(|point| (x.place(point.0 as f64), y.place(point.1)))

@@ -79,7 +79,7 @@ impl Record {
         // The empty loop is in the log twice; the first measurement is recorded.
         for contender in &log.contenders {
             let entry = Entry::new(contender);
-            if record.like(&entry).is_none() {
+            if record.same_as(&entry).is_none() {
                 record.entries.push(entry);
             }
         }
@@ -104,22 +104,22 @@ impl Record {
     }
 
     /// Returns the entry of the same contender at the same point.
-    pub fn like(&self, entry: &Entry) -> Option<&Entry> {
+    pub fn same_as(&self, entry: &Entry) -> Option<&Entry> {
         self.find(&entry.name, entry)
     }
 
-    /// Returns the entry of the contender `name` at the point of `like`.
-    pub fn find(&self, name: &str, like: &Entry) -> Option<&Entry> {
+    /// Returns the entry of the contender `name` at the point of another entry.
+    pub fn find(&self, name: &str, at_point_of: &Entry) -> Option<&Entry> {
         self.entries
             .iter()
-            .find(|other| other.name == name && other.at == like.at)
+            .find(|entry| entry.name == name && entry.at == at_point_of.at)
     }
 
     /// Returns the entry of a contender that is on no curve.
     pub fn single(&self, name: &str) -> Option<&Entry> {
         self.entries
             .iter()
-            .find(|other| other.name == name && other.at == SINGLE)
+            .find(|entry| entry.name == name && entry.at == SINGLE)
     }
 
     pub fn text(&self) -> String {

@@ -5,7 +5,7 @@
 use crate::log::Log;
 use crate::log_lines::Contender;
 use crate::markdown::{cells, number, table};
-use crate::operations::{role, steady, Role};
+use crate::operations::{kind, steady, Kind};
 
 /// The figures of a contender with its tracepoints compiled in, and without them
 pub struct Compared {
@@ -35,7 +35,7 @@ fn figure(one: &Contender) -> f64 {
 /// Compares the project's contenders that both runs have measured.
 pub fn compare(with: &Log, without: &Log) -> Vec<Compared> {
     let single = with.contenders.iter().filter(|one| one.at.is_none());
-    let project = single.filter(|one| role(&one.name) == Role::Project);
+    let project = single.filter(|one| kind(&one.name) == Kind::Project);
     let both = project.filter_map(|one| {
         Some(Compared {
             name: one.name.clone(),
