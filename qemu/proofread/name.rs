@@ -7,7 +7,7 @@
 //! in its file systems or in a build directory. A path may contain a placeholder in capital letters, which stands for
 //! any name: `selftests/mutants/NAME.mutant`.
 
-use crate::place::{definitions, in_one_span, in_two_spans};
+use crate::place::{definitions, in_one_span, in_two_spans, Within};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name with one of these extensions is the name of a file, even without a directory before it.
@@ -120,16 +120,18 @@ impl Project {
             wrong.push(format!("no file {path}"));
             return;
         }
-        let types: BTreeSet<_> = found
+        let defined: BTreeSet<_> = found
             .iter()
             .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
             .flat_map(|(path, text)| definitions(path, text, name))
             .collect();
-        let is_one = types.len() == 1 || name.contains("::") || types.contains("");
-        if types.is_empty() {
+        // A name without a type means an item of the file, if there is one, even if types have functions of this name.
+        let is_one = defined.len() == 1 || name.contains("::") || defined.contains(&Within::File);
+        if defined.is_empty() {
             wrong.push(format!("no {name} in {path}"));
         } else if !is_one {
-            let types = Vec::from_iter(types).join(", ");
+            let types: Vec<_> = defined.iter().map(Within::to_string).collect();
+            let types = types.join(", ");
             wrong.push(format!("more than one {name} in {path}: of {types}"));
         }
     }

@@ -8,6 +8,7 @@
 use crate::item::after_generics;
 use crate::name::{is_path, is_word, words};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// A name after one of these words is a definition.
 const DEFINING: &[&str] = &[
@@ -82,14 +83,34 @@ fn implemented(line: &str) -> Option<&str> {
     words(of).find(|word| !before.contains(word))
 }
 
-/// Finds the definitions of an item, a function or a macro of this name in a file. Returns the type in whose
-/// implementation each definition is, as [`type_of`] returns it. If the name is `Type::name`, only definitions in
-/// implementations of this type count. The name may also be the number of a line. Then the result has one empty
-/// string if the file has that line, and nothing otherwise.
-pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
+/// What a definition is in
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Within<'a> {
+    /// In no block: the definition is a free function or another item of the file.
+    File,
+    /// The implementation of this type, or the declaration of this trait
+    Type(&'a str),
+    /// A block of another kind, such as a macro
+    Block,
+}
+
+impl fmt::Display for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Within::File => "the file",
+            Within::Type(name) => name,
+            Within::Block => "a block",
+        })
+    }
+}
+
+/// Finds the definitions of an item, a function or a macro of this name in a file. Returns what the definitions are in.
+/// If the name is `Type::name`, only definitions in implementations of this type count. The name may also be the number
+/// of a line, which counts as an item of the file if the file has that line.
+pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<Within<'a>> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);
-        return has_line.then_some("").into_iter().collect();
+        return has_line.then_some(Within::File).into_iter().collect();
     }
     let (of, name) = match name.rsplit_once("::") {
         Some((of, name)) => (of.rsplit("::").next(), name),
@@ -107,16 +128,14 @@ pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a st
                 || path.ends_with(['c', 'h']) && tail.starts_with('(') && !line.starts_with([' ', '\t'])
                 // A function in shell
                 || path.ends_with(".sh") && tail.starts_with("()"));
-        is_defined.then(|| type_of(&head[..begin], line))
+        is_defined.then(|| within(&head[..begin], line))
     });
-    all.filter(|defined| of.is_none_or(|of| of == *defined))
+    all.filter(|defined| of.is_none_or(|of| *defined == Within::Type(of)))
         .collect()
 }
 
-/// Returns the type in whose implementation a line is; `before` is the text before the line. Returns "" if the line is
-/// in no block, and "a block" if it is in a block of another kind, such as a macro. (rustfmt indents the lines of a
-/// block.)
-fn type_of<'a>(before: &'a str, line: &str) -> &'a str {
+/// Returns what a line is in; `before` is the text before the line. (rustfmt indents the lines of a block.)
+fn within<'a>(before: &'a str, line: &str) -> Within<'a> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut least = indent(line);
     // An implementation begins with the line of `impl`, not with `where` or the brace after it.
@@ -125,13 +144,13 @@ fn type_of<'a>(before: &'a str, line: &str) -> &'a str {
         if indent(line) < least {
             least = indent(line);
             if let Some(of) = implemented(line) {
-                return of;
+                return Within::Type(of);
             }
         }
     }
     match indent(line) {
-        0 => "",
-        _ => "a block",
+        0 => Within::File,
+        _ => Within::Block,
     }
 }
 
