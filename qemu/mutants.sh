@@ -10,11 +10,11 @@
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules that the scenario needs; no others are built
 # A mutant whose test is a compilation has one of these lines instead:
-#   refused: DRIVER REASON                  Without the mutant, the compiler refuses the hostile driver DRIVER
-#                                           (selftests/misbehaving/hostile/refused/). With the mutant, it accepts the
-#                                           driver. Then check/compile-hostile.sh misses an error of the compiler, and
-#                                           must print a line that begins with a match of REASON, a regular
-#                                           expression.
+#   accepted: DRIVER REASON                 Without the mutant, the compiler refuses the hostile driver DRIVER
+#                                           (selftests/misbehaving/hostile/refused/). With the mutant, the compiler
+#                                           accepts the driver: an error that check/compile-hostile.sh expects does not
+#                                           come. The script must then print a line that begins with a match of REASON,
+#                                           a regular expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
@@ -123,13 +123,13 @@ timed_mutate() {
 # mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's
 # reason
 mutate() {
-	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused uncompiled kernel images output
+	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules accepted uncompiled kernel images output
 	boot=$(sed -n 's/^boot: //p' "$mutant")
 	modules=$(sed -n 's/^modules: //p' "$mutant")
-	refused=$(sed -n 's/^refused: //p' "$mutant")
+	accepted=$(sed -n 's/^accepted: //p' "$mutant")
 	uncompiled=$(sed -n 's/^uncompiled: //p' "$mutant")
-	if [ -z "$refused$uncompiled" ] && { [ -z "$boot" ] || [ -z "$modules" ]; }; then
-		echo "$mutant lacks 'boot: ...' or 'modules: ...', and has neither 'refused: ...' nor 'uncompiled: ...'"
+	if [ -z "$accepted$uncompiled" ] && { [ -z "$boot" ] || [ -z "$modules" ]; }; then
+		echo "$mutant lacks 'boot: ...' or 'modules: ...', and has neither 'accepted: ...' nor 'uncompiled: ...'"
 		return
 	fi
 	kernel=${boot%% *}
@@ -149,8 +149,8 @@ mutate() {
 	# at the addresses where this kernel puts modules.
 	local -x D2D_INCREMENTAL=y
 	[ "$kernel" != sanitizer ] || D2D_INCREMENTAL=
-	if [ -n "$refused" ]; then
-		compiler_accepts "$copy" "${refused%% *}" "${refused#* }"
+	if [ -n "$accepted" ]; then
+		compiler_accepts "$copy" "${accepted%% *}" "${accepted#* }"
 		return
 	fi
 	if [ -n "$uncompiled" ]; then

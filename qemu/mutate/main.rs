@@ -321,8 +321,8 @@ impl X {
             Err("no such file".into())
         );
         assert_eq!(checked("uml torture/8", "torture_owner"), Ok(()));
-        let refused = "what\n\nrefused: x y\n";
-        assert_eq!(check_modules(refused, |_| Err("not read".into())), Ok(()));
+        let accepted = "what\n\naccepted: x y\n";
+        assert_eq!(check_modules(accepted, |_| Err("not read".into())), Ok(()));
     }
 
     #[test]
