@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the Windows version with mingw-w64 into build/windows: both drivers, the drivers of the
-# examples, and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
+# examples, and the program that loads and plays them. Runs in the extra root (qemu/windows.sh).
 set -euo pipefail
 
 cd "$(dirname "$0")"

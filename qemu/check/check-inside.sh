@@ -4,7 +4,7 @@
 # counts.
 # Usage: check-inside.sh KERNEL PROOFREAD MUTATE ROOT_MORE
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/
-# and qemu/mutate/, ROOT_MORE the second toolchain root.
+# and qemu/mutate/, ROOT_MORE the directory of the extra root (root/root-more.sh).
 set -euo pipefail
 
 kernel=$1

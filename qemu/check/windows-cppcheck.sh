@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs cppcheck on the sources of windows/ that the lab builds. Runs inside the second toolchain root. Prints KTAP, and
-# last a line of counts.
+# Runs cppcheck on the sources of windows/ that the lab builds. Runs inside the extra root (qemu/root/root-more.sh).
+# Prints KTAP, and last a line of counts.
 set -euo pipefail
 
 cd "$(dirname "$0")/../../windows"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs cargo in the second toolchain root, in the crate of the trace tool. Its downloads and objects are kept in the
-# lab's cache. The program is linked statically, because it runs on the host and not in the toolchain root.
+# Runs cargo in the extra root (root-more.sh), in the crate of the trace tool. Keeps cargo's downloads and objects in
+# the lab's cache. Links the trace tool statically, because it runs on the host and not in a toolchain root.
 # Usage: cargo.sh ARGUMENT...
 . "$(dirname "$0")/../lib/lab.sh"
 

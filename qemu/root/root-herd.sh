@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the third toolchain root, and makes it if the cache lacks it. The third toolchain root has
-# herd7 for the litmus tests: the Debian suite of the other two toolchain roots lacks herd7.
+# Prints the directory of the *herd root*, and makes it if the cache lacks it. The herd root is a toolchain root with
+# herd7 for the litmus tests: the Debian suite of the first root (root.sh) and of the extra root (root-more.sh) lacks
+# herd7.
 # D2D_ROOT=$(root-herd.sh) enter.sh CMD runs a command there.
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -12,10 +13,10 @@ root=$CACHE/root-herd-$(key 1 "$suite" "${packages[@]}")
 # make_root DIR - installs the packages in DIR
 make_root() {
 	"$LAB/root/host.sh"
-	need_space 2 "the third toolchain root"
+	need_space 2 "the toolchain root with herd7"
 	# The indices of an unreleased suite are valid for a week only. Accept older ones, because a mirror may lag
 	# behind.
-	step "make the third toolchain root (once)" "1 min" "$CACHE/log/root-herd.log" \
+	step "make the toolchain root with herd7 (once)" "1 min" "$CACHE/log/root-herd.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=essential \
 		--aptopt='Acquire::Check-Valid-Until "false"' \
 		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$1"

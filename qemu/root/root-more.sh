@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the second toolchain root, and makes it if the cache lacks it. The second toolchain root has
-# what only some targets need, so that the first `make run` does not wait for it: cargo for the trace tool, gdb, and the
-# compiler and Wine for the Windows version. D2D_ROOT=$(root-more.sh) enter.sh CMD runs a command there.
+# Prints the directory of the *extra root*, and makes it if the cache lacks it. The extra root is a toolchain root with
+# the packages that only some targets need, so that the first `make run` does not wait for them: cargo for the trace
+# tool, gdb, and the compiler and Wine for the Windows version. D2D_ROOT=$(root-more.sh) enter.sh CMD runs a command
+# there.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie
@@ -19,8 +20,8 @@ root=$CACHE/root-more-$(key 1 "$suite" "${packages[@]}")
 # make_root DIR - installs the packages in DIR
 make_root() {
 	"$LAB/root/host.sh"
-	need_space 4 "the second toolchain root"
-	step "make the second toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
+	need_space 4 "the extra toolchain root"
+	step "make the extra toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt \
 		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$1"
 }
