@@ -17,13 +17,15 @@ const END: [u8; 3] = [0x66, 0x87, 0xc9];
 const NO_REGISTERS: c_int = 0;
 const STORES: c_int = 2;
 
-type OnTranslation = extern "C" fn(u64, *mut c_void);
+/// A function that QEMU calls when it translates a block, or at the end. It gets the plugin's number, and the block or
+/// `data`.
+type OnBlockOrExit = extern "C" fn(u64, *mut c_void);
 type OnExecution = extern "C" fn(c_uint, *mut c_void);
 type OnAccess = extern "C" fn(c_uint, u32, u64, *mut c_void);
 
 extern "C" {
-    fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, call: OnTranslation);
-    fn qemu_plugin_register_atexit_cb(id: u64, call: OnTranslation, data: *mut c_void);
+    fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, call: OnBlockOrExit);
+    fn qemu_plugin_register_atexit_cb(id: u64, call: OnBlockOrExit, data: *mut c_void);
     fn qemu_plugin_register_vcpu_insn_exec_cb(
         instruction: *mut c_void,
         call: OnExecution,

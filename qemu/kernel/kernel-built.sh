@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of a kernel in the cache. If the cache lacks the kernel, builds it from the source of the stock
-# kernel, with the configuration NAME.config. NAME is
+# Prints the directory of a kernel with checks or for a debugger, and builds the kernel if the cache lacks it: from the
+# source of the stock kernel, with the configuration NAME.config. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
 #   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; the directory also has key.pem and
 #              key.der, by which modules are signed for this kernel
-# kernel-stock.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
-# (kernel-uml.sh builds User-Mode Linux without the checks of "sanitizer".)
+# kernel-stock.sh explains the directory. That of "sanitizer" has the program linux instead of vmlinux. kernel-uml.sh
+# builds another kernel, User-Mode Linux without the checks of "sanitizer".
 # Usage: kernel-built.sh NAME
 # Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Tests that drivers of older and newer versions of the library work together: builds the owner and peers of the
-# demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh).
-# The owners of the growing pair in this tree are loaded with peers of the tree old, too: these
-# have version 1.0 of the pair's interface, as that commit declares it. Prints KTAP, and last a line of counts.
+# demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh):
 #   old    the recorded commit (shared/owner/recorded.h). If git does not have that commit (in a shallow clone, or in a
 #          tree without a repository), the test uses only the other two trees
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
+# The test also loads the owners of the growing pair in the tree today with peers of this pair in the tree old. These
+# peers have version 1.0 of the pair's interface, as the recorded commit declares it. Prints KTAP, and last a line of
+# counts.
 # The script keeps the trees old and grown in build/abi/, so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -98,8 +98,9 @@ recipe() {
 		"$PROJECT/docs/$2"
 }
 
-# writes_roles - writes the sources of two modules in two roles to $dir/drivers/roles: filter is a peer of gauged and an
-# owner, bridge is a peer of gauged and of alarmd. Of alarmd, writes only the table of symbols, a copy of gauged's
+# writes_roles - writes the sources of two modules to $dir/drivers/roles. Each has two roles: filter is a peer of gauged
+# and an owner, bridge is a peer of gauged and a peer of alarmd. There is no module alarmd: bridge is built with a table
+# of symbols for alarmd, which is gauged's under another name
 writes_roles() {
 	local to=$dir/drivers/roles pair
 	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return
