@@ -39,16 +39,12 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     };
     let unreadable =
         || refuse!(name, "bad-context-pointer", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT);
-    // SAFETY: A header consists of numbers, so any bytes are one.
-    let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
+    let header = probe::read(raw.as_ptr().cast::<abi::d2d_header>());
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
     // The structure lies on two pages at most.
     const { assert!(size_of::<abi::d2d_context>() <= PAGE_SIZE) };
-    let is_readable = |at| {
-        // SAFETY: Any byte is a `u8`.
-        unsafe { probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)) }.is_some()
-    };
+    let is_readable = |at| probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)).is_some();
     if !is_readable(size_of::<abi::d2d_context>() - 1) {
         return Err(unreadable());
     }

@@ -14,7 +14,7 @@
 //!   [`declaration`]: the same as data.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: the header with which every object of the boundary begins, and its check.
-//! - [`probe`]: reading what another driver points to.
+//! - `probe`: reading what another driver points to.
 //! - [`context`]: the block of memory that both sides share, with its queues ([`queue`]) and its
 //!   [`data`].
 //! - [`link`]: what each side holds while it is attached, and how it calls the other; [`lent`]: memory
@@ -75,7 +75,8 @@ pub mod pair;
 pub mod patience;
 #[doc(hidden)]
 pub mod point;
-pub mod probe;
+#[expect(dead_code, reason = "the owner uses the rest")]
+mod probe;
 pub mod queue;
 #[doc(hidden)]
 pub mod readers;

@@ -262,8 +262,7 @@ impl Expected<'_> {
         if raw.ops.is_null() {
             return refused("no-ops-table", EFAULT, 0, 1);
         }
-        // SAFETY: A header consists of numbers and a pointer, so any bytes are one.
-        let Some(header) = (unsafe { probe::read(raw.ops) }) else {
+        let Some(header) = probe::read(raw.ops) else {
             return refused("bad-ops-pointer", EFAULT, 0, 1);
         };
         if header.major != self.major {
@@ -293,8 +292,7 @@ impl Expected<'_> {
                 Some(operation) => (theirs + operation, ours + operation),
             };
             let expected = self.chain[own];
-            // SAFETY: Any bytes are a hash, which is a number.
-            match unsafe { probe::read(header.chain.wrapping_add(index)) } {
+            match probe::read(header.chain.wrapping_add(index)) {
                 None => return refused("bad-chain-pointer", EFAULT, index as u64, 0),
                 Some(got) if got != expected => {
                     return refused("bad-prefix", EBADR, got, expected);
@@ -303,14 +301,12 @@ impl Expected<'_> {
             }
         }
 
-        // SAFETY: The caller says that the other side has named `module`.
-        let Some(text) = (unsafe { Part::text(module) }) else {
+        let Some(text) = Part::text(module) else {
             return refused("bad-module-pointer", EFAULT, 0, 1);
         };
         for index in head / ENTRY..head / ENTRY + common {
             let from = raw.ops.cast::<usize>().wrapping_add(index);
-            // SAFETY: Any bytes are an address, which is read as a number.
-            let Some(operation) = (unsafe { probe::read(from) }) else {
+            let Some(operation) = probe::read(from) else {
                 return refused("bad-ops-pointer", EFAULT, index as u64, 0);
             };
             if operation != 0 && !text.contains(operation) {

@@ -254,10 +254,7 @@ impl Lent {
         let Some(memory) = NonNull::new(lent.memory.cast::<u8>()) else {
             return Ok(Self(None));
         };
-        let is_readable = |at: usize| {
-            // SAFETY: Any byte is a `u8`.
-            unsafe { probe::read(memory.as_ptr().wrapping_add(at)) }.is_some()
-        };
+        let is_readable = |at| probe::read(memory.as_ptr().wrapping_add(at)).is_some();
         let size = isize::try_from(lent.size)
             .ok()
             .and_then(|size| usize::try_from(size).ok())

@@ -3,9 +3,16 @@
 //! Access to memory by pointers from other drivers, which may be bad.
 //!
 //! An access by a bad pointer fails, and does no harm. `d2d_nofault.h` says which pointers are bad.
+//!
+//! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and
+//! `d2d_owner` each compile this file as a private module, and read only by addresses that another
+//! driver has passed.
 
 use crate::abi;
-use core::mem::MaybeUninit;
+use core::mem::{
+    offset_of,
+    MaybeUninit, //
+};
 use kernel::{
     bindings,
     ffi::c_char,
@@ -23,7 +30,7 @@ unsafe extern "C" {
     ///
     /// `to` is valid for writes of `length` bytes.
     #[link_name = "d2d_nofault_read"]
-    pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool;
+    pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool;
 
     /// Copies `length` bytes to `to`, an address that may be bad. Any context.
     ///
@@ -34,7 +41,7 @@ unsafe extern "C" {
     /// `from` is valid for reads of `length` bytes. If `to` is valid for writes of `length` bytes,
     /// nobody else uses that memory.
     #[link_name = "d2d_nofault_write"]
-    pub unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool;
+    pub(crate) unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool;
 
     /// Returns whether the first and the last of `length` bytes at an address that may be bad can
     /// be written. Any context.
@@ -44,7 +51,32 @@ unsafe extern "C" {
     /// `length` is not 0. If `at` is valid for writes of `length` bytes, nobody else uses that
     /// memory.
     #[link_name = "d2d_nofault_is_writable"]
-    pub unsafe fn is_writable(at: *mut u8, length: usize) -> bool;
+    pub(crate) unsafe fn is_writable(at: *mut u8, length: usize) -> bool;
+}
+
+/// A type of which any bytes are a value.
+///
+/// # Safety
+///
+/// Any bytes are a value of the type.
+pub(crate) unsafe trait AnyBytes {}
+
+macro_rules! any_bytes {
+    ($($type:ty),* $(,)?) => {$(
+        // SAFETY: It consists of numbers, and of pointers that may be null or invalid.
+        unsafe impl AnyBytes for $type {}
+    )*};
+}
+
+any_bytes! {
+    u8,
+    u32,
+    u64,
+    usize,
+    abi::d2d_driver,
+    abi::d2d_header,
+    abi::d2d_ops,
+    abi::d2d_record,
 }
 
 /// As `to.copy_from(from, length)`, but without a call of `memmove()` for the lengths that requests
@@ -83,7 +115,7 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
 /// `Send` nor `Sync`, so a value stays with the task that has called [`Stack::current`], and the
 /// stack is mapped as long as this task runs.
 #[derive(Clone, Copy)]
-pub struct Stack {
+pub(crate) struct Stack {
     task: *mut bindings::task_struct,
     start: usize,
 }
@@ -93,7 +125,7 @@ impl Stack {
 
     /// Returns the stack of the calling task. Any context.
     #[inline(always)]
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         let task = Task::current_raw();
         // SAFETY: The calling task exists while it runs, so its `task_struct` can be read.
         let start = unsafe { (*task).stack }.addr();
@@ -103,7 +135,7 @@ impl Stack {
 
     /// Returns a number that identifies the calling task among those that exist.
     #[inline(always)]
-    pub fn task(self) -> u64 {
+    pub(crate) fn task(self) -> u64 {
         self.task.addr() as u64
     }
 
@@ -119,7 +151,7 @@ impl Stack {
     ///
     /// As for [`copy()`].
     #[inline(always)]
-    pub unsafe fn copy(self, to: *mut u8, from: *const u8, length: usize) -> bool {
+    pub(crate) unsafe fn copy(self, to: *mut u8, from: *const u8, length: usize) -> bool {
         if self.has(from, length) {
             // SAFETY: `to` is valid for writes of `length` bytes. `from` is on the calling task's
             // stack, which is mapped by the type invariants.
@@ -131,16 +163,15 @@ impl Stack {
     }
 
     /// As [`read`]; fast if `from` is on this stack.
-    ///
-    /// # Safety
-    ///
-    /// As for [`read`].
-    pub unsafe fn read<T>(self, from: *const T) -> Option<T> {
-        // SAFETY: `to` has room for a `T`.
-        let copy = |to, size| unsafe { self.copy(to, from.cast(), size) };
-        // SAFETY: Any bytes are a `T`, and `Stack::copy()` returns whether it has written all of
-        // them.
-        unsafe { read_by(from, copy) }
+    pub(crate) fn read<T: AnyBytes>(self, from: *const T) -> Option<T> {
+        if from.is_null() || !from.is_aligned() {
+            return None;
+        }
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: `value` has room for a `T`.
+        let copied = unsafe { self.copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()) };
+        // SAFETY: `Stack::copy()` has written all of it, and any bytes are a `T`.
+        copied.then(|| unsafe { value.assume_init() })
     }
 
     /// As [`copy_out`]; fast if `to` is on this stack.
@@ -149,7 +180,7 @@ impl Stack {
     ///
     /// As for [`copy_out`].
     #[inline(always)]
-    pub unsafe fn copy_out(self, to: *mut u8, from: *const u8, length: usize) -> bool {
+    pub(crate) unsafe fn copy_out(self, to: *mut u8, from: *const u8, length: usize) -> bool {
         if self.has(to, length) {
             // SAFETY: `from` is valid for reads of `length` bytes. `to` is on the calling task's
             // stack, which is mapped by the type invariants, and the caller says that nobody else
@@ -168,7 +199,7 @@ impl Stack {
     ///
     /// As for [`is_writable`].
     #[inline(always)]
-    pub unsafe fn is_writable(self, at: *mut u8, length: usize) -> bool {
+    pub(crate) unsafe fn is_writable(self, at: *mut u8, length: usize) -> bool {
         // SAFETY: The caller says that `length` is not 0, and that nobody else uses the memory at
         // `at`, if there is any.
         self.has(at, length) || unsafe { is_writable(at, length) }
@@ -178,64 +209,29 @@ impl Stack {
 /// Reads a `T` from an address that may be bad. Any context.
 ///
 /// Returns `None` if the address is misaligned or null, or cannot be read.
-///
-/// # Safety
-///
-/// Any bytes are a `T`.
-pub unsafe fn read<T>(from: *const T) -> Option<T> {
-    // SAFETY: `to` has room for a `T`.
-    let copy = |to, size| unsafe { copy(to, from.cast(), size) };
-    // SAFETY: Any bytes are a `T`, and `copy()` returns whether it has written all of them.
-    unsafe { read_by(from, copy) }
+pub(crate) fn read<T: AnyBytes>(from: *const T) -> Option<T> {
+    Stack::current().read(from)
 }
 
-/// As [`read`]. `copy` copies the given number of bytes from `from`, and returns whether it has
-/// copied all of them.
-///
-/// # Safety
-///
-/// Any bytes are a `T`. `copy` writes to no more bytes than it is asked for, and to all of them if
-/// it returns `true`.
-#[inline(always)]
-unsafe fn read_by<T>(from: *const T, copy: impl FnOnce(*mut u8, usize) -> bool) -> Option<T> {
-    if from.is_null() || !from.is_aligned() {
-        return None;
-    }
-    let mut value = MaybeUninit::<T>::uninit();
-    let is_complete = copy(value.as_mut_ptr().cast(), size_of::<T>());
-    // SAFETY: `copy` has written all of it, and any bytes are a `T`.
-    is_complete.then(|| unsafe { value.assume_init() })
+/// As [`copy()`], for as many bytes as `to` has. If not all of them can be read, `to` may have
+/// changed.
+pub(crate) fn copy_bytes(to: &mut [u8], from: *const u8) -> bool {
+    // SAFETY: `to` is valid for writes of its bytes.
+    unsafe { copy(to.as_mut_ptr(), from, to.len()) }
 }
 
 /// A copy of another driver's string, cut off after `N - 1` bytes.
-pub struct StringCopy<const N: usize> {
+pub(crate) struct StringCopy<const N: usize> {
     /// The last byte is 0.
     bytes: [u8; N],
     complete: bool,
 }
 
 impl<const N: usize> StringCopy<N> {
-    /// Makes a copy of a text, also cut off after `N - 1` bytes.
-    pub fn new(text: &[u8]) -> Self {
-        let mut bytes = [0; N];
-        let room = N.saturating_sub(1);
-        let from = bytes.iter_mut().take(room).zip(text);
-        from.for_each(|(to, from)| *to = *from);
-        Self {
-            bytes,
-            complete: text.len() <= room,
-        }
-    }
-
     /// Reads a string from an address that may be bad. Any context.
     ///
     /// Returns `None` if a byte before its end, of its first `N`, cannot be read.
-    ///
-    /// # Safety
-    ///
-    /// Another driver has passed `from` as the address of a string: safe code has not made it up,
-    /// and reading there has no effect.
-    pub unsafe fn read(from: *const c_char) -> Option<Self> {
+    pub(crate) fn read(from: *const c_char) -> Option<Self> {
         // An aligned word lies on one page, so all of it can be read if one of its bytes can.
         const WORD: usize = size_of::<u64>();
 
@@ -244,13 +240,13 @@ impl<const N: usize> StringCopy<N> {
         while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
             let at = from.cast::<u8>().wrapping_add(length);
             let count = rest.len().min(WORD - at.addr() % WORD);
-            // SAFETY: `rest` has room for `count` bytes.
-            if !unsafe { copy(rest.as_mut_ptr(), at, count) } {
+            let word = &mut rest[..count];
+            if !copy_bytes(word, at) {
                 return None;
             }
-            if let Some(end) = rest[..count].iter().position(|byte| *byte == 0) {
+            if let Some(end) = word.iter().position(|byte| *byte == 0) {
                 // The bytes after the end in the last word are not part of the string.
-                rest[end..count].fill(0);
+                word[end..].fill(0);
                 return Some(Self {
                     bytes,
                     complete: true,
@@ -268,17 +264,17 @@ impl<const N: usize> StringCopy<N> {
     }
 
     /// Returns whether the string ended within `N` bytes.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
     /// Returns the string, followed by zeros.
-    pub fn bytes(&self) -> &[u8; N] {
+    pub(crate) fn bytes(&self) -> &[u8; N] {
         &self.bytes
     }
 
     /// Returns the string.
-    pub fn as_c_str(&self) -> &CStr {
+    pub(crate) fn as_c_str(&self) -> &CStr {
         // The last byte is 0.
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"?")
     }
@@ -286,7 +282,7 @@ impl<const N: usize> StringCopy<N> {
 
 /// An address for a result, which another driver has passed. It could be written when this value
 /// was made.
-pub struct Output<T: Copy>(*mut T);
+pub(crate) struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {
     /// Checks an address that may be bad, before the call has any effect. Any context.
@@ -297,7 +293,7 @@ impl<T: Copy> Output<T> {
     ///
     /// If `to` is valid for writes of a `T`, nobody else uses that memory until the result is
     /// dropped.
-    pub unsafe fn new(to: *mut T) -> Option<Self> {
+    pub(crate) unsafe fn new(to: *mut T) -> Option<Self> {
         if to.is_null() || !to.is_aligned() {
             return None;
         }
@@ -311,7 +307,7 @@ impl<T: Copy> Output<T> {
     ///
     /// Returns whether the address could still be written.
     #[must_use]
-    pub fn fill(self, value: T) -> bool {
+    pub(crate) fn fill(self, value: T) -> bool {
         // SAFETY: `value` is valid for reads. The caller of `new` says that nobody else uses the
         // memory at this address, if there is any.
         unsafe { copy_out(self.0.cast(), (&raw const value).cast(), size_of::<T>()) }
@@ -319,7 +315,7 @@ impl<T: Copy> Output<T> {
 }
 
 /// A part of a module's memory, without that of its initialization, which the kernel frees early.
-pub struct Part {
+pub(crate) struct Part {
     base: usize,
     size: usize,
 }
@@ -328,53 +324,33 @@ impl Part {
     /// Looks up the text of the module at an address that may be bad. Any context.
     ///
     /// Returns `None` if the module cannot be read.
-    ///
-    /// # Safety
-    ///
-    /// Another driver has passed `module` as the address of its module: safe code has not made it
-    /// up, and reading there has no effect.
-    pub unsafe fn text(module: *const bindings::module) -> Option<Self> {
-        // SAFETY: The caller keeps the contract, and this is a type of the kernel's.
-        unsafe { Self::of(module, bindings::mod_mem_type_MOD_TEXT) }
+    pub(crate) fn text(module: *const bindings::module) -> Option<Self> {
+        Self::of(module, bindings::mod_mem_type_MOD_TEXT)
     }
 
     /// As [`Part::text`], for the data that the module may write.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Part::text`].
-    pub unsafe fn data(module: *const bindings::module) -> Option<Self> {
-        // SAFETY: As above.
-        unsafe { Self::of(module, bindings::mod_mem_type_MOD_DATA) }
+    pub(crate) fn data(module: *const bindings::module) -> Option<Self> {
+        Self::of(module, bindings::mod_mem_type_MOD_DATA)
     }
 
-    /// Looks up a part of a module.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Part::text`]. `part` is less than `MOD_MEM_NUM_TYPES`.
-    unsafe fn of(module: *const bindings::module, part: bindings::mod_mem_type) -> Option<Self> {
+    fn of(module: *const bindings::module, part: bindings::mod_mem_type) -> Option<Self> {
         if module.is_null() || !module.is_aligned() {
             return None;
         }
         let memory = module
-            .wrapping_byte_add(core::mem::offset_of!(bindings::module, mem))
+            .wrapping_byte_add(offset_of!(bindings::module, mem))
             .cast::<bindings::module_memory>()
             .wrapping_add(part as usize);
-        // SAFETY: Any bytes are a `MaybeUninit`.
-        let memory = unsafe { read(memory.cast::<MaybeUninit<bindings::module_memory>>())? };
-        let memory = memory.as_ptr();
-        // SAFETY: All bytes were read, and any bytes are an address or a number. The field that is
-        // a `bool` is not read.
-        let (base, size) = unsafe { ((*memory).base, (*memory).size) };
+        let base = memory.wrapping_byte_add(offset_of!(bindings::module_memory, base));
+        let size = memory.wrapping_byte_add(offset_of!(bindings::module_memory, size));
         Some(Self {
-            base: base as usize,
-            size: size as usize,
+            base: read(base.cast::<usize>())?,
+            size: read(size.cast::<u32>())? as usize,
         })
     }
 
     /// Returns whether this address is in the part.
-    pub fn contains(&self, address: usize) -> bool {
+    pub(crate) fn contains(&self, address: usize) -> bool {
         address.wrapping_sub(self.base) < self.size
     }
 }

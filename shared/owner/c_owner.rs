@@ -24,6 +24,7 @@ use crate::{
         Exports,
         Side, //
     },
+    probe::Part,
     server::Server, //
 };
 use core::{
@@ -42,7 +43,6 @@ use d2d::{
         NOTHING, //
     },
     packet::Completed,
-    probe::Part,
     queue::Queue,
     refuse,
     rundown::Rundown,
@@ -128,8 +128,7 @@ impl Description {
             owner.attached.map(|routine| routine as usize),
             owner.detached.map(|routine| routine as usize),
         ];
-        // SAFETY: The caller says that it is the owner's module.
-        let text = unsafe { Part::text(module) };
+        let text = Part::text(module);
         let is_inside = |routine| text.as_ref().is_some_and(|text| text.contains(routine));
         if !routines.into_iter().flatten().all(is_inside) {
             return Err(refuse!(name, "routine-outside-text", ENOEXEC));

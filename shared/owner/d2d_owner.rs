@@ -30,7 +30,7 @@
 //!   the steps of a request have; `refusals`: the last refusal; `state`: the files that show the
 //!   owner's state.
 //!
-//! `handle`, `lock` and `completion` are tools of these.
+//! `handle`, `lock`, `completion` and `probe` are tools of these.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).
@@ -55,6 +55,8 @@ mod handle;
 mod handshake;
 #[path = "../d2d/lock.rs"]
 mod lock;
+#[path = "../d2d/probe.rs"]
+mod probe;
 mod refusals;
 mod registry;
 mod request;

@@ -2,16 +2,18 @@
 
 //! A driver object: the library's checked copy of a `struct d2d_driver`.
 
-use crate::export::Arg;
+use crate::{
+    export::Arg,
+    probe::{
+        self,
+        Part, //
+    }, //
+};
 use core::ffi::c_void;
 use d2d::{
     abi,
     fields,
     header,
-    probe::{
-        self,
-        Part, //
-    },
     trace::{
         refuse,
         Field, //
@@ -61,15 +63,12 @@ impl Driver {
         let refused =
             |reason: &str, error: Error, fields: &[Field<'_>]| refuse(owner, reason, error, fields);
         let bad_pointer = || refused("bad-driver-pointer", EFAULT, &[]);
-        // SAFETY: A header consists of numbers, so any bytes are one.
-        let header = unsafe { probe::read(object.cast::<abi::d2d_header>()) };
+        let header = probe::read(object.cast::<abi::d2d_header>());
         let header = header
             .filter(|_| object.is_aligned())
             .ok_or_else(bad_pointer)?;
         header::check::<abi::d2d_driver>(owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
-        // SAFETY: A driver object consists of numbers and of pointers that may be null, so any
-        // bytes are one.
-        let object = unsafe { probe::read(object) }.ok_or_else(bad_pointer)?;
+        let object = probe::read(object).ok_or_else(bad_pointer)?;
         let name = object.name;
         let length = name.iter().position(|c| *c == 0).ok_or_else(|| {
             refused(
@@ -84,9 +83,8 @@ impl Driver {
         let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
             return Err(refused("no-dispatch-or-owner", EFAULT, &[]));
         };
-        // SAFETY: The driver object names `owner` as the address of its module.
-        let text = unsafe { Part::text(object.owner) }
-            .ok_or_else(|| refused("bad-module-pointer", EFAULT, &[]))?;
+        let text =
+            Part::text(object.owner).ok_or_else(|| refused("bad-module-pointer", EFAULT, &[]))?;
         if !text.contains(dispatch as usize) {
             return Err(refused("dispatch-outside-text", ENOEXEC, &[]));
         }
@@ -104,8 +102,7 @@ impl Driver {
         }
         let points = object.points;
         if !points.is_null() {
-            // SAFETY: As above.
-            let data = unsafe { Part::data(object.owner) };
+            let data = Part::data(object.owner);
             let last = points.wrapping_add(1).wrapping_byte_sub(1);
             let is_inside = data.is_some_and(|data| {
                 points.is_aligned()

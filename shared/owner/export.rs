@@ -20,6 +20,10 @@ use crate::{
         Going,
         Notifier, //
     },
+    probe::{
+        Output,
+        Stack, //
+    },
     registry::in_state,
     request::Limit,
     server::{
@@ -50,10 +54,6 @@ use d2d::{
     left,
     link::Pair,
     patience::EndWaits,
-    probe::{
-        Output,
-        Stack, //
-    },
     readers::Readers,
     refuse,
     step,
@@ -568,14 +568,11 @@ impl Exports {
 
     /// `d2d_trace`.
     pub fn trace(&self, record: Arg<*const abi::d2d_record>) {
-        // SAFETY: By the type invariants the caller has named it as a record's address. A record is made of numbers and
-        // pointers, which may be anything.
-        let Some(mut record) = (unsafe { Stack::current().read(record.0) }) else {
+        let Some(mut record) = Stack::current().read(record.0) else {
             refuse!(self.name, "bad-record-pointer", EFAULT);
             return;
         };
-        // SAFETY: The caller has named them.
-        match unsafe { trace::emit(&mut record) } {
+        match trace::emit(&mut record) {
             Ok(Some(texts)) if record.step == Step::D2D_STEP_REFUSE as u32 => {
                 // Before there is a server, the line has to do.
                 self.try_with(|server| server.refusals().lock().note(&texts));

@@ -17,6 +17,7 @@ use crate::{
         new_irq_lock,
         IrqLock, //
     },
+    probe,
     slot::{
         has,
         Inside,
@@ -29,7 +30,6 @@ use crate::{
 use d2d::{
     abi,
     fields,
-    probe,
     trace::{
         refuse,
         Field, //
@@ -520,9 +520,7 @@ pub(crate) fn in_state(module: *const bindings::module, wanted: bindings::module
     let state = module
         .wrapping_byte_add(core::mem::offset_of!(bindings::module, state))
         .cast::<bindings::module_state>();
-    // SAFETY: A module's state is a number, so any bytes are one.
-    let state = unsafe { probe::read(state) };
-    state == Some(wanted)
+    probe::read(state) == Some(wanted)
 }
 
 #[cfg(d2d_tests)]

@@ -21,6 +21,7 @@ use crate::{
         Kind, //
     },
     export::Arg,
+    probe::Part,
     refusals::Refusals,
     registry::{
         Entry,
@@ -40,7 +41,6 @@ use d2d::{
     fields,
     job::Jobs,
     patience::Patience,
-    probe::Part,
     refuse,
     step,
     trace::{
@@ -449,8 +449,7 @@ impl Server {
         let (driver, ..) = opening.ok_or_else(|| self.events.stale(event))?;
         let driver = self.registry.peek(driver);
         let driver = driver.ok_or_else(|| self.events.stale(event))?;
-        // SAFETY: The driver has registered it as the address of its module.
-        let text = unsafe { Part::text(driver.module()) };
+        let text = Part::text(driver.module());
         if !text.is_some_and(|text| text.contains(routine as usize)) {
             return Err(refuse!(self.name, "handler-outside-text", ENOEXEC, handle: event));
         }

@@ -10,6 +10,7 @@
 
 use crate::{
     context_table::Version,
+    probe,
     registry::{
         Entry,
         State, //
@@ -31,8 +32,7 @@ use core::{
 use d2d::{
     abi,
     debugfs::Text,
-    header,
-    probe, //
+    header, //
 };
 use kernel::prelude::*;
 
@@ -160,12 +160,10 @@ fn number(n: impl Into<u64>) -> Value<'static> {
 
 /// Returns the version of a table of operations at an address that may be bad.
 fn version(ops: *const abi::d2d_ops) -> Option<Version> {
-    // SAFETY: The header of a table consists of numbers and a pointer, so any bytes are one.
-    let header = unsafe { probe::read(ops) }?;
+    let header = probe::read(ops)?;
     let size = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
     let last = usize::from(header.minor) + size / size_of::<*const ()>();
-    // SAFETY: A hash is a number, so any bytes are one.
-    let fingerprint = unsafe { probe::read(header.chain.wrapping_add(last)) }?;
+    let fingerprint = probe::read(header.chain.wrapping_add(last))?;
     Some(Version {
         major: header.major,
         minor: header.minor,

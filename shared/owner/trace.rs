@@ -5,9 +5,9 @@
 //! A driver hands over a step as a record. The text of the line is made once, in a buffer on the
 //! stack, for both. Nothing here allocates or takes a lock.
 
+use crate::probe;
 use d2d::{
     abi,
-    probe,
     trace::Step, //
 };
 use kernel::{
@@ -194,18 +194,13 @@ impl<const N: usize> Text<N> {
 
     /// Appends a text from an address that may be bad. A byte that is not a visible ASCII character
     /// becomes `?`, and so does a text that cannot be read.
-    ///
-    /// # Safety
-    ///
-    /// A driver has named `from` as the address of a text: reading there has no side effect.
-    unsafe fn copy(&mut self, from: *const u8, length: usize) {
+    fn copy(&mut self, from: *const u8, length: usize) {
         let room = self.room();
         let length = length.min(room.len());
         let Some(to) = room.get_mut(..length) else {
             return;
         };
-        // SAFETY: `to` has `length` bytes.
-        if unsafe { probe::copy(to.as_mut_ptr(), from, length) } {
+        if probe::copy_bytes(to, from) {
             let hidden = to.iter_mut().filter(|byte| !byte.is_ascii_graphic());
             hidden.for_each(|byte| *byte = b'?');
             self.length += length;
@@ -266,14 +261,9 @@ pub(crate) struct Texts {
 /// # Errors
 ///
 /// The name of the driver, if the owner does not know the step.
-///
-/// # Safety
-///
-/// A driver has named the record's addresses as those of texts: reading there has no side effect.
-pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> {
+pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> {
     let mut driver = Name::new();
-    // SAFETY: The caller promises that a driver has named the address.
-    unsafe { driver.copy(record.driver, record.driver_length as usize) };
+    driver.copy(record.driver, record.driver_length as usize);
     let Some(step) = d2d_step_words.get(record.step as usize) else {
         return Err(driver);
     };
@@ -303,8 +293,7 @@ pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>,
         }
         let from = detail.length;
         let address = core::ptr::with_exposed_provenance(field.value as usize);
-        // SAFETY: The caller promises that a driver has named the address.
-        unsafe { detail.copy(address, field.length as usize) };
+        detail.copy(address, field.length as usize);
         // The tracepoint reads the copy, not the driver's text.
         let text = detail.bytes().get(from..).unwrap_or_default();
         field.value = text.as_ptr().expose_provenance() as u64;

@@ -7,16 +7,14 @@
 //! pointer.
 
 use super::Arg;
-use core::ffi::c_void;
-use d2d::{
-    abi::d2d_handle,
-    probe::{
-        self,
-        Output,
-        Stack,
-        StringCopy, //
-    }, //
+use crate::probe::{
+    self,
+    Output,
+    Stack,
+    StringCopy, //
 };
+use core::ffi::c_void;
+use d2d::abi::d2d_handle;
 use kernel::{
     ffi::c_char,
     prelude::*, //
@@ -82,15 +80,13 @@ impl Arg<*mut c_void> {
 impl Arg<*const c_char> {
     /// Copies the string; see [`StringCopy::read`]. Any context.
     pub(crate) fn string<const N: usize>(self) -> Option<StringCopy<N>> {
-        // SAFETY: By the type invariants a driver has named it as the address of a string.
-        unsafe { StringCopy::read(self.0) }
+        StringCopy::read(self.0)
     }
 }
 
 impl Arg<*const d2d_handle> {
     /// Reads the handle at this index. Returns `None` if it cannot be read. Any context.
     pub(crate) fn handle(self, index: usize) -> Option<d2d_handle> {
-        // SAFETY: A handle is a number, so any bytes are one.
-        unsafe { probe::read(self.0.wrapping_add(index)) }
+        probe::read(self.0.wrapping_add(index))
     }
 }

@@ -21,16 +21,14 @@ use super::{
 use crate::{
     export::Arg,
     handle::Kind,
-    registry::Refusal, //
-};
-use core::ffi::c_void;
-use d2d::{
-    abi::d2d_handle,
     probe::{
         self,
         Stack, //
-    }, //
+    },
+    registry::Refusal, //
 };
+use core::ffi::c_void;
+use d2d::abi::d2d_handle;
 use kernel::prelude::*;
 
 /// Access to the buffers of a request. Until this is dropped, the buffers are not freed, and the

@@ -25,6 +25,7 @@ use crate::{
         self,
         Kind, //
     },
+    probe::Stack,
     registry::Refusal,
     slot::{
         has,
@@ -42,7 +43,6 @@ use d2d::{
     fields,
     header,
     point,
-    probe::Stack,
     refuse,
     trace::{
         report_memory,

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     export::Arg,
+    probe::Stack,
     registry::Refusal,
     trace, //
 };
@@ -29,7 +30,6 @@ use d2d::{
         d2d_handle, //
     },
     fields,
-    probe::Stack,
     trace::Step, //
 };
 use kernel::{

@@ -4,6 +4,7 @@
 
 use crate::{
     export::Arg,
+    probe::Stack,
     registry::Registry,
     request::{
         record::Record,
@@ -18,7 +19,6 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     header,
-    probe::Stack,
     run_in::{
         run_in,
         Place, //
