@@ -81,7 +81,7 @@ compiler_accepts() {
 	. "$(kernel_dir stock)/kernel.env"
 	output=$("$LAB/enter.sh" "$1/qemu/check/compile-hostile.sh" "$1/build/$KVER" \
 		"$1/selftests/misbehaving/hostile/refused/$2.rs") || :
-	grep -qE "^$3" <<<"$output" || echo "compile-hostile.sh printed no line that matches '$3': $output"
+	grep -qE "^($3)" <<<"$output" || echo "compile-hostile.sh printed no line that matches '$3': $output"
 }
 
 # compiler_refuses COPY MODULE REASON - builds a module in the copy, which must fail with output that matches REASON.

@@ -21,7 +21,7 @@ shows()
 	line=0
 	for pattern; do
 		line=$((line + 1))
-		sed -n "${line}p" "$NOTES" | grep -qE "^$pattern\$" || return
+		sed -n "${line}p" "$NOTES" | grep -qxE -e "$pattern" || return
 	done
 }
 

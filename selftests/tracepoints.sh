@@ -54,7 +54,7 @@ recorded()
 # has PATTERN - whether one of the recorded steps matches; otherwise $NOTES has the last steps
 has()
 {
-	recorded | grep -qE "^$1\$" && return
+	recorded | grep -qxE -e "$1" && return
 	{ echo "no '$1' in:" && recorded | tail -n 20; } >"$NOTES"
 	return 1
 }
@@ -62,7 +62,7 @@ has()
 # only PATTERN - whether steps were recorded and each of them matches; otherwise $NOTES has those that do not
 only()
 {
-	[ -n "$(recorded)" ] && ! recorded | grep -vE "^$1\$" >"$NOTES"
+	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
 # fresh_tracepoints [PEER] - makes sure that module_a is loaded, with this peer or without one, and that all tracepoints

@@ -72,7 +72,7 @@ boot() {
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $output"
 	elif [ "$rc" -ne 1 ]; then
 		echo "d2d-vm ended with $rc, expected 1: $output"
-	elif ! grep -qE "^FAIL: $reason" <<<"$output"; then
+	elif ! grep -qE "^FAIL: ($reason)" <<<"$output"; then
 		echo "d2d-vm gave no reason that matches '$reason': $output"
 	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.expected" ]; then
 		while read -r text; do
