@@ -306,10 +306,11 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 			continue;
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
-		 * fuzz_detach() increments first reg->detaching, then reg->detaches_begun. If
-		 * *begun includes a call of fuzz_detach(), reg->detaching below includes this call,
-		 * too, unless the call has ended. If *begun does not include the call, a later
-		 * *begun does, so the caller of is_detaching() sees that the number has grown.
+		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
+		 * then reg->detaches_begun. If *begun includes a call of fuzz_detach(),
+		 * reg->detaching below includes this call, too, unless the call has ended. If
+		 * *begun does not include the call, a later *begun does, so the caller of
+		 * is_detaching() sees that the number has grown.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

@@ -167,6 +167,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 
 	if (reg) {
 		atomic_inc(&reg->detaching);
+		/* Pairs with is_detaching(), which reads the two in the reverse order. */
+		smp_wmb();
 		atomic_inc(&reg->detaches_begun);
 		fuzz_close_context(reg);
 		before = atomic_read(&reg->adopted);
