@@ -32,7 +32,7 @@ fresh_c_chain()
 	done
 }
 
-begin 29
+begin 30
 
 fresh_chain lower1
 [ "$(holders module_a)" = middle ] && [ "$(holders middle)" = lower1 ] && traced 'module_a: .* step=attached' &&
@@ -148,6 +148,11 @@ fresh_trace
 unload_all
 load module_a && load middle waits=peer-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the peer's role, uses the contexts and waits until a request is cancelled"
+
+fresh_trace
+unload_all
+load module_a && load middle waits=dispatch-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+verdict "the middle is unloaded while a dispatch routine of the owner's role waits until a request that the peer's role holds is cancelled"
 
 # The steps of loading the middle that can fail while its thread waits for an event of the top. Each line is
 # WAITS STEP ERRNO CASE: WAITS and STEP are the values of the parameters "waits" and "fails"

@@ -136,7 +136,7 @@ words()
 	case $1.$2 in
 	bridge.waits) echo nothing joined-threads inside started-thread deferred held-request held-request-inside ;;
 	bridge.fails) echo nothing start control join ;;
-	middle.waits) echo nothing owner peer owner-for-request peer-for-request ;;
+	middle.waits) echo nothing owner peer owner-for-request peer-for-request dispatch-for-request ;;
 	middle.fails | junction.fails) echo nothing join ready control ;;
 	device_peer.variant) echo for-root for-all for-admins twice bad-name bad-mode bad-capability nested fails null tty sleeper ;;
 	relay_peer.next) echo module_a module_b handle_peer c_peer relay_peer bob ;;

@@ -17,6 +17,7 @@ use d2d::{
         OwnerLink,
         PeerCall, //
     },
+    packet::Sender,
     queue::Queue,
     request::{
         Disposition,
@@ -77,7 +78,7 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "Which thread waits until the library ends the wait. 1, 2: for an event of the peer's role that nobody sets. 3, 4: until a request that the peer's role holds is cancelled. 1, 3: a thread of the owner's role. 2, 4: a thread of the peer's role, which uses the owner's contexts meanwhile. 0: none",
+            description: "Which thread waits until the library ends the wait. 1, 2: for an event of the peer's role that nobody sets. 3, 4: until a request that the peer's role holds is cancelled. 1, 3: a thread of the owner's role. 2, 4: a thread of the peer's role, which uses the owner's contexts meanwhile. 5: as 4, but the thread is in the owner's function `dispatch` meanwhile. 0: none",
         },
         fails: u32 {
             default: 0,
@@ -90,6 +91,7 @@ d2d_roles::module_in_two_roles! {
 const OWNER_WAITS: u32 = 1;
 const PEER_WAITS: u32 = 2;
 const OWNER_WAITS_FOR_REQUEST: u32 = 3;
+const DISPATCH_WAITS_FOR_REQUEST: u32 = 5;
 
 // Values of `fails`
 const JOIN: u32 = 1;
@@ -299,8 +301,8 @@ impl d2d_roles::TwoRoles for AsOwner {
     type Peer = AsPeer;
 
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<AsPeer>) -> Result {
+        contexts.state().above.populate(Above::new(peer.clone())?);
         wait(contexts, &peer)?;
-        contexts.state().above.populate(Above::new(peer)?);
         match module_parameters::fails.value() {
             JOIN => Err(ENODEV),
             _ => Ok(()),
@@ -319,6 +321,14 @@ fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     Ok(())
 }
 
+/// Sends the owner's role a request of its own. `dispatch` waits before it completes this request.
+fn send_to_owner(owner: &Sender) -> Result {
+    let packet = owner.packet_for(owner_pair::ADD)?;
+    let to = owner.lookup(TwoRolesModule::NAME)?;
+    let sent = packet.send(&to, owner_pair::ADD, &1, d2d::packet::Sleep::May);
+    sent.map(drop).map_err(|refused| refused.error)
+}
+
 /// Starts the thread that the parameter `waits` selects, if any. Returns once the thread runs: otherwise the library
 /// could stop the thread before it waits, and the test would show nothing.
 fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
@@ -331,11 +341,12 @@ fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let begun = Arc::new(event(c"middle.begun")?, GFP_KERNEL)?;
     let begins = begun.clone();
     let never = event(c"middle.never")?;
-    let sender = peer.clone();
+    let (sender, owner) = (peer.clone(), contexts.sender());
     let routine = move || {
         let _ = begins.set();
         let _ = match waits {
             OWNER_WAITS | PEER_WAITS => never.wait(Wait::FOREVER),
+            DISPATCH_WAITS_FOR_REQUEST => send_to_owner(&owner),
             _ => wait_until_cancelled(&sender),
         };
     };
@@ -343,6 +354,7 @@ fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
         OWNER_WAITS | OWNER_WAITS_FOR_REQUEST => {
             contexts.thread(name, move |_, _| routine())?.start()?
         }
+        DISPATCH_WAITS_FOR_REQUEST => peer.thread(name, move |_, _| routine())?.start()?,
         _ => peer
             .thread(name, move |_, _| {
                 OWNER.contexts(|_| routine());
@@ -400,6 +412,12 @@ impl Owner for AsOwner {
 
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         let state = contexts.state();
+        if module_parameters::waits.value() == DISPATCH_WAITS_FOR_REQUEST {
+            let waited = state
+                .above()
+                .and_then(|above| wait_until_cancelled(&above.peer));
+            return request.fail(waited.err().unwrap_or(ECANCELED));
+        }
         if request.code() != owner_pair::ADD.raw() {
             return state.requests.dispatch(request);
         }
