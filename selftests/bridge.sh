@@ -58,7 +58,7 @@ depends()
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
 }
 
-begin 37
+begin 39
 
 for module in bridge c_bridge; do
 	fresh_owners "$module"
@@ -103,10 +103,10 @@ fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
-# The steps of loading the bridge that can fail while code of one role waits for an event of the other role. Each line
-# is WAITS STEP ERRNO PARAMETER CASE. WAITS is the value of the bridge's parameter "waits", and STEP that of its
-# parameter "fails" (peers/bridge.rs); if STEP is nothing, the handshake fails. ERRNO is the errno with which loading
-# the bridge fails. PARAMETER is a parameter of other_a, with its value
+# The steps of loading the bridge that can fail while code of one role waits for an event that nobody sets. Each line is
+# WAITS STEP ERRNO PARAMETER CASE. WAITS is the value of the bridge's parameter "waits", and STEP that of its parameter
+# "fails" (peers/bridge.rs); if STEP is nothing, the handshake fails. ERRNO is the errno with which loading the bridge
+# fails. PARAMETER is a parameter of other_a, with its value
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&
@@ -117,6 +117,7 @@ done <<-EOF
 	started-thread start   ENODEV    completion=0 the start of the second role fails while its thread waits for an event of the first one
 	started-thread control EBUSY     completion=0 the control device of the second role fails while its thread waits for an event of the first one
 	started-thread join    ENODEV    completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
+	destructor     join    ENODEV    completion=0 joining the roles fails, and the destructor of the second role's jobs waits for a thread that waits for an event of this role
 	deferred       nothing ETIMEDOUT timeout=50   the handshake of the second role fails while its work item waits for an event of the first one
 	deferred       start   ENODEV    completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
 	deferred       control EBUSY     completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
@@ -138,6 +139,10 @@ verdict "the bridge is unloaded while a thread of one role waits until a request
 fresh_owners bridge waits=held-request-inside
 exercise module_a && await holds module_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread that uses both roles waits until a request that one of them holds is cancelled"
+
+fresh_owners bridge waits=destructor
+await waits_for bridge.never other_a && unload bridge && is_free module_a && is_free other_a
+verdict "the bridge is unloaded, and the destructor of the second role's jobs waits for a thread that waits for an event of this role"
 
 fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&

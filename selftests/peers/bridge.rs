@@ -39,7 +39,7 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "What waits until the library ends the wait. 1 to 4: for an event that nobody sets. 1: a thread of each role. 2: a thread that uses the bridge meanwhile. 3: a thread that the second role starts before the roles are joined. 4: the function `deferred` of the second role. 5: a thread of the second role waits until a request that the first role holds is cancelled. 6: as 5, but a thread that uses the bridge meanwhile. 0: nothing",
+            description: "What waits until the library ends the wait. 1 to 4: for an event that nobody sets. 1: a thread of each role. 2: a thread that uses the bridge meanwhile. 3: a thread that the second role starts before the roles are joined. 4: the function `deferred` of the second role. 5: a thread of the second role waits until a request that the first role holds is cancelled. 6: as 5, but a thread that uses the bridge meanwhile. 7: a thread of the second role waits for an event of that role, and the destructor of the role's jobs for the thread. 0: nothing",
         },
         fails: u32 {
             default: 0,
@@ -55,6 +55,7 @@ const STARTED_THREAD: u32 = 3;
 const DEFERRED: u32 = 4;
 const HELD_REQUEST: u32 = 5;
 const HELD_REQUEST_INSIDE: u32 = 6;
+const DESTRUCTOR: u32 = 7;
 
 // Values of `fails`
 const START: u32 = 1;
@@ -69,6 +70,17 @@ static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 
 /// The most items that are taken at a time.
 const BATCH: u32 = 8;
+
+/// Dropping it waits until a thread of the driver has ended, if there is such a thread.
+struct Jobs(Option<Arc<Completion>>);
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        if let Some(ended) = &self.0 {
+            ended.wait_for_completion();
+        }
+    }
+}
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
 /// other role; the field `$other` of [`Bridge`] has its handle. `$more` has those items of `Driver` that only this role
@@ -150,7 +162,7 @@ macro_rules! role {
 
         impl $library::driver::Driver for $Role {
             type Pair = $pair::DemoPair;
-            type Jobs = ();
+            type Jobs = Jobs;
 
             fn new() -> Result<Self> {
                 Ok(Self {
@@ -174,7 +186,7 @@ macro_rules! role {
                 self.is_cancelled.complete_all();
             }
 
-            fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
+            fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<Jobs, Error> {
                 Self::begin(&driver)
             }
 
@@ -241,12 +253,12 @@ role! {
 }
 
 impl First {
-    fn begin(driver: &first::driver::Handle<Self>) -> Result {
+    fn begin(driver: &first::driver::Handle<Self>) -> Result<Jobs> {
         if module_parameters::waits.value() >= STARTED_THREAD {
             let kind = first::event::Kind::Notification;
             NEVER_OF_FIRST.populate(driver.create_event(NEVER, kind, false)?);
         }
-        Ok(())
+        Ok(Jobs(None))
     }
 }
 
@@ -278,18 +290,34 @@ role! {
 const CONTROL_DEVICE: second::device::Settings = second::device::Settings::new(c"bridge");
 
 impl Second {
-    fn begin(driver: &second::driver::Handle<Self>) -> Result {
-        if module_parameters::waits.value() == STARTED_THREAD {
-            Self::wait_in_thread(driver, wait_for_first)?;
+    fn begin(driver: &second::driver::Handle<Self>) -> Result<Jobs> {
+        let mut jobs = Jobs(None);
+        match module_parameters::waits.value() {
+            STARTED_THREAD => Self::wait_in_thread(driver, wait_for_first)?,
+            DESTRUCTOR => jobs = Self::wait_for_itself(driver)?,
+            _ => {}
         }
         match module_parameters::fails.value() {
             START => Err(ENODEV),
             // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => driver
                 .device::<second::control::Commands<second::driver::Handle<Self>>>(CONTROL_DEVICE)
-                .map(|_| ()),
-            _ => Ok(()),
+                .map(|_| jobs),
+            _ => Ok(jobs),
         }
+    }
+
+    /// Starts a thread that waits for an event of this role.
+    fn wait_for_itself(driver: &second::driver::Handle<Self>) -> Result<Jobs> {
+        let never = driver.create_event(NEVER, second::event::Kind::Notification, false)?;
+        let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let ends = ended.clone();
+        Self::wait_in_thread(driver, move || {
+            let waited = never.wait(second::event::Wait::FOREVER);
+            ends.complete_all();
+            waited
+        })?;
+        Ok(Jobs(Some(ended)))
     }
 }
 
