@@ -16,8 +16,8 @@ trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 # forgets this driver (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
-# The module that forgets its drivers: forgetful, or one that has the same drivers for another owner, forgetful_middle
-# or forgetful_torture
+# The module that forgets its drivers: forgetful, or one of the modules forgetful_*, which have the same drivers for
+# other owners
 FORGETFUL=forgetful
 
 # load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
@@ -102,15 +102,17 @@ inside_forgetful()
 
 # Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: the module of the owner, the name
 # by which its drivers know it, the module that forgets its drivers, another peer, the device that makes the owner call
-# this peer, and the values of "forgets" for this owner. A middle waits 5 s for a pended handshake. A case with
-# "handshake" would take that long, so the lines of both middles leave out this value. c_middle serves no requests, so
-# its line leaves out "sent", too
+# this peer, and the values of "forgets" for this owner. All of them but c_owner wait 5 s for a pended handshake. A case
+# with "handshake" would take that long, so their lines leave out this value. c_middle and c_lender pend no requests, so
+# their lines leave out "sent", too
 other_owners()
 {
 	cat <<-EOT
-	c_owner   module_a  forgetful         module_b  c_owner   $STATES
-	middle    middle    forgetful_middle  lower1    module_a  registered context sent pended event
-	c_middle  middle    forgetful_middle  lower1    module_a  registered context pended event
+	c_owner   module_a  forgetful           module_b       c_owner   $STATES
+	middle    middle    forgetful_middle    lower1         module_a  registered context sent pended event
+	c_middle  middle    forgetful_middle    lower1         module_a  registered context pended event
+	c_lender  lender    forgetful_lender    borrower       lender    registered context pended event
+	junction  junction  forgetful_junction  junction_peer  module_a  registered context sent pended event
 	EOT
 }
 
@@ -123,6 +125,8 @@ fresh_other()
 	load pause_calls && load stranger || return
 	case $1 in
 	c_owner) load c_owner timeout=100 ;;
+	c_lender) load c_lender ;;
+	junction) load module_a && load other_a && load junction ;;
 	*) load module_a && load "$1" ;;
 	esac && reset_trace
 }

@@ -36,7 +36,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-/* The owner of this peer. forgetful_middle.c and forgetful_torture.c define other ones. */
+/* The owner of this peer. The files forgetful_*.c define other ones. */
 #ifndef OWNER
 #define OWNER module_a
 #endif
@@ -66,6 +66,11 @@ static void check(const char *routine)
 		pr_err("%s was called after the module was unloaded\n", routine);
 }
 
+/* Fills in the endpoint of a driver during its handshake. */
+static int fill_in(struct d2d_endpoint *peer);
+
+/* forgetful_lender.c defines the peer of another pair. */
+#ifndef OTHER_PAIR
 static int peer_ping(void *this, u32 value, u32 *result)
 {
 	check("ping");
@@ -80,17 +85,25 @@ static const struct d2d_pair_peer_ops ops = {
 	.ping = peer_ping,
 };
 
+static int fill_in(struct d2d_endpoint *peer)
+{
+	peer->ops = &ops.hdr;
+	return 0;
+}
+#endif
+
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	struct d2d_context *context = request->user_buffer;
+	int err;
 
 	check("dispatch");
 	d2d_pause_operation();
 	/* Pends each request, and with forgets=handshake the handshake, too. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || forgets_is("handshake"))
 		return -D2D_STATUS_PENDING;
-	context->peer.ops = &ops.hdr;
-	return d2d_complete(request->handle, 0, 0);
+	err = fill_in(&context->peer);
+	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
 static int completed(void *this, d2d_handle request, const struct d2d_result *result)

@@ -2,12 +2,12 @@
 # Builds the test modules that break the rules of the interface or of the kernel. test_modules/modules.mk defines the
 # functions that are called here.
 
-$(foreach name,bad_owner bad_peer event_faults forgetful forgetful_middle forgetful_torture handle_kinds pointers splat stranger,\
+d2d-forgetful := forgetful forgetful_junction forgetful_lender forgetful_middle forgetful_torture
+$(foreach name,bad_owner bad_peer event_faults $(d2d-forgetful) handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))
-CFLAGS_selftests/misbehaving/forgetful.o := -I$(src)/selftests/peers
-CFLAGS_selftests/misbehaving/forgetful_middle.o := -I$(src)/selftests/peers
-CFLAGS_selftests/misbehaving/forgetful_torture.o := -I$(src)/selftests/peers
-CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers
+$(foreach name,$(d2d-forgetful) stranger,$(eval CFLAGS_selftests/misbehaving/$(name).o := -I$(src)/selftests/peers))
+CFLAGS_selftests/misbehaving/forgetful_lender.o += -I$(obj)/selftests/peers/lending
+$(obj)/selftests/misbehaving/forgetful_lender.o: $(obj)/selftests/peers/lending/lending_pair.h
 
 # pointers.c includes a table of the exported functions, which pointers.awk generates from their prototypes.
 CFLAGS_selftests/misbehaving/pointers.o := -I$(obj)/selftests/misbehaving
