@@ -14,13 +14,16 @@ use crate::{
         is_same, //
     },
     declaration::{
+        Code,
         Declaration,
         Operation,
         Operations,
+        Struct,
         Type, //
     },
     event::Kind,
-    fingerprint::of_type, //
+    fingerprint::of_type,
+    for_each::for_each, //
 };
 
 /// A text that is being written: `N` bytes, or none if `N` is 0 and the text is only measured.
@@ -69,21 +72,21 @@ impl<const N: usize> Text<N> {
     }
 
     const fn text(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        let mut i = 0;
-        while i < bytes.len() {
-            self.byte(bytes[i]);
-            i += 1;
-        }
+        for_each!(&byte in text.as_bytes() => {
+            self.byte(byte);
+        });
+    }
+
+    const fn texts(&mut self, texts: &[&str]) {
+        for_each!(text in texts => {
+            self.text(text);
+        });
     }
 
     const fn upper(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        let mut i = 0;
-        while i < bytes.len() {
-            self.byte(bytes[i].to_ascii_uppercase());
-            i += 1;
-        }
+        for_each!(byte in text.as_bytes() => {
+            self.byte(byte.to_ascii_uppercase());
+        });
     }
 
     const fn decimal(&mut self, number: usize) {
@@ -182,50 +185,29 @@ impl<const N: usize> Text<N> {
         self.byte(b'\n');
     }
 
-    const fn structure(&mut self, docs: &[&str], of: &Type) {
-        self.text("\n/**\n * struct ");
-        self.text(of.name);
-        self.text(" - ");
+    const fn structure(&mut self, &Struct { docs, of }: &Struct) {
+        self.texts(&["\n/**\n * struct ", of.name, " - "]);
         self.docs(docs, b'\t');
-        let mut i = 0;
-        while i < of.fields.len() {
-            self.text(" * @");
-            self.text(of.fields[i].name);
-            self.text(": ");
-            self.docs(of.fields[i].docs, b'\t');
-            i += 1;
-        }
-        self.text(" */\nstruct ");
-        self.text(of.name);
-        self.text(" {\n");
-        i = 0;
-        while i < of.fields.len() {
-            let field = &of.fields[i];
+        for_each!(field in of.fields => {
+            self.texts(&[" * @", field.name, ": "]);
+            self.docs(field.docs, b'\t');
+        });
+        self.texts(&[" */\nstruct ", of.name, " {\n"]);
+        for_each!(field in of.fields => {
             self.byte(b'\t');
             self.name_of(field.of);
-            self.byte(b' ');
-            self.text(field.name);
+            self.texts(&[" ", field.name]);
             self.dimensions(field.of);
             self.text(";\n");
-            i += 1;
-        }
-        self.text("};\n\nstatic_assert(sizeof(struct ");
-        self.text(of.name);
-        self.text(") == ");
+        });
+        self.texts(&["};\n\nstatic_assert(sizeof(struct ", of.name, ") == "]);
         self.decimal(of.size);
         self.text(");\n");
-        i = 0;
-        while i < of.fields.len() {
-            let field = &of.fields[i];
-            self.text("static_assert(offsetof(struct ");
-            self.text(of.name);
-            self.text(", ");
-            self.text(field.name);
-            self.text(") == ");
+        for_each!(field in of.fields => {
+            self.texts(&["static_assert(offsetof(struct ", of.name, ", ", field.name, ") == "]);
             self.decimal(field.offset);
             self.text(");\n");
-            i += 1;
-        }
+        });
     }
 
     /// Writes the hash of a structure of which lent memory consists.
@@ -266,81 +248,61 @@ impl<const N: usize> Text<N> {
     }
 
     const fn kinds(&mut self, declaration: &Declaration) {
-        let mut i = 0;
-        while i < declaration.kinds.len() {
-            let kind = &declaration.kinds[i];
+        for_each!(kind in declaration.kinds => {
             self.text("\n/*\n * ");
             self.docs(kind.docs, b' ');
             self.value("Payload: ", kind.payload);
             self.text(" */\n#define ");
             self.upper(declaration.name);
-            self.text("_KIND_");
-            self.text(kind.name);
-            self.byte(b'\t');
+            self.texts(&["_KIND_", kind.name, "\t"]);
             self.decimal(kind.number as usize);
             self.byte(b'\n');
-            i += 1;
-        }
+        });
     }
 
-    const fn code_name(&mut self, declaration: &Declaration, code: usize) {
+    const fn code_name(&mut self, declaration: &Declaration, code: &Code) {
         self.upper(declaration.name);
-        self.text("_IOCTL_");
-        self.text(declaration.codes[code].name);
+        self.texts(&["_IOCTL_", code.name]);
     }
 
     const fn codes(&mut self, declaration: &Declaration) {
         if declaration.codes.is_empty() {
             return;
         }
-        self.text("\n/**\n * enum ");
-        self.text(declaration.name);
-        self.text("_ioctl - the requests\n");
-        let mut i = 0;
-        while i < declaration.codes.len() {
-            let code = &declaration.codes[i];
+        self.texts(&["\n/**\n * enum ", declaration.name, "_ioctl"]);
+        self.text(" - the requests\n");
+        for_each!(code in declaration.codes => {
             self.text(" * @");
-            self.code_name(declaration, i);
+            self.code_name(declaration, code);
             self.text(": ");
             self.docs(code.docs, b'\t');
             self.value("Input: ", code.input);
             self.value("Output: ", code.output);
-            i += 1;
-        }
-        self.text(" */\nenum ");
-        self.text(declaration.name);
-        self.text("_ioctl {\n");
-        i = 0;
-        while i < declaration.codes.len() {
+        });
+        self.texts(&[" */\nenum ", declaration.name, "_ioctl {\n"]);
+        for_each!(code in declaration.codes => {
             self.byte(b'\t');
-            self.code_name(declaration, i);
+            self.code_name(declaration, code);
             self.text(" = D2D_CTL_CODE(");
-            self.hexadecimal(declaration.codes[i].number as u64, 3);
+            self.hexadecimal(code.number as u64, 3);
             self.text(", D2D_METHOD_BUFFERED),\n");
-            i += 1;
-        }
+        });
         self.text("};\n");
     }
 
     /// Writes a constant for each event, which stands for two arguments of a function.
     const fn events(&mut self, declaration: &Declaration) {
-        let mut i = 0;
-        while i < declaration.events.len() {
-            let event = &declaration.events[i];
+        for_each!(event in declaration.events => {
             self.text("\n/*\n * ");
             self.docs(event.docs, b' ');
             self.text(" *\tFor d2d_event_create_of() and d2d_event_open_of()\n */\n#define ");
-            self.upper(declaration.name);
-            self.text("_EVENT_");
-            self.upper(event.name);
-            self.text("\t\"");
-            self.text(event.name);
+            self.constant(declaration.name, "event", event.name);
+            self.texts(&["\t\"", event.name]);
             self.text(match event.kind {
                 Kind::Notification => "\", D2D_EVENT_NOTIFICATION\n",
                 Kind::Synchronization => "\", D2D_EVENT_SYNCHRONIZATION\n",
             });
-            i += 1;
-        }
+        });
     }
 
     /// Writes the name of a constant of one side: a hash, or the whole chain.
@@ -402,54 +364,34 @@ impl<const N: usize> Text<N> {
     }
 
     const fn operation(&mut self, operation: &Operation) {
-        self.text("\tint (*");
-        self.text(operation.name);
-        self.text(")(void *self, ");
-        let mut i = 0;
-        while i < operation.arguments.len() {
-            let argument = &operation.arguments[i];
+        self.texts(&["\tint (*", operation.name, ")(void *self, "]);
+        for_each!(argument in operation.arguments => {
             check_operand(argument.of);
             assert!(
                 !is_same(argument.name, "result"),
                 "the C header would use the name of an argument twice"
             );
             self.name_of(argument.of);
-            self.byte(b' ');
-            self.text(argument.name);
-            self.text(", ");
-            i += 1;
-        }
+            self.texts(&[" ", argument.name, ", "]);
+        });
         check_operand(operation.result);
         self.name_of(operation.result);
         self.text(" *result);\n");
     }
 
     const fn table(&mut self, pair: &str, side: &str, operations: &Operations) {
-        self.text("\n/**\n * struct ");
-        self.text(pair);
-        self.byte(b'_');
-        self.text(side);
-        self.text("_ops - ");
+        self.texts(&["\n/**\n * struct ", pair, "_", side, "_ops - "]);
         self.docs(operations.docs, b'\t');
         self.text(" * @hdr: describes the table\n");
-        let mut i = 0;
-        while i < operations.list.len() {
-            self.text(" * @");
-            self.text(operations.list[i].name);
-            self.text(": ");
-            self.docs(operations.list[i].docs, b'\t');
-            i += 1;
-        }
-        self.text(" */\nstruct ");
-        self.text(pair);
-        self.byte(b'_');
-        self.text(side);
-        self.text("_ops {\n\tstruct d2d_ops hdr;\n");
-        i = 0;
-        while i < operations.list.len() {
-            self.operation(&operations.list[i]);
-            i += 1;
-        }
+        for_each!(operation in operations.list => {
+            self.texts(&[" * @", operation.name, ": "]);
+            self.docs(operation.docs, b'\t');
+        });
+        self.texts(&[" */\nstruct ", pair, "_", side, "_ops {\n"]);
+        self.text("\tstruct d2d_ops hdr;\n");
+        for_each!(operation in operations.list => {
+            self.operation(operation);
+        });
         self.text("};\n");
     }
 
@@ -479,17 +421,13 @@ impl<const N: usize> Text<N> {
         self.text("\n\n/* The hash chains of both tables: see struct d2d_ops. */");
         self.chain(of, "owner", owner);
         self.chain(of, "peer", peer);
-        let mut i = 0;
-        while i < of.structs.len() {
-            self.structure(of.structs[i].docs, of.structs[i].of);
-            i += 1;
-        }
-        i = 0;
-        while i < of.lent.len() {
-            self.structure(of.lent[i].docs, of.lent[i].of);
-            self.hash_of(of.lent[i].of);
-            i += 1;
-        }
+        for_each!(structure in of.structs => {
+            self.structure(structure);
+        });
+        for_each!(lent in of.lent => {
+            self.structure(lent);
+            self.hash_of(lent.of);
+        });
         self.data_sizes(of);
         self.kinds(of);
         self.codes(of);

@@ -4,7 +4,10 @@
 //!
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
-use crate::baseline::is_at;
+use crate::{
+    baseline::is_at,
+    for_each::for_each, //
+};
 
 /// Words that cannot be the name of a field or of a parameter in C: the keywords of C11, C23 and GNU
 /// C, and macros that each driver in C has included.
@@ -83,13 +86,11 @@ pub(crate) const fn is_same(one: &str, other: &str) -> bool {
 
 #[inline]
 const fn is_reserved(name: &str) -> bool {
-    let mut i = 0;
-    while i < RESERVED.len() {
-        if is_same(name, RESERVED[i]) {
+    for_each!(word in RESERVED => {
+        if is_same(name, word) {
             return true;
         }
-        i += 1;
-    }
+    });
     false
 }
 

@@ -55,6 +55,7 @@ pub mod device;
 pub mod driver;
 pub mod event;
 pub mod fingerprint;
+mod for_each;
 #[doc(hidden)]
 pub mod handler;
 pub mod header;

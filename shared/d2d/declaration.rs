@@ -9,7 +9,8 @@
 use crate::{
     abi,
     c_name::is_name,
-    event::Kind, //
+    event::Kind,
+    for_each::for_each, //
 };
 
 /// A type that may cross the boundary.
@@ -212,23 +213,18 @@ pub struct Operations {
 /// Panics if the name of a structure or of a field is none in C.
 #[inline]
 const fn check_names(structs: &[Struct]) {
-    let mut i = 0;
-    while i < structs.len() {
-        let of = structs[i].of;
+    for_each!(structure in structs => {
         assert!(
-            is_name(of.name),
+            is_name(structure.of.name),
             "the name of a structure is an identifier of C, and no keyword"
         );
-        let mut j = 0;
-        while j < of.fields.len() {
+        for_each!(field in structure.of.fields => {
             assert!(
-                is_name(of.fields[j].name),
+                is_name(field.name),
                 "the name of a field is an identifier of C, and no keyword"
             );
-            j += 1;
-        }
-        i += 1;
-    }
+        });
+    });
 }
 
 /// Panics if a field of a structure was appended before one that precedes it, or after the minor
@@ -238,21 +234,19 @@ const fn check_fields(of: &Type, latest: u16) {
     if let Some(element) = of.element {
         check_unchanged(element);
     }
-    let (mut before, mut i) = (0, 0);
-    while i < of.fields.len() {
-        let since = of.fields[i].since;
+    let mut before = 0;
+    for_each!(field in of.fields => {
         assert!(
-            since >= before,
+            field.since >= before,
             "a field that was appended later is declared before an older one"
         );
         assert!(
-            since <= latest,
+            field.since <= latest,
             "a field was appended in a later minor version than that of the pair"
         );
-        check_unchanged(of.fields[i].of);
-        before = since;
-        i += 1;
-    }
+        check_unchanged(field.of);
+        before = field.since;
+    });
 }
 
 /// Panics if a field was appended to a structure of which a type consists.
@@ -261,15 +255,13 @@ const fn check_unchanged(of: &Type) {
     if let Some(element) = of.element {
         check_unchanged(element);
     }
-    let mut i = 0;
-    while i < of.fields.len() {
+    for_each!(field in of.fields => {
         assert!(
-            of.fields[i].since == 0,
+            field.since == 0,
             "a field was appended to a structure that is not a block of data"
         );
-        check_unchanged(of.fields[i].of);
-        i += 1;
-    }
+        check_unchanged(field.of);
+    });
 }
 
 impl Operation {
@@ -281,15 +273,13 @@ impl Operation {
             is_name(self.name),
             "the name of an operation is an identifier of C, and no keyword"
         );
-        let mut i = 0;
-        while i < self.arguments.len() {
+        for_each!(argument in self.arguments => {
             assert!(
-                is_name(self.arguments[i].name),
+                is_name(argument.name),
                 "the name of an argument is an identifier of C, and no keyword"
             );
-            check_unchanged(self.arguments[i].of);
-            i += 1;
-        }
+            check_unchanged(argument.of);
+        });
         check_unchanged(self.result);
     }
 }
@@ -313,67 +303,54 @@ impl Declaration {
         check_fields(self.owner_data, self.minor);
         check_fields(self.peer_data, self.minor);
         check_fields(self.shared_data, self.minor);
-        let mut i = 0;
-        while i < self.kinds.len() {
+        for_each!(kind in self.kinds => {
             assert!(
-                is_name(self.kinds[i].name),
+                is_name(kind.name),
                 "the name of a kind is an identifier of C, and no keyword"
             );
             assert!(
-                self.kinds[i].since <= self.minor,
+                kind.since <= self.minor,
                 "a kind was appended in a later minor version than that of the pair"
             );
-            check_unchanged(self.kinds[i].payload);
-            let mut j = 0;
-            while j < i {
-                assert!(
-                    self.kinds[j].number != self.kinds[i].number,
-                    "two kinds of items have the same number"
-                );
-                j += 1;
-            }
-            i += 1;
-        }
-        i = 0;
-        while i < self.codes.len() {
+            check_unchanged(kind.payload);
+            let mut same = 0;
+            for_each!(other in self.kinds => {
+                same += (other.number == kind.number) as u32;
+            });
+            assert!(same == 1, "two kinds of items have the same number");
+        });
+        for_each!(code in self.codes => {
             assert!(
-                is_name(self.codes[i].name),
+                is_name(code.name),
                 "the name of a control code is an identifier of C, and no keyword"
             );
             assert!(
-                self.codes[i].since <= self.minor,
+                code.since <= self.minor,
                 "a control code was appended in a later minor version than that of the pair"
             );
-            check_unchanged(self.codes[i].input);
-            check_unchanged(self.codes[i].output);
-            let mut j = 0;
-            while j < i {
-                assert!(
-                    self.codes[j].number != self.codes[i].number,
-                    "two control codes have the same function number"
-                );
-                j += 1;
-            }
-            i += 1;
-        }
-        i = 0;
-        while i < self.events.len() {
+            check_unchanged(code.input);
+            check_unchanged(code.output);
+            let mut same = 0;
+            for_each!(other in self.codes => {
+                same += (other.number == code.number) as u32;
+            });
+            assert!(same == 1, "two control codes have the same function number");
+        });
+        for_each!(event in self.events => {
             assert!(
-                self.events[i].since <= self.minor,
+                event.since <= self.minor,
                 "an event was appended in a later minor version than that of the pair"
             );
             assert!(
-                is_name(self.events[i].name),
+                is_name(event.name),
                 "the name of an event is an identifier of C, and no keyword"
             );
             // Before it are a driver's name, which has fewer bytes than D2D_NAME_SIZE, and a dot.
             assert!(
-                self.events[i].name.len()
-                    < (abi::D2D_EVENT_NAME_SIZE - abi::D2D_NAME_SIZE) as usize,
+                event.name.len() < (abi::D2D_EVENT_NAME_SIZE - abi::D2D_NAME_SIZE) as usize,
                 "the name of an event has at most 31 bytes"
             );
-            i += 1;
-        }
+        });
         self
     }
 }

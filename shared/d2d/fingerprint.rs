@@ -7,10 +7,13 @@
 //!
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
-use crate::declaration::{
-    Declaration,
-    Operation,
-    Type, //
+use crate::{
+    declaration::{
+        Declaration,
+        Operation,
+        Type, //
+    },
+    for_each::for_each, //
 };
 
 /// The constants of the hash function: FNV-1a with 64 bits.
@@ -24,12 +27,9 @@ const fn mix_byte(hash: u64, byte: u8) -> u64 {
 
 #[inline]
 const fn mix_word(mut hash: u64, word: u64) -> u64 {
-    let bytes = word.to_le_bytes();
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = mix_byte(hash, bytes[i]);
-        i += 1;
-    }
+    for_each!(&byte in &word.to_le_bytes() => {
+        hash = mix_byte(hash, byte);
+    });
     hash
 }
 
@@ -38,11 +38,9 @@ const fn mix_word(mut hash: u64, word: u64) -> u64 {
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = mix_word(hash, bytes.len() as u64);
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = mix_byte(hash, bytes[i]);
-        i += 1;
-    }
+    for_each!(&byte in bytes => {
+        hash = mix_byte(hash, byte);
+    });
     hash
 }
 
@@ -57,14 +55,11 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
         hash = mix_type(hash, element);
     }
     hash = mix_word(hash, of.fields.len() as u64);
-    let mut i = 0;
-    while i < of.fields.len() {
-        let field = &of.fields[i];
+    for_each!(field in of.fields => {
         hash = mix_text(hash, field.name);
         hash = mix_word(hash, field.offset as u64);
         hash = mix_type(hash, field.of);
-        i += 1;
-    }
+    });
     hash
 }
 
@@ -84,17 +79,15 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
             return mix_type(hash, of);
         }
     }
-    let (mut appended, mut i) = (0, 0);
-    while i < of.fields.len() {
-        let field = &of.fields[i];
+    let mut appended = 0;
+    for_each!(field in of.fields => {
         if field.since == minor {
             hash = mix_text(hash, field.name);
             hash = mix_word(hash, field.offset as u64);
             hash = mix_type(hash, field.of);
             appended += 1;
         }
-        i += 1;
-    }
+    });
     // The number keeps a field of one block from counting as one of the next block.
     mix_word(hash, appended)
 }
@@ -103,9 +96,8 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
 /// has appended. So the order in which they are declared does not matter.
 #[inline]
 const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
-    let (mut sum, mut i) = (0u64, 0);
-    while i < declaration.kinds.len() {
-        let kind = &declaration.kinds[i];
+    let mut sum = 0u64;
+    for_each!(kind in declaration.kinds => {
         let one = mix_word(
             mix_text(mix_text(OFFSET, "kind"), kind.name),
             kind.number as u64,
@@ -113,11 +105,8 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
         if kind.since == minor {
             sum = sum.wrapping_add(mix_type(one, kind.payload));
         }
-        i += 1;
-    }
-    i = 0;
-    while i < declaration.codes.len() {
-        let code = &declaration.codes[i];
+    });
+    for_each!(code in declaration.codes => {
         let one = mix_word(
             mix_text(mix_text(OFFSET, "code"), code.name),
             code.number as u64,
@@ -125,17 +114,13 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
         if code.since == minor {
             sum = sum.wrapping_add(mix_type(mix_type(one, code.input), code.output));
         }
-        i += 1;
-    }
-    i = 0;
-    while i < declaration.events.len() {
-        let event = &declaration.events[i];
+    });
+    for_each!(event in declaration.events => {
         let one = mix_text(mix_text(OFFSET, "event"), event.name);
         if event.since == minor {
             sum = sum.wrapping_add(mix_word(one, event.kind as u64));
         }
-        i += 1;
-    }
+    });
     sum
 }
 
@@ -186,22 +171,18 @@ pub const fn chain<const N: usize>(
         hashes[n] = mix_word(hash, versions[latest]);
         n += 1;
     }
-    let mut i = 0;
-    while i < operations.len() {
-        let operation = &operations[i];
+    for_each!(operation in operations => {
         operation.check();
         hash = mix_text(hash, operation.name);
         hash = mix_word(hash, operation.arguments.len() as u64);
-        let mut j = 0;
-        while j < operation.arguments.len() {
-            hash = mix_text(hash, operation.arguments[j].name);
-            hash = mix_type(hash, operation.arguments[j].of);
-            j += 1;
-        }
+        for_each!(argument in operation.arguments => {
+            hash = mix_text(hash, argument.name);
+            hash = mix_type(hash, argument.of);
+        });
         hash = mix_type(hash, operation.result);
-        hashes[n + i] = hash;
-        i += 1;
-    }
+        hashes[n] = hash;
+        n += 1;
+    });
     hashes
 }
 
