@@ -288,6 +288,22 @@ impl<T> Arg<T> {
     }
 }
 
+/// Makes methods that do no more than find the server and call it.
+macro_rules! forward {
+    ($(
+        $(#[$attribute:meta])*
+        pub fn $name:ident($($argument:ident: $type:ty),*)
+            => $status:ident(|$server:ident| $call:expr);
+    )*) => {$(
+        $(#[$attribute])*
+        pub fn $name(&self, $($argument: Arg<$type>),*) -> c_int {
+            $status(self.with(|$server| $call))
+        }
+    )*};
+}
+
+use forward;
+
 impl Exports {
     /// Makes the exported functions of module `name`, which find no server yet.
     pub const fn new(name: &'static CStr) -> Self {
@@ -585,26 +601,6 @@ impl Exports {
         }
     }
 
-    /// `d2d_attach`.
-    pub fn attach(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| Server::attach(server, driver)))
-    }
-
-    /// `d2d_detach`.
-    pub fn detach(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.detach(driver)))
-    }
-
-    /// `d2d_leave`.
-    pub fn leave(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.leave(driver)))
-    }
-
-    /// `d2d_unregister`.
-    pub fn unregister(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.unregister(driver)))
-    }
-
     /// `d2d_lookup`.
     pub fn lookup(&self, name: Arg<*const c_char>, driver: Arg<*mut abi::d2d_handle>) -> c_int {
         errno(self.with(|server| {
@@ -642,15 +638,6 @@ impl Exports {
                 server.requests().free(handle)
             })
         }))
-    }
-
-    /// `d2d_request_send`.
-    pub fn request_send(
-        &self,
-        Arg(request): Arg<abi::d2d_handle>,
-        send: Arg<*const abi::d2d_send>,
-    ) -> c_int {
-        pending(self.with(|server| server.requests().send(request, send)))
     }
 
     /// `d2d_request_call`.
@@ -699,77 +686,61 @@ impl Exports {
         }))
     }
 
-    /// `d2d_request_cancel`.
-    pub fn request_cancel(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.requests().cancel(request)))
-    }
+    forward! {
+        /// `d2d_attach`.
+        pub fn attach(driver: abi::d2d_handle) => errno(|server| Server::attach(server, driver.0));
 
-    /// `d2d_request_free`.
-    pub fn request_free(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.requests().free(request)))
-    }
+        /// `d2d_detach`.
+        pub fn detach(driver: abi::d2d_handle) => errno(|server| server.detach(driver.0));
 
-    /// `d2d_request_read`.
-    pub fn request_read(
-        &self,
-        Arg(request): Arg<abi::d2d_handle>,
-        buffer: Arg<*mut c_void>,
-        Arg(len): Arg<u32>,
-    ) -> c_int {
-        errno(self.with(|server| server.requests().read(request, buffer, len)))
-    }
+        /// `d2d_leave`.
+        pub fn leave(driver: abi::d2d_handle) => errno(|server| server.leave(driver.0));
 
-    /// `d2d_request_write`.
-    pub fn request_write(
-        &self,
-        Arg(request): Arg<abi::d2d_handle>,
-        Arg(buffer): Arg<*const c_void>,
-        Arg(len): Arg<u32>,
-    ) -> c_int {
-        errno(self.with(|server| server.requests().write(request, buffer.cast(), len)))
-    }
+        /// `d2d_unregister`.
+        pub fn unregister(driver: abi::d2d_handle) => errno(|server| server.unregister(driver.0));
 
-    /// `d2d_request_set_cancel`.
-    pub fn request_set_cancel(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.requests().set_cancel(request)))
-    }
+        /// `d2d_request_send`.
+        pub fn request_send(request: abi::d2d_handle, send: *const abi::d2d_send)
+            => pending(|server| server.requests().send(request.0, send));
 
-    /// `d2d_request_pend`.
-    pub fn request_pend(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.requests().pend(request)))
-    }
+        /// `d2d_request_cancel`.
+        pub fn request_cancel(request: abi::d2d_handle)
+            => errno(|server| server.requests().cancel(request.0));
 
-    /// `d2d_request_forward`.
-    pub fn request_forward(
-        &self,
-        Arg(request): Arg<abi::d2d_handle>,
-        send: Arg<*const abi::d2d_send>,
-    ) -> c_int {
-        pending(self.with(|server| server.requests().forward(request, send)))
-    }
+        /// `d2d_request_free`.
+        pub fn request_free(request: abi::d2d_handle)
+            => errno(|server| server.requests().free(request.0));
 
-    /// `d2d_complete`.
-    pub fn complete(
-        &self,
-        Arg(request): Arg<abi::d2d_handle>,
-        Arg(status): Arg<c_int>,
-        Arg(information): Arg<u64>,
-    ) -> c_int {
-        self.with(|server| Ok(server.complete(request, status, information, None)))
-            .unwrap_or_else(Error::to_errno)
-    }
+        /// `d2d_request_read`.
+        pub fn request_read(request: abi::d2d_handle, buffer: *mut c_void, len: u32)
+            => errno(|server| server.requests().read(request.0, buffer, len.0));
 
-    /// `d2d_complete_with`.
-    #[inline]
-    pub fn complete_with(
-        &self,
-        Arg(request): Arg<abi::d2d_handle>,
-        Arg(status): Arg<c_int>,
-        Arg(information): Arg<u64>,
-        Arg(output_len): Arg<u32>,
-    ) -> c_int {
-        self.with(|server| Ok(server.complete(request, status, information, Some(output_len))))
-            .unwrap_or_else(Error::to_errno)
+        /// `d2d_request_write`.
+        pub fn request_write(request: abi::d2d_handle, buffer: *const c_void, len: u32)
+            => errno(|server| server.requests().write(request.0, buffer.0.cast(), len.0));
+
+        /// `d2d_request_set_cancel`.
+        pub fn request_set_cancel(request: abi::d2d_handle)
+            => errno(|server| server.requests().set_cancel(request.0));
+
+        /// `d2d_request_pend`.
+        pub fn request_pend(request: abi::d2d_handle)
+            => errno(|server| server.requests().pend(request.0));
+
+        /// `d2d_request_forward`.
+        pub fn request_forward(request: abi::d2d_handle, send: *const abi::d2d_send)
+            => pending(|server| server.requests().forward(request.0, send));
+
+        /// `d2d_complete`.
+        pub fn complete(request: abi::d2d_handle, status: c_int, information: u64)
+            => returned(|server| Ok(server.complete(request.0, status.0, information.0, None)));
+
+        /// `d2d_complete_with`.
+        #[inline]
+        pub fn complete_with(request: abi::d2d_handle, status: c_int, information: u64, len: u32)
+            => returned(|server| {
+                Ok(server.complete(request.0, status.0, information.0, Some(len.0)))
+            });
     }
 }
 
@@ -811,6 +782,12 @@ impl Drop for LastLine {
 #[inline(always)]
 fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
+}
+
+/// Of a completion, the value that it has returned.
+#[inline(always)]
+fn returned(status: Result<c_int>) -> c_int {
+    status.unwrap_or_else(Error::to_errno)
 }
 
 /// Of a request that was sent, whether it is completed.

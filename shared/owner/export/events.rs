@@ -7,6 +7,7 @@
 
 use super::{
     errno,
+    forward,
     Arg,
     Exports, //
 };
@@ -95,19 +96,14 @@ impl Exports {
         }))
     }
 
-    /// `d2d_event_close`.
-    pub fn close_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
-        errno(self.with(|server| server.events().close(event)))
-    }
+    forward! {
+        /// `d2d_event_close`.
+        pub fn close_event(event: abi::d2d_handle) => errno(|server| server.events().close(event.0));
 
-    /// `d2d_event_on_set`.
-    pub fn set_handler(
-        &self,
-        Arg(event): Arg<abi::d2d_handle>,
-        routine: Arg<abi::d2d_event_routine>,
-        argument: Arg<*mut c_void>,
-    ) -> c_int {
-        errno(self.with(|server| server.on_set(event, routine, argument)))
+        /// `d2d_event_on_set`.
+        pub fn set_handler(
+            event: abi::d2d_handle, routine: abi::d2d_event_routine, argument: *mut c_void
+        ) => errno(|server| server.on_set(event.0, routine, argument));
     }
 
     /// `d2d_event_set`.
