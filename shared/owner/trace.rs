@@ -213,31 +213,17 @@ impl<const N: usize> Text<N> {
     /// Appends a field's number in the form that `d2d_step.h` gives the field.
     fn push_field(&mut self, form: u32, value: u64) {
         let signed = value as i64;
-        match form {
-            abi::D2D_FORM_SIGNED => {
-                if signed < 0 {
-                    self.push(b"-");
-                }
-                self.push_number(signed.unsigned_abs(), 10, 1);
-            }
-            abi::D2D_FORM_HEX => self.push_hex(value, 1),
-            abi::D2D_FORM_HEX2 => self.push_hex(value, 2),
-            abi::D2D_FORM_HEX8 => self.push_hex(value, 8),
-            abi::D2D_FORM_CONTEXT => {
-                self.push(b"c");
-                self.push_number(value, 10, 1);
-            }
-            abi::D2D_FORM_REQUEST => {
-                self.push(b"r");
-                self.push_number(value, 10, 1);
-            }
-            _ => self.push_number(value, 10, 1),
-        }
-    }
-
-    fn push_hex(&mut self, value: u64, least: usize) {
-        self.push(b"0x");
-        self.push_number(value, 16, least);
+        let (prefix, number, base, least) = match form {
+            abi::D2D_FORM_SIGNED if signed < 0 => ("-", signed.unsigned_abs(), 10, 1),
+            abi::D2D_FORM_HEX => ("0x", value, 16, 1),
+            abi::D2D_FORM_HEX2 => ("0x", value, 16, 2),
+            abi::D2D_FORM_HEX8 => ("0x", value, 16, 8),
+            abi::D2D_FORM_CONTEXT => ("c", value, 10, 1),
+            abi::D2D_FORM_REQUEST => ("r", value, 10, 1),
+            _ => ("", value, 10, 1),
+        };
+        self.push(prefix.as_bytes());
+        self.push_number(number, base, least);
     }
 }
 
