@@ -67,8 +67,6 @@ pub mod left;
 pub mod lent;
 pub mod link;
 mod lock;
-#[doc(hidden)]
-pub mod once;
 mod opened;
 pub mod packet;
 pub mod pair;

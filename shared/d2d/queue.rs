@@ -45,7 +45,10 @@ use crate::{
     point,
     safe_calls,
     trace::Step,
-    word::AtomicWord, //
+    word::{
+        AtomicOnce as _,
+        AtomicWord, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -168,7 +171,7 @@ impl<'a> Queue<'a> {
     #[inline(always)]
     fn release(self, chain: Chain) {
         let released = self.released();
-        let mut first = AtomicWord::load(released);
+        let mut first = released.get();
         loop {
             // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange
             // below.

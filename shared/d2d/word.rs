@@ -13,13 +13,36 @@ use kernel::sync::atomic::{
 
 pub use words::read_barrier;
 
+/// An atomic value that threads read and write by one instruction. It orders nothing: the order of
+/// accesses has to come from something else. Any context.
+pub trait AtomicOnce<T> {
+    /// `READ_ONCE()`.
+    fn get(&self) -> T;
+
+    /// `WRITE_ONCE()`.
+    fn set(&self, value: T);
+}
+
+impl<T: AtomicType + Copy> AtomicOnce<T> for Atomic<T> {
+    #[inline(always)]
+    fn get(&self) -> T {
+        // SAFETY: An `Atomic` is valid for reads. A volatile read of a number or a pointer is one
+        // instruction.
+        unsafe { self.as_ptr().read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set(&self, value: T) {
+        // SAFETY: An `Atomic` is valid for writes. A volatile write of a number or a pointer is one
+        // instruction.
+        unsafe { self.as_ptr().write_volatile(value) };
+    }
+}
+
 /// A value of 64 bits that several threads change atomically: a `u64` or a pointer.
 ///
 /// The order of the operations is that of the kernel's memory model. Any context.
 pub trait AtomicWord: AtomicType + Copy {
-    /// `READ_ONCE()`.
-    fn load(place: &Atomic<Self>) -> Self;
-
     /// `smp_load_acquire()`.
     fn load_acquire(place: &Atomic<Self>) -> Self;
 
@@ -39,7 +62,10 @@ pub trait AtomicWord: AtomicType + Copy {
 
 #[cfg(CONFIG_X86_64)]
 mod words {
-    use super::AtomicWord;
+    use super::{
+        AtomicOnce as _,
+        AtomicWord, //
+    };
     use core::arch::asm;
     use kernel::sync::atomic::Atomic;
 
@@ -61,28 +87,18 @@ mod words {
         ([$($generic:ident)?] $type:ty) => {
             impl<$($generic)?> AtomicWord for $type {
                 #[inline(always)]
-                fn load(place: &Atomic<Self>) -> Self {
-                    // SAFETY: `place` is valid for reads; a volatile read of a word is one
-                    // instruction.
-                    unsafe { place.as_ptr().read_volatile() }
-                }
-
-                #[inline(always)]
                 fn load_acquire(place: &Atomic<Self>) -> Self {
                     // x86 does not reorder a load with later loads and stores.
-                    let value = Self::load(place);
+                    let value = place.get();
                     barrier();
                     value
                 }
 
-                #[allow(clippy::not_unsafe_ptr_arg_deref, reason = "a pointer is stored, not followed")]
                 #[inline(always)]
                 fn store_release(place: &Atomic<Self>, value: Self) {
                     // x86 does not reorder a store with earlier loads and stores.
                     barrier();
-                    // SAFETY: `place` is valid for writes; a volatile write of a word is one
-                    // instruction.
-                    unsafe { place.as_ptr().write_volatile(value) };
+                    place.set(value);
                 }
 
                 #[inline(always)]
@@ -135,7 +151,6 @@ mod words {
             ordering::{
                 Acquire,
                 Full,
-                Relaxed,
                 Release, //
             },
             Atomic, //
@@ -155,11 +170,6 @@ mod words {
     macro_rules! word {
         ([$($generic:ident)?] $type:ty) => {
             impl<$($generic)?> AtomicWord for $type {
-                #[inline]
-                fn load(place: &Atomic<Self>) -> Self {
-                    place.load(Relaxed)
-                }
-
                 #[inline]
                 fn load_acquire(place: &Atomic<Self>) -> Self {
                     place.load(Acquire)

@@ -19,8 +19,10 @@ use core::{
 };
 use d2d::{
     abi,
-    once::Once,
-    word::AtomicWord, //
+    word::{
+        AtomicOnce as _,
+        AtomicWord, //
+    }, //
 };
 use kernel::{ffi::c_int, prelude::*, sync::atomic::Atomic};
 
@@ -55,7 +57,7 @@ pub(crate) struct Slot {
     /// The generation of the driver's handles, and flags.
     word: Atomic<u64>,
     /// The flags of [`has`], which a thread may read without having entered.
-    has: Once<u32>,
+    has: Atomic<u32>,
     /// How many threads are inside that found no free cell.
     others: Atomic<u64>,
     driver: UnsafeCell<Option<Driver>>,
@@ -89,7 +91,7 @@ impl Slot {
         // INVARIANT: The word says `VACANT`.
         Self {
             word: Atomic::new(1 << 32 | u64::from(VACANT)),
-            has: Once::new(0),
+            has: Atomic::new(0),
             others: Atomic::new(0),
             driver: UnsafeCell::new(None),
             cells: [const { Atomic::new(0) }; CELLS],
@@ -139,7 +141,7 @@ impl Slot {
     /// the flags, or the caller sees the thread's cell.
     pub(crate) fn set(&self, generation: u32, flags: u32) {
         let new = u64::from(generation) << 32 | u64::from(flags);
-        let mut old = u64::load(&self.word);
+        let mut old = self.word.get();
         while let Err(found) = u64::cmpxchg(&self.word, old, new) {
             old = found;
         }
@@ -192,7 +194,7 @@ impl Slot {
     }
 
     fn count(&self, change: u64) {
-        let mut old = u64::load(&self.others);
+        let mut old = self.others.get();
         while let Err(found) = u64::cmpxchg(&self.others, old, old.wrapping_add(change)) {
             old = found;
         }
@@ -207,7 +209,7 @@ impl Slot {
     /// Returns whether the calling task is inside; `task` is that task.
     pub(crate) fn includes(&self, task: u64) -> bool {
         // No thread is inside a vacant slot, so its cells need no look.
-        !self.state().is(VACANT) && self.cells.iter().any(|cell| u64::load(cell) == task)
+        !self.state().is(VACANT) && self.cells.iter().any(|cell| cell.get() == task)
     }
 
     /// Returns the index of the cell that a task tries first.

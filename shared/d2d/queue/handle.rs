@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     abi,
-    word::AtomicWord, //
+    word::{
+        AtomicOnce as _,
+        AtomicWord, //
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -153,7 +156,7 @@ impl<'a> Queue<'a> {
                 continue;
             };
             let claim = self.claim(item);
-            let seen = AtomicWord::load(claim);
+            let seen = claim.get();
             let is_held = seen & abi::d2d_handle::from(abi::D2D_HANDLE_ITEM) == 0;
             // If the exchange fails, another thread has redeemed or released the handle meanwhile.
             if seen != 0 && (redeemed || !is_held) && AtomicWord::cmpxchg(claim, seen, 0).is_ok() {

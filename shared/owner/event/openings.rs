@@ -17,7 +17,10 @@ use d2d::{
         d2d_handle,
         D2D_EVENT_MAX_OPEN, //
     },
-    word::AtomicWord, //
+    word::{
+        AtomicOnce as _,
+        AtomicWord, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -68,7 +71,7 @@ impl<E> Slot<E> {
             return None;
         }
         let value = f(self);
-        (AtomicWord::load(&self.handle) == handle).then_some(value)
+        (self.handle.get() == handle).then_some(value)
     }
 }
 
@@ -99,7 +102,7 @@ impl<E> Chunk<E> {
     }
 
     fn used(&self) -> usize {
-        AtomicWord::load(&self.used) as usize
+        self.used.get() as usize
     }
 
     fn set_used(&self, used: usize) {
@@ -107,11 +110,11 @@ impl<E> Chunk<E> {
     }
 
     fn is_leaving(&self, slot: usize) -> bool {
-        AtomicWord::load(&self.leaving) & (1 << slot) != 0
+        self.leaving.get() & (1 << slot) != 0
     }
 
     fn set_leaving(&self, slot: usize, leaving: bool) {
-        let others = AtomicWord::load(&self.leaving) & !(1 << slot);
+        let others = self.leaving.get() & !(1 << slot);
         AtomicWord::store_release(&self.leaving, others | (u64::from(leaving) << slot));
     }
 }
@@ -235,7 +238,7 @@ impl<E> Openings<E> {
             AtomicWord::store_release(place, KBox::into_raw(spare.take().ok_or(Lacking::Chunk)?));
         }
         let chunk = self.chunk(number).ok_or(Lacking::Chunk)?;
-        let is_free = |slot: &Slot<E>| AtomicWord::load(&slot.handle) == 0;
+        let is_free = |slot: &Slot<E>| slot.handle.get() == 0;
         let free = chunk.slots.iter().position(is_free).ok_or(Lacking::Room)?;
         vacancies.generation = vacancies.generation.wrapping_add(1).max(1);
         let handle = Kind::Event.handle(number * SLOTS + free, vacancies.generation);
@@ -299,7 +302,7 @@ impl<E> Openings<E> {
         let mut slots = self.chunk(chunk)?.slots.iter();
         slots.find_map(|slot| {
             let handle = AtomicWord::load_acquire(&slot.handle);
-            let is_chosen = handle != 0 && f(handle, AtomicWord::load(&slot.driver));
+            let is_chosen = handle != 0 && f(handle, slot.driver.get());
             is_chosen.then_some(handle)
         })
     }
@@ -308,7 +311,7 @@ impl<E> Openings<E> {
 impl<E> Drop for Openings<E> {
     fn drop(&mut self) {
         for chunk in &self.chunks {
-            let chunk = AtomicWord::load(chunk);
+            let chunk = chunk.get();
             if !chunk.is_null() {
                 // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. Only
                 // `drop` takes it back.

@@ -17,7 +17,10 @@
 //!
 //! `selftests/model/events.pml` is a model of this word.
 
-use d2d::word::AtomicWord;
+use d2d::word::{
+    AtomicOnce as _,
+    AtomicWord, //
+};
 use kernel::sync::atomic::{
     ordering::Full,
     Atomic, //
@@ -45,7 +48,7 @@ impl State {
     /// before. Returns `None`, and changes nothing, if the word is guarded.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
-        let mut word = AtomicWord::load(&self.0);
+        let mut word = self.0.get();
         loop {
             if word & GUARDED != 0 {
                 return None;
@@ -105,19 +108,19 @@ impl State {
 
     /// Makes the word not guarded any more. The caller holds the lock.
     pub(crate) fn unguard(&self) {
-        AtomicWord::store_release(&self.0, AtomicWord::load(&self.0) & !GUARDED);
+        AtomicWord::store_release(&self.0, self.0.get() & !GUARDED);
     }
 
     /// As [`State::set`]. The caller holds the lock, and the word is guarded.
     pub(crate) fn set_guarded(&self) -> bool {
-        let word = AtomicWord::load(&self.0);
+        let word = self.0.get();
         AtomicWord::store_release(&self.0, (word | SET).wrapping_add(COUNT));
         word & SET != 0
     }
 
     /// As [`State::reset`]. The caller holds the lock, and the word is guarded.
     pub(crate) fn reset_guarded(&self) {
-        AtomicWord::store_release(&self.0, AtomicWord::load(&self.0) & !SET);
+        AtomicWord::store_release(&self.0, self.0.get() & !SET);
     }
 
     /// Returns whether the event is set, and how often it was set. If the word is not guarded,

@@ -28,7 +28,10 @@ use crate::{
     registry::Refusal, //
 };
 use core::ffi::c_void;
-use d2d::abi::d2d_handle;
+use d2d::{
+    abi::d2d_handle,
+    word::AtomicOnce as _, //
+};
 use kernel::prelude::*;
 
 /// Access to the buffers of a request. Until this is dropped, the buffers are not freed, and the

@@ -34,7 +34,8 @@ use d2d::{
     abi::d2d_handle,
     fields,
     patience::Patience,
-    trace::Step, //
+    trace::Step,
+    word::AtomicOnce as _, //
 };
 use kernel::{
     prelude::*,

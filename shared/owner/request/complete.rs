@@ -30,7 +30,8 @@ use d2d::{
     step,
     trace::{
         Step, //
-    }, //
+    },
+    word::AtomicOnce as _, //
 };
 use kernel::{
     ffi::c_int,

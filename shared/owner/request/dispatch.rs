@@ -35,7 +35,8 @@ use d2d::{
     refuse,
     trace::{
         Step, //
-    }, //
+    },
+    word::AtomicOnce as _, //
 };
 use kernel::{
     bindings,

@@ -4,7 +4,7 @@
 //!
 //! A record stays where it is until the owner is unloaded, whatever becomes of the request in it.
 //! So a handle leads to its record without a lock, and the generation in the handle shows whether
-//! the handle is stale. Fields that several threads use at the same time are [`Once`]. The [`Word`]
+//! the handle is stale. Fields that several threads use at the same time are [`Atomic`]. The [`Word`]
 //! says which thread may write to which of these fields, and each change of the word orders the
 //! accesses before and after it.
 
@@ -31,9 +31,9 @@ use d2d::{
         d2d_handle, //
     },
     header,
-    once::Once,
     word::{
         read_barrier,
+        AtomicOnce as _,
         AtomicWord as _, //
     }, //
 };
@@ -66,10 +66,10 @@ extern "C" {
 
 /// A driver that a request was sent or forwarded to; `d2d.h` calls this a stack location.
 pub(super) struct Level {
-    pub(super) to: Once<u64>,
-    pub(super) code: Once<u32>,
+    pub(super) to: Atomic<u64>,
+    pub(super) code: Atomic<u32>,
     /// Not 0 if the driver above, which has forwarded the request, gets it back.
-    pub(super) wants_back: Once<u32>,
+    pub(super) wants_back: Atomic<u32>,
 }
 
 /// The value of `ended` as long as the request has not been sent.
@@ -83,40 +83,40 @@ const REMEMBERED: usize = 8;
 pub(crate) struct Record {
     word: Atomic<u64>,
     /// The generation of the sender's handle.
-    id: Once<u32>,
+    id: Atomic<u32>,
     /// Counts the sends of all requests that this record has had.
-    pub(super) sendings: Once<u32>,
+    pub(super) sendings: Atomic<u32>,
     /// The in-place call that [`IN_PLACE`](word::bits::IN_PLACE) refers to: its task, and the
     /// generation of the hold that it dispatches.
-    in_place_task: Once<u64>,
-    in_place_seq: Once<u32>,
+    in_place_task: Atomic<u64>,
+    in_place_seq: Atomic<u32>,
     /// The flags that the request was sent with, and [`Tracing::POINT`].
-    pub(super) flags: Once<u32>,
-    sender: Once<u64>,
-    pub(super) input: Once<*mut u8>,
-    pub(super) output: Once<*mut u8>,
-    pub(super) input_len: Once<u32>,
+    pub(super) flags: Atomic<u32>,
+    sender: Atomic<u64>,
+    pub(super) input: Atomic<*mut u8>,
+    pub(super) output: Atomic<*mut u8>,
+    pub(super) input_len: Atomic<u32>,
     /// How many bytes of output the receivers of this send may write.
-    pub(super) output_room: Once<u32>,
-    pub(super) status: Once<c_int>,
-    pub(super) output_len: Once<u32>,
-    pub(super) information: Once<u64>,
-    pub(super) ended: Once<u32>,
-    pub(super) tag: Once<u64>,
-    pub(super) user_buffer: Once<*mut c_void>,
+    pub(super) output_room: Atomic<u32>,
+    pub(super) status: Atomic<c_int>,
+    pub(super) output_len: Atomic<u32>,
+    pub(super) information: Atomic<u64>,
+    pub(super) ended: Atomic<u32>,
+    pub(super) tag: Atomic<u64>,
+    pub(super) user_buffer: Atomic<*mut c_void>,
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
     /// The task that is inside a forwarder's `returned()`, as long as the word has
     /// [`CARRY`](word::bits::CARRY).
-    pub(super) carrier: Once<u64>,
+    pub(super) carrier: Atomic<u64>,
     /// The generations of the holds that were ended by a cancel lately, each at the index
     /// `generation % REMEMBERED`.
-    cancelled: [Once<u32>; REMEMBERED],
-    pub(super) input_size: Once<u32>,
-    pub(super) output_size: Once<u32>,
-    index: Once<u32>,
+    cancelled: [Atomic<u32>; REMEMBERED],
+    pub(super) input_size: Atomic<u32>,
+    pub(super) output_size: Atomic<u32>,
+    index: Atomic<u32>,
     /// The capacity of the vector that `input` and `output` lie in.
-    capacity: Once<usize>,
-    records: Once<*mut Records>,
+    capacity: Atomic<usize>,
+    records: Atomic<*mut Records>,
     work: Opaque<bindings::work_struct>,
 }
 
@@ -499,7 +499,7 @@ pub(crate) struct Records {
     chunks: KVec<Place>,
     /// The index at which the search for a free record begins: the records before it were in use
     /// lately.
-    first: Once<usize>,
+    first: Atomic<usize>,
     run: Work,
 }
 
@@ -522,7 +522,7 @@ impl Records {
         }
         Ok(Self {
             chunks,
-            first: Once::new(0),
+            first: Atomic::new(0),
             run,
         })
     }
@@ -550,7 +550,7 @@ impl Records {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let is_used = |number: &usize| {
             let place = self.chunks.get(*number);
-            place.is_some_and(|place| u64::load(&place.used) != 0)
+            place.is_some_and(|place| place.used.get() != 0)
         };
         let used = (0..self.chunks.len()).filter(is_used);
         used.flat_map(|number| {
@@ -598,7 +598,7 @@ impl Records {
     /// Adds `change` to the number of used records of the chunk that has the record of this index.
     fn count(&self, index: usize, change: u64) {
         if let Some(Place { used, .. }) = self.chunks.get(index / PLACES) {
-            let mut old = u64::load(used);
+            let mut old = used.get();
             while let Err(found) = u64::cmpxchg(used, old, old.wrapping_add(change)) {
                 old = found;
             }
@@ -615,9 +615,10 @@ impl Records {
             // free record consists of numbers and null pointers, for which the zeros of the box are
             // valid, and of the fields that are written here.
             unsafe {
-                (&raw mut (*record).id).write(Once::new(1));
-                (&raw mut (*record).index).write(Once::new((number * PLACES + place) as u32));
-                (&raw mut (*record).records).write(Once::new(core::ptr::from_ref(self).cast_mut()));
+                (&raw mut (*record).id).write(Atomic::new(1));
+                (&raw mut (*record).index).write(Atomic::new((number * PLACES + place) as u32));
+                (&raw mut (*record).records)
+                    .write(Atomic::new(core::ptr::from_ref(self).cast_mut()));
                 bindings::init_work_with_key(
                     Opaque::cast_into(&raw const (*record).work),
                     Some(self.run),

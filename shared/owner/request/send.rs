@@ -47,7 +47,8 @@ use d2d::{
     trace::{
         report_memory,
         Step, //
-    }, //
+    },
+    word::AtomicOnce as _, //
 };
 use kernel::{
     prelude::*,

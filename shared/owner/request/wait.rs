@@ -30,7 +30,8 @@ use d2d::{
         d2d_handle, //
     },
     fields,
-    trace::Step, //
+    trace::Step,
+    word::AtomicOnce as _, //
 };
 use kernel::{
     ffi::{
