@@ -254,7 +254,7 @@ bindgen-target := $(firstword $(subst -, ,$(if $(filter %.json,$(kernel-target))
 quiet_cmd_d2d_bindgen = BINDGEN $@
       cmd_d2d_bindgen = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ::kernel::ffi \
-		--no-layout-tests --no-derive-debug --no-prepend-enum-name \
+		--no-derive-debug --no-prepend-enum-name \
 		--with-derive-custom 'd2d_(header|ops|lent|endpoint|request|result|send|field|record|owner)=Clone,Copy' \
 		--rustified-enum 'd2d_(step|key)' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \

@@ -61,7 +61,6 @@ pub mod handler;
 pub mod header;
 pub mod interface;
 pub mod job;
-mod layout;
 #[doc(hidden)]
 pub mod left;
 pub mod lent;

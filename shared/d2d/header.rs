@@ -2,7 +2,7 @@
 
 //! The header with which every object of the boundary begins, and its check.
 
-use crate::{abi, layout::LAYOUT, refuse};
+use crate::{abi, refuse};
 use kernel::prelude::*;
 
 /// Makes the header of an object of type `T`. `magic` is the magic number of its kind.
@@ -12,7 +12,7 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
         size: size_of::<T>() as u32,
         major: abi::D2D_ABI_MAJOR as u16,
         minor: abi::D2D_ABI_MINOR as u16,
-        layout: LAYOUT,
+        layout: abi::D2D_LAYOUT,
     }
 }
 

@@ -593,9 +593,9 @@ struct d2d_driver {
 	}
 
 /*
- * The layout, checked in each file that includes this header. shared/d2d/layout.rs checks
- * the same for Rust. Of the types here, only the size of a spinlock depends on the kernel's
- * configuration.
+ * The layout, checked in each file that includes this header. For Rust, bindgen writes
+ * assertions of all sizes and offsets. Of the types here, only the size of a spinlock depends
+ * on the kernel's configuration.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
 #define D2D_QUEUE_FIRST	ALIGN(sizeof(spinlock_t) + 4, 8)
@@ -631,7 +631,8 @@ static_assert(sizeof(struct d2d_driver) == 112);
  * that cross the boundary, and of the number of static keys. Every header has it, so that two
  * drivers that were built from different versions of this file do not touch each other's data.
  * Clang accepts at most 256 nested brackets, and each field here has three, so an enum constant
- * has the hash of the first part.
+ * has the hash of the first part. A second one has the whole hash, because bindgen evaluates no
+ * macro that has the name of a type.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -687,7 +688,7 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_driver, name), d2d_driver, owner), d2d_driver, self), \
 	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
 	d2d_driver, cancelled), d2d_driver, points), d2d_driver, flags)
-#define D2D_LAYOUT		D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT)
+enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
 
 /**
  * DOC: The functions of an owner
