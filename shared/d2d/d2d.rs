@@ -120,7 +120,6 @@ pub mod __private {
             Sync, //
         },
         mem::{
-            align_of,
             offset_of,
             size_of, //
         },

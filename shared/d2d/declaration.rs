@@ -44,7 +44,7 @@ pub struct Member {
 }
 
 impl Type {
-    /// Describes a type that is neither a structure nor an array, and is called `name` in C.
+    /// Describes a type without fields and elements, which is called `name` in C.
     pub const fn plain<T>(name: &'static str) -> Self {
         Self {
             name,
@@ -91,12 +91,9 @@ described! {
 
 impl<T: Described, const N: usize> Described for [T; N] {
     const TYPE: &'static Type = &Type {
-        name: "",
-        size: size_of::<Self>(),
-        align: align_of::<Self>(),
-        fields: &[],
         element: Some(T::TYPE),
         count: N,
+        ..Type::plain::<Self>("")
     };
 }
 

@@ -223,9 +223,6 @@ macro_rules! pair {
 
             impl $crate::declaration::Described for $Struct {
                 const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
-                    name: $crate::__private::concat!($name, "_", $struct_name),
-                    size: $crate::__private::size_of::<$Struct>(),
-                    align: $crate::__private::align_of::<$Struct>(),
                     fields: &[$(
                         $crate::declaration::Member {
                             name: $crate::__private::stringify!($field),
@@ -235,8 +232,9 @@ macro_rules! pair {
                             since: $crate::pair!(@since $($field_since)?),
                         },
                     )+],
-                    element: $crate::__private::None,
-                    count: 0,
+                    ..$crate::declaration::Type::plain::<$Struct>(
+                        $crate::__private::concat!($name, "_", $struct_name),
+                    )
                 };
             }
         )*
@@ -253,9 +251,6 @@ macro_rules! pair {
 
             impl $crate::declaration::Described for $Lent {
                 const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
-                    name: $crate::__private::concat!($name, "_", $lent_name),
-                    size: $crate::__private::size_of::<$Lent>(),
-                    align: $crate::__private::align_of::<$Lent>(),
                     fields: &[$(
                         $crate::declaration::Member {
                             name: $crate::__private::stringify!($lent_field),
@@ -265,8 +260,9 @@ macro_rules! pair {
                             since: 0,
                         },
                     )+],
-                    element: $crate::__private::None,
-                    count: 0,
+                    ..$crate::declaration::Type::plain::<$Lent>(
+                        $crate::__private::concat!($name, "_", $lent_name),
+                    )
                 };
             }
 
