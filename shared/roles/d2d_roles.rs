@@ -16,7 +16,9 @@
 mod three_roles;
 mod two_peers;
 
+use core::marker::PhantomData;
 use d2d_owner::{
+    entry_points,
     export::{
         self,
         OwnerRole, //
@@ -76,13 +78,14 @@ pub trait TwoRoles: Owner {
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
-/// What a module in several roles consists of: what it made after its roles as a peer, and these roles. It made
+/// What module `M` in several roles consists of: what it made after its roles as a peer, and these roles. It made
 /// the owner's role, or the value that both roles of a peer of two owners use; dropping that makes the peers' roles
 /// leave. The fields are dropped in this order.
 #[doc(hidden)]
-pub struct Roles<T, P> {
+pub struct Roles<T, P, M> {
     _made: T,
     _peers: P,
+    _module: PhantomData<fn(M)>,
 }
 
 /// Returns `leave`, which makes roles of module `M` leave, in the form in which a newer role keeps it. May sleep.
@@ -100,7 +103,8 @@ pub(crate) fn boxed<M: ModuleMetadata>(
 
 /// What a module consists of that is an owner and a peer.
 #[doc(hidden)]
-pub type OwnerAndPeer<O, M> = Roles<export::Parts<O, M>, registration::Peer<<O as TwoRoles>::Peer>>;
+pub type OwnerAndPeer<O, M> =
+    Roles<export::Parts<O, M>, registration::Peer<<O as TwoRoles>::Peer>, M>;
 
 impl<O: TwoRoles, M: ModuleMetadata> OwnerAndPeer<O, M>
 where
@@ -108,8 +112,7 @@ where
     <<O::Peer as Driver>::Pair as d2d_peer::link::Pair>::Peer:
         d2d_peer::interface::TableFor<O::Peer>,
 {
-    /// Registers the peer and asks its owner for a context; then makes the owner's server. `functions`
-    /// is how many functions its table has. May sleep.
+    /// Registers the peer and asks its owner for a context; then makes the owner's server. May sleep.
     ///
     /// # Errors
     ///
@@ -119,21 +122,18 @@ where
     ///
     /// The roles are dropped before the kernel frees the module's text. The first call with this
     /// `started` is that of the module's `init`.
-    pub unsafe fn new(
-        started: &'static Started,
-        role: &'static OwnerRole<O>,
-        functions: usize,
-    ) -> Result<Self> {
+    pub unsafe fn new(started: &'static Started, role: &'static OwnerRole<O>) -> Result<Self> {
         // SAFETY: The caller promises the same.
         let peer = unsafe { registration::Peer::new::<M>(started) }?;
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
         let leaver = peer.leaver();
         let leave = boxed::<M>(move || leaver.leave())?;
         // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(functions, join, leave) }?;
+        let owner = unsafe { role.parts::<M>(entry_points::COUNT, join, leave) }?;
         Ok(Self {
             _made: owner,
             _peers: peer,
+            _module: PhantomData,
         })
     }
 }
@@ -160,50 +160,55 @@ where
 macro_rules! module_in_two_roles {
     (peer: $Peer:ty, of: $of:ident, owner: $Owner:ty, $($rest:tt)*) => {
         $crate::d2d_peer::module_peer! { @owner $of peer_ }
+        $crate::module_in_two_roles! { @owner TwoRolesModule $Owner }
+        $crate::module_in_two_roles! {
+            @module TwoRolesModule, $crate::OwnerAndPeer<$Owner, Self>,
+            [STARTED: d2d_peer], OWNER, $($rest)*
+        }
 
+        const _: () = {
+            const fn is_peer_of<O: $crate::TwoRoles<Peer = $Peer>>() {}
+            is_peer_of::<$Owner>()
+        };
+    };
+    // The statics and the functions of the owner's role.
+    (@owner $Module:ident $Owner:ty) => {
         static EXPORTS: $crate::d2d_owner::export::Exports =
             $crate::d2d_owner::export::Exports::new(
-                <TwoRolesModule as $crate::d2d_owner::__private::ModuleMetadata>::NAME,
+                <$Module as $crate::d2d_owner::__private::ModuleMetadata>::NAME,
             );
 
         /// The owner's role.
         static OWNER: $crate::d2d_owner::export::OwnerRole<$Owner> =
             $crate::d2d_owner::export::OwnerRole::new(&EXPORTS);
 
-        struct TwoRolesModule {
-            _roles: $crate::OwnerAndPeer<$Owner, Self>,
+        $crate::d2d_owner::module_owner! { @functions }
+    };
+    // The module, which makes its roles with a `Started` for each role as a peer, and with the static `$MADE`.
+    (@module $Module:ident, $Roles:ty, [$($STARTED:ident: $peer:ident),+], $MADE:ident, $($rest:tt)*) => {
+        struct $Module {
+            _roles: $Roles,
         }
 
-        impl $crate::d2d_owner::__private::Module for TwoRolesModule {
+        impl $crate::d2d_peer::__private::Module for $Module {
             fn init(
-                _module: &'static $crate::d2d_owner::__private::ThisModule,
-            ) -> $crate::d2d_owner::__private::Result<Self> {
-                static STARTED: $crate::d2d_peer::registration::Started =
-                    $crate::d2d_peer::registration::Started::new();
+                _module: &'static $crate::d2d_peer::__private::ThisModule,
+            ) -> $crate::d2d_peer::__private::Result<Self> {
+                $(
+                    static $STARTED: $crate::$peer::registration::Started =
+                        $crate::$peer::registration::Started::new();
+                )+
                 // SAFETY: The kernel calls `init` before any other code of the module can run, so
-                // this is the first call with `STARTED`. It drops the module, which owns the roles,
-                // before it frees the module's text.
-                let roles = unsafe {
-                    $crate::OwnerAndPeer::<$Owner, Self>::new(
-                        &STARTED,
-                        &OWNER,
-                        $crate::d2d_owner::entry_points::COUNT,
-                    )
-                }?;
-                $crate::d2d_owner::__private::Ok(Self { _roles: roles })
+                // this is the first call with these statics. It drops the module, which owns the
+                // roles, before it frees the module's text.
+                let roles = unsafe { <$Roles>::new($(&$STARTED,)+ &$MADE) }?;
+                $crate::d2d_peer::__private::Ok(Self { _roles: roles })
             }
         }
 
-        $crate::d2d_owner::__private::module! {
-            type: TwoRolesModule,
+        $crate::d2d_peer::__private::module! {
+            type: $Module,
             $($rest)*
         }
-
-        $crate::d2d_owner::module_owner! { @functions }
-
-        const _: () = {
-            const fn is_peer_of<O: $crate::TwoRoles<Peer = $Peer>>() {}
-            is_peer_of::<$Owner>()
-        };
     };
 }

@@ -6,7 +6,9 @@ use crate::{
     Peers,
     Roles, //
 };
+use core::marker::PhantomData;
 use d2d_owner::{
+    entry_points,
     export::{
         self,
         OwnerRole, //
@@ -42,7 +44,7 @@ pub trait ThreeRoles: Owner {
 /// What a module consists of that is an owner and a peer of two others.
 #[doc(hidden)]
 pub type OwnerAndPeers<O, M> =
-    Roles<export::Parts<O, M>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>>;
+    Roles<export::Parts<O, M>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>, M>;
 
 impl<O: ThreeRoles, M: ModuleMetadata> OwnerAndPeers<O, M>
 where
@@ -52,8 +54,7 @@ where
     <<O::Second as d2d_peer2::driver::Driver>::Pair as d2d_peer2::link::Pair>::Peer:
         d2d_peer2::interface::TableFor<O::Second>,
 {
-    /// Makes both peers, and then the owner's server. `functions` is how many functions its table has. May
-    /// sleep.
+    /// Makes both peers, and then the owner's server. May sleep.
     ///
     /// # Errors
     ///
@@ -66,7 +67,6 @@ where
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
         role: &'static OwnerRole<O>,
-        functions: usize,
     ) -> Result<Self> {
         // SAFETY: The caller promises the same.
         let peers = unsafe { Peers::new::<M>(started, second_started) }?;
@@ -74,10 +74,11 @@ where
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
         let leave = peers.leave::<M>()?;
         // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(functions, join, leave) }?;
+        let owner = unsafe { role.parts::<M>(entry_points::COUNT, join, leave) }?;
         Ok(Self {
             _made: owner,
             _peers: peers,
+            _module: PhantomData,
         })
     }
 }
@@ -104,48 +105,10 @@ macro_rules! module_in_three_roles {
     (type: $Owner:ty, first: $first:ident, second: $second:ident, $($rest:tt)*) => {
         $crate::d2d_peer::module_peer! { @owner $first peer_ }
         $crate::d2d_peer2::module_peer! { @owner $second peer2_ }
-
-        static EXPORTS: $crate::d2d_owner::export::Exports =
-            $crate::d2d_owner::export::Exports::new(
-                <ThreeRolesModule as $crate::d2d_owner::__private::ModuleMetadata>::NAME,
-            );
-
-        /// The owner's role.
-        static OWNER: $crate::d2d_owner::export::OwnerRole<$Owner> =
-            $crate::d2d_owner::export::OwnerRole::new(&EXPORTS);
-
-        struct ThreeRolesModule {
-            _roles: $crate::OwnerAndPeers<$Owner, Self>,
+        $crate::module_in_two_roles! { @owner ThreeRolesModule $Owner }
+        $crate::module_in_two_roles! {
+            @module ThreeRolesModule, $crate::OwnerAndPeers<$Owner, Self>,
+            [STARTED: d2d_peer, SECOND: d2d_peer2], OWNER, $($rest)*
         }
-
-        impl $crate::d2d_owner::__private::Module for ThreeRolesModule {
-            fn init(
-                _module: &'static $crate::d2d_owner::__private::ThisModule,
-            ) -> $crate::d2d_owner::__private::Result<Self> {
-                static STARTED: $crate::d2d_peer::registration::Started =
-                    $crate::d2d_peer::registration::Started::new();
-                static SECOND: $crate::d2d_peer2::registration::Started =
-                    $crate::d2d_peer2::registration::Started::new();
-                // SAFETY: The kernel calls `init` before any other code of the module can run, so
-                // this is the first call with these statics. It drops the module, which owns the
-                // roles, before it frees the module's text.
-                let roles = unsafe {
-                    $crate::OwnerAndPeers::<$Owner, Self>::new(
-                        &STARTED,
-                        &SECOND,
-                        &OWNER,
-                        $crate::d2d_owner::entry_points::COUNT,
-                    )
-                }?;
-                $crate::d2d_owner::__private::Ok(Self { _roles: roles })
-            }
-        }
-
-        $crate::d2d_owner::__private::module! {
-            type: ThreeRolesModule,
-            $($rest)*
-        }
-
-        $crate::d2d_owner::module_owner! { @functions }
     };
 }

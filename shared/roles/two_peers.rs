@@ -6,7 +6,10 @@ use crate::{
     boxed,
     Roles, //
 };
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use d2d_peer::{
     patience::EndWaits,
     readers::Readers,
@@ -198,9 +201,10 @@ where
 
 /// What a module consists of that is a peer of two owners.
 #[doc(hidden)]
-pub type TwoDrivers<T> = Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>>;
+pub type TwoDrivers<T, M> =
+    Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>, M>;
 
-impl<T: TwoPeers> TwoDrivers<T>
+impl<T: TwoPeers, M: ModuleMetadata> TwoDrivers<T, M>
 where
     <<T::First as d2d_peer::driver::Driver>::Pair as d2d_peer::link::Pair>::Peer:
         d2d_peer::interface::TableFor<T::First>,
@@ -216,7 +220,7 @@ where
     /// # Safety
     ///
     /// As [`Peers::new`].
-    pub unsafe fn new<M: ModuleMetadata>(
+    pub unsafe fn new(
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
         joined: &'static Joined<T>,
@@ -231,6 +235,7 @@ where
         Ok(Self {
             _made: join,
             _peers: peers,
+            _module: PhantomData,
         })
     }
 }
@@ -264,31 +269,9 @@ macro_rules! module_of_two_owners {
         /// The way from one driver to the other.
         static JOINED: $crate::Joined<$Joined> = $crate::Joined::new();
 
-        struct TwoPeersModule {
-            _roles: $crate::TwoDrivers<$Joined>,
-        }
-
-        impl $crate::d2d_peer::__private::Module for TwoPeersModule {
-            fn init(
-                _module: &'static $crate::d2d_peer::__private::ThisModule,
-            ) -> $crate::d2d_peer::__private::Result<Self> {
-                static STARTED: $crate::d2d_peer::registration::Started =
-                    $crate::d2d_peer::registration::Started::new();
-                static SECOND: $crate::d2d_peer2::registration::Started =
-                    $crate::d2d_peer2::registration::Started::new();
-                // SAFETY: The kernel calls `init` before any other code of the module can run, so
-                // this is the first call with these statics. It drops the module, which owns the
-                // peers, before it frees the module's text.
-                let roles = unsafe {
-                    $crate::TwoDrivers::<$Joined>::new::<Self>(&STARTED, &SECOND, &JOINED)
-                }?;
-                $crate::d2d_peer::__private::Ok(Self { _roles: roles })
-            }
-        }
-
-        $crate::d2d_peer::__private::module! {
-            type: TwoPeersModule,
-            $($rest)*
+        $crate::module_in_two_roles! {
+            @module TwoPeersModule, $crate::TwoDrivers<$Joined, Self>,
+            [STARTED: d2d_peer, SECOND: d2d_peer2], JOINED, $($rest)*
         }
     };
 }
