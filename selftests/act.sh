@@ -69,10 +69,10 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                returns the errno of a call that a routine of NAME has made: if that call has
-#                                    failed, this command fails with the same errno. The call is what NAME has
-#                                    tried to do as its action "unregister", "unregister-first" or "wait-for-r0", or
-#                                    the second completion of its action "complete-twice"
+#   errno-inside NAME                fails with the errno of the call that a routine of NAME has tried: as its action
+#                                    "unregister", "unregister-first" or "wait-for-r0" of on-returned or
+#                                    on-completed, or as the second completion of the action "complete-twice". If
+#                                    that call has succeeded, this command succeeds
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME, with room for this much input and output.
@@ -120,11 +120,11 @@ act()
 	write_to "$ACTOR" "$*"
 }
 
-# act_meanwhile COMMAND... - as act, but in the background; $meanwhile is the ID of the process
-act_meanwhile()
+# act_in_background COMMAND... - as act, but in the background; $background is the ID of the process
+act_in_background()
 {
 	./one_call write "$ACTOR" "$*" 2>/dev/null &
-	meanwhile=$!
+	background=$!
 }
 
 # act_pends COMMAND... - as act; the last command sends a request. Succeeds if the send fails with EINPROGRESS, because

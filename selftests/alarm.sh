@@ -32,7 +32,7 @@ fresh_sleeper()
 # fresh_alarm - reloads $alarm, without a sleeper
 fresh_alarm()
 {
-	needs_no sleeper c_sleeper alarm c_alarm && load "$alarm"
+	unload_if_loaded sleeper c_sleeper alarm c_alarm && load "$alarm"
 }
 
 # unload_pair - unloads both drivers
@@ -48,16 +48,16 @@ unload_both_and_count()
 	unload "$sleeper" && unload_alarm_and_count "$1" "$2"
 }
 
-# ring MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number of
-# requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not exist:
-# the shell would create a regular file
-ring()
+# make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number
+# of requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not
+# exist: the shell would create a regular file
+make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
 }
 
-# ring_read_only - as ring, with a file that is open only for reading
-ring_read_only()
+# make_call_read_only - as make_call, with a file that is open only for reading
+make_call_read_only()
 {
 	./one_call ioctl "$WAIT" 1 </dev/alarm 2>"$NOTES"
 }
@@ -118,9 +118,9 @@ one_request_is_pending()
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
 
-# printed_by_both - prints all lines of the two drivers, without the lines of the alarm's work item, which the Windows
-# drivers do not print
-printed_by_both()
+# lines_of_both_drivers - prints the lines of the two drivers, in the order of the log, without the lines of the alarm's
+# work item, which the Windows drivers do not print
+lines_of_both_drivers()
 {
 	printed 'alarm|sleeper' | grep -v ': log '
 }
@@ -129,7 +129,7 @@ printed_by_both()
 # requests of the sleeper
 as_in_windows()
 {
-	fails EINVAL ring 0 && ring 1 >/dev/null && ring 20 >/dev/null && begin_calls 2 "$HOUR" &&
+	fails EINVAL make_call 0 && make_call 1 >/dev/null && make_call 20 >/dev/null && begin_calls 2 "$HOUR" &&
 		fails ETIMEDOUT nap "$HOUR" && kill "$caller" && ! wait "$caller" && fails ETIMEDOUT nap "$HOUR" && end_calls && nap 1
 }
 
@@ -163,7 +163,7 @@ for alarm in alarm c_alarm; do
 
 		fresh_sleeper 2000
 		nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && as_in_windows && unload_pair &&
-			printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
+			lines_of_both_drivers >"$NOTES" && diff spec/alarm.expected "$NOTES"
 		verdict "$alarm, $sleeper: both drivers print what the Windows drivers print"
 		end_calls
 
@@ -197,7 +197,7 @@ for alarm in alarm c_alarm; do
 	verdict "$alarm: unloading the sleeper cancels its request, and the completion routine can still set an event"
 
 	fresh_alarm
-	[ "$(ring 1)" = 0 ] && [ "$(ring 20)" = 1 ] && unload_alarm_and_count 2 0
+	[ "$(make_call 1)" = 0 ] && [ "$(make_call 20)" = 1 ] && unload_alarm_and_count 2 0
 	verdict "$alarm: the call of a process is completed when the timer expires"
 
 	fresh_alarm
@@ -205,17 +205,17 @@ for alarm in alarm c_alarm; do
 	verdict "$alarm: a signal ends the call of a process, and the alarm drops the call"
 
 	fresh_alarm
-	begin_call "$HOUR" && [ "$(ring 10)" = 0 ] && [ "$(ring 1)" = 1 ] && end_calls && unload_alarm_and_count 2 1
+	begin_call "$HOUR" && [ "$(make_call 10)" = 0 ] && [ "$(make_call 1)" = 1 ] && end_calls && unload_alarm_and_count 2 1
 	verdict "$alarm: two calls are due before an older call: the two are completed, and the older call stays pending"
 	end_calls
 
 	fresh_alarm
-	begin_call 1000 && [ "$(ring 1)" = 0 ] && await answered "$caller" && unload_alarm_and_count 2 0
+	begin_call 1000 && [ "$(make_call 1)" = 0 ] && await answered "$caller" && unload_alarm_and_count 2 0
 	verdict "$alarm: two calls are due at different times: the timer expires for each, and both are completed"
 	end_calls
 
 	fresh_alarm
-	begin_calls 32 "$HOUR" && fails EBUSY ring 1 && end_calls && [ "$(ring 1)" = 0 ] && unload_alarm_and_count 1 32
+	begin_calls 32 "$HOUR" && fails EBUSY make_call 1 && end_calls && [ "$(make_call 1)" = 0 ] && unload_alarm_and_count 1 32
 	verdict "$alarm: while 32 calls are pending, another call gets EBUSY; after these calls have ended, a call is completed"
 	end_calls
 
@@ -226,8 +226,8 @@ for alarm in alarm c_alarm; do
 	end_calls
 
 	fresh_alarm
-	fails EINVAL ring 0 && fails EINVAL ring $((HOUR + 1)) && fails EINVAL ring $((1 << 32 | 1)) &&
-		fails ENOTTY ring 1 0xc0086102 && fails EBADF ring_read_only && unload_alarm_and_count 0 0
+	fails EINVAL make_call 0 && fails EINVAL make_call $((HOUR + 1)) && fails EINVAL make_call $((1 << 32 | 1)) &&
+		fails ENOTTY make_call 1 0xc0086102 && fails EBADF make_call_read_only && unload_alarm_and_count 0 0
 	verdict "$alarm: a call gets EINVAL for a wrong time, ENOTTY for an unknown command, EBADF for a file that is open only for reading"
 
 	fresh_alarm

@@ -9,8 +9,9 @@
 # first. The same holds for unloading.
 #
 # Most modules have "traffic": a process that makes the module exchange calls, items and requests with the other side.
-# Before the test loads or unloads a module, it lets the traffic of each loaded module exchange once more, and does not
-# wait for this. So the modules work meanwhile. The test ends a module's traffic before it unloads the module.
+# Before the test loads or unloads a module, it tells the traffic of each loaded module to exchange once more, and does
+# not wait for the exchange. So the loaded modules exchange while the test loads or unloads the module. The test ends a
+# module's traffic before it unloads the module.
 # Usage: all_pairs.sh [ROUNDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -53,17 +54,17 @@ torture_owner torture_peer0'
 # orders - prints a line for each round: its number, the middle of the chain, the peer of two owners, the order of
 # loading, and after "/" the order of unloading.
 #
-# A "sequence" is two modules, of which an order has the first one before the second one. It is possible unless the
-# first module needs the second one. For each round, this function makes 30 random orders in which each module comes
-# after those that it needs. It chooses the order with the most sequences that no earlier round has. A module must be
+# A "sequence" is two modules M and N, in this order. An order has this sequence if it has M before N. The sequence is
+# possible unless M needs N. For each round, this function makes 30 random orders in which each module comes after those
+# that it needs. It chooses the order with the most sequences that no order of an earlier round has. A module must be
 # unloaded before those that it needs, so this function chooses a second order in the same way, and prints it backwards
-# as the order of unloading. Fails if a possible sequence is in no round
+# as the order of unloading. Fails if some possible sequence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
 	{ all[++n] = $1; needs[$1] = $2 }
 
-	# Whether all modules that this one needs are done
+	# Whether the order so far, done, has all modules that this one needs
 	function is_ready(module, done,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
 			if (words[i] != "-" && !(words[i] in done))
@@ -83,7 +84,7 @@ orders()
 		}
 	}
 
-	# Counts the sequences of an order that no earlier round had. If keep is 1, notes them in the array had.
+	# Counts the sequences of an order that are not in the array had. If keep is 1, adds them to the array.
 	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
@@ -157,7 +158,7 @@ fresh_round()
 	reset_trace
 }
 
-# write_n MODULE N - makes a module exchange calls, items and requests with the other side, for the Nth time
+# write_n MODULE N - makes the Nth exchange of a module: calls, items and requests, with the other side
 write_n()
 {
 	text=1
@@ -208,7 +209,8 @@ begin_traffic()
 	esac
 }
 
-# end_traffic MODULE - waits until this module has done its work, and ends the process of its traffic
+# end_traffic MODULE - waits until this module has made all exchanges that give_work has asked for, and ends the process
+# of its traffic
 end_traffic()
 {
 	[ -p "$work/$1" ] || return 0
@@ -222,7 +224,7 @@ end_traffic()
 	running=$left
 }
 
-# give_work - makes each module that has traffic exchange once more; adds a line to the file given.MODULE
+# give_work - tells each module that has traffic to exchange once more; adds a line to the file given.MODULE
 give_work()
 {
 	for user in $running; do
@@ -383,8 +385,9 @@ numbers()
 # - borrower puts 64 values into the ring that c_lender lends it, in each of four places (the process, a
 #   worker, softirq and hardirq),
 # - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
-# From each borrower, c_lender must have taken all values. Each time, c_lender increments a counter in the memory that
-# the borrower lends it: both must report the same number
+# From each borrower, c_lender must have taken all values. c_lender also counts in the memory that a borrower lends it:
+# once in each exchange of c_lender, and once while c_borrower is loaded. c_lender and the borrower must print the same
+# count
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")

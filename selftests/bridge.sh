@@ -20,8 +20,8 @@ fresh_owners()
 	[ $# = 0 ] || load "$@"
 }
 
-# fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters; then starts an exercise of each
-# owner, $first and $second, in which an operation of c_bridge waits
+# fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters; then exercises each owner in
+# the background, in the processes $first and $second. In each exercise an operation of c_bridge waits
 fresh_exercises()
 {
 	fresh_owners c_bridge waits=1 "$@"
@@ -37,8 +37,8 @@ operations_wait()
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - whether the exercise of OWNER has made calls and items reach the owner OTHER, and whether calls
-# and items have come back from OTHER
+# passes OWNER OTHER - whether calls and items of the exercise of OWNER have reached the owner OTHER, OTHER has made
+# calls and put items in turn, and items have come back to OWNER
 passes()
 {
 	in_each_context "$1" 'op-call to=peer op=bounce' && in_each_context "$2" 'op-call to=peer op=bounce' &&
@@ -157,7 +157,7 @@ verdict "c_bridge is unloaded while an operation of each role waits for an event
 fresh_owners c_bridge forgets=1
 unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a &&
 	load bridge && exercise module_a && exercise other_a
-verdict "a peer of two owners in C forgets both its drivers: each owner unregisters the one that it knows"
+verdict "a module in C that is a peer of two owners forgets both its drivers: each owner unregisters the driver that it knows"
 
 fresh_exercises forgets=1
 operations_wait && unload c_bridge && [ "$(refused_by module-gone)" = "module_a other_a" ] && is_free module_a && is_free other_a && load bridge

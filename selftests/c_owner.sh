@@ -6,14 +6,14 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_none - unloads all drivers
+# fresh_none - unloads all modules
 fresh_none()
 {
 	unload_all
 	reset_trace
 }
 
-# fresh_c_owner [PARAM=VALUE...] - unloads all drivers, and loads the owner in C
+# fresh_c_owner [PARAM=VALUE...] - unloads all modules, and loads the owner in C
 fresh_c_owner()
 {
 	fresh_none
@@ -29,8 +29,8 @@ fresh_peers()
 	done
 }
 
-# all_exercise PEER... - makes the owner and these peers exercise at the same time, each in a process of its
-# own; whether all succeed
+# all_exercise PEER... - makes the owner and these peers play five rounds of their exercise at the same time, each in a
+# process of its own; whether all succeed
 all_exercise()
 {
 	pids=
@@ -42,7 +42,7 @@ all_exercise()
 	all_succeed $pids
 }
 
-# refusals_are REASON... - whether the trace has refusals for these reasons, in this order, and no other
+# refusals_are REASON... - whether the trace has a refusal for each of these reasons, in this order, and no others
 refusals_are()
 {
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([a-z-]*\).*/\1/p' | xargs)" = "$*" ]
@@ -56,10 +56,12 @@ both_update()
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact COUNT - whether the shared data has counted each of COUNT updates once
+# updates_are_exact - whether the shared data has counted each update once, after all_exercise with one peer. In each of
+# the five rounds, the owner updates the data once, and the peer four times: in the process, in a worker, in softirq and
+# in hardirq
 updates_are_exact()
 {
-	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq "$1" | xargs)" ]
+	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq $((5 * (1 + 4))) | xargs)" ]
 }
 
 # The parameters with which d2d_owner_start() fails, so that c_owner is not loaded. Each line is PARAM=VALUE REASON
@@ -136,7 +138,7 @@ verdict "an owner in C is loaded and unloaded without a peer"
 for completion in 0 1 2; do
 	for peer in module_b c_peer; do
 		fresh_c_owner "completion=$completion"
-		load "$peer" && all_exercise "$peer" && both_update "$peer" && updates_are_exact 25 &&
+		load "$peer" && all_exercise "$peer" && both_update "$peer" && updates_are_exact &&
 			fails EAGAIN unload c_owner && unload "$peer" && unload c_owner && frees_all 1
 		verdict "completion=$completion: $peer attaches, the owner and $peer exercise, and no update is lost"
 	done
@@ -186,8 +188,8 @@ load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older
 	unload c_owner && frees_all 1
 verdict "the owner calls an operation that an older peer lacks: EOPNOTSUPP"
 
-# The operations of skew_newer return 0, which the owner does not expect. So EBADMSG shows that the owner has called
-# one.
+# The operations of skew_newer return 0, which the owner does not expect. So EBADMSG shows that the owner has called one
+# of them.
 fresh_c_owner
 load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
 verdict "a newer peer has more operations than the owner knows: the owner can call those that it knows"

@@ -32,8 +32,8 @@ done
 outcome=''
 
 # runs_case NAME - whether the program must run the case NAME: D2D_CASE selects this case, or is not set. If
-# the program has already reported the selected case, ends the program. It does not end earlier, because the
-# cleanup of the selected case stands between that case and this one
+# the program has already reported the selected case, ends the program. The program does not end when it reports
+# the selected case, because the lines between that case and the next one clean up after it
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -53,8 +53,8 @@ runs_case()
 # the two is set, the program still runs the commands that stand outside of the cases: its setup, and the cleanups.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
-		# Replaces this program by a changed copy. In the copy, each case, from its line `fresh...` to
-		# its line `verdict "NAME"`, is inside `if runs_case "NAME"; then ... fi`.
+		# Replaces this program by a changed copy of it. In the copy, each case, from its line `fresh...`
+		# to its line `verdict "NAME"`, is inside `if runs_case "NAME"; then ... fi`.
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -164,7 +164,8 @@ in_numbers()
 }
 
 # load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. VALUE may be a word of
-# words(). Ends the program if the module was not built: no case may pass or fail because of that
+# words(). Ends the program if the module was not built: no case may pass or fail because a module is
+# missing
 load()
 {
 	find_module "$1"
@@ -223,23 +224,23 @@ unload_all()
 }
 
 # reset_trace - begins a new trace: writes a marker to the kernel log. trace() and only_refusal_is()
-# read only what follows the last marker
+# read only the lines after the last marker
 reset_trace()
 {
 	# Reading a long log for each case is slow. So if D2D_LOG names a file, as in the lab, this moves
-	# the log to that file.
+	# the log to this file.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$TRACE_START" >/dev/kmsg
 }
 
-# needs MODULE [PARAM=VALUE...] - loads a module, unless it is loaded
-needs()
+# load_unless_loaded MODULE [PARAM=VALUE...] - loads a module with these parameters, unless it is loaded
+load_unless_loaded()
 {
 	loaded "$1" || load "$@"
 }
 
-# needs_no MODULE... - unloads those of these modules that are loaded
-needs_no()
+# unload_if_loaded MODULE... - unloads those of these modules that are loaded, in this order
+unload_if_loaded()
 {
 	for unneeded; do
 		! loaded "$unneeded" || unload "$unneeded" || return
@@ -324,7 +325,7 @@ owner_is_idle()
 }
 
 # await COMMAND... - repeats the command until it succeeds. Fails after about 30 s: only a hang takes so
-# long. After 2 s the command is repeated less often
+# long. After 2 s, repeats the command less often
 await()
 {
 	tries=0

@@ -15,8 +15,8 @@ HISTORY=/dev/d2d_history
 # or behaviour; peers/device_peer.rs lists them
 fresh_device()
 {
-	needs_no device_peer
-	needs module_a contexts=1
+	unload_if_loaded device_peer
+	load_unless_loaded module_a contexts=1
 	reset_trace
 	load device_peer variant="${1-for-root}"
 }
@@ -24,8 +24,8 @@ fresh_device()
 # fresh_no_device - unloads device_peer, and loads its owner if it is not loaded
 fresh_no_device()
 {
-	needs_no device_peer
-	needs module_a contexts=1
+	unload_if_loaded device_peer
+	load_unless_loaded module_a contexts=1
 	reset_trace
 }
 
@@ -41,7 +41,7 @@ refused()
 # owner of c_sleeper
 fresh_name_taken()
 {
-	needs_no c_sleeper sleeper alarm
+	unload_if_loaded c_sleeper sleeper alarm
 	fresh_device sleeper && load alarm
 }
 
@@ -95,7 +95,7 @@ is_unloaded_while_used()
 {
 	n=0
 	while [ "$n" -lt 10 ]; do
-		needs device_peer || return
+		load_unless_loaded device_peer || return
 		: >"$NOTES.used"
 		./devctl uses "$DEV" >"$NOTES.used" &
 		user=$!
@@ -110,7 +110,7 @@ is_unloaded_while_used()
 # fresh_metronome - loads the owner of the pair of examples/metronome
 fresh_metronome()
 {
-	needs_no listener metronome
+	unload_if_loaded listener metronome
 	reset_trace
 	load metronome
 }
@@ -132,7 +132,7 @@ beats_are_read()
 # fresh_history - reloads history_peer, which has room for 8 records
 fresh_history()
 {
-	needs_no history_peer
+	unload_if_loaded history_peer
 	fresh_no_device
 	load history_peer
 }

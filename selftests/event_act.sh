@@ -12,8 +12,8 @@
 #
 #   event_act torture_owner create 0 ready synchronization
 #   event_act torture_peer0 open 5 ready synchronization
-#   event_act_meanwhile torture_peer0 wait any 5
-#   event_act torture_owner set 0 in=hardirq && wait "$meanwhile"
+#   event_act_in_background torture_peer0 wait any 5
+#   event_act torture_owner set 0 in=hardirq && wait "$background"
 #
 # KIND is notification or synchronization. PLACE is task (the default), worker, softirq or hardirq.
 #   create SLOT NAME KIND [set]      opens the event NAME if it exists; otherwise creates it,
@@ -58,12 +58,11 @@ event_act()
 	write_to "/dev/$1" "$words"
 }
 
-# event_act_meanwhile MODULE COMMAND - as event_act, but in the background; $meanwhile is the
-# process ID
-event_act_meanwhile()
+# event_act_in_background MODULE COMMAND - as event_act, but in the background; $background is the ID of the process
+event_act_in_background()
 {
 	event_words "$@"
 	./one_call write "/dev/$1" "$words" 2>/dev/null &
 	# shellcheck disable=SC2034 # the programs use it
-	meanwhile=$!
+	background=$!
 }

@@ -37,8 +37,8 @@ driver()
 	[ "$1" = owner ] && echo "$OWNER" || echo "$PEER"
 }
 
-# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads one line only: a second read would wait
-# until the event is set again
+# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads one line only: the read of a second line
+# would wait until the event is set again
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -56,29 +56,28 @@ await_field()
 	done
 }
 
-# waited - prints the result of each wait since reset_trace: the index of the event that has ended the
-# wait, in the list of events of that wait
+# waited - prints the result of each wait since reset_trace: the index, in the list of events of this wait, of the event
+# that has ended it
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# act_in_background owner|peer COMMAND - as the function owner or peer, but in the background; $meanwhile is the
-# process ID
-act_in_background()
+# driver_in_background owner|peer COMMAND - makes this driver run the command, in the background; $background is the ID
+# of the process
+driver_in_background()
 {
 	module=$(driver "$1")
 	shift
-	event_act_meanwhile "$module" "$@"
+	event_act_in_background "$module" "$@"
 }
 
-# The faults of the module event_faults. Each line is FAULT ERRNO REASON: the module fails to load
-# with ERRNO. REASON is that of the line in which the owner refuses the module's call. It is "none" if the owner
-# refuses no call:
+# The faults of the module event_faults. Each line is FAULT ERRNO REASON: loading the module fails with ERRNO, and the
+# owner refuses a call of the module for REASON. REASON is "none" if the owner refuses no call:
 # - timeout: nobody sets the event, so the module's wait times out;
 # - ring-when-closed: the module rings a doorbell by a stale handle, which the owner ignores;
 # - not-closed: the module leaves its event open.
-# In the last two, no call fails. So event_faults itself makes its init fail, with ENOTRECOVERABLE
+# With the last two faults, no call fails. So event_faults itself makes its init fail, with ENOTRECOVERABLE
 faults()
 {
 	cat <<-EOF
@@ -114,7 +113,7 @@ faults()
 # fresh_drivers - reloads both drivers. $own names the events that the drivers open when they are loaded
 fresh_drivers()
 {
-	needs_no event_faults c_handler "$PEER" "$OWNER"
+	unload_if_loaded event_faults c_handler "$PEER" "$OWNER"
 	load "$OWNER" contexts=1 && load "$PEER"
 	own=$(ls "$EVENTS")
 	reset_trace
@@ -135,11 +134,11 @@ fresh_events()
 	reset_trace
 }
 
-# open_kinds - $x creates an event of each kind, in its slots 0 and 1, and $y opens them
+# open_kinds - $setter creates an event of each kind, in its slots 0 and 1, and $waiter opens them
 open_kinds()
 {
-	$x create 0 note notification && $y open 0 note notification &&
-		$x create 1 sync synchronization && $y open 1 sync synchronization
+	$setter create 0 note notification && $waiter open 0 note notification &&
+		$setter create 1 sync synchronization && $waiter open 1 sync synchronization
 }
 
 # open_shared - both drivers create the same two events, in their slots 0 and 1
@@ -166,77 +165,77 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether $x sets and resets its event in each execution context, and $y sees each change in the
-# same execution context
+# works_everywhere SLOT - whether $setter sets and resets its event in each execution context, and $waiter sees each
+# change in the same execution context
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
-		"$x" set "$1" "in=$place" was=reset && "$y" query "$1" is=set "in=$place" && "$x" reset "$1" "in=$place" &&
-			"$y" query "$1" is=reset "in=$place" && "$x" set "$1" "in=$place" was=reset &&
-			"$y" wait any "$1" "in=$place" timeout=0 && "$y" reset "$1" "in=$place" || return
+		"$setter" set "$1" "in=$place" was=reset && "$waiter" query "$1" is=set "in=$place" && "$setter" reset "$1" "in=$place" &&
+			"$waiter" query "$1" is=reset "in=$place" && "$setter" set "$1" "in=$place" was=reset &&
+			"$waiter" wait any "$1" "in=$place" timeout=0 && "$waiter" reset "$1" "in=$place" || return
 	done
 }
 
-# wakes_from PLACE - whether a thread of $y that waits for an event goes on when $x sets the event in this execution
-# context
+# wakes_from PLACE - whether a thread of $waiter that waits for an event goes on when $setter sets the event in this
+# execution context
 wakes_from()
 {
-	act_in_background "$y" wait any 1
-	await_field sync waiters 1 && "$x" set 1 "in=$1" was=reset && wait "$meanwhile"
+	driver_in_background "$waiter" wait any 1
+	await_field sync waiters 1 && "$setter" set 1 "in=$1" was=reset && wait "$background"
 }
 
-# both_kinds owner|peer - cases: the given driver, $x, creates and sets an event of each kind; the other driver, $y,
-# opens the events and waits for them
+# both_kinds owner|peer - cases: the given driver, $setter, creates and sets an event of each kind; the other driver,
+# $waiter, opens the events and waits for them
 both_kinds()
 {
-	x=$1 y=$(other "$1")
+	setter=$1 waiter=$(other "$1")
 	fresh_events
-	$x create 0 note notification && $y open 0 note notification &&
-		$x create 1 sync synchronization && $y open 1 sync synchronization &&
+	$setter create 0 note notification && $waiter open 0 note notification &&
+		$setter create 1 sync synchronization && $waiter open 1 sync synchronization &&
 		[ "$(field note kind)" = notification ] && [ "$(field sync kind)" = synchronization ] &&
 		[ "$(trace | grep -c 'step=event-create')" = 2 ] && [ "$(trace | grep -c 'step=event-open')" = 2 ]
-	verdict "the $x creates an event of each kind, and the $y opens both by name"
+	verdict "the $setter creates an event of each kind, and the $waiter opens both by name"
 
 	fresh_events kinds
-	fails ETIMEDOUT "$y" wait any 0 timeout=0 && "$x" set 0 was=reset && "$y" query 0 is=set && "$y" wait any 0 timeout=0 &&
-		"$x" wait any 0 && "$x" set 0 was=set && "$y" reset 0 && "$x" query 0 is=reset &&
-		fails ETIMEDOUT "$x" wait any 0 timeout=0
-	verdict "the $x sets a notification event: it stays set through waits, until the $y resets it"
+	fails ETIMEDOUT "$waiter" wait any 0 timeout=0 && "$setter" set 0 was=reset && "$waiter" query 0 is=set && "$waiter" wait any 0 timeout=0 &&
+		"$setter" wait any 0 && "$setter" set 0 was=set && "$waiter" reset 0 && "$setter" query 0 is=reset &&
+		fails ETIMEDOUT "$setter" wait any 0 timeout=0
+	verdict "the $setter sets a notification event: it stays set through waits, until the $waiter resets it"
 
 	fresh_events kinds
-	"$x" set 1 was=reset && "$x" set 1 was=set && "$y" query 1 is=set && "$y" query 1 is=set && "$y" wait any 1 timeout=0 &&
-		"$x" query 1 is=reset && fails ETIMEDOUT "$y" wait any 1 timeout=1
-	verdict "the $x sets a synchronization event twice: one wait of the $y ends, and resets the event"
+	"$setter" set 1 was=reset && "$setter" set 1 was=set && "$waiter" query 1 is=set && "$waiter" query 1 is=set && "$waiter" wait any 1 timeout=0 &&
+		"$setter" query 1 is=reset && fails ETIMEDOUT "$waiter" wait any 1 timeout=1
+	verdict "the $setter sets a synchronization event twice: one wait of the $waiter ends, and resets the event"
 
 	fresh_events kinds
-	act_in_background "$y" wait any 0
-	first=$meanwhile
-	act_in_background "$y" wait any 0
-	await_field note waiters 2 && "$x" set 0 was=reset && all_succeed "$first" "$meanwhile" && [ "$(waited)" = "0 0" ] &&
-		[ "$(field note waiters)" = 0 ] && "$x" reset 0
-	verdict "the $x sets a notification event for which two threads of the $y wait: both threads go on"
+	driver_in_background "$waiter" wait any 0
+	first=$background
+	driver_in_background "$waiter" wait any 0
+	await_field note waiters 2 && "$setter" set 0 was=reset && all_succeed "$first" "$background" && [ "$(waited)" = "0 0" ] &&
+		[ "$(field note waiters)" = 0 ] && "$setter" reset 0
+	verdict "the $setter sets a notification event for which two threads of the $waiter wait: both threads go on"
 
 	fresh_events kinds
-	act_in_background "$y" wait any 1
-	first=$meanwhile
+	driver_in_background "$waiter" wait any 1
+	first=$background
 	await_field sync waiters 1
-	act_in_background "$y" wait any 1
-	await_field sync waiters 2 && "$x" set 1 was=reset && wait "$first" && [ "$(field sync waiters)" = 1 ] &&
-		[ "$(waited)" = 0 ] && "$x" query 1 is=reset && "$x" set 1 was=reset && wait "$meanwhile" && "$x" query 1 is=reset
-	verdict "the $x sets a synchronization event: of two threads of the $y that wait, the first goes on"
+	driver_in_background "$waiter" wait any 1
+	await_field sync waiters 2 && "$setter" set 1 was=reset && wait "$first" && [ "$(field sync waiters)" = 1 ] &&
+		[ "$(waited)" = 0 ] && "$setter" query 1 is=reset && "$setter" set 1 was=reset && wait "$background" && "$setter" query 1 is=reset
+	verdict "the $setter sets a synchronization event: of two threads of the $waiter that wait, the first goes on"
 
 	fresh_events kinds
 	works_everywhere 0 && works_everywhere 1
-	verdict "the $x sets and resets an event in each execution context: queries and waits of the $y see the state there"
+	verdict "the $setter sets and resets an event in each execution context: queries and waits of the $waiter see the state there"
 
 	fresh_events kinds
 	wakes_from worker && wakes_from softirq && wakes_from hardirq
-	verdict "the $x sets an event in a worker, in softirq and in hardirq: a thread of the $y that waits for the event goes on"
+	verdict "the $setter sets an event in a worker, in softirq and in hardirq: a thread of the $waiter that waits for the event goes on"
 
 	fresh_events kinds
-	"$x" close 0 && "$x" close 1 && [ -e "$EVENTS/note" ] && "$y" set 0 was=reset && "$y" close 0 && "$y" close 1 &&
+	"$setter" close 0 && "$setter" close 1 && [ -e "$EVENTS/note" ] && "$waiter" set 0 was=reset && "$waiter" close 0 && "$waiter" close 1 &&
 		[ ! -e "$EVENTS/note" ] && [ ! -e "$EVENTS/sync" ]
-	verdict "the $x closes its events: they exist until the $y has closed them too"
+	verdict "the $setter closes its events: they exist until the $waiter has closed them too"
 }
 
 # refuses ERRNO REASON COMMAND... - whether the owner refuses the command with this errno, for this reason
@@ -295,26 +294,26 @@ owner set 12 was=reset && owner set 11 was=reset && peer wait any 10 11 12 && pe
 verdict "a wait for any event returns the first in its list that is set, and resets no other"
 
 fresh_events three
-act_in_background peer wait any 10 11 12
-await_field any12 waiters 1 && owner set 11 in=hardirq was=reset && wait "$meanwhile" && [ "$(waited)" = 1 ] && owner query 11 is=reset &&
+driver_in_background peer wait any 10 11 12
+await_field any12 waiters 1 && owner set 11 in=hardirq was=reset && wait "$background" && [ "$(waited)" = 1 ] && owner query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
 verdict "a thread waits for any of three events, and one is set: the wait returns this event, and no event has a waiter after that"
 
 fresh_events three
-act_in_background peer wait all 10 11 12
+driver_in_background peer wait all 10 11 12
 await_field any12 waiters 1 && owner set 10 was=reset && owner set 12 in=softirq was=reset && owner query 10 is=set && owner query 12 is=set &&
-	[ "$(field any10 waiters)" = 1 ] && owner set 11 in=hardirq was=reset && wait "$meanwhile" &&
+	[ "$(field any10 waiters)" = 1 ] && owner set 11 in=hardirq was=reset && wait "$background" &&
 	owner query 10 is=reset && owner query 11 is=reset && owner query 12 is=reset
 verdict "a thread waits for all of three events: the wait resets none before all are set"
 
 fresh_events three
-owner set 10 was=reset && act_in_background peer wait all 10 11 && await_field any11 waiters 1 && peer wait any 10 &&
-	owner set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && owner set 10 was=reset && wait "$meanwhile" && owner query 11 is=reset
+owner set 10 was=reset && driver_in_background peer wait all 10 11 && await_field any11 waiters 1 && peer wait any 10 &&
+	owner set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && owner set 10 was=reset && wait "$background" && owner query 11 is=reset
 verdict "a thread waits for all of two events, and a wait of another thread resets the first: the thread goes on when both are set"
 
 fresh_events many
-owner open 2 many63 synchronization && act_in_background peer wait any "$many" && await_field many0 waiters 1 &&
-	owner set 2 in=hardirq was=reset && wait "$meanwhile" &&
+owner open 2 many63 synchronization && driver_in_background peer wait any "$many" && await_field many0 waiters 1 &&
+	owner set 2 in=hardirq was=reset && wait "$background" &&
 	[ "$(waited)" = 63 ]
 verdict "a wait for 64 events is allowed"
 
@@ -336,8 +335,8 @@ fresh_crowd()
 	fresh_events three
 	pids=
 	for _ in $(seq 64); do
-		act_in_background peer wait any 10
-		pids="$pids $meanwhile"
+		driver_in_background peer wait any 10
+		pids="$pids $background"
 	done
 	await_field any10 waiters 64
 }
@@ -368,8 +367,8 @@ refuses EDEADLK wait-in-atomic-context peer wait any 10 in=softirq && refuses ED
 verdict "wait-in-atomic-context: a wait in softirq or hardirq: EDEADLK"
 
 fresh_events three
-act_in_background peer wait any 10 interruptible
-await_field any10 waiters 1 && kill "$meanwhile" && ! wait "$meanwhile" && [ "$(field any10 waiters)" = 0 ]
+driver_in_background peer wait any 10 interruptible
+await_field any10 waiters 1 && kill "$background" && ! wait "$background" && [ "$(field any10 waiters)" = 0 ]
 verdict "a signal ends an interruptible wait"
 
 fresh_events three
@@ -377,8 +376,8 @@ fails ETIMEDOUT peer wait any 10 11 timeout=5 && fails ETIMEDOUT peer wait all 1
 verdict "a wait for any event and a wait for all events time out with ETIMEDOUT"
 
 fresh_events three
-act_in_background peer wait any 10 && await_field any10 waiters 1 && peer close 11 && owner close 10 &&
-	[ "$(field any10 waiters)" = 1 ] && owner open 10 any10 synchronization && peer set 10 was=reset && wait "$meanwhile"
+driver_in_background peer wait any 10 && await_field any10 waiters 1 && peer close 11 && owner close 10 &&
+	[ "$(field any10 waiters)" = 1 ] && owner open 10 any10 synchronization && peer set 10 was=reset && wait "$background"
 verdict "a thread waits for an event, and other handles of the event are closed: the thread still waits, until the event is set"
 
 fresh_events
@@ -430,108 +429,109 @@ done <<EOF
 $(faults)
 EOF
 
-# fresh_doorbell - reloads both drivers, and makes the event bell the doorbell of the queue from which $x takes
+# fresh_doorbell - reloads both drivers, and makes the event bell the doorbell of the queue from which $taker takes
 fresh_doorbell()
 {
 	fresh_drivers
-	"$x" create 0 bell synchronization && "$x" doorbell 0
+	"$taker" create 0 bell synchronization && "$taker" doorbell 0
 }
 
-# doorbell owner|peer - cases: the given driver, $x, takes from a queue that has a doorbell; the other driver, $y, puts
-# on the queue
+# doorbell owner|peer - cases: the given driver, $taker, takes from a queue that has a doorbell; the other driver,
+# $putter, puts on the queue
 doorbell()
 {
-	x=$1 y=$(other "$1")
+	taker=$1 putter=$(other "$1")
 	fresh_doorbell
-	"$y" put 5 && [ "$(field bell sets)" = 1 ] && "$y" put 3 in=hardirq &&
-		[ "$(field bell sets)" = 1 ] && "$x" wait any 0 && "$x" query 0 is=reset
-	verdict "the $y puts items on an empty queue: the doorbell of the $x rings once"
+	"$putter" put 5 && [ "$(field bell sets)" = 1 ] && "$putter" put 3 in=hardirq &&
+		[ "$(field bell sets)" = 1 ] && "$taker" wait any 0 && "$taker" query 0 is=reset
+	verdict "the $putter puts items on an empty queue: the doorbell of the $taker rings once"
 
 	fresh_doorbell
-	"$y" put 1 in=softirq && [ "$(field bell sets)" = 1 ] && "$x" wait any 0 && "$x" take 8 &&
-		"$y" put 1 in=hardirq && [ "$(field bell sets)" = 2 ] && "$x" wait any 0 timeout=0
-	verdict "the $y puts an item on an empty queue in softirq and in hardirq: the doorbell of the $x rings each time"
+	"$putter" put 1 in=softirq && [ "$(field bell sets)" = 1 ] && "$taker" wait any 0 && "$taker" take 8 &&
+		"$putter" put 1 in=hardirq && [ "$(field bell sets)" = 2 ] && "$taker" wait any 0 timeout=0
+	verdict "the $putter puts an item on an empty queue in softirq and in hardirq: the doorbell of the $taker rings each time"
 
 	fresh_doorbell
-	"$x" no-doorbell && "$y" put 1 && [ "$(field bell sets)" = 0 ] && "$x" doorbell 0 &&
+	"$taker" no-doorbell && "$putter" put 1 && [ "$(field bell sets)" = 0 ] && "$taker" doorbell 0 &&
 		[ "$(field bell sets)" = 1 ]
-	verdict "the $x gives a doorbell to a queue that has items: the doorbell rings at once"
+	verdict "the $taker gives a doorbell to a queue that has items: the doorbell rings at once"
 
 	fresh_doorbell
-	"$x" close 0 && [ ! -e "$EVENTS/bell" ] && "$y" put 1 && "$y" put 1 in=hardirq && "$x" take 8 &&
+	"$taker" close 0 && [ ! -e "$EVENTS/bell" ] && "$putter" put 1 && "$putter" put 1 in=hardirq && "$taker" take 8 &&
 		! trace | grep -q 'step=refuse'
-	verdict "the $x closes its doorbell's event: puts do not ring, and nothing is refused"
+	verdict "the $taker closes its doorbell's event: puts do not ring, and nothing is refused"
 }
 doorbell owner
 doorbell peer
 
-# fresh_handler KIND - opens two events: `armed`, of this kind, in slot 0 of $x and of $y; and `ran`, in slot 1 of $y
+# fresh_handler KIND - opens two events: `armed`, of this kind, in slot 0 of $setter and of $runner; and `ran`, in
+# slot 1 of $runner
 fresh_handler()
 {
 	fresh_events
-	"$x" create 0 armed "$1" && "$y" open 0 armed "$1" && "$y" create 1 ran notification
+	"$setter" create 0 armed "$1" && "$runner" open 0 armed "$1" && "$runner" create 1 ran notification
 }
 
-# runs COUNT - waits until the job of $y, which sets the event `ran`, has run COUNT times
+# runs COUNT - waits until the job of $runner, which sets the event `ran`, has run COUNT times
 runs()
 {
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - $y makes a job of each kind, in turn, the handler of the event `armed`. While a job is the
-# handler, $x sets the event once in each execution context, and from a worker. This function succeeds if the job runs
-# once for each set, and the event is in STATE after each set: "set" for a notification event, which stays set, or
-# "reset" for a synchronization event, which the job takes. A notification event is set from the beginning, so each job
-# must also run once at the moment at which it becomes the handler
+# runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of the event `armed`. While a job is
+# the handler, $setter sets the event once in each execution context, and from a worker. This function succeeds if the
+# job runs once for each set, and the event is in STATE after each set: "set" for a notification event, which stays set,
+# or "reset" for a synchronization event, which the job takes. A notification event is set from the beginning, so each
+# job must also run once when it becomes the handler
 runs_for_each_set()
 {
-	[ "$1" = reset ] || "$x" set 0 || return
+	[ "$1" = reset ] || "$setter" set 0 || return
 	for job in worker softirq timer thread; do
 		count=$(field ran sets)
-		"$y" on-set 0 "$job" 1 && { [ "$1" = reset ] || runs "$((count += 1))"; } || return
+		"$runner" on-set 0 "$job" 1 && { [ "$1" = reset ] || runs "$((count += 1))"; } || return
 		for place in task worker softirq hardirq; do
-			"$x" set 0 "in=$place" && runs "$((count += 1))" && "$x" query 0 "is=$1" || return
+			"$setter" set 0 "in=$place" && runs "$((count += 1))" && "$setter" query 0 "is=$1" || return
 		done
 	done
 }
 
-# handlers owner|peer - cases: the given driver, $y, makes a job the handler of an event. The other driver, $x, sets the
-# event. (In both_kinds() the given driver is the one that sets the event, $x.)
+# handlers owner|peer - cases: the given driver, $runner, makes a job the handler of an event; the other driver,
+# $setter, sets the event
 handlers()
 {
-	y=$1 x=$(other "$1")
+	runner=$1 setter=$(other "$1")
 
 	fresh_handler synchronization
 	runs_for_each_set reset
-	verdict "the $x sets a synchronization event in each execution context: the job of the $y takes it, and runs"
+	verdict "the $setter sets a synchronization event in each execution context: the job of the $runner takes it, and runs"
 
 	fresh_handler notification
 	runs_for_each_set set
-	verdict "the $x sets a notification event in each execution context: the job of the $y runs each time, and the event stays set"
+	verdict "the $setter sets a notification event in each execution context: the job of the $runner runs each time, and the event stays set"
 
 	fresh_handler synchronization
-	"$x" set 0 && "$y" on-set 0 worker 1 && runs 1 && "$x" query 0 is=reset
-	verdict "the $x sets an event before the $y gives it a job: the job runs at once"
+	"$setter" set 0 && "$runner" on-set 0 worker 1 && runs 1 && "$setter" query 0 is=reset
+	verdict "the $setter sets an event before the $runner gives it a job: the job runs at once"
 
 	fresh_handler synchronization
-	"$y" create 2 hold synchronization && "$y" on-set 0 worker 1 2 && "$x" set 0 && runs 1 && await_field hold waiters 1 &&
-		"$x" set 0 in=hardirq && "$x" set 0 && "$y" set 2 && runs 2 && await_field hold waiters 1 && "$y" set 2
-	verdict "the $x sets an event twice while the job of the $y runs: the job runs once more"
+	"$runner" create 2 hold synchronization && "$runner" on-set 0 worker 1 2 && "$setter" set 0 && runs 1 && await_field hold waiters 1 &&
+		"$setter" set 0 in=hardirq && "$setter" set 0 && "$runner" set 2 && runs 2 && await_field hold waiters 1 && "$runner" set 2
+	verdict "the $setter sets an event twice while the job of the $runner runs: the job runs once more"
 
 	fresh_handler synchronization
-	"$y" on-set 0 worker 1 && "$y" no-on-set 0 && "$x" set 0 was=reset && "$x" set 0 was=set && "$y" wait any 0 timeout=0 &&
-		"$y" on-set 0 worker 1 && "$x" set 0 was=reset && runs 1
-	verdict "the $y removes the job of an event: a set starts nothing, and the event stays set"
+	"$runner" on-set 0 worker 1 && "$runner" no-on-set 0 && "$setter" set 0 was=reset && "$setter" set 0 was=set && "$runner" wait any 0 timeout=0 &&
+		"$runner" on-set 0 worker 1 && "$setter" set 0 was=reset && runs 1
+	verdict "the $runner removes the job of an event: a set starts nothing, and the event stays set"
 
 	fresh_handler synchronization
-	"$y" on-set 0 worker 1 && "$y" close 0 && "$x" set 0 was=reset && "$x" query 0 is=set
-	verdict "the $y closes an event that has a job: a set starts nothing, and the event stays set"
+	"$runner" on-set 0 worker 1 && "$runner" close 0 && "$setter" set 0 was=reset && "$setter" query 0 is=set
+	verdict "the $runner closes an event that has a job: a set starts nothing, and the event stays set"
 }
 handlers owner
 handlers peer
 
-# The function fresh_handler uses $x and $y.
-y=peer x=owner
+# The function fresh_handler uses $setter and $runner.
+runner=peer setter=owner
 
 fresh_handler notification
 owner create 2 ran-owner notification && owner on-set 0 softirq 2 && peer on-set 0 worker 1 && owner set 0 && runs 1 && await_field ran-owner sets 1
@@ -582,7 +582,7 @@ verdict "the handler of a driver in C fails: the library does not call it again,
 
 if [ "$(nproc)" -gt 1 ]; then
 	fresh_c_handler leaves=1
-	act_in_background owner set 0 && await_field c-ran sets 1 && unload c_handler && wait "$meanwhile" &&
+	driver_in_background owner set 0 && await_field c-ran sets 1 && unload c_handler && wait "$background" &&
 		! dmesg | grep -q 'c_handler: the handler runs after'
 	verdict "a driver in C leaves while its handler runs: d2d_leave() waits for the handler"
 else
@@ -590,9 +590,9 @@ else
 fi
 
 fresh_events shared
-peer create 5 waited synchronization && peer create 6 other synchronization && act_in_background peer wait any 5 interruptible &&
+peer create 5 waited synchronization && peer create 6 other synchronization && driver_in_background peer wait any 5 interruptible &&
 	await_field waited waiters 1
-fails EAGAIN unload $PEER && kill "$meanwhile" && ! wait "$meanwhile" && [ -e "$EVENTS/other" ] && unload $PEER &&
+fails EAGAIN unload $PEER && kill "$background" && ! wait "$background" && [ -e "$EVENTS/other" ] && unload $PEER &&
 	[ ! -e "$EVENTS/other" ] && [ -e "$EVENTS/up" ] && [ "$(field down kind)" = synchronization ]
 verdict "a driver with events is unloaded: its events are closed, and events that others have open stay"
 

@@ -68,14 +68,14 @@ unloading()
 # that the module "stranger" is loaded, and its driver is not registered
 fresh_stranger()
 {
-	needs_no forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
+	unload_if_loaded forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
 	[ ! -e "$OWNER/events/strange" ] || unload stranger
 	if [ "${parameter-}" != "$1" ]; then
-		needs_no stranger module_a
+		unload_if_loaded stranger module_a
 		parameter=$1
 	fi
-	needs stranger
-	needs module_a "$1"
+	load_unless_loaded stranger
+	load_unless_loaded module_a "$1"
 	reset_trace
 }
 
@@ -92,8 +92,8 @@ fresh_actor()
 inside_forgetful()
 {
 	load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful" && pause task
-	act_meanwhile "send r1 forgetful"
-	sender=$meanwhile
+	act_in_background "send r1 forgetful"
+	sender=$background
 	await one_inside
 	unload forgetful &
 	remover=$!
@@ -162,8 +162,8 @@ verdict "module-is-going: a module registers a driver in its exit: the owner ref
 fresh_actor
 load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
 fails EINPROGRESS act "send r1 forgetful"
-act_meanwhile "wait r1"
-waiter=$meanwhile
+act_in_background "wait r1"
+waiter=$background
 unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED; free r1" && owner_is_idle && another_works
 verdict "a module is unloaded with a request pending: the sender gets ECANCELED"
 
@@ -201,8 +201,8 @@ act_pends "send r1 forgetful $CODE_ADD trace" && pause task
 act "in hardirq send r0 bob $CODE_ADD atomic"
 await one_inside && act "wait r0; expect r0 output=42" && act_pends "in hardirq send r0 forgetful $CODE_ADD atomic trace"
 sent=$?
-act_meanwhile "wait r0"
-waiter=$meanwhile
+act_in_background "wait r0"
+waiter=$background
 unload forgetful && wait "$waiter" && [ "$sent" = 0 ] && one_inside && expelled &&
 	act "expect r0 status=-$ECANCELED ended=left; wait r1; expect r1 status=-$ECANCELED ended=left"
 ended=$?
@@ -220,11 +220,11 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	load paused_peer
 	act "register x; alloc r1 x; lookup paused_peer; forge-handle paused_peer; detach paused_peer" && pause task
 	reset_trace
-	act_meanwhile "send r1 paused_peer $CODE_ADD"
-	sender=$meanwhile
+	act_in_background "send r1 paused_peer $CODE_ADD"
+	sender=$background
 	await one_inside
-	act_meanwhile "unregister paused_peer"
-	unregisterer=$meanwhile
+	act_in_background "unregister paused_peer"
+	unregisterer=$background
 	await fails ESHUTDOWN act "alloc r2 paused_peer"
 	unload paused_peer &
 	remover=$!
@@ -289,8 +289,8 @@ fresh_waiter()
 	unload_all
 	FORGETFUL=forgetful_torture
 	load pause_calls && load torture_owner && load torture_peer0 && load stranger && event_act torture_peer0 create 0 forgotten notification &&
-		event_act_meanwhile torture_peer0 wait any 0
-	waiter=$meanwhile
+		event_act_in_background torture_peer0 wait any 0
+	waiter=$background
 	await waits_for forgotten torture_owner
 	reset_trace
 }

@@ -92,7 +92,7 @@ verdict "stale-target: a request is forwarded to a driver that has unregistered:
 # completes it (default) or pends it. With no-return, relay_peer does not want requests back
 fresh_relay()
 {
-	needs_no relay_peer
+	unload_if_loaded relay_peer
 	fresh_with_peers alice bob+
 	load relay_peer "next=$1" "then=${2-complete}"
 	reset_trace
@@ -160,8 +160,8 @@ act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 s
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
 verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: the fourth time it gets E2BIG, and the request comes back three times"
 
-needs_no relay_peer
-each_peer needs_no
+unload_if_loaded relay_peer
+each_peer unload_if_loaded
 
 # bob forwards alice's request to carol, and carol completes it. Then the request is cancelled, or alice unregisters,
 # while bob's routine `returned` runs
@@ -174,14 +174,14 @@ fresh_returning()
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pause"
 	pause task
-	act_pends "send r0 bob $CODE_PEND" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
-		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
+	act_pends "send r0 bob $CODE_PEND" && act_in_background "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
+		waiter=$background && background_sleeps && act_in_background "complete carol output=1" && completer=$background && await one_inside
 }
 
-# sender_unregisters - begins to unregister alice, in the process $meanwhile
+# sender_unregisters - begins to unregister alice, in the process $background
 sender_unregisters()
 {
-	act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
+	act_in_background "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
 }
 
 for limit in "without a limit" "with a limit"; do
@@ -191,10 +191,10 @@ for limit in "without a limit" "with a limit"; do
 	esac
 	fresh_returning "$ms" && sender_unregisters
 	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits for the routine returned()"
-	resume_and_await ${waiter:+"$meanwhile" "$waiter" "$completer"}
+	resume_and_await ${waiter:+"$background" "$waiter" "$completer"}
 
 	fresh_returning "$ms" && sender_unregisters
-	resume_and_await "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
+	resume_and_await "$background" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
 	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the routine returned() ends, unregistering ends, and the wait gets ECANCELED"
 done
 

@@ -28,11 +28,11 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints what the line of the step completion must have as its field via=, if the driver has pended its
-# handshake. The field says how the owner has learned that the handshake has ended. completion=0 asks the owner to learn
-# this when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits.
-# Its line then has via=wait, and the field asked=return for the way that completion=0 asks for. This function prints
-# both
+# via COMPLETION - prints the value that the field via= must have after a pended handshake, in the line step=completion.
+# The field says how the owner has learned that the handshake has ended. With completion=0, the owner is to learn of the
+# end when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits. The
+# line then has via=wait, and after it the field asked=return, which stands for completion=0. For 0, this function
+# prints both fields
 via()
 {
 	case $1 in

@@ -29,7 +29,7 @@ works_as_peer()
 # fresh_hostile - begins a new trace, and reloads hostile_peer
 fresh_hostile()
 {
-	needs_no hostile_peer
+	unload_if_loaded hostile_peer
 	reset_trace
 	load hostile_peer
 }
@@ -79,6 +79,6 @@ misuse 7 && misuse 1 && unload hostile_peer && owner_is_idle && load hostile_pee
 verdict "hostile_peer has jobs that start each other, and starts jobs while it is unloaded: the library stops the running jobs, and starts no others"
 
 fresh_trace
-needs_no hostile_peer && unload module_a
+unload_if_loaded hostile_peer && unload module_a
 verdict "module_a can be unloaded"
 ktap_finished

@@ -27,7 +27,7 @@ hear()
 # fresh_metronome [METRONOME] - reloads the metronome, without a listener
 fresh_metronome()
 {
-	needs_no listener c_listener metronome c_metronome
+	unload_if_loaded listener c_listener metronome c_metronome
 	reset_trace
 	load "${1-metronome}"
 }
@@ -62,8 +62,8 @@ reload_listener()
 # fresh_leaking_peer - reloads device_peer, which can leak a job of each kind
 fresh_leaking_peer()
 {
-	needs_no device_peer
-	needs module_a contexts=1
+	unload_if_loaded device_peer
+	load_unless_loaded module_a contexts=1
 	reset_trace
 	load device_peer
 }

@@ -17,7 +17,7 @@ cd "$(dirname "$0")" || exit 1
 EVENTS=/sys/kernel/debug/d2d-lender/state/events
 CONTEXTS=/sys/kernel/debug/d2d-lender/state/contexts
 
-# fresh_lender - unloads all drivers, and loads the owner in Rust
+# fresh_lender - unloads all modules, and loads the owner in Rust
 fresh_lender()
 {
 	unload_all
@@ -32,7 +32,7 @@ fresh_borrower()
 	load borrower "$@"
 }
 
-# fresh_c_lender - unloads all drivers, and loads the owner in C
+# fresh_c_lender - unloads all modules, and loads the owner in C
 fresh_c_lender()
 {
 	unload_all
@@ -100,15 +100,15 @@ verdict "an owner in C and two peers at a time, in Rust and in C: each peer uses
 
 fresh_borrower
 write_to /dev/borrower 5 && write_to /dev/borrower 2 && refuses_nothing
-verdict "a peer in Rust sends an owner in Rust its counters as user_buffer"
+verdict "a peer in Rust sends its counters as user_buffer to an owner in Rust"
 
 fresh_c_lender
 load c_borrower && load borrower && write_to /dev/borrower 5 && write_to /dev/borrower 2 && refuses_nothing
-verdict "a peer in Rust sends an owner in C, which has another peer, too, its counters as user_buffer"
+verdict "a peer in Rust sends its counters as user_buffer to an owner in C that also has a peer in C"
 
 fresh_lender
 load c_borrower && write_to /dev/lender 4 && refuses_nothing
-verdict "an owner in Rust sends a peer in C its ring as user_buffer"
+verdict "an owner in Rust sends its ring as user_buffer to a peer in C"
 
 fresh_borrower keeps=0
 fails EFAULT write_to /dev/borrower 5 && only_refusal_is borrower user-buffer-not-lent EFAULT

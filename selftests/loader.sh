@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 
 SIGNING=/lib/signing
 
-# fresh_none - unloads all drivers and empties the trace
+# fresh_none - unloads all modules and empties the trace
 fresh_none()
 {
 	unload_all
@@ -38,8 +38,8 @@ is_refused()
 	fails EKEYREJECTED load module_a && ! loaded module_a && kernel_logged "Loading of $2 is rejected"
 }
 
-# module_b_works - whether module_b, which was built for module_a, attaches to the loaded owner, and the two call each
-# other
+# module_b_works - whether module_b, which was built for module_a, attaches to the loaded owner, and module_b and the
+# owner call each other
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b

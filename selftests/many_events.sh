@@ -56,8 +56,8 @@ round()
 # fresh_no_events - makes sure that both modules are loaded, and that no event of create-many exists
 fresh_no_events()
 {
-	needs $OWNER contexts=1
-	needs $PEER
+	load_unless_loaded $OWNER contexts=1
+	load_unless_loaded $PEER
 	[ "$(count)" = 0 ] || peer close-many
 	reset_trace
 }

@@ -56,5 +56,5 @@ load_before()
 unload_pair()
 {
 	# shellcheck disable=SC2046,SC2086 # words
-	needs_no $(backwards $modules)
+	unload_if_loaded $(backwards $modules)
 }

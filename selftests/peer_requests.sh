@@ -68,7 +68,7 @@ for driver in $PEERS; do
 		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
 	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and ESTALE when it sends to the reloaded $driver by the old handle"
 done
-each_peer needs_no
+each_peer unload_if_loaded
 
 unload actor
 unload pause_calls

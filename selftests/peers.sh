@@ -8,10 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# The function reload_while_others_work reloads a peer TIMES times. If some other peer has not taken a step then
-# while the reloaded peer was detached, the function reloads the peer again, until each has. It fails if this
-# takes more than MOST_TIMES reloads. During each reload, the owner and the other peers run WORK rounds of their
-# exercise.
+# The function reload_while_others_work reloads a peer at least TIMES times, until each other peer has taken a step
+# while the reloaded peer was detached. The function fails if MOST_TIMES reloads are not enough. During each reload, the
+# owner and the other peers play WORK rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -71,8 +70,9 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - whether the trace has a line for each queue of this number of contexts, and in
-# each line the number of items that were put is the sum of those that were taken and those that were left
+# no_item_is_lost CONTEXTS - whether the trace has a line step=drain for each queue of this number of contexts,
+# and in each of these lines the number of items that were put is the sum of those that were taken and those that were
+# left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
@@ -106,7 +106,7 @@ items_stay_in_context()
 		END { exit !(put > 0 && put == counted_put && taken > 0 && taken == counted_taken) }'
 }
 
-# others_worked_meanwhile NAME - whether each other peer did something while this one was detached
+# others_worked_meanwhile NAME - whether each other peer took a step while this one was detached
 others_worked_meanwhile()
 {
 	for other in $PEERS; do
@@ -142,7 +142,7 @@ reload_while_others_work()
 fresh_contexts()
 {
 	# shellcheck disable=SC2086 # a list
-	needs_no bad_peer $PEERS module_a
+	unload_if_loaded bad_peer $PEERS module_a
 	reset_trace
 	load_all "$1"
 }
@@ -155,7 +155,7 @@ fresh_peers()
 }
 
 # fresh_work - loads the owner and three peers, lets all exercise at the same time, and unloads all. Several
-# cases check this one run: if an earlier case has made the run, does nothing. $worked is 0 if the exercises
+# cases check this one run: for the later ones, the function does nothing. $worked is 0 if the exercises
 # succeeded, and $unloaded is 0 if unloading succeeded; trace() prints the steps of the run
 fresh_work()
 {

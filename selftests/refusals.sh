@@ -138,8 +138,8 @@ parameters()
 # fresh_no_peer - makes sure that module_a is loaded with one context and a short timeout, and has no peer
 fresh_no_peer()
 {
-	needs_no bad_peer module_b bad_owner
-	needs module_a timeout=100
+	unload_if_loaded bad_peer module_b bad_owner
+	load_unless_loaded module_a timeout=100
 	reset_trace
 }
 

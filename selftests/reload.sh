@@ -31,7 +31,7 @@ peer_rounds()
 # and deferred=1 no thread waits for the handshake, so unloading begins while the handshake is pending
 fresh_rounds()
 {
-	needs_no arrivals greeter_peer guest_peer module_b module_a
+	unload_if_loaded arrivals greeter_peer guest_peer module_b module_a
 	reset_trace
 	load module_a completion=1 && peer_rounds "$1"
 }
@@ -39,7 +39,7 @@ fresh_rounds()
 # fresh_module_a [PARAM=VALUE] - reloads module_a, without a peer
 fresh_module_a()
 {
-	needs_no arrivals greeter_peer guest_peer module_b module_a
+	unload_if_loaded arrivals greeter_peer guest_peer module_b module_a
 	reset_trace
 	load module_a "$@"
 }

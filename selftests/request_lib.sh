@@ -8,10 +8,10 @@
 REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
 PEERS="module_b handle_peer c_peer"
 
-# meanwhile_sleeps - waits until the process of act_meanwhile sleeps in the kernel
-meanwhile_sleeps()
+# background_sleeps - waits until the process $background, which act_in_background has started, sleeps in the kernel
+background_sleeps()
 {
-	await grep -q '^State:.*D (disk sleep)' "/proc/$meanwhile/status"
+	await grep -q '^State:.*D (disk sleep)' "/proc/$background/status"
 }
 
 has_exited()
@@ -93,6 +93,6 @@ each_peer()
 # fresh_with_peers NAME... - as fresh; first loads module_a's peers, unless they are loaded
 fresh_with_peers()
 {
-	each_peer needs
+	each_peer load_unless_loaded
 	fresh "$@"
 }

@@ -48,8 +48,8 @@ act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND trac
 verdict "the receiver pends and completes later: a wait after that gets the result"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act_meanwhile "wait r0; expect r0 output=8" && meanwhile_sleeps &&
-	act "complete bob output=8" && exit_in_time "$meanwhile"
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act_in_background "wait r0; expect r0 output=8" && background_sleeps &&
+	act "complete bob output=8" && exit_in_time "$background"
 verdict "the receiver pends and completes later: a sender that sleeps is woken"
 
 fresh alice bob
@@ -119,29 +119,29 @@ act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $CODE_PEND" && 
 verdict "the sender frees a pending request: the request is cancelled, and its handle is stale"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act_meanwhile "wait r0; expect r0 status=-$ECANCELED" && meanwhile_sleeps &&
-	act "cancel r0" && exit_in_time "$meanwhile" && fails ECANCELED act "complete bob status=-$EIO"
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act_in_background "wait r0; expect r0 status=-$ECANCELED" && background_sleeps &&
+	act "cancel r0" && exit_in_time "$background" && fails ECANCELED act "complete bob status=-$EIO"
 verdict "one thread cancels a request while another waits for it: the wait ends with ECANCELED"
 
 # Several threads and one request
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act_meanwhile "wait r0; expect r0 output=6" && meanwhile_sleeps &&
-	one=$meanwhile && act_meanwhile "wait r0 timeout=60000; expect r0 output=6" && meanwhile_sleeps && two=$meanwhile &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act_in_background "wait r0; expect r0 output=6" && background_sleeps &&
+	one=$background && act_in_background "wait r0 timeout=60000; expect r0 output=6" && background_sleeps && two=$background &&
 	act "complete bob output=6" && exit_in_time "$one" "$two" && no_refusal
 verdict "two threads wait for a request: both get the result"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" &&
-	act_meanwhile "wait r0; expect r0 status=-$ETIMEDOUT ended=timed-out" && meanwhile_sleeps &&
-	act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out" && exit_in_time "$meanwhile" &&
+	act_in_background "wait r0; expect r0 status=-$ETIMEDOUT ended=timed-out" && background_sleeps &&
+	act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out" && exit_in_time "$background" &&
 	fails ECANCELED act "complete bob" && no_refusal
 verdict "two threads wait for a request, and one of the waits times out: both get ETIMEDOUT"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" &&
-	act_meanwhile "wait r0; expect r0 status=-$ECANCELED ended=cancelled" && meanwhile_sleeps &&
-	act "free r0" && exit_in_time "$meanwhile" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
+	act_in_background "wait r0; expect r0 status=-$ECANCELED ended=cancelled" && background_sleeps &&
+	act "free r0" && exit_in_time "$background" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
 	! grep -q alice "$REQUESTS"
 verdict "a thread frees a request while another one waits for it: the wait gets ECANCELED, and the owner has no request of the sender"
 
@@ -153,12 +153,12 @@ verdict "a thread frees a request while another one waits for it: the wait gets 
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		act_pends "send r0 bob $CODE_PEND out=0" && act_meanwhile "wait r0 timeout=60000; expect r0 status=-$error" && meanwhile_sleeps || return
+		act_pends "send r0 bob $CODE_PEND out=0" && act_in_background "wait r0 timeout=60000; expect r0 status=-$error" && background_sleeps || return
 		! act "complete bob status=-$error; send r0 bob $CODE_PEND out=0" || return
 		if grep -q "^errno=$EINPROGRESS " "$NOTES"; then
-			exit_in_time "$meanwhile" && act "cancel r0" && fails ECANCELED act "complete bob status=-$error" || return
+			exit_in_time "$background" && act "cancel r0" && fails ECANCELED act "complete bob status=-$error" || return
 		else
-			grep -q "^errno=$EBUSY " "$NOTES" && exit_in_time "$meanwhile" || return
+			grep -q "^errno=$EBUSY " "$NOTES" && exit_in_time "$background" || return
 		fi
 	done
 }
@@ -254,34 +254,34 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "unregis
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
 # fresh_unregistering - pauses the process $sender inside bob's dispatch routine, and unregisters
-# bob in the process $meanwhile, which has to wait until $sender has returned
+# bob in the process $background, which has to wait until $sender has returned
 fresh_unregistering()
 {
 	fresh alice bob
 	act "alloc r1 alice; alloc r2 bob; on-dispatch bob pause" && pause task
-	act_meanwhile "send r0 bob; wait r0; expect r0 status=-$ECANCELED"
-	sender=$meanwhile
-	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && reset_trace
+	act_in_background "send r0 bob; wait r0; expect r0 status=-$ECANCELED"
+	sender=$background
+	await one_inside && act_in_background "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && reset_trace
 }
 
 fresh_unregistering && one_inside
 verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering waits"
-resume_and_await ${sender:+"$meanwhile" "$sender"}
+resume_and_await ${sender:+"$background" "$sender"}
 
 fresh_unregistering && fails ESHUTDOWN act "send r1 bob" && only_refusal_is module_a target-is-leaving
 verdict "target-is-leaving: a request is sent to a driver that is unregistering: ESHUTDOWN"
-resume_and_await ${sender:+"$meanwhile" "$sender"}
+resume_and_await ${sender:+"$background" "$sender"}
 
 fresh_unregistering && fails ESHUTDOWN act "send r2 alice" && only_refusal_is module_a driver-is-leaving
 verdict "driver-is-leaving: a driver that is unregistering sends a request: ESHUTDOWN"
-resume_and_await ${sender:+"$meanwhile" "$sender"}
+resume_and_await ${sender:+"$background" "$sender"}
 
 fresh_unregistering && fails EALREADY act "unregister bob" && only_refusal_is module_a already-unregistering
 verdict "already-unregistering: a driver is unregistered again while it is unregistering: EALREADY"
-resume_and_await ${sender:+"$meanwhile" "$sender"}
+resume_and_await ${sender:+"$background" "$sender"}
 
 fresh_unregistering
-resume_and_await "$meanwhile" "$sender"
+resume_and_await "$background" "$sender"
 verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering ends when the routine returns, and the sender gets ECANCELED"
 
 fresh alice

@@ -28,7 +28,7 @@ write_rate()
 # fresh_sampler [PARAM=VALUE...] - reloads the pair
 fresh_sampler()
 {
-	needs_no tuner recorder sampler
+	unload_if_loaded tuner recorder sampler
 	reset_trace
 	# shellcheck disable=SC2119 # called without parameters, too
 	load sampler "$@" && load recorder

@@ -17,8 +17,8 @@ collect()
 # fresh_consumer - makes sure that the consumer is loaded, and no sensor
 fresh_consumer()
 {
-	needs_no sensor loud_sensor c_sensor
-	needs consumer
+	unload_if_loaded sensor loud_sensor c_sensor
+	load_unless_loaded consumer
 	reset_trace
 }
 

@@ -52,7 +52,7 @@ readers()
 # fresh_module_a - reloads module_a, without a peer
 fresh_module_a()
 {
-	needs_no actor module_b paused_peer module_a
+	unload_if_loaded actor module_b paused_peer module_a
 	reset_trace
 	load module_a capacity=16 completion=1
 }
@@ -67,7 +67,7 @@ pends()
 # end_readers - unloads module_a between two reads of its files. The readers end when the files are gone
 end_readers()
 {
-	needs_no module_b
+	unload_if_loaded module_b
 	! loaded module_a || await unload module_a
 	unloaded=$?
 	# shellcheck disable=SC2086 # a list
@@ -135,13 +135,13 @@ load actor && fails ENOENT act "lookup nobody" &&
 verdict "after a refusal the files show the count and the last reason"
 
 fresh_trace
-needs_no actor module_b module_a && load torture_owner && load torture_peer0
+unload_if_loaded actor module_b module_a && load torture_owner && load torture_peer0
 DIRECTORY=/sys/kernel/debug/d2d-torture_owner STATE=$DIRECTORY/state
 event_act torture_peer0 create 0 bell synchronization
-event_act_meanwhile torture_peer0 wait any 0
+event_act_in_background torture_peer0 wait any 0
 await grep -q 'waiters=1 handlers=0 failed=0$' "$STATE/events" && grep -q '^name=bell kind=synchronization state=reset sets=0 waiters=1 handlers=0 failed=0$' "$STATE/events" &&
 	./json <"$DIRECTORY/state.json" 2>"$NOTES" &&
-	event_act torture_peer0 set 0 was=reset && wait "$meanwhile" &&
+	event_act torture_peer0 set 0 was=reset && wait "$background" &&
 	grep -q '^name=bell kind=synchronization state=reset sets=1 waiters=0 handlers=0 failed=0$' "$STATE/events"
 verdict "a thread waits for an event and goes on: the files show the counts of waiters and sets"
 unload torture_peer0

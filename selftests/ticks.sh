@@ -113,7 +113,7 @@ total()
 fresh_run()
 {
 	[ -z "${ran-}" ] || return
-	needs_no ticker_peer module_a
+	unload_if_loaded ticker_peer module_a
 	reset_trace
 	load module_a capacity=4 && load ticker_peer &&
 		in_parallel tick tick owner_rounds owner_rounds && unload ticker_peer && unload module_a

@@ -70,11 +70,11 @@ only()
 fresh_tracepoints()
 {
 	for peer in module_b c_peer; do
-		[ "$peer" = "${1-}" ] || needs_no "$peer"
+		[ "$peer" = "${1-}" ] || unload_if_loaded "$peer"
 	done
-	needs_no actor pause_calls torture_peer0 torture_owner
-	needs module_a hot_lines=0
-	needs "${1-module_a}"
+	unload_if_loaded actor pause_calls torture_peer0 torture_owner
+	load_unless_loaded module_a hot_lines=0
+	load_unless_loaded "${1-module_a}"
 	reset_tracepoints
 	clear_buffer
 	reset_trace
@@ -232,8 +232,8 @@ load module_b && exercise module_b &&
 verdict "a peer is loaded while enqueue is on: its puts are recorded"
 
 fresh_tracepoints module_b
-needs other_a
-needs other_b
+load_unless_loaded other_a
+load_unless_loaded other_b
 record enqueue 'seq == 0'
 echo 1 >"$TRACING/events/d2d_other_a/d2d_dequeue/enable"
 exercise module_b && exercise other_b
@@ -241,14 +241,14 @@ has "enqueue driver=module_b .*" && has "dequeue driver=other_b .*" &&
 	only "(enqueue driver=module_|dequeue driver=other_)[ab] .*"
 two=$?
 echo 0 >"$TRACING/events/d2d_other_a/enable"
-needs_no other_b other_a
+unload_if_loaded other_b other_a
 [ "$two" = 0 ]
 verdict "two owners: each has tracepoints of its own, which record the steps of its own pair"
 
 # A module has static keys for each of its roles.
 fresh_tracepoints
-needs other_a
-needs bridge
+load_unless_loaded other_a
+load_unless_loaded bridge
 record enqueue 'seq == 0'
 echo 1 >"$TRACING/events/d2d_other_a/d2d_op_call/enable"
 exercise other_a
@@ -256,7 +256,7 @@ has "enqueue driver=bridge $HEAD in=hardirq step=enqueue queue=to_owner .*" &&
 	has "op_call driver=bridge .* in=hardirq step=op-call to=owner op=bounce" &&
 	only "(enqueue driver=(bridge|module_a)|op_call driver=(bridge|other_a)) .*"
 two=$?
-needs_no bridge other_a
+unload_if_loaded bridge other_a
 [ "$two" = 0 ]
 verdict "a peer of two owners: the tracepoints of each owner record what the module does as a peer of this owner"
 

@@ -11,13 +11,13 @@ cd "$(dirname "$0")" || exit 1
 fresh_growing()
 {
 	# shellcheck disable=SC2046 # lists
-	needs_no $(growing_peers | cut -d ' ' -f 1) $(growing_owners | awk -v owner="${1-growing}" '$1 != owner { print $1 }')
-	needs "${1-growing}"
+	unload_if_loaded $(growing_peers | cut -d ' ' -f 1) $(growing_owners | awk -v owner="${1-growing}" '$1 != owner { print $1 }')
+	load_unless_loaded "${1-growing}"
 	reset_trace
 }
 
-# The owners of the growing pair. Each line is MODULE MINOR LARGEST: the minor version of its interface, and that of the
-# newest items that fit into its queues
+# The owners of the growing pair. Each line is MODULE MINOR ITEMS: the minor version of the owner's interface, and the
+# newest minor version whose items fit into the owner's queues
 growing_owners()
 {
 	cat <<-EOT
@@ -61,8 +61,8 @@ smaller()
 	echo $(($1 < $2 ? $1 : $2))
 }
 
-# verb_of OWNERS_MINOR PEERS_MINOR - prints what a peer does with an owner. Version 1.1 has appended fields to the
-# data, and a peer refuses an owner whose data lacks fields that the peer has
+# verb_of OWNER_MINOR PEER_MINOR - prints what a peer does with an owner. Version 1.1 has appended fields to the data,
+# and a peer refuses an owner whose data lacks fields that the peer knows
 verb_of()
 {
 	if [ "$1" = 0 ] && [ "$2" != 0 ]; then
@@ -72,8 +72,13 @@ verb_of()
 	fi
 }
 
-# agree OWNERS_MINOR LARGEST PEER PEERS_MINOR - loads the peer; whether the peer and the owner exchange what both know,
-# and each refuses what only the other one knows: each version after 1.0 has appended a kind of items and an event
+# agree OWNER_MINOR ITEMS PEER PEER_MINOR - loads the peer; whether the peer and the owner exchange what both know, and
+# refuse the rest. Each minor version after 0 has appended a kind of items and an event. So the trace must have these
+# refusals:
+# - The peer puts an item of each kind that it knows, unless the item does not fit. The owner refuses the kinds that are
+#   newer than the owner.
+# - The peer opens each event that it knows. The owner refuses the events that are newer than the owner.
+# - The owner puts an item of each kind that it knows. The peer refuses the kinds that are newer than the peer.
 agree()
 {
 	load "$3" && trace | grep -q "step=attached to=$3" &&
@@ -127,16 +132,16 @@ verdict "a function that the owner's table lacks returns EOPNOTSUPP, if the tabl
 
 unload module_a
 
-while read -r owner owners largest; do
-	while read -r peer peers; do
-		verb=$(verb_of "$owners" "$peers")
+while read -r owner owner_minor items; do
+	while read -r peer peer_minor; do
+		verb=$(verb_of "$owner_minor" "$peer_minor")
 		fresh_growing "$owner"
 		if [ "$verb" = refuses ]; then
 			fails EMSGSIZE load "$peer" && ! loaded "$peer" && only_refusal_is "$peer" bad-data-size
 		else
-			agree "$owners" "$largest" "$peer" "$peers"
+			agree "$owner_minor" "$items" "$peer" "$peer_minor"
 		fi
-		verdict "$peer, with version 1.$peers of the pair's interface, $verb $owner, with version 1.$owners"
+		verdict "$peer, with version 1.$peer_minor of the pair's interface, $verb $owner, with version 1.$owner_minor"
 	done <<-PEERS
 	$(growing_peers)
 	PEERS

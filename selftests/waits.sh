@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # The peer waiting_peer, in Rust (peers/waiting_peer.rs), is unloaded while it waits, without a limit, for an
 # event or a request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait. More cases
-# test the thread's name, a work item of a handshake that waits for its own end, and the loading of a peer that
-# waits for such a work item.
+# completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait.
 # unregistering.sh tests such waits of drivers in C.
+#
+# Three more cases: the thread has the name that the driver has given it. The work item that completes a pended
+# handshake waits for the end of this handshake, which the library refuses. And loading the peer waits for the end of
+# the handshake, while its work item waits for an event; a signal ends the loading.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -13,8 +15,8 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 
 # load_waiting WHERE WHAT - loads the peer, which then waits in WHERE for WHAT. WHERE is operation, deferred (the work
-# item of its handshake), work or thread. WHAT is event (an event of the peer), request (a request that the peer has
-# sent) or link (the end of the peer's handshake, for which Handle::settled_link() waits)
+# item that completes its handshake), work or thread. WHAT is event (an event of the peer), request (a request that the
+# peer has sent) or link (the end of the peer's handshake, for which Handle::settled_link() waits)
 load_waiting()
 {
 	load waiting_peer "waits_in=$1" "waits_for=$2"
@@ -50,7 +52,7 @@ wait_was_cancelled()
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
 }
 
-# in_operation event|request - unloads the peer while its operation waits for this
+# in_operation event|request - unloads the peer while its operation waits for an event or a request
 in_operation()
 {
 	load_waiting operation "$1" || return
@@ -61,8 +63,8 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits in this
-# code
+# in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits, in this
+# code, for an event or a request
 in_background()
 {
 	reset_trace
@@ -81,8 +83,8 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_and_unload NAME - as verdict. If the case has failed and left the peer loaded, unloads it; if
-# that hangs, this program hangs too
+# verdict_and_unload NAME - as verdict. If the case has failed and left the peer loaded, unloads the peer; if
+# unloading hangs, this program hangs, too
 verdict_and_unload()
 {
 	verdict "$1"
@@ -132,7 +134,7 @@ verdict_and_unload "a driver's thread has the name that the driver has given it,
 fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
-verdict_and_unload "settled-link-in-deferred: the work item of a pended handshake waits for its own end: EDEADLK"
+verdict_and_unload "settled-link-in-deferred: the work item of a pended handshake waits for the end of this handshake: EDEADLK"
 
 fresh_trace
 unload module_a && load module_a completion=1 timeout=50
@@ -142,7 +144,7 @@ find_module waiting_peer
 loader=$!
 await traced reason=not-completed-in-time && await one_waits event && kill "$loader" && await not_loaded waiting_peer &&
 	! wait "$loader" && trace | grep -q "step=event-wait by=deferred status=-$ECANCELED\$" && owner_is_idle
-verdict_and_unload "start waits for a pended handshake that waits for an event: a signal ends loading the peer"
+verdict_and_unload "a driver waits in start for the end of its handshake, whose work item waits for an event: a signal ends loading the peer"
 
 unload module_a
 ktap_finished

@@ -27,6 +27,7 @@ use kernel::{
     }, //
 };
 
+// Also defines the static `JOINED`, which has the `Bridge` while the roles are joined.
 d2d_roles::module_of_two_owners! {
     type: Bridge,
     first: module_a,
@@ -39,7 +40,7 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "What waits until the library ends the wait. 1 to 4: for an event that nobody sets. 1: a thread of each role. 2: a thread that uses the bridge meanwhile. 3: a thread that the second role starts before the roles are joined. 4: the function `deferred` of the second role. 5: a thread of the second role waits until a request that the first role holds is cancelled. 6: as 5, but a thread that uses the bridge meanwhile. 7: a thread of the second role waits for an event of that role, and the destructor of the role's jobs for the thread. 0: nothing",
+            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: a thread that uses both roles, until such a request is cancelled. 7: a thread of the second role, for an event of this role; the destructor of the role's jobs waits for the thread. Nobody sets the events",
         },
         fails: u32 {
             default: 0,
@@ -65,7 +66,7 @@ const JOIN: u32 = 3;
 /// The name of the event that nobody sets.
 const NEVER: &CStr = c"bridge.never";
 
-/// The event [`NEVER`] of the first owner. The second role waits for it before the roles are joined.
+/// The event [`NEVER`] of the first role. The second role waits for this event before the roles are joined.
 static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 
 /// The most items that are taken at a time.
@@ -91,12 +92,12 @@ macro_rules! role {
         struct $Role {
             requests: $pair::demo_requests::DemoRequests,
             /// Completed when a request that the driver holds is cancelled.
-            is_cancelled: Arc<Completion>,
+            cancellation: Arc<Completion>,
         }
 
         impl $Role {
             /// Starts a thread that calls `wait`. Returns once the thread runs: otherwise the library could stop the
-            /// thread before it waits, and the test would show nothing.
+            /// thread before the thread waits, and the test would show nothing.
             fn wait_in_thread(
                 driver: &$library::driver::Handle<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -167,7 +168,7 @@ macro_rules! role {
             fn new() -> Result<Self> {
                 Ok(Self {
                     requests: $pair::demo_requests::DemoRequests::new()?,
-                    is_cancelled: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+                    cancellation: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
                 })
             }
 
@@ -183,7 +184,7 @@ macro_rules! role {
 
             fn cancelled(&self, id: $library::request::RequestId) {
                 self.requests.cancelled(id);
-                self.is_cancelled.complete_all();
+                self.cancellation.complete_all();
             }
 
             fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<Jobs, Error> {
@@ -329,14 +330,15 @@ fn wait_for_first() -> Result {
         .wait(first::event::Wait::FOREVER)
 }
 
-/// Sends the first role a request of its own, which it holds, and waits until that is cancelled.
+/// Sends a request from the first role to the first role itself, which keeps it pending. Waits until the request is
+/// cancelled.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     let sender = first.sender();
     let packet = sender.packet_for(first_pair::PEND)?;
     let to = sender.lookup(c"bridge")?;
     let sent = packet.send(&to, first_pair::PEND, &1, first::packet::Sleep::May);
     let _sent = sent.map_err(|refused| refused.error)?;
-    first.is_cancelled.wait_for_completion();
+    first.cancellation.wait_for_completion();
     Ok(())
 }
 
@@ -344,8 +346,8 @@ fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
 struct Bridge {
     first: first::driver::Handle<First>,
     second: second::driver::Handle<Second>,
-    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: a thread that uses the bridge until the drivers leave. The operation
-    /// `bounce` starts it.
+    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: a thread that uses the bridge until the drivers leave. The
+    /// operation `bounce` starts the thread.
     user: Option<first::job::Thread>,
     /// The number of threads that use the bridge.
     users: Atomic<u32>,

@@ -37,6 +37,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
+// Also defines the static `OWNER`, by which the peers' roles reach the contexts of the owner's role.
 d2d_roles::module_in_three_roles! {
     type: AsOwner,
     first: module_a,
@@ -53,7 +54,7 @@ d2d_roles::module_in_three_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "1: two threads of the owner's role wait, until the library ends the waits, each for an event of another role that nobody sets",
+            description: "1: two threads of the owner's role wait until the library ends the waits, one for an event of each peer's role; nobody sets these events",
         },
         fails: u32 {
             default: 0,
@@ -69,7 +70,7 @@ const CONTROL: u32 = 3;
 
 const CONTROL_DEVICE: Settings = Settings::new(c"junction");
 
-/// Calls `ping` of the first attached peer below. If no peer is attached, answers as a peer does.
+/// Calls `ping` of the first attached peer below. If no peer is attached, returns what a peer would return.
 fn below(value: u32) -> Result<u32> {
     OWNER
         .contexts(|contexts| {
@@ -89,8 +90,8 @@ macro_rules! role {
 
         impl $Role {
             /// Starts a thread of the owner's role that waits for an event of this role. Nobody sets the event. Returns
-            /// once the thread runs: otherwise the library could stop the thread before it waits, and the test would
-            /// show nothing.
+            /// once the thread runs: otherwise the library could stop the thread before the thread waits, and the test
+            /// would show nothing.
             fn wait(
                 contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::Handle<Self>,

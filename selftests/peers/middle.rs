@@ -62,6 +62,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
+// Also defines the static `OWNER`, by which the peer's role reaches the contexts of the owner's role.
 d2d_roles::module_in_two_roles! {
     peer: AsPeer,
     of: module_a,
@@ -78,11 +79,11 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "Which thread waits until the library ends the wait. 1, 2: for an event of the peer's role that nobody sets. 3, 4: until a request that the peer's role holds is cancelled. 1, 3: a thread of the owner's role. 2, 4: a thread of the peer's role, which uses the owner's contexts meanwhile. 5: as 4, but the thread is in the owner's function `dispatch` meanwhile. 0: none",
+            description: "Which thread waits until the library ends the wait. 0: none. 1: a thread of the owner's role, for an event of the peer's role that nobody sets. 2: a thread of the peer's role that uses the contexts of the owner's role, for such an event. 3: a thread of the owner's role, until a request that the peer's role holds is cancelled. 4: a thread of the peer's role that uses the contexts of the owner's role, until such a request is cancelled. 5: a thread of the peer's role inside the owner's function `dispatch`, until such a request is cancelled",
         },
         fails: u32 {
             default: 0,
-            description: "Which step of loading fails once this thread runs. 0: none. 1: joining the roles. 2: the owner's function `ready`. 3: making the owner's control device",
+            description: "Which step of loading fails once the thread of `waits` runs. 0: none. 1: joining the roles. 2: the owner's function `ready`. 3: making the owner's control device",
         },
     },
 }
@@ -110,7 +111,7 @@ const PACKETS: usize = 32;
 struct AsPeer {
     requests: peer_pair::demo_requests::DemoRequests,
     /// Completed when a request that the driver holds is cancelled.
-    is_cancelled: Arc<Completion>,
+    cancellation: Arc<Completion>,
 }
 
 /// The library drops this value before it detaches the driver. `drop` takes the driver's events away from `requests`,
@@ -132,7 +133,7 @@ impl Driver for AsPeer {
     fn new() -> Result<Self> {
         Ok(Self {
             requests: peer_pair::demo_requests::DemoRequests::new()?,
-            is_cancelled: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+            cancellation: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
         })
     }
 
@@ -163,7 +164,7 @@ impl Driver for AsPeer {
 
     fn cancelled(&self, id: d2d_peer::request::RequestId) {
         self.requests.cancelled(id);
-        self.is_cancelled.complete_all();
+        self.cancellation.complete_all();
     }
 }
 
@@ -310,18 +311,19 @@ impl d2d_roles::TwoRoles for AsOwner {
     }
 }
 
-/// Sends the peer's role a request of its own, which it holds, and waits until that is cancelled.
+/// Sends a request from the peer's role to the peer's role itself, which keeps it pending. Waits until the request is
+/// cancelled.
 fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     let sender = peer.sender();
     let packet = sender.packet_for(peer_pair::PEND)?;
     let to = sender.lookup(TwoRolesModule::NAME)?;
     let sent = packet.send(&to, peer_pair::PEND, &1, d2d_peer::packet::Sleep::May);
     let _sent = sent.map_err(|refused| refused.error)?;
-    peer.is_cancelled.wait_for_completion();
+    peer.cancellation.wait_for_completion();
     Ok(())
 }
 
-/// Sends the owner's role a request of its own. `dispatch` waits before it completes this request.
+/// Sends a request from the owner's role to the owner's role itself. `dispatch` waits before it completes this request.
 fn send_to_owner(owner: &Sender) -> Result {
     let packet = owner.packet_for(owner_pair::ADD)?;
     let to = owner.lookup(TwoRolesModule::NAME)?;
@@ -330,7 +332,7 @@ fn send_to_owner(owner: &Sender) -> Result {
 }
 
 /// Starts the thread that the parameter `waits` selects, if any. Returns once the thread runs: otherwise the library
-/// could stop the thread before it waits, and the test would show nothing.
+/// could stop the thread before the thread waits, and the test would show nothing.
 fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {

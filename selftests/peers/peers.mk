@@ -11,7 +11,7 @@ $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o word
 $(foreach name,paused_peer handle_peer ticker_peer relay_peer waiting_peer device_peer greeter_peer guest_peer history_peer,\
 	$(eval $(call d2d-rust-peer,selftests/test_modules/$(name),selftests/peers/$(name))))
 
-# Owners of the demonstration pair, each loaded instead of module_a.
+# Owners with the declaration of the demonstration pair. Each exports a table under its own name.
 d2d-owners := unloading_owner
 obj-m += $(d2d-owners:%=selftests/test_modules/%.o)
 define d2d-owner-module
@@ -21,8 +21,8 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
-# An owner in C of the demonstration pair. It is loaded instead of module_a and exports the same table, so the peers of
-# module_a can attach to it.
+# An owner in C of the demonstration pair. It is loaded instead of module_a and exports the table module_a_d2d, too, so
+# the peers of module_a can attach to it.
 $(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
 selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
 
@@ -42,8 +42,8 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
-# The middle of a chain in C. It is loaded instead of middle and exports the same table. It must come before middle:
-# modpost resolves a symbol to the last module that exports the symbol, and the peers must depend on middle.
+# The middle of a chain in C. It is loaded instead of middle and exports the table middle_d2d, too. It must come before
+# middle: modpost resolves a symbol to the last module that exports the symbol, and the peers must depend on middle.
 $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_role.o owner_role.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)
@@ -136,8 +136,8 @@ quiet_cmd_d2d_other_header = GEN     $@
 targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
-# A peer in C that defines two tables of owners itself. One lacks functions that the peer's d2d_table.h has, the other
-# has another major version
+# A peer in C that defines two tables of owners itself. One table lacks functions that the peer's d2d_table.h has, the
+# other table has another major version
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
 # Copies of c_owner, each with another version of the table: a function is appended, the major version differs, or a
@@ -163,8 +163,8 @@ $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
 # A pair that has several versions. There are owners and peers of each version, and all owners have the name growing.
-# Those in C with version 1.0 are built with the header that was recorded for it, those with version 1.1 with a
-# generated one. The owner growing must come after the others: the peers must depend on it.
+# Drivers in C of version 1.0 are built with the header that was recorded for this version, drivers in C of version 1.1
+# with a generated header. The owner growing must come after the other owners: the peers must depend on growing.
 $(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))
 $(eval $(call d2d-c-module,growing_owner_c_v1_1,selftests/peers/growing/owner_c_v1_1.o))
 selftests/test_modules/growing_owner_c-y += $(call d2d-c-owner-of,growing)
@@ -213,8 +213,8 @@ $(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
 $(eval $(call d2d-header,$(d2d-lending)/lending_pair))
 
-# An owner in C. It is loaded instead of lender and exports the same table. It must come before lender, as c_middle must
-# come before middle.
+# An owner in C. It is loaded instead of lender and exports the table lender_d2d, too. It must come before lender, as
+# c_middle must come before middle.
 $(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
 selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
 CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)

@@ -138,7 +138,10 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Must not allocate: fault_sweep.sh makes allocations fail, which must be the library's. */
+/*
+ * Must not allocate: fault_sweep.sh makes each allocation of the modules fail, one at a time, and
+ * only the library's shall be among them.
+ */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};

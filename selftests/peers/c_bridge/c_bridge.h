@@ -20,8 +20,8 @@
 #include "../never.h"
 
 /*
- * Whether an operation of one role may use the other role: both roles have a context, and the exit
- * has not begun to separate them.
+ * Whether the roles are joined: an operation of one role may use the other role. Both roles have a
+ * context, and the exit has not begun to separate the roles.
  */
 extern bool c_bridge_joined;
 /*
@@ -43,19 +43,20 @@ extern struct srcu_struct c_bridge_srcu;
 #define other_leave	OTHER(leave)
 #define other_stop	OTHER(stop)
 
-/* Call the other role's owner, or put an item for it. Any context, once the roles are joined. */
+/* Call the owner of the other role, or put an item for this owner. Any context, once joined. */
 int other_ping(u32 value, u32 *result);
 int other_bounce(u32 hops, u32 *result);
 int other_put(u64 note);
 /*
  * Make the owner of a role take the items that the role has put. Then take the items that the owner
- * has put, and pass each note to put(). Any context, once the roles are joined.
+ * has put, and pass each note to put(). Any context, once joined.
  */
 int role_drain(int (*put)(u64 note));
 int other_drain(int (*put)(u64 note));
-/* Make an event of a role that nobody sets, in a task; wait for it, in any context (never.h). */
+/* Create the event of a role, for which the other role's operation waits (never.h). May sleep. */
 int role_prepare(void);
 int other_prepare(void);
+/* Wait for the event of a role, if there is one. Any context; waits only in one that may sleep. */
 void role_wait(void);
 void other_wait(void);
 /* As role_start(), role_leave() and role_stop() */

@@ -19,8 +19,8 @@ bool c_bridge_joined;
 DEFINE_SRCU(c_bridge_srcu);
 
 /*
- * Separates the two roles. When this returns, no operation uses the other role. Waits for
- * operations, so both drivers leave first, which ends what an operation waits for. May sleep.
+ * Separates the two roles. When this returns, no operation uses the other role. The caller must
+ * have called d2d_leave() for both drivers if an operation may wait: that ends the wait. May sleep.
  */
 static void separate(void)
 {

@@ -46,11 +46,11 @@ struct State<const EVENTS: usize> {
     events: SetOnce<[Event; EVENTS]>,
 }
 
-/// The most items of a queue. A peer puts fewer. The peers of an older commit take none of those that the owner puts.
+/// The most items of a queue. A peer and the owner each put one item of each kind, so no queue is ever full.
 const CAPACITY: u32 = 16;
 
 /// Declares what an owner has: the fields of the peer's data that version 1.0 lacks, each of which is 0 or the cookie;
-/// kinds of items, of which the largest has `$item_size` bytes; control codes, each with the function that makes the
+/// kinds of items, whose payloads have at most `$item_size` bytes; control codes, each with the function that makes the
 /// output from the input; events; and the operations that version 1.0 lacks.
 macro_rules! growing_owner {
     (
@@ -123,7 +123,8 @@ macro_rules! growing_owner {
     };
 }
 
-/// Puts an item with the payload of the last item of this kind that the peer has put, or with a zeroed one.
+/// Puts an item of this kind. Its payload is that of the last item of this kind that the peer has put, or zeroed if the
+/// peer has put none.
 fn answer<T: Plain + Default>(
     kind: ItemKind<T>,
     items: &Batch<'_>,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: an owner in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded when version 1.0 was the newest one. Its items have room for more than its version has.
+ * recorded when version 1.0 was the newest one. The items of its queues are larger than those of
+ * version 1.0 need to be, so that a peer can put items of version 1.2.
  */
 #include "c.h"
 #include "d2d_owner.h"

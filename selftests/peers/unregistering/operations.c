@@ -40,7 +40,7 @@ static int (*in_operation)(void);	/* what peer's operation does; may be NULL */
 
 /*
  * Calls the owner's operation bounce, which calls peer's operation bounce with one hop less. Once
- * peer has begun to detach, the owner's operation fails with -ESHUTDOWN instead.
+ * peer has begun to detach, the owner's operation does not call peer, and fails with -ESHUTDOWN.
  */
 static int call(u32 hops)
 {
@@ -49,9 +49,13 @@ static int call(u32 hops)
 	return owner.bounce(peer->context->owner.self, hops, &calls);
 }
 
-/* Arguments of call(): the number of hops says what the operation of the driver "peer" does. */
-#define CALL	3	/* in_operation(), which blocks */
-#define TRY	1	/* nothing: the caller only wants to know whether the owner can call peer */
+/*
+ * Arguments of call(). They tell peer's operation, which gets one hop less, what to do: run
+ * in_operation(), which waits, or nothing. With TRY, the caller only finds out whether the owner
+ * can call peer.
+ */
+#define CALL	3
+#define TRY	1
 
 int unreg_operation(struct unreg_driver *driver, u32 hops)
 {
