@@ -309,8 +309,8 @@ impl<'a> Queue<'a> {
         AtomicWord::xchg(self.released(), core::ptr::null_mut())
     }
 
-    /// Counts `missing` items as refused, because there was no free item for them. `all` says that
-    /// the put has put no item.
+    /// Counts `missing` payloads as refused, because there was no free item for them. `all` says
+    /// whether they are all payloads of the put; the put is then traced with 0 items.
     ///
     /// # Safety
     ///

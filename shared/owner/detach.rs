@@ -156,8 +156,8 @@ impl Server {
             .transition(handle, State::Detaching(index), State::Registered);
     }
 
-    /// Ends the waits in which threads inside a driver or its jobs may be: cancels the driver's requests, and
-    /// ends the waits that were begun with its handles of events. May sleep.
+    /// Ends the waits in which threads inside a driver or its jobs may be: cancels the driver's
+    /// requests, and ends the waits that were begun with its handles of events. May sleep.
     pub(super) fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.cancel_each(handle);
         self.events.cancel_waits(handle);
