@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the bench, loaded instead of `module_a`.
+//! The owner of the bench. It exports a table of its own, and its peer is `bench_peer`.
 
 #![forbid(unsafe_code)]
 

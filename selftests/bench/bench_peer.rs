@@ -132,8 +132,8 @@ impl PeerOps for BenchPeer {
 /// Measures each operation once.
 fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     contender::mechanisms()?;
-    calls(link, |one| one)?;
-    queue_put_take(link, 1, &Numbers::new(), 0, |one| one)?;
+    calls(link, no_curve)?;
+    queue_put_take(link, 1, &Numbers::new(), 0, no_curve)?;
     queues(link)?;
     requests(&driver.sender())?;
     events(driver)?;
@@ -163,7 +163,7 @@ fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
 /// Measures operations with more and more contexts attached.
 fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let measured = [1, 2, 4, 8, 16, 32, 64].into_iter().try_for_each(|count| {
-        let at = |one: Contender| one.at(c"contexts", count.into());
+        let at = |contender: Contender| contender.at(c"contexts", count.into());
         contender::crowd(link.context(), count - 1)?;
         calls(link, at)?;
         queue_put_take(link, 1, &Numbers::new(), 0, at)?;
@@ -189,7 +189,8 @@ fn depths(link: &PeerLink<BenchPair>) -> Result {
             }
             queued += count as u64;
         }
-        queue_put_take(link, 1, &numbers, queued, |one| one.at(c"depth", depth))?;
+        let at = |contender: Contender| contender.at(c"depth", depth);
+        queue_put_take(link, 1, &numbers, queued, at)?;
     }
     Ok(())
 }
@@ -197,9 +198,8 @@ fn depths(link: &PeerLink<BenchPair>) -> Result {
 /// Measures the queue with larger and larger items.
 fn payloads(link: &PeerLink<BenchPair>) -> Result {
     [1, 8, 64, 512].into_iter().try_for_each(|words| {
-        queue_put_take(link, words, &Numbers::new(), 0, |one| {
-            one.at(c"payload", words as u64 * 8)
-        })
+        let at = |contender: Contender| contender.at(c"payload", words as u64 * 8);
+        queue_put_take(link, words, &Numbers::new(), 0, at)
     })
 }
 
@@ -225,6 +225,12 @@ fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
     Ok(())
 }
 
+/// Leaves a contender outside of all curves. A function that measures takes such a function as `at`: it calls `at` for
+/// each of its contenders, to make the contender a point on a curve ([`Contender::at`]) or to leave it as it is.
+fn no_curve(contender: Contender) -> Contender {
+    contender
+}
+
 /// Measures calls, in both directions.
 fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Result {
     at(Contender::new(c"ops-call-b-to-a", c"indirect-call", c"*"))
@@ -233,7 +239,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Counts the items of a queue across the batches of a measurement.
+/// Numbers the items of a queue. Each batch of a measurement goes on with the numbers where the last one ended.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {
@@ -241,7 +247,7 @@ impl Numbers {
         Self(Atomic::new(0))
     }
 
-    /// The number of the item that is taken next.
+    /// Returns the number of the item that is taken next.
     fn next(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -253,7 +259,7 @@ impl Numbers {
     }
 }
 
-/// Measures the queue to the owner with items of `words` words. `queued` items are in the queue
+/// Measures the queue to the owner with items of `words` words. `queued` other items are in the queue
 /// already.
 fn queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -262,12 +268,12 @@ fn queue_put_take(
     queued: u64,
     at: impl Fn(Contender) -> Contender,
 ) -> Result {
-    let one = Contender::new(
+    at(Contender::new(
         c"queue-put-take",
         c"indirect-call",
         c"_raw_spin_lock_irqsave",
-    );
-    at(one).run(|n| {
+    ))
+    .run(|n| {
         let mut payload = KVec::from_elem(0, words, GFP_KERNEL)?;
         loop_queue_put_take(link, &mut payload, numbers.take(n), queued)
     })
@@ -315,13 +321,14 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
 /// Measures requests to the owner. Each is allocated once and sent again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
-    request(sender, |one| one)?;
+    request(sender, no_curve)?;
     Contender::new(c"request-pended", c"request", c"Packet4call")
         .run(|n| loop_request_pended(sender.packet_for(PEND)?, &owner, n))?;
     Contender::new(c"request-worker", c"work-item-unbound", c"d2d_request_send")
         .run(|n| loop_request_worker(sender.packet_for(PING)?, &owner, n))
 }
 
+/// Measures a request that the owner completes in its dispatch routine.
 fn request(sender: &Sender, at: impl Fn(Contender) -> Contender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
     at(Contender::new(
@@ -462,7 +469,7 @@ fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
     put_take::<1>(link.outgoing(), &mut [0], 0..n, 0)
 }
 
-/// The other thread puts the items that this one takes. Both spin.
+/// Takes the items that the other thread puts (`put_two_cpus`). Both threads spin while they wait.
 #[inline(never)]
 fn loop_queue_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -593,8 +600,8 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts an item into the empty queue, so that the doorbell rings. The other thread takes the item, and
-/// puts one into the other queue.
+/// Puts an item into the empty queue to the owner, so that the queue's doorbell rings. The other thread
+/// (`answer_doorbell`) takes the item, and puts one into the queue to the peer.
 #[inline(never)]
 fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {
     for number in 0..n / 2 {

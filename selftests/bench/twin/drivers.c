@@ -173,7 +173,10 @@ static int check_outside(twin_handle handle, const char *reason)
 	return 0;
 }
 
-/* Changes a driver's state, if the change is allowed. */
+/*
+ * Changes a driver's state from @from to @to. With the state TWIN_REGISTERED, the driver no longer
+ * has its context. Returns false, and changes nothing, if the state is not @from.
+ */
 static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_state to)
 {
 	unsigned long flags;

@@ -57,7 +57,7 @@ static __always_inline int take_number(struct twin_queue *queue, u64 *number)
 	return err;
 }
 
-/* Counts the items of a queue across the batches of a measurement. */
+/* Numbers the items of a queue, as Numbers in bench_peer.rs. */
 struct numbered {
 	struct twin_queue *queue;
 	u64 next;	/* the number of the item that is taken next */
@@ -65,7 +65,7 @@ struct numbered {
 	u32 len;
 };
 
-/* The length is a constant, as in a driver. */
+/* Each caller passes a constant as @len, as a driver does. */
 static __always_inline int put_and_take(struct numbered *numbered, u64 *payload, u32 len, u64 n)
 {
 	struct twin_queue *queue = numbered->queue;

@@ -245,8 +245,10 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request. Then begins the call of the receiver's dispatch routine, which
- * keeps the receiver registered, unless a worker has to make the call. The caller holds the lock.
+ * Finds the receiver of a request. If the sending thread is to call the receiver's dispatch
+ * routine, begins this call (twin_call_begin), so that the receiver stays registered until the
+ * call ends. Otherwise a worker calls the routine, and begins the call itself. The caller holds the
+ * lock.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -363,10 +365,11 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 }
 
 /*
- * Returns a claimed request to its sender. Returns true if the caller has to call the completion
- * routine, for which *call has begun. The caller holds the lock.
+ * Brings a claimed request home, to its sender. If the sender has freed the request, sets *freed,
+ * and the caller must put it. Returns true if the caller must call the sender's completion routine;
+ * *call has begun then. The caller holds the lock.
  */
-static bool come_home(struct packet *packet, struct twin_call *call, struct packet **freed)
+static bool bring_home(struct packet *packet, struct twin_call *call, struct packet **freed)
 {
 	struct twin_slot *slot = NULL;
 
@@ -405,7 +408,7 @@ static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 		discard(key | TWIN_HANDLE_SENDER);
 }
 
-/* Returns a claimed request to its sender, and wakes or calls the sender. */
+/* Brings a claimed request home. Wakes a sender that waits, or calls its completion routine. */
 static void deliver(struct packet *packet, unsigned long flags)
 	__releases(&lock)
 {
@@ -417,7 +420,7 @@ static void deliver(struct packet *packet, unsigned long flags)
 	bool calls_sender;
 
 	call.slot = NULL;
-	calls_sender = come_home(packet, &call, &freed);
+	calls_sender = bring_home(packet, &call, &freed);
 	spin_unlock_irqrestore(&lock, flags);
 	if (freed)
 		packet_put(freed);
@@ -489,7 +492,7 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	if (held && returned != -TWIN_STATUS_PENDING) {
 		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
 			    returned);
-		/* This has no effect if the request was cancelled meanwhile. */
+		/* Has no effect if the request was cancelled meanwhile: its handle is stale. */
 		finish_held(request->handle, -EIO, 0);
 		return is_on_its_way(key, sending);
 	}
@@ -848,9 +851,10 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent. Each send increments last_hold. If @until
- * is not 0, cancels only the requests that were sent before last_hold became greater than @until.
- * Returns whether other threads are still completing or cancelling some of the requests.
+ * Cancels all requests that a driver holds or has sent. If @until is not 0, leaves out the requests
+ * whose hold is greater than @until. Each send increments last_hold and gives the request this
+ * number as its hold, so these requests were sent after last_hold was @until. Returns whether other
+ * threads are still completing or cancelling some of the requests.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {
