@@ -304,15 +304,15 @@ active proctype waiter_for_both()
 
 active proctype monitor()
 {
-	byte e;
+	byte e, w;
 
 	timeout;
 	d_step {
 		assert(!locked);
-		for (e : 0 .. WAITERS - 1) {
+		for (w : 0 .. WAITERS - 1) {
 			/* The events of a sleeping waiter are not all set. */
-			assert(!sleeps[e] || finished[e] ||
-			       !((word[0] & SET) && (!WAITS_FOR(e, 1) || (word[1] & SET))))
+			assert(!sleeps[w] || finished[w] ||
+			       !((word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET))))
 		}
 		for (e : 0 .. EVENTS - 1) {
 			assert(!RESETS(e) || gained[e] == taken[e] + (word[e] & SET));

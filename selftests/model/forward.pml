@@ -202,11 +202,12 @@ inline deliver(me)
 }
 
 /*
- * Requests::cancel_for(). If for_driver is false, S cancels the request (Canceller::Sender), and level is 0. If
- * for_driver is true, a driver unregisters (Canceller::Driver): level is 0 for S and F, 1 for R. ok is
- * whether this call has cancelled or recalled the request.
+ * Requests::cancel_for(). If for_driver is false, S cancels the request (Canceller::Sender). If for_driver is true, a
+ * driver unregisters (Canceller::Driver). to is the level of the forwarder that gets the request back, as TO in
+ * word.inc: 1, for F, if R unregisters; otherwise 0, for S. ok is whether this call has cancelled or recalled the
+ * request.
  */
-inline cancel_for(me, level, for_driver)
+inline cancel_for(me, to, for_driver)
 {
 	do
 	:: true ->
@@ -216,7 +217,7 @@ inline cancel_for(me, level, for_driver)
 			atomic {
 				if
 				:: word == w ->
-					word = ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w) | (level << 16));
+					word = ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w) | (to << 16));
 					w = word; ok = true
 				:: else -> ok = false
 				fi
@@ -226,7 +227,7 @@ inline cancel_for(me, level, for_driver)
 			:: ok && !OVER(w) -> break
 			:: else
 			fi
-		:: ON_ITS_WAY(w) && PHASE_OF(w) != Held && level == 0 &&
+		:: ON_ITS_WAY(w) && PHASE_OF(w) != Held && to == 0 &&
 #ifdef PARKED_REQUEST_CANNOT_BE_CANCELLED
 		   !(PHASE_OF(w) == Cancelled && (w & PARKED) && !for_driver) &&
 #else

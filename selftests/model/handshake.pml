@@ -28,6 +28,7 @@
 #define ATTACHES 2
 #endif
 
+/* registry/entry.rs: State. Abandoned: the time limit has passed, but the driver has not completed the request. */
 mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
 /* registry/entry.rs: Entry */
 mtype state = Registered;
@@ -54,6 +55,10 @@ bool attacher_done;
 bool owner_leaving, owner_gone;
 byte in_owner;		/* threads in the owner's completion routine */
 
+/*
+ * With the fault GIVEN_BACK_AS_SEEN, a thread notes the state (known) before it calls give_back(). If another thread
+ * has changed the state since then, give_back() does not make the context free.
+ */
 #ifdef GIVEN_BACK_AS_SEEN
 #define NOTE_STATE	known = state
 #define IS_SAME_STATE	(known == state)
@@ -124,7 +129,7 @@ inline discard()
 			if
 			:: CAN_RECLAIM(w)
 			:: else ->
-				TRANSITION(ABANDONED);
+				TRANSITION(ORPHANED);
 				if
 				:: ok -> break
 				:: else

@@ -104,7 +104,7 @@ inline discard()
 		w = word;
 		if
 		:: PHASE_OF(w) != Free && PHASE_OF(w) != Fill && !(w & ORPHAN) && !CAN_RECLAIM(w) ->
-			TRANSITION(ABANDONED);
+			TRANSITION(ORPHANED);
 			if
 			:: ok -> break
 			:: else

@@ -267,7 +267,7 @@ impl Requests {
             if word::RECLAIM.of(word).is_some() {
                 continue;
             }
-            if record.transition(&word::ABANDONED, word).is_some() {
+            if record.transition(&word::ORPHANED, word).is_some() {
                 // The last thread that uses the request frees its record.
                 self.cancel_for(record, Canceller::Sender(handle, Reason::Sender));
                 return Ok(());

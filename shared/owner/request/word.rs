@@ -11,7 +11,7 @@
 //! up](Word::is_over). The thread whose transition makes the request over delivers it: that thread
 //! alone takes the request up, level by level, until a forwarder keeps it or it is home. Meanwhile,
 //! other threads can only note in the word that they cancel the request (`RECALL_BELOW`,
-//! `CANCEL_AGAIN`), free it (`ABANDONED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up
+//! `CANCEL_AGAIN`), free it (`ORPHANED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up
 //! its buffers (`IN_PLACE_END`).
 
 /// Where a request is.
@@ -351,7 +351,7 @@ transitions! {
     /// The record is free again.
     FREED: Fill => Free [clear ORPHAN] Release;
     /// The sender frees a request that is in use. Its last user frees the record.
-    ABANDONED: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, set ORPHAN] Full;
+    ORPHANED: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, set ORPHAN] Full;
 
     // Transitions that the holder makes, by its handle; the sender may also pin a request that is
     // home.
