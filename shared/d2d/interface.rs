@@ -157,8 +157,8 @@ pub const fn assert_described<T: Described>() {
 
 /// Fails to compile if `T` cannot be the type of an argument.
 ///
-/// A compiler extends an argument of 1 or 2 bytes to 4, with or without its sign, and the called
-/// function may rely on how the caller has done so.
+/// The caller's compiler widens an argument of 1 or 2 bytes to 4 bytes, with zeros or with copies of
+/// the sign bit, and the called function may rely on one of the two.
 #[doc(hidden)]
 pub const fn assert_argument<T: Plain>() {
     assert!(

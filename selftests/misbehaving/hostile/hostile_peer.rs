@@ -303,7 +303,8 @@ impl Hostile {
         Ok(())
     }
 
-    /// Calls `left::note`, by which the library notes that the driver leaves, and then goes on using the driver.
+    /// Calls `left::note` of `shared/d2d/left.rs`, by which the library notes that this module's driver leaves. Then
+    /// goes on using the driver.
     fn claim_to_leave(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;

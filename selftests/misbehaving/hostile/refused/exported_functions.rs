@@ -7,6 +7,6 @@
 #![forbid(unsafe_code)]
 
 d2d_owner::entry_points! {
-    GATE;
-    memset => attach(driver: &'static u64);
+    $
+    attach = memset(driver: &'static u64);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver with arguments of 1 and 2 bytes. A compiler extends such an argument to 4 bytes, with or
-//! without its sign. If the owner's compiler extended -1 with its sign, this driver would get a `u8` above 255: this is
-//! undefined behaviour.
+//! Must not compile: a driver with arguments of 1 and 2 bytes. The caller's compiler widens such an argument to 4
+//! bytes, either with zeros or with copies of the argument's sign bit. If the owner's compiler widened the byte 0xff
+//! with copies of its sign bit, this driver would get a `u8` above 255, which is undefined behaviour.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument has 4 bytes or more'
 
 #![forbid(unsafe_code)]
