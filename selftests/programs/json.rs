@@ -27,6 +27,7 @@ impl Parser<'_> {
         &self.text[self.position..]
     }
 
+    /// Returns an error: `wanted` does not come next.
     fn fail<T>(&self, wanted: &str) -> Result<T, String> {
         let found: String = self.rest().chars().take(20).collect();
         Err(format!("byte {}: no {wanted} but '{found}'", self.position))
@@ -99,7 +100,8 @@ impl Parser<'_> {
                 return self.fail("colon");
             }
             if parts.iter().any(|(other, _)| *other == key) {
-                return self.fail(&format!("other key than '{key}'"));
+                let position = self.position;
+                return Err(format!("byte {position}: the key '{key}' occurs twice"));
             }
             parts.push((key, self.value()?));
             if self.takes(end) {

@@ -22,8 +22,8 @@ pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String
 /// A step that the trace must have.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The line that expects this step: `do NAME [PARAM=VALUE...]`, or the step itself.
-    pub part: String,
+    /// The line of the spec from which this step comes: `do NAME [PARAM=VALUE...]`, or the step itself.
+    pub source: String,
     pub driver: String,
     pub step: String,
     pub fields: Fields,
@@ -75,9 +75,15 @@ impl Spec {
         Ok(spec.steps)
     }
 
-    /// Reads a line that belongs to no definition, or a line of the part that a `do` names. `part` is the line with the
-    /// `do`, or the line itself. `args` has the values of the part's parameters.
-    fn line(&mut self, part: &str, line: &str, run: &Fields, args: &Fields) -> Result<(), String> {
+    /// Reads a line that belongs to no definition, or a line of the part that a `do` names. `source` is the line with
+    /// the `do`, or the line itself. `args` has the values of the part's parameters.
+    fn line(
+        &mut self,
+        source: &str,
+        line: &str,
+        run: &Fields,
+        args: &Fields,
+    ) -> Result<(), String> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
@@ -130,7 +136,7 @@ impl Spec {
         }
         fields.entry("in".into()).or_insert_with(|| "task".into());
         self.steps.push(Expected {
-            part: part.into(),
+            source: source.into(),
             driver: driver.into(),
             step: second.into(),
             fields,

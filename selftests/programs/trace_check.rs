@@ -99,7 +99,7 @@ fn check(spec: &str, run: &Fields, log: impl Iterator<Item = String>) -> Result<
             return Err(format!(
                 "step {} ({}): expected: {step}\n  got: {}",
                 number + 1,
-                step.part,
+                step.source,
                 line.text
             ));
         }
