@@ -26,7 +26,7 @@ int fuzz_request_alloc(struct fuzz_caller *caller, struct fuzz_pick *driver, u32
 {
 	int err = d2d_request_alloc(driver->handle, input, output, handle);
 
-	fuzz_judge(caller, FUZZ_REQUEST_ALLOC, err, driver, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_ALLOC, err, driver, 1, false);
 	return err;
 }
 
@@ -42,7 +42,7 @@ int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 	fuzz_watch_begins(&watch);
 	err = d2d_request_send(request->handle, send);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_REQUEST_SEND, err, picks, 2, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_SEND, err, picks, 2, false);
 	return err;
 }
 
@@ -65,7 +65,7 @@ int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
 	err = d2d_request_call(request->handle, send, answer->ms, &answer->result, answer->output,
 			       answer->room);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_REQUEST_CALL, err, picks, 2, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_CALL, err, picks, 2, false);
 	fuzz_check_answer(send->tag, err, answer);
 	if (!err)
 		fuzz_note_result(answer->result.tag, &answer->result);
@@ -84,7 +84,7 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 
 	send->to = target->handle;
 	err = d2d_request_forward(hold->handle, send);
-	fuzz_judge(caller, FUZZ_REQUEST_FORWARD, err, picks, 2, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_FORWARD, err, picks, 2, false);
 	if (!err || err == -EINPROGRESS)
 		fuzz_note_dead(FUZZ_HOLD, hold->handle);
 	return err;
@@ -103,7 +103,7 @@ int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32
 	fuzz_watch_begins(&watch);
 	err = d2d_request_wait(request->handle, ms, result);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_REQUEST_WAIT, err, request, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_WAIT, err, request, 1, false);
 	if (!err)
 		fuzz_note_result(result->tag, result);
 	return err;
@@ -113,7 +113,7 @@ int fuzz_request_cancel(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	int err = d2d_request_cancel(request->handle);
 
-	fuzz_judge(caller, FUZZ_REQUEST_CANCEL, err, request, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_CANCEL, err, request, 1, false);
 	return err;
 }
 
@@ -124,7 +124,7 @@ int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request)
 	if (request->thing)
 		atomic_inc(&request->thing->ending);
 	err = d2d_request_free(request->handle);
-	fuzz_judge(caller, FUZZ_REQUEST_FREE, err, request, 1, 1);
+	fuzz_judge(caller, FUZZ_REQUEST_FREE, err, request, 1, true);
 	if (!request->thing)
 		return err;
 	if (err) {
@@ -142,7 +142,7 @@ int fuzz_request_read(struct fuzz_caller *caller, struct fuzz_pick *request, u32
 	int err;
 
 	err = d2d_request_read(request->handle, buffer, min(len, FUZZ_OUTPUT));
-	fuzz_judge(caller, FUZZ_REQUEST_READ, err, request, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_READ, err, request, 1, false);
 	return err;
 }
 
@@ -153,7 +153,7 @@ int fuzz_request_write(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 t
 
 	memset(buffer, fuzz_byte(tag), sizeof(buffer));
 	err = d2d_request_write(hold->handle, buffer, min(len, FUZZ_OUTPUT));
-	fuzz_judge(caller, FUZZ_REQUEST_WRITE, err, hold, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_WRITE, err, hold, 1, false);
 	return err;
 }
 
@@ -163,7 +163,7 @@ int fuzz_request_set_cancel(struct fuzz_caller *caller, struct fuzz_pick *hold)
 
 	fuzz_note_set_cancel(hold->handle);
 	err = d2d_request_set_cancel(hold->handle);
-	fuzz_judge(caller, FUZZ_REQUEST_SET_CANCEL, err, hold, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_SET_CANCEL, err, hold, 1, false);
 	return err;
 }
 
@@ -173,7 +173,7 @@ int fuzz_request_pend(struct fuzz_caller *caller, struct fuzz_pick *hold)
 	int err;
 
 	err = d2d_request_pend(hold->handle);
-	fuzz_judge(caller, FUZZ_REQUEST_PEND, err, hold, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_PEND, err, hold, 1, false);
 	if (!err && finished)
 		fuzz_violation("pended-after-completing", "handle=0x%llx", hold->handle);
 	return err;
@@ -182,7 +182,7 @@ int fuzz_request_pend(struct fuzz_caller *caller, struct fuzz_pick *hold)
 static void judge_completion(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			     const struct fuzz_pick *hold)
 {
-	fuzz_judge(caller, call, err, hold, 1, 0);
+	fuzz_judge(caller, call, err, hold, 1, false);
 	if (!err) {
 		fuzz_note_finished(hold->handle);
 		fuzz_note_dead(FUZZ_HOLD, hold->handle);
@@ -218,7 +218,7 @@ int fuzz_event_open(struct fuzz_caller *caller, struct fuzz_pick *driver, const 
 		err = d2d_event_create(driver->handle, name, kind, fuzz_below(caller, 2), handle);
 	else
 		err = d2d_event_open(driver->handle, name, kind, handle);
-	fuzz_judge(caller, call, err, driver, 1, 0);
+	fuzz_judge(caller, call, err, driver, 1, false);
 	return err;
 }
 
@@ -229,7 +229,7 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 	if (event->thing)
 		atomic_inc(&event->thing->ending);
 	err = d2d_event_close(event->handle);
-	fuzz_judge(caller, FUZZ_EVENT_CLOSE, err, event, 1, 1);
+	fuzz_judge(caller, FUZZ_EVENT_CLOSE, err, event, 1, true);
 	if (!event->thing)
 		return err;
 	if (err) {
@@ -269,7 +269,7 @@ int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum 
 		err = d2d_event_query(event->handle);
 		break;
 	}
-	fuzz_judge(caller, call, err, event, 1, 0);
+	fuzz_judge(caller, call, err, event, 1, false);
 	if (err > most)
 		fuzz_violation("impossible-event-state", "call=%s result=%d",
 			       fuzz_call_name(call), err);
@@ -284,7 +284,7 @@ int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool 
 	int err;
 
 	err = d2d_event_on_set(event->handle, remove ? NULL : fuzz_event_was_set, reg);
-	fuzz_judge(caller, FUZZ_EVENT_ON_SET, err, event, 1, 0);
+	fuzz_judge(caller, FUZZ_EVENT_ON_SET, err, event, 1, false);
 	if (!err && !remove && event->driver_had_left)
 		fuzz_violation("handler-after-leaving", "event=0x%llx", event->handle);
 	return err;
@@ -292,7 +292,8 @@ int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool 
 
 /*
  * Returns whether the driver of one of the events is being detached. Stores in *begun how often
- * fuzz_detach() was called for these drivers.
+ * fuzz_detach() was called for these drivers. The caller calls this function before and after a
+ * wait for the events.
  */
 static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 {
@@ -307,10 +308,10 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
-		 * then reg->detaches_begun. If *begun includes a call of fuzz_detach(),
-		 * reg->detaching below includes this call, too, unless the call has ended. If
-		 * *begun does not include the call, a later *begun does, so the caller of
-		 * is_detaching() sees that the number has grown.
+		 * then reg->detaches_begun. So if *begun counts a call of fuzz_detach(),
+		 * reg->detaching below counts this call, too, unless the call has ended. If *begun
+		 * does not count the call yet, the caller finds a greater *begun when it calls
+		 * is_detaching() again after the wait.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);
@@ -338,13 +339,13 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	fuzz_watch_begins(&watch);
 	err = d2d_event_wait(handles, count, flags, timeout, &index);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_EVENT_WAIT, err, events, count, 0);
+	fuzz_judge(caller, FUZZ_EVENT_WAIT, err, events, count, false);
 	if (!err && index >= count)
 		fuzz_violation("index-too-large", "index=%u count=%u", index, count);
 	if (err == -ETIMEDOUT)
 		fuzz_check_timed_out(FUZZ_EVENT_WAIT, since, timeout);
 	for (u32 n = 0; n < count; n++) {
-		live &= fuzz_is_live(&events[n], 0);
+		live &= fuzz_is_live(&events[n], false);
 		left |= events[n].driver_had_left;
 		leaving |= fuzz_is_leaving(&events[n]);
 	}

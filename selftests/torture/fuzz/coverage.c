@@ -9,14 +9,14 @@
 
 #include "fuzz.h"
 
-#define MOST	24
+#define MOST_ERRNOS	24
 
 static const struct {
 	const char *name;
 	bool takes_handle;
 } exported[FUZZ_CALLS] = { FUZZ_EXPORTED };
 
-static const int documented[FUZZ_CALLS][MOST] = {
+static const int documented[FUZZ_CALLS][MOST_ERRNOS] = {
 	[FUZZ_REGISTER] = {
 		EFAULT, EBADMSG, EPROTO, EMSGSIZE, EBADE, ENAMETOOLONG, EINVAL, ENOEXEC,
 		ENOTUNIQ, ENFILE, ESHUTDOWN },
@@ -70,15 +70,15 @@ static const int documented[FUZZ_CALLS][MOST] = {
 };
 
 /* How often each errno was returned; the last place counts successes. */
-static atomic_t results[FUZZ_CALLS][MOST + 1];
+static atomic_t results[FUZZ_CALLS][MOST_ERRNOS + 1];
 /* How often each function was called with handles of each origin. */
 static atomic_t origins[FUZZ_CALLS][FUZZ_ORIGINS];
 
 static int place(enum fuzz_call call, int err)
 {
 	if (err >= 0)
-		return MOST;
-	for (int n = 0; n < MOST && documented[call][n]; n++)
+		return MOST_ERRNOS;
+	for (int n = 0; n < MOST_ERRNOS && documented[call][n]; n++)
 		if (documented[call][n] == -err)
 			return n;
 	return -1;
@@ -151,8 +151,8 @@ ssize_t fuzz_report_coverage(char *text, size_t size)
 
 	for (int call = 0; call < FUZZ_CALLS; call++) {
 		used += scnprintf(text + used, size - used, "%s 0!:%d", exported[call].name,
-				  atomic_read(&results[call][MOST]));
-		for (int n = 0; n < MOST && documented[call][n]; n++) {
+				  atomic_read(&results[call][MOST_ERRNOS]));
+		for (int n = 0; n < MOST_ERRNOS && documented[call][n]; n++) {
 			int count = atomic_read(&results[call][n]);
 			bool required = is_limit(documented[call][n]);
 

@@ -32,8 +32,11 @@ void fuzz_drivers_free(void)
 	kvfree(registrations);
 }
 
-/* Called when a routine of a driver begins. Returns whether the driver may still be called. */
-bool fuzz_enter(struct fuzz_registration *reg, const char *routine)
+/*
+ * Each routine of a driver calls this function first, and fuzz_end_routine() last. Returns whether
+ * the owner may still call the driver.
+ */
+bool fuzz_begin_routine(struct fuzz_registration *reg, const char *routine)
 {
 	atomic_inc(&reg->inside);
 	if (!READ_ONCE(reg->unregistered))
@@ -43,7 +46,7 @@ bool fuzz_enter(struct fuzz_registration *reg, const char *routine)
 	return false;
 }
 
-void fuzz_leave(struct fuzz_registration *reg, const char *routine)
+void fuzz_end_routine(struct fuzz_registration *reg, const char *routine)
 {
 	if (READ_ONCE(reg->unregistered))
 		fuzz_violation("routine-during-unregister", "routine=%s name=%s handle=0x%llx",
@@ -75,7 +78,7 @@ static unsigned long stack_id(void)
 bool fuzz_begin_nested_call(void)
 {
 	unsigned long me = stack_id(), flags;
-	bool done = false;
+	bool allowed = false;
 	int free = -1;
 
 	spin_lock_irqsave(&nests_lock, flags);
@@ -83,19 +86,19 @@ bool fuzz_begin_nested_call(void)
 		if (!nests[n].stack_id) {
 			free = n;
 		} else if (nests[n].stack_id == me) {
-			done = nests[n].depth < MAX_DEPTH;
-			nests[n].depth += done;
+			allowed = nests[n].depth < MAX_DEPTH;
+			nests[n].depth += allowed;
 			goto unlock;
 		}
 	}
 	if (free >= 0) {
 		nests[free].stack_id = me;
 		nests[free].depth = 1;
-		done = true;
+		allowed = true;
 	}
 unlock:
 	spin_unlock_irqrestore(&nests_lock, flags);
-	return done;
+	return allowed;
 }
 
 void fuzz_end_nested_call(void)
@@ -148,13 +151,13 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	if (fuzz_chance(caller, 10))
 		reg->object.cancelled = NULL;
 	err = d2d_register(&reg->object, &reg->handle);
-	fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, 0);
+	fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, false);
 	if (err) {
 		fuzz_thing_unreserve(driver);
 		return;
 	}
 	err = d2d_lookup(name, &reg->target);
-	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, 0);
+	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, false);
 	if (err)
 		fuzz_violation("driver-not-found", "name=%s err=%d", name, err);
 	target = fuzz_thing_reserve(FUZZ_TARGET);
@@ -180,7 +183,7 @@ int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_watch_begins(&watch);
 	err = d2d_leave(driver->handle);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_LEAVE, err, driver, 1, 0);
+	fuzz_judge(caller, FUZZ_LEAVE, err, driver, 1, false);
 	if (reg && !err)
 		fuzz_note_left(reg);
 	return err;
@@ -206,7 +209,7 @@ static int unregister_driver(struct fuzz_caller *caller, struct fuzz_pick *drive
 	fuzz_watch_begins(&watch);
 	err = d2d_unregister(driver->handle);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_UNREGISTER, err, driver, 1, 1);
+	fuzz_judge(caller, FUZZ_UNREGISTER, err, driver, 1, true);
 	if (!reg)
 		return err;
 	if (err) {
@@ -217,7 +220,7 @@ static int unregister_driver(struct fuzz_caller *caller, struct fuzz_pick *drive
 			fuzz_violation("inside-after-unregister", "name=%s handle=0x%llx inside=%d",
 				       reg->object.name, reg->handle,
 				       atomic_read(&reg->inside));
-		fuzz_things_of_end(reg);
+		fuzz_end_things_of(reg);
 	}
 	fuzz_open_context(reg);
 	return err;

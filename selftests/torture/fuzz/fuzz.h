@@ -53,6 +53,9 @@
 /* The most bytes of output that the fuzzer's requests have room for. */
 #define FUZZ_OUTPUT	80
 
+/* The digit in this module's name, fuzz0 or fuzz1. The tag of a request has it in the top byte. */
+#define FUZZ_MODULE_DIGIT	(THIS_MODULE->name[4])
+
 /* What a handle names. */
 enum fuzz_kind {
 	FUZZ_DRIVER, FUZZ_TARGET, FUZZ_REQUEST, FUZZ_EVENT, FUZZ_HOLD, FUZZ_OFFER, FUZZ_ITEM,
@@ -90,18 +93,19 @@ struct fuzz_registration {
 	d2d_handle target;
 	atomic_t inside;	/* routines that run */
 	atomic_t unregistering;	/* calls of d2d_unregister() that have not failed */
-	atomic_t leaving;	/* those calls of d2d_unregister(), and all calls of d2d_leave() */
+	/* Calls of d2d_unregister() that have not failed, and all calls of d2d_leave() */
+	atomic_t leaving;
 	bool has_left;		/* d2d_leave() has returned */
-	/* 0 until d2d_leave() has returned; then the tag of the module's last send before that. */
+	/* 0 until d2d_leave() has returned; then the tag of the module's last send by that time */
 	u64 tag_when_left;
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
 	atomic_t context_users;	/* calls that use the context */
-	/* Calls that may take the context from the driver. While there is one, nothing uses it. */
+	/* Calls that may take the context from the driver. Meanwhile no call uses the context. */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
 	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
-	atomic_t adopted;	/* number of the handshake by which it got its context, or 0 */
+	atomic_t adopted;	/* number of the handshake that gave the driver its context, or 0 */
 };
 
 /*
@@ -117,19 +121,19 @@ enum fuzz_sharing {
 /* A thing that a handle names. */
 struct fuzz_thing {
 	d2d_handle handle;
-	struct fuzz_registration *reg;	/* the driver that it belongs to */
+	struct fuzz_registration *reg;	/* the driver that the thing belongs to */
 	enum fuzz_kind kind;
 	/* FUZZ_IS_RESERVED: a call that may make the thing has not ended */
 	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
 	u32 nth;		/* counts the things that were in this entry */
 	enum fuzz_sharing sharing;
-	u32 sharing_player;	/* unless FUZZ_FOR_ALL: the number of a player that may use it */
+	u32 sharing_player;	/* unless FUZZ_FOR_ALL: a player that may use the thing */
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or its completion routine */
-	atomic_t users;		/* calls that use its handle */
-	atomic_t ending;	/* calls that end it and have not failed */
-	atomic_t outcomes;	/* calls of a completion routine that are still to come */
+	atomic_t users;		/* calls that use the thing's handle */
+	atomic_t ending;	/* calls that end the thing and have not failed */
+	atomic_t completions_due;	/* calls of a completion routine that are still to come */
 };
 
 /* A handle that was chosen for a call. */
@@ -231,11 +235,17 @@ static inline u64 fuzz_information(u64 tag)
 	return fuzz_mix(tag) | 1;
 }
 
+/* Returns whether this module has sent the request with this tag. */
+static inline bool fuzz_is_own_tag(u64 tag)
+{
+	return tag >> 56 == FUZZ_MODULE_DIGIT;
+}
+
 /* oracle.c */
 __printf(2, 3) void fuzz_violation(const char *kind, const char *fmt, ...);
 bool fuzz_is_leaving(const struct fuzz_pick *pick);
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
-		const struct fuzz_pick *picks, u32 count, int caller_ends);
+		const struct fuzz_pick *picks, u32 count, bool caller_is_ending);
 void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind);
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner);
@@ -277,9 +287,9 @@ struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind);
 void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg);
 void fuzz_thing_unreserve(struct fuzz_thing *thing);
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
-void fuzz_things_of_end(struct fuzz_registration *reg);
+void fuzz_end_things_of(struct fuzz_registration *reg);
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
-bool fuzz_is_live(const struct fuzz_pick *pick, int caller_ends);
+bool fuzz_is_live(const struct fuzz_pick *pick, bool caller_is_ending);
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);
 void fuzz_unpick(struct fuzz_pick *pick);
 void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle);
@@ -298,8 +308,8 @@ void fuzz_play_leave(struct fuzz_caller *caller);
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver);
 void fuzz_unregister_all(struct fuzz_caller *caller);
 struct d2d_driver fuzz_driver_object(const char *name, void *self);
-bool fuzz_enter(struct fuzz_registration *reg, const char *routine);
-void fuzz_leave(struct fuzz_registration *reg, const char *routine);
+bool fuzz_begin_routine(struct fuzz_registration *reg, const char *routine);
+void fuzz_end_routine(struct fuzz_registration *reg, const char *routine);
 bool fuzz_begin_nested_call(void);
 void fuzz_end_nested_call(void);
 

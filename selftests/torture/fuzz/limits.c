@@ -23,8 +23,8 @@
 #define MOST_REQUESTS	4096
 #define MOST_WAITS	63
 #define TRIES_TO_ATTACH	1000
-/* More than the owner's tables can hold. */
-#define MOST	(D2D_EVENT_MAX_OPEN + 1)
+/* More handles than any of the owner's tables can hold */
+#define TOO_MANY	(D2D_EVENT_MAX_OPEN + 1)
 
 #define CODE_PEND	D2D_CTL_CODE(0x8ff, D2D_METHOD_BUFFERED)
 
@@ -70,7 +70,7 @@ static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u
 	bool is_full = err == expected || (err == -EMFILE && call == FUZZ_EVENT_CREATE) ||
 		       (err == -ENFILE && call == FUZZ_EVENT_CREATE);
 
-	fuzz_judge(caller, call, err, NULL, 0, 0);
+	fuzz_judge(caller, call, err, NULL, 0, false);
 	if (!is_full || count > most)
 		fuzz_violation("limit", "call=%s count=%u most=%u err=%d", fuzz_call_name(call),
 			       count, most, err);
@@ -81,7 +81,7 @@ static void many_drivers(struct fuzz_caller *caller, d2d_handle driver)
 	int err = 0;
 	u32 count;
 
-	for (count = 0; count < MOST; count++) {
+	for (count = 0; count < TOO_MANY; count++) {
 		err = register_one("many", count, &handles[count]);
 		if (err)
 			break;
@@ -96,18 +96,18 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 	int err = 0;
 	u32 count;
 
-	for (count = 0; count < MOST; count++) {
+	for (count = 0; count < TOO_MANY; count++) {
 		err = d2d_request_alloc(driver, 0, 0, &handles[count]);
 		if (err)
 			break;
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
 	/* The other players may free a request, or have all contexts, just now. */
-	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < MOST; tries++) {
+	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
 			count++;
 		err = d2d_attach(driver);
-		fuzz_judge(caller, FUZZ_ATTACH, err, NULL, 0, 0);
+		fuzz_judge(caller, FUZZ_ATTACH, err, NULL, 0, false);
 		if (err == -EAGAIN)
 			break;
 		usleep_range(100, 200);
@@ -123,7 +123,7 @@ static void many_events(struct fuzz_caller *caller, d2d_handle driver)
 	int err = 0;
 	u32 count;
 
-	for (count = 0; count < MOST; count++) {
+	for (count = 0; count < TOO_MANY; count++) {
 		snprintf(name, sizeof(name), "%s.many%u", THIS_MODULE->name, count);
 		err = d2d_event_create(driver, name, 0, 0, &handles[count]);
 		if (err)
@@ -140,14 +140,14 @@ static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 	int err = 0;
 
 	snprintf(name, sizeof(name), "%s.open", THIS_MODULE->name);
-	for (count = 0; count < MOST; count++) {
+	for (count = 0; count < TOO_MANY; count++) {
 		err = d2d_event_create(driver, name, 0, 0, &handles[count]);
 		if (err)
 			break;
 	}
 	expect(caller, FUZZ_EVENT_CREATE, count, D2D_EVENT_MAX_OPEN, err, -EMFILE);
 	err = d2d_event_open(driver, name, 0, &event);
-	fuzz_judge(caller, FUZZ_EVENT_OPEN, err, NULL, 0, 0);
+	fuzz_judge(caller, FUZZ_EVENT_OPEN, err, NULL, 0, false);
 	for (err = 0, opened = count, count = 0; count < opened && !err; count += !err)
 		err = d2d_event_on_set(handles[count], fuzz_event_was_set, NULL);
 	expect(caller, FUZZ_EVENT_ON_SET, count, D2D_EVENT_MAX_WAITS, err, -EAGAIN);
@@ -228,14 +228,14 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 	snprintf(name, sizeof(name), "%s.crowd", THIS_MODULE->name);
 	err = d2d_event_create(driver, name, D2D_EVENT_NOTIFICATION, 0, &crowd.event);
-	fuzz_judge(caller, FUZZ_EVENT_CREATE, err, NULL, 0, 0);
+	fuzz_judge(caller, FUZZ_EVENT_CREATE, err, NULL, 0, false);
 	if (!err)
 		gather(FUZZ_EVENT_WAIT, D2D_EVENT_MAX_WAITS, set_event_of_crowd);
 
 	crowd.event = 0;
 	snprintf(name, sizeof(name), "%s.limits0", THIS_MODULE->name);
 	err = d2d_request_alloc(driver, 0, 0, &crowd.request);
-	fuzz_judge(caller, FUZZ_REQUEST_ALLOC, err, NULL, 0, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_ALLOC, err, NULL, 0, false);
 	err = err ?: d2d_lookup(name, &send.to) ?: d2d_request_send(crowd.request, &send);
 	if (err == -EINPROGRESS)
 		gather(FUZZ_REQUEST_WAIT, MOST_WAITS, cancel_request_of_crowd);
@@ -341,7 +341,7 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 			fuzz_fail_nth(0);
 			if (err != -ENOMEM)
 				continue;
-			fuzz_judge(caller, plays[n].call, err, NULL, 0, 0);
+			fuzz_judge(caller, plays[n].call, err, NULL, 0, false);
 			break;
 		}
 	}
@@ -365,14 +365,14 @@ void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 	d2d_handle driver;
 
 	which %= ARRAY_SIZE(plays);
-	handles = kvcalloc(MOST, sizeof(*handles), GFP_KERNEL);
+	handles = kvcalloc(TOO_MANY, sizeof(*handles), GFP_KERNEL);
 	if (!handles)
 		return;
 	/* The fuzzer's other module may have reached the limit of drivers just now. */
 	for (u32 tries = 0; tries < FUZZ_PATIENCE_MS / 20; tries++) {
 		int err = register_one("limits", 0, &driver);
 
-		fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, 0);
+		fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, false);
 		if (!err) {
 			plays[which](caller, driver);
 			unregister_one(driver);

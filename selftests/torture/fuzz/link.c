@@ -18,7 +18,7 @@ static void enter(void *this, const char *op)
 {
 	struct fuzz_registration *reg = this;
 
-	fuzz_enter(reg, op);
+	fuzz_begin_routine(reg, op);
 	if (!atomic_read(&reg->adopted))
 		fuzz_violation("operation-after-detach", "op=%s name=%s", op, reg->object.name);
 }
@@ -27,7 +27,7 @@ static int ping(void *this, u32 value, u32 *result)
 {
 	enter(this, "ping");
 	*result = value + 1;
-	fuzz_leave(this, "ping");
+	fuzz_end_routine(this, "ping");
 	return 0;
 }
 
@@ -35,7 +35,7 @@ static int bounce(void *this, u32 hops, u32 *result)
 {
 	enter(this, "bounce");
 	*result = 0;
-	fuzz_leave(this, "bounce");
+	fuzz_end_routine(this, "bounce");
 	return 0;
 }
 
@@ -43,7 +43,7 @@ static int drain(void *this, u32 *result)
 {
 	enter(this, "drain");
 	*result = 0;
-	fuzz_leave(this, "drain");
+	fuzz_end_routine(this, "drain");
 	return 0;
 }
 
@@ -132,7 +132,7 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 	fuzz_watch_begins(&watch);
 	err = d2d_attach(driver.handle);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_ATTACH, err, &driver, 1, 0);
+	fuzz_judge(caller, FUZZ_ATTACH, err, &driver, 1, false);
 	fuzz_unpick(&driver);
 }
 
@@ -176,7 +176,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_watch_begins(&watch);
 	err = d2d_detach(driver->handle);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
+	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, false);
 	if (reg) {
 		/*
 		 * If the driver got another context meanwhile, d2d_detach() may have detached the

@@ -91,11 +91,11 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 }
 
 /*
- * Judges the result of a function that was called with these handles. caller_ends is 1 if the
- * function ends the things that the handles name, otherwise 0; fuzz_is_live() needs it.
+ * Judges the result of a function that was called with these handles. caller_is_ending is whether
+ * the function ends the things that the handles name; fuzz_is_live() needs to know this.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
-		const struct fuzz_pick *picks, u32 count, int caller_ends)
+		const struct fuzz_pick *picks, u32 count, bool caller_is_ending)
 {
 	bool accepted = err >= 0 || err == -EINPROGRESS;
 	bool live = true, leaving = false;
@@ -106,7 +106,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, count ? picks->handle : 0,
 			       caller->player);
 	for (u32 n = 0; n < count; n++) {
-		live &= fuzz_is_live(&picks[n], caller_ends);
+		live &= fuzz_is_live(&picks[n], caller_is_ending);
 		leaving |= fuzz_is_leaving(&picks[n]);
 		if (accepted && picks[n].driver_had_left && needs_staying_drivers(call))
 			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx player=%u",
@@ -196,11 +196,11 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 
 	spin_lock_irqsave(&sendings_lock, irq);
 	tag = (++last_tag & TAG_NUMBER) | (u64)to_owner << 48 |
-	      (u64)THIS_MODULE->name[4] << 56;
+	      (u64)FUZZ_MODULE_DIGIT << 56;
 	sending = &sendings[(u32)tag % SENDINGS];
 	*sending = (struct sending){ .tag = tag, .flags = flags };
 	if (request->thing && flags & D2D_SEND_ROUTINE)
-		atomic_inc(&request->thing->outcomes);
+		atomic_inc(&request->thing->completions_due);
 	spin_unlock_irqrestore(&sendings_lock, irq);
 	return tag;
 }
@@ -222,7 +222,7 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 		sending->refused = true;
 	}
 	if (request->thing && flags & D2D_SEND_ROUTINE)
-		atomic_dec(&request->thing->outcomes);
+		atomic_dec(&request->thing->completions_due);
 	spin_unlock_irqrestore(&sendings_lock, irq);
 	if (completed)
 		fuzz_violation("completed-without-sending", "tag=0x%llx err=%d", tag, err);
@@ -242,7 +242,7 @@ static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 	bool refused = false;
 	unsigned long irq;
 
-	if (tag >> 56 != THIS_MODULE->name[4])
+	if (!fuzz_is_own_tag(tag))
 		return;
 	spin_lock_irqsave(&sendings_lock, irq);
 	sending = find_sending(tag);
@@ -329,7 +329,7 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 	bool again = false, unasked = false;
 	struct sending *sending;
 	unsigned long irq;
-	int outcomes = 0;
+	int due = 0;
 
 	check_result(tag, result);
 	spin_lock_irqsave(&sendings_lock, irq);
@@ -339,10 +339,10 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 		unasked = !(sending->flags & D2D_SEND_ROUTINE);
 	}
 	if (thing)
-		outcomes = atomic_dec_return(&thing->outcomes);
+		due = atomic_dec_return(&thing->completions_due);
 	spin_unlock_irqrestore(&sendings_lock, irq);
-	if (again || outcomes < 0)
-		fuzz_violation("completed-twice", "tag=0x%llx outcomes=%d", tag, outcomes);
+	if (again || due < 0)
+		fuzz_violation("completed-twice", "tag=0x%llx due=%d", tag, due);
 	if (unasked)
 		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
 }

@@ -24,7 +24,7 @@ static struct fuzz_pick lookup(struct fuzz_caller *caller, const char *name)
 	struct fuzz_pick pick = { .origin = FUZZ_FOREIGN };
 	int err = d2d_lookup(name, &pick.handle);
 
-	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, 0);
+	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, false);
 	if (err)
 		pick.origin = FUZZ_ZERO;
 	return pick;

@@ -44,7 +44,7 @@ static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_requ
 	u64 tag = (u64)(unsigned long)request->user_buffer;
 	struct passed_handle passed;
 
-	if (request->input_len != sizeof(passed) || tag >> 56 == THIS_MODULE->name[4])
+	if (request->input_len != sizeof(passed) || fuzz_is_own_tag(tag))
 		return;
 	if (!d2d_request_read(request->handle, &passed, sizeof(passed)))
 		fuzz_note_foreign(passed.kind, passed.handle);
@@ -112,8 +112,8 @@ static void try_to_leave(struct fuzz_caller *caller)
 		err = d2d_detach(driver.handle);
 	else
 		err = d2d_unregister(driver.handle);
-	fuzz_judge(caller, call, err, &driver, 1, 0);
-	if (err != -EDEADLK && (!err || fuzz_is_live(&driver, 0)))
+	fuzz_judge(caller, call, err, &driver, 1, false);
+	if (err != -EDEADLK && (!err || fuzz_is_live(&driver, false)))
 		fuzz_violation("allowed-inside-a-routine", "call=%s err=%d",
 			       fuzz_call_name(call), err);
 	fuzz_unpick(&driver);
@@ -165,7 +165,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 
 	may_sleep = !(reg->object.flags & D2D_DISPATCH_ATOMIC);
 	caller = caller_of(request->handle ^ (unsigned long)request->user_buffer, may_sleep);
-	if (!fuzz_enter(reg, "dispatch"))
+	if (!fuzz_begin_routine(reg, "dispatch"))
 		goto leave;
 	if (request->driver != reg->handle && reg->handle)
 		fuzz_violation("request-of-another-driver", "driver=0x%llx self=0x%llx",
@@ -184,7 +184,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 		status = serve(&caller, reg, request, &in_place);
 	}
 leave:
-	fuzz_leave(reg, "dispatch");
+	fuzz_end_routine(reg, "dispatch");
 	return status;
 }
 
@@ -200,7 +200,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 	int err;
 
 	caller = caller_of(request->handle ^ tag, false);
-	if (!fuzz_enter(reg, "returned"))
+	if (!fuzz_begin_routine(reg, "returned"))
 		goto leave;
 	fuzz_note_hold(request->handle, tag, reg);
 	fuzz_note_seen(request->handle, FUZZ_HOLD);
@@ -221,7 +221,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 		status = -EPIPE;
 	}
 leave:
-	fuzz_leave(reg, "returned");
+	fuzz_end_routine(reg, "returned");
 	return status;
 }
 
@@ -232,7 +232,7 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 	struct fuzz_registration *reg = self;
 	int keeps = D2D_MORE_PROCESSING_REQUIRED;
 
-	if (!fuzz_enter(reg, "completed"))
+	if (!fuzz_begin_routine(reg, "completed"))
 		goto leave;
 	fuzz_note_completed(result->tag, request.thing, result);
 	play_inside(&caller);
@@ -246,7 +246,7 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 	}
 leave:
 	fuzz_unpick(&request);
-	fuzz_leave(reg, "completed");
+	fuzz_end_routine(reg, "completed");
 	return keeps;
 }
 
@@ -255,12 +255,12 @@ void fuzz_cancelled(void *self, d2d_handle request)
 	struct fuzz_caller caller = caller_of(request, false);
 	struct fuzz_registration *reg = self;
 
-	if (fuzz_enter(reg, "cancelled")) {
+	if (fuzz_begin_routine(reg, "cancelled")) {
 		fuzz_note_cancelled(request);
 		fuzz_note_dead(FUZZ_HOLD, request);
 		play_inside(&caller);
 	}
-	fuzz_leave(reg, "cancelled");
+	fuzz_end_routine(reg, "cancelled");
 }
 
 /* The handler of events. If argument is NULL, the fuzzer does not know the driver of the event. */
@@ -272,11 +272,11 @@ int fuzz_event_was_set(void *argument, d2d_handle event)
 	if (!reg)
 		return 0;
 	caller = caller_of(event, false);
-	if (fuzz_enter(reg, "event"))
+	if (fuzz_begin_routine(reg, "event"))
 		play_inside(&caller);
 	if (READ_ONCE(reg->has_left))
 		fuzz_violation("handler-after-leaving", "name=%s event=0x%llx", reg->object.name,
 			       event);
-	fuzz_leave(reg, "event");
+	fuzz_end_routine(reg, "event");
 	return fuzz_chance(&caller, 3) ? -EPERM : 0;
 }

@@ -41,13 +41,13 @@ static DEFINE_SPINLOCK(lock);
  * Checks that the completion routine was called once for each send that asked for it, unless the
  * request was freed. No thread may be sending the request meanwhile.
  */
-static void check_outcomes(struct fuzz_thing *thing)
+static void check_completions(struct fuzz_thing *thing)
 {
-	int outcomes = atomic_read(&thing->outcomes);
+	int due = atomic_read(&thing->completions_due);
 
-	if (thing->kind == FUZZ_REQUEST && outcomes && !thing->freed)
-		fuzz_violation("sent-without-completion", "request=0x%llx outcomes=%d",
-			       thing->handle, outcomes);
+	if (thing->kind == FUZZ_REQUEST && due && !thing->freed)
+		fuzz_violation("sent-without-completion", "request=0x%llx due=%d",
+			       thing->handle, due);
 }
 
 /* Reserves a place for a thing of this kind. Returns NULL if none is free. */
@@ -61,7 +61,7 @@ struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind)
 		struct fuzz_thing *thing = &things[kind][n];
 
 		if (thing->state == FUZZ_IS_DEAD && !atomic_read(&thing->users)) {
-			check_outcomes(thing);
+			check_completions(thing);
 			thing->state = FUZZ_IS_FREE;
 		}
 		if (thing->state == FUZZ_IS_FREE)
@@ -76,7 +76,7 @@ struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind)
 		found->sharing = FUZZ_FOR_ALL;
 		found->nth++;
 		atomic_set(&found->ending, 0);
-		atomic_set(&found->outcomes, 0);
+		atomic_set(&found->completions_due, 0);
 	}
 	spin_unlock_irqrestore(&lock, flags);
 	return found;
@@ -128,7 +128,7 @@ static void note_dead(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /* The caller holds the lock. */
-static void things_of_kind_end(struct fuzz_registration *reg, enum fuzz_kind kind)
+static void end_things_of_kind(struct fuzz_registration *reg, enum fuzz_kind kind)
 {
 	for (u32 n = 0; n < counts[kind]; n++) {
 		struct fuzz_thing *thing = &things[kind][n];
@@ -141,14 +141,14 @@ static void things_of_kind_end(struct fuzz_registration *reg, enum fuzz_kind kin
 }
 
 /* Notes that a driver is unregistered, and that all its things are dead. */
-void fuzz_things_of_end(struct fuzz_registration *reg)
+void fuzz_end_things_of(struct fuzz_registration *reg)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&lock, flags);
 	WRITE_ONCE(reg->unregistered, true);
 	for (int kind = 0; kind < FUZZ_KINDS; kind++)
-		things_of_kind_end(reg, kind);
+		end_things_of_kind(reg, kind);
 	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT; k++) {
 		if (k->handle && k->reg == reg) {
 			note_dead(k->is_offer ? FUZZ_OFFER : FUZZ_HOLD, k->handle);
@@ -179,12 +179,12 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and no other caller has begun to end it. The callers
- * that have begun to end it are counted in fuzz_thing.ending or, if it is a driver or a target, in
- * fuzz_registration.unregistering. caller_ends is 1 if this count includes the caller of this
- * function, otherwise 0.
+ * Returns whether the picked thing is live, and no call other than the caller's has begun to end
+ * the thing. fuzz_thing.ending counts the calls that have begun to end it. For a driver or target,
+ * fuzz_registration.unregistering counts them. caller_is_ending is whether the caller's own call is
+ * one of those counted.
  */
-bool fuzz_is_live(const struct fuzz_pick *pick, int caller_ends)
+bool fuzz_is_live(const struct fuzz_pick *pick, bool caller_is_ending)
 {
 	struct fuzz_thing *thing = pick->thing;
 	struct fuzz_registration *reg;
@@ -197,9 +197,9 @@ bool fuzz_is_live(const struct fuzz_pick *pick, int caller_ends)
 	if (thing->kind == FUZZ_EVENT && reg && atomic_read(&reg->leaving))
 		return false;
 	if (thing->kind == FUZZ_DRIVER || thing->kind == FUZZ_TARGET)
-		return atomic_read(&reg->unregistering) == caller_ends &&
+		return atomic_read(&reg->unregistering) == caller_is_ending &&
 		       !READ_ONCE(reg->unregistered);
-	if (atomic_read(&thing->ending) != caller_ends)
+	if (atomic_read(&thing->ending) != caller_is_ending)
 		return false;
 	return !reg || (!atomic_read(&reg->unregistering) && !READ_ONCE(reg->unregistered));
 }
@@ -356,17 +356,17 @@ void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 bool fuzz_keep(const struct fuzz_kept *request)
 {
 	unsigned long flags;
-	bool done = false;
+	bool has_room = false;
 
 	spin_lock_irqsave(&lock, flags);
-	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT && !done; k++) {
+	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT && !has_room; k++) {
 		if (!k->handle && !READ_ONCE(request->reg->unregistered)) {
 			*k = *request;
-			done = true;
+			has_room = true;
 		}
 	}
 	spin_unlock_irqrestore(&lock, flags);
-	return done;
+	return has_room;
 }
 
 /* Copies a kept request, and removes it unless leave_it is set. Returns whether there is one. */
@@ -374,10 +374,10 @@ bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool 
 {
 	u32 first = fuzz_below(caller, FUZZ_KEPT);
 	unsigned long flags;
-	bool done = false;
+	bool found = false;
 
 	spin_lock_irqsave(&lock, flags);
-	for (u32 n = 0; n < FUZZ_KEPT && !done; n++) {
+	for (u32 n = 0; n < FUZZ_KEPT && !found; n++) {
 		struct fuzz_kept *k = &kept[(first + n) % FUZZ_KEPT];
 
 		if (!k->handle || (k->for_ever && !leave_it))
@@ -385,10 +385,10 @@ bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool 
 		*request = *k;
 		if (!leave_it)
 			k->handle = 0;
-		done = true;
+		found = true;
 	}
 	spin_unlock_irqrestore(&lock, flags);
-	return done;
+	return found;
 }
 
 /* Checks, after all calls have ended, that the completion routine was called for each send. */
@@ -396,7 +396,7 @@ void fuzz_things_check(void)
 {
 	for (u32 n = 0; n < FUZZ_REQUESTS; n++)
 		if (things[FUZZ_REQUEST][n].state == FUZZ_IS_DEAD)
-			check_outcomes(&things[FUZZ_REQUEST][n]);
+			check_completions(&things[FUZZ_REQUEST][n]);
 }
 
 void fuzz_things_reset(void)
