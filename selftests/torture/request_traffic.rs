@@ -80,7 +80,7 @@ const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
 const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
 /// The number of requests of one side. Each request has a slot. A thread sends the request in slot [`TIMED`], and
-/// waits for it with a short limit.
+/// waits for it with a short limit. The slots and cells of this file are not those that the owner has for each driver.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
 /// The number of cells for pended requests. Other drivers forward requests of their contexts to the receiver, so the
@@ -504,9 +504,10 @@ impl RequestTraffic {
     /// Completes a request that the receiver does not keep. Its sender has sent a newer request with the same cell, or
     /// has cancelled it. So the request has ended, and completing it must fail.
     ///
-    /// There is one exception: the sender of the older request unregisters while the request is pending
-    /// ([`UNCOUNTED`]). The next driver, which gets the sender's context and so sends requests with the same cells, may
-    /// send its request before the library has cancelled the older one. Completing the older request then succeeds.
+    /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The next driver
+    /// gets the context of this sender, so the requests of both have the same cells. The next driver may send its
+    /// request before the library has cancelled the request of the old sender. Completing the old sender's request then
+    /// succeeds.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;

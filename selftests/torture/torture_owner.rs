@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the torture, loaded instead of `module_a`. Its control device takes these commands:
+//! The owner of the torture. It exports a table of its own, and its peers are `torture_peer0` to `torture_peer3`. Its
+//! control device takes these commands:
 //!
 //! - `run CONTEXT RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items

@@ -26,7 +26,7 @@ const OWNER: &str = "torture_owner";
 /// How many peer modules there are
 const PEERS: u32 = 4;
 /// Items that the owner puts for each peer before the peer is loaded.
-const LEFT: u32 = 40;
+const ITEMS_BEFORE_LOAD: u32 = 40;
 // Bit n allows the execution context with number n in `Place::ALL`.
 /// All execution contexts
 const EVERYWHERE: u64 = 15;
@@ -444,7 +444,10 @@ fn check() -> Outcome<Totals> {
 fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
-        owner.write(&format!("fill {context} {} {LEFT}", first_run + context))?;
+        owner.write(&format!(
+            "fill {context} {} {ITEMS_BEFORE_LOAD}",
+            first_run + context
+        ))?;
     }
     for name in names {
         load(name, "")?;
