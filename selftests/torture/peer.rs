@@ -10,7 +10,7 @@
 //! - `settle`: stops sending requests
 //! - `uncounted NOW`: sends requests without counting them, so that the peer can be unloaded while
 //!   the requests are on their way
-//! - `forward-to NAME`: from now on, forwards requests to that driver
+//! - `forward-to NAME`: from now on, forwards requests to the driver NAME
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 //!
 //! ALLOWED says in which execution contexts the peer may act: bit n stands for number n of `Place::ALL`. NOW is a

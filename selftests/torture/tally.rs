@@ -33,13 +33,13 @@ impl Direction {
 pub enum Flow {
     /// Items put.
     Put,
-    /// Sum of their checksums.
+    /// Sum of the checksums of the items put.
     ChecksumsPut,
     /// Items for which there was no room.
     Refused,
     /// Items taken.
     Taken,
-    /// Sum of their checksums.
+    /// Sum of the checksums of the items taken.
     ChecksumsTaken,
     /// Sum of `mix(seq)` over the items taken, where `seq` is an item's number in its queue; see [`Taken`].
     Sequence,

@@ -64,7 +64,7 @@ pair! {
         struct Taken: "taken" {
             /// Items.
             count: u64,
-            /// Sum of their checksums.
+            /// Sum of the items' checksums.
             checksums: u64,
             /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item. The sum shows whether an
             /// item was lost or taken twice.

@@ -56,7 +56,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
-/* Completes a handshake. If this succeeds, the driver has its context, and use() may return it. */
+/* Completes a handshake. On success, the driver has a context, which use() may return. */
 static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);

@@ -85,7 +85,7 @@ static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, ms);
 }
 
-/* Sends and waits. Only one player uses the request, so it knows the result of each send. */
+/* Sends and waits. Only this player uses the request, so the player knows each send's result. */
 static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);

@@ -2,8 +2,8 @@
 
 //! Drives the fuzzer of the C functions. The owner is `module_a`. For each of the modules `fuzz0` and `fuzz1`, a thread
 //! loads the module, lets it make random calls (*play*), and unloads it. The fuzzer's oracle judges each call
-//! (`fuzz/fuzz.h`), and the thread reads its report. At the end, this program checks that nothing is left in the
-//! owner's state.
+//! (`fuzz/fuzz.h`), and the thread reads the oracle's report. At the end, this program checks that nothing is left in
+//! the owner's state.
 
 use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;

@@ -246,8 +246,8 @@ impl Worker {
     }
 
     /// Loads and unloads a peer again and again. The peer sometimes makes races, and is unloaded
-    /// while its requests are on their way. It forwards some of the requests that it gets to
-    /// the driver `next`. Returns how often it was loaded.
+    /// while its requests are on their way. The peer forwards some of the requests that it gets to
+    /// the driver `next`. Returns how often the peer was loaded.
     fn race_and_unload(&mut self, name: &str, next: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
         while !self.is_over() {
@@ -274,8 +274,8 @@ impl Worker {
         Control::open(name)?.write("follow")
     }
 
-    /// Loads and unloads a peer again and again, and sometimes makes a run. Returns how often it
-    /// was loaded.
+    /// Loads and unloads a peer again and again, and sometimes makes a run. Returns how often the
+    /// peer was loaded.
     fn cycle(&mut self, name: &str) -> Outcome<u64> {
         let mut cycles = 0;
         while !self.is_over() {
@@ -293,7 +293,7 @@ impl Worker {
 
 /// `run_torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
 /// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`: the main function of a
-/// worker process. Prints how often it loaded a peer, or why it failed.
+/// worker process. Prints how often the process loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -340,7 +340,7 @@ fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child
     describe(child, "start a process")
 }
 
-/// Waits for a process. Returns how often it loaded a peer.
+/// Waits for a worker process. Returns how often the process loaded a peer.
 fn reap(child: Child) -> Outcome<u64> {
     let output = describe(child.wait_with_output(), "wait for a process")?;
     let printed = String::from_utf8_lossy(&output.stdout);
