@@ -59,10 +59,10 @@ impl Where {
                     && contains(&expected.fields, fields)
             }
             Self::Part { name, params } => {
-                let mut words = expected.part.split_whitespace();
+                let mut words = expected.source.split_whitespace();
                 words.next() == Some("do")
                     && words.next() == Some(name)
-                    && fields(words).is_ok_and(|part| contains(&part, params))
+                    && fields(words).is_ok_and(|values| contains(&values, params))
             }
         }
     }
@@ -238,7 +238,7 @@ fn added(text: &str) -> Result<Expected, String> {
             step: Some(step),
             fields,
         } => Ok(Expected {
-            part: String::new(),
+            source: String::new(),
             driver,
             step,
             fields,
