@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise the
 # run must pass. So a table can show that d2d-vm (tests/harness.sh), lockdep (tests/lockdep.sh) or the kselftests
-# (mutants.sh) notice a fault. Prints KTAP, and last a line of counts.
+# (mutants.sh) notice a fault. Prints KTAP, and last a line of counts. If a run fails that must pass, also prints the
+# end of its console.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
@@ -69,7 +70,11 @@ boot() {
 	output=$(D2D_TIMEOUT=$seconds D2D_STOP_ON=$stop D2D_PLUGIN=$plugin run_machine "${kernels[$kernel]}" "${scenario%%/*}" \
 		"${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
-		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $output"
+		[ "$rc" -eq 0 ] || {
+			echo "the run failed, it should pass: $output"
+			echo "the end of its console:"
+			tail -n 60 "$logs/console.log" | tr -d '\r'
+		}
 	elif [ "$rc" -ne 1 ]; then
 		echo "d2d-vm ended with $rc, expected 1: $output"
 	elif ! grep -qE "^FAIL: ($reason)" <<<"$output"; then
