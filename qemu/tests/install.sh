@@ -172,7 +172,7 @@ failing_pair_fails() {
 # unload the pair, and report this use
 torture_reports() {
 	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$1/use"
-	pair_mistake "^not ok 5 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=2 &&
+	pair_mistake "^not ok 5 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=10 &&
 		[ "$(grep -c '^ok [1234] ' "$dir/output")" = 4 ]
 }
 
@@ -227,7 +227,7 @@ boots() {
 	"$LAB/enter.sh" sh -ec 'cp -L --parents /usr/bin/kmod $(ldd /usr/bin/kmod | grep -o "/[^ ]*") "$1"
 		for name in modprobe insmod rmmod; do ln -s /usr/bin/kmod "$1/bin/$name"; done' sh "$dir/root"
 	"$LAB/run/image.sh" "$dir" >/dev/null 2>&1
-	D2D_TIMEOUT=60 run_machine "$D2D_KERNEL" install "$dir/initramfs.cpio" "$dir/logs" && return
+	D2D_TIMEOUT=180 run_machine "$D2D_KERNEL" install "$dir/initramfs.cpio" "$dir/logs" && return
 	grep -h 'lab: ' "$dir/logs/output"
 	return 1
 }

@@ -98,7 +98,7 @@ boots() {
 	done
 	# The image needs no module of the lab.
 	D2D_ONLY=module_a "$LAB/run/image.sh" "$dir" >/dev/null 2>&1
-	D2D_TIMEOUT=60 run_machine "$D2D_KERNEL" rust-headers "$dir/initramfs.cpio" "$dir/logs" && return
+	D2D_TIMEOUT=180 run_machine "$D2D_KERNEL" rust-headers "$dir/initramfs.cpio" "$dir/logs" && return
 	grep -h 'lab: ' "$dir/logs/output"
 	return 1
 }
