@@ -9,7 +9,7 @@ unset ARCH KERNEL CASE
 
 # Two parts run at a time. The longest one comes first. The mutants come last, because they keep both CPUs busy even
 # when no other part is left.
-part sanitizer env KERNEL=sanitizer "$LAB/vm.sh" test
+part sanitizer env KERNEL=sanitizer D2D_TIMEOUT=4800 "$LAB/vm.sh" test
 part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
