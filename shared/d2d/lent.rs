@@ -239,8 +239,13 @@ unsafe impl Send for Lent {}
 unsafe impl Sync for Lent {}
 
 /// As [`Lent::check`], for an owner in C, which gets the memory by itself.
+///
+/// # Safety
+///
+/// Another driver has filled in `lent`, by the contract of `struct d2d_lent`: to read memory of a
+/// device would have a side effect.
 #[doc(hidden)]
-pub fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result {
+pub unsafe fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result {
     Lent::check(driver, lent).map(|_| ())
 }
 

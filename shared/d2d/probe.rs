@@ -63,7 +63,8 @@ pub(crate) unsafe trait AnyBytes {}
 
 macro_rules! any_bytes {
     ($($type:ty),* $(,)?) => {$(
-        // SAFETY: It consists of numbers, and of pointers that may be null or invalid.
+        // SAFETY: It consists of numbers, of pointers that may be null or invalid, and of functions
+        // that may be `None`. It has no `bool` and no enumeration.
         unsafe impl AnyBytes for $type {}
     )*};
 }
@@ -164,14 +165,10 @@ impl Stack {
 
     /// As [`read`]; fast if `from` is on this stack.
     pub(crate) fn read<T: AnyBytes>(self, from: *const T) -> Option<T> {
-        if from.is_null() || !from.is_aligned() {
-            return None;
-        }
-        let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: `value` has room for a `T`.
-        let copied = unsafe { self.copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()) };
-        // SAFETY: `Stack::copy()` has written all of it, and any bytes are a `T`.
-        copied.then(|| unsafe { value.assume_init() })
+        // SAFETY: `to` is valid for writes of `length` bytes.
+        let copy = |to, length| unsafe { self.copy(to, from.cast(), length) };
+        // SAFETY: `Stack::copy()` returns whether it has written all bytes.
+        unsafe { read_by(from, copy) }
     }
 
     /// As [`copy_out`]; fast if `to` is on this stack.
@@ -210,7 +207,31 @@ impl Stack {
 ///
 /// Returns `None` if the address is misaligned or null, or cannot be read.
 pub(crate) fn read<T: AnyBytes>(from: *const T) -> Option<T> {
-    Stack::current().read(from)
+    // SAFETY: `to` is valid for writes of `length` bytes.
+    let copy = |to, length| unsafe { copy(to, from.cast(), length) };
+    // SAFETY: `copy()` returns whether it has written all bytes.
+    unsafe { read_by(from, copy) }
+}
+
+/// Reads a `T` by `copy(to, length)`, which gets a place with room for `length` bytes.
+///
+/// Returns `None` if `from` is misaligned or null, or if `copy` returns `false`.
+///
+/// # Safety
+///
+/// If `copy` returns `true`, it has written all `length` bytes at `to`.
+#[inline(always)]
+unsafe fn read_by<T: AnyBytes>(
+    from: *const T,
+    copy: impl FnOnce(*mut u8, usize) -> bool,
+) -> Option<T> {
+    if from.is_null() || !from.is_aligned() {
+        return None;
+    }
+    let mut value = MaybeUninit::<T>::uninit();
+    let is_complete = copy(value.as_mut_ptr().cast(), size_of::<T>());
+    // SAFETY: `copy` has written all of it, and any bytes are a `T`.
+    is_complete.then(|| unsafe { value.assume_init() })
 }
 
 /// As [`copy()`], for as many bytes as `to` has. If not all of them can be read, `to` may have

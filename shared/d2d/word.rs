@@ -2,9 +2,10 @@
 
 //! Atomic operations on a word, by one instruction where the architecture has one.
 //!
-//! The kernel crate implements atomic operations by calls of C helpers. On x86, this file has the
-//! instructions that a C compiler makes of the kernel's macros. On other architectures, it calls
-//! the kernel crate.
+//! The kernel crate implements atomic operations by calls of C helpers. Here, a read or write that
+//! orders nothing is a volatile access. For the other operations on x86, this file has the
+//! instructions that a C compiler makes of the kernel's macros; on other architectures, it calls the
+//! kernel crate.
 
 use kernel::sync::atomic::{
     Atomic,
@@ -26,15 +27,14 @@ pub trait AtomicOnce<T> {
 impl<T: AtomicType + Copy> AtomicOnce<T> for Atomic<T> {
     #[inline(always)]
     fn get(&self) -> T {
-        // SAFETY: An `Atomic` is valid for reads. A volatile read of a number or a pointer is one
-        // instruction.
+        // SAFETY: An `Atomic` is valid for reads. The types with a public `AtomicType` are numbers,
+        // `bool` and pointers, and a volatile read of one of these is one instruction.
         unsafe { self.as_ptr().read_volatile() }
     }
 
     #[inline(always)]
     fn set(&self, value: T) {
-        // SAFETY: An `Atomic` is valid for writes. A volatile write of a number or a pointer is one
-        // instruction.
+        // SAFETY: An `Atomic` is valid for writes. As in `get`, a volatile write is one instruction.
         unsafe { self.as_ptr().write_volatile(value) };
     }
 }

@@ -327,7 +327,8 @@ impl ContextTable for CSeats {
         // SAFETY: The caller promises that the driver has filled in the endpoint. Nobody writes it
         // until the driver is detached.
         let endpoint = unsafe { (*seat.context.as_raw()).peer };
-        lent::check(self.name, &endpoint.lent)?;
+        // SAFETY: The peer has filled in its endpoint.
+        unsafe { lent::check(self.name, &endpoint.lent)? };
         let expected = self.description.expected();
         let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
