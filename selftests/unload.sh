@@ -22,8 +22,9 @@ EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
 KTHREADD=2 # the process ID
 KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
-# The files for the time, in seconds, after which the kernel reports a CPU that takes no interrupts
-WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout 2>/dev/null)
+# The files for the time, in seconds, after which the kernel reports a CPU that takes no interrupts or runs no workers
+WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout \
+	/sys/module/workqueue/parameters/watchdog_thresh 2>/dev/null)
 # shellcheck disable=SC2086 # a list
 ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 
@@ -88,7 +89,8 @@ unloading_waits()
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
-	grep -q '^paused_peer .* Unloading ' /proc/modules && unloading_steps_are "$@"
+	# The process may have been seen in a wait of an earlier step.
+	grep -q '^paused_peer .* Unloading ' /proc/modules && await unloading_steps_are "$@"
 }
 
 # unloaded - whether unloading has ended and succeeded
@@ -100,21 +102,22 @@ unloaded()
 # watch 1|0 - starts or stops recording the events of work queues, which settled() reads
 watch()
 {
-	echo "$1" >"$EVENTS/workqueue_queue_work/enable"
-	echo "$1" >"$EVENTS/workqueue_execute_end/enable"
+	for event in queue_work execute_start execute_end; do
+		echo "$1" >"$EVENTS/workqueue_$event/enable"
+	done
 	echo >/sys/kernel/tracing/trace
 }
 
 # settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel does this in a
-# work item, which waits for all CPUs, and would hang while the test pauses a call on a CPU
+# work item, which waits for all CPUs, and would hang while the test pauses a call on a CPU. If the work item of an
+# earlier load has not started yet, it frees this memory, too, and the trace does not show when it was queued
 settled()
 {
-	awk '/(do_free_init|execmem_cache_clean)/ {
-			queued += /workqueue_queue_work: /
-			ended += /workqueue_execute_end: /
-			freed += /workqueue_execute_end: .*do_free_init/
-		}
-		END { exit !(freed && queued == ended) }' /sys/kernel/tracing/trace
+	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }
+		/workqueue_queue_work: / { state[work] = "queued" }
+		/workqueue_execute_start: / { state[work] = "started" }
+		/workqueue_execute_end: / && state[work] == "started" { state[work] = "ended" }
+		END { exit !(state["free"] == "ended" && state["clean"] ~ /^(ended)?$/) }' /sys/kernel/tracing/trace
 }
 
 # load_settled NAME - loads a module, and waits until the kernel has freed the module's init memory
@@ -195,7 +198,7 @@ if [ ! -d "$EVENTS" ]; then
 fi
 begin 8
 load pause_calls
-watchdogs 60 60
+watchdogs 60 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
 taskset -p 1 "$KTHREADD" >/dev/null
 # The timeout of a handshake must be longer than the time for which pause_calls pauses a call.
