@@ -104,12 +104,9 @@ impl Server {
                 if !is_completed {
                     timeouts::limit(this, handle, handshake);
                 }
-                // The driver may have completed the request meanwhile.
-                match this.registry.get(handle)? {
-                    entry if entry.refusal != 0 => to_result(entry.refusal),
-                    entry if entry.state == State::Attaching(handshake) => Err(EINPROGRESS),
-                    _ => Ok(()),
-                }
+                // The driver may have completed the request meanwhile, or the time limit may have
+                // ended.
+                this.registry.get(handle)?.attach_result(handshake)
             }
             Ok(is_completed) => this.await_completion(handle, handshake, is_completed),
             Err(error) => {

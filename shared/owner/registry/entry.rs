@@ -14,6 +14,7 @@ use crate::{
 use core::ops::Deref;
 use d2d::abi;
 use kernel::{
+    error::to_result,
     ffi::c_int,
     prelude::*,
     task::Task,
@@ -115,6 +116,21 @@ impl Entry {
     /// Returns whether the calling thread is in `d2d_attach()` for the driver.
     pub(crate) fn is_being_attached_by_current(&self) -> bool {
         self.attaching_task == Task::current_raw() as u64
+    }
+
+    /// Returns the result of `d2d_attach()` with this handshake, if no thread waits for its
+    /// completion.
+    ///
+    /// # Errors
+    ///
+    /// The errno of the refusal; `EINPROGRESS` if the handshake has neither succeeded nor failed
+    /// yet: the driver still has the request, also if the time limit has ended.
+    pub(crate) fn attach_result(&self, handshake: Handshake) -> Result {
+        to_result(self.refusal)?;
+        match self.state.handshake() {
+            Some(current) if current == handshake => Err(EINPROGRESS),
+            _ => Ok(()),
+        }
     }
 
     /// Reserves the context `free`, if there is one, for a handshake that has this request. Returns

@@ -315,6 +315,29 @@ mod cases {
     }
 
     #[test]
+    fn attaching_is_in_progress_until_the_handshake_has_succeeded_or_failed() -> Result {
+        let registry = registry()?;
+        let driver = add(&registry, &object(c"driver"))?;
+        assert_eq!(reserve(&registry, driver, 1), Ok(0));
+        let made = handshake(0);
+        for (state, result) in [
+            (State::Attaching(made), Err(EINPROGRESS)),
+            (State::Abandoned(made), Err(EINPROGRESS)),
+            (State::Attached(0), Ok(())),
+            (State::Registered, Ok(())),
+        ] {
+            set_state(&registry, driver, state)?;
+            assert_eq!(registry.get(driver)?.attach_result(made), result);
+        }
+        set_state(&registry, driver, State::Abandoned(made))?;
+        registry.note_refusal(driver, ESTALE);
+        assert_eq!(registry.get(driver)?.attach_result(made), Err(ESTALE));
+        registry.end_attach(driver);
+        set_state(&registry, driver, State::Registered)?;
+        Ok(())
+    }
+
+    #[test]
     fn a_handshake_ends_although_its_time_limit_ends_meanwhile() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
