@@ -133,11 +133,11 @@ exercise module_a && await waits_for bridge.never other_a && unload bridge && ! 
 verdict "the bridge is unloaded while a thread uses both roles: the value that both roles use is dropped only when no thread uses it"
 
 fresh_owners bridge waits=held-request
-await holds module_a && unload bridge && is_free module_a && is_free other_a
+await is_set bridge.held module_a && unload bridge && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread of one role waits until a request that the other role holds is cancelled"
 
 fresh_owners bridge waits=held-request-inside
-exercise module_a && await holds module_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
+exercise module_a && await is_set bridge.held module_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread that uses both roles waits until a request that one of them holds is cancelled"
 
 fresh_owners bridge waits=destructor

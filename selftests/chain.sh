@@ -141,12 +141,12 @@ verdict "the middle is unloaded while its thread, in the peer's role, waits for 
 
 fresh_trace
 unload_all
-load module_a && load middle waits=owner-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=owner-for-request && await is_set middle.held module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the owner's role, waits until a request that the peer's role holds is cancelled"
 
 fresh_trace
 unload_all
-load module_a && load middle waits=peer-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=peer-for-request && await is_set middle.held module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while its thread, in the peer's role, uses the contexts and waits until a request is cancelled"
 
 fresh_trace

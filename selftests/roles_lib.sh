@@ -45,8 +45,8 @@ nothing_left_of()
 	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
 
-# holds OWNER - whether a driver of this owner holds a request
-holds()
+# is_set EVENT OWNER - whether this event of this owner is set
+is_set()
 {
-	grep -q ' phase=held ' "$DEBUG/d2d-$1/state/requests"
+	read -r line 2>/dev/null <"$DEBUG/d2d-$2/events/$1" && [ "${line#* state=set }" != "$line" ]
 }

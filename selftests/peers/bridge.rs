@@ -331,13 +331,16 @@ fn wait_for_first() -> Result {
 }
 
 /// Sends a request from the first role to the first role itself, which keeps it pending. Waits until the request is
-/// cancelled.
+/// cancelled. Sets the event `bridge.held` once the role has called `tell_if_cancelled`: the library calls
+/// `cancelled` only from then on.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
+    let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
     let packet = sender.packet_for(first_pair::PEND)?;
     let to = sender.lookup(c"bridge")?;
     let sent = packet.send(&to, first_pair::PEND, &1, first::packet::Sleep::May);
     let _sent = sent.map_err(|refused| refused.error)?;
+    held.set()?;
     first.cancellation.wait_for_completion();
     Ok(())
 }

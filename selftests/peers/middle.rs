@@ -312,13 +312,16 @@ impl d2d_roles::TwoRoles for AsOwner {
 }
 
 /// Sends a request from the peer's role to the peer's role itself, which keeps it pending. Waits until the request is
-/// cancelled.
+/// cancelled. Sets the event `middle.held` once the role has called `tell_if_cancelled`: the library calls
+/// `cancelled` only from then on.
 fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
+    let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
     let packet = sender.packet_for(peer_pair::PEND)?;
     let to = sender.lookup(TwoRolesModule::NAME)?;
     let sent = packet.send(&to, peer_pair::PEND, &1, d2d_peer::packet::Sleep::May);
     let _sent = sent.map_err(|refused| refused.error)?;
+    held.set()?;
     peer.cancellation.wait_for_completion();
     Ok(())
 }
