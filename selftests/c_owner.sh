@@ -156,15 +156,20 @@ verdict "a peer pends its handshake and completes it later: the exercises of bot
 fresh_c_owner
 load module_b
 (
-	while loaded c_owner && exercise c_owner 20; do
+	while exercise c_owner 20; do
 		[ ! -e "$NOTES.stop" ] || exit 0
 	done
+	exit 1
 ) &
 worker=$!
-for _ in 1 2 3 4 5 6; do
-	unload module_b && load module_b || break
-done && touch "$NOTES.stop" && wait $worker && rm "$NOTES.stop" && unload module_b && unload c_owner && frees_all 1
+times=0
+while [ "$times" -lt 6 ] && unload module_b && load module_b; do
+	times=$((times + 1))
+done
+touch "$NOTES.stop"
+wait "$worker" && [ "$times" = 6 ] && unload module_b && unload c_owner && frees_all 1
 verdict "a peer is unloaded and loaded again and again while the owner calls it: each exercise of the owner succeeds"
+rm -f "$NOTES.stop"
 
 fresh_c_owner
 load c_peer && unload c_peer && load c_peer && unload c_peer &&
