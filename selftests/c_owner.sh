@@ -149,7 +149,7 @@ all_exercise module_b c_peer && unload module_b && all_exercise c_peer && unload
 	unload c_owner && frees_all 2
 verdict "the owner, a peer in Rust and a peer in C exercise at the same time: all succeed"
 
-fresh_c_owner
+fresh_c_owner "timeout=$LONG_TIMEOUT"
 load module_b deferred=1 && all_exercise module_b && unload module_b && unload c_owner && frees_all 1
 verdict "a peer pends its handshake and completes it later: the exercises of both drivers succeed"
 

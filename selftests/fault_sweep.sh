@@ -107,7 +107,7 @@ sweep "unloading module_a" 0 unloaded unload "$a"
 b=$(module_path module_b)
 for completion in 0 1 2; do
 	for deferred in 0 1; do
-		sweep "loading module_b, completion=$completion deferred=$deferred" 6 "owner completion=$completion" \
+		sweep "loading module_b, completion=$completion deferred=$deferred" 6 "owner completion=$completion timeout=$LONG_TIMEOUT" \
 			load "$b" "deferred=$deferred"
 	done
 done
@@ -164,7 +164,7 @@ setting probability 0
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1
-load module_a completion=1 && load module_b deferred=1 &&
+load module_a completion=1 "timeout=$LONG_TIMEOUT" && load module_b deferred=1 &&
 	exercise module_b 10 && exercise module_a 10 && unload module_b && unload module_a &&
 	[ "$(cat "$FAILSLAB/times")" = 1 ]
 verdict "workers, softirq and hardirq do not allocate"

@@ -15,7 +15,7 @@ CODE_RELAY_COMPLETE=0x2223c0
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 begin 33
 load pause_calls
-load module_a contexts=4 completion=1
+load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
 # Chains of actors: each forwards to the next one
 

@@ -161,7 +161,7 @@ for completion in 0 1 2; do
 done
 
 fresh_trace
-load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
+load pause_calls && load module_a contexts=2 completion=1 timeout=15000 && load actor && load module_b deferred=1 &&
 	await context_is attached && reset_trace && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	only_refusal_is module_a not-completed-in-time && context_is attached && unload module_b && owner_unloads

@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 # scenario COMPLETION DEFERRED - plays all steps of the life cycle with these values of the modules' parameters
 scenario()
 {
-	load module_a "completion=$1" &&
+	load module_a "completion=$1" "timeout=$LONG_TIMEOUT" &&
 		load module_b "deferred=$2" &&
 		exercise module_b &&
 		exercise module_a &&

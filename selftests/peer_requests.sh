@@ -25,7 +25,7 @@ wrong_sizes()
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 begin $(($(wrong_sizes | wc -l) + 19))
 load pause_calls
-load module_a contexts=4 completion=1
+load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
 while read -r driver options; do
 	fresh_with_peers alice

@@ -18,7 +18,7 @@ WORK=5
 # load_all CONTEXTS - loads the owner, with this number of contexts, and all peers
 load_all()
 {
-	load module_a "contexts=$1" && each load
+	load module_a "contexts=$1" "timeout=$LONG_TIMEOUT" && each load
 }
 
 unload_peers()

@@ -33,7 +33,7 @@ fresh_rounds()
 {
 	unload_if_loaded arrivals greeter_peer guest_peer module_b module_a
 	reset_trace
-	load module_a completion=1 && peer_rounds "$1"
+	load module_a completion=1 "timeout=$LONG_TIMEOUT" && peer_rounds "$1"
 }
 
 # fresh_module_a [PARAM=VALUE] - reloads module_a, without a peer

@@ -81,7 +81,7 @@ receiver_faults()
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 begin $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 19))
 load pause_calls
-load module_a contexts=4 completion=1
+load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
 # Refusals that take more than one command
 

@@ -12,7 +12,7 @@ cd "$(dirname "$0")" || exit 1
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 begin 63
 load pause_calls
-load module_a contexts=4 completion=1
+load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
 # Requests between drivers that have no context
 
