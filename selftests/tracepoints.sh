@@ -65,6 +65,13 @@ only()
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
+# keep_order - makes the trace show the steps in their order, also those of different CPUs, whose times in the clock
+# "local" may differ
+keep_order()
+{
+	echo counter >"$TRACING/trace_clock"
+}
+
 # fresh_tracepoints [PEER] - makes sure that module_a is loaded, with this peer or without one, and that all tracepoints
 # are off; clears the recorded steps
 fresh_tracepoints()
@@ -76,6 +83,7 @@ fresh_tracepoints()
 	load_unless_loaded module_a hot_lines=0
 	load_unless_loaded "${1-module_a}"
 	reset_tracepoints
+	keep_order
 	clear_buffer
 	reset_trace
 }
@@ -85,8 +93,7 @@ fresh_tracepoints()
 fresh_tracing()
 {
 	unload_all
-	# The clock "local" may show the same time on several CPUs, so the trace would not have the order of the steps.
-	echo counter >"$TRACING/trace_clock"
+	keep_order
 	echo 65536 >"$TRACING/buffer_size_kb"
 	echo ':mod:module_a' >"$TRACING/set_event"
 	clear_buffer
@@ -136,7 +143,7 @@ load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$
 verdict "all tracepoints are off: nothing is recorded"
 
 fresh_tracing
-load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
+load module_a completion=1 "timeout=$LONG_TIMEOUT" && load module_b deferred=1 && exercise module_b && exercise module_a &&
 	fails EAGAIN unload module_a && unload module_b && fails ENOENT unload module_b &&
 	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
 	recorded | sed 's/^[a-z_]* //' | grep -v ' seq=0 ' | diff "$LINES" - >"$NOTES" &&
