@@ -4,7 +4,7 @@
  * a work item, which takes the beats in a kernel worker.
  *
  * Writing a number N to /dev/c_listener waits until N more beats were heard,
- * at most 10 seconds.
+ * at most 30 seconds.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,7 +27,7 @@
 /* Beats that one run of the work item takes from the queue */
 #define BATCH		64
 /* Longest wait for beats, in milliseconds */
-#define PATIENCE	10000
+#define PATIENCE	30000
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(KBUILD_MODNAME, step, 0, ##__VA_ARGS__))
 

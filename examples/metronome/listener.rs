@@ -4,7 +4,7 @@
 //! item, which takes the beats in a kernel worker.
 //!
 //! Writing a number N to `/dev/listener` waits until N more beats were heard,
-//! at most 10 seconds. One process at a time can wait.
+//! at most 30 seconds. One process at a time can wait.
 
 #![forbid(unsafe_code)]
 
@@ -59,7 +59,7 @@ const PERIOD: u32 = 1000;
 const BATCH: u32 = 64;
 
 /// Longest wait for beats, in milliseconds.
-const PATIENCE: u32 = 10_000;
+const PATIENCE: u32 = 30_000;
 
 /// What the listener has heard.
 #[derive(Default)]

@@ -55,7 +55,7 @@ d2d_owner::module_owner! {
 const CAPACITY: u32 = 64;
 
 /// Longest wait for a sample, in milliseconds.
-const PATIENCE: u32 = 2000;
+const PATIENCE: u32 = 20_000;
 
 /// The driver.
 struct Consumer;

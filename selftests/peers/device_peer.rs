@@ -175,11 +175,11 @@ fn count(driver: &Handle<DevicePeer>, job: usize) {
     }
 }
 
-/// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if a job does not run within 10 s.
+/// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if a job does not run within 30 s.
 fn run_on(driver: &Handle<DevicePeer>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
-    for _ in 0..1000 {
+    for _ in 0..3000 {
         if before
             .iter()
             .zip(runs())
