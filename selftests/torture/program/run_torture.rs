@@ -245,12 +245,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Loads and unloads a peer again and again. The peer sometimes makes races, and is unloaded
+    /// Loads and unloads a peer again and again, at least once. The peer sometimes makes races, and is unloaded
     /// while its requests are on their way. The peer forwards some of the requests that it gets to
     /// the driver `next`. Returns how often the peer was loaded.
     fn race_and_unload(&mut self, name: &str, next: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
-        while !self.is_over() {
+        loop {
             load(name, "")?;
             let mut control = Control::open(name)?;
             if let Some(next) = next {
@@ -265,8 +265,10 @@ impl Worker {
             drop(control);
             unload(name)?;
             cycles += 1;
+            if self.is_over() {
+                return Ok(cycles);
+            }
         }
-        Ok(cycles)
     }
 
     /// The peer's side of [`lead`](Self::lead).
@@ -274,11 +276,11 @@ impl Worker {
         Control::open(name)?.write("follow")
     }
 
-    /// Loads and unloads a peer again and again, and sometimes makes a run. Returns how often the
+    /// Loads and unloads a peer again and again, at least once, and sometimes makes a run. Returns how often the
     /// peer was loaded.
     fn cycle(&mut self, name: &str) -> Outcome<u64> {
         let mut cycles = 0;
-        while !self.is_over() {
+        loop {
             load(name, "")?;
             if self.random.below(4) == 0 {
                 let (run, allowed) = (self.next_run(), self.allowed());
@@ -286,8 +288,10 @@ impl Worker {
             }
             unload(name)?;
             cycles += 1;
+            if self.is_over() {
+                return Ok(cycles);
+            }
         }
-        Ok(cycles)
     }
 }
 
