@@ -383,13 +383,26 @@ impl RequestTraffic {
 
     /// Sends the request of slot [`TIMED`] and waits for it for `ms` milliseconds at most. May
     /// sleep.
-    fn call(&self, packet: &mut Packet, route: Route, now: u32, ms: u32) {
+    fn call(
+        &self,
+        sender: &Sender,
+        packet: &mut Packet,
+        route: Route,
+        now: u32,
+        ms: u32,
+    ) -> Result {
         let Some(number) = self.claim(TIMED, now) else {
-            return;
+            return Ok(());
         };
+        let mut renewed = Ok(());
         let key = (number << 8) | (route.context as usize * SLOTS + TIMED) as u64;
         match packet.call(&route.to, PEND, &key, Some(ms)) {
             Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
+            // The packet's request is still on its way, so the next call needs another packet.
+            Err(CallError::NotWaited(EINPROGRESS)) => {
+                self.count(Count::NotWaited, 1);
+                renewed = sender.packet_for(PEND).map(|new| *packet = new);
+            }
             Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.count_if_wrong(true),
             Err(CallError::Ended(_, ECANCELED)) if !route.unregisters => self.count_if_wrong(true),
             output => {
@@ -399,6 +412,7 @@ impl RequestTraffic {
             }
         }
         self.slots[TIMED].store(number << NUMBER_SHIFT, Release);
+        renewed
     }
 
     /// Chooses a slot's request to cancel it, unless another thread has chosen it. Any execution context.
@@ -600,7 +614,7 @@ impl RequestTraffic {
             })??;
             raced += 1;
             if raced % 16 == 0 {
-                self.call(&mut packet, route, now, random_below(8) as u32 / 7);
+                self.call(sender, &mut packet, route, now, random_below(8) as u32 / 7)?;
             }
         }
         // The receiver may have unregistered, which ended requests: send them again.

@@ -88,6 +88,9 @@ pub enum Count {
     Forwarded,
     /// Attempts to complete or cancel a request that failed because the other side was faster.
     TooLate,
+    /// Requests whose outcome the sender does not know: the thread that completed or cancelled the request has stood
+    /// still for so long that the wait ended before.
+    NotWaited,
     /// Items whose payload is not what was put. This count and all that follow must stay 0.
     Torn,
     /// Items on the wrong queue.
@@ -113,7 +116,7 @@ pub enum Count {
 }
 
 /// Names of the counts of the whole context.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "calls",
     "updates",
     "shutdowns",
@@ -132,6 +135,7 @@ pub const NAMES: [&str; 29] = [
     "not-forwarded",
     "forwarded",
     "too-late",
+    "not-waited",
     "torn",
     "foreign",
     "gaps",
