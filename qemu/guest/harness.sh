@@ -51,7 +51,8 @@ rcu-stall)
 	done
 	;;
 hung-task)
-	echo 2 >/proc/sys/kernel/hung_task_timeout_secs
+	# On a busy machine another task, too, may be blocked for seconds.
+	echo 10 >/proc/sys/kernel/hung_task_timeout_secs
 	splat hang
 	;;
 *) splat "$case" ;;

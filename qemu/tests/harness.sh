@@ -25,7 +25,7 @@ stock harness/panic            60  console: Kernel panic - not syncing: as asked
 stock harness/sleep_in_atomic  60  console: BUG: scheduling while atomic: insmod
 stock harness/spin             60  console: watchdog: BUG: soft lockup
 stock harness/rcu-stall        60  console: rcu: INFO: rcu_preempt
-stock harness/hung-task        60  console: INFO: task insmod:.* blocked for more than
+stock harness/hung-task        90  console: INFO: task insmod:.* blocked for more than
 stock harness/refcount         60  console: refcount_t: addition on 0
 stock harness/list             60  console: kernel BUG at lib/list_debug.c
 stock harness/slab             60  console: BUG splat .*Objects remaining
