@@ -38,8 +38,8 @@ peer_faults()
 	unreadable-module    EFAULT bad-module-pointer
 	dispatch-outside-text ENOEXEC
 	dispatch-in-init-text ENOEXEC dispatch-outside-text
-	points-outside-data  ENOEXEC
-	misaligned-points    ENOEXEC points-outside-data
+	hot-keys-outside-data ENOEXEC
+	misaligned-hot-keys  ENOEXEC hot-keys-outside-data
 	bad-ops-pointer      EFAULT
 	unreadable-ops       EFAULT bad-ops-pointer
 	garbage-ops-size     EMSGSIZE bad-ops-size

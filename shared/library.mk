@@ -122,11 +122,11 @@ d2d-peer := $(d2d) shared/d2d/peer.o
 d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/exports_srcu.o shared/owner/words.o \
 	     shared/owner/word_wait.o
 
-# $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. Its table and its tracepoints
-# are compiled for it, from shared/owner/table.c and points.c. NAME is what peers write in module_peer! or D2D_OWNER().
-# Two modules may have the same owner's name, if only one of them is loaded at a time.
-d2d-owner-of = $(foreach part,table points,$(if $(d2d-has-$(strip $1)-$(part)),,$(eval $(call d2d-owner-part,$(strip $1),$(part)))))$(d2d-owner) \
-	       shared/owner/$(strip $1)_table.o shared/owner/$(strip $1)_points.o $(d2d)
+# $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. The owner's table and its
+# tracepoints are compiled for each owner, from shared/owner/table.c and tracepoints.c. NAME is what peers write in
+# module_peer! or D2D_OWNER(). Two modules may have the same owner's name, if only one of them is loaded at a time.
+d2d-owner-of = $(foreach part,table tracepoints,$(if $(d2d-has-$(strip $1)-$(part)),,$(eval $(call d2d-owner-part,$(strip $1),$(part)))))$(d2d-owner) \
+	       shared/owner/$(strip $1)_table.o shared/owner/$(strip $1)_tracepoints.o $(d2d)
 # The kernel's define_trace.h includes d2d_trace.h once more, and finds it by this -I.
 define d2d-owner-part
 d2d-has-$1-$2 := y
@@ -159,7 +159,7 @@ endef
 #   d2d-ROLE-role-flags  flags for the sources in C of this role
 #   $(call d2d-ROLE-crate,CRATE,SOURCE)  compiles SOURCE.rs, a crate that uses d2d, for this role, as CRATE
 d2d-peer-roles := peer peer2
-d2d-peer-names := d2d_points d2d_the_owner \
+d2d-peer-names := d2d_own_hot_keys d2d_the_owner \
 		  $(shell sed -n 's/^\tX.[^,]*, \(d2d_[a-z_]*\),.*/\1/p' $(d2d-top)/shared/include/d2d_table.h)
 define d2d-peer-role-part
 d2d-$1-role := shared/d2d/d2d_$1.o shared/d2d/$1_role.o
@@ -281,7 +281,7 @@ d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen.
 d2d-abis-in-rust := shared/d2d_abi $(d2d-peer-roles:%=shared/d2d_abi_%)
 $(d2d-abis-in-rust:%=$(obj)/%.rs): $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
 			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_owner.h \
-			  $(d2d-top)/shared/include/d2d_point.h \
+			  $(d2d-top)/shared/include/d2d_hot_step.h \
 			  $(d2d-top)/shared/include/d2d_table.h FORCE
 	$(call if_changed,d2d_bindgen)
 targets += $(d2d-abis-in-rust:%=%.rs) $(d2d-abis-in-rust:%=%.o)

@@ -201,9 +201,9 @@ static int __init peer_init(void)
 		d2d_unregister(self);
 		return err;
 	}
-	d2d_point_call("owner", "set_period");
+	d2d_hot_call("owner", "set_period");
 	err = owner.set_period(context->owner.self, PERIOD, &period);
-	d2d_point_return("owner", "set_period", err);
+	d2d_hot_return("owner", "set_period", err);
 	if (err) {
 		leave();
 		return err;

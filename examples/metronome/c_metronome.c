@@ -22,7 +22,7 @@
 #include "d2d_device.h"
 #include "d2d_ops.h"
 #include "d2d_owner.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_queue.h"
 #include "metronome_pair.h"
 
@@ -70,9 +70,9 @@ static void beat(void)
 		lost++;
 	ops = container_of_const(peer.ops, struct metronome_pair_peer_ops, hdr);
 	if (ops->beats) {
-		d2d_point_call("peer", "beats");
+		d2d_hot_call("peer", "beats");
 		err = ops->beats(peer.self, &result);
-		d2d_point_return("peer", "beats", err);
+		d2d_hot_return("peer", "beats", err);
 	}
 	d2d_peer_exit(context, &peer);
 }

@@ -8,7 +8,7 @@
 #include "bench.h"
 #include "d2d_ops.h"
 #include "d2d_owner.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_request.h"
 #include "exported.h"
 
@@ -35,9 +35,9 @@ static noinline int loop_c_ops_call_a_to_b(struct d2d_context *context, u64 n, u
 		ops = container_of_const(peer.ops, struct bench_peer_ops, hdr);
 		err = -EOPNOTSUPP;
 		if (ops->ping) {
-			d2d_point_call("peer", "ping");
+			d2d_hot_call("peer", "ping");
 			err = ops->ping(peer.self, value, &value);
-			d2d_point_return("peer", "ping", err);
+			d2d_hot_return("peer", "ping", err);
 		}
 		d2d_peer_exit(context, &peer);
 	}

@@ -8,7 +8,7 @@
 
 #include "bench.h"
 #include "d2d_ops.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_request.h"
 #include "d2d_table.h"
 #include "measure.h"
@@ -74,9 +74,9 @@ static noinline int loop_c_ops_call_b_to_a(void *arg, u64 n)
 	int err;
 
 	for (u64 i = 0; i < n; i++) {
-		d2d_point_call("owner", "ping");
+		d2d_hot_call("owner", "ping");
 		err = owner.ping(context->owner.self, value, &value);
-		d2d_point_return("owner", "ping", err);
+		d2d_hot_return("owner", "ping", err);
 		if (err)
 			return err;
 	}

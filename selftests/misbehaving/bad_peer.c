@@ -400,10 +400,10 @@ static int __init bad_peer_init(void)
 		driver.dispatch = (void *)_printk;
 	if (fault_is("dispatch-in-init-text"))
 		driver.dispatch = READ_ONCE(init_dispatch_pointer);
-	if (fault_is("points-outside-data"))
-		driver.points = (void *)_printk;
-	if (fault_is("misaligned-points"))
-		driver.points = (void *)((char *)&driver + 1);
+	if (fault_is("hot-keys-outside-data"))
+		driver.hot_keys = (void *)_printk;
+	if (fault_is("misaligned-hot-keys"))
+		driver.hot_keys = (void *)((char *)&driver + 1);
 	if (fault_is("bad-name"))
 		driver.name[0] = ' ';
 	if (fault_is("name-too-long"))

@@ -28,7 +28,7 @@
 #include <linux/workqueue.h>
 
 #include "d2d_event.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_request.h"
 #include "d2d_table.h"
 

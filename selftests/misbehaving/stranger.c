@@ -27,7 +27,7 @@ void d2d_stranger_fill_driver(struct d2d_driver *driver)
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
 	/* Must be NULL or point to static keys of the driver's module. This module has none. */
-	driver->points = NULL;
+	driver->hot_keys = NULL;
 	driver->dispatch = dispatch;
 	driver->completed = NULL;
 	driver->cancelled = NULL;

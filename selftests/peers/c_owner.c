@@ -21,7 +21,7 @@
 #include "d2d_ops.h"
 #include "d2d_owner.h"
 #include "d2d_pair.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_queue.h"
 #include "d2d_request.h"
 
@@ -335,9 +335,9 @@ static int call_peer(struct d2d_context *context)
 	peer_ops = container_of_const(peer.ops, struct d2d_pair_peer_ops, hdr);
 	err = -EOPNOTSUPP;
 	if (peer_ops->ping && peer_ops->bounce && peer_ops->drain) {
-		d2d_point_call("peer", "ping");
+		d2d_hot_call("peer", "ping");
 		err = peer_ops->ping(peer.self, 41, &value);
-		d2d_point_return("peer", "ping", err);
+		d2d_hot_return("peer", "ping", err);
 		err = err ?: peer_ops->bounce(peer.self, 2, &hops) ?:
 		      peer_ops->drain(peer.self, &taken);
 	}

@@ -99,9 +99,9 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 	if (hops > MAX_HOPS)
 		return -E2BIG;
 	if (hops) {
-		d2d_point_call("owner", "bounce");
+		d2d_hot_call("owner", "bounce");
 		err = owner.bounce(context->owner.self, hops - 1, &calls);
-		d2d_point_return("owner", "bounce", err);
+		d2d_hot_return("owner", "bounce", err);
 		if (err)
 			return err;
 		calls++;
@@ -451,15 +451,15 @@ static int exercise(struct round *round)
 	err = update() ?: put_note(7);
 	if (err)
 		return err;
-	d2d_point_call("owner", "drain");
+	d2d_hot_call("owner", "drain");
 	err = owner.drain(context->owner.self, &result);
-	d2d_point_return("owner", "drain", err);
+	d2d_hot_return("owner", "drain", err);
 	if (err)
 		return err;
 	take_all(&sum);
-	d2d_point_call("owner", "bounce");
+	d2d_hot_call("owner", "bounce");
 	err = owner.bounce(context->owner.self, 2, &result);
-	d2d_point_return("owner", "bounce", err);
+	d2d_hot_return("owner", "bounce", err);
 	return err ?: send_requests(round);
 }
 

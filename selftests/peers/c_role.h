@@ -69,9 +69,9 @@ int role_bounce(u32 hops, u32 *result)
 {
 	int err;
 
-	d2d_point_call("owner", "bounce");
+	d2d_hot_call("owner", "bounce");
 	err = owner.bounce(context->owner.self, hops, result);
-	d2d_point_return("owner", "bounce", err);
+	d2d_hot_return("owner", "bounce", err);
 	return err;
 }
 

@@ -9,19 +9,19 @@
 
 #[cfg(probe_static_branch)]
 #[repr(C)]
-pub struct Point {
+pub struct Keys {
     key: kernel::bindings::static_key_false,
 }
 
 #[cfg(probe_static_branch)]
 extern "C" {
-    static POINT: Point;
+    static KEYS: Keys;
 }
 
 #[cfg(probe_static_branch)]
 pub fn is_on() -> bool {
     // SAFETY: The probes are never linked.
-    unsafe { kernel::jump_label::static_branch_unlikely!(POINT, Point, key) }
+    unsafe { kernel::jump_label::static_branch_unlikely!(KEYS, Keys, key) }
 }
 
 #[cfg(probe_warn_on)]

@@ -8,7 +8,7 @@
 //! this crate makes it safe to use:
 //!
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
-//! - [`point`]: the tracepoints of hot paths.
+//! - [`hot_step`]: the trace of the hot steps.
 //! - [`mod@pair`]: the declaration of a pair, from which everything else of it is made, with a C
 //!   header (`c_header`), which can be compared with that of an older version (`baseline`);
 //!   [`declaration`]: the same as data.
@@ -59,6 +59,8 @@ mod for_each;
 #[doc(hidden)]
 pub mod handler;
 pub mod header;
+#[doc(hidden)]
+pub mod hot_step;
 pub mod interface;
 pub mod job;
 #[doc(hidden)]
@@ -71,8 +73,6 @@ pub mod packet;
 pub mod pair;
 #[doc(hidden)]
 pub mod patience;
-#[doc(hidden)]
-pub mod point;
 #[expect(dead_code, reason = "the owner uses the rest")]
 mod probe;
 pub mod queue;

@@ -8,11 +8,11 @@
 use crate::{
     abi,
     header,
+    hot_step,
     packet::{
         Completed,
         Outcome, //
     },
-    point,
     request::{
         receive,
         Disposition,
@@ -92,7 +92,7 @@ pub fn object_without_routines(
         returned: None,
         completed: None,
         cancelled: None,
-        points: point::keys(),
+        hot_keys: hot_step::keys(),
         flags: 0,
         reserved: 0,
     };

@@ -663,12 +663,12 @@ macro_rules! interface {
                     let this = $crate::interface::Remote::this(&self.0);
                     // The call is written twice: a closure would keep the arguments in memory, not
                     // in registers.
-                    let status = if $crate::point::ops() {
-                        $crate::point::call($name, $crate::__private::stringify!($op));
+                    let status = if $crate::hot_step::ops() {
+                        $crate::hot_step::call($name, $crate::__private::stringify!($op));
                         // SAFETY: The other side is attached, so its operations may be called with
                         // its `this`. `result` is valid for a write.
                         let status = unsafe { op(this, $($arg,)* &mut result) };
-                        $crate::point::returned($name, $crate::__private::stringify!($op), status);
+                        $crate::hot_step::returned($name, $crate::__private::stringify!($op), status);
                         status
                     } else {
                         // SAFETY: As in the other branch.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The functions by which a peer in Rust calls its owner, and the static keys of its tracepoints.
+ * The functions by which a peer in Rust calls its owner, and the static keys of its hot steps.
  * Only peers link this file: an owner defines functions of the same names. A peer in C gets them
  * from D2D_OWNER().
  */
@@ -10,4 +10,4 @@
 extern const struct d2d_table *const d2d_the_owner;
 
 D2D_PEER_FUNCTIONS
-D2D_DEFINE_POINTS;
+D2D_DEFINE_HOT_KEYS;

@@ -38,11 +38,11 @@ pub use self::{
 use crate::{
     abi,
     event::Event,
+    hot_step,
     lock::{
         IrqLock,
         IrqSave, //
     },
-    point,
     safe_calls,
     trace::Step,
     word::{
@@ -292,10 +292,10 @@ impl<'a> Queue<'a> {
                 (*raw).high_water = depth;
             }
             let doorbell = if was_empty { (*raw).doorbell } else { 0 };
-            if point::queues() {
-                point::queue(raw, Step::D2D_STEP_ENQUEUE, count as u32);
+            if hot_step::queues() {
+                hot_step::queue(raw, Step::D2D_STEP_ENQUEUE, count as u32);
                 if doorbell != 0 {
-                    point::queue(raw, Step::D2D_STEP_DOORBELL, 0);
+                    hot_step::queue(raw, Step::D2D_STEP_DOORBELL, 0);
                 }
             }
             (count, doorbell)
@@ -322,8 +322,8 @@ impl<'a> Queue<'a> {
         // SAFETY: The caller holds the lock.
         unsafe {
             (*raw).refused = (*raw).refused.wrapping_add(missing as u64);
-            if all && point::queues() {
-                point::queue(raw, Step::D2D_STEP_ENQUEUE, 0);
+            if all && hot_step::queues() {
+                hot_step::queue(raw, Step::D2D_STEP_ENQUEUE, 0);
             }
         }
     }
@@ -340,8 +340,8 @@ impl<'a> Queue<'a> {
         let rings = unsafe {
             (*raw).doorbell = doorbell;
             let rings = doorbell != 0 && (*raw).put != (*raw).taken;
-            if rings && point::queues() {
-                point::queue(raw, Step::D2D_STEP_DOORBELL, 0);
+            if rings && hot_step::queues() {
+                hot_step::queue(raw, Step::D2D_STEP_DOORBELL, 0);
             }
             rings
         };
@@ -396,8 +396,8 @@ impl<'a> Queue<'a> {
             }
             (*raw).first = (*last).next;
             (*raw).taken = (*raw).taken.wrapping_add(count.into());
-            if point::queues() {
-                point::queue(raw, Step::D2D_STEP_DEQUEUE, count);
+            if hot_step::queues() {
+                hot_step::queue(raw, Step::D2D_STEP_DEQUEUE, count);
             }
             // INVARIANT: These items are not queued any more, so nothing else uses them.
             let chain = Chain {

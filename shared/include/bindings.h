@@ -3,5 +3,5 @@
 #include "d2d.h"
 #include "d2d_event.h"
 #include "d2d_owner.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_table.h"

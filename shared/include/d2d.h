@@ -510,12 +510,12 @@ struct d2d_send {
 enum { D2D_GROUP_COUNT = 0 D2D_GROUPS(D2D_COUNT_GROUP) };
 
 /*
- * The static keys of this module's hot steps, which its driver objects name: see d2d_point.h.
+ * The static keys of this module's hot steps, which its driver objects name: see d2d_hot_step.h.
  * D2D_OWNER() defines them.
  */
-struct d2d_point_keys;
-extern struct d2d_point_keys d2d_points;
-#define D2D_POINTS	(&d2d_points)
+struct d2d_hot_keys;
+extern struct d2d_hot_keys d2d_own_hot_keys;
+#define D2D_HOT_KEYS	(&d2d_own_hot_keys)
 
 /**
  * struct d2d_driver - a driver object
@@ -538,7 +538,7 @@ extern struct d2d_point_keys d2d_points;
  * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
  *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
  *	only tells the driver which request it was.
- * @points: the static keys of this module's hot steps, D2D_POINTS, or NULL: then the hot
+ * @hot_keys: the static keys of this module's hot steps, D2D_HOT_KEYS, or NULL: then the hot
  *	steps in the module's own code are not traced. The owner switches the keys until
  *	d2d_unregister() has returned. They are in the module's data
  * @flags: D2D_DISPATCH_...
@@ -577,7 +577,7 @@ struct d2d_driver {
 			const struct d2d_result *result);
 	int (*completed)(void *self, d2d_handle request, const struct d2d_result *result);
 	void (*cancelled)(void *self, d2d_handle request);
-	struct d2d_point_keys *points;
+	struct d2d_hot_keys *hot_keys;
 	u32 flags;
 	u32 reserved;
 };
@@ -588,7 +588,7 @@ struct d2d_driver {
 		.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),	\
 		.name = driver_name,						\
 		.owner = THIS_MODULE,						\
-		.points = D2D_POINTS,						\
+		.hot_keys = D2D_HOT_KEYS,						\
 		__VA_ARGS__							\
 	}
 
@@ -687,7 +687,7 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_SEND, d2d_driver), d2d_driver, hdr), \
 	d2d_driver, name), d2d_driver, owner), d2d_driver, self), \
 	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
-	d2d_driver, cancelled), d2d_driver, points), d2d_driver, flags)
+	d2d_driver, cancelled), d2d_driver, hot_keys), d2d_driver, flags)
 enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
 
 /**
@@ -735,7 +735,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * * %-EBADE - layout
  * * %-ENAMETOOLONG - the name has no NUL
  * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
- * * %-ENOEXEC - a routine outside the module's text (or in its init text), or points outside its
+ * * %-ENOEXEC - a routine outside the module's text (or in its init text), or hot_keys outside its
  *   data
  * * %-ENOTUNIQ - a driver of this name is registered
  * * %-ENFILE - too many drivers

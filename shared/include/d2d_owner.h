@@ -182,13 +182,13 @@ void d2d_owner_stop(void);
  *	ops = container_of_const(peer.ops, struct my_pair_peer_ops, hdr);
  *	err = -EOPNOTSUPP;
  *	if (ops->add) {
- *		d2d_point_call("peer", "add");
+ *		d2d_hot_call("peer", "add");
  *		err = ops->add(peer.self, 1, &sum);
- *		d2d_point_return("peer", "add", err);
+ *		d2d_hot_return("peer", "add", err);
  *	}
  *	d2d_peer_exit(context, &peer);
  *
- * The trace shows the call because of d2d_point_call() and d2d_point_return().
+ * The trace shows the call because of d2d_hot_call() and d2d_hot_return().
  *
  * Context: Any context. A routine and an operation of the owner may always call this; other code
  * may do so between d2d_owner_start() and d2d_owner_stop().

@@ -19,7 +19,7 @@
 
 #include "d2d.h"
 #include "d2d_event.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 
 /**
  * d2d_queue_find() - find the item whose index is in a handle
@@ -97,10 +97,10 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 		err = -ENOSPC;
 	}
 	/* With the lock held, so that the trace has the order of the queue. */
-	if (d2d_point_enabled(queues)) {
-		d2d_point_hit(queue, D2D_STEP_ENQUEUE, !err);
+	if (d2d_hot_enabled(queues)) {
+		d2d_hot_queue_step(queue, D2D_STEP_ENQUEUE, !err);
 		if (doorbell)
-			d2d_point_hit(queue, D2D_STEP_DOORBELL, 0);
+			d2d_hot_queue_step(queue, D2D_STEP_DOORBELL, 0);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (doorbell)
@@ -126,8 +126,8 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->doorbell = event;
 	rings = event && queue->put != queue->taken;
-	if (d2d_point_enabled(queues) && rings)
-		d2d_point_hit(queue, D2D_STEP_DOORBELL, 0);
+	if (d2d_hot_enabled(queues) && rings)
+		d2d_hot_queue_step(queue, D2D_STEP_DOORBELL, 0);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (rings)
 		d2d_event_ring(event);
@@ -159,8 +159,8 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 		queue->handed = 1;
 		/* Pairs with the exchange of the claim in d2d_queue_redeem() and _release(). */
 		smp_store_release(&item->claim, handle);
-		if (d2d_point_enabled(queues))
-			d2d_point_hit(queue, D2D_STEP_DEQUEUE, 1);
+		if (d2d_hot_enabled(queues))
+			d2d_hot_queue_step(queue, D2D_STEP_DEQUEUE, 1);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return handle;

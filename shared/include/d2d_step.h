@@ -16,7 +16,7 @@
 
 /*
  * X(constant, tracepoint, name in the line, group): a step. Hot steps, which can occur without a
- * line, are in a group of d2d_point.h; the others have the group none.
+ * line, are in a group of d2d_hot_step.h; the others have the group none.
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
@@ -54,7 +54,7 @@
 	X(REFUSE, refuse, "refuse", none) /* something is refused, with the reason */ \
 	X(UPDATE, update, "update", none) /* a driver updates the shared data */
 
-#define D2D_STEP_CONSTANT(constant, point, name, group)	D2D_STEP_##constant,
+#define D2D_STEP_CONSTANT(constant, tracepoint, name, group)	D2D_STEP_##constant,
 enum d2d_step { D2D_STEPS(D2D_STEP_CONSTANT) D2D_STEP_COUNT };
 
 /**

@@ -9,8 +9,8 @@
  * the peer is loaded. The tables of different owners have different names.
  *
  * A peer calls the functions by their names. They are defined in the peer's own module: each
- * of them calls the function in the owner's table, by a static call. The static keys of the
- * tracepoints (d2d_point.h) are the peer's own, too.
+ * of them calls the function in the owner's table, by a static call. The static keys of the hot
+ * steps (d2d_hot_step.h) are the peer's own, too.
  */
 #ifndef D2D_TABLE_H
 #define D2D_TABLE_H
@@ -23,7 +23,7 @@
 
 #include "d2d.h"
 #include "d2d_event.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 
 /*
  * X(result, name, parameters, arguments): a function, in the order of the table. The compiler
@@ -154,7 +154,7 @@ result notrace name parameters							\
 	extern const struct d2d_table owner##_d2d;			\
 	static const struct d2d_table *const d2d_the_owner = &owner##_d2d; \
 	D2D_PEER_FUNCTIONS						\
-	D2D_DEFINE_POINTS
+	D2D_DEFINE_HOT_KEYS
 
 #define D2D_TABLE_ENTRY(result, name, parameters, arguments)	.name = name,
 

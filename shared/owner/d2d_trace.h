@@ -2,7 +2,7 @@
 /*
  * Driver to driver: the tracepoints, one for each step of d2d_step.h. In tracefs they are
  * in events/d2d_NAME/, where NAME is the owner's. A driver that wants to hit one includes
- * d2d_step.h or d2d_point.h instead.
+ * d2d_step.h or d2d_hot_step.h instead.
  *
  * A trace event prints the text of the line in dmesg, after the name of the driver. Its
  * other fields are for filters. A field that the step does not have is 0 or "", or -1 for
@@ -16,8 +16,8 @@
 
 #include <linux/tracepoint.h>
 
-#include "d2d_point.h"
-#include "points.h"
+#include "d2d_hot_step.h"
+#include "tracepoints.h"
 
 #ifndef D2D_TRACE_FIELDS
 #define D2D_TRACE_FIELDS
@@ -108,27 +108,27 @@ DECLARE_EVENT_CLASS(d2d_step,
 );
 
 /* Define the tracepoint of a step: with the key of its group, or in the group none without. */
-#define D2D_HOT_POINT(name, group)						\
+#define D2D_HOT_TRACEPOINT(name, group)					\
 	DEFINE_EVENT_FN(d2d_step, d2d_##name, D2D_PROTO,			\
 			TP_ARGS(record, seq, load, in, detail),			\
 			d2d_##group##_on, d2d_##group##_off);
-#define D2D_POINT_none(name)							\
+#define D2D_TRACEPOINT_none(name)					\
 	DEFINE_EVENT(d2d_step, d2d_##name, D2D_PROTO,				\
 		     TP_ARGS(record, seq, load, in, detail));
-#define D2D_POINT_requests(name)	D2D_HOT_POINT(name, requests)
-#define D2D_POINT_queues(name)		D2D_HOT_POINT(name, queues)
-#define D2D_POINT_ops(name)		D2D_HOT_POINT(name, ops)
-#define D2D_POINT_events(name)		D2D_HOT_POINT(name, events)
-#define D2D_STEP_POINT(constant, point, name, group)	D2D_POINT_##group(point)
-D2D_STEPS(D2D_STEP_POINT)
+#define D2D_TRACEPOINT_requests(name)	D2D_HOT_TRACEPOINT(name, requests)
+#define D2D_TRACEPOINT_queues(name)	D2D_HOT_TRACEPOINT(name, queues)
+#define D2D_TRACEPOINT_ops(name)	D2D_HOT_TRACEPOINT(name, ops)
+#define D2D_TRACEPOINT_events(name)	D2D_HOT_TRACEPOINT(name, events)
+#define D2D_STEP_TRACEPOINT(constant, tracepoint, name, group)	D2D_TRACEPOINT_##group(tracepoint)
+D2D_STEPS(D2D_STEP_TRACEPOINT)
 
-#undef D2D_HOT_POINT
-#undef D2D_POINT_none
-#undef D2D_POINT_requests
-#undef D2D_POINT_queues
-#undef D2D_POINT_ops
-#undef D2D_POINT_events
-#undef D2D_STEP_POINT
+#undef D2D_HOT_TRACEPOINT
+#undef D2D_TRACEPOINT_none
+#undef D2D_TRACEPOINT_requests
+#undef D2D_TRACEPOINT_queues
+#undef D2D_TRACEPOINT_ops
+#undef D2D_TRACEPOINT_events
+#undef D2D_STEP_TRACEPOINT
 #undef D2D_PROTO
 #undef D2D_TEXT_FIELD
 

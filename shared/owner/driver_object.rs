@@ -42,12 +42,12 @@ pub(crate) struct Driver {
     pub(crate) returned: Option<Returned>,
     pub(crate) completed: Option<Completed>,
     pub(crate) cancelled: Option<Cancelled>,
-    points: *mut abi::d2d_point_keys,
+    hot_keys: *mut abi::d2d_hot_keys,
     flags: u32,
 }
 
 // SAFETY: The library only passes `this` back to the driver that it came from, and only compares
-// `module` or reads from it without trust. The keys at `points` are switched under a mutex.
+// `module` or reads from it without trust. The keys at `hot_keys` are switched under a mutex.
 unsafe impl Send for Driver {}
 // SAFETY: As above, and a `Driver` does not change.
 unsafe impl Sync for Driver {}
@@ -100,18 +100,18 @@ impl Driver {
         {
             return Err(refused("routine-outside-text", ENOEXEC, &[]));
         }
-        let points = object.points;
-        if !points.is_null() {
+        let hot_keys = object.hot_keys;
+        if !hot_keys.is_null() {
             let data = Part::data(object.owner);
-            let last = points.wrapping_add(1).wrapping_byte_sub(1);
+            let last = hot_keys.wrapping_add(1).wrapping_byte_sub(1);
             let is_inside = data.is_some_and(|data| {
-                points.is_aligned()
-                    && last >= points
-                    && data.contains(points as usize)
+                hot_keys.is_aligned()
+                    && last >= hot_keys
+                    && data.contains(hot_keys as usize)
                     && data.contains(last as usize)
             });
             if !is_inside {
-                return Err(refused("points-outside-data", ENOEXEC, &[]));
+                return Err(refused("hot-keys-outside-data", ENOEXEC, &[]));
             }
         }
         let known = abi::D2D_DISPATCH_ATOMIC | abi::D2D_DISPATCH_IN_PLACE;
@@ -127,7 +127,7 @@ impl Driver {
             returned: object.returned,
             completed: object.completed,
             cancelled: object.cancelled,
-            points,
+            hot_keys,
             flags: object.flags,
         })
     }
@@ -143,9 +143,9 @@ impl Driver {
         self.module
     }
 
-    /// Returns the static keys of the module's tracepoints, in the module's data, or null.
-    pub(crate) fn points(&self) -> *mut abi::d2d_point_keys {
-        self.points
+    /// Returns the static keys of the module's hot steps, in the module's data, or null.
+    pub(crate) fn hot_keys(&self) -> *mut abi::d2d_hot_keys {
+        self.hot_keys
     }
 
     /// Returns whether the dispatch routine may be called in any context.

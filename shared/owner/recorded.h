@@ -206,15 +206,15 @@ D2D_RECORDED_FIELD(d2d_driver, 72,
 D2D_RECORDED_FIELD(d2d_driver, 80,
 		   int (*)(void *, d2d_handle, const struct d2d_result *), completed);
 D2D_RECORDED_FIELD(d2d_driver, 88, void (*)(void *, d2d_handle), cancelled);
-D2D_RECORDED_FIELD(d2d_driver, 96, struct d2d_point_keys *, points);
+D2D_RECORDED_FIELD(d2d_driver, 96, struct d2d_hot_keys *, hot_keys);
 D2D_RECORDED_FIELD(d2d_driver, 104, u32, flags);
 
-D2D_RECORDED_SIZE(d2d_point_keys, 4 * sizeof(struct static_key_false));
-D2D_RECORDED_FIELD(d2d_point_keys, 0, struct static_key_false, queues);
-D2D_RECORDED_FIELD(d2d_point_keys, sizeof(struct static_key_false), struct static_key_false, ops);
-D2D_RECORDED_FIELD(d2d_point_keys, 2 * sizeof(struct static_key_false),
+D2D_RECORDED_SIZE(d2d_hot_keys, 4 * sizeof(struct static_key_false));
+D2D_RECORDED_FIELD(d2d_hot_keys, 0, struct static_key_false, queues);
+D2D_RECORDED_FIELD(d2d_hot_keys, sizeof(struct static_key_false), struct static_key_false, ops);
+D2D_RECORDED_FIELD(d2d_hot_keys, 2 * sizeof(struct static_key_false),
 		   struct static_key_false, requests);
-D2D_RECORDED_FIELD(d2d_point_keys, 3 * sizeof(struct static_key_false),
+D2D_RECORDED_FIELD(d2d_hot_keys, 3 * sizeof(struct static_key_false),
 		   struct static_key_false, events);
 
 D2D_RECORDED_SIZE(d2d_field, 16);

@@ -59,10 +59,10 @@ pub(crate) use self::{
 pub(crate) const SLOTS: usize = abi::D2D_MAX_DRIVERS as usize;
 
 unsafe extern "C" {
-    /// Defined in `points.c`.
-    fn d2d_points_add(slot: u32, keys: *mut abi::d2d_point_keys);
+    /// Defined in `tracepoints.c`.
+    fn d2d_hot_keys_add(slot: u32, keys: *mut abi::d2d_hot_keys);
     /// As above. `slot` is less than [`SLOTS`].
-    fn d2d_points_remove(slot: u32);
+    fn d2d_hot_keys_remove(slot: u32);
 }
 
 /// What the registry's lock protects.
@@ -80,10 +80,10 @@ pub(crate) struct Registry {
     slots: KVVec<Slot>,
     #[pin]
     table: IrqLock<Table>,
-    /// Held while the keys of a driver's tracepoints are added or removed. It is taken before the
+    /// Held while the keys of a driver's hot steps are added or removed. It is taken before the
     /// registry's lock.
     #[pin]
-    points: Mutex<()>,
+    hot_keys: Mutex<()>,
     /// Name of the owner, for its refusals.
     owner: &'static CStr,
 }
@@ -122,7 +122,7 @@ impl Registry {
         try_pin_init!(Self {
             slots: slots()?,
             table <- new_irq_lock!(none()?, "d2d_registry"),
-            points <- new_mutex!((), "d2d_points"),
+            hot_keys <- new_mutex!((), "d2d_hot_keys"),
             owner,
         })
     }
@@ -249,38 +249,39 @@ impl Registry {
             }
         };
         added
-            .and_then(|handle| self.publish(handle, self.add_points(handle, &driver)))
+            .and_then(|handle| self.publish(handle, self.add_hot_keys(handle, &driver)))
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
-    /// From here on the owner switches the keys of the driver's tracepoints. Returns whether the
-    /// driver's module is going: then it does not. May sleep.
-    fn add_points(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
-        let _adding = self.points.lock();
+    /// From here on the owner switches the keys of the driver's hot steps. Returns whether the
+    /// driver's module is going: then the owner does not switch them. May sleep.
+    fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
+        let _adding = self.hot_keys.lock();
         // The module's state is read after the driver was added, and without the registry's lock.
         // `expel` runs only after the state has become `GOING`. So if `expel` did not find the
         // driver, `is_going` is true.
         let is_going = is_going(driver.module());
         let is_staying = self.with_entry(handle, |entry| !entry.is_unregistering) == Some(true);
         let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
-        if !is_going && is_staying && !driver.points().is_null() {
+        if !is_going && is_staying && !driver.hot_keys().is_null() {
             // SAFETY: The keys are in the data of the driver's module, which the kernel frees after
             // `Server::remove_of` has found no driver of the module any more. Until then the driver is in
-            // the registry: it is there now, and `remove_points`, which is called before `remove`, waits
-            // for `points`. The slot exists, as the handle names the driver.
-            unsafe { d2d_points_add(slot as u32, driver.points()) };
+            // the registry: it is there now, and `remove_hot_keys`, which is called before `remove`,
+            // waits for the mutex `hot_keys`. The slot exists, as the handle names the driver.
+            unsafe { d2d_hot_keys_add(slot as u32, driver.hot_keys()) };
         }
         is_going
     }
 
-    /// Undoes [`Registry::add_points`] for a driver that a thread is removing (`is_unregistering`). Does
-    /// nothing if that was done before, or if the handle is stale. May sleep.
-    pub(crate) fn remove_points(&self, handle: abi::d2d_handle) {
-        let _removing = self.points.lock();
+    /// Undoes [`Registry::add_hot_keys`] for a driver that a thread is removing
+    /// (`is_unregistering`). Does nothing if that was done before, or if the handle is stale. May
+    /// sleep.
+    pub(crate) fn remove_hot_keys(&self, handle: abi::d2d_handle) {
+        let _removing = self.hot_keys.lock();
         let is_leaving = self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
         if let (true, Some((slot, _))) = (is_leaving, Kind::Driver.parts(handle)) {
             // SAFETY: The slot exists, as the handle names a driver.
-            unsafe { d2d_points_remove(slot as u32) };
+            unsafe { d2d_hot_keys_remove(slot as u32) };
         }
     }
 
@@ -496,7 +497,7 @@ impl Registry {
     /// [claimed after expelling it](Registry::claim_expelled), and returns it. Returns `None`, and
     /// changes nothing, if a thread is inside one of the driver's
     /// routines. The caller has ended all requests of the driver, and has called
-    /// [`Registry::remove_points`]. Any context.
+    /// [`Registry::remove_hot_keys`]. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;

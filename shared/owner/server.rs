@@ -351,7 +351,7 @@ impl Server {
     /// routines, closes its events, and removes the driver from the registry. The caller is the
     /// thread that has begun to unregister or expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
-        self.registry.remove_points(handle);
+        self.registry.remove_hot_keys(handle);
         let driver = loop {
             self.requests.clear_and_free(handle);
             // Not before: the driver's routines may set its events.

@@ -48,7 +48,7 @@ unsafe extern "C" {
     safe fn d2d_irq_context() -> c_uint;
     /// As above.
     safe fn d2d_may_sleep() -> c_uint;
-    /// Defined in `points.c`.
+    /// Defined in `tracepoints.c`.
     safe fn d2d_lines_on();
     /// As above.
     safe fn d2d_is_on(step: u32) -> bool;

@@ -21,11 +21,11 @@ impl Tracing {
     /// By lines and tracepoints: the flag that a sender sets.
     pub(crate) const LINE: u32 = D2D_SEND_TRACE;
     /// By tracepoints alone: a flag that no sender can set.
-    pub(crate) const POINT: u32 = 1 << 31;
+    pub(crate) const TRACEPOINT: u32 = 1 << 31;
 
     /// Returns whether the steps are traced at all.
     pub(crate) fn is_on(self) -> bool {
-        self.0 & (Self::LINE | Self::POINT) != 0
+        self.0 & (Self::LINE | Self::TRACEPOINT) != 0
     }
 
     /// Traces a step of `driver`: see [`Tracing::emit_record`]. Any context.

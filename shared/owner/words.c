@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The names of steps and fields, as the lines of the trace show them. */
-#include "points.h"
+#include "tracepoints.h"
 
-#define D2D_STEP_WORD(constant, point, name, group) \
+#define D2D_STEP_WORD(constant, tracepoint, name, group) \
 	[D2D_STEP_##constant] = { name, sizeof(name) - 1, .prints = D2D_PRINTS_##group },
 const struct d2d_word d2d_step_words[D2D_STEP_COUNT] = { D2D_STEPS(D2D_STEP_WORD) };
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replaces shared/owner/points.c in the module of the unit tests, which is no owner and has no
- * tracepoints. To the tested crate, all tracepoints are off.
+ * Replaces shared/owner/tracepoints.c in the module of the unit tests, which is no owner and has
+ * no tracepoints. To the tested crate, all tracepoints are off.
  */
-#include "../owner/points.h"
+#include "../owner/tracepoints.h"
 
-void d2d_points_add(u32 slot, struct d2d_point_keys *keys)
+void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys)
 {
 }
 
-void d2d_points_remove(u32 slot)
+void d2d_hot_keys_remove(u32 slot)
 {
 }
 

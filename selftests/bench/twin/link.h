@@ -43,7 +43,7 @@ static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, 
 
 	if (!link->owner.ping)
 		return -EOPNOTSUPP;
-	if (!twin_point_enabled(ops))
+	if (!twin_hot_enabled(ops))
 		return link->owner.ping(link->self, value, result);
 	twin_hit_op(THIS_MODULE->name, "ping", false, 0);
 	err = link->owner.ping(link->self, value, result);
@@ -57,7 +57,7 @@ static inline int twin_owner_call_peer(const struct twin_peer_link *link, u64 ti
 
 	if (!link->owner.call_peer)
 		return -EOPNOTSUPP;
-	if (!twin_point_enabled(ops))
+	if (!twin_hot_enabled(ops))
 		return link->owner.call_peer(link->self, times, result);
 	twin_hit_op(THIS_MODULE->name, "call_peer", false, 0);
 	err = link->owner.call_peer(link->self, times, result);
@@ -72,7 +72,7 @@ static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *r
 
 	if (!peer->ops.ping)
 		return -EOPNOTSUPP;
-	if (!twin_point_enabled(ops))
+	if (!twin_hot_enabled(ops))
 		return peer->ops.ping(peer->self, value, result);
 	twin_hit_op(THIS_MODULE->name, "ping", false, 0);
 	err = peer->ops.ping(peer->self, value, result);

@@ -42,7 +42,7 @@ static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 	queue->depth += n;
 	queue->high_water = max(queue->high_water, queue->depth);
 	/* Under the lock, so that the trace has the queue's own order. */
-	if (twin_point_enabled(queues)) {
+	if (twin_hot_enabled(queues)) {
 		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_ENQUEUE, n);
 		if (doorbell)
 			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, n);
@@ -128,7 +128,7 @@ static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_he
 	list_cut_position(&taken, &queue->items, last);
 	queue->depth -= n;
 	queue->taken += n;
-	if (twin_point_enabled(queues) && n)
+	if (twin_hot_enabled(queues) && n)
 		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, n);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	list_splice_tail(&taken, batch);
@@ -157,7 +157,7 @@ static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 		list_del(&item->node);
 		queue->depth--;
 		queue->taken++;
-		if (twin_point_enabled(queues))
+		if (twin_hot_enabled(queues))
 			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, 1);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -187,7 +187,7 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->doorbell = event;
 	depth = queue->depth;
-	if (twin_point_enabled(queues) && event && depth)
+	if (twin_hot_enabled(queues) && event && depth)
 		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, depth);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (event && depth)

@@ -16,9 +16,9 @@
 DECLARE_STATIC_KEY_FALSE(twin_queues_key);
 DECLARE_STATIC_KEY_FALSE(twin_ops_key);
 
-#define twin_point_enabled(group)	static_branch_unlikely(&twin_##group##_key)
+#define twin_hot_enabled(group)	static_branch_unlikely(&twin_##group##_key)
 #else
-#define twin_point_enabled(group)	(!sizeof(#group))
+#define twin_hot_enabled(group)	(!sizeof(#group))
 #endif
 
 enum twin_hit { TWIN_HIT_ENQUEUE, TWIN_HIT_DEQUEUE, TWIN_HIT_DOORBELL };

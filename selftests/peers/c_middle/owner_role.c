@@ -11,7 +11,7 @@
 #include "d2d_ops.h"
 #include "d2d_owner.h"
 #include "d2d_pair.h"
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_queue.h"
 
 static bool waits;
@@ -47,9 +47,9 @@ int below_bounce(u32 hops, u32 *result)
 	if (err)
 		return err;
 	ops = container_of_const(peer.ops, struct d2d_pair_peer_ops, hdr);
-	d2d_point_call("peer", "bounce");
+	d2d_hot_call("peer", "bounce");
 	err = ops->bounce ? ops->bounce(peer.self, hops, result) : -EOPNOTSUPP;
-	d2d_point_return("peer", "bounce", err);
+	d2d_hot_return("peer", "bounce", err);
 	d2d_peer_exit(context, &peer);
 	return err;
 }

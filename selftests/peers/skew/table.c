@@ -19,7 +19,7 @@
 static const struct d2d_table *d2d_the_owner;
 
 D2D_PEER_FUNCTIONS
-D2D_DEFINE_POINTS;
+D2D_DEFINE_HOT_KEYS;
 
 static void owner_trace(const struct d2d_record *record)
 {

@@ -7,7 +7,7 @@
 #include <linux/delay.h>
 #include <linux/string.h>
 
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "d2d_queue.h"
 #include "fuzz.h"
 

@@ -6,7 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 #include "fuzz.h"
 
 /* A control code of the fuzzer's drivers, or one that the owner serves. */

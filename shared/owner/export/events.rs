@@ -20,7 +20,7 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     fields,
-    point,
+    hot_step,
     trace::Step,
     word::AtomicWord, //
 };
@@ -109,7 +109,7 @@ impl Exports {
     /// `d2d_event_set`.
     pub fn set_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let before = self.try_briefly(|server, reader| {
-            if point::events() {
+            if hot_step::events() {
                 server.hit_event(Step::D2D_STEP_EVENT_SET, event, &[]);
             }
             server.events().dispatcher().set(event, reader)
@@ -149,7 +149,7 @@ impl Exports {
         if count == 1
             && index.0.is_null()
             && flags & !(ALL | INTERRUPTIBLE) == 0
-            && !point::events()
+            && !hot_step::events()
             && (timeout == 0 || trace::may_sleep())
         {
             let take = |handle| {
@@ -210,7 +210,7 @@ impl Exports {
             let handle = |n| events.handle(n);
             let fill = |index| to.is_none_or(|to| to.fill(index));
             let result = server.events().wait(count as usize, handle, manner, fill);
-            if point::events() {
+            if hot_step::events() {
                 let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
                 let status = result.map_or_else(Error::to_errno, |_| 0);
                 server.hit_event(

@@ -42,7 +42,7 @@ fn object(name: &CStr) -> abi::d2d_driver {
         returned: None,
         completed: None,
         cancelled: None,
-        points: core::ptr::null_mut(),
+        hot_keys: core::ptr::null_mut(),
         flags: 0,
         reserved: 0,
     };

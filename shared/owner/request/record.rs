@@ -90,7 +90,7 @@ pub(crate) struct Record {
     /// generation of the hold that it dispatches.
     in_place_task: Atomic<u64>,
     in_place_seq: Atomic<u32>,
-    /// The flags that the request was sent with, and [`Tracing::POINT`].
+    /// The flags that the request was sent with, and [`Tracing::TRACEPOINT`].
     pub(super) flags: Atomic<u32>,
     sender: Atomic<u64>,
     pub(super) input: Atomic<*mut u8>,

@@ -42,7 +42,7 @@ use d2d::{
     },
     fields,
     header,
-    point,
+    hot_step,
     refuse,
     trace::{
         report_memory,
@@ -343,8 +343,8 @@ impl Requests {
         let sending = record.sendings.get().wrapping_add(1).max(1);
         record.sendings.set(sending);
         let mut flags = send.flags;
-        if point::requests() && send.code != abi::D2D_IOCTL_SHARE_CONTEXT {
-            flags |= Tracing::POINT;
+        if hot_step::requests() && send.code != abi::D2D_IOCTL_SHARE_CONTEXT {
+            flags |= Tracing::TRACEPOINT;
         }
         record.flags.set(flags);
         record.user_buffer.set(send.user_buffer);

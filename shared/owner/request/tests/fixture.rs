@@ -102,7 +102,7 @@ impl Bench {
             returned: Some(returned),
             completed: Some(completed),
             cancelled: Some(cancelled),
-            points: core::ptr::null_mut(),
+            hot_keys: core::ptr::null_mut(),
             flags: 0,
             reserved: 0,
         };

@@ -3,13 +3,13 @@
  * Driver to driver: the hot steps, which are too frequent to be always traced. They are in groups.
  * A group is on while one of its tracepoints is on (shared/owner/d2d_trace.h). The groups queues
  * and ops are also on while the owner prints their steps as lines. While a group is off, each of
- * its steps costs one static branch. Rust drivers have shared/d2d/point.rs.
+ * its steps costs one static branch. Rust drivers have shared/d2d/hot_step.rs.
  *
- * Each module has static keys of its own, d2d_points. The owner switches those of each module that
- * has registered a driver.
+ * Each module has static keys of its own, d2d_own_hot_keys. The owner switches the keys of each
+ * module that has registered a driver.
  */
-#ifndef D2D_POINT_H
-#define D2D_POINT_H
+#ifndef D2D_HOT_STEP_H
+#define D2D_HOT_STEP_H
 
 #include <linux/jump_label.h>
 #include <linux/module.h>
@@ -19,29 +19,29 @@
 #include "d2d_step.h"
 
 /* A static key for each group, which is on while the group is on. */
-#define D2D_POINT_KEY(group)	struct static_key_false group;
-struct d2d_point_keys { D2D_GROUPS(D2D_POINT_KEY) };
+#define D2D_HOT_KEY(group)	struct static_key_false group;
+struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
 
 #define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
-#define D2D_DEFINE_POINTS	struct d2d_point_keys d2d_points = { D2D_GROUPS(D2D_KEY_OFF) }
+#define D2D_DEFINE_HOT_KEYS	struct d2d_hot_keys d2d_own_hot_keys = { D2D_GROUPS(D2D_KEY_OFF) }
 
 /* The bench measures the cost of these branches: it also builds the drivers without them. */
 #ifndef D2D_NO_TRACEPOINTS
-#define d2d_point_enabled(group)	static_branch_unlikely(&d2d_points.group)
+#define d2d_hot_enabled(group)	static_branch_unlikely(&d2d_own_hot_keys.group)
 #else
-#define d2d_point_enabled(group)	(!sizeof(#group))
+#define d2d_hot_enabled(group)	(!sizeof(#group))
 #endif
 
 /**
- * d2d_point_hit() - trace a step of a queue
+ * d2d_hot_queue_step() - trace a step of a queue
  * @queue: the queue, whose lock is held, so that the trace has the order of the queue
  * @step: D2D_STEP_ENQUEUE, D2D_STEP_DEQUEUE or D2D_STEP_DOORBELL
  * @n: the number of items that are put or taken
  *
  * Context: Any context.
  */
-static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_queue *queue,
-							    enum d2d_step step, u32 n)
+static noinline_for_stack __maybe_unused void d2d_hot_queue_step(const struct d2d_queue *queue,
+								 enum d2d_step step, u32 n)
 {
 	const char *name = queue->id % 2 ? "to_owner" : "to_peer";
 	struct d2d_record hit = {
@@ -62,33 +62,33 @@ static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_que
 }
 
 /**
- * d2d_point_call() - trace a call, before it
+ * d2d_hot_call() - trace a call, before it
  * @side: the other side, whose operation is called: "owner" or "peer"
  * @op: the name of the operation
  *
  * Context: Any context.
  */
-static inline void d2d_point_call(const char *side, const char *op)
+static inline void d2d_hot_call(const char *side, const char *op)
 {
-	if (d2d_point_enabled(ops))
+	if (d2d_hot_enabled(ops))
 		d2d_trace(D2D_RECORD(THIS_MODULE->name, OP_CALL, D2D_RECORD_HOT,
 				     D2D_TEXT(TO, side), D2D_TEXT(OP, op)));
 }
 
 /**
- * d2d_point_return() - trace a return, after an operation has returned
+ * d2d_hot_return() - trace a return, after an operation has returned
  * @side: the other side, whose operation was called: "owner" or "peer"
  * @op: the name of the operation
  * @status: what it has returned
  *
  * Context: Any context.
  */
-static inline void d2d_point_return(const char *side, const char *op, int status)
+static inline void d2d_hot_return(const char *side, const char *op, int status)
 {
-	if (d2d_point_enabled(ops))
+	if (d2d_hot_enabled(ops))
 		d2d_trace(D2D_RECORD(THIS_MODULE->name, OP_RETURN, D2D_RECORD_HOT,
 				     D2D_TEXT(FROM, side), D2D_TEXT(OP, op),
 				     D2D_NUMBER(STATUS, status)));
 }
 
-#endif /* D2D_POINT_H */
+#endif /* D2D_HOT_STEP_H */

@@ -9,7 +9,7 @@
 //! costs one static branch. The bench, which measures that branch, also builds the library without
 //! it (`D2D_NO_TRACEPOINTS` in Kbuild).
 //!
-//! C header: `shared/include/d2d_point.h`.
+//! C header: `shared/include/d2d_hot_step.h`.
 
 use crate::{
     abi,
@@ -39,8 +39,8 @@ macro_rules! groups {
             // SAFETY: The field is an initialized static key, which C code defines.
             unsafe {
                 kernel::jump_label::static_branch_unlikely!(
-                    abi::d2d_points,
-                    abi::d2d_point_keys,
+                    abi::d2d_own_hot_keys,
+                    abi::d2d_hot_keys,
                     $group
                 )
             }
@@ -53,7 +53,7 @@ macro_rules! groups {
             // SAFETY: The field is an initialized static key, which C code defines. Its count is an
             // atomic number, of which this is a relaxed load.
             unsafe {
-                (&raw const abi::d2d_points.$group.key.enabled.counter).read_volatile() > 0
+                (&raw const abi::d2d_own_hot_keys.$group.key.enabled.counter).read_volatile() > 0
             }
             #[cfg(d2d_no_tracepoints)]
             false
@@ -73,8 +73,8 @@ groups! {
 }
 
 /// Returns the static keys of the module that this crate is linked into.
-pub(crate) fn keys() -> *mut abi::d2d_point_keys {
-    &raw mut abi::d2d_points
+pub(crate) fn keys() -> *mut abi::d2d_hot_keys {
+    &raw mut abi::d2d_own_hot_keys
 }
 
 /// A `struct module`, of which only the name is read, which never changes.

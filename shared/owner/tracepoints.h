@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef D2D_POINTS_H
-#define D2D_POINTS_H
+#ifndef D2D_TRACEPOINTS_H
+#define D2D_TRACEPOINTS_H
 
-#include "d2d_point.h"
+#include "d2d_hot_step.h"
 
 /*
  * The groups of hot steps that an owner can print as lines (Config::print_hot_steps()). The lines
@@ -51,14 +51,14 @@ void d2d_lines_on(void);
 /*
  * Notes the static keys of the module of a registered driver, and switches on those of each group
  * that is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist until
- * d2d_points_remove(). May sleep.
+ * d2d_hot_keys_remove(). May sleep.
  */
-void d2d_points_add(u32 slot, struct d2d_point_keys *keys);
+void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 
 /*
  * Forgets the keys of a driver, if there are any, and switches them off if no other driver has the
  * same. May sleep.
  */
-void d2d_points_remove(u32 slot);
+void d2d_hot_keys_remove(u32 slot);
 
-#endif /* D2D_POINTS_H */
+#endif /* D2D_TRACEPOINTS_H */
