@@ -50,9 +50,8 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(). They tell peer's operation, which gets one hop less, what to do: run
- * in_operation(), which waits, or nothing. With TRY, the caller only finds out whether the owner
- * can call peer.
+ * Arguments of call(). Peer's operation gets one hop less. With CALL, it runs in_operation(), which
+ * waits. With TRY, it does nothing: the caller only finds out whether the owner can call peer.
  */
 #define CALL	3
 #define TRY	1
