@@ -11,6 +11,7 @@
 
 use crate::{
     opened,
+    registration::InModule,
     trace::report_memory, //
 };
 use core::{
@@ -241,6 +242,22 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
     }
 }
 
+/// The functions that the kernel calls for files of `F` in a module, which keeps the promise of an
+/// [`InModule`].
+///
+/// It is a function that returns them, as they are not `Sync` in Rust.
+pub struct FileOperations<F>(
+    fn() -> &'static bindings::file_operations,
+    PhantomData<fn(F)>,
+);
+
+impl<F: OpenFile> FileOperations<F> {
+    /// Returns the functions for module `M`.
+    pub fn of<M: ModuleMetadata>(_in_module: InModule<M>) -> Self {
+        Self(|| Of::<F, M>::OPERATIONS, PhantomData)
+    }
+}
+
 /// A file that root can read.
 ///
 /// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
@@ -259,12 +276,8 @@ pub struct ReadFile<F: OpenFile> {
 
 impl<F: OpenFile> ReadFile<F> {
     /// Makes the file called `name` in a directory. May sleep.
-    ///
-    /// # Safety
-    ///
-    /// `M` is the module to which the code of `F` belongs. The file is dropped before the kernel
-    /// frees that module's text.
-    pub unsafe fn new<M: ModuleMetadata>(
+    pub fn new(
+        operations: &FileOperations<F>,
         directory: &Arc<Directory>,
         name: &CStr,
         source: Arc<F::Source>,
@@ -273,15 +286,15 @@ impl<F: OpenFile> ReadFile<F> {
         // SAFETY: The name is a string, and the directory was not removed. `open`, for which dropping the
         // entry waits, expects an `F::Source` in `data`, and `source` is dropped after the entry. The other
         // functions use the `F` that `open` has made, and not `data`, so a read that is stuck in a page fault
-        // on user memory does not delay the removal. The caller promises that their owner is the module to
-        // which they belong.
+        // on user memory does not delay the removal. By the promise of `InModule`, their owner is the module to
+        // which they belong, and the file is dropped before that module's text is freed.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
                 0o400,
                 directory.entry.0,
                 data,
-                Of::<F, M>::OPERATIONS,
+                (operations.0)(),
             )
         };
         // INVARIANT: The file was made with `data`; the fields are dropped in their order.
@@ -346,16 +359,15 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    ///
-    /// # Safety
-    ///
-    /// The file is dropped before the kernel frees the module's text.
-    pub unsafe fn new(directory: &Arc<Directory>, name: &CStr, show: S) -> Result<Self> {
+    pub fn new(
+        in_module: InModule<M>,
+        directory: &Arc<Directory>,
+        name: &CStr,
+        show: S,
+    ) -> Result<Self> {
         let show = Arc::new(show, GFP_KERNEL)?;
         Ok(Self {
-            // SAFETY: The caller names its own module, and drops the file before the kernel frees
-            // the module's text.
-            _file: unsafe { ReadFile::new::<M>(directory, name, show) },
+            _file: ReadFile::new(&FileOperations::of(in_module), directory, name, show),
             _module: PhantomData,
         })
     }

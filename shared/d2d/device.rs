@@ -58,7 +58,10 @@ pub use pended::{
     Pended, //
 };
 
-use crate::refuse;
+use crate::{
+    refuse,
+    registration::InModule, //
+};
 use call::Change;
 use kernel::{
     prelude::*,
@@ -281,13 +284,9 @@ struct Made {
 }
 
 impl Devices {
-    /// Makes an empty list of devices.
-    ///
-    /// # Safety
-    ///
-    /// The caller must call [`Devices::remove`] before the kernel frees the text of the driver's
-    /// module.
-    pub unsafe fn new() -> impl PinInit<Self> {
+    /// Makes an empty list of devices. What keeps the list calls [`Devices::remove`] when it is
+    /// dropped.
+    pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
                 Made {

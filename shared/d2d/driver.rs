@@ -51,6 +51,7 @@ use crate::{
     },
     patience::Patience,
     refuse,
+    registration::InModule,
     request::{
         Disposition,
         Kept,
@@ -93,7 +94,8 @@ use kernel::{
         HasWork,
         Work,
         WorkItem, //
-    }, //
+    },
+    ModuleMetadata, //
 };
 
 /// A driver that can be the peer in a context. [`module_peer!`](crate::module_peer) makes its
@@ -555,23 +557,19 @@ where
 }
 
 impl<T: Driver> Shared<T> {
-    /// Makes the shared part of a driver that is not registered yet. May sleep.
+    /// Makes the shared part of a driver that is not registered yet. The registration stops its
+    /// [jobs](Shared::jobs) and removes its [devices](Shared::devices). May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    ///
-    /// # Safety
-    ///
-    /// The driver's [jobs](Shared::jobs) are stopped, and its [devices](Shared::devices) removed, before
-    /// the text of its module is freed.
-    pub(crate) unsafe fn new(name: &'static CStr, state: T) -> Result<Arc<Self>>
+    pub(crate) fn new<M: ModuleMetadata>(in_module: InModule<M>, state: T) -> Result<Arc<Self>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
         Arc::pin_init(
             try_pin_init!(Self {
-                name,
+                name: M::NAME,
                 driver: SetOnce::new(),
                 lent: SetOnce::new(),
                 binding <- Binding::new(PeerSeat::new(), Ok(state)),
@@ -585,10 +583,8 @@ impl<T: Driver> Shared<T> {
                 ),
                 work <- new_work!("d2d::Shared::work"),
                 worker: Atomic::new(0),
-                // SAFETY: The caller stops the jobs before the text of the module is freed.
-                jobs <- unsafe { Jobs::new() },
-                // SAFETY: The caller removes the devices before the text of the module is freed.
-                devices <- unsafe { Devices::new() },
+                jobs <- Jobs::new(in_module),
+                devices <- Devices::new(in_module),
             }),
             GFP_KERNEL,
         )

@@ -54,7 +54,8 @@ pub use work::{
 use crate::{
     abi,
     patience::Patience,
-    refuse, //
+    refuse,
+    registration::InModule, //
 };
 use core::{
     cell::UnsafeCell,
@@ -94,12 +95,8 @@ impl Made {
 }
 
 impl Jobs {
-    /// Makes an empty list of jobs.
-    ///
-    /// # Safety
-    ///
-    /// The caller must call [`Jobs::stop`] before the kernel frees the text of the driver's module.
-    pub unsafe fn new() -> impl PinInit<Self> {
+    /// Makes an empty list of jobs. What keeps the list calls [`Jobs::stop`] when it is dropped.
+    pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
                 Made {

@@ -20,6 +20,7 @@ use crate::{
     step,
     trace, //
 };
+use core::marker::PhantomData;
 use kernel::{
     prelude::*,
     sync::{
@@ -31,6 +32,35 @@ use kernel::{
     },
     ModuleMetadata, //
 };
+
+/// The promise of module `M` that it drops what the library makes for it before the kernel frees the
+/// module's text.
+///
+/// What must not outlive that text is made with such a value: registrations, files, and lists of jobs
+/// and devices, which the library empties when the module drops its parts. Only the library makes this
+/// value, when a module is initialized, and it never gives the value to a driver.
+#[doc(hidden)]
+pub struct InModule<M>(PhantomData<fn(M)>);
+
+impl<M> Clone for InModule<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for InModule<M> {}
+
+impl<M> InModule<M> {
+    /// Makes the promise.
+    ///
+    /// # Safety
+    ///
+    /// `M` is the module into which this crate is linked. What is made with the result, or with a copy
+    /// of it, is dropped before the kernel frees the module's text.
+    pub const unsafe fn new() -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// A registered driver. Dropping it detaches and unregisters the driver, and returns when no thread
 /// is inside the driver's code on behalf of the owner; may sleep.
@@ -50,18 +80,16 @@ where
     /// # Errors
     ///
     /// Those of `d2d_register` in `d2d.h`, and `ENOMEM`.
-    ///
-    /// # Safety
-    ///
-    /// The registration is dropped before the kernel frees the module's text.
-    pub(crate) unsafe fn new<M: ModuleMetadata>(state: T, leave_others: EndWaits) -> Result<Self> {
-        // SAFETY: Until there is a registration, there is no job and no device. The registration stops
-        // the jobs and removes the devices when it is dropped.
-        let shared = unsafe { Shared::new(M::NAME, state) }
-            .map_err(|error| trace::report_memory(M::NAME, error))?;
+    pub(crate) fn new<M: ModuleMetadata>(
+        in_module: InModule<M>,
+        state: T,
+        leave_others: EndWaits,
+    ) -> Result<Self> {
+        let shared =
+            Shared::new(in_module, state).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut handle = 0;
-        // SAFETY: The routines are in the module's text, which by this function's contract outlives
+        // SAFETY: The routines are in the module's text, which by the promise of `in_module` outlives
         // the registration. `shared`, with which they are called, is kept by it.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
         shared.set_driver(handle);
@@ -201,15 +229,12 @@ where
     ///
     /// `EEXIST` if it was called with this `started` before: then it does nothing. `ENOMEM`, and
     /// the errors of the driver's functions and of the owner.
-    ///
-    /// # Safety
-    ///
-    /// The peer is dropped before the kernel frees the module's text. The first call with this
-    /// `started` is that of the module's `init`.
-    pub unsafe fn new<M: ModuleMetadata>(started: &'static Started) -> Result<Self> {
+    pub fn new<M: ModuleMetadata>(
+        in_module: InModule<M>,
+        started: &'static Started,
+    ) -> Result<Self> {
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
-        // SAFETY: The caller promises the same.
-        unsafe { Self::beside::<M>(started, leave_others) }
+        Self::beside(in_module, started, leave_others)
     }
 
     /// As [`Peer::new`], in a module that has other roles already. When the peer is dropped, and if this
@@ -219,11 +244,8 @@ where
     /// # Errors
     ///
     /// As [`Peer::new`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Peer::new`].
-    pub unsafe fn beside<M: ModuleMetadata>(
+    pub fn beside<M: ModuleMetadata>(
+        in_module: InModule<M>,
         started: &'static Started,
         leave_others: EndWaits,
     ) -> Result<Self> {
@@ -234,9 +256,7 @@ where
         let place = KBox::new_uninit(GFP_KERNEL)
             .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
         let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
-        // SAFETY: The peer owns the registration, and the caller drops the peer before the kernel
-        // frees the module's text.
-        let registration = unsafe { Registration::new::<M>(driver, leave_others)? };
+        let registration = Registration::new(in_module, driver, leave_others)?;
         registration.ask_for_context()?;
         let report = |error| trace::report_memory(M::NAME, error);
         let handle = registration.handle();
@@ -352,10 +372,11 @@ macro_rules! module_peer {
                 _module: &'static $crate::__private::ThisModule,
             ) -> $crate::__private::Result<Self> {
                 static STARTED: $crate::registration::Started = $crate::registration::Started::new();
-                // SAFETY: The kernel calls `init` before any other code of the module can run, so
-                // this is the first call with `STARTED`. It drops the module, which owns the peer,
-                // before it frees the module's text.
-                let peer = unsafe { $crate::registration::Peer::new::<Self>(&STARTED) }?;
+                // SAFETY: The kernel drops the module, which owns the peer, before it frees the
+                // module's text. It calls `init` before any other code of the module can run, and
+                // later calls with `STARTED` make nothing.
+                let in_module = unsafe { $crate::registration::InModule::<Self>::new() };
+                let peer = $crate::registration::Peer::new(in_module, &STARTED)?;
                 $crate::__private::Ok(Self { _peer: peer })
             }
         }

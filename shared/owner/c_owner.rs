@@ -18,7 +18,6 @@ use crate::{
         Version, //
     },
     contexts::trace_end,
-    event::file::MakeFile,
     export::{
         CParts,
         Exports,
@@ -45,6 +44,7 @@ use d2d::{
     packet::Completed,
     queue::Queue,
     refuse,
+    registration::InModule,
     rundown::Rundown,
     trace::{
         refuse,
@@ -413,14 +413,13 @@ impl COwner {
     ///
     /// # Safety
     ///
-    /// `owner` is null or as `d2d_owner.h` says. The caller calls [`Server::strike_off`] before the
-    /// code of the module goes away. No other `COwner` exists.
+    /// `owner` is null or as `d2d_owner.h` says. No other `COwner` exists.
     #[inline]
-    pub(crate) unsafe fn new(
+    pub(crate) unsafe fn new<M: ModuleMetadata>(
+        in_module: InModule<M>,
         name: &'static CStr,
         module: *mut bindings::module,
         owner: *const abi::d2d_owner,
-        make_file: MakeFile,
     ) -> Result<Arc<Self>> {
         // SAFETY: The caller says so.
         let description = unsafe { Description::copy(name, module, owner)? };
@@ -437,8 +436,7 @@ impl COwner {
             crate::trace::print_hot_steps();
         }
         let seats = CSeats::new(name, module, description, sizes, &config)?;
-        // SAFETY: The caller calls `strike_off`.
-        let server = unsafe { Server::new(name, config, seats.clone(), make_file)? };
+        let server = Server::new(in_module, name, config, seats.clone())?;
         let this = Arc::new(Self { seats, server }, GFP_KERNEL)?;
         OWNER.store(Arc::as_ptr(&this).cast_mut(), Release);
         Ok(this)
@@ -620,8 +618,13 @@ impl<M: ModuleMetadata> CModule<M> {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> c_int {
-        // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit.
-        match unsafe { self.exports.c_parts(functions, owner, handle) } {
+        // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit, which drops the
+        // parts. The caller keeps the rest of its contract.
+        let parts = unsafe {
+            let in_module = InModule::<M>::new();
+            self.exports.c_parts(in_module, functions, owner, handle)
+        };
+        match parts {
             Ok(parts) => {
                 // INVARIANT: It comes from `into_raw`. `c_parts` succeeds only once, so nothing is
                 // overwritten.

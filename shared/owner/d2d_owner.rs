@@ -75,7 +75,10 @@ pub use contexts::{
     Peer, //
 };
 #[doc(hidden)]
-pub use d2d::__private;
+pub use d2d::{
+    __private,
+    registration::InModule, //
+};
 #[doc(hidden)]
 pub use d2d_abi as abi;
 pub use server::{

@@ -80,9 +80,12 @@ macro_rules! entry_points {
                     ) -> $crate::__private::Result<Self> {
                         // SAFETY: The parts are in the module's value, which the kernel crate drops
                         // before the kernel frees the module's code.
-                        let parts = unsafe {
-                            $crate::export::Exports::parts(&EXPORTS, $crate::entry_points::COUNT)
-                        }?;
+                        let in_module = unsafe { $crate::InModule::<Self>::new() };
+                        let parts = $crate::export::Exports::parts(
+                            &EXPORTS,
+                            in_module,
+                            $crate::entry_points::COUNT,
+                        )?;
                         $crate::__private::Ok(Self { _parts: parts })
                     }
                 }

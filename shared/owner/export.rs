@@ -14,7 +14,6 @@ use crate::{
         OwnerDriver,
         Seats, //
     },
-    event::file,
     going::{
         self,
         Going,
@@ -56,6 +55,7 @@ use d2d::{
     patience::EndWaits,
     readers::Readers,
     refuse,
+    registration::InModule,
     step,
     trace::{
         refuse,
@@ -232,12 +232,9 @@ impl<O: Owner> OwnerRole<O> {
     /// # Errors
     ///
     /// As [`Exports::parts`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Exports::parts`].
-    pub unsafe fn parts<M: ModuleMetadata>(
+    pub fn parts<M: ModuleMetadata>(
         &'static self,
+        in_module: InModule<M>,
         functions: usize,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
         leave_others: EndWaits,
@@ -250,8 +247,8 @@ impl<O: Owner> OwnerRole<O> {
             self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
             join(&driver.contexts())
         };
-        // SAFETY: The caller promises the same.
-        unsafe { self.exports.joined_parts(functions, join, leave_others) }
+        self.exports
+            .joined_parts(in_module, functions, join, leave_others)
     }
 
     /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
@@ -323,20 +320,16 @@ impl Exports {
     /// # Errors
     ///
     /// `EEXIST` if it was called before, `ENOMEM`, or what the owner's functions return.
-    ///
-    /// # Safety
-    ///
-    /// The parts are dropped before the code of module `M` goes away.
-    pub unsafe fn parts<O: Owner, M: ModuleMetadata>(
+    pub fn parts<O: Owner, M: ModuleMetadata>(
         &'static self,
+        in_module: InModule<M>,
         functions: usize,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
-        // SAFETY: The caller promises the same.
-        unsafe { self.joined_parts(functions, |_| Ok(()), leave_others) }
+        self.joined_parts(in_module, functions, |_| Ok(()), leave_others)
     }
 
     /// As [`OwnerRole::parts`].
@@ -344,12 +337,9 @@ impl Exports {
     /// # Errors
     ///
     /// As [`Exports::parts`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Exports::parts`].
-    unsafe fn joined_parts<O: Owner, M: ModuleMetadata>(
+    fn joined_parts<O: Owner, M: ModuleMetadata>(
         &'static self,
+        in_module: InModule<M>,
         functions: usize,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
         leave_others: EndWaits,
@@ -360,13 +350,13 @@ impl Exports {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let make = |module| self.make::<O, M>(module);
+        let make = |module| self.make::<O, M>(in_module, module);
         let opened = self.open::<_, M>(functions, make, leave_others)?;
         join(&opened.driver)
             .and_then(|()| O::ready(&opened.driver.contexts()))
             .map_err(|error| report_memory(self.name, error))?;
         let state = self
-            .state_files()
+            .state_files(in_module)
             .map_err(|error| report_memory(self.name, error))?;
         if let Some(settings) = O::CONTROL {
             let contexts = opened.driver.contexts();
@@ -389,10 +379,10 @@ impl Exports {
     ///
     /// # Safety
     ///
-    /// The parts are dropped before the code of module `M` goes away. `owner` and `handle` are as
-    /// `d2d_owner.h` says.
+    /// `owner` and `handle` are as `d2d_owner.h` says.
     pub unsafe fn c_parts<M: ModuleMetadata>(
         &'static self,
+        in_module: InModule<M>,
         functions: usize,
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
@@ -413,18 +403,17 @@ impl Exports {
         // Allocated before the owner is open, so that nothing has to be undone if this fails.
         let place = KBox::<CParts<M>>::new_uninit(GFP_KERNEL)
             .map_err(|error| report_memory(self.name, error.into()))?;
-        let make_file = file::WatchFile::new::<M>;
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         let make = |module| {
-            // SAFETY: The caller says that `owner` is as the header says. `OpenExports` strikes the
-            // owner off when it is dropped.
-            unsafe { COwner::new(self.name, module, owner, make_file) }
+            // SAFETY: The caller says that `owner` is as the header says. `started` was 0, so there is
+            // no other.
+            unsafe { COwner::new(in_module, self.name, module, owner) }
         };
         let opened = self.open::<_, M>(functions, make, leave_others)?;
         let parts = CParts {
             _open: opened,
             _state: self
-                .state_files()
+                .state_files(in_module)
                 .map_err(|error| report_memory(self.name, error))?,
         };
         // SAFETY: The caller says that it is a place for a handle.
@@ -433,17 +422,18 @@ impl Exports {
     }
 
     /// Makes the files that show the owner's state.
-    fn state_files<M: ModuleMetadata>(&'static self) -> Result<KVec<ShowFile<View, M>>> {
+    fn state_files<M: ModuleMetadata>(
+        &'static self,
+        in_module: InModule<M>,
+    ) -> Result<KVec<ShowFile<View, M>>> {
         let above = self.with(|server| Ok(server.events().directory()))?;
         let directory = Directory::within(&above, c"state")?;
         let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;
         for (section, name) in Section::ALL {
-            // SAFETY: They are a part of the module's value.
-            let file = unsafe { ShowFile::new(&directory, name, View(self, Some(section)))? };
+            let file = ShowFile::new(in_module, &directory, name, View(self, Some(section)))?;
             files.push(file, GFP_KERNEL)?;
         }
-        // SAFETY: As above.
-        let all = unsafe { ShowFile::new(&above, c"state.json", View(self, None))? };
+        let all = ShowFile::new(in_module, &above, c"state.json", View(self, None))?;
         files.push(all, GFP_KERNEL)?;
         Ok(files)
     }
@@ -483,6 +473,7 @@ impl Exports {
     /// Makes the contexts, a server of them, and what the owner's driver object receives.
     fn make<O: Owner, M: ModuleMetadata>(
         &self,
+        in_module: InModule<M>,
         module: *mut bindings::module,
     ) -> Result<Arc<OwnerDriver<O>>>
     where
@@ -494,10 +485,9 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        let make_file = file::WatchFile::new::<M>;
-        // SAFETY: Jobs and devices are made from the contexts, which only functions of `O` get. None of
-        // these is called before there are `OpenExports`, which strikes the owner off when it is dropped.
-        let server = unsafe { Server::new(self.name, config, seats.clone(), make_file)? };
+        // Jobs and devices are made from the contexts, which only functions of `O` get. None of these is
+        // called before there are `OpenExports`, which strikes the owner off when it is dropped.
+        let server = Server::new(in_module, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
 

@@ -8,7 +8,6 @@ use crate::{
     context_table::ContextTable,
     driver_object::Driver,
     event::{
-        file::MakeFile,
         handlers::{
             Call,
             Routine, //
@@ -42,6 +41,7 @@ use d2d::{
     job::Jobs,
     patience::Patience,
     refuse,
+    registration::InModule,
     step,
     trace::{
         emit,
@@ -67,7 +67,8 @@ use kernel::{
     workqueue::{
         new_delayed_work,
         DelayedWork, //
-    }, //
+    },
+    ModuleMetadata, //
 };
 
 /// The handle of the owner's driver object, once it is registered.
@@ -104,21 +105,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes the server of these contexts. May sleep.
+    /// Makes the server of these contexts. What keeps the server calls [`Server::strike_off`] when it is
+    /// dropped. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    ///
-    /// # Safety
-    ///
-    /// Once [`Server::jobs`] or [`Server::devices`] was called, [`Server::strike_off`] is called before
-    /// the owner's text is freed.
-    pub(crate) unsafe fn new(
+    pub(crate) fn new<M: ModuleMetadata>(
+        in_module: InModule<M>,
         name: &'static CStr,
         config: Config,
         contexts: Arc<dyn ContextTable>,
-        make_file: MakeFile,
     ) -> Result<Arc<Self>> {
         let registry = Arc::pin_init(Registry::new(name), GFP_KERNEL)?;
         let requests = Requests::new(name, registry.clone())?;
@@ -129,13 +126,11 @@ impl Server {
                 contexts,
                 registry,
                 requests,
-                events <- Events::new(name, make_file),
+                events <- Events::new(in_module, name),
                 refusals <- Refusals::new(),
                 timer <- new_delayed_work!("d2d::Server::timer"),
-                // SAFETY: The caller promises to stop the jobs.
-                jobs <- unsafe { Jobs::new() },
-                // SAFETY: The caller promises to remove the devices.
-                devices <- unsafe { Devices::new() },
+                jobs <- Jobs::new(in_module),
+                devices <- Devices::new(in_module),
             }),
             GFP_KERNEL,
         )

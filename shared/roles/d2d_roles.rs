@@ -78,6 +78,33 @@ pub trait TwoRoles: Owner {
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
+/// As [`d2d_owner::InModule`], for all roles of module `M`.
+#[doc(hidden)]
+pub struct RolesInModule<M> {
+    owner: d2d_owner::InModule<M>,
+    first: registration::InModule<M>,
+    second: d2d_peer2::registration::InModule<M>,
+}
+
+impl<M> RolesInModule<M> {
+    /// Makes the promise.
+    ///
+    /// # Safety
+    ///
+    /// `M` is the module into which this crate is linked. What is made with the result is dropped
+    /// before the kernel frees the module's text.
+    pub const unsafe fn new() -> Self {
+        // SAFETY: The caller promises the same.
+        unsafe {
+            Self {
+                owner: d2d_owner::InModule::new(),
+                first: registration::InModule::new(),
+                second: d2d_peer2::registration::InModule::new(),
+            }
+        }
+    }
+}
+
 /// What module `M` in several roles consists of: what it made after its roles as a peer, and these roles. It made
 /// the owner's role, or the value that both roles of a peer of two owners use; dropping that makes the peers' roles
 /// leave. The fields are dropped in this order.
@@ -117,19 +144,16 @@ where
     /// # Errors
     ///
     /// Those of [`registration::Peer::new`] and of [`export::Exports::parts`].
-    ///
-    /// # Safety
-    ///
-    /// The roles are dropped before the kernel frees the module's text. The first call with this
-    /// `started` is that of the module's `init`.
-    pub unsafe fn new(started: &'static Started, role: &'static OwnerRole<O>) -> Result<Self> {
-        // SAFETY: The caller promises the same.
-        let peer = unsafe { registration::Peer::new::<M>(started) }?;
+    pub fn new(
+        in_module: RolesInModule<M>,
+        started: &'static Started,
+        role: &'static OwnerRole<O>,
+    ) -> Result<Self> {
+        let peer = registration::Peer::new(in_module.first, started)?;
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
         let leaver = peer.leaver();
         let leave = boxed::<M>(move || leaver.leave())?;
-        // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(entry_points::COUNT, join, leave) }?;
+        let owner = role.parts(in_module.owner, entry_points::COUNT, join, leave)?;
         Ok(Self {
             _made: owner,
             _peers: peer,
@@ -162,7 +186,7 @@ macro_rules! module_in_two_roles {
         $crate::d2d_peer::module_peer! { @owner $of peer_ }
         $crate::module_in_two_roles! { @owner TwoRolesModule $Owner }
         $crate::module_in_two_roles! {
-            @module TwoRolesModule, $crate::OwnerAndPeer<$Owner, Self>,
+            @module TwoRolesModule, OwnerAndPeer<$Owner, Self>,
             [STARTED: d2d_peer], OWNER, $($rest)*
         }
 
@@ -184,10 +208,14 @@ macro_rules! module_in_two_roles {
 
         $crate::d2d_owner::module_owner! { @functions }
     };
-    // The module, which makes its roles with a `Started` for each role as a peer, and with the static `$MADE`.
-    (@module $Module:ident, $Roles:ty, [$($STARTED:ident: $peer:ident),+], $MADE:ident, $($rest:tt)*) => {
+    // The module, which makes its roles with a `Started` for each role as a peer, and with the static `$MADE`. The
+    // roles are of a type of this crate, because no driver may get the `RolesInModule`.
+    (
+        @module $Module:ident, $Roles:ident<$($of:ty),+>,
+        [$($STARTED:ident: $peer:ident),+], $MADE:ident, $($rest:tt)*
+    ) => {
         struct $Module {
-            _roles: $Roles,
+            _roles: $crate::$Roles<$($of),+>,
         }
 
         impl $crate::d2d_peer::__private::Module for $Module {
@@ -198,10 +226,12 @@ macro_rules! module_in_two_roles {
                     static $STARTED: $crate::$peer::registration::Started =
                         $crate::$peer::registration::Started::new();
                 )+
-                // SAFETY: The kernel calls `init` before any other code of the module can run, so
-                // this is the first call with these statics. It drops the module, which owns the
-                // roles, before it frees the module's text.
-                let roles = unsafe { <$Roles>::new($(&$STARTED,)+ &$MADE) }?;
+                // SAFETY: The kernel drops the module, which owns the roles, before it frees the
+                // module's text. It calls `init` before any other code of the module can run, and
+                // later calls with these statics make nothing.
+                let in_module = unsafe { $crate::RolesInModule::<Self>::new() };
+                let roles =
+                    $crate::$Roles::<$($of),+>::new(in_module, $(&$STARTED,)+ &$MADE)?;
                 $crate::d2d_peer::__private::Ok(Self { _roles: roles })
             }
         }

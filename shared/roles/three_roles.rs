@@ -4,7 +4,8 @@
 
 use crate::{
     Peers,
-    Roles, //
+    Roles,
+    RolesInModule, //
 };
 use core::marker::PhantomData;
 use d2d_owner::{
@@ -59,22 +60,17 @@ where
     /// # Errors
     ///
     /// Those of [`Peers::new`] and of [`export::Exports::parts`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Peers::new`].
-    pub unsafe fn new(
+    pub fn new(
+        in_module: RolesInModule<M>,
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
         role: &'static OwnerRole<O>,
     ) -> Result<Self> {
-        // SAFETY: The caller promises the same.
-        let peers = unsafe { Peers::new::<M>(started, second_started) }?;
+        let peers = Peers::new(&in_module, started, second_started)?;
         let (first, second) = peers.handles();
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
         let leave = peers.leave::<M>()?;
-        // SAFETY: The caller promises the same.
-        let owner = unsafe { role.parts::<M>(entry_points::COUNT, join, leave) }?;
+        let owner = role.parts(in_module.owner, entry_points::COUNT, join, leave)?;
         Ok(Self {
             _made: owner,
             _peers: peers,
@@ -107,7 +103,7 @@ macro_rules! module_in_three_roles {
         $crate::d2d_peer2::module_peer! { @owner $second peer2_ }
         $crate::module_in_two_roles! { @owner ThreeRolesModule $Owner }
         $crate::module_in_two_roles! {
-            @module ThreeRolesModule, $crate::OwnerAndPeers<$Owner, Self>,
+            @module ThreeRolesModule, OwnerAndPeers<$Owner, Self>,
             [STARTED: d2d_peer, SECOND: d2d_peer2], OWNER, $($rest)*
         }
     };

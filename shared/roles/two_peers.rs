@@ -4,7 +4,8 @@
 
 use crate::{
     boxed,
-    Roles, //
+    Roles,
+    RolesInModule, //
 };
 use core::{
     marker::PhantomData,
@@ -149,21 +150,16 @@ where
     /// # Errors
     ///
     /// Those of `registration::Peer::new`. If the second driver fails, the first one is unregistered.
-    ///
-    /// # Safety
-    ///
-    /// The peers are dropped before the kernel frees the module's text. The first call with `started`,
-    /// and the first with `second_started`, is that of the module's `init`.
-    pub unsafe fn new<M: ModuleMetadata>(
+    pub fn new<M: ModuleMetadata>(
+        in_module: &RolesInModule<M>,
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
     ) -> Result<Self> {
-        // SAFETY: The caller promises the same.
-        let first = unsafe { d2d_peer::registration::Peer::new::<M>(started) }?;
+        let first = d2d_peer::registration::Peer::new(in_module.first, started)?;
         let leaver = first.leaver();
         let leave = boxed::<M>(move || leaver.leave())?;
-        // SAFETY: The caller promises the same.
-        let second = unsafe { d2d_peer2::registration::Peer::beside::<M>(second_started, leave) }?;
+        let second =
+            d2d_peer2::registration::Peer::beside(in_module.second, second_started, leave)?;
         Ok(Self { second, first })
     }
 
@@ -216,17 +212,13 @@ where
     /// # Errors
     ///
     /// Those of [`Peers::new`] and of [`TwoPeers::join`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Peers::new`].
-    pub unsafe fn new(
+    pub fn new(
+        in_module: RolesInModule<M>,
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
         joined: &'static Joined<T>,
     ) -> Result<Self> {
-        // SAFETY: The caller promises the same.
-        let peers = unsafe { Peers::new::<M>(started, second_started) }?;
+        let peers = Peers::new(&in_module, started, second_started)?;
         let (first, second) = peers.handles();
         let leave = peers.leave::<M>()?;
         let join = T::join(first, second)
@@ -270,7 +262,7 @@ macro_rules! module_of_two_owners {
         static JOINED: $crate::Joined<$Joined> = $crate::Joined::new();
 
         $crate::module_in_two_roles! {
-            @module TwoPeersModule, $crate::TwoDrivers<$Joined, Self>,
+            @module TwoPeersModule, TwoDrivers<$Joined, Self>,
             [STARTED: d2d_peer, SECOND: d2d_peer2], JOINED, $($rest)*
         }
     };

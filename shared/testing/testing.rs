@@ -13,7 +13,8 @@ use crate::{
         OwnerLink,
         Pair,
         PeerLink, //
-    }, //
+    },
+    registration::InModule, //
 };
 use core::{
     ops::Deref,
@@ -42,6 +43,12 @@ impl ModuleMetadata for LocalModule {
         // The kernel keeps it while the module's code can run.
         unsafe { ThisModule::from_ptr((&raw const __this_module).cast_mut().cast()) }
     };
+}
+
+/// Returns the promise of the module of the tests: each test drops what it makes with it.
+pub fn in_module() -> InModule<LocalModule> {
+    // SAFETY: No test runs when the module is unloaded.
+    unsafe { InModule::new() }
 }
 
 /// Returns the module of the tests, whose text has the operations and routines that they use.

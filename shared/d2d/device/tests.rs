@@ -11,9 +11,12 @@ use super::{
     },
     *, //
 };
-use crate::run_in::{
-    run_in,
-    Place, //
+use crate::{
+    run_in::{
+        run_in,
+        Place, //
+    },
+    testing::in_module, //
 };
 use kernel::{
     bindings,
@@ -84,8 +87,7 @@ struct Trial {
 
 impl Trial {
     fn new() -> Result<Self> {
-        // SAFETY: `drop` removes the devices.
-        let devices = KBox::pin_init(unsafe { Devices::new() }, GFP_KERNEL)?;
+        let devices = KBox::pin_init(Devices::new(in_module()), GFP_KERNEL)?;
         let kept = kept()?;
         let device = make(&devices, &kept, Settings::new(NAME))?;
         let file = OpenFile::new(borrow(&device), true)?;

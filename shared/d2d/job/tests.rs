@@ -3,9 +3,12 @@
 //! Jobs: each kind, started from each execution context, and stopped in each state.
 
 use super::*;
-use crate::run_in::{
-    run_in,
-    Place, //
+use crate::{
+    run_in::{
+        run_in,
+        Place, //
+    },
+    testing::in_module, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -34,8 +37,7 @@ struct TestJobs(Pin<KBox<Jobs>>);
 
 impl TestJobs {
     fn new() -> Result<Self> {
-        // SAFETY: Dropping the value stops the jobs, and each test drops it.
-        Ok(Self(KBox::pin_init(unsafe { Jobs::new() }, GFP_KERNEL)?))
+        Ok(Self(KBox::pin_init(Jobs::new(in_module()), GFP_KERNEL)?))
     }
 }
 

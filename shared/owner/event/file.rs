@@ -13,7 +13,6 @@ use super::{
 };
 use core::fmt::Write;
 use d2d::debugfs::{
-    Directory,
     OpenFile,
     ReadFile, //
 };
@@ -37,9 +36,6 @@ use kernel::{
 
 /// An event and its file. Dropping it removes the file; see [`ReadFile`].
 pub(crate) type WatchFile = ReadFile<Watch>;
-
-/// Makes the file of an event: [`WatchFile::new`] for the owner's module.
-pub(crate) type MakeFile = unsafe fn(&Arc<Directory>, &CStr, Arc<Event>) -> WatchFile;
 
 /// The longest line, in bytes.
 const LINE: usize = 192;

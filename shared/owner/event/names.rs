@@ -7,7 +7,7 @@
 
 use super::{
     file::{
-        MakeFile,
+        Watch,
         WatchFile, //
     },
     handlers::Call,
@@ -27,8 +27,12 @@ use d2d::{
         self,
         d2d_handle, //
     },
-    debugfs::Directory,
+    debugfs::{
+        Directory,
+        FileOperations, //
+    },
     fields,
+    registration::InModule,
     trace::{
         refuse,
         Field, //
@@ -44,7 +48,8 @@ use kernel::{
         new_mutex,
         Arc,
         Mutex, //
-    }, //
+    },
+    ModuleMetadata, //
 };
 
 /// What the mutex protects.
@@ -73,28 +78,30 @@ pub(crate) struct Events {
     directory: Arc<Directory>,
     /// The directory of the events' files, within `directory`.
     files: Arc<Directory>,
-    /// Makes the file of an event.
-    make_file: MakeFile,
+    /// Those of the events' files.
+    operations: FileOperations<Watch>,
     dispatcher: Arc<Dispatcher>,
     #[pin]
     names: Mutex<Names>,
 }
 
 impl Events {
-    /// Makes the table without events, and the owner's directory in debugfs. `make_file` makes
-    /// the events' files. May sleep.
+    /// Makes the table without events, and the owner's directory in debugfs. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(owner: &'static CStr, make_file: MakeFile) -> impl PinInit<Self, Error> {
+    pub(crate) fn new<M: ModuleMetadata>(
+        in_module: InModule<M>,
+        owner: &'static CStr,
+    ) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
             let directory = Directory::of_module(owner)?;
             Ok(try_pin_init!(Self {
                 owner,
                 files: Directory::within(&directory, c"events")?,
                 directory,
-                make_file,
+                operations: FileOperations::of(in_module),
                 dispatcher: Arc::pin_init(Dispatcher::new(), GFP_KERNEL)?,
                 names <- new_mutex!(
                     Names {
@@ -180,9 +187,8 @@ impl Events {
         let event = Event::new(wanted.name, wanted.kind, set, self.dispatcher.clone());
         let event = Arc::pin_init(event, GFP_KERNEL).map_err(|error| ("out-of-memory", error))?;
         let handle = self.dispatcher.open(driver, &event)?;
-        // SAFETY: `make_file` is for the owner's module, to which this code belongs. The file is
-        // dropped with `self` at the latest, before the kernel frees the module's text.
-        let file = unsafe { (self.make_file)(&self.files, wanted.name.as_c_str(), event) };
+        let name = wanted.name.as_c_str();
+        let file = WatchFile::new(&self.operations, &self.files, name, event);
         names.tree.insert(node.into_node(wanted.name, file));
         names.count += 1;
         Ok((handle, true))

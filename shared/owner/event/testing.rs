@@ -3,7 +3,6 @@
 //! What the unit tests of events share: a table of events, and threads that wait for them.
 
 use super::{
-    file::WatchFile,
     name::Name,
     names::{
         Events,
@@ -19,7 +18,7 @@ use crate::{
 };
 use d2d::{
     abi::d2d_handle,
-    testing::LocalModule, //
+    testing::in_module, //
 };
 use kernel::{
     bindings,
@@ -65,7 +64,7 @@ impl Fixture {
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
-                events <- Events::new(c"d2d_kunit", WatchFile::new::<LocalModule>),
+                events <- Events::new(in_module(), c"d2d_kunit"),
             }),
             GFP_KERNEL,
         )
