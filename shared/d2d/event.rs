@@ -145,16 +145,8 @@ impl Event {
     #[doc(hidden)]
     pub fn create(driver: abi::d2d_handle, name: &CStr, kind: Kind, set: bool) -> Result<Self> {
         let mut handle = 0;
-        // SAFETY: The name is a string, and `handle` is valid for a write, during the call.
-        let result = unsafe {
-            abi::d2d_event_create(
-                driver,
-                name.as_char_ptr(),
-                kind as u32,
-                set.into(),
-                &mut handle,
-            )
-        };
+        let result =
+            safe_calls::d2d_event_create(driver, name, kind as u32, set.into(), &mut handle);
         said_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
     }
@@ -167,9 +159,7 @@ impl Event {
     #[doc(hidden)]
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
-        // SAFETY: The name is a string, and `handle` is valid for a write, during the call.
-        let result =
-            unsafe { abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle) };
+        let result = safe_calls::d2d_event_open(driver, name, kind as u32, &mut handle);
         said_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
     }

@@ -57,8 +57,7 @@ impl Sender {
     /// `ENOENT` if no driver of this name is registered.
     pub fn lookup(&self, name: &CStr) -> Result<Target> {
         let mut handle = 0;
-        // SAFETY: The name is NUL-terminated, and `handle` is valid for a write.
-        to_result(unsafe { abi::d2d_lookup(name.as_char_ptr(), &mut handle) })?;
+        to_result(safe_calls::d2d_lookup(name, &mut handle))?;
         Ok(Target(handle))
     }
 
@@ -71,9 +70,7 @@ impl Sender {
     pub fn packet(&self, input: usize, output: usize) -> Result<Packet> {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
-        // SAFETY: The caller of `from_raw` promised that it is the driver's own handle. `handle` is
-        // valid for a write.
-        let result = unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) };
+        let result = safe_calls::d2d_request_alloc(self.driver, input, output, &mut handle);
         said_by_owner(to_result(result))?;
         Ok(Packet {
             handle,
@@ -307,9 +304,7 @@ impl Packet {
         routine: Option<u64>,
     ) -> Result<(Self, bool), Refused> {
         let send = self.describe(to, code, input, sleep, routine);
-        // SAFETY: `send` names `input` and its length, and the owner copies the input during the call.
-        // By the contract of `struct d2d_send`, a receiver that uses a `user_buffer` compares it first.
-        match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
+        match to_result(safe_calls::d2d_request_send(self.handle, &send)) {
             Ok(()) => Ok((self, true)),
             Err(EINPROGRESS) => Ok((self, false)),
             Err(error) => Err(Refused {
@@ -474,8 +469,7 @@ impl<O: Plain> Sent<O> {
     pub fn wait(self, timeout: Option<Msecs>) -> Result<Completed, Unfinished<O>> {
         let (request, mut result) = (self.packet.handle, NO_RESULT);
         let timeout = timeout.unwrap_or(abi::D2D_FOREVER);
-        // SAFETY: `result` is valid for a write.
-        match to_result(unsafe { abi::d2d_request_wait(request, timeout, &mut result) }) {
+        match to_result(safe_calls::d2d_request_wait(request, timeout, &mut result)) {
             Ok(()) => Ok(Completed {
                 result,
                 packet: self.packet,

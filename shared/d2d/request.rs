@@ -283,7 +283,8 @@ impl<'a> Request<'a> {
             false => 0,
         };
         let send = to.send(code, wants_back | sleep.flag());
-        // SAFETY: `send` names no buffers.
+        // SAFETY: The owner refuses a stale handle, and `send` names no buffers. If the request is
+        // forwarded, this consumes it, so nothing uses its buffers in place after this.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
             Err(error) => Err((error, self)),

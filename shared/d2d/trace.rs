@@ -10,7 +10,10 @@
 //! record, and counts `seq` for all drivers. `shared/include/d2d_step.h` lists the steps and their
 //! fields.
 
-use crate::abi;
+use crate::{
+    abi,
+    safe_calls, //
+};
 use core::{
     marker::PhantomData,
     ops::RangeInclusive, //
@@ -142,8 +145,7 @@ impl<'a> StepRecord<'a> {
 
     /// Takes the step: prints its line and hits its tracepoint. Any context.
     pub fn emit(self) {
-        // SAFETY: The record and its texts live during the call.
-        unsafe { abi::d2d_trace(&self.0) };
+        safe_calls::d2d_trace(&self.0);
     }
 
     /// Takes a hot step: hits its tracepoint. Prints its line only if the owner prints the hot steps
