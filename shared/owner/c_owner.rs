@@ -23,7 +23,10 @@ use crate::{
         Exports,
         Side, //
     },
-    probe::Part,
+    probe::{
+        self,
+        Part, //
+    },
     server::Server, //
 };
 use core::{
@@ -74,7 +77,11 @@ static OWNER: Atomic<*mut COwner> = Atomic::new(core::ptr::null_mut());
 
 /// A checked copy of what the owner consists of.
 #[derive(Clone, Copy)]
-struct Description(abi::d2d_owner);
+struct Description {
+    owner: abi::d2d_owner,
+    ops: Table,
+    peer_ops: Table,
+}
 
 // SAFETY: By the contract of `struct d2d_owner`, routines and operations may be called by any thread.
 // Otherwise its pointers are only read.
@@ -103,22 +110,21 @@ impl Description {
         let Some(owner) = (unsafe { owner.as_ref() }) else {
             return lacks("owner");
         };
-        // SAFETY: The caller says that the tables are null or valid for reads.
-        if !unsafe { is_initialized(owner.ops) } {
+        // SAFETY: The caller says that the tables are null or as the header says. So their chains live
+        // until the owner is stopped, and what keeps this copy does not live longer.
+        let (ops, peer_ops) = unsafe { (Table::read(owner.ops), Table::read(owner.peer_ops)) };
+        let Some(ops) = ops else {
             return lacks("ops");
-        }
-        // SAFETY: As above.
-        if !unsafe { is_initialized(owner.peer_ops) } {
+        };
+        let Some(peer_ops) = peer_ops else {
             return lacks("peer_ops");
-        }
+        };
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
         // The hash of the pair's version is in the chain, so an owner that states the sizes of another
         // pair or version, or none, has another hash.
-        // SAFETY: `D2D_OPS_INIT()` has initialized the table, as checked above.
-        let ours = unsafe { expected(owner.ops) };
-        if ours.chain.get(usize::from(ours.minor)) != Some(&owner.sizes_of) {
+        if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_of) {
             return lacks("sizes_of");
         }
         // The driver object has the other routines, so registering it checks them. Its `completed` is
@@ -141,7 +147,11 @@ impl Description {
                 &fields![what: "owner_flags", flags: owner.owner_flags],
             ));
         }
-        Ok(Self(*owner))
+        Ok(Self {
+            owner: *owner,
+            ops,
+            peer_ops,
+        })
     }
 
     /// Returns the configuration of the contexts. Any context.
@@ -150,7 +160,7 @@ impl Description {
     ///
     /// Those of [`Config::new`].
     fn config(&self, name: &CStr) -> Result<Config> {
-        let owner = &self.0;
+        let owner = &self.owner;
         let config = Config::new(
             name,
             owner.contexts,
@@ -164,46 +174,47 @@ impl Description {
             _ => config.print_hot_steps(),
         })
     }
+}
 
-    /// Returns what the owner expects of a peer's operations.
-    fn expected(&self) -> Expected<'_> {
-        // SAFETY: By the contract of `struct d2d_owner`, `D2D_OPS_INIT()` has initialized the table.
-        unsafe { expected(self.0.peer_ops) }
+/// What a table that `D2D_OPS_INIT()` has initialized says of its interface: the table's header and chain.
+#[derive(Clone, Copy)]
+struct Table {
+    header: abi::d2d_ops,
+    chain: &'static [u64],
+}
+
+impl Table {
+    /// Reads a table. Returns `None` if its size or its chain shows that `D2D_OPS_INIT()` has not
+    /// initialized it.
+    ///
+    /// # Safety
+    ///
+    /// `table` is null or bad, or as `d2d_owner.h` says. Its chain lives as long as the result.
+    unsafe fn read(table: *const abi::d2d_ops) -> Option<Self> {
+        let header = probe::read(table)?;
+        let operations = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
+        if operations % size_of::<usize>() != 0 || header.chain.is_null() {
+            return None;
+        }
+        let hashes = usize::from(header.minor) + 1 + operations / size_of::<usize>();
+        Some(Self {
+            header,
+            // SAFETY: `D2D_OPS_INIT()` has checked that the chain has as many hashes, and the caller
+            // says that it lives as long as the result.
+            chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
+        })
     }
-}
 
-/// Returns whether there is a table that `D2D_OPS_INIT()` has initialized, by its size and its chain.
-///
-/// # Safety
-///
-/// `table` is null or valid for reads.
-unsafe fn is_initialized(table: *const abi::d2d_ops) -> bool {
-    // SAFETY: The caller says so.
-    let header = unsafe { table.as_ref() };
-    header.is_some_and(|header| {
-        let operations = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>());
-        operations.is_some_and(|size| size % size_of::<usize>() == 0) && !header.chain.is_null()
-    })
-}
-
-/// Returns what a table says of its interface.
-///
-/// # Safety
-///
-/// `D2D_OPS_INIT()` has initialized the table, which lives for `'a`.
-unsafe fn expected<'a>(table: *const abi::d2d_ops) -> Expected<'a> {
-    // SAFETY: As the caller says.
-    let header = unsafe { &*table };
-    let operations = (header.size as usize - size_of::<abi::d2d_ops>()) / size_of::<usize>();
-    let hashes = usize::from(header.minor) + 1 + operations;
-    Expected {
-        name: "peer",
-        size: header.size as usize,
-        major: header.major,
-        minor: header.minor,
-        build: header.build,
-        // SAFETY: `D2D_OPS_INIT()` has checked that the chain has as many hashes.
-        chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
+    /// Returns what the owner expects of a peer's operations if this is their table.
+    fn expected(&self) -> Expected<'_> {
+        Expected {
+            name: "peer",
+            size: self.header.size as usize,
+            major: self.header.major,
+            minor: self.header.minor,
+            build: self.header.build,
+            chain: self.chain,
+        }
     }
 }
 
@@ -268,14 +279,14 @@ impl CSeats {
             // SAFETY: No other thread knows of the context yet.
             unsafe {
                 (*raw.as_ptr()).owner = abi::d2d_endpoint {
-                    ops: description.0.ops,
+                    ops: description.owner.ops,
                     self_: raw.as_ptr().cast(),
                     lent: NOTHING,
                 }
             };
-            if let Some(prepare) = description.0.prepare {
+            if let Some(prepare) = description.owner.prepare {
                 // SAFETY: By the contract of `struct d2d_owner` it may be called with these.
-                unsafe { prepare(description.0.self_, raw.as_ptr()) };
+                unsafe { prepare(description.owner.self_, raw.as_ptr()) };
             }
             let seat = CSeat {
                 owner: name,
@@ -303,7 +314,7 @@ impl CSeats {
         if let Some(routine) = routine {
             // SAFETY: By the contract of `struct d2d_owner` it may be called with these, in the
             // execution context in which the server calls it.
-            unsafe { routine(self.description.0.self_, self.as_raw(index)) };
+            unsafe { routine(self.description.owner.self_, self.as_raw(index)) };
         }
     }
 }
@@ -329,19 +340,20 @@ impl ContextTable for CSeats {
         let endpoint = unsafe { (*seat.context.as_raw()).peer };
         // SAFETY: The peer has filled in its endpoint.
         unsafe { lent::check(self.name, &endpoint.lent)? };
-        let expected = self.description.expected();
+        let table = &self.description.peer_ops;
+        let expected = table.expected();
         let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
         // SAFETY: The words have the size of the table. By the contract of `struct d2d_context`, the
         // endpoint is that of a peer in `module`.
         unsafe { expected.copy_operations(self.name, &endpoint, module, words.as_mut_ptr())? };
         // SAFETY: The words have room for the header, with which every table begins, and their
-        // alignment is that of the header. The owner's table is valid.
+        // alignment is that of the header.
         unsafe {
             words
                 .as_mut_ptr()
                 .cast::<abi::d2d_ops>()
-                .write(*self.description.0.peer_ops)
+                .write(table.header)
         };
         let this = endpoint.self_;
         seat.peer.open(PeerTable { words, this })
@@ -354,11 +366,11 @@ impl ContextTable for CSeats {
     }
 
     fn attached(&self, index: usize) {
-        self.tell(index, self.description.0.attached);
+        self.tell(index, self.description.owner.attached);
     }
 
     fn detached(&self, index: usize) {
-        self.tell(index, self.description.0.detached);
+        self.tell(index, self.description.owner.detached);
     }
 
     fn keep(&self, index: usize) {
@@ -378,11 +390,10 @@ impl ContextTable for CSeats {
     }
 
     fn version(&self) -> Version {
-        // SAFETY: By the contract of `struct d2d_owner`, `D2D_OPS_INIT()` has initialized the table.
-        let ours = unsafe { expected(self.description.0.ops) };
+        let ours = &self.description.ops;
         Version {
-            major: ours.major,
-            minor: ours.minor,
+            major: ours.header.major,
+            minor: ours.header.minor,
             fingerprint: *ours.chain.last().unwrap_or(&0),
         }
     }
@@ -424,7 +435,7 @@ impl COwner {
         // SAFETY: The caller says so.
         let description = unsafe { Description::copy(name, module, owner)? };
         let config = description.config(name)?;
-        let stated = &description.0;
+        let stated = &description.owner;
         let sizes = Sizes::stated(
             name,
             stated.owner_size,
@@ -444,7 +455,7 @@ impl COwner {
 
     #[inline]
     fn description(&self) -> &abi::d2d_owner {
-        &self.seats.description.0
+        &self.seats.description.owner
     }
 }
 
@@ -518,7 +529,7 @@ unsafe extern "C" fn completed(
 pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int {
     // SAFETY: The caller says so.
     let seat = unsafe { seat(context) };
-    let Some(entered) = seat.and_then(|seat| seat.peer.enter()) else {
+    let Some(entered) = seat.and_then(|(_, seat)| seat.peer.enter()) else {
         return ESHUTDOWN.to_errno();
     };
     let (table, inside) = entered.into_raw();
@@ -540,7 +551,7 @@ pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) ->
 #[inline]
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
     // SAFETY: The caller says so.
-    if let Some(seat) = unsafe { seat(context) } {
+    if let Some((_, seat)) = unsafe { seat(context) } {
         // SAFETY: The caller has got it by `enter`, which took it from this rundown.
         unsafe { seat.peer.leave((*peer).inside) };
     }
@@ -554,11 +565,13 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
 /// writes.
 #[inline]
 pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int {
-    // SAFETY: The caller says that the owner exists.
-    let owner = unsafe { OWNER.load(Acquire).as_ref() };
-    // SAFETY: The caller says that it is a context of the owner; the field never changes.
-    let id = unsafe { (*context).id } as usize;
-    match owner.and_then(|owner| owner.server.registry().holder(id)) {
+    // SAFETY: The caller says so.
+    let seat = unsafe { seat(context) };
+    let holder = seat.and_then(|(owner, seat)| {
+        let id = seat.context.id() as usize;
+        owner.server.registry().holder(id)
+    });
+    match holder {
         Some((target, _)) => {
             // SAFETY: The caller says that it is valid for writes.
             unsafe { peer.write(target) };
@@ -568,19 +581,19 @@ pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle)
     }
 }
 
-/// Finds the seat of a context.
+/// Finds the owner and the seat of a context.
 ///
 /// # Safety
 ///
 /// The owner exists for `'a`, and `context` is one of its contexts.
 #[inline]
-unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<&'a CSeat> {
+unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<(&'a COwner, &'a CSeat)> {
     // SAFETY: The owner exists for `'a`.
     let owner = unsafe { OWNER.load(Acquire).as_ref() }?;
     // SAFETY: The context lives as long as the owner; the field never changes.
     let id = unsafe { (*context).id };
-    let seat = owner.seats.seats.get(id as usize);
-    seat.filter(|seat| seat.context.as_raw() == context)
+    let seat = owner.seats.seats.get(id as usize)?;
+    (seat.context.as_raw() == context).then_some((owner, seat))
 }
 
 /// What the module `M` of an owner in C keeps while the owner is started.
