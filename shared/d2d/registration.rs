@@ -55,8 +55,9 @@ impl<M> InModule<M> {
     ///
     /// # Safety
     ///
-    /// `M` is the module into which this crate is linked. What is made with the result, or with a copy
-    /// of it, is dropped before the kernel frees the module's text.
+    /// `M` is the module into which this crate is linked. Before the kernel frees the module's text,
+    /// what is made with the result, or with a copy of it, is dropped; a list of jobs or devices is
+    /// dropped or emptied.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }

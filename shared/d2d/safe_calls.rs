@@ -33,7 +33,8 @@ macro_rules! safe_calls {
             // SAFETY: The owner refuses a stale or made-up handle. The references live during the
             // call, and each is valid for what the C header says of this argument. Nobody trusts an
             // address that a structure has: the owner copies what is there, if it can be read, and a
-            // receiver compares a `user_buffer` first.
+            // receiver compares a `user_buffer` first. It adopts a context without comparing, but the
+            // owner lets no driver send the code of a handshake.
             unsafe { abi::$name($(safe_calls!(@raw $argument $($raw)?)),*) }
         }
     )*};

@@ -125,8 +125,9 @@ struct d2d_peer {
 
 /**
  * d2d_owner_start() - start the owner of this module
- * @owner: what the owner consists of. The library copies the structure, but not what it points
- *	to: the tables, their chains and @self stay valid until d2d_owner_stop() has returned
+ * @owner: what the owner consists of. The library copies the structure and the headers of both
+ *	tables, but nothing else to which the structure points: the tables, their chains and @self
+ *	stay valid until d2d_owner_stop() has returned
  * @handle: where to store the handle of the owner's driver object
  *
  * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
