@@ -151,7 +151,7 @@ verdict "the middle is unloaded while its thread, in the peer's role, uses the c
 
 fresh_trace
 unload_all
-load module_a && load middle waits=dispatch-for-request && await holds module_a && unload middle && nothing_left_of middle && owner_is_idle
+load module_a && load middle waits=dispatch-for-request && await is_set middle.held module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while a dispatch routine of the owner's role waits until a request that the peer's role holds is cancelled"
 
 # The steps of loading the middle that can fail while its thread waits for an event of the top. Each line is
