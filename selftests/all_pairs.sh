@@ -343,8 +343,8 @@ traced_apart()
 		if (seen[load, number("seq")]++)
 			wrong("twice", $0)
 	}
-	# module_a may send a request to a peer just when the peer unregisters.
-	/ step=refuse / && !/ reason=target-is-leaving errno=-108 / || /incomplete/ { wrong("a failure", $0) }
+	# module_a may send a request to a peer, or open an event of the peer, just when the peer unregisters.
+	/ step=refuse / && !/ reason=(target-is-leaving errno=-108|unknown-event errno=-2) / || /incomplete/ { wrong("a failure", $0) }
 	/ step=export/ { owner[load] = substr($1, 1, length($1) - 1) }
 	/ step=attached / { attached[substr($1, 1, length($1) - 1)]++ }
 	/ step=drain / && number("put") != number("taken") + number("left") { wrong("lost items", $0) }
