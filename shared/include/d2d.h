@@ -1008,7 +1008,7 @@ int d2d_request_read(d2d_handle request, void *buffer, u32 len);
 /**
  * d2d_request_write() - replace the output
  * @request: the request, with its receiver's handle
- * @buffer: the output
+ * @buffer: the output; ignored if @len is 0
  * @len: the number of bytes
  *
  * Context: Any context.

@@ -91,9 +91,10 @@ impl Requests {
                 if len > record.output_room.get() {
                     return Err(("output-too-long", EMSGSIZE));
                 }
+                // A reference to a value without bytes, such as `&()`, need not be a kernel address.
                 // SAFETY: The output has room for `output_room` bytes, which are at least `len`,
                 // and `access` keeps them.
-                if !unsafe { probe::copy(record.output.get(), buffer, len as usize) } {
+                if len > 0 && !unsafe { probe::copy(record.output.get(), buffer, len as usize) } {
                     // A part of the output may have been overwritten.
                     record.output_len.set(0);
                     return Err(("bad-output-pointer", EFAULT));

@@ -55,6 +55,8 @@ mod cases {
         assert_eq!(bench.requests.read(held, nowhere, 1), Err(EFAULT));
         let nothing = bench.requests.write(held, core::ptr::null(), 1);
         assert_eq!(nothing, Err(EFAULT));
+        // Without bytes, the pointer does not count.
+        bench.requests.write(held, core::ptr::dangling(), 0)?;
         // A failed write leaves no output.
         bench.write(held, b"abc")?;
         bench.complete(held, 0)?;
