@@ -7,7 +7,6 @@
 use d2d_owner::{
     abi,
     c_owner::CModule,
-    entry_points,
     export::Exports, //
 };
 use kernel::{
@@ -58,7 +57,7 @@ unsafe extern "C" fn d2d_owner_start(
     handle: *mut abi::d2d_handle,
 ) -> c_int {
     // SAFETY: The caller keeps the contract of the header.
-    unsafe { STARTED.start(entry_points::COUNT, owner, handle) }
+    unsafe { STARTED.start(owner, handle) }
 }
 
 /// # Safety

@@ -620,14 +620,13 @@ impl<M: ModuleMetadata> CModule<M> {
         }
     }
 
-    /// `d2d_owner_start`. `functions` is how many functions the owner's table has. May sleep.
+    /// `d2d_owner_start`. May sleep.
     ///
     /// # Safety
     ///
     /// As `d2d_owner.h` says.
     pub unsafe fn start(
         &self,
-        functions: usize,
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> c_int {
@@ -635,7 +634,7 @@ impl<M: ModuleMetadata> CModule<M> {
         // parts. The caller keeps the rest of its contract.
         let parts = unsafe {
             let in_module = InModule::<M>::new();
-            self.exports.c_parts(in_module, functions, owner, handle)
+            self.exports.c_parts(in_module, owner, handle)
         };
         match parts {
             Ok(parts) => {

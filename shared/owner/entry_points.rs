@@ -37,9 +37,7 @@ macro_rules! entry_points {
         $d:tt
         $($method:ident = $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
     ) => {
-        /// The number of functions in the table.
-        pub const COUNT: usize = [$(stringify!($name)),*].len();
-        const _: () = assert!(COUNT == abi::D2D_FUNCTION_COUNT as usize);
+        const _: () = assert!([$(stringify!($name)),*].len() == abi::D2D_FUNCTION_COUNT as usize);
 
         const _: () = {
             use types::*;
@@ -82,11 +80,7 @@ macro_rules! entry_points {
                         // before the kernel frees the module's code. It calls `init` before any other
                         // code of the module can run, and later calls with `EXPORTS` make nothing.
                         let in_module = unsafe { $crate::InModule::<Self>::new() };
-                        let parts = $crate::export::Exports::parts(
-                            &EXPORTS,
-                            in_module,
-                            $crate::entry_points::COUNT,
-                        )?;
+                        let parts = $crate::export::Exports::parts(&EXPORTS, in_module)?;
                         $crate::__private::Ok(Self { _parts: parts })
                     }
                 }

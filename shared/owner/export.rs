@@ -235,7 +235,6 @@ impl<O: Owner> OwnerRole<O> {
     pub fn parts<M: ModuleMetadata>(
         &'static self,
         in_module: InModule<M>,
-        functions: usize,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
         leave_others: EndWaits,
     ) -> Result<Parts<O, M>>
@@ -247,8 +246,7 @@ impl<O: Owner> OwnerRole<O> {
             self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
             join(&driver.contexts())
         };
-        self.exports
-            .joined_parts(in_module, functions, join, leave_others)
+        self.exports.joined_parts(in_module, join, leave_others)
     }
 
     /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
@@ -314,8 +312,7 @@ impl Exports {
         }
     }
 
-    /// Makes the owner's server and control device; `functions` is how many functions its table has. May
-    /// sleep.
+    /// Makes the owner's server and control device. May sleep.
     ///
     /// # Errors
     ///
@@ -323,13 +320,12 @@ impl Exports {
     pub fn parts<O: Owner, M: ModuleMetadata>(
         &'static self,
         in_module: InModule<M>,
-        functions: usize,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
-        self.joined_parts(in_module, functions, |_| Ok(()), leave_others)
+        self.joined_parts(in_module, |_| Ok(()), leave_others)
     }
 
     /// As [`OwnerRole::parts`].
@@ -340,7 +336,6 @@ impl Exports {
     fn joined_parts<O: Owner, M: ModuleMetadata>(
         &'static self,
         in_module: InModule<M>,
-        functions: usize,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
         leave_others: EndWaits,
     ) -> Result<Parts<O, M>>
@@ -351,7 +346,7 @@ impl Exports {
             return Err(EEXIST);
         }
         let make = |module| self.make::<O, M>(in_module, module);
-        let opened = self.open::<_, M>(functions, make, leave_others)?;
+        let opened = self.open::<_, M>(make, leave_others)?;
         join(&opened.driver)
             .and_then(|()| O::ready(&opened.driver.contexts()))
             .map_err(|error| report_memory(self.name, error))?;
@@ -371,7 +366,7 @@ impl Exports {
     }
 
     /// Makes the server of an owner in C, and stores the handle of the owner's driver object; see
-    /// `d2d_owner_start`. `functions` is how many functions its table has. May sleep.
+    /// `d2d_owner_start`. May sleep.
     ///
     /// # Errors
     ///
@@ -383,7 +378,6 @@ impl Exports {
     pub unsafe fn c_parts<M: ModuleMetadata>(
         &'static self,
         in_module: InModule<M>,
-        functions: usize,
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts<M>>> {
@@ -409,7 +403,7 @@ impl Exports {
             // no other.
             unsafe { COwner::new(in_module, self.name, module, owner) }
         };
-        let opened = self.open::<_, M>(functions, make, leave_others)?;
+        let opened = self.open::<_, M>(make, leave_others)?;
         let parts = CParts {
             _open: opened,
             _state: self
@@ -441,7 +435,6 @@ impl Exports {
     /// Makes a server and lets the exported functions find it.
     fn open<S: Side, M: ModuleMetadata>(
         &'static self,
-        functions: usize,
         make: impl FnOnce(*mut bindings::module) -> Result<Arc<S>>,
         leave_others: EndWaits,
     ) -> Result<OpenExports<S>> {
@@ -459,7 +452,7 @@ impl Exports {
         server.enrol(unsafe { Arg::new(&raw const object) })?;
         // INVARIANT: The reference is dropped by `OpenExports`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
-        step!(self.name, export, functions: functions, ns: "D2D");
+        step!(self.name, export, functions: abi::D2D_FUNCTION_COUNT, ns: "D2D");
         Ok(OpenExports {
             exports: self,
             leave_others,

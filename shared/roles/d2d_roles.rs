@@ -18,7 +18,6 @@ mod two_peers;
 
 use core::marker::PhantomData;
 use d2d_owner::{
-    entry_points,
     export::{
         self,
         OwnerRole, //
@@ -153,7 +152,7 @@ where
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
         let leaver = peer.leaver();
         let leave = boxed::<M>(move || leaver.leave())?;
-        let owner = role.parts(in_module.owner, entry_points::COUNT, join, leave)?;
+        let owner = role.parts(in_module.owner, join, leave)?;
         Ok(Self {
             _made: owner,
             _peers: peer,

@@ -9,7 +9,6 @@ use crate::{
 };
 use core::marker::PhantomData;
 use d2d_owner::{
-    entry_points,
     export::{
         self,
         OwnerRole, //
@@ -70,7 +69,7 @@ where
         let (first, second) = peers.handles();
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
         let leave = peers.leave::<M>()?;
-        let owner = role.parts(in_module.owner, entry_points::COUNT, join, leave)?;
+        let owner = role.parts(in_module.owner, join, leave)?;
         Ok(Self {
             _made: owner,
             _peers: peers,
