@@ -10,6 +10,7 @@
 use crate::{
     declaration::{
         Declaration,
+        Member,
         Operation,
         Type, //
     },
@@ -26,22 +27,31 @@ const fn mix_byte(hash: u64, byte: u8) -> u64 {
 }
 
 #[inline]
-const fn mix_word(mut hash: u64, word: u64) -> u64 {
-    for_each!(&byte in &word.to_le_bytes() => {
+const fn mix_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
+    for_each!(&byte in bytes => {
         hash = mix_byte(hash, byte);
     });
     hash
+}
+
+#[inline]
+const fn mix_word(hash: u64, word: u64) -> u64 {
+    mix_bytes(hash, &word.to_le_bytes())
 }
 
 /// Mixes in the length, too, so that two different sequences of texts never mix in the same bytes.
 #[inline]
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
-    let mut hash = mix_word(hash, bytes.len() as u64);
-    for_each!(&byte in bytes => {
-        hash = mix_byte(hash, byte);
-    });
-    hash
+    mix_bytes(mix_word(hash, bytes.len() as u64), bytes)
+}
+
+/// Mixes in a field of a structure.
+#[inline]
+const fn mix_field(mut hash: u64, field: &Member) -> u64 {
+    hash = mix_text(hash, field.name);
+    hash = mix_word(hash, field.offset as u64);
+    mix_type(hash, field.of)
 }
 
 /// Mixes in a type with everything that its layout consists of.
@@ -56,9 +66,7 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
     }
     hash = mix_word(hash, of.fields.len() as u64);
     for_each!(field in of.fields => {
-        hash = mix_text(hash, field.name);
-        hash = mix_word(hash, field.offset as u64);
-        hash = mix_type(hash, field.of);
+        hash = mix_field(hash, field);
     });
     hash
 }
@@ -82,9 +90,7 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
     let mut appended = 0;
     for_each!(field in of.fields => {
         if field.since == minor {
-            hash = mix_text(hash, field.name);
-            hash = mix_word(hash, field.offset as u64);
-            hash = mix_type(hash, field.of);
+            hash = mix_field(hash, field);
             appended += 1;
         }
     });
