@@ -495,9 +495,8 @@ impl Registry {
 
     /// Removes a driver that the caller has [claimed](Registry::unregister) or
     /// [claimed after expelling it](Registry::claim_expelled), and returns it. Returns `None`, and
-    /// changes nothing, if a thread is inside one of the driver's
-    /// routines. The caller has ended all requests of the driver, and has called
-    /// [`Registry::remove_hot_keys`]. Any context.
+    /// changes nothing, if a thread is inside one of the driver's routines. The caller has ended all
+    /// requests of the driver, and has called [`Registry::remove_hot_keys`]. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;
