@@ -588,7 +588,7 @@ struct d2d_driver {
 		.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),	\
 		.name = driver_name,						\
 		.owner = THIS_MODULE,						\
-		.hot_keys = D2D_HOT_KEYS,						\
+		.hot_keys = D2D_HOT_KEYS,					\
 		__VA_ARGS__							\
 	}
 
