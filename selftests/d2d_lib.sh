@@ -308,11 +308,17 @@ traced()
 	trace | grep -q "$1"
 }
 
+# event_has EVENT OWNER FIELD=VALUE - whether the file of this event of this owner has this field
+event_has()
+{
+	# Reads one line only: a second read would wait until the event is set again.
+	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* "$3" }" != "$line" ]
+}
+
 # waits_for EVENT OWNER - whether a thread waits for this event of this owner
 waits_for()
 {
-	# Reads one line only: a second read would wait until the event is set again.
-	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* waiters=1 }" != "$line" ]
+	event_has "$1" "$2" waiters=1
 }
 
 # owner_is_idle - whether module_a has a free context, no request, and no event but its own. If not,

@@ -48,5 +48,5 @@ nothing_left_of()
 # is_set EVENT OWNER - whether this event of this owner is set
 is_set()
 {
-	read -r line 2>/dev/null <"$DEBUG/d2d-$2/events/$1" && [ "${line#* state=set }" != "$line" ]
+	event_has "$1" "$2" state=set
 }
