@@ -335,9 +335,7 @@ impl Hostile {
                 })
             })??;
         }
-        run_in(Place::Worker, || {
-            run_in(Place::HardIrq, || run_in_caller(link))
-        })???;
+        run_in(Place::Worker, || run_in(Place::HardIrq, || put_note(link)))???;
         let text = core::str::from_utf8(NEWLINES)?;
         trace!(op_call, to: "owner", op: text, n: u64::MAX);
         trace!(
@@ -416,7 +414,7 @@ impl Hostile {
     }
 }
 
-fn run_in_caller(link: &PeerLink<DemoPair>) -> Result {
+fn put_note(link: &PeerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(0, &2)
 }
 
