@@ -108,7 +108,7 @@ const PEND: u32 = _IO(KIND, 1);
 const SUBMIT: u32 = _IO(KIND, 2);
 /// Completes the oldest pending call with the argument.
 const COMPLETE: u32 = _IO(KIND, 3);
-/// Completes the oldest pending call with 7, after 1 ms in hard interrupt.
+/// Starts a timer, which completes the oldest pending call with 7 after 1 ms, in hard interrupt.
 const COMPLETE_LATER: u32 = _IO(KIND, 4);
 /// Drops the pending calls, and returns how many of them were cancelled.
 const CANCELLED: u32 = _IO(KIND, 5);
@@ -157,7 +157,7 @@ impl DevicePeer {
     }
 
     /// Drops the pending calls, and returns how many of them were cancelled.
-    fn cancelled(&self) -> u32 {
+    fn drop_pended(&self) -> u32 {
         let mut cancelled = 0;
         loop {
             let Ok(oldest) = self.pended.lock().remove(0) else {
@@ -270,7 +270,7 @@ impl device::File for Opened {
                 let timer = driver.timer.as_ref().ok_or(ENODEV)?;
                 timer.start(Delta::from_millis(1)).map(|()| 0)
             }
-            CANCELLED => Ok(driver.cancelled()),
+            CANCELLED => Ok(driver.drop_pended()),
             REMOVE => driver.device.as_ref().ok_or(ENODEV)?.remove().map(|()| 0),
             FAIL => Err(Error::from_errno(-(argument.value() as i32))),
             RETURN => Ok(argument.value() as u32),

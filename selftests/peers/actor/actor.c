@@ -19,7 +19,7 @@
 #include "d2d_table.h"
 
 /* The size of the text of one write, including its NUL byte */
-#define LINE		512
+#define TEXT_SIZE	512
 
 static const struct verb {
 	const char *name;
@@ -139,12 +139,12 @@ static int run_somewhere(char *line)
 }
 
 /*
- * Must not allocate: fault_sweep.sh makes each allocation of the modules fail, one at a time, and
- * only the library's shall be among them.
+ * Must not allocate memory. fault_sweep.sh makes each allocation of the modules fail, one at a
+ * time. It tests the library, so these must all be allocations of the library.
  */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
-	char text[LINE] = {};
+	char text[TEXT_SIZE] = {};
 	char *rest = text;
 	char *line;
 	int err = 0;
