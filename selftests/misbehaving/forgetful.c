@@ -59,7 +59,7 @@ static bool forgets_is(const char *what)
 	return !strcmp(forgets, what);
 }
 
-/* Each routine calls this first. Prints a line if the routine must not be called any more. */
+/* Each routine calls this function first. Prints a line if the module was unloaded before. */
 static void check(const char *routine)
 {
 	if (READ_ONCE(unloaded))

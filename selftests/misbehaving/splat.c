@@ -90,7 +90,10 @@ static void splat_taint(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
-/* Only a kernel with KASAN, lockdep, kmemleak and object debugging reports the acts below. */
+/*
+ * The acts below need a kernel with KASAN, lockdep, kmemleak and object debugging, and the last one
+ * a kernel with CFI.
+ */
 
 static void splat_use_after_free(void)
 {
