@@ -110,7 +110,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_pause_operation();
 		return err;
 	case PEND_WITH_CANCEL:
-		/* If the request is cancelled already, this fails. Then do not store its handle. */
+		/* If this call fails, the request is cancelled already: do not store its handle. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;

@@ -27,7 +27,7 @@ static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
 static bool stop;	/* tells the threads that repeat a call to end */
 static int calls;	/* the number of repeated calls so far */
-static struct completion has_unregistered;	/* a driver has unregistered */
+static struct completion has_unregistered;	/* the thread "unregister" has ended */
 
 static struct unreg_driver * const opener = &drivers[OPENER];
 static struct unreg_driver * const other = &drivers[OTHER];
@@ -125,8 +125,8 @@ static void do_open(struct unreg_thread *thread)
 
 /*
  * Closes the handles in many[] one by one, until the owner refuses because opener has unregistered.
- * Closes the last handle only after the driver of the case has unregistered, so that at least one
- * handle is open until then.
+ * Closes the last handle only after the thread "unregister" has ended, so that at least one handle
+ * is open while a driver unregisters.
  */
 static void do_close(struct unreg_thread *thread)
 {
@@ -308,6 +308,7 @@ static const struct stage stages[] = {
 	{ "created", reach_created },
 	{ "opened", reach_opened },
 	{ "closed", reach_closed },
+	/* In these stages, the test starts a program that watches the first event. */
 	{ "watched", reach_alone },
 	{ "watched-by-two", reach_open },
 	{}

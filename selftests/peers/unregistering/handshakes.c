@@ -123,7 +123,7 @@ static int reach_offered_refused(const char *how)
 	return attach_into(&peer->after);
 }
 
-/* The test has loaded the owner with a short timeout, which expires before this returns. */
+/* The test has loaded the owner with a short timeout, which expires while this function waits. */
 static int reach_timed_out(const char *how)
 {
 	struct unreg_thread *thread;

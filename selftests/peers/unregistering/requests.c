@@ -313,8 +313,8 @@ static int reach_returned_cancelled(const char *how)
 }
 
 /*
- * The request is cancelled while a thread is inside upper's routine `returned`. That thread then
- * delivers the request.
+ * The request is cancelled while a thread is inside upper's routine `returned`. When the routine
+ * has returned, that thread delivers the request.
  */
 static int reach_returned_then_cancelled(const char *how)
 {

@@ -2,9 +2,9 @@
 /*
  * Test: one of four drivers unregisters while a request, an event, a handshake or an operation (the
  * subject) is in a certain state (the stage). If the subject is a handshake or an operation, the
- * driver also detaches. No delay keeps the subject in its stage: a routine sleeps in a checkpoint,
- * a thread waits, or a driver keeps a request pending. The module needs no file of the library but
- * the headers in shared/include/.
+ * driver also detaches. The subject stays in its stage however long the test takes, because a
+ * routine sleeps in a checkpoint, a thread waits or repeats a call, or a driver keeps a request
+ * pending. The module needs no file of the library but the headers in shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
@@ -250,7 +250,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/* Registers the driver, unless it is registered by this name. Resets all that the test observes. */
+/* Registers the driver, unless it is registered under this name. Resets all its other fields. */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&

@@ -55,7 +55,7 @@ struct unreg_driver {
 	struct completion completed_called;	/* completed by each call of completed() */
 	atomic_t notified;	/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
-	/* Calls of its routines that ran after it had unregistered. Each such call is a fault. */
+	/* Calls of its routines that ran after it had unregistered. There must be none. */
 	atomic_t called_after;
 	bool unregistered;
 };
