@@ -96,8 +96,9 @@ static int check_requests(void)
 }
 
 /*
- * Returns 0 if this driver and the owner read the same number of peers from the shared data, and
- * pass each other structures.
+ * Returns 0 if two operations of the owner work. "check" must find the same number of peers in the
+ * shared data as this driver. "count" takes a structure, passes it to this driver's "count", and
+ * must return the structure that this driver's "count" has returned.
  */
 static int check_operations(void)
 {
@@ -147,7 +148,10 @@ static int check_items(void)
 	return 0;
 }
 
-/* Returns 0 if the event of version 1.1 is set, and its operation returns the shared data. */
+/*
+ * Checks what version 1.1 has appended: the owner's operation "last" must return the field "last"
+ * of the shared data, and the event "here" must be set.
+ */
 static int check_newer(void)
 {
 #if GROWING_MINOR >= 1

@@ -50,8 +50,8 @@ static int put_item(struct d2d_queue *queue, const struct kind *kind, const u64 
 }
 
 /*
- * Takes all items, and stores the last payload of each kind. Refuses those of a kind that a newer
- * version has appended. Returns the number of the others.
+ * Takes all items, and stores the last payload of each kind. Refuses the items of a kind that a
+ * newer version has appended. Returns the number of the other items.
  */
 static unsigned int take_all(struct d2d_queue *queue, const char *driver,
 			     u64 payloads[][NUMBERS])

@@ -49,9 +49,13 @@ struct State<const EVENTS: usize> {
 /// The most items of a queue. A peer and the owner each put one item of each kind, so no queue is ever full.
 const CAPACITY: u32 = 16;
 
-/// Declares what an owner has: the fields of the peer's data that version 1.0 lacks, each of which is 0 or the cookie;
-/// kinds of items, whose payloads have at most `$item_size` bytes; control codes, each with the function that makes the
-/// output from the input; events; and the operations that version 1.0 lacks.
+/// Declares what an owner has:
+///
+/// - `peer_data`: the fields of the peer's data that version 1.0 lacks. Each of them is 0 or the cookie,
+/// - `kinds`: the kinds of items. Their payloads have at most `$item_size` bytes,
+/// - `codes`: the control codes, each with the function that makes the output from the input,
+/// - `events`: the events, and `count`, their number,
+/// - `operations`: the operations that version 1.0 lacks.
 macro_rules! growing_owner {
     (
         peer_data: [$($field:ident),*],
@@ -123,8 +127,8 @@ macro_rules! growing_owner {
     };
 }
 
-/// Puts an item of this kind. Its payload is that of the last item of this kind that the peer has put, or zeroed if the
-/// peer has put none.
+/// Puts an item of this kind. Its payload is that of the last item of this kind that the peer has put. If the peer has
+/// put no item of this kind, the payload is the default one.
 fn answer<T: Plain + Default>(
     kind: ItemKind<T>,
     items: &Batch<'_>,

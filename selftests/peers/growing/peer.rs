@@ -23,8 +23,8 @@ use kernel::{
 
 /// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. The
 /// peer puts an item of each `$kind`. When the driver is attached, it evaluates the expression `$more`, in which
-/// `$driver` is its handle and `$link` its link. The result is the minor version that both drivers have. If it is an
-/// error, loading the module fails.
+/// `$driver` is its handle and `$link` its link. The value of `$more` is the newest minor version that both drivers
+/// have. If the value is an error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
@@ -59,8 +59,8 @@ macro_rules! growing_peer {
             Ok(())
         }
 
-        /// Takes the items with which the owner has answered. Refuses those of a kind that a newer version has
-        /// appended. Returns the number of the others.
+        /// Takes the items with which the owner has answered. Refuses the items of a kind that a newer version has
+        /// appended. Returns the number of the other items.
         fn take_all(link: &PeerLink<GrowingPair>) -> Result<u32> {
             let mut known = 0;
             for item in link.incoming().take_batch(8).iter() {
@@ -123,7 +123,7 @@ impl PeerOps for Growing {
     }
 }
 
-/// Puts an item. It cannot be put if it is larger than the items of the owner's queue.
+/// Puts an item. If the payload is larger than the items of the queue, the queue must refuse the payload.
 fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
     let expected = if size_of::<T>() <= queue.item_size() {
         Ok(())

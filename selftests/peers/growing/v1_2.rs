@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a peer with a version 1.2 of the growing pair that appends no field to the data. If the owner has version 1.1,
-//! the peer finds that it lacks what version 1.2 has appended.
+//! the peer finds that the owner lacks what version 1.2 has appended.
 
 #![forbid(unsafe_code)]
 

@@ -8,7 +8,7 @@
 //! - 2: in each execution context, the owner counts in this driver's counters,
 //! - 3: this driver asks for counters in the owner's memory. This fails, because the owner lends a ring,
 //! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters,
-//! - 5: this driver sends the owner a request for each counter, to which `user_buffer` points,
+//! - 5: for each counter, this driver sends the owner a request whose `user_buffer` points to the counter,
 //! - 6: this driver sends `c_borrower`, a peer in another context, a request whose `user_buffer` points to a counter
 //!   of this driver. This fails, because `c_borrower` is not lent the counter.
 
@@ -124,7 +124,7 @@ impl Borrower {
         Ok(output)
     }
 
-    /// Makes the owner count in each counter, by a request of its own.
+    /// Makes the owner count in each counter. Sends one request for each counter.
     fn count_each(driver: &Handle<Self>) -> Result {
         let owner = driver.sender().lookup(c"lender")?;
         for (n, counter) in driver.counters.iter().enumerate() {

@@ -144,7 +144,7 @@ static void detached(void *this, struct d2d_context *context)
 		READ_ONCE(lender->ring.taken));
 }
 
-/* Counts in the counter to which the user_buffer of a request points, if this peer lends it. */
+/* Counts in the counter at @user_buffer, if the peer of this context lends that counter. */
 static s64 count_one(struct d2d_context *context, const void *user_buffer)
 {
 	struct lending_counter *counters;
@@ -166,7 +166,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Finds the peer that lends the counter. */
+/* Counts in the counter to which user_buffer points, in the context of the peer that lends it. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;
