@@ -51,9 +51,9 @@ static void greet_module_b(struct work_struct *work)
 static DECLARE_WORK(greeting, greet_module_b);
 
 /*
- * The kernel calls this with MODULE_STATE_LIVE after a module's init, which has registered the
- * module's drivers. During the call it holds the lock of the notifier chain, so a worker does the
- * rest.
+ * The kernel calls this function with MODULE_STATE_LIVE after a module's init, which has registered
+ * the module's drivers. The kernel holds the lock of the notifier chain during the call, so a
+ * worker does the rest.
  */
 static int module_changed(struct notifier_block *block, unsigned long state, void *data)
 {

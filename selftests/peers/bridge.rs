@@ -72,7 +72,7 @@ static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 /// The most items that are taken at a time.
 const BATCH: u32 = 8;
 
-/// Dropping it waits until a thread of the driver has ended, if there is such a thread.
+/// Dropping this value waits until the thread of [`Second::wait_for_itself`] has ended, if that thread was started.
 struct Jobs(Option<Arc<Completion>>);
 
 impl Drop for Jobs {
@@ -131,7 +131,7 @@ macro_rules! role {
             }
 
             /// Makes this role's owner take the items that this role has put. Then takes the items that the owner has
-            /// put, and passes those that are notes to `put`. Any context.
+            /// put, and passes the notes among them to `put`. Any context.
             fn drain(
                 driver: &$library::driver::Handle<Self>,
                 put: impl FnMut(u64) -> Result,
@@ -141,7 +141,7 @@ macro_rules! role {
                 Self::take(link, put)
             }
 
-            /// Takes all items that the owner has put, and passes those that are notes to `put`. If `put` fails, the
+            /// Takes all items that the owner has put, and passes the notes among them to `put`. If `put` fails, the
             /// rest of the batch is lost. Returns the number of items that it took. Any context.
             fn take(
                 link: &$library::link::PeerLink<$pair::DemoPair>,
@@ -234,7 +234,7 @@ macro_rules! role {
                     })
             }
 
-            /// Takes the owner's items to the other owner, and brings the answer back.
+            /// Passes on the notes of this role's owner to the other owner, and the other owner's answers back.
             fn drain(&self, link: &$library::link::PeerLink<$pair::DemoPair>) -> Result<u32> {
                 JOINED
                     .with(|bridge| {

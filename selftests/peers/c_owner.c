@@ -47,7 +47,7 @@ module_param(keeps, bool, 0);
 MODULE_PARM_DESC(keeps, "Whether the owner keeps an item that it has redeemed until the peer is detached");
 static char *fault = "none";
 module_param(fault, charp, 0);
-MODULE_PARM_DESC(fault, "What the owner does wrong in its init; with \"live\", in each write to its device");
+MODULE_PARM_DESC(fault, "What the owner does wrong, in its init or, with \"live\", in each write to its device");
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
@@ -62,8 +62,8 @@ static const struct d2d_ops zeroed;
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
 
 /*
- * Takes all items of the peer. Returns the number of notes; each other item is refused, with a
- * line. Any context.
+ * Takes all items of the peer. Returns the number of notes. d2d_queue_expect() refuses each item
+ * that is no note. Any context.
  */
 static u32 take_all(struct d2d_context *context)
 {
@@ -74,7 +74,7 @@ static u32 take_all(struct d2d_context *context)
 
 	while ((handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
-		/* When the peer detaches, the owner revokes the handles of items. */
+		/* NULL: the peer detaches, and the library has revoked the handle. */
 		if (!item)
 			continue;
 		if (!d2d_queue_expect(item, NAME, D2D_PAIR_KIND_NOTE, sizeof(u64)))
@@ -433,9 +433,9 @@ static struct miscdevice device = {
 };
 
 /*
- * Starts the owner, creates its events, and then registers the device. This comes last, because a
- * process may open the device from then on: if the init failed, the kernel would free the module
- * nevertheless.
+ * Starts the owner, creates its events, and registers the device last. A process may open the
+ * device as soon as the device is registered. If the init failed after that, the kernel would free
+ * the module while the process has the device open.
  */
 static int __init c_owner_init(void)
 {

@@ -50,7 +50,7 @@ static struct d2d_pair_owner_ops owner = {
 
 /*
  * Takes all items, and adds up the numbers in them, which the pair calls notes. Returns the number
- * of notes; each other item is refused, with a line. Any context.
+ * of notes. d2d_queue_expect() refuses each item that is no note. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -62,7 +62,7 @@ static u32 take_all(u64 *sum)
 
 	while ((handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
-		/* When the peer detaches, the owner revokes the handles of items. */
+		/* NULL: this driver detaches, and the owner has revoked the handle. */
 		if (!item)
 			continue;
 		if (!d2d_queue_expect(item, KBUILD_MODNAME, D2D_PAIR_KIND_NOTE, sizeof(note))) {
@@ -358,7 +358,7 @@ static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME,
 	.cancelled = c_peer_cancelled,
 	.flags = D2D_DISPATCH_ATOMIC);
 
-/* Sends a request that module_a completes at once, without sleeping. Any context. */
+/* Sends a request that module_a completes at once. Any context. */
 static int call(struct round *round, u32 code, const void *input, u32 input_len, u64 *output)
 {
 	const struct d2d_send send = D2D_SEND_INIT(target, code,
@@ -574,8 +574,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Registers, attaches, creates the events, and then registers the device. This comes last, because
- * the init must not fail once a process may have the device open (d2d_device.h).
+ * Registers, attaches, creates the events, and registers the device last: the init must not fail
+ * once a process may have the device open (d2d_device.h).
  */
 static int __init c_peer_init(void)
 {

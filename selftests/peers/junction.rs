@@ -54,7 +54,7 @@ d2d_roles::module_in_three_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "1: two threads of the owner's role wait until the library ends the waits, one for an event of each peer's role; nobody sets these events",
+            description: "1: two threads of the owner's role wait until the library ends the waits. One thread waits for an event of the first peer's role, the other one for an event of the second peer's role. Nobody sets these events",
         },
         fails: u32 {
             default: 0,

@@ -10,7 +10,7 @@
 
 #include "d2d_event.h"
 
-/* 0 until there is the event */
+/* 0 until create_never() has created the event */
 static d2d_handle never;
 
 /* May sleep. */
@@ -19,7 +19,7 @@ static inline int create_never(d2d_handle driver)
 	return d2d_event_create(driver, KBUILD_MODNAME ".never", D2D_EVENT_NOTIFICATION, 0, &never);
 }
 
-/* Waits if there is the event and the caller may sleep. Any context. */
+/* Waits for the event, if it is created and the caller may sleep. Any context. */
 static inline void wait_for_never(void)
 {
 	if (never && in_task())

@@ -69,7 +69,7 @@ $(obj)/selftests/peers/$1.o: $(obj)/selftests/peers/$1.rs
 endef
 $(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name),middle)))
 
-# A peer of two owners, module_a and other_a: in Rust, and in C
+# A peer of two owners, module_a and other_a
 d2d-bridge-crates := -L $(obj)/shared --extern d2d_peer --extern d2d_pair_peer --extern d2d_peer2 --extern d2d_pair_peer2 --extern d2d_roles
 d2d-bridge-needs := $(addprefix $(obj)/shared/,pair/d2d_pair_peer.o pair/d2d_pair_peer2.o roles/d2d_roles.o)
 obj-m += selftests/test_modules/bridge.o
@@ -96,6 +96,7 @@ RUSTFLAGS_selftests/peers/junction.o := $(d2d-bridge-crates) --extern d2d --exte
 $(obj)/selftests/peers/junction.o: $(obj)/shared/pair/d2d_pair.o $(d2d-bridge-needs)
 $(eval $(call d2d-lower,junction_peer,junction))
 
+# The peer of two owners in C
 $(eval $(call d2d-c-module,c_bridge,$(addprefix selftests/peers/c_bridge/,first.o second.o)))
 CFLAGS_selftests/peers/c_bridge/first.o := $(d2d-peer-role-flags)
 CFLAGS_selftests/peers/c_bridge/second.o := $(d2d-peer2-role-flags)
@@ -137,7 +138,7 @@ targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
 # A peer in C that defines two tables of owners itself. One table lacks functions that the peer's d2d_table.h has, the
-# other table has another major version
+# other table has another major version.
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
 # Copies of c_owner, each with another version of the table: a function is appended, the major version differs, or a

@@ -59,7 +59,7 @@ d2d::module_peer! {
     params: {
         next: u32 {
             default: 0,
-            description: "To which driver the peer forwards requests. 0: module_a. 1: module_b. 2: handle_peer. 3: c_peer. 4: itself. 5: bob",
+            description: "To which driver the peer forwards requests. 0: module_a. 1: module_b. 2: handle_peer. 3: c_peer. 4: itself. 5: bob, a driver of the module actor",
         },
         then: u32 {
             default: 0,

@@ -2,14 +2,15 @@
 
 //! Test: a peer in which a periodic timer, in hard interrupt, and processes put and take items at the same time.
 //!
-//! There are two producers, the timer and the writing processes. Each producer numbers the items that it puts on
-//! the queue to the peer: 0, 1, 2 and so on. If the queue refuses an item, the producer's next item has the same
-//! number. All threads that take items hold one lock while they take an item and check its number. So the numbers
-//! of each producer must arrive in order and without a gap. When the module is unloaded, it prints its counters,
-//! and the test compares them with the owner's.
+//! There are two producers: the timer is one, and all writing processes together are the other. A producer puts items
+//! on both queues of the context. The peer itself takes the items on the queue to the peer, so it can check them: each
+//! producer numbers the items that it puts on this queue, 0, 1, 2 and so on. If the queue refuses an item, the
+//! producer's next item has the same number. All threads that take items hold one lock while they take an item and
+//! check its number. So the numbers of each producer must arrive in order and without a gap. When the module is
+//! unloaded, it prints its counters, and the test compares them with the owner's.
 //!
-//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process. The write returns when the
-//! timer has ticked N times, too.
+//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process, and then more exchanges until
+//! the timer has ticked N times, too.
 
 #![forbid(unsafe_code)]
 

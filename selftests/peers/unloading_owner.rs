@@ -123,7 +123,6 @@ struct Job {
 }
 
 impl Job {
-    /// Starts the job.
     fn start(contexts: &Contexts<'_, UnloadingOwner>) -> Result<Arc<Self>> {
         let job = Arc::pin_init(
             try_pin_init!(Self {
@@ -223,10 +222,14 @@ fn leak_if<J>(wanted: u32, job: J) {
 
 /// The three waits that are in progress when the owner is unloaded.
 struct InProgress {
+    /// The event `unloading.served`, for which the dispatch routine waits.
     served: Arc<Event>,
     job: Arc<Job>,
+    /// The request [`SERVE`], as its sender has it.
     serving: Option<Sent<u64>>,
+    /// The request [`PEND`], as its sender has it.
     pending: Option<Sent<u64>>,
+    /// The request [`PEND`], as its receiver has it.
     pended: Option<Pended<u64>>,
 }
 

@@ -58,7 +58,7 @@ d2d::module_peer! {
         },
         settles: u32 {
             default: 0,
-            description: "1: start calls settled_link()",
+            description: "1: the peer's function `start` calls `settled_link`",
         },
     },
 }
@@ -79,8 +79,8 @@ const OWNER: &CStr = c"module_a";
 /// What the wait needs.
 struct Awaited {
     event: Event,
-    /// A reference to the driver, which the driver itself stores. While it is stored, the driver cannot be freed. So
-    /// the function that waits takes it out.
+    /// A reference to the driver, which the driver itself stores. As long as this reference is stored, the driver
+    /// cannot be freed. So the function that waits takes the reference out.
     handle: Handle<Waiting>,
 }
 

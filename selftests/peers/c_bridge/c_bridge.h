@@ -20,13 +20,13 @@
 #include "../never.h"
 
 /*
- * Whether the roles are joined: an operation of one role may use the other role. Both roles have a
- * context, and the exit has not begun to separate the roles.
+ * Whether the roles are joined. Only then may an operation of one role use the other role. The
+ * roles are joined from the time when both have a context until the exit begins to separate them.
  */
 extern bool c_bridge_joined;
 /*
- * While an operation of one role uses the other role, it is a reader of this SRCU. So the exit can
- * wait until no operation uses the other role. It is SRCU because the operation may sleep.
+ * An operation of one role is a reader of this SRCU while it uses the other role. So the exit can
+ * wait until no operation uses the other role. RCU would not do, because the operation may sleep.
  */
 extern struct srcu_struct c_bridge_srcu;
 

@@ -19,8 +19,9 @@ bool c_bridge_joined;
 DEFINE_SRCU(c_bridge_srcu);
 
 /*
- * Separates the two roles. When this returns, no operation uses the other role. The caller must
- * have called d2d_leave() for both drivers if an operation may wait: that ends the wait. May sleep.
+ * Separates the two roles: when this function has returned, no operation uses the other role. If an
+ * operation may wait, the caller must have called d2d_leave() for both drivers, which ends the
+ * wait. May sleep.
  */
 static void separate(void)
 {
