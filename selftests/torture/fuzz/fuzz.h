@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
- * and altered handles, from every execution context; an oracle judges each result. The players make
- * these calls: threads, a worker, timers and an irq_work. A player makes random plays, one after
- * the other. A play is one action, such as sending a request. The parts:
+ * and altered handles, from every execution context; an oracle judges each result. The callers are
+ * the routines of the drivers, and players. A player is a thread, the worker, a timer or the
+ * irq_work. It makes random plays, one after the other. A play is one action, such as sending a
+ * request. The parts:
  *
  *   run.c	the module: players and reports
  *   plays.c	random plays that do not sleep
@@ -18,9 +19,9 @@
  *   things.c	the things that handles name, and which of them exist
  *   drivers.c	registering and unregistering drivers
  *
- * A player's random numbers follow from the seed, the player's number and a count; a routine's
- * random numbers follow from the seed and the request. So the same seed gives the same decisions,
- * but not always the same interleaving.
+ * A player's random numbers follow from the seed, the player's number and the number of its turn;
+ * a routine's random numbers follow from the seed and the request. So the same seed gives the same
+ * decisions, but not always the same interleaving.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -130,7 +131,7 @@ struct fuzz_thing {
 	u32 sharing_player;	/* unless FUZZ_FOR_ALL: a player that may use the thing */
 	u32 input_size;
 	u32 output_size;
-	bool freed;		/* by d2d_request_free() or its completion routine */
+	bool freed;		/* by d2d_request_free() or the request's completion routine */
 	atomic_t users;		/* calls that use the thing's handle */
 	atomic_t ending;	/* calls that end the thing and have not failed */
 	atomic_t completions_due;	/* calls of a completion routine that are still to come */
@@ -140,7 +141,7 @@ struct fuzz_thing {
 struct fuzz_pick {
 	d2d_handle handle;
 	enum fuzz_origin origin;
-	struct fuzz_thing *thing;	/* if it is live */
+	struct fuzz_thing *thing;	/* NULL unless the origin is FUZZ_LIVE */
 	u32 nth;
 	/* When the handle was chosen, d2d_leave() had returned for the driver of the thing. */
 	bool driver_had_left;
@@ -177,7 +178,7 @@ struct fuzz_kept {
 
 /* An in-place call: a dispatch routine that may use the buffers of its request in place. */
 struct fuzz_in_place {
-	const struct d2d_request *request;	/* NULL: it does not use them now */
+	const struct d2d_request *request;	/* NULL: the routine does not use the buffers now */
 	u64 tag;
 	u32 sum;	/* of the input */
 };

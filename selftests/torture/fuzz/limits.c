@@ -60,13 +60,13 @@ static void unregister_one(d2d_handle handle)
 }
 
 /*
- * Checks that a call has failed with the errno of its limit, after at most this number of
- * successes.
+ * Checks that a call has failed with the expected errno, that of its limit. The same call has
+ * succeeded count times before; most is the limit.
  */
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
 {
-	/* The fuzzer's other module may have reached the limit on all handles meanwhile. */
+	/* The fuzzer's other module may have reached the other limit of events meanwhile. */
 	bool is_full = err == expected || (err == -EMFILE && call == FUZZ_EVENT_CREATE) ||
 		       (err == -ENFILE && call == FUZZ_EVENT_CREATE);
 
@@ -102,7 +102,7 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 			break;
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
-	/* The other players may free a request, or have all contexts, just now. */
+	/* Another player may free a request just now, or other drivers may have all contexts. */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
 			count++;
@@ -157,7 +157,7 @@ static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 
 /* Threads that wait for the same event or request, more than the owner allows. */
 static struct {
-	d2d_handle event;	/* or 0: they wait for the request */
+	d2d_handle event;	/* 0: the threads wait for the request */
 	d2d_handle request;
 	atomic_t refused;
 	atomic_t left;

@@ -143,7 +143,7 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 void fuzz_close_context(struct fuzz_registration *reg)
 {
 	atomic_inc(&reg->context_closed);
-	/* Pairs with use(): either this sees the user, or use() sees that the context is closed. */
+	/* Pairs with use(): the loop sees the user, or use() sees that the context is closed. */
 	smp_mb__after_atomic();
 	while (atomic_read(&reg->context_users))
 		usleep_range(10, 50);
@@ -167,7 +167,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 
 	if (reg) {
 		atomic_inc(&reg->detaching);
-		/* Pairs with is_detaching(), which reads the two in the reverse order. */
+		/* Pairs with is_detaching(), which reads the two counts in the reverse order. */
 		smp_wmb();
 		atomic_inc(&reg->detaches_begun);
 		fuzz_close_context(reg);
@@ -180,7 +180,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	if (reg) {
 		/*
 		 * If the driver got another context meanwhile, d2d_detach() may have detached the
-		 * driver from that context as well. So the plays must not use it any more.
+		 * driver from that context as well. So the plays must not use that context.
 		 */
 		if (!err && atomic_cmpxchg(&reg->adopted, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);
@@ -198,7 +198,7 @@ void fuzz_play_detach(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
-/* Begins to use a driver's context; use_ended() ends this. */
+/* Begins to use the context of a driver, until use_ended(). Returns NULL if no play may use it. */
 static struct d2d_context *use(struct fuzz_registration *reg)
 {
 	struct d2d_context *context;

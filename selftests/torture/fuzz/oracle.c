@@ -184,8 +184,9 @@ static struct sending *find_sending(u64 tag)
 }
 
 /*
- * Returns a tag for a send: the module, whether the owner is the receiver, and a number. With
- * D2D_SEND_ROUTINE, notes that the completion routine has to be called.
+ * Returns a new tag for a send. The tag consists of the module's digit, a bit that is set if the
+ * owner is the receiver, and a number. With D2D_SEND_ROUTINE, notes that the completion routine has
+ * to be called.
  */
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner)
@@ -231,9 +232,9 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 }
 
 /*
- * The owner has called a driver's dispatch routine for a request. The owner must not have refused
- * the request. The request must have been sent before this driver had left; the oracle does not
- * check when a request was forwarded.
+ * The owner has called a driver's dispatch or returned routine for a request. The owner must not
+ * have refused the request. The request must have been sent before this driver had left; the oracle
+ * does not check when the request was forwarded.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {

@@ -30,7 +30,7 @@
 #define TIMERS	2
 #define IRQ_WORKS	1
 #define PLAYERS	(THREADS + WORKERS + TIMERS + IRQ_WORKS)
-#define REPORT	16384
+#define REPORT_SIZE	16384
 
 u64 fuzz_seed;
 bool fuzz_is_over;
@@ -38,7 +38,7 @@ bool fuzz_is_over;
 /* A thread, the worker, a timer, or the irq_work */
 static struct player {
 	u32 number;
-	u64 step;
+	u64 turn;	/* counts the player's turns; a turn is none, one or several plays */
 	struct hrtimer timer;
 } players[PLAYERS];
 
@@ -51,18 +51,19 @@ static struct irq_work irq_work;
 static struct workqueue_struct *workqueue;
 static DEFINE_MUTEX(run_lock);
 
-static struct fuzz_caller next_step(struct player *player, bool may_sleep)
+/* Begins a turn of a player. */
+static struct fuzz_caller next_turn(struct player *player, bool may_sleep)
 {
 	return (struct fuzz_caller){
-		.random = fuzz_random_of(player->number, ++player->step),
+		.random = fuzz_random_of(player->number, ++player->turn),
 		.player = player->number,
 		.may_sleep = may_sleep,
 	};
 }
 
-static void step_that_may_sleep(struct player *player)
+static void turn_that_may_sleep(struct player *player)
 {
-	struct fuzz_caller caller = next_step(player, true);
+	struct fuzz_caller caller = next_turn(player, true);
 
 	if (fuzz_chance(&caller, 40))
 		fuzz_play_may_sleep(&caller);
@@ -82,7 +83,7 @@ static int play_in_thread(void *data)
 	struct player *player = data;
 
 	while (!READ_ONCE(fuzz_is_over)) {
-		step_that_may_sleep(player);
+		turn_that_may_sleep(player);
 		cond_resched();
 	}
 	player_ended();
@@ -95,13 +96,13 @@ static void play_in_worker(struct work_struct *work)
 		player_ended();
 		return;
 	}
-	step_that_may_sleep(&players[THREADS]);
+	turn_that_may_sleep(&players[THREADS]);
 	queue_work(workqueue, work);
 }
 
 static void play_in_irq_work(struct irq_work *work)
 {
-	struct fuzz_caller caller = next_step(&players[THREADS + WORKERS + TIMERS], false);
+	struct fuzz_caller caller = next_turn(&players[THREADS + WORKERS + TIMERS], false);
 
 	fuzz_play(&caller);
 }
@@ -110,7 +111,7 @@ static void play_in_irq_work(struct irq_work *work)
 static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 {
 	struct player *player = container_of(timer, struct player, timer);
-	struct fuzz_caller caller = next_step(player, false);
+	struct fuzz_caller caller = next_turn(player, false);
 
 	if (READ_ONCE(fuzz_is_over))
 		return HRTIMER_NORESTART;
@@ -161,7 +162,7 @@ static void start(void)
 static void stop(void)
 {
 	struct player last = { .number = PLAYERS };
-	struct fuzz_caller caller = next_step(&last, true);
+	struct fuzz_caller caller = next_turn(&last, true);
 	u32 before = fuzz_violations();
 
 	WRITE_ONCE(fuzz_is_over, true);
@@ -183,7 +184,7 @@ static void stop(void)
 			kthread_stop_put(threads[n]);
 	}
 	flush_workqueue(workqueue);
-	/* Threads may have registered drivers after the call above. */
+	/* Threads may have registered drivers after the first call of this function. */
 	fuzz_unregister_all(&caller);
 	fuzz_things_check();
 	fuzz_things_reset();
@@ -202,7 +203,7 @@ static int run(u64 seed, u32 ms, int limits)
 	fuzz_coverage_reset();
 	start();
 	if (limits >= 0) {
-		caller = next_step(&main, true);
+		caller = next_turn(&main, true);
 		fuzz_play_limits(&caller, limits);
 	}
 	while (time_before(jiffies, end) && !fuzz_violations()) {
@@ -250,12 +251,12 @@ static const struct file_operations run_fops = {
 static ssize_t show(char __user *buffer, size_t count, loff_t *offset,
 		    ssize_t (*fill)(char *text, size_t size))
 {
-	char *text = kvmalloc(REPORT, GFP_KERNEL);
+	char *text = kvmalloc(REPORT_SIZE, GFP_KERNEL);
 	ssize_t used;
 
 	if (!text)
 		return -ENOMEM;
-	used = fill(text, REPORT);
+	used = fill(text, REPORT_SIZE);
 	used = simple_read_from_buffer(buffer, count, offset, text, used);
 	kvfree(text);
 	return used;

@@ -210,7 +210,10 @@ static void play_events(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* Makes a random play that may sleep. Routines register and unregister no drivers. */
+/*
+ * Makes a random play that may sleep. In a routine, makes no play from fuzz_play_register() on:
+ * routines do not register, unregister, attach or detach drivers.
+ */
 void fuzz_play_may_sleep(struct fuzz_caller *caller)
 {
 	static const struct {
