@@ -19,11 +19,12 @@ use kernel::{
     str::CString, //
 };
 
-/// The number of synchronization events of a context. A [`Run`](crate::run::Run) sets them and waits for them at
-/// random. A set event is a *token*. A wait that resets the event takes the token.
+/// The number of events of a context that a [`Run`](crate::run::Run) sets and waits for at random. They are
+/// synchronization events. If such an event is set, it is a *token*. A wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
-/// Time limit of a wait. No traffic delays a wake-up for a minute. So if the wait times out, the wake-up was lost.
+/// Time limit of a wait in `lead` and `follow`. No traffic delays a wake-up for a minute. So if the wait times out, the
+/// wake-up was lost.
 const LONG: Wait = Wait::at_most(60_000);
 
 /// The events of a context.

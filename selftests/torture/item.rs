@@ -118,7 +118,7 @@ pub struct Checker {
     taken: Taken,
 }
 
-/// A producer's last item that was taken.
+/// Of the items of one producer, the one that was taken last.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     producer: u64,

@@ -433,7 +433,7 @@ impl RequestTraffic {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver may unregister, this may have ended the request. Then do not count the result.
+        // If the receiver may unregister, the library may have cancelled the request. Then do not count the result.
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),
@@ -496,12 +496,12 @@ impl RequestTraffic {
         {
             let mut inner = self.inner.lock();
             let kept = &mut inner.pended[cell];
-            // If the cell has a request already, the older one of the two has ended, so keep the newer one. This need
-            // not be the request that was received just now.
+            // If the cell has a request already, the older one of the two has ended, so keep the newer one. The newer
+            // one need not be the request that was received just now.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
-                // In the other cells, the receiver learns of a cancel only when it completes the request.
+                // Without `tell_if_cancelled`, the receiver learns of a cancel when it completes the request.
                 let may_keep = not_kept
                     .as_ref()
                     .filter(|_| cell % NOTIFIED == 1)
@@ -680,7 +680,7 @@ impl Drop for RequestTraffic {
             );
         }
         // The macro includes sources that the kernel's build has generated, and that a distribution may leave
-        // out. Then only the line above tells the fault.
+        // out. Then only the line of `refuse!` reports the fault.
         #[cfg(not(d2d_lacks_warn_on))]
         kernel::warn_on!(is_any_left || wrong != [0; 3]);
     }

@@ -50,8 +50,8 @@ pub trait Side: Sync {
     const OUT: Direction;
     /// The direction of the queue from which this side takes items.
     const IN: Direction;
-    /// Whether the other side may be missing.
-    const MAY_BE_ALONE: bool;
+    /// Whether the other side may be missing: not attached, or detaching.
+    const OTHER_MAY_BE_MISSING: bool;
 
     /// While this value lives, the other side cannot detach.
     type Stay<'a>
@@ -77,7 +77,7 @@ pub trait Side: Sync {
 impl Side for OwnerLink<TorturePair> {
     const OUT: Direction = Direction::ToPeer;
     const IN: Direction = Direction::ToOwner;
-    const MAY_BE_ALONE: bool = true;
+    const OTHER_MAY_BE_MISSING: bool = true;
 
     type Stay<'a> = PeerCall<'a, TorturePair>;
 
@@ -113,7 +113,7 @@ impl Side for OwnerLink<TorturePair> {
 impl Side for PeerLink<TorturePair> {
     const OUT: Direction = Direction::ToOwner;
     const IN: Direction = Direction::ToPeer;
-    const MAY_BE_ALONE: bool = false;
+    const OTHER_MAY_BE_MISSING: bool = false;
 
     type Stay<'a> = ();
 
@@ -292,17 +292,19 @@ impl Run {
         tally
     }
 
-    /// The generator is SplitMix64.
+    /// Returns the next random number. The generator is SplitMix64.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.random)
     }
 
+    /// Returns a random number that is less than `limit`.
     fn below(&mut self, limit: u32) -> u32 {
         (((self.random() >> 32) * u64::from(limit)) >> 32) as u32
     }
 
-    fn some(&mut self) -> u32 {
+    /// Returns a random number of items for a put or a take.
+    fn item_count(&mut self) -> u32 {
         self.below(MAX) + 1
     }
 
@@ -311,14 +313,14 @@ impl Run {
             0 => self.put(side, 1),
             1 => self.hand_on(side),
             2..5 => {
-                let count = self.some();
+                let count = self.item_count();
                 self.put(side, count);
             }
             5 => {
                 self.checker.take(&queue(side.context(), S::IN), 1);
             }
             6..9 => {
-                let max = self.some();
+                let max = self.item_count();
                 self.checker.take(&queue(side.context(), S::IN), max);
             }
             9 => self.call(side, 0),
@@ -349,10 +351,10 @@ impl Run {
     }
 
     fn put_by_other<S: Side>(&mut self, side: &S) {
-        let count = self.some();
+        let count = self.item_count();
         let result = side.let_other_put(self.run, self.next[S::IN as usize], count);
         self.tally.add(Count::Calls, result.is_ok().into());
-        self.account_put(S::IN, count, result, S::MAY_BE_ALONE);
+        self.account_put(S::IN, count, result, S::OTHER_MAY_BE_MISSING);
     }
 
     fn account_put(
@@ -360,12 +362,12 @@ impl Run {
         direction: Direction,
         count: u32,
         result: Result<u32>,
-        may_be_away: bool,
+        other_may_be_missing: bool,
     ) {
         let put = match result {
             Ok(put) if put <= count => put,
             Ok(_) => return self.tally.add(Count::WrongValues, 1),
-            Err(error) => return self.tally.add_error(error, may_be_away),
+            Err(error) => return self.tally.add_error(error, other_may_be_missing),
         };
         let producer = Producer::new(self.run, self.context, direction);
         let next = &mut self.next[direction as usize];
@@ -380,25 +382,25 @@ impl Run {
     }
 
     fn take_by_other<S: Side>(&mut self, side: &S) {
-        let max = self.some();
+        let max = self.item_count();
         match side.let_other_take(max) {
             Ok(taken) => {
                 self.tally.add(Count::Calls, 1);
                 self.tally.add_taken(S::OUT, &taken);
             }
-            Err(error) => self.tally.add_error(error, S::MAY_BE_ALONE),
+            Err(error) => self.tally.add_error(error, S::OTHER_MAY_BE_MISSING),
         }
     }
 
-    /// Takes the handle of an item, and redeems it here or lets the other side redeem it. Checks that
-    /// the queue refuses the handle that was redeemed before.
+    /// Takes an item by its handle. Then either this side or the other side redeems the handle. Also checks that the
+    /// queue refuses the handle that was redeemed last.
     ///
     /// Keeps the peer from detaching until the handle is redeemed: detaching would revoke the handle, and neither side
     /// would count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,
-            Err(error) => return self.tally.add_error(error, S::MAY_BE_ALONE),
+            Err(error) => return self.tally.add_error(error, S::OTHER_MAY_BE_MISSING),
         };
         let queue = queue(side.context(), S::IN);
         let Some(handle) = queue.take_handle() else {
@@ -413,7 +415,7 @@ impl Run {
         self.stale = Some(handle);
     }
 
-    /// Checks that the last handle cannot be redeemed a second time.
+    /// Checks that the handle that was redeemed last cannot be redeemed a second time.
     fn redeem_stale<S: Side>(&mut self, queue: &Queue<'_>) {
         let Some(stale) = self.stale.take() else {
             return;
@@ -434,7 +436,7 @@ impl Run {
                 true
             }
             Err(error) => {
-                self.tally.add_error(error, S::MAY_BE_ALONE);
+                self.tally.add_error(error, S::OTHER_MAY_BE_MISSING);
                 false
             }
         }
@@ -450,7 +452,7 @@ impl Run {
                 self.tally
                     .add(Count::WrongValues, (result != expected).into());
             }
-            Err(error) => self.tally.add_error(error, S::MAY_BE_ALONE),
+            Err(error) => self.tally.add_error(error, S::OTHER_MAY_BE_MISSING),
         }
     }
 

@@ -88,8 +88,8 @@ pub enum Count {
     Forwarded,
     /// Attempts to complete or cancel a request that failed because the other side was faster.
     TooLate,
-    /// Requests whose outcome the sender does not know: the thread that completed or cancelled the request has stood
-    /// still for so long that the wait ended before.
+    /// Requests whose outcome the sender does not know. When the time limit of the sender's call passed, another thread
+    /// was completing, cancelling or delivering the request. The library waits for that thread for a limited time only.
     NotWaited,
     /// Items whose payload is not what was put. This count and all that follow must stay 0.
     Torn,
@@ -101,7 +101,7 @@ pub enum Count {
     Disorder,
     /// Operations that returned a wrong value.
     WrongValues,
-    /// Operations that have failed although they must not fail, or with a wrong errno.
+    /// Operations that failed although they must not fail, and operations that failed with a wrong errno.
     WrongErrors,
     /// Operations of a peer that ran after the peer was unloaded.
     LateCalls,
@@ -111,7 +111,7 @@ pub enum Count {
     CancelMismatch,
     /// Sum of the outputs with which requests were completed, minus the sum of the outputs that the senders got.
     OutputMismatch,
-    /// Sums that `check` of the owner has compared, and that differ.
+    /// Sums that differ from what the owner's command `check` expects.
     SumMismatches,
 }
 
@@ -199,17 +199,17 @@ impl Tally {
         self.add(Count::Disorder, taken.disorder);
     }
 
-    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may have detached.
-    pub fn add_error(&mut self, error: Error, may_be_away: bool) {
+    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may be missing.
+    pub fn add_error(&mut self, error: Error, other_may_be_missing: bool) {
         let count = match error {
-            error if error == ESHUTDOWN && may_be_away => Count::Shutdowns,
+            error if error == ESHUTDOWN && other_may_be_missing => Count::Shutdowns,
             error if error == UNLOADED => Count::LateCalls,
             _ => Count::WrongErrors,
         };
         self.add(count, 1);
     }
 
-    /// Returns the counts that are not zero, by their numbers.
+    /// Returns the number and the value of each count that is not 0.
     pub fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         self.0
             .iter()

@@ -10,7 +10,7 @@
 //! At the end, sums over all items that were put, and over all that were taken, show whether an item
 //! was lost or taken twice.
 //!
-//! - `item`: the payload of the items, and the checks of taken ones.
+//! - `item`: the payload of the items, and the checks of taken items.
 //! - [`run`]: the operations of a run.
 //! - [`event_traffic`]: named events that both sides set and wait for.
 //! - [`request_traffic`]: requests that both sides complete and cancel at the same time.
@@ -18,6 +18,7 @@
 //! - [`peer`]: the driver of the peers. All peer modules share this code. The owner is `torture_owner.rs`.
 //! - [`event_commands`]: commands on named events, which `selftests/events.sh` uses and the torture
 //!   does not.
+//! - [`command`]: splits a command into words and numbers.
 //!
 //! `program/run_torture.rs` starts the processes.
 

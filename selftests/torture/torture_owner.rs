@@ -5,7 +5,9 @@
 //!
 //! - `run CONTEXT RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
-//! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`EventTraffic`]
+//! - `lead CONTEXT TIMES`: wakes the thread in the peer's command `follow`, and is woken by it, TIMES times; see
+//!   [`EventTraffic::lead`]
+//! - `stop CONTEXT`: ends the peer's command `follow`
 //! - `race CONTEXT NOW RACES ALLOWED UNREGISTERS TOGETHER`: makes RACES races; see [`RequestTraffic::race`].
 //!   UNREGISTERS is 1 if the peer may be unloaded during the races. TOGETHER is 1 if both sides begin each race
 //!   together

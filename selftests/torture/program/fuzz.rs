@@ -86,9 +86,9 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. Lets the module play by one command, which it writes
-/// to the module's file `run`. One in six commands also lets the module reach the limit with the number `limit`
-/// (`fuzz_play_limits()`). With `at_once`, the first command does so, too. Returns what the module has called.
+/// Loads a module, lets it play, and unloads it, again and again. To let the module play, writes one command to the
+/// module's file `run`. About one in six commands also lets the module reach the limit with the number `limit`
+/// (`fuzz_play_limits()`). With `at_once`, the first command does so in any case. Returns what the module has called.
 fn load_play_unload(
     name: &str,
     seed: u64,
@@ -172,8 +172,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. If `$D2D_LOG` names a file, appends each line to it that no driver has
-    /// printed: at the end of the run, the kernel may have overwritten the line.
+    /// Reads the log until the run is `over`. If `$D2D_LOG` names a file, appends to it each line that no driver has
+    /// printed, because the kernel may overwrite the line before the run ends.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -267,7 +267,7 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
         let threads: Vec<_> = (0..)
             .zip(MODULES)
             .map(|(n, name)| {
-                // So three rounds in a row reach all six limits.
+                // Three rounds in a row have consecutive seeds, so they reach all six limits.
                 let limit = seed % 3 * 2 + n;
                 let seed = (u64::from(seed) << 8) | u64::from(n);
                 scope.spawn(move || load_play_unload(name, seed, limit, limits, deadline))

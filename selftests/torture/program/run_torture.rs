@@ -445,7 +445,7 @@ fn check() -> Outcome<Totals> {
 }
 
 /// Checks that each peer finds, in order, the items that the owner put before the peer was loaded.
-fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
+fn check_items_put_before_load(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
         owner.write(&format!(
@@ -531,7 +531,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         &format!("contexts={contexts} completion={completion}"),
     )?;
     // No process of the round makes a run with one of these numbers.
-    leave_items(u32::MAX - PEERS, &names)?;
+    check_items_put_before_load(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
     unload(OWNER)?;
