@@ -69,10 +69,10 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno of the call that a routine of NAME has tried: as its action
-#                                    "unregister", "unregister-first" or "wait-for-r0" of on-returned or
-#                                    on-completed, or as the second completion of the action "complete-twice". If
-#                                    that call has succeeded, this command succeeds
+#   errno-inside NAME                fails with the errno of a call that a routine of NAME has tried. The call is that
+#                                    of the action "unregister", "unregister-first" or "wait-for-r0" (on-returned,
+#                                    on-completed), or the second completion of the action "complete-twice". If the
+#                                    call has succeeded, this command succeeds
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME, with room for this much input and output.

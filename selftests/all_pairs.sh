@@ -158,8 +158,8 @@ fresh_round()
 	reset_trace
 }
 
-# write_n MODULE N - makes the Nth exchange of a module: calls, items and requests, with the other side
-write_n()
+# exchange MODULE N - makes the Nth exchange of a module: calls, items and requests, with the other side
+exchange()
 {
 	text=1
 	case $1 in
@@ -173,13 +173,13 @@ write_n()
 	[ -c "/dev/$device" ] && echo "$text" >"/dev/$device"
 }
 
-# traffic MODULE - calls write_n once for each line in the FIFO of this module, until the line "end"
+# traffic MODULE - makes an exchange for each line in the FIFO of this module, until the line "end"
 traffic()
 {
 	times=0
 	while read -r line <&3 && [ "$line" != end ]; do
 		times=$((times + 1))
-		write_n "$1" "$times" 2>"$work/$1.error" || echo "$1: $(cat "$work/$1.error")" >>"$work/failed"
+		exchange "$1" "$times" 2>"$work/$1.error" || echo "$1: $(cat "$work/$1.error")" >>"$work/failed"
 	done 3<>"$work/$1"
 }
 
