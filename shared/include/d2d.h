@@ -84,10 +84,10 @@
 /**
  * typedef d2d_handle - names a driver, an event, a request or an item
  *
- * A handle is never an address, and 0 names nothing. Every function refuses with -ESTALE, and
- * touches nothing, if the handle is of another kind or what it names is gone: the handle is
- * stale. A driver stores handles, passes them to others and compares them. Only the library
- * uses their parts::
+ * A handle is never an address, and 0 names nothing. A handle is stale once what it named is gone.
+ * Every function refuses with -ESTALE, and touches nothing, if a handle is stale or of another
+ * kind than the function expects. A driver stores handles, passes them to others and compares
+ * them. Only the library uses their parts::
  *
  *	bits 63..32	generation; 0 only in the handle of a HELD request
  *	bit 31		set: an item
@@ -100,8 +100,8 @@
  * The generation after 2^32 - 1 is 1, or 0 for a HELD request. For a driver, a target, a
  * SENT request or an item, the generation counts how often the index was used. For an
  * event, it counts all events that were opened. For a HELD request, it counts how often
- * requests of this index were allocated, sent, forwarded or returned. After 2^32 of these,
- * a stale handle may name something else of the same kind.
+ * requests of this index were allocated, sent, forwarded or returned. When a generation has
+ * gone through all its values, a stale handle may name something else of the same kind.
  */
 typedef u64 d2d_handle;
 
@@ -159,22 +159,26 @@ struct d2d_header {
  * @build: must be equal on both sides
  * @chain: a hash for each minor version, then one for each operation
  *
- * After it follow the operations: pointers to functions in the text of the module that offers
+ * The operations follow this member: pointers to functions in the text of the module that offers
  * them.
  *
- * The chain proves that of two drivers the older one knows a part of what the newer one knows.
- * It begins with a hash for each minor version, from 0 to @minor: of the interface's name, its
- * major version, and what the pair has in this version apart from operations: the data of both
- * sides, the kinds of items and the control codes. Both sides compare the hashes of the minor
- * versions that both know. Each operation has one more entry: a hash of the entry of the operation
- * before it, of the operation's name, of the names and types of its arguments, and of the type of
- * its result. Both sides compare the hashes of the operations that both tables have. A struct is in
- * the hashes with the names, types and offsets of its fields. The C header of a pair, which is
- * generated from the declaration of the pair in Rust, states these hashes.
+ * The chain shows whether the older of two drivers knows a prefix of what the newer one knows. It
+ * consists of:
  *
- * An interface for which that is not enough has a build: a number that is only equal in
- * drivers that were built from the same sources by the same compiler. Otherwise the build
- * is 0.
+ * - a hash for each minor version, from 0 to @minor. It covers the interface's name, its major
+ *   version, and what the pair has in this minor version apart from operations: all blocks of data,
+ *   the kinds of items, the control codes and the events. Each side compares the hashes of the
+ *   minor versions that both know;
+ * - a hash for each operation. It covers the hash of the operation before it, the operation's name,
+ *   the names and types of its arguments, and the type of its result. Each side compares the hashes
+ *   of the operations that both tables have.
+ *
+ * A hash that covers a structure covers the names, types and offsets of its fields. The C header of
+ * a pair, which is generated from the declaration of the pair in Rust, states these hashes.
+ *
+ * If the chain is not enough for an interface, the interface has a build: a number that is equal
+ * only in drivers that were built from the same sources, by the same compiler and for the same
+ * kernel. In other interfaces the build is 0.
  */
 struct d2d_ops {
 	u32 size;
@@ -252,12 +256,12 @@ struct d2d_item {
 };
 
 /*
- * The claim of an item while a driver in C uses it that has redeemed this handle. Before
- * that, the claim is the handle itself.
+ * The claim of an item from the time when a driver in C has redeemed this handle until it releases
+ * the item. Before that, the claim is the handle itself.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
-/* The distance of fields that different CPUs use at the same time. */
+/* Fields that different CPUs use at the same time are at least this many bytes apart. */
 #define D2D_CACHE_LINE	64
 
 /**
@@ -280,12 +284,12 @@ struct d2d_item {
  * @id: identifies the queue among those of its owner
  *
  * The lock is taken with interrupts disabled (spin_lock_irqsave), so that items can be put and
- * taken in any context. All items are preallocated. The queue is full if it has neither a free
- * nor a released item.
+ * taken in any execution context. All items are preallocated. The queue is full if it has neither
+ * a free nor a released item.
  *
  * Taking and putting an item use the first cache line. Releasing takes no lock, and uses
- * the second cache line: it pushes one or more items on the list. A put that finds no free
- * item takes the whole list. The fields in the third cache line are mostly read.
+ * the second cache line: it pushes one or more items on the list of released items. A put that
+ * finds no free item takes this whole list. The fields in the third cache line are mostly read.
  */
 struct d2d_queue {
 	spinlock_t lock;	/* taken with interrupts disabled */
@@ -308,17 +312,17 @@ struct d2d_queue {
 
 /**
  * struct d2d_data - the blocks of data of a context
- * @lock: with it held, either side reads and writes all blocks
+ * @lock: either side holds it while it reads or writes any of the blocks
  * @owner_size: bytes of the owner's block
  * @peer_size: bytes of the peer's block
  * @shared_size: bytes of the block that both share
  * @blocks: the owner's block, the peer's block and the shared block, one behind the other, each
  *	at a multiple of 8 bytes
  *
- * The drivers have agreed on the blocks. The owner states their sizes, which are larger than those
- * that an older peer knows: a newer minor version appends fields. A peer refuses a context with a
- * block that is smaller than it expects, or larger than D2D_DATA_SIZE. The owner zeroes the peer's
- * block before each handshake. See d2d_data.h.
+ * The drivers have agreed on the blocks. The owner states their sizes. A newer minor version of the
+ * pair appends fields, so a block may be larger than an older peer expects. A peer refuses a
+ * context with a block that is smaller than it expects, or larger than D2D_DATA_SIZE. The owner
+ * zeroes the peer's block before each handshake. See d2d_data.h.
  */
 struct d2d_data {
 	spinlock_t lock;	/* taken with interrupts disabled */
@@ -333,15 +337,15 @@ struct d2d_data {
  * @hdr: the header
  * @id: its number; the trace shows context 0 as "ctx=c0"
  * @reserved: 0
- * @module: the owner's module, which has its operations in its text
+ * @module: the owner's module, whose text has the owner's operations
  * @owner: what the owner offers
  * @peer: what the peer offers
  * @to_peer: the items for the peer
  * @to_owner: the items for the owner
- * @data: the blocks of data, which end behind this structure
+ * @data: the blocks of data, for which the owner allocates memory behind this structure
  *
- * The owner allocates it and fills it in, except for the peer's endpoint and data, which the
- * peer fills in during the handshake.
+ * The owner allocates the context and fills it in, except for the peer's endpoint and data. The
+ * peer fills these in during the handshake.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -368,23 +372,22 @@ struct d2d_context {
  * @input: the input in place, or NULL: see below
  * @output: the output in place, or NULL: see below
  *
- * The driver holds the request until it completes or
- * forwards it, or until the request is cancelled: by its sender, or because a driver leaves.
- * From then on the handle is stale.
+ * The driver holds the request until it completes or forwards the request, or until the request is
+ * cancelled: by its sender, or because a driver leaves. From then on the handle is stale.
  *
  * d2d_request_read() reads the input, and d2d_request_write() writes the output. If a driver
  * has D2D_DISPATCH_IN_PLACE, and its dispatch routine is called in the sender's execution
- * context, the routine may also use the library's buffers directly, by input and output. It
- * may do so until it completes, pends or forwards the request, or returns. It passes the
- * length of the output to d2d_complete_with(). Otherwise both pointers are NULL. The sender
- * has no pointer to these buffers, and the receiver has none to the sender's.
+ * context, @input and @output point to the library's buffers, and the routine may use them
+ * directly. It may do so until it completes, pends or forwards the request, or returns. It passes
+ * the length of the output to d2d_complete_with(). In all other cases both pointers are NULL. The
+ * sender has no pointer to these buffers, and the receiver has none to the sender's.
  *
- * The receiver may use a context that comes with the request until it completes the request,
- * and after that until d2d_detach(), if it completed the request with success and the owner
- * accepted that. If code other than its dispatch routine fills in the context, the driver
- * has to stop that code before it calls d2d_detach(). If the owner times the handshake out,
- * the driver may use the context until it completes the request (which returns -ESTALE),
- * detaches or unregisters.
+ * The receiver may use a context that comes with the request until it completes the request. If
+ * the receiver completes the request with success, and the owner accepts what it has filled in, the
+ * receiver may use the context until d2d_detach(). If code other than its dispatch routine fills in
+ * the context, the receiver has to stop that code before it calls d2d_detach(). If the owner times
+ * the handshake out, the receiver may use the context until it completes the request (which returns
+ * -ESTALE), detaches or unregisters.
  */
 struct d2d_request {
 	struct d2d_header hdr;
@@ -463,9 +466,9 @@ struct d2d_result {
  * The two drivers have to agree how long the memory at @user_buffer exists: the receiver may use
  * it even after the request was cancelled. A receiver in Rust takes only a pointer to a structure
  * that the sender lends (d2d_lent.h), and a sender in Rust sets only such a pointer. A driver in
- * Rust may send it to any driver, or forward it with another code. So a receiver in C that such a
- * request can reach compares it with the memory that is lent to this receiver (d2d_lent_index()),
- * and uses the structure as long as it may use that memory.
+ * Rust may send such a pointer to any driver, or forward the request with another code. So a
+ * receiver in C that such a request can reach looks for the pointer in the memory that is lent to
+ * this receiver (d2d_lent_index()), and uses the structure as long as it may use that memory.
  */
 struct d2d_send {
 	struct d2d_header hdr;
@@ -491,7 +494,7 @@ struct d2d_send {
 		__VA_ARGS__							\
 	}
 
-/* dispatch() does not sleep, and may be called in any context but NMI. */
+/* dispatch() does not sleep, and may be called in any execution context but NMI. */
 #define D2D_DISPATCH_ATOMIC	1
 /*
  * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
@@ -558,7 +561,7 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * text, and prints a line that says so. The owner then calls no routine of the driver any
  * more, waits until none runs, cancels the driver's requests, closes its events and makes
  * its context free. It cannot stop a thread, a timer or a work item of the module: as in any
- * module, one that still runs returns to text that was freed. A module that is being
+ * module, if one of these still runs, it returns to text that was freed. A module that is being
  * unloaded cannot register a driver.
  *
  * The owner learns from a module notifier that a module is being unloaded. While the notifier
@@ -630,9 +633,9 @@ static_assert(sizeof(struct d2d_driver) == 112);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures
  * that cross the boundary, and of the number of static keys. Every header has it, so that two
  * drivers that were built from different versions of this file do not touch each other's data.
- * Clang accepts at most 256 nested brackets, and each field here has three, so an enum constant
- * has the hash of the first part. A second one has the whole hash, because bindgen evaluates no
- * macro that has the name of a type.
+ * Clang accepts at most 256 nested brackets, and each field here has three, so the hash of the
+ * first structures is an enum constant, D2D_LAYOUT_SHARED. The whole hash is an enum constant, too,
+ * because bindgen evaluates no macro that contains the name of a type.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -706,8 +709,9 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * The owner does not trust a pointer, and holds no lock while it follows one. It returns
  * -EFAULT if the pointer is not a kernel address, or if the memory cannot be read or written.
  * Before it does anything else, it checks that the results can be written: a call that is
- * refused changes nothing. If that memory disappears during the call, the owner undoes what
- * it has registered, allocated or opened, and sets the events again that a wait has taken.
+ * refused changes nothing. If the memory for a result disappears during the call, the owner
+ * undoes what the call has registered, allocated or opened. If a wait for events cannot store
+ * its result, the owner sets the events that the wait has taken once more.
  *
  * All functions return -ENODEV if the owner is being unloaded, and -ESTALE if the handle is
  * stale. The lists of errors below leave these two out.
@@ -780,9 +784,10 @@ int d2d_attach(d2d_handle driver);
  * Cancels the requests that the driver holds, and those that it has sent. Returns when no thread
  * is inside the driver's operations on behalf of the owner, and none will enter them again.
  *
- * If an operation still runs after 100 ms, or a routine that has one of these requests or the
- * handshake after 10 ms, d2d_detach() ends what that code may be waiting for: it cancels the
- * driver's requests again and again, and ends with -ECANCELED all waits that were begun with the
+ * While d2d_detach() waits, an operation of the driver, or a routine that has one of these requests
+ * or the handshake, may itself be waiting. If an operation still runs after 100 ms, or such a
+ * routine after 10 ms, d2d_detach() ends what that code may be waiting for: again and again, it
+ * cancels the driver's requests, and ends with -ECANCELED all waits that were begun with the
  * driver's event handles. The handles stay open.
  *
  * Do not call it from inside an operation, or with a lock held that an operation takes: it would
@@ -825,11 +830,14 @@ int d2d_leave(d2d_handle driver);
  *
  * Ends the waits for the driver's events, as d2d_leave() does. Cancels the requests that the
  * driver holds, and those that it has sent, and frees the driver's requests. Closes the driver's
- * events when none of its routines runs any more. Returns when none of the driver's routines runs
- * any more, no returned() or cancelled() routine of another driver runs for one of these requests,
- * and no thread waits for one: each that did has a result. A dispatch routine of another driver
- * may still run for a request that this driver has sent: the memory at user_buffer has to exist
- * until that routine has returned.
+ * events when none of its routines runs any more. Returns when
+ *
+ * - none of the driver's routines runs any more,
+ * - no returned() or cancelled() routine of another driver runs for one of these requests, and
+ * - no thread waits for one of these requests: each thread that waited has a result.
+ *
+ * A dispatch routine of another driver may still run for a request that this driver has sent: the
+ * memory at user_buffer has to exist until that routine has returned.
  *
  * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
  * callback of CPU hotplug, or with a lock held that such a callback takes.
@@ -906,8 +914,8 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * * %-ESHUTDOWN - either driver is leaving
  * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
  * * %-EBUSY - the request was sent and has not come back, or a thread that waits for it has not
- *   got the last result, or its output is being read, or it was cancelled, because a driver has
- *   left, while a dispatch routine still uses its buffers
+ *   got the last result, or its output is being read, or it was cancelled because a driver left,
+ *   and a dispatch routine still uses its buffers
  */
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
 
@@ -928,8 +936,8 @@ int d2d_request_send(d2d_handle request, const struct d2d_send *send);
  * yet. With any other value, it was not sent:
  * * the errors of d2d_request_send()
  * * %-EINVAL - also with D2D_SEND_ROUTINE
- * * %-EFAULT - also if the output cannot be written, or if the memory for the result has
- *   disappeared after the request was sent. Only then is the request completed
+ * * %-EFAULT - also if the memory at @output or @result cannot be written. If this memory could be
+ *   written before the request was sent, and has disappeared since, the request is completed
  */
 int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 		     struct d2d_result *result, void *output, u32 output_len);
@@ -938,7 +946,8 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
  * d2d_request_wait() - wait for a request that was sent without D2D_SEND_ROUTINE
  * @request: the request, with its sender's handle
  * @ms: the limit in milliseconds, which the owner counts in the kernel's ticks, or
- *	D2D_FOREVER; then the wait cancels the request, whose status is -ETIMEDOUT
+ *	D2D_FOREVER. A wait that reaches its limit cancels the request, which gets the status
+ *	-ETIMEDOUT
  * @result: where to store the result
  *
  * Several threads may wait for one request. All of them get the same result, even if one of them

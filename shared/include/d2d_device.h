@@ -14,13 +14,13 @@
 #include "d2d_step.h"
 
 /**
- * d2d_device_exists() - find out whether there is a device of a name, in sysfs
+ * d2d_device_exists() - find out from sysfs whether a device of this name exists
  * @name: the name
  *
  * Looks in the classes whose devices have a file of their own name in /dev.
  *
  * Context: Process context. May sleep.
- * Return: whether there is one.
+ * Return: whether it exists.
  */
 static inline bool d2d_device_exists(const char *name)
 {

@@ -17,18 +17,18 @@
  * called when the event is set: d2d_event_on_set().
  *
  * While no thread waits for an event, and the event has no handler, setting, taking, resetting
- * and querying it is one atomic step. A set gives the event to the threads that wait for it, in
- * the order in which they began to wait, before it returns. A wait for all of several events
- * takes all of them at once, or none. The owner does this with one lock held, the same for all
- * events, and with interrupts disabled. At most 64 waits are for one event, and at most 64 events
- * are in one wait. So a set looks at 64 * 64 events at most, takes as many entries off lists, and
- * wakes 64 threads at most. A wait makes 64 * 63 / 2 comparisons at most. An event has at most 64
- * handlers, which a set calls without the lock.
+ * and querying it is one atomic step. In all other cases, for example when a thread begins to wait,
+ * the owner takes one lock, the same for all events, with interrupts disabled. A set gives the
+ * event to the threads that wait for it, in the order in which they began to wait, before it
+ * returns. A wait for all of several events takes all of them at once, or none. At most 64 waits
+ * are for one event, and at most 64 events are in one wait. So a set looks at 64 * 64 events at
+ * most, takes as many entries off lists, and wakes 64 threads at most. A wait makes 64 * 63 / 2
+ * comparisons at most. An event has at most 64 handlers, which a set calls without the lock.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text
  * about it. OWNER is the name of the owner. The first read of an open file returns the line.
- * A later read returns the line again if the event was set since the last one; poll() tells
- * when that is so. Watching an event does not take it from the threads that wait.
+ * A later read waits until the event was set again since the line before; poll() tells whether
+ * a read would wait. Watching an event does not take it from the threads that wait.
  */
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H
@@ -120,7 +120,7 @@ int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *ev
 static inline int d2d_event_create_of(d2d_handle driver, const char *of, const char *name,
 				      u32 kind, u32 initial, d2d_handle *event)
 {
-	/* The owner refuses a name that fills it. */
+	/* A name that is too long fills this buffer, and the owner refuses it. */
 	char whole[D2D_EVENT_NAME_SIZE + 1];
 
 	snprintf(whole, sizeof(whole), "%s.%s", of, name);
@@ -210,9 +210,9 @@ void d2d_event_ring(d2d_handle event);
  * @index: where to store the index of the event that was taken, or NULL. If several are set,
  *	the wait takes the first one in the array
  *
- * The wait usually finds a bad pointer before it begins, and takes nothing. If the memory of
- * @index disappears meanwhile, it finds that at the end, and sets each synchronization event
- * that it has taken again, unless the handle of that event was closed.
+ * The wait usually finds a bad pointer before it begins, and takes nothing. If the memory at
+ * @index disappears during the wait, the wait has already taken events. Then it sets each
+ * synchronization event that it has taken once more, unless the handle of that event was closed.
  *
  * Context: Any context with a timeout of 0. Otherwise it may sleep.
  *
@@ -236,9 +236,9 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  *
  * Called in the execution context of the thread that sets the event, which may be any, and inside
  * an RCU read-side critical section: it does not sleep. It usually starts a work item or a timer,
- * and returns. The thread that sets the event may hold locks, which the routine does not take. It
- * may set other events, unless their handlers lead back to this routine. If several threads set the
- * event at the same time, several may be inside the routine; an interrupt may set it, too.
+ * and returns. The thread that sets the event may hold locks, which the routine must not take. The
+ * routine may set other events, unless their handlers lead back to this routine. If several threads
+ * or interrupts set the event at the same time, several calls of the routine may run at once.
  *
  * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
  * is not called again, and a synchronization event goes to the next handler, or stays set. The
@@ -258,17 +258,18 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  *
  * Each set of a notification event calls all handlers, also if the event is set already. A
  * synchronization event that is set goes to a thread whose wait it ends, or else to one handler,
- * which takes it. The handlers get it in turn. If that handler fails, or is removed before it is
- * called, the event is set once more. If the event is set when this function is called, @routine is
- * called at once. If several threads set the event at the same time, the owner may call the routine
- * once for several sets; that call begins after the last of them. Resetting the event does not
- * cancel a call that is due, nor does it prevent that the event is set once more.
+ * which takes it. The handlers take the event in turn. If the handler that has taken the event
+ * fails, or is removed before it is called, the owner sets the event once more. If the event is set
+ * when this function is called, @routine is called at once. If several threads set the event at the
+ * same time, the owner may call the routine once for several sets; that call begins after the last
+ * of them. Resetting the event neither cancels a call that is due, nor keeps the owner from setting
+ * the event once more.
  *
  * The routine is not called any more, and does not run, when one of these functions has returned:
  * this one with NULL or another routine, d2d_event_close() for the handle, d2d_leave() or
- * d2d_unregister() for the driver. They wait for a grace period of RCU, also if another thread has
- * removed the handler. So a driver calls d2d_leave() first, and then stops what the routine has
- * started.
+ * d2d_unregister() for the driver. These functions wait for a grace period of RCU, also if another
+ * thread has removed the handler. So a driver calls d2d_leave() first, and then stops what the
+ * routine has started.
  *
  * Context: Task, may sleep.
  *

@@ -62,7 +62,7 @@ static noinline_for_stack __maybe_unused void d2d_hot_queue_step(const struct d2
 }
 
 /**
- * d2d_hot_call() - trace a call, before it
+ * d2d_hot_call() - trace the call of an operation; to be called before the operation
  * @side: the other side, whose operation is called: "owner" or "peer"
  * @op: the name of the operation
  *
@@ -76,7 +76,7 @@ static inline void d2d_hot_call(const char *side, const char *op)
 }
 
 /**
- * d2d_hot_return() - trace a return, after an operation has returned
+ * d2d_hot_return() - trace the return of an operation
  * @side: the other side, whose operation was called: "owner" or "peer"
  * @op: the name of the operation
  * @status: what it has returned

@@ -3,15 +3,15 @@
  * Driver to driver: lent memory, which belongs to one side of a context and is used by both, such
  * as a ring. Rust drivers have shared/d2d/lent.rs.
  *
- * Each side can lend the other one piece of memory, which consists of one or more structures
- * that the pair declares for this purpose; the generated header of the pair has them, and a hash
- * of each. A peer lends its memory when it fills in its endpoint during the handshake, and keeps
- * the memory until d2d_detach() has returned. An owner in C lends its memory when it prepares a
- * context, and keeps the memory until d2d_owner_stop() has returned.
+ * Each side can lend the other side memory in one piece. It consists of one or more structures of
+ * one type, which the pair declares for this purpose. The generated header of the pair has the
+ * types and their hashes. A peer lends its memory when it fills in its endpoint during the
+ * handshake, and keeps the memory until d2d_detach() has returned. An owner in C lends its memory
+ * when it prepares a context, and keeps the memory until d2d_owner_stop() has returned.
  *
  * No lock protects lent memory: either side may read and write it at any time, in any execution
- * context. Both do so only by what the kernel has for that: READ_ONCE(), WRITE_ONCE(),
- * smp_load_acquire(), smp_store_release(), xchg(), cmpxchg() and the like.
+ * context. Both sides do so only by the kernel's functions for unlocked accesses: READ_ONCE(),
+ * WRITE_ONCE(), smp_load_acquire(), smp_store_release(), xchg(), cmpxchg() and the like.
  */
 #ifndef D2D_LENT_H
 #define D2D_LENT_H
@@ -50,12 +50,12 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * @endpoint: the endpoint of the lender
  * @size: the bytes that the caller needs
  * @hash: the hash of the structure of which the memory has to consist
- * @all: the place for the bytes of all of the memory, or NULL. The other side can change
- *       @endpoint->lent.size, so do not read it after the check
+ * @all: where to store the size of all of the memory, in bytes, or NULL. Use the stored size: the
+ *       other side can change @endpoint->lent.size after this function has checked it
  *
  * A peer may use the memory of the owner from the time when it has checked the context until it is
- * detached. An owner uses the memory of the peer, whose endpoint is that of the context, between
- * d2d_peer_enter() and d2d_peer_exit() only.
+ * detached. An owner gets the memory of the peer by the peer's endpoint in the context, and uses
+ * the memory only between d2d_peer_enter() and d2d_peer_exit().
  *
  * The alignment is not checked.
  *
@@ -93,12 +93,12 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
 /**
  * d2d_lent_index() - find which of the lent structures a request is about
  * @lent: the memory, from d2d_lent()
- * @all: the bytes of all of the memory, from d2d_lent()
+ * @all: the size of all of the memory, in bytes, from d2d_lent()
  * @size: the bytes of one structure, at most @all
  * @user_buffer: that of struct d2d_request
  *
- * Compares addresses, and follows none: the request may come from any driver, which may have left
- * by now. The caller uses the structure through @lent.
+ * Compares addresses, and does not follow @user_buffer: the request may come from any driver, which
+ * may have left by now. The caller uses the structure through @lent.
  *
  * Context: Any context.
  *

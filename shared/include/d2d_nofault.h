@@ -28,9 +28,10 @@
  * Whether a copy may try to access a range. A write to it may still fail.
  *
  * In User-Mode Linux, a fault enables interrupts, and the kernel retries an access to the vmalloc
- * area until the page is mapped. So a copy must not access an unmapped page. Accepted are the
- * kernel's physical memory, which is always mapped and has the kernel's image in it, and mapped
- * pages of the vmalloc area. A process has another address space, so no address is a process's.
+ * area until the page is mapped. So a copy must not access an unmapped page. The function accepts
+ * the kernel's physical memory, which is always mapped and contains the kernel's image, and mapped
+ * pages of the vmalloc area. It need not exclude addresses of processes, because each process has
+ * an address space of its own.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {

@@ -37,11 +37,11 @@
 #include "d2d.h"
 
 /*
- * How the library learns that a peer has completed a handshake: the peer's dispatch() has returned.
- * If dispatch() leaves the handshake pending, the library waits as with D2D_LEARN_WAIT.
+ * How the library learns that a peer has completed a handshake: by the return of the peer's
+ * dispatch(). If dispatch() leaves the handshake pending, the library waits as with D2D_LEARN_WAIT.
  */
 #define D2D_LEARN_RETURN	0
-/* The library learns of it in the thread that completes the handshake, and does not wait. */
+/* The library learns this in the thread that completes the handshake, and does not wait. */
 #define D2D_LEARN_ROUTINE	1
 /* The library waits in d2d_attach() until the handshake is completed. */
 #define D2D_LEARN_WAIT		2
@@ -59,14 +59,15 @@
  * @dispatch: as in struct d2d_driver
  * @returned: as in struct d2d_driver; may be NULL
  * @completed: as in struct d2d_driver; may be NULL if the owner sends no request with
- *	D2D_SEND_ROUTINE: without @completed, such a request is freed when it comes back
+ *	D2D_SEND_ROUTINE. Without @completed, the library frees such a request when it comes back,
+ *	and prints a line
  * @cancelled: as in struct d2d_driver; may be NULL
  * @prepare: d2d_owner_start() calls it once for each context, before any other thread knows of
  *	the context. It fills in the owner's data; the library has zeroed all blocks. May sleep;
  *	may be NULL
  * @attached: called when a peer has been attached, in a task that may sleep; with
- *	D2D_LEARN_ROUTINE, in any context. It can call the peer's operations, but until it
- *	has returned, d2d_peer_lookup() returns %-ESHUTDOWN. May be NULL
+ *	D2D_LEARN_ROUTINE, in any execution context. It can call the peer's operations, but until
+ *	it has returned, d2d_peer_lookup() returns %-ESHUTDOWN. May be NULL
  * @detached: called when the peer has been detached: no thread is inside its operations any
  *	more. May sleep; may be NULL
  * @flags: D2D_DISPATCH_..., as in struct d2d_driver
@@ -133,8 +134,8 @@ struct d2d_peer {
  * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
  * the module's initialization has succeeded. A module starts its owner once, in its initialization,
  * and does not try again if that fails. If a later part of the initialization fails, it calls
- * d2d_owner_stop(). If starting fails, the library frees the contexts, also those that @prepare
- * has got.
+ * d2d_owner_stop(). If starting fails, the library frees the contexts, also those for which it has
+ * called prepare().
  *
  * Context: Task, may sleep.
  *
@@ -189,10 +190,10 @@ void d2d_owner_stop(void);
  *	}
  *	d2d_peer_exit(context, &peer);
  *
- * The trace shows the call because of d2d_hot_call() and d2d_hot_return().
+ * d2d_hot_call() and d2d_hot_return() make the trace show the call.
  *
- * Context: Any context. A routine and an operation of the owner may always call this; other code
- * may do so between d2d_owner_start() and d2d_owner_stop().
+ * Context: Any context. The owner's routines and operations may always call this function. Other
+ * code of the owner may call it between d2d_owner_start() and d2d_owner_stop().
  *
  * Return: 0, or
  * * %-ESHUTDOWN - there is no peer, it is detaching, or @context is not one of this owner; this

@@ -4,10 +4,10 @@
  * sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
  * Taking an item returns a handle. The functions refuse a stale handle, and one of another
- * queue, without touching an item. Only one driver can redeem a handle; it then uses the item
- * until it releases it. A peer releases its items before it detaches. Handles that nobody has
- * redeemed become stale then. An owner in C goes on using the items that it has redeemed, until it
- * releases them, at the latest before d2d_owner_stop().
+ * queue, without touching an item. Only one driver can redeem a handle. This driver then uses the
+ * item until it releases the item. A peer releases its items before it detaches. When it detaches,
+ * the handles that nobody has redeemed become stale. An owner in C goes on using the items that it
+ * has redeemed, until it releases them, at the latest before d2d_owner_stop().
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
@@ -24,8 +24,8 @@
 /**
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
- * @handle: a number that may be a handle, stale or not. One with the generation 0 is no handle:
- *	D2D_ITEM_HELD() of it could be 0, which is the claim of an item that no handle names
+ * @handle: a number that may be a handle, stale or not. A number with the generation 0 is no
+ *	handle: D2D_ITEM_HELD() of it could be 0, the claim of an item that no handle names
  *
  * Only the functions of this file use it.
  *
@@ -113,8 +113,8 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
  * @queue: the queue, from which the caller takes items
  * @event: the event; 0 removes the doorbell
  *
- * The event is set when an item is put on the empty queue; and by this call, if the queue is not
- * empty. A doorbell whose event is closed does not ring.
+ * The event is set when an item is put on the empty queue. If the queue is not empty now, this call
+ * sets the event. A doorbell whose event is closed does not ring.
  *
  * Context: Any context.
  */
@@ -194,8 +194,8 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
  * @kind: the kind that the caller expects
  * @len: the bytes of the payload of such an item
  *
- * The other functions do not check what the other side puts. If the function refuses the item, it
- * prints the step "refuse" with the reason "unknown-item".
+ * No other function of this file checks the items that the other side puts. If this function
+ * refuses the item, it prints the step "refuse" with the reason "unknown-item".
  *
  * Context: Any context.
  *
@@ -227,7 +227,7 @@ static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 	d2d_handle held = D2D_ITEM_HELD(handle);
 	struct d2d_item *first;
 
-	/* The redeemed state last: another thread may redeem the handle between the two. */
+	/* In this order, because another thread may redeem the handle between the two exchanges. */
 	if (!item || (cmpxchg(&item->claim, handle, 0) != handle &&
 		      cmpxchg(&item->claim, held, 0) != held)) {
 		d2d_queue_note_stale(queue);

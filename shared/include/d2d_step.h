@@ -15,8 +15,8 @@
 #include <linux/types.h>
 
 /*
- * X(constant, tracepoint, name in the line, group): a step. Hot steps, which can occur without a
- * line, are in a group of d2d_hot_step.h; the others have the group none.
+ * X(constant, tracepoint, name in the line, group): a step. A hot step, which can occur without a
+ * line, has one of the groups in D2D_GROUPS() of d2d.h. Every other step has the group none.
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
@@ -32,7 +32,7 @@
 	X(ADOPT, adopt, "adopt", none) /* the peer saves the context's address */ \
 	X(FILL, fill, "fill", none) /* the peer fills in its functions and data */ \
 	X(COMPLETE, complete, "complete", requests) /* a driver completes a request */ \
-	X(COMPLETION, completion, "completion", requests) /* the sender learns of its end */ \
+	X(COMPLETION, completion, "completion", requests) /* the sender gets the result */ \
 	X(ATTACHED, attached, "attached", none) /* from here on both sides may use the context */ \
 	X(ENQUEUE, enqueue, "enqueue", queues) /* items are put on a queue */ \
 	X(DEQUEUE, dequeue, "dequeue", queues) /* items are taken from a queue */ \
@@ -148,9 +148,9 @@ struct d2d_record {
  * d2d_trace() - print the line of a step, if it gets one, and hit its tracepoint
  * @record: the step
  *
- * A function of the owner, as those of d2d.h are. The name of an unknown field, a text that
- * cannot be read, and each byte of a text that is no visible character of ASCII is printed as
- * "?". The owner refuses a record that it cannot read, or whose step does not exist.
+ * A function of the owner, as those of d2d.h are. It prints "?" for the name of an unknown field,
+ * for a text that cannot be read, and for each byte of a text that is not a visible ASCII
+ * character. The owner refuses a record that it cannot read, or whose step does not exist.
  *
  * Context: Any context but NMI. Calls no routine of a driver.
  */

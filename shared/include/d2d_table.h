@@ -27,8 +27,9 @@
 
 /*
  * X(result, name, parameters, arguments): a function, in the order of the table. The compiler
- * compares each with its prototype. A new one is appended to the second list. The first list is
- * in the version of the exported symbol, so it changes with the major version only.
+ * compares each function with its prototype. A new function is appended to the second list. The
+ * first list determines the version of the exported symbol (see D2D_EXPORTED), so it changes only
+ * with the major version.
  */
 #define D2D_FUNCTIONS(X)	D2D_FIRST_FUNCTIONS(X) D2D_LATER_FUNCTIONS(X)
 
@@ -94,9 +95,9 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 #define D2D_TABLE_MAGIC		0x4c424154u
 
 /*
- * d2d_trace and d2d_register keep their places in all major versions: d2d_register() refuses a
- * peer of another one. Of the other functions, an owner of the peer's own major version has those
- * that lie within hdr.size.
+ * d2d_trace and d2d_register keep their places in all major versions, because d2d_register()
+ * refuses a peer of another major version. An owner of the peer's own major version has those of
+ * the other functions that lie within hdr.size.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {
@@ -107,7 +108,7 @@ struct d2d_table {
 static_assert(sizeof(struct d2d_table) ==
 	      sizeof(struct d2d_header) + D2D_FUNCTION_COUNT * sizeof(void *));
 
-/* Whether the owner has this function. It may be older, or of another major version. */
+/* Whether the owner has this function. The owner may be older, or of another major version. */
 #define D2D_OWNER_HAS(name)							\
 	(offsetofend(struct d2d_table, name) <=					\
 	 offsetofend(struct d2d_table, d2d_register) ||				\
@@ -115,9 +116,10 @@ static_assert(sizeof(struct d2d_table) ==
 	  offsetofend(struct d2d_table, name) <= d2d_the_owner->hdr.size))
 
 /*
- * The function of a peer by which it calls that of its owner, d2d_the_owner. It is a static call,
- * which d2d_register() directs to the owner's function. Before that, and if the owner does not have
- * the function, it goes to the function "..._by_table". On hot paths, ftrace gets no place in it.
+ * A peer's function "name", by which the peer calls the function of this name in the table of its
+ * owner, d2d_the_owner. It makes a static call, which d2d_register() directs to the owner's
+ * function. Before that, and if the owner does not have the function, the static call goes to
+ * "name_by_table". Both are notrace, so that the compiler adds no code for ftrace to hot paths.
  */
 #define D2D_PEER_FUNCTION(result, name, parameters, arguments)			\
 static result notrace name##_by_table parameters				\
@@ -145,9 +147,8 @@ result notrace name parameters							\
 	static void d2d_bind(void) { D2D_FUNCTIONS(D2D_BIND) }
 
 /*
- * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);". It stands once in a
- * module, in one of its files, beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the
- * same.
+ * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);". A peer in C has this line
+ * once, in one of its files, beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the same.
  */
 #define D2D_OWNER(owner)	D2D_PEER_OF(owner)
 #define D2D_PEER_OF(owner)						\
@@ -159,10 +160,11 @@ result notrace name parameters							\
 #define D2D_TABLE_ENTRY(result, name, parameters, arguments)	.name = name,
 
 /*
- * The type of the exported symbol, from which its version (CONFIG_MODVERSIONS) is computed: the
- * header and the functions that all minor versions have. Its name has the major version. So the
- * loader refuses a peer of another major version, or one to which a function has another
- * signature, and the version stays the same when a function is appended.
+ * The type of the exported symbol: the header and the functions that all minor versions have. The
+ * kernel computes the version of the symbol (CONFIG_MODVERSIONS) from this type, whose name
+ * contains the major version. So the loader refuses a peer of another major version, and a peer
+ * that was built with another signature of one of these functions. The version stays the same when
+ * a function is appended to the second list.
  */
 #define D2D_EXPORTED		D2D_EXPORTED_OF(D2D_ABI_MAJOR)
 #define D2D_EXPORTED_OF(major)	D2D_EXPORTED_AS(major)
@@ -173,16 +175,17 @@ struct D2D_EXPORTED {
 };
 
 /*
- * A rule for gendwarfksyms, which computes the version: it takes a structure as declared only. What
- * is in these structures has a hash of its own, D2D_LAYOUT. See the kernel's
- * Documentation/kbuild/gendwarfksyms.rst.
+ * A rule for gendwarfksyms, which computes the version of the symbol: it treats the structure as if
+ * it were only declared, so the version does not depend on the members. The members have a hash of
+ * their own, D2D_LAYOUT. See the kernel's Documentation/kbuild/gendwarfksyms.rst.
  */
 #define D2D_DECLARED_ONLY(name)								\
 	static const char name##_rule[] __used __aligned(1)				\
 		__section(".discard.gendwarfksyms.kabi_rules") = "1\0declonly\0" #name "\0"
 
 /*
- * Exports the table of an owner, which defines the functions, as in "D2D_EXPORT_TABLE(module_a);".
+ * Exports the table of an owner, as in "D2D_EXPORT_TABLE(module_a);". The owner's module defines
+ * the functions.
  */
 #define D2D_EXPORT_TABLE(owner)	D2D_TABLE_OF(owner)
 #define D2D_TABLE_OF(owner)								\
