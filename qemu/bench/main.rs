@@ -12,7 +12,8 @@
 //        d2d-bench record DIR
 //
 // Each DIR has the files of one run. Its name is the name of the machine on which the bench ran: icount, uml or kvm.
-// The DIR no-tracepoints is for a run on icount of modules that were built without tracepoints. The files are:
+// The DIR no-tracepoints is for a run on the machine icount, with modules that were built without tracepoints. The
+// files are:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)

@@ -20,7 +20,7 @@ const FLAT: f64 = 5.0;
 const SHORT: f64 = 50.0;
 
 /// The name of the condition that gives the host's load average over the minute before the run
-const LOAD: &str = "load of the host before";
+const LOAD: &str = "load of the host before the run";
 
 /// The largest load that the bench itself causes
 const BUSY: f64 = 1.7;
@@ -278,7 +278,7 @@ bench: contender=queue-put-take base=x at=contexts:1 calls= n=1 ns=100,
 bench: contender=queue-put-take base=x at=contexts:32 calls= n=1 ns=100,
 bench: contender=queue-batch base=x at=batch:1 calls= n=1 ns=99,
 bench: contender=queue-batch base=x at=batch:32 calls= n=1 ns=25,
-bench: condition load of the host before: 2.5
+bench: condition load of the host before the run: 2.5
 bench: share of=queue-producers at=producers:2 counts=10,20
 bench: share of=queue-producers at=producers:3 counts=10,11,21
 ";

@@ -156,8 +156,8 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the picture: the bars, and a chart for each axis and each of the first two machines on which it was
-/// measured.
+/// Returns the picture: the bars, and for each axis a chart of each machine that has curves along the axis, but of two
+/// machines at most.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;

@@ -15,7 +15,8 @@ condition() {
 	echo "bench: condition $1: $2"
 }
 
-first_line() {
+# version_line PROGRAM - prints the first line of the output of PROGRAM --version
+version_line() {
 	"$LAB/enter.sh" "$@" --version | head -n 1
 }
 
@@ -35,10 +36,10 @@ run_bench() {
 	objects=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 	{
 		cat "$PROJECT/build/$KVER/bench/output"
-		[ "$2" = uml ] || condition emulator "$(first_line qemu-system-x86_64)"
-		condition rustc "$(first_line rustc)"
+		[ "$2" = uml ] || condition emulator "$(version_line qemu-system-x86_64)"
+		condition rustc "$(version_line rustc)"
 		condition 'C compiler' "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$kernel/tree/.config")"
-		condition 'load of the host before' "$load"
+		condition 'load of the host before the run' "$load"
 	} >"$dir/output"
 	mapfile -t modules < <(find "$objects/selftests" -name 'bench_*.ko' -o -name 'twin_*.ko')
 	"$LAB/enter.sh" objdump -dr --no-show-raw-insn "${modules[@]}" >"$dir/disassembly"

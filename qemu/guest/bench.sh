@@ -29,7 +29,7 @@ before=$(busy)
 while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -= 1)) -gt 0 ]; do
 	before=$after
 done
-condition 'seconds until it was quiet' $((60 - tries))
+condition 'seconds until the CPUs were idle' $((60 - tries))
 
 # load PAIR PARAMETER... - loads a pair, bench or twin: the owner with the parameters, and the peer, which measures
 load() {
