@@ -4,7 +4,8 @@
 # last a line of counts.
 # Usage: sweep.sh
 # Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, the
-# directory of a kernel, which the script ignores unless it is User-Mode Linux: the sweep needs failslab
+# directory of a kernel. The script ignores D2D_KERNEL unless that kernel is User-Mode Linux: a caller, such as
+# tests/install.sh, may have set D2D_KERNEL to the stock kernel, which lacks failslab.
 . "$(dirname "$0")/lib/lab.sh"
 
 [ -n "${PAIR-}" ] || die "sweep needs PAIR=DIR, a pair outside of this tree; fault_sweep.sh sweeps the demonstration"

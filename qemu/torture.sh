@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the torture, the fuzzer and rounds of all_pairs.sh (docs/testing.md), each for about SECONDS, in User-Mode Linux
-# on two real CPUs. Prints KTAP, and last a line of counts. With PAIR, loads, uses and unloads that pair instead, on the sanitizer kernel.
+# on two real CPUs. With PAIR, loads, uses and unloads that pair instead, on the sanitizer kernel. Prints KTAP, and
+# last a line of counts.
 # Usage: torture.sh [SECONDS [SEED]]
-# Environment: PAIR, a pair outside of this tree; KVER; D2D_KERNEL, the directory of a kernel, which the script ignores
-# unless it is User-Mode Linux; with PAIR also KERNEL (default: sanitizer)
+# Environment: PAIR, a pair outside of this tree; KVER; with PAIR also KERNEL (default: sanitizer); D2D_KERNEL, the
+# directory of a kernel. The script ignores D2D_KERNEL unless that kernel is User-Mode Linux: a caller, such as
+# tests/install.sh, may have set D2D_KERNEL to the stock kernel.
 . "$(dirname "$0")/lib/lab.sh"
 
 seconds=${1:-30}
