@@ -13,12 +13,12 @@
 #   accepted: DRIVER REASON                 Without the mutant, the compiler refuses the hostile driver DRIVER
 #                                           (selftests/misbehaving/hostile/refused/). With the mutant, the compiler
 #                                           accepts the driver: an error that check/compile-hostile.sh expects does not
-#                                           come. The script must then print a line that begins with a match of REASON,
-#                                           a regular expression.
+#                                           come. compile-hostile.sh must then print a line that begins with a match of
+#                                           REASON, a regular expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
-# The script keeps the copies, build/mutants/0 and 1, so that make compiles only what the next mutant changes.
+# mutants.sh keeps the copies, build/mutants/0 and 1, so that make compiles only what the next mutant changes.
 #
 # Environment:
 #   CI  if it is set, and no NAME is given, run a sixth of the mutants (ci_share)

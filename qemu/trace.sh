@@ -24,7 +24,7 @@ for form in text:txt json:json html:html mermaid:mmd perfetto:perfetto.json; do
 	"$tool" "${form%:*}" "$PROJECT/build/$KVER/run/output" >"$out/trace.${form#*:}"
 done
 tail -n 1 "$out/run.log"
-echo "the trace, ${out#"$PROJECT/"}/:"
+echo "the trace is in ${out#"$PROJECT/"}/:"
 echo "  trace.html  for a browser: the calls between the drivers, their execution contexts and durations, the queues' depths"
 echo "  trace.txt   the steps in order"
 echo "  trace.json  for programs (docs/trace.md)"

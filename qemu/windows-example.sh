@@ -58,8 +58,8 @@ unregisters_twice() {
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
 }
 
-# attaches_via VIA COMPLETION DEFERRED - plays the handshake with these parameters. A must learn in the way VIA that the
-# handshake is completed, and then be attached
+# attaches_via VIA COMPLETION DEFERRED - plays the handshake with these parameters. A must learn in the way VIA that B
+# has completed the handshake, and then print the step "attached"
 attaches_via() {
 	play "module_a.completion=$2" "module_b.deferred=$3" +module_a +module_b module_b=1 module_a=1 -module_b -module_a &&
 		sed -nE 's/^module_a: .* step=completion via=(.*) status=0 ctx=c0$/\1/p; s/^module_a: .* step=attached .*/attached/p' \

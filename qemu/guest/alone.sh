@@ -40,7 +40,7 @@ run_alone() {
 		grep -q '^case: ' /tmp/list || report "not ok" "$program: lists no case"
 		grep '^not alone: ' /tmp/list >/tmp/dependent
 		while IFS= read -r line; do
-			report "not ok" "$program: ${line#not alone: }: it does not begin with fresh"
+			report "not ok" "$program: ${line#not alone: }: the case does not begin with 'fresh'"
 		done </tmp/dependent
 		sed -n 's/^case: //p' /tmp/list >/tmp/cases
 		while IFS= read -r name <&3; do

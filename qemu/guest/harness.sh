@@ -51,7 +51,7 @@ rcu-stall)
 	done
 	;;
 hung-task)
-	# On a busy machine another task, too, may be blocked for seconds.
+	# On a busy host, other tasks may be blocked for some seconds, too. Set a limit that only insmod exceeds.
 	echo 10 >/proc/sys/kernel/hung_task_timeout_secs
 	splat hang
 	;;

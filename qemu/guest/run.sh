@@ -62,8 +62,8 @@ get() {
 
 # write_or_read NUMBER WHAT write FILE TEXT - makes the pair work by writing TEXT to FILE
 # write_or_read NUMBER WHAT read FILE - makes the pair work by reading from FILE
-# The function each_use (pair_lib.sh) makes one of these calls for each line of the pair's file "use". This function does
-# not need NUMBER and WHAT. When a call has failed, the later ones do nothing
+# The function each_use (pair_lib.sh) makes one of these two calls for each line of the pair's file "use".
+# write_or_read ignores NUMBER and WHAT. When a call has failed, the later calls do nothing
 write_or_read() {
 	[ -z "$stopped" ] || return
 	case $3 in

@@ -30,8 +30,8 @@ run_nested() {
 cd /kselftest/d2d || return 1
 # shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
 if [ -n "$seconds" ]; then
-	# A round of all_pairs.sh takes about 5 seconds. In some round, all_pairs.sh must load any two modules in each
-	# order that is possible, and in some round unload them so. all_pairs.sh needs six rounds for this.
+	# A round of all_pairs.sh takes about 5 seconds. all_pairs.sh fails unless its rounds load each two modules in
+	# both orders (if neither needs the other), and also unload them in both orders. It needs six rounds for this.
 	rounds=$((seconds / 5))
 	[ "$rounds" -ge 6 ] || rounds=6
 	[ -n "$seed" ] || seed=$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')

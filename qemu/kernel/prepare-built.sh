@@ -72,8 +72,8 @@ build() {
 		rm -r tree/vmlinux tree/vmlinux.unstripped libdw key.crt
 	else
 		"${make[@]}" vmlinux modules scripts_gdb
-		# make has made this a link to an absolute path, which would be wrong after the function "cached"
-		# (lib/cache.sh) has renamed the directory.
+		# make has made vmlinux-gdb.py a link to an absolute path. That path would be wrong after the function
+		# "cached" (lib/cache.sh) has renamed the directory. So make the link relative.
 		ln -fsn scripts/gdb/vmlinux-gdb.py tree/vmlinux-gdb.py
 		# gdb reads the symbols in tree/vmlinux; the virtual machine boots a copy without symbols.
 		llvm-strip-19 -o vmlinux tree/vmlinux

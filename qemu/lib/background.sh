@@ -61,8 +61,8 @@ end_tree() {
 cpu_time() {
 	local stat
 	read -r stat <"/proc/$BASHPID/stat"
-	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are the
-	# times of the children.
+	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are
+	# the times of the children.
 	read -ra stat <<<"${stat##*) }"
 	# shellcheck disable=SC2034 # a result
 	cpu_time=$((stat[13] + stat[14]))

@@ -24,8 +24,8 @@ need_space() {
 		die "$2 needs $1 GB of disk space, $CACHE has $((free / 10)).$((free % 10)) GB free: make room or set XDG_CACHE_HOME"
 }
 
-# hold PATH - locks PATH, a folder, or a file that hold creates if it is missing. Waits if another run has locked it. The
-# lock is released when this script and its children have ended.
+# hold PATH - locks PATH, a folder, or a file that hold creates if it is missing. Waits if another run has locked PATH.
+# The lock is released when this script and its children have ended.
 hold() {
 	local fd
 	[ -e "$1" ] || : >>"$1"
@@ -35,8 +35,8 @@ hold() {
 	flock "$fd"
 }
 
-# hold_build - holds the lock of this project's builds, because all of them write to the same directory. The Makefile and
-# install/lib.sh hold it, too
+# hold_build - holds the lock of this project's builds, because all of them write to the same directory. The Makefile
+# and install/lib.sh hold it, too
 hold_build() {
 	hold "$PROJECT"
 }
@@ -54,7 +54,7 @@ cached() {
 	need_cache
 	hold "$CACHE/lock/$lock"
 	[ ! -e "$entry" ] || return 0
-	# A run that was killed has left it.
+	# A killed run may have left a half-made entry.
 	"$LAB/root/remove.sh" "$entry.tmp"
 	# Not a local variable: the trap runs when the script has left this function.
 	incomplete=$entry.tmp

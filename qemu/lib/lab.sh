@@ -44,7 +44,8 @@ known_mode() {
 
 # ARCH is the architecture of the kernel, the modules and the guest. If it is not set, KVER determines it. The host is
 # always x86_64. debian_arch is Debian's name for ARCH, sysroot the directory in the toolchain root that has the
-# guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root-cross.sh and vm/machine.rs.
+# guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root-cross.sh, kernel/prepare-stock.sh
+# and vm/machine.rs.
 case ${ARCH-}:${KVER-} in
 :*-arm64) ARCH=arm64 ;;
 :*) ARCH=x86_64 ;;
@@ -120,8 +121,9 @@ ticker() {
 	done
 }
 
-# export_proxies - exports the host's proxies in http_proxy, https_proxy and no_proxy: mmdebstrap, and apt in a root, read
-# no others. The host may have them in these variables, in HTTP_PROXY and so on, or in apt's configuration.
+# export_proxies - exports the host's proxies in http_proxy, https_proxy and no_proxy: mmdebstrap, and apt in a root,
+# read no other variables. The host may have its proxies in these variables, in HTTP_PROXY and so on, or in apt's
+# configuration.
 export_proxies() {
 	local apt_http='' apt_https='' name upper apt proxy
 	! command -v apt-config >/dev/null ||

@@ -12,7 +12,7 @@
 //   quotes    Each quote of the document is in the file that the quote names (quote.rs).
 //   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
 //             names exists in the project (name.rs).
-//   comments  Each path that a comment in the project's sources names exists, and each function that it names in a file
+//   comments  Each path and each place, such as FILE:FUNCTION, that a comment in the project's sources names exists
 //             (comment.rs).
 //   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
 //             (figure.rs).

@@ -34,7 +34,7 @@ for name in TERM http_proxy https_proxy no_proxy; do
 	[ -z "${!name-}" ] || keep+=("$name=${!name}")
 done
 
-# No exec: the command would become PID 1, which a Ctrl-C does not end unless it handles the signal.
+# Do not use exec here: the command would become PID 1. A Ctrl-C does not end PID 1 unless PID 1 handles the signal.
 rc=0
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" \
 	chroot "$root" sh -c 'cd "$0" && exec "$@"' "$workdir" "$@" || rc=$?

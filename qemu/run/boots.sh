@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise the
 # run must pass. So a table can show that d2d-vm (tests/harness.sh), lockdep (tests/lockdep.sh) or the kselftests
-# (mutants.sh) notice a fault. Prints KTAP, and last a line of counts. If a run fails that must pass, also prints the
+# (mutants.sh) notice a fault. Prints KTAP, and last a line of counts. If a run that must pass fails, also prints the
 # end of its console.
 # Usage: boots.sh TABLE
 #

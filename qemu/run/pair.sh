@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree.
+# Builds a pair from outside of this tree in the way that docs/install.md says, but with the library of this tree.
 # Copies to DIR/lib/d2d what the guest needs: the pair's modules, stripped; a file "modules", which lists them; the
 # pair's executable files; its file "use", which says how to make the pair work; and pair_lib.sh, which reads both
 # files. The caller has run build.sh for the same kernel before.

@@ -6,10 +6,10 @@
 #          tree without a repository), the test uses only the other two trees
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The test also loads the owners of the growing pair in the tree today with peers of this pair in the tree old. These
-# peers have version 1.0 of the pair's interface, as the recorded commit declares it. Prints KTAP, and last a line of
-# counts.
-# The script keeps the trees old and grown in build/abi/, so that make compiles only what has changed.
+# The test also uses the growing pair, whose interface has several versions: it loads the owners from the tree "today"
+# with peers from the tree "old". These peers have version 1.0 of the interface, as the recorded commit declares it.
+# Prints KTAP, and last a line of counts.
+# The script keeps the trees "old" and "grown" in build/abi/, so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 
 kernel=uml

@@ -150,7 +150,7 @@ pair_mistake() {
 	grep -qE -e "$why" "$dir/output"
 }
 
-# runs_pair PAIR - runs make run for a pair, which must attach, work as its file use says, and be unloaded
+# runs_pair PAIR - runs make run for a pair, which must attach, work as its file "use" says, and be unloaded
 runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
@@ -168,8 +168,8 @@ failing_pair_fails() {
 	pair_mistake '^not ok 3 ' test PAIR="$1" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
 }
 
-# torture_reports PAIR - adds a use that never succeeds to the file use of a pair. The torture must still load, use and
-# unload the pair, and report this use
+# torture_reports PAIR - adds a use that never succeeds to the file "use" of a pair. The torture must still load, use
+# and unload the pair, and report this use
 torture_reports() {
 	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$1/use"
 	pair_mistake "^not ok 5 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=10 &&

@@ -21,7 +21,7 @@ log=$dir/log
 ktap_begin
 
 # fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches, besides the error line of make.
-# CMD and its children must close the pipe within $limit seconds.
+# fails_with reads the output through a pipe, which CMD and its children must close within $limit seconds.
 limit=60
 fails_with() {
 	local why=$1 output

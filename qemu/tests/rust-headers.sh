@@ -20,7 +20,8 @@ trap 'rm -rf "$dir"; "$LAB/root/remove.sh" "$user_root"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# The copy shares files with the clean root by hard links: dpkg and dkms replace a file, they never write to it.
+# The copy shares its files with the clean root by hard links. This is safe, because dpkg and dkms never write to an
+# existing file but replace it.
 need_space 1 "a copy of the clean root"
 "$LAB/root/unshare.sh" -- sh -ec 'cp -al "$1" "$2"
 	rm -r "$2/etc" "$2/var"
