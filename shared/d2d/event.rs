@@ -15,7 +15,7 @@ use crate::{
     left,
     safe_calls,
     status::to_result,
-    trace::said_by_owner, //
+    trace::reported_by_owner, //
 };
 use kernel::{
     ffi::c_int,
@@ -147,7 +147,7 @@ impl Event {
         let mut handle = 0;
         let result =
             safe_calls::d2d_event_create(driver, name, kind as u32, set.into(), &mut handle);
-        said_by_owner(to_result(result))?;
+        reported_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -160,7 +160,7 @@ impl Event {
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
         let result = safe_calls::d2d_event_open(driver, name, kind as u32, &mut handle);
-        said_by_owner(to_result(result))?;
+        reported_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -234,7 +234,7 @@ impl Event {
         // left, and the owner removes the handler then: a module has one driver, and the owner refuses
         // the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
-        said_by_owner(to_result(result))
+        reported_by_owner(to_result(result))
     }
 
     /// Resets the event. Any context.
@@ -270,7 +270,7 @@ impl Event {
         // SAFETY: `self.handle` is one handle, which lives during the call. The owner refuses a
         // stale one.
         let result = unsafe { abi::d2d_event_wait(&self.handle, 1, flags, timeout, no_index) };
-        said_by_owner(to_result(result))
+        reported_by_owner(to_result(result))
     }
 
     /// Waits until one of the events is set, takes it, and returns its index. If several are set,
@@ -315,7 +315,7 @@ impl Event {
         // stale ones.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
-        said_by_owner(to_result(result))?;
+        reported_by_owner(to_result(result))?;
         Ok(index as usize)
     }
 }

@@ -4,7 +4,7 @@
  * Rust only.
  */
 
-/* Of shared/d2d/trace.rs */
-unsigned long d2d_told_by_owner;
-/* Of shared/d2d/device/node.rs */
-unsigned long d2d_opener;
+/* Used by shared/d2d/trace.rs */
+unsigned long d2d_reported_by_owner;
+/* Used by shared/d2d/device/node.rs */
+unsigned long d2d_opening_task;

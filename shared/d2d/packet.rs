@@ -20,7 +20,7 @@ use crate::{
     lent::UserBuffer,
     safe_calls,
     status::to_result,
-    trace::said_by_owner, //
+    trace::reported_by_owner, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -71,7 +71,7 @@ impl Sender {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
         let result = safe_calls::d2d_request_alloc(self.driver, input, output, &mut handle);
-        said_by_owner(to_result(result))?;
+        reported_by_owner(to_result(result))?;
         Ok(Packet {
             handle,
             flags: 0,

@@ -217,18 +217,18 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
 unsafe extern "C" {
     /// Address of the task whose last call of an owner returned `ENOMEM`, for which the owner has
     /// printed a line; or 0. It is only compared. Defined in `module.c`.
-    safe static d2d_told_by_owner: Atomic<usize>;
+    safe static d2d_reported_by_owner: Atomic<usize>;
 }
 
-/// Notes whether the calling task's call of the owner has returned `ENOMEM`, and returns the
-/// result. Any context.
-pub(crate) fn said_by_owner(result: Result) -> Result {
+/// Notes whether the calling task's call of the owner has returned `ENOMEM`, so that [`report_memory`]
+/// does not print a second line. Returns the result. Any context.
+pub(crate) fn reported_by_owner(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
-        Err(ENOMEM) => d2d_told_by_owner.store(task, Relaxed),
+        Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),
         _ => {
             // If this fails, the note is another task's.
-            let _ = d2d_told_by_owner.cmpxchg(task, 0, Relaxed);
+            let _ = d2d_reported_by_owner.cmpxchg(task, 0, Relaxed);
         }
     }
     result
@@ -238,7 +238,7 @@ pub(crate) fn said_by_owner(result: Result) -> Result {
 /// printed one for the same failure. Returns the error. Any context.
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
     let task = Task::current_raw() as usize;
-    if error == ENOMEM && d2d_told_by_owner.cmpxchg(task, 0, Relaxed).is_err() {
+    if error == ENOMEM && d2d_reported_by_owner.cmpxchg(task, 0, Relaxed).is_err() {
         refuse!(driver, "out-of-memory", error);
     }
     error

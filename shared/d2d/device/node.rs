@@ -68,7 +68,7 @@ use kernel::{
 unsafe extern "C" {
     /// Address of the task that opens a device of this module, or 0. `misc_mtx` allows one such task
     /// at a time. The address is only compared, never followed. Defined in `module.c`.
-    safe static d2d_opener: Atomic<usize>;
+    safe static d2d_opening_task: Atomic<usize>;
 }
 
 /// Refuses to register or deregister a device in [`open`], where the kernel holds `misc_mtx`.
@@ -78,7 +78,7 @@ unsafe extern "C" {
 /// `EDEADLK`, with a line.
 pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
     // A task finds its own address only if it has stored the address itself.
-    match d2d_opener.load(Relaxed) == Task::current_raw() as usize {
+    match d2d_opening_task.load(Relaxed) == Task::current_raw() as usize {
         false => Ok(()),
         true => Err(refuse!(driver, "device-in-open", EDEADLK)),
     }
@@ -345,12 +345,12 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     };
     // SAFETY: `file` is the file that the kernel opens. No process has it yet.
     let may_write = may_write(unsafe { File::from_raw_file(file) }.flags());
-    d2d_opener.store(Task::current_raw() as usize, Relaxed);
+    d2d_opening_task.store(Task::current_raw() as usize, Relaxed);
     let opened = OpenFile::new(device, may_write).and_then(|opened| {
         KBox::pin(opened, GFP_KERNEL).map_err(|error| report_memory(device.driver, error.into()))
     });
     // From here on, no code of the driver runs.
-    d2d_opener.store(0, Relaxed);
+    d2d_opening_task.store(0, Relaxed);
     match opened {
         // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
         Ok(opened) => unsafe { opened::store(inode, file, opened) },
