@@ -10,8 +10,8 @@
 //! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
 //! - [`module_in_three_roles!`](crate::module_in_three_roles): an owner and a peer of two others.
 //!
-//! The peers' roles are there first and go last: as long as the owner's role exists, it can call the
-//! other owners.
+//! The peers' roles are made first and dropped last, so the owner's role can call the other owners as
+//! long as it exists.
 
 mod three_roles;
 mod two_peers;
@@ -72,8 +72,8 @@ pub trait TwoRoles: Owner {
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. Before, the peer's role leaves, and
-    /// [`Owner::leaving`] is called.
+    /// The errno with which loading the module fails. Before it fails, the peer's role leaves, and the
+    /// library calls [`Owner::leaving`].
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
@@ -104,9 +104,9 @@ impl<M> RolesInModule<M> {
     }
 }
 
-/// What module `M` in several roles consists of: what it made after its roles as a peer, and these roles. It made
-/// the owner's role, or the value that both roles of a peer of two owners use; dropping that makes the peers' roles
-/// leave. The fields are dropped in this order.
+/// The parts of a module `M` in several roles: its roles as a peer (`_peers`), and what was made after them
+/// (`_made`). `_made` is the owner's role or, in a peer of two owners, the [`Join`]. Dropping `_made` makes the
+/// peers' roles leave. The fields are dropped in this order.
 #[doc(hidden)]
 pub struct Roles<T, P, M> {
     _made: T,
@@ -114,7 +114,8 @@ pub struct Roles<T, P, M> {
     _module: PhantomData<fn(M)>,
 }
 
-/// Returns `leave`, which makes roles of module `M` leave, in the form in which a newer role keeps it. May sleep.
+/// Puts `leave`, which makes roles of module `M` leave, into a box. The role that is made next keeps the box. May
+/// sleep.
 ///
 /// # Errors
 ///
@@ -127,7 +128,7 @@ pub(crate) fn boxed<M: ModuleMetadata>(
     Ok(leave)
 }
 
-/// What a module consists of that is an owner and a peer.
+/// The parts of a module that is an owner and a peer.
 #[doc(hidden)]
 pub type OwnerAndPeer<O, M> =
     Roles<export::Parts<O, M>, registration::Peer<<O as TwoRoles>::Peer>, M>;
@@ -163,10 +164,10 @@ where
 
 /// Declares a module that is the owner of one pair and a peer of another.
 ///
-/// `peer` is the [`Driver`] and `of` its owner, as in `d2d::module_peer!`. `owner` is the type that
-/// implements [`TwoRoles`], and so [`Owner`], as in `d2d_owner::module_owner!`. The other lines are those
-/// of `module!`. Code of the peer's role reaches the contexts of the owner's role by
-/// `OWNER.contexts(...)`: see [`OwnerRole::contexts`].
+/// `peer` is the [`Driver`], and `of` the name of the module whose peer it is: the lines `type` and `owner` of
+/// `d2d::module_peer!`. `owner` is the type that implements [`TwoRoles`], and so [`Owner`]: the line `type` of
+/// `d2d_owner::module_owner!`. The other lines are those of `module!`. Code of the peer's role reaches the
+/// contexts of the owner's role by `OWNER.contexts(...)`: see [`OwnerRole::contexts`].
 ///
 /// ```ignore
 /// d2d_roles::module_in_two_roles! {
@@ -207,7 +208,7 @@ macro_rules! module_in_two_roles {
 
         $crate::d2d_owner::module_owner! { @functions }
     };
-    // The module, which makes its roles with a `Started` for each role as a peer, and with the static `$MADE`. The
+    // The module. It makes its roles with a `Started` for each role as a peer, and with the static `$MADE`. The
     // roles are of a type of this crate, because no driver may get the `RolesInModule`.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,

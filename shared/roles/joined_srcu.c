@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The SRCU structure that counts the threads that use the value of a module that is a peer of two
- * owners (two_peers.rs). Only Rust accesses this structure, but cannot define a static one.
+ * In a module that is a peer of two owners, the SRCU structure that counts the threads inside
+ * Joined::with() (two_peers.rs). Only Rust code accesses the structure, but Rust cannot define a
+ * static one.
  */
 #include <linux/srcu.h>
 

@@ -41,7 +41,7 @@ pub trait ThreeRoles: Owner {
     ) -> Result;
 }
 
-/// What a module consists of that is an owner and a peer of two others.
+/// The parts of a module that is an owner and a peer of two others.
 #[doc(hidden)]
 pub type OwnerAndPeers<O, M> =
     Roles<export::Parts<O, M>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>, M>;
@@ -81,7 +81,7 @@ where
 /// Declares a module that is the owner of one pair, and a peer of two other owners.
 ///
 /// `type` is the type that implements [`ThreeRoles`], and so [`Owner`]; `first` and `second` are the
-/// owners of its two drivers. All else is as in
+/// names of the modules with which its two drivers register. All else is as in
 /// [`module_in_two_roles!`](crate::module_in_two_roles).
 ///
 /// ```ignore

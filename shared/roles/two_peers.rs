@@ -29,8 +29,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// What a module that is a peer of two owners has while it is registered with both: the handles of
-/// its two drivers, say. [`Joined::with`] leads to it.
+/// The value that a module of two owners has while it is registered with both: usually the handles of its
+/// two drivers. The code of both drivers gets it by [`Joined::with`].
 pub trait TwoPeers: Send + Sync + Sized + 'static {
     /// The driver that registers with the first owner.
     type First: d2d_peer::driver::Driver;
@@ -58,8 +58,8 @@ extern "C" {
     static mut d2d_joined_srcu: bindings::srcu_struct;
 }
 
-/// How the code of both drivers reaches what [`TwoPeers::join`] has made, in a static of the module:
-/// the drivers are called whether the value exists or not.
+/// The static by which the code of both drivers reaches the value that [`TwoPeers::join`] has made. This
+/// code may run before the value is made, and after it is dropped.
 ///
 /// # Invariants
 ///
@@ -70,7 +70,7 @@ pub struct Joined<T: TwoPeers> {
 }
 
 impl<T: TwoPeers> Joined<T> {
-    /// Makes the way to a value that does not exist yet.
+    /// Makes a `Joined` without a value.
     #[expect(
         clippy::new_without_default,
         reason = "only module_of_two_owners! makes one"
@@ -82,9 +82,12 @@ impl<T: TwoPeers> Joined<T> {
         }
     }
 
-    /// It is generic, so that a module without this structure does not refer to it.
+    /// Returns the threads that are inside [`Joined::with`].
+    ///
+    /// Only a module that uses a `Joined` links `joined_srcu.c`. Because this function is generic, other
+    /// modules have no reference to the structure.
     fn readers() -> &'static Readers {
-        // SAFETY: It is a static one, and made for fast readers.
+        // SAFETY: The structure is static, and `DEFINE_SRCU_FAST()` has initialized it for fast readers.
         unsafe { Readers::from_raw(&raw mut d2d_joined_srcu) }
     }
 
@@ -116,9 +119,9 @@ impl<T: TwoPeers> Join<T> {
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
-        // Before the threads are awaited that use the value: they may wait for the drivers. Again later: a
-        // thread that is just delivering a request to a driver may do so after the first time, and another
-        // one may wait until that request is cancelled.
+        // Before this waits for the threads that use the value: they may wait for an event or a request of the
+        // drivers. `wait_ending_waits` calls `leave` again: a thread that is just delivering a request to a
+        // driver may deliver it after this call, and another thread may wait until that request is cancelled.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
         let value = self.joined.value.xchg(core::ptr::null_mut(), Full);
@@ -187,15 +190,16 @@ where
     A: d2d_peer::driver::Driver,
     B: d2d_peer2::driver::Driver,
 {
-    /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one are dropped, which may
-    /// wait for an event of either. [`Join`] has done so unless [`TwoPeers::join`] has failed.
+    /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one are dropped: their
+    /// destructor may wait for an event of either driver. If [`TwoPeers::join`] has succeeded, [`Join`] has made
+    /// them leave already.
     fn drop(&mut self) {
         self.first.leaver().leave();
         self.second.leaver().leave();
     }
 }
 
-/// What a module consists of that is a peer of two owners.
+/// The parts of a module that is a peer of two owners.
 #[doc(hidden)]
 pub type TwoDrivers<T, M> =
     Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>, M>;
@@ -234,9 +238,9 @@ where
 
 /// Declares a module that is a peer of two owners.
 ///
-/// `type` is the type that implements [`TwoPeers`]; `first` and `second` are the owners of its two
-/// drivers, as in `d2d::module_peer!`. The other lines are those of `module!`. Code of both drivers
-/// reaches what [`TwoPeers::join`] has made by `JOINED.with(...)`: see [`Joined::with`].
+/// `type` is the type that implements [`TwoPeers`]; `first` and `second` are the names of the modules with
+/// which its two drivers register. The other lines are those of `module!`. Code of both drivers reaches the
+/// value that [`TwoPeers::join`] has made by `JOINED.with(...)`: see [`Joined::with`].
 ///
 /// The module registers with the first owner, then with the second one. If the second one refuses, the
 /// library takes the first registration back.
