@@ -95,8 +95,7 @@ d2d_owner::module_owner! {
     },
 }
 
-/// Driver A. It has no state for each context: the demonstration's requests are served once for all
-/// drivers.
+/// Driver A. It has no state for each context: one [`DemoRequests`] serves the requests of all drivers.
 struct DriverA;
 
 impl DriverA {

@@ -3,7 +3,7 @@
 //! Driver B: adopts one of driver A's contexts.
 //!
 //! When B is loaded, the library registers it with driver A and asks for a context. A sends an
-//! internal device control request with its address. B's `share` lets the library adopt the
+//! internal device control request with the context's address. B's `share` lets the library adopt the
 //! context, fill in B's operations and data, and complete the request, at once or by a work item.
 //!
 //! A process can write a number N to `/dev/module_b`. B then exchanges
@@ -81,8 +81,8 @@ struct DriverB {
     requests: DemoRequests,
 }
 
-/// Dropping it removes B's events from `requests` before B is unregistered, so no request can set
-/// them afterwards.
+/// Removes B's events from `requests` when it is dropped. The library drops it before it unregisters B, so no
+/// request can set the events afterwards.
 struct Jobs(Handle<DriverB>);
 
 impl Drop for Jobs {

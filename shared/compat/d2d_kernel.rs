@@ -157,8 +157,8 @@ pub mod module {
 pub mod module_param {
     pub use kernel::module_param::*;
 
-    /// A parameter of a module. The kernel crate's has a `value` that returns a reference.
-    /// Unnecessary since 7.3.
+    /// A parameter of a module. In the older kernel crate, its `value` returns a reference. Unnecessary
+    /// since 7.3.
     #[cfg(not(probe_parameter_value))]
     #[repr(transparent)]
     pub struct ModuleParamAccess<T>(kernel::module_param::ModuleParamAccess<T>);
@@ -214,13 +214,12 @@ pub mod sync {
     pub mod barrier {
         pub use kernel::sync::barrier::*;
 
-        /// The ordering of the loads before a barrier before the loads after it. Unnecessary since
-        /// 7.3.
+        /// For [`smp_mb`]: the barrier orders the loads before it before the loads after it. Unnecessary
+        /// since 7.3.
         #[cfg(not(probe_read_barrier))]
         pub struct Read;
 
-        /// A memory barrier between CPUs, with the ordering of loads only. Any context. Unnecessary
-        /// since 7.3.
+        /// A memory barrier between CPUs that orders only loads. Any context. Unnecessary since 7.3.
         #[cfg(not(probe_read_barrier))]
         #[inline(always)]
         pub fn smp_mb(_: Read) {
@@ -243,7 +242,7 @@ pub mod sync {
         #[cfg(not(probe_synchronize_rcu))]
         #[inline]
         pub fn synchronize_rcu() {
-            // SAFETY: The function has no requirement but that it may sleep.
+            // SAFETY: The function only requires that the caller may sleep.
             unsafe { kernel::bindings::synchronize_rcu() }
         }
     }
@@ -272,14 +271,14 @@ macro_rules! new_spinlock_irq {
     };
 }
 
-/// As `kernel::ModuleMetadata`, with the module itself. Unnecessary since 7.3.
+/// As `kernel::ModuleMetadata`, with a constant for the `THIS_MODULE` of C. Unnecessary since 7.3.
 #[cfg(not(probe_this_module))]
 pub trait ModuleMetadata {
     /// The name of the module.
     const NAME: &'static str::CStr;
 
-    /// The `THIS_MODULE` of C. The macro `module!` does not set it, so it is the module into which
-    /// the code is linked.
+    /// The `THIS_MODULE` of C. The older macro `module!` does not set this constant, so it is the module
+    /// into which the code is linked.
     const THIS_MODULE: ThisModule = {
         unsafe extern "C" {
             static __this_module: [u8; 0];

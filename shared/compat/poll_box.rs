@@ -43,7 +43,7 @@ impl PollCondVarBox {
     ///
     /// # Errors
     ///
-    /// Out of memory.
+    /// If there is no memory.
     #[inline]
     pub fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> Result<Self, AllocError> {
         let init = pin_init!(Inner {
