@@ -102,9 +102,9 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// Compares the C header of a pair with that of an older version. Returns what is wrong, if
-/// `recorded` is no C header of this pair; if the major version is the same, and something of the
-/// older version was changed; or if something was appended without a new minor version.
+/// Compares the C header of a pair with `recorded`, that of an older version. Returns what is wrong:
+/// `recorded` is no C header of this pair; or the major version is the same, and either something of the
+/// older version was changed, or something was appended without a new minor version.
 #[inline]
 const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'static str> {
     let (Some(major), Some(minor)) = (
@@ -146,7 +146,7 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'s
 ///
 /// # Panics
 ///
-/// At compile time, if the pair has not only appended something in a new version.
+/// At compile time, if the pair changes its baseline, or appends to it without a new minor version.
 #[inline]
 pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
     if let Some(recorded) = recorded {

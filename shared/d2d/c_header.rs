@@ -47,9 +47,9 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
-/// Panics if a type cannot be that of an argument or a result. C has no arrays as arguments. A kernel
-/// with CFI checks the types of functions, and rustc has another notion of a pointer to an array than
-/// clang.
+/// Panics if a type is an array: an argument or a result cannot be one. C passes no arrays as arguments. A
+/// kernel with CFI compares the types of functions, and for a pointer to an array, rustc and clang do not
+/// agree on the type.
 #[inline]
 const fn check_operand(of: &Type) {
     assert!(
@@ -110,8 +110,8 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes documentation whose further lines begin with ` *` and `indent`, without the brackets
-    /// of rustdoc's links, and ends the line.
+    /// Writes documentation, and ends the line. Each line after the first one begins with ` *` and
+    /// `indent`. Leaves out the brackets of rustdoc's links.
     const fn docs(&mut self, docs: &[&str], indent: u8) {
         let mut line = 0;
         while line < docs.len() {
@@ -172,7 +172,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes what a value is: `a u64`.
+    /// Writes a line with `what` and a type, such as `Payload: u64`.
     const fn value(&mut self, what: &str, of: &Type) {
         self.text(" *\t");
         self.text(what);
@@ -231,7 +231,8 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes a constant that stands for the members of an owner in C with the sizes of the blocks.
+    /// Writes a macro for the initializer of a `struct d2d_owner`: the members that state the sizes of the
+    /// blocks of data.
     const fn data_sizes(&mut self, of: &Declaration) {
         self.text("\n/* For struct d2d_owner: the sizes of the blocks of data */\n#define ");
         self.upper(of.name);
@@ -290,7 +291,7 @@ impl<const N: usize> Text<N> {
         self.text("};\n");
     }
 
-    /// Writes a constant for each event, which stands for two arguments of a function.
+    /// Writes a macro for each event: its name and its kind, two arguments of `d2d_event_create_of()`.
     const fn events(&mut self, declaration: &Declaration) {
         for_each!(event in declaration.events => {
             self.text("\n/*\n * ");

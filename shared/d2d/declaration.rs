@@ -149,7 +149,7 @@ pub struct Code {
 
 /// An event that each driver of the pair can have.
 pub struct EventOf {
-    /// Name in Rust and in C, and behind the driver's name and a dot.
+    /// Name in Rust and in C. The event of a driver is called `DRIVER.NAME`.
     pub name: &'static str,
     /// Its documentation, one text for each line.
     pub docs: &'static [&'static str],
@@ -161,7 +161,7 @@ pub struct EventOf {
 
 /// What the two sides of a pair share apart from their operations.
 pub struct Declaration {
-    /// With this name and `_` begin the names in C.
+    /// The names in C begin with this name and `_`.
     pub name: &'static str,
     /// The documentation of the pair, one text for each line.
     pub docs: &'static [&'static str],
@@ -207,7 +207,7 @@ pub struct Operations {
     pub list: &'static [Operation],
 }
 
-/// Panics if the name of a structure or of a field is none in C.
+/// Panics if the name of a structure or of a field cannot be a name in C.
 #[inline]
 const fn check_names(structs: &[Struct]) {
     for_each!(structure in structs => {
@@ -224,8 +224,8 @@ const fn check_names(structs: &[Struct]) {
     });
 }
 
-/// Panics if a field of a structure was appended before one that precedes it, or after the minor
-/// version `latest`.
+/// Panics if a field of a block of data was appended in an older minor version than a field before it, or in
+/// a newer one than `latest`, or if a field was appended to a structure inside the block.
 #[inline]
 const fn check_fields(of: &Type, latest: u16) {
     if let Some(element) = of.element {
@@ -246,7 +246,7 @@ const fn check_fields(of: &Type, latest: u16) {
     });
 }
 
-/// Panics if a field was appended to a structure of which a type consists.
+/// Panics if a field was appended to a type that is a structure, or to a structure inside it.
 #[inline]
 const fn check_unchanged(of: &Type) {
     if let Some(element) = of.element {
@@ -262,8 +262,8 @@ const fn check_unchanged(of: &Type) {
 }
 
 impl Operation {
-    /// Panics if the name of the operation or of an argument is none in C, or if a field was appended
-    /// to an argument or to the result.
+    /// Panics if the name of the operation or of an argument cannot be a name in C, or if a field was
+    /// appended to an argument or to the result.
     #[inline]
     pub(crate) const fn check(&self) {
         assert!(
@@ -287,8 +287,8 @@ impl Declaration {
     /// # Panics
     ///
     /// At compile time, if a name is no identifier of C or a keyword of C, or that of an event is too
-    /// long; if a number is declared twice; if something was appended in a later minor version than that of the pair; or if a field was appended to a
-    /// structure that is not a block of data, or not at its end.
+    /// long; if a number is declared twice; if something was appended in a later minor version than that of
+    /// the pair; or if a field was appended to a structure that is not a block of data, or not at its end.
     #[inline]
     pub const fn checked(self) -> Self {
         assert!(

@@ -77,8 +77,8 @@ pub(crate) const fn of_type(of: &Type) -> u64 {
     mix_type(OFFSET, of)
 }
 
-/// Mixes in what a minor version has appended to a block of data. The first version has all of a
-/// block that is no structure.
+/// Mixes in what a minor version has appended to a block of data. If the block is no structure, minor
+/// version 0 has all of it.
 #[inline]
 const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
     if minor == 0 {
@@ -132,8 +132,8 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
 
 /// Makes a hash for each minor version of a pair, of what the two sides share in this version apart
 /// from their operations: the pair's name, all blocks of data, the kinds of items and the control
-/// codes with their types, and the events with their kinds. Each hash also depends on the one before it, so an older version never
-/// changes. `N` is the minor version plus 1.
+/// codes with their types, and the events with their kinds. Each hash also depends on the one before it, so
+/// a change of an older version changes the hashes of all newer versions. `N` is the minor version plus 1.
 pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     assert!(N == declaration.minor as usize + 1);
     let mut hashes = [0; N];
@@ -151,9 +151,10 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
 }
 
 /// Makes the chain of an interface. It begins with a hash for each minor version: of the
-/// interface's name, its major version, and the hash of this version in `versions`, or the last one
-/// there. Then come the hashes of the operations, each of which depends on the one before it, but not
-/// on a minor version. `N` is the minor version plus 1, plus the number of operations.
+/// interface's name, its major version, and the hash of this version in `versions`. If `versions` has fewer
+/// hashes, its last one stands for the later versions. Then come the hashes of the operations, each of which
+/// depends on the one before it, but not on a minor version. `N` is the minor version plus 1, plus the
+/// number of operations.
 pub const fn chain<const N: usize>(
     interface: &str,
     (major, minor): (u16, u16),

@@ -28,7 +28,7 @@
 ///         const COUNT: ControlCode<(), u64> = 0x801;
 ///     }
 ///     events {
-///         /// The thermometer's is set when a value is above the highest one.
+///         /// The thermometer sets its event when a value is above the highest one.
 ///         hot: Notification;
 ///     }
 ///     owner {
@@ -52,21 +52,24 @@
 /// }
 /// ```
 ///
-/// makes the type `ThermoPair`, which implements [`Pair`](crate::link::Pair); the structures, which
-/// are `repr(C)` and [`Plain`](crate::interface::Plain); a [`ItemKind`](crate::queue::ItemKind) and a
-/// [`ControlCode`](crate::control_code::ControlCode) for each constant; the constant `HOT`, a
-/// [`PairEvent`](crate::event::PairEvent), for the event; and for each side what
-/// [`interface!`](crate::interface!) makes. It also makes the C header, in which the structures are
-/// called `struct thermo_limits`, the kinds `THERMO_KIND_DEGREES`, the codes `THERMO_IOCTL_COUNT`, the
-/// events `THERMO_EVENT_HOT` and the tables `struct thermo_owner_ops` and `struct thermo_peer_ops`. The
-/// build writes it beside the object of the crate, under the name of the crate. In Rust, too, `Limits` is
-/// an alias of a structure `thermo_limits`: messages of the compiler have this name.
+/// This declaration makes:
 ///
-/// All of it, with the names, types and offsets of all fields and the names and types of all
-/// arguments, is in the hashes of both tables. A
-/// driver with any other declaration is refused with `EBADR` and the reason `bad-prefix`, unless one
-/// of the two is a newer minor version of the other. A structure that neither a block of data, a
-/// kind, a code nor an operation uses is in no hash.
+/// - the type `ThermoPair`, which implements [`Pair`](crate::link::Pair);
+/// - the structures, which are `repr(C)` and [`Plain`](crate::interface::Plain). `Limits` is an alias of a
+///   structure `thermo_limits`, and messages of the compiler have that name;
+/// - an [`ItemKind`](crate::queue::ItemKind) and a [`ControlCode`](crate::control_code::ControlCode) for
+///   each constant;
+/// - for the event, the constant `HOT`, a [`PairEvent`](crate::event::PairEvent);
+/// - for each side, what [`interface!`](crate::interface!) makes;
+/// - the C header. In it, the structure is called `struct thermo_limits`, the kind `THERMO_KIND_DEGREES`, the
+///   code `THERMO_IOCTL_COUNT`, the event `THERMO_EVENT_HOT`, and the tables `struct thermo_owner_ops` and
+///   `struct thermo_peer_ops`. The build writes the header beside the object of the crate, under the name of
+///   the crate.
+///
+/// The hashes of both tables cover the declaration, with the names, types and offsets of all fields and
+/// the names and types of all arguments. They leave out a structure that no block of data, kind, code or
+/// operation uses. A driver refuses a driver with another declaration by `EBADR` and the reason
+/// `bad-prefix`, unless one declaration is a newer minor version of the other.
 ///
 /// # Events
 ///
@@ -85,10 +88,10 @@
 ///
 /// A pair grows by appending, in a new minor version: operations to either side, and with the
 /// attribute `#[since = MINOR]` fields to the end of a block of data, kinds, control codes and events. A
-/// driver of an older minor version goes on working with one of a newer version, in both directions,
-/// except that a peer which knows a field of a block of data that an older owner lacks is refused
-/// (`bad-data-size`). A call of an operation that the other side does not have fails with
-/// `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
+/// driver of an older minor version goes on working with one of a newer version, as owner and as peer.
+/// There is one exception: a peer refuses (`bad-data-size`) the context of an older owner if a block of
+/// data lacks a field that the peer knows. A call of an operation that the other side does not have fails
+/// with `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
 ///
 /// A baseline shows that no released version has changed. Keep the generated C header of each
 /// released version, and name the latest one after the version:
@@ -98,13 +101,13 @@
 /// baseline: include_str!("thermo-1.0.h"),
 /// ```
 ///
-/// Changing or removing what the baseline has does not compile then, and neither does appending
-/// something without a new minor version. A new major version may change everything.
+/// Then the compiler refuses a pair in which something of the baseline is changed or missing, or in which
+/// something was appended without a new minor version. A new major version may change everything.
 ///
-/// A crate declares one pair. Two kinds with one number, two codes with one number, two events with one
-/// name, and a name that is none in C do not compile. A type that is neither a structure of the pair, a number nor an array
-/// of them does not implement [`Described`](crate::declaration::Described), and so does not compile
-/// either.
+/// A crate declares one pair. The compiler also refuses two kinds with one number, two codes with one
+/// number, two events with one name, and a name that is not an identifier of C. Each type must implement
+/// [`Described`](crate::declaration::Described), as numbers, the structures of the pair, and arrays of
+/// these do.
 #[macro_export]
 macro_rules! pair {
     (@shared) => { () };
