@@ -66,8 +66,9 @@ pub(crate) unsafe fn store<T: Send + Sync>(
 ///
 /// [`store`] has given a `T` to `file`, and [`release`] is not called before the last use of the result.
 pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) {
-    // SAFETY: `store` has stored the address of the box there. Only `release` frees it. The file is a
-    // stream, so no `fdget_pos()` of it goes without the lock of the position, as `from_raw_file` demands.
+    // SAFETY: `store` has stored the address of the box there. Only `release` frees it. `from_raw_file`
+    // demands that `fdget_pos()` of the file has taken the lock of the position. For a stream it takes no
+    // lock, but a stream has no position that another thread could use at the same time.
     unsafe {
         (
             &*(*file).private_data.cast::<T>(),
