@@ -231,14 +231,15 @@ pub struct Expected<'a> {
     pub minor: u16,
     /// As [`Interface::BUILD`].
     pub build: u64,
-    /// As [`Interface::CHAIN`]. A chain that is too short is a panic.
+    /// As [`Interface::CHAIN`]. If the chain is too short, [`Expected::copy_operations`]
+    /// panics.
     pub chain: &'a [u64],
 }
 
 impl Expected<'_> {
     /// Checks the endpoint that the other side has filled in, and copies the operations of its table
-    /// that are not null to `entries`. The first words, which are those of a `struct d2d_ops`, are
-    /// left out. Any context.
+    /// that are not null to the table at `entries`. Does not write the `struct d2d_ops` with which that
+    /// table begins. Any context.
     ///
     /// # Errors
     ///
@@ -246,9 +247,8 @@ impl Expected<'_> {
     ///
     /// # Safety
     ///
-    /// `entries` is valid for writes of `size` bytes, and aligned; from the second word on behind a
-    /// `struct d2d_ops`, any address may be written there. `module` is null or the other side's
-    /// module.
+    /// `entries` is aligned, and valid for writes of `size` bytes: a `struct d2d_ops`, and behind it words,
+    /// to each of which any address may be written. `module` is null or the other side's module.
     pub unsafe fn copy_operations(
         &self,
         driver: &CStr,
@@ -436,14 +436,14 @@ impl<I: Interface> Endpoint<I> {
 /// }
 /// ```
 ///
-/// makes the trait, which a driver implements under `#[vtable]` (calling an operation that it
-/// leaves out returns `EOPNOTSUPP`); the marker type that stands for the interface; the caller,
-/// with a method for each operation; and the `repr(C)` table. [`pair!`](crate::pair!) calls this
-/// macro for both sides of a pair. `versions: HASHES` after the version are the hashes of what each
-/// minor version of the pair has apart from its operations.
+/// This declaration makes the trait, which a driver implements under `#[vtable]` (calling an operation
+/// that the driver leaves out returns `EOPNOTSUPP`); the marker type that stands for the interface; the
+/// caller, with a method for each operation; and the `repr(C)` table. [`pair!`](crate::pair!) calls this
+/// macro for both sides of a pair. It gives the macro a line `versions: HASHES` after the version: the
+/// hashes of what each minor version of the pair has apart from its operations.
 ///
-/// With `build: include_str!("...")` after the version, which names the source file itself, both
-/// sides have to be built from the same sources by the same compiler.
+/// With a line `build: include_str!("...")` after the version, both sides have to be built from the same
+/// sources by the same compiler. The line names the source file in which it is.
 ///
 /// An operation may have documentation, but no other attributes: they would apply to code of this
 /// library.

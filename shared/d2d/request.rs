@@ -230,8 +230,8 @@ impl<'a> Request<'a> {
         self.complete(outcome.result, outcome.information)
     }
 
-    /// Leaves the request pending. The [`Pended`] completes it later, in any context. Any context;
-    /// calls no routine of a driver.
+    /// Leaves the request pending. The [`Pended`] completes it later. Any context; calls no routine of a
+    /// driver.
     pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
         (Disposition::pending(), Pended::new(self.give_up()))
     }
@@ -261,12 +261,12 @@ impl<'a> Request<'a> {
         self.raw
     }
 
-    /// Forwards the request to another driver, which receives it with the code `code`. If `returns`
+    /// Forwards the request to another driver, which receives it with the code `code`. If `wants_back`
     /// is set, this driver gets the request back in
     /// [`Driver::returned`](crate::driver::Driver::returned) when the other one has completed it;
     /// otherwise this driver has nothing more to do with it. `sleep` says in which execution
     /// context the caller is. Do not wait in [`Driver::dispatch`](crate::driver::Driver::dispatch)
-    /// until the other driver has completed it: that may not happen before the routine returns.
+    /// until the other driver has completed the request: it may do so only after `dispatch` has returned.
     ///
     /// # Errors
     ///
@@ -552,7 +552,7 @@ pub unsafe fn receive(
             output_len: request.output_len,
         },
         user_buffer: request.user_buffer,
-        // INVARIANT: `struct d2d_request` promises it of `input` and `output`.
+        // INVARIANT: By the contract of `struct d2d_request`, it holds for `input` and `output`.
         place: InPlace {
             input: request.input.cast(),
             output: request.output.cast(),

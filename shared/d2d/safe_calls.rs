@@ -32,9 +32,10 @@ macro_rules! safe_calls {
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
             // SAFETY: The owner refuses a stale or made-up handle. The references live during the
             // call, and each is valid for what the C header says of this argument. Nobody trusts an
-            // address that a structure has: the owner copies what is there, if it can be read, and a
-            // receiver compares a `user_buffer` first. It adopts a context without comparing, but the
-            // owner lets no driver send the code of a handshake.
+            // address in a structure: the owner copies what is there, if it can be read, and a receiver
+            // compares a `user_buffer` with the memory that is lent to this receiver. A receiver of a
+            // handshake does not compare the address of the context, but the owner lets no driver send
+            // the code of a handshake.
             unsafe { abi::$name($(safe_calls!(@raw $argument $($raw)?)),*) }
         }
     )*};
