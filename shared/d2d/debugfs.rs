@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs, which show state: a process can read a [`ReadFile`], of which [`ShowFile`] is the kind
-//! that shows a text. For what a process writes, drivers have [devices](crate::device).
+//! Files in debugfs, which show state. A process can read a [`ReadFile`]; a [`ShowFile`] is a `ReadFile` that
+//! shows a text. If processes have to write something, a driver has a [device](crate::device).
 //!
 //! The kernel crate's `debugfs` module does not serve: its files have no owner, so a module can be
 //! unloaded while a process has one of them open, and the kernel then calls freed code when the
@@ -166,7 +166,7 @@ pub trait OpenFile: Send + Sync + 'static {
     fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
 
     /// Copies at most `length` bytes to user space, and returns how many. Several threads may call
-    /// this at the same time. Process context, may sleep; if `nonblocking` is set, not to wait for
+    /// this at the same time. Process context, may sleep; but if `nonblocking` is set, it must not wait for
     /// something to read.
     ///
     /// # Errors
@@ -245,7 +245,7 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
 /// The functions that the kernel calls for files of `F` in a module, which keeps the promise of an
 /// [`InModule`].
 ///
-/// It is a function that returns them, as they are not `Sync` in Rust.
+/// The first field is a function that returns them, because a reference to them is neither `Send` nor `Sync`.
 pub struct FileOperations<F>(
     fn() -> &'static bindings::file_operations,
     PhantomData<fn(F)>,
@@ -266,7 +266,7 @@ impl<F: OpenFile> FileOperations<F> {
 ///
 /// # Invariants
 ///
-/// The file's `data` is that of `source`, which is dropped after the file.
+/// The file's `data` is the address of `source`, which is dropped after the file.
 pub struct ReadFile<F: OpenFile> {
     _entry: Entry,
     /// Kept so that it is removed after the file.

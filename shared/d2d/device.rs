@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Character devices, by which user space uses a driver: it opens `/dev/NAME`, reads, writes, polls
-//! and calls `ioctl`.
+//! Character devices, by which user space uses a driver: a process opens `/dev/NAME`, reads, writes,
+//! polls and calls `ioctl`.
 //!
 //! A driver implements [`File`] for what a process has opened, and makes the device by
 //! [`Handle::device`](crate::driver::Handle::device), or the method of the same name of an owner's
@@ -10,9 +10,9 @@
 //!
 //! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
 //! value of an open file ([`File`]) belongs to the file, and is dropped when the file is closed, also
-//! if the device was [removed](Device::remove) before. Calls that begin
-//! after the removal fail with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`; functions of the
-//! value that are running go on. The library removes a device when its driver leaves.
+//! if the device was [removed](Device::remove) before. Calls that begin after the removal fail with
+//! `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before it go on. The library
+//! removes a device when its driver leaves.
 //!
 //! A call can wait for something by [`Call::wait`], which a signal ends. A driver can also pend a call
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
@@ -155,8 +155,8 @@ impl Settings {
         }
     }
 
-    /// Gives the file in `/dev` another mode: 1 to 0777. On a system without devtmpfs, whoever makes
-    /// the file decides about the mode.
+    /// Gives the file in `/dev` another mode: 1 to 0777. On a system without devtmpfs, the program that
+    /// makes the file sets its mode.
     pub const fn mode(self, mode: u16) -> Self {
         Self { mode, ..self }
     }
@@ -176,8 +176,8 @@ impl Settings {
 pub struct Device(Arc<Inner>);
 
 impl Device {
-    /// Makes each call that waits by [`Call::wait`] look again, and each poll of the device. Call it
-    /// after the change that they wait for. Any context.
+    /// Makes each [`Call::wait`] of the device call its `ready` again, and each poll of the device check
+    /// again. Call it after the change that they wait for. Any context.
     ///
     /// All open files of the device share their waiters, so a call can also find that nothing has
     /// changed for it.
@@ -284,8 +284,8 @@ struct Made {
 }
 
 impl Devices {
-    /// Makes an empty list of devices. What keeps the list calls [`Devices::remove`] when it is
-    /// dropped.
+    /// Makes an empty list of devices. The value that contains the list calls [`Devices::remove`] when that
+    /// value is dropped.
     pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
@@ -332,7 +332,7 @@ impl Devices {
         Ok(device)
     }
 
-    /// Makes calls of processes fail from here on, and ends those that wait. No device can be made after
+    /// Makes calls of processes fail from here on, and ends the calls that wait. No device can be made after
     /// this. May sleep.
     pub fn close(&self) {
         let mut made = self.made.lock();

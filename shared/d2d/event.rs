@@ -214,9 +214,9 @@ impl Event {
     /// context, the job is started, to run as soon as possible. Without a job, removes the handler. May
     /// sleep.
     ///
-    /// Each set of a notification event starts the job. A synchronization event that is set goes to a
-    /// thread whose wait it ends, or else to one handler, which takes it; several drivers' handlers get it
-    /// in turn. If the event is set now, the job is started at once.
+    /// Each set of a notification event starts the job. Setting a synchronization event ends the wait of a
+    /// thread, or, if no thread waits, starts the job of one handler, which takes the event. If several drivers
+    /// have handlers, their jobs are started in turn. If the event is set now, the job is started at once.
     ///
     /// Sets that come before the job runs lead to one run, and a set that comes while the job runs leads
     /// to another one. When the driver leaves, the job is closed first; then the handler is removed.
@@ -231,8 +231,9 @@ impl Event {
             None => (None, core::ptr::null_mut()),
         };
         // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
-        // left, and the owner removes the handler then: a module has one driver, and the owner refuses
-        // the routine for the event of a driver of another module.
+        // left. When the driver of the event leaves, the owner removes the handler. Both are the same driver:
+        // a module has one driver for each role, and the owner refuses the routine for the event of a driver
+        // of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         reported_by_owner(to_result(result))
     }

@@ -26,9 +26,9 @@
 //! So no routine runs after the driver has unregistered, even if the driver leaks the job. The
 //! library keeps each job until its driver leaves: make a job once, and start it often.
 //!
-//! By step 3 a job may never run although starting it has succeeded. So code that waits for a run,
-//! for example an operation, waits for an event of the driver, or with a limit. And a routine must
-//! not loop until its queue is empty: the other driver may fill the queue until step 4.
+//! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run, for
+//! example an operation, has to wait for an event of the driver, or with a time limit. A routine must
+//! not loop until a queue is empty: until step 4, the other driver may go on filling the queue.
 //!
 //! ```ignore
 //! fn ready(contexts: &Contexts<'_, Self>) -> Result {
@@ -95,7 +95,8 @@ impl Made {
 }
 
 impl Jobs {
-    /// Makes an empty list of jobs. What keeps the list calls [`Jobs::stop`] when it is dropped.
+    /// Makes an empty list of jobs. The value that contains the list calls [`Jobs::stop`] when that value
+    /// is dropped.
     pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
@@ -158,7 +159,7 @@ impl Jobs {
         Ok(thread)
     }
 
-    /// Adds a job, which nobody has started. Stops it if that fails. May sleep.
+    /// Adds a job, which nobody has started. If that fails, stops the job. May sleep.
     fn add(&self, job: Arc<dyn Job>) -> Result {
         let added = self.made.lock().add(job.clone());
         if added.is_err() {
@@ -224,8 +225,9 @@ pub trait EventHandler: Startable {}
 
 /// A job that an event can start.
 pub(crate) trait Startable {
-    /// Returns the routine with which an event starts the job, and its argument. The routine may be
-    /// called in any context, until the driver has left: until then the list of jobs keeps the job.
+    /// Returns the routine with which an event starts the job, and the argument of the routine. The
+    /// routine may be called in any context until the driver has left. The list of jobs keeps the job
+    /// until then.
     fn as_routine(&self) -> RoutineForEvent;
 }
 

@@ -98,7 +98,7 @@ impl Call<'_> {
             if self.is_nonblocking {
                 return Err(EAGAIN);
             }
-            // Looked at only after `ready`, because the last change may have made it ready.
+            // Checked only after `ready`, because `ready` may return a value since the last change.
             if is_interrupted {
                 return Err(ERESTARTSYS);
             }

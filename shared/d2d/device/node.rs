@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device as the kernel has it, and the functions that the kernel calls.
+//! The miscellaneous device that the kernel has for a device of a driver, and the functions that the
+//! kernel calls for it.
 //!
-//! It is a miscellaneous device. The kernel crate's `miscdevice` does not serve: it has no `poll`, its
-//! `open` does not get the driver, it cannot set the mode of the file in `/dev`, and a name that exists
-//! makes it print a stack trace.
+//! The kernel crate's `miscdevice` would not do: it has no `poll`, its `open` does not get the driver, it
+//! cannot set the mode of the file in `/dev`, and a name that exists makes it print a stack trace.
 //!
 //! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
 //! device. So [`open`] takes no lock that is held around these.
@@ -129,8 +129,8 @@ impl Node {
         let (driver, name) = (device.driver, device.settings.name);
         // If a miscellaneous device has the name, misc_register() prints a stack trace and returns
         // EEXIST. The initialization of a module must not return EEXIST, which means that the module is
-        // loaded already. If another device has it, the device gets no file in /dev, and nobody learns
-        // that. Another module can still take the name after this check.
+        // loaded already. If a device of another class has the name, misc_register() succeeds, but the new
+        // device gets no file in /dev. Another module can still take the name after this check.
         if is_taken(name) {
             return Err(refuse!(driver, "device-exists", EBUSY, name: name));
         }
@@ -167,7 +167,8 @@ impl Node {
     }
 }
 
-/// The classes whose devices have a file of their own name in `/dev`. `shared/include/d2d_device.h` has the same.
+/// The classes whose devices have a file of their own name in `/dev`. `shared/include/d2d_device.h` has the
+/// same list.
 const CLASSES: [&CStr; 5] = [c"misc", c"mem", c"tty", c"vc", c"block"];
 
 /// Returns whether there is a device of this name in one of [`CLASSES`]. May sleep.

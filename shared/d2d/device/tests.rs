@@ -30,7 +30,7 @@ use kernel::{
 const NAME: &CStr = c"d2d_kunit_device";
 const NONBLOCK: u32 = kernel::fs::file::flags::O_NONBLOCK;
 
-/// The driver is the answer that a read waits for.
+/// The driver: it keeps the pended call of an `ioctl`.
 type Kept = Arc<SpinLockIrq<Option<Pended<u32>>>>;
 
 fn kept() -> Result<Kept> {

@@ -5,10 +5,10 @@
 //! The kernel crate has no abstraction of kernel threads, so a [`Thread`] calls those of C
 //! (`linux/kthread.h`).
 //!
-//! A [`Work`](super::Work) may sleep, too, but it is no thread. It runs in a worker that all drivers
-//! share: the kernel limits how many of them run at a time, and a start may have to wait for memory
-//! for one more worker. A thread is there from the beginning, and has a name, a priority and a set of
-//! CPUs.
+//! The routine of a [`Work`](super::Work) may sleep, too, but all drivers share the kernel's workers: the
+//! kernel limits how many work items run at a time, and a start may have to wait for memory for one more
+//! worker. The thread of a [`Thread`] exists from the making of the job on, and has a name, a priority and a
+//! set of CPUs.
 
 use super::{
     handler,
@@ -63,8 +63,9 @@ impl Thread {
                 name.as_char_ptr(),
             )
         })?;
-        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread does not end before the job
-        // is closed, which nobody can do yet: so it lives while the reference is counted.
+        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread ends only after the job is
+        // closed, and no other thread can close the job yet. So the thread exists while `into` takes the
+        // reference.
         let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
         task.wake_up();
         inner.task.populate(task);
@@ -91,9 +92,9 @@ impl Thread {
         self.0.state.lock().is_due = false;
     }
 
-    /// Returns whether the driver is leaving. Then the routine is to return. Its waits for the
-    /// driver's events and requests end with `ECANCELED`, but the library does not end a loop, or a
-    /// wait of another kind. Any context, also from the routine.
+    /// Returns whether the driver is leaving. Then the routine has to return: the library ends the
+    /// routine's waits for the driver's events and requests with `ECANCELED`, but neither a loop nor a wait
+    /// of another kind. Any context, also from the routine.
     pub fn is_stopping(&self) -> bool {
         self.0.state.lock().is_closed
     }
@@ -124,8 +125,8 @@ struct Inner {
     /// Notified when the job is started or closed.
     #[pin]
     changed: CondVar,
-    /// The thread. The reference is necessary because the thread ends by itself once the job is
-    /// closed.
+    /// The thread. The thread ends by itself once the job is closed, so [`Job::stop`] needs a reference
+    /// to it.
     task: SetOnce<ARef<Task>>,
     routine: Routine<Thread>,
 }

@@ -183,8 +183,9 @@ impl Expiry {
         Some(self.starts)
     }
 
-    /// Moves the next expiry to the first one after the time `now`. Returns it if it has moved: not if
-    /// the timer was started again since the expiry of `start` began, because that start has set it.
+    /// Moves the next expiry of a periodic timer to the first one after the time `now`, and returns it.
+    /// Returns `None` if there is nothing to move: for example, if the timer was started again after the
+    /// expiry of `start` began, the new start has set the next expiry.
     pub(super) fn advance(
         &mut self,
         start: u64,
@@ -226,8 +227,8 @@ impl Inner {
             return Err(ESHUTDOWN);
         }
         // Never a time in the past. The kernel takes a negative time for KTIME_MAX. And its loop runs
-        // all timers that were due when it began, so a routine that starts its own timer in the past
-        // would keep the CPU in that loop.
+        // all timers that are due at the time when it began. So a routine that starts its own timer for
+        // a time in the past would keep the CPU in that loop.
         let next = now().saturating_add(after.as_nanos().max(1));
         expiry.start(next, period);
         self.set(next);

@@ -52,8 +52,8 @@ pub struct Work(Arc<Inner>);
 
 impl Work {
     /// The longest time that [`start_after`](Self::start_after) accepts: 12 days. The kernel's timer wheel
-    /// shortens a longer time to its range, and would run the routine early. The range depends on `HZ`: at
-    /// 1000, the most of x86 and arm64, it is 12 days and some hours.
+    /// shortens a longer time to its range, and would run the routine early. The range depends on `HZ`. With
+    /// 1000, the highest `HZ` of x86 and arm64, the range is 12 days and some hours.
     pub const LONGEST: Delta = Delta::from_secs(12 * 24 * 60 * 60);
 
     pub(super) fn new(context: WorkContext, routine: Routine<Self>) -> Result<Self> {
@@ -167,9 +167,10 @@ impl Inner {
         unsafe {
             let (queue, jiffies) = match self.context {
                 WorkContext::Worker => (bindings::system_dfl_wq, jiffies),
-                // While a CPU is taken away, the kernel waits until its bottom-half work is done. A work item
-                // that its routine starts again at once stays with that CPU, and the kernel would wait for
-                // ever. After a jiffy or two, the work item goes to another CPU. One that does not run may start at once.
+                // While a CPU goes offline, the kernel waits until the bottom-half work of this CPU is done. If
+                // a routine starts its own work item again at once, the item stays with this CPU, and the kernel
+                // would wait for ever. If the item starts a jiffy or two later, it goes to another CPU. A work
+                // item whose routine does not run may start at once.
                 WorkContext::SoftIrq if cpus_change() && self.runs() => {
                     (bindings::system_bh_wq, jiffies.max(1))
                 }
@@ -191,7 +192,7 @@ impl Inner {
     }
 }
 
-/// Returns whether a CPU is being taken away or added. Any context.
+/// Returns whether a CPU is going offline or coming online. Any context.
 fn cpus_change() -> bool {
     #[cfg(CONFIG_HOTPLUG_CPU)]
     // SAFETY: Neither function waits. The lock is unlocked if it was locked.
