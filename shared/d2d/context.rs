@@ -30,11 +30,11 @@ use kernel::sync::lock::{
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_context` that lives as long as this value. Its blocks of
-/// data begin at `blocks`. If `P` is a [`Pair`], each has at least the size of [`Sizes::of`] this
-/// pair.
+/// data begin at `blocks`. If `P` is a [`Pair`], each block has at least the size that this pair declares
+/// ([`Sizes::of`]).
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
-    /// Bytes from the beginning of the first block.
+    /// Where each block begins, in bytes behind the beginning of the first one.
     blocks: [usize; 3],
     _pair: PhantomData<P>,
 }

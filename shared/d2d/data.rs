@@ -115,12 +115,12 @@ impl Sizes {
         }
     }
 
-    /// Returns the sizes that a context states, whose blocks have at least these sizes. `driver` is the
-    /// driver that a refusal names. Any context.
+    /// Returns the sizes that a context states, if they are at least these sizes. `driver` is the driver that
+    /// a refusal names. Any context.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` for a block that is smaller, or larger than any block may be.
+    /// `EMSGSIZE` for a block that is smaller, or has more than `D2D_DATA_SIZE` bytes.
     #[inline]
     pub(crate) fn at_least(&self, driver: &CStr, stated: [u64; 3]) -> Result<Self> {
         let both = stated.into_iter().zip(self.0);

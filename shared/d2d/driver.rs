@@ -235,10 +235,10 @@ impl<T: Driver> Handle<T> {
 
     /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
     /// Then returns the link to the owner, as [`Handle::link`]. May sleep. There is no time limit, but a
-    /// signal ends the wait: so whoever loads the module, or writes to its device, can be killed.
+    /// signal ends the wait: so the process that loads the module, or writes to its device, can be killed.
     ///
-    /// Do not call it in the `deferred` of another role of the module: if each of two waits for the
-    /// other one, both wait for ever. The library does not notice that.
+    /// Do not call it in the `deferred` of another role of the module: if the `deferred` of each of two
+    /// roles waits for that of the other role, both wait for ever. The library does not notice that.
     ///
     /// # Errors
     ///
@@ -491,9 +491,9 @@ where
     }
 }
 
-/// The owner was not asked for a context, or the handshake has failed.
+/// The driver has not asked the owner for a context, or the handshake has failed.
 const IDLE: u32 = 0;
-/// The owner was asked for a context.
+/// The driver has asked the owner for a context.
 const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
@@ -502,7 +502,7 @@ const ATTACHED: u32 = 2;
 struct Deferred {
     /// The offer that waits for the work item.
     offer: Option<Kept>,
-    /// Whether no further offer may be pended, because the registration is being dropped.
+    /// Whether the registration is being dropped. Then the driver may pend no further offer.
     closed: bool,
 }
 
@@ -682,8 +682,8 @@ impl<T: Driver> Shared<T> {
         unsafe { bindings::work_busy(Self::raw_work(this)) != 0 }
     }
 
-    /// Waits until the work item, if it is queued or runs, has returned. If that takes long, calls
-    /// `end_waits` again and again, which ends what the work item may be waiting for. May sleep.
+    /// Waits until the work item, if it is queued or runs, has returned. If that takes more than 10 ms,
+    /// calls `end_waits` again and again, which ends what the work item may be waiting for. May sleep.
     pub(crate) fn flush_work_ending_waits(this: &Arc<Self>, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while Self::work_is_busy(this) {
@@ -695,8 +695,9 @@ impl<T: Driver> Shared<T> {
     ///
     /// # Errors
     ///
-    /// `EINTR` if a signal comes. The work item may wait for what only the end of the caller's wait brings about:
-    /// while a module is loaded, nothing but a signal can make its drivers leave.
+    /// `EINTR` if a signal comes. The work item may be waiting for something that happens only after the caller
+    /// has stopped waiting. While the module is being loaded, nothing makes its drivers leave, so only a signal
+    /// can end such a deadlock.
     fn await_work(this: &Arc<Self>) -> Result {
         while Self::work_is_busy(this) {
             if kernel::current!().signal_pending() {

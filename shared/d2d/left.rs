@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether this module's driver leaves, or has left, as `d2d_leave` defines it.
+//! Whether this module's driver is leaving or has left: `d2d.h` says what `d2d_leave` does.
 
 use kernel::sync::atomic::{
     ordering::{
@@ -10,11 +10,12 @@ use kernel::sync::atomic::{
     Atomic, //
 };
 
-/// 1 once the driver leaves. Unregistering closes its events, and frees its requests.
+/// 1 once the driver leaves. When the driver unregisters, the owner closes its events and frees its
+/// requests.
 static LEFT: Atomic<u32> = Atomic::new(0);
 
 /// Notes that the driver leaves. From then on, dropping an event or a request does not call the
-/// owner, which closes and frees them itself. Any context.
+/// owner. Any context.
 #[doc(hidden)]
 pub fn note() {
     LEFT.store(1, Release);

@@ -238,12 +238,12 @@ unsafe impl Send for Lent {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Lent {}
 
-/// As [`Lent::check`], for an owner in C, which gets the memory by itself.
+/// As [`Lent::check`], for an owner in C, which finds the memory by the fields of `lent`.
 ///
 /// # Safety
 ///
-/// Another driver has filled in `lent`, by the contract of `struct d2d_lent`: to read memory of a
-/// device would have a side effect.
+/// Another driver has filled in `lent`, by the contract of `struct d2d_lent`. Otherwise `lent` could
+/// name memory of a device, and reading that has a side effect.
 #[doc(hidden)]
 pub unsafe fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result {
     Lent::check(driver, lent).map(|_| ())
@@ -267,7 +267,7 @@ impl Lent {
         let Some(size) = size else {
             return Err(refuse!(driver, "bad-lent-memory", EFAULT, bytes: lent.size));
         };
-        // INVARIANT: `size` was an `isize`.
+        // INVARIANT: `size` fits in an `isize`, as checked above.
         Ok(Self(Some(Piece {
             memory,
             size,

@@ -80,7 +80,7 @@ impl<P: Pair> Context<P> {
     }
 }
 
-/// The owner's link of a context, which has a peer or not.
+/// The owner's link of a context, whether the context has a peer or not.
 #[pin_data]
 pub struct OwnerLink<P: Pair> {
     context: Context<P>,
@@ -172,7 +172,7 @@ impl<P: Pair> Link for OwnerLink<P> {
     }
 }
 
-/// Proof that the owner's thread is inside the peer. If it is forgotten, the peer can never detach.
+/// Proof that the owner's thread is inside the peer. If `mem::forget` gets it, the peer can never detach.
 #[must_use = "the peer can leave as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 

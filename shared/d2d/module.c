@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a module has once: one in two roles links the crate d2d twice. The words are accessed from
- * Rust only.
+ * The variables of d2d that a module has only once, even if it has several roles, and so links the
+ * crate d2d several times. Only Rust code accesses them.
  */
 
 /* Used by shared/d2d/trace.rs */

@@ -251,7 +251,7 @@ pub(crate) struct StringCopy<const N: usize> {
 impl<const N: usize> StringCopy<N> {
     /// Reads a string from an address that may be bad. Any context.
     ///
-    /// Returns `None` if a byte before its end, of its first `N`, cannot be read.
+    /// Returns `None` if one of the first `N` bytes of the string cannot be read.
     pub(crate) fn read(from: *const c_char) -> Option<Self> {
         // An aligned word lies on one page, so all of it can be read if one of its bytes can.
         const WORD: usize = size_of::<u64>();

@@ -23,13 +23,14 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 /*
  * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the
  * kernel does where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses
- * this_cpu_inc(). synchronize_srcu() only relies on both being RCU readers. Where
- * this_cpu_inc() is not one instruction, it disables interrupts or preemption, which costs
- * more than an atomic operation: two system calls in User-Mode Linux.
+ * this_cpu_inc(). synchronize_srcu() works with both: it only requires that the increment is
+ * an RCU read-side critical section. Where this_cpu_inc() is not one instruction, it disables
+ * interrupts or preemption, which costs more than an atomic operation: two system calls in
+ * User-Mode Linux.
  *
- * For a reader that is seen, it tells lockdep as much as srcu_read_lock() does. What
- * srcu_read_lock_fast() tells lockdep is not enough to find a deadlock: a thread that waits
- * for readers which wait for that thread.
+ * If @seen is set, the function tells lockdep as much as srcu_read_lock() does. With the less
+ * that srcu_read_lock_fast() tells lockdep, lockdep does not find this deadlock: a thread waits
+ * for readers, and they wait for the thread.
  */
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
 {
@@ -73,7 +74,7 @@ static void wait_for_readers(struct work_struct *work)
 /*
  * Waits until all readers have left that are inside now. Calls end_waits() after PATIENCE,
  * then again at intervals that double up to one second. A worker waits for the grace
- * period, because the kernel has no expedited wait for one with a timeout. May sleep.
+ * period: the kernel has no function that waits for an expedited one with a timeout. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {

@@ -117,7 +117,7 @@ impl Readers {
         (inside, AtomicWord::load_acquire(place))
     }
 
-    /// Counts the calling thread as inside no more. Any context but NMI.
+    /// Stops counting the calling thread as inside. Any context but NMI.
     ///
     /// # Safety
     ///
@@ -155,12 +155,12 @@ impl Readers {
 #[pinned_drop]
 impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
-        // The macro of the kernel crate would use sources that the kernel's build has generated, and
+        // Not `warn_on!` of the kernel crate: it uses sources that the kernel's build has generated, and
         // that a distribution may leave out.
         // SAFETY: By the type invariants `srcu` is initialized. `WARN_ON()` may be called anywhere.
         if unsafe { bindings::WARN_ON(bindings::srcu_readers_active(self.srcu.get())) } {
-            // An `Inside` was forgotten. Waiting for ever is better than freeing memory that a
-            // thread inside uses.
+            // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory
+            // that a thread inside uses.
             self.wait();
         }
         // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can

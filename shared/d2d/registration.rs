@@ -68,7 +68,7 @@ impl<M> InModule<M> {
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     handle: abi::d2d_handle,
-    /// Makes those roles of the module leave that are older than this one.
+    /// Makes the module's other roles leave that were made before this one.
     leave_others: EndWaits,
 }
 
@@ -148,13 +148,13 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // Nobody has an open file: it would keep the module.
+        // An open file keeps the module loaded, so no process has one.
         self.shared.devices().close();
         // A job that restarts itself would run until it is stopped.
         self.shared.jobs().close();
-        // Before the jobs and the work item are awaited: they may wait for an event or a request of
+        // Before this waits for the jobs and the work item: they may wait for an event or a request of
         // the driver, or of another role. Once is not enough: a thread that is just delivering a
-        // request may do so afterwards, and a job may wait until that request is cancelled.
+        // request may deliver it after this call, and a job may wait until that request is cancelled.
         self.end_waits();
         self.shared.jobs().stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
@@ -170,8 +170,9 @@ impl<T: Driver> Drop for Registration<T> {
             // `struct d2d_driver` in `d2d.h`). So keep what the routines use.
             core::mem::forget(self.shared.clone());
         }
-        // Last: this waits for whoever opens a miscellaneous device, also of another module, and so
-        // perhaps for something of this driver. Now there is nothing left to wait for.
+        // Last: this waits for each thread that is opening a miscellaneous device, even one of another
+        // module. Such a thread may have waited for an event or a request of this driver.
+        // Unregistering has ended these waits.
         self.shared.devices().remove();
     }
 }
@@ -238,9 +239,10 @@ where
         Self::beside(in_module, started, leave_others)
     }
 
-    /// As [`Peer::new`], in a module that has other roles already. When the peer is dropped, and if this
-    /// fails, calls `leave_others` for as long as it waits for the driver's jobs: it makes the other roles
-    /// leave, for which the jobs may wait. These roles exist as long as the peer. May sleep.
+    /// As [`Peer::new`], in a module that has other roles already. `leave_others` makes these roles leave.
+    /// They exist as long as the peer. The driver's jobs may wait for the other roles. So when the peer is
+    /// dropped, and if this function fails, the library calls `leave_others` again and again while it waits
+    /// for the jobs. May sleep.
     ///
     /// # Errors
     ///
@@ -290,8 +292,8 @@ impl<T: Driver> Peer<T> {
 }
 
 impl<T: Driver> Drop for Peer<T> {
-    /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped, which may wait for a
-    /// job that waits for another role.
+    /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped: their destructor may
+    /// wait for a job that waits for another role.
     fn drop(&mut self) {
         (self.0.registration.leave_others)();
     }
@@ -345,9 +347,9 @@ impl TheOwner {
 ///
 /// `type` is the [`Driver`], and `owner` the name of the module whose peer it is: the driver calls the
 /// functions of the table that this module exports. So the kernel loads the driver only while that
-/// owner is loaded. The rest are the arguments of `module!`, among which the import of the namespace
-/// `D2D` is necessary. The module owns the registration, so no code of the driver can prevent that it
-/// is dropped when the module is unloaded.
+/// owner is loaded. The rest are the arguments of `module!`. They must import the namespace `D2D`. The
+/// module owns the registration, so no code of the driver can keep the module from dropping the
+/// registration when the kernel unloads the module.
 ///
 /// ```ignore
 /// d2d::module_peer! {

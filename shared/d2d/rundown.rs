@@ -99,7 +99,7 @@ impl<T> Rundown<T> {
         })
     }
 
-    /// Leaves the rundown, which the thread has entered by [`Entered::into_raw`]. Any context but
+    /// Leaves the rundown, inside which [`Entered::into_raw`] has left the thread. Any context but
     /// NMI.
     ///
     /// # Safety
@@ -127,8 +127,8 @@ impl<T> Rundown<T> {
     /// inside may be waiting for. May sleep.
     ///
     /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
-    /// is just opening it, it may be entered afterwards. Called from inside, it never returns;
-    /// lockdep reports that.
+    /// is just opening the rundown, threads may enter it afterwards. If a thread inside calls this,
+    /// the call never returns, and lockdep reports it.
     pub fn close_ending_waits(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {

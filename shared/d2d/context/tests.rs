@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The data areas of a context.
+//! The blocks of data of a context.
 
 use crate::{
     context::Context,

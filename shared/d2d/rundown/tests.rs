@@ -23,7 +23,7 @@ use kernel::{
     }, //
 };
 
-/// The workqueue of each CPU.
+/// The kernel's per-CPU workqueue.
 fn queue() -> &'static workqueue::Queue {
     // SAFETY: `system_percpu_wq` is initialized at boot and never freed.
     unsafe { workqueue::Queue::from_raw(bindings::system_percpu_wq) }
