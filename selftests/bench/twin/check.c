@@ -30,8 +30,8 @@ static void expect(int line, const char *expression, s64 value, s64 expected)
 #define EXPECT(expression, expected) expect(__LINE__, #expression, expression, expected)
 
 #define ECHO	TWIN_CTL_CODE(0x801, 0)
-#define HOLD	TWIN_CTL_CODE(0x802, 0)
-#define FORGET	TWIN_CTL_CODE(0x803, 0)
+#define PEND	TWIN_CTL_CODE(0x802, 0)
+#define NOT_COMPLETED	TWIN_CTL_CODE(0x803, 0)
 #define INSIDE	TWIN_CTL_CODE(0x804, 0)
 
 static twin_handle sender, receiver, target;
@@ -52,7 +52,7 @@ static int dispatch(void *self, const struct twin_request *request)
 		err = twin_request_input(request, &value, sizeof(value)) ?:
 		      twin_request_write(request->handle, &value, sizeof(value));
 		return twin_complete(request->handle, err, 0) ?: err;
-	case HOLD:
+	case PEND:
 		held = request->handle;
 		return twin_request_set_cancel(held) ?: -TWIN_STATUS_PENDING;
 	case INSIDE:
@@ -157,13 +157,13 @@ static void check_requests(void)
 	send.input_len = 0;
 	send.code = TWIN_IOCTL_SHARE_CONTEXT;
 	EXPECT(twin_request_send(request, &send), -EINVAL);
-	send.code = FORGET;
+	send.code = NOT_COMPLETED;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), -EIO);
 	send.code = INSIDE;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), -EDEADLK);
 
 	/* Pended: times out, or is cancelled by its sender; completing later fails */
-	send.code = HOLD;
+	send.code = PEND;
 	EXPECT(twin_request_send(request, &send), -EINPROGRESS);
 	EXPECT(twin_request_send(request, &send), -EBUSY);
 	EXPECT(twin_request_read(request, &value, 0), -EBUSY);

@@ -174,8 +174,8 @@ static int check_outside(twin_handle handle, const char *reason)
 }
 
 /*
- * Changes a driver's state from @from to @to. With the state TWIN_REGISTERED, the driver no longer
- * has its context. Returns false, and changes nothing, if the state is not @from.
+ * Changes a driver's state from @from to @to. If @to is TWIN_REGISTERED, takes the context from the
+ * driver. Returns false, and changes nothing, if the state is not @from.
  */
 static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_state to)
 {

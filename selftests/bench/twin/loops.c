@@ -232,7 +232,7 @@ static int put_some(void *arg, u64 n)
 	return i;
 }
 
-/* Loops that take a queue's lock */
+/* The callee of each loop that takes a queue's lock */
 static const char callee[] = "_raw_spin_lock_irqsave";
 
 static int run_put_take(struct numbered *numbered, const char *axis, u64 value)

@@ -58,7 +58,7 @@ enum twin_winner {
 /* The request of a handshake; a driver has one at most. */
 struct twin_offer {
 	struct twin_request request;
-	struct task_struct *sender;	/* only compared */
+	struct task_struct *sender;	/* only compared, never dereferenced */
 	enum twin_winner winner;
 	int status;		/* with which the offer was completed */
 	int result;		/* of the handshake: 0 or an errno */
@@ -76,7 +76,7 @@ struct twin_slot {
 	bool used;
 	bool leaving;
 	enum twin_state state;
-	struct twin_seat *seat;		/* NULL if it is only registered */
+	struct twin_seat *seat;		/* NULL if the driver is only registered */
 	struct twin_driver object;
 	struct list_head calls;	/* the calls inside its routines */
 	struct twin_offer offer;

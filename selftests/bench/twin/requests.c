@@ -24,6 +24,7 @@
 /* How many handles of cancelled requests to remember, so that completing them gives -ECANCELED. */
 #define MAX_CANCELLED	1024
 
+/* IDLE: the sender has it. HELD: a driver has it. BUSY: a thread is completing or cancelling it. */
 enum phase { IDLE, HELD, BUSY };
 
 struct packet {
@@ -90,6 +91,7 @@ static void packet_put(struct packet *packet)
 	kref_put(&packet->refs, packet_release);
 }
 
+/* A key is the sender's handle of a request, without TWIN_HANDLE_SENDER. */
 static twin_handle key_of(const struct packet *packet)
 {
 	return (u64)packet->generation << 32 | packet->index;
@@ -467,7 +469,7 @@ int twin_requests_complete(twin_handle handle, int status, u64 information)
 	return err ? refuse(handle, "stale-request-handle", err) : 0;
 }
 
-/* Calls the driver's dispatch routine. Returns whether the request is still pending. */
+/* Calls the driver's dispatch routine. Returns whether the request is still on its way. */
 static bool dispatch(const struct twin_call *call, const struct twin_request *request,
 		     twin_handle key, u32 sending, u32 send_flags)
 {
@@ -570,7 +572,7 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		on_its_way = dispatch(&call, &received, key, sending, send.flags);
 		twin_call_end(&call);
 	} else {
-		/* A work item that is queued already has not run yet, and will find the request. */
+		/* Fails if the work item is still queued for an earlier send. It finds this send. */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
 		on_its_way = is_on_its_way(key, sending);

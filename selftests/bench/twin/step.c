@@ -66,7 +66,7 @@ EXPORT_SYMBOL_NS_GPL(twin_hit_op, "TWIN");
 
 static atomic64_t seq;
 
-static const char *context_name(void)
+static const char *execution_context(void)
 {
 	if (in_hardirq())
 		return "hardirq";
@@ -79,7 +79,7 @@ static void print_step(const char *driver, const char *step, struct va_format *d
 {
 	u64 number = atomic64_inc_return(&seq);
 
-	pr_info("%s: twin: seq=%llu in=%s step=%s %pV\n", driver, number, context_name(), step,
+	pr_info("%s: twin: seq=%llu in=%s step=%s %pV\n", driver, number, execution_context(), step,
 		detail);
 	trace_twin_step(driver, step, number, detail);
 }

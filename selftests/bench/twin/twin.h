@@ -6,9 +6,11 @@
  * kernel's lists, so with CONFIG_DEBUG_LIST it also has the kernel's checks of list pointers; the
  * project has lists of its own, without such checks.
  *
- * The twin does not do all that the project does. It lacks: forwarding requests; files for user
- * space (the owner's state, events, a control device of each driver); a tracepoint with typed
- * fields for each step (it has one for all lines); counters of refusals by reason, and of calls.
+ * The twin does not do all that the project does. It lacks: forwarding requests; requests whose
+ * buffers a dispatch routine uses in place; leaving (d2d_leave()); handlers of events; lent memory;
+ * a shared block of data; several owners at a time; files for user space (the owner's state,
+ * events, a control device of each driver); a tracepoint with typed fields for each step (it has
+ * one for all printed lines); counters of refusals by reason, and of calls.
  *
  * This header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h
  * has the owner's private part.
@@ -153,7 +155,7 @@ struct twin_request {
 	u32 major_function;
 	u32 code;
 	void *user_buffer;
-	twin_handle driver;	/* the receiver's own */
+	twin_handle driver;	/* the receiver's own handle */
 	u32 input_len;
 	u32 output_len;		/* bytes there is room for */
 };
@@ -184,7 +186,7 @@ struct twin_send {
 	u32 reserved;
 };
 
-#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps: any context */
+#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps: any execution context */
 
 /*
  * A driver object. twin_register() copies it; the routines and self must stay until
@@ -192,8 +194,8 @@ struct twin_send {
  *
  * dispatch() completes the request by twin_complete() and returns the same status, or it
  * returns -TWIN_STATUS_PENDING. completed() returns 0 to have the request freed, or
- * TWIN_MORE_PROCESSING_REQUIRED to keep it. The owner calls cancelled() if the driver has
- * asked for that by twin_request_set_cancel().
+ * TWIN_MORE_PROCESSING_REQUIRED to keep it. When a request is cancelled, the owner calls
+ * cancelled(), if the driver has asked for the call by twin_request_set_cancel().
  */
 struct twin_driver {
 	struct twin_header hdr;
@@ -276,7 +278,7 @@ int twin_complete(twin_handle request, int status, u64 information);
 /* Refuses an object that does not begin with this header. */
 int twin_check_header(const char *driver, const char *what, const struct twin_header *hdr,
 		      const struct twin_header *expected);
-/* Checks the other side's endpoint, and copies its operations to a table like ours. */
+/* Checks the other side's endpoint. Copies its operations to @table, which is as long as @ours. */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table);
 
