@@ -10,8 +10,8 @@ RUSTFLAGS_$(d2d-bench)/bench.o := --emit=metadata=$(obj)/$(d2d-bench)/libbench.r
 $(obj)/$(d2d-bench)/bench.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-bench)/bench.o: private modfile := $(obj)/$(d2d-bench)/bench
 
-# An owner and a peer in C. The owner is loaded instead of bench_owner, and exports the same table. So it must come
-# before bench_owner, as c_owner must come before module_a (see Kbuild).
+# An owner and a peer in C. The owner is loaded instead of bench_owner, and exports the same table. So in obj-m it must
+# come before bench_owner, as c_owner must come before module_a (see Kbuild).
 $(eval $(call d2d-header,$(d2d-bench)/bench))
 define d2d-bench-c-module
 obj-m += selftests/test_modules/bench_c_$1.o
@@ -40,5 +40,5 @@ obj-m += $(addprefix selftests/test_modules/,twin_owner.o twin_peer.o check_twin
 selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o probe.o drivers.o requests.o events.o step.o)
 selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o unchecked.o) $(d2d-bench)/measure.o
 selftests/test_modules/check_twin-y := $(d2d-twin)/check.o
-# define_trace.h includes the tracepoints' header a second time
+# The kernel's define_trace.h includes twin/trace.h a second time, by this path.
 CFLAGS_$(d2d-twin)/step.o := -I$(src)/$(d2d-twin)

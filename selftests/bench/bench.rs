@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The bench measures how long the library's operations take. This crate has the interface of the owner
-//! and the peer that it measures.
+//! and the peer that the bench measures.
 //!
 //! - `bench_owner.rs` and `bench_peer.rs`: the two drivers, with the loops that run in each.
+//! - `c_owner.c` and `c_peer.c`: the two drivers in C, to compare C with Rust.
 //! - `contender.rs` and `measure.c`: measure a loop.
 //! - `mechanisms.c`: loops of the kernel's mechanisms, with which the bench compares the operations.
+//! - `crowd.c`: drivers that are attached and do nothing else, so that many contexts are in use.
+//! - `twin/`: the C twin, the same pair without the library.
 
 #![forbid(unsafe_code)]
 

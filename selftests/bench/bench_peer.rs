@@ -71,7 +71,7 @@ struct BenchPeer {
     kept: Pin<KBox<Mutex<Kept>>>,
 }
 
-/// Events and requests whose memory is measured; dropping them frees it.
+/// Events and requests whose memory the bench measures. Dropping them frees the memory.
 #[derive(Default)]
 struct Kept {
     events: KVec<Event>,
@@ -239,7 +239,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Numbers the items of a queue. Each batch of a measurement goes on with the numbers where the last one ended.
+/// Numbers the items of a queue. Each call of a loop goes on with the number after the last one of the call before.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {
@@ -339,7 +339,7 @@ fn request(sender: &Sender, at: impl Fn(Contender) -> Contender) -> Result {
     .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))
 }
 
-/// Measures events between two threads.
+/// Measures events: in one thread, and between two threads.
 fn events(driver: &Handle<BenchPeer>) -> Result {
     let ping = driver.create_event(c"bench-ping", Kind::Synchronization, false)?;
     let pong = driver.create_event(c"bench-pong", Kind::Synchronization, false)?;

@@ -50,7 +50,7 @@ static int c_owner_call_peer(void *context, u64 times, u32 *result)
 	return loop_c_ops_call_a_to_b(context, times, result);
 }
 
-/* bench_peer is loaded only if its owner exports this function. */
+/* bench_peer imports this function, so the kernel loads bench_peer only if the owner exports it. */
 int d2d_bench_ping(void *self, u32 value, u32 *result)
 {
 	return c_owner_ping(self, value, result);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer in C of the bench's owner. While it is loaded, it measures what the bench compares between
- * C and Rust: calls in both directions, an item that is put and taken, and a request.
+ * A peer in C of the bench's owner. Its init function measures what the bench compares between C
+ * and Rust: calls in both directions, an item that is put and taken, and a request.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -83,7 +83,7 @@ static noinline int loop_c_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Measures a loop of the owner. */
+/* The owner runs the measured loop, in which it calls the peer. */
 static int call_peer(void *arg, u64 n)
 {
 	u32 value;

@@ -33,6 +33,7 @@ struct RawContender {
     flags: c_uint,
 }
 
+// Flags: `D2D_BENCH_HARDIRQ` and so on.
 const HARDIRQ: c_uint = 1;
 const SPINS: c_uint = 2;
 const PRODUCERS: c_uint = 4;
@@ -64,7 +65,7 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Attaches or detaches drivers, so that `size` of them have a context, in addition to this one. May sleep.
+/// Attaches or detaches drivers, so that `size` drivers besides this one have a context. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
     // SAFETY: The context is initialized and has both endpoints. The caller, `contexts()` of
     // `bench_peer.rs`, detaches the drivers before it returns.

@@ -24,8 +24,9 @@
 #define BATCHES		30
 /* Number of batches for each point of a curve. */
 #define POINT_BATCHES	7
+/* Operations in the first batch of the warm-up. */
 #define FIRST_N		2
-/* Operations in the first batch of the warm-up with two threads, which start slowly. */
+/* The same with two threads, which start slowly. */
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row. */
 #define WARM		3

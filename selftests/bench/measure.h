@@ -52,10 +52,10 @@ struct d2d_context;
 /* Measures a queue of the context with the functions for drivers in C. */
 int d2d_bench_queue(struct d2d_context *context);
 
-/* Attaches or detaches drivers, so that @size of them have a context, in addition to @context. */
+/* Attaches or detaches drivers, so that @size drivers besides that of @context have a context. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
-/* Measures attaching and detaching one more driver. */
+/* Measures attaching and detaching a driver other than that of @context. */
 int d2d_bench_attach_detach(const struct d2d_context *context);
 
 #endif /* D2D_BENCH_MEASURE_H */

@@ -27,7 +27,7 @@
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Two instructions for each n. In assembler, as the compiler would remove an empty loop in C. */
+/* Executes two instructions n times. In assembler: the compiler would remove an empty loop in C. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
