@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing, which the parameter "fault" names. If the driver
- * misuses an item, a function of d2d_queue.h must refuse that. The owner must refuse all other
- * faults. The init then fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing
- * was refused.
+ * Test: a driver in C that does one wrong thing, which the parameter "fault" names. A function of
+ * d2d_queue.h must refuse each misuse of an item, and the owner must refuse all other faults. There
+ * are two exceptions: with fault=item-not-released, the owner must revoke the handle of the item;
+ * with fault=detach-under-lock, lockdep must make a report. The init then fails with the errno of
+ * the refusal, or with -ENOTRECOVERABLE if no call has returned an errno.
  *
  * With two values of the parameter, the init succeeds: with fault=none, the driver keeps the rules;
  * with fault=detach-from-operation, it does the wrong thing when the owner calls its operation.
@@ -66,7 +67,7 @@ static int owner_bounce(u32 hops)
 #define NOTES	6
 
 /*
- * Puts an item of this kind and length amid six notes, and makes the owner take all of them. The
+ * Puts an item of this kind and length among six notes, and makes the owner take all of them. The
  * owner must refuse only this item. It puts an answer for each note.
  */
 static int put_for_owner(u32 kind, u32 len)
@@ -277,7 +278,7 @@ static int misbehave(void)
 
 	if (fault_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
-	/* After this, `other` is a stale handle, and `self` a valid one with the same index. */
+	/* Makes `other` a stale handle, and `self` a valid handle with the same index. */
 	if (fault_is("stale-attach") || fault_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
