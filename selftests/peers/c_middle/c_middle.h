@@ -25,8 +25,9 @@ void above_stop(void);
 
 /*
  * Functions of the owner's role (owner_role.c), which the peer's role calls. May be called between
- * d2d_owner_start() and d2d_owner_stop(). Any context. Fail with -ESHUTDOWN while no peer is
- * attached.
+ * d2d_owner_start() and d2d_owner_stop(). Any context. While no peer is attached, below_ping(),
+ * below_bounce() and below_drain() fail with -ESHUTDOWN, and below_put() puts the item for the next
+ * peer.
  */
 int below_ping(u32 value, u32 *result);
 int below_bounce(u32 hops, u32 *result);
