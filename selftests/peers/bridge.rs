@@ -330,9 +330,9 @@ fn wait_for_first() -> Result {
         .wait(first::event::Wait::FOREVER)
 }
 
-/// Sends a request from the first role to the first role itself, which keeps it pending. Waits until the request is
-/// cancelled. Sets the event `bridge.held` once the role has called `tell_if_cancelled`: the library calls
-/// `cancelled` only from then on.
+/// Sends a request from the first role to the first role itself, which calls `tell_if_cancelled` and keeps the request
+/// pending. Sets the event `bridge.held` after that, so that the test unloads the module only when the library would
+/// call `cancelled`. Waits until the request is cancelled.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
@@ -397,7 +397,7 @@ impl d2d_roles::TwoPeers for Bridge {
 impl Drop for Bridge {
     fn drop(&mut self) {
         if self.users.load(Relaxed) != 0 {
-            pr_err!("dropped while a thread uses it\n");
+            pr_err!("the value of `join` is dropped while a thread uses it\n");
         }
     }
 }

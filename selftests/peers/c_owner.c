@@ -5,6 +5,8 @@
  *
  * Writing N to /dev/c_owner plays N rounds. In a round, the owner updates the data that it shares
  * with each peer, puts an item, calls the peer's operations, and sends the peer a request.
+ *
+ * Only the tests need the parameters "bare", "keeps" and "fault".
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -338,7 +338,7 @@ fn leak(driver: &Handle<DevicePeer>, call: &Call<'_>) -> Result {
 }
 
 /// Tries to remove the device that a process is opening, which must fail with `EDEADLK`, and makes another device.
-/// Returns the result of making it, or `EPROTO` if removing has not failed in this way.
+/// Returns the result of making the other device, or `EPROTO` if removing has not failed with `EDEADLK`.
 fn nest(driver: &Handle<DevicePeer>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));
@@ -389,7 +389,7 @@ impl Driver for DevicePeer {
             _ => settings,
         };
         let timer = driver.timer(TimerContext::HardIrq, |driver, _timer| {
-            // If this fails, a call is not completed, and the test notices that.
+            // If `complete` fails, the pending call is not completed, which the test notices.
             let _ = driver.complete(7);
         })?;
         driver.timer.populate(timer);

@@ -311,9 +311,9 @@ impl d2d_roles::TwoRoles for AsOwner {
     }
 }
 
-/// Sends a request from the peer's role to the peer's role itself, which keeps it pending. Waits until the request is
-/// cancelled. Sets the event `middle.held` once the role has called `tell_if_cancelled`: the library calls
-/// `cancelled` only from then on.
+/// Sends a request from the peer's role to the peer's role itself, which calls `tell_if_cancelled` and keeps the
+/// request pending. Sets the event `middle.held` after that, so that the test unloads the module only when the library
+/// would call `cancelled`. Waits until the request is cancelled.
 fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();

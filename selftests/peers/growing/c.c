@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a peer in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded when version 1.0 was the newest one.
+ * recorded when version 1.0 was the newest one. c_v1_1.c and stale.c include this file, and build
+ * it with other headers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -206,7 +207,7 @@ static void __exit growing_c_exit(void)
 module_exit(growing_c_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: a peer in C with an old version of a pair");
+MODULE_DESCRIPTION("Test: a peer in C with one version of a pair that grows");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");
 D2D_OWNER(growing);

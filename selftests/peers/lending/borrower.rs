@@ -146,7 +146,7 @@ impl Drop for Borrower {
         let first = self.counters.first().and_then(counted);
         let mut all = self.counters.iter().map(counted);
         if all.any(|one| one != first) {
-            pr_err!("not all counters were counted equally often\n");
+            pr_err!("the owner has not counted equally often in all counters\n");
         }
         pr_info!("counted={}\n", first.unwrap_or(0));
     }

@@ -68,11 +68,13 @@ struct unreg_driver {
 struct unreg_thread {
 	const char *name;
 	void (*run)(struct unreg_thread *thread);
+	/* The arguments of the call. Each run() uses only those that its call has. */
 	struct unreg_driver *driver;
 	const d2d_handle *events;
 	u32 count;
 	u32 flags;
 	u32 ms;
+
 	int err;	/* what the call has returned */
 	int status;	/* second result: the request's status, or what d2d_detach() returned */
 	bool has_result;	/* status is valid */
