@@ -14,7 +14,7 @@
 // Each DIR has the files of one run. Its name is the name of the machine on which the bench ran: icount, uml or kvm.
 // The DIR no-tracepoints is for a run on the machine icount, with modules that were built without tracepoints. The
 // files are:
-//   output       the kernel's log, with the figures that the modules have measured
+//   output       the kernel's log, with the figures that the modules have measured; bench/run.sh adds conditions
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
 // The program refuses a run if the run's clock is wrong, or if a measured loop does not call what it must call.

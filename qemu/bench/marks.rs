@@ -218,7 +218,7 @@ fn reason<'a>(reasons: &'a str, key: &str) -> Option<&'a str> {
     Some(text.trim())
 }
 
-/// Returns a warning if the host was busy with other work while nanoseconds were measured.
+/// Returns a warning if the host was busy with other work just before nanoseconds were measured.
 fn busy(all: &Measured) -> Option<String> {
     let load = all.log(UML)?.condition(LOAD)?;
     let busy = load.parse::<f64>().ok()? > BUSY;
