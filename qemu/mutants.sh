@@ -7,7 +7,7 @@
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
-#   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
+#   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh explains the fields)
 #   modules: NAME...                        the modules that the scenario needs; no others are built
 # A mutant whose test is a compilation has one of these lines instead:
 #   accepted: DRIVER REASON                 Without the mutant, the compiler refuses the hostile driver DRIVER

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of a kernel with checks or for a debugger, and builds the kernel if the cache lacks it: from the
-# source of the stock kernel, with the configuration NAME.config. NAME is
+# Prints the directory of the kernel NAME, and builds the kernel if the cache lacks it: from the source of the stock
+# kernel, with the configuration NAME.config. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
 #   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; the directory also has key.pem and

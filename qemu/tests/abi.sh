@@ -30,7 +30,8 @@ mkdir -p "$images/root/lib/d2d"
 D2D_ONLY="$D2D_ONLY growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1" \
 	"$LAB/run/image.sh" "$images/$kernel" --selftests
 
-# add TREE [MODULE...] - builds the modules of a tree, and these modules, and adds them to the image, in /lib/d2d/TREE
+# add TREE [MODULE...] - builds the modules of $D2D_ONLY and each MODULE in a tree, and adds them to the image, in
+# /lib/d2d/TREE
 add() {
 	local tree=$trees/$1 D2D_ONLY="$D2D_ONLY ${*:2}"
 	"$LAB/build.sh" --source "$tree" --selftests >&2
@@ -40,7 +41,7 @@ add() {
 
 commit=$(sed -n 's/^#define D2D_RECORDED_COMMIT[[:space:]]*"\(.*\)"$/\1/p' "$PROJECT/shared/owner/recorded.h")
 if git -C "$PROJECT" cat-file -e "$commit^{commit}" 2>/dev/null; then
-	# The files have the time of the commit, so make does not compile them again.
+	# If the tree is already that of the commit, keep it: make then compiles nothing again.
 	if [ "$(cat "$trees/old/build/commit" 2>/dev/null)" != "$commit" ]; then
 		rm -rf "$trees/old"
 		mkdir -p "$trees/old/build"

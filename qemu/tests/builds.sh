@@ -173,7 +173,7 @@ expect "the line names LLVM=1 if there is no clang with a version in its name" \
 	CONFIG_CC_IS_CLANG=y CONFIG_CC_VERSION_TEXT='Debian clang version 7.0.1'
 expect "a compiler that does not exist is refused" \
 	fails_with "The compiler $dir/none is missing .* was built by '.*gcc.*'" "${build[@]}" CC="$dir/none"
-expect "a prefix of no compiler is refused" fails_with \
+expect "a CROSS_COMPILE that is no prefix of a compiler is refused" fails_with \
 	"The compiler nosuch-gcc is missing .* CROSS_COMPILE=nosuch- is the prefix" "${build[@]}" CC=nosuch-gcc CROSS_COMPILE=nosuch-
 expect "a clang that does not exist is refused for a tree that clang has built" \
 	fails_with "The compiler $dir/clang is missing" "${build[@]}" CC="$dir/clang" CONFIG_CC_IS_CLANG=y

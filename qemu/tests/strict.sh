@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
 # this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
-# its owners and peers in Rust and in C pass each other structures. The modules in several roles of bridge.sh and
-# chain.sh pass calls on. The kernel loads only signed modules, and only if the symbols that they import have the
-# versions that they were built against. It has neither debugfs nor tracepoints.
-# Prints KTAP, and last a line of counts.
+# its owners and peers in Rust and in C pass each other structures. bridge.sh and chain.sh load modules in several
+# roles, which pass on calls. The kernel loads only signed modules, and only if the symbols that they import have the
+# versions that they were built against. It has neither debugfs nor tracepoints. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+
 //! Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host, so their states
 //! show why a silent guest hangs: a CPU may spin, sleep, or get no timer signal.
 
