@@ -464,7 +464,7 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
         String::new(),
     );
     let why =
-        ": their lines have no time, one to the second or a counter's; no durations are shown";
+        ": their lines have no time, whole seconds or a counter's value; no durations are shown";
     say(
         log.untimed,
         "step has no time",
