@@ -70,9 +70,8 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - whether the trace has a line step=drain for each queue of this number of contexts,
-# and in each of these lines the number of items that were put is the sum of those that were taken and those that were
-# left
+# no_item_is_lost CONTEXTS - whether the trace has a line step=drain for each queue of this number of contexts. In each
+# of these lines, the number of items that were put must be that of the items that were taken or left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
