@@ -13,7 +13,7 @@
 #              d2d, d2d_abi and d2d_pair once more, for the peer's role of a module that has another role, too
 #   d2d_peer2, d2d_abi_peer2, d2d_pair_peer2
 #              the same for a second peer's role
-#   d2d_roles  declares such modules
+#   d2d_roles  declares modules in several roles
 
 # The folder that has shared/
 d2d-top := $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))))
@@ -59,8 +59,9 @@ $(error There is no $(BINDGEN), which makes the types of the boundary: install b
 endif
 
 # Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them; without this
-# check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that it uses.
-# If the kernel inlines the helpers, each Rust object is linked with them. rustc_cfg has the kernel's configuration.
+# check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that the
+# kernel crate uses. If the kernel inlines the helpers, each Rust object is linked with helpers_module.bc. rustc_cfg has
+# the kernel's configuration.
 kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
 kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
 kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
@@ -71,10 +72,12 @@ d2d-missing = $(error There is no $(firstword $1), which Rust modules are compil
 missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
 $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
-# The probes of shared/compat/probes.rs that do not compile: the kernel's crate or tree lacks what they use. A file keeps
-# their names until the kernel crate, its generated sources or the probes change. Its name says for which of them it is:
-# for times of modification, another kernel tree at the same path can be too old. If rustc fails without any probe, too,
-# or not by an error of its source (status 1), the kernel is not the reason, and no file is kept.
+# kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
+# they use. A file keeps the names of these probes for later builds. The name of the file has a checksum of what the
+# answer depends on: the path of the kernel tree, and for the kernel crate, its generated sources and the probes, which
+# files they are and when they were changed. Times of modification alone are not enough: another kernel tree at the same
+# path can be older than the file. If rustc fails even without a probe, or not by an error in the source (status 1), the
+# kernel is not the reason, and no file is kept.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
@@ -103,8 +106,9 @@ KBUILD_GENDWARFKSYMS_STABLE := y
 # The objects of the library that every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
-# If the kernel crate lacks items, rustc gets d2d_kernel (shared/compat/) under the name kernel. d2d_kernel itself must not
-# be compiled against itself. Sources see --cfg d2d_lacks_NAME for what nothing replaces.
+# If the kernel crate lacks items, rustc gets d2d_kernel (shared/compat/) under the name kernel, except when it compiles
+# d2d_kernel. For each failed probe NAME, sources see --cfg d2d_lacks_NAME: d2d_kernel replaces most items, and sources do
+# without the others.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
@@ -147,12 +151,13 @@ $(obj)/shared/owner/$1_c_module.o: $(d2d-top)/shared/owner/c_module.rs $(obj)/sh
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# A module in several roles links the library once for each: in its role of an owner as any owner, and in each role of a
-# peer by other names. The crates then end with the name of the role, "peer" or "peer2", so that rustc tells the types of
-# the roles apart. The functions by which a peer calls its owner, the static keys and the owner's name begin with the
-# role, as the other roles define functions and keys of the same names.
+# A module in several roles links the library once for each role: for the owner's role as any owner does, and for each
+# peer's role under other names. The names of the crates then end with the name of the role, "peer" or "peer2", so that
+# rustc tells the types of the roles apart. The functions by which a peer calls its owner, the static keys and
+# d2d_the_owner then have the name of the role as a prefix, because the other roles define functions and variables of
+# the same names.
 #
-# bindgen cannot give the prefix: since version 0.72, --prefix-link-name leaves out variables.
+# bindgen cannot add this prefix: since version 0.72, --prefix-link-name leaves out variables.
 #
 # Each role has
 #   d2d-ROLE-role        the objects of the library
@@ -290,6 +295,6 @@ clean-files += shared/*.rmeta shared/pair/d2d_pair.h $(d2d-abis-in-rust:%=%.rs) 
 
 # The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
 # rule that would generate them again in each build: make would then compile all Rust code again, and fail if the
-# kernel's tree is read-only. This empty rule takes precedence. It names no folder: if the last build in the folder of
-# the objects was for another tree, the objects still depend on the sources of that tree.
+# kernel's tree is read-only. This empty rule takes precedence. It names no folder, because objects of an earlier build may
+# depend on the sources of another kernel tree.
 generated_arch_%.rs: ;
