@@ -83,7 +83,7 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// Sets the rate, which is the argument.
+/// Sets the rate to the argument.
 const SET_RATE: u32 = _IO('s' as u32, 0);
 /// Writes the [`Statistics`] to the memory that the argument points to.
 const GET_STATISTICS: u32 = _IOR::<Statistics>('s' as u32, 1);
@@ -91,7 +91,7 @@ const GET_STATISTICS: u32 = _IOR::<Statistics>('s' as u32, 1);
 /// The rate when the recorder is loaded, in samples a second.
 const RATE: u32 = 1000;
 
-/// Samples that one run of the work item takes from the queue, and one `read` returns at most.
+/// The most samples that one run of the work item takes from the queue, or that one `read` returns.
 const BATCH: usize = 128;
 
 /// What the recorder keeps.
@@ -114,8 +114,8 @@ impl Recording {
         self.count += 1;
     }
 
-    /// Returns the number of the first kept sample that is not before `next`, and how many there are from
-    /// it on.
+    /// Returns the number of the first kept sample that is not before `next`, and how many samples there are
+    /// from this one on.
     fn since(&self, next: u64) -> (u64, u64) {
         let first = next.max(self.count.saturating_sub(KEPT.into()));
         (first, self.count - first)

@@ -44,7 +44,7 @@ pair! {
             lost: u64,
             /// Expiries that the timer skipped, because the CPU was late.
             overruns: u64,
-            /// Samples that have arrived. Written by the recorder, like those that follow `rate`.
+            /// Samples that have arrived. Written by the recorder, like `lowest`, `highest` and `sum`.
             recorded: u64,
             /// Samples a second; 0 if the timer is stopped.
             rate: u64,
@@ -59,7 +59,7 @@ pair! {
         struct Settings: "settings" {
             /// Samples a second: at most [`FASTEST`]. 0 stops the timer.
             rate: u32,
-            /// A process waits until it has so many samples to read: 1 to [`KEPT`].
+            /// A process waits until it has this many samples to read: 1 to [`KEPT`].
             watermark: u32,
         }
     }
