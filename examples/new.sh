@@ -26,8 +26,8 @@ camel() {
 	sed -E 's/(^|_)([a-z0-9])/\U\2/g' <<<"$1"
 }
 
-# taken NAME - whether a module, a crate, a keyword of Rust or a device of the kernel has this name, or the sources of the template
-# use it as the name of something else than a driver
+# taken NAME - whether a module, a crate, a keyword of Rust or a device of the kernel has this name, or the sources of
+# the template give this name to something else than a driver
 taken() {
 	local type
 	type=$(camel "$1")
@@ -56,7 +56,7 @@ check_name() {
 	[ -n "$2" ] || die "$1 is missing: make new PAIR=gauge A=gauged B=gaugectl DIR=../gauge"
 	[[ $2 =~ ^[a-z][a-z0-9]*(_[a-z0-9]+)*$ ]] ||
 		die "$1='$2' is no name of a module: lower-case letters, digits and single underscores, and first a letter"
-	# D2D_NAME_SIZE of d2d.h, without the 0 at the end
+	# D2D_NAME_SIZE of d2d.h, minus 1 for the NUL
 	[ "${#2}" -le 31 ] || die "$1='$2' is too long: a driver's name has at most 31 characters"
 	! taken "$2" || die "$1='$2' is the name of something else already"
 }
@@ -90,7 +90,7 @@ renamed() {
 }
 
 # write_driver ROLE LANGUAGE FILE NAME - writes the source of the driver NAME, from FILE of the template in this language.
-# Prints the line of the Kbuild that names it. Fails if a step fails: bash ignores set -e where a variable gets the output
+# Prints the line of the Kbuild that names the driver. The && are needed: bash ignores set -e inside $(...)
 write_driver() {
 	case $2 in
 	rust)

@@ -158,7 +158,7 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Leaves the call of a process pending for `after` milliseconds. May sleep.
+    /// Leaves the call of a process pending for `after` milliseconds, and waits for it. May sleep.
     fn ring(&self, after: u32, call: &Call<'_>) -> Result<u64> {
         let due = self.due(after)?;
         let (answer, pended) = call.pend()?;

@@ -35,7 +35,7 @@ pair! {
         const RING: ControlCode<u32, u64> = 0x801;
     }
     events {
-        /// The sleeper's is set each time that a request of its completion routine is over.
+        /// The sleeper sets its event each time that its completion routine gets a request.
         rang: Synchronization;
     }
     owner {

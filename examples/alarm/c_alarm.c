@@ -157,7 +157,7 @@ static enum hrtimer_restart expired(struct hrtimer *this)
 	scoped_guard(spinlock_irqsave, &lock)
 		arm();
 	schedule_work(&print_work);
-	/* This leaves the timer alone if arm() has started it. */
+	/* If arm() has started the timer, this value does not stop it. */
 	return HRTIMER_NORESTART;
 }
 

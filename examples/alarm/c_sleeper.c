@@ -8,7 +8,7 @@
  * Writing a number of milliseconds to /dev/sleeper sends the alarm a
  * request, and waits for it for at most the parameter limit.
  */
-/* The name of the driver; that of the module differs from the port's in Rust. */
+/* The driver's name. The module has another one, because sleeper.ko is the sleeper in Rust. */
 #define NAME	"sleeper"
 #define pr_fmt(fmt)	NAME ": " fmt
 
@@ -41,7 +41,7 @@ static struct {
 				owner_chain),
 };
 
-/* Sends the request, and cancels it if it is not completed in time. Task, may sleep. */
+/* Sends the request, and cancels it if it is not completed in time. Process context, may sleep. */
 static int ring(u32 after)
 {
 	struct d2d_send send = d2d_send_to(sleeper.alarm, ALARM_PAIR_IOCTL_RING);

@@ -175,8 +175,8 @@ static struct miscdevice device = {
 
 /*
  * Stops everything that uses the context, and leaves the owner. d2d_leave() ends waits for events
- * and requests; this work item has none, but yours may. From the stop of the work item on, the
- * operation cannot queue it any more.
+ * and requests; this work item has none, but yours may. After disable_work_sync(), the operation
+ * cannot queue the work item any more.
  */
 static void leave(void)
 {
@@ -216,7 +216,10 @@ static int __init peer_init(void)
 }
 module_init(peer_init);
 
-/* The reverse order of peer_init(). No process has the device open: it would keep the module. */
+/*
+ * The reverse order of peer_init(). An open file keeps the module loaded, so no process has the
+ * device open.
+ */
 static void __exit peer_exit(void)
 {
 	misc_deregister(&device);

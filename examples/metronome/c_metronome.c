@@ -37,7 +37,10 @@ static d2d_handle self;
 /* Set before drivers can register. */
 static struct d2d_context *context;
 
-/* Beats while a listener was attached, and those that the queue had no room for. For expire(). */
+/*
+ * Beats while a listener was attached, and those that the queue had no room for. Only expire()
+ * changes them.
+ */
 static u64 beats, lost;
 
 /* How often the timer has expired, and the processes that wait for the next time */
@@ -45,8 +48,8 @@ static atomic_long_t expiries;
 static DECLARE_WAIT_QUEUE_HEAD(expired);
 
 /*
- * It expires in hard interrupt. Its mode has no _HARD: the callback of such a timer must not take
- * a spinlock_t, and the library takes some.
+ * The timer expires in hard interrupt, but its mode is not HRTIMER_MODE_REL_HARD: the callback of
+ * a timer of this mode must not take a spinlock_t, and the library takes some.
  */
 static struct hrtimer timer;
 /* 0 while the timer is stopped */
@@ -83,14 +86,14 @@ static enum hrtimer_restart expire(struct hrtimer *this)
 	scoped_guard(spinlock_irqsave, &lock) {
 		if (!period)
 			return HRTIMER_NORESTART;
-		/* set() may have started it again. */
+		/* set() may have started the timer again. */
 		if (!hrtimer_is_queued(this))
 			hrtimer_forward_now(this, period);
 	}
 	atomic_long_inc(&expiries);
 	wake_up_interruptible(&expired);
 	beat();
-	/* This leaves the timer alone if it is queued. */
+	/* If set() has started the timer, this value changes nothing. */
 	return HRTIMER_RESTART;
 }
 
@@ -104,7 +107,7 @@ static int set(u32 micros)
 	if (micros)
 		hrtimer_start(&timer, period, HRTIMER_MODE_REL);
 	else
-		/* If expire() is running now, the next one stops the timer. */
+		/* If expire() is running now, the next call of expire() stops the timer. */
 		hrtimer_try_to_cancel(&timer);
 	return 0;
 }

@@ -82,19 +82,19 @@ struct Metronome {
     device: SetOnce<Device>,
 }
 
-/// An open file of `/dev/metronome`: how many expiries it has seen.
+/// An open file of `/dev/metronome`: the number of expiries that the file has seen.
 struct Follower(Atomic<u64>);
 
 impl Follower {
-    /// Returns how many expiries it has seen, and how many there were.
+    /// Returns how many expiries the file has seen, and how many there were.
     fn seen(&self, metronome: &Handle<Metronome>) -> Option<(u64, u64)> {
         let contexts = metronome.contexts();
         let (this, _) = contexts.get(0)?;
         Some((self.0.load(Relaxed), this.expiries.load(Relaxed)))
     }
 
-    /// Returns the number of those that it has not seen, and sees them; `None` if there are none, or another thread
-    /// has just seen them.
+    /// Returns how many expiries the file has not seen, and marks them as seen; `None` if there are none, or if
+    /// another thread has just marked them.
     fn see(&self, metronome: &Handle<Metronome>) -> Option<u64> {
         let (seen, now) = self.seen(metronome)?;
         let unseen = now.checked_sub(seen).filter(|unseen| *unseen > 0)?;

@@ -35,7 +35,7 @@ pair! {
     }
     codes {}
     events {
-        /// The listener's is set when it has heard as many beats as a process waits for.
+        /// The listener sets its event when it has heard as many beats as a process waits for.
         enough: Notification;
     }
     owner {
