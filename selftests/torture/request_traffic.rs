@@ -144,7 +144,7 @@ pub struct Route {
     pub context: u32,
     /// Whether the receiver may unregister. The library then cancels the requests that the receiver has.
     pub unregisters: bool,
-    /// Whether the sender unregisters before its requests have ended, without counting them.
+    /// Whether the sender unregisters before its requests have ended. It does not count these requests.
     pub uncounted: bool,
 }
 
@@ -265,7 +265,7 @@ impl RequestTraffic {
     /// number of its request, and `now` makes these numbers grow. So `now` must be larger than in all calls before.
     pub fn start(&self, sender: &Sender, route: Route, now: u32) -> Result {
         self.inner.lock().route = Some(route);
-        // In these cases the library prints a line for each request that it cancels or refuses, so send few requests.
+        // If a side unregisters, the library prints a line for each request that it cancels or refuses. So send few.
         let end = match route.unregisters || route.uncounted {
             true => 9,
             false => SLOTS,

@@ -14,7 +14,7 @@
 #include "fuzz.h"
 
 #define REGISTRATIONS	4096
-/* How many nested calls a routine may make. The size of the stack limits this. */
+/* How many nested calls of routines may be on one stack, which is small. */
 #define MAX_DEPTH	1
 #define NESTS	32
 

@@ -16,6 +16,7 @@ struct passed_handle {
 	u64 kind;
 };
 
+/* Describes a routine as a caller. Its random numbers follow from what it was called for. */
 static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 {
 	return (struct fuzz_caller){
@@ -166,7 +167,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 	may_sleep = !(reg->object.flags & D2D_DISPATCH_ATOMIC);
 	caller = caller_of(request->handle ^ (unsigned long)request->user_buffer, may_sleep);
 	if (!fuzz_begin_routine(reg, "dispatch"))
-		goto leave;
+		goto out;
 	if (request->driver != reg->handle && reg->handle)
 		fuzz_violation("request-of-another-driver", "driver=0x%llx self=0x%llx",
 			       request->driver, reg->handle);
@@ -183,7 +184,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 			try_to_leave(&caller);
 		status = serve(&caller, reg, request, &in_place);
 	}
-leave:
+out:
 	fuzz_end_routine(reg, "dispatch");
 	return status;
 }
@@ -201,7 +202,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 
 	caller = caller_of(request->handle ^ tag, false);
 	if (!fuzz_begin_routine(reg, "returned"))
-		goto leave;
+		goto out;
 	fuzz_note_hold(request->handle, tag, reg);
 	fuzz_note_seen(request->handle, FUZZ_HOLD);
 	play_inside(&caller);
@@ -220,7 +221,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 	} else if (chance < 60) {
 		status = -EPIPE;
 	}
-leave:
+out:
 	fuzz_end_routine(reg, "returned");
 	return status;
 }
@@ -233,7 +234,7 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 	int keeps = D2D_MORE_PROCESSING_REQUIRED;
 
 	if (!fuzz_begin_routine(reg, "completed"))
-		goto leave;
+		goto out;
 	fuzz_note_completed(result->tag, request.thing, result);
 	play_inside(&caller);
 	if (request.thing && fuzz_chance(&caller, 10) && fuzz_begin_nested_call()) {
@@ -244,7 +245,7 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 		fuzz_thing_ended(request.thing, request.nth, true);
 		keeps = 0;
 	}
-leave:
+out:
 	fuzz_unpick(&request);
 	fuzz_end_routine(reg, "completed");
 	return keeps;

@@ -151,7 +151,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Returns the words RUN and SEED of the command `run`. No other run of the round has this number.
+    /// Returns the words RUN and SEED of the command `run`. No other run of the round has the same RUN.
     fn next_run(&mut self) -> String {
         self.runs += 1;
         format!("{} {}", (self.number << 24) | self.runs, self.seed)
