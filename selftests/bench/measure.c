@@ -6,7 +6,7 @@
  * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's interrupt
  * there. Further threads are bound to the other CPUs in turn. A batch is one call of the loop, and
  * the clock is read before and after it. With producers, a batch is several calls, each of which is
- * timed, and this file prints their mean. It does not subtract the time that reading the clock
+ * timed, and this file prints their mean. Each figure includes the time that reading the clock
  * takes.
  */
 #include <linux/completion.h>

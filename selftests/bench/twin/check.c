@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Checks what the twin does apart from the measured loops: refusals; requests that are completed,
- * pended, cancelled, timed out, or held by a driver that leaves; all kinds of waits for events. If
- * a check fails, loading this module fails.
+ * pended, cancelled, timed out, or held by a driver that unregisters; all kinds of waits for
+ * events. If a check fails, loading this module fails.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -185,7 +185,7 @@ static void check_requests(void)
 	EXPECT(twin_request_free(request), 0);
 	EXPECT(twin_request_free(request), -ESTALE);
 
-	/* A request of a driver that leaves is cancelled, and freed if its sender has freed it. */
+	/* A request is cancelled when its receiver unregisters, and when its sender frees it. */
 	EXPECT(twin_request_alloc(sender, 0, 0, &request), 0);
 	send.flags = 0;
 	send.output_len = 0;

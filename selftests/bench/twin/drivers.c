@@ -569,7 +569,7 @@ int twin_detach(twin_handle driver)
 }
 EXPORT_SYMBOL_NS_GPL(twin_detach, "TWIN");
 
-/* Removes a driver that is leaving, unless a thread is inside its routines. */
+/* Removes a driver that unregisters, unless a thread is inside its routines. */
 static bool remove_driver(struct twin_slot *slot)
 {
 	unsigned long flags;

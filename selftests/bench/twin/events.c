@@ -174,7 +174,7 @@ int twin_event_set(twin_handle event)
 }
 EXPORT_SYMBOL_NS_GPL(twin_event_set, "TWIN");
 
-/* Rings a doorbell. If its event is gone, this does nothing. */
+/* Rings a doorbell: sets its event, unless the event is gone. */
 void twin_event_ring(twin_handle event)
 {
 	set(event);
@@ -409,7 +409,10 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	unsigned long flags;
 	int err = 0;
 
-	/* Under the mutex: a driver that has begun to leave closes all its events after this. */
+	/*
+	 * If twin_unregister() begins after this check, it takes the mutex later, and closes the
+	 * handle that this function makes.
+	 */
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);
 	if (!slot)

@@ -80,7 +80,7 @@ static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *r
 	return err;
 }
 
-/* Calls the peer under rundown protection. -ESHUTDOWN if the peer is leaving or gone. */
+/* Calls the peer under rundown protection. -ESHUTDOWN if the peer is detaching or detached. */
 static inline int twin_peer_ping_protected(struct twin_owner_link *link, u32 value, u32 *result)
 {
 	struct srcu_ctr __percpu *entered = srcu_read_lock_fast(&link->srcu);

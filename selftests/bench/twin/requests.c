@@ -38,7 +38,7 @@ struct packet {
 	bool notify;		/* the holder wants to be notified of a cancel */
 	bool queued;		/* it waits for a worker */
 	bool orphan;		/* its sender has freed it, or is freeing it */
-	u32 sendings;
+	u32 sendings;		/* counts the sends, skips 0 */
 	u32 waiters;
 	u32 code;
 	u32 major_function;
@@ -50,7 +50,7 @@ struct packet {
 	void *user_buffer;
 	struct twin_result result;
 	struct work_struct work;
-	struct completion done;	/* completed; the sender waits for this */
+	struct completion done;	/* threads that wait for the request sleep on it */
 	u8 buffers[];		/* input, then output */
 };
 
@@ -221,7 +221,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 }
 EXPORT_SYMBOL_NS_GPL(twin_request_alloc, "TWIN");
 
-/* Copies a driver's description of a send. */
+/* Copies a driver's description of a send, and checks the copy. */
 static int check_send(const struct twin_send *from, struct twin_send *send)
 {
 	static const struct twin_header expected = TWIN_HEADER(struct twin_send, TWIN_SEND_MAGIC);
@@ -518,7 +518,7 @@ static void dispatch_queued(struct work_struct *work)
 		packet->queued = false;
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->holder);
-		/* If the receiver is leaving, unregistering it cancels the request. */
+		/* If the receiver is unregistering, twin_unregister() cancels the request. */
 		if (slot && !slot->leaving)
 			twin_call_begin(&call, slot);
 		spin_unlock(&twin_drivers_lock);
@@ -572,7 +572,10 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		on_its_way = dispatch(&call, &received, key, sending, send.flags);
 		twin_call_end(&call);
 	} else {
-		/* Fails if the work item is still queued for an earlier send. It finds this send. */
+		/*
+		 * If the work item is still queued, an earlier send has queued it. Then it
+		 * dispatches this send, too, and needs one reference only.
+		 */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
 		on_its_way = is_on_its_way(key, sending);
@@ -888,7 +891,10 @@ void twin_requests_cancel_all(twin_handle driver)
 		fsleep(USEC_PER_MSEC);
 }
 
-/* Waits until no thread is inside a leaving driver, and frees its requests. */
+/*
+ * For a driver that unregisters: cancels its requests, waits until no thread is inside its
+ * routines, and frees the requests that it has allocated.
+ */
 void twin_requests_clear_and_free(twin_handle driver)
 {
 	struct packet *packet;

@@ -93,6 +93,7 @@ struct twin_endpoint {
 	void *self;
 };
 
+/* The state of an item that has a handle: the handle is not redeemed yet, or redeemed. */
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
 /* An item is on one of its queue's lists, or belongs to the thread that took it off. */
