@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the table of an owner in which a function has another signature than in the peers' table,
+ * Test: the table of an owner in which a function has another signature than the peers expect,
  * though the major version is the same. peers.mk generates the header. The kernel's module loader
  * refuses the peers.
  */

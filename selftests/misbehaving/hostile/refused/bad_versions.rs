@@ -148,9 +148,9 @@ declare! {
 }
 
 // A new operation is declared, but the minor version is that of the baseline. The declaration is otherwise that of the
-// baseline, so the compiler must report "something was appended to the baseline without a new minor version". If it
-// reported "something in the baseline was changed", as for the declaration above, the rule for new versions would not be
-// tested.
+// baseline, so the compiler must report "something was appended to the baseline without a new minor version". If the
+// compiler reported "something in the baseline was changed", as for the declaration above, the rule for new versions
+// would not be tested.
 declare! {
     same_version, "grown",
     shared_data: u64,

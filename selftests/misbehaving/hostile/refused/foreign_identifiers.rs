@@ -17,7 +17,7 @@ use d2d::{
 use d2d_pair::DemoPair;
 
 interface! {
-    /// Has an operation with the name of the table's header.
+    /// Has an operation with the name that the header of the operations table has.
     pub trait Header: "header" {
         interface: HeaderInterface,
         caller: HeaderCaller,
