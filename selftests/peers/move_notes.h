@@ -10,8 +10,8 @@
 
 /*
  * Takes all items of a queue. Passes each note to put(), unless @put is NULL, and drops the other
- * items. If put() fails, the items that are not taken yet stay in the queue. Counts the
- * taken items in @moved.
+ * items. If put() fails, the items that are not taken yet stay in the queue. Counts the taken items
+ * in @moved.
  */
 static inline int move_notes(struct d2d_queue *queue, int (*put)(u64 note), u32 *moved)
 {

@@ -142,7 +142,8 @@ $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
 # Copies of c_owner, each with another version of the table: a function is appended, the major version differs, or a
-# function has another signature. Only the kernel's module loader can tell these tables from module_a's.
+# function has another signature. They test how the kernel's module loader compares symbol versions, so they are built
+# only for a kernel that has symbol versions.
 ifdef CONFIG_MODVERSIONS
 d2d-abis := appended major signature
 obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)

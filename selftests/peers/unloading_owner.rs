@@ -13,8 +13,8 @@
 //!
 //! This file calls all three of them *waits*. None of the waits has a time limit. With `hook=1` the owner ends the
 //! waits in [`Owner::leaving`]; with `hook=0` the library must end them. The parameter `job` can make the owner start
-//! more jobs, which do not wait: delayed work, bottom-half work or a timer. The library must stop these jobs with either
-//! value of `hook`.
+//! more jobs, which do not wait: delayed work, bottom-half work or a timer. The library must stop these jobs with
+//! either value of `hook`.
 //!
 //! With `wait=1` the owner does none of this: loading it waits until a signal interrupts the wait, and then fails.
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the drivers in C of the growing pair share. A file that includes this header may define
- * GROWING_HEADER, the header of another version of the pair.
+ * GROWING_HEADER, the name of a header of the pair. The default is the header of version 1.0.
  */
 #ifndef GROWING_C_H
 #define GROWING_C_H

@@ -133,7 +133,7 @@ fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
     expect(kind.put(queue, payload), expected)
 }
 
-/// Returns the output with which the owner completes a request.
+/// Sends the owner a request, and returns the output with which the owner completes the request.
 fn sent(driver: &Handle<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
     let owner = driver.sender().lookup(c"growing")?;
     let mut packet = driver.sender().packet_for(code)?;

@@ -166,7 +166,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Counts in the counter to which user_buffer points, in the context of the peer that lends it. */
+/* Finds the peer that lends the counter at user_buffer, and counts in this counter. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;

@@ -74,7 +74,7 @@ struct Lender {
 }
 
 impl Lender {
-    /// Gets the memory of the peer, calls `wait`, and then counts.
+    /// Gets the memory of the peer, calls `wait`, and then counts in each counter.
     fn count(&self, link: &OwnerLink<LendingPair>, wait: impl FnOnce() -> Result) -> Result<u64> {
         let peer = link.peer()?;
         let counters = peer.lent_slice::<Counter>()?;

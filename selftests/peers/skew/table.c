@@ -73,8 +73,8 @@ static bool returns(const char *call, int result, int expected)
 }
 
 /*
- * Calls functions by a table, before and after d2d_register(), and checks what they return. @attach
- * is what d2d_attach() must return.
+ * Calls functions through a table, before and after d2d_register(), and checks what they return.
+ * @attach is what d2d_attach() must return.
  */
 static bool calls_return_as_expected(const struct d2d_table *table, int attach)
 {

@@ -20,7 +20,7 @@ struct checkpoint {
 	struct completion opened;	/* the threads that sleep there may go on */
 };
 
-/* What a driver does in one of its routines, called with a request */
+/* What a driver does with the request with which one of its routines is called */
 enum reaction {
 	ANSWERS,	/* completes the request with success */
 	PENDS,		/* pends it */
