@@ -127,7 +127,7 @@ struct Uses {
     /// The number of the event's users: threads that wait for it, handlers, open files, and threads
     /// that set, reset or take it under the lock. While there is a user, the state is guarded.
     users: u32,
-    /// How many blocks are on the list.
+    /// How many blocks are on the event's list.
     waiting: u32,
     /// What is called when the event is set.
     handlers: Handlers,
@@ -141,9 +141,9 @@ struct Uses {
 ///
 /// # Invariants
 ///
-/// - `uses`, `waits` and the nodes on that list are used only with the key of `dispatcher`.
-/// - Each node on the list is that of a block. Neither the block nor its waiter moves, and the event
-///   keeps a handle, until the node is off the list.
+/// - `uses`, the list `waits` and its nodes are used only with the key of `dispatcher`.
+/// - Each node on the list is that of a block. Until the node is off the list, neither the block nor
+///   its waiter moves, and the event has a handle.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
 ///   reference to the event, which is dropped a grace period after that.
 #[pin_data]
@@ -306,9 +306,9 @@ impl Event {
         Ok(Some(watchers))
     }
 
-    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. This is
-    /// done under the lock, so that the event has watchers when any thread that opens the file
-    /// returns from this.
+    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. Because
+    /// the caller holds the lock, the event has watchers whenever a thread returns from this
+    /// function.
     fn begin_to_watch(&self, key: &mut Key, spare: &mut Option<PollCondVarBox>) {
         self.begin_use(key);
         if self.watchers().is_none() {

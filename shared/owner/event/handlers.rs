@@ -60,11 +60,11 @@ impl Call {
     }
 }
 
-/// What a set has to do with a handler.
+/// Whether a thread has to call a handler.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
-    /// A thread is about to call it.
+    /// A set has reached it, and a thread is about to call it.
     Due,
     /// It has failed, and is not called any more.
     Failed,
@@ -85,7 +85,7 @@ pub(super) struct Handlers {
     list: KVec<Handler>,
     /// The serial of the next handler.
     next_serial: u64,
-    /// The grace period of the handler that was removed or replaced last.
+    /// The grace period that began when a handler was last removed or replaced.
     removed: Option<GracePeriod>,
 }
 
@@ -140,7 +140,7 @@ impl Event {
         };
         let list = &mut handlers.list;
         if let Some(old) = list.iter_mut().find(|old| old.opening == opening) {
-            // A set that the old handler has not seen yet goes to the new one.
+            // If the old handler is due, the new one is called instead.
             if old.state == State::Due {
                 handler.state = State::Due;
             }
@@ -159,7 +159,7 @@ impl Event {
             }
             core::mem::swap(list, spare);
             for old in spare.iter() {
-                // There is memory for one more than these.
+                // The list has room for these handlers and one more.
                 let _ = list.push_within_capacity(*old);
             }
         }
@@ -189,16 +189,17 @@ impl Event {
         due
     }
 
-    /// Returns the grace period after which no handler runs that was removed or replaced. `None` if
-    /// there was no such handler.
+    /// Returns the grace period after which no removed or replaced handler runs. `None` if no handler
+    /// was removed or replaced.
     pub(super) fn after_removal(&self, key: &mut Key) -> Option<GracePeriod> {
         self.uses(key).handlers.removed
     }
 
-    /// Marks handlers as due. The event is set, and the caller is a user of it. A set of a notification
-    /// event reaches all handlers. A set of a synchronization event reaches the handler whose turn it
-    /// is, which takes the event. With `only`, the set reaches only the handler of that handle. Returns
-    /// how many handlers are due, including those of earlier sets; the caller must call them.
+    /// Marks the handlers that a set reaches as due. The event is set, and the caller is a user of it. A
+    /// set of a notification event reaches all handlers. A set of a synchronization event reaches the
+    /// handler whose turn it is, and this handler takes the event. With `only`, a set reaches only the
+    /// handler of that handle. Returns how many handlers are due, including those of earlier sets; the
+    /// caller must call them.
     pub(super) fn make_due(&self, key: &mut Key, only: Option<d2d_handle>) -> usize {
         let list = &mut self.uses(key).handlers.list;
         let is_reached = |handler: &Handler| {

@@ -78,7 +78,7 @@ pub(crate) struct Events {
     directory: Arc<Directory>,
     /// The directory of the events' files, within `directory`.
     files: Arc<Directory>,
-    /// Those of the events' files.
+    /// The file operations of the events' files.
     operations: FileOperations<Watch>,
     dispatcher: Arc<Dispatcher>,
     #[pin]
@@ -157,7 +157,7 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // Called under the mutex, for `leave`.
+            // Under the mutex, because `leave` relies on that.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
@@ -229,7 +229,7 @@ impl Events {
         for chunk in 0..self.dispatcher.chunks() {
             self.dispatcher.cancel_waits(driver, chunk, true);
         }
-        // Also for handlers that another thread has just removed, and waits for.
+        // This also waits for handlers that another thread has just removed.
         self.dispatcher.wait_for_removed();
     }
 
@@ -256,8 +256,8 @@ impl Events {
     }
 
     /// Closes all handles of the drivers for which `f` returns true. These drivers open no other
-    /// handles. May sleep. Takes the mutex only for chunks with such a handle, because there may be
-    /// a thousand chunks, and other threads need the mutex, too.
+    /// handles. Takes the mutex only for chunks with such a handle, because there may be a thousand
+    /// chunks, and other threads need the mutex, too. May sleep.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
             if self.dispatcher.find(&f, chunk).is_none() {
@@ -278,8 +278,8 @@ impl Events {
 
     /// Waits for `count` events, whose handles are what `handles` returns for 0, 1 and so on; see
     /// `d2d_event_wait`. Returns the index of the event that was taken, or 0 if the wait was for
-    /// all. Before that, calls `fill` with the index; if `fill` returns false, sets the events
-    /// again that the wait has taken. May sleep, unless the timeout is 0.
+    /// all. Before that, calls `fill` with the index. If `fill` returns false, sets the events that
+    /// the wait has taken once more. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
@@ -295,7 +295,7 @@ impl Events {
             .map_err(|refusal| self.refuse(refusal, &fields![events: count]))?
     }
 
-    /// As [`Events::wait`], with a refusal apart from the outcome of a wait.
+    /// As [`Events::wait`], but returns a refusal apart from the outcome of the wait.
     fn wait_with(
         &self,
         count: usize,
@@ -340,8 +340,8 @@ impl Events {
 
 #[pinned_drop]
 impl PinnedDrop for Events {
-    /// Closes all handles: the dispatcher's handles refer to the events, and the events to the
-    /// dispatcher.
+    /// Closes all handles. Otherwise nothing would be freed, because the dispatcher has references to
+    /// the events by their handles, and each event has a reference to the dispatcher.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
         self.dispatcher.wait_for_removed();

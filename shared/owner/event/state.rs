@@ -97,12 +97,11 @@ impl State {
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded, which it is not before. The caller holds the lock. It calls
-    /// [`State::unguard`] before it releases the lock, or adds a user to the event that does so
-    /// later.
+    /// Makes the word guarded. It must not be guarded before. The caller holds the lock. It calls
+    /// [`State::unguard`] before it releases the lock, or leaves that to the event's last user.
     pub(crate) fn guard(&self) {
-        // One addition instead of a loop: interrupts are disabled, and a loop could be kept from
-        // ending by threads that set the event again and again.
+        // One addition instead of a loop: interrupts are disabled, and threads that set the event
+        // again and again could keep a loop from ending.
         self.0.fetch_add(GUARDED, Full);
     }
 

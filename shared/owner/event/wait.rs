@@ -6,11 +6,11 @@
 //! on whose list there are blocks does so under the dispatcher's lock: before it releases the lock,
 //! it ends the waits that the set can end, in the order in which they began. A thread that begins
 //! to wait holds the lock from its look at the events until its blocks are on the lists, so that no
-//! set is lost in between, and several events are taken at once or not at all. Without waiters,
-//! setting and taking an event needs no lock: see `state`.
+//! set is lost in between, and several events are taken at once or not at all. Setting and taking an
+//! event that has no user needs no lock: see `state`.
 //!
-//! A set holds the lock longest: it looks at up to 64 waits, and at up to 64 events
-//! of each, or takes the waits off the lists of these events.
+//! Of all calls, a set holds the lock longest: it looks at up to 64 waits, and at up to 64 events of
+//! each of them, or takes the waits off the lists of these events.
 
 use super::{
     name::Name,
@@ -363,20 +363,19 @@ impl Dispatcher {
         Some(closed)
     }
 
-    /// Returns a handle of this chunk that a driver has opened for which `f` returns true. Any
-    /// context.
+    /// Returns a handle of this chunk for whose driver `f` returns true. Any context.
     pub(crate) fn find(&self, f: impl Fn(d2d_handle) -> bool, chunk: usize) -> Option<d2d_handle> {
         self.openings.find_in(chunk, |_, driver| f(driver))
     }
 
     /// Ends the waits that were begun with a driver's handles in this chunk. If the driver leaves,
-    /// also removes their handlers, and refuses waits and handlers from here on. Then the caller must
-    /// call [`Dispatcher::wait_for_removed`]. Any context.
+    /// also removes the handlers of these handles, and refuses waits and handlers from here on. The
+    /// caller then must call [`Dispatcher::wait_for_removed`]. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize, leaves: bool) {
         let mut next = 0;
         loop {
             let reader = rcu::read_lock();
-            // Taken anew for each handle, so that interrupts are not disabled for long.
+            // This takes the lock anew for each handle, so that interrupts are not disabled for long.
             let mut inner = self.lock();
             let Inner { vacancies, key, .. } = &mut *inner;
             let is_next = |handle, of| of == driver && handle::index(handle) >= next;
@@ -426,8 +425,8 @@ impl Dispatcher {
     }
 
     /// Takes the event that a handle names, without the lock and without waiting. Returns whether
-    /// the event was set; `None` if the handle is stale or the event has users. Then the caller has
-    /// to call [`Dispatcher::wait`]. Any context.
+    /// the event was set. Returns `None` if the handle is stale or the event has users; then the
+    /// caller has to call [`Dispatcher::wait`]. Any context.
     #[inline]
     pub(crate) fn try_take(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
@@ -464,10 +463,11 @@ impl Dispatcher {
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the events again that a wait has taken but whose result could not be returned, so that
-    /// no set is lost: the event of block `index`, or those of all blocks if the wait was for
-    /// `all`. A wait does not reset a notification event, so this sets synchronization events only.
-    /// An event whose handle was closed meanwhile is not set. Any context.
+    /// Sets the events that a wait has taken once more, because the driver did not get the result of
+    /// the wait, and no set must be lost. These events are that of block `index`, or those of all
+    /// blocks if the wait was for `all`. A wait does not reset a notification event, so this sets
+    /// synchronization events only. An event whose handle was closed meanwhile is not set. Any
+    /// context.
     pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
