@@ -144,9 +144,9 @@ impl Requests {
         }
     }
 
-    /// Pins a request, if its state is still `word`. Returns whether it was. The last pin is left
-    /// for the call of the holder's `cancelled()`. That call must not wait until a copy ends: it
-    /// may have interrupted the copy on this CPU.
+    /// Pins a request, if its state is still `word`. Returns whether the state was still `word`. The
+    /// last pin is left for the call of the holder's `cancelled()`. That call must not wait until a
+    /// copy ends: it may have interrupted the copy on this CPU.
     fn pin(&self, record: &Record, word: Word) -> Result<bool, Refusal> {
         if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);
@@ -154,7 +154,8 @@ impl Requests {
         Ok(record.transition(&word::PINNED, word).is_some())
     }
 
-    /// Ends a pin, and delivers the request or frees its record if that has waited for the pin.
+    /// Ends a pin. If the delivery of the request, or the freeing of its record, has waited for the
+    /// pin, does that now.
     pub(super) fn unpin(&self, record: &Record) {
         let Ok(word) = record.go(&word::UNPINNED) else {
             return;

@@ -6,8 +6,8 @@
 //! Four functions cancel all requests that a driver has, has forwarded or has sent:
 //!
 //! - `clear` cancels each of them once, and says whether any was left.
-//! - `cancel_each` cancels each of them once. Before, it waits for those that the driver's threads
-//!   are just sending.
+//! - `cancel_each` cancels each of them once. If a thread of the driver is just sending a request,
+//!   it waits for that thread first.
 //! - `cancel_all` is for a driver that detaches, and may get more requests: it cancels those that
 //!   there are now, and waits until they have left the driver.
 //! - `clear_and_free` is for a driver that unregisters, and gets no more requests: it repeats `clear`
@@ -91,7 +91,7 @@ pub(super) enum CancelOutcome {
 
 impl Requests {
     /// Cancels a request for `canceller`, and delivers it. If no driver holds the request, recalls
-    /// it before a forwarder gets it back. Any context.
+    /// it, so that no forwarder can keep it. Any context.
     pub(super) fn cancel_for(&self, record: &Record, canceller: Canceller) -> CancelOutcome {
         loop {
             let word = record.word();
@@ -284,8 +284,8 @@ impl Requests {
     }
 
     /// Cancels the requests that a driver has, has forwarded or has sent by now, and waits until
-    /// they have left the driver. If that takes long, calls `end_waits` again and again, which ends
-    /// what the driver's routines may be waiting for. May sleep.
+    /// these requests do not concern the driver any more. If that takes long, calls `end_waits` again
+    /// and again, which ends what the driver's routines may be waiting for. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         for record in self.records() {
@@ -344,8 +344,9 @@ impl Requests {
         }
     }
 
-    /// Cancels all requests that concern a driver. Returns whether no other request was left than
-    /// the driver's own that are home and that nobody copies or waits for.
+    /// Cancels all requests that concern a driver. Returns whether nothing is left to wait for: no
+    /// request concerns the driver any more, and its own requests are home, with no thread that
+    /// copies from or to their buffers or waits for them.
     fn clear(&self, driver: d2d_handle) -> bool {
         let mut is_clear = true;
         for record in self.records() {

@@ -110,7 +110,7 @@ impl Requests {
         if let Some(length) = output_len {
             record.output_len.set(length);
         }
-        // Usually only one more change of the word is left to be done.
+        // Usually only one more change of the word is left to do.
         let is_plain = claimed.level() == 1
             && !record.is_handshake()
             && !claimed.has(bits::ORPHAN | bits::ASLEEP | bits::LATE)
@@ -197,8 +197,8 @@ impl Requests {
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
-        // This comes before the request leaves the phase `Cancelled`, by which other threads see
-        // until then that a cancel has ended the hold.
+        // As long as the request is in the phase `Cancelled`, other threads see by the phase that a
+        // cancel has ended the hold. This note tells them later, so it is made before the phase ends.
         let cancelled = record.word();
         if cancelled.is(Phase::Cancelled) {
             record.note_cancelled(cancelled);

@@ -103,9 +103,9 @@ impl Requests {
         self.workers.enqueue(record);
     }
 
-    /// Calls the dispatch routine of the driver that the request came to by `word`, in the sender's
-    /// execution context. Returns what the routine has returned, or 0 if the request was cancelled
-    /// before and the routine is not called.
+    /// Calls the dispatch routine of the receiver in the sender's execution context. `word` is the
+    /// word by which the request came to the receiver. Returns what the routine has returned, or 0 if
+    /// the request was cancelled before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
         // `IN_PLACE` may belong to an earlier in-place call. If the in-place call is that of this
@@ -198,10 +198,11 @@ impl Requests {
         }
     }
 
-    /// Gives up the buffers that the calling in-place call uses, and delivers the request or frees
-    /// its record if that has waited for the in-place call. Does nothing if the in-place call has
-    /// given up the buffers before: an interrupt on this CPU, which has the same task, may have
-    /// completed the request, and another in-place call may use the buffers by now.
+    /// Gives up the buffers that the calling in-place call uses. If the delivery of the request has
+    /// waited for the in-place call, delivers the request. If the request is home, and its sender has
+    /// freed it, frees the record. Does nothing if the in-place call has given up the buffers before:
+    /// an interrupt on this CPU, which has the same task, may have completed the request, and another
+    /// in-place call may use the buffers by now.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
@@ -248,8 +249,8 @@ impl Requests {
             }
         };
         let view = record.view(word);
-        // The request may have been cancelled and sent to another driver, which `view` is meant
-        // for, meanwhile.
+        // Meanwhile, the request may have been cancelled and sent to another driver. Then `view` is
+        // what that driver is to see.
         if !record.is_still(word) {
             return;
         }

@@ -64,7 +64,7 @@ extern "C" {
     fn d2d_word_wake(word: *mut u64);
 }
 
-/// A driver that a request was sent or forwarded to; `d2d.h` calls this a stack location.
+/// A driver that a request was sent or forwarded to. Windows calls this a stack location.
 pub(super) struct Level {
     pub(super) to: Atomic<u64>,
     pub(super) code: Atomic<u32>,
@@ -75,7 +75,7 @@ pub(super) struct Level {
 /// The value of `ended` as long as the request has not been sent.
 const NOT_SENT: u32 = u32::MAX;
 
-/// How many of the holds that were ended by a cancel a record remembers.
+/// A record remembers at most this many holds that a cancel has ended.
 const REMEMBERED: usize = 8;
 
 /// The memory of a request.
@@ -108,7 +108,7 @@ pub(crate) struct Record {
     /// The task that is inside a forwarder's `returned()`, as long as the word has
     /// [`CARRY`](word::bits::CARRY).
     pub(super) carrier: Atomic<u64>,
-    /// The generations of the holds that were ended by a cancel lately, each at the index
+    /// The generations of the holds that a cancel has ended lately, each at the index
     /// `generation % REMEMBERED`.
     cancelled: [Atomic<u32>; REMEMBERED],
     pub(super) input_size: Atomic<u32>,
@@ -215,8 +215,8 @@ impl Record {
         Kind::Sent.handle(self.index.get() as usize, self.id.get())
     }
 
-    /// Returns whether the sender's handle has this generation. The answer still holds if a
-    /// transition from a word that was read before succeeds afterwards.
+    /// Returns whether the sender's handle has this generation. If the caller has read the word
+    /// before this call, and then makes a transition from that word, the answer is still right.
     #[inline(always)]
     pub(super) fn is(&self, id: u32) -> bool {
         self.id.get() == id
@@ -294,9 +294,9 @@ impl Record {
         self.in_place_seq.set(seq);
     }
 
-    /// Returns whether the fields that the holder sees have not been written to since `word`, so
-    /// that what the caller has read of them belongs to that holder. Returns `false` if the request
-    /// is home: a thread may just be sending it again.
+    /// Returns whether no thread has written to the fields that the holder sees since the word was
+    /// `word`. Then what the caller has read of these fields belongs to that holder. Returns `false`
+    /// if the request is home: a thread may just be sending it again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
         // A thread writes to these fields after its transition to `Fill`. If the caller has read a
@@ -332,8 +332,8 @@ impl Record {
         unsafe { d2d_word_wake(self.word.as_ptr()) };
     }
 
-    /// Sleeps until the request is home, for at most so many jiffies. If the word has
-    /// [`ASLEEP`](word::bits::ASLEEP), the thread that brings the request home wakes this one.
+    /// Sleeps until the request is home, for at most this many jiffies. If the word has
+    /// [`ASLEEP`](word::bits::ASLEEP), the thread that brings the request home wakes this thread.
     /// Returns whether the request is home. May sleep.
     pub(super) fn sleep(&self, jiffies: c_long) -> bool {
         // SAFETY: The word is a part of the record, which is borrowed while this thread sleeps.
@@ -544,9 +544,10 @@ impl Records {
         Some((self.get(index)?, generation))
     }
 
-    /// Iterates over the records that are not free, and over some that are. If the caller has
-    /// changed a flag by a fully ordered operation before, it finds each request whose maker does
-    /// not see the change of the flag.
+    /// Iterates over the records that are not free, and over some that are. Suppose that the caller
+    /// has changed a flag before, by a fully ordered operation, and that a thread which makes a
+    /// request checks the flag afterwards. Then that thread sees the change, or the caller finds the
+    /// request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let is_used = |number: &usize| {
             let place = self.chunks.get(*number);

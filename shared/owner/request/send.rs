@@ -66,7 +66,7 @@ pub(super) struct Passed<'a> {
     pub(super) receiver: Option<Inside<'a>>,
     /// The word by which the request came to its receiver.
     pub(super) word: Word,
-    /// The record's `sendings` of this send.
+    /// The value of the record's `sendings` since this send.
     pub(super) sending: u32,
 }
 
@@ -133,8 +133,9 @@ impl Requests {
         Ok(handle)
     }
 
-    /// Copies the structure that says how to send a request, and checks the copy. `by_library` is
-    /// whether the library sends a handshake: nobody else may use its code.
+    /// Copies the structure that says how to send a request, and checks the copy. `by_library` says
+    /// whether the library sends the request of a handshake: nobody else may use the code of that
+    /// request.
     #[inline(always)]
     fn check<'s>(
         &self,
@@ -301,8 +302,8 @@ impl Requests {
         }
     }
 
-    /// Checks that a claimed request may be sent so, copies the input, and enters the receiver.
-    /// Returns the receiver, and whether this thread calls it.
+    /// Checks that a claimed request may be sent as `send` says, copies the input, and enters the
+    /// receiver. Returns the receiver, and whether this thread calls it.
     #[inline(always)]
     fn fill(
         &self,

@@ -187,8 +187,8 @@ impl Requests {
         }
     }
 
-    /// Sleeps until a request is home, for at most so many milliseconds. Returns whether the
-    /// request is home.
+    /// Sleeps until a request is home, for at most `ms` milliseconds. Returns whether the request is
+    /// home.
     fn sleep_for(record: &Record, ms: u32) -> bool {
         let jiffies = match ms {
             abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
@@ -202,8 +202,8 @@ impl Requests {
         record.sleep(jiffies)
     }
 
-    /// Ends the counting of a thread that waits for a request, and frees the record if its sender
-    /// has freed the request and nobody uses it any more.
+    /// Stops counting a thread as waiting for a request, and frees the record if the sender has
+    /// freed the request and nobody uses it any more.
     #[inline(always)]
     pub(super) fn end_to_wait(&self, record: &Record) {
         if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {

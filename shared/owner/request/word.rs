@@ -7,10 +7,10 @@
 //! thread can leave, one store is enough. `transitions!` lists all changes; the models in
 //! `selftests/model/` get their transitions from this list.
 //!
-//! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [holds it
-//! up](Word::is_over). The thread whose transition makes the request over delivers it: that thread
-//! alone takes the request up, level by level, until a forwarder keeps it or it is home. Meanwhile,
-//! other threads can only note in the word that they cancel the request (`RECALL_BELOW`,
+//! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [delays its
+//! delivery](Word::is_over). The thread whose transition makes the request over delivers it: that
+//! thread alone takes the request up, level by level, until a forwarder keeps it or it is home.
+//! Meanwhile, other threads can only note in the word that they cancel the request (`RECALL_BELOW`,
 //! `CANCEL_AGAIN`), free it (`ORPHANED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up
 //! its buffers (`IN_PLACE_END`).
 
@@ -55,9 +55,9 @@ pub(crate) enum Reason {
 /// The parts of a word, by the names that the table uses.
 pub(crate) mod bits {
     pub(crate) const PHASE: u64 = 7;
-    /// The number of drivers that the request is with, one below the other.
+    /// The level: the number of drivers that have received the request and not completed it.
     pub(crate) const LEVEL: u64 = 7 << 3;
-    /// The call of a dispatch routine that the record names may use the buffers in place.
+    /// A call of a dispatch routine may use the buffers in place. The record notes which call.
     pub(crate) const IN_PLACE: u64 = 1 << 6;
     /// A forwarder's `returned()` runs. The carrier goes on with the delivery when the routine has
     /// returned.
@@ -72,8 +72,8 @@ pub(crate) mod bits {
     pub(crate) const RECALL: u64 = 1 << 10;
     /// The sender has freed the request while it was in use.
     pub(crate) const ORPHAN: u64 = 1 << 11;
-    /// The holder has called `d2d_request_set_cancel`: if the request is cancelled while it holds
-    /// it, the owner calls its `cancelled()`.
+    /// The holder has called `d2d_request_set_cancel`: if the request is cancelled during this hold,
+    /// the owner calls the holder's `cancelled()`.
     pub(crate) const CANCEL_SET: u64 = 1 << 12;
     /// A thread that waits for the request sleeps, or is about to.
     pub(crate) const ASLEEP: u64 = 1 << 13;
@@ -124,7 +124,7 @@ impl Word {
         self.0 & bits != 0
     }
 
-    /// Returns the number of drivers that the request is with.
+    /// Returns the level.
     #[inline(always)]
     pub(crate) const fn level(self) -> usize {
         ((self.0 & LEVEL) / UP) as usize
