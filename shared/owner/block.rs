@@ -54,8 +54,8 @@ fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     Ok(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
 }
 
-/// Most bytes of a chunk, the unit in which items are allocated. It keeps these allocations from
-/// being of a high order.
+/// Most bytes of a chunk, the unit in which items are allocated. Because of this limit, no chunk is
+/// an allocation of a high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
 /// The unit in which the memory of a context is allocated.
@@ -154,8 +154,8 @@ impl Block {
         let block = memory.as_mut_ptr().cast::<abi::d2d_context>();
         step!(driver, alloc, ctx: id, bytes: config.context_bytes(sizes));
         let mut items = [Items::new(config)?, Items::new(config)?];
-        // SAFETY: The block is new and zeroed, and its memory does not move, so no other thread uses
-        // it. The pointers are to parts of it.
+        // SAFETY: The block is new and zeroed, so no other thread uses it, and its memory does not
+        // move. The pointers are to parts of it.
         let (queues, data) = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
@@ -227,20 +227,21 @@ impl Block {
 /// this frees both, unless [`SharedBlock::keep`] was called.
 pub(crate) struct SharedBlock {
     block: Option<(Block, Option<Lending>)>,
-    in_use: Atomic<u32>,
+    kept: Atomic<u32>,
 }
 
 impl SharedBlock {
     pub(crate) fn new(block: Block, lending: Option<Lending>) -> Self {
         Self {
             block: Some((block, lending)),
-            in_use: Atomic::new(0),
+            kept: Atomic::new(0),
         }
     }
 
-    /// Makes both stay for ever, because a driver may go on using the context. Any context.
+    /// Keeps the block and the lent memory for ever, because a driver may go on using the context.
+    /// Any context.
     pub(crate) fn keep(&self) {
-        self.in_use.store(1, Relaxed);
+        self.kept.store(1, Relaxed);
     }
 
     /// Returns what the owner lends the driver.
@@ -248,9 +249,9 @@ impl SharedBlock {
         self.block.as_ref()?.1.as_ref()
     }
 
-    /// Returns whether the block stays for ever.
+    /// Returns whether the block is kept for ever.
     pub(crate) fn is_kept(&self) -> bool {
-        self.in_use.load(Relaxed) != 0
+        self.kept.load(Relaxed) != 0
     }
 }
 

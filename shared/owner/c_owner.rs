@@ -4,8 +4,8 @@
 //!
 //! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For an
 //! owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file makes
-//! them with the sizes and the operations that the owner states when it starts. What starts such an
-//! owner is `#[inline]`, so that the compiler leaves it out of an owner in Rust.
+//! them with the sizes and the operations that the owner states when it starts. The functions that start
+//! an owner in C are `#[inline]`, so that the compiler leaves them out of an owner in Rust.
 
 use crate::{
     block::{
@@ -111,7 +111,7 @@ impl Description {
             return lacks("owner");
         };
         // SAFETY: The caller says that the tables are null or as the header says. So their chains live
-        // until the owner is stopped, and what keeps this copy does not live longer.
+        // until the owner is stopped, and this copy is dropped before.
         let (ops, peer_ops) = unsafe { (Table::read(owner.ops), Table::read(owner.peer_ops)) };
         let Some(ops) = ops else {
             return lacks("ops");
@@ -205,7 +205,7 @@ impl Table {
         })
     }
 
-    /// Returns what the owner expects of a peer's operations if this is their table.
+    /// Returns what the owner expects of a peer's operations. This table is the owner's `peer_ops`.
     fn expected(&self) -> Expected<'_> {
         Expected {
             name: "peer",
@@ -475,7 +475,7 @@ impl Side for COwner {
         abi::d2d_driver {
             dispatch: owner.dispatch,
             returned: owner.returned,
-            // Also of an owner without such a routine: a handshake may end after its time limit.
+            // Even if the owner has no such routine: the library ends a late handshake by this one.
             completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
@@ -507,7 +507,8 @@ unsafe extern "C" fn completed(
     let Some(completed) = owner.server.completed_handshake(completed) else {
         return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;
     };
-    // The routine says whether the request is freed.
+    // Dropping it would free the request. The value that the owner's routine returns says whether the server
+    // frees it.
     core::mem::forget(completed);
     match owner.description().completed {
         // SAFETY: The server calls it as `d2d.h` says.

@@ -111,8 +111,9 @@ impl Config {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checks, before any context is allocated, that there may be enough memory for all of them. An
-    /// attempt that fails late would leave no memory for others meanwhile. Any context.
+    /// Checks, before any context is allocated, that there may be enough memory for all of them.
+    /// Otherwise the contexts that are allocated first could use up the memory of the machine, before
+    /// the allocation of a later one fails. Any context.
     ///
     /// # Errors
     ///

@@ -107,7 +107,10 @@ DECLARE_EVENT_CLASS(d2d_step,
 			      __get_str(step), __get_str(detail))
 );
 
-/* Define the tracepoint of a step: with the key of its group, or in the group none without. */
+/*
+ * Define the tracepoint of a step. Switching the tracepoint on or off calls the functions of the
+ * step's group, unless the group is none.
+ */
 #define D2D_HOT_TRACEPOINT(name, group)					\
 	DEFINE_EVENT_FN(d2d_step, d2d_##name, D2D_PROTO,			\
 			TP_ARGS(record, seq, load, in, detail),			\

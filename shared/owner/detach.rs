@@ -57,9 +57,9 @@ impl Server {
         (!before.is_detached()).then_some(before)
     }
 
-    /// Detaches a driver from the state that `before` has; if that is `Attached`, [`detaching`] has
-    /// changed it. Returns whether the driver is detached; if not, the caller
-    /// [sleeps](Server::sleep_a_round) and tries again. May sleep.
+    /// Detaches a driver, of whose entry `before` is a copy. If the driver's state was `Attached`,
+    /// [`detaching`] has changed it since. Returns whether the driver is detached; if not, the
+    /// caller [sleeps](Server::sleep_a_round) and tries again. May sleep.
     pub(super) fn try_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -80,9 +80,9 @@ impl Server {
         }
     }
 
-    /// Cancels the request of a handshake that is under way, and waits until the thread that has
-    /// sent it, or the completion routine, has made the context free. Returns false if it cannot
-    /// cancel the request, which is not sent yet or is being completed. May sleep.
+    /// Cancels the request of a handshake that is under way, and waits until the context is free:
+    /// the thread that has sent the request, or the completion routine, makes it free. Returns false
+    /// if the request cannot be cancelled: it is not sent yet, or is being completed. May sleep.
     fn cancel_handshake(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
         if !self.requests.cancel_handshake(handshake.request) {
             return false;
@@ -96,8 +96,8 @@ impl Server {
     }
 
     /// Cancels the request that a driver has not completed in time, and waits until the context is
-    /// free. The completion routine makes it free: in this thread, or in one that is just
-    /// completing the request. May sleep.
+    /// free. The completion routine makes it free: in this thread, or in another thread that is
+    /// completing the request just now. May sleep.
     pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         self.requests.cancel_handshake(handshake.request);
         while self.is_attaching(handle, handshake) {
@@ -131,8 +131,8 @@ impl Server {
     }
 
     /// Waits until no thread of the owner is inside the driver's operations or its dispatch
-    /// routine, and takes the context back. If an operation takes long, ends the waits in which it
-    /// may be. May sleep.
+    /// routine, and takes the context back. If an operation or the routine takes long, ends the
+    /// waits in which its thread may be. May sleep.
     fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
         // the state to `Detaching`, so it alone closes the link. It is not inside the driver:

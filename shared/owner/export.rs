@@ -86,8 +86,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The functions that the owner exports: each has a method, which finds the server and calls it.
-/// Made by [`module_owner!`](crate::module_owner).
+/// What the exported functions have in common: the way to the server. Each exported function has a
+/// method here, which finds the server and calls it. Made by [`module_owner!`](crate::module_owner).
 ///
 /// # Invariants
 ///
@@ -110,7 +110,7 @@ extern "C" {
 
 /// The threads inside the exported functions.
 fn readers() -> &'static Readers {
-    // SAFETY: It is a static one, and made for fast readers.
+    // SAFETY: The structure is static, and is defined for fast readers.
     unsafe { Readers::from_raw(&raw mut d2d_exports_srcu) }
 }
 
@@ -129,8 +129,8 @@ struct OpenExports<S: Side> {
     _last: LastLine,
 }
 
-/// The way from a module notifier to the server. It does not go through [`Exports`], which find no
-/// server while the last drivers are expelled. This one expels the drivers that a module has forgotten.
+/// Expels the drivers that a module has forgotten to unregister. A module notifier does not find the
+/// server through [`Exports`], because these find no server while the last drivers are expelled.
 struct Expeller(Arc<Server>);
 
 impl Going for Expeller {
@@ -141,7 +141,7 @@ impl Going for Expeller {
     }
 }
 
-/// As [`Expeller`], but removes the drivers.
+/// Removes the drivers that an [`Expeller`] has expelled.
 struct Remover(Arc<Server>);
 
 impl Going for Remover {
@@ -203,8 +203,9 @@ impl Show for View {
     }
 }
 
-/// How the peer's role of a module reaches the contexts of its owner's role, in a static of the
-/// module: the peer's operations and jobs are called whether the owner's role exists or not.
+/// How the peer's role of a module reaches the contexts of the module's owner's role. It is a static
+/// of the module, because the peer's operations and jobs may run before the owner's role exists, and
+/// after it has ended.
 ///
 /// # Invariants
 ///
@@ -224,10 +225,11 @@ impl<O: Owner> OwnerRole<O> {
         }
     }
 
-    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. When the parts are dropped, and if
-    /// this fails, calls `leave_others` first, and again for as long as it waits for the owner's jobs: it
-    /// makes the other roles of the module leave, for which the jobs may wait. These roles exist as long as
-    /// the parts. May sleep.
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. May sleep.
+    ///
+    /// `leave_others` makes the other roles of the module leave, because the owner's jobs may wait for them.
+    /// Dropping the parts calls it first, and then again and again until the jobs have ended. So does this
+    /// function if it fails. The other roles exist as long as the parts.
     ///
     /// # Errors
     ///
@@ -381,7 +383,8 @@ impl Exports {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts<M>>> {
-        // Later, a driver that is registered already could use the owner while it starts.
+        // Once the module is initialized, other modules can register drivers, which could use the owner
+        // while it is still being started.
         if !in_state(
             M::THIS_MODULE.as_ptr(),
             bindings::module_state_MODULE_STATE_COMING,
@@ -400,7 +403,7 @@ impl Exports {
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         let make = |module| {
             // SAFETY: The caller says that `owner` is as the header says. `started` was 0, so there is
-            // no other.
+            // no other `COwner`.
             unsafe { COwner::new(in_module, self.name, module, owner) }
         };
         let opened = self.open::<_, M>(make, leave_others)?;
@@ -478,8 +481,9 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // Jobs and devices are made from the contexts, which only functions of `O` get. None of these is
-        // called before there are `OpenExports`, which strikes the owner off when it is dropped.
+        // The server must be struck off once it can have jobs and devices. Functions of `O` make these from
+        // the `Contexts`, and none of them gets the `Contexts` before there are `OpenExports`, which strike
+        // the owner off when they are dropped.
         let server = Server::new(in_module, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -573,7 +577,7 @@ impl Exports {
         };
         match trace::emit(&mut record) {
             Ok(Some(texts)) if record.step == Step::D2D_STEP_REFUSE as u32 => {
-                // Before there is a server, the line has to do.
+                // If there is no server, the refusal has a line, but is not noted.
                 self.try_with(|server| server.refusals().lock().note(&texts));
             }
             Ok(_) => {}
@@ -730,20 +734,21 @@ impl Exports {
 impl<S: Side> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
-        // Before anything is awaited that may wait for another role. Again later: a thread that is just
-        // delivering a request to another role may do so after the first time, and a job of the owner may
-        // wait until that request is cancelled.
+        // The other roles leave before this thread waits for anything that may wait for one of them. Below
+        // they leave again: a thread that is just delivering a request to another role may do so after the
+        // first time, and a job of the owner may wait until that request is cancelled.
         (self.leave_others)();
         self.driver.leaving();
-        // From here on the owner's events and requests are closed and freed with its driver object.
+        // From here on, dropping one of the owner's events or requests does nothing. The server closes and
+        // frees them when it unregisters the owner's driver object.
         left::note();
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
-        // A module that imports the owner's symbols keeps the owner loaded. So this waits only for a
-        // module that has found the functions in another way, and for other roles of this module that are
-        // inside `OwnerRole::contexts`.
+        // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
+        // threads of a module that has found the functions in another way, and for threads of other roles
+        // of this module that are inside `OwnerRole::contexts`.
         readers().wait_ending_waits(&*self.leave_others);
-        // For those that found it as RCU readers: see `try_briefly`.
+        // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
@@ -767,13 +772,14 @@ fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Of a completion, the value that it has returned.
+/// Returns the value with which a completion has ended, or the errno if there is no server.
 #[inline(always)]
 fn returned(status: Result<c_int>) -> c_int {
     status.unwrap_or_else(Error::to_errno)
 }
 
-/// Of a request that was sent, whether it is completed.
+/// Returns 0 if a request that was sent is completed, `-EINPROGRESS` if it is not, or the errno with which
+/// it was not sent.
 fn pending(result: Result<bool>) -> c_int {
     errno(result.and_then(|completed| completed.then_some(()).ok_or(EINPROGRESS)))
 }

@@ -73,8 +73,9 @@ impl Server {
         let name = driver.name();
         step!(this.name, lookup, name: name);
         let result = Self::offer(this, handle, &driver, handshake);
-        // If the request was cancelled or completed late while this thread was inside the dispatch
-        // routine, which may have used the context, nobody else has made the context free.
+        // The request may have been cancelled, or completed late, while this thread was inside the
+        // dispatch routine. Then no other thread has made the context free, because the routine may
+        // still have used it.
         let entry = this.registry.end_attach(handle);
         let is_refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = is_refused.and_then(|entry| entry.state.handshake()) {
@@ -219,9 +220,9 @@ impl Server {
         send
     }
 
-    /// Completes a request; see `d2d_complete`. Any context. Returns 0 or a negative errno: of a
-    /// handshake's request, the errno with which the owner refuses the context as the driver has
-    /// filled it in.
+    /// Completes a request; see `d2d_complete`. Any context. Returns 0 or a negative errno. For the
+    /// request of a handshake, this can be the errno with which the owner refuses what the driver has
+    /// filled in.
     pub(crate) fn complete(
         &self,
         handle: abi::d2d_handle,
@@ -243,16 +244,16 @@ impl Server {
     /// handshake.
     #[cold]
     fn answer(&self, driver: abi::d2d_handle, status: c_int) -> c_int {
-        // If the driver itself has failed the handshake, the refusal is only its own status.
+        // If the driver has failed the handshake itself, the noted refusal is the driver's own status.
         match self.registry.peek(driver) {
             Some(entry) if status == 0 => entry.refusal,
             _ => 0,
         }
     }
 
-    /// Ends a handshake whose request comes back to the owner's completion routine: because the
-    /// owner learns of completion by it, or because the driver has taken too long and nobody waits
-    /// any more. Returns the request if it is not that of a handshake. Any context.
+    /// Ends a handshake whose request comes back to the owner's completion routine. That happens if
+    /// the owner learns of completion by this routine, or if the driver has taken too long, so that no
+    /// thread waits any more. Returns the request if it is not that of a handshake. Any context.
     pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
         let request = completed.handle();
         if !self.requests.is_handshake(request) {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The record of the boundary: what the owner's table and the objects of the headers are in a major
- * version. The compiler compares the headers with it. A peer that was built with the recorded
- * headers works with each later owner of the same major version, and a later peer with an owner
- * of that time: so what is recorded stays as it is, and only what is appended may differ. That is
- * a function at the end of the table, a step, a field of a step, a flag or a value of an enum.
+ * version. The compiler compares the headers with this record. A peer that was built with the
+ * recorded headers works with each later owner of the same major version, and a later peer works
+ * with an owner that was built with the recorded headers. So what is recorded stays as it is, and
+ * new things are only appended: a function at the end of the table, a step, a field of a step, a
+ * flag or a value of an enum.
  *
  * To change something else, raise D2D_ABI_MAJOR, and commit that. Then change what differs in this
  * file, and make that major version and that commit the recorded ones. Until then, the compiler
- * compares nothing. What was appended is recorded, too, when the library is released.
+ * compares nothing. When the library is released, what was appended is recorded, too.
  *
  * qemu/tests/abi.sh builds the drivers of the demonstration from the recorded commit, and runs them
  * with those of today. Their pair has a baseline, shared/pair/d2d_pair-1.0.h, so that it changes by
@@ -77,8 +78,8 @@ D2D_RECORDED_FUNCTION(28, int, d2d_event_on_set,
 		      (d2d_handle event, d2d_event_routine routine, void *argument));
 
 /*
- * The exported symbol has no other functions. One that is appended to the first list keeps all
- * offsets, but gives the symbol another version, and the loader refuses older peers.
+ * The exported symbol has no other functions. A function that is appended to the first list keeps
+ * all offsets, but gives the symbol another version, and the loader refuses older peers.
  */
 D2D_AS_RECORDED(sizeof(struct D2D_EXPORTED) == sizeof(struct d2d_header) + 29 * sizeof(void *),
 		"D2D_FIRST_FUNCTIONS");

@@ -180,8 +180,8 @@ impl Registry {
             .ok()
     }
 
-    /// Checks that a driver may send requests, and has at least one of the routines in `needs`, if
-    /// that is not 0: flags of [`has`]. Any context; prints nothing.
+    /// Checks that a driver may send requests. If `needs` is not 0, it consists of flags of [`has`],
+    /// and the driver must have at least one of these routines. Any context; prints nothing.
     ///
     /// # Errors
     ///
@@ -253,8 +253,8 @@ impl Registry {
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
-    /// From here on the owner switches the keys of the driver's hot steps. Returns whether the
-    /// driver's module is going: then the owner does not switch them. May sleep.
+    /// Lets the owner switch the keys of the driver's hot steps from here on, unless the driver's
+    /// module is going. Returns whether it is going. May sleep.
     fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
         let _adding = self.hot_keys.lock();
         // The module's state is read after the driver was added, and without the registry's lock.
@@ -274,8 +274,8 @@ impl Registry {
     }
 
     /// Undoes [`Registry::add_hot_keys`] for a driver that a thread is removing
-    /// (`is_unregistering`). Does nothing if that was done before, or if the handle is stale. May
-    /// sleep.
+    /// (`is_unregistering`). Does nothing if there are no keys to remove, or if the handle is stale.
+    /// May sleep.
     pub(crate) fn remove_hot_keys(&self, handle: abi::d2d_handle) {
         let _removing = self.hot_keys.lock();
         let is_leaving = self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
@@ -493,10 +493,10 @@ impl Registry {
         self.first(|_| true).is_none()
     }
 
-    /// Removes a driver that the caller has [claimed](Registry::unregister) or
-    /// [claimed after expelling it](Registry::claim_expelled), and returns it. Returns `None`, and
-    /// changes nothing, if a thread is inside one of the driver's routines. The caller has ended all
-    /// requests of the driver, and has called [`Registry::remove_hot_keys`]. Any context.
+    /// Removes a driver and returns it. The caller has begun to unregister the driver, by
+    /// [`Registry::unregister`] or [`Registry::claim_expelled`], has ended all its requests, and has
+    /// called [`Registry::remove_hot_keys`]. Returns `None`, and changes nothing, if a thread is
+    /// inside one of the driver's routines. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;

@@ -105,8 +105,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes the server of these contexts. What keeps the server calls [`Server::strike_off`] when it is
-    /// dropped. May sleep.
+    /// Makes the server of these contexts. The value that keeps the server must call
+    /// [`Server::strike_off`] when that value is dropped. May sleep.
     ///
     /// # Errors
     ///
@@ -160,16 +160,18 @@ impl Server {
 
     /// Ends the waits for the owner's events, cancels its requests, stops its jobs and unregisters its
     /// driver object, which [`Server::enrol`] has registered. Then expels all drivers that are still
-    /// registered, and removes the owner's devices. Calls `leave_others` for as long as it waits for the jobs
-    /// and routines: it makes the module's other roles leave, for which these may wait. May sleep.
+    /// registered, and removes the owner's devices. `leave_others` makes the module's other roles leave,
+    /// because the owner's jobs and routines may wait for them. While this function waits for the jobs and
+    /// routines, it calls `leave_others` again and again. May sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
-        // Nobody has an open file: it would keep the module.
+        // No process has one of the devices open, because an open file keeps the module loaded.
         self.devices.close();
-        // A job that restarts itself would run until it is stopped.
+        // From here on a job cannot be started, not even by itself.
         self.jobs.close();
         let driver = own_handle();
-        // Before the jobs are awaited: they may wait for an event or a request of the owner. If this
-        // fails, the owner has no events and requests any more.
+        // Before this thread waits for the jobs, because they may wait for an event or a request of the
+        // owner. If this fails, the owner's driver object is not registered, so the owner has no events and
+        // requests.
         let _ = self.leave(driver);
         let end_waits = || {
             leave_others();
@@ -185,7 +187,8 @@ impl Server {
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_left();
-        // Last, as in the registration of a peer: this may wait for something of the drivers.
+        // Last: this takes `misc_mtx`, which a process may hold while it opens a device of another module,
+        // and waits there for something of the owner. Now there is nothing left to wait for.
         self.devices.remove();
     }
 
@@ -380,15 +383,16 @@ impl Server {
             .hit();
     }
 
-    /// Prints the refusal of a call of a driver that is leaving, and returns its errno. Any
+    /// Prints the refusal of a call that a leaving driver has made, and returns its errno. Any
     /// context.
     fn refuse_leaving(&self, driver: &Driver) -> Error {
         let name = driver.name();
         refuse!(self.name, "driver-is-leaving", ESHUTDOWN, name: name)
     }
 
-    /// Creates an event that is set if `make` is `Some(true)`, or opens an existing event if `make`
-    /// is `None`. Returns the handle; see `d2d_event_create` and `d2d_event_open`. May sleep.
+    /// Creates an event if `make` is `Some`: a set one if it is `Some(true)`. Opens an existing event
+    /// if `make` is `None`. Returns the handle; see `d2d_event_create` and `d2d_event_open`. May
+    /// sleep.
     ///
     /// # Errors
     ///

@@ -40,9 +40,10 @@ pub(crate) mod has {
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Number of cells of a slot: of so many threads inside a driver the slot knows the tasks. Further
-/// threads are only counted. If such a thread calls `d2d_detach` or `d2d_unregister`, it is not
-/// refused with `EDEADLK`, and waits for itself.
+/// Number of cells of a slot. The slot knows the tasks of at most this many threads inside its
+/// driver, and only counts further threads. If a thread that is only counted calls `d2d_detach` or
+/// `d2d_unregister`, the owner does not refuse the call with `EDEADLK`, and the thread waits for
+/// itself.
 const CELLS: usize = 64;
 
 /// The slot of a driver. No two slots share a cache line, so that entering one driver does not slow
@@ -58,7 +59,7 @@ pub(crate) struct Slot {
     word: Atomic<u64>,
     /// The flags of [`has`], which a thread may read without having entered.
     has: Atomic<u32>,
-    /// How many threads are inside that found no free cell.
+    /// How many of the threads inside have found no free cell.
     others: Atomic<u64>,
     driver: UnsafeCell<Option<Driver>>,
     /// The tasks of the threads inside. A free cell is 0.
@@ -208,7 +209,7 @@ impl Slot {
 
     /// Returns whether the calling task is inside; `task` is that task.
     pub(crate) fn includes(&self, task: u64) -> bool {
-        // No thread is inside a vacant slot, so its cells need no look.
+        // No thread is inside a vacant slot, so its cells need not be searched.
         !self.state().is(VACANT) && self.cells.iter().any(|cell| cell.get() == task)
     }
 

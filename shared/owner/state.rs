@@ -3,10 +3,10 @@
 //! The files in debugfs that show the owner's state, for people and for programs.
 //!
 //! There is one file for each [`Section`], with one line for each row, and one file with all
-//! sections in JSON. Each row is a snapshot: it is copied under the lock that protects it, if there
-//! is one, and formatted after the lock was released. So two rows may show different moments. Only
-//! the section of events holds a mutex while it is written, so that no event is created or closed
-//! meanwhile.
+//! sections in JSON. Each row is a snapshot. If a lock protects what the row shows, the code copies
+//! this under the lock, and formats the copy after it has released the lock. So two rows may show
+//! different moments. Only the section of events holds a mutex while it is written, so that no event
+//! is created or closed meanwhile.
 
 use crate::{
     context_table::Version,
@@ -68,9 +68,9 @@ impl Section {
 enum Value<'a> {
     Nothing,
     Number(u64),
-    /// A number shown in hexadecimal. In JSON it is a string, because a number of 64 bits may not
-    /// fit there.
-    Hash(u64),
+    /// A number shown in hexadecimal. In JSON it is a string, because many programs that read JSON
+    /// cannot hold a number of 64 bits.
+    Hex(u64),
     Text(&'a [u8]),
 }
 
@@ -80,8 +80,8 @@ impl Value<'_> {
         match self {
             Self::Nothing => text.write_str(if json { "null" } else { "-" }),
             Self::Number(n) => text.write_fmt(fmt!("{}", n)),
-            Self::Hash(n) if json => text.write_fmt(fmt!("\"0x{:x}\"", n)),
-            Self::Hash(n) => text.write_fmt(fmt!("0x{:x}", n)),
+            Self::Hex(n) if json => text.write_fmt(fmt!("\"0x{:x}\"", n)),
+            Self::Hex(n) => text.write_fmt(fmt!("0x{:x}", n)),
             Self::Text(bytes) => {
                 let quote = if json { "\"" } else { "" };
                 text.write_str(quote)?;
@@ -255,14 +255,14 @@ impl Server {
                 ("peer_minor", of(|theirs| number(theirs.minor))),
                 (
                     "peer_fingerprint",
-                    of(|theirs| Value::Hash(theirs.fingerprint)),
+                    of(|theirs| Value::Hex(theirs.fingerprint)),
                 ),
                 ("owner_major", number(ours.major)),
                 ("owner_minor", number(ours.minor)),
-                ("owner_fingerprint", Value::Hash(ours.fingerprint)),
+                ("owner_fingerprint", Value::Hex(ours.fingerprint)),
                 (
                     "layout",
-                    Value::Hash(header::new::<abi::d2d_context>(0).layout.into()),
+                    Value::Hex(header::new::<abi::d2d_context>(0).layout.into()),
                 ),
             ])?;
         }
@@ -290,8 +290,8 @@ impl Server {
     }
 
     /// Shows how many calls into the peer there were and how many run now: rundown protection
-    /// counts them. Calls into the owner need no such protection, and are not counted, because that
-    /// would make them a good deal slower. Only the trace shows them.
+    /// counts them. Calls into the owner need no such protection, and counting them would make them
+    /// a good deal slower. Only the trace shows them.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
         for n in 0..self.contexts().len() {
             let (mut entered, mut inside) = (0, 0);
@@ -338,7 +338,7 @@ impl Server {
             ("req", number(record.number())),
             ("sender", name(sender.as_ref())),
             ("holder", name(holder.as_ref())),
-            ("code", Value::Hash(record.code(word).into())),
+            ("code", Value::Hex(record.code(word).into())),
             ("phase", Value::Text(phase)),
             ("level", number(word.level() as u32)),
         ])

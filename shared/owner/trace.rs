@@ -175,8 +175,8 @@ impl<const N: usize> Text<N> {
 
     /// Appends a number in base 10 or 16, with at least `least` digits.
     ///
-    /// Not by `fmt!()`: with that, attaching and detaching take 11.6 % more instructions, because
-    /// both print lines.
+    /// Does not use `fmt!()`. With `fmt!()`, attaching and detaching would take 11.6 % more
+    /// instructions, because both print lines.
     fn push_number(&mut self, mut number: u64, base: u64, least: usize) {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
@@ -240,9 +240,10 @@ pub(crate) struct Texts {
     pub(crate) detail: Detail,
 }
 
-/// Prints the line of a step, and hits the step's tracepoint, if that is on. A hot step has a line
-/// only if the owner prints such steps: see [`print_hot_steps`]. Returns the texts, or `None` if
-/// neither was done. Replaces the texts of `record` by their copies. Any context.
+/// Prints the line of a step, if it has one, and hits the step's tracepoint, if that is on. A hot
+/// step has a line only if the owner prints such steps: see [`print_hot_steps`]. Returns the texts,
+/// or `None` if the step has no line and its tracepoint is off. Replaces the texts of `record` by
+/// their copies. Any context.
 ///
 /// # Errors
 ///
@@ -308,8 +309,8 @@ pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> 
     Ok(Some(Texts { driver, detail }))
 }
 
-/// Prints the line of step `number`, at `at`: its sequence number, the load and the execution
-/// context.
+/// Prints the line of step `number`. `at` consists of the line's sequence number, the load and the
+/// name of the execution context.
 fn print(number: u32, driver: &Name, step: &TraceWord, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;
     let mut line = Line::new();

@@ -5,8 +5,8 @@
 #include "d2d_hot_step.h"
 
 /*
- * The groups of hot steps that an owner can print as lines (Config::print_hot_steps()). The lines
- * of requests are up to their senders (D2D_SEND_TRACE).
+ * 1 for each group of hot steps that an owner can print as lines (Config::print_hot_steps()). For
+ * each request, its sender decides whether the steps have lines (D2D_SEND_TRACE).
  */
 #define D2D_PRINTS_none		0
 #define D2D_PRINTS_queues	1
@@ -39,13 +39,13 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);
 
 /*
- * Tracing a group begins, because one of its tracepoints is switched on; or ends. The calls are
- * counted. May sleep.
+ * The kernel calls d2d_GROUP_on() when it switches a tracepoint of the group on, and
+ * d2d_GROUP_off() when it switches one off. They count the tracepoints that are on. May sleep.
  */
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)
 
-/* Switches the groups on that can be printed, because the owner prints them. May sleep. */
+/* Switches on the groups whose steps an owner can print as lines. May sleep. */
 void d2d_lines_on(void);
 
 /*

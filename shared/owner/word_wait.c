@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting until the word of a request has a value. The kernel's wait_var_event() takes no
+ * Waiting until the word of a request has a value. The kernel's wait_var_event() needs no
  * memory in the request; the kernel crate has no abstraction for it.
  */
 #include <linux/sched.h>
@@ -9,8 +9,8 @@
 #include "word_wait.h"
 
 /*
- * Waits until the masked bits of the word have this value, for at most so many jiffies.
- * Returns whether they have it. May sleep.
+ * Waits until the masked bits of the word have this value, for at most this many jiffies.
+ * Returns whether the bits have the value. May sleep.
  */
 bool d2d_word_wait(u64 *word, u64 mask, u64 value, long jiffies)
 {

@@ -2,8 +2,9 @@
 
 //! What the exported functions of events do: those of `d2d_event.h`.
 //!
-//! Setting, resetting and querying an event, and taking one that is set, are short and do not sleep. They
-//! find the server and the event as RCU readers, which takes less time than counting themselves in.
+//! Setting, resetting and querying an event, and taking one that is set, are short and do not sleep. These
+//! functions find the server and the event as RCU readers, which takes less time than being readers of
+//! SRCU, as the others are.
 
 use super::{
     errno,
@@ -49,7 +50,7 @@ impl Exports {
         f(server, &reader)
     }
 
-    /// Prints why an event was not found: the handle is stale, or there is no owner.
+    /// Refuses a call whose event was not found, because the handle is stale or there is no server.
     #[cold]
     #[inline(never)]
     fn refuse_event(&self, event: abi::d2d_handle) -> c_int {
@@ -133,7 +134,7 @@ impl Exports {
 
     /// `d2d_event_ring`.
     pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
-        // Where there is no event, nobody waits for it: that is no refusal.
+        // A closed event has no waiting thread, so a stale handle is not refused.
         self.try_briefly(|server, reader| server.events().dispatcher().set(event, reader));
     }
 
@@ -171,7 +172,7 @@ impl Exports {
         self.wait_long(events, count, flags, timeout, index)
     }
 
-    /// As [`Exports::wait_for_events`], if it was not enough to take one event that is set.
+    /// As [`Exports::wait_for_events`], for a wait that does not end by taking one event that is set.
     #[cold]
     #[inline(never)]
     fn wait_long(
@@ -204,7 +205,8 @@ impl Exports {
                 if !trace::may_sleep() {
                     return refuse("wait-in-atomic-context", EDEADLK);
                 }
-                // A kernel for debugging knows of more contexts that must not sleep.
+                // On a debugging kernel, this reports contexts that must not sleep and that the check
+                // above does not know.
                 might_sleep();
             }
             let handle = |n| events.handle(n);

@@ -133,8 +133,9 @@ impl Entry {
         }
     }
 
-    /// Reserves the context `free`, if there is one, for a handshake that has this request. Returns
-    /// a copy of the entry as it is then, and the handshake or the reason why there is none.
+    /// Reserves the context `free`, which is `None` if no context is free, for a handshake that has
+    /// this request. Returns a copy of the entry after that, and the handshake, or the reason why
+    /// there is no handshake.
     pub(super) fn reserve(
         &mut self,
         free: Option<usize>,
