@@ -55,8 +55,8 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab ignore all allocations but those of modules, and also what kmemleak allocates to
-# record an allocation
+# count_modules_only - makes failslab ignore all allocations but those of modules. failslab then also ignores what
+# kmemleak allocates to record such an allocation
 count_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
