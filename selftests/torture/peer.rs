@@ -4,7 +4,7 @@
 //!
 //! - `run RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `drain`: takes all items, as the only consumer
-//! - `follow`: answers the owner's command `lead`; see [`EventTraffic`]
+//! - `follow`: the peer's side of the owner's command `lead`; see `EventTraffic::follow`
 //! - `race NOW RACES ALLOWED TOGETHER`: makes RACES races; see [`RequestTraffic::race`]. TOGETHER is 1 if both sides
 //!   begin each race together
 //! - `settle`: stops sending requests

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A run: one side makes many random operations.
+//! A run: one side makes many random actions.
 
 use crate::{
     event_traffic::{
@@ -44,7 +44,7 @@ use kernel::prelude::*;
 /// The most nested calls between the two sides. All of them are on one stack, which may be that of a hard interrupt.
 pub const MAX_HOPS: u32 = 8;
 
-/// The side of a context on which a run makes its operations.
+/// The side of a context on which a run makes its actions.
 pub trait Side: Sync {
     /// The direction of the queue in which this side puts items.
     const OUT: Direction;
@@ -207,7 +207,7 @@ pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) 
     tally
 }
 
-/// Many random operations of one side.
+/// Many random actions of one side.
 pub struct Run {
     run: u32,
     context: u32,
@@ -226,7 +226,7 @@ pub struct Run {
 impl Run {
     /// Makes the run with number `run` on side `S`.
     ///
-    /// Runs with the same number and seed make the same operations. The checks tell the items of runs apart by these
+    /// Runs with the same number and seed make the same actions. The checks tell the items of runs apart by these
     /// numbers, so all runs with one owner need different ones.
     pub fn new<S: Side>(
         side: &S,
@@ -249,7 +249,7 @@ impl Run {
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes `actions` random operations in random execution contexts. Bit n of `allowed` allows the execution context
+    /// Makes `actions` random actions in random execution contexts. Bit n of `allowed` allows the execution context
     /// with number n in [`Place::ALL`]. May sleep.
     pub fn go<S: Side>(&mut self, side: &S, actions: u32, allowed: u32) -> Result {
         let mut left = actions;
@@ -258,7 +258,7 @@ impl Run {
             if allowed & (1 << place as u32) == 0 {
                 continue;
             }
-            // Make few operations per interrupt: they delay the CPU's other interrupts.
+            // Make few actions per interrupt: they delay the CPU's other interrupts.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,

@@ -102,7 +102,7 @@ struct fuzz_registration {
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
 	atomic_t context_users;	/* calls that use the context */
-	/* Calls that may take the context from the driver. Meanwhile no call uses the context. */
+	/* Calls that may take away the context. Unless it is 0, no play uses the context. */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
 	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
@@ -143,7 +143,7 @@ struct fuzz_pick {
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* NULL unless the origin is FUZZ_LIVE */
 	u32 nth;
-	/* When the handle was chosen, d2d_leave() had returned for the driver of the thing. */
+	/* Whether d2d_leave() had returned for the thing's driver when the handle was chosen */
 	bool driver_had_left;
 };
 
