@@ -129,7 +129,7 @@ impl PeerOps for BenchPeer {
     }
 }
 
-/// Measures each operation once.
+/// Measures the kernel's mechanisms and each operation.
 fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     contender::mechanisms()?;
     calls(link, no_curve)?;
