@@ -53,7 +53,7 @@ fn object(name: &CStr) -> abi::d2d_driver {
 }
 
 fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle> {
-    // SAFETY: The driver object is valid. The tests call its routine only with a valid request.
+    // SAFETY: The driver object is valid. The tests call the object's routine only with a valid request.
     registry.add(unsafe { Arg::new(core::ptr::from_ref(object)) })
 }
 

@@ -34,7 +34,7 @@ struct Counter {
     calls: Atomic<u32>,
     /// What it returns.
     status: Atomic<i32>,
-    /// The most sets that had begun when it was called; see [`Counter::sets`].
+    /// The largest value of `sets` that a call has seen.
     seen: Atomic<u32>,
     /// How many sets have begun.
     sets: Atomic<u32>,
@@ -100,8 +100,8 @@ impl Fixture {
         }
     }
 
-    /// Sets an event as a thread does that is preempted before it calls handlers. Returns how many
-    /// handlers it would call.
+    /// Sets an event like a thread that is preempted before it calls handlers. Returns how many
+    /// handlers that thread would call.
     fn set_without_calls(&self, event: d2d_handle) -> Result<usize> {
         let (dispatcher, reader) = (self.events.dispatcher(), rcu::read_lock());
         let event = dispatcher.openings.find(event, &reader).ok_or(ESTALE)?;
@@ -223,7 +223,8 @@ mod cases {
             .after_removal
             .is_some_and(|removal| !removal.is_over()));
         drop(reader);
-        // This thread has removed none, and waits nevertheless. Its handle keeps the event.
+        // The handle `another` keeps the event. It has no handler to remove, and this call waits for the
+        // grace period nevertheless.
         fixture.events.set_handler(another, None)
     }
 
@@ -281,7 +282,7 @@ mod cases {
             remove(first)?;
             assert_eq!(fixture.is_set(sync), Ok(true));
             assert_eq!(fixture.wait(&[sync], now(ANY)), Ok(0));
-            // A thread that waits, or another handler, gets it at once.
+            // With another handler, this handler takes the event at once.
             let (second, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
             fixture.on_set(second, &removed)?;
             fixture.on_set(sync, &other)?;

@@ -30,47 +30,51 @@ mod cases {
 
     #[test]
     fn a_request_that_waits_for_a_worker_can_be_cancelled() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for place in Place::ALL {
             let request = a.alloc()?;
             let won = run_in(place, || {
                 a.send(request, &b, PEND, ATOMIC)?;
-                bench.requests.cancel(request)
+                fixture.requests.cancel(request)
             })?;
             assert_eq!(won, Ok(()));
-            assert_eq!(bench.status(request)?, CANCELED);
+            assert_eq!(fixture.status(request)?, CANCELED);
         }
         Ok(())
     }
 
     #[test]
     fn a_request_that_was_cancelled_before_its_dispatch_is_not_dispatched() -> Result {
-        let bench = Bench::new()?;
-        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let fixture = Fixture::new()?;
+        let (a, b, c) = (
+            fixture.party(c"a")?,
+            fixture.party(c"b")?,
+            fixture.party(c"c")?,
+        );
         let request = a.alloc()?;
         let passed = a.pass(request, &b, PEND, 0)?;
-        bench.requests.cancel(request)?;
+        fixture.requests.cancel(request)?;
         // The request is home, and its sender may be filling it in for another driver.
-        assert!(bench.requests.call(passed));
+        assert!(fixture.requests.call(passed));
         assert_eq!(b.calls(), [0; 4]);
 
         let passed = a.pass(request, &b, PEND, 0)?;
-        bench.requests.cancel(request)?;
+        fixture.requests.cancel(request)?;
         assert!(!a.send(request, &c, PEND, 0)?);
         // The request is with another driver, which has another view of it.
-        assert!(bench.requests.call(passed));
+        assert!(fixture.requests.call(passed));
         assert_eq!(b.calls(), [0; 4]);
-        bench.complete(c.holds(), 0)?;
-        assert_eq!(bench.status(request)?, 0);
+        fixture.complete(c.holds(), 0)?;
+        assert_eq!(fixture.status(request)?, 0);
         Ok(())
     }
 
     #[test]
     fn pending_a_cancelled_request_calls_no_routine() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let b = bench.party_in_place(c"b")?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let b = fixture.party_in_place(c"b")?;
         let request = a.alloc()?;
         b.actor.cancels.store(request, Relaxed);
         assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
@@ -78,126 +82,130 @@ mod cases {
         // The completion routine has run after the dispatch routine had returned.
         assert_eq!(a.calls(), [0, 0, 1, 0]);
         assert_eq!(a.heard(), CANCELED);
-        assert_eq!(bench.len(), 0);
+        assert_eq!(fixture.len(), 0);
         Ok(())
     }
 
     #[test]
     fn a_receiver_is_notified_of_a_cancellation() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
-        bench.requests.cancel(request)?;
+        fixture.requests.cancel(request)?;
         assert_eq!(b.calls(), [1, 0, 0, 1]);
         assert_eq!(b.holds(), held);
-        assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
+        assert_eq!(fixture.requests.set_cancel(held), Err(ECANCELED));
         // A receiver that has not called `set_cancel` is not notified of the cancellation.
         let (request, held) = a.pend(&b, PEND, 0)?;
-        bench.requests.cancel(request)?;
-        assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
+        fixture.requests.cancel(request)?;
+        assert_eq!(fixture.requests.set_cancel(held), Err(ECANCELED));
         assert_eq!(b.calls(), [2, 0, 0, 1]);
         // Nor is a receiver that has completed the request.
         let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
-        bench.complete(held, 0)?;
-        assert_eq!(bench.requests.cancel(request), Err(EALREADY));
+        fixture.complete(held, 0)?;
+        assert_eq!(fixture.requests.cancel(request), Err(EALREADY));
         assert_eq!(b.calls(), [3, 0, 0, 1]);
         Ok(())
     }
 
     #[test]
     fn a_receiver_learns_of_a_cancellation_that_is_not_delivered_yet() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
-        let record = bench.record(request)?;
+        let record = fixture.record(request)?;
         // Pretend that a copy runs.
         assert!(record.go(&word::PINNED).is_ok());
-        bench.requests.cancel(request)?;
+        fixture.requests.cancel(request)?;
         assert!(record.word().is(Phase::Cancelled));
-        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(fixture.complete(held, 0), Err(ECANCELED));
         // A second cancel is too late.
-        assert_eq!(bench.requests.cancel(request), Err(EALREADY));
-        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
-        bench.requests.unpin(record);
-        assert_eq!(bench.status(request)?, CANCELED);
-        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(fixture.requests.cancel(request), Err(EALREADY));
+        assert_eq!(fixture.complete(held, 0), Err(ECANCELED));
+        fixture.requests.unpin(record);
+        assert_eq!(fixture.status(request)?, CANCELED);
+        assert_eq!(fixture.complete(held, 0), Err(ECANCELED));
         Ok(())
     }
 
     #[test]
     fn a_request_cancelled_while_it_is_forwarded_waits_for_the_in_place_call() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let b = bench.party_in_place(c"b")?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let b = fixture.party_in_place(c"b")?;
         let request = a.alloc()?;
-        let record = bench.record(request)?;
+        let record = fixture.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
         // Pretend that the dispatch routine is forwarding the request.
         assert!(record.go(&word::FORWARD).is_ok());
-        bench.requests.cancel(request)?;
-        bench.requests.recalled(record);
+        fixture.requests.cancel(request)?;
+        fixture.requests.recalled(record);
         assert!(record.word().is(Phase::Cancelled));
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
         // The dispatch routine is called, and returns.
-        assert!(bench.requests.call(passed));
-        assert_eq!(bench.status(request)?, CANCELED);
+        assert!(fixture.requests.call(passed));
+        assert_eq!(fixture.status(request)?, CANCELED);
         assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
         Ok(())
     }
 
     #[test]
     fn a_request_cancelled_while_it_comes_back_waits_for_the_in_place_call() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let b = bench.party_in_place(c"b")?;
-        let c = bench.party(c"c")?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let b = fixture.party_in_place(c"b")?;
+        let c = fixture.party(c"c")?;
         let request = a.alloc()?;
-        let record = bench.record(request)?;
+        let record = fixture.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
         let held = record.holder_handle(record.word().seq());
         assert_eq!(b.forward_in_a_worker(held)?, PENDING);
         // Pretend that c is just completing the request.
         assert!(record.go(&word::COMPLETE).is_ok());
-        bench.requests.cancel(request)?;
-        bench.requests.finish(record);
+        fixture.requests.cancel(request)?;
+        fixture.requests.finish(record);
         assert!(record.word().is(Phase::Cancelled));
         assert_eq!(b.calls(), [0; 4]);
-        assert!(bench.requests.call(passed));
+        assert!(fixture.requests.call(passed));
         assert_eq!(b.calls(), [1, 1, 0, 0]);
-        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(fixture.status(request)?, CANCELED);
         assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
         Ok(())
     }
 
     #[test]
     fn cancelling_tells_all_forwarders() -> Result {
-        let bench = Bench::new()?;
-        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let fixture = Fixture::new()?;
+        let (a, b, c) = (
+            fixture.party(c"a")?,
+            fixture.party(c"b")?,
+            fixture.party(c"c")?,
+        );
         b.passes_on_to(&c, PEND_AND_HEAR);
         // `returned` cannot keep a request that is cancelled.
         b.keeps_what_returns();
         let request = a.alloc()?;
         a.send(request, &b, PASS_ON, 0)?;
-        bench.requests.cancel(request)?;
+        fixture.requests.cancel(request)?;
         assert_eq!(c.calls(), [1, 0, 0, 1]);
         assert_eq!(b.calls(), [1, 1, 0, 0]);
         assert_eq!(b.heard(), CANCELED);
-        assert_eq!(bench.complete(b.holds(), 0), Err(ECANCELED));
-        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(fixture.complete(b.holds(), 0), Err(ECANCELED));
+        assert_eq!(fixture.status(request)?, CANCELED);
         Ok(())
     }
 
     #[test]
     fn a_pending_request_that_is_freed_is_cancelled() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for flags in [0, ROUTINE] {
             let (request, held) = a.pend(&b, PEND_AND_HEAR, flags)?;
-            bench.requests.free(request)?;
-            assert_eq!(bench.requests.free(request), Err(ESTALE));
-            assert_eq!(bench.complete(held, 0), Err(ECANCELED));
-            assert_eq!(bench.len(), 0);
+            fixture.requests.free(request)?;
+            assert_eq!(fixture.requests.free(request), Err(ESTALE));
+            assert_eq!(fixture.complete(held, 0), Err(ECANCELED));
+            assert_eq!(fixture.len(), 0);
         }
         assert_eq!(b.calls(), [2, 0, 0, 2]);
         assert_eq!(a.calls()[2], 0);
@@ -206,19 +214,19 @@ mod cases {
 
     #[test]
     fn a_cancelled_request_has_no_output() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
         a.send_as(request, |send| {
             send.to = b.target;
             send.code = PEND;
             send.output_len = 8;
         })?;
-        bench.write(b.holds(), b"abc")?;
-        bench.requests.cancel(request)?;
-        assert_eq!(bench.wait(request, 0)?.output_len, 0);
-        assert_eq!(bench.write(b.holds(), b"abc"), Err(ECANCELED));
-        assert_eq!(bench.read(b.holds(), &mut []), Err(ECANCELED));
+        fixture.write(b.holds(), b"abc")?;
+        fixture.requests.cancel(request)?;
+        assert_eq!(fixture.wait(request, 0)?.output_len, 0);
+        assert_eq!(fixture.write(b.holds(), b"abc"), Err(ECANCELED));
+        assert_eq!(fixture.read(b.holds(), &mut []), Err(ECANCELED));
         Ok(())
     }
 
@@ -229,11 +237,11 @@ mod cases {
     fn a_request_that_waits_for_an_in_place_call_can_be_cancelled() -> Result {
         for is_completed in [false, true] {
             for n in 0..4 {
-                let bench = Bench::new()?;
-                let (a, b) = (bench.party(c"a")?, bench.party_in_place(c"b")?);
-                let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
+                let fixture = Fixture::new()?;
+                let (a, b) = (fixture.party(c"a")?, fixture.party_in_place(c"b")?);
+                let (c, d) = (fixture.party(c"c")?, fixture.party(c"d")?);
                 let request = a.alloc()?;
-                let record = bench.record(request)?;
+                let record = fixture.record(request)?;
                 let passed = a.pass(request, &b, PEND, 0)?;
                 b.passes_on_to(&c, PEND);
                 c.passes_on_to(&d, PEND);
@@ -242,9 +250,9 @@ mod cases {
                 assert_eq!(b.forward_in_a_worker(held)?, PENDING);
                 assert_eq!(c.forward_in_a_worker(c.holds())?, PENDING);
                 if is_completed {
-                    bench.complete(d.holds(), 0)?;
+                    fixture.complete(d.holds(), 0)?;
                 } else {
-                    let outcome = bench
+                    let outcome = fixture
                         .requests
                         .cancel_for(record, Canceller::Driver(d.driver));
                     assert!(outcome == CancelOutcome::Done);
@@ -260,13 +268,13 @@ mod cases {
                     (Canceller::Driver(a.driver), CANCELED),
                     (Canceller::Driver(c.driver), CANCELED),
                 ][n];
-                assert!(bench.requests.cancel_for(record, canceller) == CancelOutcome::Done);
-                assert!(bench.requests.cancel_for(record, canceller) != CancelOutcome::Done);
-                bench.requests.call(passed);
+                assert!(fixture.requests.cancel_for(record, canceller) == CancelOutcome::Done);
+                assert!(fixture.requests.cancel_for(record, canceller) != CancelOutcome::Done);
+                fixture.requests.call(passed);
                 // c was notified, and has not kept the request.
                 assert_eq!(c.calls(), [1, 1, 0, 0]);
                 assert!(record.word().is(Phase::Idle));
-                assert_eq!(bench.status(request)?, status);
+                assert_eq!(fixture.status(request)?, status);
             }
         }
         Ok(())

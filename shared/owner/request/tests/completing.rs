@@ -23,23 +23,23 @@ mod cases {
 
     #[test]
     fn one_of_completing_and_cancelling_wins_in_any_context() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for first in Place::ALL {
             for second in Place::ALL {
                 let (request, held) = a.pend(&b, PEND, 0)?;
-                assert_eq!(run_in(first, || bench.complete(held, 0))?, Ok(()));
-                let late = run_in(second, || bench.requests.cancel(request))?;
+                assert_eq!(run_in(first, || fixture.complete(held, 0))?, Ok(()));
+                let late = run_in(second, || fixture.requests.cancel(request))?;
                 assert_eq!(late, Err(EALREADY));
-                assert_eq!(bench.status(request)?, 0);
+                assert_eq!(fixture.status(request)?, 0);
 
                 let (request, held) = a.pend(&b, PEND, 0)?;
-                assert_eq!(run_in(first, || bench.requests.cancel(request))?, Ok(()));
-                let late = run_in(second, || bench.complete(held, 0))?;
+                assert_eq!(run_in(first, || fixture.requests.cancel(request))?, Ok(()));
+                let late = run_in(second, || fixture.complete(held, 0))?;
                 assert_eq!(late, Err(ECANCELED));
-                let late = run_in(second, || bench.requests.cancel(request))?;
+                let late = run_in(second, || fixture.requests.cancel(request))?;
                 assert_eq!(late, Err(EALREADY));
-                assert_eq!(bench.status(request)?, CANCELED);
+                assert_eq!(fixture.status(request)?, CANCELED);
             }
         }
         Ok(())
@@ -47,42 +47,42 @@ mod cases {
 
     #[test]
     fn a_status_is_zero_or_an_errno() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for status in [1, PENDING, EINPROGRESS.to_errno(), -5000, c_int::MIN] {
             let (request, held) = a.pend(&b, PEND, 0)?;
-            bench.complete(held, status)?;
-            assert_eq!(bench.status(request)?, FAILED);
+            fixture.complete(held, status)?;
+            assert_eq!(fixture.status(request)?, FAILED);
         }
         Ok(())
     }
 
     #[test]
     fn the_completion_routine_is_called_once() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for place in Place::ALL {
             let before = a.calls()[2];
             let (request, held) = a.pend(&b, PEND, ROUTINE)?;
-            assert_eq!(run_in(place, || bench.complete(held, FAILED))?, Ok(()));
+            assert_eq!(run_in(place, || fixture.complete(held, FAILED))?, Ok(()));
             assert_eq!(a.calls()[2], before + 1);
             assert_eq!(a.heard(), FAILED);
             let (second, _) = a.pend(&b, PEND, ROUTINE)?;
-            assert_eq!(run_in(place, || bench.requests.cancel(second))?, Ok(()));
+            assert_eq!(run_in(place, || fixture.requests.cancel(second))?, Ok(()));
             assert_eq!(a.calls()[2], before + 2);
             assert_eq!(a.heard(), CANCELED);
             // The completion routine has freed the requests.
-            assert_eq!(bench.requests.free(request), Err(ESTALE));
-            assert_eq!(bench.requests.free(second), Err(ESTALE));
+            assert_eq!(fixture.requests.free(request), Err(ESTALE));
+            assert_eq!(fixture.requests.free(second), Err(ESTALE));
         }
-        assert_eq!(bench.len(), 0);
+        assert_eq!(fixture.len(), 0);
         Ok(())
     }
 
     #[test]
     fn the_completion_routine_may_keep_the_request() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         a.does_with_completed(KEEP);
         let request = a.alloc()?;
         for n in 1..=3 {
@@ -93,35 +93,35 @@ mod cases {
                 send.tag = n;
             })?;
             assert!(!sent);
-            bench.complete(b.holds(), 0)?;
+            fixture.complete(b.holds(), 0)?;
             assert_eq!(a.actor.tag.load(Relaxed), n);
         }
         assert_eq!(a.calls(), [0, 0, 3, 0]);
-        bench.requests.free(request)?;
-        assert_eq!(bench.len(), 0);
+        fixture.requests.free(request)?;
+        assert_eq!(fixture.len(), 0);
         Ok(())
     }
 
     #[test]
     fn the_completion_routine_may_send_the_request_again() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_ATOMIC)?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let b = fixture.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_ATOMIC)?;
         a.does_with_completed(SEND_AGAIN);
         a.passes_on_to(&b, PEND);
         let (request, first) = a.pend(&b, PEND, ROUTINE)?;
-        bench.complete(first, 0)?;
+        fixture.complete(first, 0)?;
         let second = b.holds();
         assert!(first != second);
-        bench.requests.cancel(request)?;
+        fixture.requests.cancel(request)?;
         let third = b.holds();
         assert!(second != third);
-        assert_eq!(bench.complete(second, 0), Err(ECANCELED));
+        assert_eq!(fixture.complete(second, 0), Err(ECANCELED));
         a.does_with_completed(FREE);
-        bench.complete(third, 0)?;
+        fixture.complete(third, 0)?;
         assert_eq!(b.calls()[0], 3);
         assert_eq!(a.calls()[2], 3);
-        assert_eq!(bench.len(), 0);
+        assert_eq!(fixture.len(), 0);
         Ok(())
     }
 }

@@ -42,7 +42,7 @@ use kernel::{
 /// The code of a request says what the receiver's dispatch routine does with it: complete it.
 pub(super) const COMPLETE: u32 = 0x22_2400;
 pub(super) const PEND: u32 = 0x22_2404;
-/// Pend it, and set `cancelled()`.
+/// Pend it, and have `cancelled()` called if it is cancelled.
 pub(super) const PEND_AND_HEAR: u32 = 0x22_2408;
 /// Neither complete nor pend it.
 pub(super) const FORGET: u32 = 0x22_240c;
@@ -63,12 +63,12 @@ pub(super) const SEND_AGAIN: u32 = 2;
 pub(super) const OUTPUT: [u8; 4] = *b"done";
 
 /// A table of requests and a registry of drivers, for one test.
-pub(super) struct Bench {
+pub(super) struct Fixture {
     pub(super) requests: Arc<Requests>,
     pub(super) registry: Arc<Registry>,
 }
 
-impl Bench {
+impl Fixture {
     pub(super) fn new() -> Result<Self> {
         let registry = Arc::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)?;
         Ok(Self {
@@ -115,7 +115,7 @@ impl Bench {
         let object = unsafe { Arg::new(&raw const object) };
         let driver = self.registry.add(object)?;
         Ok(Party {
-            bench: self,
+            fixture: self,
             driver,
             target: self.registry.lookup(name)?,
             actor,
@@ -165,7 +165,7 @@ impl Bench {
 
 /// A registered driver. It is unregistered when it is dropped.
 pub(super) struct Party<'a> {
-    pub(super) bench: &'a Bench,
+    pub(super) fixture: &'a Fixture,
     pub(super) driver: u64,
     pub(super) target: u64,
     pub(super) actor: KBox<Actor>,
@@ -173,7 +173,7 @@ pub(super) struct Party<'a> {
 
 impl Party<'_> {
     pub(super) fn alloc(&self) -> Result<u64> {
-        self.bench.requests.alloc(self.driver, 8, 8)
+        self.fixture.requests.alloc(self.driver, 8, 8)
     }
 
     /// Sends a request of this driver, without input and output.
@@ -194,7 +194,7 @@ impl Party<'_> {
         change(&mut send);
         // SAFETY: The structure says how long its buffer is.
         let send = unsafe { Arg::new(&raw const send) };
-        self.bench.requests.send(request, send)
+        self.fixture.requests.send(request, send)
     }
 
     /// Sends a request without input and output, but does not call the receiver yet: the test does
@@ -212,7 +212,7 @@ impl Party<'_> {
             flags,
             ..self.actor.how()
         };
-        let requests = &self.bench.requests;
+        let requests = &self.fixture.requests;
         requests.prepare::<false>(request, &send, Stack::current())
     }
 
@@ -242,12 +242,12 @@ impl Party<'_> {
         self.actor.held.load(Relaxed)
     }
 
-    /// How often its routines were called: dispatch, returned, completed, cancelled.
+    /// Returns how often each routine was called: dispatch, returned, completed, cancelled.
     pub(super) fn calls(&self) -> [u32; 4] {
         self.actor.calls.each_ref().map(|calls| calls.load(Relaxed))
     }
 
-    /// The last status that `returned` or `completed` was called with.
+    /// Returns the status with which `returned` or `completed` was last called.
     pub(super) fn heard(&self) -> c_int {
         self.actor.status.load(Relaxed)
     }
@@ -263,23 +263,23 @@ impl Party<'_> {
 
     /// Marks this driver as unregistering, as `d2d_unregister` does first.
     pub(super) fn leaves(&self) -> Result {
-        self.bench.registry.unregister(self.driver)
+        self.fixture.registry.unregister(self.driver)
     }
 }
 
 impl Drop for Party<'_> {
     fn drop(&mut self) {
         // The test may have done this already.
-        let _ = self.bench.registry.unregister(self.driver);
-        self.bench.requests.clear_and_free(self.driver);
-        self.bench.registry.remove(self.driver);
+        let _ = self.fixture.registry.unregister(self.driver);
+        self.fixture.requests.clear_and_free(self.driver);
+        self.fixture.registry.remove(self.driver);
     }
 }
 
 /// What a completion routine reports if it is called while a driver holds a lock.
 const DEADLOCK: c_int = -(bindings::EDEADLK as c_int);
 
-/// Not 0 while a driver holds a lock of its own, which a completion routine may need.
+/// Not 0 while a driver holds a lock of its own, which a completion routine may take.
 static LOCKED: Atomic<u32> = Atomic::new(0);
 
 /// The driver's own data: what its routines are to do, and what they were called with.
@@ -294,7 +294,7 @@ pub(super) struct Actor {
     pub(super) tag: Atomic<u64>,
     /// The sender's handle of the request that the dispatch routine has cancelled.
     pub(super) cancels: Atomic<u64>,
-    /// The result of the last forwarding.
+    /// What `Requests::forward` returned last: whether the request was completed, or an errno.
     pub(super) forwarded: Atomic<i32>,
     /// The task that last called the dispatch routine.
     pub(super) task: Atomic<usize>,
@@ -389,8 +389,7 @@ impl Actor {
                 self.status.store(errno, Relaxed);
                 PENDING
             }
-            // Complete it, as another thread may do before the routine returns, and return
-            // `PENDING`.
+            // Completes the request before the routine returns `PENDING`, as another thread may do.
             abi::D2D_IOCTL_SHARE_CONTEXT => {
                 self.complete(request.handle, 0);
                 PENDING

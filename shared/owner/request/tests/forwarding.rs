@@ -15,12 +15,12 @@ mod cases {
 
     #[test]
     fn a_request_goes_down_four_levels_and_comes_back() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let b = bench.party(c"b")?;
-        let c = bench.party(c"c")?;
-        let d = bench.party(c"d")?;
-        let e = bench.party(c"e")?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let b = fixture.party(c"b")?;
+        let c = fixture.party(c"c")?;
+        let d = fixture.party(c"d")?;
+        let e = fixture.party(c"e")?;
         b.passes_on_to(&c, PASS_ON);
         // The request does not return to this driver.
         c.passes_on_to(&d, LET_GO);
@@ -33,12 +33,12 @@ mod cases {
         assert_eq!(e.calls(), [1, 0, 0, 0]);
         // The drivers that have forwarded the request can no longer use it.
         for party in [&b, &c, &d] {
-            assert_eq!(bench.complete(party.holds(), 0), Err(ESTALE));
+            assert_eq!(fixture.complete(party.holds(), 0), Err(ESTALE));
         }
         // A fifth level is refused.
         e.passes_on_to(&a, COMPLETE);
         assert_eq!(e.actor.forward(e.holds(), 0), E2BIG.to_errno());
-        assert_eq!(bench.status(request)?, E2BIG.to_errno());
+        assert_eq!(fixture.status(request)?, E2BIG.to_errno());
         assert_eq!(d.calls(), [1, 1, 0, 0]);
         assert_eq!(c.calls(), [1, 0, 0, 0]);
         assert_eq!(b.calls(), [1, 1, 0, 0]);
@@ -49,39 +49,43 @@ mod cases {
 
     #[test]
     fn a_returned_request_may_be_kept_and_forwarded_again() -> Result {
-        let bench = Bench::new()?;
-        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let fixture = Fixture::new()?;
+        let (a, b, c) = (
+            fixture.party(c"a")?,
+            fixture.party(c"b")?,
+            fixture.party(c"c")?,
+        );
         b.passes_on_to(&c, PEND);
         b.keeps_what_returns();
         let request = a.alloc()?;
         a.send(request, &b, PASS_ON, 0)?;
         let (before, below) = (b.holds(), c.holds());
-        bench.complete(below, FAILED)?;
+        fixture.complete(below, FAILED)?;
         assert_eq!(b.heard(), FAILED);
         assert!(b.holds() != before);
-        assert_eq!(bench.complete(before, 0), Err(ESTALE));
+        assert_eq!(fixture.complete(before, 0), Err(ESTALE));
         // Forwarded once more, the request is completed with another status.
         assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
         assert_eq!(c.calls()[0], 2);
-        assert_eq!(bench.complete(below, 0), Err(ESTALE));
-        bench.complete(c.holds(), 0)?;
+        assert_eq!(fixture.complete(below, 0), Err(ESTALE));
+        fixture.complete(c.holds(), 0)?;
         assert_eq!(b.calls()[1], 2);
-        bench.complete(b.holds(), TIMEDOUT)?;
-        assert_eq!(bench.status(request)?, TIMEDOUT);
+        fixture.complete(b.holds(), TIMEDOUT)?;
+        assert_eq!(fixture.status(request)?, TIMEDOUT);
         Ok(())
     }
 
     #[test]
     fn forwarding_that_fails_leaves_the_request_where_it_is() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
-        let gone = bench.party(c"gone")?;
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
+        let gone = fixture.party(c"gone")?;
         b.passes_on_to(&gone, PEND);
         drop(gone);
         let request = a.alloc()?;
         assert!(a.send(request, &b, PASS_ON, 0)?);
         assert_eq!(b.actor.forwarded.load(Relaxed), ESTALE.to_errno());
-        assert_eq!(bench.status(request)?, ESTALE.to_errno());
+        assert_eq!(fixture.status(request)?, ESTALE.to_errno());
         assert_eq!(b.calls(), [1, 0, 0, 0]);
         Ok(())
     }

@@ -22,12 +22,12 @@ mod cases {
 
     #[test]
     fn handles_that_name_nothing_are_stale() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
         let freed = a.alloc()?;
-        bench.requests.free(freed)?;
-        let requests = &bench.requests;
+        fixture.requests.free(freed)?;
+        let requests = &fixture.requests;
         for handle in [
             0,
             !0,
@@ -38,24 +38,24 @@ mod cases {
             held + (1 << 32),
             held | 0xffff,
         ] {
-            assert_eq!(bench.complete(handle, 0), Err(ESTALE));
+            assert_eq!(fixture.complete(handle, 0), Err(ESTALE));
             assert_eq!(requests.set_cancel(handle), Err(ESTALE));
             assert_eq!(b.actor.forward(handle, 0), ESTALE.to_errno());
             assert_eq!(a.send(handle, &b, PEND, 0), Err(ESTALE));
-            assert_eq!(bench.wait(handle, 0).err(), Some(ESTALE));
+            assert_eq!(fixture.wait(handle, 0).err(), Some(ESTALE));
             assert_eq!(requests.cancel(handle), Err(ESTALE));
             assert_eq!(requests.free(handle), Err(ESTALE));
-            assert_eq!(bench.read(handle, &mut []), Err(ESTALE));
-            assert_eq!(bench.write(handle, &[]), Err(ESTALE));
+            assert_eq!(fixture.read(handle, &mut []), Err(ESTALE));
+            assert_eq!(fixture.write(handle, &[]), Err(ESTALE));
             assert_eq!(requests.alloc(handle, 0, 0), Err(ESTALE));
         }
         // The owner accepts each handle only for its own purpose.
         assert_eq!(requests.cancel(held), Err(ESTALE));
         assert_eq!(requests.free(held), Err(ESTALE));
-        assert_eq!(bench.wait(held, 0).err(), Some(ESTALE));
+        assert_eq!(fixture.wait(held, 0).err(), Some(ESTALE));
         assert_eq!(a.send(held, &b, PEND, 0), Err(ESTALE));
-        assert_eq!(bench.complete(request, 0), Err(ESTALE));
-        assert_eq!(bench.write(request, &[]), Err(ESTALE));
+        assert_eq!(fixture.complete(request, 0), Err(ESTALE));
+        assert_eq!(fixture.write(request, &[]), Err(ESTALE));
         assert_eq!(requests.set_cancel(request), Err(ESTALE));
         assert_eq!(requests.alloc(b.target, 0, 0), Err(ESTALE));
         for to in [0, b.driver, b.target + (1 << 32), request, held] {
@@ -65,68 +65,72 @@ mod cases {
             requests.free(fresh)?;
         }
         // None of these calls has changed the request.
-        bench.complete(held, 0)?;
-        assert_eq!(bench.status(request)?, 0);
+        fixture.complete(held, 0)?;
+        assert_eq!(fixture.status(request)?, 0);
         Ok(())
     }
 
     #[test]
     fn a_holders_handle_is_of_one_send() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let (request, first) = a.pend(&b, PEND, 0)?;
-        bench.complete(first, 0)?;
+        fixture.complete(first, 0)?;
         a.send(request, &b, PEND, 0)?;
         let second = b.holds();
         assert!(first != second);
-        assert_eq!(bench.complete(first, FAILED), Err(ESTALE));
-        assert_eq!(bench.write(first, &[]), Err(ESTALE));
-        bench.complete(second, 0)?;
-        assert_eq!(bench.status(request)?, 0);
+        assert_eq!(fixture.complete(first, FAILED), Err(ESTALE));
+        assert_eq!(fixture.write(first, &[]), Err(ESTALE));
+        fixture.complete(second, 0)?;
+        assert_eq!(fixture.status(request)?, 0);
         Ok(())
     }
 
     #[test]
     fn a_handle_is_stale_while_another_request_is_made_in_its_record() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let old = a.alloc()?;
-        let record = bench.record(old)?;
-        bench.requests.free(old)?;
+        let record = fixture.record(old)?;
+        fixture.requests.free(old)?;
         let filling = record.go(&word::ALLOC).map_err(|_| EBUSY)?;
         assert_eq!(a.send(old, &b, PEND, 0), Err(ESTALE));
-        assert_eq!(bench.requests.cancel(old), Err(ESTALE));
-        assert_eq!(bench.requests.free(old), Err(ESTALE));
+        assert_eq!(fixture.requests.cancel(old), Err(ESTALE));
+        assert_eq!(fixture.requests.free(old), Err(ESTALE));
         record.publish(word::FREED.of(filling).ok_or(EBUSY)?);
         Ok(())
     }
 
     #[test]
     fn a_handle_cancels_no_other_request_of_its_record() -> Result {
-        let bench = Bench::new()?;
-        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let fixture = Fixture::new()?;
+        let (a, b, c) = (
+            fixture.party(c"a")?,
+            fixture.party(c"b")?,
+            fixture.party(c"c")?,
+        );
         let (old, held) = a.pend(&b, PEND, 0)?;
-        let record = bench.record(old)?;
+        let record = fixture.record(old)?;
         // Pretend that a thread that cancels `old` has found the record, and then has not run for a
         // while.
-        bench.complete(held, 0)?;
-        bench.requests.free(old)?;
+        fixture.complete(held, 0)?;
+        fixture.requests.free(old)?;
         let (new, held) = c.pend(&b, PEND, 0)?;
         assert_eq!(record.handle(), new);
-        let outcome = bench
+        let outcome = fixture
             .requests
             .cancel_for(record, Canceller::Sender(old, Reason::Sender));
         assert!(outcome == CancelOutcome::Nothing);
-        assert!(!bench.requests.keep_overdue(old));
-        bench.complete(held, 0)?;
-        assert_eq!(bench.status(new)?, 0);
+        assert!(!fixture.requests.keep_overdue(old));
+        fixture.complete(held, 0)?;
+        assert_eq!(fixture.status(new)?, 0);
         Ok(())
     }
 
     #[test]
     fn a_full_table_refuses_another_request() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
         let mut last = 0;
         let refusal = loop {
             match a.alloc() {
@@ -135,12 +139,12 @@ mod cases {
             }
         };
         assert_eq!(refusal, EAGAIN);
-        assert_eq!(bench.len(), 4096);
-        bench.requests.free(last)?;
+        assert_eq!(fixture.len(), 4096);
+        fixture.requests.free(last)?;
         a.alloc()?;
         assert_eq!(a.alloc(), Err(EAGAIN));
         drop(a);
-        assert_eq!(bench.len(), 0);
+        assert_eq!(fixture.len(), 0);
         Ok(())
     }
 }

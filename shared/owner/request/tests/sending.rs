@@ -24,8 +24,8 @@ mod cases {
 
     #[test]
     fn a_request_is_completed_at_once() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
         assert!(a.send_as(request, |send| {
             send.to = b.target;
@@ -33,13 +33,13 @@ mod cases {
             send.tag = 77;
             send.output_len = 8;
         })?);
-        let result = bench.wait(request, 0)?;
+        let result = fixture.wait(request, 0)?;
         assert_eq!(result.status, 0);
         assert_eq!(result.information, 3);
         assert_eq!(result.tag, 77);
         assert_eq!(result.output_len as usize, OUTPUT.len());
         let mut output = [0; OUTPUT.len()];
-        bench.read(request, &mut output)?;
+        fixture.read(request, &mut output)?;
         assert_eq!(output, OUTPUT);
         assert_eq!(b.calls(), [1, 0, 0, 0]);
         assert_eq!(a.calls(), [0; 4]);
@@ -48,40 +48,40 @@ mod cases {
 
     #[test]
     fn a_request_is_completed_later() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
         assert!(request != held);
         assert_eq!(a.send(request, &b, PEND, 0), Err(EBUSY));
-        assert_eq!(bench.read(request, &mut []), Err(EBUSY));
-        bench.complete(held, FAILED)?;
-        assert_eq!(bench.status(request)?, FAILED);
-        assert_eq!(bench.complete(held, 0), Err(ESTALE));
-        assert_eq!(bench.requests.cancel(request), Err(EALREADY));
-        assert_eq!(bench.status(request)?, FAILED);
+        assert_eq!(fixture.read(request, &mut []), Err(EBUSY));
+        fixture.complete(held, FAILED)?;
+        assert_eq!(fixture.status(request)?, FAILED);
+        assert_eq!(fixture.complete(held, 0), Err(ESTALE));
+        assert_eq!(fixture.requests.cancel(request), Err(EALREADY));
+        assert_eq!(fixture.status(request)?, FAILED);
         Ok(())
     }
 
     #[test]
     fn requests_are_sent_from_any_context() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_ATOMIC)?;
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let b = fixture.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_ATOMIC)?;
         for place in Place::ALL {
             let request = a.alloc()?;
             let sent = run_in(place, || a.send(request, &b, COMPLETE, ATOMIC))?;
             assert_eq!(sent, Ok(true));
-            assert_eq!(run_in(place, || bench.status(request))?, Ok(0));
+            assert_eq!(run_in(place, || fixture.status(request))?, Ok(0));
         }
         Ok(())
     }
 
     #[test]
     fn a_worker_dispatches_if_the_receiver_sleeps_and_the_sender_cannot() -> Result {
-        let bench = Bench::new()?;
-        let a = bench.party(c"a")?;
-        let sleeper = bench.party(c"sleeper")?;
-        let atomic = bench.party_as(c"atomic", |object| {
+        let fixture = Fixture::new()?;
+        let a = fixture.party(c"a")?;
+        let sleeper = fixture.party(c"sleeper")?;
+        let atomic = fixture.party_as(c"atomic", |object| {
             object.flags = abi::D2D_DISPATCH_ATOMIC;
         })?;
         let task = Task::current_raw() as usize;
@@ -93,7 +93,7 @@ mod cases {
         ] {
             let request = a.alloc()?;
             a.send(request, to, COMPLETE, flags)?;
-            assert_eq!(bench.status(request)?, 0);
+            assert_eq!(fixture.status(request)?, 0);
             assert!(inline == (to.actor.task.load(Relaxed) == task));
         }
         Ok(())
@@ -101,8 +101,8 @@ mod cases {
 
     #[test]
     fn the_structure_of_a_send_is_checked() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
         let refusal = |change: fn(&mut abi::d2d_send)| {
             let sent = a.send_as(request, |send| {
@@ -129,7 +129,7 @@ mod cases {
         assert_eq!(refusal(|send| send.input_len = 8), Some(EFAULT));
         // SAFETY: The pointer is null, so no structure is read.
         let nothing = unsafe { Arg::new(core::ptr::null()) };
-        let sent = bench.requests.send(request, nothing);
+        let sent = fixture.requests.send(request, nothing);
         assert_eq!(sent, Err(EFAULT));
         assert_eq!(b.calls(), [0; 4]);
         assert_eq!(refusal(|_| {}), None);
@@ -138,65 +138,65 @@ mod cases {
 
     #[test]
     fn a_driver_without_a_routine_cannot_ask_for_it() -> Result {
-        let bench = Bench::new()?;
+        let fixture = Fixture::new()?;
         let bare = |object: &mut abi::d2d_driver| {
             object.returned = None;
             object.completed = None;
             object.cancelled = None;
         };
-        let (a, b) = (bench.party_as(c"a", bare)?, bench.party_as(c"b", bare)?);
+        let (a, b) = (fixture.party_as(c"a", bare)?, fixture.party_as(c"b", bare)?);
         let request = a.alloc()?;
         assert_eq!(a.send(request, &b, PEND, ROUTINE), Err(EINVAL));
         a.send(request, &b, PEND, 0)?;
-        assert_eq!(bench.requests.set_cancel(b.holds()), Err(EINVAL));
+        assert_eq!(fixture.requests.set_cancel(b.holds()), Err(EINVAL));
         b.passes_on_to(&a, PEND);
         assert_eq!(b.actor.forward(b.holds(), ROUTINE), EINVAL.to_errno());
-        assert_eq!(bench.status(request)?, EINVAL.to_errno());
+        assert_eq!(fixture.status(request)?, EINVAL.to_errno());
         Ok(())
     }
 
     #[test]
     fn a_request_neither_completed_nor_pended_fails() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
         assert!(a.send(request, &b, FORGET, 0)?);
-        assert_eq!(bench.status(request)?, FAILED);
-        assert_eq!(bench.complete(b.holds(), 0), Err(ESTALE));
+        assert_eq!(fixture.status(request)?, FAILED);
+        assert_eq!(fixture.complete(b.holds(), 0), Err(ESTALE));
         Ok(())
     }
 
     #[test]
     fn a_request_that_is_not_dispatched_yet_has_no_holder() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
-        let record = bench.record(request)?;
+        let record = fixture.record(request)?;
         let passed = a.pass(request, &b, COMPLETE, ATOMIC)?;
         // A driver can only guess this handle.
         let guessed = record.holder_handle(record.word().seq());
         b.passes_on_to(&a, COMPLETE);
         assert_eq!(b.actor.forward(guessed, 0), ESTALE.to_errno());
-        assert_eq!(bench.complete(guessed, 0), Err(ESTALE));
-        assert_eq!(bench.write(guessed, &[]), Err(ESTALE));
-        assert_eq!(bench.requests.set_cancel(guessed), Err(ESTALE));
-        bench.requests.call(passed);
-        assert_eq!(bench.status(request)?, 0);
+        assert_eq!(fixture.complete(guessed, 0), Err(ESTALE));
+        assert_eq!(fixture.write(guessed, &[]), Err(ESTALE));
+        assert_eq!(fixture.requests.set_cancel(guessed), Err(ESTALE));
+        fixture.requests.call(passed);
+        assert_eq!(fixture.status(request)?, 0);
         Ok(())
     }
 
     #[test]
     fn a_pended_handshake_is_pending_although_it_is_completed() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
         let send = abi::d2d_send {
             to: b.target,
             code: abi::D2D_IOCTL_SHARE_CONTEXT,
             ..a.actor.how()
         };
-        assert_eq!(bench.requests.send_handshake(request, &send), Ok(false));
-        assert_eq!(bench.wait(request, 0)?.status, 0);
+        assert_eq!(fixture.requests.send_handshake(request, &send), Ok(false));
+        assert_eq!(fixture.wait(request, 0)?.status, 0);
         Ok(())
     }
 }

@@ -12,25 +12,25 @@ mod cases {
 
     #[test]
     fn a_waiting_sender_is_woken() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
         // The worker completes it.
         a.send(request, &b, COMPLETE, ATOMIC)?;
-        assert_eq!(bench.status(request)?, 0);
+        assert_eq!(fixture.status(request)?, 0);
         Ok(())
     }
 
     #[test]
     fn a_wait_ends_at_its_time_limit() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for ms in [0, 1] {
             let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
-            assert_eq!(bench.wait(request, ms)?.status, TIMEDOUT);
-            assert_eq!(bench.complete(held, 0), Err(ECANCELED));
-            assert_eq!(bench.requests.cancel(request), Err(EALREADY));
-            assert_eq!(bench.status(request)?, TIMEDOUT);
+            assert_eq!(fixture.wait(request, ms)?.status, TIMEDOUT);
+            assert_eq!(fixture.complete(held, 0), Err(ECANCELED));
+            assert_eq!(fixture.requests.cancel(request), Err(EALREADY));
+            assert_eq!(fixture.status(request)?, TIMEDOUT);
         }
         assert_eq!(b.calls(), [2, 0, 0, 2]);
         Ok(())
@@ -38,22 +38,22 @@ mod cases {
 
     #[test]
     fn only_what_was_sent_is_waited_for() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
-        assert_eq!(bench.wait(request, 0).err(), Some(ENODATA));
+        assert_eq!(fixture.wait(request, 0).err(), Some(ENODATA));
         a.send(request, &b, PEND, ROUTINE)?;
-        assert_eq!(bench.wait(request, 0).err(), Some(EINVAL));
+        assert_eq!(fixture.wait(request, 0).err(), Some(EINVAL));
         Ok(())
     }
 
     /// Adds or removes a thread that waits for a request: one that was woken, but has not run yet.
-    fn pretend_waiter(bench: &Bench, request: u64, waits: bool) -> Result {
-        let record = bench.record(request)?;
+    fn pretend_waiter(fixture: &Fixture, request: u64, waits: bool) -> Result {
+        let record = fixture.record(request)?;
         match waits {
             true => record.go(&word::WAIT).map(|_| ()).map_err(|_| EBUSY),
             false => {
-                bench.requests.end_to_wait(record);
+                fixture.requests.end_to_wait(record);
                 Ok(())
             }
         }
@@ -61,41 +61,41 @@ mod cases {
 
     #[test]
     fn a_request_that_is_waited_for_is_not_sent_again() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
-        pretend_waiter(&bench, request, true)?;
-        pretend_waiter(&bench, request, true)?;
-        bench.complete(held, FAILED)?;
+        pretend_waiter(&fixture, request, true)?;
+        pretend_waiter(&fixture, request, true)?;
+        fixture.complete(held, FAILED)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
         assert_eq!(b.calls()[0], 1);
         // Each waiting thread still sees the result.
-        assert_eq!(bench.status(request)?, FAILED);
-        pretend_waiter(&bench, request, false)?;
+        assert_eq!(fixture.status(request)?, FAILED);
+        pretend_waiter(&fixture, request, false)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
-        pretend_waiter(&bench, request, false)?;
+        pretend_waiter(&fixture, request, false)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
-        assert_eq!(bench.status(request)?, 0);
+        assert_eq!(fixture.status(request)?, 0);
         Ok(())
     }
 
     #[test]
     fn a_request_that_is_waited_for_is_not_freed() -> Result {
-        let bench = Bench::new()?;
-        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         for completed in [false, true] {
             let (request, held) = a.pend(&b, PEND, 0)?;
-            pretend_waiter(&bench, request, true)?;
+            pretend_waiter(&fixture, request, true)?;
             if completed {
-                bench.complete(held, 0)?;
+                fixture.complete(held, 0)?;
             }
-            bench.requests.free(request)?;
-            assert_eq!(bench.requests.free(request), Err(ESTALE));
+            fixture.requests.free(request)?;
+            assert_eq!(fixture.requests.free(request), Err(ESTALE));
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
-            assert_eq!(bench.len(), 1);
+            assert_eq!(fixture.len(), 1);
             // The last thread that waits frees it.
-            pretend_waiter(&bench, request, false)?;
-            assert_eq!(bench.len(), 0);
+            pretend_waiter(&fixture, request, false)?;
+            assert_eq!(fixture.len(), 0);
         }
         Ok(())
     }

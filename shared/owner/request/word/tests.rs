@@ -117,11 +117,11 @@ mod cases {
     fn a_held_request_is_claimed_or_cancelled_once() {
         let held = word(Phase::Held, 0);
         for transition in [&word::COMPLETE, &word::CANCEL_HELD, &word::FORWARD] {
-            let Some(cancelled) = transition.of(held) else {
+            let Some(ended) = transition.of(held) else {
                 panic!("it is held");
             };
             for other in [&word::COMPLETE, &word::CANCEL_HELD, &word::FORWARD] {
-                assert!(other.of(cancelled).is_none());
+                assert!(other.of(ended).is_none());
             }
         }
     }
