@@ -41,9 +41,9 @@ operations_wait()
 # calls and put items in turn, and items have come back to OWNER
 passes()
 {
-	in_each_context "$1" 'op-call to=peer op=bounce' && in_each_context "$2" 'op-call to=peer op=bounce' &&
-		in_each_context "$2" 'dequeue queue=to_owner' && in_each_context "$2" 'enqueue queue=to_peer' &&
-		in_each_context "$1" 'dequeue queue=to_owner' && ! traced step=refuse
+	in_each_place "$1" 'op-call to=peer op=bounce' && in_each_place "$2" 'op-call to=peer op=bounce' &&
+		in_each_place "$2" 'dequeue queue=to_owner' && in_each_place "$2" 'enqueue queue=to_peer' &&
+		in_each_place "$1" 'dequeue queue=to_owner' && ! traced step=refuse
 }
 
 # refused_by REASON - prints the names of the owners that have refused for this reason, sorted
@@ -173,8 +173,8 @@ load junction && load junction_peer && [ "$(holders junction)" = junction_peer ]
 verdict "a module in three roles is attached to both owners, and its own peer to the module"
 
 fresh_owners junction
-load junction_peer && reset_trace && exercise junction_peer && in_each_context junction_peer 'op-call to=owner op=bounce' &&
-	in_each_context module_a 'op-call to=peer op=bounce' && in_each_context other_a 'op-call to=peer op=bounce' &&
+load junction_peer && reset_trace && exercise junction_peer && in_each_place junction_peer 'op-call to=owner op=bounce' &&
+	in_each_place module_a 'op-call to=peer op=bounce' && in_each_place other_a 'op-call to=peer op=bounce' &&
 	exercise module_a && exercise other_a && ! traced step=refuse
 verdict "the peer of a module in three roles makes a call: the call passes to both owners, in each execution context"
 

@@ -40,26 +40,26 @@ fresh_chain lower1
 verdict "the middle is attached to the top, and the bottom to the middle: each owner knows only its own peer"
 
 fresh_chain lower1
-exercise lower1 && in_each_context lower1 'op-call to=owner op=bounce' && in_each_context middle 'op-call to=owner op=bounce' &&
-	in_each_context module_a 'op-call to=peer op=bounce' && in_each_context middle 'op-call to=peer op=bounce' &&
-	in_each_context lower1 'op-return from=owner op=bounce status=0' && ! traced step=refuse
+exercise lower1 && in_each_place lower1 'op-call to=owner op=bounce' && in_each_place middle 'op-call to=owner op=bounce' &&
+	in_each_place module_a 'op-call to=peer op=bounce' && in_each_place middle 'op-call to=peer op=bounce' &&
+	in_each_place lower1 'op-return from=owner op=bounce status=0' && ! traced step=refuse
 verdict "a call from below passes to the top, and back to the bottom, in each execution context"
 
 fresh_chain lower1
-exercise lower1 && in_each_context lower1 'enqueue queue=to_owner' && in_each_context middle 'dequeue queue=to_owner' &&
-	in_each_context middle 'enqueue queue=to_owner' && in_each_context module_a 'dequeue queue=to_owner' &&
-	in_each_context module_a 'enqueue queue=to_peer' && in_each_context middle 'dequeue queue=to_peer' &&
-	in_each_context middle 'enqueue queue=to_peer' && in_each_context lower1 'dequeue queue=to_peer'
+exercise lower1 && in_each_place lower1 'enqueue queue=to_owner' && in_each_place middle 'dequeue queue=to_owner' &&
+	in_each_place middle 'enqueue queue=to_owner' && in_each_place module_a 'dequeue queue=to_owner' &&
+	in_each_place module_a 'enqueue queue=to_peer' && in_each_place middle 'dequeue queue=to_peer' &&
+	in_each_place middle 'enqueue queue=to_peer' && in_each_place lower1 'dequeue queue=to_peer'
 verdict "an item from below passes to the top, and the answer to the bottom, in each execution context"
 
 fresh_chain lower1
-exercise lower1 && in_each_context lower1 'call-driver .*to=middle' && in_each_context middle 'call-driver .*to=module_a' && ! traced step=refuse
+exercise lower1 && in_each_place lower1 'call-driver .*to=middle' && in_each_place middle 'call-driver .*to=module_a' && ! traced step=refuse
 verdict "a request from below passes to the top, in each execution context"
 
 fresh_chain lower1
-exercise module_a && in_each_context module_a 'op-call to=peer op=bounce' && in_each_context middle 'op-call to=peer op=bounce' &&
-	in_each_context lower1 'op-call to=owner op=bounce' && in_each_context middle 'op-call to=owner op=bounce' &&
-	in_each_context lower1 'dequeue queue=to_peer' && in_each_context module_a 'dequeue queue=to_owner' && ! traced step=refuse
+exercise module_a && in_each_place module_a 'op-call to=peer op=bounce' && in_each_place middle 'op-call to=peer op=bounce' &&
+	in_each_place lower1 'op-call to=owner op=bounce' && in_each_place middle 'op-call to=owner op=bounce' &&
+	in_each_place lower1 'dequeue queue=to_peer' && in_each_place module_a 'dequeue queue=to_owner' && ! traced step=refuse
 verdict "calls and items from the top pass to the bottom, and back, in each execution context"
 
 fresh_chain
@@ -173,9 +173,9 @@ EOF
 
 fresh_c_chain
 [ "$(holders module_a)" = c_middle ] && exercise module_a && load lower1 &&
-	[ "$(holders c_middle)" = lower1 ] && exercise module_a && in_each_context c_middle 'op-call to=peer op=bounce' &&
-	in_each_context lower1 'op-call to=owner op=bounce' && in_each_context c_middle 'op-call to=owner op=bounce' &&
-	in_each_context lower1 'dequeue queue=to_peer' && in_each_context module_a 'dequeue queue=to_owner' &&
+	[ "$(holders c_middle)" = lower1 ] && exercise module_a && in_each_place c_middle 'op-call to=peer op=bounce' &&
+	in_each_place lower1 'op-call to=owner op=bounce' && in_each_place c_middle 'op-call to=owner op=bounce' &&
+	in_each_place lower1 'dequeue queue=to_peer' && in_each_place module_a 'dequeue queue=to_owner' &&
 	! traced step=refuse
 verdict "a middle in C: calls and items from the top pass to the bottom, and back, in each execution context"
 

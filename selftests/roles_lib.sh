@@ -4,9 +4,9 @@
 
 DEBUG=/sys/kernel/debug
 
-# in_each_context DRIVER STEP - whether the driver has taken this step in each execution context. STEP is the
+# in_each_place DRIVER STEP - whether the driver has taken this step in each execution context. STEP is the
 # step's name, and may have its first fields, too
-in_each_context()
+in_each_place()
 {
 	for context in task softirq hardirq; do
 		echo "$1: $2, in=$context" >"$NOTES"
