@@ -67,12 +67,12 @@ builds_outside() {
 # file has a macro that is a list, such as D2D_STEPS(X), turns off the checks that complain about such a macro or its
 # entries. More checks are turned off if the entries are functions, as in D2D_FUNCTIONS and in the record in recorded.h.
 checkpatch() {
-	local lists=()
+	local options=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
-		lists=(--ignore "COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON")
+		options=(--ignore "COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON")
 	! grep -qE 'D2D_(FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
-		lists[1]+=",SPACING,MACRO_ARG_PRECEDENCE,MACRO_WITH_FLOW_CONTROL,MULTISTATEMENT_MACRO_USE_DO_WHILE,LINE_SPACING"
-	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${lists[@]}" -f "$OLDPWD/$1")
+		options[1]+=",SPACING,MACRO_ARG_PRECEDENCE,MACRO_WITH_FLOW_CONTROL,MULTISTATEMENT_MACRO_USE_DO_WHILE,LINE_SPACING"
+	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${options[@]}" -f "$OLDPWD/$1")
 }
 
 # kernel_doc HEADER - checks the comments of a header with the kernel's kernel-doc. Fails, too, if the header declares a

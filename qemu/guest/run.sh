@@ -45,16 +45,16 @@ unload_refused() {
 	fi
 }
 
-# put FILE TEXT - notes a step and writes to a file. Fails if there is no such file: the shell would create a regular
-# one, even in /dev
-put() {
+# write_to FILE TEXT - notes a step and writes to a file. Fails if there is no such file: the shell would create a
+# regular one, even in /dev
+write_to() {
 	note "echo '$2' >$1"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	succeeds sh -c 'ls "$1" >/dev/null && echo "$2" >"$1"' sh "$1" "$2"
 }
 
-# get FILE - notes a step and reads from a file once
-get() {
+# read_from FILE - notes a step and reads from a file once
+read_from() {
 	note "dd if=$1 bs=4096 count=1"
 	succeeds timeout 10 dd if="$1" of=/tmp/read bs=4096 count=1 &&
 		note "$(wc -c </tmp/read) bytes were read"
@@ -67,8 +67,8 @@ get() {
 write_or_read() {
 	[ -z "$stopped" ] || return
 	case $3 in
-	write) put "$4" "$5" ;;
-	read) get "$4" ;;
+	write) write_to "$4" "$5" ;;
+	read) read_from "$4" ;;
 	esac || stopped=y
 }
 
@@ -101,8 +101,8 @@ fi
 # shellcheck disable=SC2086 # parameter lists
 run_step insmod /lib/d2d/module_a.ko $A_PARAMS &&
 	run_step insmod /lib/d2d/module_b.ko $B_PARAMS &&
-	put /dev/module_b 1 &&
-	put /dev/module_a 1 &&
+	write_to /dev/module_b 1 &&
+	write_to /dev/module_a 1 &&
 	unload_refused module_a module_b &&
 	run_step rmmod module_b &&
 	run_step insmod /lib/d2d/module_b.ko $B_PARAMS &&

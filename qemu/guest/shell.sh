@@ -4,7 +4,7 @@
 
 cat >/etc/profile <<'PROFILE'
 export PS1='d2d:\w# '
-alias poweroff='poweroff -f' # without -f it would ask an init process, which this system lacks
+alias poweroff='poweroff -f' # without -f, poweroff only sends a signal to PID 1, a script that does not handle it
 cat <<'HELP'
 
 The modules and the test peers are in /lib/d2d, for example
@@ -12,7 +12,7 @@ The modules and the test peers are in /lib/d2d, for example
   [ -c /dev/module_b ] && echo 1 >/dev/module_b
   rmmod module_b; rmmod module_a
 The tests: cd /kselftest; ./run_kselftest.sh -l; ./run_kselftest.sh -c d2d | cat
-`poweroff` (or exit) ends the VM; QEMU is killed by Ctrl-A x.
+`poweroff` (or exit) ends the VM; Ctrl-A x kills QEMU.
 
 HELP
 PROFILE

@@ -81,7 +81,7 @@ boot() {
 		echo "d2d-vm gave no reason that matches '$reason': $output"
 	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.expected" ]; then
 		while read -r text; do
-			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$output" || echo "not found: $text"
+			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$output" || echo "d2d-vm gave no reason with the text '$text'"
 		done <"$LAB/guest/$case.expected"
 	fi
 }
