@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration and runs kselftests on Debian's kernel for arm64, in machines that QEMU emulates. These
 # kselftests test what differs on arm64: the atomics of requests, events, queues and handshakes, and the code that the
-# kernel patches. (`make test ARCH=arm64` runs all kselftests.) The last two rows show that d2d-vm notices reports of
+# kernel patches. (`make test ARCH=arm64` runs all kselftests.) The last two lines show that d2d-vm notices reports of
 # trouble whose text differs on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
 
 export ARCH=arm64

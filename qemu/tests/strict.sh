@@ -62,8 +62,8 @@ signs_by_own_key() {
 	signing /sign-file signed
 }
 
-# boot_row ROW - boots the guest of a row of run/boots.sh, and prints what is wrong with the outcome
-boot_row() {
+# boot LINE - boots the guest of a line of the table (run/boots.sh), and prints what is wrong with the outcome
+boot() {
 	local output
 	output=$(D2D_IMAGES=$dir "$LAB/run/boots.sh" - <<<"$1" 2>&1) || echo "$output"
 }
@@ -84,7 +84,7 @@ expect "the commands in docs/install.md sign the pair by the key that the kernel
 
 "$LAB/run/image.sh" "$dir/strict" --selftests
 while read -r kernel scenario rest; do
-	expect_silence "$kernel $scenario" boot_row "$kernel $scenario $rest"
+	expect_silence "$kernel $scenario" boot "$kernel $scenario $rest"
 done <<'TABLE'
 strict test/lifecycle.sh,versions.sh,reload.sh 600
 strict test/refusals.sh,jobs.sh,ticks.sh,sensor.sh 600
