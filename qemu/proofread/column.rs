@@ -10,8 +10,8 @@ const HEADING: &str = "in C";
 /// Returns the names in the columns "in C", each with the number of the line in which it occurs first.
 pub fn names(document: &str) -> BTreeMap<&str, usize> {
     let mut found = BTreeMap::new();
-    // `None` outside of a table. In a table, the place of the column "in C", or `Some(None)` if the table has no such
-    // column
+    // `None` outside of a table. In a table, `Some` with the index of the column "in C", or `Some(None)` if the table
+    // has no such column
     let mut table: Option<Option<usize>> = None;
     for (index, line) in document.lines().enumerate() {
         let Some(row) = line.strip_prefix('|') else {
@@ -19,11 +19,11 @@ pub fn names(document: &str) -> BTreeMap<&str, usize> {
             continue;
         };
         let mut cells = row.split('|');
-        let Some(place) = table else {
+        let Some(column) = table else {
             table = Some(cells.position(|cell| cell.trim() == HEADING));
             continue;
         };
-        let cell = place.and_then(|at| cells.nth(at)).unwrap_or_default();
+        let cell = column.and_then(|at| cells.nth(at)).unwrap_or_default();
         let spans = cell.split('`').skip(1).step_by(2);
         for word in spans.flat_map(words) {
             if !word.starts_with(|c: char| c.is_ascii_digit()) {

@@ -149,11 +149,11 @@ impl Project {
 
 /// Whether a name matches a pattern, which may contain asterisks and placeholders.
 fn matches(pattern: &str, name: &str) -> bool {
-    let place = PLACEHOLDERS
+    let placeholder = PLACEHOLDERS
         .iter()
         .find_map(|word| Some((pattern.find(word)?, word.len())));
     let star = pattern.find('*').map(|at| (at, 1));
-    let Some((at, len)) = star.or(place) else {
+    let Some((at, len)) = star.or(placeholder) else {
         return pattern == name;
     };
     let (before, after) = (&pattern[..at], &pattern[at + len..]);
