@@ -176,14 +176,15 @@ torture_reports() {
 		[ "$(grep -c '^ok [1234] ' "$dir/output")" = 4 ]
 }
 
-# no_library - builds a pair where the library is not installed, which must fail with one line
+# no_library - builds a pair where the library is not installed. The build must fail with one line
 no_library() {
 	! builds own D2D=/nosuch >"$dir/output" 2>&1 || return
 	cat "$dir/output"
 	! grep -vE '^make|There is no /nosuch/rust.mk: run make install-dev' "$dir/output"
 }
 
-# no_symbols - builds a driver for a kernel whose symbols are not installed, which must fail with one line
+# no_symbols - builds a driver for a kernel for which the library's symbols are not installed. The build must fail with
+# one line
 no_symbols() {
 	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
 	! builds c >"$dir/output" 2>&1 || return
