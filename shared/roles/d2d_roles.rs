@@ -2,9 +2,10 @@
 
 //! A module in several roles: the owner of one pair, and a peer of one or two others.
 //!
-//! The roles use the library under several names, so that the compiler tells their types apart: the
-//! owner's role uses `d2d` and `d2d_owner`, that of a peer `d2d_peer`, and that of a second peer
-//! `d2d_peer2`. These two are `d2d` compiled once more each. A macro declares the module:
+//! Each role uses the library under names of its own, so that the compiler tells the types of the roles
+//! apart: the owner's role uses `d2d` and `d2d_owner`, that of a peer `d2d_peer`, and that of a second peer
+//! `d2d_peer2`. The build makes `d2d_peer` and `d2d_peer2` from the sources of `d2d`. A macro declares the
+//! module:
 //!
 //! - [`module_in_two_roles!`](crate::module_in_two_roles): an owner and a peer;
 //! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
@@ -67,8 +68,8 @@ pub trait TwoRoles: Owner {
     /// The peer's role of the module.
     type Peer: Driver;
 
-    /// Gives the owner's role that of the peer, before [`Owner::ready`]. No peer of this owner is
-    /// attached yet. The owner keeps the handle in its state. May sleep.
+    /// Gives the owner's role the driver of the peer's role, before [`Owner::ready`]. No peer of this owner
+    /// is attached yet. The owner keeps the handle in its state. May sleep.
     ///
     /// # Errors
     ///

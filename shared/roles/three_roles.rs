@@ -28,8 +28,8 @@ pub trait ThreeRoles: Owner {
     /// The driver that registers with the second owner.
     type Second: d2d_peer2::driver::Driver;
 
-    /// Gives the owner's role those of the peers, as [`TwoRoles::join`](crate::TwoRoles::join). May
-    /// sleep.
+    /// Gives the owner's role the drivers of the peers' roles, as [`TwoRoles::join`](crate::TwoRoles::join)
+    /// does. May sleep.
     ///
     /// # Errors
     ///

@@ -37,11 +37,11 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
     /// The driver that registers with the second owner.
     type Second: d2d_peer2::driver::Driver;
 
-    /// Makes the value, after both drivers have registered and started. A driver that has left its
-    /// handshake pending may not have a context yet. May sleep.
+    /// Makes the value, after both drivers have registered and started. A driver that has pended its
+    /// handshake may not have a context yet. May sleep.
     ///
-    /// When the module is unloaded, the library lets both drivers leave, waits until no thread uses
-    /// the value, and drops it; then it drops the second driver and the first one.
+    /// When the module is unloaded, the library makes both drivers leave, waits until no thread uses
+    /// the value, and drops the value; then it drops the second driver and the first one.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl<T: TwoPeers> Drop for Join<T> {
     }
 }
 
-/// The roles of a module that is a peer of two owners. The fields are dropped in this order.
+/// The two roles as a peer of a module that is a peer of two owners. The fields are dropped in this order.
 #[doc(hidden)]
 pub struct Peers<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> {
     second: d2d_peer2::registration::Peer<B>,
@@ -152,7 +152,7 @@ where
     ///
     /// # Errors
     ///
-    /// Those of `registration::Peer::new`. If the second driver fails, the first one is unregistered.
+    /// Those of `registration::Peer::new`. If the second driver fails, the library unregisters the first one.
     pub fn new<M: ModuleMetadata>(
         in_module: &RolesInModule<M>,
         started: &'static d2d_peer::registration::Started,
@@ -191,8 +191,8 @@ where
     B: d2d_peer2::driver::Driver,
 {
     /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one are dropped: their
-    /// destructor may wait for an event of either driver. If [`TwoPeers::join`] has succeeded, [`Join`] has made
-    /// them leave already.
+    /// destructor may wait for an event of either driver. If the module has been loaded, the drop of `_made` in
+    /// [`Roles`] has made the drivers leave already.
     fn drop(&mut self) {
         self.first.leaver().leave();
         self.second.leaver().leave();
