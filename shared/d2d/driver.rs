@@ -109,17 +109,21 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// The driver's [control device](crate::control), or `None` for no such device.
     const CONTROL: Option<device::Settings> = None;
 
-    /// The driver's jobs: what calls it besides the owner, such as timers and devices; or `()`. The
-    /// library makes them after the handshake, and drops them before it detaches the driver: while
-    /// they exist, the link works. In a module with one role, it drops them before the driver leaves,
-    /// so that events and requests work, too. In a module in several roles, all drivers leave first:
-    /// then the destructor of the jobs cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
+    /// A value that the driver keeps until it is unloaded, or `()`. It can hold what else calls the driver
+    /// besides the owner and the driver's [jobs](job): the registration with a bus, for example.
+    /// [`start`](Driver::start) makes the value. The library drops the value before it detaches the driver:
+    /// while the value exists, the link works. In a module with one role, the library drops the value
+    /// before the driver leaves, so that events and requests work in its destructor, too. In a module in
+    /// several roles, all drivers leave first: then the destructor cannot send a request (`ESHUTDOWN`) or
+    /// wait (`ECANCELED`).
     type Jobs: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Starts the driver's [`Jobs`](Driver::Jobs). Process context, may sleep.
+    /// Starts the driver, after it has asked the owner for a context: makes its jobs, and its
+    /// [`Jobs`](Driver::Jobs). If the driver has pended the handshake, it may still be under way: see
+    /// [`Handle::settled_link`]. Process context, may sleep.
     fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error>;
 
     /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
@@ -169,14 +173,14 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
     /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
     ///
-    /// No routine may load or unload a module, or wait for such a thing: see `struct d2d_driver` in
-    /// `d2d.h`.
+    /// No routine may load or unload a module, or wait until another thread has done so: see
+    /// `struct d2d_driver` in `d2d.h`.
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that the driver has [forwarded](Request::forward), and the result of the
-    /// lower driver. Any context.
+    /// Receives a request that the driver has [forwarded](Request::forward), and the result with which
+    /// the other driver has completed it. Any context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
@@ -218,7 +222,7 @@ impl<T: Driver> Handle<T> {
     /// # Errors
     ///
     /// Each prints a line: `ENODATA` if the driver lends nothing, or has not adopted a context yet;
-    /// `EPROTOTYPE` if it lends values of another type; `EFAULT` if `value` is none of them.
+    /// `EPROTOTYPE` if it lends values of another type; `EFAULT` if `value` is not one of the lent values.
     pub fn user_buffer<V: Memory>(&self, value: &V) -> Result<UserBuffer> {
         Lending::user_buffer(self.0.lent.as_ref(), self.0.name, value)
     }
@@ -226,8 +230,8 @@ impl<T: Driver> Handle<T> {
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
     /// Use the link only while the driver is attached: in its operations, in
-    /// [`dispatch`](Driver::dispatch), in the routines of its [jobs](job), and in code that its
-    /// [`Jobs`](Driver::Jobs) calls. A later use is safe, but by then the context may be shared with
+    /// [`dispatch`](Driver::dispatch), in the routines of its [jobs](job), and while its
+    /// [`Jobs`](Driver::Jobs) exist. A later use is safe, but by then the owner may share the context with
     /// another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
@@ -328,8 +332,8 @@ impl<T: Driver> Handle<T> {
     }
 
     /// Makes a job that runs `routine` in a thread of its own, each time that it is started; see
-    /// [`job`]. The kernel shows the first 15 bytes of `name` as the thread's. The routine gets the
-    /// driver and the job itself. May sleep.
+    /// [`job`]. The kernel shows the first 15 bytes of `name` as the name of the thread. The routine gets
+    /// the driver and the job itself. May sleep.
     ///
     /// # Errors
     ///
@@ -399,20 +403,20 @@ impl<'a, T: Driver> Offer<'a, T> {
         }
     }
 
-    /// Completes the request. Any context.
+    /// Completes the offer. Any context.
     ///
-    /// `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the request is not
-    /// completed. `information` has no meaning in a handshake.
+    /// `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the offer is not completed.
+    /// `information` has no meaning in a handshake.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let (disposition, result) = self.request.finish(result, information);
         self.driver.set_completed(result);
         disposition
     }
 
-    /// Leaves the request pending. A kernel worker passes it to [`Driver::deferred`]. Any context.
+    /// Leaves the offer pending. A kernel worker passes the offer to [`Driver::deferred`]. Any context.
     ///
-    /// At most one request waits for the worker. If one waits already, or the module is being
-    /// unloaded, this completes the request with `EBUSY`.
+    /// At most one offer waits for the worker. If one waits already, or the module is being unloaded,
+    /// this completes the offer with `EBUSY`.
     pub fn pend(self) -> Disposition<'a>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -434,7 +438,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     ///
     /// # Errors
     ///
-    /// Completes the request with an error, and returns the disposition: `EFAULT` if the request
+    /// Completes the offer with an error, and returns the disposition: `EFAULT` if the request
     /// carries no context, or a pointer that cannot be followed; `EBADMSG`, `EPROTO`, `EMSGSIZE` or
     /// `EBADE` for the magic number, major version, size or layout of the context; the errors of
     /// [`Endpoint::copy`](crate::interface::Endpoint::copy), which checks the owner's operations;
@@ -475,9 +479,9 @@ where
         if let Some(link) = PeerLink::of(binding.seat()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
-            // SAFETY: Until this driver completes the request, only it uses the peer's endpoint. A
-            // context whose handshake has timed out stays reserved until then, and the driver is
-            // detached only after the last call that has a request has returned.
+            // SAFETY: Until this driver completes the request, only this driver uses the peer's endpoint.
+            // A context whose handshake has timed out stays reserved until then, and the driver is
+            // detached only after the last routine that has the request has returned.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -546,7 +550,7 @@ where
         let offer = this.pended.lock().offer.take();
         if let Some(kept) = offer {
             this.worker.store(Task::current_raw() as usize, Relaxed);
-            // The disposition is for the caller of a dispatch routine, which has returned before.
+            // The disposition is for the caller of a dispatch routine. That routine has returned already.
             let _ = this.state().deferred(Offer {
                 driver: this.as_arc_borrow(),
                 request: kept.into_request(),

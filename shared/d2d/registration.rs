@@ -102,8 +102,8 @@ where
     }
 
     /// Asks the owner to share a context. The owner sends a request to the driver's dispatch
-    /// routine, which may leave the request pending; then this returns success. If it fails, waits for
-    /// [`Driver::deferred`]. May sleep.
+    /// routine, which may leave the request pending; then this returns success. If attaching fails, this
+    /// waits until [`Driver::deferred`] has returned. May sleep.
     ///
     /// # Errors
     ///
@@ -299,7 +299,8 @@ impl<T: Driver> Drop for Peer<T> {
     }
 }
 
-/// Initializes as `init` does. If that fails, passes the error to `failed`, and fails with what that returns.
+/// Initializes as `init` does. If `init` fails, passes its error to `failed`, and fails with the error that
+/// `failed` returns.
 fn reporting<T>(
     failed: impl Fn(Error) -> Error,
     init: impl PinInit<T, Error>,
@@ -313,7 +314,7 @@ fn reporting<T>(
     unsafe { pin_init::pin_init_from_closure(initialize) }
 }
 
-/// Prints the last line of the trace of a load when it is dropped.
+/// Takes the step `unload`, the last one of a driver, when it is dropped.
 struct LastLine(&'static CStr);
 
 impl Drop for LastLine {
