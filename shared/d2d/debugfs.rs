@@ -3,9 +3,9 @@
 //! Files in debugfs, which show state. A process can read a [`ReadFile`]; a [`ShowFile`] is a `ReadFile` that
 //! shows a text. If processes have to write something, a driver has a [device](crate::device).
 //!
-//! The kernel crate's `debugfs` module does not serve: its files have no owner, so a module can be
-//! unloaded while a process has one of them open, and the kernel then calls freed code when the
-//! process closes the file.
+//! The library does not use the kernel crate's `debugfs`. Its files have no owner: a module can be
+//! unloaded while a process has one of them open, and the kernel then calls freed code when the process
+//! closes the file.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 

@@ -179,8 +179,8 @@ impl Device {
     /// Makes each [`Call::wait`] of the device call its `ready` again, and each poll of the device check
     /// again. Call it after the change that they wait for. Any context.
     ///
-    /// All open files of the device share their waiters, so a call can also find that nothing has
-    /// changed for it.
+    /// This wakes the waiting threads of all open files of the device, so a call can also find that nothing
+    /// has changed for its own file.
     pub fn wake(&self) {
         self.0.wake();
     }

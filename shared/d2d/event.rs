@@ -5,7 +5,7 @@
 //! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
 //! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects` on Windows.
 //!
-//! The first driver that creates an event of a name makes it. Other drivers that create or open an
+//! The first driver that creates an event of a name makes the event. Other drivers that create or open an
 //! event of this name get the same event. The event exists until all drivers have dropped their
 //! [`Event`]s of it.
 
@@ -126,7 +126,7 @@ impl Wait {
 ///
 /// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. The event can
 /// be set, reset and queried until none of the driver's routines runs any more: then the owner closes the
-/// handle. It refuses a later use, with a line in dmesg.
+/// handle. The owner refuses a later use of the handle, with a line in dmesg.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,

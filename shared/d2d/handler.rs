@@ -45,7 +45,8 @@ pub trait Handler: Send + Sync + Sized + 'static {
     /// Receives a request.
     fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a>;
 
-    /// Receives a request that the driver has forwarded, and the result of the lower driver.
+    /// Receives a request that the driver has forwarded, and the result with which the other driver has
+    /// completed it.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a>;
 
     /// Receives a request that the driver has sent, and its result.
@@ -56,7 +57,7 @@ pub trait Handler: Send + Sync + Sized + 'static {
 }
 
 /// Makes the driver object of `handler`, whose code is in `module`. The owner refuses to register
-/// it if the name leaves no room for its NUL.
+/// the object if the name leaves no room for its NUL.
 pub fn driver_object<H: Handler>(
     handler: &Arc<H>,
     module: *mut bindings::module,
@@ -76,8 +77,8 @@ pub fn driver_object<H: Handler>(
     }
 }
 
-/// Makes a driver object without routines, whose routines are to get `this`. The owner refuses to
-/// register it if the name leaves no room for its NUL.
+/// Makes a driver object without routines. Routines that the caller adds get `this` as their first
+/// argument. The owner refuses to register the object if the name leaves no room for its NUL.
 pub fn object_without_routines(
     name: &CStr,
     module: *mut bindings::module,

@@ -77,7 +77,7 @@ pub(crate) fn keys() -> *mut abi::d2d_hot_keys {
     &raw mut abi::d2d_own_hot_keys
 }
 
-/// A `struct module`, of which only the name is read, which never changes.
+/// A `struct module`. This crate reads only the name, which never changes.
 #[repr(transparent)]
 struct Module(UnsafeCell<bindings::module>);
 

@@ -70,8 +70,8 @@ pub unsafe trait Interface: Sized + 'static {
     /// A hash for each minor version, then one for each operation; see
     /// [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
-    /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. They replace
-    /// those that the other side does not offer, so that a call need not check for null.
+    /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. They replace the
+    /// operations that the other side does not offer, so that a call need not check for null.
     const UNSUPPORTED: Self::Table;
 }
 
@@ -90,7 +90,7 @@ pub unsafe trait TableFor<T>: Interface {
 
 /// What an operation gets as its first argument: a driver and its link.
 ///
-/// `S` is where the link to the other side is kept, see [`Link`]; `T` is the driver.
+/// `S` is the *seat*, where the link to the other side is kept: see [`Link`]. `T` is the driver.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
@@ -318,8 +318,8 @@ impl Expected<'_> {
                 );
             }
             if operation != 0 {
-                // SAFETY: `index` is less than the number of entries in both tables, so the caller
-                // says that the entry can be written. By the chain, it is that of the same operation in both.
+                // SAFETY: `index` is less than the number of entries in both tables, so the caller says
+                // that the entry can be written. By the chain, both tables have the same operation there.
                 unsafe { entries.add(index).write(operation) };
             }
         }
@@ -584,8 +584,8 @@ macro_rules! interface {
         }
 
         const _: () = {
-            // If a driver's type has one of these names, the name means the parameter here, and the
-            // driver's type in the table. The two differ, so that does not compile.
+            // If a driver uses a type called `D2dDriver` in an operation, the name means the parameter
+            // here, but the driver's type in the table. The two differ, so the compiler refuses the driver.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {

@@ -183,8 +183,8 @@ impl Lending {
 /// A value that a driver lends, as the `user_buffer` of its requests:
 /// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer).
 ///
-/// It does not keep the memory, and may outlive it. The receiver compares the address with those of
-/// the values that are lent to it, and uses the value as it uses lent memory.
+/// A `UserBuffer` does not keep the memory, and may outlive it. The receiver compares the address with the
+/// addresses of the values that are lent to this receiver, and uses the value as it uses lent memory.
 ///
 /// # Invariants
 ///

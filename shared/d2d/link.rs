@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The links: the object with which each side calls the other, and uses the queues of their
+//! The links. A link is the object with which one side calls the other, and uses the queues of their
 //! context.
 //!
 //! A call from the peer into the owner needs no protection: the peer's module imports the owner's
@@ -172,7 +172,8 @@ impl<P: Pair> Link for OwnerLink<P> {
     }
 }
 
-/// Proof that the owner's thread is inside the peer. If `mem::forget` gets it, the peer can never detach.
+/// Proof that the owner's thread is inside the peer. If code passes it to `mem::forget`, the
+/// peer can never detach.
 #[must_use = "the peer can leave as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 

@@ -141,8 +141,8 @@ impl Sleep {
     }
 }
 
-/// A request that its sender holds: it was not sent, or has come back. Dropping it frees the
-/// request; any context.
+/// A request that its sender has: the request was not sent, or has come back. Dropping the packet frees
+/// the request; any context.
 pub struct Packet {
     handle: abi::d2d_handle,
     flags: u32,
@@ -261,8 +261,8 @@ impl Packet {
     /// called again. Any context.
     ///
     /// A receiver in Rust gets the index of the value
-    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). It refuses the request if
-    /// the value is not lent to it: the sender lends the value in another context.
+    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). It refuses a request with a
+    /// value that is not lent to this receiver, such as one that the sender lends in another context.
     pub fn with_user_buffer(mut self, user_buffer: UserBuffer) -> Self {
         self.user_buffer = Some(user_buffer);
         self
@@ -375,8 +375,8 @@ impl Packet {
         let bytes = output.as_mut_bytes();
         // SAFETY: `send` names `input` and its length, and the owner copies the input during the
         // call. `result` is valid for a write, and `bytes` for writes of as many bytes as its
-        // length. By the contract of `struct d2d_send`, a receiver that uses a `user_buffer` compares
-        // it first.
+        // length. By the contract of `struct d2d_send`, a receiver uses a `user_buffer` only after it has
+        // compared it with the memory that is lent to this receiver.
         let status = unsafe {
             abi::d2d_request_call(
                 self.handle,

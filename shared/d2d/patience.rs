@@ -29,7 +29,7 @@ impl Patience {
         Self(0)
     }
 
-    /// Sleeps for a millisecond. After some calls, each call runs `end_waits` before, which ends what
+    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits`, which ends what
     /// the routine may be waiting for. May sleep.
     pub fn sleep(&mut self, end_waits: impl FnOnce()) {
         if self.0 >= LIMIT {

@@ -301,8 +301,8 @@ impl<const N: usize> StringCopy<N> {
     }
 }
 
-/// An address for a result, which another driver has passed. It could be written when this value
-/// was made.
+/// An address for a result, which another driver has passed. When this value was made, the address could
+/// be written.
 pub(crate) struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {

@@ -225,7 +225,7 @@ impl<'a> Request<'a> {
         self.fail(error)
     }
 
-    /// Completes the request with the result of a lower driver. Any context.
+    /// Completes the request with the result of the driver to which it was forwarded. Any context.
     pub fn complete_as(self, outcome: Outcome) -> Disposition<'a> {
         self.complete(outcome.result, outcome.information)
     }
@@ -487,8 +487,8 @@ impl<O: Plain> Pended<O> {
         ManuallyDrop::new(self).raw.complete_with(output).1
     }
 
-    /// Completes the request with the result of a lower driver. The output stays as the lower
-    /// driver has left it.
+    /// Completes the request with the result of the driver to which it was forwarded. The output stays as
+    /// that driver has left it.
     ///
     /// # Errors
     ///

@@ -152,7 +152,8 @@ pub struct Entered<'a, T> {
 }
 
 impl<'a, T> Entered<'a, T> {
-    /// Returns the value, and what the thread passes to [`Rundown::leave`]. Until then it is inside.
+    /// Returns the value, and what the thread passes to [`Rundown::leave`]. The thread stays inside until
+    /// then.
     pub fn into_raw(self) -> (&'a T, *mut c_void) {
         let Self { value, _inside } = self;
         (value, _inside.into_raw())

@@ -3,8 +3,8 @@
 //! The miscellaneous device that the kernel has for a device of a driver, and the functions that the
 //! kernel calls for it.
 //!
-//! The kernel crate's `miscdevice` would not do: it has no `poll`, its `open` does not get the driver, it
-//! cannot set the mode of the file in `/dev`, and a name that exists makes it print a stack trace.
+//! The library does not use the kernel crate's `miscdevice`, which has no `poll`, does not pass the driver
+//! to `open`, cannot set the mode of the file in `/dev`, and prints a stack trace if the name exists.
 //!
 //! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
 //! device. So [`open`] takes no lock that is held around these.

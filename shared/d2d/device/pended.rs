@@ -103,7 +103,7 @@ impl<A: Send + Unpin + 'static> Answer<A> {
     ///
     /// Those of [`Call::wait`]; `ECANCELED` if the driver has dropped the [`Pended`], `ENODATA` if an
     /// earlier wait has returned the answer or `ECANCELED`, and, with a line, `EINVAL` if `call` is of
-    /// another device: completing wakes only the waiters of this one.
+    /// another device: completing the pended call wakes only threads that wait on its own device.
     pub fn wait(&self, call: &Call<'_>) -> Result<A> {
         if !Arc::ptr_eq(call.device, &self.0.device) {
             return Err(refuse!(

@@ -78,7 +78,7 @@ impl<T: Plain> ItemKind<T> {
 
     /// Returns the payload of an item, as [`read`](Self::read) does, and otherwise refuses the item
     /// in the name of `driver`, which has taken it. The library does not check what the other side
-    /// puts. So go on with the next item: a function that returns the error drops its batch,
+    /// puts. After an error, go on with the next item: a function that returns the error drops its batch,
     /// and with it the items that it has not read. Any context.
     ///
     /// # Errors
