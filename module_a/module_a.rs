@@ -7,9 +7,9 @@
 //! `shared/owner/handshake.rs` is the handshake. When a peer has attached, A plays the
 //! demonstration with it: calls and items in both directions.
 //!
-//! A process can write a number N to `/dev/module_a`. A then exchanges
-//! calls, items, requests and events with each peer, N times in each execution context: in the
-//! system call of that process, in a kernel worker, in softirq and in hard interrupt.
+//! A process can write a number N to `/dev/module_a`. A then exchanges calls, items, requests and events
+//! with each peer, N times in each execution context: in the system call of that process, in a kernel
+//! worker, in softirq and in hard interrupt.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The pair of docs/porting.md and docs/porting-kmdf.md. Both drivers are there in C, the first step of the port, and in Rust.
+# The pair of docs/porting.md and docs/porting-kmdf.md. Both drivers are there in C, the first phase of the port, and in Rust.
 # Kbuild includes this file.
 
 pair := examples/alarm

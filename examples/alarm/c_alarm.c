@@ -36,7 +36,8 @@
 
 /*
  * The command of ioctl. Its argument points to a u64, the number of milliseconds for which the
- * call stays pending. The alarm replaces it by how many requests and calls it has completed before.
+ * call stays pending. The alarm replaces this number by how many requests and calls it has
+ * completed before.
  */
 #define WAIT	_IOWR('a', 1, u64)
 
@@ -56,7 +57,8 @@ struct ring {
 /*
  * Protects rings, rang and cancelled. Only expired() changes rang, so it may read it without the
  * lock. The lock is taken with interrupts disabled, as the sleeper may call in any context.
- * The alarm completes no request with it held: that may call the sleeper, which may call again.
+ * The alarm does not hold the lock while it completes a request: that may call the sleeper, which
+ * may call the alarm again.
  */
 static DEFINE_SPINLOCK(lock);
 static struct ring rings[MOST];

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The sleeper in C: the first step of the port of windows/alarm/sleeper.c, as docs/porting.md
- * describes. It keeps the functions of the original and prints the same lines. The
- * second step is examples/alarm/sleeper.rs. All that this driver knows of the pair, which is
- * declared in Rust, is the generated header alarm_pair.h.
+ * The sleeper in C: the first phase of the port of windows/alarm/sleeper.c, as docs/porting.md
+ * describes. It keeps the functions of the original and prints the same lines. The second phase is
+ * examples/alarm/sleeper.rs. The pair is declared in Rust; this driver includes the header
+ * alarm_pair.h, which the build makes from the declaration.
  *
- * Writing a number of milliseconds to /dev/sleeper sends the alarm a
- * request, and waits for it for at most the parameter limit.
+ * Writing a number of milliseconds to /dev/sleeper sends the alarm a request, and waits for it for
+ * at most as many milliseconds as the parameter limit says.
  */
 /* The driver's name. The module has another one, because sleeper.ko is the sleeper in Rust. */
 #define NAME	"sleeper"

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The listener in C: the peer. The metronome tells it of beats in hard interrupt, where it queues
- * a work item, which takes the beats in a kernel worker.
+ * The listener in C: the peer. In hard interrupt, the metronome calls the listener's operation
+ * beats, which queues a work item. The work item takes the beats in a kernel worker.
  *
- * Writing a number N to /dev/c_listener waits until N more beats were heard,
- * at most 30 seconds.
+ * Writing a number N to /dev/c_listener waits until N more beats were heard, at most 30 seconds.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

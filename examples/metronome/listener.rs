@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The listener: the peer. The metronome tells it of beats in hard interrupt, where it starts a work
-//! item, which takes the beats in a kernel worker.
+//! The listener: the peer. In hard interrupt, the metronome calls the listener's operation `beats`, which
+//! starts a work item. The work item takes the beats in a kernel worker.
 //!
-//! Writing a number N to `/dev/listener` waits until N more beats were heard,
-//! at most 30 seconds. One process at a time can wait.
+//! Writing a number N to `/dev/listener` waits until N more beats were heard, at most 30 seconds. One
+//! process at a time can wait.
 
 #![forbid(unsafe_code)]
 

@@ -3,11 +3,11 @@
 //! The recorder: the peer. Its work item takes the samples from the queue in batches, counts them in
 //! the data that both drivers share, and keeps the last ones for processes.
 //!
-//! A process that reads `/dev/recorder` gets the samples that were recorded after it opened the
-//! device. A read waits until the number of unread samples reaches the watermark. A process that is too slow
-//! loses the oldest samples, and sees that from the numbers of the others. Writing a
-//! number sets the rate. The `ioctl`s set the rate (`SET_RATE`) and return the statistics
-//! (`GET_STATISTICS`). Other drivers configure the recorder by the request `CONFIGURE`.
+//! A process that reads `/dev/recorder` gets the samples that were recorded after it opened the device. A
+//! read waits until the number of unread samples reaches the watermark. A process that is too slow loses
+//! the oldest samples, and sees that from the numbers of the others. Writing a number sets the rate. The
+//! `ioctl`s set the rate (`SET_RATE`) and return the statistics (`GET_STATISTICS`). Other drivers configure
+//! the recorder by the request `CONFIGURE`.
 
 #![forbid(unsafe_code)]
 

@@ -2,8 +2,8 @@
 
 //! The consumer: the owner of the context, so it is loaded first.
 //!
-//! Writing a period in milliseconds to `/dev/consumer` makes the sensor
-//! raise samples with this period. The consumer takes them and prints their number and sum.
+//! Writing a period in milliseconds to `/dev/consumer` makes the sensor raise samples with this period. The
+//! consumer takes the samples, and prints their number and sum.
 //!
 //! The Windows original is `windows/example/consumer.c`.
 
