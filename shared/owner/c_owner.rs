@@ -568,11 +568,11 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
 pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int {
     // SAFETY: The caller says so.
     let seat = unsafe { seat(context) };
-    let holder = seat.and_then(|(owner, seat)| {
+    let found = seat.and_then(|(owner, seat)| {
         let id = seat.context.id() as usize;
-        owner.server.registry().holder(id)
+        owner.server.registry().attached_to(id)
     });
-    match holder {
+    match found {
         Some((target, _)) => {
             // SAFETY: The caller says that it is valid for writes.
             unsafe { peer.write(target) };

@@ -303,7 +303,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     /// is leaving. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
-        let (handle, driver) = self.server.registry().holder(id)?;
+        let (handle, driver) = self.server.registry().attached_to(id)?;
         // SAFETY: The registry has made the handle for the driver's senders.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })

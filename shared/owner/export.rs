@@ -103,8 +103,8 @@ pub struct Exports {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 extern "C" {
-    /// The threads inside the exported functions. Defined in `exports_srcu.c`: a static one cannot
-    /// be made in Rust.
+    /// The threads inside the exported functions. Defined in `exports_srcu.c`, because Rust cannot
+    /// define a static SRCU structure.
     static mut d2d_exports_srcu: bindings::srcu_struct;
 }
 
@@ -122,8 +122,8 @@ struct OpenExports<S: Side> {
     /// Makes the module's other roles leave.
     leave_others: EndWaits,
     driver: Arc<S>,
-    /// This and `_remover` are dropped after all drivers have been expelled: until then, no module of a
-    /// driver may be freed.
+    /// This and `_remover` are dropped after all drivers have been expelled: until then, both must be
+    /// called before the module of a driver is freed.
     _expeller: Pin<KBox<Notifier<Expeller>>>,
     _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
@@ -466,7 +466,7 @@ impl Exports {
         })
     }
 
-    /// Makes the contexts, a server of them, and what the owner's driver object receives.
+    /// Makes the contexts, a server of them, and the owner's driver.
     fn make<O: Owner, M: ModuleMetadata>(
         &self,
         in_module: InModule<M>,

@@ -145,7 +145,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving.
+    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if the driver is leaving.
     #[inline(always)]
     pub(crate) fn enter_target(
         &self,
@@ -185,7 +185,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving, `missing` if it has no such
+    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if the driver is leaving, `missing` if it has no such
     /// routine.
     #[inline(always)]
     pub(crate) fn check_sender(
@@ -278,8 +278,9 @@ impl Registry {
     /// May sleep.
     pub(crate) fn remove_hot_keys(&self, handle: abi::d2d_handle) {
         let _removing = self.hot_keys.lock();
-        let is_leaving = self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
-        if let (true, Some((slot, _))) = (is_leaving, Kind::Driver.parts(handle)) {
+        let is_unregistering =
+            self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
+        if let (true, Some((slot, _))) = (is_unregistering, Kind::Driver.parts(handle)) {
             // SAFETY: The slot exists, as the handle names a driver.
             unsafe { d2d_hot_keys_remove(slot as u32) };
         }
@@ -378,8 +379,9 @@ impl Registry {
         })
     }
 
-    /// Finds the driver that is attached to a context and is not leaving. Any context.
-    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
+    /// Finds the driver that is attached to a context and is not leaving. Returns the handle for the
+    /// driver's senders, and a copy of the driver's entry. Any context; prints nothing.
+    pub(crate) fn attached_to(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
         self.find(Kind::Target, |entry| {
             entry.state == State::Attached(context) && !entry.is_leaving
         })
@@ -408,7 +410,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle.
+    /// `ESTALE` if the handle is stale.
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         self.with(handle, |slot, entry| {
             if let Some(entry) = entry {
@@ -424,7 +426,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `EBUSY` if the driver holds a context or a handshake with it is
+    /// `ESTALE` if the handle is stale, `EBUSY` if the driver holds a context or a handshake with it is
     /// under way, `EALREADY` if another thread is unregistering it.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         self.with(handle, |slot, entry| match entry {
@@ -483,7 +485,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle.
+    /// `ESTALE` if the handle is stale.
     pub(crate) fn get(&self, handle: abi::d2d_handle) -> Result<Entry> {
         self.peek(handle).ok_or_else(|| self.refuse_stale(handle))
     }

@@ -105,8 +105,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes the server of these contexts. The value that keeps the server must call
-    /// [`Server::strike_off`] when that value is dropped. May sleep.
+    /// Makes the server of these contexts. Dropping the value that keeps the server must call
+    /// [`Server::strike_off`]. May sleep.
     ///
     /// # Errors
     ///
@@ -178,8 +178,8 @@ impl Server {
             self.end_waits(driver);
         };
         self.jobs.stop(end_waits);
-        // The owner's own routines may wait for the other roles, too: for `cancelled`, for example. No request
-        // brings a thread inside any more, because the owner has left.
+        // The owner's own routines may wait for the other roles, too, for example until `cancelled` of another
+        // role is called. No request brings a thread inside any more, because the owner has left.
         let mut patience = Patience::new();
         while self.registry.has_thread_inside(driver) {
             patience.sleep(end_waits);
@@ -310,7 +310,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle.
+    /// `ESTALE` if the handle is stale.
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         self.registry.leave(handle)?;
@@ -390,9 +390,9 @@ impl Server {
         refuse!(self.name, "driver-is-leaving", ESHUTDOWN, name: name)
     }
 
-    /// Creates an event if `make` is `Some`: a set one if it is `Some(true)`. Opens an existing event
-    /// if `make` is `None`. Returns the handle; see `d2d_event_create` and `d2d_event_open`. May
-    /// sleep.
+    /// Opens an event, and returns the handle; see `d2d_event_create` and `d2d_event_open`. If the
+    /// event does not exist, creates it unless `make` is `None`. With `Some(true)`, the new event is
+    /// set. May sleep.
     ///
     /// # Errors
     ///

@@ -254,7 +254,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `ESHUTDOWN` if its driver is leaving, `EAGAIN` if the event has 64
+    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if its driver is leaving, `EAGAIN` if the event has 64
     /// handlers, `ENOMEM`.
     pub(crate) fn set_handler(
         &self,

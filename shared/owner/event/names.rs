@@ -64,8 +64,8 @@ struct Names {
 pub(crate) struct Wanted {
     pub(crate) name: Name,
     pub(crate) kind: Kind,
-    /// `None` to open an existing event. Otherwise the event is made if it does not exist, and is
-    /// set if this is `Some(true)`.
+    /// `None` to open an existing event only. Otherwise, if the event does not exist, it is made; with
+    /// `Some(true)`, the new event is set.
     pub(crate) make: Option<bool>,
 }
 
@@ -198,7 +198,7 @@ impl Events {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle.
+    /// `ESTALE` if the handle is stale.
     pub(crate) fn close(&self, handle: d2d_handle) -> Result {
         let closed = self.close_locked(&mut self.names.lock(), handle);
         let closed = closed.ok_or_else(|| self.stale(handle))?;

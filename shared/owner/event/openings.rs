@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of the handles of events.
+//! The table of the handles of events. The code of events calls such a handle an *opening*.
 //!
 //! Each handle has a slot, which contains the handle, the driver that has opened it, and the event.
 //! Slots are in chunks, which are allocated when they are needed. The slot of a closed handle is

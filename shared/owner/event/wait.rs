@@ -489,7 +489,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for a handle, `EINVAL` if an event occurs twice, `EAGAIN` if 64 threads wait for
+    /// `ESTALE` if a handle is stale, `EINVAL` if an event occurs twice, `EAGAIN` if 64 threads wait for
     /// one of the events.
     pub(crate) fn wait(
         &self,
@@ -569,7 +569,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for a handle, `EINVAL` if an event occurs twice.
+    /// `ESTALE` if a handle is stale, `EINVAL` if an event occurs twice.
     fn look_up(&self, waiter: &Waiter) -> Result<bool, Refusal> {
         let reader = rcu::read_lock();
         let mut is_leaving = false;

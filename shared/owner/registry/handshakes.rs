@@ -62,7 +62,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving, `EALREADY` if it holds a
+    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if the driver is leaving, `EALREADY` if it holds a
     /// context or a thread is in `d2d_attach()` for it, `EBUSY` if no context is free.
     pub(crate) fn reserve(
         &self,
@@ -101,7 +101,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle.
+    /// `ESTALE` if the handle is stale.
     pub(crate) fn update(
         &self,
         handle: abi::d2d_handle,
