@@ -7,7 +7,7 @@
 #
 # The owners of the growing pair of today work with the peers of old that have version 1.0 of the pair's interface.
 # Peers of old with version 1.1 are not tested. In today, version 1.0 has one operation more than in old, so the
-# operations that version 1.1 appends have other places in the table of operations than in old.
+# operations that version 1.1 appends have other places in the operations table than in old.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
