@@ -95,7 +95,7 @@ kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks-$$({ echo $(abspath $
 		} ) >$$answer.new && mv $$answer.new $$answer; rm -f $$answer.rmeta; \
 	}; cat $$answer 2>/dev/null || { cat $$answer.log >&2; echo unknown; })
 $(if $(filter unknown,$(kernel-lacks)),$(error Cannot find out what the kernel crate of $(KERNELRELEASE) lacks: $(RUSTC) \
-	was killed, or fails even without a source, or there is no space left))
+	was killed, or fails even with an empty source, or there is no space left))
 endif
 
 endif

@@ -20,7 +20,7 @@ MODULE_PARM_DESC(rate, "Samples a second, at most 50000; 0 stops the sampler");
 
 static unsigned int watermark = 1;
 module_param(watermark, uint, 0444);
-MODULE_PARM_DESC(watermark, "A process waits until it has so many samples to read (1-8192)");
+MODULE_PARM_DESC(watermark, "A process waits until it has this many samples to read (1-8192)");
 
 /* This driver's handle, from d2d_register() */
 static d2d_handle self;

@@ -4,14 +4,14 @@
 //!
 //! The owner allocates contexts, and offers one to each peer by an internal device control request.
 //! From then on the two sides call each other's operations and exchange items through the queues of
-//! the context, in any context but NMI. `shared/include/d2d.h` defines what crosses the boundary;
-//! this crate makes it safe to use:
+//! the context, in any execution context but NMI. `shared/include/d2d.h` defines what crosses the
+//! boundary; this crate makes it safe to use:
 //!
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`hot_step`]: the trace of the hot steps.
-//! - [`mod@pair`]: the declaration of a pair, from which everything else of it is made, with a C
-//!   header (`c_header`), which can be compared with that of an older version (`baseline`);
-//!   [`declaration`]: the same as data.
+//! - [`mod@pair`]: the declaration of a pair. The macro `pair!` makes everything else of the pair from it,
+//!   also a C header (`c_header`), which it compares with that of an older version (`baseline`);
+//!   [`declaration`]: the declaration as data.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: the header with which every object of the boundary begins, and its check.
 //! - `probe`: reading what another driver points to.

@@ -91,7 +91,7 @@ where
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut handle = 0;
         // SAFETY: The routines are in the module's text, which by the promise of `in_module` outlives
-        // the registration. `shared`, with which they are called, is kept by it.
+        // the registration. The registration keeps `shared`, with which the owner calls the routines.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
         shared.set_driver(handle);
         Ok(Self {

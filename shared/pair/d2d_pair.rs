@@ -24,7 +24,7 @@ use kernel::prelude::*;
 /// Payload of the pair's items: a number.
 pub type Note = u64;
 
-/// The most calls in a chain that `bounce` makes. The chain is on one stack of the kernel.
+/// The most calls inside each other that `bounce` makes. All of them are on one stack of the kernel.
 pub const MAX_HOPS: u32 = 16;
 
 /// The most items that [`take_all`] takes at a time.
@@ -61,7 +61,7 @@ pub fn expect(result: u32, expected: u32) -> Result {
 }
 
 /// Counts one more update in the shared block of a context, and prints the step in the name of
-/// driver `by`, whose own count `own` selects. Any context.
+/// driver `by`. The closure `own` selects the count of this driver. Any context.
 ///
 /// Fails with `EBADMSG` if the counts of the two drivers do not add up, so an update was lost.
 pub fn update(
