@@ -711,7 +711,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * Before it does anything else, it checks that the results can be written: a call that is
  * refused changes nothing. If the memory for a result disappears during the call, the owner
  * undoes what the call has registered, allocated or opened. If a wait for events cannot store
- * its result, the owner sets the events that the wait has taken once more.
+ * its result, the owner sets the events that the wait has taken, so that no set is lost.
  *
  * All functions return -ENODEV if the owner is being unloaded, and -ESTALE if the handle is
  * stale. The lists of errors below leave these two out.

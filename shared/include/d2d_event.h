@@ -213,8 +213,9 @@ void d2d_event_ring(d2d_handle event);
  *	the wait takes the first one in the array
  *
  * The wait usually finds a bad pointer before it begins, and takes nothing. If the memory at
- * @index disappears during the wait, the wait has already taken events. Then it sets each
- * synchronization event that it has taken once more, unless the handle of that event was closed.
+ * @index disappears during the wait, the wait has already taken events. So that no set is lost, it
+ * then sets each synchronization event that it has taken, unless the handle of that event was
+ * closed.
  *
  * Context: Any context with a timeout of 0. Otherwise it may sleep.
  *

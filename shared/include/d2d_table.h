@@ -95,9 +95,9 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 #define D2D_TABLE_MAGIC		0x4c424154u
 
 /*
- * d2d_trace and d2d_register keep their places in all major versions, because d2d_register()
- * refuses a peer of another major version. An owner of the peer's own major version has those of
- * the other functions that lie within hdr.size.
+ * d2d_trace and d2d_register keep their places in all major versions, so that d2d_register() can
+ * refuse a peer of another major version. An owner of the peer's own major version has those of the
+ * other functions that lie within hdr.size.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {

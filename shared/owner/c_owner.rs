@@ -111,7 +111,7 @@ impl Description {
             return lacks("owner");
         };
         // SAFETY: The caller says that the tables are null or as the header says. So their chains live
-        // until the owner is stopped, and this copy is dropped before.
+        // until `d2d_owner_stop` has returned, and that function drops this copy.
         let (ops, peer_ops) = unsafe { (Table::read(owner.ops), Table::read(owner.peer_ops)) };
         let Some(ops) = ops else {
             return lacks("ops");

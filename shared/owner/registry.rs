@@ -6,7 +6,7 @@
 //! refuses the handle of an unregistered driver without reading freed memory. The driver's senders
 //! get a handle of another kind, by which they cannot detach or unregister it.
 //!
-//! The request engine finds a driver by its [`Slot`], without a lock. All else in the registry is
+//! The code of requests finds a driver by its [`Slot`], without a lock. All else in the registry is
 //! used under the registry's lock.
 
 use crate::{

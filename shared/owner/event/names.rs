@@ -278,8 +278,8 @@ impl Events {
 
     /// Waits for `count` events, whose handles are what `handles` returns for 0, 1 and so on; see
     /// `d2d_event_wait`. Returns the index of the event that was taken, or 0 if the wait was for
-    /// all. Before that, calls `fill` with the index. If `fill` returns false, sets the events that
-    /// the wait has taken once more. May sleep, unless the timeout is 0.
+    /// all. Before that, calls `fill` with the index. If `fill` returns false, undoes the wait: sets
+    /// the events that it has taken. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///

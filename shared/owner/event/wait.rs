@@ -463,11 +463,10 @@ impl Dispatcher {
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the events that a wait has taken once more, because the driver did not get the result of
-    /// the wait, and no set must be lost. These events are that of block `index`, or those of all
-    /// blocks if the wait was for `all`. A wait does not reset a notification event, so this sets
-    /// synchronization events only. An event whose handle was closed meanwhile is not set. Any
-    /// context.
+    /// Sets the events that a wait has taken, because the driver did not get the result of the wait,
+    /// and no set must be lost. These events are that of block `index`, or those of all blocks if the
+    /// wait was for `all`. A wait does not reset a notification event, so this sets synchronization
+    /// events only. An event whose handle was closed meanwhile is not set. Any context.
     pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {

@@ -55,10 +55,10 @@ pub(super) enum Canceller {
 }
 
 impl Canceller {
-    /// Returns the level of the forwarder that gets a request in this state back after it was
-    /// cancelled, or 0 for the sender, and why it is cancelled; `None` if the request does not
-    /// concern the canceller. The caller must confirm the answer by a transition from `word`: the record
-    /// may have another request by now.
+    /// Returns who gets a request in this state back after this canceller has cancelled it, and why
+    /// it is cancelled: the level of a forwarder, or 0 for the sender, and the reason. Returns `None`
+    /// if the request does not concern the canceller. The caller must confirm the answer by a
+    /// transition from `word`: the record may have another request by now.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
@@ -99,8 +99,8 @@ impl Requests {
                 return CancelOutcome::Nothing;
             };
             // A parked request stays parked until the in-place call ends. If a forwarder leaves,
-            // this call delivers the request earlier, unless a thread is inside the forwarder's
-            // routines, which the forwarder has to wait for anyway.
+            // this function delivers the request earlier, unless a thread is inside the forwarder's
+            // routines: the forwarder has to wait for that thread anyway.
             let goes_home = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)

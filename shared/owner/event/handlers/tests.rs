@@ -282,7 +282,7 @@ mod cases {
             remove(first)?;
             assert_eq!(fixture.is_set(sync), Ok(true));
             assert_eq!(fixture.wait(&[sync], now(ANY)), Ok(0));
-            // With another handler, this handler takes the event at once.
+            // If the event has another handler, that handler takes the event at once.
             let (second, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
             fixture.on_set(second, &removed)?;
             fixture.on_set(sync, &other)?;
