@@ -40,8 +40,8 @@ struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
  *
  * Context: Any context.
  */
-static noinline_for_stack __maybe_unused void d2d_hot_queue_step(const struct d2d_queue *queue,
-								 enum d2d_step step, u32 n)
+static noinline __cold __maybe_unused void d2d_hot_queue_step(const struct d2d_queue *queue,
+							      enum d2d_step step, u32 n)
 {
 	const char *name = queue->id % 2 ? "to_owner" : "to_peer";
 	struct d2d_record hit = {
@@ -59,6 +59,41 @@ static noinline_for_stack __maybe_unused void d2d_hot_queue_step(const struct d2
 		hit.fields[3] = (struct d2d_field)D2D_NUMBER(DEPTH, queue->put - queue->taken);
 	}
 	d2d_trace(&hit);
+}
+
+/* As d2d_hot_queue_unlock(), when the group is on. */
+static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue *queue,
+							       unsigned long flags,
+							       enum d2d_step step, u32 n,
+							       d2d_handle doorbell)
+{
+	d2d_hot_queue_step(queue, step, n);
+	if (doorbell)
+		d2d_hot_queue_step(queue, D2D_STEP_DOORBELL, 0);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/**
+ * d2d_hot_queue_unlock() - trace a step of a queue, and unlock the queue
+ * @queue: the queue, whose lock is held until the step is traced, so that the trace has the order
+ *	of the queue
+ * @flags: what spin_lock_irqsave() has stored
+ * @step: D2D_STEP_ENQUEUE or D2D_STEP_DEQUEUE
+ * @n: the number of items that are put or taken
+ * @doorbell: the event that the caller is going to set, or 0
+ *
+ * Both branches unlock, so that no value has to survive a call before the lock is released while the
+ * group is off.
+ *
+ * Context: Any context.
+ */
+static inline void d2d_hot_queue_unlock(struct d2d_queue *queue, unsigned long flags,
+					enum d2d_step step, u32 n, d2d_handle doorbell)
+{
+	if (d2d_hot_enabled(queues))
+		d2d_hot_queue_trace(queue, flags, step, n, doorbell);
+	else
+		spin_unlock_irqrestore(&queue->lock, flags);
 }
 
 /**

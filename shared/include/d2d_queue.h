@@ -70,42 +70,34 @@ static inline void d2d_queue_note_stale(struct d2d_queue *queue)
  */
 static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *payload, u32 len)
 {
-	d2d_handle doorbell = 0;
 	struct d2d_item *item;
 	unsigned long flags;
+	d2d_handle doorbell;
 	bool was_empty;
-	int err = 0;
 
 	if (len > queue->item_size)
 		return -EMSGSIZE;
 	spin_lock_irqsave(&queue->lock, flags);
-	was_empty = queue->put == queue->taken;
 	item = queue->free ?: xchg(&queue->released, NULL);
-	if (item) {
-		queue->free = item->next;
-		item->seq = queue->put++;
-		item->kind = kind;
-		item->len = len;
-		memcpy(item->payload, payload, len);
-		*(was_empty ? &queue->first : &queue->last->next) = item;
-		queue->last = item;
-		if (was_empty)
-			doorbell = queue->doorbell;
-		queue->high_water = max(queue->high_water, (u32)(queue->put - queue->taken));
-	} else {
+	if (unlikely(!item)) {
 		queue->refused++;
-		err = -ENOSPC;
+		d2d_hot_queue_unlock(queue, flags, D2D_STEP_ENQUEUE, 0, 0);
+		return -ENOSPC;
 	}
-	/* With the lock held, so that the trace has the order of the queue. */
-	if (d2d_hot_enabled(queues)) {
-		d2d_hot_queue_step(queue, D2D_STEP_ENQUEUE, !err);
-		if (doorbell)
-			d2d_hot_queue_step(queue, D2D_STEP_DOORBELL, 0);
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
+	was_empty = queue->put == queue->taken;
+	queue->free = item->next;
+	item->seq = queue->put++;
+	item->kind = kind;
+	item->len = len;
+	memcpy(item->payload, payload, len);
+	*(was_empty ? &queue->first : &queue->last->next) = item;
+	queue->last = item;
+	queue->high_water = max(queue->high_water, (u32)(queue->put - queue->taken));
+	doorbell = was_empty ? queue->doorbell : 0;
+	d2d_hot_queue_unlock(queue, flags, D2D_STEP_ENQUEUE, 1, doorbell);
 	if (doorbell)
 		d2d_event_ring(doorbell);
-	return err;
+	return 0;
 }
 
 /**
@@ -144,25 +136,25 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 {
 	struct d2d_item *item;
-	d2d_handle handle = 0;
 	unsigned long flags;
+	d2d_handle handle;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (queue->put != queue->taken) {
-		item = queue->first;
-		queue->first = item->next;
-		queue->taken++;
-		item->handle += 1ULL << 32;
-		if (!(item->handle >> 32))
-			item->handle += 1ULL << 32;
-		handle = item->handle;
-		queue->handed = 1;
-		/* Pairs with the exchange of the claim in d2d_queue_redeem() and _release(). */
-		smp_store_release(&item->claim, handle);
-		if (d2d_hot_enabled(queues))
-			d2d_hot_queue_step(queue, D2D_STEP_DEQUEUE, 1);
+	if (queue->put == queue->taken) {
+		spin_unlock_irqrestore(&queue->lock, flags);
+		return 0;
 	}
-	spin_unlock_irqrestore(&queue->lock, flags);
+	item = queue->first;
+	queue->first = item->next;
+	queue->taken++;
+	item->handle += 1ULL << 32;
+	if (!(item->handle >> 32))
+		item->handle += 1ULL << 32;
+	handle = item->handle;
+	queue->handed = 1;
+	/* Pairs with the exchange of the claim in d2d_queue_redeem() and _release(). */
+	smp_store_release(&item->claim, handle);
+	d2d_hot_queue_unlock(queue, flags, D2D_STEP_DEQUEUE, 1, 0);
 	return handle;
 }
 
