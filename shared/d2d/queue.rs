@@ -246,14 +246,20 @@ impl<'a> Queue<'a> {
         // the counters. The caller has checked that a payload fits into an item. A queue that is
         // not empty has a last item.
         unsafe {
-            let mut seq = (*raw).put;
+            let put = (*raw).put;
+            let mut count = payloads.len();
             let mut item = (*raw).free;
             let mut first = item;
             let mut last: *mut abi::d2d_item = core::ptr::null_mut();
-            for payload in payloads {
+            for (index, payload) in payloads.iter().enumerate() {
                 if item.is_null() {
                     item = self.reclaim();
                     if item.is_null() {
+                        self.count_refused(payloads.len() - index, index == 0);
+                        if index == 0 {
+                            return (0, 0);
+                        }
+                        count = index;
                         break;
                     }
                     match last.is_null() {
@@ -262,36 +268,33 @@ impl<'a> Queue<'a> {
                     }
                 }
                 let bytes = payload.as_bytes();
-                (*item).seq = seq;
+                (*item).seq = put.wrapping_add(index as u64);
                 (*item).kind = kind;
                 (*item).len = bytes.len() as u16;
                 let destination = (&raw mut (*item).payload).cast::<u8>();
                 destination.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 last = item;
                 item = (*item).next;
-                seq = seq.wrapping_add(1);
             }
             (*raw).free = item;
-            let count = seq.wrapping_sub((*raw).put) as usize;
-            if count < payloads.len() {
-                self.count_refused(payloads.len() - count, count == 0);
-                if count == 0 {
-                    return (0, 0);
+            let seq = put.wrapping_add(count as u64);
+            let taken = (*raw).taken;
+            let depth = seq.wrapping_sub(taken) as u32;
+            let doorbell = match put == taken {
+                true => {
+                    (*raw).first = first;
+                    (*raw).doorbell
                 }
-            }
-            let was_empty = (*raw).put == (*raw).taken;
-            let link = match was_empty {
-                true => &raw mut (*raw).first,
-                false => &raw mut (*(*raw).last).next,
+                false => {
+                    (*(*raw).last).next = first;
+                    0
+                }
             };
-            *link = first;
             (*raw).last = last;
             (*raw).put = seq;
-            let depth = seq.wrapping_sub((*raw).taken) as u32;
             if depth > (*raw).high_water {
                 (*raw).high_water = depth;
             }
-            let doorbell = if was_empty { (*raw).doorbell } else { 0 };
             if hot_step::queues() {
                 hot_step::queue(raw, Step::D2D_STEP_ENQUEUE, count as u32);
                 if doorbell != 0 {
