@@ -82,8 +82,8 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
  * @n: the number of items that are put or taken
  * @doorbell: the event that the caller is going to set, or 0
  *
- * Both branches unlock, so that no value has to survive a call before the lock is released while the
- * group is off.
+ * Both branches unlock. So while the group is off, the compiler keeps no value over a call before
+ * the lock is released.
  *
  * Context: Any context.
  */
