@@ -56,8 +56,8 @@ await_field()
 	done
 }
 
-# waited - prints the result of each wait since reset_trace: the index, in the list of events of this wait, of the event
-# that has ended it
+# waited - prints a number for each wait since reset_trace: which event of the wait's list has ended the wait, counted
+# from 0
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
@@ -247,7 +247,7 @@ refuses()
 	fails "$errno" "$@" && only_refusal_is "$OWNER" "$reason"
 }
 
-# refuse_bad_names - whether the owner refuses each name of an event that cannot be the name of a file
+# refuse_bad_names - whether the owner refuses each name that an event must not have
 refuse_bad_names()
 {
 	for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
@@ -286,7 +286,7 @@ verdict "an event is created with a name of 63 bytes: the event has the whole na
 
 fresh_events
 refuse_bad_names
-verdict "bad-event-name: an event is created with a name that no file can have: EINVAL"
+verdict "bad-event-name: an event is created with the name . or .., or with one that has a slash or is not printable: EINVAL"
 
 fresh_events three
 owner set 12 was=reset && owner set 11 was=reset && peer wait any 10 11 12 && peer wait any 12 11 10 && owner set 10 was=reset &&

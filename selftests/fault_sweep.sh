@@ -137,7 +137,7 @@ sweep "loading a peer in C of an owner in C" 1 c_owner load "$(module_path bad_p
 sweep "the exercise of an owner in C" 1 c_pair write /dev/c_owner 1
 
 m=$(module_path middle)
-sweep "loading a module in two roles, one of whose threads waits" 40 owner load "$m" contexts=1 \
+sweep "loading a module in two roles: a thread of the module waits" 40 owner load "$m" contexts=1 \
 	"$(in_numbers middle waits=owner)"
 sweep "unloading a module in two roles" 0 owner unload "$m"
 sweep "loading a peer of a module in two roles" 6 middle load "$(module_path lower1)"
@@ -145,10 +145,10 @@ sweep "the exercise of a peer of a module in two roles" 3 chain write /dev/lower
 
 t=$(module_path bridge)
 sweep "loading a peer of two owners" 12 two_owners load "$t" "$(in_numbers bridge waits=inside)"
-sweep "loading a peer of two owners, one of whose threads waits" 12 two_owners load "$t" \
+sweep "loading a peer of two owners: a thread of the peer waits" 12 two_owners load "$t" \
 	"$(in_numbers bridge waits=started-thread)"
 sweep "unloading a peer of two owners" 0 two_owners unload "$t"
-sweep "loading a module in three roles, whose threads wait" 40 two_owners load "$(module_path junction)" contexts=1 waits=1
+sweep "loading a module in three roles: threads of the module wait" 40 two_owners load "$(module_path junction)" contexts=1 waits=1
 
 # In the cases above, fail_nth makes allocations of one task fail. In the two cases below, failslab makes
 # the first allocation of any task or interrupt fail. In the first case, a system call makes this

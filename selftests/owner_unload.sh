@@ -61,7 +61,7 @@ library_stops()
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
-# hook_ends - whether the hook was called before the owner was unregistered, has ended both waits, and
+# hook_ends - whether the hook was called before the owner unregistered its driver, has ended both waits, and
 # has got the outputs of both requests: 0 from the dispatch routine, and the number 7, with which
 # the hook itself completes the pended request (the constant PENDED in peers/unloading_owner.rs)
 hook_ends()

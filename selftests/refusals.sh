@@ -55,7 +55,7 @@ peer_faults()
 	EOT
 }
 
-# The faults of bad_peer of which bad_peer itself learns no errno; the owner logs the errno. Each line is
+# The faults of bad_peer for which the owner only logs an errno: no call of bad_peer returns it. Each line is
 # FAULT ERRNO [REASON]
 silent_faults()
 {

@@ -100,7 +100,7 @@ value()
 		END { print value }'
 }
 
-# total STEP QUEUE - prints how many items module_a's lines of this step have, added up
+# total STEP QUEUE - prints the number of items in all of module_a's lines of this step
 total()
 {
 	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" |

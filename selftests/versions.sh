@@ -105,7 +105,7 @@ unload skew_older
 
 fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
-verdict "a peer with a newer, longer operations table is attached, and the owner can call the operations that it knows"
+verdict "a peer with a newer, longer operations table is attached, and the owner can call the operations that the owner knows"
 
 # These peers refuse the owner's operations table before the owner sees theirs. Each line is MODULE
 # ERRNO REASON, and what differs between the peer and the owner

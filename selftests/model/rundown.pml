@@ -12,15 +12,16 @@
  * A grace period is modelled after kernel/rcu/srcutree.c. It waits until the index that is not
  * current has no reader, flips the current index, and waits until the index that was current before
  * has no reader. To find out whether an index has readers, it adds up the unlock counts of all CPUs
- * and then their lock counts: while readers enter and leave, it repeats this until the sums are
- * equal.
+ * and then their lock counts. Readers may enter and leave meanwhile, so it repeats this until the
+ * sums are equal.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:
  *   - Between the two sums the kernel calls synchronize_rcu() (X in srcutree.c), because the readers
- *     are fast ones. synchronize_rcu() takes the place of barriers in the readers: it waits for each
- *     increment as for an RCU reader. The litmus tests reader-missed-by-the-grace-period and
- *     reader-inside-after-the-grace-period check this. In the model, synchronize_rcu() does nothing.
+ *     are fast ones. synchronize_rcu() takes the place of barriers in the readers: each increment is
+ *     an RCU read-side critical section, and synchronize_rcu() waits for its end. The litmus tests
+ *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. In the
+ *     model, synchronize_rcu() does nothing.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.

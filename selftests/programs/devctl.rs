@@ -259,7 +259,7 @@ fn calls(path: &str) -> Outcome {
         )
         .or_else(|_| is("a huge write", last_errno(), EFAULT))?;
         is(
-            "a position",
+            "a read at a position",
             pread(file.as_raw_fd(), bytes.as_mut_ptr().cast(), 3, 0),
             -1,
         )?;
@@ -493,7 +493,7 @@ fn removed(path: &str) -> Outcome {
     is("an ioctl", ioctl(&file, RETURN, 1), Err(ENODEV))?;
     is("a read", read(&file), Err(ENODEV))?;
     is("a write", (&file).write(b"a").map_err(errno), Err(ENODEV))?;
-    is("its name", fs::metadata(path).is_err(), true)
+    is("no file has its name", fs::metadata(path).is_err(), true)
 }
 
 /// The calls of a process of 32 bits, which a process of 64 bits can make, too.

@@ -201,8 +201,8 @@ fn complaint(left: u32, result: &Result<(), Error>, reasons: &[String]) -> &'sta
         (Err(error), []) if error.raw_os_error() == Some(ENOMEM) => {
             "dmesg lacks the line step=refuse reason=out-of-memory"
         }
-        (Ok(()), _) => "the call succeeded, so nothing was to be refused",
-        _ => "the call must fail with ENOMEM and one line, or succeed",
+        (Ok(()), _) => "the call succeeded, so it must log no refusal",
+        _ => "the call must fail with ENOMEM and log one refusal, or succeed",
     }
 }
 

@@ -6,7 +6,8 @@
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
-//! - `one_call read FILE` opens the file, polls it until there is something to read, and reads once.
+//! - `one_call read FILE` opens the file, polls it for at most a second until there is something to read, and then reads
+//!   once.
 //! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input, with the address of a
 //!   number of 64 bits, and prints the number that the driver has stored there.
 //! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, which must

@@ -51,7 +51,7 @@ impl Actual {
             return Err("does not begin with seq, load, in, step".into());
         }
         if !["task", "softirq", "hardirq"].contains(&place) {
-            return Err("in is none of the contexts".into());
+            return Err("in is not an execution context".into());
         }
         if !is_step(step) {
             return Err("step is not in the vocabulary".into());
