@@ -3,11 +3,12 @@
  * Test: a driver in C that does one wrong thing, which the parameter "fault" names. A function of
  * d2d_queue.h must refuse each misuse of an item, and the owner must refuse all other faults. There
  * are two exceptions: with fault=item-not-released, the owner must revoke the handle of the item;
- * with fault=detach-under-lock, lockdep must make a report. The init then fails with the errno of
- * the refusal, or with -ENOTRECOVERABLE if no call has returned an errno.
+ * with fault=detach-under-lock, lockdep must make a report.
  *
- * With two values of the parameter, the init succeeds: with fault=none, the driver keeps the rules;
- * with fault=detach-from-operation, it does the wrong thing when the owner calls its operation.
+ * The init fails with the errno of the refusal, or with -ENOTRECOVERABLE if no call has returned an
+ * errno. It succeeds only with two values of the parameter: with fault=none, the driver keeps the
+ * rules; with fault=detach-from-operation, it does the wrong thing when the owner calls its
+ * operation drain.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -43,10 +44,12 @@ static int stays(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * The mutex is for the fault detach-under-lock. d2d_detach() waits until no thread is inside
- * peer_ping(), and peer_ping() waits for the mutex. So lockdep must report a thread that holds the
- * mutex and calls d2d_detach(). peer_ping() may sleep: the owner calls it only in process context,
- * when it has attached the driver. peer_bounce() and peer_drain() must not sleep.
+ * With fault=detach-under-lock, a thread holds the mutex while it calls d2d_detach(). d2d_detach()
+ * waits until no thread is inside peer_ping(), and peer_ping() waits for the mutex. So lockdep must
+ * report the call.
+ *
+ * peer_ping() may sleep, because module_a calls it only in process context, when module_a has
+ * attached the driver. peer_bounce() and peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -336,7 +339,7 @@ static int misbehave(void)
 		err = put_for_owner(D2D_PAIR_KIND_NOTE, sizeof(u32));
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
-	/* No thread is inside peer_ping(), so this does not deadlock. Lockdep reports it anyway. */
+	/* No thread is inside peer_ping(), so the call does not deadlock. Lockdep reports it. */
 	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);

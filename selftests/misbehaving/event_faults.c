@@ -145,7 +145,10 @@ static int behave(void)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/* Opens an event of a driver. The driver's name is so long that the event's name has no room. */
+/*
+ * Creates and opens an event of this driver. Then opens an event of another driver, whose name
+ * leaves no room for the name of the event.
+ */
 static int open_of_long_name(void)
 {
 	char name[D2D_EVENT_NAME_SIZE] = {};

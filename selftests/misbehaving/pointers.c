@@ -340,7 +340,10 @@ static void try_input(void)
 	check("a bad input");
 }
 
-/* Passes inputs and outputs that are larger than the library's buffers on the stack. */
+/*
+ * Passes an input of the largest allowed size, which ends in unmapped memory. Then passes an input
+ * and an output that are too large.
+ */
 static void try_large(void)
 {
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
@@ -382,7 +385,10 @@ static void vanish(struct work_struct *work)
 {
 	struct vanishing *this = container_of(work, struct vanishing, work);
 
-	/* The owner checks that the index is writable before the waiting thread sleeps. */
+	/*
+	 * When the waiting thread sleeps, the owner has checked that the index is writable, and has
+	 * not written the index yet.
+	 */
 	while (task_is_running(this->waiter))
 		cond_resched();
 	vunmap(this->place);

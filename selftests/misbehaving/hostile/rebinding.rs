@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer of module_a whose crate gives other meanings to names which the library's macros might use: to names of the
-// prelude here, and to names of crates in the files that include this one (rebinds_core.rs and rebinds_kernel.rs).
+// A peer of module_a whose crate gives other meanings to names that the library's macros might use. This file gives
+// names of the prelude another meaning. rebinds_core.rs and rebinds_kernel.rs, which include this file, give names of
+// crates another meaning.
 
 use d2d::{
     driver::{

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that makes values which contain a handle from numbers of its own. The library relies on
-//! the fact that only the library makes these values.
+//! Must not compile: a driver that makes a `Target` and a `Cancel` from numbers of its own. Each of them contains a
+//! handle, and the library relies on the fact that only the library makes such values.
 // error: [E0423]: cannot initialize a tuple struct which contains private fields
 
 #![forbid(unsafe_code)]
