@@ -331,8 +331,10 @@ fn wait_for_first() -> Result {
 }
 
 /// Sends a request from the first role to the first role itself, which calls `tell_if_cancelled` and keeps the request
-/// pending. Sets the event `bridge.held` after that, so that the test unloads the module only when the library would
-/// call `cancelled`. Waits until the request is cancelled.
+/// pending. Then sets the event `bridge.held`, and waits until the request is cancelled.
+///
+/// If the module were unloaded before the call of `tell_if_cancelled`, the library would not call `cancelled`, and the
+/// wait would not end. So the test unloads the module only when `bridge.held` is set.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
@@ -349,8 +351,8 @@ fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
 struct Bridge {
     first: first::driver::Handle<First>,
     second: second::driver::Handle<Second>,
-    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: a thread that uses the bridge until the drivers leave. The
-    /// operation `bounce` starts the thread.
+    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: the thread of [`wait_inside`]. The operation `bounce` starts the
+    /// thread.
     user: Option<first::job::Thread>,
     /// The number of threads that use the bridge.
     users: Atomic<u32>,
@@ -366,7 +368,7 @@ impl d2d_roles::TwoPeers for Bridge {
     ) -> Result<Self> {
         let mut user = None;
         match module_parameters::waits.value() {
-            JOINED_THREADS => wait(&first, &second)?,
+            JOINED_THREADS => wait_in_threads(&first, &second)?,
             INSIDE => {
                 let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
                 let wait = move || never.wait(second::event::Wait::FOREVER);
@@ -402,7 +404,8 @@ impl Drop for Bridge {
     }
 }
 
-/// Makes a thread that uses the bridge: it calls `wait`, and then the second owner.
+/// Makes a thread that uses the bridge while the drivers leave. It calls `wait`, which returns when the drivers leave,
+/// and then calls the second owner.
 fn wait_inside(
     first: &first::driver::Handle<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -421,7 +424,10 @@ fn wait_inside(
 
 /// Starts a thread of each role. Each thread waits for an event that the other role has created. Nobody sets these
 /// events.
-fn wait(first: &first::driver::Handle<First>, second: &second::driver::Handle<Second>) -> Result {
+fn wait_in_threads(
+    first: &first::driver::Handle<First>,
+    second: &second::driver::Handle<Second>,
+) -> Result {
     let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
     First::wait_in_thread(first, move || never.wait(second::event::Wait::FOREVER))?;
     let never = first.create_event(NEVER, first::event::Kind::Notification, false)?;

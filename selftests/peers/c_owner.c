@@ -53,7 +53,7 @@ MODULE_PARM_DESC(fault, "What the owner does wrong, in its init or, with \"live\
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
-/* The contexts by number. prepare() fills them in, before drivers can register. */
+/* The contexts by number. prepare() stores each pointer before drivers can register. */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
 /* With keeps: the handle of the item that the owner keeps, or 0 */
@@ -93,7 +93,7 @@ static int put_note(struct d2d_context *context, u64 note)
 	return d2d_queue_put(&context->to_peer, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 }
 
-/* Peers call these operations in any context, so they do not sleep. */
+/* Peers call these operations in any context, so the operations must not sleep. */
 static int c_owner_ping(void *context, u32 value, u32 *result)
 {
 	*result = value + 1;

@@ -102,7 +102,7 @@ const CAP_SYS_ADMIN: u32 = 21;
 const KIND: u32 = b'd' as u32;
 /// Adds 1 to the number that the argument points to.
 const ADD: u32 = _IOWR::<u64>(KIND, 0);
-/// Waits until the call is completed, and returns the answer.
+/// Pends a call, waits until it is completed, and returns the answer.
 const PEND: u32 = _IO(KIND, 1);
 /// Pends a call and returns. The process gets the answer later, by `read`.
 const SUBMIT: u32 = _IO(KIND, 2);

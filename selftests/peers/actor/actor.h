@@ -38,7 +38,7 @@ struct actor {
 	u32 code;		/* the code of these requests; 0: that of the received request */
 	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
 	d2d_handle last;	/* the request that was removed from pended most recently */
-	int errno_inside;	/* the result of the last call that a routine has made */
+	int errno_inside;	/* the result of a call inside a routine, for "errno-inside" */
 };
 
 struct request {

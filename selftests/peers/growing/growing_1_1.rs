@@ -28,7 +28,7 @@ macro_rules! growing_pair_1_1 {
             check: (cookie, peers),
             baseline: "growing-1.0.h",
             peer_data: {
-                /// 0, or the cookie once more.
+                /// The cookie once more, or 0 if the peer does not set this field.
                 #[since = 1]
                 again: u64,
             }
