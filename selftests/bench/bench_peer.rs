@@ -225,8 +225,8 @@ fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
     Ok(())
 }
 
-/// Leaves a contender outside of all curves. A function that measures takes such a function as `at`: it calls `at` for
-/// each of its contenders, to make the contender a point on a curve ([`Contender::at`]) or to leave it as it is.
+/// Leaves a contender outside of all curves. The functions with a parameter `at` call `at` for each contender that they
+/// measure. `at` makes the contender a point on a curve ([`Contender::at`]), or is this function.
 fn no_curve(contender: Contender) -> Contender {
     contender
 }
@@ -239,7 +239,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Numbers the items of a queue. Each call of a loop goes on with the number after the last one of the call before.
+/// Numbers the items of a queue. Each call of a loop goes on where the call before ended.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {

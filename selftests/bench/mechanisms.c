@@ -226,7 +226,10 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	return 0;
 }
 
-/* The kernel's queues, with locks for any execution context, and one item of 64 bytes. */
+/*
+ * The kernel's queues. Each loop puts and takes one item of 64 bytes, by functions that any
+ * execution context may call.
+ */
 struct payload {
 	u64 words[ITEM_WORDS];
 };
