@@ -162,7 +162,10 @@ static void check_requests(void)
 	send.code = INSIDE;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), -EDEADLK);
 
-	/* Pended: times out, or is cancelled by its sender; completing later fails */
+	/*
+	 * A pended request times out, is cancelled by its sender, or is completed with a bad
+	 * status. A later completion fails.
+	 */
 	send.code = PEND;
 	EXPECT(twin_request_send(request, &send), -EINPROGRESS);
 	EXPECT(twin_request_send(request, &send), -EBUSY);

@@ -2,7 +2,8 @@
 /*
  * Part of the twin (twin.h). The registered drivers, the calls of their routines, and the handshake
  * that shares a context with a driver: look the driver up, build an internal device control request
- * whose user buffer is the context, send it, learn of its completion, and open the context to both.
+ * whose user buffer is the context, send it, learn of its completion, and open the owner's link to
+ * the driver.
  */
 #include <linux/delay.h>
 
@@ -239,7 +240,7 @@ static void wait_for_offer(struct twin_offer *offer)
 	wait_for_completion(&offer->sender_out);
 }
 
-/* Opens the context to the driver, which has completed the offer. Any execution context. */
+/* Opens the owner's link to the driver, which has completed the offer. Any execution context. */
 static int conclude(struct twin_slot *slot, int status)
 {
 	static const u64 chain[] = TWIN_PEER_CHAIN;

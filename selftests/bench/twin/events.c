@@ -552,7 +552,7 @@ void twin_events_close_all(twin_handle driver)
 	unsigned long index;
 
 	mutex_lock(&names_lock);
-	/* Opening and closing need the mutex, so the handles that are found stay. */
+	/* Opening and closing need the mutex, so no other thread frees a handle found here. */
 	xa_for_each(&openings, index, opening) {
 		if (opening->driver == driver)
 			close_locked((u64)opening->generation << 32 | index);

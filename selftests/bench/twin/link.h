@@ -35,7 +35,7 @@ struct twin_peer_link {
 
 /*
  * Calls an operation of the owner; -EOPNOTSUPP if the owner does not have it. The peer imports the
- * owner's symbols, so the owner stays.
+ * owner's symbols, so the owner stays loaded.
  */
 static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, u32 *result)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The loops of the twin. Each loop_twin_NAME does the same as loop_NAME in bench_peer.rs. The loop
- * loop_twin_ops_call_a_to_b is in owner.c, as the owner runs it. The contenders queue-handle,
- * request-pended and request-worker have no loop here.
+ * The loops of the twin. Each loop_twin_NAME does the same as loop_NAME in bench_peer.rs or in
+ * crowd.c. The loop loop_twin_ops_call_a_to_b is in owner.c, because the owner runs it. The
+ * contenders queue-handle, request-pended and request-worker have no loop here.
  */
 #include <linux/errno.h>
 #include <linux/processor.h>
@@ -431,7 +431,7 @@ static int run_requests(void)
 	return twin_request_free(message.request) ?: err;
 }
 
-struct doorbells {
+struct ping_pong {
 	struct twin_peer_link *link;
 	twin_handle ping;
 	twin_handle pong;
@@ -444,7 +444,7 @@ static int wait_one(twin_handle event)
 
 static noinline int loop_twin_event_set_take(void *arg, u64 n)
 {
-	const struct doorbells *events = arg;
+	const struct ping_pong *events = arg;
 	int err = 0;
 
 	while (n-- && err >= 0)
@@ -454,7 +454,7 @@ static noinline int loop_twin_event_set_take(void *arg, u64 n)
 
 static noinline int loop_twin_event(void *arg, u64 n)
 {
-	const struct doorbells *events = arg;
+	const struct ping_pong *events = arg;
 	int err = 0;
 
 	for (n /= 2; n && err >= 0; n--)
@@ -464,7 +464,7 @@ static noinline int loop_twin_event(void *arg, u64 n)
 
 static int answer_event(void *arg, u64 n)
 {
-	const struct doorbells *events = arg;
+	const struct ping_pong *events = arg;
 	int err = 0;
 
 	for (n /= 2; n && err >= 0; n--)
@@ -475,7 +475,7 @@ static int answer_event(void *arg, u64 n)
 /* Puts an item, which wakes the other thread. That thread puts an item in return. */
 static noinline int loop_twin_doorbell(void *arg, u64 n)
 {
-	const struct doorbells *bells = arg;
+	const struct ping_pong *bells = arg;
 	struct twin_context *context = bells->link->context;
 	u64 i, number;
 	int err;
@@ -493,7 +493,7 @@ static noinline int loop_twin_doorbell(void *arg, u64 n)
 
 static int answer_doorbell(void *arg, u64 n)
 {
-	const struct doorbells *bells = arg;
+	const struct ping_pong *bells = arg;
 	struct twin_context *context = bells->link->context;
 	u64 i, number;
 	int err;
@@ -512,7 +512,7 @@ static int answer_doorbell(void *arg, u64 n)
 static int run_events(void)
 {
 	struct twin_context *context = twin_link.context;
-	struct doorbells events = { .link = &twin_link };
+	struct ping_pong events = { .link = &twin_link };
 	const struct d2d_bench_contender contenders[] = {
 		{ "twin-event-set-take", "twin-ops-call-b-to-a", "twin_event_set",
 		  loop_twin_event_set_take, .arg = &events },

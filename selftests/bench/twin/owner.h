@@ -13,11 +13,11 @@
 #define TWIN_MAX_CONTEXTS	64
 #define TWIN_MAX_CAPACITY	1048576
 
-/* The kinds of things that a handle names, besides drivers. */
-#define TWIN_HANDLE_OFFER	BIT(28)
-#define TWIN_HANDLE_TARGET	BIT(29)
-#define TWIN_HANDLE_SENDER	BIT(30)
-#define TWIN_HANDLE_HOLDER	BIT(31)
+/* These bits of a handle say what it names. A driver's own handle and an event's have none. */
+#define TWIN_HANDLE_OFFER	BIT(28)	/* the request of a handshake */
+#define TWIN_HANDLE_TARGET	BIT(29)	/* a driver, found by twin_lookup() */
+#define TWIN_HANDLE_SENDER	BIT(30)	/* a request, for its sender */
+#define TWIN_HANDLE_HOLDER	BIT(31)	/* a request, for its holder */
 
 /* How the owner learns of a handshake's completion. */
 enum twin_learn { TWIN_LEARN_RETURN, TWIN_LEARN_ROUTINE, TWIN_LEARN_WAIT };

@@ -133,8 +133,8 @@ static void unlink_packet(struct packet *packet)
 }
 
 /*
- * Prints the refusal of a call, but not for -ECANCELED: this is no mistake of the driver, which has
- * only lost a race.
+ * Prints the refusal of a call, unless it is -ECANCELED. A request may be cancelled at any time, so
+ * a call for a cancelled request is no mistake of the driver.
  */
 static int refuse(twin_handle handle, const char *reason, int err)
 {
@@ -143,7 +143,7 @@ static int refuse(twin_handle handle, const char *reason, int err)
 	return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", handle);
 }
 
-/* Prints a step of a request with TWIN_SEND_TRACE, as a driver's step. */
+/* Prints a step of a request in the name of a driver, if @flags has TWIN_SEND_TRACE. */
 static void trace_step(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
 {
 	char name[TWIN_NAME_SIZE] = "?";
@@ -323,7 +323,10 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	*reason = "buffer-too-small";
 	if (send->input_len > packet->input_size || send->output_len > packet->output_size)
 		return -EMSGSIZE;
-	/* Before the call of the receiver begins: after that nothing may fail. */
+	/*
+	 * Copy the input first: find_receiver() begins the call of the receiver, and after that
+	 * nothing may fail.
+	 */
 	*reason = "bad-input-pointer";
 	if (send->input_len &&
 	    (!send->input ||
@@ -452,7 +455,7 @@ static int finish_held(twin_handle handle, int status, u64 information)
 		twin_handle key = key_of(packet), holder = packet->holder;
 		u32 send_flags = packet->flags;
 
-		/* No other thread touches a BUSY request, so the lock is not needed to print. */
+		/* No other thread completes, cancels or frees a BUSY request: print unlocked. */
 		packet->phase = BUSY;
 		spin_unlock_irqrestore(&lock, flags);
 		trace_step(send_flags, holder, "complete", key, status);
@@ -590,7 +593,7 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Cancels a request with this status. Any execution context.
+ * Cancels a request, which ends with @status. Any execution context.
  *
  * If @driver is 0, cancels the request only if its last send has the number @sending. If @driver is
  * not 0, cancels the request only if this driver holds it or has sent it, and ignores @sending.

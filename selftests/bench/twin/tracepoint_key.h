@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Part of the twin (twin.h). The tracepoints that inline functions of this and other modules hit.
- * All tracepoints of a group share a key, so that a function has one patched branch while all of
- * them are off.
+ * All tracepoints of a group share a static key. While they are all off, a function executes one
+ * static branch for all of them.
  */
 #ifndef TWIN_TRACEPOINT_KEY_H
 #define TWIN_TRACEPOINT_KEY_H

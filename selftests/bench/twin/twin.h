@@ -74,7 +74,7 @@ struct twin_header {
 };
 
 /*
- * First member of every ops table. The chain begins with a hash of the interface's name and
+ * First member of every operations table. The chain begins with a hash of the interface's name and
  * major version. The hash of each operation covers the hash before it, the operation's name and
  * its signature. So if the last hash of a table equals the hash at that place in a longer table,
  * the longer table begins with the same operations.
@@ -237,8 +237,8 @@ struct twin_driver {
 }
 
 /*
- * The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping n times. The
- * chains have arbitrary numbers in the place of hashes, as both sides only compare them.
+ * The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping @times times.
+ * The chains have arbitrary numbers in the place of hashes, because both sides only compare them.
  */
 #define TWIN_OWNER_CHAIN { 0x52c8a1f0d4be9637ull, 0x0f6e3bd7a95c1284ull, 0xc17d508e63f2ab49ull }
 #define TWIN_PEER_CHAIN { 0xe49b7c02165adf83ull, 0x7ab1d36fe8045c92ull }
