@@ -58,7 +58,7 @@ d2d_roles::module_in_three_roles! {
         },
         fails: u32 {
             default: 0,
-            description: "Which step of loading fails once these threads run. 0: none. 1: joining the roles. 2: the owner's function `ready`. 3: making the owner's control device",
+            description: "Which step of loading fails once the threads of `waits` run. 0: none. 1: joining the roles. 2: the owner's function `ready`. 3: making the owner's control device",
         },
     },
 }
@@ -82,7 +82,7 @@ fn below(value: u32) -> Result<u32> {
         .unwrap_or(Ok(value.wrapping_add(1)))
 }
 
-/// Defines the driver of one role of a peer, with the crates of this role.
+/// Defines the driver of a peer's role, with the crates of this role.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident) => {
         $(#[$about])*
@@ -161,12 +161,12 @@ macro_rules! role {
 }
 
 role! {
-    /// The role of a peer of module_a.
+    /// This module as a peer of module_a.
     First, first, first_pair
 }
 
 role! {
-    /// The role of a peer of other_a.
+    /// This module as a peer of other_a.
     Second, second, second_pair
 }
 
@@ -176,7 +176,7 @@ struct State {
     requests: owner_pair::demo_requests::DemoRequests,
 }
 
-/// The role of the owner of the peers below.
+/// This module as the owner of the peers below.
 struct AsOwner(Arc<State>);
 
 impl d2d_roles::ThreeRoles for AsOwner {

@@ -107,7 +107,7 @@ const BATCH: u32 = 8;
 /// The most requests to module_a at a time.
 const PACKETS: usize = 32;
 
-/// The role of a peer of module_a.
+/// This module as a peer of module_a.
 struct AsPeer {
     requests: peer_pair::demo_requests::DemoRequests,
     /// Completed when a request that the driver holds is cancelled.
@@ -168,8 +168,8 @@ impl Driver for AsPeer {
     }
 }
 
-/// Finds an attached peer below. Calls `f` with the link to it and the [`PeerCall`] by which `f` can call it. Returns
-/// `None` if no peer is attached.
+/// Finds an attached peer below. Calls `f` with the link to this peer, and with the [`PeerCall`] by which `f` can call
+/// the peer's operations. Returns `None` if no peer is attached.
 fn below<R>(
     f: impl FnOnce(&OwnerLink<owner_pair::DemoPair>, PeerCall<'_, owner_pair::DemoPair>) -> R,
 ) -> Option<R> {
@@ -295,7 +295,7 @@ impl State {
     }
 }
 
-/// The role of the owner of the peers below.
+/// This module as the owner of the peers below.
 struct AsOwner(Arc<State>);
 
 impl d2d_roles::TwoRoles for AsOwner {
@@ -311,9 +311,9 @@ impl d2d_roles::TwoRoles for AsOwner {
     }
 }
 
-/// Sends a request from the peer's role to the peer's role itself, which calls `tell_if_cancelled` and keeps the
-/// request pending. Sets the event `middle.held` after that, so that the test unloads the module only when the library
-/// would call `cancelled`. Waits until the request is cancelled.
+/// Sends a request from the peer's role to itself. The role's `dispatch` calls `tell_if_cancelled` and keeps the
+/// request pending. Then sets the event `middle.held`. The test waits for this event before it unloads the module, so
+/// that the library calls `cancelled` for the request. Waits until the request is cancelled.
 fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
@@ -326,7 +326,7 @@ fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     Ok(())
 }
 
-/// Sends a request from the owner's role to the owner's role itself. `dispatch` waits before it completes this request.
+/// Sends a request from the owner's role to itself. The role's `dispatch` waits before it completes this request.
 fn send_to_owner(owner: &Sender) -> Result {
     let packet = owner.packet_for(owner_pair::ADD)?;
     let to = owner.lookup(TwoRolesModule::NAME)?;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An event of one role of a module in several roles, in C. Nobody sets the event. An operation of
- * another role waits for it, until the driver of this role leaves.
+ * For modules in C with several roles: an event that the driver of one role creates, and that
+ * nobody sets. An operation of another role waits for the event, until that driver leaves.
  */
 #ifndef NEVER_H
 #define NEVER_H

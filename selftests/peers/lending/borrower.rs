@@ -10,7 +10,7 @@
 //! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters,
 //! - 5: for each counter, this driver sends the owner a request whose `user_buffer` points to the counter,
 //! - 6: this driver sends `c_borrower`, a peer in another context, a request whose `user_buffer` points to a counter
-//!   of this driver. This fails, because `c_borrower` is not lent the counter.
+//!   of this driver. This fails, because this driver lends its counters to the owner only.
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a peer in C that lends its owner counters, and uses the ring that the owner lends. The init
- * puts values into the ring, and makes the owner count in the counters. If one of these calls
- * fails, loading the module fails with its errno. The parameter "fault" names what the driver does
- * wrong. Writing 1 to /dev/c_borrower puts values into the owner's ring, and makes the owner take
- * them.
+ * function puts values into the ring, and makes the owner count in the counters. If one of these
+ * steps fails, loading the module fails with the errno of the step. The parameter "fault" names
+ * what the driver does wrong. Writing 1 to /dev/c_borrower puts values into the owner's ring, and
+ * makes the owner take them.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -29,9 +29,9 @@ d2d::pair! {
     lent {
         /// A ring of values, which the owner lends. The peer puts values, and the owner takes them.
         struct Ring: "ring" {
-            /// Values that were put so far.
+            /// How many values were put so far.
             put: Atomic<u64>,
-            /// Values that were taken so far.
+            /// How many values were taken so far.
             taken: Atomic<u64>,
             /// The value that was put as number N is in the slot N modulo the number of slots.
             slots: [Atomic<u64>; CAPACITY],

@@ -31,7 +31,7 @@ static struct unreg_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct unreg_driver *first_receiver;	/* sender sends it the request; NULL: the owner */
+static struct unreg_driver *first_receiver;	/* sender sends to it; NULL: to the owner */
 static char chosen_how[16];	/* HOW of the command "reach" */
 static bool reports_notified;	/* report() notes how often receiver's cancelled() was called */
 

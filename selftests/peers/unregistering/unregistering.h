@@ -20,7 +20,7 @@ struct checkpoint {
 	struct completion opened;	/* the threads that sleep there may go on */
 };
 
-/* What a driver does with the request with which one of its routines is called */
+/* What a routine of a driver does with the request that it is called for */
 enum reaction {
 	ANSWERS,	/* completes the request with success */
 	PENDS,		/* pends it */
@@ -64,7 +64,7 @@ struct unreg_driver {
 /* A status that no request has. */
 #define NO_STATUS	1
 
-/* A thread that makes one call, and the result of the call */
+/* A thread that makes or repeats a call, and the result of the last call */
 struct unreg_thread {
 	const char *name;
 	void (*run)(struct unreg_thread *thread);
