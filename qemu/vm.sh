@@ -32,7 +32,7 @@ fi
 if [ -n "${PAIR-}" ]; then
 	[[ $mode = @(run|test|shell) ]] || die "PAIR is for make run, trace, test, torture, sweep and shell"
 	PAIR=$(realpath -- "$PAIR")
-	# The pair is built with the sources of the library, and needs no other module of this tree.
+	# The pair is built with the sources of the library. Of the modules of this tree, it needs only module_a.
 	export PAIR D2D_ONLY=module_a
 fi
 

@@ -9,7 +9,7 @@
 #                 KVER    the kernel's release
 #                 KMAKE   the arguments that every make in tree/ needs, as "${KMAKE[@]}": an array, or a plain
 #                         variable if there is one argument
-#               The directories of other kernels (kernel-built.sh) may also set:
+#               In the directories of other kernels (kernel-built.sh), kernel.env may also set:
 #                 EXPECT  the fields of the result line (guest/init) in which this kernel differs from the stock
 #                         kernel, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line

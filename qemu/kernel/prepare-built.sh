@@ -44,8 +44,8 @@ prepare_strict() {
 configure() {
 	local dropped
 	[ "$name" != strict ] || prepare_strict
-	# The trees can share the sources by hard links, because builds do not write to sources, and git does not change
-	# a file that it patches but replaces it.
+	# The trees can share the sources by hard links, because builds do not write to sources. When git patches a
+	# file, it replaces the file, and so leaves the file of the other tree as it was.
 	cp -al "$1/tree" tree
 	[ -z "${3-}" ] || GIT_DIR=none git -C tree apply "$3"
 	make -C tree "${kmake[@]}" -s mrproper

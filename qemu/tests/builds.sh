@@ -68,8 +68,8 @@ branches() {
 	readelf -SW "$dir/pair/shared/d2d/d2d.o" | grep __jump_table
 }
 
-# alternate DIR - builds for $tree, which has the generated sources, then for DIR, which lacks them, and then for $tree
-# again
+# alternate DIR - builds for $tree, then for DIR, and then for $tree again. DIR lacks the sources that the kernel's
+# build has generated (generated_arch_*.rs). The macro for such a branch includes one of them
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
@@ -79,8 +79,8 @@ generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }
 
-# replaced DIR - builds for the tree $tree. Then moves DIR, a tree without the generated sources whose files are all
-# older than this build, to the path of $tree, and builds again. At the end, moves both trees back
+# replaced DIR - builds for the tree $tree. DIR is a tree without the generated sources. Makes all files of DIR older
+# than this build, moves DIR to the path of $tree, and builds again. At the end, moves both trees back
 replaced() {
 	local rc=0
 	builds "$tree" && branches || return
