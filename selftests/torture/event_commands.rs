@@ -40,7 +40,8 @@ use kernel::{
     }, //
 };
 
-/// The most events that the commands can keep open. This is more than the 64 that one wait accepts.
+/// The number of slots. Each slot can keep one event open. There are more than 64 slots, so that a test can ask for a
+/// wait with more events than the owner accepts.
 const SLOTS: usize = 66;
 
 /// A driver that executes commands: it opens events and makes jobs.

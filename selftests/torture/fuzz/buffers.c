@@ -28,7 +28,7 @@ static u32 sum(const u8 *bytes, u32 len)
 	return sum;
 }
 
-/* A dispatch routine begins. Writes output in place, if the routine may. */
+/* A dispatch routine begins. If it may use the buffers in place, fills the output. */
 void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_request *request,
 			  struct fuzz_registration *reg)
 {

@@ -96,8 +96,8 @@ struct fuzz_registration {
 	atomic_t unregistering;	/* calls of d2d_unregister() that have not failed */
 	/* Calls of d2d_unregister() that have not failed, and all calls of d2d_leave() */
 	atomic_t leaving;
-	bool has_left;		/* d2d_leave() has returned */
-	/* 0 until d2d_leave() has returned; then the tag of the module's last send by that time */
+	bool has_left;		/* d2d_leave() has returned 0 */
+	/* 0 until d2d_leave() has returned 0; then the tag of the module's last send before that */
 	u64 tag_when_left;
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
@@ -224,7 +224,10 @@ static inline void fuzz_fail_nth(u32 nth)
 #endif
 }
 
-/* Picks the handle of a request that a driver holds. The handle may become stale at any time. */
+/*
+ * Makes a pick of the handle of a request that a driver holds. The handle may become stale at any
+ * time, so the oracle has to judge it like a handle of another module.
+ */
 static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
 {
 	return (struct fuzz_pick){ .handle = handle, .origin = FUZZ_FOREIGN };

@@ -66,7 +66,10 @@ static void unregister_one(d2d_handle handle)
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
 {
-	/* The fuzzer's other module may have reached the other limit of events meanwhile. */
+	/*
+	 * The owner limits its events (-ENFILE) and their handles (-EMFILE). If the fuzzer's other
+	 * module uses the owner, too, either limit may be reached first.
+	 */
 	bool is_full = err == expected || (err == -EMFILE && call == FUZZ_EVENT_CREATE) ||
 		       (err == -ENFILE && call == FUZZ_EVENT_CREATE);
 
@@ -102,7 +105,10 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 			break;
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
-	/* Another player may free a request just now, or other drivers may have all contexts. */
+	/*
+	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does:
+	 * another player may free a request just now, or other drivers may have all contexts.
+	 */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
 			count++;

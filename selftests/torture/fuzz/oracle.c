@@ -57,7 +57,10 @@ ssize_t fuzz_report(char *text, size_t size)
 	return used;
 }
 
-/* Returns whether a function takes both the sender's and the receiver's handle of a request. */
+/*
+ * d2d_request_read() takes the sender's handle of a request, and also the receiver's. Returns
+ * whether the call is one of d2d_request_read(), and the handle one of these two kinds.
+ */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
@@ -259,7 +262,7 @@ static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 			       reg->object.name);
 }
 
-/* d2d_leave() has returned. */
+/* d2d_leave() has returned 0. */
 void fuzz_note_left(struct fuzz_registration *reg)
 {
 	unsigned long irq;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). The routines of the driver objects. Their decisions follow from the
- * seed and their arguments. Many of them make a play themselves, unless the stack is too deep.
+ * Part of the fuzzer (fuzz.h). The routines of the driver objects. The decisions of a routine follow
+ * from the seed and its arguments. A routine may make a play itself, unless the stack is too deep.
  */
 #include <linux/string.h>
 
@@ -189,7 +189,11 @@ out:
 	return status;
 }
 
-/* Passes the result on, or replaces a success by a failure. Never makes a failure a success. */
+/*
+ * Keeps, forwards or completes a request, or returns a status: that of the result, or -EPIPE. Never
+ * returns 0 for a failed request: the request's information need not be that of a success, which
+ * the oracle checks.
+ */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
