@@ -46,7 +46,7 @@ module_param(bare, bool, 0);
 MODULE_PARM_DESC(bare, "Whether each routine that may be NULL is NULL");
 static bool keeps;
 module_param(keeps, bool, 0);
-MODULE_PARM_DESC(keeps, "Whether the owner keeps an item that it has redeemed until the peer is detached");
+MODULE_PARM_DESC(keeps, "Whether the owner keeps a redeemed item until the peer is detached");
 static char *fault = "none";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "What the owner does wrong, in its init or, with \"live\", in each write to its device");

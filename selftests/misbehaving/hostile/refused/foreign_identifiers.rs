@@ -38,6 +38,6 @@ interface! {
         link: PeerLink<DemoPair>,
         version: (1, 0),
     }
-    /// Returns nothing.
+    /// An operation.
     fn nothing(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
 }
