@@ -26,7 +26,7 @@
 #define POINT_BATCHES	7
 /* Operations in the first batch of the warm-up. */
 #define FIRST_N		2
-/* The same with two threads, which start slowly. */
+/* The same for a contender with a second thread, which starts slowly. */
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row. */
 #define WARM		3

@@ -25,7 +25,7 @@ MODULE_PARM_DESC(completion, "how the owner learns of completion: return, routin
 module_param_named(timeout, twin_timeout, uint, 0444);
 MODULE_PARM_DESC(timeout, "how long to wait for a pended handshake, in milliseconds (1-600000)");
 
-/* Items are allocated in chunks of this many bytes. */
+/* Items are allocated in chunks of at most this many bytes. */
 #define CHUNK_SIZE	SZ_16K
 
 struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];

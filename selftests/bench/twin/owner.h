@@ -13,7 +13,10 @@
 #define TWIN_MAX_CONTEXTS	64
 #define TWIN_MAX_CAPACITY	1048576
 
-/* These bits of a handle say what it names. A driver's own handle and an event's have none. */
+/*
+ * These bits of a handle say what it names. A driver's own handle and an event's have none. The
+ * handles of items have another form (queue.h).
+ */
 #define TWIN_HANDLE_OFFER	BIT(28)	/* the request of a handshake */
 #define TWIN_HANDLE_TARGET	BIT(29)	/* a driver, found by twin_lookup() */
 #define TWIN_HANDLE_SENDER	BIT(30)	/* a request, for its sender */

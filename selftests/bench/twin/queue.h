@@ -77,9 +77,9 @@ static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void 
 }
 
 /*
- * Puts payloads of len bytes each, in order: as many as there is room for, and at most
- * TWIN_MAX_BATCH. Returns their number; the others count as refused. -EMSGSIZE if they are too
- * long.
+ * Puts payloads of len bytes each, in order: at most TWIN_MAX_BATCH, and as many of these as there
+ * is room for. Those without room count as refused. Returns how many it has put, or -EMSGSIZE if
+ * they are too long.
  */
 static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const void *payloads,
 				       u32 len, u32 count)
