@@ -197,7 +197,7 @@ static void remove(struct pair *pair)
 		d2d_unregister(pair->receiver);
 }
 
-static int play(void)
+static int run_pairs(void)
 {
 	struct task_struct *tasks[PAIRS];
 	int n, number, err = 0;
@@ -242,7 +242,7 @@ static int __init two_pairs_init(void)
 {
 	int n, err;
 
-	err = play();
+	err = run_pairs();
 	for (n = 0; n < PAIRS; n++)
 		remove(&pairs[n]);
 	return err;

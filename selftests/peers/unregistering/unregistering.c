@@ -250,7 +250,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/* Registers the driver, unless it is registered under this name. Resets all its other fields. */
+/* Registers the driver under this name, unless it already is. Resets all fields but its handles. */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&
