@@ -104,8 +104,8 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	}
 fi
 
-# A timeout, in milliseconds, for handshakes that a worker completes. It does not end even if the machine is so busy that
-# the worker begins seconds late
+# A timeout, in milliseconds, for handshakes that a worker completes: so long that it does not end first, even if the
+# machine is busy and the worker begins seconds late
 # shellcheck disable=SC2034 # a variable of the test programs
 LONG_TIMEOUT=60000
 TRACE_START="d2d selftest: the trace starts"

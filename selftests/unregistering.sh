@@ -123,8 +123,8 @@ has_exited()
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# play_case SUBJECT STAGE DRIVER HOW EXPECTED... - plays one case; sets $seen to what was observed. In an impossible case
-# (unregistering.table) no driver unregisters: the owner must be in use, and all threads must end as usual
+# play_case SUBJECT STAGE DRIVER HOW EXPECTED... - plays one case; sets $seen to what was observed. In an impossible
+# case (unregistering.table) no driver unregisters: the owner must be in use, and all threads must end as usual
 play_case()
 {
 	subject=$1 stage=$2 driver=$3 how=$4

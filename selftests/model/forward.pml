@@ -203,8 +203,8 @@ inline deliver(me)
 
 /*
  * Requests::cancel_for(). If for_driver is false, S cancels the request (Canceller::Sender). If for_driver is true, a
- * driver unregisters (Canceller::Driver). to is the level of the forwarder that gets the request back, as TO in
- * word.inc: 1, for F, if R unregisters; otherwise 0, for S. ok is whether this call has cancelled or recalled the
+ * driver unregisters (Canceller::Driver). The parameter to is the level of the forwarder that gets the request back, as
+ * TO in word.inc: 1, for F, if R unregisters; otherwise 0, for S. ok is whether this call has cancelled or recalled the
  * request.
  */
 inline cancel_for(me, to, for_driver)
@@ -265,7 +265,10 @@ inline cancel_for(me, to, for_driver)
 	od
 }
 
-/* Requests::complete() by the holder's handle of generation h: by R in its in-place call (inside), or by another thread */
+/*
+ * Requests::complete() by the holder's handle of generation h. If inside is true, R calls it in R's in-place call,
+ * otherwise another thread.
+ */
 inline complete(me, h, inside)
 {
 	do

@@ -48,7 +48,8 @@ byte dispatching;	/* threads in the dispatch routine */
 
 /* The requests of the handshakes, all in one record */
 byte last_request;	/* the number of the last one */
-byte result;		/* 0 none; 1 completed with success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
+/* 0 none; 1 completed with success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
+byte result;
 byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool woken;
 bool attacher_done;
