@@ -189,8 +189,8 @@ struct d2d_ops {
 };
 
 /*
- * Initializes the first member of an ops table of this type, for an interface without a build. The
- * hashes are an array with one for each minor version, and one for each operation.
+ * Initializes the first member of an ops table of this type, for an interface without a build.
+ * "hashes" is the chain: an array of a hash for each minor version, then one for each operation.
  */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
@@ -467,8 +467,9 @@ struct d2d_result {
  * it even after the request was cancelled. A receiver in Rust takes only a pointer to a structure
  * that the sender lends (d2d_lent.h), and a sender in Rust sets only such a pointer. A driver in
  * Rust may send such a pointer to any driver, or forward the request with another code. So a
- * receiver in C that such a request can reach looks for the pointer in the memory that is lent to
- * this receiver (d2d_lent_index()), and uses the structure as long as it may use that memory.
+ * receiver in C that may get requests from drivers in Rust does not follow the pointer:
+ * d2d_lent_index() finds the structure in the memory that is lent to this receiver. The receiver
+ * may use the structure as long as it may use that memory.
  */
 struct d2d_send {
 	struct d2d_header hdr;

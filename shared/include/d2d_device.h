@@ -50,10 +50,12 @@ static inline bool d2d_device_exists(const char *name)
  * Nothing may fail in the initialization of a module after this: the kernel would free the module
  * although a process may have the device open.
  *
+ * If a device of this name exists, misc_register() would print a stack trace. So this function
+ * looks for such a device first.
+ *
  * Context: Process context. May sleep.
- * Return: 0, -EBUSY if there is a device of this name or no number left, or -ENOMEM. Never -EEXIST,
- * with which misc_register() also prints a stack trace: from the initialization of a module it
- * means that the module is loaded already.
+ * Return: 0, -EBUSY if there is a device of this name or no number is left, or -ENOMEM. Never
+ * -EEXIST, which init_module() reserves for a module that is loaded already.
  */
 static inline int d2d_device_register(const char *driver, struct miscdevice *device)
 {

@@ -16,16 +16,16 @@
  * A driver that does not want to keep a thread waiting gives the event a handler, which is
  * called when the event is set: d2d_event_on_set().
  *
- * While no thread waits for an event, no process watches it, and it has no handler, setting,
- * taking, resetting and querying it is one atomic step. In all other cases, and when a thread
- * begins to wait, the owner takes one lock, the same for all events, with interrupts disabled.
+ * While no thread waits for an event, no process watches it, and it has no handler, the owner sets,
+ * takes, resets or queries it by one atomic operation. In all other cases, and when a thread begins
+ * to wait, the owner takes one lock, the same for all events, with interrupts disabled.
  *
  * A set gives the event to the threads that wait for it, in the order in which they began to wait,
  * before it returns. A wait for all of several events takes all of them at once, or none. At most
  * 64 waits are for one event, and at most 64 events are in one wait. So a set looks at 64 * 64
- * events at most, takes as many entries off lists, and wakes 64 threads at most. A wait makes
- * 64 * 63 / 2 comparisons at most. An event has at most 64 handlers, which a set calls without the
- * lock.
+ * events at most, takes as many entries off lists, and wakes 64 threads at most. To find an event
+ * that is in a wait twice, the owner makes 64 * 63 / 2 comparisons at most. An event has at most 64
+ * handlers, which a set calls without the lock.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text
  * about it. OWNER is the name of the owner. The first read of an open file returns the line.

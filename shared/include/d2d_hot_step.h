@@ -82,8 +82,9 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
  * @n: the number of items that are put or taken
  * @doorbell: the event that the caller is going to set, or 0
  *
- * Both branches unlock. So while the group is off, the compiler keeps no value over a call before
- * the lock is released.
+ * Each branch has an unlock of its own. With one unlock after both branches, the compiler would
+ * keep the queue and the flags in registers over the call that traces the step, and would save
+ * these registers even while the group is off.
  *
  * Context: Any context.
  */
