@@ -122,9 +122,9 @@ pair! {
         }
         /// The input of COMPLETE.
         struct Complete: "complete" {
-            /// That of PEND.
+            /// The input of the PEND that this completes.
             key: u64,
-            /// The output of PEND.
+            /// The output of that PEND.
             value: u64,
         }
     }

@@ -142,12 +142,12 @@ impl DemoRequests {
             drop(pended);
             return request.fail(EBUSY);
         };
-        // Allowed with the lock held: `pend` and `tell_if_cancelled` call no routine, which might
-        // take it.
+        // This thread may hold the lock here: `pend` and `tell_if_cancelled` call no routine of a
+        // driver, and only such a routine would take the lock.
         let (disposition, request) = request.pend();
-        // If the request is cancelled from here on, `cancelled` waits for the lock and then finds
-        // it. If it was cancelled before, the library does not call `cancelled`, so this driver
-        // must not keep the request.
+        // If the request is cancelled after `tell_if_cancelled`, `cancelled` waits for the lock, and
+        // then finds the request. If it was cancelled before, `tell_if_cancelled` fails, and the
+        // library does not call `cancelled`, so this driver must not keep the request.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
                 .replace(KeyedRequest { key, request })
