@@ -109,8 +109,8 @@ impl Requests {
             };
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
-                // The sender has cancelled the request before. If `to()` is not 0, a driver has left, and the
-                // request waits to go back to a forwarder, which must not keep it now.
+                // The request was cancelled before, and goes home when the in-place call ends. If `to()` is not
+                // 0, a driver has left, and a forwarder would get the request back: the next arm prevents that.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.to() == 0

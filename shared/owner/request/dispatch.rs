@@ -108,8 +108,8 @@ impl Requests {
     /// the request was cancelled before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // `IN_PLACE` may belong to an earlier in-place call. If the in-place call is that of this
-        // generation, it is this call.
+        // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the in-place
+        // call dispatches the hold of this generation.
         let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.seq());
         let mut view = record.view(word);
         if in_place {

@@ -272,9 +272,12 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns where a request that is on its way concerns a driver: 0 for its sender, otherwise
-    /// the index of the first level that leads to the driver. A parked request does not concern the
-    /// driver of the last level any more.
+    /// Returns the level of the forwarder that gets the request back if the request is cancelled
+    /// because of this driver: the level above the first one with the driver. This is also the index
+    /// of the driver's level in `levels`. 0 stands for the sender, which gets the request back if it
+    /// is this driver itself, or if the first receiver is. Returns `None` if the request is not on
+    /// its way, or does not concern the driver. A parked request does not concern the driver of the
+    /// last level any more.
     pub(super) fn level_of(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;

@@ -247,7 +247,8 @@ impl Party<'_> {
         self.actor.calls.each_ref().map(|calls| calls.load(Relaxed))
     }
 
-    /// Returns the status with which `returned` or `completed` was last called.
+    /// Returns the status with which `returned` or `completed` was last called. After
+    /// [`CANCEL_AND_PEND`], returns what `Requests::pend` has returned.
     pub(super) fn heard(&self) -> c_int {
         self.actor.status.load(Relaxed)
     }
@@ -292,7 +293,7 @@ pub(super) struct Actor {
     pub(super) held: Atomic<u64>,
     pub(super) status: Atomic<i32>,
     pub(super) tag: Atomic<u64>,
-    /// The sender's handle of the request that the dispatch routine has cancelled.
+    /// The sender's handle of the request that the dispatch routine cancels for [`CANCEL_AND_PEND`].
     pub(super) cancels: Atomic<u64>,
     /// What `Requests::forward` returned last: whether the request was completed, or an errno.
     pub(super) forwarded: Atomic<i32>,
