@@ -19,9 +19,9 @@ use crate::{
     },
     contexts::trace_end,
     export::{
+        AnyOwner,
         CParts,
-        Exports,
-        Side, //
+        Exports, //
     },
     probe::{
         self,
@@ -285,7 +285,8 @@ impl CSeats {
                 }
             };
             if let Some(prepare) = description.owner.prepare {
-                // SAFETY: By the contract of `struct d2d_owner` it may be called with these.
+                // SAFETY: By the contract of `struct d2d_owner` the routine may be called with its `self` and a
+                // context.
                 unsafe { prepare(description.owner.self_, raw.as_ptr()) };
             }
             let seat = CSeat {
@@ -312,8 +313,8 @@ impl CSeats {
         routine: Option<unsafe extern "C" fn(*mut c_void, *mut abi::d2d_context)>,
     ) {
         if let Some(routine) = routine {
-            // SAFETY: By the contract of `struct d2d_owner` it may be called with these, in the
-            // execution context in which the server calls it.
+            // SAFETY: By the contract of `struct d2d_owner` the routine may be called with its `self` and
+            // a context, in the execution context in which the server calls it.
             unsafe { routine(self.description.owner.self_, self.as_raw(index)) };
         }
     }
@@ -465,7 +466,7 @@ impl Drop for COwner {
     }
 }
 
-impl Side for COwner {
+impl AnyOwner for COwner {
     fn server(&self) -> &Arc<Server> {
         &self.server
     }

@@ -120,7 +120,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. [`leaving`](Owner::leaving) is called before.
+    /// The errno with which loading the module fails. Before it fails, the library calls
+    /// [`leaving`](Owner::leaving).
     fn ready(_contexts: &Contexts<'_, Self>) -> Result {
         Ok(())
     }
@@ -436,8 +437,8 @@ where
         let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
         // use the context later: it imports the owner's symbols, so the owner is not unloaded
-        // before it. A driver that does not is expelled, and `SharedBlock::keep` keeps its block. The
-        // blocks of data have the sizes of the pair.
+        // before it. A driver that does not import them is expelled, and `SharedBlock::keep` keeps its
+        // block. The blocks of data have the sizes of the pair.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(

@@ -13,7 +13,7 @@
 //!   the sizes of contexts, queues and items.
 //! - `c_owner`: an owner whose driver is written in C, and its contexts; `c_module` is the crate that
 //!   makes its module.
-//! - `registry`: the registered drivers, and how far each is with its context; `driver_object`: the
+//! - `registry`: the registered drivers, and which context each of them holds; `driver_object`: the
 //!   copy of what a driver registers; `slot`: the threads inside its routines.
 //!
 //! What happens between the drivers:

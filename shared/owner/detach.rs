@@ -124,8 +124,9 @@ impl Server {
     }
 
     /// Sleeps for a millisecond; called again and again while a thread is in `d2d_attach()` for a
-    /// driver. That thread may be inside the driver's dispatch routine, which waits there for one
-    /// of the driver's requests or events. May sleep.
+    /// driver. That thread may be inside the driver's dispatch routine, which may wait there for one
+    /// of the driver's requests or events. So after some rounds, this also ends such waits. May
+    /// sleep.
     pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, patience: &mut Patience) {
         patience.sleep(|| self.end_waits(handle));
     }

@@ -3,7 +3,7 @@
 //! Named events.
 //!
 //! - `state`: the word that says whether an event is set. While the event has no user, one
-//!   atomic step changes it.
+//!   atomic operation changes the word.
 //! - `openings`: the table of handles.
 //! - `handlers`: what is called when an event is set.
 //! - `wait`: waits, and sets that end waits, under the dispatcher's lock.
@@ -127,7 +127,7 @@ struct Uses {
     /// The number of the event's users: threads that wait for it, handlers, open files, and threads
     /// that set, reset or take it under the lock. While there is a user, the state is guarded.
     users: u32,
-    /// How many blocks are on the event's list.
+    /// How many nodes are on the list `waits`.
     waiting: u32,
     /// What is called when the event is set.
     handlers: Handlers,
@@ -142,8 +142,8 @@ struct Uses {
 /// # Invariants
 ///
 /// - `uses`, the list `waits` and its nodes are used only with the key of `dispatcher`.
-/// - Each node on the list is that of a block. Until the node is off the list, neither the block nor
-///   its waiter moves, and the event has a handle.
+/// - Each node on the list is that of a [`WaitBlock`](wait::WaitBlock). Until the node is off the
+///   list, neither the block nor its waiter moves, and the event has a handle.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
 ///   reference to the event, which is dropped a grace period after that.
 #[pin_data]

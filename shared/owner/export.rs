@@ -117,20 +117,20 @@ fn readers() -> &'static Readers {
 /// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
 /// makes the exported functions refuse calls, waits until no thread is inside one of them, and
 /// frees the server; may sleep.
-struct OpenExports<S: Side> {
+struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
     /// Makes the module's other roles leave.
     leave_others: EndWaits,
     driver: Arc<S>,
-    /// This and `_remover` are dropped after all drivers have been expelled: until then, both must be
-    /// called before the module of a driver is freed.
+    /// This and `_remover` are dropped after all drivers have been expelled: until then, the kernel
+    /// must call both before it frees the module of a driver.
     _expeller: Pin<KBox<Notifier<Expeller>>>,
     _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
 }
 
-/// Expels the drivers that a module has forgotten to unregister. A module notifier does not find the
-/// server through [`Exports`], because these find no server while the last drivers are expelled.
+/// Expels the drivers that a module has forgotten to unregister. This has a reference to the server,
+/// because the [`Exports`] have no server any more when the last drivers are expelled.
 struct Expeller(Arc<Server>);
 
 impl Going for Expeller {
@@ -166,7 +166,7 @@ pub struct CParts<M: ModuleMetadata> {
 }
 
 /// The owner's driver, in Rust or in C, as the exported functions need it.
-pub(crate) trait Side: Send + Sync + 'static {
+pub(crate) trait AnyOwner: Send + Sync + 'static {
     /// Returns the server.
     fn server(&self) -> &Arc<Server>;
 
@@ -177,7 +177,7 @@ pub(crate) trait Side: Send + Sync + 'static {
     fn leaving(&self);
 }
 
-impl<O: Owner> Side for OwnerDriver<O> {
+impl<O: Owner> AnyOwner for OwnerDriver<O> {
     fn server(&self) -> &Arc<Server> {
         &self.server
     }
@@ -203,9 +203,9 @@ impl Show for View {
     }
 }
 
-/// How the peer's role of a module reaches the contexts of the module's owner's role. It is a static
-/// of the module, because the peer's operations and jobs may run before the owner's role exists, and
-/// after it has ended.
+/// The owner's role of a module that is a peer, too. Through this, code of the peer's role reaches the
+/// contexts. It is a static of the module, because the peer's operations and jobs may run before the
+/// owner's role exists, and after it has ended.
 ///
 /// # Invariants
 ///
@@ -218,18 +218,19 @@ pub struct OwnerRole<O: Owner> {
 impl<O: Owner> OwnerRole<O> {
     /// Makes the owner's role of the module whose exported functions these are.
     pub const fn new(exports: &'static Exports) -> Self {
-        // INVARIANT: It is null.
+        // INVARIANT: `driver` is null.
         Self {
             exports,
             driver: Atomic::new(core::ptr::null_mut()),
         }
     }
 
-    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. May sleep.
+    /// As [`Exports::parts`], but calls `join`, which gives the owner's role the drivers of the module's other
+    /// roles, before [`Owner::ready`]. May sleep.
     ///
     /// `leave_others` makes the other roles of the module leave, because the owner's jobs may wait for them.
-    /// Dropping the parts calls it first, and then again and again until the jobs have ended. So does this
-    /// function if it fails. The other roles exist as long as the parts.
+    /// Dropping the parts calls `leave_others` first, and then again and again until the jobs have ended. So
+    /// does this function if it fails. The other roles exist as long as the parts.
     ///
     /// # Errors
     ///
@@ -269,9 +270,10 @@ impl<O: Owner> OwnerRole<O> {
 /// # Invariants
 ///
 /// The caller of an exported function has passed the value, and keeps to what the C header says of
-/// this argument: during the call and, of a driver object, until the driver is unregistered. So a
-/// pointer is null or bad, or it leads to what the header names: a structure or a string that may be
-/// read, or a place for a result, which nobody else uses during the call.
+/// this argument: during the call, and as long afterwards as the header says, such as for a driver
+/// object until the driver is unregistered. So a pointer is null or bad, or it leads to what the
+/// header names: a structure or a string that may be read, or a place for a result, which nobody else
+/// uses during the call.
 #[derive(Clone, Copy)]
 pub struct Arg<T>(T);
 
@@ -436,7 +438,7 @@ impl Exports {
     }
 
     /// Makes a server and lets the exported functions find it.
-    fn open<S: Side, M: ModuleMetadata>(
+    fn open<S: AnyOwner, M: ModuleMetadata>(
         &'static self,
         make: impl FnOnce(*mut bindings::module) -> Result<Arc<S>>,
         leave_others: EndWaits,
@@ -731,12 +733,12 @@ impl Exports {
     }
 }
 
-impl<S: Side> Drop for OpenExports<S> {
+impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
         // The other roles leave before this thread waits for anything that may wait for one of them. Below
-        // they leave again: a thread that is just delivering a request to another role may do so after the
-        // first time, and a job of the owner may wait until that request is cancelled.
+        // they leave again and again: another thread may be about to give such a role a request, and may do so
+        // only after the first time. A job of the owner may wait until that request is cancelled.
         (self.leave_others)();
         self.driver.leaving();
         // From here on, dropping one of the owner's events or requests does nothing. The server closes and

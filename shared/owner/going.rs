@@ -8,16 +8,16 @@
 //! then, the module has forgotten to unregister it.
 //!
 //! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and waits for
-//! none of their routines. The second one waits for the routines, and removes the drivers. The kernel calls
-//! the first notifiers of all owners before the second one of any. So when a notifier waits for a routine, the
-//! routine waits for no event and no request of a driver that the same module has registered with another
-//! owner.
+//! none of their routines. The second one waits for the routines, and removes the drivers. A module may have
+//! registered drivers with several owners, and a routine of one of these drivers may wait for an event or a
+//! request of another. The kernel calls the first notifiers of all owners before the second one of any. So
+//! these waits are over before a notifier waits for a routine.
 //!
 //! While a notifier runs, the kernel holds the read lock of the notifier chain. Other modules can
 //! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier:
-//! that thread waits for the write lock, and every later reader waits behind it. This lasts until
-//! the forgotten driver is removed, which waits for the driver's routines. So a routine must not
-//! wait until a module is loaded or unloaded.
+//! that thread waits for the write lock, and every later reader waits behind it. All of them wait
+//! until the notifier returns, and the notifier waits for the forgotten driver's routines. So a
+//! routine must not wait until a module is loaded or unloaded.
 
 use kernel::{
     bindings,

@@ -3,8 +3,9 @@
 //! The registered drivers, and which context each of them holds.
 //!
 //! A driver's handle consists of the index of its slot and a generation, so that the registry
-//! refuses the handle of an unregistered driver without reading freed memory. The driver's senders
-//! get a handle of another kind, by which they cannot detach or unregister it.
+//! refuses the handle of an unregistered driver without reading freed memory. The drivers that send
+//! requests to it, *its senders*, get a handle of another kind, by which they cannot detach or
+//! unregister it.
 //!
 //! The code of requests finds a driver by its [`Slot`], without a lock. All else in the registry is
 //! used under the registry's lock.

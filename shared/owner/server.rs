@@ -105,8 +105,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes the server of these contexts. Dropping the value that keeps the server must call
-    /// [`Server::strike_off`]. May sleep.
+    /// Makes the server of these contexts. The caller keeps it in a value that calls
+    /// [`Server::strike_off`] when it is dropped. May sleep.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Server {
         // From here on a job cannot be started, not even by itself.
         self.jobs.close();
         let driver = own_handle();
-        // Before this thread waits for the jobs, because they may wait for an event or a request of the
+        // This comes before the wait for the jobs, because they may wait for an event or a request of the
         // owner. If this fails, the owner's driver object is not registered, so the owner has no events and
         // requests.
         let _ = self.leave(driver);
@@ -187,8 +187,8 @@ impl Server {
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_left();
-        // Last: this takes `misc_mtx`, which a process may hold while it opens a device of another module,
-        // and waits there for something of the owner. Now there is nothing left to wait for.
+        // Last, because this takes `misc_mtx`. A process that opens a device of another module holds this
+        // mutex, and may wait for something of the owner meanwhile. Now there is nothing left to wait for.
         self.devices.remove();
     }
 
@@ -339,7 +339,7 @@ impl Server {
             self.end_abandoned(handle, handshake);
         }
         self.registry.unregister(handle)?;
-        // First, because `remove` waits for routines, which may wait for one of these events.
+        // This comes before `remove`, which waits for routines: they may wait for one of these events.
         self.events.leave(handle);
         self.remove(handle);
         Ok(())
@@ -352,7 +352,7 @@ impl Server {
         self.registry.remove_hot_keys(handle);
         let driver = loop {
             self.requests.clear_and_free(handle);
-            // Not before: the driver's routines may set its events.
+            // This comes after the driver's routines have returned, because they may set its events.
             self.events.close_all(handle);
             if let Some(driver) = self.registry.remove(handle) {
                 break driver;

@@ -52,7 +52,7 @@ const CELLS: usize = 64;
 /// # Invariants
 ///
 /// `driver` is written only while the word says `VACANT`, by a thread that holds the registry's
-/// lock. The word becomes `VACANT` only when no thread is inside that has seen another word.
+/// lock. The word becomes `VACANT` only when no thread is inside that has read it without `VACANT`.
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// The generation of the driver's handles, and flags.

@@ -2,8 +2,8 @@
 
 //! Prints the trace line of a step and hits its tracepoint, for all drivers.
 //!
-//! A driver hands over a step as a record. The text of the line is made once, in a buffer on the
-//! stack, for both. Nothing here allocates or takes a lock.
+//! A driver hands over a step as a record. The text of the fields is made once, in a buffer on the
+//! stack, for the line and for the tracepoint. Nothing here allocates or takes a lock.
 
 use crate::probe;
 use d2d::{
@@ -118,8 +118,8 @@ pub(crate) fn load() -> u64 {
     // SAFETY: `ktime_get_boot_fast_ns` may be called in any context.
     let now = || unsafe { bindings::ktime_get_boot_fast_ns() } / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
-        // The owner prints its first line while it is loaded, when no other driver can call this.
-        // So no other thread writes `LOAD`.
+        // The owner prints its first line while its module is being loaded. No other driver can call
+        // this before that, so no other thread writes `LOAD`.
         LOAD.populate(now());
         LOAD.copy().unwrap_or(0)
     })

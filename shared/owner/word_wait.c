@@ -14,11 +14,14 @@
  */
 bool d2d_word_wait(u64 *word, u64 mask, u64 value, long jiffies)
 {
-	/* Pairs with the full barrier that changes the word: the result was written before. */
+	/* Pairs with the fully ordered change of the word, before which the result was written. */
 	return wait_var_event_timeout(word, (smp_load_acquire(word) & mask) == value, jiffies);
 }
 
-/* Wakes the threads that wait for the word. A full barrier has changed it. Any context. */
+/*
+ * Wakes the threads that wait for the word. The caller has changed the word by an operation that is
+ * a full barrier. Any context.
+ */
 void d2d_word_wake(u64 *word)
 {
 	wake_up_var(word);

@@ -14,8 +14,8 @@ use super::{
     name::Name,
     wait::{
         Closed,
-        Manner, //
-        WaitBlock,
+        Manner,
+        WaitBlock, //
     },
     Dispatcher,
     Event,
@@ -157,7 +157,7 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // Under the mutex, because `leave` relies on that.
+            // This is called under the mutex, because `leave` relies on that.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };

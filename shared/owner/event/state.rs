@@ -2,8 +2,8 @@
 
 //! The state of an event, which is one word.
 //!
-//! While the event has no user, such as a thread that waits or a handler, one atomic step on the word
-//! sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the
+//! While the event has no user, such as a thread that waits or a handler, one atomic operation on the
+//! word sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the
 //! word as *guarded*, and then reads it, so it sees every earlier set. A thread that sets the event
 //! later finds the word guarded, takes the lock, and finds the waiter on the event's list.
 //!
@@ -44,7 +44,7 @@ impl State {
         Self(Atomic::new(if set { SET } else { 0 }))
     }
 
-    /// Changes the word to what `f` returns for it, in one atomic step, and returns the word from
+    /// Changes the word to what `f` returns for it, by one atomic operation, and returns the word from
     /// before. Returns `None`, and changes nothing, if the word is guarded.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
@@ -97,8 +97,8 @@ impl State {
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded. It must not be guarded before. The caller holds the lock. It calls
-    /// [`State::unguard`] before it releases the lock, or leaves that to the event's last user.
+    /// Makes the word guarded, which it is not yet. The caller holds the lock. The caller calls
+    /// [`State::unguard`] before it releases the lock, or the event's last user calls it later.
     pub(crate) fn guard(&self) {
         // One addition instead of a loop: interrupts are disabled, and threads that set the event
         // again and again could keep a loop from ending.

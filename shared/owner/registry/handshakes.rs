@@ -160,9 +160,9 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Gives a handshake that nobody waits for a time limit, which ends at `due`, if the handshake
-    /// is still under way. Returns whether the caller has to set the timer. Any context; prints
-    /// nothing.
+    /// Sets the time limit of a handshake for which no thread waits, if the handshake is still under
+    /// way. The limit ends at `due`. Returns whether the caller has to set the timer. Any context;
+    /// prints nothing.
     ///
     /// All handshakes get the same time, so a timer that is set already expires early enough.
     pub(crate) fn limit(
