@@ -189,11 +189,11 @@ impl From<CallError> for Error {
 pub enum Ended {
     /// Its holder has completed it, with any result.
     Completed,
-    /// Its sender has cancelled or freed it, or detaches or unregisters: `ECANCELED`.
+    /// Its sender has cancelled or freed it, or leaves, detaches or unregisters: `ECANCELED`.
     Cancelled,
     /// A thread that waited for it has timed out: `ETIMEDOUT`.
     TimedOut,
-    /// Its holder, or a driver that had forwarded it, detaches or unregisters: `ECANCELED`.
+    /// Its holder, or a driver that had forwarded it, leaves, detaches or unregisters: `ECANCELED`.
     Left,
     /// A dispatch routine has returned without having completed or pended it: `EIO`.
     NotCompleted,
