@@ -33,7 +33,7 @@ ifndef CONFIG_RUST
 $(error The kernel $(KERNELRELEASE) is built without CONFIG_RUST)
 endif
 
-# A kernel that clang has built gets options that gcc does not know.
+# For a kernel that clang has built, Kbuild passes options that gcc does not know.
 cc-version := $(shell $(CC) --version 2>/dev/null)
 ifdef CONFIG_CC_IS_CLANG
 ifeq ($(findstring clang,$(notdir $(CC)) $(cc-version)),)
@@ -74,10 +74,10 @@ $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
 # they use. A file keeps the names of these probes for later builds. The name of the file has a checksum of what the
-# answer depends on: the path of the kernel tree, and for the kernel crate, its generated sources and the probes, which
-# files they are and when they were changed. Times of modification alone are not enough: another kernel tree at the same
-# path can be older than the file. If rustc fails even without a probe, or not by an error in the source (status 1), the
-# kernel is not the reason, and no file is kept.
+# answer depends on: the path of the kernel tree, and the devices, inodes, sizes and times of change of the kernel crate,
+# of its generated sources and of the probes. Times of modification alone are not enough: another kernel tree at the same
+# path can be older than the file. An error in the source makes rustc exit with status 1. If rustc exits with another
+# status, or fails even without a probe, the kernel is not the reason, and no file is kept.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
@@ -252,7 +252,7 @@ $(eval $(call d2d-header,shared/pair/d2d_pair))
 # bindgen parses with libclang, even if gcc compiles the kernel. Pass it only the flags that change what a header means:
 # libclang does not know all flags of gcc.
 bindgen-flags = $(filter -Wp$(comma)-MMD$(comma)% -I% -D% -U% -O% -std=% -nostdinc -include %.h -fms-% -fshort-% -fsigned-char -funsigned-char,$(c_flags))
-# For one architecture, rustc and clang name the same target differently, but for the first part.
+# rustc and clang have different names for the same target. Only the first part of the name is the same.
 bindgen-target := $(firstword $(subst -, ,$(if $(filter %.json,$(kernel-target)),$(shell sed -n 's/.*"llvm-target": "\(.*\)".*/\1/p' \
 	$(kernel-target)),$(kernel-target))))-linux-gnu
 
