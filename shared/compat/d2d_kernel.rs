@@ -67,7 +67,7 @@ impl MillisCeil for kernel::time::Delta {
 
 #[cfg(not(probe_init_of_pin_init))]
 mod initializer {
-    /// As `pin_init::PinInit`, with the method that calls the initializer under its newer name.
+    /// As `pin_init::PinInit`, with `__init`, the newer name of the method `__pinned_init`.
     /// Unnecessary since 7.3.
     pub trait PinInit<T: ?Sized, E = core::convert::Infallible>: pin_init::PinInit<T, E> {
         /// As `pin_init::PinInit::__pinned_init`.
@@ -132,7 +132,7 @@ pub mod error {
                 ESHUTDOWN ESTALE EUCLEAN
             }
 
-            // The kernel crate makes an `Error` of its own as `error` does.
+            // An `Error` of the kernel crate consists of the negative number, too.
             const _: () = {
                 // SAFETY: As in `error`.
                 let value = unsafe { transmute::<Error, NonZeroI32>(kernel::error::code::EPERM) };
@@ -277,8 +277,8 @@ pub trait ModuleMetadata {
     /// The name of the module.
     const NAME: &'static str::CStr;
 
-    /// The `THIS_MODULE` of C. The older macro `module!` does not set this constant, so it is the module
-    /// into which the code is linked.
+    /// The `THIS_MODULE` of C. The older macro `module!` does not set this constant, so its value is the
+    /// module into which the code is linked.
     const THIS_MODULE: ThisModule = {
         unsafe extern "C" {
             static __this_module: [u8; 0];

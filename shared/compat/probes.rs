@@ -103,7 +103,7 @@ pub fn value(parameter: &kernel::module_param::ModuleParamAccess<u32>) -> u32 {
     parameter.value()
 }
 
-// With this, an implementation of a `vtable` trait may name the module to which it belongs.
+// Whether an implementation of a `vtable` trait may name the module to which it belongs.
 #[cfg(probe_vtable_module)]
 #[kernel::macros::vtable]
 pub trait OfModule {
