@@ -19,9 +19,9 @@ pub trait Control: Clone + Send + Sync + 'static {
     /// Receives what a process writes to the control device, during the system call. Process context, may
     /// sleep.
     ///
-    /// Several threads may call it at the same time. `O_NONBLOCK` has no effect. A function that waits must
-    /// return when a signal arrives, and return `EINTR`: after `ERESTARTSYS`, the kernel may write the
-    /// command again.
+    /// Several threads may call it at the same time. `O_NONBLOCK` has no effect. If a signal arrives while
+    /// the function waits, it must return `EINTR`. After `ERESTARTSYS`, the kernel may restart the system
+    /// call, and the driver would get the command twice.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl<C: Control> File for Commands<C> {
 
     fn write(&self, driver: &C, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
         driver.control(from)?;
-        // Take what `control` has not read. Otherwise the process would write it again, as another
+        // Take what `control` has not read, too. Otherwise the process would write the rest as another
         // command.
         from.skip(from.len())
     }

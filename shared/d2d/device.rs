@@ -18,8 +18,9 @@
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the answer
 //! when a signal comes, or at once if the file is open with `O_NONBLOCK` and there is no answer yet. A
-//! file can keep the answer for a later `read`: closing the file drops it. If a pended call is completed
-//! after the device was removed, it counts as completed, but [`Answer::wait`] returns `ENODEV`.
+//! file can keep the answer for a later `read`: closing the file drops it. If the driver completes a pended
+//! call after the device was removed, and the answer still exists, [`Pended::complete`] succeeds, but
+//! [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -93,7 +94,7 @@ pub trait File: Sized + Send + Sync + 'static {
     /// an owner `O`.
     type Driver: Clone + Send + Sync + 'static;
 
-    /// Called when a process opens the device, after the library has checked whether it may.
+    /// Called when a process opens the device, after the library has checked that the process may.
     ///
     /// The kernel holds the one lock of all miscellaneous devices during the call. So the function must
     /// not wait for anything that may take long, nor make or remove a device.
@@ -321,7 +322,7 @@ impl Devices {
             if made.is_closed {
                 return Err(ESHUTDOWN);
             }
-            // Forget devices that were removed: a device without an opener is not registered.
+            // Take removed devices off the list: a device loses its opener after it is deregistered.
             made.devices.retain(|device| device.opener.lock().is_some());
             made.devices.push(device.0.clone(), GFP_KERNEL)?;
         }

@@ -98,13 +98,13 @@ impl Call<'_> {
             if self.is_nonblocking {
                 return Err(EAGAIN);
             }
-            // Checked only after `ready`, because `ready` may return a value since the last change.
+            // Checked only after `ready`: the signal may have come together with what the call waits for.
             if is_interrupted {
                 return Err(ERESTARTSYS);
             }
             let mut change = self.device.change.lock();
-            // Checked even if the count has changed already. Otherwise wakes that come faster than `ready`
-            // returns would make the wait endless.
+            // Checked even if the count has changed already. Otherwise no signal could end the wait while
+            // wakes come faster than `ready` returns.
             is_interrupted = kernel::current!().signal_pending();
             while change.count == seen && !change.is_removed && !is_interrupted {
                 is_interrupted = self.device.waiters.wait_interruptible(&mut change);
@@ -112,13 +112,12 @@ impl Call<'_> {
         }
     }
 
-    /// Leaves something pending that is answered with an `A`: the driver keeps the [`Pended`] and
-    /// completes it later, and this system call, or a later one on the same device, waits for the
-    /// [`Answer`]. May sleep.
+    /// Makes a pended call whose answer is an `A`. The driver keeps the [`Pended`] and completes it
+    /// later. This system call, or a later one on the same device, waits for the [`Answer`]. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; prints a line.
+    /// `ENOMEM`, with a line.
     pub fn pend<A: Send + Unpin + 'static>(&self) -> Result<(Answer<A>, Pended<A>)> {
         super::pended::new(self.device.clone())
             .map_err(|error| report_memory(self.device.driver, error))

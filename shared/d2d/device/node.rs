@@ -7,7 +7,7 @@
 //! to `open`, cannot set the mode of the file in `/dev`, and prints a stack trace if the name exists.
 //!
 //! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
-//! device. So [`open`] takes no lock that is held around these.
+//! device. So [`open`] takes no lock that the library holds while it registers or deregisters a device.
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 
@@ -414,8 +414,8 @@ unsafe extern "C" fn poll(
     // SAFETY: The caller says the same.
     let ((opened, file), table) =
         unsafe { (opened::get::<OpenFile>(file), PollTable::from_raw(table)) };
-    // Registered first, so that no change is missed. The waiters belong to the device, which the open
-    // file keeps: a thread may sleep on them until the file is released.
+    // Registered first, so that no change is missed. The wait queue belongs to the device, which the open
+    // file keeps: a thread may sleep on the queue until the file is released.
     table.register_wait(file, &opened.device.waiters);
     opened.poll()
 }

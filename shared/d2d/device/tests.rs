@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices without processes: the functions that the kernel's calls end in.
+//! Devices: the tests call the functions of an open file as the kernel does for a process.
 //!
 //! A test has no process, so an address of user memory is never valid here.
 
