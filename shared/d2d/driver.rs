@@ -3,8 +3,9 @@
 //! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
 //! An offer is a value. Completing or pending an offer consumes it, so a driver cannot complete it
-//! twice, and only these calls make the [`Disposition`] that the driver has to return. The lifetime
-//! of both is that of the call: neither can outlive the call, or be used in another one.
+//! twice, and only these functions make the [`Disposition`] that the driver has to return. The lifetime
+//! of both is that of the call of [`Driver::share`] or [`Driver::deferred`]: neither can outlive that
+//! call, or be used in another one.
 
 use crate::{
     abi,
@@ -122,8 +123,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn new() -> Result<Self>;
 
     /// Starts the driver, after it has asked the owner for a context: makes its jobs, and its
-    /// [`Jobs`](Driver::Jobs). If the driver has pended the handshake, it may still be under way: see
-    /// [`Handle::settled_link`]. Process context, may sleep.
+    /// [`Jobs`](Driver::Jobs). If the driver has pended the handshake, the handshake may still be under
+    /// way: see [`Handle::settled_link`]. Process context, may sleep.
     fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error>;
 
     /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
@@ -687,7 +688,7 @@ impl<T: Driver> Shared<T> {
     }
 
     /// Waits until the work item, if it is queued or runs, has returned. If that takes more than 10 ms,
-    /// calls `end_waits` again and again, which ends what the work item may be waiting for. May sleep.
+    /// calls `end_waits` again and again, which ends the waits of the work item. May sleep.
     pub(crate) fn flush_work_ending_waits(this: &Arc<Self>, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while Self::work_is_busy(this) {

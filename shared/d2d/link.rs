@@ -174,7 +174,7 @@ impl<P: Pair> Link for OwnerLink<P> {
 
 /// Proof that the owner's thread is inside the peer. If code passes it to `mem::forget`, the
 /// peer can never detach.
-#[must_use = "the peer can leave as soon as this is dropped"]
+#[must_use = "the peer can detach as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 
 impl<P: Pair> PeerCall<'_, P> {

@@ -2,8 +2,9 @@
 
 //! Waiting for a thread that may itself be waiting for an event or a request.
 //!
-//! A driver that leaves waits for its routines. They get some time to return by themselves. Then
-//! their waits are ended, again and again, because a routine may begin another wait.
+//! The library waits for the routines of a driver that leaves. They get some time to return by
+//! themselves. Then the library ends their waits, again and again, because a routine may begin another
+//! wait.
 
 use kernel::{
     prelude::*,
@@ -13,7 +14,8 @@ use kernel::{
     }, //
 };
 
-/// Ends the waits of the module's other roles, for whose events and requests a role may be waiting. May sleep.
+/// Makes other roles of the module leave, which ends the waits for their events and requests. Code of this
+/// role may be in such a wait. May sleep.
 pub type EndWaits = KBox<dyn Fn() + Send + Sync>;
 
 /// How many milliseconds a routine gets to return by itself.
@@ -29,8 +31,8 @@ impl Patience {
         Self(0)
     }
 
-    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits`, which ends what
-    /// the routine may be waiting for. May sleep.
+    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits`, which ends the
+    /// waits of the routine. May sleep.
     pub fn sleep(&mut self, end_waits: impl FnOnce()) {
         if self.0 >= LIMIT {
             end_waits();

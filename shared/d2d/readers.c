@@ -28,9 +28,9 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
  * interrupts or preemption, which costs more than an atomic operation: two system calls in
  * User-Mode Linux.
  *
- * If @seen is set, the function tells lockdep as much as srcu_read_lock() does. With the less
- * that srcu_read_lock_fast() tells lockdep, lockdep does not find this deadlock: a thread waits
- * for readers, and they wait for the thread.
+ * If @seen is set, the function tells lockdep as much as srcu_read_lock() does.
+ * srcu_read_lock_fast() tells lockdep less, and lockdep then does not find this deadlock: a thread
+ * waits for readers, and they wait for the thread.
  */
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
 {

@@ -6,7 +6,8 @@
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
 //!
 //! The kernel crate's `Srcu` has only the usual readers, which execute two memory barriers, each in
-//! a call. `srcu_read_lock_fast()` has neither: the side that waits bears the cost.
+//! a call. `srcu_read_lock_fast()` executes no barrier: the thread that waits for the readers bears the
+//! cost.
 
 use crate::{
     arch,
@@ -96,9 +97,9 @@ impl Readers {
         self.srcu.get()
     }
 
-    /// Counts the calling thread as inside until the first result is dropped, and then reads
-    /// `place`. If a thread changes `place` and then calls [`Readers::wait`], no thread that has
-    /// read the old value is inside when `wait` returns. Any context but NMI.
+    /// Counts the calling thread as inside, and then reads `place`. The thread stays inside until it
+    /// drops the first result. If a thread changes `place` and then calls [`Readers::wait`], no thread
+    /// that has read the old value is inside when `wait` returns. Any context but NMI.
     ///
     /// If `seen` is set, lockdep looks for deadlocks between this reader and threads that wait for
     /// it. The exported functions do not set it: nearly all code runs inside one of them, which
@@ -135,7 +136,7 @@ impl Readers {
     }
 
     /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again,
-    /// which ends what the threads inside may be waiting for. May sleep.
+    /// which ends the waits of the threads inside. May sleep.
     pub fn wait_ending_waits<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///
@@ -182,7 +183,7 @@ pub struct Inside<'a> {
 }
 
 impl Inside<'_> {
-    /// Leaves the thread counted as inside, until it passes the result to [`Readers::leave`].
+    /// Keeps the thread counted as inside, until it passes the result to [`Readers::leave`].
     pub(crate) fn into_raw(self) -> *mut c_void {
         let counters = self.counters;
         core::mem::forget(self);

@@ -68,7 +68,7 @@ impl<M> InModule<M> {
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     handle: abi::d2d_handle,
-    /// Makes the module's other roles leave that were made before this one.
+    /// Makes the roles leave that the module has made before this one.
     leave_others: EndWaits,
 }
 
@@ -150,11 +150,12 @@ impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
         // An open file keeps the module loaded, so no process has one.
         self.shared.devices().close();
-        // A job that restarts itself would run until it is stopped.
+        // Otherwise a job that restarts itself would run until it is stopped below.
         self.shared.jobs().close();
-        // Before this waits for the jobs and the work item: they may wait for an event or a request of
-        // the driver, or of another role. Once is not enough: a thread that is just delivering a
-        // request may deliver it after this call, and a job may wait until that request is cancelled.
+        // Must come before waiting for the jobs and the work item: they may wait for an event or a
+        // request of the driver, or of another role. Once is not enough: a thread that is just
+        // delivering a request may deliver it after this call, and a job may wait until that request is
+        // cancelled.
         self.end_waits();
         self.shared.jobs().stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.

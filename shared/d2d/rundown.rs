@@ -99,7 +99,7 @@ impl<T> Rundown<T> {
         })
     }
 
-    /// Leaves the rundown, inside which [`Entered::into_raw`] has left the thread. Any context but
+    /// Leaves the rundown, in which the thread has stayed since [`Entered::into_raw`]. Any context but
     /// NMI.
     ///
     /// # Safety
@@ -123,8 +123,8 @@ impl<T> Rundown<T> {
     }
 
     /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
-    /// that takes more than 100 ms, calls `end_waits` again and again, which ends what the threads
-    /// inside may be waiting for. May sleep.
+    /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
+    /// threads inside. May sleep.
     ///
     /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
     /// is just opening the rundown, threads may enter it afterwards. If a thread inside calls this,

@@ -119,8 +119,8 @@ impl<T: TwoPeers> Join<T> {
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
-        // Before this waits for the threads that use the value: they may wait for an event or a request of the
-        // drivers. `wait_ending_waits` calls `leave` again: a thread that is just delivering a request to a
+        // Must come before waiting for the threads that use the value: they may wait for an event or a request of
+        // the drivers. `wait_ending_waits` calls `leave` again: a thread that is just delivering a request to a
         // driver may deliver it after this call, and another thread may wait until that request is cancelled.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
@@ -262,7 +262,7 @@ macro_rules! module_of_two_owners {
         $crate::d2d_peer::module_peer! { @owner $first peer_ }
         $crate::d2d_peer2::module_peer! { @owner $second peer2_ }
 
-        /// The way from one driver to the other.
+        /// The code of both drivers finds the value of `TwoPeers::join` here.
         static JOINED: $crate::Joined<$Joined> = $crate::Joined::new();
 
         $crate::module_in_two_roles! {
