@@ -236,7 +236,7 @@ impl OwnerOps for DriverA {
 }
 
 /// Puts items for the peer, calls its operations, and takes the items that it has put. Checks the
-/// results at the end, so that a peer which answers otherwise gets all calls.
+/// results last, so that a peer that returns a wrong result gets all calls, too.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     NOTE.put(&link.outgoing(), &1)?;
     let notes: [Note; 3] = [2, 3, 4];

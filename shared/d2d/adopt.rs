@@ -24,8 +24,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Checks the context at `user_buffer`, and makes the peer's link to it. The driver `name` is the
-/// one that a refusal names. Any context.
+/// Checks the context at `user_buffer`, and makes the peer's link to it. `name` is the name of the
+/// peer, for a refusal. Any context.
 ///
 /// # Errors
 ///

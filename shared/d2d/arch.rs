@@ -17,8 +17,8 @@ mod readers {
         srcu_struct, //
     };
 
-    /// `srcu_read_lock_fast()`. lockdep looks for deadlocks with this reader if it is `seen`. Any
-    /// context but NMI.
+    /// `srcu_read_lock_fast()`. If `seen` is `true`, lockdep looks for deadlocks with this reader.
+    /// Any context but NMI.
     ///
     /// # Safety
     ///

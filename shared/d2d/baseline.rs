@@ -60,8 +60,8 @@ const fn hashes(text: &[u8]) -> usize {
     count
 }
 
-/// Finds the first line of `text` at `from` or behind it that has the same bytes as a line of
-/// `other`, and returns where the line after it begins.
+/// Searches `text`, beginning at `from`, for a line with the same bytes as the line `wanted` of
+/// `other`. Returns where the line after it begins.
 #[inline]
 const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line) -> Option<usize> {
     let (_, tail) = other.split_at(wanted.from);
@@ -113,7 +113,7 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'s
     ) else {
         return Some("the baseline is not a C header of this pair");
     };
-    // Each side has a hash for each minor version. Fewer are in a file that was cut off.
+    // Each side has a hash for each minor version. A file with fewer hashes was cut off.
     if (hashes(recorded) as u64) < 2 * (minor + 1) {
         return Some("the baseline is not a C header of this pair");
     }

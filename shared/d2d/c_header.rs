@@ -37,7 +37,7 @@ struct Text<const N: usize> {
 /// The most columns of a line of documentation.
 const WIDTH: usize = 100;
 
-/// Returns the length of the blank at an index and of the word after it.
+/// Returns the length of the blank at the index `blank` together with the word after it.
 #[inline]
 const fn word_after(line: &[u8], blank: usize) -> usize {
     let mut end = blank + 1;
@@ -116,8 +116,9 @@ impl<const N: usize> Text<N> {
         let mut line = 0;
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
-            // `///` leaves a blank at the beginning of the line. It joins the line to the one before
-            // it, unless a paragraph or an item of a list begins.
+            // `///` leaves a blank at the beginning of the line. If the line continues a paragraph, this
+            // blank separates it from the line before. An empty line, an indented line and an item of a
+            // list continue none: they begin a line in C, without the blank.
             let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
             let joins = line > 0 && !begins && docs[line - 1].len() > 1;
             let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {
@@ -306,7 +307,8 @@ impl<const N: usize> Text<N> {
         });
     }
 
-    /// Writes the name of a constant of one side: a hash, or the whole chain.
+    /// Writes the name of a constant, `PAIR_SIDE_NAME`: of a hash or of the whole chain of one side. With
+    /// `event` as the side, writes the name of an event.
     const fn constant(&mut self, pair: &str, side: &str, name: &str) {
         self.upper(pair);
         self.byte(b'_');

@@ -95,7 +95,7 @@ const fn is_reserved(name: &str) -> bool {
 }
 
 /// Returns whether a name is an identifier of C, and none of [`RESERVED`]. A raw identifier of Rust
-/// (`r#type`) is none.
+/// (`r#type`) is no identifier of C.
 #[inline]
 pub(crate) const fn is_name(name: &str) -> bool {
     let bytes = name.as_bytes();

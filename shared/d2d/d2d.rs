@@ -21,11 +21,11 @@
 //!   that one side lends the other.
 //! - [`rundown`]: protection of calls into a driver that may detach; it counts the threads inside
 //!   by [`readers`].
-//! - [`event`]: named events, which tell other drivers a state.
-//! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: its module.
+//! - [`event`]: named events. Each is a state, set or not set, that drivers share.
+//! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: the peer's module.
 //! - [`control_code`], [`request`] and [`packet`]: requests, as the receiver and as the sender see
 //!   them.
-//! - [`job`]: what a driver has run later or in another execution context.
+//! - [`job`]: routines of a driver that run later or in another execution context.
 //! - [`device`]: character devices, by which user space uses a driver; [`control`]: the simplest kind of
 //!   them, which gets commands.
 //! - [`debugfs`]: files that show state.
@@ -33,7 +33,7 @@
 //!
 //! The documentation of a function says where it may be called. *Any context* is each execution
 //! context in which a `spinlock_t` may be taken: task, softirq and hard interrupt, but not NMI.
-//! *Process context* is a task.
+//! *Process context* is a task. An error *with a line* is a refusal: dmesg gets a line with its reason.
 //!
 //! Drivers that use this crate carry `#![forbid(unsafe_code)]`: no safe item of this crate causes
 //! undefined behaviour, whatever safe code does with it.

@@ -242,8 +242,8 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
     }
 }
 
-/// The functions that the kernel calls for files of `F` in a module, which keeps the promise of an
-/// [`InModule`].
+/// The functions that the kernel calls for files of `F` in one module. An [`InModule`] promises that this
+/// module drops the files before the kernel frees its text.
 ///
 /// The first field is a function that returns them, because a reference to them is neither `Send` nor `Sync`.
 pub struct FileOperations<F>(

@@ -201,7 +201,7 @@ pub struct Operations {
     pub name: &'static str,
     /// Its documentation, one text for each line.
     pub docs: &'static [&'static str],
-    /// Its hashes.
+    /// Its hash chain.
     pub chain: &'static [u64],
     /// Its operations.
     pub list: &'static [Operation],

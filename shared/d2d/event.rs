@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: they tell other drivers a state, and nothing else.
+//! Named events. An event is a state, set or not set, that any drivers of an owner share. It carries no
+//! other data.
 //!
 //! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
 //! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects` on Windows.
@@ -54,7 +55,7 @@ impl Kind {
 }
 
 /// An event that a pair declares in `events` of [`pair!`](crate::pair!). Each driver of the pair can have
-/// one of its own, which is called as the driver, a dot and the declared name: `module_a.notice`.
+/// one of its own. Its name is the driver's name, a dot and the declared name: `module_a.notice`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairEvent {
     name: &'static str,

@@ -193,8 +193,8 @@ pub const fn chain<const N: usize>(
     hashes
 }
 
-/// Makes the build of an interface whose source text is `source`. It differs if that text, the
-/// sources of this library, the compiler or the kernel differ. It is never 0.
+/// Makes the build of an interface whose source text is `source`: a number that differs if that text,
+/// the sources of this library, the compiler or the kernel differ. It is never 0.
 #[inline]
 pub const fn build(source: &str) -> u64 {
     mix_text(mix_word(OFFSET, crate::abi::D2D_BUILD_ID), source) | 1

@@ -111,7 +111,7 @@ impl<S, T> Binding<S, T> {
         })
     }
 
-    /// Returns the seat, which finds the link.
+    /// Returns the seat, in which [`Link::of`] finds the link.
     pub fn seat(&self) -> &S {
         &self.seat
     }
@@ -145,8 +145,8 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
-/// Fails to compile if the description of a type, which is in the hashes, states another size than
-/// the type has. A driver may implement [`Described`] by hand.
+/// Fails to compile if the description of a type states another size or alignment than the type has.
+/// The hashes are made from the description, which a driver may write by hand ([`Described`]).
 #[doc(hidden)]
 pub const fn assert_described<T: Described>() {
     assert!(

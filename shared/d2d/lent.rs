@@ -2,10 +2,10 @@
 
 //! Lent memory: memory of one side of a context that the other side uses, too, such as a ring.
 //!
-//! C type: `struct d2d_lent`. Each side can lend the other one piece of memory: a structure that the
-//! pair declares in `lent` of [`pair!`](crate::pair!), or several of them in a row. It lends the memory
-//! in the handshake ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a [`Lending`],
-//! which keeps the memory until the other side cannot use it any more. So nothing has to be
+//! C type: `struct d2d_lent`. Each side can lend one piece of memory to the other side: a structure that
+//! the pair declares in `lent` of [`pair!`](crate::pair!), or several of them in a row. It lends the
+//! memory in the handshake ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a
+//! [`Lending`], which keeps the memory until the other side cannot use it any more. So nothing has to be
 //! withdrawn, and no lock protects the access:
 //!
 //! - The owner uses the peer's memory while it is inside the peer

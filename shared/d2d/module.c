@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The variables of d2d that a module has only once, even if it has several roles, and so links the
- * crate d2d several times. Only Rust code accesses them.
+ * The variables that a module has only once, even if it has several roles, and so links the crate
+ * d2d once for each role. Only Rust code accesses them.
  */
 
 /* Used by shared/d2d/trace.rs */

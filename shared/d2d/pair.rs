@@ -28,7 +28,7 @@
 ///         const COUNT: ControlCode<(), u64> = 0x801;
 ///     }
 ///     events {
-///         /// The thermometer sets its event when a value is above the highest one.
+///         /// The thermometer sets its event when a value is above `highest`.
 ///         hot: Notification;
 ///     }
 ///     owner {

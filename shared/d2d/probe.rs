@@ -335,7 +335,8 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// A part of a module's memory, without that of its initialization, which the kernel frees early.
+/// A part of a module's memory: its text or its data. Neither includes what only the initialization of
+/// the module uses, because the kernel frees that memory early.
 pub(crate) struct Part {
     base: usize,
     size: usize,

@@ -266,7 +266,8 @@ impl<'a> Request<'a> {
     /// [`Driver::returned`](crate::driver::Driver::returned) when the other one has completed it;
     /// otherwise this driver has nothing more to do with it. `sleep` says in which execution
     /// context the caller is. Do not wait in [`Driver::dispatch`](crate::driver::Driver::dispatch)
-    /// until the other driver has completed the request: it may do so only after `dispatch` has returned.
+    /// until the other driver has completed the request: that may happen only after `dispatch` has
+    /// returned.
     ///
     /// # Errors
     ///

@@ -289,8 +289,8 @@ mod cases {
 
     #[test]
     fn the_versions_that_both_sides_know_are_compared() {
-        // For a newer and an older minor version than 1: a chain of theirs, and the entries that are
-        // compared.
+        // For a minor version of the other side that is newer than 1, and for one that is older: the
+        // other side's chain, and which of its entries are compared.
         let [first, second, operations @ ..] = Long::CHAIN else {
             panic!("the chain is too short")
         };

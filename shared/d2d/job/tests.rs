@@ -374,7 +374,7 @@ mod cases {
         for kind in SLEEPING {
             let trial = Trial::new(kind, |seen, _| {
                 seen.done.complete_all();
-                // Each wait of this routine is ended by a call of its own.
+                // Stands for three waits: each needs another call of the closure below to end.
                 while seen.runs() < 3 {
                     fsleep(Delta::from_millis(1));
                 }

@@ -2,8 +2,8 @@
 
 //! Jobs that run in a thread of their own.
 //!
-//! The kernel crate has no abstraction of kernel threads, so a [`Thread`] calls those of C
-//! (`linux/kthread.h`).
+//! The kernel crate has no abstraction of kernel threads, so a [`Thread`] calls the C functions of
+//! `linux/kthread.h`.
 //!
 //! The routine of a [`Work`](super::Work) may sleep, too, but all drivers share the kernel's workers: the
 //! kernel limits how many work items run at a time, and a start may have to wait for memory for one more

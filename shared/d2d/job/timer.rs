@@ -140,10 +140,10 @@ impl Startable for Timer {
 pub(super) struct Expiry {
     /// Whether the driver is leaving.
     is_closed: bool,
-    /// The period of the last start; `None` if it is to expire once.
+    /// The period of the last start; `None` if the timer is to expire once.
     period: Option<Delta>,
-    /// When it expires next by the last start, in nanoseconds of the monotonic clock; `None` if it
-    /// has expired, or was cancelled.
+    /// When the timer expires next, in nanoseconds of the monotonic clock; `None` if no expiry is to
+    /// come.
     next: Option<bindings::ktime_t>,
     /// Expiries that were skipped.
     overruns: u64,
@@ -173,7 +173,7 @@ impl Expiry {
         self.starts = self.starts.wrapping_add(1);
     }
 
-    /// Begins an expiry at the time `now`. Returns the start that it belongs to; `None` if the routine
+    /// Begins an expiry at the time `now`. Returns the number of its start; `None` if the routine
     /// is not to run, because the timer was cancelled, or started again with a later expiry.
     pub(super) fn begin(&mut self, now: bindings::ktime_t) -> Option<u64> {
         self.next.filter(|next| *next <= now)?;

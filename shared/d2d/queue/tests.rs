@@ -372,7 +372,7 @@ mod cases {
     fn each_take_makes_a_new_handle() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let queue = context.to_peer();
-        // The handle of the only item, with generation 0, which no handle has.
+        // The index of the only item, with generation 0, which no handle has.
         let mut before = u64::from(abi::D2D_HANDLE_ITEM);
         for number in 0u64..3 {
             queue.put(KIND, &number)?;
