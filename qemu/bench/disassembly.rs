@@ -79,7 +79,7 @@ impl<'a> Disassembly<'a> {
 
     /// Checks that the contender's function has a loop, and that the loop calls what it must call: `calls` is a part of
     /// the symbol of the called function, `*` for an indirect call, or empty if the loop need not call anything. If the
-    /// contender's name has a colon, the loop has the name after it.
+    /// contender's name has a colon, the part after the colon is the name of the loop.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let (_, name) = contender.split_once(':').unwrap_or(("", contender));
         let name = format!("loop_{}", name.replace('-', "_"));

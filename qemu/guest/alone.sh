@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode alone: runs each case of the kselftests in $case, PROGRAM[,PROGRAM...], alone: in a process of its own, and with
-# no module loaded before. A case fails in this mode if it needs what another case of its program leaves behind.
+# Mode alone: runs each case of some kselftests alone, in a process of its own and with no module loaded before. $case
+# names the kselftests: PROGRAM[,PROGRAM...]. A case fails in this mode if it needs what another case of its program
+# leaves behind.
 
 cd /kselftest/d2d || return 1
 short_grace_periods

@@ -129,8 +129,9 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // Do not show the console if it explains nothing more. It does not if the only reason is that a test has bailed
-    // out, or if a step of the demonstration has failed and the guest has reached its end: the trace shows the step.
+    // Show the console only if it may explain the failure. It explains nothing if the only reason is that a test has
+    // bailed out. Nor does it if a step of the demonstration has failed and the guest has reached its end: the trace
+    // shows the step.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {
