@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). The routines of the driver objects. The decisions of a routine follow
- * from the seed and its arguments. A routine may make a play itself, unless the stack is too deep.
+ * Part of the fuzzer (fuzz.h). The routines of the driver objects. A routine's decisions follow
+ * from the seed and the arguments. A routine may make a play itself, unless the stack is too deep.
  */
 #include <linux/string.h>
 
