@@ -132,7 +132,10 @@ static void finish(struct waiter *waiter, int outcome)
 	unlink_blocks(waiter);
 	waiter->outcome = outcome;
 	waiter->over = true;
-	/* The waiting thread takes the lock before it returns: until then waiter stays valid. */
+	/*
+	 * This thread holds the lock, and the waiting thread takes it before it returns. So waiter
+	 * is valid here.
+	 */
 	complete(&waiter->done);
 }
 

@@ -14,7 +14,7 @@
 
 #include "twin.h"
 
-/* Each group has a key (tracepoint_key.h), which counts its tracepoints that are on. */
+/* Each group has a key (tracepoint_key.h), which counts how many of its tracepoints are on. */
 int twin_queues_on(void);
 void twin_queues_off(void);
 int twin_ops_on(void);
