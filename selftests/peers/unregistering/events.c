@@ -124,9 +124,9 @@ static void do_open(struct unreg_thread *thread)
 }
 
 /*
- * Closes the handles in many[] one by one, until the owner refuses because opener has unregistered.
- * Closes the last handle only after the thread "unregister" has ended, so that at least one handle
- * is open while a driver unregisters.
+ * Closes the handles in many[] one by one, until opener has unregistered and the owner refuses to
+ * close a handle. Closes the last handle only after the thread "unregister" has ended, so that at
+ * least one handle is open while a driver unregisters.
  */
 static void do_close(struct unreg_thread *thread)
 {
