@@ -40,7 +40,7 @@ report_use()
 	verdict "$2 has succeeded"
 }
 
-# unload_in_use NAME - unloads a module. While a process has a file of the module open, this fails, so tries again
+# unload_in_use NAME - unloads a module; tries again while a process has a file of the module open
 unload_in_use()
 {
 	await unload "$1"
