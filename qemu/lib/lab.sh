@@ -44,8 +44,8 @@ known_mode() {
 
 # ARCH is the architecture of the kernel, the modules and the guest. If it is not set, KVER determines it. The host is
 # always x86_64. debian_arch is Debian's name for ARCH, sysroot the directory in the toolchain root that has the
-# guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root-cross.sh, kernel/prepare-stock.sh
-# and vm/machine.rs.
+# guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root.sh, root/root-cross.sh,
+# kernel/prepare-stock.sh and vm/machine.rs.
 case ${ARCH-}:${KVER-} in
 :*-arm64) ARCH=arm64 ;;
 :*) ARCH=x86_64 ;;
