@@ -391,6 +391,9 @@ static int exercise(d2d_handle request)
 {
 	int err = 0;
 
+	/* With "bare", there is no prepare(), which stores the contexts. */
+	if (bare)
+		return -EOPNOTSUPP;
 	for (unsigned int n = 0; n < contexts && !err; n++) {
 		err = update(all[n]) ?: call_peer(all[n]) ?: send_requests(all[n], request);
 		if (err == -ESHUTDOWN || err == -ESTALE || err == -ECANCELED || err == -ENOSPC ||
