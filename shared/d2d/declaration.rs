@@ -213,12 +213,12 @@ const fn check_names(structs: &[Struct]) {
     for_each!(structure in structs => {
         assert!(
             is_name(structure.of.name),
-            "the name of a structure is an identifier of C, and no keyword"
+            "the name of a structure must be an identifier of C, and no keyword"
         );
         for_each!(field in structure.of.fields => {
             assert!(
                 is_name(field.name),
-                "the name of a field is an identifier of C, and no keyword"
+                "the name of a field must be an identifier of C, and no keyword"
             );
         });
     });
@@ -268,12 +268,12 @@ impl Operation {
     pub(crate) const fn check(&self) {
         assert!(
             is_name(self.name),
-            "the name of an operation is an identifier of C, and no keyword"
+            "the name of an operation must be an identifier of C, and no keyword"
         );
         for_each!(argument in self.arguments => {
             assert!(
                 is_name(argument.name),
-                "the name of an argument is an identifier of C, and no keyword"
+                "the name of an argument must be an identifier of C, and no keyword"
             );
             check_unchanged(argument.of);
         });
@@ -293,7 +293,7 @@ impl Declaration {
     pub const fn checked(self) -> Self {
         assert!(
             is_name(self.name),
-            "the name of a pair is an identifier of C, and no keyword"
+            "the name of a pair must be an identifier of C, and no keyword"
         );
         check_names(self.structs);
         check_names(self.lent);
@@ -303,7 +303,7 @@ impl Declaration {
         for_each!(kind in self.kinds => {
             assert!(
                 is_name(kind.name),
-                "the name of a kind is an identifier of C, and no keyword"
+                "the name of a kind must be an identifier of C, and no keyword"
             );
             assert!(
                 kind.since <= self.minor,
@@ -319,7 +319,7 @@ impl Declaration {
         for_each!(code in self.codes => {
             assert!(
                 is_name(code.name),
-                "the name of a control code is an identifier of C, and no keyword"
+                "the name of a control code must be an identifier of C, and no keyword"
             );
             assert!(
                 code.since <= self.minor,
@@ -340,12 +340,12 @@ impl Declaration {
             );
             assert!(
                 is_name(event.name),
-                "the name of an event is an identifier of C, and no keyword"
+                "the name of an event must be an identifier of C, and no keyword"
             );
             // Before it are a driver's name, which has fewer bytes than D2D_NAME_SIZE, and a dot.
             assert!(
                 event.name.len() < (abi::D2D_EVENT_NAME_SIZE - abi::D2D_NAME_SIZE) as usize,
-                "the name of an event has at most 31 bytes"
+                "the name of an event must have at most 31 bytes"
             );
         });
         self

@@ -163,7 +163,7 @@ pub const fn assert_described<T: Described>() {
 pub const fn assert_argument<T: Plain>() {
     assert!(
         !matches!(size_of::<T>(), 1 | 2),
-        "an argument has 4 bytes or more"
+        "an argument must have 4 bytes or more"
     );
 }
 

@@ -92,7 +92,7 @@ pub fn zeroed<T: Memory>() -> impl Init<T> {
 const fn hash<T: Memory>() -> u64 {
     const {
         assert_described::<T>();
-        assert!(size_of::<T>() > 0, "lent memory has a size");
+        assert!(size_of::<T>() > 0, "lent memory must have a size");
         fingerprint::of_type(T::TYPE)
     }
 }
@@ -205,7 +205,7 @@ impl UserBuffer {
 
 /// Returns which of `values` begins at this address.
 pub(crate) fn index_of<T: Memory>(values: &[T], address: usize) -> Option<usize> {
-    const { assert!(size_of::<T>() > 0, "lent memory has a size") };
+    const { assert!(size_of::<T>() > 0, "lent memory must have a size") };
     let offset = address.wrapping_sub(values.as_ptr().addr());
     let index = offset / size_of::<T>();
     (offset % size_of::<T>() == 0 && index < values.len()).then_some(index)

@@ -4,10 +4,10 @@
 //! too long, or an array as an argument or a result.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a structure is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event has at most 31 bytes'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a structure must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event must have at most 31 bytes'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an operation has an array: declare a structure with it'
 // error: identifier contains non-ASCII characters
 

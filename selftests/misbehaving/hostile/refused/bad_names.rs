@@ -2,13 +2,13 @@
 
 //! Must not compile: declarations of pairs with names that are keywords or macros of C, raw identifiers of Rust,
 //! or used twice by the C header.
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a field is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a kind is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a control code is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an operation is an identifier of C, and no keyword'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an argument is an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a field must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a kind must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a control code must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an event must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an operation must be an identifier of C, and no keyword'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of an argument must be an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the C header would use the name of an argument twice'
 
 #![forbid(unsafe_code)]
