@@ -29,7 +29,7 @@ fresh_peers()
 	done
 }
 
-# all_exercise PEER... - makes the owner and these peers play five rounds of their exercise at the same time, each in a
+# all_exercise PEER... - lets the owner and these peers make five rounds of their exercise at the same time, each in a
 # process of its own; whether all succeed
 all_exercise()
 {

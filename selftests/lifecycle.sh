@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# scenario COMPLETION DEFERRED - plays all steps of the life cycle with these values of the modules' parameters
+# scenario COMPLETION DEFERRED - makes all steps of the life cycle with these values of the modules' parameters
 scenario()
 {
 	load module_a "completion=$1" "timeout=$LONG_TIMEOUT" &&

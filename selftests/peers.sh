@@ -10,7 +10,7 @@ PEERS="module_b handle_peer c_peer"
 ROUNDS=2
 # The function reload_while_others_work reloads a peer at least TIMES times, until each other peer has taken a step
 # while the reloaded peer was detached. The function fails if MOST_TIMES reloads are not enough. During each reload, the
-# owner and the other peers play WORK rounds of their exercise.
+# owner and the other peers make WORK rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5

@@ -123,9 +123,10 @@ has_exited()
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# play_case SUBJECT STAGE DRIVER HOW EXPECTED... - plays one case; sets $seen to what was observed. In an impossible
-# case (unregistering.table) no driver unregisters: the owner must be in use, and all threads must end as usual
-play_case()
+# case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - makes the steps of one case; whether the case passes. Sets $seen to
+# what was observed. In an impossible case (unregistering.table) no driver unregisters: the owner must be in use, and all
+# threads must end as usual
+case_passes()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
 	shift 4
@@ -202,7 +203,7 @@ for row in $rows; do
 	handshake | operation) owner_for "$how" ;;
 	esac
 	# shellcheck disable=SC2086 # words
-	play_case "$subject" "$stage" "$driver" "$how" $expected
+	case_passes "$subject" "$stage" "$driver" "$how" $expected
 	rc=$?
 	if [ "$rc" != 0 ]; then
 		echo "# seen:     $seen"
