@@ -3,9 +3,9 @@
  * Driver to driver: lent memory, which belongs to one side of a context and is used by both, such
  * as a ring. Rust drivers have shared/d2d/lent.rs.
  *
- * Each side can lend the other side memory in one piece. It consists of one or more structures of
- * one type, which the pair declares for this purpose. The generated header of the pair has the
- * types and their hashes. A peer lends its memory when it fills in its endpoint during the
+ * Each side can lend the other side one piece of memory. The memory consists of one or more
+ * structures of one type, which the pair declares for this purpose. The generated header of the
+ * pair has the types and their hashes. A peer lends its memory when it fills in its endpoint during the
  * handshake, and keeps the memory until d2d_detach() has returned. An owner in C lends its memory
  * when it prepares a context, and keeps the memory until d2d_owner_stop() has returned.
  *

@@ -8,9 +8,9 @@
  * loader refuses the peer if the owner is not loaded, and refuses to unload the owner while
  * the peer is loaded. The tables of different owners have different names.
  *
- * A peer calls the functions by their names. They are defined in the peer's own module: each
- * of them calls the function in the owner's table, by a static call. The static keys of the hot
- * steps (d2d_hot_step.h) are the peer's own, too.
+ * A peer calls functions of the same names in its own module, each of which calls the function in
+ * the owner's table by a static call. The static keys of the hot steps (d2d_hot_step.h) are the
+ * peer's own, too.
  */
 #ifndef D2D_TABLE_H
 #define D2D_TABLE_H

@@ -554,7 +554,7 @@ pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) ->
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
     // SAFETY: The caller says so.
     if let Some((_, seat)) = unsafe { seat(context) } {
-        // SAFETY: The caller has got it by `enter`, which took it from this rundown.
+        // SAFETY: The caller has got `peer` from `enter`, which took `inside` from this rundown.
         unsafe { seat.peer.leave((*peer).inside) };
     }
 }

@@ -69,8 +69,8 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Returns the queue to the peer and the queue from the peer, with their names.
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2];
 
-    /// Returns whether the owner is in C, and so may be using items whose handles it has redeemed. It goes on
-    /// using them when a peer detaches, until it releases them.
+    /// Returns whether the owner is in C, and so may be using items whose handles it has redeemed. Such an
+    /// owner goes on using them when a peer detaches, until it releases them.
     fn owner_holds_items(&self) -> bool;
 
     /// Returns the version of the owner's operations.

@@ -14,7 +14,10 @@ use kernel::{
 pub(crate) struct GracePeriod(c_ulong);
 
 impl GracePeriod {
-    /// Begins a grace period. Any context.
+    /// Makes the grace period that begins now. Any context.
+    ///
+    /// This only reads RCU's state. If nothing else makes RCU begin a grace period, [`GracePeriod::wait`]
+    /// does so.
     pub(crate) fn begin() -> Self {
         // SAFETY: This reads RCU's state, which any context may do.
         Self(unsafe { bindings::get_state_synchronize_rcu() })

@@ -4,8 +4,9 @@
 //!
 //! If the owner learns of completion by its completion routine, no thread waits for a driver that
 //! pends the request of its handshake. A timer ends such a handshake when its time limit ends. The
-//! server has one timer for all handshakes. It is set while a handshake has a time limit, and each
-//! time that it expires, its work looks through the [registry](crate::registry::Registry::overdue).
+//! server has one timer for all handshakes. The timer is set while a handshake has a time limit.
+//! Each time that it expires, its work looks through the
+//! [registry](crate::registry::Registry::overdue).
 
 use crate::{
     registry::Handshake,

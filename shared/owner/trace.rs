@@ -31,7 +31,7 @@ use kernel::{
 };
 
 /// The name of a step or a field, the form of that field's number, and whether that step is in a
-/// group that can be printed. C type: `struct d2d_word`.
+/// group that can be printed. C type: `struct d2d_trace_word`.
 #[repr(C)]
 struct TraceWord {
     text: *const u8,

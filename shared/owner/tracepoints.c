@@ -27,7 +27,7 @@ static DEFINE_MUTEX(d2d_switching);
 static struct { D2D_GROUPS(D2D_COUNT_ON) } d2d_on;
 
 /* The keys of the module of each registered driver, or NULL. Drivers of a module share them. */
-static struct d2d_hot_keys *d2d_users[D2D_MAX_DRIVERS];
+static struct d2d_hot_keys *d2d_driver_keys[D2D_MAX_DRIVERS];
 
 #define D2D_SWITCH(group)						\
 static void d2d_set_##group(struct d2d_hot_keys *keys, bool on)	\
@@ -42,8 +42,8 @@ static void d2d_##group##_switch(void)					\
 {									\
 	d2d_set_##group(&d2d_own_hot_keys, d2d_on.group);		\
 	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)			\
-		if (d2d_users[i])					\
-			d2d_set_##group(d2d_users[i], d2d_on.group);	\
+		if (d2d_driver_keys[i])					\
+			d2d_set_##group(d2d_driver_keys[i], d2d_on.group); \
 }									\
 									\
 int d2d_##group##_on(void)						\
@@ -75,7 +75,7 @@ D2D_GROUPS(D2D_SWITCH)
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys)
 {
 	guard(mutex)(&d2d_switching);
-	d2d_users[slot] = keys;
+	d2d_driver_keys[slot] = keys;
 	D2D_GROUPS(D2D_FOLLOW)
 }
 
@@ -84,12 +84,12 @@ void d2d_hot_keys_remove(u32 slot)
 	struct d2d_hot_keys *keys;
 
 	guard(mutex)(&d2d_switching);
-	keys = d2d_users[slot];
-	d2d_users[slot] = NULL;
+	keys = d2d_driver_keys[slot];
+	d2d_driver_keys[slot] = NULL;
 	if (!keys || keys == &d2d_own_hot_keys)
 		return;
 	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)
-		if (d2d_users[i] == keys)
+		if (d2d_driver_keys[i] == keys)
 			return;
 	D2D_GROUPS(D2D_DISABLE)
 }

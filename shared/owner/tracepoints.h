@@ -18,15 +18,15 @@
  * The name of a step or a field, the form of that field's number, and whether that step is in a
  * group that can be printed. Rust type: TraceWord.
  */
-struct d2d_word {
+struct d2d_trace_word {
 	const char *text;
 	u32 length;
 	u32 form;
 	u32 prints;
 };
 
-extern const struct d2d_word d2d_step_words[D2D_STEP_COUNT];
-extern const struct d2d_word d2d_field_words[D2D_FIELD_COUNT];
+extern const struct d2d_trace_word d2d_step_words[D2D_STEP_COUNT];
+extern const struct d2d_trace_word d2d_field_words[D2D_FIELD_COUNT];
 
 /* Returns whether the tracepoint of a step is on; false for an unknown step. Any context. */
 bool d2d_is_on(u32 step);
@@ -40,7 +40,7 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 
 /*
  * The kernel calls d2d_GROUP_on() when it switches a tracepoint of the group on, and
- * d2d_GROUP_off() when it switches one off. They count the tracepoints that are on. May sleep.
+ * d2d_GROUP_off() when it switches one off. Both count the tracepoints that are on. May sleep.
  */
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)

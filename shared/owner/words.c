@@ -4,8 +4,8 @@
 
 #define D2D_STEP_WORD(constant, tracepoint, name, group) \
 	[D2D_STEP_##constant] = { name, sizeof(name) - 1, .prints = D2D_PRINTS_##group },
-const struct d2d_word d2d_step_words[D2D_STEP_COUNT] = { D2D_STEPS(D2D_STEP_WORD) };
+const struct d2d_trace_word d2d_step_words[D2D_STEP_COUNT] = { D2D_STEPS(D2D_STEP_WORD) };
 
 #define D2D_FIELD_WORD(constant, name, form) \
 	[D2D_FIELD_##constant] = { #name, sizeof(#name) - 1, D2D_FORM_##form },
-const struct d2d_word d2d_field_words[D2D_FIELD_COUNT] = { D2D_FIELDS(D2D_FIELD_WORD) };
+const struct d2d_trace_word d2d_field_words[D2D_FIELD_COUNT] = { D2D_FIELDS(D2D_FIELD_WORD) };

@@ -62,9 +62,10 @@ impl<E> Slot<E> {
 
     /// Returns what `f` loads from the slot by `load_acquire`, if the slot is that of `handle`.
     ///
-    /// `f` may read fields of a newer handle. The second load of `self.handle` then differs, because a
-    /// writer clears the handle before it changes the other fields. It stores the new handle last, so a
-    /// first load that finds `handle` is followed by loads of the fields of that handle or of a newer one.
+    /// Between the two loads of `self.handle`, another thread may close the handle and open a new one in
+    /// this slot, so `f` may read fields of the new handle. The second load then differs, because a writer
+    /// clears the handle before it changes the other fields. A writer stores a handle last, so a first
+    /// load that finds `handle` is followed by loads of the fields of that handle or of a newer one.
     #[inline(always)]
     fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
         if AtomicWord::load_acquire(&self.handle) != handle {
