@@ -75,9 +75,9 @@ $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 # kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
 # they use. A file keeps the names of these probes for later builds. The name of the file has a checksum of what the
 # answer depends on: the path of the kernel tree, and the devices, inodes, sizes and times of change of the kernel crate,
-# of its generated sources and of the probes. Times of modification alone are not enough: another kernel tree at the same
-# path can be older than the file. An error in the source makes rustc exit with status 1. If rustc exits with another
-# status, or fails even without a probe, the kernel is not the reason, and no file is kept.
+# of the folders with its generated sources and of probes.rs. Times of modification alone are not enough: another kernel
+# tree at the same path can be older than the file. An error in the source makes rustc exit with status 1. If rustc exits
+# with another status, or fails even without a probe, the kernel is not the reason, and no file is kept.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
