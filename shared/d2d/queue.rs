@@ -66,15 +66,15 @@ use zerocopy::{
     IntoBytes, //
 };
 
-/// The most items that are put or taken while the lock is held once. It bounds the time with
-/// interrupts disabled.
+/// The most items that a thread puts or takes before it releases the lock. This limit bounds the time
+/// with interrupts disabled.
 pub const MAX_BATCH: u32 = 128;
 
-/// The most bytes of payload that are copied while the lock is held once: as many as one item can
-/// hold.
+/// The most bytes of payload that a thread copies before it releases the lock: as many as one item
+/// can hold.
 pub const MAX_BATCH_BYTES: usize = 4096;
 
-/// Returns the most payloads of `size` bytes that are put while the lock is held once.
+/// Returns the most payloads of `size` bytes that a thread puts before it releases the lock.
 pub const fn batch_of(size: usize) -> usize {
     let most = MAX_BATCH as usize;
     match MAX_BATCH_BYTES.checked_div(size) {
@@ -218,7 +218,7 @@ impl<'a> Queue<'a> {
             .sum())
     }
 
-    /// Puts the payloads, as far as there is room, holding the lock once, and rings the doorbell.
+    /// Puts the payloads, as far as there is room, and rings the doorbell. Locks the queue once.
     /// Returns the number of items put. The caller passes at least one payload and at most
     /// [`batch_of`], and has checked that each fits into an item.
     #[inline(always)]
@@ -361,8 +361,8 @@ impl<'a> Queue<'a> {
         Some(Batch::new(*self, Some(chain), count))
     }
 
-    /// Takes the oldest items off the queue, at most `max` and at most [`MAX_BATCH`], holding the
-    /// lock once. Any context.
+    /// Takes the oldest items off the queue, at most `max` and at most [`MAX_BATCH`]. Locks the queue
+    /// once. Any context.
     pub fn take_batch(&self, max: u32) -> Batch<'a> {
         let (chain, count) = self.take_chain(max).unzip();
         Batch::new(*self, chain, count.unwrap_or(0))

@@ -75,7 +75,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Returns the claim of an item, which is one of this queue.
+    /// Returns the claim of an item of this queue.
     fn claim(self, item: NonNull<abi::d2d_item>) -> &'a Atomic<abi::d2d_handle> {
         // SAFETY: All callers are in this file, and have the item from the pool or the queue, so it
         // lives for `'a`. All code changes the field atomically.
