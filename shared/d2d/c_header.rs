@@ -317,8 +317,8 @@ impl<const N: usize> Text<N> {
         self.upper(name);
     }
 
-    /// Writes the name of a hash of the chain of one side: that of a minor version, or that of an
-    /// operation.
+    /// Writes the name of the constant for a hash in the chain of one side. The hash is that of a minor
+    /// version or of an operation.
     const fn name_of_hash(
         &mut self,
         of: &Declaration,

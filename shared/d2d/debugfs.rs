@@ -77,8 +77,8 @@ mod functions {
 ///
 /// # Invariants
 ///
-/// The pointer is what debugfs returned when it made the entry, which may be an error pointer or, without
-/// debugfs, null. The entry was not removed.
+/// The pointer is what debugfs returned when it made the entry: a pointer to the entry, an error pointer or,
+/// without debugfs, null. The entry was not removed.
 struct Entry(*mut bindings::dentry);
 
 // SAFETY: Any thread may use and remove an entry of debugfs.

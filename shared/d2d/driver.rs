@@ -110,13 +110,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// The driver's [control device](crate::control), or `None` for no such device.
     const CONTROL: Option<device::Settings> = None;
 
-    /// A value that the driver keeps until it is unloaded, or `()`. It can hold what else calls the driver
-    /// besides the owner and the driver's [jobs](job): the registration with a bus, for example.
-    /// [`start`](Driver::start) makes the value. The library drops the value before it detaches the driver:
-    /// while the value exists, the link works. In a module with one role, the library drops the value
-    /// before the driver leaves, so that events and requests work in its destructor, too. In a module in
-    /// several roles, all drivers leave first: then the destructor cannot send a request (`ESHUTDOWN`) or
-    /// wait (`ECANCELED`).
+    /// A value that the library keeps for the driver until the module is unloaded, or `()`. It can hold
+    /// what else calls the driver besides the owner and the driver's [jobs](job): the registration with a
+    /// bus, for example. [`start`](Driver::start) makes the value. The library drops the value before it
+    /// detaches the driver: while the value exists, the link works. In a module with one role, the library
+    /// drops the value before the driver leaves, so that events and requests work in its destructor, too.
+    /// In a module in several roles, all drivers leave first: then the destructor cannot send a request
+    /// (`ESHUTDOWN`) or wait (`ECANCELED`).
     type Jobs: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.

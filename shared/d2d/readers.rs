@@ -170,7 +170,7 @@ impl PinnedDrop for Readers {
     }
 }
 
-/// Proof that the thread is inside [`Readers`], which it leaves when this is dropped.
+/// Proof that the thread is inside [`Readers`]. The thread leaves when it drops the proof.
 ///
 /// # Invariants
 ///

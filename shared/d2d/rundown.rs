@@ -104,7 +104,7 @@ impl<T> Rundown<T> {
     ///
     /// # Safety
     ///
-    /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes it
+    /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes `inside`
     /// here once, and does not use the value after that.
     pub unsafe fn leave(&self, inside: *mut c_void) {
         // SAFETY: The caller says so. `enter` passes `true`, too.
@@ -144,8 +144,8 @@ impl<T> Rundown<T> {
     }
 }
 
-/// Proof that the thread is inside a [`Rundown`], whose value it dereferences to. Closing the
-/// rundown waits until this is dropped.
+/// Proof that the thread is inside a [`Rundown`]. It dereferences to the value of the rundown. Closing
+/// the rundown waits until the proof is dropped.
 pub struct Entered<'a, T> {
     value: &'a T,
     _inside: Inside<'a>,
