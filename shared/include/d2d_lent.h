@@ -5,9 +5,9 @@
  *
  * Each side can lend the other side one piece of memory. The memory consists of one or more
  * structures of one type, which the pair declares for this purpose. The generated header of the
- * pair has the types and their hashes. A peer lends its memory when it fills in its endpoint during the
- * handshake, and keeps the memory until d2d_detach() has returned. An owner in C lends its memory
- * when it prepares a context, and keeps the memory until d2d_owner_stop() has returned.
+ * pair has the types and their hashes. A peer lends its memory when it fills in its endpoint during
+ * the handshake, and keeps the memory until d2d_detach() has returned. An owner in C lends its
+ * memory when it prepares a context, and keeps the memory until d2d_owner_stop() has returned.
  *
  * No lock protects lent memory: either side may read and write it at any time, in any execution
  * context. Both sides do so only by the kernel's functions for unlocked accesses: READ_ONCE(),
