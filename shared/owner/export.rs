@@ -774,7 +774,7 @@ fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Returns the value with which a completion has ended, or the errno if there is no server.
+/// Returns `status`, or the errno if there is no server.
 #[inline(always)]
 fn returned(status: Result<c_int>) -> c_int {
     status.unwrap_or_else(Error::to_errno)

@@ -118,8 +118,8 @@ impl Entry {
         self.attaching_task == Task::current_raw() as u64
     }
 
-    /// Returns the result of `d2d_attach()` with this handshake, if no thread waits for its
-    /// completion.
+    /// Returns what `d2d_attach()` returns for this handshake, for whose completion no thread
+    /// waits.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@
 //!
 //! Four functions cancel all requests that a driver has, has forwarded or has sent:
 //!
-//! - `clear` cancels each of them once, and says whether any was left.
+//! - `clear` cancels each of them once, and says whether nothing is left to wait for.
 //! - `cancel_each` cancels each of them once. If a thread of the driver is just sending a request,
 //!   it waits for that thread first.
 //! - `cancel_all` is for a driver that detaches, and may get more requests: it cancels those that

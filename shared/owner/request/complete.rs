@@ -146,7 +146,7 @@ impl Requests {
         }
     }
 
-    /// Traces that a driver completes a handshake. The tag of the request is the context.
+    /// Traces that a driver completes a handshake. The tag of the request is the number of the context.
     fn trace_handshake(&self, record: &Record, claimed: Word) {
         let driver = self.registry.peek(record.holder(claimed));
         let result = record.result();

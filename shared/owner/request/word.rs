@@ -63,8 +63,9 @@ pub(crate) mod bits {
     /// returned.
     pub(crate) const CARRY: u64 = 1 << 7;
     /// No thread delivers the request, because an in-place call still uses its buffers. Either a
-    /// forwarder would get it back, or its sender has cancelled it. The end of the in-place call
-    /// delivers it, unless a driver that leaves does so earlier.
+    /// forwarder would get the request back, or its sender has cancelled it, or it was cancelled
+    /// while its holder was forwarding it. The end of the in-place call delivers the request, unless
+    /// a driver that leaves does so earlier.
     pub(crate) const PARKED: u64 = 1 << 8;
     /// A worker will dispatch the request. Its holder does not know of it yet.
     pub(crate) const QUEUED: u64 = 1 << 9;
