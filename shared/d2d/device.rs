@@ -94,7 +94,7 @@ pub trait File: Sized + Send + Sync + 'static {
     /// an owner `O`.
     type Driver: Clone + Send + Sync + 'static;
 
-    /// Called when a process opens the device, after the library has checked that the process may.
+    /// Called when a process opens the device, after the library has checked that the process may open it.
     ///
     /// The kernel holds the one lock of all miscellaneous devices during the call. So the function must
     /// not wait for anything that may take long, nor make or remove a device.

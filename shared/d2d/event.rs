@@ -55,7 +55,8 @@ impl Kind {
 }
 
 /// An event that a pair declares in `events` of [`pair!`](crate::pair!). Each driver of the pair can have
-/// one of its own. Its name is the driver's name, a dot and the declared name: `module_a.notice`.
+/// one of its own. The name of this event is the driver's name, a dot and the declared name:
+/// `module_a.notice`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairEvent {
     name: &'static str,

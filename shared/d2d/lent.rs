@@ -71,7 +71,7 @@ atomics! {
     u64: "u64",
 }
 
-// SAFETY: It consists of values of such a type.
+// SAFETY: An array consists of values of a type that implements the trait.
 unsafe impl<T: Memory, const N: usize> Memory for [T; N] {}
 
 #[doc(hidden)]

@@ -146,7 +146,7 @@ impl<'a> Queue<'a> {
     ///
     /// The invariants of the type hold for `raw`.
     pub(crate) unsafe fn from_raw(raw: NonNull<abi::d2d_queue>) -> Self {
-        // INVARIANT: The caller says that they hold.
+        // INVARIANT: The caller says that the invariants hold.
         Self {
             raw,
             _context: PhantomData,

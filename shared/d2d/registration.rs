@@ -160,7 +160,7 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.jobs().stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
         Shared::flush_work_ending_waits(&self.shared, || self.end_waits());
-        // Cancels an offer that the driver has pended since. No work item runs after this.
+        // Cancels an offer that the driver has pended after this wait. No work item runs afterwards.
         Shared::stop_work(&self.shared);
         if self.shared.end() {
             safe_calls::d2d_detach(self.handle);

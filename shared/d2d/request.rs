@@ -112,7 +112,7 @@ impl Raw {
 
     fn write<T: Plain>(&self, value: &T) -> Result {
         let bytes = value.as_bytes();
-        // SAFETY: `bytes` has as many bytes as the call is told.
+        // SAFETY: The call gets the length of `bytes`.
         to_result(unsafe {
             abi::d2d_request_write(self.handle, bytes.as_ptr().cast(), bytes.len() as u32)
         })
@@ -307,7 +307,7 @@ impl Kept {
     pub(crate) fn into_request<'a>(self) -> Request<'a> {
         Request {
             raw: self.raw,
-            // INVARIANT: Both are null.
+            // INVARIANT: Both pointers are null.
             place: InPlace {
                 input: null(),
                 output: null_mut(),

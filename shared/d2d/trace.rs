@@ -227,7 +227,7 @@ pub(crate) fn reported_by_owner(result: Result) -> Result {
     match result {
         Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),
         _ => {
-            // If this fails, the note is another task's.
+            // If the exchange fails, there is no note of this task.
             let _ = d2d_reported_by_owner.cmpxchg(task, 0, Relaxed);
         }
     }

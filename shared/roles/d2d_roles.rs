@@ -3,7 +3,7 @@
 //! A module in several roles: the owner of one pair, and a peer of one or two others.
 //!
 //! Each role uses the library under names of its own, so that the compiler tells the types of the roles
-//! apart: the owner's role uses `d2d` and `d2d_owner`, that of a peer `d2d_peer`, and that of a second peer
+//! apart: the owner's role uses `d2d` and `d2d_owner`, a peer's role `d2d_peer`, and a second peer's role
 //! `d2d_peer2`. The build makes `d2d_peer` and `d2d_peer2` from the sources of `d2d`. A macro declares the
 //! module:
 //!

@@ -172,7 +172,7 @@ impl Job for Inner {
     fn stop(&self) {
         if let Some(task) = self.task.as_ref() {
             // SAFETY: `task` is a thread that `kthread_create_on_node` has made, and `self.task` has a
-            // reference to it. This waits until the thread has ended, which it does as the job is closed.
+            // reference to it. This waits until the thread has ended. It ends, because the job is closed.
             unsafe { bindings::kthread_stop(task.as_ptr()) };
         }
         // SAFETY: Only the thread runs the routine, and it has ended. This function is called once.
@@ -192,9 +192,10 @@ unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
     while this.begin() {
         // SAFETY: `Job::stop` waits for this thread before it clears the routine.
         unsafe { this.routine.run(&job) };
-        // A routine that starts its own job again must leave time for others, also on a kernel without
-        // preemption.
-        // SAFETY: The thread may sleep here. Its state is that of a running thread, so it goes on.
+        // A routine that starts its own job again must leave time for other threads, also on a kernel
+        // without preemption.
+        // SAFETY: The thread may sleep here. Its state is that of a running thread, so the scheduler runs it
+        // again.
         unsafe { bindings::schedule() };
     }
     0

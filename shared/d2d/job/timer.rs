@@ -94,8 +94,8 @@ impl Timer {
     }
 
     /// Makes the timer expire after each `period`, and not at the times that an earlier start has
-    /// set. If an expiry is due before the routine has returned from the last one, or the CPU is late,
-    /// that expiry is skipped, and [`overruns`](Self::overruns) counts it. Any context, also from the
+    /// set. If an expiry is due before the last run of the routine has ended, or the CPU is late, that
+    /// expiry is skipped, and [`overruns`](Self::overruns) counts it. Any context, also from the
     /// routine.
     ///
     /// # Errors
@@ -108,9 +108,9 @@ impl Timer {
         self.0.start_after(period, Some(period))
     }
 
-    /// Returns how many expiries of periods were skipped since the timer was made. The routine gets
-    /// the number of those before its own expiry, so its runs and the overruns add up to the
-    /// expiries so far. Any context, also from the routine.
+    /// Returns how many expiries of periods were skipped since the timer was made. In the routine, these
+    /// are the ones before the routine's own expiry, so its runs and the overruns add up to the expiries
+    /// so far. Any context, also from the routine.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }
