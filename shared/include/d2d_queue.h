@@ -62,7 +62,7 @@ static inline void d2d_queue_note_stale(struct d2d_queue *queue)
  * @payload: the payload
  * @len: its bytes
  *
- * Sets the event of the doorbell if the queue was empty.
+ * Sets the queue's doorbell if the queue was empty.
  *
  * Context: Any context.
  *
@@ -106,7 +106,7 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
  * @event: the event; 0 removes the doorbell
  *
  * The event is set when an item is put on the empty queue. If the queue is not empty now, this call
- * sets the event. A doorbell whose event is closed does not ring.
+ * sets the event. If the handle @event is closed, the doorbell does not ring any more.
  *
  * Context: Any context.
  */

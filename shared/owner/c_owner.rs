@@ -476,7 +476,7 @@ impl AnyOwner for COwner {
         abi::d2d_driver {
             dispatch: owner.dispatch,
             returned: owner.returned,
-            // Even if the owner has no such routine: the library ends a late handshake by this one.
+            // The library needs this routine even if the owner has none: it ends a late handshake.
             completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
