@@ -405,11 +405,11 @@ struct d2d_request {
 /**
  * enum d2d_ended - how a request has ended, and thus where its status comes from
  * @D2D_ENDED_COMPLETED: its holder has completed it, with any status
- * @D2D_ENDED_CANCELLED: its sender has cancelled or freed it, or detaches or unregisters:
- *	-ECANCELED
+ * @D2D_ENDED_CANCELLED: its sender has cancelled or freed it, or detaches, leaves or
+ *	unregisters: -ECANCELED
  * @D2D_ENDED_TIMED_OUT: a thread that waited for it has timed out: -ETIMEDOUT
- * @D2D_ENDED_LEFT: its holder, or a driver that had forwarded it, detaches or unregisters:
- *	-ECANCELED
+ * @D2D_ENDED_LEFT: its holder, or a driver that had forwarded it, detaches, leaves or
+ *	unregisters: -ECANCELED
  * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed or pended
  *	it: -EIO
  *
