@@ -497,6 +497,16 @@ struct Place {
     used: Atomic<u64>,
 }
 
+impl Place {
+    /// Returns the chunk, if it is allocated.
+    #[inline(always)]
+    fn chunk(&self) -> Option<&Chunk> {
+        // SAFETY: By the type invariants it is null, or the chunk is initialized and stays until the
+        // table is dropped, of which the place is a part.
+        unsafe { Pointer::load_acquire(&self.chunk).as_ref() }
+    }
+}
+
 /// The table of all records.
 pub(crate) struct Records {
     chunks: KVec<Place>,
@@ -533,10 +543,7 @@ impl Records {
     /// Returns the record of this index, if its chunk is allocated.
     #[inline(always)]
     pub(super) fn get(&self, index: usize) -> Option<&Record> {
-        let chunk = Pointer::load_acquire(&self.chunks.get(index / PLACES)?.chunk);
-        // SAFETY: By the invariants of `Place` it is null, or the chunk is initialized and stays as
-        // long as the table.
-        let chunk = unsafe { chunk.as_ref() }?;
+        let chunk = self.chunks.get(index / PLACES)?.chunk()?;
         Some(&chunk[index % PLACES])
     }
 
@@ -552,14 +559,8 @@ impl Records {
     /// request checks the flag afterwards. Then that thread sees the change, or the caller finds the
     /// request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
-        let is_used = |number: &usize| {
-            let place = self.chunks.get(*number);
-            place.is_some_and(|place| place.used.get() != 0)
-        };
-        let used = (0..self.chunks.len()).filter(is_used);
-        used.flat_map(|number| {
-            (number * PLACES..(number + 1) * PLACES).filter_map(|index| self.get(index))
-        })
+        let used = self.chunks.iter().filter(|place| place.used.get() != 0);
+        used.filter_map(Place::chunk).flatten()
     }
 
     /// Takes a free record, and leaves it in [`Fill`](Phase::Fill). May sleep.
