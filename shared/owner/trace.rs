@@ -14,13 +14,10 @@ use kernel::{
     bindings,
     ffi::{
         c_char,
-        c_uint, //
+        c_uint,
+        c_void, //
     },
     prelude::*,
-    print::{
-        call_printk,
-        format_strings, //
-    },
     sync::{
         atomic::{
             ordering::Relaxed,
@@ -231,8 +228,8 @@ impl<const N: usize> Text<N> {
 pub(crate) type Name = Text<64>;
 /// The fields of a step, as `key=value`.
 pub(crate) type Detail = Text<{ abi::D2D_DETAIL_SIZE as usize }>;
-/// The part of a line after the driver's name.
-type Line = Text<{ 96 + abi::D2D_DETAIL_SIZE as usize }>;
+/// A line.
+type Line = Text<{ 160 + abi::D2D_DETAIL_SIZE as usize }>;
 
 /// The texts of a step whose line was printed or whose tracepoint was hit.
 pub(crate) struct Texts {
@@ -309,12 +306,21 @@ pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> 
     Ok(Some(Texts { driver, detail }))
 }
 
+/// The format of a line with the level `KERN_INFO`. `%pA` takes the address of a `fmt::Arguments`.
+/// The name of the driver is a part of this text, and not an argument for `%s`: the kernel formats
+/// each line twice, and copies a string for `%s` byte by byte.
+const INFO: &CStr = c"\x016%pA";
+/// As [`INFO`], with the level `KERN_WARNING`.
+const WARNING: &CStr = c"\x014%pA";
+
 /// Prints the line of step `number`. `at` consists of the line's sequence number, the load and the
 /// name of the execution context.
+#[cfg_attr(not(CONFIG_PRINTK), allow(unused_variables))]
 fn print(number: u32, driver: &Name, step: &TraceWord, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;
     let mut line = Line::new();
-    line.push(b"d2d: seq=");
+    line.push(driver.bytes());
+    line.push(b": d2d: seq=");
     line.push_number(seq, 10, 1);
     line.push(b" load=");
     line.push_number(load, 10, 1);
@@ -327,11 +333,17 @@ fn print(number: u32, driver: &Name, step: &TraceWord, at: (u64, u64, &CStr), de
         line.push(detail.bytes());
     }
     line.push(b"\n");
-    let level = match number == Step::D2D_STEP_REFUSE as u32 {
-        true => &format_strings::WARNING,
-        false => &format_strings::INFO,
+    let format = match number == Step::D2D_STEP_REFUSE as u32 {
+        true => WARNING,
+        false => INFO,
     };
-    // SAFETY: `level` is a format string of the kernel crate for a name that ends with a NUL, as
-    // `driver` does.
-    unsafe { call_printk(level, &driver.bytes, fmt!("{}", line.as_str())) };
+    let text = line.as_str();
+    #[cfg(CONFIG_PRINTK)]
+    // SAFETY: The format has one conversion, `%pA`. Its argument lives during the call.
+    unsafe {
+        bindings::_printk(
+            format.as_char_ptr(),
+            core::ptr::from_ref(&fmt!("{}", text)).cast::<c_void>(),
+        )
+    };
 }
