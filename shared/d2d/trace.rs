@@ -137,14 +137,19 @@ impl<'a> StepRecord<'a> {
     /// Adds fields. Ignores those beyond `D2D_RECORD_FIELDS`.
     #[must_use]
     pub fn with(mut self, fields: &[Field<'a>]) -> Self {
-        let end = Key::D2D_FIELD_END as u32;
-        let free = self.0.fields.iter_mut().filter(|field| field.key == end);
-        free.zip(fields).for_each(|(to, from)| *to = from.0);
+        self.add(fields);
         self
     }
 
+    /// As [`StepRecord::with`], but in place.
+    fn add(&mut self, fields: &[Field<'a>]) {
+        let end = Key::D2D_FIELD_END as u32;
+        let free = self.0.fields.iter_mut().filter(|field| field.key == end);
+        free.zip(fields).for_each(|(to, from)| *to = from.0);
+    }
+
     /// Takes the step: prints its line and hits its tracepoint. Any context.
-    pub fn emit(self) {
+    pub fn emit(&self) {
         safe_calls::d2d_trace(&self.0);
     }
 
@@ -201,7 +206,9 @@ macro_rules! refuse {
 
 /// Takes a step in the name of `driver`. Any context.
 pub fn emit(driver: &CStr, step: Step, fields: &[Field<'_>]) {
-    StepRecord::new(driver, step).with(fields).emit();
+    let mut record = StepRecord::new(driver, step);
+    record.add(fields);
+    record.emit();
 }
 
 /// Prints the line of a refusal in the name of `driver` and returns the error. Any context.

@@ -31,7 +31,10 @@ use crate::{
     },
     state::Section,
     timeouts,
-    trace, //
+    trace::{
+        self,
+        Texts, //
+    }, //
 };
 use core::{
     ffi::c_void,
@@ -577,15 +580,16 @@ impl Exports {
             refuse!(self.name, "bad-record-pointer", EFAULT);
             return;
         };
-        match trace::emit(&mut record) {
-            Ok(Some(texts)) if record.step == Step::D2D_STEP_REFUSE as u32 => {
+        let mut texts = Texts::new();
+        match trace::emit(&mut record, &mut texts) {
+            Ok(true) if record.step == Step::D2D_STEP_REFUSE as u32 => {
                 // If there is no server, the refusal has a line, but is not noted.
                 self.try_with(|server| server.refusals().lock().note(&texts));
             }
             Ok(_) => {}
-            Err(driver) => {
-                let fields = fields![by: driver.as_str(), number: record.step];
-                refuse(self.name, "unknown-step", EINVAL, &fields);
+            Err(error) => {
+                let fields = fields![by: texts.driver.as_str(), number: record.step];
+                refuse(self.name, "unknown-step", error, &fields);
             }
         }
     }

@@ -170,6 +170,14 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// Appends a byte.
+    fn push_byte(&mut self, byte: u8) {
+        if let Some(to) = self.room().first_mut() {
+            *to = byte;
+            self.length += 1;
+        }
+    }
+
     /// Appends a number in base 10 or 16, with at least `least` digits.
     ///
     /// Does not use `fmt!()`. With `fmt!()`, attaching and detaching would take 11.6 % more
@@ -231,33 +239,40 @@ pub(crate) type Detail = Text<{ abi::D2D_DETAIL_SIZE as usize }>;
 /// A line.
 type Line = Text<{ 160 + abi::D2D_DETAIL_SIZE as usize }>;
 
-/// The texts of a step whose line was printed or whose tracepoint was hit.
+/// The texts of a step.
 pub(crate) struct Texts {
     pub(crate) driver: Name,
     pub(crate) detail: Detail,
 }
 
+impl Texts {
+    /// Makes empty texts.
+    pub(crate) fn new() -> Self {
+        Self {
+            driver: Name::new(),
+            detail: Detail::new(),
+        }
+    }
+}
+
 /// Prints the line of a step, if it has one, and hits the step's tracepoint, if that is on. A hot
-/// step has a line only if the owner prints such steps: see [`print_hot_steps`]. Returns the texts,
-/// or `None` if the step has no line and its tracepoint is off. Replaces the texts of `record` by
-/// their copies. Any context.
+/// step has a line only if the owner prints such steps: see [`print_hot_steps`]. Returns false if
+/// the step has no line and its tracepoint is off. Otherwise writes the step's texts to `texts`,
+/// which are empty, and replaces those of `record` by their copies. Any context.
 ///
 /// # Errors
 ///
-/// The name of the driver, if the owner does not know the step.
-pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> {
-    let mut driver = Name::new();
+/// `EINVAL` if the owner does not know the step. Then `texts` have the name of the driver.
+pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bool> {
+    let Texts { driver, detail } = texts;
     driver.copy(record.driver, record.driver_length as usize);
-    let Some(step) = d2d_step_words.get(record.step as usize) else {
-        return Err(driver);
-    };
+    let step = d2d_step_words.get(record.step as usize).ok_or(EINVAL)?;
     let has_line =
         record.flags & abi::D2D_RECORD_HOT == 0 || step.prints != 0 && HOT_LINES.load(Relaxed);
     let is_on = d2d_is_on(record.step);
     if !has_line && !is_on {
-        return Ok(None);
+        return Ok(false);
     }
-    let mut detail = Detail::new();
     for field in &mut record.fields {
         if field.key == abi::d2d_key::D2D_FIELD_END as u32 {
             break;
@@ -267,10 +282,10 @@ pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> 
         let word = d2d_field_words.get(field.key as usize);
         let word = word.unwrap_or(&TraceWord::UNKNOWN);
         if detail.length > 0 {
-            detail.push(b" ");
+            detail.push_byte(b' ');
         }
         detail.push(word.text());
-        detail.push(b"=");
+        detail.push_byte(b'=');
         if field.length == abi::D2D_IS_NUMBER {
             detail.push_field(word.form, field.value);
             continue;
@@ -287,7 +302,7 @@ pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> 
     let mut seq = 0;
     if has_line {
         seq = SEQ.fetch_add(1, Relaxed).wrapping_add(1);
-        print(record.step, &driver, step, (seq, load, place), &detail);
+        print(record.step, driver, step, (seq, load, place), detail);
     }
     if is_on {
         record.driver = driver.bytes.as_ptr().cast();
@@ -303,7 +318,7 @@ pub(crate) fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> 
             )
         };
     }
-    Ok(Some(Texts { driver, detail }))
+    Ok(true)
 }
 
 /// The format of a line with the level `KERN_INFO`. `%pA` takes the address of a `fmt::Arguments`.
@@ -329,10 +344,10 @@ fn print(number: u32, driver: &Name, step: &TraceWord, at: (u64, u64, &CStr), de
     line.push(b" step=");
     line.push(step.text());
     if detail.length > 0 {
-        line.push(b" ");
+        line.push_byte(b' ');
         line.push(detail.bytes());
     }
-    line.push(b"\n");
+    line.push_byte(b'\n');
     let format = match number == Step::D2D_STEP_REFUSE as u32 {
         true => WARNING,
         false => INFO,
