@@ -23,7 +23,7 @@
 #define D2D_TRACE_FIELDS
 
 /* Returns the first field with this key, or NULL. */
-static inline const struct d2d_field *d2d_find_field(const struct d2d_record *record, u32 key)
+static noinline const struct d2d_field *d2d_find_field(const struct d2d_record *record, u32 key)
 {
 	for (u32 i = 0; i < D2D_RECORD_FIELDS && record->fields[i].key; i++)
 		if (record->fields[i].key == key)
@@ -32,7 +32,7 @@ static inline const struct d2d_field *d2d_find_field(const struct d2d_record *re
 }
 
 /* Returns the number in the field with this key, or none if there is no such number. */
-static inline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
+static noinline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
 
@@ -40,7 +40,7 @@ static inline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
 }
 
 /* Returns the length of the text in the field with this key, or 0 if there is no such text. */
-static inline u32 d2d_text_length(const struct d2d_record *record, u32 key)
+static noinline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
 
@@ -48,7 +48,7 @@ static inline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 }
 
 /* Returns the text in the field with this key, which does not end with a NUL, or "". */
-static inline const char *d2d_text(const struct d2d_record *record, u32 key)
+static noinline const char *d2d_text(const struct d2d_record *record, u32 key)
 {
 	if (!d2d_text_length(record, key))
 		return "";

@@ -22,61 +22,70 @@ D2D_DEFINE_HOT_KEYS;
 /* Protects what follows, and is held while keys are switched. */
 static DEFINE_MUTEX(d2d_switching);
 
+#define D2D_GROUP_NUMBER(group)	D2D_GROUP_##group,
+enum { D2D_GROUPS(D2D_GROUP_NUMBER) };
+
+/* The key of a group is the one with the group's number. */
+static_assert(sizeof(struct d2d_hot_keys) == D2D_GROUP_COUNT * sizeof(struct static_key_false));
+
 /* How many tracepoints of each group are on, plus one if its steps are printed as lines. */
-#define D2D_COUNT_ON(group)	unsigned int group;
-static struct { D2D_GROUPS(D2D_COUNT_ON) } d2d_on;
+static unsigned int d2d_on[D2D_GROUP_COUNT];
 
 /* The keys of the module of each registered driver, or NULL. Drivers of a module share them. */
 static struct d2d_hot_keys *d2d_driver_keys[D2D_MAX_DRIVERS];
 
+static void d2d_set(struct d2d_hot_keys *keys, u32 group, bool on)
+{
+	struct static_key_false *key = (struct static_key_false *)keys + group;
+
+	if (on)
+		static_branch_enable(key);
+	else
+		static_branch_disable(key);
+}
+
+static void d2d_set_all(u32 group, bool on)
+{
+	d2d_set(&d2d_own_hot_keys, group, on);
+	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)
+		if (d2d_driver_keys[i])
+			d2d_set(d2d_driver_keys[i], group, on);
+}
+
+static void d2d_count_on(u32 group)
+{
+	guard(mutex)(&d2d_switching);
+	if (!d2d_on[group]++)
+		d2d_set_all(group, true);
+}
+
+static void d2d_count_off(u32 group)
+{
+	guard(mutex)(&d2d_switching);
+	if (!--d2d_on[group])
+		d2d_set_all(group, false);
+}
+
 #define D2D_SWITCH(group)						\
-static void d2d_set_##group(struct d2d_hot_keys *keys, bool on)	\
-{									\
-	if (on)								\
-		static_branch_enable(&(*keys).group);			\
-	else								\
-		static_branch_disable(&(*keys).group);			\
-}									\
-									\
-static void d2d_##group##_switch(void)					\
-{									\
-	d2d_set_##group(&d2d_own_hot_keys, d2d_on.group);		\
-	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)			\
-		if (d2d_driver_keys[i])					\
-			d2d_set_##group(d2d_driver_keys[i], d2d_on.group); \
-}									\
-									\
 int d2d_##group##_on(void)						\
 {									\
-	guard(mutex)(&d2d_switching);					\
-	if (!d2d_on.group++)						\
-		d2d_##group##_switch();					\
+	d2d_count_on(D2D_GROUP_##group);				\
 	return 0;							\
 }									\
 									\
 void d2d_##group##_off(void)						\
 {									\
-	guard(mutex)(&d2d_switching);					\
-	if (!--d2d_on.group)						\
-		d2d_##group##_switch();					\
-}									\
-									\
-static void d2d_##group##_print(void)					\
-{									\
-	if (D2D_PRINTS_##group)						\
-		d2d_##group##_on();					\
+	d2d_count_off(D2D_GROUP_##group);				\
 }
 
 D2D_GROUPS(D2D_SWITCH)
-
-#define D2D_FOLLOW(group)	d2d_set_##group(keys, d2d_on.group);
-#define D2D_DISABLE(group)	d2d_set_##group(keys, false);
 
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys)
 {
 	guard(mutex)(&d2d_switching);
 	d2d_driver_keys[slot] = keys;
-	D2D_GROUPS(D2D_FOLLOW)
+	for (u32 group = 0; group < D2D_GROUP_COUNT; group++)
+		d2d_set(keys, group, d2d_on[group]);
 }
 
 void d2d_hot_keys_remove(u32 slot)
@@ -91,36 +100,45 @@ void d2d_hot_keys_remove(u32 slot)
 	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)
 		if (d2d_driver_keys[i] == keys)
 			return;
-	D2D_GROUPS(D2D_DISABLE)
+	for (u32 group = 0; group < D2D_GROUP_COUNT; group++)
+		d2d_set(keys, group, false);
 }
 
-#define D2D_PRINT(group)	d2d_##group##_print();
+#define D2D_PRINTS(group)	D2D_PRINTS_##group,
 
 void d2d_lines_on(void)
 {
-	D2D_GROUPS(D2D_PRINT)
+	static const bool prints[D2D_GROUP_COUNT] = { D2D_GROUPS(D2D_PRINTS) };
+
+	for (u32 group = 0; group < D2D_GROUP_COUNT; group++)
+		if (prints[group])
+			d2d_count_on(group);
 }
 
 #ifdef CONFIG_TRACEPOINTS
 
 #define D2D_TRACEPOINT(constant, tracepoint, name, group) \
-	[D2D_STEP_##constant] = { trace_d2d_##tracepoint##_enabled, trace_d2d_##tracepoint },
+	[D2D_STEP_##constant] = &__tracepoint_d2d_##tracepoint,
 
-static const struct {
-	bool (*is_on)(void);
-	void (*hit)(const struct d2d_record *record, u64 seq, u64 load, const char *in,
-		    const char *detail);
-} tracepoints[D2D_STEP_COUNT] = { D2D_STEPS(D2D_TRACEPOINT) };
+static struct tracepoint *const d2d_tracepoints[D2D_STEP_COUNT] = { D2D_STEPS(D2D_TRACEPOINT) };
 
 bool d2d_is_on(u32 step)
 {
-	return step < D2D_STEP_COUNT && tracepoints[step].is_on();
+	return step < D2D_STEP_COUNT && static_key_enabled(&d2d_tracepoints[step]->key);
 }
+
+/* d2d_is_on() was true: trace_call__X() does not ask again whether the tracepoint is on. */
+#define D2D_HIT(constant, tracepoint, name, group)				\
+	case D2D_STEP_##constant:						\
+		trace_call__d2d_##tracepoint(record, seq, load, in, detail);	\
+		break;
 
 void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail)
 {
-	tracepoints[record->step].hit(record, seq, load, in, detail);
+	switch (record->step) {
+	D2D_STEPS(D2D_HIT)
+	}
 }
 
 #else
