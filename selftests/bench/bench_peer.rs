@@ -282,10 +282,14 @@ fn queue_put_take(
 /// Measures the queue to the owner, which no other driver uses.
 fn queues(link: &PeerLink<BenchPair>) -> Result {
     contender::queue_in_c(link.context())?;
-    Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
-        .run(|n| loop_queue_handle(link, n))?;
+    Contender::new(
+        c"queue-handle",
+        c"queue-handle-c",
+        c"_raw_spin_lock_irqsave",
+    )
+    .run(|n| loop_queue_handle(link, n))?;
     for size in [1, 8, 32, 128] {
-        Contender::new(c"queue-batch", c"queue-put-take", c"take_batch")
+        Contender::new(c"queue-batch", c"queue-put-take", c"put_batch")
             .at(c"batch", size)
             .run(|n| loop_queue_batch(link, size as usize, n))?;
     }
