@@ -170,7 +170,7 @@ verdict "c_bridge forgets both its drivers while an operation of each role waits
 fresh_owners
 load junction && load junction_peer && [ "$(holders junction)" = junction_peer ] && knows module_a junction junction_peer && knows other_a junction junction_peer &&
 	knows junction junction_peer module_a && ! traced step=refuse
-verdict "a module in three roles is attached to both owners, and its own peer to the module"
+verdict "a module in three roles is attached to both owners, and a peer of its own is attached to it"
 
 fresh_owners junction
 load junction_peer && reset_trace && exercise junction_peer && in_each_place junction_peer 'op-call to=owner op=bounce' &&

@@ -84,8 +84,8 @@ event()
 	torture && load event_faults fault=none
 }
 
-# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sets up STATE; then does what
-# sweep_allocations (sweep_lib.sh) does
+# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sets up STATE, and then does what sweep_allocations
+# (sweep_lib.sh) does. The call must make at least LEAST allocations
 sweep()
 {
 	case_name=$1 least=$2 state=$3

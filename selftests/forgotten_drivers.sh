@@ -235,8 +235,8 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	verdict "$name"
 fi
 
-# forgetful registers a driver whose routines are in the module "stranger". This module does not import the
-# owner's symbols, so the kernel can unload the owner before this module
+# forgetful registers a driver whose routines are in the module "stranger". stranger does not import the owner's
+# symbols, so the kernel can unload the owner before stranger.
 fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"

@@ -112,7 +112,7 @@ verdict "an owner in Rust sends its ring as user_buffer to a peer in C"
 
 fresh_borrower keeps=0
 fails EFAULT write_to /dev/borrower 5 && only_refusal_is borrower user-buffer-not-lent EFAULT
-verdict "a peer in Rust sends other memory than it lends as user_buffer: user-buffer-not-lent, EFAULT"
+verdict "a peer in Rust sends, as user_buffer, memory that it does not lend: user-buffer-not-lent, EFAULT"
 
 fresh_c_lender
 load borrower && load c_borrower && fails EFAULT write_to /dev/borrower 6 && refuses_nothing

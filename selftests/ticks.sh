@@ -156,7 +156,7 @@ verdict "the timer and processes put items at the same time: the items of each p
 # The queue must have counted each refused put of the peer and of module_a. The peer has counted its own refused puts.
 # module_a has not counted its refused puts, so this case adds them up:
 # - one for each exercise of module_a that found the queue full; $FULL has a line for each of these exercises;
-# - 2 - $for_next for the moment at which the peer detached. module_a then puts two items for the next peer, and its
+# - (2 - $for_next) for the moment at which the peer detached. module_a then puts two items for the next peer, and its
 #   line in the trace says that $for_next of them had room.
 fresh_run
 peer="ticker_peer: queue=to_peer"

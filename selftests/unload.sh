@@ -109,8 +109,10 @@ watch()
 }
 
 # settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel does this in a
-# work item, which waits for all CPUs, and would hang while the test pauses a call on a CPU. If the work item of an
-# earlier load has not started yet, it frees this memory, too, and the trace does not show when it was queued
+# work item, do_free_init, which waits for all CPUs, and would hang while the test pauses a call on a CPU. An earlier
+# load may have queued this work item before watch() cleared the trace; if it had not started by then, it frees the
+# memory of this load, too. So a start and an end in the trace are enough. If the trace has the work item
+# execmem_cache_clean, in which the kernel gives back memory of freed code, this work item must have ended, too
 settled()
 {
 	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }

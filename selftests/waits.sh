@@ -5,9 +5,11 @@
 # completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait.
 # unregistering.sh tests such waits of drivers in C.
 #
-# Three more cases: the thread has the name that the driver has given it. The work item that completes a pended
-# handshake waits for the end of this handshake, which the library refuses. And loading the peer waits for the end of
-# the handshake, while its work item waits for an event; a signal ends the loading.
+# In three more cases, the program checks that
+# - the thread has the name that the driver has given it,
+# - the library refuses a wait for the end of a handshake in the work item that completes this handshake,
+# - a signal ends loading the peer, while start() of the peer waits for the end of the handshake, and the handshake's
+#   work item waits for an event.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -145,7 +147,7 @@ find_module waiting_peer
 loader=$!
 await traced reason=not-completed-in-time && await one_waits event && kill "$loader" && await not_loaded waiting_peer &&
 	! wait "$loader" && trace | grep -q "step=event-wait by=deferred status=-$ECANCELED\$" && owner_is_idle
-verdict_and_unload "a driver waits in start for the end of its handshake, whose work item waits for an event: a signal ends loading the peer"
+verdict_and_unload "a driver waits in start() for the end of its handshake while the work item of this handshake waits for an event: a signal ends loading the peer"
 
 unload module_a
 ktap_finished

@@ -13,8 +13,8 @@
  * - While a word is guarded, only the thread that holds the lock changes it: the word that
  *   this thread has loaded is still there when it stores (store).
  * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
- *   the event (taken). When no thread can go on, only the last change may have no taker yet: then the
- *   event is still set.
+ *   the event (taken). When no thread can go on, each change has a taker; only if the event is still
+ *   set, the last change has none.
  * - When no thread can go on, the events of each sleeping thread are not all set, and a word is
  *   guarded if and only if a thread waits for the event. So no wake-up is lost.
  *

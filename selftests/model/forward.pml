@@ -50,8 +50,9 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #define RETURNS	true
 #endif
 /*
- * Record::level_of(). LEVELS is the number of drivers that have received the request and not completed it.
- * CONCERNS(d) is whether driver d is one of them, or the sender.
+ * Record::level_of(). LEVELS is the number of drivers that the request still concerns. A parked request no longer
+ * concerns its last receiver, but the level in its word still counts this driver. CONCERNS(d) is whether the request
+ * concerns driver d, or d is the sender.
  */
 #define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))

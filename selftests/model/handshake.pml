@@ -78,15 +78,15 @@ inline give_back(r)
 			assert(holder && !open && !filling);
 			filled = false;
 #ifdef CONTEXT_FREED_AFTER_DETACHING
-			state = Detaching; won = true
+			state = Detaching; frees_later = true
 #else
-			holder = false; state = Registered; request = 0; won = false
+			holder = false; state = Registered; request = 0; frees_later = false
 #endif
-		:: else -> won = false
+		:: else -> frees_later = false
 		fi
 	};
 	if
-	:: won -> atomic { holder = false; state = Registered; request = 0 }
+	:: frees_later -> atomic { holder = false; state = Registered; request = 0 }
 	:: else
 	fi
 }
@@ -264,7 +264,7 @@ inline cancel_for(for_driver)
 proctype attacher()
 {
 	int w;
-	bool ok, won, routine, by_attacher;
+	bool ok, frees_later, routine, by_attacher;
 	mtype known;
 	byte h, r, old, n;
 
@@ -423,7 +423,7 @@ next:
 proctype completer()
 {
 	int w;
-	bool ok, won, routine, by_attacher;
+	bool ok, frees_later, routine, by_attacher;
 	mtype known;
 	byte h, old;
 
@@ -486,7 +486,7 @@ proctype timer()
 proctype detacher()
 {
 	int w;
-	bool ok, won, routine, by_attacher;
+	bool ok, frees_later, routine, by_attacher;
 	mtype known;
 	byte old, r;
 	mtype before;

@@ -30,7 +30,8 @@ impl Parser<'_> {
     /// Returns an error: `wanted` does not come next.
     fn fail<T>(&self, wanted: &str) -> Result<T, String> {
         let found: String = self.rest().chars().take(20).collect();
-        Err(format!("byte {}: no {wanted} but '{found}'", self.position))
+        let position = self.position;
+        Err(format!("byte {position}: expected {wanted}, found '{found}'"))
     }
 
     fn space(&mut self) {
@@ -63,7 +64,7 @@ impl Parser<'_> {
                 }
                 '\\' => match chars.next() {
                     Some((_, c @ ('"' | '\\' | '/'))) => string.push(c),
-                    _ => return self.fail("escape that is known here"),
+                    _ => return self.fail("known escape"),
                 },
                 c if c < ' ' => return self.fail("string without control characters"),
                 c => string.push(c),
