@@ -31,7 +31,9 @@ impl Parser<'_> {
     fn fail<T>(&self, wanted: &str) -> Result<T, String> {
         let found: String = self.rest().chars().take(20).collect();
         let position = self.position;
-        Err(format!("byte {position}: expected {wanted}, found '{found}'"))
+        Err(format!(
+            "byte {position}: expected {wanted}, found '{found}'"
+        ))
     }
 
     fn space(&mut self) {
