@@ -142,9 +142,8 @@ impl Contender {
         self.run_pair(run, other)
     }
 
-    /// Measures `run`, which takes items, while `producers` threads put them, until `run` returns.
-    /// `put` puts up to the given number of items, and returns how many fitted. Not measured on one
-    /// CPU.
+    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`, which puts
+    /// up to the given number of items and returns how many fitted. Not measured on one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,

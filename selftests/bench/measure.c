@@ -26,7 +26,7 @@
 #define POINT_BATCHES	7
 /* Operations in the first batch of the warm-up. */
 #define FIRST_N		2
-/* The same for a contender with a second thread, which starts slowly. */
+/* The same for a contender with a second thread, because the thread starts slowly. */
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row. */
 #define WARM		3
@@ -183,10 +183,10 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 		}
 	}
 	/*
-	 * Do not count the items that the first producers have put before the last one started.
-	 * The loop at the end of this function adds all items that each producer has put, so
-	 * subtract those items here. This may wrap measurement->counts[i] below 0; the addition at
-	 * the end wraps it back.
+	 * Do not count the items that the first producers have put before the last producer
+	 * started. The loop at the end of this function adds all items that each producer has put,
+	 * so subtract the early items here. The subtraction may wrap measurement->counts[i] below
+	 * 0; the addition at the end wraps it back.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
@@ -224,8 +224,8 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 }
 
 /*
- * Warms up with growing batches, until WARM batches in a row take BATCH_NS: a single batch may take
- * that long by chance.
+ * Warms up with growing batches, until WARM batches in a row take at least BATCH_NS each: a single
+ * batch may take that long by chance.
  */
 static int warm_up(struct measurement *measurement, u64 *n)
 {

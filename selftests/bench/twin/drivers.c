@@ -454,8 +454,9 @@ int twin_complete(twin_handle request, int status, u64 information)
 EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
 
 /*
- * Cancels a driver's handshake, unless it is being completed, and makes its context free. Waits
- * until the sender has left the driver.
+ * Cancels a driver's handshake and makes the handshake's context free, unless another thread is
+ * completing the handshake. In both cases, waits until the handshake has ended and its sender has
+ * left the driver's dispatch routine. Returns whether this call has cancelled the handshake.
  */
 static bool cancel_offer(struct twin_slot *slot)
 {
@@ -480,15 +481,15 @@ static void revoke_handles(const char *name, struct twin_context *context,
 	unsigned long flags;
 
 	/* Releases the lock after each TWIN_MAX_BATCH items, so that interrupts can run. */
-	for (i = 0; i < queue->capacity && READ_ONCE(queue->handed);) {
+	for (i = 0; i < queue->capacity && READ_ONCE(queue->handle_count);) {
 		end = min(i + TWIN_MAX_BATCH, queue->capacity);
 		spin_lock_irqsave(&queue->lock, flags);
 		for (; i < end; i++) {
 			item = twin_queue_item(queue, i);
-			if (!item->handed)
+			if (!item->handle_state)
 				continue;
-			item->handed = 0;
-			queue->handed--;
+			item->handle_state = 0;
+			queue->handle_count--;
 			list_add_tail(&item->node, &queue->free);
 			revoked++;
 		}

@@ -45,9 +45,9 @@ static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, 
 		return -EOPNOTSUPP;
 	if (!twin_hot_enabled(ops))
 		return link->owner.ping(link->self, value, result);
-	twin_hit_op(THIS_MODULE->name, "ping", false, 0);
+	twin_trace_op(THIS_MODULE->name, "ping", false, 0);
 	err = link->owner.ping(link->self, value, result);
-	twin_hit_op(THIS_MODULE->name, "ping", true, err);
+	twin_trace_op(THIS_MODULE->name, "ping", true, err);
 	return err;
 }
 
@@ -59,9 +59,9 @@ static inline int twin_owner_call_peer(const struct twin_peer_link *link, u64 ti
 		return -EOPNOTSUPP;
 	if (!twin_hot_enabled(ops))
 		return link->owner.call_peer(link->self, times, result);
-	twin_hit_op(THIS_MODULE->name, "call_peer", false, 0);
+	twin_trace_op(THIS_MODULE->name, "call_peer", false, 0);
 	err = link->owner.call_peer(link->self, times, result);
-	twin_hit_op(THIS_MODULE->name, "call_peer", true, err);
+	twin_trace_op(THIS_MODULE->name, "call_peer", true, err);
 	return err;
 }
 
@@ -74,9 +74,9 @@ static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *r
 		return -EOPNOTSUPP;
 	if (!twin_hot_enabled(ops))
 		return peer->ops.ping(peer->self, value, result);
-	twin_hit_op(THIS_MODULE->name, "ping", false, 0);
+	twin_trace_op(THIS_MODULE->name, "ping", false, 0);
 	err = peer->ops.ping(peer->self, value, result);
-	twin_hit_op(THIS_MODULE->name, "ping", true, err);
+	twin_trace_op(THIS_MODULE->name, "ping", true, err);
 	return err;
 }
 

@@ -43,9 +43,9 @@ static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 	queue->high_water = max(queue->high_water, queue->depth);
 	/* Under the lock, so that the trace has the queue's own order. */
 	if (twin_hot_enabled(queues)) {
-		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_ENQUEUE, n);
+		twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_ENQUEUE, n);
 		if (doorbell)
-			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, n);
+			twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_DOORBELL, n);
 	}
 	return doorbell;
 }
@@ -77,9 +77,9 @@ static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void 
 }
 
 /*
- * Puts payloads of len bytes each, in order: at most TWIN_MAX_BATCH, and as many of these as there
- * is room for. Those without room count as refused. Returns how many it has put, or -EMSGSIZE if
- * they are too long.
+ * Puts @count payloads of @len bytes each, in order, but at most TWIN_MAX_BATCH. A payload for
+ * which the queue has no room counts as refused. Returns how many payloads it has put, or -EMSGSIZE
+ * if @len is too large.
  */
 static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const void *payloads,
 				       u32 len, u32 count)
@@ -129,7 +129,7 @@ static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_he
 	queue->depth -= n;
 	queue->taken += n;
 	if (twin_hot_enabled(queues) && n)
-		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, n);
+		twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_DEQUEUE, n);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	list_splice_tail(&taken, batch);
 	return n;
@@ -158,7 +158,7 @@ static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 		queue->depth--;
 		queue->taken++;
 		if (twin_hot_enabled(queues))
-			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, 1);
+			twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_DEQUEUE, 1);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return item;
@@ -188,7 +188,7 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 	queue->doorbell = event;
 	depth = queue->depth;
 	if (twin_hot_enabled(queues) && event && depth)
-		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, depth);
+		twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_DOORBELL, depth);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (event && depth)
 		twin_event_ring(event);
@@ -205,22 +205,22 @@ static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_h
 
 	if ((u32)handle >> TWIN_ITEM_INDEX_BITS == queue->id && index < queue->capacity) {
 		item = twin_queue_item(queue, index);
-		if (item->handed && item->generation == handle >> 32)
+		if (item->handle_state && item->generation == handle >> 32)
 			return item;
 	}
 	queue->stale++;
 	return NULL;
 }
 
-/* Makes a handle of a taken item, which from now on belongs to the driver that redeems it. */
-static inline twin_handle twin_queue_hand(struct twin_queue *queue, struct twin_item *item)
+/* Makes a handle of a taken item. The item now belongs to the driver that redeems the handle. */
+static inline twin_handle twin_queue_make_handle(struct twin_queue *queue, struct twin_item *item)
 {
 	twin_handle handle;
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	queue->handed++;
-	item->handed = TWIN_ITEM_ON_THE_WAY;
+	queue->handle_count++;
+	item->handle_state = TWIN_ITEM_ON_THE_WAY;
 	item->generation = item->generation + 1 ?: 1;
 	handle = (u64)item->generation << 32 | queue->id << TWIN_ITEM_INDEX_BITS | item->index;
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -235,12 +235,12 @@ static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin
 
 	spin_lock_irqsave(&queue->lock, flags);
 	item = twin_queue_find(queue, handle);
-	if (item && item->handed == TWIN_ITEM_HELD) {
+	if (item && item->handle_state == TWIN_ITEM_HELD) {
 		queue->stale++;
 		item = NULL;
 	}
 	if (item)
-		item->handed = TWIN_ITEM_HELD;
+		item->handle_state = TWIN_ITEM_HELD;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return item;
 }
@@ -254,8 +254,8 @@ static inline int twin_queue_release_handle(struct twin_queue *queue, twin_handl
 	spin_lock_irqsave(&queue->lock, flags);
 	item = twin_queue_find(queue, handle);
 	if (item) {
-		item->handed = 0;
-		queue->handed--;
+		item->handle_state = 0;
+		queue->handle_count--;
 		list_add_tail(&item->node, &queue->free);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);

@@ -860,9 +860,9 @@ EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
  * Cancels all requests that a driver holds or has sent. If @until is not 0, leaves out the requests
- * whose hold is greater than @until. Each send increments last_hold and gives the request this
- * number as its hold, so these requests were sent after last_hold was @until. Returns whether other
- * threads are still completing or cancelling some of the requests.
+ * that were sent after last_hold had the value @until. Their hold is greater than @until, because
+ * each send increments last_hold and stores the new value as the hold of the request. Returns
+ * whether other threads are still completing or cancelling some of the requests.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {

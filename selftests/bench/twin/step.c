@@ -39,30 +39,31 @@ void twin_ops_off(void)
 }
 #endif
 
-void twin_hit_queue(const char *driver, const struct twin_queue *queue, enum twin_hit hit, u32 n)
+void twin_trace_queue(const char *driver, const struct twin_queue *queue,
+		      enum twin_queue_step step, u32 n)
 {
-	switch (hit) {
-	case TWIN_HIT_ENQUEUE:
+	switch (step) {
+	case TWIN_QUEUE_ENQUEUE:
 		trace_twin_enqueue(driver, queue, n);
 		break;
-	case TWIN_HIT_DEQUEUE:
+	case TWIN_QUEUE_DEQUEUE:
 		trace_twin_dequeue(driver, queue, n);
 		break;
-	case TWIN_HIT_DOORBELL:
+	case TWIN_QUEUE_DOORBELL:
 		trace_twin_doorbell(driver, queue, n);
 		break;
 	}
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_queue, "TWIN");
+EXPORT_SYMBOL_NS_GPL(twin_trace_queue, "TWIN");
 
-void twin_hit_op(const char *driver, const char *op, bool returned, int status)
+void twin_trace_op(const char *driver, const char *op, bool returned, int status)
 {
 	if (returned)
 		trace_twin_op_return(driver, op, status);
 	else
 		trace_twin_op_call(driver, op, status);
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_op, "TWIN");
+EXPORT_SYMBOL_NS_GPL(twin_trace_op, "TWIN");
 
 static atomic64_t seq;
 

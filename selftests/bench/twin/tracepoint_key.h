@@ -21,9 +21,12 @@ DECLARE_STATIC_KEY_FALSE(twin_ops_key);
 #define twin_hot_enabled(group)	(!sizeof(#group))
 #endif
 
-enum twin_hit { TWIN_HIT_ENQUEUE, TWIN_HIT_DEQUEUE, TWIN_HIT_DOORBELL };
+enum twin_queue_step { TWIN_QUEUE_ENQUEUE, TWIN_QUEUE_DEQUEUE, TWIN_QUEUE_DOORBELL };
 
-void twin_hit_queue(const char *driver, const struct twin_queue *queue, enum twin_hit hit, u32 n);
-void twin_hit_op(const char *driver, const char *op, bool returned, int status);
+/* Hits the tracepoint of a step of a queue. */
+void twin_trace_queue(const char *driver, const struct twin_queue *queue,
+		      enum twin_queue_step step, u32 n);
+/* Hits the tracepoint of a call of an operation, or of the operation's return. */
+void twin_trace_op(const char *driver, const char *op, bool returned, int status);
 
 #endif /* TWIN_TRACEPOINT_KEY_H */

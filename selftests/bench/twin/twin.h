@@ -40,7 +40,10 @@
 #define TWIN_CONTEXT_MAGIC	0x57585443u
 #define TWIN_SEND_MAGIC		0x57444e53u
 
-/* Names of the modules in the trace. KBUILD_MODNAME is a path here. */
+/*
+ * Names of the modules in the trace. Not KBUILD_MODNAME: Kbuild puts the folder of the modules before
+ * the name.
+ */
 #define TWIN_OWNER		"twin_owner"
 #define TWIN_PEER		"twin_peer"
 
@@ -104,7 +107,7 @@ struct twin_item {
 	u32 len;
 	u32 generation;	/* counts its handles, skips 0 */
 	u32 index:24;	/* its place in the pool */
-	u32 handed:8;	/* TWIN_ITEM_..., or 0 without a handle */
+	u32 handle_state:8;	/* TWIN_ITEM_..., or 0 without a handle */
 	u8 payload[];
 };
 
@@ -125,7 +128,7 @@ struct twin_queue {
 	u32 per_chunk;
 	u32 stride;		/* bytes of an item */
 	u32 id;			/* unique among the queues of an owner; part of item handles */
-	u32 handed;		/* items that are named by a handle */
+	u32 handle_count;	/* how many items have a handle */
 	twin_handle doorbell;	/* event to set when an item arrives in the empty queue, or 0 */
 };
 
@@ -170,7 +173,7 @@ struct twin_result {
 };
 
 #define TWIN_SEND_ROUTINE	1	/* completed() is called; otherwise the sender waits */
-#define TWIN_SEND_ATOMIC	2	/* the sender cannot sleep: a worker may dispatch it */
+#define TWIN_SEND_ATOMIC	2	/* the sender cannot sleep: a worker may call dispatch() */
 #define TWIN_SEND_TRACE		4	/* each step prints its line */
 
 struct twin_send {
