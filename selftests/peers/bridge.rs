@@ -72,7 +72,7 @@ static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 /// The most items that are taken at a time.
 const BATCH: u32 = 8;
 
-/// Dropping this value waits until the thread of [`Second::wait_for_itself`] has ended, if that thread was started.
+/// Dropping this value waits until the thread of [`Second::wait_for_own_event`] has ended, if that thread was started.
 struct Jobs(Option<Arc<Completion>>);
 
 impl Drop for Jobs {
@@ -104,10 +104,10 @@ macro_rules! role {
             ) -> Result {
                 let kind = $library::event::Kind::Notification;
                 let begun = Arc::new(driver.create_event(c"bridge.begun", kind, false)?, GFP_KERNEL)?;
-                let begins = begun.clone();
+                let begun_in_thread = begun.clone();
                 driver
                     .thread(c"bridge_waits", move |_, _| {
-                        let _ = begins.set();
+                        let _ = begun_in_thread.set();
                         let _ = wait();
                     })?
                     .start()?;
@@ -295,7 +295,7 @@ impl Second {
         let mut jobs = Jobs(None);
         match module_parameters::waits.value() {
             STARTED_THREAD => Self::wait_in_thread(driver, wait_for_first)?,
-            DESTRUCTOR => jobs = Self::wait_for_itself(driver)?,
+            DESTRUCTOR => jobs = Self::wait_for_own_event(driver)?,
             _ => {}
         }
         match module_parameters::fails.value() {
@@ -309,13 +309,13 @@ impl Second {
     }
 
     /// Starts a thread that waits for an event of this role.
-    fn wait_for_itself(driver: &second::driver::Handle<Self>) -> Result<Jobs> {
+    fn wait_for_own_event(driver: &second::driver::Handle<Self>) -> Result<Jobs> {
         let never = driver.create_event(NEVER, second::event::Kind::Notification, false)?;
         let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-        let ends = ended.clone();
+        let ended_in_thread = ended.clone();
         Self::wait_in_thread(driver, move || {
             let waited = never.wait(second::event::Wait::FOREVER);
-            ends.complete_all();
+            ended_in_thread.complete_all();
             waited
         })?;
         Ok(Jobs(Some(ended)))

@@ -99,11 +99,11 @@ macro_rules! role {
                 let event =
                     |name| driver.create_event(name, $library::event::Kind::Notification, false);
                 let begun = Arc::new(event(c"junction.begun")?, GFP_KERNEL)?;
-                let begins = begun.clone();
+                let begun_in_thread = begun.clone();
                 let never = event(c"junction.never")?;
                 contexts
                     .thread(c"junction_waits", move |_, _| {
-                        let _ = begins.set();
+                        let _ = begun_in_thread.set();
                         let _ = never.wait($library::event::Wait::FOREVER);
                     })?
                     .start()?;

@@ -344,11 +344,11 @@ fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let event = |name| peer.create_event(name, Kind::Notification, false);
     let name = c"middle_waits";
     let begun = Arc::new(event(c"middle.begun")?, GFP_KERNEL)?;
-    let begins = begun.clone();
+    let begun_in_thread = begun.clone();
     let never = event(c"middle.never")?;
     let (sender, owner) = (peer.clone(), contexts.sender());
     let routine = move || {
-        let _ = begins.set();
+        let _ = begun_in_thread.set();
         let _ = match waits {
             OWNER_WAITS | PEER_WAITS => never.wait(Wait::FOREVER),
             DISPATCH_WAITS_FOR_REQUEST => send_to_owner(&owner),

@@ -4,8 +4,8 @@
 //!
 //! The module pause_calls keeps the call in the operation `drain`, in the dispatch routine or in the handshake
 //! until the test resumes the call. When `drain` goes on, its context still exists, so `drain` can call the owner's
-//! `bounce`, which calls this peer's `bounce`. The owner's call of this peer must fail, because the peer is detaching.
-//! The trace shows the errno.
+//! `bounce`, which tries to call this peer's `bounce`. The attempt must fail, because the peer is detaching. The trace
+//! shows the errno.
 
 use d2d::{
     driver::{

@@ -224,14 +224,14 @@ fn leak_if<J>(wanted: u32, job: J) {
 /// The three waits that are in progress when the owner is unloaded.
 struct InProgress {
     /// The event `unloading.served`, for which the dispatch routine waits.
-    served: Arc<Event>,
+    serve_event: Arc<Event>,
     job: Arc<Job>,
     /// The request [`SERVE`], as its sender has it.
-    serving: Option<Sent<u64>>,
+    sent_serve: Option<Sent<u64>>,
     /// The request [`PEND`], as its sender has it.
-    pending: Option<Sent<u64>>,
+    sent_pend: Option<Sent<u64>>,
     /// The request [`PEND`], as its receiver has it.
-    pended: Option<Pended<u64>>,
+    held_pend: Option<Pended<u64>>,
 }
 
 #[pin_data]
@@ -240,10 +240,10 @@ struct Inner {
     in_progress: Mutex<Option<InProgress>>,
     /// Completed when the dispatch routine has received [`SERVE`].
     #[pin]
-    serving: Completion,
+    serve_received: Completion,
     /// Completed when [`PEND`] is pending.
     #[pin]
-    pended: Completion,
+    pend_is_pending: Completion,
 }
 
 /// The owner.
@@ -254,11 +254,11 @@ impl UnloadingOwner {
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.in_progress.lock();
         let in_progress = (*guard).as_mut().ok_or(ENODATA)?;
-        let (serving, pending) = (in_progress.serving.take(), in_progress.pending.take());
-        let (served, job, pended) = (
-            in_progress.served.clone(),
+        let (sent_serve, sent_pend) = (in_progress.sent_serve.take(), in_progress.sent_pend.take());
+        let (serve_event, job, held_pend) = (
+            in_progress.serve_event.clone(),
             in_progress.job.clone(),
-            in_progress.pended.take(),
+            in_progress.held_pend.take(),
         );
         drop(guard);
 
@@ -266,12 +266,12 @@ impl UnloadingOwner {
             NOTE.put(&link.outgoing(), &1)?;
         }
         contexts.sender().lookup(OwnerModule::NAME)?;
-        served.set()?;
+        serve_event.set()?;
         job.event.set()?;
         job.ended.wait_for_completion();
-        pended.ok_or(ENODATA)?.complete(&PENDED)?;
-        let serving = serving.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
-        let pending = pending.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
+        held_pend.ok_or(ENODATA)?.complete(&PENDED)?;
+        let serving = sent_serve.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
+        let pending = sent_pend.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
         trace!(completion, via: "hook", serving: serving, pending: pending);
         Ok(())
     }
@@ -292,8 +292,8 @@ impl Owner for UnloadingOwner {
     fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
         let inner = pin_init!(Inner {
             in_progress <- new_mutex!(None, "unloading_owner::in_progress"),
-            serving <- Completion::new(),
-            pended <- Completion::new(),
+            serve_received <- Completion::new(),
+            pend_is_pending <- Completion::new(),
         });
         Ok(Self(KBox::pin_init(inner, GFP_KERNEL)?))
     }
@@ -304,16 +304,16 @@ impl Owner for UnloadingOwner {
             return event.wait(Wait::FOREVER.interruptible());
         }
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
-        let served = create_event(c"unloading.served", Kind::Notification, false)?;
-        let served = Arc::new(served, GFP_KERNEL)?;
+        let serve_event = create_event(c"unloading.served", Kind::Notification, false)?;
+        let serve_event = Arc::new(serve_event, GFP_KERNEL)?;
         let (sender, job) = (contexts.sender(), Job::start(contexts)?);
         // If a later step fails, `leaving` must find the job, so store the job first.
         *this.0.in_progress.lock() = Some(InProgress {
-            served,
+            serve_event,
             job: job.clone(),
-            serving: None,
-            pending: None,
-            pended: None,
+            sent_serve: None,
+            sent_pend: None,
+            held_pend: None,
         });
         start_further(contexts)?;
         let to = sender.lookup(OwnerModule::NAME)?;
@@ -322,17 +322,17 @@ impl Owner for UnloadingOwner {
             let sent = packet.send(&to, code, &(), Sleep::Cannot);
             sent.map_err(|refused| refused.error)
         };
-        let (serving, pending) = (send(SERVE)?, send(PEND)?);
+        let (sent_serve, sent_pend) = (send(SERVE)?, send(PEND)?);
         if let Some(in_progress) = &mut *this.0.in_progress.lock() {
-            (in_progress.serving, in_progress.pending) = (Some(serving), Some(pending));
+            (in_progress.sent_serve, in_progress.sent_pend) = (Some(sent_serve), Some(sent_pend));
         }
         // Return only when `PEND` is pending, so that the hook can complete it.
-        this.0.pended.wait_for_completion();
+        this.0.pend_is_pending.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());
         }
         job.begun.wait_for_completion();
-        this.0.serving.wait_for_completion();
+        this.0.serve_received.wait_for_completion();
         Err(EIO)
     }
 
@@ -362,14 +362,14 @@ impl Owner for UnloadingOwner {
         };
         request
             .on(SERVE, |(), request| {
-                let served = this
+                let serve_event = this
                     .0
                     .in_progress
                     .lock()
                     .as_ref()
-                    .map(|in_progress| in_progress.served.clone());
-                this.0.serving.complete_all();
-                let waited = served.map_or(Err(ENODATA), |event| event.wait(Wait::FOREVER));
+                    .map(|in_progress| in_progress.serve_event.clone());
+                this.0.serve_received.complete_all();
+                let waited = serve_event.map_or(Err(ENODATA), |event| event.wait(Wait::FOREVER));
                 trace!(event_wait, by: "dispatch", status: status(waited));
                 match waited {
                     Ok(()) => request.complete(&0),
@@ -379,11 +379,11 @@ impl Owner for UnloadingOwner {
             .on(PEND, |(), request| {
                 let (disposition, request) = request.pend();
                 let before = match &mut *this.0.in_progress.lock() {
-                    Some(in_progress) => in_progress.pended.replace(request),
+                    Some(in_progress) => in_progress.held_pend.replace(request),
                     None => Some(request),
                 };
                 drop(before);
-                this.0.pended.complete_all();
+                this.0.pend_is_pending.complete_all();
                 disposition
             })
             .or_unknown()

@@ -139,8 +139,8 @@ static int run_somewhere(char *line)
 }
 
 /*
- * Must not allocate memory. fault_sweep.sh makes each allocation of the modules fail, one at a
- * time. It tests the library, so these must all be allocations of the library.
+ * Must not allocate memory: fault_sweep.sh makes each allocation of the modules fail, one at a
+ * time, to test the library. So all of these allocations must be the library's.
  */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {

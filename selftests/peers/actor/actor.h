@@ -57,7 +57,7 @@ extern bool line_is_misspelt;
 
 void line_misspelt(const char *word);
 char *line_word(char **line);
-u64 line_number(char **line, u64 otherwise);
+u64 line_next_number(char **line, u64 otherwise);
 int word_index(const char *word, const char * const *list, size_t count);
 int line_index(char **line, const char * const *list, size_t count);
 int line_option(char **line, const char * const *list, size_t count, s64 *value);

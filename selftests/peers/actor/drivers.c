@@ -152,7 +152,7 @@ int actor_on_dispatch(char **line)
 	WRITE_ONCE(actor->on_dispatch, line_index(line, on_dispatch, ARRAY_SIZE(on_dispatch)));
 	if (*line) {
 		actor->to = line_actor(line);
-		actor->code = line_number(line, 0);
+		actor->code = line_next_number(line, 0);
 	}
 	return 0;
 }

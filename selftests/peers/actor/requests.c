@@ -72,7 +72,7 @@ int actor_send(char **line)
 {
 	struct request *request = line_request(line);
 	struct actor *to = line_actor(line);
-	struct d2d_send send = d2d_send_to(to->target, line_number(line, D2D_PAIR_IOCTL_ADD));
+	struct d2d_send send = d2d_send_to(to->target, line_next_number(line, D2D_PAIR_IOCTL_ADD));
 	const struct d2d_send *descriptor = &send;
 	d2d_handle handle = request->handle;
 	/* The option in=16 sends both elements. */
@@ -144,8 +144,8 @@ int actor_send_and_cancel(char **line)
 {
 	struct request *request = line_request(line);
 	struct actor *to = line_actor(line);
-	struct d2d_send send = d2d_send_to(to->target, line_number(line, D2D_PAIR_IOCTL_PEND));
-	u64 times = line_number(line, 1);
+	struct d2d_send send = d2d_send_to(to->target, line_next_number(line, D2D_PAIR_IOCTL_PEND));
+	u64 times = line_next_number(line, 1);
 	u64 value = 5;
 	int err = 0;
 
@@ -205,11 +205,11 @@ int actor_expect(char **line)
 
 		switch (word_index(key, options, ARRAY_SIZE(options))) {
 		case 0:
-			status = line_number(&word, 0);
+			status = line_next_number(&word, 0);
 			break;
 		case 1:
 			information = sizeof(output);
-			output = line_number(&word, 0);
+			output = line_next_number(&word, 0);
 			break;
 		case 2:
 			ended = line_index(&word, endings, ARRAY_SIZE(endings));
@@ -239,7 +239,7 @@ int actor_read(char **line)
 {
 	static const char * const options[] = { "buffer" };
 	struct request *request = line_request(line);
-	u32 len = line_number(line, sizeof(u64));
+	u32 len = line_next_number(line, sizeof(u64));
 	u8 buffer[16], *to = buffer;
 	s64 value;
 
@@ -286,6 +286,6 @@ int actor_forward(char **line)
 	struct actor *actor = line_actor(line);
 
 	actor->to = line_actor(line);
-	actor->code = line_number(line, D2D_PAIR_IOCTL_ADD);
+	actor->code = line_next_number(line, D2D_PAIR_IOCTL_ADD);
 	return forward_request(actor, actor_take_pended(actor), 0, line_word(line));
 }

@@ -26,7 +26,11 @@ char *line_word(char **line)
 	return word;
 }
 
-u64 line_number(char **line, u64 otherwise)
+/*
+ * Cuts the next word off a line and returns it as a number. Returns @otherwise at the end of the
+ * line, and for a word that is no number; in the second case, the write then fails.
+ */
+u64 line_next_number(char **line, u64 otherwise)
 {
 	char *word = line_word(line);
 	s64 number;

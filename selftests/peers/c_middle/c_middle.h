@@ -2,7 +2,7 @@
 /*
  * The functions by which the two roles of c_middle call each other. If peer_role.c calls the
  * library, the call goes to module_a, which is the owner of the peer's role. If owner_role.c calls
- * the library, the call goes to the library in c_middle itself, which is an owner, too.
+ * the library, the call goes to the library in c_middle itself, because c_middle is an owner, too.
  *
  * module_a is above c_middle, and the peers of c_middle are below it.
  */

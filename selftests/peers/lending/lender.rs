@@ -94,8 +94,8 @@ impl Lender {
         Ok(index as u64)
     }
 
-    /// Sends the peer a request whose `user_buffer` points to the ring. Returns the index of the ring, which the peer
-    /// finds.
+    /// Sends the peer a request whose `user_buffer` points to the ring. The peer answers with the index of the ring,
+    /// and this function returns that index.
     fn send_ring(
         &self,
         contexts: &Contexts<'_, Self>,

@@ -302,8 +302,8 @@ static void end(void)
 	complete_all(&ending);
 	unreg_await("detach");
 	/*
-	 * With HOW stays, detaching alone must end the waits. So await the waiting threads before
-	 * the event is set, which would end the waits, too.
+	 * With HOW stays, detaching alone must end the waits. Setting the event would end the
+	 * waits, too, so await the waiting threads before that.
 	 */
 	if (!strcmp(chosen_how, "stays")) {
 		unreg_await("call");

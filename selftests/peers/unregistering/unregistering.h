@@ -93,7 +93,7 @@ struct stage {
 /* What is in progress when a driver unregisters: a request, an event, a handshake, an operation */
 struct subject {
 	const char *name;
-	const char *names[DRIVERS];	/* the drivers' names; a bystander does nothing */
+	const char *names[DRIVERS];	/* the drivers' names; "bystander" does nothing */
 	const struct stage *stages;
 	/* Unregisters a driver. Runs in a thread. */
 	void (*unregister)(struct unreg_thread *thread);
