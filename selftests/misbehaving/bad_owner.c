@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: an owner that is loaded instead of module_a. In the handshake, it sends the peer a request
- * or a context with one fault, which the parameter "fault" names. The peer must refuse it.
+ * or a context with one fault, which the parameter "fault" names. The peer must refuse the request
+ * or the context.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -294,7 +295,7 @@ D2D_EXPORT_TABLE(module_a);
 
 static int __init bad_owner_init(void)
 {
-	/* vzalloc() leaves an unmapped guard page after the area. */
+	/* vzalloc() leaves an unmapped guard page after this page. */
 	page = vzalloc(PAGE_SIZE);
 	if (!page)
 		return -ENOMEM;

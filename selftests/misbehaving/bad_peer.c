@@ -70,8 +70,8 @@ static int owner_bounce(u32 hops)
 #define NOTES	6
 
 /*
- * Puts an item of this kind and length among six notes, and makes the owner take all of them. The
- * owner must refuse only this item. It puts an answer for each note.
+ * Puts six notes and, between two of them, an item of @kind with @len bytes. Makes the owner take
+ * all seven. The owner must refuse only the item of @kind, and put an answer for each note.
  */
 static int put_for_owner(u32 kind, u32 len)
 {

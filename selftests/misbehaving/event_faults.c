@@ -146,8 +146,8 @@ static int behave(void)
 }
 
 /*
- * Creates and opens an event of this driver. Then opens an event of another driver, whose name
- * leaves no room for the name of the event.
+ * Creates and opens an event of this driver. Then opens an event of another driver. The name of
+ * that driver is so long that it leaves no room for the name of the event.
  */
 static int open_of_long_name(void)
 {

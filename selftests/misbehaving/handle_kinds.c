@@ -125,7 +125,7 @@ static int wait_for(d2d_handle handle)
 
 /*
  * d2d_event_ring() returns nothing, so this function returns what refuses() expects. The owner must
- * print no refusal: handles.sh compares the number of lines with the one that the init prints.
+ * print no refusal: handles.sh compares the number of lines with the number that the init prints.
  */
 static int ring(d2d_handle handle)
 {
@@ -220,8 +220,9 @@ static enum kind kind_of(d2d_handle handle)
 /*
  * Calls a function with handles that it must refuse:
  * - a valid handle of each kind that the function does not accept;
- * - for each kind that it accepts, copies of a valid handle with altered kind bits. There is a copy
- *   for each alteration, except where the copy has another kind that the function accepts.
+ * - for each kind that the function accepts, copies of a valid handle of this kind with altered
+ *   kind bits. There is a copy for each alteration, except where the altered bits are those of
+ *   another kind that the function accepts.
  */
 static void pass_all_to(const struct function *function)
 {

@@ -399,7 +399,7 @@ static void vanish(struct work_struct *work)
 
 /*
  * Waits for two events. The memory for the index is mapped when the wait begins, and unmapped when
- * it ends. The wait must fail with -EFAULT, and must not reset an event.
+ * the wait ends. The wait must fail with -EFAULT, and must not reset an event.
  */
 static void try_vanishing_index(const d2d_handle *events, u32 flags)
 {
