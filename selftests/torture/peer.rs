@@ -98,8 +98,8 @@ const OWNER: &CStr = c"torture_owner";
 
 const ALIVE: u64 = 0x600d_600d_600d_600d;
 
-/// The peer in module `M`. With `PENDS`, the peer pends its handshake, which a work item then completes, and its
-/// dispatch routine may sleep.
+/// The peer in module `M`. With `PENDS`, the peer pends its handshake, a work item completes the handshake, and the
+/// peer's dispatch routine may sleep.
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until the peer is dropped.
     alive: Atomic<u64>,

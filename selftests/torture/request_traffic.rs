@@ -515,8 +515,8 @@ impl RequestTraffic {
         disposition
     }
 
-    /// Completes a request that the receiver does not keep. Its sender has sent a newer request with the same cell, or
-    /// has cancelled it. So the request has ended, and completing it must fail.
+    /// Completes a request that the receiver does not keep. Its sender has cancelled the request, or has sent a newer
+    /// one with the same cell. So the request has ended, and completing it must fail.
     ///
     /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The next driver
     /// gets the context of this sender, so the requests of both have the same cells. The next driver may send its

@@ -226,8 +226,8 @@ pub struct Run {
 impl Run {
     /// Makes the run with number `run` on side `S`.
     ///
-    /// Runs with the same number and seed make the same actions. The checks tell the items of runs apart by these
-    /// numbers, so all runs with one owner need different ones.
+    /// Runs with the same number and seed make the same actions. The checks tell the items of two runs apart by the
+    /// numbers of the runs, so each run with an owner needs a number of its own.
     pub fn new<S: Side>(
         side: &S,
         run: u32,

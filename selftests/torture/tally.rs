@@ -86,7 +86,7 @@ pub enum Count {
     NotForwarded,
     /// Requests that their receiver forwarded.
     Forwarded,
-    /// Attempts to complete or cancel a request that failed because the other side was faster.
+    /// Failed attempts to complete or cancel a request: the other side was faster.
     TooLate,
     /// Requests whose outcome the sender does not know. When the time limit of the sender's call passed, another thread
     /// was completing, cancelling or delivering the request. The library waits for that thread for a limited time only.

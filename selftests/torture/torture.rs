@@ -44,8 +44,8 @@ use kernel::prelude::*;
 
 pub use item::Checker;
 
-/// The errno of a peer's operation that runs after the peer was unloaded, which the library must
-/// prevent.
+/// The errno of a peer's operation that runs after the peer was unloaded. The library must not let
+/// such an operation run.
 pub const UNLOADED: Error = EOWNERDEAD;
 
 /// The value that a peer writes into its block of data, and that the owner expects there.

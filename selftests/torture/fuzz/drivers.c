@@ -125,7 +125,7 @@ struct d2d_driver fuzz_driver_object(const char *name, void *self)
 	return object;
 }
 
-/* Registers a driver under one of a few names, so that a name is sometimes taken. */
+/* Registers a driver under one of a few names, so that the name is sometimes in use already. */
 void fuzz_play_register(struct fuzz_caller *caller)
 {
 	u32 number = (u32)atomic_inc_return(&next_registration) % REGISTRATIONS;

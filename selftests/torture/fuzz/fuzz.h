@@ -249,7 +249,7 @@ static inline bool fuzz_is_own_tag(u64 tag)
 __printf(2, 3) void fuzz_violation(const char *kind, const char *fmt, ...);
 bool fuzz_is_leaving(const struct fuzz_pick *pick);
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
-		const struct fuzz_pick *picks, u32 count, bool caller_is_ending);
+		const struct fuzz_pick *picks, u32 count, bool call_ends_thing);
 void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind);
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner);
@@ -286,14 +286,14 @@ void fuzz_in_place_ends(struct fuzz_in_place *in_place);
 void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
-/* things.c */
+/* things.c. A harmless function does not end the thing whose handle it gets. */
 struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind);
 void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg);
 void fuzz_thing_unreserve(struct fuzz_thing *thing);
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
 void fuzz_end_things_of(struct fuzz_registration *reg);
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
-bool fuzz_is_live(const struct fuzz_pick *pick, bool caller_is_ending);
+bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing);
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);
 void fuzz_unpick(struct fuzz_pick *pick);
 void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle);

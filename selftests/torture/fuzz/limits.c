@@ -30,7 +30,7 @@
 
 static d2d_handle *handles;
 
-/* The dispatch routine of these drivers: pends this module's own request, and fails all others. */
+/* The dispatch routine of the plays' drivers: pends many_waits()'s request, and fails others. */
 static int dispatch(void *self, const struct d2d_request *request)
 {
 	if (request->code == CODE_PEND)

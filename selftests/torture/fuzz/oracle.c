@@ -94,11 +94,11 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 }
 
 /*
- * Judges the result of a function that was called with these handles. caller_is_ending is whether
- * the function ends the things that the handles name; fuzz_is_live() needs to know this.
+ * Judges the result of a function that was called with these handles. call_ends_thing is whether
+ * the function ends the things that the handles name.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
-		const struct fuzz_pick *picks, u32 count, bool caller_is_ending)
+		const struct fuzz_pick *picks, u32 count, bool call_ends_thing)
 {
 	bool accepted = err >= 0 || err == -EINPROGRESS;
 	bool live = true, leaving = false;
@@ -109,7 +109,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, count ? picks->handle : 0,
 			       caller->player);
 	for (u32 n = 0; n < count; n++) {
-		live &= fuzz_is_live(&picks[n], caller_is_ending);
+		live &= fuzz_is_live(&picks[n], call_ends_thing);
 		leaving |= fuzz_is_leaving(&picks[n]);
 		if (accepted && picks[n].driver_had_left && needs_staying_drivers(call))
 			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx player=%u",

@@ -47,7 +47,7 @@ static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 	return lookup(caller, "module_a");
 }
 
-/* Picks a handle to pass to another module, of a thing that all players may use. */
+/* Picks a handle of a thing that all players may use, to pass the handle to another module. */
 static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[2])
 {
 	static const enum fuzz_kind kinds[] = {
@@ -249,7 +249,7 @@ static void play_poll(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* Tries to wait for an event and a request in an interrupt, which the owner must refuse. */
+/* In an interrupt, tries to wait for an event and for a request. The owner must refuse to wait. */
 static void play_wait_in_interrupt(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);

@@ -121,8 +121,8 @@ static void try_to_leave(struct fuzz_caller *caller)
 }
 
 /*
- * Pends, forwards or completes a request, or returns without having done so. Gives up the buffers
- * first.
+ * Pends, forwards or completes a request, or returns without doing any of these. Gives up the
+ * buffers first.
  */
 static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 		 const struct d2d_request *request, struct fuzz_in_place *in_place)
@@ -191,8 +191,8 @@ out:
 
 /*
  * Keeps, forwards or completes a request, or returns a status: that of the result, or -EPIPE. Never
- * returns 0 for a failed request: the request's information need not be that of a success, which
- * the oracle checks.
+ * returns 0 for a failed request. The oracle would take the request for a success, and check that
+ * its information is that of a success.
  */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {

@@ -181,11 +181,11 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 
 /*
  * Returns whether the picked thing is live, and no call other than the caller's has begun to end
- * the thing. fuzz_thing.ending counts the calls that have begun to end it. For a driver or target,
- * fuzz_registration.unregistering counts them. caller_is_ending is whether the caller's own call is
- * one of those counted.
+ * the thing. fuzz_thing.ending counts the calls that have begun to end a thing. For a driver or a
+ * target, fuzz_registration.unregistering counts these calls. If call_ends_thing is set, the
+ * caller's own call is one of those counted.
  */
-bool fuzz_is_live(const struct fuzz_pick *pick, bool caller_is_ending)
+bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing)
 {
 	struct fuzz_thing *thing = pick->thing;
 	struct fuzz_registration *reg;
@@ -198,9 +198,9 @@ bool fuzz_is_live(const struct fuzz_pick *pick, bool caller_is_ending)
 	if (thing->kind == FUZZ_EVENT && reg && atomic_read(&reg->leaving))
 		return false;
 	if (thing->kind == FUZZ_DRIVER || thing->kind == FUZZ_TARGET)
-		return atomic_read(&reg->unregistering) == caller_is_ending &&
+		return atomic_read(&reg->unregistering) == call_ends_thing &&
 		       !READ_ONCE(reg->unregistered);
-	if (atomic_read(&thing->ending) != caller_is_ending)
+	if (atomic_read(&thing->ending) != call_ends_thing)
 		return false;
 	return !reg || (!atomic_read(&reg->unregistering) && !READ_ONCE(reg->unregistered));
 }
@@ -294,8 +294,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. A harmless function ends no thing, so it may
- * also get a handle of another module.
+ * Picks a handle for a function that takes this kind. If harmless is set, the function does not
+ * end the thing that the handle names: then the handle may also be one of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -338,7 +338,7 @@ void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Notes a handle from another module, which came as the input of a request. */
+/* Notes a handle that another module has sent as the input of a request. */
 void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;

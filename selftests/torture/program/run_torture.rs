@@ -141,8 +141,8 @@ impl Control {
     }
 }
 
-/// A worker process.
-struct Worker {
+/// A helper process. In each part of a round's traffic, run_torture starts several helpers, and waits for them.
+struct Helper {
     number: u32,
     runs: u32,
     seed: u32,
@@ -150,7 +150,7 @@ struct Worker {
     deadline: Instant,
 }
 
-impl Worker {
+impl Helper {
     /// Returns the words RUN and SEED of the command `run`. No other run of the round has the same RUN.
     fn next_run(&mut self) -> String {
         self.runs += 1;
@@ -295,13 +295,13 @@ impl Worker {
     }
 }
 
-/// `run_torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
+/// `run_torture helper NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
 /// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`: the main function of a
-/// worker process. Prints how often the process loaded a peer, or why it failed.
+/// helper process. Prints how often the process loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
-    let mut worker = Worker {
+    let mut helper = Helper {
         number: number(0),
         runs: 0,
         seed: number(1),
@@ -309,17 +309,17 @@ fn work(args: &[String]) -> ExitCode {
         deadline: Instant::now() + milliseconds,
     };
     let done = match args[3].as_str() {
-        "owner" => worker.run_owner(number(4).into()).map(|()| 0),
-        "peer" => worker.run_peer(&args[4]).map(|()| 0),
-        "lead" => worker.lead().map(|()| 0),
-        "follow" => worker.follow(&args[4]).map(|()| 0),
-        "race-owner" => worker
+        "owner" => helper.run_owner(number(4).into()).map(|()| 0),
+        "peer" => helper.run_peer(&args[4]).map(|()| 0),
+        "lead" => helper.lead().map(|()| 0),
+        "follow" => helper.follow(&args[4]).map(|()| 0),
+        "race-owner" => helper
             .race_owner(number(4).into(), number(5).into())
             .map(|()| 0),
-        "race-together" => worker.race_together(&args[4]).map(|()| 0),
-        "race-peer" => worker.race_peer(&args[4]).map(|()| 0),
-        "race-and-unload" => worker.race_and_unload(&args[4], args.get(5).map(String::as_str)),
-        _ => worker.cycle(&args[4]),
+        "race-together" => helper.race_together(&args[4]).map(|()| 0),
+        "race-peer" => helper.race_peer(&args[4]).map(|()| 0),
+        "race-and-unload" => helper.race_and_unload(&args[4], args.get(5).map(String::as_str)),
+        _ => helper.cycle(&args[4]),
     };
     match done {
         Ok(cycles) => {
@@ -335,7 +335,7 @@ fn work(args: &[String]) -> ExitCode {
 
 fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child> {
     let child = Command::new("/proc/self/exe")
-        .arg("worker")
+        .arg("helper")
         .args([number.to_string(), seed.to_string()])
         .arg(time.as_millis().to_string())
         .args(what)
@@ -344,7 +344,7 @@ fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child
     describe(child, "start a process")
 }
 
-/// Waits for a worker process. Returns how often the process loaded a peer.
+/// Waits for a helper process. Returns how often the process loaded a peer.
 fn reap(child: Child) -> Outcome<u64> {
     let output = describe(child.wait_with_output(), "wait for a process")?;
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -463,8 +463,8 @@ fn check_items_put_before_load(first_run: u32, names: &[String]) -> Outcome<()> 
     Ok(())
 }
 
-/// Runs a worker process for each of these commands. Returns how often the processes loaded a peer.
-fn run_workers(commands: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
+/// Runs a helper process for each of these commands. Returns how often the processes loaded a peer.
+fn run_helpers(commands: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     let started: Vec<_> = (0..)
         .zip(commands)
         .map(|(number, command)| spawn(number, seed, time, command))
@@ -490,7 +490,7 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
         commands.extend([vec!["lead", "-"], vec!["follow", name]]);
     }
     commands.extend(cycling.iter().map(|name| vec!["cycle", name]));
-    let mut cycles = run_workers(&commands, seed, time / 3)?;
+    let mut cycles = run_helpers(&commands, seed, time / 3)?;
 
     let stay = shape.stay.to_string();
     let next = staying.first().map(String::as_str);
@@ -501,9 +501,9 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     commands.extend(staying.iter().map(|name| vec!["race-peer", name]));
     let race_and_unload = |name| ["race-and-unload", name].into_iter().chain(next).collect();
     commands.extend(cycling.iter().map(String::as_str).map(race_and_unload));
-    cycles += run_workers(&commands, seed, time / 3)?;
+    cycles += run_helpers(&commands, seed, time / 3)?;
     if let Some(name) = staying.first() {
-        run_workers(
+        run_helpers(
             &[vec!["race-together", OWNER], vec!["race-together", name]],
             seed,
             time / 3,
@@ -654,7 +654,7 @@ fn main() -> ExitCode {
         args.remove(0);
     }
     let (seconds, seed) = match args.as_slice() {
-        [worker, args @ ..] if worker == "worker" => return work(args),
+        [helper, args @ ..] if helper == "helper" => return work(args),
         [seconds] => (seconds.parse(), None),
         [seconds, seed] => (seconds.parse(), seed.parse().ok()),
         _ => {
