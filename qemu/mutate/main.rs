@@ -120,8 +120,8 @@ fn loaded_first(program: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Fails if the line `modules:` lacks a module without which the test that must notice the mutant cannot run. A test
-/// program needs module_a, and each module that it loads before its first case. `read` returns the text of a file.
+/// Fails if a mutant's line `modules:` lacks a module that the test program of its line `boot:` needs. A test program
+/// needs module_a, and each module that it loads before its first case. `read` returns the text of a file.
 fn check_modules(
     mutant: &str,
     read: impl Fn(&str) -> Result<String, String>,

@@ -246,8 +246,8 @@ fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mu
     if span == "make" || span.starts_with("make ") {
         return check_make(project, span, wrong);
     }
-    let (is_one, module) = (!span.contains(' '), before.trim_end().rsplit(' ').next());
-    if is_one && is_path(span) {
+    let (is_one_word, module) = (!span.contains(' '), before.trim_end().rsplit(' ').next());
+    if is_one_word && is_path(span) {
         check_path(project, span, dir, wrong);
     } else {
         for word in span
@@ -258,7 +258,7 @@ fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mu
         }
     }
     if let (true, Some(module @ ("module_a" | "module_b"))) =
-        (is_one && span.chars().all(is_word), module)
+        (is_one_word && span.chars().all(is_word), module)
     {
         if !project.has_parameter(module, span) {
             wrong.push(format!("no parameter {span} of {module}"));

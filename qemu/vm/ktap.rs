@@ -2,9 +2,9 @@
 
 //! Reads KTAP as kselftest's runner writes it, and counts the results. Before its result line, a test may print nested
 //! KTAP of its own, indented by "# " (or by four blanks, if KUnit prints it). If a test has no nested results, its own
-//! result is counted. If it has nested results, they are counted instead; its own result is counted as well only if the
-//! test fails although no nested result has failed. At each level of nesting, the plan must be the number of results;
-//! otherwise the report has a problem.
+//! result is counted. If it has nested results, these are counted instead. If the test fails although none of its
+//! nested results has failed, its own result is counted, too. At each level of nesting, the plan must be the number of
+//! results; otherwise the report has a problem.
 
 use std::fmt;
 
@@ -199,7 +199,7 @@ impl Parser {
         let counted = self.counted();
         let tally = &mut self.report.tally;
         if let Some(inner) = inner {
-            // The nested results also explain the failure of the test if one of them has failed.
+            // Nested results explain the result "ok" in any case, and "not ok" if one of them has failed.
             let nested_explain_it = ok || tally.failed > inner.failed_before;
             if nested_explain_it && counted > inner.counted_before {
                 return;

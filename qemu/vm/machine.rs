@@ -112,8 +112,8 @@ fn qemu(
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // Without these features, the kernel copies and clears memory with moves instead of string instructions, of
-        // which the clock would count each repetition.
+        // Without these features, the kernel copies and clears memory with moves instead of string instructions. The
+        // clock would count each repetition of a string instruction.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"

@@ -140,7 +140,7 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // If rc is wrong, the guest may have stopped while modules were loaded, so they are no further reason.
+        // If rc is wrong, the guest may have stopped while modules were loaded. Their number is no further reason then.
         if name == "modules" && rc_is_wrong {
             continue;
         }
