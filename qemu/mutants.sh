@@ -12,9 +12,9 @@
 # A mutant whose test is a compilation has one of these lines instead:
 #   accepted: DRIVER REASON                 Without the mutant, the compiler refuses the hostile driver DRIVER
 #                                           (selftests/misbehaving/hostile/refused/). With the mutant, the compiler
-#                                           accepts the driver: an error that check/compile-hostile.sh expects does not
-#                                           come. compile-hostile.sh must then print a line that begins with a match of
-#                                           REASON, a regular expression.
+#                                           accepts the driver. So check/compile-hostile.sh must print that an expected
+#                                           error is missing, in a line that begins with a match of REASON, a regular
+#                                           expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
@@ -73,8 +73,8 @@ add_time() {
 	time_before=$cpu_time
 }
 
-# compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy. It must complain that the compiler
-# accepts DRIVER: a line of its output must begin with a match of REASON. If there is no such line, prints the output
+# compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy. It must print that an expected error
+# is missing, in a line that begins with a match of REASON. If there is no such line, prints the output
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }

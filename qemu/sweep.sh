@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes each allocation of a pair's modules fail in turn, while they are loaded, used and unloaded. Prints KTAP, and
-# last a line of counts.
+# Makes each allocation of a pair's modules fail in turn, while the modules are loaded, used and unloaded. Prints KTAP,
+# and last a line of counts.
 # Usage: sweep.sh
 # Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, the
 # directory of a kernel. The script ignores D2D_KERNEL unless that kernel is User-Mode Linux: a caller, such as

@@ -67,9 +67,9 @@ report_memory() {
 	echo "bench: memory of=$2 who=$name bytes=$((($(memory_in_use) - $3) / $4))" >/dev/kmsg
 }
 
-# load_larger PAIR THING COUNT PARAMETER... - reports the memory of one THING: loads the pair with one context, and then
-# with parameters that make it create COUNT more THINGs. The pair stays loaded.
-load_larger() {
+# load_and_report_memory PAIR THING COUNT PARAMETER... - loads the pair with one context, and then with parameters that
+# make it create COUNT more THINGs. Reports the memory of one THING. The pair stays loaded.
+load_and_report_memory() {
 	pair=$1 thing=$2 count=$3
 	shift 3
 	load "$pair" contexts=1 && before=$(memory_in_use) && unload "$pair" && load "$pair" "$@" &&
@@ -91,7 +91,8 @@ if [ "${case-}" = operations ]; then
 fi
 
 # The cost of each operation. Both pairs stay loaded, and are measured one after the other under equal conditions.
-load_larger bench context 63 contexts=64 && load_larger twin context 63 contexts=64 && measure_part bench empty-loop &&
+load_and_report_memory bench context 63 contexts=64 && load_and_report_memory twin context 63 contexts=64 &&
+	measure_part bench empty-loop &&
 	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
 	measure_part bench operations && measure_part twin operations && measure_part bench contexts || return
 for pair in bench twin; do
@@ -105,9 +106,9 @@ insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=rust
 
 # The cost with more items and with larger items. The guest's memory suffices for a million items of one pair only, so
 # load one pair at a time.
-capacity=1000000
+default_capacity=256 capacity=1000000 queues=2
 for pair in bench twin; do
-	load_larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
+	load_and_report_memory "$pair" item $((queues * (capacity - default_capacity))) contexts=1 "capacity=$capacity" &&
 		measure_part "$pair" depth && unload "$pair" &&
 		load "$pair" item_size=4096 contexts=1 && measure_part "$pair" payload && unload "$pair" || return
 done

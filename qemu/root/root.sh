@@ -48,9 +48,9 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# Keep what archive.sh has chosen, for kernel-stock.sh, which looks for it under the name of the root for
-	# ARCH. If ARCH is not x86_64, root-cross.sh names and makes that root only later. So remove the choice;
-	# kernel-stock.sh then chooses again.
+	# On x86_64, keep what archive.sh has chosen: kernel-stock.sh looks for the choice under the name of the root.
+	# For another ARCH, kernel-stock.sh looks under the name of a root that root-cross.sh makes only later. So
+	# remove the choice; kernel-stock.sh then chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else

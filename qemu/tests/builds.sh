@@ -69,7 +69,8 @@ branches() {
 }
 
 # alternate DIR - builds for $tree, then for DIR, and then for $tree again. DIR lacks the sources that the kernel's
-# build has generated (generated_arch_*.rs). The macro for such a branch includes one of them
+# build has generated (generated_arch_*.rs). The macro for a branch that the kernel patches includes one of these
+# sources, so the library that is built for DIR has no such branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
@@ -97,8 +98,8 @@ broken_rustc() {
 	chmod +x "$dir/broken"
 }
 
-# recovers DIR LACKS - builds for the tree DIR with the rustc that broken_rustc has written, which must fail, and then
-# with the real rustc. The second build must find that the kernel crate lacks the items LACKS, one a line
+# recovers DIR ITEMS - builds for the tree DIR with the rustc that broken_rustc has written; this build must fail. Then
+# builds with the real rustc. The second build must find that the kernel crate lacks ITEMS, one on each line
 recovers() {
 	rm -rf "$dir/pair"
 	mkdir "$dir/pair"

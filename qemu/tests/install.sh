@@ -99,8 +99,8 @@ recipe() {
 }
 
 # writes_roles - writes the sources of two modules to $dir/drivers/roles. Each has two roles: filter is a peer of gauged
-# and an owner, bridge is a peer of gauged and a peer of alarmd. There is no module alarmd: bridge is built with a table
-# of symbols for alarmd, which is gauged's under another name
+# and an owner, bridge is a peer of gauged and a peer of alarmd. There is no module alarmd: bridge is built with a copy
+# of gauged's table of symbols, in which the name alarmd replaces gauged
 writes_roles() {
 	local to=$dir/drivers/roles pair
 	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return

@@ -37,8 +37,8 @@ makes_package() {
 	package=$PROJECT/$(make --no-print-directory -C "$PROJECT" rust-headers) && [ -s "$package" ]
 }
 
-# builds_sample - builds the kernel's sample as any module: as a plain user, with the default of each variable, and
-# without bindgen
+# builds_sample - builds the kernel's sample like any other module: as a plain user, with the default of each variable,
+# and without bindgen
 builds_sample() {
 	on_machine setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all \
 		make -C "/lib/modules/$KVER/build" M="$dir/sample" BINDGEN=/nosuch modules
@@ -51,8 +51,8 @@ fails_with() {
 	grep -qF -e "$1" "$dir/output"
 }
 
-# other_rustc VERSION - lets dpkg install the package on a machine that has rustc in this version. dpkg must leave it
-# unconfigured
+# other_rustc VERSION - lets dpkg install the package on a machine that has rustc in this version. dpkg must leave the
+# package unconfigured
 other_rustc() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r /var/lib/dpkg /tmp/dpkg

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
 # this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
-# its owners and peers in Rust and in C pass each other structures. bridge.sh and chain.sh load modules in several
-# roles, which pass on calls. The kernel loads only signed modules, and only if the symbols that they import have the
+# its owners and peers in Rust and in C pass each other structures. The modules of bridge.sh and chain.sh have several
+# roles, and pass on calls. The kernel loads only signed modules, and only if the symbols that they import have the
 # versions that they were built against. It has neither debugfs nor tracepoints. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
@@ -55,8 +55,8 @@ signing() {
 		mv "$in/build/$KVER"/*.ko "$in/" && rm -r "$in/build" && [ -e "$in/key.pem" ] && rm "$in"/key.*
 }
 
-# signs_by_own_key - signs the pair by the key that the kernel trusts, which prepare-built.sh has made
-signs_by_own_key() {
+# signs_by_trusted_key - signs the pair by the key that the kernel trusts, which prepare-built.sh has made
+signs_by_trusted_key() {
 	mkdir -p "$dir/strict/root/lib/signing/signed"
 	cp "$D2D_KERNEL"/key.{pem,der} "$dir/strict/root/lib/signing/signed/"
 	signing /sign-file signed
@@ -80,7 +80,7 @@ printf '#!/bin/sh\necho "%s"\n' "$KVER" >"$dir/bin/uname"
 chmod +x "$dir/bin/uname"
 cp "$PROJECT/build/$KVER"/module_{a,b}.ko "$dir/strict/root/lib/signing/unsigned/"
 expect "the commands in docs/install.md make a key and sign the pair" signing 'openssl|/sign-file' other_key
-expect "the commands in docs/install.md sign the pair by the key that the kernel trusts" signs_by_own_key
+expect "the commands in docs/install.md sign the pair by the key that the kernel trusts" signs_by_trusted_key
 
 "$LAB/run/image.sh" "$dir/strict" --selftests
 while read -r kernel scenario rest; do
