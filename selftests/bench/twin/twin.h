@@ -41,8 +41,8 @@
 #define TWIN_SEND_MAGIC		0x57444e53u
 
 /*
- * Names of the modules in the trace. Not KBUILD_MODNAME: Kbuild puts the folder of the modules before
- * the name.
+ * Names of the modules in the trace. Not KBUILD_MODNAME: Kbuild puts the folder of the modules
+ * before the name.
  */
 #define TWIN_OWNER		"twin_owner"
 #define TWIN_PEER		"twin_peer"
