@@ -271,7 +271,10 @@ static void trace_completion(const struct twin_slot *slot, const char *via, int 
 		  slot->seat->context->id);
 }
 
-/* Cancels an offer that has timed out, unless it is being completed. */
+/*
+ * Cancels an offer that has timed out, unless another thread is completing the offer. In both
+ * cases, waits until the offer has ended.
+ */
 static void time_out(struct twin_slot *slot)
 {
 	struct twin_offer *offer = &slot->offer;

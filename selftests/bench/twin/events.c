@@ -34,7 +34,7 @@ struct event {
 	char name[TWIN_EVENT_NAME_SIZE];
 };
 
-/* A handle of an event, which a driver has opened. */
+/* A driver's handle of an event. */
 struct opening {
 	twin_handle driver;
 	struct event *event;
@@ -133,13 +133,13 @@ static void finish(struct waiter *waiter, int outcome)
 	waiter->outcome = outcome;
 	waiter->over = true;
 	/*
-	 * This thread holds the lock, and the waiting thread takes it before it returns. So waiter
-	 * is valid here.
+	 * This thread holds the lock. The waiting thread takes the lock before it returns, so
+	 * waiter is still valid here.
 	 */
 	complete(&waiter->done);
 }
 
-/* Sets an event. Returns whether it was set before, or -ESTALE. */
+/* Sets an event. Returns whether the event was set before, or -ESTALE. */
 static int set(twin_handle handle)
 {
 	struct block *block, *next;
@@ -214,9 +214,9 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Begins a wait. If take() ends the wait at once, returns what take() returns. Otherwise puts the
- * blocks on the lists of their events and returns -EAGAIN: the thread has to wait. With @poll,
- * returns -ETIMEDOUT instead. If the wait is refused, returns an errno and the reason.
+ * Begins a wait. If take() ends the wait at once, returns what take() returns. Otherwise, with
+ * @poll, returns -ETIMEDOUT; without @poll, puts the blocks on the lists of their events and
+ * returns -EAGAIN: the thread has to wait. If the wait is refused, returns an errno and the reason.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {

@@ -30,7 +30,7 @@ static noinline int loop_twin_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The owner runs the loop, because it calls the peer. */
+/* The owner runs the measured loop, because the loop calls the peer. */
 static int run_ops_call_a_to_b(void *arg, u64 n)
 {
 	struct twin_peer_link *link = arg;
@@ -472,7 +472,7 @@ static int answer_event(void *arg, u64 n)
 	return err;
 }
 
-/* Puts an item, which wakes the other thread. That thread puts an item in return. */
+/* Puts an item, so that the doorbell wakes the other thread. That thread puts an item in return. */
 static noinline int loop_twin_doorbell(void *arg, u64 n)
 {
 	const struct ping_pong *bells = arg;

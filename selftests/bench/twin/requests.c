@@ -24,9 +24,13 @@
 /* How many handles of cancelled requests to remember, so that completing them gives -ECANCELED. */
 #define MAX_CANCELLED	1024
 
-/* IDLE: the sender has it. HELD: a driver has it. BUSY: a thread is completing or cancelling it. */
+/*
+ * IDLE: the sender has the request. HELD: a driver holds the request. BUSY: a thread is completing
+ * or cancelling the request.
+ */
 enum phase { IDLE, HELD, BUSY };
 
+/* A request */
 struct packet {
 	struct kref refs;
 	u32 index;
@@ -355,6 +359,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	return 0;
 }
 
+/* Returns whether the send with the number @sending has not brought the request home yet. */
 static bool is_on_its_way(twin_handle key, u32 sending)
 {
 	struct packet *packet;
@@ -371,8 +376,8 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 
 /*
  * Brings a claimed request home, to its sender. If the sender has freed the request, sets *freed,
- * and the caller must put it. Returns true if the caller must call the sender's completion routine;
- * *call has begun then. The caller holds the lock.
+ * and the caller must call packet_put(*freed). If the caller must call the sender's completion
+ * routine, begins *call and returns true. The caller holds the lock.
  */
 static bool bring_home(struct packet *packet, struct twin_call *call, struct packet **freed)
 {
