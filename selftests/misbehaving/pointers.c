@@ -107,7 +107,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* For calls of d2d_register() whose other pointer is bad. They must register no driver. */
+/* The valid driver object for calls of d2d_register() in which the other pointer is bad */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)

@@ -133,8 +133,8 @@ int actor_lookup(char **line)
 }
 
 /*
- * Makes the driver's handle from its target, which each driver can look up. The two handles differ
- * only in the kind.
+ * Makes up the driver's handle from the driver's target. Each driver can look up this target. The
+ * handle and the target differ only in the kind.
  */
 int actor_forge_handle(char **line)
 {

@@ -52,7 +52,10 @@ int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back
 	return d2d_request_forward(request, &send);
 }
 
-/* Reads the whole input of a request, or writes the whole output, and @more bytes beyond it. */
+/*
+ * Reads @more bytes more than the input of a request has, or writes @more bytes more than the
+ * output has room for.
+ */
 static int access_buffer(const struct d2d_request *request, bool write, u32 more)
 {
 	u8 buffer[16] = {};

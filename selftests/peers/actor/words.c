@@ -76,6 +76,7 @@ int line_option(char **line, const char * const *list, size_t count, s64 *value)
 	return word_index(key, list, count);
 }
 
+/* Cuts the next word, the name of a driver, off a line. A new name gets a free entry. */
 struct actor *line_actor(char **line)
 {
 	char *name = line_word(line) ?: "nobody";

@@ -250,7 +250,10 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/* Registers the driver under this name, unless it already is. Resets all fields but its handles. */
+/*
+ * Registers a driver under a name, unless the driver is already registered under this name. Resets
+ * all fields of the driver but its handles.
+ */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&
