@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The owner, alarm, arms a timer on demand. The
-# peer, sleeper, sends alarm requests, which stay pending until the timer expires, and cancels those that take too long.
+# peer, sleeper, sends requests to the alarm. They stay pending until the timer expires, but the sleeper cancels a
+# request that takes too long.
 # Processes make ioctl calls of /dev/alarm, which stay pending, too. The drivers must print what those of
 # windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper); the cases run
 # with each alarm and each sleeper.
@@ -57,7 +58,7 @@ unload_both_and_count()
 
 # make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number
 # of requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not
-# exist: the shell would create a regular file
+# exist, because the shell would then create a regular file
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"

@@ -231,8 +231,8 @@ unload_all()
 # read only the lines after the last marker
 reset_trace()
 {
-	# Reading a long log for each case is slow. So if D2D_LOG names a file, as in the lab, this moves
-	# the log to this file.
+	# Reading a long log for each case is slow. So if D2D_LOG names a file, as in the lab, move the log to
+	# that file.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$TRACE_START" >/dev/kmsg
 }
@@ -257,7 +257,7 @@ fresh_trace()
 	reset_trace
 }
 
-# log_lines REGEX - prints the lines of the kernel log since the last reset_trace that match
+# log_lines REGEX - prints the matching lines of the kernel log since the last reset_trace
 log_lines()
 {
 	dmesg | awk -v start="$TRACE_START" -v regex="$1" '
@@ -289,8 +289,8 @@ only_refusal_is()
 }
 
 # exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side,
-# in each execution context. Fails if the driver has no device: the shell would create a regular file of
-# that name
+# in each execution context. Fails if the driver has no device, because writing would then create a regular
+# file of that name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"

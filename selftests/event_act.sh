@@ -7,7 +7,7 @@
 #   event_act MODULE COMMAND
 #
 # The errno of the command goes to $NOTES. A command names an event by the number of the slot in which the driver
-# keeps its handle. Each driver has slots of its own: one event can be in slot 0 of one driver and
+# keeps the event's handle. Each driver has slots of its own: one event can be in slot 0 of one driver and
 # in slot 5 of the other. In this example the peer waits for an event that the owner has created:
 #
 #   event_act torture_owner create 0 ready synchronization
@@ -31,7 +31,7 @@
 #                                    interruptible, a signal ends the wait
 #   on-set SLOT worker|softirq|timer|thread RAN [HOLD]
 #                                    makes a job the handler of the event: a work item that runs in a worker
-#                                    or in softirq, a timer, whose routine runs in hard interrupt, or a
+#                                    or in softirq; or a timer, whose routine runs in hard interrupt; or a
 #                                    thread. Each run of the job sets the event in the slot RAN. If HOLD is
 #                                    given, the run then waits for the event in the slot HOLD
 #   no-on-set SLOT                   removes the handler

@@ -100,11 +100,11 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: the module of the owner, the name
-# by which its drivers know it, the module that forgets its drivers, another peer, the device that makes the owner call
-# this peer, and the values of "forgets" for this owner. All of them but c_owner wait 5 s for a pended handshake. A case
-# with "handshake" would take that long, so their lines leave out this value. c_middle and c_lender pend no requests, so
-# their lines leave out "sent", too
+# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: OWNER is the owner's module, and
+# NAME the name by which drivers know the owner. FORGETFUL is the module that forgets its own drivers, and PEER another
+# peer of the owner. A write to DEVICE makes the owner call PEER. Each STATE is a value of "forgets". All of these owners
+# but c_owner wait 5 s for a pended handshake, so their lines leave out "handshake": its cases would take that long.
+# c_middle and c_lender pend no requests, so their lines leave out "sent", too
 other_owners()
 {
 	cat <<-EOT
@@ -207,14 +207,14 @@ unload forgetful && wait "$waiter" && [ "$sent" = 0 ] && one_inside && expelled 
 	act "expect r0 status=-$ECANCELED ended=left; wait r1; expect r1 status=-$ECANCELED ended=left"
 ended=$?
 resume
-# This waits until no thread is inside bob.
+# Unregistering waits until no thread is inside bob.
 act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 
 # The module "actor" unregisters the driver of paused_peer by a forged handle. Meanwhile paused_peer, which is in Rust,
 # is unloaded
-name="a module is unloaded while another one unregisters the first module's driver: unloading waits for that"
+name="a module is unloaded while another one unregisters the first module's driver: unloading waits until the driver is unregistered"
 if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
 	load paused_peer

@@ -49,8 +49,8 @@ fresh_alice()
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_fails COMPLETION - attaches alice; whether she gets ETIMEDOUT or, with completion=1, EINPROGRESS,
-# because the owner does not wait for a pended handshake
+# attach_fails COMPLETION - attaches alice; whether d2d_attach() returns ETIMEDOUT. With completion=1 the owner does not
+# wait for a pended handshake, so d2d_attach() must return EINPROGRESS instead
 attach_fails()
 {
 	if [ "$1" = 1 ]; then

@@ -85,7 +85,7 @@ peer_allocated()
 	return "$found"
 }
 
-# value KEY REGEX - prints the value of KEY in the last line of the kernel log since reset_trace that matches
+# value KEY REGEX - prints the value of KEY in the last matching line of the kernel log since reset_trace
 value()
 {
 	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '

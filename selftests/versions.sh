@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_growing [OWNER] - makes sure that OWNER is loaded, an owner of the growing pair, and no peer. The default is the
-# owner with version 1.1
+# fresh_growing [OWNER] - makes sure that OWNER, an owner of the growing pair, is loaded, and has no peer. The default
+# is the owner with version 1.1
 fresh_growing()
 {
 	# shellcheck disable=SC2046 # lists

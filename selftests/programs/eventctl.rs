@@ -4,7 +4,7 @@
 //!
 //! Usage:
 //!
-//! - `eventctl poll FILE` reads the first line of an event's file, which is there at once. Then it polls the file
+//! - `eventctl poll FILE` reads the first line of an event's file; this read returns at once. Then it polls the file
 //!   without a limit, and prints what the poll reports: `in`, `hup` or both.
 //! - `eventctl watch FILE CONTROL SET CLOSE` checks how an event's file can be read and polled. It
 //!   writes SET to CONTROL to set the event, and CLOSE to close the event's last handle. Prints the
