@@ -3,7 +3,6 @@
  * C functions for shared/d2d/readers.rs: they use macros and inline functions of
  * include/linux/srcu.h, which Rust cannot call.
  */
-#include <linux/completion.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/srcu.h>
@@ -54,49 +53,46 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 	atomic_long_inc(raw_cpu_ptr(&counters->srcu_unlocks));
 }
 
-/* How long d2d_readers_wait() waits before it calls end_waits(), in milliseconds. */
+/* How long d2d_readers_wait() waits before it has end_waits() called, in milliseconds. */
 #define PATIENCE	100
 
 struct waiting {
-	struct work_struct work;
-	struct srcu_struct *srcu;
-	struct completion done;
+	struct delayed_work work;
+	void (*end_waits)(void *data);
+	void *data;
+	unsigned long patience;		/* jiffies until end_waits() is called */
 };
 
-static void wait_for_readers(struct work_struct *work)
+static void lose_patience(struct work_struct *work)
 {
-	struct waiting *waiting = container_of(work, struct waiting, work);
+	struct waiting *waiting = container_of(to_delayed_work(work), struct waiting, work);
 
-	synchronize_srcu(waiting->srcu);
-	complete(&waiting->done);
+	waiting->end_waits(waiting->data);
+	/*
+	 * On a slow kernel, end_waits() may take longer than the interval. So make it longer
+	 * each time, to let other threads run.
+	 */
+	waiting->patience = min(2 * waiting->patience, msecs_to_jiffies(1000));
+	queue_delayed_work(system_dfl_wq, &waiting->work, waiting->patience);
 }
 
 /*
- * Waits until all readers have left that are inside now. Calls end_waits() after PATIENCE,
- * then again at intervals that double up to one second. A worker waits for the grace
- * period: the kernel has no function that waits for an expedited one with a timeout. May sleep.
+ * Waits until all readers have left that are inside now. If that takes longer than PATIENCE, a
+ * worker calls end_waits() then, and again at intervals that double up to one second. Nobody
+ * calls it any more after this function has returned. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {
-	struct waiting waiting = { .srcu = srcu };
-	/* One more: the current jiffy may end at once. */
-	unsigned long patience = msecs_to_jiffies(PATIENCE) + 1;
+	struct waiting waiting = {
+		.end_waits = end_waits,
+		.data = data,
+		/* One more: the current jiffy may end at once. */
+		.patience = msecs_to_jiffies(PATIENCE) + 1,
+	};
 
-#ifdef CONFIG_DEBUG_LOCK_ALLOC
-	/* This task waits for the readers, whatever task synchronize_srcu() runs in. */
-	srcu_lock_sync(&srcu->dep_map);
-#endif
-	init_completion(&waiting.done);
-	INIT_WORK_ONSTACK(&waiting.work, wait_for_readers);
-	queue_work(system_dfl_wq, &waiting.work);
-	while (!wait_for_completion_timeout(&waiting.done, patience)) {
-		end_waits(data);
-		/*
-		 * On a slow kernel, end_waits() may take longer than the interval. So make it
-		 * longer each time, to let other threads run.
-		 */
-		patience = min(2 * patience, msecs_to_jiffies(1000));
-	}
-	flush_work(&waiting.work);
-	destroy_work_on_stack(&waiting.work);
+	INIT_DELAYED_WORK_ONSTACK(&waiting.work, lose_patience);
+	queue_delayed_work(system_dfl_wq, &waiting.work, waiting.patience);
+	synchronize_srcu_expedited(srcu);
+	cancel_delayed_work_sync(&waiting.work);
+	destroy_delayed_work_on_stack(&waiting.work);
 }

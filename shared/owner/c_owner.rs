@@ -360,7 +360,7 @@ impl ContextTable for CSeats {
         seat.peer.open(PeerTable { words, this })
     }
 
-    unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
+    unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync)) {
         let seat = &self.seats[index];
         seat.peer.close_ending_waits(end_waits);
         seat.context.remove_peer_doorbell();

@@ -522,7 +522,7 @@ impl<O: Owner> ContextTable for Seats<O> {
         unsafe { link.open(endpoint) }
     }
 
-    unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
+    unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync)) {
         // SAFETY: The caller promises that the link is open, that no other thread closes it, and
         // that the caller is not inside the peer.
         unsafe { self.link(index).close(end_waits) };
