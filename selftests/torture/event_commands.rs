@@ -112,7 +112,8 @@ impl OpenEvents {
     ///
     /// # Errors
     ///
-    /// The errno of the function that the command calls, or `EBADMSG` if its result is not the expected one.
+    /// The errno of the function that the command calls, or `EBADMSG` if the function returns another result than the
+    /// command expects.
     pub fn command(&self, words: &mut Words<'_>, by: &impl Opener) -> Result {
         match words.word() {
             "create" => {

@@ -107,8 +107,8 @@ impl EventTraffic {
         self.stop.set().map(|_| ())
     }
 
-    /// Wakes the thread in [`lead`](Self::lead) each time that it has woken this one. Returns after
-    /// [`stop`](Self::stop). May sleep.
+    /// Waits until the thread in [`lead`](Self::lead) wakes this one, and then wakes that thread, again and again.
+    /// Returns after [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

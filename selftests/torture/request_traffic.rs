@@ -617,7 +617,7 @@ impl RequestTraffic {
                 self.call(sender, &mut packet, route, now, random_below(8) as u32 / 7)?;
             }
         }
-        // The receiver may have unregistered, which ended requests: send them again.
+        // If the receiver has unregistered, requests have ended. Send these again.
         self.start(sender, route, now)
     }
 
@@ -666,7 +666,7 @@ pub fn dispatch<'a, 'b>(
 impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
     /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function logs what is wrong and lets the
-    /// kernel warn, which makes the test fail.
+    /// kernel warn, so that the test fails.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);

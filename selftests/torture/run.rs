@@ -392,7 +392,7 @@ impl Run {
         }
     }
 
-    /// Takes an item by its handle. Then either this side or the other side redeems the handle. Also checks that the
+    /// Takes an item as a handle. Then either this side or the other side redeems the handle. Also checks that the
     /// queue refuses the handle that was redeemed last.
     ///
     /// Keeps the peer from detaching until the handle is redeemed: detaching would revoke the handle, and neither side

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). A wrapper of each exported function: calls it, lets the watchdog
- * watch it if it may take long, and lets the oracle judge its result.
+ * Part of the fuzzer (fuzz.h). A wrapper of each exported function: calls the function, lets the
+ * watchdog watch the call if it may take long, and lets the oracle judge the result.
  */
 #include <linux/jiffies.h>
 #include <linux/string.h>

@@ -20,7 +20,7 @@ static const int documented[FUZZ_CALLS][MOST_ERRNOS] = {
 	[FUZZ_REGISTER] = {
 		EFAULT, EBADMSG, EPROTO, EMSGSIZE, EBADE, ENAMETOOLONG, EINVAL, ENOEXEC,
 		ENOTUNIQ, ENFILE, ESHUTDOWN },
-	/* The last two come from the fuzzer's drivers, which complete a handshake with them. */
+	/* EPERM and ENXIO are statuses with which the fuzzer's drivers complete a handshake. */
 	[FUZZ_ATTACH] = {
 		ESTALE, ESHUTDOWN, EALREADY, EBUSY, EINPROGRESS, EFAULT, EPROTO, EMSGSIZE, EBADR,
 		EXDEV, ENOEXEC, EIO, ETIMEDOUT, ECANCELED, ENOMEM, EAGAIN, EPERM, ENXIO },

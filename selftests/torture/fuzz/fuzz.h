@@ -12,7 +12,7 @@
  *   limits.c	plays that reach the limits of the owner's tables
  *   routines.c	the routines of the driver objects
  *   link.c	the handshake, and plays with a context
- *   calls.c	a wrapper of each exported function, which calls it and judges its result
+ *   calls.c	a wrapper of each exported function: calls the function, and judges the result
  *   oracle.c	the rules, and the violations of them
  *   coverage.c	the errors that each function may return, and what was called how often
  *   buffers.c	the bytes in the buffers of requests
@@ -57,13 +57,17 @@
 /* The digit in this module's name, fuzz0 or fuzz1. The tag of a request has it in the top byte. */
 #define FUZZ_MODULE_DIGIT	(THIS_MODULE->name[4])
 
-/* What a handle names. */
+/*
+ * What a handle names. A driver has two handles: FUZZ_DRIVER from d2d_register(), and FUZZ_TARGET
+ * from d2d_lookup(). A request has two, as well: FUZZ_REQUEST is the sender's. The receiver's is
+ * FUZZ_HOLD, or FUZZ_OFFER if the request is a handshake.
+ */
 enum fuzz_kind {
 	FUZZ_DRIVER, FUZZ_TARGET, FUZZ_REQUEST, FUZZ_EVENT, FUZZ_HOLD, FUZZ_OFFER, FUZZ_ITEM,
 	FUZZ_KINDS
 };
 
-/* The origin of a handle, which decides what a function may do with it. */
+/* Where a handle comes from. The origin decides what a function may do with the handle. */
 enum fuzz_origin {
 	FUZZ_LIVE,	/* of this module; its thing existed when the handle was chosen */
 	FUZZ_DEAD,	/* of this module; its thing no longer existed when the handle was chosen */

@@ -106,8 +106,9 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
 	/*
-	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does:
-	 * another player may free a request just now, or other drivers may have all contexts.
+	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until d2d_attach()
+	 * has failed so: another player may free a request just now, or other drivers may have all
+	 * contexts.
 	 */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))

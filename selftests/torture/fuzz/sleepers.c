@@ -169,8 +169,8 @@ static void play_open(struct fuzz_caller *caller)
 		fuzz_thing_publish(thing, handle, driver.thing->reg);
 	} else {
 		/*
-		 * The driver is another module's, which may unregister it at any time. So do not
-		 * keep the handle.
+		 * The driver is one of another module. That module may unregister the driver at any
+		 * time, so do not keep the event's handle.
 		 */
 		d2d_event_close(handle);
 		fuzz_thing_unreserve(thing);
