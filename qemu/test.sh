@@ -6,8 +6,8 @@
 # Environment:
 #   ARCH, KERNEL  see also kernel_dir (lib/lab.sh)
 #   PAIR          the folder of the pair
-#   CASE          PROGRAM, or PROGRAM:TEXT for the first case of it whose name contains TEXT, or "list" to list the
-#                 programs and their cases
+#   CASE          PROGRAM, or PROGRAM:TEXT for the first case of PROGRAM whose name contains TEXT, or "list" to list
+#                 the programs and their cases
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the lines of a run's file `output` that contain "bench: ". The modules and guest/bench.sh have written these
-//! lines to the kernel's log, and bench/run.sh has appended more of them to the file.
+//! Reads the lines of a run's file `output` that contain "bench: ". The modules and guest/bench.sh have written most of
+//! these lines to the kernel's log. bench/run.sh has appended the others to the file.
 
 use crate::log_lines::{At, Contender, Memory, Share};
 

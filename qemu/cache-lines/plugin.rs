@@ -146,7 +146,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     argv: *const *const c_char,
 ) -> c_int {
     for index in 0..argc as usize {
-        // SAFETY: The caller says that there are so many strings.
+        // SAFETY: The caller says that `argv` has `argc` strings.
         let argument = unsafe { CStr::from_ptr(*argv.add(index)) }.to_string_lossy();
         match argument.strip_prefix("out=") {
             Some(path) => OUT.get_or_init(|| path.into()),

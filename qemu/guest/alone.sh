@@ -11,7 +11,7 @@ modules=$(wc -l </proc/modules)
 reported=0 failed=0
 
 # report ok|"not ok" NAME - reports a case. If the case has failed, first prints the output of its program, indented so
-# that d2d-vm takes no line of it for a result
+# that d2d-vm takes no line of the output for a result
 report() {
 	reported=$((reported + 1))
 	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone

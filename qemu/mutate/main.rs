@@ -223,7 +223,7 @@ impl X {
 }
 ";
 
-    /// Applies a mutant to `SOURCE`. Returns the lines that differ from it, or why it does not apply.
+    /// Applies a mutant to `SOURCE`. Returns the lines that differ from `SOURCE`, or why the mutant does not apply.
     fn applied(changes: &str) -> Result<String, String> {
         let mut lines: Vec<String> = SOURCE.lines().map(String::from).collect();
         for change in parse(changes)? {

@@ -125,7 +125,7 @@ impl Project {
             .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
             .flat_map(|(path, text)| definitions(path, text, name))
             .collect();
-        // A name without a type means an item of the file, if there is one, even if types have functions of this name.
+        // If the file has an item of this name outside of all types, the name means this item.
         let is_one = defined.len() == 1 || name.contains("::") || defined.contains(&Within::File);
         if defined.is_empty() {
             wrong.push(format!("no {name} in {path}"));

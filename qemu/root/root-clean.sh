@@ -3,7 +3,7 @@
 # Prints the directory of the clean root, and makes the root if the cache lacks it. The clean root has the packages that
 # a user of Debian needs to build modules, and no package that only the lab needs. Tests use it (tests/rust-headers.sh).
 # Usage: root-clean.sh KVER
-# KVER is the stock kernel's release, whose headers package the root has.
+# KVER is the release of the stock kernel. The root has the headers package of this kernel.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie

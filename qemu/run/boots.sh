@@ -11,10 +11,10 @@
 #   SCENARIO  a mode and perhaps a case
 #               MODE, MODE/CASE      a script of qemu/guest/, which finds CASE in $case
 #               test                 all kselftests
-#               test/PROGRAM         one of them
-#               test/PROGRAM:TEXT    the first case of it whose name contains TEXT, with "?" for each blank
+#               test/PROGRAM         one kselftest
+#               test/PROGRAM:TEXT    the first case of PROGRAM whose name contains TEXT, with "?" for each blank
 #               torture/N            the torture for N seconds (uml)
-#               torture/fuzz,N,SEED  only its fuzzer
+#               torture/fuzz,N,SEED  only the fuzzer of the torture (uml)
 #   SECONDS   the limit after which the guest counts as hung
 #   REASON    the rest of the line: an extended regular expression. When a run fails, d2d-vm prints each reason after
 #             "FAIL: ", in a line of its own. REASON must match the beginning of one of these reasons. The reason for a

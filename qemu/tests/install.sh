@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tests the targets by which users install the project and build drivers of their own. modules_install installs the
 # modules in an image; in a virtual machine that boots this image, kmod's modprobe loads and unloads them.
-# modules_uninstall removes them. install-dev installs the library; drivers outside of the project are built with it,
-# and loaded. dkms builds the modules. A command with a mistake in it must fail with one line and change nothing. Prints
-# KTAP, and last a line of counts.
+# modules_uninstall removes the modules. install-dev installs the library; drivers outside of the project are built with
+# the library, and loaded. dkms builds the modules. A command with a mistake in it must fail with one line and change
+# nothing. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -5,8 +5,8 @@
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
-# If make runs this script, the tests' own calls of make must not see the variables of the outer make: they would print
-# "make[1]:" and get its arguments.
+# If make runs this script, the tests' own calls of make must not see the variables of the outer make: the calls would
+# print "make[1]:", and get the arguments of the outer make.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)

@@ -194,8 +194,8 @@ impl Machine {
                 let console = if x86 { "ttyS0" } else { "ttyAMA0" };
                 line = format!("console={console} {line}");
                 if x86 && accel != KVM {
-                    // The kernel's timer check expects ticks within a short time; on a busy host an
-                    // emulated timer may miss it.
+                    // The kernel's timer check expects ticks within a short time. On a busy host, those of an
+                    // emulated timer may come later.
                     line += " no_timer_check";
                 }
                 if x86 && accel == EMULATED {
