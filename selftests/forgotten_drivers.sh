@@ -102,7 +102,7 @@ inside_forgetful()
 
 # Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: OWNER is the owner's module, and
 # NAME the name by which drivers know the owner. FORGETFUL is the module that forgets its own drivers, and PEER another
-# peer of the owner. A write to DEVICE makes the owner call PEER. Each STATE is a value of "forgets". All of these owners
+# peer of the owner. A write to DEVICE makes the owner call PEER. Each STATE is a value of "forgets". All these owners
 # but c_owner wait 5 s for a pended handshake, so their lines leave out "handshake": its cases would take that long.
 # c_middle and c_lender pend no requests, so their lines leave out "sent", too
 other_owners()

@@ -124,8 +124,8 @@ has_exited()
 }
 
 # case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - makes the steps of one case; whether the case passes. Sets $seen to
-# what was observed. In an impossible case (unregistering.table) no driver unregisters: the owner must be in use, and all
-# threads must end as usual
+# what was observed. In an impossible case (unregistering.table) no driver unregisters: the owner must be in use, and
+# all threads must end as usual
 case_passes()
 {
 	subject=$1 stage=$2 driver=$3 how=$4

@@ -251,7 +251,11 @@ fn calls(path: &str) -> Outcome {
             raw_write(file.as_raw_fd(), 8 as *const _, 4),
             -1,
         )?;
-        is("its errno", last_errno(), EFAULT)?;
+        is(
+            "the errno of a write from a bad pointer",
+            last_errno(),
+            EFAULT,
+        )?;
         is(
             "a huge write",
             raw_write(file.as_raw_fd(), bytes.as_ptr().cast(), usize::MAX >> 1),
@@ -263,7 +267,7 @@ fn calls(path: &str) -> Outcome {
             pread(file.as_raw_fd(), bytes.as_mut_ptr().cast(), 3, 0),
             -1,
         )?;
-        is("its errno", last_errno(), ESPIPE)?;
+        is("the errno of a read at a position", last_errno(), ESPIPE)?;
     }
     ioctl(&file, SUBMIT, 0)
         .and_then(|_| ioctl(&file, COMPLETE, 1))
@@ -274,7 +278,7 @@ fn calls(path: &str) -> Outcome {
         unsafe { raw_read(file.as_raw_fd(), 8 as *mut _, 4) },
         -1,
     )?;
-    is("its errno", last_errno(), EFAULT)?;
+    is("the errno of a read to a bad pointer", last_errno(), EFAULT)?;
 
     let edge = edge();
     is(
@@ -288,9 +292,17 @@ fn calls(path: &str) -> Outcome {
     // SAFETY: The kernel uses the first 2 bytes, and finds the others bad.
     unsafe {
         let wrote = raw_write(file.as_raw_fd(), edge.cast(), 4);
-        is("a write from it", (wrote, last_errno()), (-1, EFAULT))?;
+        is(
+            "a write from a pointer of which a part is bad",
+            (wrote, last_errno()),
+            (-1, EFAULT),
+        )?;
         let read = raw_read(file.as_raw_fd(), edge.cast(), 4);
-        is("a read to it", (read, last_errno()), (-1, EFAULT))
+        is(
+            "a read to a pointer of which a part is bad",
+            (read, last_errno()),
+            (-1, EFAULT),
+        )
     }
 }
 
@@ -299,7 +311,11 @@ fn pend(path: &str) -> Outcome {
     let file = open(path, 0)?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
     is("one call is pending", ioctl(&file, PENDING, 0), Ok(1))?;
-    is("completing it", ioctl(&file, COMPLETE, 12), Ok(0))?;
+    is(
+        "completing a pending call",
+        ioctl(&file, COMPLETE, 12),
+        Ok(0),
+    )?;
     is("the answer", join(caller)?, Ok(12))?;
     is(
         "completing no call",
@@ -308,13 +324,17 @@ fn pend(path: &str) -> Outcome {
     )?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
     is(
-        "completing it in hard interrupt",
+        "completing a pending call in hard interrupt",
         ioctl(&file, COMPLETE_LATER, 0),
         Ok(0),
     )?;
     is("the answer of the interrupt", join(caller)?, Ok(7))?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
-    is("abandoning it", ioctl(&file, CANCELLED, 0), Ok(0))?;
+    is(
+        "abandoning a pending call",
+        ioctl(&file, CANCELLED, 0),
+        Ok(0),
+    )?;
     is("an abandoned call", join(caller)?, Err(ECANCELED))?;
     let file = open(path, NONBLOCK)?;
     is(
@@ -322,7 +342,11 @@ fn pend(path: &str) -> Outcome {
         ioctl(&file, PEND, 0),
         Err(EAGAIN),
     )?;
-    is("it is cancelled", ioctl(&file, CANCELLED, 0), Ok(1))
+    is(
+        "a call that must not wait is cancelled",
+        ioctl(&file, CANCELLED, 0),
+        Ok(1),
+    )
 }
 
 /// A signal cancels a pending call, whether the process catches the signal or is killed by it. A fatal signal also
@@ -352,7 +376,11 @@ fn signals(path: &str) -> Outcome {
     };
     kill(thread, SIGUSR1);
     is("a signal that is caught", join(caller)?, Err(EINTR))?;
-    is("its call is cancelled", ioctl(&file, CANCELLED, 0), Ok(1))?;
+    is(
+        "the call that a signal ends is cancelled",
+        ioctl(&file, CANCELLED, 0),
+        Ok(1),
+    )?;
 
     let (caller, thread) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
     kill(thread, SIGUSR2);
@@ -362,7 +390,7 @@ fn signals(path: &str) -> Outcome {
     }
     is("the first call", ioctl(&file, COMPLETE, 4), Err(ECANCELED))?;
     is("the second call", ioctl(&file, COMPLETE, 5), Ok(0))?;
-    is("its answer", join(caller)?, Ok(5))?;
+    is("the answer to the second call", join(caller)?, Ok(5))?;
 
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     for verb in ["hold", "wait"] {
@@ -394,14 +422,18 @@ fn answers(path: &str) -> Outcome {
     let set = Epoll::new(&file)?;
     is("poll before a call", polled(&file), POLLOUT)?;
     is("a call is left pending", ioctl(&file, SUBMIT, 0), Ok(0))?;
-    is("poll while it is pending", polled(&file), POLLOUT)?;
-    are_ready("epoll while it is pending", &set, 0)?;
+    is("poll while a call is pending", polled(&file), POLLOUT)?;
+    are_ready("epoll while a call is pending", &set, 0)?;
     is("a read that must not wait", read(&file), Err(EAGAIN))?;
     let (poller, _) = asleep(&file, |file| poll_in(&file))?;
-    is("completing it", ioctl(&file, COMPLETE, 99), Ok(0))?;
+    is("completing a call", ioctl(&file, COMPLETE, 99), Ok(0))?;
     is("a poll that sleeps is woken", join(poller)?, POLLIN)?;
-    is("poll when it is completed", polled(&file), POLLIN | POLLOUT)?;
-    are_ready("epoll when it is completed", &set, POLLIN)?;
+    is(
+        "poll when a call is completed",
+        polled(&file),
+        POLLIN | POLLOUT,
+    )?;
+    are_ready("epoll when a call is completed", &set, POLLIN)?;
     is("the answer", read(&file), Ok(99))?;
     are_ready("epoll after the read", &set, 0)?;
 
@@ -409,7 +441,7 @@ fn answers(path: &str) -> Outcome {
     is("another call", ioctl(&waiting, SUBMIT, 0), Ok(0))?;
     let (reader, _) = asleep(&waiting, |file| read(&file))?;
     is(
-        "completing it in hard interrupt",
+        "completing a call in hard interrupt",
         ioctl(&file, COMPLETE_LATER, 0),
         Ok(0),
     )?;
@@ -422,17 +454,29 @@ fn answers(path: &str) -> Outcome {
     )?;
     let copy = waiting.try_clone().map_err(|error| error.to_string())?;
     drop(waiting);
-    is("completing it", ioctl(&file, COMPLETE, 3), Ok(0))?;
+    is(
+        "completing a call of a file of which there is a copy",
+        ioctl(&file, COMPLETE, 3),
+        Ok(0),
+    )?;
     is("the answer, by a copy of the file", read(&copy), Ok(3))?;
     is("another call", ioctl(&copy, SUBMIT, 0), Ok(0))?;
     drop(copy);
-    is("completing it", ioctl(&file, COMPLETE, 1), Err(ECANCELED))?;
+    is(
+        "completing a call of a closed file",
+        ioctl(&file, COMPLETE, 1),
+        Err(ECANCELED),
+    )?;
     is(
         "a call of a file that stays open",
         ioctl(&file, SUBMIT, 0),
         Ok(0),
     )?;
-    is("it is not cancelled", ioctl(&file, CANCELLED, 0), Ok(0))?;
+    is(
+        "a call of a file that stays open is not cancelled",
+        ioctl(&file, CANCELLED, 0),
+        Ok(0),
+    )?;
     is(
         "the answer of an abandoned call",
         read(&file),
@@ -493,7 +537,11 @@ fn removed(path: &str) -> Outcome {
     is("an ioctl", ioctl(&file, RETURN, 1), Err(ENODEV))?;
     is("a read", read(&file), Err(ENODEV))?;
     is("a write", (&file).write(b"a").map_err(errno), Err(ENODEV))?;
-    is("no file has its name", fs::metadata(path).is_err(), true)
+    is(
+        "no file has the name of the device",
+        fs::metadata(path).is_err(),
+        true,
+    )
 }
 
 /// The calls of a process of 32 bits, which a process of 64 bits can make, too.
@@ -524,7 +572,11 @@ fn compat(path: &str) -> Outcome {
     unsafe { number.write_volatile(41) };
     is("an ioctl of 32 bits", call(ADD, number as usize as u32), 0)?;
     // SAFETY: As above.
-    is("its number", unsafe { number.read_volatile() }, 42)?;
+    is(
+        "the number of an ioctl of 32 bits",
+        unsafe { number.read_volatile() },
+        42,
+    )?;
     is("a bad pointer", call(ADD, 8), -EFAULT)?;
     is("an unknown command", call(0x64ff, 0), -ENOTTY)?;
     is("an errno of the kernel", call(FAIL, 515), -ENOTTY)?;
