@@ -97,7 +97,7 @@ impl Owner for BenchOwner {
     }
 
     /// May sleep, because the owner leaves `DISPATCH_ATOMIC` false. So if the sender must not
-    /// sleep, a worker calls it.
+    /// sleep, a worker calls this function.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request
             .on(PING, |value, request| {

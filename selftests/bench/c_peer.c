@@ -83,7 +83,7 @@ static noinline int loop_c_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The owner runs the measured loop, in which it calls the peer. */
+/* The owner runs the measured loop, because the loop calls the peer. */
 static int call_peer(void *arg, u64 n)
 {
 	u32 value;

@@ -93,8 +93,9 @@ static int take(const struct waiter *waiter)
 	u32 i;
 
 	/*
-	 * Find the first event that decides. In a wait for any, this is an event that is set: it
-	 * ends the wait. In a wait for all, it is one that is not set: the wait goes on.
+	 * Find the first event that decides. In a wait for any event, an event that is set decides:
+	 * the wait ends. In a wait for all events, an event that is not set decides: the wait goes
+	 * on.
 	 */
 	for (i = 0; i < waiter->count; i++) {
 		event = waiter->blocks[i].event;

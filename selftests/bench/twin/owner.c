@@ -229,7 +229,7 @@ static int serve(const struct twin_request *request)
 
 /*
  * May sleep, because the driver object has no TWIN_DISPATCH_ATOMIC. So if the sender must not
- * sleep, a worker calls it.
+ * sleep, a worker calls this function.
  */
 static int dispatch(void *this, const struct twin_request *request)
 {

@@ -42,8 +42,8 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
 
 /*
  * The state of a driver. TWIN_ABANDONED: the handshake has timed out, but the driver may still be
- * busy with it. Its context stays reserved until the driver completes the handshake, detaches or
- * unregisters.
+ * busy with the handshake. The handshake's context stays reserved until the driver completes the
+ * handshake, detaches or unregisters.
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 

@@ -143,7 +143,7 @@ module_init(twin_peer_init);
 
 /*
  * After twin_detach() has returned, the owner calls no operation of this module. After
- * twin_unregister() has returned, it does not call dispatch() either.
+ * twin_unregister() has returned, the owner does not call dispatch() either.
  */
 static void __exit twin_peer_exit(void)
 {
