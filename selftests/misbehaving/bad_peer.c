@@ -242,7 +242,7 @@ static int mishandle_item(void)
 	d2d_handle handle;
 	int err;
 
-	/* Makes sure that the queue has an item. It may have more, which the owner has put. */
+	/* Makes sure that the queue has an item. The owner may have put more items. */
 	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (err)
 		return err;

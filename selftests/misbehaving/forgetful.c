@@ -3,7 +3,8 @@
  * Test: a module that registers the drivers "forgetful" and "forgetful_too", and is unloaded
  * without unregistering them. The parameter "at" says when the kernel unloads the module: after the
  * init (at=init), which then fails with -ENOTRECOVERABLE, or after the exit (at=exit). If a routine
- * of the drivers is called after the end of the init or exit, it prints a line, and the test fails.
+ * of the drivers is called after the end of the init or exit, the routine prints a line, and the
+ * test fails.
  *
  * The parameter "forgets" says what the driver "forgetful" has when the module is unloaded:
  *

@@ -2,8 +2,8 @@
 /*
  * Test: passes handles of the wrong kind to each function that takes a handle. Each function must
  * fail with -ESTALE, and must not change what the handle names; otherwise the init fails with
- * -ENOTRECOVERABLE. The driver has a valid handle of each kind. One is the handle of an item, which
- * needs a context, so the whole test runs in the dispatch routine, during the handshake.
+ * -ENOTRECOVERABLE. The driver has a valid handle of each kind, also of an item. Items need a
+ * context, so the whole test runs in the dispatch routine, during the handshake.
  *
  * The last line that the module prints says how many refusals the owner must have printed.
  */

@@ -11,8 +11,8 @@
  * memory of the kernel, or to memory that the function cannot use (must_fail). With such an
  * address, a call must fail, unless one of its numbers is 0: if a length is 0, for example, the
  * function may ignore the pointer. At least one combination must make the function fail with
- * -EFAULT, which shows that it has used the pointer. The other combinations may make it fail with
- * another errno. These rules are for functions that return an int.
+ * -EFAULT, to show that the function has used the pointer. The other combinations may make the
+ * function fail with another errno. These rules are for functions that return an int.
  *
  * After each function the test checks that requests and events work, and that no refused call had
  * an effect.
