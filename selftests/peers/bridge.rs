@@ -404,8 +404,8 @@ impl Drop for Bridge {
     }
 }
 
-/// Makes a thread that uses the bridge while the drivers leave. It calls `wait`, which returns when the drivers leave,
-/// and then calls the second owner.
+/// Makes a thread that uses the bridge while the drivers leave. The thread calls `wait`, which returns when the drivers
+/// leave. Then the thread calls the second owner.
 fn wait_inside(
     first: &first::driver::Handle<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,

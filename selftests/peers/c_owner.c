@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An owner in plain C: read this file if you write an owner in C. The owner does what module_a does
- * and exports the same table, module_a_d2d, so the peers of module_a can attach to it instead.
+ * and exports the same table, module_a_d2d, so the peers of module_a can attach to this owner
+ * instead.
  *
  * Writing N to /dev/c_owner plays N rounds. In a round, the owner updates the data that it shares
  * with each peer, puts an item, calls the peer's operations, and sends the peer a request.

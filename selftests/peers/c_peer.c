@@ -49,8 +49,8 @@ static struct d2d_pair_owner_ops owner = {
 };
 
 /*
- * Takes all items, and adds up the numbers in them, which the pair calls notes. Returns the number
- * of notes. d2d_queue_expect() refuses each item that is no note. Any context.
+ * Takes all items. Adds up the numbers in those items that are notes, and returns how many notes
+ * there were. d2d_queue_expect() refuses each item that is no note. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -320,7 +320,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return err;
 }
 
-/* The request was cancelled. Its handle is stale, so it can only be compared. Any context. */
+/* The request was cancelled. The handle is stale and can only be compared. Any context. */
 static void c_peer_cancelled(void *this, d2d_handle request)
 {
 	take_pended(request, 0);

@@ -168,7 +168,7 @@ impl DevicePeer {
     }
 }
 
-/// Counts a run of a leaked job, which is given by its index.
+/// Counts a run of the leaked job with the index `job`.
 fn count(driver: &Handle<DevicePeer>, job: usize) {
     if let Some(runs) = driver.runs.get(job) {
         runs.fetch_add(1, Relaxed);
@@ -337,8 +337,8 @@ fn leak(driver: &Handle<DevicePeer>, call: &Call<'_>) -> Result {
     Ok(())
 }
 
-/// Tries to remove the device that a process is opening, which must fail with `EDEADLK`, and makes another device.
-/// Returns the result of making the other device, or `EPROTO` if removing has not failed with `EDEADLK`.
+/// Tries to remove the device that a process is opening, and makes another device. Removing must fail with `EDEADLK`;
+/// otherwise returns `EPROTO`. Returns the result of making the other device.
 fn nest(driver: &Handle<DevicePeer>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));

@@ -3,8 +3,8 @@
 //! Test: a peer that takes handles of items, and pends each handshake.
 //!
 //! Writing N to `/dev/handle_peer` plays N rounds in each execution context. In a round, the peer takes handles of
-//! items, and stores them as numbers. The next round redeems them, usually in another execution context. When the
-//! peer detaches, the owner revokes the handles that are still stored.
+//! items, and stores them as numbers. The next round redeems these handles, usually in another execution context.
+//! When the peer detaches, the owner revokes the handles that are still stored.
 
 #![forbid(unsafe_code)]
 

@@ -77,7 +77,7 @@ selftests/test_modules/bridge-y := selftests/peers/bridge.o shared/pair/d2d_pair
 RUSTFLAGS_selftests/peers/bridge.o := $(d2d-bridge-crates)
 $(obj)/selftests/peers/bridge.o: $(d2d-bridge-needs)
 
-# The same source with module_a as both owners
+# twice: bridge once more, but module_a is both of its owners
 $(obj)/selftests/peers/twice.rs: $(src)/selftests/peers/bridge.rs FORCE
 	$(call if_changed,d2d_twice)
 quiet_cmd_d2d_twice = GEN     $@

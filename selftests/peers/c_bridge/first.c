@@ -20,8 +20,8 @@ DEFINE_SRCU(c_bridge_srcu);
 
 /*
  * Separates the two roles: when this function has returned, no operation uses the other role. If an
- * operation may wait, the caller must have called d2d_leave() for both drivers, which ends the
- * wait. May sleep.
+ * operation may wait, the caller must have called d2d_leave() for both drivers, to end the wait.
+ * May sleep.
  */
 static void separate(void)
 {

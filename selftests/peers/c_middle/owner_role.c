@@ -167,8 +167,8 @@ module_init(c_middle_init);
 
 /*
  * An operation of the peer's role may wait for an event of the owner's role (never.h), and
- * above_stop() waits until no thread is inside that operation. So both drivers leave first, which
- * ends the wait for the event.
+ * above_stop() waits until no thread is inside that operation. So both drivers leave first, to
+ * end the wait for the event.
  */
 static void __exit c_middle_exit(void)
 {

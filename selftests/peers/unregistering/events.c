@@ -316,7 +316,7 @@ static const struct stage stages[] = {
 
 /*
  * Awaits the thread that unregisters: unregistering must end without help. Then ends the waits that
- * still go on. Each set of a synchronization event ends one wait, so this function sets the events
+ * still go on. Setting a synchronization event ends one wait only, so this function sets the events
  * until all waits have ended.
  */
 static void end(void)
