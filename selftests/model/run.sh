@@ -49,11 +49,11 @@ holds handshake states ROUTINE,ATTACHES=1,OWNER_UNLOADED - : the owner has a com
 holds events states - - : one thread waits for one event, another thread for two events, without a time limit
 holds events states LIMIT - : one thread waits for one event, another thread for two events, with a time limit
 holds events states NOTIFICATION,LIMIT - : one thread waits for one event, another thread for two, of which one is a notification event
-mutant rundown states - no-rundown-wait : Rundown::close_ending_waits() does not wait
-mutant rundown states - call-after-detach : Rundown::close_ending_waits() does not store null
+mutant rundown states - no-rundown-wait : Rundown::close_and_end_waits() does not wait
+mutant rundown states - call-after-detach : Rundown::close_and_end_waits() does not store null
 fault rundown states - check-before-enter : Readers::enter() loads the pointer before it counts the thread
-fault rundown states - cleared-after-wait : Rundown::close_ending_waits() stores null after the grace period
-fault rundown states - taken-before-wait : Rundown::close_ending_waits() takes the value before the grace period
+fault rundown states - cleared-after-wait : Rundown::close_and_end_waits() stores null after the grace period
+fault rundown states - taken-before-wait : Rundown::close_and_end_waits() takes the value before the grace period
 fault rundown states - open-before-value : Rundown::open() stores the pointer before the value
 fault rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of failing
 mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched-while-held : Requests::dispatch() does not call is_still()

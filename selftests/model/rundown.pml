@@ -25,7 +25,7 @@
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
- *   - Rundown::close_ending_waits() stores null to the pointer by a relaxed store, which the grace period orders, and
+ *   - Rundown::close_and_end_waits() stores null to the pointer by a relaxed store, which the grace period orders, and
  *     CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
  *     ordered.
  *
@@ -54,7 +54,7 @@ byte value_ops, value_self;
 
 /* For the assertions, for each peer (peers are numbered from 1) */
 bool loaded[PEERS + 1];		/* its code is in memory */
-bool closed[PEERS + 1];		/* Rundown::close_ending_waits() has returned */
+bool closed[PEERS + 1];		/* Rundown::close_and_end_waits() has returned */
 byte inside[PEERS + 1];		/* calls that run in it */
 
 bool irq_runs;
@@ -118,8 +118,8 @@ inline take_value()
 	value_self = 0
 }
 
-/* Rundown::close_ending_waits() */
-inline close_ending_waits()
+/* Rundown::close_and_end_waits() */
+inline close_and_end_waits()
 {
 	d_step { assert(state == OPEN); state = CLOSING };
 #ifdef CLEARED_AFTER_WAIT
@@ -181,7 +181,7 @@ active proctype detacher() provided (!irq_runs)
 	for (peer : 1 .. PEERS) {
 		loaded[peer] = true;
 		open(peer);
-		close_ending_waits();
+		close_and_end_waits();
 		d_step { closed[peer] = true; assert(inside[peer] == 0) };
 		loaded[peer] = false
 	}

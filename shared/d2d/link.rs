@@ -159,7 +159,7 @@ impl<P: Pair> OwnerLink<P> {
     ///
     /// The caller has opened the link, closes it once, and is not inside the peer.
     pub unsafe fn close(&self, end_waits: impl Fn() + Sync) {
-        self.peer.close_ending_waits(end_waits);
+        self.peer.close_and_end_waits(end_waits);
         self.outgoing().set_doorbell(None);
     }
 }

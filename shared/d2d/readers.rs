@@ -137,7 +137,7 @@ impl Readers {
 
     /// As [`Readers::wait`]. If that takes more than 100 ms, a worker calls `end_waits` again and
     /// again, which ends the waits of the threads inside. May sleep.
-    pub fn wait_ending_waits<F: Fn() + Sync>(&self, end_waits: F) {
+    pub fn wait_and_end_waits<F: Fn() + Sync>(&self, end_waits: F) {
         /// # Safety
         ///
         /// `end_waits` points to an `F`.

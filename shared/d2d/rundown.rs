@@ -117,9 +117,9 @@ impl<T> Rundown<T> {
         self.readers.as_raw().cast()
     }
 
-    /// As [`Rundown::close_ending_waits`], without `end_waits`.
+    /// As [`Rundown::close_and_end_waits`], without `end_waits`.
     pub fn close(&self) -> Option<T> {
-        self.close_ending_waits(|| {})
+        self.close_and_end_waits(|| {})
     }
 
     /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
@@ -129,12 +129,12 @@ impl<T> Rundown<T> {
     /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
     /// is just opening the rundown, threads may enter it afterwards. If a thread inside calls this,
     /// the call never returns, and lockdep reports it.
-    pub fn close_ending_waits(&self, end_waits: impl Fn() + Sync) -> Option<T> {
+    pub fn close_and_end_waits(&self, end_waits: impl Fn() + Sync) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
             self.open.store(core::ptr::null_mut(), Relaxed);
         }
-        self.readers.wait_ending_waits(end_waits);
+        self.readers.wait_and_end_waits(end_waits);
         before.ok()?;
         // SAFETY: This thread has moved the state to `CLOSING`, and all threads that saw it open
         // have left. By the type invariants no other thread uses the value.

@@ -362,7 +362,7 @@ impl ContextTable for CSeats {
 
     unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync)) {
         let seat = &self.seats[index];
-        seat.peer.close_ending_waits(end_waits);
+        seat.peer.close_and_end_waits(end_waits);
         seat.context.remove_peer_doorbell();
     }
 

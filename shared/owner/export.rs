@@ -753,7 +753,7 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
         // threads of a module that has found the functions in another way, and for threads of other roles
         // of this module that are inside `OwnerRole::contexts`.
-        readers().wait_ending_waits(&*self.leave_others);
+        readers().wait_and_end_waits(&*self.leave_others);
         // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
