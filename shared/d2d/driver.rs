@@ -689,7 +689,7 @@ impl<T: Driver> Shared<T> {
 
     /// Waits until the work item, if it is queued or runs, has returned. If that takes more than 10 ms,
     /// calls `end_waits` again and again, which ends the waits of the work item. May sleep.
-    pub(crate) fn flush_work_ending_waits(this: &Arc<Self>, end_waits: impl Fn()) {
+    pub(crate) fn flush_work_and_end_waits(this: &Arc<Self>, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while Self::work_is_busy(this) {
             patience.sleep(&end_waits);

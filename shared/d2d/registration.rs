@@ -120,7 +120,7 @@ where
             // caller drops the registration next, the driver can leave now, which ends the worker's
             // waits.
             self.end_waits();
-            Shared::flush_work_ending_waits(&self.shared, || self.end_waits());
+            Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
         }
         self.shared.set_completed(result);
         result
@@ -159,7 +159,7 @@ impl<T: Driver> Drop for Registration<T> {
         self.end_waits();
         self.shared.jobs().stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
-        Shared::flush_work_ending_waits(&self.shared, || self.end_waits());
+        Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
         // Cancels an offer that the driver has pended after this wait. No work item runs afterwards.
         Shared::stop_work(&self.shared);
         if self.shared.end() {
