@@ -37,7 +37,7 @@ static void expect(int line, const char *expression, s64 value, s64 expected)
 static twin_handle sender, receiver, target;
 static twin_handle held, cancelled, completed;
 static int completed_status;
-static DECLARE_COMPLETION(routine_called);
+static DECLARE_COMPLETION(done);
 
 static int dispatch(void *self, const struct twin_request *request)
 {
@@ -67,7 +67,7 @@ static int on_completed(void *self, twin_handle request, const struct twin_resul
 {
 	completed = request;
 	completed_status = result->status;
-	complete(&routine_called);
+	complete(&done);
 	return TWIN_MORE_PROCESSING_REQUIRED;
 }
 
@@ -179,10 +179,10 @@ static void check_requests(void)
 	EXPECT(twin_request_cancel(request), 0);
 	EXPECT(completed == request && completed_status == -ECANCELED, true);
 	EXPECT(twin_request_cancel(request), -EALREADY);
-	reinit_completion(&routine_called);
+	reinit_completion(&done);
 	EXPECT(twin_request_send(request, &send), -EINPROGRESS);
 	EXPECT(twin_complete(held, 1, 0), 0);
-	wait_for_completion(&routine_called);
+	wait_for_completion(&done);
 	EXPECT(completed_status, -EIO);
 	EXPECT(twin_complete(held, 0, 0), -ESTALE);
 	EXPECT(twin_request_free(request), 0);
@@ -212,14 +212,14 @@ static u32 waited_index;
 static int wait_for_all(void *data)
 {
 	waited = twin_event_wait(events, 3, TWIN_EVENT_WAIT_ALL, TWIN_FOREVER, NULL);
-	complete(&routine_called);
+	complete(&done);
 	return 0;
 }
 
 static int wait_for_any(void *data)
 {
 	waited = twin_event_wait(events, 3, 0, TWIN_FOREVER, &waited_index);
-	complete(&routine_called);
+	complete(&done);
 	return 0;
 }
 
@@ -227,7 +227,7 @@ static int begin_to_wait(int (*thread)(void *data))
 {
 	struct task_struct *task;
 
-	reinit_completion(&routine_called);
+	reinit_completion(&done);
 	task = kthread_run(thread, NULL, NAME);
 	return PTR_ERR_OR_ZERO(task);
 }
@@ -280,15 +280,15 @@ static void check_events(void)
 	EXPECT(begin_to_wait(wait_for_all), 0);
 	EXPECT(twin_event_set(events[2]), 0);
 	EXPECT(twin_event_set(events[0]), 0);
-	EXPECT(completion_done(&routine_called), false);
+	EXPECT(completion_done(&done), false);
 	EXPECT(twin_event_set(events[1]), 0);
-	wait_for_completion(&routine_called);
+	wait_for_completion(&done);
 	EXPECT(waited, 0);
 	for (i = 0; i < 3; i++)
 		EXPECT(twin_event_query(events[i]), 0);
 	EXPECT(begin_to_wait(wait_for_any), 0);
 	EXPECT(twin_event_set(events[2]), 0);
-	wait_for_completion(&routine_called);
+	wait_for_completion(&done);
 	EXPECT(waited, 0);
 	EXPECT(waited_index, 2);
 }

@@ -403,7 +403,10 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 	return event;
 }
 
-/* The caller holds the mutex of the names. */
+/*
+ * Opens the event of this name. If there is none, creates it, unless @make is NULL: *make says
+ * whether the event is set at first. The caller holds the mutex of the names.
+ */
 static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
 		       twin_handle *handle, const char **step)
 {
