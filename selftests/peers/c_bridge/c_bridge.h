@@ -53,10 +53,13 @@ int other_put(u64 note);
  */
 int role_drain(int (*put)(u64 note));
 int other_drain(int (*put)(u64 note));
-/* Create the event of a role, for which the other role's operation waits (never.h). May sleep. */
+/*
+ * Create the event of a role (never.h). An operation of the other role waits for this event. May
+ * sleep.
+ */
 int role_prepare(void);
 int other_prepare(void);
-/* Wait for the event of a role, if there is one. Any context; waits only in one that may sleep. */
+/* Wait for the event of a role, if it was created and the caller may sleep. Any context. */
 void role_wait(void);
 void other_wait(void);
 /* As role_start(), role_leave() and role_stop() */

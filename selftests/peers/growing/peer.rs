@@ -100,7 +100,7 @@ impl Driver for Growing {
         })?;
         let counted = (round.number, round.cookie, round.more);
         expect(Ok(counted), Ok((8, data().cookie, [1, 2, 3])))?;
-        expect(sent(&driver, ECHO, 4), Ok(4))?;
+        expect(call_owner(&driver, ECHO, 4), Ok(4))?;
         let common = more(&driver, link)?;
         expect(take_all(link), Ok(common + 1))?;
         pr_info!("the newest version that both drivers have is 1.{common}\n");
@@ -134,7 +134,7 @@ fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
 }
 
 /// Sends the owner a request, and returns the output with which the owner completes the request.
-fn sent(driver: &Handle<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
+fn call_owner(driver: &Handle<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
     let owner = driver.sender().lookup(c"growing")?;
     let mut packet = driver.sender().packet_for(code)?;
     Ok(packet.call(&owner, code, &input, None)?)

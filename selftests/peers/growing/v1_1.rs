@@ -19,7 +19,7 @@ growing_peer! {
         link.context().with_shared(|shared| shared.last = 11);
         expect(link.owner().last(), Ok(11))?;
         expect(driver.open_event_of(c"growing", HERE)?.is_set(), Ok(true))?;
-        expect(sent(driver, DOUBLE, 21), Ok(42))?;
+        expect(call_owner(driver, DOUBLE, 21), Ok(42))?;
         Ok(1)
     },
 }

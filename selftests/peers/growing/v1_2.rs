@@ -21,7 +21,7 @@ growing_peer! {
         link.context().with_shared(|shared| shared.last = 12);
         expect(link.owner().last(), Ok(12))?;
         expect(driver.open_event_of(c"growing", HERE)?.is_set(), Ok(true))?;
-        expect(sent(driver, DOUBLE, 21), Ok(42))?;
+        expect(call_owner(driver, DOUBLE, 21), Ok(42))?;
         let common = match link.owner().clear() {
             Err(EOPNOTSUPP) => 1,
             cleared => expect(cleared, Ok(12)).map(|()| 2)?,
@@ -30,7 +30,7 @@ growing_peer! {
         let there = driver.open_event_of(c"growing", THERE);
         let is_set = there.and_then(|event| event.is_set());
         expect(is_set, newer.then_some(true).ok_or(ENOENT))?;
-        expect(sent(driver, HALF, 42), newer.then_some(21).ok_or(ENOTTY))?;
+        expect(call_owner(driver, HALF, 42), newer.then_some(21).ok_or(ENOTTY))?;
         Ok(common)
     },
 }

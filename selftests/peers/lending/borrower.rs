@@ -137,7 +137,8 @@ impl Borrower {
 }
 
 impl Drop for Borrower {
-    /// Prints how often the owner has counted. The owner no longer uses the memory, so all counters must agree.
+    /// Prints how often the owner has counted. The owner no longer uses the memory, and must have counted equally often
+    /// in all counters.
     fn drop(&mut self) {
         let counted = |counter: &Counter| {
             let step = counter.step.load(Relaxed);
