@@ -74,6 +74,7 @@ static atomic_t results[FUZZ_CALLS][MOST_ERRNOS + 1];
 /* How often each function was called with handles of each origin. */
 static atomic_t origins[FUZZ_CALLS][FUZZ_ORIGINS];
 
+/* Returns the place of a result in results[call], or -1 if the errno is not documented. */
 static int place(enum fuzz_call call, int err)
 {
 	if (err >= 0)

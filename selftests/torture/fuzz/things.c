@@ -10,12 +10,14 @@
 
 #include "fuzz.h"
 
+/* How many handles of dead things the fuzzer keeps, for each kind */
 #define DEAD	128
 /*
  * note_dead() keeps the first OLD handles of each kind for ever, so that the fuzzer also tries
  * handles whose places in the owner's tables have been used again.
  */
 #define OLD	32
+/* How many handles from other modules the fuzzer keeps */
 #define FOREIGN	64
 
 /* Places for things of each kind. The requests and offers that drivers hold are in kept. */
