@@ -30,8 +30,8 @@ run_nested() {
 cd /kselftest/d2d || return 1
 # shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
 if [ -n "$seconds" ]; then
-	# A round of all_pairs.sh takes about 5 seconds. For every two modules of which neither needs the other, the
-	# rounds must load and unload the two in both orders. Otherwise all_pairs.sh fails. This takes six rounds.
+	# A round of all_pairs.sh takes about 5 seconds. all_pairs.sh fails if its rounds are too few to load, and to
+	# unload, every two modules in both orders (unless one needs the other). Six rounds suffice.
 	rounds=$((seconds / 5))
 	[ "$rounds" -ge 6 ] || rounds=6
 	[ -n "$seed" ] || seed=$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')

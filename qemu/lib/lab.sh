@@ -72,8 +72,8 @@ esac
 
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the cache lacks
 # it (kernel/kernel-stock.sh says what is in the directory). KERNEL, which the user sets, is the name of a kernel.
-# D2D_KERNEL is the directory of a kernel: a script that has already prepared the kernel sets it for the scripts that
-# it calls.
+# D2D_KERNEL is the directory of a kernel: a script that has already prepared the kernel sets D2D_KERNEL for the scripts
+# that it calls.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -103,7 +103,7 @@ ci_share() {
 
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, again and again until standard input ends.
 # Standard input is a pipe to which no process writes. step() closes the other end of the pipe when the step has ended;
-# if the script is killed, the kernel closes it.
+# if the script is killed, the kernel closes that end.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1

@@ -18,8 +18,8 @@
 #   SECONDS   the limit after which the guest counts as hung
 #   REASON    the rest of the line: an extended regular expression. When a run fails, d2d-vm prints each reason after
 #             "FAIL: ", in a line of its own. REASON must match the beginning of one of these reasons. The reason for a
-#             failed test is "test: NAME". d2d-vm ends a run of kselftests or of the torture as soon as a test fails for
-#             which REASON matches the beginning of "test: NAME".
+#             failed test is "test: NAME". When a test of the kselftests or of the torture fails, and REASON matches the
+#             beginning of "test: NAME", d2d-vm ends the run at once.
 # The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.expected, d2d-vm must print each line
 # of that file as a reason, too.
 # Example:

@@ -23,7 +23,7 @@ impl Stop {
         }
     }
 
-    /// Takes the next bytes of the KTAP. Returns the name of the first failed test in these bytes that matches `reason`.
+    /// Takes the next bytes of the KTAP. Returns the name of the first failed test there that matches `reason`.
     pub fn find(&mut self, new: &[u8]) -> Option<String> {
         self.rest.extend_from_slice(new);
         let end = self.rest.iter().rposition(|&byte| byte == b'\n')? + 1;
