@@ -17,11 +17,11 @@
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:
- *   - Between the two sums the kernel calls synchronize_rcu() (X in srcutree.c), because the readers
- *     are fast ones. synchronize_rcu() takes the place of barriers in the readers: each increment is
- *     an RCU read-side critical section, and synchronize_rcu() waits for its end. The litmus tests
- *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. In the
- *     model, synchronize_rcu() does nothing.
+ *   - Between the two sums the kernel waits for a grace period of RCU (X in srcutree.c), because the
+ *     readers are fast ones. This wait takes the place of barriers in the readers: each increment is
+ *     an RCU read-side critical section, whose end the kernel waits for. The litmus tests
+ *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. The
+ *     model leaves the wait out.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
@@ -90,8 +90,8 @@ inline try_check_zero(idx)
 	atomic { in = 0; out = 0 }
 }
 
-/* synchronize_srcu(), by srcu_advance_state() */
-inline synchronize_srcu()
+/* synchronize_srcu_expedited(), by srcu_advance_state() */
+inline synchronize_srcu_expedited()
 {
 	try_check_zero(1 - srcu_idx);
 	srcu_idx = 1 - srcu_idx;
@@ -123,7 +123,7 @@ inline close_and_end_waits()
 {
 	d_step { assert(state == OPEN); state = CLOSING };
 #ifdef CLEARED_AFTER_WAIT
-	synchronize_srcu();
+	synchronize_srcu_expedited();
 #endif
 #ifndef CALL_AFTER_DETACH
 	is_open = false;
@@ -132,7 +132,7 @@ inline close_and_end_waits()
 	take_value();
 #endif
 #if !defined(NO_RUNDOWN_WAIT) && !defined(CLEARED_AFTER_WAIT)
-	synchronize_srcu();
+	synchronize_srcu_expedited();
 #endif
 	take_value();
 	state = CLOSED
