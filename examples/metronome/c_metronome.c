@@ -48,8 +48,8 @@ static atomic_long_t expiries;
 static DECLARE_WAIT_QUEUE_HEAD(expired);
 
 /*
- * The timer expires in hard interrupt, but its mode is not HRTIMER_MODE_REL_HARD: the callback of
- * a timer of this mode must not take a spinlock_t, and the library takes some.
+ * The timer expires in hard interrupt, but its mode is none of those whose name ends in _HARD: the
+ * callback of a timer of such a mode must not take a spinlock_t, and the library takes some.
  */
 static struct hrtimer timer;
 /* 0 while the timer is stopped */
