@@ -86,7 +86,7 @@ static int __init arrivals_init(void)
 		d2d_unregister(self);
 		return err;
 	}
-	/* module_b may be loaded already. If it is being loaded just now, it may be greeted twice. */
+	/* module_b may be loaded already. If it is just being loaded, it may be greeted twice. */
 	greet_module_b(&greeting);
 	return 0;
 }
