@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # All pairs run together: the demonstration (with a peer in Rust and one in C); a chain of three modules; a peer of two
-# owners; a module in three roles, with its peer; the pair of examples/sensor; an owner in C and two peers, which lend
-# memory to the owner and use the owner's memory; and the pair of the torture. So there are owners and peers in Rust and
-# in C, in all four combinations.
+# owners; a module in three roles, with its peer; the pair of examples/sensor; an owner in C, with two peers (the owner
+# and each peer lend each other memory); and the pair of the torture. So there are owners and peers in Rust and in C, in
+# all four combinations.
 #
 # Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
 # needs the other, there is a round that loads the first before the second, and a round that loads the second before the
