@@ -3,8 +3,8 @@
 # Plays the demonstration and runs kselftests on Debian's kernels: all kselftests on the newest kernel for x86-64, on an
 # older one, on one of unstable and on the newest one for arm64; a few kselftests (some_tests) on the other kernels of
 # trixie that can be used, on a cloud kernel, and on two more kernels for arm64. Prints each row of the table of
-# docs/kernels.md when it is complete, the table at the end, and last a line of counts. A kernel that the cache lacks
-# takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure, and the others are still tested.
+# docs/kernels.md when the row is complete, the table at the end, and last a line of counts. A kernel that the cache
+# lacks takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure; the others are still tested.
 # Usage: kernels.sh [some]
 #   some  runs some_tests on the older kernel, and nothing else
 . "$(dirname "$0")/lib/lab.sh"

@@ -59,7 +59,7 @@ ssize_t fuzz_report(char *text, size_t size)
 
 /*
  * d2d_request_read() takes the sender's handle of a request, and also the receiver's. Returns
- * whether the call is one of d2d_request_read(), and the handle one of these two kinds.
+ * whether the call is d2d_request_read() with a handle of one of these two kinds.
  */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
