@@ -81,8 +81,8 @@ struct DriverB {
     requests: DemoRequests,
 }
 
-/// Removes B's events from `requests` when it is dropped. The library drops it before it unregisters B, so no
-/// request can set the events afterwards.
+/// Dropping this value removes B's events from `requests`: from then on, no request can set them. The library
+/// drops the value before it unregisters B.
 struct Jobs(Handle<DriverB>);
 
 impl Drop for Jobs {

@@ -5,8 +5,9 @@
 #   pair            the folder with the three sources, as seen from the Kbuild: examples/sensor
 #   pair-interface  the crate of the interface: its source without .rs
 #   pair-owner      the module of the owner in Rust, if there is one: its source without .rs
-#   pair-c-owner    the module of the owner in C, if there is one: its source without .c. If there is one in Rust, too, both
-#                   have the name of that one, so the peers are the same, and one of the two can be loaded
+#   pair-c-owner    the module of the owner in C, if there is one: its source without .c. If there is an owner in Rust,
+#                   too, the owner in C exports its table under the name of the owner in Rust. So the same peers work
+#                   with either owner, and only one of the two owners can be loaded at a time
 #   pair-peer       the module of the peer in Rust, if there is one: its source without .rs
 #   pair-c-peer     the module of the peer in C, if there is one: its source without .c
 
@@ -19,7 +20,7 @@ RUSTFLAGS_$(pair)/$(pair-interface).o := --emit=metadata=$(obj)/$(pair)/lib$(pai
 $(obj)/$(pair)/$(pair-interface).o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(pair)/$(pair-interface).o: private modfile := $(obj)/$(pair)/$(pair-interface)
 
-# Of two owners with a name, the peers depend on the last one.
+# If both owners export their table under one name, modpost makes the peers depend on the owner that comes last here.
 obj-m += $(patsubst %,$(pair-above)%.o,$(pair-c-owner) $(pair-owner) $(pair-peer) $(pair-c-peer))
 
 # Only an owner links the owner's half of the library.

@@ -81,7 +81,7 @@ mod initializer {
         /// Those of the initializer.
         #[inline]
         unsafe fn __init(self, slot: *mut T) -> core::result::Result<(), E> {
-            // SAFETY: The caller keeps the contract.
+            // SAFETY: The caller keeps the contract of `__pinned_init`, which is that of this function.
             unsafe { self.__pinned_init(slot) }
         }
     }

@@ -83,7 +83,7 @@ pub fn millis(delta: kernel::time::Delta) -> i64 {
 /// Those of `__init`.
 #[cfg(probe_init_of_pin_init)]
 pub unsafe fn initialize<T>(init: impl pin_init::PinInit<T>, slot: *mut T) {
-    // SAFETY: The caller keeps the contract.
+    // SAFETY: The caller keeps the contract of `__init`, which is that of this function.
     let _ = unsafe { init.__init(slot) };
 }
 

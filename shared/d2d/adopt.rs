@@ -65,8 +65,8 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
         return Err(unreadable());
     }
-    // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the
-    // owner of the context.
+    // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the owner of
+    // the context, and any thread may call the owner's operations.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
     // SAFETY: The owner frees its contexts when its module is unloaded. The kernel does not unload
     // that module while this one, which imports its symbols, is loaded. The blocks of data have

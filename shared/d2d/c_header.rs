@@ -117,8 +117,8 @@ impl<const N: usize> Text<N> {
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
             // `///` leaves a blank at the beginning of the line. If the line continues a paragraph, this
-            // blank separates it from the line before. An empty line, an indented line and an item of a
-            // list continue none: they begin a line in C, without the blank.
+            // blank separates the line from the line before. An empty line, an indented line and an item of
+            // a list do not continue a paragraph: they begin a line in C, without the blank.
             let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
             let joins = line > 0 && !begins && docs[line - 1].len() > 1;
             let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {

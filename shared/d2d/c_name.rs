@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Words that cannot be the name of a field or of a parameter in C: the keywords of C11, C23 and GNU
-/// C, and macros that each driver in C has included.
+/// C, and macros of headers that each driver in C includes.
 const RESERVED: &[&str] = &[
     "NULL",
     "_Alignas",

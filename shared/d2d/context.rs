@@ -53,7 +53,8 @@ impl<P> Context<P> {
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
     /// blocks have these sizes. If `P` is a [`Pair`], none is less than that of the pair.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
-        // INVARIANT: As the caller promises.
+        // INVARIANT: The caller says that `raw` is valid as long as the result, and that the blocks have
+        // these sizes, which are not less than those of a pair `P`.
         Self {
             raw,
             blocks: [OWNER, PEER, SHARED].map(|block| sizes.offset(block)),
@@ -68,7 +69,8 @@ impl<P> Context<P> {
 
     #[inline]
     fn data_lock(&self) -> &Lock<(), SpinLockIrqBackend> {
-        // SAFETY: The lock is initialized and lives as long as the context.
+        // SAFETY: By the type invariants `raw` is valid, so the lock in it is initialized and lives as long as
+        // `self`.
         unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) }
     }
 
@@ -80,7 +82,8 @@ impl<P> Context<P> {
 
     /// Returns the queue from the owner to the peer.
     pub fn to_peer(&self) -> Queue<'_> {
-        // SAFETY: The context's queues are initialized and live as long as it does.
+        // SAFETY: By the type invariants `raw` is valid, so the queues in it are initialized and live as long
+        // as `self`.
         unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_peer)) }
     }
 

@@ -9,9 +9,9 @@
 //!
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`hot_step`]: the trace of the hot steps.
-//! - [`mod@pair`]: the declaration of a pair. The macro `pair!` makes everything else of the pair from it,
-//!   also a C header (`c_header`), which it compares with that of an older version (`baseline`);
-//!   [`declaration`]: the declaration as data.
+//! - [`mod@pair`]: the declaration of a pair. From the declaration, the macro `pair!` makes everything else
+//!   of the pair, and a C header (`c_header`). The macro compares this header with that of an older version
+//!   (`baseline`). [`declaration`]: the declaration as data.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: the header with which every object of the boundary begins, and its check.
 //! - `probe`: reading what another driver points to.

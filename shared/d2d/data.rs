@@ -107,7 +107,7 @@ impl Sizes {
     /// `context` is valid for writes, and no other thread uses it.
     #[inline]
     pub unsafe fn state_in(&self, context: *mut abi::d2d_context) {
-        // SAFETY: As the caller promises.
+        // SAFETY: The caller says that `context` is valid for writes, and that no other thread uses it.
         unsafe {
             (*context).data.owner_size = self.get(OWNER) as u64;
             (*context).data.peer_size = self.get(PEER) as u64;

@@ -285,8 +285,8 @@ struct Made {
 }
 
 impl Devices {
-    /// Makes an empty list of devices. The value that contains the list calls [`Devices::remove`] when that
-    /// value is dropped.
+    /// Makes an empty list of devices. The caller calls [`Devices::remove`] before the kernel frees the
+    /// module's text: see [`InModule`].
     pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(

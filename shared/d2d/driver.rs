@@ -110,13 +110,13 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// The driver's [control device](crate::control), or `None` for no such device.
     const CONTROL: Option<device::Settings> = None;
 
-    /// A value that the library keeps for the driver until the module is unloaded, or `()`. It can hold
-    /// what else calls the driver besides the owner and the driver's [jobs](job): the registration with a
-    /// bus, for example. [`start`](Driver::start) makes the value. The library drops the value before it
-    /// detaches the driver: while the value exists, the link works. In a module with one role, the library
-    /// drops the value before the driver leaves, so that events and requests work in its destructor, too.
-    /// In a module in several roles, all drivers leave first: then the destructor cannot send a request
-    /// (`ESHUTDOWN`) or wait (`ECANCELED`).
+    /// A value that the library keeps for the driver until the module is unloaded, or `()`. Use it for a
+    /// registration by which others call the driver, such as one with a bus. The owner and the driver's
+    /// [jobs](job) need no such registration. [`start`](Driver::start) makes the value. The library drops the
+    /// value before it detaches the driver: while the value exists, the link works. In a module with
+    /// one role, the library drops the value before the driver leaves, so that events and requests work in the
+    /// value's destructor, too. In a module in several roles, all drivers leave first: then the destructor
+    /// cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
     type Jobs: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
@@ -480,9 +480,10 @@ where
         if let Some(link) = PeerLink::of(binding.seat()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
-            // SAFETY: Until this driver completes the request, only this driver uses the peer's endpoint.
-            // A context whose handshake has timed out stays reserved until then, and the driver is
-            // detached only after the last routine that has the request has returned.
+            // SAFETY: By the invariants of `Context` the pointer is valid. Until this driver completes the
+            // request, only this driver uses the peer's endpoint. A context whose handshake has timed out stays
+            // reserved until then, and the driver is detached only after the last routine that has the request
+            // has returned.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -562,8 +563,8 @@ where
 }
 
 impl<T: Driver> Shared<T> {
-    /// Makes the shared part of a driver that is not registered yet. The registration stops its
-    /// [jobs](Shared::jobs) and removes its [devices](Shared::devices). May sleep.
+    /// Makes the shared part of a driver that is not registered yet. The registration stops the driver's
+    /// [jobs](Shared::jobs) and removes the driver's [devices](Shared::devices). May sleep.
     ///
     /// # Errors
     ///

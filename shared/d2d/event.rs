@@ -225,8 +225,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other handles have a handler, `ENOMEM`, `EOPNOTSUPP`
-    /// if the owner's library is older than this function, or as [`Event::set`].
+    /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other handles have a handler, `ENOMEM`, or as
+    /// [`Event::set`].
     pub fn on_set(&self, job: Option<&dyn EventHandler>) -> Result {
         let (routine, argument) = match job {
             Some(job) => job.as_routine(),
@@ -234,8 +234,8 @@ impl Event {
         };
         // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
         // left. When the driver of the event leaves, the owner removes the handler. Both are the same driver:
-        // a module has one driver for each role, and the owner refuses the routine for the event of a driver
-        // of another module.
+        // a module links this crate once for each role, so `job` has the type of the role of `self`, in which
+        // the module has one driver. The owner refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         reported_by_owner(to_result(result))
     }

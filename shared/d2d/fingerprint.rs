@@ -39,7 +39,7 @@ const fn mix_word(hash: u64, word: u64) -> u64 {
     mix_bytes(hash, &word.to_le_bytes())
 }
 
-/// Mixes in the length, too, so that two different sequences of texts never mix in the same bytes.
+/// Mixes in the length, too, so that two different sequences of texts never give the hash the same bytes.
 #[inline]
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();

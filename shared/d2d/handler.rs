@@ -168,7 +168,8 @@ unsafe extern "C" fn completed<H: Handler>(
     // handle: the driver gave its `Packet` up when it sent the request.
     let (this, completed) = unsafe { (handler::<H>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
-    // The driver has either kept the `Packet`, or dropped it, which has freed the request.
+    // The driver has either kept the `Packet` or dropped it. Dropping it has freed the request, unless the
+    // driver is leaving: then `d2d_unregister` frees the request.
     abi::D2D_MORE_PROCESSING_REQUIRED as c_int
 }
 

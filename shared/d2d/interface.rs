@@ -181,9 +181,10 @@ where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
     // SAFETY: `this` is the address of a binding of `I`'s seat and a `T` that outlives the call, so
-    // it is not null; the binding is only used by shared reference. The owner's seat is the link
-    // itself: for it, the assertion lets the compiler drop the check of `Link::of` below.
+    // it is not null. The binding is only used by shared reference.
     let binding = unsafe {
+        // For an `OwnerLink`, `Link::of` returns its argument, an address in this binding. If the compiler
+        // knows that this address is not null, it drops the check below.
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Seat, T>>()
     };
@@ -331,8 +332,8 @@ impl Expected<'_> {
 ///
 /// # Invariants
 ///
-/// Every operation in `table` may be called with `this`, as long as the other side is attached.
-/// None is null.
+/// While the other side is attached, any thread may call each operation in `table` with `this`. No
+/// operation is null.
 pub struct Endpoint<I: Interface> {
     table: I::Table,
     this: *mut c_void,
@@ -341,8 +342,8 @@ pub struct Endpoint<I: Interface> {
     driver: &'static CStr,
 }
 
-// SAFETY: `this` is only passed to the operations of the side from which it came. By the contract
-// of `struct d2d_endpoint` they may be called in any context.
+// SAFETY: `this` is only passed to the operations in `table`, and by the type invariants any thread may
+// call these operations with `this`.
 unsafe impl<I: Interface> Send for Endpoint<I> {}
 // SAFETY: As for `Send`.
 unsafe impl<I: Interface> Sync for Endpoint<I> {}
@@ -364,9 +365,9 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module. If `raw.ops` points to a table whose size,
-    /// version and chain are those of `I`, its operations keep to the contract of `struct
-    /// d2d_endpoint`.
+    /// `module` is null or the other side's module. If `raw.ops` points to a table whose chain agrees with
+    /// that of `I` as far as both chains go, any thread may call the operations of this table with
+    /// `raw.self_` while the other side is attached.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -382,10 +383,11 @@ impl<I: Interface> Endpoint<I> {
         };
         let mut table = I::UNSUPPORTED;
         // SAFETY: The table has the size of `expected`, and is a `struct d2d_ops` with pointers to
-        // functions behind it. The caller keeps the rest of the contract.
+        // functions behind it. The caller says that `module` is null or the other side's module.
         unsafe { expected.copy_operations(driver, &raw, module, (&raw mut table).cast())? };
-        // INVARIANT: The caller says that the other side's operations keep to the contract, and the
-        // others are those of `UNSUPPORTED`. No null was copied.
+        // INVARIANT: The caller says that any thread may call the other side's operations with `this`. The
+        // other operations in `table` are those of `UNSUPPORTED`, which ignore their arguments. No null was
+        // copied.
         Ok(Self {
             table,
             this: raw.self_,

@@ -95,8 +95,8 @@ impl Made {
 }
 
 impl Jobs {
-    /// Makes an empty list of jobs. The value that contains the list calls [`Jobs::stop`] when that value
-    /// is dropped.
+    /// Makes an empty list of jobs. The caller calls [`Jobs::stop`] before the kernel frees the module's text:
+    /// see [`InModule`].
     pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
@@ -207,8 +207,9 @@ trait Job: Send + Sync {
     /// Makes starting the job fail from here on. Any context.
     fn close(&self);
 
-    /// Cancels the job if it is pending. Returns whether its routine runs in a thread that may sleep,
-    /// and so may be waiting for something. Any context.
+    /// Returns whether the routine may be running and waiting for something, so that [`Jobs::stop`] has to
+    /// end its waits. A [`Work`] first cancels a start whose run has not begun. The routine of a [`Timer`]
+    /// never waits. Any context.
     fn cancel_and_check(&self) -> bool {
         false
     }
@@ -246,7 +247,7 @@ fn handler<J: Job>(job: &J) -> RoutineForEvent {
 ///
 /// `job` is a pointer to a `J` that outlives the call.
 unsafe extern "C" fn start_for_event<J: Job>(job: *mut c_void, _event: abi::d2d_handle) -> c_int {
-    // SAFETY: The caller keeps the contract.
+    // SAFETY: `job` is a pointer to a `J` that outlives the call.
     let job = unsafe { &*job.cast::<J>() };
     job.start().map_or_else(Error::to_errno, |()| 0)
 }

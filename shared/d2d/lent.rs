@@ -3,7 +3,7 @@
 //! Lent memory: memory of one side of a context that the other side uses, too, such as a ring.
 //!
 //! C type: `struct d2d_lent`. Each side can lend one piece of memory to the other side: a structure that
-//! the pair declares in `lent` of [`pair!`](crate::pair!), or several of them in a row. It lends the
+//! the pair declares in `lent` of [`pair!`](crate::pair!), or several of them in a row. A side lends its
 //! memory in the handshake ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a
 //! [`Lending`], which keeps the memory until the other side cannot use it any more. So nothing has to be
 //! withdrawn, and no lock protects the access:
@@ -143,8 +143,8 @@ impl Lending {
             size: size_of_val(values) as u64,
             hash: hash::<T>(),
         };
-        // INVARIANT: The values borrow the content of the `Arc`. It neither moves, nor is it used by
-        // mutable reference, as long as there is this reference to it.
+        // INVARIANT: The values borrow the content of the `Arc`. While `keeper` exists, the content does not
+        // move, and nobody uses it by mutable reference.
         Self {
             lent,
             keeper: memory,

@@ -58,8 +58,8 @@ unsafe impl Backend for IrqSave {
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) {
-        // SAFETY: The caller provides memory for the lock, and a name and a class that live as
-        // long.
+        // SAFETY: The caller provides memory for the lock, and a name and a class that live as long
+        // as the lock.
         unsafe { bindings::__spin_lock_init(lock, name, key) }
     }
 

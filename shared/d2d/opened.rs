@@ -53,7 +53,8 @@ pub(crate) unsafe fn store<T: Send + Sync>(
     file: *mut bindings::file,
     value: Pin<KBox<T>>,
 ) -> c_int {
-    // SAFETY: The caller says the same. The value is not moved until `release` takes the box back.
+    // SAFETY: `inode` and `file` are those that the kernel opens, so no other thread uses the file yet. The
+    // value is not moved until `release` takes the box back.
     unsafe {
         (*file).private_data = KBox::into_raw(Pin::into_inner_unchecked(value)).cast();
         bindings::stream_open(inode, file)

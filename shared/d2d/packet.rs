@@ -8,8 +8,8 @@
 //! either from [`Sent::wait`] or as the argument of
 //! [`Driver::completed`](crate::driver::Driver::completed). That routine may keep the packet, as a
 //! Windows completion routine that returns `STATUS_MORE_PROCESSING_REQUIRED` keeps an IRP. While
-//! the request is with its receiver, the sender has only its handle, and the owner refuses to
-//! change the request by it.
+//! the request is with its receiver, the sender has only the request's handle, and the owner refuses
+//! to change the request by this handle.
 
 use crate::{
     abi,
@@ -250,7 +250,8 @@ impl Packet {
     }
 
     /// Makes each later send of this packet trace its steps in dmesg, not only as tracepoints. The
-    /// packet of a [`Completed`] is not traced, unless this is called again.
+    /// packet that [`Driver::completed`](crate::driver::Driver::completed) gets is not traced, unless this
+    /// is called again.
     pub fn traced(mut self) -> Self {
         self.flags |= abi::D2D_SEND_TRACE;
         self

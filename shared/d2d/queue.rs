@@ -242,9 +242,10 @@ impl<'a> Queue<'a> {
         debug_assert!(payloads.len() <= batch_of(size_of::<T>()));
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held, so only this thread uses the queued items, the free ones and
-        // the counters. The caller has checked that a payload fits into an item. A queue that is
-        // not empty has a last item.
+        // SAFETY: By the type invariants `raw` is valid. The lock is held, so only this thread uses the queued
+        // items, the free ones and the counters. The caller has checked that a payload fits into an item, and
+        // passes at least one payload, so `last` is an item after the loop. A queue that is not empty has a
+        // last item, too.
         unsafe {
             let put = (*raw).put;
             let mut count = payloads.len();
@@ -322,7 +323,7 @@ impl<'a> Queue<'a> {
     #[inline(never)]
     unsafe fn count_refused(self, missing: usize, all: bool) {
         let raw = self.raw.as_ptr();
-        // SAFETY: The caller holds the lock.
+        // SAFETY: By the type invariants `raw` is valid, and the caller holds the lock.
         unsafe {
             (*raw).refused = (*raw).refused.wrapping_add(missing as u64);
             if all && hot_step::queues() {
@@ -384,8 +385,8 @@ impl<'a> Queue<'a> {
     #[inline(always)]
     unsafe fn unlink(self, max: u32) -> Option<(Chain, u32)> {
         let raw = self.raw.as_ptr();
-        // SAFETY: The lock is held, so only this thread uses the queued items and the counters. By
-        // the type invariants `depth` items follow each other from the first one.
+        // SAFETY: The lock is held, so only this thread uses the queued items and the counters. By the type
+        // invariants `raw` is valid, and `depth` items follow each other from the first one.
         unsafe {
             let depth = (*raw).put.wrapping_sub((*raw).taken) as u32;
             if depth == 0 || max == 0 {

@@ -77,9 +77,9 @@ static void lose_patience(struct work_struct *work)
 }
 
 /*
- * Waits until all readers have left that are inside now. If that takes longer than PATIENCE, a
- * worker calls end_waits() then, and again at intervals that double up to one second. Nobody
- * calls it any more after this function has returned. May sleep.
+ * Waits until all readers that are inside now have left. If that takes longer than PATIENCE, a
+ * worker calls end_waits(), and again at intervals that double up to one second. After this
+ * function has returned, no worker calls end_waits(). May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {

@@ -68,7 +68,7 @@ impl<M> InModule<M> {
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     handle: abi::d2d_handle,
-    /// Makes the roles leave that the module has made before this one.
+    /// Makes all roles that the module has made before this one leave.
     leave_others: EndWaits,
 }
 
@@ -148,7 +148,8 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // An open file keeps the module loaded, so no process has one.
+        // From here on, no device can be made. No process has a device open: an open file would keep the module
+        // loaded.
         self.shared.devices().close();
         // Otherwise a job that restarts itself would run until it is stopped below.
         self.shared.jobs().close();
@@ -208,8 +209,8 @@ impl Started {
 /// What a peer's module consists of.
 ///
 /// The parts are in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
-/// pinned field: it would have to use the kernel crate's macros for that, in which a driver can
-/// rebind names, and so get at the values that are passed to them.
+/// pinned field. For that, the macro would need macros of the kernel crate, which use bare names. A
+/// driver can bind these names to items of its own, and so get the values that are passed to the macros.
 #[doc(hidden)]
 pub struct Peer<T: Driver>(Pin<KBox<Parts<T>>>);
 

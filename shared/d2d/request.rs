@@ -385,7 +385,7 @@ pub struct Typed<'a, O: Plain> {
 }
 
 impl<'a, O: Plain> Typed<'a, O> {
-    /// Returns the name of the driver that has received it.
+    /// Returns the name of the driver that has received the request.
     pub fn name(&self) -> &'static CStr {
         self.request.raw.name
     }
@@ -553,7 +553,7 @@ pub unsafe fn receive(
             output_len: request.output_len,
         },
         user_buffer: request.user_buffer,
-        // INVARIANT: By the contract of `struct d2d_request`, it holds for `input` and `output`.
+        // INVARIANT: By the contract of `struct d2d_request`, the invariant holds for `input` and `output`.
         place: InPlace {
             input: request.input.cast(),
             output: request.output.cast(),

@@ -97,7 +97,7 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
 ///
 /// # Invariants
 ///
-/// Until `has_run` is 1, `call` may be called with `closure`, by one thread.
+/// The thread that changes `has_run` from 0 to 1 may call `call` with `closure`, once.
 struct Job {
     call: unsafe fn(*mut c_void),
     closure: *mut c_void,
@@ -132,7 +132,7 @@ impl Job {
     /// Runs the closure, unless it was run before. Any context in which the closure may run.
     fn run(&self) {
         if self.has_run.xchg(1, Full) == 0 {
-            // SAFETY: By the type invariants, as this thread is the one that has set `has_run`.
+            // SAFETY: This thread has changed `has_run` from 0 to 1, so by the type invariants it may call `call`.
             unsafe { (self.call)(self.closure) };
         }
     }

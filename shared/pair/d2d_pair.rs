@@ -31,7 +31,7 @@ pub const MAX_HOPS: u32 = 16;
 const BATCH: u32 = 8;
 
 /// Takes all items off a queue, for the driver `by`: first one item, then the rest in batches.
-/// Returns the number of [`NOTE`]s; each other item is refused, with a line. Any context.
+/// Returns the number of [`NOTE`]s; refuses an item of another kind, with a line. Any context.
 ///
 /// Fails with `EBADMSG` if an item was put before one that this call has taken already.
 pub fn take_all(by: &CStr, queue: &Queue<'_>) -> Result<u32> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The named events of a driver of the demonstration. The other driver asks it to set them, and
-//! waits for them.
+//! The named events of a driver of the demonstration. The other driver asks this driver to set the
+//! events, and waits for them.
 
 use crate::{
     NOTICE,

@@ -11,8 +11,8 @@
 //! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
 //! - [`module_in_three_roles!`](crate::module_in_three_roles): an owner and a peer of two others.
 //!
-//! The peers' roles are made first and dropped last, so the owner's role can call the other owners as
-//! long as it exists.
+//! The peers' roles are made first and dropped last. So the owner's role can call the other owners until the
+//! owner's role is dropped.
 
 mod three_roles;
 mod two_peers;
@@ -94,7 +94,8 @@ impl<M> RolesInModule<M> {
     /// `M` is the module into which this crate is linked. What is made with the result is dropped
     /// before the kernel frees the module's text.
     pub const unsafe fn new() -> Self {
-        // SAFETY: The caller promises the same.
+        // SAFETY: The caller says that `M` is the module into which this crate is linked, and that it drops what
+        // is made with the result before the kernel frees the module's text.
         unsafe {
             Self {
                 owner: d2d_owner::InModule::new(),

@@ -64,7 +64,7 @@ extern "C" {
 /// # Invariants
 ///
 /// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has become
-/// null and every thread that was inside [`Joined::with`] then has left.
+/// null, and all threads that were inside [`Joined::with`] at that moment have left.
 pub struct Joined<T: TwoPeers> {
     value: Atomic<*mut T>,
 }
@@ -95,13 +95,13 @@ impl<T: TwoPeers> Joined<T> {
     /// begun to leave. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let (_inside, value) = Self::readers().enter(&self.value, true);
-        // SAFETY: By the type invariants, it is null or a value that is not freed before this thread
-        // has left. `f` cannot keep the borrow for longer.
+        // SAFETY: By the type invariants, `value` is null, or points to a value that is not freed before this
+        // thread has left. `f` cannot keep the borrow for longer.
         unsafe { value.as_ref() }.map(f)
     }
 }
 
-/// While it exists, [`Joined::with`] finds the value. Dropping it makes both drivers leave first.
+/// While a `Join` exists, [`Joined::with`] finds the value. Dropping the `Join` first makes both drivers leave.
 #[doc(hidden)]
 pub struct Join<T: TwoPeers> {
     joined: &'static Joined<T>,

@@ -368,7 +368,7 @@ unsafe extern "C" fn read(
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: The caller says the same.
+    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let to = UserPtr::from_ptr(buffer.cast::<c_void>());
     opened
@@ -385,7 +385,7 @@ unsafe extern "C" fn write(
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: The caller says the same.
+    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let from = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
     opened
@@ -397,7 +397,7 @@ unsafe extern "C" fn write(
 ///
 /// As [`read`].
 unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
-    // SAFETY: The caller says the same.
+    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     opened
         .ioctl(file.flags(), command, value)
@@ -411,7 +411,8 @@ unsafe extern "C" fn poll(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
-    // SAFETY: The caller says the same.
+    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns. `table`
+    // is the kernel's poll table of this call.
     let ((opened, file), table) =
         unsafe { (opened::get::<OpenFile>(file), PollTable::from_raw(table)) };
     // Registered first, so that no change is missed. The wait queue belongs to the device, which the open

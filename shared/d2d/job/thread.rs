@@ -180,13 +180,13 @@ impl Job for Inner {
     }
 }
 
-/// Runs the routine each time that the job was started, until it is closed. The thread's function.
+/// Runs the routine each time that the job was started, until the job is closed. The thread's function.
 ///
 /// # Safety
 ///
 /// `inner` is a pointer to an [`Inner`] in an [`Arc`] that outlives the call.
 unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
-    // SAFETY: The caller keeps the contract.
+    // SAFETY: `inner` is a pointer to an `Inner` in an `Arc`, which outlives the call.
     let this = unsafe { ArcBorrow::from_raw(inner.cast::<Inner>().cast_const()) };
     let job = Thread(this.into());
     while this.begin() {

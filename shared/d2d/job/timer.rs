@@ -226,9 +226,9 @@ impl Inner {
         if expiry.is_closed {
             return Err(ESHUTDOWN);
         }
-        // Never a time in the past. The kernel takes a negative time for KTIME_MAX. And its loop runs
-        // all timers that are due at the time when it began. So a routine that starts its own timer for
-        // a time in the past would keep the CPU in that loop.
+        // `next` is never in the past. The kernel takes a negative time for KTIME_MAX. When timers expire,
+        // the kernel reads the clock once, and its loop runs all timers that are due at that time. A routine
+        // that starts its own timer for a time in the past would keep the CPU in that loop.
         let next = now().saturating_add(after.as_nanos().max(1));
         expiry.start(next, period);
         self.set(next);

@@ -57,8 +57,8 @@ impl<'a> Queue<'a> {
     pub fn take_handle(&self) -> Option<ItemHandle> {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held. Nothing else uses the item that was taken until its claim is
-        // stored.
+        // SAFETY: By the type invariants `raw` is valid, and the lock is held. Until the claim of the item is
+        // stored, no other thread uses the item.
         unsafe {
             let (chain, _) = self.unlink(1)?;
             let item = chain.first.as_ptr();
@@ -124,12 +124,12 @@ impl<'a> Queue<'a> {
     fn note_stale(self) -> Error {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held.
+        // SAFETY: By the type invariants `raw` is valid, and the lock is held.
         unsafe { (*raw).stale = (*raw).stale.wrapping_add(1) };
         ESTALE
     }
 
-    /// Makes the handles stale that nobody has redeemed, and releases their items. If `redeemed` is set,
+    /// Makes all handles that nobody has redeemed stale, and releases their items. If `redeemed` is set,
     /// does so with the handles that drivers in C have redeemed, too. Returns the number of handles.
     /// Process context: it takes time in proportion to the capacity of the queue.
     ///
@@ -140,7 +140,7 @@ impl<'a> Queue<'a> {
         let raw = self.raw.as_ptr();
         let capacity = {
             let _guard = self.lock();
-            // SAFETY: The lock is held.
+            // SAFETY: By the type invariants `raw` is valid, and the lock is held.
             unsafe {
                 if (*raw).handed == 0 {
                     return 0;
