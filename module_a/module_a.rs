@@ -104,8 +104,8 @@ impl DriverA {
     fn send(contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
-        run_in(place, || demo_requests::demonstrate(packets, to))??;
-        contexts.state().demonstrate(place, &sender, to, || {
+        run_in(place, || demo_requests::exchange(packets, to))??;
+        contexts.state().signal_and_wait(place, &sender, to, || {
             DemoEvents::new(|event| open_event_of(peer.name(), event))
         })
     }

@@ -132,11 +132,13 @@ impl Driver for DriverB {
                 let packets = Packets::new(&sender)?;
                 run_in(place, || {
                     exercise(link)?;
-                    demo_requests::demonstrate(packets, &owner)
+                    demo_requests::exchange(packets, &owner)
                 })??;
-                driver.requests.demonstrate(place, &sender, &owner, || {
-                    DemoEvents::new(|event| driver.open_event_of(OWNER, event))
-                })?;
+                driver
+                    .requests
+                    .signal_and_wait(place, &sender, &owner, || {
+                        DemoEvents::new(|event| driver.open_event_of(OWNER, event))
+                    })?;
             }
         }
         Ok(())

@@ -17,14 +17,17 @@ mod readers {
         srcu_struct, //
     };
 
-    /// `srcu_read_lock_fast()`. If `seen` is `true`, lockdep looks for deadlocks with this reader.
+    /// `srcu_read_lock_fast()`. If `tell_lockdep` is `true`, lockdep looks for deadlocks with this reader.
     /// Any context but NMI.
     ///
     /// # Safety
     ///
     /// `srcu` is initialized for fast readers.
     #[inline(always)]
-    pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, _seen: bool) -> *mut srcu_ctr {
+    pub(crate) unsafe fn readers_enter(
+        srcu: *mut srcu_struct,
+        _tell_lockdep: bool,
+    ) -> *mut srcu_ctr {
         // SAFETY: `srcu` is initialized. Another thread may change the field at the same time, so
         // the read is volatile.
         let counters = unsafe { (&raw const (*srcu).srcu_ctrp).read_volatile() };
@@ -46,12 +49,12 @@ mod readers {
     ///
     /// # Safety
     ///
-    /// `counters` are those that [`readers_enter`] returned for `srcu` and the same `seen`.
+    /// `counters` are those that [`readers_enter`] returned for `srcu` and the same `tell_lockdep`.
     #[inline(always)]
     pub(crate) unsafe fn readers_leave(
         _srcu: *mut srcu_struct,
         counters: *mut srcu_ctr,
-        _seen: bool,
+        _tell_lockdep: bool,
     ) {
         // SAFETY: As in `readers_enter`, which returned these counters.
         unsafe {
@@ -76,11 +79,15 @@ mod readers {
     extern "C" {
         /// As the function of this name for x86.
         #[link_name = "d2d_readers_enter"]
-        pub(crate) fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr;
+        pub(crate) fn readers_enter(srcu: *mut srcu_struct, tell_lockdep: bool) -> *mut srcu_ctr;
 
         /// As the function of this name for x86.
         #[link_name = "d2d_readers_leave"]
-        pub(crate) fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool);
+        pub(crate) fn readers_leave(
+            srcu: *mut srcu_struct,
+            counters: *mut srcu_ctr,
+            tell_lockdep: bool,
+        );
     }
 }
 

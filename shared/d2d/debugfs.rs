@@ -182,9 +182,9 @@ pub trait OpenFile: Send + Sync + 'static {
 }
 
 /// The functions that the kernel calls for files of `F` in module `M`.
-struct Of<F, M>(PhantomData<(F, M)>);
+struct FunctionsOf<F, M>(PhantomData<(F, M)>);
 
-impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
+impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: M::THIS_MODULE.as_ptr(),
         open: Some(Self::open),
@@ -245,7 +245,8 @@ impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
 /// The functions that the kernel calls for files of `F` in one module. An [`InModule`] promises that this
 /// module drops the files before the kernel frees its text.
 ///
-/// The first field is a function that returns them, because a reference to them is neither `Send` nor `Sync`.
+/// The first field is a function that returns the functions for files, because a reference to these is neither
+/// `Send` nor `Sync`.
 pub struct FileOperations<F>(
     fn() -> &'static bindings::file_operations,
     PhantomData<fn(F)>,
@@ -254,7 +255,7 @@ pub struct FileOperations<F>(
 impl<F: OpenFile> FileOperations<F> {
     /// Returns the functions for module `M`.
     pub fn of<M: ModuleMetadata>(_in_module: InModule<M>) -> Self {
-        Self(|| Of::<F, M>::OPERATIONS, PhantomData)
+        Self(|| FunctionsOf::<F, M>::OPERATIONS, PhantomData)
     }
 }
 

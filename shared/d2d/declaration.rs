@@ -118,7 +118,7 @@ pub struct Operation {
 }
 
 /// A kind of items.
-pub struct KindOf {
+pub struct DeclaredKind {
     /// Name of the constant in Rust.
     pub name: &'static str,
     /// Its documentation, one text for each line.
@@ -148,7 +148,7 @@ pub struct Code {
 }
 
 /// An event that each driver of the pair can have.
-pub struct EventOf {
+pub struct DeclaredEvent {
     /// Name in Rust and in C. The event of a driver is called `DRIVER.NAME`.
     pub name: &'static str,
     /// Its documentation, one text for each line.
@@ -180,11 +180,11 @@ pub struct Declaration {
     /// The structures of which lent memory consists, each after those that it contains.
     pub lent: &'static [Struct],
     /// All kinds of items.
-    pub kinds: &'static [KindOf],
+    pub kinds: &'static [DeclaredKind],
     /// All control codes.
     pub codes: &'static [Code],
     /// All events.
-    pub events: &'static [EventOf],
+    pub events: &'static [DeclaredEvent],
 }
 
 /// A structure of a pair.

@@ -63,7 +63,7 @@ use crate::{
     refuse,
     registration::InModule, //
 };
-use call::Change;
+use call::Watched;
 use kernel::{
     prelude::*,
     static_lock_class,
@@ -178,7 +178,7 @@ pub struct Device(Arc<Inner>);
 
 impl Device {
     /// Makes each [`Call::wait`] of the device call its `ready` again, and each poll of the device check
-    /// again. Call it after the change that they wait for. Any context.
+    /// again. Call this function after the change for which the waits and polls wait. Any context.
     ///
     /// This wakes the waiting threads of all open files of the device, so a call can also find that nothing
     /// has changed for its own file.
@@ -209,8 +209,8 @@ struct Inner {
     #[pin]
     node: Node,
     #[pin]
-    change: SpinLockIrq<Change>,
-    /// Threads that wait until `change` is changed. An open file keeps the device, so this wait queue
+    watched: SpinLockIrq<Watched>,
+    /// Threads that wait until `watched` is changed. An open file keeps the device, so this wait queue
     /// outlives the open file.
     waiters: PollCondVarBox,
     /// What opens the device; `None` once the device is removed. This breaks a reference cycle: the
@@ -232,7 +232,7 @@ impl Inner {
                 driver,
                 settings,
                 node <- Node::new(settings),
-                change <- new_spinlock_irq!(Change::new(), "d2d::Device::change"),
+                watched <- new_spinlock_irq!(Watched::new(), "d2d::Device::watched"),
                 waiters,
                 opener <- new_mutex!(Some(opener), "d2d::Device::opener"),
             }),
@@ -240,25 +240,25 @@ impl Inner {
         )
     }
 
-    /// Changes what the waiters wait for, and wakes them. Any context.
-    fn change(&self, f: impl FnOnce(&mut Change)) {
-        f(&mut self.change.lock());
+    /// Changes what the waiters watch, and wakes them. Any context.
+    fn change(&self, f: impl FnOnce(&mut Watched)) {
+        f(&mut self.watched.lock());
         self.waiters.notify_all();
     }
 
     /// See [`Device::wake`]. Any context.
     fn wake(&self) {
-        self.change(|change| change.count = change.count.wrapping_add(1));
+        self.change(|watched| watched.count = watched.count.wrapping_add(1));
     }
 
     /// Whether calls fail: the device was removed, or its driver is leaving. Any context.
     fn is_removed(&self) -> bool {
-        self.change.lock().is_removed
+        self.watched.lock().is_removed
     }
 
     /// Makes calls fail from here on, and ends those that wait. Any context.
     fn close(&self) {
-        self.change(|change| change.is_removed = true);
+        self.change(|watched| watched.is_removed = true);
     }
 
     /// Removes the device. May sleep.

@@ -267,7 +267,7 @@ impl<T: Driver> Handle<T> {
     /// other kind, `ENFILE` if there are too many events, `EMFILE` if there are too many handles of
     /// events, `ESTALE` if the driver is not registered any more, `ENOMEM`.
     pub fn create_event(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
-        Event::create(self.0.driver(), name, kind, set)
+        Event::create(self.0.raw_handle(), name, kind, set)
     }
 
     /// Opens an existing named event. May sleep.
@@ -276,7 +276,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// As [`Handle::create_event`], and `ENOENT` if there is no event of the name.
     pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
-        Event::open(self.0.driver(), name, kind)
+        Event::open(self.0.raw_handle(), name, kind)
     }
 
     /// Creates the event of the driver `of` that the pair declares, or opens it if it already exists;
@@ -286,7 +286,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// As [`Handle::create_event`].
     pub fn create_event_of(&self, of: &CStr, event: PairEvent, set: bool) -> Result<Event> {
-        Event::create_of(self.0.driver(), of, event, set)
+        Event::create_of(self.0.raw_handle(), of, event, set)
     }
 
     /// Opens the event of the driver `of` that the pair declares. May sleep.
@@ -295,7 +295,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// As [`Handle::open_event`].
     pub fn open_event_of(&self, of: &CStr, event: PairEvent) -> Result<Event> {
-        Event::open_of(self.0.driver(), of, event)
+        Event::open_of(self.0.raw_handle(), of, event)
     }
 
     /// Makes a job that runs `routine` in a worker or in softirq, each time that it is started; see
@@ -449,16 +449,16 @@ impl<'a, T: Driver> Offer<'a, T> {
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
         let link = adopt::adopt(self.driver.name(), self.request.user_buffer());
-        match link.and_then(|link| self.keep(link)) {
+        match link.and_then(|link| self.store_link(link)) {
             Ok(()) => Ok(Adopted(self)),
             Err(error) => Err(self.complete(Err(error), 0)),
         }
     }
 
-    fn keep(&self, link: PeerLink<T::Pair>) -> Result {
+    fn store_link(&self, link: PeerLink<T::Pair>) -> Result {
         let name = self.driver.name();
         let id = link.context().id();
-        if !self.driver.binding().seat().take(link) {
+        if !self.driver.binding().seat().keep(link) {
             return Err(refuse!(name, "already-adopted", EALREADY, ctx: id));
         }
         step!(name, adopt, ctx: id);
@@ -522,8 +522,8 @@ pub(crate) struct Shared<T: Driver> {
     /// The memory that the driver lends, if it lends some. It is dropped with `self`, to which the
     /// registration has a reference until the driver is unregistered.
     lent: SetOnce<Lending>,
-    /// The driver's handle, once the driver is registered.
-    driver: SetOnce<abi::d2d_handle>,
+    /// The number by which the owner names the driver, once the driver is registered.
+    raw_handle: SetOnce<abi::d2d_handle>,
     /// State of the handshake: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
     #[pin]
@@ -576,7 +576,7 @@ impl<T: Driver> Shared<T> {
         Arc::pin_init(
             try_pin_init!(Self {
                 name: M::NAME,
-                driver: SetOnce::new(),
+                raw_handle: SetOnce::new(),
                 lent: SetOnce::new(),
                 binding <- Binding::new(PeerSeat::new(), Ok(state)),
                 progress: Atomic::new(IDLE),
@@ -606,18 +606,18 @@ impl<T: Driver> Shared<T> {
         &self.devices
     }
 
-    /// Stores the handle that the owner returned when the driver was registered.
-    pub(crate) fn set_driver(&self, driver: abi::d2d_handle) {
-        self.driver.populate(driver);
+    /// Stores the number by which the owner names the driver: what `d2d_register` has returned.
+    pub(crate) fn set_raw_handle(&self, handle: abi::d2d_handle) {
+        self.raw_handle.populate(handle);
     }
 
     /// Notes that the driver asks the owner for a context.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn note_asked(&self) {
         self.progress.store(UNDER_WAY, Release);
     }
 
-    /// Notes that the driver has no context, and returns whether it has asked for one or had one.
-    pub(crate) fn end(&self) -> bool {
+    /// Notes that the driver has no context. Returns whether the driver has asked for one or had one.
+    pub(crate) fn clear_asked(&self) -> bool {
         self.progress.xchg(IDLE, Full) != IDLE
     }
 
@@ -630,7 +630,7 @@ impl<T: Driver> Shared<T> {
         if let Some(lending) = self.state().lend() {
             self.lent.populate(lending);
         }
-        Lending::state(self.lent.as_ref())
+        Lending::as_raw(self.lent.as_ref())
     }
 
     pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
@@ -641,15 +641,15 @@ impl<T: Driver> Shared<T> {
         self.name
     }
 
-    /// Returns the driver's handle, or 0 before the driver is registered.
-    pub(crate) fn driver(&self) -> abi::d2d_handle {
-        self.driver.copy().unwrap_or(0)
+    /// Returns the number by which the owner names the driver, or 0 before the driver is registered.
+    pub(crate) fn raw_handle(&self) -> abi::d2d_handle {
+        self.raw_handle.copy().unwrap_or(0)
     }
 
     /// Returns the driver as a sender of requests.
     pub(crate) fn sender(&self) -> Sender {
         // SAFETY: It is the handle of this driver, or 0, which the owner refuses.
-        unsafe { Sender::from_raw(self.driver(), self.name) }
+        unsafe { Sender::from_raw(self.raw_handle(), self.name) }
     }
 
     /// Returns the link to the owner, while both sides may use the context.

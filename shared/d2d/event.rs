@@ -16,7 +16,7 @@ use crate::{
     left,
     safe_calls,
     status::to_result,
-    trace::reported_by_owner, //
+    trace::note_owners_report, //
 };
 use kernel::{
     ffi::c_int,
@@ -74,7 +74,7 @@ impl PairEvent {
         self.kind
     }
 
-    fn of(self, driver: &CStr) -> Result<CString> {
+    fn name_for(self, driver: &CStr) -> Result<CString> {
         CString::try_from_fmt(fmt!("{}.{}", driver, self.name))
     }
 }
@@ -149,7 +149,7 @@ impl Event {
         let mut handle = 0;
         let result =
             safe_calls::d2d_event_create(driver, name, kind as u32, set.into(), &mut handle);
-        reported_by_owner(to_result(result))?;
+        note_owners_report(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -162,7 +162,7 @@ impl Event {
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
         let result = safe_calls::d2d_event_open(driver, name, kind as u32, &mut handle);
-        reported_by_owner(to_result(result))?;
+        note_owners_report(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -180,7 +180,7 @@ impl Event {
         event: PairEvent,
         set: bool,
     ) -> Result<Self> {
-        Self::create(driver, &event.of(of)?, event.kind, set)
+        Self::create(driver, &event.name_for(of)?, event.kind, set)
     }
 
     /// Opens the event of the driver `of` that the pair declares. May sleep.
@@ -190,7 +190,7 @@ impl Event {
     /// As [`Event::open`], and `ENOMEM`.
     #[doc(hidden)]
     pub fn open_of(driver: abi::d2d_handle, of: &CStr, event: PairEvent) -> Result<Self> {
-        Self::open(driver, &event.of(of)?, event.kind)
+        Self::open(driver, &event.name_for(of)?, event.kind)
     }
 
     /// Returns the kind.
@@ -237,7 +237,7 @@ impl Event {
         // a module links this crate once for each role, so `job` has the type of the role of `self`, in which
         // the module has one driver. The owner refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
-        reported_by_owner(to_result(result))
+        note_owners_report(to_result(result))
     }
 
     /// Resets the event. Any context.
@@ -273,7 +273,7 @@ impl Event {
         // SAFETY: `self.handle` is one handle, which lives during the call. The owner refuses a
         // stale one.
         let result = unsafe { abi::d2d_event_wait(&self.handle, 1, flags, timeout, no_index) };
-        reported_by_owner(to_result(result))
+        note_owners_report(to_result(result))
     }
 
     /// Waits until one of the events is set, takes it, and returns its index. If several are set,
@@ -318,7 +318,7 @@ impl Event {
         // stale ones.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
-        reported_by_owner(to_result(result))?;
+        note_owners_report(to_result(result))?;
         Ok(index as usize)
     }
 }

@@ -187,7 +187,7 @@ impl Jobs {
         let jobs = core::mem::take(&mut self.made.lock().jobs);
         for job in &jobs {
             let mut patience = Patience::new();
-            while job.cancel_and_check() {
+            while job.may_be_waiting() {
                 patience.sleep(&end_waits);
             }
             job.stop();
@@ -207,10 +207,10 @@ trait Job: Send + Sync {
     /// Makes starting the job fail from here on. Any context.
     fn close(&self);
 
-    /// Returns whether the routine may be running and waiting for something, so that [`Jobs::stop`] has to
-    /// end its waits. A [`Work`] first cancels a start whose run has not begun. The routine of a [`Timer`]
-    /// never waits. Any context.
-    fn cancel_and_check(&self) -> bool {
+    /// Returns whether the routine may be running and waiting for something. Then [`Jobs::stop`] has to end
+    /// the routine's waits. A [`Work`] first cancels a start whose run has not begun. The routine of a
+    /// [`Timer`] never waits. Any context.
+    fn may_be_waiting(&self) -> bool {
         false
     }
 

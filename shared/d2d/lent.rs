@@ -153,7 +153,7 @@ impl Lending {
 
     /// Returns what an endpoint states of lent memory.
     #[doc(hidden)]
-    pub fn state(lending: Option<&Self>) -> abi::d2d_lent {
+    pub fn as_raw(lending: Option<&Self>) -> abi::d2d_lent {
         lending.map_or(NOTHING, |lending| lending.lent)
     }
 
@@ -169,7 +169,7 @@ impl Lending {
         driver: &CStr,
         value: &T,
     ) -> Result<UserBuffer> {
-        let lent = Lent::check(driver, &Self::state(lending))?;
+        let lent = Lent::check(driver, &Self::as_raw(lending))?;
         // SAFETY: By the type invariants the values exist as long as `lending`, which is borrowed.
         let values = unsafe { lent.values::<T>(driver)? };
         if index_of(values, core::ptr::from_ref(value).addr()).is_none() {

@@ -219,9 +219,9 @@ impl<P: Pair> Link for PeerLink<P> {
 
     #[inline]
     fn of(seat: &PeerSeat<P>) -> Option<&Self> {
-        // SAFETY: By the type invariants of `PeerSeat`, `taken` is null or points to the link,
+        // SAFETY: By the type invariants of `PeerSeat`, `current` is null or points to the link,
         // which never changes again and lives as long as `seat`.
-        unsafe { AtomicWord::load_acquire(&seat.taken).as_ref() }
+        unsafe { AtomicWord::load_acquire(&seat.current).as_ref() }
     }
 }
 
@@ -229,12 +229,13 @@ impl<P: Pair> Link for PeerLink<P> {
 ///
 /// # Invariants
 ///
-/// `taken` is null, or points to the value of `link`.
+/// `current` is null, or points to the value of `link`.
 #[pin_data]
 pub struct PeerSeat<P: Pair> {
     link: SetOnce<PeerLink<P>>,
-    /// Read for each call, for which a `SetOnce` would be too slow: it calls a helper in C.
-    taken: Atomic<*mut PeerLink<P>>,
+    /// The address of the link, which each call of an operation reads. Reading the `SetOnce` would be too
+    /// slow: it calls a helper in C.
+    current: Atomic<*mut PeerLink<P>>,
     #[pin]
     _pin: PhantomPinned,
 }
@@ -242,22 +243,22 @@ pub struct PeerSeat<P: Pair> {
 impl<P: Pair> PeerSeat<P> {
     /// Makes a seat without a link.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
-        // INVARIANT: `taken` is null.
+        // INVARIANT: `current` is null.
         try_pin_init!(Self {
             link: SetOnce::new(),
-            taken: Atomic::new(core::ptr::null_mut()),
+            current: Atomic::new(core::ptr::null_mut()),
             _pin: PhantomPinned,
         })
     }
 
     /// Keeps the link, unless the seat has one. Returns whether it keeps this one. Any context.
-    pub(crate) fn take(&self, link: PeerLink<P>) -> bool {
+    pub(crate) fn keep(&self, link: PeerLink<P>) -> bool {
         let is_first = self.link.populate(link);
         if is_first {
             let link = self.link.as_ref().map(core::ptr::from_ref);
             // INVARIANT: A seat is pinned, as `new` makes no other, so the link in it does not
             // move.
-            self.taken.store(
+            self.current.store(
                 link.map_or(core::ptr::null_mut(), <*const _>::cast_mut),
                 Release,
             );

@@ -20,7 +20,7 @@ use crate::{
     lent::UserBuffer,
     safe_calls,
     status::to_result,
-    trace::reported_by_owner, //
+    trace::note_owners_report, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -71,7 +71,7 @@ impl Sender {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
         let result = safe_calls::d2d_request_alloc(self.driver, input, output, &mut handle);
-        reported_by_owner(to_result(result))?;
+        note_owners_report(to_result(result))?;
         Ok(Packet {
             handle,
             flags: 0,

@@ -319,7 +319,7 @@ macro_rules! pair {
                         },
                     )*)?],
                     kinds: &[$(
-                        $crate::declaration::KindOf {
+                        $crate::declaration::DeclaredKind {
                             name: $crate::__private::stringify!($KIND),
                             docs: &[$($kind_doc),*],
                             number: $kind,
@@ -338,7 +338,7 @@ macro_rules! pair {
                         },
                     )*],
                     events: &[$($(
-                        $crate::declaration::EventOf {
+                        $crate::declaration::DeclaredEvent {
                             name: $crate::__private::stringify!($event),
                             docs: &[$($event_doc),*],
                             kind: $crate::event::Kind::$event_kind,

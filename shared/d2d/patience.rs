@@ -14,9 +14,9 @@ use kernel::{
     }, //
 };
 
-/// Makes other roles of the module leave, which ends the waits for their events and requests. Code of this
-/// role may be in such a wait. May sleep.
-pub type EndWaits = KBox<dyn Fn() + Send + Sync>;
+/// Makes roles of the module leave. That ends the waits for the events and requests of these roles. Code of
+/// another role may be in such a wait. May sleep.
+pub type LeaveRoles = KBox<dyn Fn() + Send + Sync>;
 
 /// How many milliseconds a routine gets to return by itself.
 const LIMIT: u32 = 10;

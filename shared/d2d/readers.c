@@ -27,11 +27,11 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
  * interrupts or preemption, which costs more than an atomic operation: two system calls in
  * User-Mode Linux.
  *
- * If @seen is set, the function tells lockdep as much as srcu_read_lock() does.
+ * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
  * srcu_read_lock_fast() tells lockdep less, and lockdep then does not find this deadlock: a thread
  * waits for readers, and they wait for the thread.
  */
-struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
+struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool tell_lockdep)
 {
 	struct srcu_ctr __percpu *counters;
 
@@ -39,14 +39,15 @@ struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
 	counters = READ_ONCE(srcu->srcu_ctrp);
 	atomic_long_inc(raw_cpu_ptr(&counters->srcu_locks));
 	barrier();
-	if (seen)
+	if (tell_lockdep)
 		srcu_lock_acquire(&srcu->dep_map);
 	return counters;
 }
 
-void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters, bool seen)
+void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters,
+		       bool tell_lockdep)
 {
-	if (seen)
+	if (tell_lockdep)
 		srcu_lock_release(&srcu->dep_map);
 	srcu_check_read_flavor(srcu, SRCU_READ_FLAVOR_FAST);
 	barrier();

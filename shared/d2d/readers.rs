@@ -101,18 +101,18 @@ impl Readers {
     /// drops the first result. If a thread changes `place` and then calls [`Readers::wait`], no thread
     /// that has read the old value is inside when `wait` returns. Any context but NMI.
     ///
-    /// If `seen` is set, lockdep looks for deadlocks between this reader and threads that wait for
-    /// it. The exported functions do not set it: nearly all code runs inside one of them, which
-    /// would hide other readers from lockdep.
+    /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
+    /// the readers. The exported functions do not set it: nearly all code runs inside an exported function,
+    /// and this reader would hide other readers from lockdep.
     #[inline]
-    pub fn enter<T>(&self, place: &Atomic<*mut T>, seen: bool) -> (Inside<'_>, *mut T) {
+    pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
         // SAFETY: By the type invariants `srcu` is initialized for fast readers.
-        let counters = unsafe { arch::readers_enter(self.srcu.get(), seen) };
+        let counters = unsafe { arch::readers_enter(self.srcu.get(), tell_lockdep) };
         // INVARIANT: `readers_enter` has counted the thread in `counters`.
         let inside = Inside {
             readers: self,
             counters,
-            seen,
+            tell_lockdep,
             _not_send: NotThreadSafe,
         };
         (inside, AtomicWord::load_acquire(place))
@@ -123,10 +123,10 @@ impl Readers {
     /// # Safety
     ///
     /// The calling thread has got `counters` by [`Inside::into_raw`] of these readers, with this
-    /// `seen`. It passes them here once.
-    pub(crate) unsafe fn leave(&self, counters: *mut c_void, seen: bool) {
+    /// `tell_lockdep`. It passes them here once.
+    pub(crate) unsafe fn leave(&self, counters: *mut c_void, tell_lockdep: bool) {
         // SAFETY: The caller says that `readers_enter` has returned these counters.
-        unsafe { arch::readers_leave(self.srcu.get(), counters.cast(), seen) };
+        unsafe { arch::readers_leave(self.srcu.get(), counters.cast(), tell_lockdep) };
     }
 
     /// Waits until all threads that are inside now have left. May sleep.
@@ -175,11 +175,11 @@ impl PinnedDrop for Readers {
 ///
 /// # Invariants
 ///
-/// The thread was counted in `counters` of `readers`, with this `seen`.
+/// The thread was counted in `counters` of `readers`, with this `tell_lockdep`.
 pub struct Inside<'a> {
     readers: &'a Readers,
     counters: *mut bindings::srcu_ctr,
-    seen: bool,
+    tell_lockdep: bool,
     _not_send: NotThreadSafe,
 }
 
@@ -196,6 +196,6 @@ impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants `readers_enter` has returned these counters.
-        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters, self.seen) };
+        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters, self.tell_lockdep) };
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     interface::TableFor,
     left,
     link::Pair,
-    patience::EndWaits,
+    patience::LeaveRoles,
     safe_calls,
     status::to_result,
     step,
@@ -67,9 +67,9 @@ impl<M> InModule<M> {
 /// is inside the driver's code on behalf of the owner; may sleep.
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
-    handle: abi::d2d_handle,
+    raw_handle: abi::d2d_handle,
     /// Makes all roles that the module has made before this one leave.
-    leave_others: EndWaits,
+    leave_others: LeaveRoles,
 }
 
 impl<T: Driver> Registration<T>
@@ -84,19 +84,19 @@ where
     pub(crate) fn new<M: ModuleMetadata>(
         in_module: InModule<M>,
         state: T,
-        leave_others: EndWaits,
+        leave_others: LeaveRoles,
     ) -> Result<Self> {
         let shared =
             Shared::new(in_module, state).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
-        let mut handle = 0;
+        let mut raw_handle = 0;
         // SAFETY: The routines are in the module's text, which by the promise of `in_module` outlives
         // the registration. The registration keeps `shared`, with which the owner calls the routines.
-        to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
-        shared.set_driver(handle);
+        to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })?;
+        shared.set_raw_handle(raw_handle);
         Ok(Self {
             shared,
-            handle,
+            raw_handle,
             leave_others,
         })
     }
@@ -109,8 +109,8 @@ where
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
     pub(crate) fn ask_for_context(&self) -> Result {
-        self.shared.begin();
-        let result = to_result(safe_calls::d2d_attach(self.handle));
+        self.shared.note_asked();
+        let result = to_result(safe_calls::d2d_attach(self.raw_handle));
         if result == Err(EINPROGRESS) {
             // The handshake goes on when the driver completes the request.
             return Ok(());
@@ -130,7 +130,7 @@ where
 impl<T: Driver> Registration<T> {
     /// Returns what makes the driver leave.
     fn leaver(&self) -> Leaver {
-        Leaver(self.handle)
+        Leaver(self.raw_handle)
     }
 
     /// Makes the module's other roles leave, and then this driver. That ends the waits of the driver's routines,
@@ -163,10 +163,10 @@ impl<T: Driver> Drop for Registration<T> {
         Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
         // Cancels an offer that the driver has pended after this wait. No work item runs afterwards.
         Shared::stop_work(&self.shared);
-        if self.shared.end() {
-            safe_calls::d2d_detach(self.handle);
+        if self.shared.clear_asked() {
+            safe_calls::d2d_detach(self.raw_handle);
         }
-        if safe_calls::d2d_unregister(self.handle) != 0 {
+        if safe_calls::d2d_unregister(self.raw_handle) != 0 {
             // The owner has printed the reason. It may call the driver's routines until it removes
             // the driver object, which it does before the kernel frees the module's text (see
             // `struct d2d_driver` in `d2d.h`). So keep what the routines use.
@@ -252,7 +252,7 @@ where
     pub fn beside<M: ModuleMetadata>(
         in_module: InModule<M>,
         started: &'static Started,
-        leave_others: EndWaits,
+        leave_others: LeaveRoles,
     ) -> Result<Self> {
         if started.0.xchg(1, Full) != 0 {
             return Err(EEXIST);

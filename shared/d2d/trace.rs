@@ -227,9 +227,9 @@ unsafe extern "C" {
     safe static d2d_reported_by_owner: Atomic<usize>;
 }
 
-/// Notes whether the calling task's call of the owner has returned `ENOMEM`, so that [`report_memory`]
-/// does not print a second line. Returns the result. Any context.
-pub(crate) fn reported_by_owner(result: Result) -> Result {
+/// Notes whether the calling task's call of the owner has returned `ENOMEM`. If it has, the owner has printed
+/// a line, and [`report_memory`] does not print a second one. Returns `result`. Any context.
+pub(crate) fn note_owners_report(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
         Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),

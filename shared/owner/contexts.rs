@@ -453,7 +453,7 @@ where
             (*context.as_raw()).owner = abi::d2d_endpoint {
                 ops: table.cast::<abi::d2d_ops>(),
                 self_: binding.as_raw(),
-                lent: Lending::state(lending.as_ref()),
+                lent: Lending::as_raw(lending.as_ref()),
             }
         };
         Ok(Seat {

@@ -55,7 +55,7 @@ use d2d::{
     interface::TableFor,
     left,
     link::Pair,
-    patience::EndWaits,
+    patience::LeaveRoles,
     readers::Readers,
     refuse,
     registration::InModule,
@@ -123,7 +123,7 @@ fn readers() -> &'static Readers {
 struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
     /// Makes the module's other roles leave.
-    leave_others: EndWaits,
+    leave_others: LeaveRoles,
     driver: Arc<S>,
     /// This and `_remover` are dropped after all drivers have been expelled: until then, the kernel
     /// must call both before it frees the module of a driver.
@@ -242,7 +242,7 @@ impl<O: Owner> OwnerRole<O> {
         &'static self,
         in_module: InModule<M>,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
-        leave_others: EndWaits,
+        leave_others: LeaveRoles,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -344,7 +344,7 @@ impl Exports {
         &'static self,
         in_module: InModule<M>,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
-        leave_others: EndWaits,
+        leave_others: LeaveRoles,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -444,7 +444,7 @@ impl Exports {
     fn open<S: AnyOwner, M: ModuleMetadata>(
         &'static self,
         make: impl FnOnce(*mut bindings::module) -> Result<Arc<S>>,
-        leave_others: EndWaits,
+        leave_others: LeaveRoles,
     ) -> Result<OpenExports<S>> {
         step!(self.name, load);
         let module = M::THIS_MODULE.as_ptr();

@@ -118,7 +118,7 @@ impl DemoRequests {
     ///
     /// Those of allocating and sending the request, the error with which it was completed, and
     /// those of `open` and of [`DemoEvents::wait`].
-    pub fn demonstrate(
+    pub fn signal_and_wait(
         &self,
         place: Place,
         sender: &Sender,
@@ -178,7 +178,7 @@ impl DemoRequests {
     }
 }
 
-/// The requests that [`demonstrate`] sends. They are allocated ahead, where the caller may sleep.
+/// The requests that [`exchange`] sends. They are allocated ahead, where the caller may sleep.
 pub struct Packets {
     add: Packet,
     pend: [Packet; 2],
@@ -209,7 +209,7 @@ impl Packets {
 /// Those of sending a request, and the error with which one was completed. `EBADMSG` if an answer
 /// is wrong, `EINPROGRESS` if a request was not completed at once, `EALREADY` if the last one could
 /// not be cancelled.
-pub fn demonstrate(packets: Packets, to: &Target) -> Result {
+pub fn exchange(packets: Packets, to: &Target) -> Result {
     let Packets {
         add,
         pend: [first, second],

@@ -31,7 +31,7 @@ use d2d_peer::{
         Driver,
         Handle, //
     },
-    patience::EndWaits,
+    patience::LeaveRoles,
     registration::{
         self,
         Started, //
@@ -107,11 +107,11 @@ impl<M> RolesInModule<M> {
 }
 
 /// The parts of a module `M` in several roles: its roles as a peer (`_peers`), and what was made after them
-/// (`_made`). `_made` is the owner's role or, in a peer of two owners, the [`Join`]. Dropping `_made` makes the
-/// peers' roles leave. The fields are dropped in this order.
+/// (`_last_made`). `_last_made` is the owner's role or, in a peer of two owners, the [`Join`]. Dropping `_last_made`
+/// makes the peers' roles leave. The fields are dropped in this order.
 #[doc(hidden)]
 pub struct Roles<T, P, M> {
-    _made: T,
+    _last_made: T,
     _peers: P,
     _module: PhantomData<fn(M)>,
 }
@@ -124,7 +124,7 @@ pub struct Roles<T, P, M> {
 /// `ENOMEM`, with a line.
 pub(crate) fn boxed<M: ModuleMetadata>(
     leave: impl Fn() + Send + Sync + 'static,
-) -> Result<EndWaits> {
+) -> Result<LeaveRoles> {
     let leave =
         KBox::new(leave, GFP_KERNEL).map_err(|error| report_memory(M::NAME, error.into()))?;
     Ok(leave)
@@ -157,7 +157,7 @@ where
         let leave = boxed::<M>(move || leaver.leave())?;
         let owner = role.parts(in_module.owner, join, leave)?;
         Ok(Self {
-            _made: owner,
+            _last_made: owner,
             _peers: peer,
             _module: PhantomData,
         })

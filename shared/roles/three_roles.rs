@@ -71,7 +71,7 @@ where
         let leave = peers.leave::<M>()?;
         let owner = role.parts(in_module.owner, join, leave)?;
         Ok(Self {
-            _made: owner,
+            _last_made: owner,
             _peers: peers,
             _module: PhantomData,
         })

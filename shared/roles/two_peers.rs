@@ -12,7 +12,7 @@ use core::{
     ptr::NonNull, //
 };
 use d2d_peer::{
-    patience::EndWaits,
+    patience::LeaveRoles,
     readers::Readers,
     trace::report_memory, //
 };
@@ -105,11 +105,11 @@ impl<T: TwoPeers> Joined<T> {
 #[doc(hidden)]
 pub struct Join<T: TwoPeers> {
     joined: &'static Joined<T>,
-    leave: EndWaits,
+    leave: LeaveRoles,
 }
 
 impl<T: TwoPeers> Join<T> {
-    fn new(joined: &'static Joined<T>, leave: EndWaits, value: T) -> Result<Self> {
+    fn new(joined: &'static Joined<T>, leave: LeaveRoles, value: T) -> Result<Self> {
         let value = KBox::into_raw(KBox::new(value, GFP_KERNEL)?);
         // INVARIANT: It came from `KBox::into_raw`. It was null before: `Peers::new` succeeds once.
         joined.value.store(value, Release);
@@ -171,7 +171,7 @@ where
     /// # Errors
     ///
     /// `ENOMEM`, with a line.
-    pub(crate) fn leave<M: ModuleMetadata>(&self) -> Result<EndWaits> {
+    pub(crate) fn leave<M: ModuleMetadata>(&self) -> Result<LeaveRoles> {
         let (first, second) = (self.first.leaver(), self.second.leaver());
         boxed::<M>(move || {
             first.leave();
@@ -191,7 +191,7 @@ where
     B: d2d_peer2::driver::Driver,
 {
     /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one are dropped: their
-    /// destructor may wait for an event of either driver. If the module has been loaded, the drop of `_made` in
+    /// destructor may wait for an event of either driver. If the module has been loaded, the drop of `_last_made` in
     /// [`Roles`] has made the drivers leave already.
     fn drop(&mut self) {
         self.first.leaver().leave();
@@ -229,7 +229,7 @@ where
             .and_then(|value| Join::new(joined, leave, value))
             .map_err(|error| report_memory(M::NAME, error))?;
         Ok(Self {
-            _made: join,
+            _last_made: join,
             _peers: peers,
             _module: PhantomData,
         })

@@ -10,7 +10,7 @@ include!("skew.rs");
 use d2d::{
     declaration::{
         Declaration,
-        EventOf, //
+        DeclaredEvent, //
     },
     event::Kind,
     fingerprint::versions, //
@@ -24,7 +24,7 @@ use d2d_pair::{
 const DECLARATION: Declaration = DemoPair::DECLARATION;
 
 /// The events of the demonstration pair, but `turn` has the kind of `notice`.
-const EVENTS: [EventOf; 2] = {
+const EVENTS: [DeclaredEvent; 2] = {
     let [notice, turn] = DECLARATION.events else {
         panic!("the demonstration pair does not have exactly two events");
     };
@@ -33,8 +33,8 @@ const EVENTS: [EventOf; 2] = {
         (Kind::Notification, Kind::Synchronization)
     ));
     [
-        EventOf { ..*notice },
-        EventOf {
+        DeclaredEvent { ..*notice },
+        DeclaredEvent {
             kind: NOTICE.kind(),
             ..*turn
         },

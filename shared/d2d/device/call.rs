@@ -20,15 +20,15 @@ use kernel::{
     }, //
 };
 
-/// What the waiters of a device wait for.
-pub(super) struct Change {
+/// What the waiters of a device watch: they wait until it changes.
+pub(super) struct Watched {
     /// How often the waiters were woken: by [`Device::wake`], or because a [`Pended`] was completed or
     /// dropped.
     pub(super) count: u64,
     pub(super) is_removed: bool,
 }
 
-impl Change {
+impl Watched {
     pub(super) const fn new() -> Self {
         Self {
             count: 0,
@@ -86,11 +86,11 @@ impl Call<'_> {
         let mut is_interrupted = false;
         loop {
             let seen = {
-                let change = self.device.change.lock();
-                if change.is_removed {
+                let watched = self.device.watched.lock();
+                if watched.is_removed {
                     return Err(ENODEV);
                 }
-                change.count
+                watched.count
             };
             if let Some(value) = ready() {
                 return Ok(value);
@@ -102,12 +102,12 @@ impl Call<'_> {
             if is_interrupted {
                 return Err(ERESTARTSYS);
             }
-            let mut change = self.device.change.lock();
+            let mut watched = self.device.watched.lock();
             // Checked even if the count has changed already. Otherwise no signal could end the wait while
             // wakes come faster than `ready` returns.
             is_interrupted = kernel::current!().signal_pending();
-            while change.count == seen && !change.is_removed && !is_interrupted {
-                is_interrupted = self.device.waiters.wait_interruptible(&mut change);
+            while watched.count == seen && !watched.is_removed && !is_interrupted {
+                is_interrupted = self.device.waiters.wait_interruptible(&mut watched);
             }
         }
     }

@@ -7,9 +7,9 @@ use crate::{
     declaration::{
         Argument,
         Code,
+        DeclaredEvent,
+        DeclaredKind,
         Described,
-        EventOf,
-        KindOf,
         Member, //
     },
     event::Kind, //
@@ -129,8 +129,8 @@ const fn agreement(declaration: &Declaration) -> u64 {
     versions::<1>(declaration)[0]
 }
 
-const fn kind(name: &'static str, number: u32, payload: &'static Type) -> KindOf {
-    KindOf {
+const fn kind(name: &'static str, number: u32, payload: &'static Type) -> DeclaredKind {
+    DeclaredKind {
         name,
         docs: &[],
         number,
@@ -155,8 +155,8 @@ const fn code(
     }
 }
 
-const fn event(name: &'static str, kind: Kind) -> EventOf {
-    EventOf {
+const fn event(name: &'static str, kind: Kind) -> DeclaredEvent {
+    DeclaredEvent {
         name,
         docs: &[],
         kind,
@@ -186,7 +186,7 @@ const NEWER: Declaration = Declaration {
     ..DECLARATION
 };
 
-const fn of_kinds(kinds: &'static [KindOf]) -> u64 {
+const fn of_kinds(kinds: &'static [DeclaredKind]) -> u64 {
     agreement(&Declaration {
         kinds,
         ..DECLARATION
@@ -200,7 +200,7 @@ const fn of_codes(codes: &'static [Code]) -> u64 {
     })
 }
 
-const fn of_events(events: &'static [EventOf]) -> u64 {
+const fn of_events(events: &'static [DeclaredEvent]) -> u64 {
     agreement(&Declaration {
         events,
         ..DECLARATION
@@ -393,7 +393,7 @@ mod cases {
                 ..NEWER
             },
             Declaration {
-                kinds: &[KindOf {
+                kinds: &[DeclaredKind {
                     since: 1,
                     ..kind("A", 1, &U32)
                 }],
@@ -407,7 +407,7 @@ mod cases {
                 ..NEWER
             },
             Declaration {
-                events: &[EventOf {
+                events: &[DeclaredEvent {
                     since: 1,
                     ..event("a", Kind::Notification)
                 }],

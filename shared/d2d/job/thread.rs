@@ -165,7 +165,7 @@ impl Job for Inner {
         self.changed.notify_one();
     }
 
-    fn cancel_and_check(&self) -> bool {
+    fn may_be_waiting(&self) -> bool {
         self.state.lock().is_running
     }
 

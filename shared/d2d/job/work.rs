@@ -214,7 +214,7 @@ impl Job for Inner {
         *self.is_closed.lock() = true;
     }
 
-    fn cancel_and_check(&self) -> bool {
+    fn may_be_waiting(&self) -> bool {
         // SAFETY: The work item is initialized. The functions do not wait.
         unsafe {
             bindings::cancel_delayed_work(self.work.get());

@@ -86,7 +86,7 @@ mod cases {
     #[test]
     fn what_is_not_lent_is_refused() -> Result {
         assert_eq!(values::<Ring>(&NOTHING).err(), Some(ENODATA));
-        assert_eq!(values::<Ring>(&Lending::state(None)).err(), Some(ENODATA));
+        assert_eq!(values::<Ring>(&Lending::as_raw(None)).err(), Some(ENODATA));
         let lending = Lending::new(ring()?, |ring| ring);
         let other = values::<Atomic<u64>>(&lending.lent);
         assert_eq!(other.err(), Some(EPROTOTYPE));
