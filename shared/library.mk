@@ -146,8 +146,9 @@ $(obj)/shared/owner/$1_$2.o: $(d2d-top)/shared/owner/$2.c FORCE
 	$$(call if_changed_rule,cc_o_c)
 endef
 
-# $(call d2d-c-owner-of,NAME): as d2d-owner-of, for an owner whose sources are in C (d2d_owner.h). Its functions are
-# compiled for it from shared/owner/c_module.rs, which takes the owner's name from RUST_MODFILE.
+# $(call d2d-c-owner-of,NAME): as d2d-owner-of, for an owner whose sources are in C (d2d_owner.h). The functions of the
+# owner's table are compiled for each such owner, from shared/owner/c_module.rs. This source takes the owner's name from
+# RUST_MODFILE.
 d2d-c-owner-of = $(if $(d2d-has-$(strip $1)-c-module),,$(eval $(call d2d-c-owner-part,$(strip $1))))$(call d2d-owner-of,$1) shared/owner/$(strip $1)_c_module.o
 define d2d-c-owner-part
 d2d-has-$1-c-module := y
@@ -179,10 +180,10 @@ d2d-$1-crate = $$(call d2d-crate-once-more,$$1,$$2,--extern d2d=$(obj)/shared/li
 endef
 $(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-part,$(role))))
 
-# The objects of the library that a module in Rust links
-#   $(call d2d-two-roles-of,NAME)    which is the owner NAME, and a peer
-#   $(d2d-two-peers)                 which is a peer of two owners
-#   $(call d2d-three-roles-of,NAME)  which is the owner NAME, and a peer of two owners
+# The objects of the library that a module in Rust in several roles links:
+#   $(call d2d-two-roles-of,NAME)    a module that is the owner NAME, and a peer
+#   $(d2d-two-peers)                 a module that is a peer of two owners
+#   $(call d2d-three-roles-of,NAME)  a module that is the owner NAME, and a peer of two owners
 d2d-two-roles-of = $(call d2d-owner-of,$1) $(d2d-peer-role) shared/roles/d2d_roles.o
 d2d-two-peers := $(filter-out shared/d2d/d2d.o,$(d2d)) $(d2d-peer-role) $(d2d-peer2-role) \
 		 shared/roles/d2d_roles.o shared/roles/joined_srcu.o

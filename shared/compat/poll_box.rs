@@ -73,7 +73,7 @@ impl Drop for PollCondVarBox {
         let inner = unsafe { ManuallyDrop::take(&mut self.0) };
         // SAFETY: The memory does not move before it is freed.
         let inner = KBox::into_raw(unsafe { Pin::into_inner_unchecked(inner) });
-        // The rest replaces the drop of the `PollCondVar`, which would wait for a grace period.
+        // The rest replaces the drop of the `PollCondVar`: that drop would wait for a grace period.
         // SAFETY: `inner` is valid, and a `PollCondVar` has nothing but its wait queue, as asserted
         // above.
         unsafe { bindings::__wake_up_pollfree((&raw mut (*inner).condvar).cast()) };

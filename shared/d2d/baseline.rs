@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The comparison of a pair with its baseline: the C header of an older version, which
-//! [`pair!`](crate::pair!) compares at compile time.
+//! The comparison of a pair with its baseline, the C header of an older version.
+//! [`pair!`](crate::pair!) compares both at compile time.
 //!
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 

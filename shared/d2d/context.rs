@@ -114,7 +114,7 @@ impl Context<()> {
         }
     }
 
-    /// Removes the doorbell of the queue to the peer, which the peer has set. Any context.
+    /// Removes the doorbell that the peer has set for the queue to the peer. Any context.
     pub fn remove_peer_doorbell(&self) {
         self.to_peer().set_doorbell(None);
     }

@@ -19,7 +19,7 @@
 //!   [`data`].
 //! - [`link`]: what each side holds while it is attached, and how it calls the other; [`lent`]: memory
 //!   that one side lends the other.
-//! - [`rundown`]: protection of calls into a driver that may detach; it counts the threads inside
+//! - [`rundown`]: protects calls into a driver that may detach, and counts the threads inside the driver
 //!   by [`readers`].
 //! - [`event`]: named events. Each is a state, set or not set, that drivers share.
 //! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: the peer's module.

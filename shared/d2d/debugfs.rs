@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs, which show state. A process can read a [`ReadFile`]; a [`ShowFile`] is a `ReadFile` that
+//! Files in debugfs that show state. A process can read a [`ReadFile`]; a [`ShowFile`] is a `ReadFile` that
 //! shows a text. If processes have to write something, a driver has a [device](crate::device).
 //!
-//! The library does not use the kernel crate's `debugfs`. Its files have no owner: a module can be
-//! unloaded while a process has one of them open, and the kernel then calls freed code when the process
+//! The library does not use the kernel crate's `debugfs`, whose files have no owner: a module can be
+//! unloaded while a process has one of its files open, and the kernel then calls freed code when the process
 //! closes the file.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
@@ -125,7 +125,7 @@ impl Directory {
         let above = parent
             .as_ref()
             .map_or(core::ptr::null_mut(), |parent| parent.entry.0);
-        // SAFETY: The name is a string, and the parent was not removed. It may be an error pointer:
+        // SAFETY: The name is a string, and the parent was not removed. `above` may be an error pointer:
         // the functions of debugfs take such a directory and do nothing.
         let dentry = unsafe { functions::debugfs_create_dir(name.as_char_ptr(), above) };
         let directory = Self {

@@ -44,7 +44,7 @@ pub struct Member {
 }
 
 impl Type {
-    /// Describes a type without fields and elements, which is called `name` in C.
+    /// Describes the type that is called `name` in C, and has neither fields nor elements.
     pub const fn plain<T>(name: &'static str) -> Self {
         Self {
             name,

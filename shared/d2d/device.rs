@@ -14,7 +14,7 @@
 //! `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before it go on. The library
 //! removes a device when its driver leaves.
 //!
-//! A call can wait for something by [`Call::wait`], which a signal ends. A driver can also pend a call
+//! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend a call
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the answer
 //! when a signal comes, or at once if the file is open with `O_NONBLOCK` and there is no answer yet. A

@@ -384,7 +384,8 @@ impl<T: Driver> Control for Handle<T> {
 
 /// The offer of a context that the driver has received and not completed yet.
 ///
-/// The driver has to complete it or leave it pending: it cannot return otherwise.
+/// The driver has to complete the offer or leave it pending. Otherwise [`Driver::share`] and
+/// [`Driver::deferred`] cannot return.
 pub struct Offer<'a, T: Driver> {
     driver: ArcBorrow<'a, Shared<T>>,
     request: Request<'a>,
@@ -530,7 +531,7 @@ pub(crate) struct Shared<T: Driver> {
     pended: SpinLockIrq<Deferred>,
     #[pin]
     work: Work<Self>,
-    /// Address of the task that is in [`Driver::deferred`], or 0. It is only compared.
+    /// Address of the task that is in [`Driver::deferred`], or 0. The address is only compared.
     worker: Atomic<usize>,
     #[pin]
     jobs: Jobs,
@@ -648,7 +649,7 @@ impl<T: Driver> Shared<T> {
 
     /// Returns the driver as a sender of requests.
     pub(crate) fn sender(&self) -> Sender {
-        // SAFETY: It is the handle of this driver, or 0, which the owner refuses.
+        // SAFETY: The first argument is the handle of this driver, or 0, which the owner refuses.
         unsafe { Sender::from_raw(self.raw_handle(), self.name) }
     }
 

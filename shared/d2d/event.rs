@@ -30,7 +30,7 @@ use kernel::{
 pub enum Kind {
     /// The event stays set until it is reset. All waits for it end.
     Notification = abi::D2D_EVENT_NOTIFICATION,
-    /// One wait for the event ends, which resets the event. If nobody waits, the event stays set,
+    /// One wait for the event ends, and the event is reset. If nobody waits, the event stays set,
     /// and the next wait ends at once.
     Synchronization = abi::D2D_EVENT_SYNCHRONIZATION,
 }
@@ -198,7 +198,7 @@ impl Event {
         self.kind
     }
 
-    /// Returns the handle, which drivers in C use, too.
+    /// Returns the handle as a number, as drivers in C use it.
     pub fn as_raw(&self) -> abi::d2d_handle {
         self.handle
     }
@@ -217,8 +217,8 @@ impl Event {
     /// sleep.
     ///
     /// Each set of a notification event starts the job. Setting a synchronization event ends the wait of a
-    /// thread, or, if no thread waits, starts the job of one handler, which takes the event. If several drivers
-    /// have handlers, their jobs are started in turn. If the event is set now, the job is started at once.
+    /// thread, or, if no thread waits, starts the job of one handler. Either resets the event. If several
+    /// drivers have handlers, their jobs are started in turn. If the event is set now, the job is started at once.
     ///
     /// Sets that come before the job runs lead to one run, and a set that comes while the job runs leads
     /// to another one. When the driver leaves, the job is closed first; then the handler is removed.
@@ -313,9 +313,9 @@ impl Event {
         let flags = flags | interruptible;
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
-        // SAFETY: `handles` has at least as many handles as the owner reads: it reads none if there
-        // are more than `D2D_EVENT_MAX_WAITS`. They live during the call, and the owner refuses
-        // stale ones.
+        // SAFETY: `handles` has at least as many handles as the owner reads: the owner reads none if there
+        // are more than `D2D_EVENT_MAX_WAITS`. `handles` lives during the call, and the owner refuses stale
+        // handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         note_owners_report(to_result(result))?;

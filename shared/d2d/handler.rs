@@ -107,10 +107,10 @@ pub fn object_without_routines(
 ///
 /// # Safety
 ///
-/// `this` is what `Arc::as_ptr` returns for an `Arc<H>`, a reference of which lives for `'a`.
+/// `this` is what `Arc::as_ptr` returns for an `Arc<H>`. For `'a`, an `Arc` of this value exists.
 unsafe fn handler<'a, H: Handler>(this: *mut c_void) -> ArcBorrow<'a, H> {
-    // SAFETY: The caller says that `this` is the pointer of an `Arc<H>`, a reference of which lives
-    // for `'a`.
+    // SAFETY: The caller says that `this` is the pointer of an `Arc<H>`, and that an `Arc` of this value
+    // exists for `'a`.
     unsafe { ArcBorrow::from_raw(this.cast::<H>().cast_const()) }
 }
 
@@ -124,9 +124,9 @@ unsafe extern "C" fn dispatch<H: Handler>(
     this: *mut c_void,
     request: *const abi::d2d_request,
 ) -> c_int {
-    // SAFETY: `this` was registered, and the registration keeps its reference until the driver is
-    // unregistered, which waits for this call. `request` is valid for reads during the call, and is
-    // a request that the driver has received.
+    // SAFETY: `this` was registered. The registration keeps its reference until `d2d_unregister` has
+    // returned, and `d2d_unregister` waits for this call. `request` is valid for reads during the call, and
+    // is a request that the driver has received.
     unsafe {
         receive(handler::<H>(this).name(), request, |request| {
             H::dispatch(handler::<H>(this), request)

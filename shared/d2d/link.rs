@@ -185,7 +185,7 @@ impl<P: Pair> PeerCall<'_, P> {
         unsafe { self.0.caller() }
     }
 
-    /// Returns the value that the peer lends, which consists of atomic variables: see
+    /// Returns the value that the peer lends. The value consists of atomic variables: see
     /// [`lent`](crate::lent). Any context.
     ///
     /// # Errors
@@ -305,7 +305,7 @@ impl<P: Pair> PeerLink<P> {
         unsafe { self.owner.caller() }
     }
 
-    /// Returns the value that the owner lends, which consists of atomic variables: see
+    /// Returns the value that the owner lends. The value consists of atomic variables: see
     /// [`lent`](crate::lent). Any context.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(crate) fn is_loading() -> bool {
 /// Refuses to open a file of this module before the initialization of the module has succeeded, in the
 /// name of `driver`. Any context.
 ///
-/// An open file holds a reference on the module, which keeps the kernel from unloading it. But if
+/// An open file holds a reference on the module, so that the kernel does not unload the module. But if
 /// the initialization of the module fails, the kernel frees the module despite such references, and
 /// closing the file would then call freed code.
 ///
@@ -41,8 +41,8 @@ pub(crate) fn check_loaded(driver: &CStr) -> Result {
     }
 }
 
-/// Gives `value` to a file, and makes the file a stream: it has no position, so calls by several threads do
-/// not wait for the lock of the position. Returns the result of `open`. Process context.
+/// Gives `value` to a file, and makes the file a stream. A stream has no position, so calls by several
+/// threads do not wait for the lock of the position. Returns the result of `open`. Process context.
 ///
 /// # Safety
 ///

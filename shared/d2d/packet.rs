@@ -262,7 +262,7 @@ impl Packet {
     /// called again. Any context.
     ///
     /// A receiver in Rust gets the index of the value
-    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). It refuses a request with a
+    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). The library refuses a request with a
     /// value that is not lent to this receiver, such as one that the sender lends in another context.
     pub fn with_user_buffer(mut self, user_buffer: UserBuffer) -> Self {
         self.user_buffer = Some(user_buffer);
@@ -499,7 +499,7 @@ impl<O: Plain> From<Unfinished<O>> for Error {
 
 /// Cancels a request that was sent by [`Packet::send_with_routine`].
 ///
-/// It names the request, not one send of it: if the request was completed and sent again meanwhile,
+/// A `Cancel` names the request, not one send of it: if the request was completed and sent again meanwhile,
 /// the new send is cancelled.
 #[derive(Clone, Copy)]
 pub struct Cancel(abi::d2d_handle);

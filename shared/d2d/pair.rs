@@ -74,8 +74,8 @@
 /// # Events
 ///
 /// `events { ... }` behind `codes` may be left out. Each driver of the pair can have one event of each
-/// name, which is called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent). The name has at most
-/// 31 bytes. Events that no other driver uses need no declaration.
+/// declared name. The event is called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent). The
+/// declared name has at most 31 bytes. Events that no other driver uses need no declaration.
 ///
 /// # Lent memory
 ///

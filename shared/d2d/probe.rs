@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Access to memory by pointers from other drivers, which may be bad.
+//! Access to memory by pointers that come from other drivers, and may be bad.
 //!
 //! An access by a bad pointer fails, and does no harm. `d2d_nofault.h` says which pointers are bad.
 //!
@@ -301,8 +301,8 @@ impl<const N: usize> StringCopy<N> {
     }
 }
 
-/// An address for a result, which another driver has passed. When this value was made, the address could
-/// be written.
+/// An address that another driver has passed for a result. When this value was made, the address could be
+/// written.
 pub(crate) struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {

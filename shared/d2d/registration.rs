@@ -140,7 +140,7 @@ impl<T: Driver> Registration<T> {
         self.leaver().leave();
     }
 
-    /// Returns a reference to the driver, which does not keep the driver registered.
+    /// Returns a reference to the driver. The reference does not keep the driver registered.
     pub(crate) fn handle(&self) -> Handle<T> {
         Handle::new(self.shared.clone())
     }
@@ -167,9 +167,9 @@ impl<T: Driver> Drop for Registration<T> {
             safe_calls::d2d_detach(self.raw_handle);
         }
         if safe_calls::d2d_unregister(self.raw_handle) != 0 {
-            // The owner has printed the reason. It may call the driver's routines until it removes
-            // the driver object, which it does before the kernel frees the module's text (see
-            // `struct d2d_driver` in `d2d.h`). So keep what the routines use.
+            // The owner has printed the reason. The owner may call the driver's routines until it removes the
+            // driver object. It does so before the kernel frees the module's text (see `struct d2d_driver` in
+            // `d2d.h`). So keep what the routines use.
             core::mem::forget(self.shared.clone());
         }
         // Last: this waits for each thread that is opening a miscellaneous device, even one of another
@@ -187,7 +187,7 @@ pub struct Leaver(abi::d2d_handle);
 impl Leaver {
     /// Makes the driver leave, which ends the waits for its events and requests. May sleep.
     pub fn leave(self) {
-        // From here on, dropping an event or a request must not call the owner, which closes the
+        // From here on, dropping an event or a request must not call the owner: the owner closes the
         // events and frees the requests in `d2d_unregister`.
         left::note();
         safe_calls::d2d_leave(self.0);
@@ -282,7 +282,7 @@ where
 }
 
 impl<T: Driver> Peer<T> {
-    /// Returns a reference to the driver, which does not keep the driver registered. Any context.
+    /// Returns a reference to the driver. The reference does not keep the driver registered. Any context.
     pub fn handle(&self) -> Handle<T> {
         self.0.registration.handle()
     }

@@ -222,8 +222,8 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
 
 #[allow(improper_ctypes, reason = "it is one word")]
 unsafe extern "C" {
-    /// Address of the task whose last call of an owner returned `ENOMEM`, for which the owner has
-    /// printed a line; or 0. It is only compared. Defined in `module.c`.
+    /// Address of the task whose last call of an owner returned `ENOMEM`, or 0. The owner has printed a line
+    /// for this error. The address is only compared. Defined in `module.c`.
     safe static d2d_reported_by_owner: Atomic<usize>;
 }
 

@@ -14,8 +14,8 @@ use kernel::sync::atomic::{
 
 pub use words::read_barrier;
 
-/// An atomic value that threads read and write by one instruction. It orders nothing: the order of
-/// accesses has to come from something else. Any context.
+/// An atomic value that threads read and write by one instruction. Neither access orders anything: the
+/// order of accesses has to come from something else. Any context.
 pub trait AtomicOnce<T> {
     /// `READ_ONCE()`.
     fn get(&self) -> T;

@@ -76,7 +76,7 @@ impl<T: TwoPeers> Joined<T> {
         reason = "only module_of_two_owners! makes one"
     )]
     pub const fn new() -> Self {
-        // INVARIANT: It is null.
+        // INVARIANT: `value` is null.
         Self {
             value: Atomic::new(core::ptr::null_mut()),
         }
@@ -111,7 +111,8 @@ pub struct Join<T: TwoPeers> {
 impl<T: TwoPeers> Join<T> {
     fn new(joined: &'static Joined<T>, leave: LeaveRoles, value: T) -> Result<Self> {
         let value = KBox::into_raw(KBox::new(value, GFP_KERNEL)?);
-        // INVARIANT: It came from `KBox::into_raw`. It was null before: `Peers::new` succeeds once.
+        // INVARIANT: `value` came from `KBox::into_raw`. Until now, `joined.value` was null: `Peers::new`
+        // succeeds once.
         joined.value.store(value, Release);
         Ok(Self { joined, leave })
     }

@@ -40,9 +40,9 @@ pub enum TimerContext {
 }
 
 impl TimerContext {
-    /// Returns the mode of the timer, whose expiry is a time of the monotonic clock. In hard
-    /// interrupt it is not `HRTIMER_MODE_ABS_HARD`: lockdep reports each `spinlock_t` that is taken in
-    /// the callback of such a timer.
+    /// Returns the mode of a timer whose expiry is a time of the monotonic clock. The mode for hard
+    /// interrupt is not `HRTIMER_MODE_ABS_HARD`: lockdep reports each `spinlock_t` that is taken in the
+    /// callback of a timer of that mode.
     fn mode(self) -> bindings::hrtimer_mode {
         match self {
             Self::SoftIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT,
@@ -209,7 +209,7 @@ struct Inner {
     #[pin]
     timer: Opaque<bindings::hrtimer>,
     mode: bindings::hrtimer_mode,
-    /// Its lock serializes starting the timer with [`Job::close`].
+    /// The lock serializes starting the timer with [`Job::close`].
     #[pin]
     expiry: SpinLockIrq<Expiry>,
     routine: Routine<Timer>,
@@ -266,7 +266,7 @@ impl Job for Inner {
 
 /// Returns the time of the monotonic clock, in nanoseconds.
 fn now() -> bindings::ktime_t {
-    // SAFETY: It can be called in any context but NMI.
+    // SAFETY: `ktime_get()` can be called in any context but NMI.
     unsafe { bindings::ktime_get() }
 }
 

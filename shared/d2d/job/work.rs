@@ -142,7 +142,7 @@ struct Inner {
     #[pin]
     work: Opaque<bindings::delayed_work>,
     context: WorkContext,
-    /// Whether the driver is leaving. Its lock serializes queueing the work item with
+    /// Whether the driver is leaving. The lock serializes queueing the work item with
     /// [`Job::close`].
     #[pin]
     is_closed: SpinLockIrq<bool>,

@@ -108,7 +108,7 @@ impl<'b> Iterator for Items<'b, '_> {
     }
 }
 
-/// An item of a [`Batch`], which it borrows.
+/// An item of a [`Batch`]. The item borrows the batch.
 #[derive(Clone, Copy)]
 pub struct Item<'b> {
     /// Number of items that were put on the queue before this one.
