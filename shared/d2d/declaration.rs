@@ -15,7 +15,7 @@ use crate::{
 
 /// A type that may cross the boundary.
 pub struct Type {
-    /// Name in C. A structure has fields, too, and its name is without `struct`.
+    /// Name in C; that of a structure is without `struct`.
     pub name: &'static str,
     /// Bytes.
     pub size: usize,

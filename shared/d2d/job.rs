@@ -11,8 +11,8 @@
 //! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any execution context but
 //! NMI.
 //!
-//! A named event starts a job by itself each time that it is set: see
-//! [`Event::on_set`](crate::event::Event::on_set). So does a doorbell, which is such an event.
+//! A named event, such as a doorbell, can start a job by itself each time that the event is set: see
+//! [`Event::on_set`](crate::event::Event::on_set).
 //!
 //! A job belongs to its driver. When the driver leaves, the library drops the
 //! [`Driver::Jobs`](crate::driver::Driver::Jobs) of a peer, and then

@@ -256,8 +256,7 @@ impl<P: Pair> PeerSeat<P> {
         let is_first = self.link.populate(link);
         if is_first {
             let link = self.link.as_ref().map(core::ptr::from_ref);
-            // INVARIANT: A seat is pinned, as `new` makes no other, so the link in it does not
-            // move.
+            // INVARIANT: `new` makes only pinned seats, so the link in this seat does not move.
             self.current.store(
                 link.map_or(core::ptr::null_mut(), <*const _>::cast_mut),
                 Release,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The variables that a module has only once, even if it has several roles, and so links the crate
- * d2d once for each role. Only Rust code accesses them.
+ * A module has these variables once, even if the module has several roles and links the crate d2d
+ * once for each role. Only Rust code accesses the variables.
  */
 
 /* Used by shared/d2d/trace.rs */

@@ -49,10 +49,10 @@ pub struct Rundown<T> {
     value: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: Another thread may drop the value, which is `Send`.
+// SAFETY: Another thread may drop the value: `T` is `Send`.
 unsafe impl<T: Send> Send for Rundown<T> {}
-// SAFETY: Threads get the value by reference, so it is `Sync`. By the type invariants no thread
-// writes it meanwhile.
+// SAFETY: Threads get the value by shared reference: `T` is `Sync`. By the type invariants no thread
+// writes the value while another thread has the reference.
 unsafe impl<T: Send + Sync> Sync for Rundown<T> {}
 
 impl<T> Rundown<T> {
