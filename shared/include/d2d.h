@@ -85,9 +85,13 @@
  * typedef d2d_handle - names a driver, an event, a request or an item
  *
  * A handle is never an address, and 0 names nothing. A handle is stale once what it named is gone.
- * Every function refuses with -ESTALE, and touches nothing, if a handle is stale or of another
- * kind than the function expects. A driver stores handles, passes them to others and compares
- * them. Only the library uses their parts::
+ * If a handle is stale, or of another kind than a function expects, the function touches nothing
+ * and returns -ESTALE. There are three exceptions: d2d_queue_redeem() returns NULL,
+ * d2d_event_ring() returns nothing, and for a request that was cancelled lately, a function that
+ * expects the handle of the request's holder returns -ECANCELED.
+ *
+ * A driver stores handles, passes them to others and compares them. Only the library uses their
+ * parts::
  *
  *	bits 63..32	generation; 0 only in the handle of a HELD request
  *	bit 31		set: an item
@@ -221,6 +225,9 @@ struct d2d_lent {
  * @ops: the ops table. An operation that this side does not support is NULL
  * @self: what the other side passes as the first argument of each operation
  * @lent: the memory that this side lends the other
+ *
+ * Any thread may call the operations on behalf of the other side, with this @self, in each
+ * execution context that the documentation of the interface allows. struct d2d_context says when.
  */
 struct d2d_endpoint {
 	const struct d2d_ops *ops;
@@ -345,7 +352,11 @@ struct d2d_data {
  * @data: the blocks of data, for which the owner allocates memory behind this structure
  *
  * The owner allocates the context and fills it in, except for the peer's endpoint and data. The
- * peer fills these in during the handshake.
+ * peer fills these in during the handshake. The peer's operations are in the text of the module
+ * that the peer's driver object names. From the moment when the peer completes the handshake with
+ * success until d2d_detach() has returned, the owner may call these operations, and use the memory
+ * that the peer lends. struct d2d_request says how long the peer may use the context, and so the
+ * owner's operations.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -811,7 +822,7 @@ int d2d_detach(d2d_handle driver);
  * offers it no context. It ends with -ECANCELED the waits that were begun with the driver's event
  * handles, and refuses later ones, unless their timeout is 0. Then it cancels the requests that
  * the driver holds, and those that it has sent. It waits for the handlers of the driver's events,
- * but for no other threads.
+ * and for threads that are just sending one of the driver's requests, but for no other threads.
  *
  * The events stay open until the driver is unregistered, so the driver's routines can set, reset
  * and query them.

@@ -16,9 +16,10 @@
  * A driver that does not want to keep a thread waiting gives the event a handler, which is
  * called when the event is set: d2d_event_on_set().
  *
- * While no thread waits for an event, no process watches it, and it has no handler, the owner sets,
- * takes, resets or queries it by one atomic operation. In all other cases, and when a thread begins
- * to wait, the owner takes one lock, the same for all events, with interrupts disabled.
+ * The owner sets, takes, resets or queries an event by one atomic operation while no thread waits
+ * for the event, no process watches it, it has no handler, and no driver that is leaving has a
+ * handle of it. In all other cases, and when a thread begins to wait, the owner takes one lock, the
+ * same for all events, with interrupts disabled.
  *
  * A set gives the event to the threads that wait for it, in the order in which they began to wait,
  * before it returns. A wait for all of several events takes all of them at once, or none. At most
@@ -62,9 +63,9 @@
 /**
  * DOC: The functions of events in an owner's table
  *
- * What d2d.h says of its functions is true of these: they return 0 or a negative errno, a
+ * What d2d.h says of its functions is true of these: they return a negative errno if they fail, a
  * refusal also prints one trace line with the reason, and all return -ENODEV if the owner is
- * being unloaded, and -ESTALE if the handle is stale.
+ * being unloaded, and -ESTALE if the handle is stale. Only d2d_event_ring() never fails.
  */
 
 /**

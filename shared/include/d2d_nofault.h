@@ -2,8 +2,8 @@
 /*
  * Driver to driver: copies from and to addresses that another driver has named. A copy fails and
  * does no harm if the address is bad: if it is not the kernel's, is not mapped, or is read-only
- * for a write. If it is that of a mapped device's registers, the device notices the access. Rust
- * drivers have shared/d2d/probe.rs.
+ * for a write. If registers of a device are mapped at the address, the device notices the access.
+ * Rust drivers have shared/d2d/probe.rs.
  *
  * The kernel exports copy_from_kernel_nofault(), but not copy_to_kernel_nofault(). Both use the
  * architecture's __get_kernel_nofault() and __put_kernel_nofault(), and so does this file. They

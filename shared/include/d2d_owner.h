@@ -80,7 +80,8 @@
  * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
- * @sizes_of: hash of the version of the pair that has blocks of these sizes
+ * @sizes_of: the hash of the pair's minor version that has blocks of these sizes. It is also in the
+ *	chain of @ops, so the library sees that the sizes are those of this pair and version
  *
  * The generated header of the pair has a constant that initializes the last four members, such as
  * MY_PAIR_DATA_SIZES. Each size is at most D2D_DATA_SIZE, and 0 if the pair declares no such block.
@@ -175,7 +176,8 @@ void d2d_owner_stop(void);
  * @peer: where to store the peer's operations
  *
  * The peer cannot detach until the same thread, in the same execution context, has called
- * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep if it could before.
+ * d2d_peer_exit(). A thread may enter again while it is inside. It may sleep inside if it could
+ * sleep before.
  * To call the operation "add"::
  *
  *	err = d2d_peer_enter(context, &peer);
