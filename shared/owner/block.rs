@@ -172,7 +172,8 @@ impl Block {
             )
         };
         for ((name, queue), items) in queues.into_iter().zip(&mut items) {
-            // SAFETY: The lock is a part of the block, whose memory does not move.
+            // SAFETY: The lock is a part of the block, whose memory does not move. The owner's module is
+            // unloaded after the owner has freed the block, or has decided to keep it for ever.
             unsafe { Self::init_lock(&raw mut (*queue).lock, static_lock_class!()) };
             step!(driver, init_lock, ctx: id, lock: name);
             // SAFETY: The queue is zeroed except for its lock and id, and no other thread uses it.
@@ -183,7 +184,7 @@ impl Block {
                 item: config.item_size
             );
         }
-        // SAFETY: The lock is a part of the block, whose memory does not move.
+        // SAFETY: As for the locks of the queues.
         unsafe { Self::init_lock(data, static_lock_class!()) };
         step!(driver, init_lock, ctx: id, lock: "data");
         // INVARIANT: The context is initialized and lies in `_memory`, and `_items` has the items of
@@ -199,7 +200,9 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// `lock` is valid for writes, pinned, and freed before this module is unloaded.
+    /// `lock` is valid for writes and pinned. This module, which has the name and the class, is unloaded
+    /// after `lock` was freed. The exception is a lock in a block that is kept for ever: then only lockdep
+    /// can still use the name and the class.
     unsafe fn init_lock(lock: *mut bindings::spinlock_t, class: Pin<&'static LockClassKey>) {
         // SAFETY: The lock is valid for writes and pinned; the name and the class are static.
         unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
@@ -263,7 +266,9 @@ impl Drop for SharedBlock {
     }
 }
 
-// SAFETY: The block's memory is not tied to a thread. All threads use its contents under its locks.
+// SAFETY: The block's memory is not tied to a thread. What it contains is protected by locks, changes
+// atomically, or never changes. The exception is the peer's endpoint: the state of the driver in the
+// registry says which thread may write it, and no other thread reads it meanwhile.
 unsafe impl Send for Block {}
 // SAFETY: As above.
 unsafe impl Sync for Block {}

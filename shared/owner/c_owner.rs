@@ -4,8 +4,8 @@
 //!
 //! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For an
 //! owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file makes
-//! them with the sizes and the operations that the owner states when it starts. The functions that start
-//! an owner in C are `#[inline]`, so that the compiler leaves them out of an owner in Rust.
+//! them with the sizes and the operations that the owner states when it starts. The compiler compiles an
+//! `#[inline]` function of this file only for a module that calls it, so not for an owner in Rust.
 
 use crate::{
     block::{
@@ -226,8 +226,8 @@ struct PeerTable {
     this: *mut c_void,
 }
 
-// SAFETY: `this` is only passed to the operations of the side from which it came. By the contract
-// of `struct d2d_endpoint` they may be called in any context.
+// SAFETY: `this` is only passed to the operations in `words`. By the contract of `struct d2d_endpoint`, any
+// thread may call these operations with `this`.
 unsafe impl Send for PeerTable {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for PeerTable {}
@@ -276,7 +276,8 @@ impl CSeats {
             // SAFETY: The block was made with these sizes. As in `contexts`, it lives as long as the
             // seat and any driver that uses the context.
             let context = unsafe { Context::from_raw(raw, sizes) };
-            // SAFETY: No other thread knows of the context yet.
+            // SAFETY: By the invariants of `Block` the pointer is valid. No other thread knows of the
+            // context yet.
             unsafe {
                 (*raw.as_ptr()).owner = abi::d2d_endpoint {
                     ops: description.owner.ops,
@@ -336,8 +337,8 @@ impl ContextTable for CSeats {
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
-        // SAFETY: The caller promises that the driver has filled in the endpoint. Nobody writes it
-        // until the driver is detached.
+        // SAFETY: By the invariants of `Context` the pointer is valid. The caller promises that the
+        // driver has filled in the endpoint. Nobody writes it until the driver is detached.
         let endpoint = unsafe { (*seat.context.as_raw()).peer };
         // SAFETY: The peer has filled in its endpoint.
         unsafe { lent::check(self.name, &endpoint.lent)? };
@@ -345,8 +346,8 @@ impl ContextTable for CSeats {
         let expected = table.expected();
         let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
-        // SAFETY: The words have the size of the table. By the contract of `struct d2d_context`, the
-        // endpoint is that of a peer in `module`.
+        // SAFETY: The words have the size of the table. The caller promises that the endpoint is that of a
+        // driver whose module is `module`.
         unsafe { expected.copy_operations(self.name, &endpoint, module, words.as_mut_ptr())? };
         // SAFETY: The words have room for the header, with which every table begins, and their
         // alignment is that of the header.
@@ -425,7 +426,7 @@ impl COwner {
     ///
     /// # Safety
     ///
-    /// `owner` is null or as `d2d_owner.h` says. No other `COwner` exists.
+    /// `owner` is null or as `d2d_owner.h` says. `module` is the owner's module. No other `COwner` exists.
     #[inline]
     pub(crate) unsafe fn new<M: ModuleMetadata>(
         in_module: InModule<M>,
@@ -433,7 +434,8 @@ impl COwner {
         module: *mut bindings::module,
         owner: *const abi::d2d_owner,
     ) -> Result<Arc<Self>> {
-        // SAFETY: The caller says so.
+        // SAFETY: The caller says that `owner` is null or as the header says, and that `module` is the
+        // owner's module.
         let description = unsafe { Description::copy(name, module, owner)? };
         let config = description.config(name)?;
         let stated = &description.owner;
@@ -529,7 +531,7 @@ unsafe extern "C" fn completed(
 /// writes.
 #[inline]
 pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int {
-    // SAFETY: The caller says so.
+    // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
     let seat = unsafe { seat(context) };
     let Some(entered) = seat.and_then(|(_, seat)| seat.peer.enter()) else {
         return ESHUTDOWN.to_errno();
@@ -552,7 +554,8 @@ pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) ->
 /// As `d2d_owner.h` says: the calling thread has entered the peer of `context`, and has got `peer`.
 #[inline]
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
-    // SAFETY: The caller says so.
+    // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and `context` is one
+    // of its contexts.
     if let Some((_, seat)) = unsafe { seat(context) } {
         // SAFETY: The caller has got `peer` from `enter`, which took `inside` from this rundown.
         unsafe { seat.peer.leave((*peer).inside) };
@@ -567,7 +570,7 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
 /// writes.
 #[inline]
 pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int {
-    // SAFETY: The caller says so.
+    // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
     let seat = unsafe { seat(context) };
     let found = seat.and_then(|(owner, seat)| {
         let id = seat.context.id() as usize;

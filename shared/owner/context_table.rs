@@ -27,7 +27,8 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Returns the number of contexts.
     fn len(&self) -> usize;
 
-    /// Returns the address of a context, which the owner gives its peer.
+    /// Returns the address of a context, which lives as long as `self`. The owner gives its peer this
+    /// address.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
 
     /// Zeroes the peer's block of data, so that an older peer leaves zeroes in the fields that it does

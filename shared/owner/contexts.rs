@@ -106,9 +106,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// The errno with which loading the module fails.
     fn state(config: &Config) -> impl PinInit<Self::State, Error>;
 
-    /// Makes the value of context number `id`. It may keep a reference to the owner's state, which
-    /// its operations use then; all other functions reach the state by [`Contexts::state`]. May
-    /// sleep.
+    /// Makes the value of context number `id`. If the operations need the owner's state, the value
+    /// keeps a reference to it. All other functions reach the state by [`Contexts::state`]. May sleep.
     ///
     /// # Errors
     ///
@@ -187,8 +186,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// owner may keep the request and send it again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
 
-    /// Called when a request was cancelled that the owner has pended, if the owner has asked for
-    /// this call. Any context.
+    /// Called when a request that the owner has pended was cancelled, if the owner has asked for this
+    /// call. Any context.
     fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
 
     /// Called when a peer was attached: in the execution context in which the owner learns of the
@@ -448,7 +447,8 @@ where
         let context = binding.seat().context();
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
         let lending = binding.state().lend();
-        // SAFETY: No other thread knows of the context yet.
+        // SAFETY: By the invariants of `Context` the pointer is valid. No other thread knows of the
+        // context yet.
         unsafe {
             (*context.as_raw()).owner = abi::d2d_endpoint {
                 ops: table.cast::<abi::d2d_ops>(),
@@ -512,11 +512,12 @@ impl<O: Owner> ContextTable for Seats<O> {
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
         let link = seat.binding.seat();
-        // SAFETY: The caller promises that the driver has filled in the endpoint. Nobody writes it
-        // until the driver is detached.
+        // SAFETY: By the invariants of `Context` the pointer is valid. The caller promises that the
+        // driver has filled in the endpoint. Nobody writes it until the driver is detached.
         let endpoint = unsafe { (*link.context().as_raw()).peer };
-        // SAFETY: By the contract of `struct d2d_context`, the endpoint is that of a peer in
-        // `module`.
+        // SAFETY: The caller promises that the driver, whose module is `module`, has filled in the
+        // endpoint by the contract of `struct d2d_context`. By the contract of `struct d2d_endpoint`, any
+        // thread may then call its operations with its `self` while the driver is attached.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
         // SAFETY: The caller promises that the operations may be called until the link is closed.
         unsafe { link.open(endpoint) }

@@ -124,8 +124,9 @@ pub(crate) struct Status {
 
 /// What the dispatcher's lock protects of an event.
 struct Uses {
-    /// The number of the event's users: threads that wait for it, handlers, open files, and threads
-    /// that set, reset or take it under the lock. While there is a user, the state is guarded.
+    /// The number of the event's users: threads that wait for it, handlers, open files, handles of
+    /// drivers that are leaving, and threads that set, reset or take it under the lock. While there is a
+    /// user, the state is guarded.
     users: u32,
     /// How many nodes are on the list `waits`.
     waiting: u32,
@@ -260,9 +261,9 @@ impl Event {
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             // SAFETY: `Dispatcher::open` has taken the reference for the handles. If it is the last
-            // one, this frees the event in softirq, which does not sleep: `PollCondVarBox` does not
-            // wait for the grace period after which it frees the watchers, and `Events` keeps the
-            // dispatcher until it has waited for this callback.
+            // one, this frees the event in softirq. Freeing the event does not sleep: `PollCondVarBox`
+            // does not wait for the grace period after which it frees the watchers, and `Events` keeps
+            // the dispatcher until `Events` has waited for this callback.
             drop(unsafe { Arc::from_raw(container_of!(head, Event, retired).cast_const()) });
         }
 

@@ -95,7 +95,7 @@ use kernel::{
 /// # Invariants
 ///
 /// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after `server`
-/// has become null and every thread that was inside then has left.
+/// has become null, and after all threads that were inside at that moment have left.
 pub struct Exports {
     /// Name of the owner.
     name: &'static CStr,
@@ -285,7 +285,7 @@ impl<T> Arg<T> {
     ///
     /// As the invariants of the type say.
     pub unsafe fn new(value: T) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: The caller promises what the invariants say of the value.
         Self(value)
     }
 }
@@ -407,8 +407,8 @@ impl Exports {
             .map_err(|error| report_memory(self.name, error.into()))?;
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         let make = |module| {
-            // SAFETY: The caller says that `owner` is as the header says. `started` was 0, so there is
-            // no other `COwner`.
+            // SAFETY: The caller says that `owner` is as the header says. `open` passes the module `M`,
+            // which is the owner's. `started` was 0, so there is no other `COwner`.
             unsafe { COwner::new(in_module, self.name, module, owner) }
         };
         let opened = self.open::<_, M>(make, leave_others)?;
@@ -486,9 +486,9 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // The server must be struck off once it can have jobs and devices. Functions of `O` make these from
-        // the `Contexts`, and none of them gets the `Contexts` before there are `OpenExports`, which strike
-        // the owner off when they are dropped.
+        // From the moment when the server can have jobs and devices, something must strike the owner off.
+        // Only functions of `O` that get the `Contexts` make jobs and devices. None of them gets the
+        // `Contexts` before there are `OpenExports`, which strike the owner off when they are dropped.
         let server = Server::new(in_module, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -505,8 +505,9 @@ impl Exports {
         refuse!(self.name, "no-owner", ENODEV)
     }
 
-    /// Returns whether the module `M` may stop its owner: in its initialization, which fails then, or in
-    /// its exit. At another time drivers would still use the contexts. Prints a line if not. Any context.
+    /// Returns whether the module `M` may stop its owner now: it is in its exit, or in its initialization,
+    /// which has not succeeded. Otherwise drivers could still use the contexts. Prints a line if the module
+    /// may not stop its owner. Any context.
     pub(crate) fn may_stop<M: ModuleMetadata>(&self) -> bool {
         let module = M::THIS_MODULE.as_ptr();
         let is_live = in_state(module, bindings::module_state_MODULE_STATE_LIVE);
@@ -764,7 +765,7 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
     }
 }
 
-/// Ends the trace of a load when it is dropped.
+/// Takes the owner's last step, `unload`, when it is dropped.
 struct LastLine(&'static CStr);
 
 impl Drop for LastLine {

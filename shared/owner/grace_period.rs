@@ -7,7 +7,7 @@ use kernel::{
     ffi::c_ulong, //
 };
 
-/// A grace period: it is over once all RCU readers have ended that ran when it began.
+/// A grace period: it is over once all RCU readers that ran when it began have ended.
 ///
 /// The `kernel` crate only has `synchronize_rcu`, which begins a grace period of its own.
 #[derive(Clone, Copy)]

@@ -303,7 +303,7 @@ impl Server {
             .and_then(|()| self.registry.get(handle))
             // SAFETY: The driver has completed the request with success. By the contract of `struct
             // d2d_context`, it has filled in the endpoint, and its operations may be called until
-            // it is detached, which closes the link.
+            // `d2d_detach` has returned. Detaching the driver closes the link.
             .and_then(|driver| unsafe { self.contexts.open(index, driver.module()) })
             .and_then(|()| self.registry.get(handle));
         let driver = match opened {
@@ -319,15 +319,15 @@ impl Server {
         Ok(())
     }
 
-    /// Makes the context of a handshake that has failed free, and returns `error`. Any context.
+    /// Ends a failed handshake: makes its context free for another driver. Returns `error`. Any context.
     fn abort(&self, handle: abi::d2d_handle, handshake: Handshake, error: Error) -> Error {
         self.registry.note_refusal(handle, error);
         self.give_back(handle, handshake);
         error
     }
 
-    /// Makes the context of a handshake that has failed free, unless another thread does so. The
-    /// timer may have changed the driver's state to `Abandoned` meanwhile. Any context.
+    /// Ends a failed handshake, unless another thread has ended it: makes its context free for another
+    /// driver. The timer may have changed the driver's state to `Abandoned` before. Any context.
     fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let clear = || self.clear_peer(handshake.context);
         self.registry.end_handshake(handle, handshake, clear);
@@ -337,9 +337,10 @@ impl Server {
     /// driver's. Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
-        // SAFETY: Either the driver's state is `Detaching`, set by this thread, or the registry is
-        // locked and the driver's handshake has failed. So no other driver has the context, and no
-        // other thread of the owner writes the peer's endpoint.
+        // SAFETY: The context lives as long as `self.contexts`. Either the driver's state is
+        // `Detaching`, set by this thread, or the registry is locked and the driver's handshake has
+        // failed. So no other driver has the context, and no other thread of the owner writes the
+        // peer's endpoint.
         unsafe {
             (*context).peer = abi::d2d_endpoint {
                 ops: core::ptr::null(),

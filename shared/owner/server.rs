@@ -164,7 +164,8 @@ impl Server {
     /// because the owner's jobs and routines may wait for them. While this function waits for the jobs and
     /// routines, it calls `leave_others` again and again. May sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
-        // No process has one of the devices open, because an open file keeps the module loaded.
+        // From here on, no device can be made. No process has a device of the owner open: an open file would
+        // keep the module loaded.
         self.devices.close();
         // From here on a job cannot be started, not even by itself.
         self.jobs.close();

@@ -52,7 +52,7 @@ const CELLS: usize = 64;
 /// # Invariants
 ///
 /// `driver` is written only while the word says `VACANT`, by a thread that holds the registry's
-/// lock. The word becomes `VACANT` only when no thread is inside that has read it without `VACANT`.
+/// lock. The word becomes `VACANT` only when every thread that has read it without `VACANT` has left.
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// The generation of the driver's handles, and flags.
@@ -247,9 +247,9 @@ impl Inside<'_> {
     /// [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: The driver stays registered while `self` lives. By the contract of
-        // `d2d_register`, its routine and `this` are valid as long, and the routine may be called
-        // with any request.
+        // SAFETY: The driver stays registered while `self` lives. By the contract of `struct
+        // d2d_driver`, its routines and `this` are valid until it is unregistered, and the routine
+        // may be called with any request.
         unsafe { (self.dispatch)(self.this, request) }
     }
 

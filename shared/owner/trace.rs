@@ -3,7 +3,7 @@
 //! Prints the trace line of a step and hits its tracepoint, for all drivers.
 //!
 //! A driver hands over a step as a record. The text of the fields is made once, in a buffer on the
-//! stack, for the line and for the tracepoint. Nothing here allocates or takes a lock.
+//! stack, for the line and for the tracepoint. [`emit`] neither allocates nor takes a lock of the library.
 
 use crate::probe;
 use d2d::{

@@ -45,7 +45,8 @@ impl ModuleMetadata for LocalModule {
     };
 }
 
-/// Returns the promise of the module of the tests: each test drops what it makes with it.
+/// Returns the promise that all that is made with it is dropped before the module of the tests is
+/// unloaded: each test drops what it makes.
 pub fn in_module() -> InModule<LocalModule> {
     // SAFETY: No test runs when the module is unloaded.
     unsafe { InModule::new() }
@@ -107,7 +108,7 @@ impl Items {
     ///
     /// # Safety
     ///
-    /// The queue is zeroed and pinned, and nothing else uses it. The result outlives it.
+    /// The queue is zeroed and pinned, and nothing else uses it. The result outlives the queue.
     unsafe fn new(
         queue: *mut abi::d2d_queue,
         id: u32,
@@ -188,8 +189,8 @@ impl TestContext {
             ]
         };
         Ok(Self {
-            // SAFETY: The context is initialized and has the sizes of the pair. `deref` lends `context` from `self`, so no caller
-            // uses it after `_raw` is dropped.
+            // SAFETY: The context is initialized and has the sizes of the pair. `deref` lends `context`
+            // from `self`, so no caller uses it after `_raw` is dropped.
             context: unsafe {
                 Context::from_raw(NonNull::new_unchecked(raw), Sizes::of::<TestPair>())
             },

@@ -55,7 +55,7 @@ impl Call {
     ///
     /// As the invariants of the type say.
     pub(crate) unsafe fn new(routine: Routine, argument: *mut c_void) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: The caller says that the routine may be called as the invariants demand.
         Self { routine, argument }
     }
 }

@@ -5,8 +5,8 @@
 //! Each handle has a slot, which contains the handle, the driver that has opened it, and the event.
 //! Slots are in chunks, which are allocated when they are needed. The slot of a closed handle is
 //! used again, but no chunk is freed before the table, which takes at most 1.5 MB.
-//! [`Openings::find`] takes no lock: an event is freed at the earliest a grace period of RCU after
-//! its handle was removed.
+//! [`Openings::find`] takes no lock: no event is freed before the end of a grace period of RCU that
+//! begins after its handle was removed.
 
 use crate::handle::{
     self,
@@ -41,9 +41,9 @@ const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / SLOTS;
 ///
 /// # Invariants
 ///
-/// If `handle` is not 0, `event` points to an event that is freed at the earliest when a grace
-/// period has ended that began after `handle` became 0. Only a thread that has the [`Vacancies`]
-/// changes the fields.
+/// If `handle` is not 0, `event` points to an event. This event is not freed before the end of a grace
+/// period that begins after `handle` has become 0. Only a thread that has the [`Vacancies`] changes the
+/// fields.
 struct Slot<E> {
     handle: Atomic<d2d_handle>,
     driver: Atomic<d2d_handle>,
@@ -217,8 +217,8 @@ impl<E> Openings<E> {
     ///
     /// # Safety
     ///
-    /// The event is freed at the earliest when a grace period has ended that began after the handle
-    /// was removed.
+    /// The event is not freed before the end of a grace period that begins after the handle was
+    /// removed.
     pub(crate) unsafe fn add(
         &self,
         vacancies: &mut Vacancies,

@@ -578,7 +578,7 @@ impl Dispatcher {
             let block = unsafe { &mut *block };
             let event = self.openings.find(block.opening, &reader);
             // INVARIANT: The event has a handle, which cannot be removed while the lock is held. So
-            // the event is valid as long.
+            // the event is valid while the lock is held.
             block.event = event.ok_or(("stale-event-handle", ESTALE))?;
             is_leaving |= self.openings.is_leaving(block.opening);
             let mut before = waiter.blocks().take(n);

@@ -3,8 +3,8 @@
 //! What the exported functions of events do: those of `d2d_event.h`.
 //!
 //! Setting, resetting and querying an event, and taking one that is set, are short and do not sleep. These
-//! functions find the server and the event as RCU readers, which takes less time than being readers of
-//! SRCU, as the others are.
+//! functions find the server and the event as RCU readers. The other functions are readers of SRCU, which
+//! takes more time.
 
 use super::{
     errno,
@@ -45,7 +45,7 @@ impl Exports {
         let reader = rcu::read_lock();
         let server = AtomicWord::load_acquire(&self.server);
         // SAFETY: By the type invariants `server` is null or came from `Arc::into_raw`, and its reference
-        // is dropped only after the readers have left that may have found it.
+        // is dropped only after all readers that may have found the server have left.
         let server = unsafe { server.as_ref() }?;
         f(server, &reader)
     }

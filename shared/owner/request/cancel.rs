@@ -55,10 +55,10 @@ pub(super) enum Canceller {
 }
 
 impl Canceller {
-    /// Returns who gets a request in this state back after this canceller has cancelled it, and why
-    /// it is cancelled: the level of a forwarder, or 0 for the sender, and the reason. Returns `None`
-    /// if the request does not concern the canceller. The caller must confirm the answer by a
-    /// transition from `word`: the record may have another request by now.
+    /// Returns with which level and reason this canceller cancels a request in this state. The level
+    /// is that of the forwarder that then gets the request back, or 0 if the sender gets it back.
+    /// Returns `None` if the request does not concern the canceller. The caller must confirm the answer
+    /// by a transition from `word`: the record may have another request by now.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
@@ -109,8 +109,9 @@ impl Requests {
             };
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
-                // The request was cancelled before, and goes home when the in-place call ends. If `to()` is not
-                // 0, a driver has left, and a forwarder would get the request back: the next arm prevents that.
+                // The request was cancelled before, and goes home when the in-place call ends. If `to()`
+                // is not 0, a driver has left, and a forwarder would get the request back: the next arm
+                // prevents that.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.to() == 0

@@ -197,8 +197,9 @@ impl Requests {
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
-        // As long as the request is in the phase `Cancelled`, other threads see by the phase that a
-        // cancel has ended the hold. This note tells them later, so it is made before the phase ends.
+        // While the phase is `Cancelled`, other threads see by the phase that a cancel has ended the
+        // hold. Below, this thread ends the phase. From then on, other threads see it by what
+        // `note_cancelled` has noted.
         let cancelled = record.word();
         if cancelled.is(Phase::Cancelled) {
             record.note_cancelled(cancelled);
@@ -313,8 +314,8 @@ impl Requests {
         }
         let (result, handle, tracing) = (record.result(), record.handle(), record.tracing());
         let is_called = (record.has_routine() || word.has(bits::LATE)) && !word.has(bits::ORPHAN);
-        // This thread enters the sender before the request is home: until then, the sender stays
-        // registered.
+        // This thread enters the sender before the request is home. As soon as the request is home, the
+        // sender may be unregistered.
         let sender = match is_called {
             true => self.registry.enter(record.sender()),
             false => None,

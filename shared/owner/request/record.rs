@@ -272,12 +272,12 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns the level of the forwarder that gets the request back if the request is cancelled
-    /// because of this driver: the level above the first one with the driver. This is also the index
-    /// of the driver's level in `levels`. 0 stands for the sender, which gets the request back if it
-    /// is this driver itself, or if the first receiver is. Returns `None` if the request is not on
-    /// its way, or does not concern the driver. A parked request does not concern the driver of the
-    /// last level any more.
+    /// Returns who gets the request back if the request is cancelled because of `driver`: 0 for the
+    /// sender, or the level of a forwarder. If `driver` is the sender or the first receiver, the sender
+    /// gets the request back. Otherwise the forwarder one level above the first level of `driver` gets
+    /// it back; the number of that forwarder's level is also the index of the level of `driver` in
+    /// `levels`. Returns `None` if the request is not on its way, or does not concern `driver`. A parked
+    /// request does not concern the driver of the last level any more.
     pub(super) fn level_of(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;
@@ -501,8 +501,8 @@ impl Place {
     /// Returns the chunk, if it is allocated.
     #[inline(always)]
     fn chunk(&self) -> Option<&Chunk> {
-        // SAFETY: By the type invariants it is null, or the chunk is initialized and stays until the
-        // table is dropped, of which the place is a part.
+        // SAFETY: By the type invariants the pointer is null, or the chunk is initialized and stays until
+        // the table is dropped. The place is a part of the table.
         unsafe { Pointer::load_acquire(&self.chunk).as_ref() }
     }
 }
@@ -652,8 +652,8 @@ impl Drop for Records {
             if chunk.is_null() {
                 continue;
             }
-            // SAFETY: By the invariants of `Place` it came from `KBox::into_raw`. Nobody else has
-            // the table any more, so nobody uses the chunk.
+            // SAFETY: By the invariants of `Place` the pointer came from `KBox::into_raw`. Nobody else
+            // has the table any more, so nobody uses the chunk.
             let chunk = unsafe { KBox::from_raw(chunk) };
             for record in &*chunk {
                 if !record.word().is(Phase::Free) {

@@ -47,9 +47,9 @@ impl Workers {
     pub(super) fn enqueue(&self, record: &Record) {
         // A work item that is queued already has not run yet, and will find the request.
         //
-        // SAFETY: By the type invariants it is a work queue. The work item is initialized and stays
-        // as long as its record, which is freed only after the work queue was destroyed, and that
-        // runs all queued work items first.
+        // SAFETY: By the type invariants `self.0` is a work queue. The work item is initialized and
+        // lives as long as its record. Records are freed only after the work queue was destroyed, and
+        // destroying it runs all queued work items first.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -62,7 +62,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it is a work queue, which was not destroyed before.
+        // SAFETY: By the type invariants `self.0` is a work queue, which was not destroyed before.
         unsafe { bindings::destroy_workqueue(self.0) };
     }
 }

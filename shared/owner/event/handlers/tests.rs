@@ -69,7 +69,7 @@ impl Counter {
 ///
 /// `counter` is a pointer to a [`Counter`].
 unsafe extern "C" fn count(counter: *mut c_void, _event: d2d_handle) -> c_int {
-    // SAFETY: The caller keeps the contract.
+    // SAFETY: The caller says that `counter` is a pointer to a `Counter`.
     let counter = unsafe { &*counter.cast::<Counter>() };
     let (sets, mut seen) = (counter.sets.load(Acquire), counter.seen.load(Acquire));
     // Other threads may be in this function, too.

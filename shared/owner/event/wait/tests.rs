@@ -39,7 +39,7 @@ fn counting(calls: &'static Atomic<u32>) -> Call {
     ///
     /// `calls` points to a static `Atomic<u32>`.
     unsafe extern "C" fn count(calls: *mut c_void, _event: d2d_handle) -> c_int {
-        // SAFETY: The caller keeps the contract.
+        // SAFETY: The caller says that `calls` points to a static `Atomic<u32>`.
         unsafe { &*calls.cast::<Atomic<u32>>() }.fetch_add(1, Relaxed);
         0
     }

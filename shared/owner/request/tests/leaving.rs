@@ -110,7 +110,8 @@ mod cases {
         assert_eq!(fixture.wait(request, 0)?.status, TIMEDOUT);
         assert_eq!(fixture.complete(below, 0), Err(ECANCELED));
         drop(c);
-        // Had the request not timed out, b could have completed it: b completes the next one.
+        // b kept the returned request until the wait timed out. It gets the request back once more, and
+        // now completes it.
         b.passes_on_to(&d, PEND);
         a.send(request, &b, PASS_ON, 0)?;
         fixture.complete(d.holds(), 0)?;

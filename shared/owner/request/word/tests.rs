@@ -32,7 +32,8 @@ fn word(phase: Phase, bits: u64) -> Word {
     Word(phase as u64 | bits).plus(7 * SEQ + 2 * UP)
 }
 
-/// All words that differ in what transitions look at.
+/// Calls `f` with a word for each combination of a phase, flags and counts that a transition may look
+/// at.
 fn for_each_word(mut f: impl FnMut(Word)) {
     for phase in PHASES {
         for set in 0..1 << FLAGS.len() {
