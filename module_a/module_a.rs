@@ -105,7 +105,7 @@ impl DriverA {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
         run_in(place, || demo_requests::exchange(packets, to))??;
-        contexts.state().signal_and_wait(place, &sender, to, || {
+        contexts.state().await_signal(place, &sender, to, || {
             DemoEvents::new(|event| open_event_of(peer.name(), event))
         })
     }

@@ -134,11 +134,9 @@ impl Driver for DriverB {
                     exercise(link)?;
                     demo_requests::exchange(packets, &owner)
                 })??;
-                driver
-                    .requests
-                    .signal_and_wait(place, &sender, &owner, || {
-                        DemoEvents::new(|event| driver.open_event_of(OWNER, event))
-                    })?;
+                driver.requests.await_signal(place, &sender, &owner, || {
+                    DemoEvents::new(|event| driver.open_event_of(OWNER, event))
+                })?;
             }
         }
         Ok(())

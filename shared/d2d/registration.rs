@@ -153,10 +153,9 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.devices().close();
         // Otherwise a job that restarts itself would run until it is stopped below.
         self.shared.jobs().close();
-        // Must come before waiting for the jobs and the work item: they may wait for an event or a
-        // request of the driver, or of another role. Once is not enough: a thread that is just
-        // delivering a request may deliver it after this call, and a job may wait until that request is
-        // cancelled.
+        // Must come before waiting for the jobs and the work item, which may wait for an event or a request of
+        // the driver, or of another role. Calling `end_waits` once is not enough: a thread that is just delivering
+        // a request may deliver the request after this call, and a job may wait until that request is cancelled.
         self.end_waits();
         self.shared.jobs().stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
@@ -172,14 +171,14 @@ impl<T: Driver> Drop for Registration<T> {
             // `d2d.h`). So keep what the routines use.
             core::mem::forget(self.shared.clone());
         }
-        // Last: this waits for each thread that is opening a miscellaneous device, even one of another
-        // module. Such a thread may have waited for an event or a request of this driver.
-        // Unregistering has ended these waits.
+        // Last: `remove` waits for each thread that is opening a miscellaneous device, even a device of another
+        // module. Such a thread may have waited for an event or a request of this driver. Unregistering has
+        // ended these waits.
         self.shared.devices().remove();
     }
 }
 
-/// Makes a driver leave. Does not keep it registered.
+/// Makes a driver leave. Does not keep the driver registered.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Leaver(abi::d2d_handle);

@@ -118,7 +118,7 @@ impl DemoRequests {
     ///
     /// Those of allocating and sending the request, the error with which it was completed, and
     /// those of `open` and of [`DemoEvents::wait`].
-    pub fn signal_and_wait(
+    pub fn await_signal(
         &self,
         place: Place,
         sender: &Sender,

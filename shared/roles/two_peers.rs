@@ -120,16 +120,17 @@ impl<T: TwoPeers> Join<T> {
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
-        // Must come before waiting for the threads that use the value: they may wait for an event or a request of
-        // the drivers. `wait_and_end_waits` calls `leave` again: a thread that is just delivering a request to a
-        // driver may deliver it after this call, and another thread may wait until that request is cancelled.
+        // Must come before waiting for the threads that use the value: these threads may wait for an event or a
+        // request of the drivers. `wait_and_end_waits` calls `leave` again: a thread that is just delivering a
+        // request to a driver may deliver the request after this call, and another thread may wait until that
+        // request is cancelled.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
         let value = self.joined.value.xchg(core::ptr::null_mut(), Full);
         Joined::<T>::readers().wait_and_end_waits(&*self.leave);
         if let Some(value) = NonNull::new(value) {
-            // SAFETY: By the type invariants it came from `KBox::into_raw`, and nobody uses it: every
-            // thread that may have found it has left. The exchange gave it to this thread alone.
+            // SAFETY: By the type invariants `value` came from `KBox::into_raw`. All threads that may have found
+            // the value have left. The exchange gave the value to this thread alone.
             drop(unsafe { KBox::from_raw(value.as_ptr()) });
         }
     }
