@@ -3,9 +3,9 @@
 //! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
 //! An offer is a value. Completing or pending an offer consumes it, so a driver cannot complete it
-//! twice, and only these functions make the [`Disposition`] that the driver has to return. The lifetime
-//! of both is that of the call of [`Driver::share`] or [`Driver::deferred`]: neither can outlive that
-//! call, or be used in another one.
+//! twice, and only these functions make the [`Disposition`] that the driver has to return. The lifetime of
+//! an offer and of its disposition is that of the call of [`Driver::share`] or [`Driver::deferred`]: neither
+//! can outlive that call, or be used in another one.
 
 use crate::{
     abi,

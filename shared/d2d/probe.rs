@@ -306,7 +306,7 @@ impl<const N: usize> StringCopy<N> {
 pub(crate) struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {
-    /// Checks an address that may be bad, before the call has any effect. Any context.
+    /// Checks an address that may be bad; an exported function does so before it has any effect. Any context.
     ///
     /// Returns `None` if the address is null or misaligned, or cannot be written.
     ///
