@@ -7,9 +7,9 @@
 //! A request is a value. Completing, pending or forwarding a request consumes it, so a driver
 //! cannot complete it twice, and only these calls make the [`Disposition`] that a routine has to
 //! return. The lifetime of a request and of its disposition is that of the call of the routine: neither
-//! can outlive the call, or be used in another one. A request that was left pending becomes a [`Pended`], which a driver
-//! can keep for any time. A request may be cancelled at any time; completing it then returns
-//! `ECANCELED`.
+//! can outlive the call, or be used in another one. A request that was left pending becomes a
+//! [`Pended`], which a driver can keep for any time. A request may be cancelled at any time; completing
+//! it then returns `ECANCELED`.
 
 use crate::{
     abi,
