@@ -251,7 +251,7 @@ inline cancel_for(me, to, for_driver)
 				fi
 			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && TO_OF(w) == 0 -> ok = false; break
 			:: !(w & PARKED) && PHASE_OF(w) != Cancelled && !(w & RECALL) ->
-				TRANSITION(RECALL_BELOW);
+				TRANSITION(CANCEL_LATER);
 				if
 				:: ok -> break
 				:: else

@@ -509,7 +509,7 @@ proctype detacher()
 	:: else
 	fi;
 	owner_gone = true;
-	/* Server::expel_left(), of the driver */
+	/* Server::expel_remaining(), of the driver */
 #endif
 	leaving = true;
 	do

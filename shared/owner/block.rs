@@ -226,14 +226,14 @@ impl Block {
     }
 }
 
-/// A block that a driver may go on using, and the memory that the owner lends this driver. Dropping
-/// this frees both, unless [`SharedBlock::keep`] was called.
-pub(crate) struct SharedBlock {
+/// A context's block, and the memory that the owner lends the peer of the context. Dropping this frees
+/// both, unless [`ContextMemory::keep`] was called.
+pub(crate) struct ContextMemory {
     block: Option<(Block, Option<Lending>)>,
     kept: Atomic<u32>,
 }
 
-impl SharedBlock {
+impl ContextMemory {
     pub(crate) fn new(block: Block, lending: Option<Lending>) -> Self {
         Self {
             block: Some((block, lending)),
@@ -258,7 +258,7 @@ impl SharedBlock {
     }
 }
 
-impl Drop for SharedBlock {
+impl Drop for ContextMemory {
     fn drop(&mut self) {
         if self.is_kept() {
             core::mem::forget(self.block.take());

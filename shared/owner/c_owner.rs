@@ -10,7 +10,7 @@
 use crate::{
     block::{
         Block,
-        SharedBlock, //
+        ContextMemory, //
     },
     config::Config,
     context_table::{
@@ -238,7 +238,7 @@ struct CSeat {
     context: Context<()>,
     peer: Pin<KBox<Rundown<PeerTable>>>,
     /// The memory of the context, which `context` refers to.
-    block: SharedBlock,
+    block: ContextMemory,
 }
 
 impl Drop for CSeat {
@@ -294,7 +294,7 @@ impl CSeats {
                 owner: name,
                 context,
                 peer: KBox::pin_init(Rundown::new(), GFP_KERNEL)?,
-                block: SharedBlock::new(block, None),
+                block: ContextMemory::new(block, None),
             };
             seats.push(seat, GFP_KERNEL)?;
         }

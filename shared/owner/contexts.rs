@@ -8,7 +8,7 @@
 use crate::{
     block::{
         Block,
-        SharedBlock, //
+        ContextMemory, //
     },
     config::Config,
     context_table::{
@@ -393,7 +393,7 @@ struct Seat<O: Owner> {
     owner: &'static CStr,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
     /// The memory of the context. It is dropped after `binding`, which refers to it.
-    block: SharedBlock,
+    block: ContextMemory,
 }
 
 /// All contexts, and the owner's state.
@@ -436,7 +436,7 @@ where
         let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
         // use the context later: it imports the owner's symbols, so the owner is not unloaded
-        // before it. A driver that does not import them is expelled, and `SharedBlock::keep` keeps its
+        // before it. A driver that does not import them is expelled, and `ContextMemory::keep` keeps its
         // block. The blocks of data have the sizes of the pair.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
@@ -459,7 +459,7 @@ where
         Ok(Seat {
             owner: name,
             binding,
-            block: SharedBlock::new(block, lending),
+            block: ContextMemory::new(block, lending),
         })
     }
 }
@@ -471,7 +471,7 @@ impl<O: Owner> Drop for Seat<O> {
 }
 
 /// Takes the last steps of a context, before its block is dropped. Any context.
-pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &SharedBlock) {
+pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &ContextMemory) {
     for (name, queue) in [
         ("to_peer", context.to_peer()),
         ("to_owner", context.to_owner()),

@@ -760,7 +760,7 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
-        server.expel_left();
+        server.expel_remaining();
         timeouts::stop(&server);
     }
 }

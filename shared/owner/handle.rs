@@ -41,12 +41,20 @@ impl Kind {
     }
 }
 
-/// Turns the handle of a driver into that of the same driver as a target of requests, and the other
-/// way round.
+/// The bits in which the handle of a driver differs from that of the same driver as a target.
+const TARGET_OR_DRIVER: u64 =
+    (Kind::Target as u64 ^ Kind::Driver as u64) << abi::D2D_HANDLE_KIND_SHIFT;
+
+/// Turns the handle of a driver into the handle of the same driver as a target of requests.
 #[inline(always)]
-pub(crate) fn target(handle: d2d_handle) -> d2d_handle {
-    let kinds = (Kind::Target as u64 ^ Kind::Driver as u64) << abi::D2D_HANDLE_KIND_SHIFT;
-    handle ^ kinds
+pub(crate) fn target_of(driver: d2d_handle) -> d2d_handle {
+    driver ^ TARGET_OR_DRIVER
+}
+
+/// Turns the handle of a target of requests into the handle of the same driver.
+#[inline(always)]
+pub(crate) fn driver_of(target: d2d_handle) -> d2d_handle {
+    target ^ TARGET_OR_DRIVER
 }
 
 /// Returns the index in a handle of any kind.

@@ -202,7 +202,7 @@ impl Server {
         let context = self.contexts.as_raw(index);
         let send = abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
-            to: handle::target(handle),
+            to: handle::target_of(handle),
             major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
             code,
             input: core::ptr::null(),

@@ -185,9 +185,9 @@ impl Server {
         while self.registry.has_thread_inside(driver) {
             patience.sleep(end_waits);
         }
-        // If this fails, `expel_left` removes the owner's driver object, too.
+        // If this fails, `expel_remaining` removes the owner's driver object, too.
         let _ = self.unregister(driver);
-        self.expel_left();
+        self.expel_remaining();
         // Last, because this takes `misc_mtx`. A process that opens a device of another module holds this
         // mutex, and may wait for something of the owner meanwhile. Now there is nothing left to wait for.
         self.devices.remove();
@@ -196,7 +196,7 @@ impl Server {
     /// Expels all drivers that are still registered while the owner is unloaded. Their modules do
     /// not import the owner's symbols, or the owner is unloaded by force. The drivers may go on
     /// using the contexts that they hold, so these contexts are never freed. May sleep.
-    pub(crate) fn expel_left(&self) {
+    pub(crate) fn expel_remaining(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
                 // Another thread is still removing a driver that was expelled.

@@ -4,9 +4,10 @@
 
 use super::*;
 use crate::handle::{
+    driver_of,
     generation,
     index,
-    target, //
+    target_of, //
 };
 use core::cell::Cell;
 use d2d::{
@@ -238,8 +239,8 @@ mod cases {
         let sender = registry.lookup(c"driver")?;
         assert!(Kind::Driver.parts(driver).is_some());
         assert!(Kind::Target.parts(sender).is_some());
-        assert_eq!(target(sender), driver);
-        assert_eq!(target(driver), sender);
+        assert_eq!(driver_of(sender), driver);
+        assert_eq!(target_of(driver), sender);
         assert!(registry.enter_target(1, driver).is_err());
         assert_eq!(registry.get(sender).err(), Some(ESTALE));
         Ok(())

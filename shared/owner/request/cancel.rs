@@ -98,10 +98,13 @@ impl Requests {
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // A parked request stays parked until the in-place call ends. If a forwarder leaves,
-            // this function delivers the request earlier, unless a thread is inside the forwarder's
-            // routines: the forwarder has to wait for that thread anyway.
-            let goes_home = match canceller {
+            // Whether `cancel_later` may change a request that no driver holds. If a forwarder is to get
+            // the request back, only a parked request is changed: any other one is just being forwarded,
+            // completed or delivered, and a driver that detaches or unregisters tries again. A parked
+            // request stays parked until the in-place call ends. If a forwarder leaves, this function
+            // delivers the request earlier, unless a thread is inside the forwarder's routines: the
+            // forwarder has to wait for that thread anyway.
+            let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
                 }
@@ -119,7 +122,9 @@ impl Requests {
                 {
                     Some(CancelOutcome::Busy)
                 }
-                Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled if goes_home => {
+                Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled
+                    if may_cancel_later =>
+                {
                     self.cancel_later(record, word, canceller, reason)
                 }
                 _ => Some(CancelOutcome::Busy),
@@ -190,7 +195,7 @@ impl Requests {
         } else if word.is(Phase::Cancelled) && word.to() > 0 {
             &word::CANCEL_AGAIN
         } else {
-            &word::RECALL_BELOW
+            &word::CANCEL_LATER
         };
         let Some(cancelled) = transition.of(word) else {
             return Some(CancelOutcome::Busy);
@@ -227,7 +232,7 @@ impl Requests {
     pub(super) fn sent(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, id) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         let word = record.word();
-        if !record.is(id) || word.is(Phase::Free) || word.has(bits::ORPHAN) {
+        if !record.has_generation(id) || word.is(Phase::Free) || word.has(bits::ORPHAN) {
             return Err(STALE_REQUEST);
         }
         Ok((record, word))

@@ -218,7 +218,7 @@ impl Record {
     /// Returns whether the sender's handle has this generation. If the caller has read the word
     /// before this call, and then makes a transition from that word, the answer is still right.
     #[inline(always)]
-    pub(super) fn is(&self, id: u32) -> bool {
+    pub(super) fn has_generation(&self, id: u32) -> bool {
         self.id.get() == id
     }
 

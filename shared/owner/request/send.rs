@@ -218,7 +218,7 @@ impl Requests {
         let (record, id) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         loop {
             let idle = record.word();
-            if !record.is(id) {
+            if !record.has_generation(id) {
                 return Err(STALE_REQUEST);
             }
             if word::CLAIM.of(idle).is_none() {
@@ -357,7 +357,7 @@ impl Requests {
         record.output_len.set(0);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let [level, ..] = &record.levels;
-        level.to.set(handle::target(send.to));
+        level.to.set(handle::driver_of(send.to));
         level.code.set(send.code);
         level.wants_back.set(0);
         // The request is in `Fill`, which allows `SEND`.
@@ -439,7 +439,7 @@ impl Requests {
         match self.next_receiver(record, claimed, send, stack) {
             Ok(receiver) => {
                 let inline = is_inline(send, &receiver);
-                level.to.set(handle::target(send.to));
+                level.to.set(handle::driver_of(send.to));
                 level.code.set(send.code);
                 level
                     .wants_back

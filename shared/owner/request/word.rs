@@ -10,7 +10,7 @@
 //! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [delays its
 //! delivery](Word::is_over). The thread whose transition makes the request over delivers it: that
 //! thread alone takes the request up, level by level, until a forwarder keeps it or it is home.
-//! Meanwhile, other threads can only note in the word that they cancel the request (`RECALL_BELOW`,
+//! Meanwhile, other threads can only note in the word that they cancel the request (`CANCEL_LATER`,
 //! `CANCEL_AGAIN`), free it (`ORPHANED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up
 //! its buffers (`IN_PLACE_END`).
 
@@ -388,13 +388,13 @@ transitions! {
     // Transitions that cancel the request: for the sender, for a time limit, for a driver that
     // leaves.
 
-    /// The request is cancelled while a driver holds it, whose handle is stale from then on.
+    /// The request is cancelled while a driver holds it. The driver's handle is stale from then on.
     CANCEL_HELD: Held => Cancelled [clear QUEUED|CANCEL_SET|REASON|TO] Full;
     /// The request is recalled: the thread that forwards or delivers it will cancel it.
-    RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
+    CANCEL_LATER: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// A forwarder was going to get a cancelled request back. Now no forwarder does.
     CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|TO] Full;
-    /// Replaces `RECALL_BELOW` and `CANCEL_AGAIN` for a parked request. If a driver leaves, the
+    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If a driver leaves, the
     /// canceller delivers the request; if the sender cancels, the canceller leaves it parked.
     CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|TO] Full;
     /// The time limit of a handshake has passed. Its driver keeps the request.
