@@ -127,8 +127,8 @@ impl Description {
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_of) {
             return lacks("sizes_of");
         }
-        // The driver object has the other routines, so registering it checks them. Its `completed` is
-        // that of the library.
+        // The owner's other routines are in the driver object, so they are checked when the object is
+        // registered. The `completed` of the object is that of the library.
         let routines = [
             owner.completed.map(|routine| routine as usize),
             owner.attached.map(|routine| routine as usize),
@@ -273,8 +273,8 @@ impl CSeats {
         for id in 0..config.contexts {
             let block = Block::new(name, module, id, config, sizes)?;
             let raw = NonNull::new(block.as_raw()).ok_or(ENOMEM)?;
-            // SAFETY: The block was made with these sizes. As in `contexts`, it lives as long as the
-            // seat and any driver that uses the context.
+            // SAFETY: The block was made with these sizes. As in `contexts`, the block lives as long as
+            // the seat and any driver that uses the context.
             let context = unsafe { Context::from_raw(raw, sizes) };
             // SAFETY: By the invariants of `Block` the pointer is valid. No other thread knows of the
             // context yet.
@@ -501,7 +501,7 @@ unsafe extern "C" fn completed(
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The owner's driver is registered, so it exists.
+    // SAFETY: The owner's driver object is registered, so the owner exists.
     let owner = unsafe { &*OWNER.load(Acquire) };
     // SAFETY: The server says that the result is valid for reads.
     let value = unsafe { *result };
@@ -635,8 +635,8 @@ impl<M: ModuleMetadata> CModule<M> {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> c_int {
-        // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit, which drops the
-        // parts. The caller keeps the rest of its contract.
+        // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit. That function
+        // drops the parts. The caller says that `owner` and `handle` are as the header says.
         let parts = unsafe {
             let in_module = InModule::<M>::new();
             self.exports.c_parts(in_module, owner, handle)

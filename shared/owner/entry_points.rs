@@ -77,8 +77,8 @@ macro_rules! entry_points {
                         _module: &'static $crate::__private::ThisModule,
                     ) -> $crate::__private::Result<Self> {
                         // SAFETY: The parts are in the module's value, which the kernel crate drops
-                        // before the kernel frees the module's code. It calls `init` before any other
-                        // code of the module can run, and later calls with `EXPORTS` make nothing.
+                        // before the kernel frees the module's code. The kernel crate calls `init` before
+                        // any other code of the module can run. Later calls with `EXPORTS` make nothing.
                         let in_module = unsafe { $crate::InModule::<Self>::new() };
                         let parts = $crate::export::Exports::parts(&EXPORTS, in_module)?;
                         $crate::__private::Ok(Self { _parts: parts })

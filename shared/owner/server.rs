@@ -74,8 +74,8 @@ use kernel::{
 /// The handle of the owner's driver object, once it is registered.
 static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
 
-/// Returns the handle of the owner's driver object; before that is registered, 0, which names
-/// nothing.
+/// Returns the handle of the owner's driver object. Before the object is registered, returns 0, which
+/// names nothing.
 pub(crate) fn own_handle() -> abi::d2d_handle {
     DRIVER.copy().unwrap_or(0)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slot of a registered driver, which also shows the threads that are inside the driver's
+//! The slot of a registered driver. The slot also shows which threads are inside the driver's
 //! routines.
 //!
 //! To enter a driver, a thread writes the address of its task into a cell of the slot, and then
@@ -216,7 +216,7 @@ impl Slot {
     /// Returns the index of the cell that a task tries first.
     #[inline(always)]
     fn first_cell(task: u64) -> usize {
-        // Tasks are at least some hundred bytes apart, so their low bits do not tell them apart.
+        // Tasks lie at least some hundred bytes apart, so the low bits of their addresses tell few apart.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
 }
@@ -225,8 +225,9 @@ impl Slot {
 ///
 /// # Invariants
 ///
-/// The thread has written its task into the cell, or was counted if the slot has no such cell. Then
-/// it has read the slot's word, which was not `VACANT`; otherwise it drops this at once.
+/// The thread has written its task into the cell, or was counted if the slot has no such cell. After
+/// that, the thread has read the slot's word, which was not `VACANT`. A thread that has found `VACANT`
+/// drops this at once.
 pub(crate) struct Inside<'a> {
     slot: &'a Slot,
     cell: usize,

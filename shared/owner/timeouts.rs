@@ -49,15 +49,15 @@ impl WorkItem for Server {
     }
 }
 
-/// Sets the timer, which is not set yet, unless it is being [stopped](stop). Any context.
+/// Sets the timer, which is not set yet. Does nothing if the timer is being [stopped](stop). Any context.
 fn set(server: Arc<Server>, ms: Msecs) {
     // SAFETY: `system_dfl_wq` is created at boot and never freed.
     let queue = unsafe { Queue::from_raw(bindings::system_dfl_wq) };
     let _ = queue.enqueue_delayed(server, msecs_to_jiffies(ms));
 }
 
-/// Begins the time limit of a handshake, which ends after the time that the owner's configuration
-/// says. Any context.
+/// Begins the time limit of a handshake. The limit ends after the timeout of the owner's
+/// configuration. Any context.
 pub(crate) fn limit(server: ArcBorrow<'_, Server>, driver: d2d_handle, handshake: Handshake) {
     let ms = server.config().timeout;
     let due = Instant::now() + Delta::from_millis(ms.into());

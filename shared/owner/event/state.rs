@@ -32,7 +32,7 @@ const SET: u64 = 1;
 /// Only a thread that holds the dispatcher's lock changes the word.
 const GUARDED: u64 = 2;
 
-/// The lowest bit of the number of sets, which is in all bits from here on.
+/// The lowest bit of the number of sets. The number takes this bit and all higher ones.
 const COUNT: u64 = 4;
 
 /// Whether an event is set, and how often it was set.

@@ -60,7 +60,7 @@ pub(crate) struct Manner {
 ///
 /// # Invariants
 ///
-/// - `event` is valid as long as the dispatcher's lock is held under which it was looked up, and
+/// - `event` is valid while the thread that has looked it up still holds the dispatcher's lock, and
 ///   while `node` is on the event's list.
 /// - `waiter` is valid while `node` is on the event's list.
 #[derive(Clone, Copy)]

@@ -291,7 +291,7 @@ impl Requests {
 
     /// Cancels the requests that a driver has, has forwarded or has sent by now, and waits until
     /// these requests do not concern the driver any more. If that takes long, calls `end_waits` again
-    /// and again, which ends what the driver's routines may be waiting for. May sleep.
+    /// and again. `end_waits` ends the waits in which the driver's routines may be. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         for record in self.records() {

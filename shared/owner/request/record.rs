@@ -432,9 +432,9 @@ impl Record {
     pub(super) unsafe fn unmake(&self) {
         self.id.set(self.id.get().wrapping_add(1).max(1));
         let start: *mut u64 = self.input.get().cast();
-        // SAFETY: The record was made, so `make` has taken a vector of this start and capacity
-        // apart, and only this call puts it together again. Nobody else uses the record, so nobody
-        // uses the vector.
+        // SAFETY: The record was made, so the memory is that of a vector with this start and this
+        // capacity, which `make` has taken apart. Only this call puts the vector together again. Nobody
+        // else uses the record, so nobody uses the vector.
         drop(unsafe { KVec::from_raw_parts(start, 0, self.capacity.get()) });
     }
 

@@ -155,8 +155,8 @@ impl Requests {
         if !copied || !send.is_aligned() {
             return Err(self.refuse_pointer());
         }
-        // SAFETY: All bytes of it were copied. It is made of numbers and raw pointers, so any bytes
-        // are valid.
+        // SAFETY: All bytes of the structure were copied. It consists of numbers and raw pointers, so
+        // any bytes are valid.
         let send = unsafe { copy.assume_init_ref() };
         let known: u32 = abi::D2D_SEND_ROUTINE | abi::D2D_SEND_ATOMIC | abi::D2D_SEND_TRACE;
         if !header::is::<abi::d2d_send>(&send.hdr, abi::D2D_SEND_MAGIC)
