@@ -57,7 +57,7 @@ mod cases {
         assert_eq!(nothing, Err(EFAULT));
         // Without bytes, the pointer does not count.
         fixture.requests.write(held, core::ptr::dangling(), 0)?;
-        // A failed write leaves no output.
+        // The write that failed has left no output, so this writes the output again.
         fixture.write(held, b"abc")?;
         fixture.complete(held, 0)?;
         assert_eq!(fixture.wait(request, 0)?.output_len, 3);

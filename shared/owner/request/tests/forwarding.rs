@@ -64,7 +64,7 @@ mod cases {
         assert_eq!(b.heard(), FAILED);
         assert!(b.holds() != before);
         assert_eq!(fixture.complete(before, 0), Err(ESTALE));
-        // Forwarded once more, the request is completed with another status.
+        // b forwards the request once more, and then completes it with another status.
         assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
         assert_eq!(c.calls()[0], 2);
         assert_eq!(fixture.complete(below, 0), Err(ESTALE));

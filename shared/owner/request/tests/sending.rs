@@ -173,7 +173,7 @@ mod cases {
         let request = a.alloc()?;
         let record = fixture.record(request)?;
         let passed = a.pass(request, &b, COMPLETE, ATOMIC)?;
-        // A driver can only guess this handle.
+        // No driver has got this handle yet, so a driver can only guess it.
         let guessed = record.holder_handle(record.word().seq());
         b.passes_on_to(&a, COMPLETE);
         assert_eq!(b.actor.forward(guessed, 0), ESTALE.to_errno());

@@ -15,7 +15,7 @@ mod cases {
         let fixture = Fixture::new()?;
         let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
-        // The worker completes it.
+        // A worker calls b's dispatch routine, which completes the request.
         a.send(request, &b, COMPLETE, ATOMIC)?;
         assert_eq!(fixture.status(request)?, 0);
         Ok(())
@@ -93,7 +93,7 @@ mod cases {
             assert_eq!(fixture.requests.free(request), Err(ESTALE));
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
             assert_eq!(fixture.len(), 1);
-            // The last thread that waits frees it.
+            // The last thread that waits frees the request.
             pretend_waiter(&fixture, request, false)?;
             assert_eq!(fixture.len(), 0);
         }
