@@ -708,17 +708,18 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
 /**
  * DOC: The functions of an owner
  *
- * An owner exports a table of them, GPL only, in the symbol namespace "D2D". A peer names its
- * owner once, and calls the functions by these names: see d2d_table.h. All return 0 or a
+ * An owner exports a table of its functions, GPL only, in the symbol namespace "D2D". A peer names
+ * its owner once, and calls the functions by the names below: see d2d_table.h. All return 0 or a
  * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md. A
- * lost race (-ECANCELED, -EALREADY) prints none.
+ * caller that has lost a race is not refused, and no line is printed: -ECANCELED, and -EALREADY of
+ * d2d_request_cancel().
  *
  * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq
  * and hard interrupt. It excludes NMI, code that holds a raw_spinlock_t, and the callback of a
  * timer that was started with HRTIMER_MODE_..._HARD, where lockdep reports "Invalid wait
  * context".
  *
- * The owner does not trust a pointer, and holds no lock while it follows one. It returns
+ * The owner does not trust a pointer, and holds no spinlock while it follows one. It returns
  * -EFAULT if the pointer is not a kernel address, or if the memory cannot be read or written.
  * Before it does anything else, it checks that the results can be written: a call that is
  * refused changes nothing. If the memory for a result disappears during the call, the owner
@@ -731,7 +732,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
  * routine of a driver. Each of the others may call routines of any driver before it returns:
  * for example, d2d_request_read() and d2d_request_write() do so if the request was cancelled
- * meanwhile. Do not call them with a lock held that such a routine takes.
+ * meanwhile. Do not call such a function with a lock held that a routine takes.
  */
 
 /**

@@ -24,13 +24,13 @@
 //! - `request`: the requests that drivers send each other.
 //! - `event`: the named events.
 //!
-//! What can be seen of it:
+//! What a user can observe:
 //!
 //! - `trace`: the trace line with its sequence number, and the tracepoints; `tracing`: which of them
 //!   the steps of a request have; `refusals`: the last refusal; `state`: the files that show the
 //!   owner's state.
 //!
-//! `handle`, `lock`, `completion` and `probe` are tools of these.
+//! The other modules use `handle`, `lock`, `completion`, `grace_period` and `probe`.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).

@@ -99,7 +99,7 @@ use kernel::{
 pub struct Exports {
     /// Name of the owner.
     name: &'static CStr,
-    /// Not 0 once the module's initialization has begun.
+    /// Not 0 once the owner has begun to start.
     started: Atomic<u32>,
     server: Atomic<*mut Server>,
 }
