@@ -146,7 +146,7 @@ struct Uses {
 /// - Each node on the list is that of a [`WaitBlock`](wait::WaitBlock). Until the node is off the
 ///   list, neither the block nor its waiter moves, and the event has a handle.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
-///   reference to the event. It is dropped a grace period after the last handle was closed.
+///   reference to the event. The reference is dropped a grace period after the last handle was closed.
 #[pin_data]
 pub(crate) struct Event {
     state: State,
