@@ -11,11 +11,11 @@ export D2D_ROOT
 hold_build
 proofread=$("$LAB/root/tools.sh" proofread)
 mutate=$("$LAB/root/tools.sh" mutate)
-root_more=$("$LAB/root/root-more.sh")
+extra_root=$("$LAB/root/root-more.sh")
 # The part "sources" takes the longest and mostly keeps one CPU busy, so it starts first, and the other parts run beside
 # it.
-part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$root_more"
+part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$extra_root"
 part trace-tool "$LAB/check/check-trace.sh"
 part refused-builds "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
-part windows env D2D_ROOT="$root_more" "$LAB/enter.sh" "$LAB/check/windows-cppcheck.sh"
+part windows env D2D_ROOT="$extra_root" "$LAB/enter.sh" "$LAB/check/windows-cppcheck.sh"
 run_parts

@@ -55,11 +55,11 @@ torture_owner torture_peer0'
 # orders - prints a line for each round: its number, the middle of the chain, the peer of two owners, the order of
 # loading, and after "/" the order of unloading.
 #
-# A "sequence" is two modules M and N, in this order. An order has this sequence if it has M before N. The sequence is
+# A "precedence" is two modules, M before N. An order has this precedence if M comes before N in it. The precedence is
 # possible unless M needs N. For each round, this function makes 30 random orders in which each module comes after those
-# that it needs. It chooses the order with the most sequences that no order of an earlier round has. A module must be
-# unloaded before those that it needs, so this function chooses a second order in the same way, and prints it backwards
-# as the order of unloading. Fails if some possible sequence is in no round
+# that it needs. It chooses the order with the most new precedences: those that no order of an earlier round has. A
+# module must be unloaded before those that it needs, so this function chooses a second order in the same way, and
+# prints it backwards as the order of unloading. Fails if some possible precedence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -85,7 +85,7 @@ orders()
 		}
 	}
 
-	# Counts the sequences of an order that are not in the array had. If keep is 1, adds them to the array.
+	# Counts the precedences of an order that are not in the array had. If keep is 1, adds them to the array.
 	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
@@ -105,7 +105,7 @@ orders()
 		return 0
 	}
 
-	# Chooses an order for each round. Returns how many possible sequences are in no round.
+	# Chooses an order for each round. Returns how many possible precedences are in no round.
 	function choose(lines,	round, try, most, now, order, best, had, i, j, missing) {
 		for (round = 1; round <= rounds; round++) {
 			most = -1
@@ -131,7 +131,7 @@ orders()
 
 	END {
 		srand(seed)
-		# Choose again, at most 20 times, if a sequence is missing.
+		# Choose again, at most 20 times, if a precedence is missing.
 		for (left = 20; (missing = choose(loads) + choose(backwards)) && left; left--)
 			;
 		for (round = 1; round <= rounds; round++) {

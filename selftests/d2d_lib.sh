@@ -72,6 +72,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 		D2D_WRAPPED=1 exec sh -c "$program" "./${0##*/}" "$@"
 	fi
 
+	# These functions replace those of the same names in ktap_helpers.sh.
 	ktap_set_plan()
 	{
 		[ -n "${D2D_LIST-}" ] || echo "1..1"

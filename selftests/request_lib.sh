@@ -29,8 +29,9 @@ exit_in_time()
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
 # one hangs or exits with an error. Some programs call this function in the cleanup after a case that starts the
-# processes. If D2D_CASE selects another case, the program skips this case and still runs the cleanup, with $sender
-# unset. So the cleanup passes a process as ${sender:+"$sender"}, which is then no argument at all
+# processes. If D2D_CASE selects another case, the program skips this case and still runs the cleanup. The
+# variable of the process, for example $sender, is then unset. So the cleanup passes the process as
+# ${sender:+"$sender"}, which is no argument at all if $sender is unset
 resume_and_await()
 {
 	resume

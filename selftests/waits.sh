@@ -8,8 +8,8 @@
 # In three more cases, the program checks that
 # - the thread has the name that the driver has given it,
 # - the library refuses a wait for the end of a handshake in the work item that completes this handshake,
-# - a signal ends loading the peer, while start() of the peer waits for the end of the handshake, and the handshake's
-#   work item waits for an event.
+# - a signal interrupts the loading of the peer while start() of the peer waits for the end of the handshake, and the
+#   handshake's work item waits for an event.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -147,7 +147,7 @@ find_module waiting_peer
 loader=$!
 await traced reason=not-completed-in-time && await one_waits event && kill "$loader" && await not_loaded waiting_peer &&
 	! wait "$loader" && trace | grep -q "step=event-wait by=deferred status=-$ECANCELED\$" && owner_is_idle
-verdict_and_unload "a driver waits in start() for the end of its handshake while the work item of this handshake waits for an event: a signal ends loading the peer"
+verdict_and_unload "a driver waits in start() for the end of its handshake while the work item of this handshake waits for an event: a signal interrupts the loading of the peer"
 
 unload module_a
 ktap_finished

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
 # counts.
-# Usage: check-inside.sh KERNEL PROOFREAD MUTATE ROOT_MORE
+# Usage: check-inside.sh KERNEL PROOFREAD MUTATE EXTRA_ROOT
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/
-# and qemu/mutate/, ROOT_MORE the directory of the extra root (root/root-more.sh).
+# and qemu/mutate/, EXTRA_ROOT the directory of the extra root (root/root-more.sh).
 set -euo pipefail
 
 kernel=$1
 proofread=$2
 mutate=$3
-root_more=$4
+extra_root=$4
 cd "$(dirname "$0")/../.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
@@ -187,7 +187,7 @@ expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
-expect "clang's analyzer finds no fault in windows/" qemu/check/windows-analysis.sh "$root_more"
+expect "clang's analyzer finds no fault in windows/" qemu/check/windows-analysis.sh "$extra_root"
 # The build writes a header for each pair, from the comments of the pair's declaration in Rust.
 for file in shared/include/*.h "$out"/{shared/pair/d2d_pair,selftests/peers/lending/lending_pair,selftests/bench/bench}.h "$out"/examples/*/*_pair.h; do
 	expect "kernel-doc ${file#"$out/"}" kernel_doc "$file"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs clang's static analyzer on the sources of windows/ that the lab builds. Fails if it finds a fault, or if clang
 # warns. Runs inside the first root (qemu/root/root.sh), which has clang.
-# Usage: windows-analysis.sh ROOT_MORE
-# ROOT_MORE is the directory of the extra root (qemu/root/root-more.sh), which has mingw-w64's headers.
+# Usage: windows-analysis.sh EXTRA_ROOT
+# EXTRA_ROOT is the directory of the extra root (qemu/root/root-more.sh), which has mingw-w64's headers.
 set -euo pipefail
 
 include=$1/usr/x86_64-w64-mingw32/include

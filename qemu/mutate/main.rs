@@ -110,7 +110,8 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the names of the modules that a test program loads before its first case, whichever case is selected.
+/// Returns the names of the modules that a test program loads before its first case. The program loads them even if it
+/// then runs one case only.
 fn loaded_first(program: &str) -> Vec<&str> {
     let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
     program

@@ -69,8 +69,8 @@ branches() {
 }
 
 # alternate DIR - builds for $tree, then for DIR, and then for $tree again. DIR lacks the sources that the kernel's
-# build has generated (generated_arch_*.rs). The macro for a branch that the kernel patches includes one of these
-# sources, so the library that is built for DIR has no such branches
+# build has generated (generated_arch_*.rs). static_branch_unlikely!, the macro for a branch that the kernel patches,
+# needs one of these sources, so the library that is built for DIR has no such branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }

@@ -40,7 +40,7 @@ sanitizer harness/sleep_under_lock 180  console: BUG: sleeping function called f
 sanitizer harness/leak             180  result: leaks is [1-9]
 sanitizer harness/active_timer     180  console: ODEBUG: free active .* object type: timer_list
 
-# These cases leak on purpose. On the sanitizer kernel, a program skips them if CASE selects no case.
+# These cases leak on purpose. On the sanitizer kernel, a program skips them unless CASE selects one.
 sanitizer test/forgotten_drivers.sh:another?one?unregisters  300  result: leaks is [1-9]
 sanitizer test/forgotten_drivers.sh:while?a?driver?is?in     300  result: leaks is [1-9]
 sanitizer test/device.sh:has?leaked?its?jobs                 300  result: leaks is [1-9]

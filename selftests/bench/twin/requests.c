@@ -581,8 +581,9 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		twin_call_end(&call);
 	} else {
 		/*
-		 * If the work item is still queued, an earlier send has queued it. Then it
-		 * dispatches this send, too, and needs one reference only.
+		 * If an earlier send has queued the work item, and the item has not started yet,
+		 * the item dispatches this send, too. The item has the reference of the earlier
+		 * send, so the reference of this send is dropped.
 		 */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
