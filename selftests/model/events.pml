@@ -77,7 +77,7 @@ inline store(e, new)
 	}
 }
 
-/* State::update(): changes the word if it is not guarded; done is whether it has changed the word. */
+/* State::update(): changes the word if it is not guarded. `done` says whether the word was changed. */
 inline update(e, new)
 {
 	old = word[e];
@@ -139,7 +139,7 @@ inline end_use(e)
 	fi
 }
 
-/* Waiter::take(); done is whether this ends the wait. */
+/* Waiter::take(); `done` says whether taking ends the wait. */
 inline take(w)
 {
 	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));

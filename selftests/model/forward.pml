@@ -67,7 +67,7 @@ bool completed_when_back;	/* F has completed the request after it got it back */
 byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool sender_done;
 
-/* Requests::give_back(); ok is whether the caller still delivers the request */
+/* Requests::give_back(); `ok` says whether the caller still delivers the request */
 inline give_back(me)
 {
 	INSIDE(F, me) = true;
@@ -203,10 +203,10 @@ inline deliver(me)
 }
 
 /*
- * Requests::cancel_for(). If for_driver is false, S cancels the request (Canceller::Sender). If for_driver is true, a
- * driver unregisters (Canceller::Driver). The parameter to is the level of the forwarder that gets the request back, as
- * TO in word.inc: 1, for F, if R unregisters; otherwise 0, for S. ok is whether this call has cancelled or recalled the
- * request.
+ * Requests::cancel_for(). If `for_driver` is false, S cancels the request (Canceller::Sender). If `for_driver` is
+ * true, a driver unregisters (Canceller::Driver). `to` is the level of the forwarder that gets the request back, as TO
+ * in word.inc: 1, for F, if R unregisters; otherwise 0, for S. `ok` says whether this call has cancelled or recalled
+ * the request.
  */
 inline cancel_for(me, to, for_driver)
 {
@@ -267,8 +267,8 @@ inline cancel_for(me, to, for_driver)
 }
 
 /*
- * Requests::complete() by the holder's handle of generation h. If inside is true, R calls it in R's in-place call,
- * otherwise another thread.
+ * Requests::complete() by the holder's handle of generation h. If `inside` is true, R calls complete() in R's
+ * in-place call; otherwise another thread calls it.
  */
 inline complete(me, h, inside)
 {
@@ -442,7 +442,7 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* Requests::wait() of S, which cancels the request when its time limit has passed */
+	/* Requests::wait() of S, which cancels the request when the time limit of the wait has passed */
 	if
 	:: PHASE_OF(word) == Idle
 	:: cancel_for(0, 0, false);
@@ -456,7 +456,7 @@ done:
 	sender_done = true
 }
 
-/* A thread that completes the request when it is pending. With FORWARDS_LATER, it forwards the request before. */
+/* A thread that completes the pending request. With FORWARDS_LATER, the thread first forwards the request for F. */
 proctype completer()
 {
 	int w;

@@ -234,9 +234,9 @@ inline wait_for_attach()
 }
 
 /*
- * Requests::cancel_for(). If for_driver is false, d2d_detach() cancels the request as its sender
- * (Canceller::Sender), and then waits for the dispatch routine. If it is true, the owner's own driver
- * object unregisters (Canceller::Driver).
+ * Requests::cancel_for(). If `for_driver` is false, d2d_detach() cancels the request as its sender
+ * (Canceller::Sender), and then waits for the dispatch routine. If `for_driver` is true, the owner's
+ * own driver object unregisters (Canceller::Driver).
  */
 inline cancel_for(for_driver)
 {

@@ -25,8 +25,8 @@
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
- *   - Rundown::close_and_end_waits() stores null to the pointer by a relaxed store, which the grace period orders, and
- *     CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
+ *   - Rundown::close_and_end_waits() stores null to the pointer by a relaxed store, which the grace period orders. It
+ *     stores CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
  *     ordered.
  *
  * While an interrupt runs, the tasks of its CPU do not run ("provided"). So an interrupt that waits
@@ -138,7 +138,7 @@ inline close_and_end_waits()
 	state = CLOSED
 }
 
-/* Rundown::enter(); entered is whether it has returned a value */
+/* Rundown::enter(); `entered` says whether enter() has returned a value */
 inline enter(cpu, idx, entered)
 {
 #ifdef WAIT_IN_ENTER

@@ -210,8 +210,8 @@ inline cancel_for(me)
 }
 
 /*
- * Requests::complete() by the holder's handle of generation h. The parameter inside is whether the caller is in
- * the in-place call.
+ * Requests::complete() by the holder's handle of generation h. `inside` says whether the caller is in the
+ * in-place call.
  */
 inline complete(me, h, inside)
 {
