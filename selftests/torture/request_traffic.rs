@@ -107,9 +107,9 @@ fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// For one in `NOTIFIED` cells, the receiver calls `tell_if_cancelled`. If the request in the cell is cancelled, the
+/// For one cell in `NOTIFY_EVERY`, the receiver calls `tell_if_cancelled`. If the request in the cell is cancelled, the
 /// library then notifies the receiver at once.
-const NOTIFIED: usize = 8;
+const NOTIFY_EVERY: usize = 8;
 
 /// Returns the output with which the receiver completes a request, and which the sender must get. If nobody checks
 /// the output, returns 0.
@@ -504,7 +504,7 @@ impl RequestTraffic {
                 // Without `tell_if_cancelled`, the receiver learns of a cancel when it completes the request.
                 let may_keep = not_kept
                     .as_ref()
-                    .filter(|_| cell % NOTIFIED == 1)
+                    .filter(|_| cell % NOTIFY_EVERY == 1)
                     .is_none_or(|received| received.request.tell_if_cancelled().is_ok());
                 if may_keep {
                     core::mem::swap(kept, &mut not_kept);
@@ -554,7 +554,7 @@ impl RequestTraffic {
             .pended
             .iter_mut()
             .skip(1)
-            .step_by(NOTIFIED)
+            .step_by(NOTIFY_EVERY)
             .find_map(|kept| kept.take_if(|received| received.request.id() == id));
         self.complete_ended(received);
     }

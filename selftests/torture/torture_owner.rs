@@ -107,7 +107,7 @@ d2d_owner::module_owner! {
         },
         completion: u32 {
             default: 0,
-            description: "How the owner learns that a peer has completed the handshake: 0 its call of the peer returns, 1 the library calls its completion routine, 2 it waits",
+            description: "How the owner learns that a peer has completed the handshake. 0: the owner's call of the peer returns. 1: the library calls the owner's completion routine. 2: the owner waits",
         },
     },
 }

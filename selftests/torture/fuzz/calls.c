@@ -308,10 +308,10 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
-		 * then reg->detaches_begun. So a detach that *begun counts is also in
-		 * reg->detaching below, unless the detach has ended. A detach that *begun does not
-		 * count yet, but that begins before the wait ends, makes *begun greater in the
-		 * second call of is_detaching().
+		 * then reg->detaches_begun. So each detach that is counted in *begun is also
+		 * counted in reg->detaching below, unless the detach has ended. If a detach begins
+		 * later, but before the wait ends, the second call of is_detaching() gets a greater
+		 * *begun.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

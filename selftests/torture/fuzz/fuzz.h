@@ -110,7 +110,7 @@ struct fuzz_registration {
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
 	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
-	atomic_t adopted;	/* number of the handshake that gave the driver its context, or 0 */
+	atomic_t adopted_in;	/* number of the handshake that gave the driver its context, or 0 */
 };
 
 /*
@@ -176,7 +176,7 @@ struct fuzz_kept {
 	struct fuzz_registration *reg;
 	u64 tag;
 	bool is_offer;
-	int adoption;		/* for an offer, the number of the handshake */
+	int handshake;		/* for an offer, the number of the handshake */
 	bool for_ever;		/* no play completes it */
 };
 
@@ -220,7 +220,7 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
-/* With fault injection: makes this thread's nth next allocation fail, or none if nth is 0. */
+/* With fault injection: makes this thread's @nth next allocation fail, or none if @nth is 0. */
 static inline void fuzz_fail_nth(u32 nth)
 {
 #ifdef CONFIG_FAULT_INJECTION

@@ -60,8 +60,8 @@ static void unregister_one(d2d_handle handle)
 }
 
 /*
- * Checks that a call has failed with the expected errno, that of its limit. The same call has
- * succeeded count times before; most is the limit.
+ * Checks that a call has failed with the expected errno, that of its limit. @count says how often
+ * the same call has succeeded before, and @most is the limit.
  */
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
@@ -107,7 +107,8 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
 	/*
 	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until d2d_attach()
-	 * has failed so: another player may free a request just now, or other drivers may have all
+	 * fails with this errno. At first, d2d_attach() may succeed, because another player has
+	 * just freed a request, or fail with another errno, because other drivers have all
 	 * contexts.
 	 */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
@@ -192,7 +193,7 @@ static int wait_in_crowd(void *most)
 }
 
 /*
- * Starts threads that wait. When the owner has refused all waits beyond the first `most`, calls
+ * Starts threads that wait. When the owner has refused all waits beyond the first @most, calls
  * end(), which ends the waits.
  */
 static void gather(enum fuzz_call call, long most, void (*end)(void))

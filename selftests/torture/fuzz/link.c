@@ -11,7 +11,7 @@
 #include "d2d_queue.h"
 #include "fuzz.h"
 
-static atomic_t adoptions;
+static atomic_t handshakes;
 
 /* Called by each operation: checks that the owner may call the driver now. */
 static void enter(void *this, const char *op)
@@ -19,7 +19,7 @@ static void enter(void *this, const char *op)
 	struct fuzz_registration *reg = this;
 
 	fuzz_begin_routine(reg, op);
-	if (!atomic_read(&reg->adopted))
+	if (!atomic_read(&reg->adopted_in))
 		fuzz_violation("operation-after-detach", "op=%s name=%s", op, reg->object.name);
 }
 
@@ -62,7 +62,7 @@ static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *o
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
 
 	if (fuzz_complete(caller, &hold, status, 0) || status)
-		atomic_cmpxchg(&offer->reg->adopted, offer->adoption, 0);
+		atomic_cmpxchg(&offer->reg->adopted_in, offer->handshake, 0);
 }
 
 /* The driver's side of the handshake: mostly accepts, at once or later. */
@@ -88,10 +88,10 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	}
 	context->peer.ops = &ops.hdr;
 	context->peer.self = reg;
-	kept.adoption = atomic_inc_return(&adoptions);
+	kept.handshake = atomic_inc_return(&handshakes);
 	atomic_inc(&reg->context_closed);
 	WRITE_ONCE(reg->context, context);
-	atomic_set(&reg->adopted, kept.adoption);
+	atomic_set(&reg->adopted_in, kept.handshake);
 	if (chance < 40 && fuzz_keep(&kept))
 		status = -D2D_STATUS_PENDING;
 	else
@@ -171,7 +171,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 		smp_wmb();
 		atomic_inc(&reg->detaches_begun);
 		fuzz_close_context(reg);
-		before = atomic_read(&reg->adopted);
+		before = atomic_read(&reg->adopted_in);
 	}
 	fuzz_watch_begins(&watch);
 	err = d2d_detach(driver->handle);
@@ -182,7 +182,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 		 * If the driver got another context meanwhile, d2d_detach() may have detached the
 		 * driver from that context as well. So the plays must not use that context.
 		 */
-		if (!err && atomic_cmpxchg(&reg->adopted, before, 0) != before)
+		if (!err && atomic_cmpxchg(&reg->adopted_in, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);
 		atomic_dec(&reg->detaching);
 		fuzz_open_context(reg);
@@ -207,7 +207,7 @@ static struct d2d_context *use(struct fuzz_registration *reg)
 	/* Pairs with fuzz_close_context() and fuzz_complete_offer(). */
 	smp_mb__after_atomic();
 	context = READ_ONCE(reg->context);
-	if (context && atomic_read(&reg->adopted) && !atomic_read(&reg->context_closed) &&
+	if (context && atomic_read(&reg->adopted_in) && !atomic_read(&reg->context_closed) &&
 	    !READ_ONCE(reg->unregistered))
 		return context;
 	atomic_dec(&reg->context_users);

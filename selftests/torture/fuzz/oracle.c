@@ -94,8 +94,8 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 }
 
 /*
- * Judges the result of a function that was called with these handles. call_ends_thing is whether
- * the function ends the things that the handles name.
+ * Judges the result of a function that was called with these handles. @call_ends_thing says
+ * whether the function ends the things that the handles name.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, bool call_ends_thing)
@@ -236,8 +236,8 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 
 /*
  * The owner has called a driver's dispatch or returned routine for a request. The owner must not
- * have refused the request. The request must have been sent before this driver had left; the oracle
- * does not check when the request was forwarded.
+ * have refused the request. The request must have been sent before this driver had left. The oracle
+ * does not check at what time the request was forwarded to this driver.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {

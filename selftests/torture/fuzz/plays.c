@@ -65,7 +65,7 @@ static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[
 	fuzz_unpick(&pick);
 }
 
-/* Sends a request to a random driver. If answer is not NULL, calls d2d_request_call(). */
+/* Sends a request to a random driver. If @answer is not NULL, calls d2d_request_call(). */
 int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag,
 	      struct fuzz_answer *answer)
 {

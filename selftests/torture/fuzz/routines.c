@@ -268,7 +268,7 @@ void fuzz_cancelled(void *self, d2d_handle request)
 	fuzz_end_routine(reg, "cancelled");
 }
 
-/* The handler of events. If argument is NULL, the fuzzer does not know the driver of the event. */
+/* The handler of events. If @argument is NULL, the fuzzer does not know the driver of the event. */
 int fuzz_event_was_set(void *argument, d2d_handle event)
 {
 	struct fuzz_registration *reg = argument;

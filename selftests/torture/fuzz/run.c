@@ -190,7 +190,7 @@ static void stop(void)
 	fuzz_things_reset();
 }
 
-/* limits is the number of the play in limits.c, or negative for none. */
+/* @limits is the number of the play in limits.c, or negative for none. */
 static int run(u64 seed, u32 ms, int limits)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);

@@ -184,7 +184,7 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 /*
  * Returns whether the picked thing is live, and no call other than the caller's has begun to end
  * the thing. fuzz_thing.ending counts the calls that have begun to end a thing. For a driver or a
- * target, fuzz_registration.unregistering counts these calls. If call_ends_thing is set, the
+ * target, fuzz_registration.unregistering counts these calls. If @call_ends_thing is set, the
  * caller's own call is one of those counted.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing)
@@ -296,8 +296,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. If harmless is set, the function does not
- * end the thing that the handle names: then the handle may also be one of another module.
+ * Picks a handle for a function that takes this kind. If @harmless is set, the function does not
+ * end the thing that the handle names, so the handle may also be one of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -372,7 +372,7 @@ bool fuzz_keep(const struct fuzz_kept *request)
 	return has_room;
 }
 
-/* Copies a kept request, and removes it unless leave_it is set. Returns whether there is one. */
+/* Copies a kept request, and removes it unless @leave_it is set. Returns whether there is one. */
 bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool leave_it)
 {
 	u32 first = fuzz_below(caller, FUZZ_KEPT);
