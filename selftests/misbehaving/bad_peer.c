@@ -48,7 +48,7 @@ static DEFINE_MUTEX(mutex);
  * waits until no thread is inside peer_ping(), and peer_ping() waits for the mutex. So lockdep must
  * report the call.
  *
- * peer_ping() may sleep, because module_a calls it only in process context, when module_a has
+ * peer_ping() may sleep, because module_a calls it only in process context, after module_a has
  * attached the driver. peer_bounce() and peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)

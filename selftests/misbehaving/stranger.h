@@ -6,8 +6,8 @@
 
 /**
  * d2d_stranger_fill_driver() - Make a driver object belong to the module stranger
- * @driver: the driver object. The function sets its module and its name to stranger, its dispatch
- *          routine to one of stranger, and its other routines to NULL
+ * @driver: the driver object. The function sets the object's module and name to stranger, the
+ *          dispatch routine to one of stranger, and the other routines to NULL
  */
 void d2d_stranger_fill_driver(struct d2d_driver *driver);
 

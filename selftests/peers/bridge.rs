@@ -221,8 +221,8 @@ macro_rules! role {
             ) -> Result<u32> {
                 JOINED
                     .with(|bridge| {
-                        if let Some(user) = &bridge.user {
-                            user.start()?;
+                        if let Some(thread) = &bridge.waiting_thread {
+                            thread.start()?;
                         }
                         $Other::bounce(&bridge.$other, hops)
                     })
@@ -334,7 +334,7 @@ fn wait_for_first() -> Result {
 /// pending. Then sets the event `bridge.held`, and waits until the request is cancelled.
 ///
 /// If the module were unloaded before the call of `tell_if_cancelled`, the library would not call `cancelled`, and the
-/// wait would not end. So the test unloads the module only when `bridge.held` is set.
+/// wait would not end. So the test unloads the module only after `bridge.held` has been set.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
@@ -353,7 +353,7 @@ struct Bridge {
     second: second::driver::Handle<Second>,
     /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: the thread of [`wait_inside`]. The operation `bounce` starts the
     /// thread.
-    user: Option<first::job::Thread>,
+    waiting_thread: Option<first::job::Thread>,
     /// The number of threads that use the bridge.
     users: Atomic<u32>,
 }
@@ -366,13 +366,13 @@ impl d2d_roles::TwoPeers for Bridge {
         first: first::driver::Handle<First>,
         second: second::driver::Handle<Second>,
     ) -> Result<Self> {
-        let mut user = None;
+        let mut waiting_thread = None;
         match module_parameters::waits.value() {
             JOINED_THREADS => wait_in_threads(&first, &second)?,
             INSIDE => {
                 let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
                 let wait = move || never.wait(second::event::Wait::FOREVER);
-                user = Some(wait_inside(&first, wait)?);
+                waiting_thread = Some(wait_inside(&first, wait)?);
             }
             HELD_REQUEST => {
                 let first = first.clone();
@@ -380,7 +380,8 @@ impl d2d_roles::TwoPeers for Bridge {
             }
             HELD_REQUEST_INSIDE => {
                 let sender = first.clone();
-                user = Some(wait_inside(&first, move || wait_until_cancelled(&sender))?);
+                let wait = move || wait_until_cancelled(&sender);
+                waiting_thread = Some(wait_inside(&first, wait)?);
             }
             _ => {}
         }
@@ -390,7 +391,7 @@ impl d2d_roles::TwoPeers for Bridge {
         Ok(Self {
             first,
             second,
-            user,
+            waiting_thread,
             users: Atomic::new(0),
         })
     }

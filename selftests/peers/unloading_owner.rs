@@ -16,7 +16,8 @@
 //! more jobs, which do not wait: delayed work, bottom-half work or a timer. The library must stop these jobs with
 //! either value of `hook`.
 //!
-//! With `wait=1` the owner does none of this: loading it waits until a signal interrupts the wait, and then fails.
+//! With `wait=1` the owner does none of this: [`Owner::ready`] waits until a signal interrupts the wait. Loading then
+//! fails.
 
 #![forbid(unsafe_code)]
 
@@ -93,7 +94,7 @@ d2d_owner::module_owner! {
         },
         wait: u32 {
             default: 0,
-            description: "1: loading waits for a signal and then fails",
+            description: "1: the owner's function `ready` waits until a signal interrupts the wait, and loading then fails",
         },
     },
 }

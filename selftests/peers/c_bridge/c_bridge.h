@@ -2,9 +2,9 @@
 /*
  * c_bridge: a module in C that is a peer of two owners. It passes calls and items from each owner
  * to the other one. first.c is the peer of module_a, second.c the peer of other_a. Each of these
- * files includes this header, and defines
+ * two files includes this header, and defines
  *
- *   ROLE(name)		the name of a function of this file (c_role.h)
+ *   ROLE(name)		the name of a function of the file itself (c_role.h)
  *   OTHER(name)	the name of a function of the other file
  *
  * In each file, the build puts a prefix of its own before the names of the library's functions

@@ -126,8 +126,8 @@ static int dispatch(void *this, const struct d2d_request *request)
  * the functions of this file. So the owner's role starts first and stops last.
  *
  * The modules that are peers of c_middle call the operations in this file, which call functions of
- * peer_role.c. These functions need the peer's role to be attached. The peer's role is attached
- * then, because these modules are loaded after this init, and unloaded before this exit.
+ * peer_role.c. These functions need the peer's role to be attached. It is attached during such a
+ * call, because the calling modules are loaded after this init, and unloaded before this exit.
  */
 static int __init c_middle_init(void)
 {

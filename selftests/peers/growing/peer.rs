@@ -22,16 +22,16 @@ use kernel::{
 };
 
 /// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. The
-/// peer puts an item of each `$kind`. When the driver is attached, it evaluates the expression `$more`, in which
-/// `$driver` is its handle and `$link` its link. The value of `$more` is the newest minor version that both drivers
-/// have. If the value is an error, loading the module fails.
+/// peer puts an item of each `$kind`. Once the driver is attached, it evaluates the expression `$common_version`, in
+/// which `$driver` is its handle and `$link` its link. The value is the newest minor version that both drivers have. If
+/// the value is an error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
         cookie: $cookie:literal,
         data: { $($data:tt)* },
         items: [$($kind:ident: $payload:expr),+],
-        |$driver:ident, $link:ident| $more:expr $(,)?
+        |$driver:ident, $link:ident| $common_version:expr $(,)?
     ) => {
         d2d::module_peer! {
             type: Growing,
@@ -50,8 +50,8 @@ macro_rules! growing_peer {
             }
         }
 
-        fn more($driver: &Handle<Growing>, $link: &PeerLink<GrowingPair>) -> Result<u32> {
-            $more
+        fn common_version($driver: &Handle<Growing>, $link: &PeerLink<GrowingPair>) -> Result<u32> {
+            $common_version
         }
 
         fn put_all(link: &PeerLink<GrowingPair>) -> Result {
@@ -101,7 +101,7 @@ impl Driver for Growing {
         let counted = (round.number, round.cookie, round.more);
         expect(Ok(counted), Ok((8, data().cookie, [1, 2, 3])))?;
         expect(call_owner(&driver, ECHO, 4), Ok(4))?;
-        let common = more(&driver, link)?;
+        let common = common_version(&driver, link)?;
         expect(take_all(link), Ok(common + 1))?;
         pr_info!("the newest version that both drivers have is 1.{common}\n");
         Ok(())

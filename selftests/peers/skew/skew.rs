@@ -17,7 +17,7 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Declares the module, its driver and both interfaces, which have the same operations. When the driver is attached, it
+/// Declares the module, its driver and both interfaces, which have the same operations. Once the driver is attached, it
 /// evaluates the expression `$calls`, in which `$owner` calls the owner's operations. If the result is an error,
 /// loading the module fails.
 macro_rules! skew {

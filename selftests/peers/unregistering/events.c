@@ -328,9 +328,9 @@ static void end(void)
 	complete_all(&has_unregistered);
 	/*
 	 * In some stages a thread repeats a call with opener's handles. If opener has unregistered,
-	 * the owner must refuse the call, and the refusal ends the thread. So do not stop the
-	 * thread then: if the owner still accepts the call, the thread goes on, and the test
-	 * reports that the thread hangs.
+	 * the owner must refuse the call, and the refusal ends the thread. In this case, do not set
+	 * stop: if the owner still accepts the call, the thread goes on, and the test reports that
+	 * the thread hangs.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {
