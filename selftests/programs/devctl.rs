@@ -111,8 +111,8 @@ fn errno(error: Error) -> i32 {
 
 /// Calls `ioctl`. Returns its result, or the errno.
 fn ioctl(file: &File, command: u32, argument: usize) -> Result<i32, i32> {
-    // SAFETY: No command but ADD uses the memory at the argument; the caller of ADD passes a number that may be
-    // written, or a bad address, which the kernel refuses.
+    // SAFETY: No command but ADD uses the memory at the argument. The caller of ADD passes the address of a number
+    // that the kernel may write, or a bad address, which the kernel refuses.
     match unsafe { raw_ioctl(file.as_raw_fd(), command.into(), argument) } {
         -1 => Err(last_errno()),
         value => Ok(value),

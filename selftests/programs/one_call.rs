@@ -12,8 +12,8 @@
 //!   number of 64 bits, and prints the number that the driver has stored there.
 //! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, which must
 //!   fail with one of the errnos, pauses, and writes SECOND, which must succeed. The pause grows by 200 microseconds
-//!   each round. So if FIRST starts a timer, SECOND comes before the timer expires in the early rounds, after it has
-//!   expired in the late rounds, and at the same time in a round in between.
+//!   each round. Suppose that FIRST starts a timer. In the early rounds, SECOND comes before the timer expires; in the
+//!   late rounds, SECOND comes after the timer has expired; in a round in between, both happen at the same time.
 //!
 //! Exits with 0. If the call fails, prints `errno=N (text)` and exits with 1. The tests cannot use insmod: busybox's
 //! insmod makes another system call when the first one fails, and each implementation prints its own texts.
