@@ -65,7 +65,7 @@ orders()
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
 	{ all[++n] = $1; needs[$1] = $2 }
 
-	# Whether the order so far, done, has all modules that this one needs
+	# Whether "done", the modules of the order so far, has all that this module needs
 	function is_ready(module, done,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
 			if (words[i] != "-" && !(words[i] in done))
@@ -85,7 +85,7 @@ orders()
 		}
 	}
 
-	# Counts the precedences of an order that are not in the array had. If keep is 1, adds them to the array.
+	# Counts the precedences of an order that the array "had" lacks. If "keep" is 1, adds them to the array.
 	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)

@@ -37,8 +37,8 @@ operations_wait()
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - whether calls and items of the exercise of OWNER have reached the owner OTHER, OTHER has made
-# calls and put items in turn, and items have come back to OWNER
+# passes OWNER OTHER - whether OWNER has made calls in its exercise, items have reached the owner OTHER, OTHER itself
+# has made calls and put items, and items have come back to OWNER
 passes()
 {
 	in_each_place "$1" 'op-call to=peer op=bounce' && in_each_place "$2" 'op-call to=peer op=bounce' &&

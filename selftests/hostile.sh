@@ -67,11 +67,11 @@ verdict "hostile_peer is unloaded: the owner has no context, event or request of
 
 fresh_hostile
 misuse 2 && misuse 6
-verdict "hostile_peer leaks requests, items and events, and makes the library believe that it leaves: it can still use an event"
+verdict "hostile_peer leaks requests, items and events, and makes the library believe that the driver leaves: the driver can still use an event"
 
 fresh_hostile
 misuse 2 && misuse 6 && unload hostile_peer && owner_is_idle
-verdict "hostile_peer is unloaded after it made the library believe that it leaves: the owner has no context, event or request of it"
+verdict "hostile_peer is unloaded after it made the library believe that the driver leaves: the owner has no context, event or request of it"
 
 fresh_hostile
 misuse 7 && misuse 1 && unload hostile_peer && owner_is_idle && load hostile_peer &&

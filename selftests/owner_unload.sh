@@ -118,8 +118,8 @@ fresh_trace
 load "$OWNER" && both_wait && unload "$OWNER" && has_unloaded
 verdict "the owner can be loaded and unloaded again"
 
-# The kernel frees a module whose initialization fails even while one of its files is open. So no
-# process may open an event's file before the initialization is over.
+# If the initialization of a module fails, the kernel frees the module, even if a process has one of the
+# module's files open. So no process may open an event's file before the initialization is over.
 fresh_trace
 find_module "$OWNER"
 ./one_call load "$path" wait=1 2>/dev/null &

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Tests the harness, d2d-vm (qemu/vm/): it must notice each fault in a guest, and name the reason. In a line
-# harness/CASE, qemu/guest/harness.sh causes the fault CASE. The last line of the stock kernel asks a kselftest for a
-# case that the kselftest lacks. If CI is set, the script boots only a third of the lines. Prints KTAP, and last a line
-# of counts. run/boots.sh explains the columns and the environment.
+# harness/CASE, qemu/guest/harness.sh causes the fault CASE. The last line that boots the kernel "stock" names a case
+# that the kselftest lacks. If CI is set, the script boots only a third of the lines. Prints KTAP, and last a line of
+# counts. run/boots.sh explains the columns and the environment.
 . "$(dirname "$0")/../lib/lab.sh"
 
 ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -

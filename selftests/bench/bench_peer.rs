@@ -226,7 +226,8 @@ fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
 }
 
 /// Leaves a contender outside of all curves. The functions with a parameter `at` call `at` for each contender that they
-/// measure. `at` makes the contender a point on a curve ([`Contender::at`]), or is this function.
+/// measure. A caller that measures no curve passes this function. Any other caller passes a function that makes the
+/// contender a point on a curve ([`Contender::at`]).
 fn no_curve(contender: Contender) -> Contender {
     contender
 }

@@ -99,7 +99,7 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 			break;
 		twin_queue_fill(queue, item, kind, payloads + n++ * len, len);
 	}
-	/* Moves the items before the first one that was not filled */
+	/* Move the filled items, which are those before @item. */
 	list_cut_before(&filled, &queue->free, &item->node);
 	list_splice_tail(&filled, &queue->items);
 	doorbell = twin_queue_filled(queue, n);

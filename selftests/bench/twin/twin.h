@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
- * kernel C. The bench compares the project's speed and size with those of the twin. So all that the
- * twin does has the same checks, protection and limits as in the project. The twin uses the
- * kernel's lists, so with CONFIG_DEBUG_LIST it also has the kernel's checks of list pointers; the
- * project has lists of its own, without such checks.
+ * kernel C. The bench compares the project's speed and size with those of the twin. So the
+ * twin has the checks, protection and limits that the project has for the same things. The twin
+ * uses the kernel's lists, so with CONFIG_DEBUG_LIST it also has the kernel's checks of list
+ * pointers; the project has lists of its own, without such checks.
  *
  * The twin does not do all that the project does. It lacks: forwarding requests; requests whose
  * buffers a dispatch routine uses in place; leaving (d2d_leave()); handlers of events; lent memory;
@@ -193,8 +193,8 @@ struct twin_send {
 #define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps: any execution context */
 
 /*
- * A driver object. twin_register() copies it; the routines and self must stay until
- * twin_unregister() has returned.
+ * A driver object. twin_register() copies it. The routines, and what @self points to, must stay
+ * until twin_unregister() has returned.
  *
  * dispatch() completes the request by twin_complete() and returns the same status, or it
  * returns -TWIN_STATUS_PENDING. completed() returns 0 to have the request freed, or
