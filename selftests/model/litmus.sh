@@ -4,9 +4,10 @@
 # outcome that must not occur; herd7 explores all executions that the kernel's memory model allows. Prints KTAP, and the
 # counts last. Needs herd7, and a few seconds.
 #
-# A test also has lines "weaken: TEXT => TEXT [and TEXT => TEXT]". Each line makes one ordering weaker, by replacing the
-# text everywhere in the code; the outcome must be possible then. A TEXT has "( *" where C code would have "(*", which
-# begins a comment in a litmus test. Numbers in the code of a test stand for states; the test's comment names them.
+# A test also has lines "weaken: OLD => NEW [and OLD => NEW]". For each line, this script also checks a weakened copy
+# of the test, in which NEW replaces OLD everywhere in the code. In this copy, the outcome must be possible. OLD and
+# NEW have "( *" where C code would have "(*", which begins a comment in a litmus test. Numbers in the code of a test
+# stand for states; the test's comment names them.
 #
 # Usage: litmus.sh MODEL
 # MODEL is tools/memory-model/ of a kernel's source.
