@@ -57,7 +57,8 @@ has_opened()
 	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
 
-# keeps_the_module - whether device_peer can be unloaded only after the process that has the device open has ended
+# keeps_the_module - whether device_peer cannot be unloaded while a process has the device open, and can be unloaded
+# after the process has ended
 keeps_the_module()
 {
 	sleep 1000 9<"$DEV" &

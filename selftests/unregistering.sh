@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A driver unregisters while a request, an event, a handshake or an operation is in a certain stage.
-# For example, the receiver unregisters while a request is pending with it. Each line of
+# For example, the receiver has pended a request, and unregisters. Each line of
 # unregistering.table is a case: the stage, the driver that unregisters, and what each thread and
 # routine must observe. In all cases each wait ends, d2d_unregister() returns, and the owner then calls no
 # routine of the driver, and keeps no request and no event of the driver. The subject of a case is its

@@ -293,7 +293,8 @@ waits() {
 	wait "$first"
 }
 
-# take_turns CMD... - runs CMD, which builds, twice at once. The second run must begin when the first has ended
+# take_turns CMD... - starts CMD twice at the same time. Each run builds. The second build must begin only when the first
+# one has ended
 take_turns() {
 	local first second
 	begins "$@" && waits "$@" || return

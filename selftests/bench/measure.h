@@ -16,8 +16,9 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 /* @loop and @other run in two threads, which spin while they wait. Not measured on one CPU. */
 #define D2D_BENCH_SPINS		2
 /*
- * While one thread runs @loop, @value other threads call @other again and again, and spin. Each
- * call puts up to n items, and returns how many fitted, or an errno.
+ * While one thread runs @loop, other threads call @other again and again, and spin. @value is the
+ * number of these other threads. Each call puts up to n items, and returns how many fitted, or an
+ * errno.
  */
 #define D2D_BENCH_PRODUCERS	4
 
