@@ -44,7 +44,7 @@ d2d_roles::module_of_two_owners! {
         },
         fails: u32 {
             default: 0,
-            description: "Which step of loading fails. 0: none. 1: starting the second role. 2: making its control device. 3: joining the roles",
+            description: "Which step of loading fails. 0: none. 1: starting the second role. 2: making the second role's control device. 3: joining the roles",
         },
     },
 }

@@ -215,7 +215,7 @@ static void report(void)
 	counters[COUNTERS - 1].count -= last_counted * COUNTERS;
 	for (u32 n = 1; n < COUNTERS; n++) {
 		if (counters[n].count != counted * (n + 1))
-			pr_err("counter %u differs\n", n);
+			pr_err("counter %u: not counted as often as counter 0\n", n);
 	}
 	pr_info("counted=%u\n", counted);
 }
