@@ -91,7 +91,7 @@ impl EventTraffic {
     }
 
     /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes this one.
-    /// Repeats this `times` times. May sleep.
+    /// Does both `times` times. May sleep.
     pub fn lead(&self, times: u32) -> Result<Tally> {
         let mut tally = Tally::default();
         for _ in 0..times {

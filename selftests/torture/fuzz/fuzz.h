@@ -130,7 +130,7 @@ struct fuzz_thing {
 	enum fuzz_kind kind;
 	/* FUZZ_IS_RESERVED: a call that may make the thing has not ended */
 	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
-	u32 nth;		/* counts the things that were in this entry */
+	u32 nth;		/* counts the things that were in this place */
 	enum fuzz_sharing sharing;
 	u32 sharing_player;	/* unless FUZZ_FOR_ALL: a player that may use the thing */
 	u32 input_size;
