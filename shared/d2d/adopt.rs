@@ -66,7 +66,9 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
         return Err(unreadable());
     }
     // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the owner of
-    // the context, and any thread may call the owner's operations.
+    // the context, and any thread may call the owner's operations. By the contract of `struct d2d_lent`,
+    // the owner keeps its memory. Both hold until the owner's module is unloaded. The kernel does not
+    // unload that module while this one, which imports its symbols, is loaded.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
     // SAFETY: The owner frees its contexts when its module is unloaded. The kernel does not unload
     // that module while this one, which imports its symbols, is loaded. The blocks of data have

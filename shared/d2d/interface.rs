@@ -332,8 +332,8 @@ impl Expected<'_> {
 ///
 /// # Invariants
 ///
-/// While the other side is attached, any thread may call each operation in `table` with `this`. No
-/// operation is null.
+/// As long as a reference to the endpoint lives, any thread may call each operation in `table` with
+/// `this`, and the other side keeps the memory in `lent`. No operation is null.
 pub struct Endpoint<I: Interface> {
     table: I::Table,
     this: *mut c_void,
@@ -365,9 +365,10 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module. If `raw.ops` points to a table whose chain agrees with
-    /// that of `I` as far as both chains go, any thread may call the operations of this table with
-    /// `raw.self_` while the other side is attached.
+    /// `module` is null or the other side's module. As long as any code has a reference to the result,
+    /// the other side keeps the memory that it lends; and if `raw.ops` points to a table whose chain agrees
+    /// with that of `I` as far as both chains go, any thread may call the operations of this table with
+    /// `raw.self_`.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -385,9 +386,9 @@ impl<I: Interface> Endpoint<I> {
         // SAFETY: The table has the size of `expected`, and is a `struct d2d_ops` with pointers to
         // functions behind it. The caller says that `module` is null or the other side's module.
         unsafe { expected.copy_operations(driver, &raw, module, (&raw mut table).cast())? };
-        // INVARIANT: The caller says that any thread may call the other side's operations with `this`. The
-        // other operations in `table` are those of `UNSUPPORTED`, which ignore their arguments. No null was
-        // copied.
+        // INVARIANT: The caller says that any thread may call the other side's operations with `this`, and
+        // that the other side keeps its memory. The other operations in `table` are those of `UNSUPPORTED`,
+        // which ignore their arguments. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
@@ -397,12 +398,7 @@ impl<I: Interface> Endpoint<I> {
     }
 
     /// Returns a way to call the operations.
-    ///
-    /// # Safety
-    ///
-    /// The other side stays attached as long as the result lives.
-    pub unsafe fn caller(&self) -> I::Caller<'_> {
-        // INVARIANT: The caller says that the other side stays attached as long as the result lives.
+    pub fn caller(&self) -> I::Caller<'_> {
         Remote(self).into()
     }
 
@@ -411,12 +407,8 @@ impl<I: Interface> Endpoint<I> {
     /// # Errors
     ///
     /// Those of [`PeerCall::lent`](crate::link::PeerCall::lent).
-    ///
-    /// # Safety
-    ///
-    /// The other side keeps its memory as long as the result lives.
-    pub unsafe fn lent<T: Memory>(&self) -> Result<&[T]> {
-        // SAFETY: The caller says that the memory is kept.
+    pub fn lent<T: Memory>(&self) -> Result<&[T]> {
+        // SAFETY: By the type invariants, the memory is kept as long as `self` is borrowed.
         unsafe { self.lent.values(self.driver) }
     }
 }

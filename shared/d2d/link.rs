@@ -143,11 +143,7 @@ impl<P: Pair> OwnerLink<P> {
     /// # Errors
     ///
     /// `EBUSY` if the context has a peer.
-    ///
-    /// # Safety
-    ///
-    /// The endpoint's operations may be called until [`OwnerLink::close`] has returned.
-    pub unsafe fn open(&self, endpoint: Endpoint<P::Peer>) -> Result {
+    pub fn open(&self, endpoint: Endpoint<P::Peer>) -> Result {
         self.peer.open(endpoint)
     }
 
@@ -181,8 +177,7 @@ impl<P: Pair> PeerCall<'_, P> {
     /// Returns the peer's operations.
     #[inline]
     pub fn ops(&self) -> <P::Peer as Interface>::Caller<'_> {
-        // SAFETY: The thread is inside the peer, so the peer stays attached while `self` lives.
-        unsafe { self.0.caller() }
+        self.0.caller()
     }
 
     /// Returns the value that the peer lends. The value consists of atomic variables: see
@@ -202,9 +197,7 @@ impl<P: Pair> PeerCall<'_, P> {
     ///
     /// Those of [`PeerCall::lent`].
     pub fn lent_slice<T: Memory>(&self) -> Result<&[T]> {
-        // SAFETY: The thread is inside the peer, so the peer stays attached while `self` lives. By
-        // the contract of `struct d2d_lent` it keeps its memory until it is detached.
-        unsafe { self.0.lent() }
+        self.0.lent()
     }
 }
 
@@ -299,9 +292,7 @@ impl<P: Pair> PeerLink<P> {
     /// Returns the owner's operations.
     #[inline]
     pub fn owner(&self) -> <P::Owner as Interface>::Caller<'_> {
-        // SAFETY: The owner's operations may be called as long as its module is loaded. The kernel
-        // does not unload that module while the peer's, which imports its symbols, is loaded.
-        unsafe { self.owner.caller() }
+        self.owner.caller()
     }
 
     /// Returns the value that the owner lends. The value consists of atomic variables: see
@@ -321,9 +312,6 @@ impl<P: Pair> PeerLink<P> {
     ///
     /// Those of [`PeerLink::lent`].
     pub fn lent_slice<T: Memory>(&self) -> Result<&[T]> {
-        // SAFETY: By the contract of `struct d2d_lent`, the owner keeps its memory until its module is
-        // unloaded. The kernel does not unload that module while the peer's, which imports its
-        // symbols, is loaded.
-        unsafe { self.owner.lent() }
+        self.owner.lent()
     }
 }

@@ -516,11 +516,13 @@ impl<O: Owner> ContextTable for Seats<O> {
         // driver has filled in the endpoint. Nobody writes it until the driver is detached.
         let endpoint = unsafe { (*link.context().as_raw()).peer };
         // SAFETY: The caller promises that the driver, whose module is `module`, has filled in the
-        // endpoint by the contract of `struct d2d_context`. By the contract of `struct d2d_endpoint`, any
-        // thread may then call its operations with its `self` while the driver is attached.
+        // endpoint by the contract of `struct d2d_context`. By the contracts of `struct d2d_endpoint` and
+        // `struct d2d_lent`, any thread may then call its operations with its `self`, and it keeps its
+        // memory, while the driver is attached. Only the link gets the result, and only threads inside the
+        // peer have references to what is in the link. Closing the link, which comes before detaching,
+        // waits for these threads.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
-        // SAFETY: The caller promises that the operations may be called until the link is closed.
-        unsafe { link.open(endpoint) }
+        link.open(endpoint)
     }
 
     unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync)) {

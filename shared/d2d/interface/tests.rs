@@ -115,7 +115,8 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
         lent: crate::lent::NOTHING,
     };
     // SAFETY: The table belongs to this module, and the operations of each table with the right
-    // chain expect the address of a `Side`.
+    // chain expect the address of a `Side`. A test drops its side after the result. If it passes null
+    // instead, the copied table has no operation. The side lends nothing.
     unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
 }
 
@@ -157,8 +158,7 @@ mod cases {
         let (one, other) = (side(0)?, side(100)?);
         let one = copy::<Long, LongTable>(&long(), one.as_raw()).map(|copy| (copy, one))?;
         let other = copy::<Long, LongTable>(&long(), other.as_raw()).map(|copy| (copy, other))?;
-        // SAFETY: Both sides are alive until the end of the test.
-        let (to_one, to_other) = unsafe { (one.0.caller(), other.0.caller()) };
+        let (to_one, to_other) = (one.0.caller(), other.0.caller());
         assert_eq!(to_one.twice(21), Ok(42));
         assert_eq!(to_other.twice(21), Ok(142));
         assert_eq!(to_one.subtract(1 << 40, 1), Ok((1 << 40) - 1));
@@ -171,8 +171,7 @@ mod cases {
         let side = side(0)?;
         assert!(long().missing.is_none());
         let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
-        // SAFETY: `side` is alive until the end of the test.
-        assert_eq!(unsafe { endpoint.caller() }.missing(), Err(EOPNOTSUPP));
+        assert_eq!(endpoint.caller().missing(), Err(EOPNOTSUPP));
         Ok(())
     }
 
@@ -183,8 +182,7 @@ mod cases {
             GFP_KERNEL,
         )?;
         let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
-        // SAFETY: `side` is alive until the end of the test.
-        let caller = unsafe { endpoint.caller() };
+        let caller = endpoint.caller();
         assert_eq!(caller.twice(1), Err(ENOTCONN));
         side.seat().populate(Switch);
         assert_eq!(caller.twice(1), Ok(2));
@@ -196,8 +194,7 @@ mod cases {
         let side = side(0)?;
         let table: *const ShortTable = <Short as TableFor<Calculator>>::TABLE;
         let endpoint = copy::<Long, _>(table, side.as_raw())?;
-        // SAFETY: `side` is alive until the end of the test.
-        let caller = unsafe { endpoint.caller() };
+        let caller = endpoint.caller();
         assert_eq!(caller.twice(21), Ok(42));
         assert_eq!(caller.subtract(2, 1), Err(EOPNOTSUPP));
         assert_eq!(caller.missing(), Err(EOPNOTSUPP));
@@ -208,8 +205,7 @@ mod cases {
     fn the_known_operations_of_a_longer_table_are_used() -> Result {
         let side = side(0)?;
         let endpoint = copy::<Short, _>(&long(), side.as_raw())?;
-        // SAFETY: `side` is alive until the end of the test.
-        assert_eq!(unsafe { endpoint.caller() }.twice(21), Ok(42));
+        assert_eq!(endpoint.caller().twice(21), Ok(42));
         Ok(())
     }
 
@@ -220,8 +216,7 @@ mod cases {
             table.hdr.size = size_of::<abi::d2d_ops>() as u32;
             copy::<Long, _>(&table, core::ptr::null_mut())?
         };
-        // SAFETY: The copied table has no operation, so no call uses the null address of the side.
-        assert_eq!(unsafe { endpoint.caller() }.twice(21), Err(EOPNOTSUPP));
+        assert_eq!(endpoint.caller().twice(21), Err(EOPNOTSUPP));
         Ok(())
     }
 
@@ -232,8 +227,7 @@ mod cases {
         let endpoint = copy::<Long, _>(&table, side.as_raw())?;
         table.twice = None;
         assert!(core::hint::black_box(&table).twice.is_none());
-        // SAFETY: `side` is alive until the end of the test.
-        assert_eq!(unsafe { endpoint.caller() }.twice(21), Ok(42));
+        assert_eq!(endpoint.caller().twice(21), Ok(42));
         Ok(())
     }
 
@@ -271,8 +265,7 @@ mod cases {
         assert_eq!(refusal::<Short, _>(built), Some(EXDEV));
         let side = side(0)?;
         let endpoint = copy::<Built, _>(built, side.as_raw())?;
-        // SAFETY: `side` outlives the call.
-        assert_eq!(unsafe { endpoint.caller() }.twice(21), Ok(42));
+        assert_eq!(endpoint.caller().twice(21), Ok(42));
         Ok(())
     }
 
