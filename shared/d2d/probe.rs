@@ -78,6 +78,7 @@ any_bytes! {
     abi::d2d_header,
     abi::d2d_ops,
     abi::d2d_record,
+    abi::d2d_send,
 }
 
 /// As `to.copy_from(from, length)`, but without a call of `memmove()` for the lengths that requests
@@ -163,12 +164,19 @@ impl Stack {
         unsafe { copy(to, from, length) }
     }
 
-    /// As [`read`]; fast if `from` is on this stack.
-    pub(crate) fn read<T: AnyBytes>(self, from: *const T) -> Option<T> {
-        // SAFETY: `to` is valid for writes of `length` bytes.
-        let copy = |to, length| unsafe { self.copy(to, from.cast(), length) };
-        // SAFETY: `Stack::copy()` returns whether it has written all bytes.
-        unsafe { read_by(from, copy) }
+    /// As [`read`], but into `to`; fast if `from` is on this stack.
+    #[inline(always)]
+    pub(crate) fn read_into<T: AnyBytes>(
+        self,
+        from: *const T,
+        to: &mut MaybeUninit<T>,
+    ) -> Option<&T> {
+        // SAFETY: `to` has room for a `T`, of which any bytes are a value.
+        let value = unsafe {
+            self.copy(to.as_mut_ptr().cast(), from.cast(), size_of::<T>())
+                .then(|| to.assume_init_ref())
+        };
+        value.filter(|_| from.is_aligned())
     }
 
     /// As [`copy_out`]; fast if `to` is on this stack.
@@ -207,31 +215,14 @@ impl Stack {
 ///
 /// Returns `None` if the address is misaligned or null, or cannot be read.
 pub(crate) fn read<T: AnyBytes>(from: *const T) -> Option<T> {
-    // SAFETY: `to` is valid for writes of `length` bytes.
-    let copy = |to, length| unsafe { copy(to, from.cast(), length) };
-    // SAFETY: `copy()` returns whether it has written all bytes.
-    unsafe { read_by(from, copy) }
-}
-
-/// Reads a `T` by `copy(to, length)`, which gets a place with room for `length` bytes.
-///
-/// Returns `None` if `from` is misaligned or null, or if `copy` returns `false`.
-///
-/// # Safety
-///
-/// If `copy` returns `true`, it has written all `length` bytes at `to`.
-#[inline(always)]
-unsafe fn read_by<T: AnyBytes>(
-    from: *const T,
-    copy: impl FnOnce(*mut u8, usize) -> bool,
-) -> Option<T> {
     if from.is_null() || !from.is_aligned() {
         return None;
     }
     let mut value = MaybeUninit::<T>::uninit();
-    let is_complete = copy(value.as_mut_ptr().cast(), size_of::<T>());
-    // SAFETY: `copy` has written all of it, and any bytes are a `T`.
-    is_complete.then(|| unsafe { value.assume_init() })
+    // SAFETY: `value` has room for a `T`, of which any bytes are a value.
+    unsafe {
+        copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()).then(|| value.assume_init())
+    }
 }
 
 /// As [`copy()`], for as many bytes as `to` has. If not all of them can be read, `to` may have

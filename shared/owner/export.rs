@@ -38,6 +38,7 @@ use crate::{
 };
 use core::{
     ffi::c_void,
+    mem::MaybeUninit,
     ptr::NonNull, //
 };
 use d2d::{
@@ -577,7 +578,8 @@ impl Exports {
 
     /// `d2d_trace`.
     pub fn trace(&self, record: Arg<*const abi::d2d_record>) {
-        let Some(mut record) = Stack::current().read(record.0) else {
+        let mut copy = MaybeUninit::uninit();
+        let Some(mut record) = Stack::current().read_into(record.0, &mut copy).copied() else {
             refuse!(self.name, "bad-record-pointer", EFAULT);
             return;
         };

@@ -144,20 +144,9 @@ impl Requests {
         stack: Stack,
         copy: &'s mut MaybeUninit<abi::d2d_send>,
     ) -> Result<&'s abi::d2d_send> {
-        // SAFETY: `copy` has room for the structure.
-        let copied = unsafe {
-            stack.copy(
-                copy.as_mut_ptr().cast(),
-                send.cast(),
-                size_of::<abi::d2d_send>(),
-            )
-        };
-        if !copied || !send.is_aligned() {
-            return Err(self.refuse_pointer());
-        }
-        // SAFETY: All bytes of the structure were copied. It consists of numbers and raw pointers, so
-        // any bytes are valid.
-        let send = unsafe { copy.assume_init_ref() };
+        let send = stack
+            .read_into(send, copy)
+            .ok_or_else(|| self.refuse_pointer())?;
         let known: u32 = abi::D2D_SEND_ROUTINE | abi::D2D_SEND_ATOMIC | abi::D2D_SEND_TRACE;
         if !header::is::<abi::d2d_send>(&send.hdr, abi::D2D_SEND_MAGIC)
             || (send.code == abi::D2D_IOCTL_SHARE_CONTEXT) != by_library
