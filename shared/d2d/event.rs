@@ -269,10 +269,7 @@ impl Event {
     #[inline]
     pub fn wait(&self, wait: Wait) -> Result {
         let (flags, timeout) = wait.as_raw();
-        let no_index = core::ptr::null_mut();
-        // SAFETY: `self.handle` is one handle, which lives during the call. The owner refuses a
-        // stale one.
-        let result = unsafe { abi::d2d_event_wait(&self.handle, 1, flags, timeout, no_index) };
+        let result = safe_calls::d2d_event_wait(&[self.handle], flags, timeout, None);
         note_owners_report(to_result(result))
     }
 

@@ -373,21 +373,13 @@ impl Packet {
         let send = self.describe(to, code, input, Sleep::May, None);
         let mut result = NO_RESULT;
         let mut output = O::new_zeroed();
-        let bytes = output.as_mut_bytes();
-        // SAFETY: `send` names `input` and its length, and the owner copies the input during the
-        // call. `result` is valid for a write, and `bytes` for writes of as many bytes as its
-        // length. By the contract of `struct d2d_send`, a receiver uses a `user_buffer` only after it has
-        // compared it with the memory that is lent to this receiver.
-        let status = unsafe {
-            abi::d2d_request_call(
-                self.handle,
-                &send,
-                timeout.unwrap_or(abi::D2D_FOREVER),
-                &mut result,
-                bytes.as_mut_ptr().cast(),
-                size_of::<O>() as u32,
-            )
-        };
+        let status = safe_calls::d2d_request_call(
+            self.handle,
+            &send,
+            timeout.unwrap_or(abi::D2D_FOREVER),
+            &mut result,
+            output.as_mut_bytes(),
+        );
         to_result(status).map_err(|error| match error {
             EINPROGRESS => CallError::NotWaited(error),
             error => CallError::NotSent(error),
@@ -418,8 +410,7 @@ pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
         return Err(EMSGSIZE);
     }
     if !bytes.is_empty() {
-        // SAFETY: `bytes` has `len` bytes.
-        to_result(unsafe { abi::d2d_request_read(request, bytes.as_mut_ptr().cast(), len) })?;
+        to_result(safe_calls::d2d_request_read(request, bytes))?;
     }
     Ok(value)
 }

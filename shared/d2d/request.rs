@@ -111,11 +111,7 @@ impl Raw {
     }
 
     fn write<T: Plain>(&self, value: &T) -> Result {
-        let bytes = value.as_bytes();
-        // SAFETY: The call gets the length of `bytes`.
-        to_result(unsafe {
-            abi::d2d_request_write(self.handle, bytes.as_ptr().cast(), bytes.len() as u32)
-        })
+        to_result(safe_calls::d2d_request_write(self.handle, value.as_bytes()))
     }
 
     /// Completes the request, whose `length` bytes of output are in place already. Returns the

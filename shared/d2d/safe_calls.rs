@@ -22,28 +22,28 @@ use kernel::{
 };
 
 macro_rules! safe_calls {
-    // What the C function gets: the argument itself, or what is made of it.
-    (@raw $argument:ident) => { $argument };
-    (@raw $argument:ident $raw:expr) => { $raw };
+    // What the C function gets: the arguments themselves, or what is made of them.
+    (@call $name:ident ($($argument:ident),*)) => { abi::$name($($argument),*) };
+    (@call $name:ident ($($argument:ident),*) ($($raw:expr),*)) => { abi::$name($($raw),*) };
     ($(
-        fn $name:ident($($argument:ident: $type:ty $(=> $raw:expr)?),* $(,)?) $(-> $result:ty)?;
+        fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $(=> ($($raw:expr),* $(,)?))?;
     )*) => {$(
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The owner refuses a stale or made-up handle. The references live during the
-            // call, and each is valid for what the C header says of this argument. Nobody trusts an
-            // address in a structure: the owner copies what is there, if it can be read, and a receiver
-            // compares a `user_buffer` with the memory that is lent to this receiver. A receiver of a
-            // handshake does not compare the address of the context, but the owner lets no driver send
-            // the code of a handshake.
-            unsafe { abi::$name($(safe_calls!(@raw $argument $($raw)?)),*) }
+            // SAFETY: The owner refuses a stale or made-up handle. The references live during the call,
+            // and each is valid for what the C header says of this argument. The address and the length
+            // of a buffer come from the same slice. Nobody trusts an address in a structure: the owner
+            // copies what is there, if it can be read, and a receiver compares a `user_buffer` with the
+            // memory that is lent to this receiver. A receiver of a handshake does not compare the
+            // address of the context, but the owner lets no driver send the code of a handshake.
+            unsafe { safe_calls!(@call $name ($($argument),*) $(($($raw),*))?) }
         }
     )*};
 }
 
 safe_calls! {
     fn d2d_trace(record: &d2d_record);
-    fn d2d_lookup(name: &CStr => name.as_char_ptr(), driver: &mut d2d_handle) -> c_int;
+    fn d2d_lookup(name: &CStr, driver: &mut d2d_handle) -> c_int => (name.as_char_ptr(), driver);
     fn d2d_attach(driver: d2d_handle) -> c_int;
     fn d2d_detach(driver: d2d_handle) -> c_int;
     fn d2d_leave(driver: d2d_handle) -> c_int;
@@ -55,26 +55,56 @@ safe_calls! {
         request: &mut d2d_handle,
     ) -> c_int;
     fn d2d_request_send(request: d2d_handle, send: &d2d_send) -> c_int;
+    fn d2d_request_call(
+        request: d2d_handle,
+        send: &d2d_send,
+        ms: u32,
+        result: &mut d2d_result,
+        output: &mut [u8],
+    ) -> c_int => (
+        request,
+        send,
+        ms,
+        result,
+        output.as_mut_ptr().cast(),
+        output.len() as u32,
+    );
     fn d2d_request_wait(request: d2d_handle, ms: u32, result: &mut d2d_result) -> c_int;
     fn d2d_request_cancel(request: d2d_handle) -> c_int;
     fn d2d_request_free(request: d2d_handle) -> c_int;
     fn d2d_request_set_cancel(request: d2d_handle) -> c_int;
+    fn d2d_request_read(request: d2d_handle, buffer: &mut [u8]) -> c_int
+        => (request, buffer.as_mut_ptr().cast(), buffer.len() as u32);
+    fn d2d_request_write(request: d2d_handle, buffer: &[u8]) -> c_int
+        => (request, buffer.as_ptr().cast(), buffer.len() as u32);
     fn d2d_event_create(
         driver: d2d_handle,
-        name: &CStr => name.as_char_ptr(),
+        name: &CStr,
         kind: u32,
         initial: u32,
         event: &mut d2d_handle,
-    ) -> c_int;
+    ) -> c_int => (driver, name.as_char_ptr(), kind, initial, event);
     fn d2d_event_open(
         driver: d2d_handle,
-        name: &CStr => name.as_char_ptr(),
+        name: &CStr,
         kind: u32,
         event: &mut d2d_handle,
-    ) -> c_int;
+    ) -> c_int => (driver, name.as_char_ptr(), kind, event);
     fn d2d_event_close(event: d2d_handle) -> c_int;
     fn d2d_event_set(event: d2d_handle) -> c_int;
     fn d2d_event_reset(event: d2d_handle) -> c_int;
     fn d2d_event_query(event: d2d_handle) -> c_int;
+    fn d2d_event_wait(
+        events: &[d2d_handle],
+        flags: u32,
+        timeout: u32,
+        index: Option<&mut u32>,
+    ) -> c_int => (
+        events.as_ptr(),
+        events.len() as u32,
+        flags,
+        timeout,
+        index.map_or(core::ptr::null_mut(), core::ptr::from_mut),
+    );
     fn d2d_event_ring(event: d2d_handle);
 }
