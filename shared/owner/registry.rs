@@ -62,8 +62,8 @@ pub(crate) const SLOTS: usize = abi::D2D_MAX_DRIVERS as usize;
 unsafe extern "C" {
     /// Defined in `tracepoints.c`.
     fn d2d_hot_keys_add(slot: u32, keys: *mut abi::d2d_hot_keys);
-    /// As above. `slot` is less than [`SLOTS`].
-    fn d2d_hot_keys_remove(slot: u32);
+    /// As above.
+    safe fn d2d_hot_keys_remove(slot: u32);
 }
 
 /// What the registry's lock protects.
@@ -282,8 +282,7 @@ impl Registry {
         let is_unregistering =
             self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
         if let (true, Some((slot, _))) = (is_unregistering, Kind::Driver.parts(handle)) {
-            // SAFETY: The slot exists, as the handle names a driver.
-            unsafe { d2d_hot_keys_remove(slot as u32) };
+            d2d_hot_keys_remove(slot as u32);
         }
     }
 

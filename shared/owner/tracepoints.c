@@ -92,6 +92,8 @@ void d2d_hot_keys_remove(u32 slot)
 {
 	struct d2d_hot_keys *keys;
 
+	if (slot >= D2D_MAX_DRIVERS)
+		return;
 	guard(mutex)(&d2d_switching);
 	keys = d2d_driver_keys[slot];
 	d2d_driver_keys[slot] = NULL;

@@ -56,8 +56,8 @@ void d2d_lines_on(void);
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 
 /*
- * Forgets the keys of a driver, if there are any, and switches them off if no other driver has the
- * same. May sleep.
+ * Forgets the keys of the driver in this slot, if there are any, and switches them off if no other
+ * driver has the same. May sleep.
  */
 void d2d_hot_keys_remove(u32 slot);
 

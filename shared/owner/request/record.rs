@@ -58,10 +58,10 @@ const REQUESTS: usize = 4096;
 /// The number of records in a chunk, which are allocated together.
 const PLACES: usize = 16;
 
-extern "C" {
+unsafe extern "C" {
     // Defined in `shared/owner/word_wait.c`.
-    fn d2d_word_wait(word: *mut u64, mask: u64, value: u64, jiffies: c_long) -> bool;
-    fn d2d_word_wake(word: *mut u64);
+    safe fn d2d_word_wait(word: &Atomic<u64>, mask: u64, value: u64, jiffies: c_long) -> bool;
+    safe fn d2d_word_wake(word: &Atomic<u64>);
 }
 
 /// A driver that a request was sent or forwarded to. Windows calls this a stack location.
@@ -331,23 +331,14 @@ impl Record {
 
     /// Wakes the threads that sleep in [`Record::sleep`]. Any context.
     pub(super) fn wake(&self) {
-        // SAFETY: The function uses only the address of the word.
-        unsafe { d2d_word_wake(self.word.as_ptr()) };
+        d2d_word_wake(&self.word);
     }
 
     /// Sleeps until the request is home, for at most this many jiffies. If the word has
     /// [`ASLEEP`](word::bits::ASLEEP), the thread that brings the request home wakes this thread.
     /// Returns whether the request is home. May sleep.
     pub(super) fn sleep(&self, jiffies: c_long) -> bool {
-        // SAFETY: The word is a part of the record, which is borrowed while this thread sleeps.
-        unsafe {
-            d2d_word_wait(
-                self.word.as_ptr(),
-                word::bits::PHASE,
-                Phase::Idle as u64,
-                jiffies,
-            )
-        }
+        d2d_word_wait(&self.word, word::bits::PHASE, Phase::Idle as u64, jiffies)
     }
 
     /// Returns the result. It does not change while the request is home and the word counts the
