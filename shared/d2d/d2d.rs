@@ -63,6 +63,7 @@ pub mod header;
 pub mod hot_step;
 pub mod interface;
 pub mod job;
+mod kernel_calls;
 #[doc(hidden)]
 pub mod left;
 pub mod lent;

@@ -2,13 +2,13 @@
 
 //! The configuration of an owner's contexts, from the parameters of its module.
 
+use crate::kernel_calls::si_mem_available;
 use d2d::{
     abi,
     data::Sizes,
     trace::check_parameter, //
 };
 use kernel::{
-    bindings,
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -119,9 +119,7 @@ impl Config {
     ///
     /// `ENOMEM`.
     pub(crate) fn check_memory(&self, sizes: Sizes) -> Result {
-        // SAFETY: `si_mem_available` has no preconditions.
-        let pages = unsafe { bindings::si_mem_available() };
-        let available = usize::try_from(pages).unwrap_or(0) * PAGE_SIZE;
+        let available = usize::try_from(si_mem_available()).unwrap_or(0) * PAGE_SIZE;
         match self.contexts as usize * self.context_bytes(sizes) > available {
             true => Err(ENOMEM),
             false => Ok(()),

@@ -30,7 +30,7 @@
 //!   the steps of a request have; `refusals`: the last refusal; `state`: the files that show the
 //!   owner's state.
 //!
-//! The other modules use `handle`, `lock`, `completion`, `grace_period` and `probe`.
+//! The other modules use `handle`, `kernel_calls`, `lock`, `completion`, `grace_period` and `probe`.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).
@@ -53,6 +53,8 @@ mod going;
 mod grace_period;
 mod handle;
 mod handshake;
+#[path = "../d2d/kernel_calls.rs"]
+mod kernel_calls;
 #[path = "../d2d/lock.rs"]
 mod lock;
 #[path = "../d2d/probe.rs"]

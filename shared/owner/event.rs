@@ -29,10 +29,13 @@ use self::{
     },
     state::State, //
 };
-use crate::lock::{
-    new_irq_lock,
-    IrqLock,
-    IrqSave, //
+use crate::{
+    kernel_calls::rcu_barrier,
+    lock::{
+        new_irq_lock,
+        IrqLock,
+        IrqSave, //
+    }, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -101,8 +104,7 @@ impl Dispatcher {
     /// Waits until the handles' references to all [retired](Event::retire) events are dropped. May
     /// sleep.
     fn wait_for_retired() {
-        // SAFETY: The caller may sleep, which is all that `rcu_barrier` needs.
-        unsafe { bindings::rcu_barrier() };
+        rcu_barrier();
     }
 }
 

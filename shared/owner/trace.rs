@@ -5,7 +5,10 @@
 //! A driver hands over a step as a record. The text of the fields is made once, in a buffer on the
 //! stack, for the line and for the tracepoint. [`emit`] neither allocates nor takes a lock of the library.
 
-use crate::probe;
+use crate::{
+    kernel_calls::ktime_get_boot_fast_ns,
+    probe, //
+};
 use d2d::{
     abi,
     trace::Step, //
@@ -112,8 +115,7 @@ pub(crate) fn may_sleep() -> bool {
 
 /// Returns the number of this load of the owner: see [`LOAD`]. Any context.
 pub(crate) fn load() -> u64 {
-    // SAFETY: `ktime_get_boot_fast_ns` may be called in any context.
-    let now = || unsafe { bindings::ktime_get_boot_fast_ns() } / 1_000_000;
+    let now = || ktime_get_boot_fast_ns() / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
         // The owner prints its first line while its module is being loaded. No other driver can call
         // this before that, so no other thread writes `LOAD`.

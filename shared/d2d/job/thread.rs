@@ -18,6 +18,7 @@ use super::{
     RoutineForEvent,
     Startable, //
 };
+use crate::kernel_calls::schedule;
 use core::ffi::c_void;
 use kernel::{
     bindings,
@@ -193,10 +194,9 @@ unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
         // SAFETY: `Job::stop` waits for this thread before it clears the routine.
         unsafe { this.routine.run(&job) };
         // A routine that starts its own job again must leave time for other threads, also on a kernel
-        // without preemption.
-        // SAFETY: The thread may sleep here. Its state is that of a running thread, so the scheduler runs it
+        // without preemption. The state of this thread is that of a running one, so the scheduler runs it
         // again.
-        unsafe { bindings::schedule() };
+        schedule();
     }
     0
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's functions in C that are safe to call with any arguments, and for which the kernel
+//! crate has no abstraction. `d2d` and `d2d_owner` each compile this file as a private module.
+
+use kernel::{
+    bindings,
+    ffi::{
+        c_long,
+        c_ulong, //
+    }, //
+};
+
+macro_rules! kernel_calls {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
+        #[allow(dead_code, reason = "each crate uses some of them")]
+        #[inline(always)]
+        pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
+            // SAFETY: The function takes no pointer. Its only precondition is the execution context
+            // that its documentation names; the kernel reports a call elsewhere as a bug.
+            unsafe { bindings::$name($($argument),*) }
+        }
+    )*};
+}
+
+kernel_calls! {
+    fn cond_synchronize_rcu(begun: c_ulong);
+    fn get_state_synchronize_rcu() -> c_ulong;
+    fn ktime_get_boot_fast_ns() -> u64;
+    fn poll_state_synchronize_rcu(begun: c_ulong) -> bool;
+    fn rcu_barrier();
+    fn schedule();
+    fn si_mem_available() -> c_long;
+}
