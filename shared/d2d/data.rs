@@ -100,19 +100,10 @@ impl Sizes {
         }
     }
 
-    /// States the sizes in a context. Any context.
-    ///
-    /// # Safety
-    ///
-    /// `context` is valid for writes, and no other thread uses it.
+    /// Returns the sizes of the owner's block, the peer's and the shared one, as a context states them.
     #[inline]
-    pub unsafe fn state_in(&self, context: *mut abi::d2d_context) {
-        // SAFETY: The caller says that `context` is valid for writes, and that no other thread uses it.
-        unsafe {
-            (*context).data.owner_size = self.get(OWNER) as u64;
-            (*context).data.peer_size = self.get(PEER) as u64;
-            (*context).data.shared_size = self.get(SHARED) as u64;
-        }
+    pub fn bytes(&self) -> [u64; 3] {
+        self.0.map(|size| size as u64)
     }
 
     /// Returns the sizes that a context states, if they are at least these sizes. `driver` is the driver that

@@ -5,6 +5,7 @@
 use crate::config::Config;
 use core::ptr::{
     null,
+    null_mut,
     NonNull, //
 };
 use d2d::{
@@ -20,12 +21,9 @@ use kernel::{
     bindings,
     prelude::*,
     static_lock_class,
-    sync::{
-        atomic::{
-            ordering::Relaxed,
-            Atomic, //
-        },
-        LockClassKey, //
+    sync::atomic::{
+        ordering::Relaxed,
+        Atomic, //
     }, //
 };
 
@@ -94,13 +92,11 @@ impl Items {
         })
     }
 
-    /// Makes `config.capacity` items and puts them on the queue's free list and in its pool.
-    ///
-    /// # Safety
-    ///
-    /// The queue is zeroed except for its lock and id, no other thread uses it, and `self` outlives
-    /// it.
-    unsafe fn add_to(&mut self, queue: *mut abi::d2d_queue, config: &Config) -> Result {
+    /// Makes `config.capacity` items and puts them in the pool. Returns the first item of the list
+    /// that they are on.
+    fn build(&mut self, queue_id: u32, config: &Config) -> Result<*mut abi::d2d_item> {
+        let first_handle = abi::D2D_HANDLE_ITEM | queue_id << abi::D2D_ITEM_INDEX_BITS;
+        let mut free = null_mut();
         let words = config.item_words();
         let per_chunk = CHUNK_SIZE / (words * size_of::<u64>());
         let mut left = config.capacity as usize;
@@ -110,27 +106,18 @@ impl Items {
             for item in chunk.spare_capacity_mut().chunks_exact_mut(words) {
                 let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
                 // SAFETY: The item's memory is zeroed, aligned to words, large enough for its
-                // header and payload, and new. No other thread uses the queue.
+                // header and payload, and new.
                 unsafe {
-                    let queue_id = (*queue).id << abi::D2D_ITEM_INDEX_BITS;
-                    (*item).handle =
-                        u64::from(abi::D2D_HANDLE_ITEM | queue_id) | self.pool.len() as u64;
-                    (*item).next = (*queue).free;
-                    (*queue).free = item;
+                    (*item).handle = u64::from(first_handle) | self.pool.len() as u64;
+                    (*item).next = free;
                 }
+                free = item;
                 self.pool.push(item, GFP_KERNEL)?;
             }
             self.chunks.push(chunk, GFP_KERNEL)?;
             left -= count;
         }
-        // SAFETY: No other thread uses the queue. The pool is complete, so its memory does not move
-        // any more, and it outlives the queue.
-        unsafe {
-            (*queue).item_size = config.item_size;
-            (*queue).capacity = config.capacity;
-            (*queue).pool = self.pool.as_mut_ptr();
-        }
-        Ok(())
+        Ok(free)
     }
 }
 
@@ -154,38 +141,49 @@ impl Block {
         let block = memory.as_mut_ptr().cast::<abi::d2d_context>();
         step!(driver, alloc, ctx: id, bytes: config.context_bytes(sizes));
         let mut items = [Items::new(config)?, Items::new(config)?];
+        let [owner_size, peer_size, shared_size] = sizes.bytes();
+        let lock_name = c"d2d".as_char_ptr();
         // SAFETY: The block is new and zeroed, so no other thread uses it, and its memory does not
-        // move. The pointers are to parts of it.
-        let (queues, data) = unsafe {
+        // move. The queues and the locks are parts of it. The name and the classes of the locks are
+        // static. This module, which has them, is unloaded after the owner has freed the block, or has
+        // decided to keep it for ever: then only lockdep can still use them.
+        let queues = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
             (*block).module = module;
-            sizes.state_in(block);
-            (*block).to_peer.id = 2 * id;
-            (*block).to_owner.id = 2 * id + 1;
-            (
-                [
-                    ("to_peer", &raw mut (*block).to_peer),
-                    ("to_owner", &raw mut (*block).to_owner),
-                ],
-                &raw mut (*block).data.lock,
-            )
+            let data = &raw mut (*block).data;
+            (*data).owner_size = owner_size;
+            (*data).peer_size = peer_size;
+            (*data).shared_size = shared_size;
+            let class = static_lock_class!();
+            bindings::__spin_lock_init(&raw mut (*data).lock, lock_name, class.as_ptr());
+            let queues = [
+                (2 * id, "to_peer", &raw mut (*block).to_peer),
+                (2 * id + 1, "to_owner", &raw mut (*block).to_owner),
+            ];
+            for (queue_id, _, queue) in queues {
+                (*queue).id = queue_id;
+                let class = static_lock_class!();
+                bindings::__spin_lock_init(&raw mut (*queue).lock, lock_name, class.as_ptr());
+            }
+            queues
         };
-        for ((name, queue), items) in queues.into_iter().zip(&mut items) {
-            // SAFETY: The lock is a part of the block, whose memory does not move. The owner's module is
-            // unloaded after the owner has freed the block, or has decided to keep it for ever.
-            unsafe { Self::init_lock(&raw mut (*queue).lock, static_lock_class!()) };
+        for ((queue_id, name, queue), items) in queues.into_iter().zip(&mut items) {
             step!(driver, init_lock, ctx: id, lock: name);
-            // SAFETY: The queue is zeroed except for its lock and id, and no other thread uses it.
-            // The block owns the items, too.
-            unsafe { items.add_to(queue, config)? };
+            let free = items.build(queue_id, config)?;
+            // SAFETY: No other thread uses the queue, which is a part of the block. The pool is
+            // complete, so its memory does not move any more, and the block owns it, too.
+            unsafe {
+                (*queue).free = free;
+                (*queue).item_size = config.item_size;
+                (*queue).capacity = config.capacity;
+                (*queue).pool = items.pool.as_mut_ptr();
+            }
             step!(
                 driver, init_queue, ctx: id, queue: name, capacity: config.capacity,
                 item: config.item_size
             );
         }
-        // SAFETY: As for the locks of the queues.
-        unsafe { Self::init_lock(data, static_lock_class!()) };
         step!(driver, init_lock, ctx: id, lock: "data");
         // INVARIANT: The context is initialized and lies in `_memory`, and `_items` has the items of
         // its queues.
@@ -194,18 +192,6 @@ impl Block {
             _memory: memory,
             _items: items,
         })
-    }
-
-    /// Initializes a lock of a context. Any context.
-    ///
-    /// # Safety
-    ///
-    /// `lock` is valid for writes and pinned. This module, which has the name and the class, is unloaded
-    /// after `lock` was freed. The exception is a lock in a block that is kept for ever: then only lockdep
-    /// can still use the name and the class.
-    unsafe fn init_lock(lock: *mut bindings::spinlock_t, class: Pin<&'static LockClassKey>) {
-        // SAFETY: The lock is valid for writes and pinned; the name and the class are static.
-        unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
     }
 
     /// Returns the address of the context that lies in the block.

@@ -177,7 +177,10 @@ impl TestContext {
             (*raw).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*raw).id = id;
             (*raw).module = module();
-            Sizes::of::<TestPair>().state_in(raw);
+            let [owner_size, peer_size, shared_size] = Sizes::of::<TestPair>().bytes();
+            (*raw).data.owner_size = owner_size;
+            (*raw).data.peer_size = peer_size;
+            (*raw).data.shared_size = shared_size;
             bindings::__spin_lock_init(
                 &raw mut (*raw).data.lock,
                 c"d2d_kunit".as_char_ptr(),
