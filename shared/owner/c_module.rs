@@ -6,7 +6,10 @@
 
 use d2d_owner::{
     abi,
-    c_owner::CModule,
+    c_owner::{
+        self,
+        CModule, //
+    },
     export::Exports, //
 };
 use kernel::{
@@ -38,27 +41,8 @@ impl ModuleMetadata for OwnerModule {
     };
 }
 
-// Does not compile if a prototype differs from that of the C header.
-const _: unsafe extern "C" fn(*const abi::d2d_owner, *mut abi::d2d_handle) -> c_int =
-    abi::d2d_owner_start;
+// Does not compile if the prototype differs from that of the C header.
 const _: unsafe extern "C" fn() = abi::d2d_owner_stop;
-const _: unsafe extern "C" fn(*mut abi::d2d_context, *mut abi::d2d_peer) -> c_int =
-    abi::d2d_peer_enter;
-const _: unsafe extern "C" fn(*mut abi::d2d_context, *const abi::d2d_peer) = abi::d2d_peer_exit;
-const _: unsafe extern "C" fn(*mut abi::d2d_context, *mut abi::d2d_handle) -> c_int =
-    abi::d2d_peer_lookup;
-
-/// # Safety
-///
-/// As `d2d_owner.h` says.
-#[no_mangle]
-unsafe extern "C" fn d2d_owner_start(
-    owner: *const abi::d2d_owner,
-    handle: *mut abi::d2d_handle,
-) -> c_int {
-    // SAFETY: The caller keeps the contract of the header.
-    unsafe { STARTED.start(owner, handle) }
-}
 
 /// # Safety
 ///
@@ -68,37 +52,32 @@ unsafe extern "C" fn d2d_owner_stop() {
     STARTED.stop();
 }
 
-/// # Safety
-///
-/// As `d2d_owner.h` says.
-#[no_mangle]
-unsafe extern "C" fn d2d_peer_enter(
-    context: *mut abi::d2d_context,
-    peer: *mut abi::d2d_peer,
-) -> c_int {
-    // SAFETY: The caller keeps the contract of the header.
-    unsafe { d2d_owner::c_owner::enter(context, peer) }
+/// Defines functions of `d2d_owner.h` whose callers have to keep its contract.
+macro_rules! functions {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? => $call:expr;)*) => {$(
+        // As above.
+        const _: unsafe extern "C" fn($($type),*) $(-> $result)? = abi::$name;
+
+        /// # Safety
+        ///
+        /// As `d2d_owner.h` says.
+        #[no_mangle]
+        unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
+            // SAFETY: The caller keeps the contract of the header.
+            unsafe { $call }
+        }
+    )*};
 }
 
-/// # Safety
-///
-/// As `d2d_owner.h` says.
-#[no_mangle]
-unsafe extern "C" fn d2d_peer_exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
-    // SAFETY: The caller keeps the contract of the header.
-    unsafe { d2d_owner::c_owner::exit(context, peer) }
-}
-
-/// # Safety
-///
-/// As `d2d_owner.h` says.
-#[no_mangle]
-unsafe extern "C" fn d2d_peer_lookup(
-    context: *mut abi::d2d_context,
-    peer: *mut abi::d2d_handle,
-) -> c_int {
-    // SAFETY: The caller keeps the contract of the header.
-    unsafe { d2d_owner::c_owner::lookup(context, peer) }
+functions! {
+    fn d2d_owner_start(owner: *const abi::d2d_owner, handle: *mut abi::d2d_handle) -> c_int
+        => STARTED.start(owner, handle);
+    fn d2d_peer_enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int
+        => c_owner::enter(context, peer);
+    fn d2d_peer_exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer)
+        => c_owner::exit(context, peer);
+    fn d2d_peer_lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int
+        => c_owner::lookup(context, peer);
 }
 
 d2d_owner::module_owner! { @functions }

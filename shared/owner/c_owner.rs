@@ -174,6 +174,19 @@ impl Description {
             _ => config.print_hot_steps(),
         })
     }
+
+    /// Calls `prepare`, `attached` or `detached` for a context, if the owner has that routine.
+    fn tell(
+        &self,
+        routine: Option<unsafe extern "C" fn(*mut c_void, *mut abi::d2d_context)>,
+        context: &Context<()>,
+    ) {
+        if let Some(routine) = routine {
+            // SAFETY: By the contract of `struct d2d_owner` the routine may be called with its `self` and
+            // a context, in the execution contexts in which the server makes, attaches and detaches one.
+            unsafe { routine(self.owner.self_, context.as_raw()) };
+        }
+    }
 }
 
 /// What a table that `D2D_OPS_INIT()` has initialized says of its interface: the table's header and chain.
@@ -285,11 +298,7 @@ impl CSeats {
                     lent: NOTHING,
                 }
             };
-            if let Some(prepare) = description.owner.prepare {
-                // SAFETY: By the contract of `struct d2d_owner` the routine may be called with its `self` and a
-                // context.
-                unsafe { prepare(description.owner.self_, raw.as_ptr()) };
-            }
+            description.tell(description.owner.prepare, &context);
             let seat = CSeat {
                 owner: name,
                 context,
@@ -305,19 +314,6 @@ impl CSeats {
             seats,
         };
         Ok(Arc::new(seats, GFP_KERNEL)?)
-    }
-
-    /// Calls `attached` or `detached`, if the owner has that routine.
-    fn tell(
-        &self,
-        index: usize,
-        routine: Option<unsafe extern "C" fn(*mut c_void, *mut abi::d2d_context)>,
-    ) {
-        if let Some(routine) = routine {
-            // SAFETY: By the contract of `struct d2d_owner` the routine may be called with its `self` and
-            // a context, in the execution context in which the server calls it.
-            unsafe { routine(self.description.owner.self_, self.as_raw(index)) };
-        }
     }
 }
 
@@ -346,17 +342,13 @@ impl ContextTable for CSeats {
         let expected = table.expected();
         let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
-        // SAFETY: The words have the size of the table. The caller promises that the endpoint is that of a
-        // driver whose module is `module`.
-        unsafe { expected.copy_operations(self.name, &endpoint, module, words.as_mut_ptr())? };
-        // SAFETY: The words have room for the header, with which every table begins, and their
-        // alignment is that of the header.
+        let copy = words.as_mut_ptr();
+        // SAFETY: The words have the size and the alignment of the table, which begins with its header.
+        // The caller promises that the endpoint is that of a driver whose module is `module`.
         unsafe {
-            words
-                .as_mut_ptr()
-                .cast::<abi::d2d_ops>()
-                .write(table.header)
-        };
+            expected.copy_operations(self.name, &endpoint, module, copy)?;
+            copy.cast::<abi::d2d_ops>().write(table.header);
+        }
         let this = endpoint.self_;
         seat.peer.open(PeerTable { words, this })
     }
@@ -368,11 +360,13 @@ impl ContextTable for CSeats {
     }
 
     fn attached(&self, index: usize) {
-        self.tell(index, self.description.owner.attached);
+        let description = &self.description;
+        description.tell(description.owner.attached, &self.seats[index].context);
     }
 
     fn detached(&self, index: usize) {
-        self.tell(index, self.description.owner.detached);
+        let description = &self.description;
+        description.tell(description.owner.detached, &self.seats[index].context);
     }
 
     fn keep(&self, index: usize) {

@@ -456,9 +456,9 @@ impl Exports {
         let remover = Notifier::new(Remover(server.clone()))
             .map_err(|error| report_memory(self.name, error))?;
         let object = S::object(&driver, module);
-        // SAFETY: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it off
-        // before dropping it.
-        server.enrol(unsafe { Arg::new(&raw const object) })?;
+        // INVARIANT: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it
+        // off before dropping it.
+        server.enrol(Arg(&raw const object))?;
         // INVARIANT: The reference is dropped by `OpenExports`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         step!(self.name, export, functions: abi::D2D_FUNCTION_COUNT, ns: "D2D");
