@@ -29,11 +29,15 @@ use kernel::sync::lock::{
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. Its blocks of
+/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. `id` is its
+/// number, and `queues` are its queues, so they must not be used longer than this value. Its blocks of
 /// data begin at `blocks`. If `P` is a [`Pair`], each block has at least the size that this pair declares
 /// ([`Sizes::of`]).
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
+    id: u32,
+    /// The queue to the peer, and that to the owner.
+    queues: [Queue<'static>; 2],
     /// Where each block begins, in bytes behind the beginning of the first one.
     blocks: [usize; 3],
     _pair: PhantomData<P>,
@@ -53,10 +57,23 @@ impl<P> Context<P> {
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
     /// blocks have these sizes. If `P` is a [`Pair`], none is less than that of the pair.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
+        // SAFETY: The caller says that `raw` points to an initialized structure that lives as long as the
+        // result, which lends its queues. The number never changes.
+        let (id, queues) = unsafe {
+            let context = raw.as_ptr();
+            let to_peer = NonNull::new_unchecked(&raw mut (*context).to_peer);
+            let to_owner = NonNull::new_unchecked(&raw mut (*context).to_owner);
+            (
+                (*context).id,
+                [Queue::from_raw(to_peer), Queue::from_raw(to_owner)],
+            )
+        };
         // INVARIANT: The caller says that `raw` is valid as long as the result, and that the blocks have
         // these sizes, which are not less than those of a pair `P`.
         Self {
             raw,
+            id,
+            queues,
             blocks: [OWNER, PEER, SHARED].map(|block| sizes.offset(block)),
             _pair: PhantomData,
         }
@@ -76,21 +93,22 @@ impl<P> Context<P> {
 
     /// Returns the number of the context; the trace shows context 0 as `ctx=c0`.
     pub fn id(&self) -> u32 {
-        // SAFETY: Valid by the type invariants; the field never changes.
-        unsafe { (*self.raw.as_ptr()).id }
+        self.id
     }
 
     /// Returns the queue from the owner to the peer.
     pub fn to_peer(&self) -> Queue<'_> {
-        // SAFETY: By the type invariants `raw` is valid, so the queues in it are initialized and live as long
-        // as `self`.
-        unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_peer)) }
+        self.queues[0]
     }
 
     /// Returns the queue from the peer to the owner.
     pub fn to_owner(&self) -> Queue<'_> {
-        // SAFETY: As in `to_peer`.
-        unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_owner)) }
+        self.queues[1]
+    }
+
+    /// Returns the queues with their names.
+    pub fn queues(&self) -> [(&'static str, Queue<'_>); 2] {
+        [("to_peer", self.to_peer()), ("to_owner", self.to_owner())]
     }
 }
 
@@ -98,19 +116,15 @@ impl<P> Context<P> {
 impl Context<()> {
     /// Zeroes the peer's block of data, with the lock of the data held and interrupts disabled. Any
     /// context.
-    ///
-    /// # Safety
-    ///
-    /// The blocks of the context have these sizes.
-    pub unsafe fn zero_peer_data(&self, sizes: Sizes) {
+    pub fn zero_peer_data(&self) {
+        let [_, peer, shared] = self.blocks;
         let _guard = self.data_lock().lock();
-        // SAFETY: By the type invariants `raw` is valid, and its blocks begin at `blocks`. The caller
-        // says that the peer's has this size. The lock is held, so no other thread uses the block.
+        // SAFETY: By the type invariants `raw` is valid, and its blocks begin at `blocks`. Between the
+        // beginnings of the peer's block and of the next one are this block, which no other thread uses
+        // as the lock is held, and padding, which nobody uses.
         unsafe {
             let blocks = (&raw mut (*self.as_raw()).data.blocks).cast::<u8>();
-            blocks
-                .add(self.blocks[PEER])
-                .write_bytes(0, sizes.get(PEER));
+            blocks.add(peer).write_bytes(0, shared - peer);
         }
     }
 

@@ -264,7 +264,6 @@ impl Drop for CSeat {
 pub(crate) struct CSeats {
     name: &'static CStr,
     description: Description,
-    sizes: Sizes,
     seats: KVec<CSeat>,
 }
 
@@ -310,7 +309,6 @@ impl CSeats {
         let seats = Self {
             name,
             description,
-            sizes,
             seats,
         };
         Ok(Arc::new(seats, GFP_KERNEL)?)
@@ -327,8 +325,7 @@ impl ContextTable for CSeats {
     }
 
     fn clear_peer_data(&self, index: usize) {
-        // SAFETY: The contexts were made with these sizes.
-        unsafe { self.seats[index].context.zero_peer_data(self.sizes) };
+        self.seats[index].context.zero_peer_data();
     }
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
@@ -374,11 +371,7 @@ impl ContextTable for CSeats {
     }
 
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2] {
-        let context = &self.seats[index].context;
-        [
-            ("to_peer", context.to_peer()),
-            ("to_owner", context.to_owner()),
-        ]
+        self.seats[index].context.queues()
     }
 
     fn owner_holds_items(&self) -> bool {

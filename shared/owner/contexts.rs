@@ -472,10 +472,7 @@ impl<O: Owner> Drop for Seat<O> {
 
 /// Takes the last steps of a context, before its block is dropped. Any context.
 pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &ContextMemory) {
-    for (name, queue) in [
-        ("to_peer", context.to_peer()),
-        ("to_owner", context.to_owner()),
-    ] {
+    for (name, queue) in context.queues() {
         let counters = queue.counters();
         step!(
             owner, drain, ctx: context.id(), queue: name, left: counters.depth,
@@ -546,8 +543,7 @@ impl<O: Owner> ContextTable for Seats<O> {
     }
 
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2] {
-        let link = self.link(index);
-        [("to_peer", link.outgoing()), ("to_owner", link.incoming())]
+        self.link(index).context().queues()
     }
 
     fn owner_holds_items(&self) -> bool {
