@@ -207,17 +207,14 @@ impl Started {
 
 /// What a peer's module consists of.
 ///
-/// The parts are in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
+/// The jobs are in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
 /// pinned field. For that, the macro would need macros of the kernel crate, which use bare names. A
 /// driver can bind these names to items of its own, and so get the values that are passed to the macros.
+///
+/// The fields are dropped in this order.
 #[doc(hidden)]
-pub struct Peer<T: Driver>(Pin<KBox<Parts<T>>>);
-
-/// The parts of a [`Peer`]. The fields are dropped in this order.
-#[pin_data]
-struct Parts<T: Driver> {
-    #[pin]
-    _jobs: T::Jobs,
+pub struct Peer<T: Driver> {
+    _jobs: Pin<KBox<T::Jobs>>,
     registration: Registration<T>,
     _last: LastLine,
 }
@@ -257,22 +254,19 @@ where
             return Err(EEXIST);
         }
         step!(M::NAME, load);
-        let place = KBox::new_uninit(GFP_KERNEL)
-            .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
-        let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
+        let report = |error| trace::report_memory(M::NAME, error);
+        let driver = T::new().map_err(report)?;
         let registration = Registration::new(in_module, driver, leave_others)?;
         registration.ask_for_context()?;
-        let report = |error| trace::report_memory(M::NAME, error);
-        let handle = registration.handle();
-        let controlled = handle.clone();
-        let parts = place.write_pin_init(try_pin_init!(Parts {
+        // If this fails, the line comes before those of dropping the registration.
+        let jobs = KBox::pin_init(T::start(registration.handle()), GFP_KERNEL).map_err(report)?;
+        let peer = Self {
+            _jobs: jobs,
             registration,
-            _jobs <- reporting(report, T::start(handle)),
             _last: LastLine(M::NAME),
-        }))?;
-        let peer = Self(parts);
+        };
         if let Some(settings) = T::CONTROL {
-            controlled
+            peer.handle()
                 .device::<Commands<Handle<T>>>(settings)
                 .map_err(report)?;
         }
@@ -283,12 +277,12 @@ where
 impl<T: Driver> Peer<T> {
     /// Returns a reference to the driver. The reference does not keep the driver registered. Any context.
     pub fn handle(&self) -> Handle<T> {
-        self.0.registration.handle()
+        self.registration.handle()
     }
 
     /// Returns what makes the driver leave, before it is dropped.
     pub fn leaver(&self) -> Leaver {
-        self.0.registration.leaver()
+        self.registration.leaver()
     }
 }
 
@@ -296,23 +290,8 @@ impl<T: Driver> Drop for Peer<T> {
     /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped: their destructor may
     /// wait for a job that waits for another role.
     fn drop(&mut self) {
-        (self.0.registration.leave_others)();
+        (self.registration.leave_others)();
     }
-}
-
-/// Initializes as `init` does. If `init` fails, passes its error to `failed`, and fails with the error that
-/// `failed` returns.
-fn reporting<T>(
-    failed: impl Fn(Error) -> Error,
-    init: impl PinInit<T, Error>,
-) -> impl PinInit<T, Error> {
-    let initialize = move |slot: *mut T| {
-        // SAFETY: The caller of this closure keeps the contract of `__init` for `slot`: it is valid
-        // for writes, and pinned.
-        unsafe { init.__init(slot) }.map_err(failed)
-    };
-    // SAFETY: The closure initializes as `init` does, and fails if `init` fails.
-    unsafe { pin_init::pin_init_from_closure(initialize) }
 }
 
 /// Takes the step `unload`, the last one of a driver, when it is dropped.
