@@ -372,22 +372,17 @@ impl<'a> Queue<'a> {
     /// Takes the oldest items as [`Queue::take_batch`] does, and returns them and their number.
     #[inline(always)]
     fn take_chain(self, max: u32) -> Option<(Chain, u32)> {
-        let _guard = self.lock();
-        // SAFETY: `_guard` holds the lock.
-        unsafe { self.unlink(max) }
+        self.take_chain_with(max, |chain, count| (chain, count))
     }
 
-    /// As [`Queue::take_chain`], with the lock held already.
-    ///
-    /// # Safety
-    ///
-    /// The lock is held.
+    /// Takes items as [`Queue::take_chain`] does, and runs `f` on them with the lock held.
     #[inline(always)]
-    unsafe fn unlink(self, max: u32) -> Option<(Chain, u32)> {
+    fn take_chain_with<R>(self, max: u32, f: impl FnOnce(Chain, u32) -> R) -> Option<R> {
         let raw = self.raw.as_ptr();
+        let _guard = self.lock();
         // SAFETY: The lock is held, so only this thread uses the queued items and the counters. By the type
         // invariants `raw` is valid, and `depth` items follow each other from the first one.
-        unsafe {
+        let (chain, count) = unsafe {
             let depth = (*raw).put.wrapping_sub((*raw).taken) as u32;
             if depth == 0 || max == 0 {
                 return None;
@@ -408,8 +403,9 @@ impl<'a> Queue<'a> {
                 first: NonNull::new_unchecked(first),
                 last: NonNull::new_unchecked(last),
             };
-            Some((chain, count))
-        }
+            (chain, count)
+        };
+        Some(f(chain, count))
     }
 
     /// Returns the counters, read under the lock. Any context.

@@ -56,23 +56,24 @@ impl<'a> Queue<'a> {
     /// Takes the oldest item off the queue and returns its handle. Any context.
     pub fn take_handle(&self) -> Option<ItemHandle> {
         let raw = self.raw.as_ptr();
-        let _guard = self.lock();
-        // SAFETY: By the type invariants `raw` is valid, and the lock is held. Until the claim of the item is
-        // stored, no other thread uses the item.
-        unsafe {
-            let (chain, _) = self.unlink(1)?;
+        self.take_chain_with(1, |chain, _| {
             let item = chain.first.as_ptr();
-            let mut handle = (*item).handle.wrapping_add(GENERATION);
-            if handle < GENERATION {
-                handle += GENERATION;
-            }
-            (*item).handle = handle;
-            (*raw).handed = 1;
+            // SAFETY: By the type invariants `raw` is valid, and the lock is held. By those of `Chain`,
+            // nothing else uses the item.
+            let handle = unsafe {
+                let mut handle = (*item).handle.wrapping_add(GENERATION);
+                if handle < GENERATION {
+                    handle += GENERATION;
+                }
+                (*item).handle = handle;
+                (*raw).handed = 1;
+                handle
+            };
             // Stored with the lock held: a `revoke_handles` that runs at the same time finds either
             // the claim, or `handed` set.
             AtomicWord::store_release(self.claim(chain.first), handle);
-            Some(ItemHandle(handle))
-        }
+            ItemHandle(handle)
+        })
     }
 
     /// Returns the claim of an item of this queue.
