@@ -469,7 +469,7 @@ impl AnyOwner for COwner {
             completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
-            ..object_without_routines(this.server.name(), module, owner.self_)
+            ..object_without_routines(this.server.name, module, owner.self_)
         }
     }
 
@@ -504,7 +504,7 @@ unsafe extern "C" fn completed(
         // SAFETY: The server calls it as `d2d.h` says.
         Some(routine) => unsafe { routine(this, request, result) },
         None => {
-            refuse!(owner.server.name(), "no-completion-routine", EINVAL);
+            refuse!(owner.server.name, "no-completion-routine", EINVAL);
             0
         }
     }
@@ -561,7 +561,7 @@ pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle)
     let seat = unsafe { seat(context) };
     let found = seat.and_then(|(owner, seat)| {
         let id = seat.context.id() as usize;
-        owner.server.registry().attached_to(id)
+        owner.server.registry.attached_to(id)
     });
     match found {
         Some((target, _)) => {

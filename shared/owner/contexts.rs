@@ -221,7 +221,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         routine: impl Fn(&Contexts<'_, O>, &Work) + Send + Sync + 'static,
     ) -> Result<Work> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
-        let jobs = self.server.jobs();
+        let jobs = &self.server.jobs;
         jobs.work(context, move |work| {
             routine(&Contexts::new(&seats, &server), work)
         })
@@ -239,7 +239,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         routine: impl Fn(&Contexts<'_, O>, &Timer) + Send + Sync + 'static,
     ) -> Result<Timer> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
-        let jobs = self.server.jobs();
+        let jobs = &self.server.jobs;
         jobs.timer(context, move |timer| {
             routine(&Contexts::new(&seats, &server), timer)
         })
@@ -259,8 +259,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         routine: impl Fn(&Contexts<'_, O>, &Thread) + Send + Sync + 'static,
     ) -> Result<Thread> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
-        let jobs = self.server.jobs();
-        jobs.thread(self.server.name(), name, move |thread| {
+        let jobs = &self.server.jobs;
+        jobs.thread(self.server.name, name, move |thread| {
             routine(&Contexts::new(&seats, &server), thread)
         })
     }
@@ -276,8 +276,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         settings: device::Settings,
     ) -> Result<Device> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
-        let devices = self.server.devices();
-        devices.make::<F>(self.server.name(), Handle { seats, server }, settings)
+        let devices = &self.server.devices;
+        devices.make::<F>(self.server.name, Handle { seats, server }, settings)
     }
 
     /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any
@@ -296,14 +296,14 @@ impl<'a, O: Owner> Contexts<'a, O> {
     pub fn sender(&self) -> Sender {
         // SAFETY: The handle is that of the owner's driver object, which `Server::enrol` has
         // registered.
-        unsafe { Sender::from_raw(crate::server::own_handle(), self.server.name()) }
+        unsafe { Sender::from_raw(crate::server::own_handle(), self.server.name) }
     }
 
     /// Returns the peer of a context, to send it requests; `None` if there is no peer, or the peer
     /// is leaving. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
-        let (handle, driver) = self.server.registry().attached_to(id)?;
+        let (handle, driver) = self.server.registry.attached_to(id)?;
         // SAFETY: The registry has made the handle for the driver's senders.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })
@@ -322,7 +322,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     ) -> Result<UserBuffer> {
         let seat = self.seats.seats.get(link.context().id() as usize);
         let lending = seat.and_then(|seat| seat.block.lending());
-        Lending::user_buffer(lending, self.server.name(), value)
+        Lending::user_buffer(lending, self.server.name, value)
     }
 
     /// Returns the owner's value of context number `id`, and the link to its peer; `None` if there
@@ -358,7 +358,7 @@ impl<O: Owner> Handle<O> {
 impl<O: Owner> Control for Handle<O> {
     fn control(&self, command: &mut UserSliceReader) -> Result {
         O::control(&self.contexts(), command)
-            .map_err(|error| report_memory(self.server.name(), error))
+            .map_err(|error| report_memory(self.server.name, error))
     }
 }
 
@@ -587,7 +587,7 @@ impl<O: Owner> Handler for OwnerDriver<O> {
     const DISPATCH_ATOMIC: bool = O::DISPATCH_ATOMIC;
 
     fn name(&self) -> &'static CStr {
-        self.server.name()
+        self.server.name
     }
 
     fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a> {

@@ -429,7 +429,7 @@ impl Exports {
         &'static self,
         in_module: InModule<M>,
     ) -> Result<KVec<ShowFile<View, M>>> {
-        let above = self.with(|server| Ok(server.events().directory()))?;
+        let above = self.with(|server| Ok(server.events.directory()))?;
         let directory = Directory::within(&above, c"state")?;
         let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;
         for (section, name) in Section::ALL {
@@ -587,7 +587,7 @@ impl Exports {
         match trace::emit(&mut record, &mut texts) {
             Ok(true) if record.step == Step::D2D_STEP_REFUSE as u32 => {
                 // If there is no server, the refusal has a line, but is not noted.
-                self.try_with(|server| server.refusals().lock().note(&texts));
+                self.try_with(|server| server.refusals.lock().note(&texts));
             }
             Ok(_) => {}
             Err(error) => {
@@ -611,7 +611,7 @@ impl Exports {
                 let max = abi::D2D_NAME_SIZE - 1;
                 return Err(refuse!(self.name, "name-too-long", ENAMETOOLONG, max: max));
             }
-            let handle = server.registry().lookup(name.as_c_str())?;
+            let handle = server.registry.lookup(name.as_c_str())?;
             self.fill(to, handle, "bad-handle-pointer", || Ok(()))
         }))
     }
@@ -629,9 +629,9 @@ impl Exports {
                 return Err(refuse!(self.name, "no-handle", EFAULT));
             }
             let to = self.output(request, "bad-handle-pointer")?;
-            let handle = server.requests().alloc(driver, input_size, output_size)?;
+            let handle = server.requests.alloc(driver, input_size, output_size)?;
             self.fill(to, handle, "bad-handle-pointer", || {
-                server.requests().free(handle)
+                server.requests.free(handle)
             })
         }))
     }
@@ -655,7 +655,7 @@ impl Exports {
             if room > 0 && !output.has_room(stack, room as usize) {
                 return Err(self.refuse_pointer("bad-output-pointer"));
             }
-            let requests = server.requests();
+            let requests = &server.requests;
             let value = requests.send_and_read(request, send, ms, output, room, stack)?;
             match result.fill(stack, &value) {
                 true => Ok(()),
@@ -676,7 +676,7 @@ impl Exports {
                 return Err(refuse!(self.name, "no-result", EFAULT));
             }
             let to = self.output(result, "bad-result-pointer")?;
-            let value = server.requests().wait(request, ms, Limit::Cancel)?;
+            let value = server.requests.wait(request, ms, Limit::Cancel)?;
             // The result stays with the request: nothing is to be undone.
             self.fill(to, value, "bad-result-pointer", || Ok(()))
         }))
@@ -697,35 +697,35 @@ impl Exports {
 
         /// `d2d_request_send`.
         pub fn request_send(request: abi::d2d_handle, send: *const abi::d2d_send)
-            => pending(|server| server.requests().send(request.0, send));
+            => pending(|server| server.requests.send(request.0, send));
 
         /// `d2d_request_cancel`.
         pub fn request_cancel(request: abi::d2d_handle)
-            => errno(|server| server.requests().cancel(request.0));
+            => errno(|server| server.requests.cancel(request.0));
 
         /// `d2d_request_free`.
         pub fn request_free(request: abi::d2d_handle)
-            => errno(|server| server.requests().free(request.0));
+            => errno(|server| server.requests.free(request.0));
 
         /// `d2d_request_read`.
         pub fn request_read(request: abi::d2d_handle, buffer: *mut c_void, len: u32)
-            => errno(|server| server.requests().read(request.0, buffer, len.0));
+            => errno(|server| server.requests.read(request.0, buffer, len.0));
 
         /// `d2d_request_write`.
         pub fn request_write(request: abi::d2d_handle, buffer: *const c_void, len: u32)
-            => errno(|server| server.requests().write(request.0, buffer.0.cast(), len.0));
+            => errno(|server| server.requests.write(request.0, buffer.0.cast(), len.0));
 
         /// `d2d_request_set_cancel`.
         pub fn request_set_cancel(request: abi::d2d_handle)
-            => errno(|server| server.requests().set_cancel(request.0));
+            => errno(|server| server.requests.set_cancel(request.0));
 
         /// `d2d_request_pend`.
         pub fn request_pend(request: abi::d2d_handle)
-            => errno(|server| server.requests().pend(request.0));
+            => errno(|server| server.requests.pend(request.0));
 
         /// `d2d_request_forward`.
         pub fn request_forward(request: abi::d2d_handle, send: *const abi::d2d_send)
-            => pending(|server| server.requests().forward(request.0, send));
+            => pending(|server| server.requests.forward(request.0, send));
 
         /// `d2d_complete`.
         pub fn complete(request: abi::d2d_handle, status: c_int, information: u64)

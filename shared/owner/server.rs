@@ -92,16 +92,16 @@ pub(crate) struct Server {
     #[pin]
     pub(super) events: Events,
     #[pin]
-    refusals: SpinLockIrq<Refusals>,
+    pub(super) refusals: SpinLockIrq<Refusals>,
     /// Ends the handshakes whose time limits have ended and for which nobody waits.
     #[pin]
     pub(crate) timer: DelayedWork<Self>,
     /// The owner's own jobs.
     #[pin]
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     /// The owner's own devices.
     #[pin]
-    devices: Devices,
+    pub(super) devices: Devices,
 }
 
 impl Server {
@@ -146,16 +146,6 @@ impl Server {
         let handle = self.register(object)?;
         DRIVER.populate(handle);
         Ok(())
-    }
-
-    /// Returns the owner's own jobs.
-    pub(crate) fn jobs(&self) -> &Jobs {
-        &self.jobs
-    }
-
-    /// Returns the owner's own devices.
-    pub(crate) fn devices(&self) -> &Devices {
-        &self.devices
     }
 
     /// Ends the waits for the owner's events, cancels its requests, stops its jobs and unregisters its
@@ -248,36 +238,6 @@ impl Server {
         self.remove(handle);
     }
 
-    /// Returns the requests of all drivers.
-    pub(crate) fn requests(&self) -> &Arc<Requests> {
-        &self.requests
-    }
-
-    /// Returns the owner's name.
-    pub(crate) fn name(&self) -> &'static CStr {
-        self.name
-    }
-
-    /// Returns the configuration of the contexts.
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Returns the contexts.
-    pub(crate) fn contexts(&self) -> &dyn ContextTable {
-        &*self.contexts
-    }
-
-    /// Returns the last refusal and the number of refusals.
-    pub(crate) fn refusals(&self) -> &SpinLockIrq<Refusals> {
-        &self.refusals
-    }
-
-    /// Returns the registered drivers.
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     /// Registers a driver, and returns its handle; see `d2d_register`. May sleep.
     ///
     /// # Errors
@@ -361,11 +321,6 @@ impl Server {
         };
         let name = driver.name();
         step!(driver.name(), unregister, name: name);
-    }
-
-    /// Returns the events.
-    pub(crate) fn events(&self) -> &Events {
-        &self.events
     }
 
     /// Hits the tracepoint of a step of an event, with the name of the driver that has opened the

@@ -196,7 +196,7 @@ impl Server {
     pub(crate) fn show_all(&self, text: &mut Text) -> Result {
         text.write_fmt(fmt!(
             "{{\"owner\": \"{}\", \"load\": {}",
-            self.name(),
+            self.name,
             trace::load()
         ))
         .map_err(|_| ENOMEM)?;
@@ -228,9 +228,9 @@ impl Server {
     }
 
     fn context_rows(&self, rows: &mut Rows<'_>) -> Result {
-        let ours = self.contexts().version();
-        for n in 0..self.contexts().len() {
-            let found = self.registry().by_context(n);
+        let ours = self.contexts.version();
+        for n in 0..self.contexts.len() {
+            let found = self.registry.by_context(n);
             let state = match found.as_ref().map(|peer| peer.state) {
                 None | Some(State::Registered) => "free",
                 Some(State::Attaching(_)) => "attaching",
@@ -240,8 +240,8 @@ impl Server {
             };
             let mut theirs = None;
             if state == "attached" {
-                let context = self.contexts().as_raw(n);
-                self.contexts().while_attached(n, &mut || {
+                let context = self.contexts.as_raw(n);
+                self.contexts.while_attached(n, &mut || {
                     // SAFETY: The context lives as long as the server.
                     theirs = version(unsafe { (&raw const (*context).peer.ops).read_volatile() });
                 });
@@ -270,14 +270,14 @@ impl Server {
     }
 
     fn queue_rows(&self, rows: &mut Rows<'_>) -> Result {
-        for n in 0..self.contexts().len() {
-            for (name, queue) in &self.contexts().queues(n) {
+        for n in 0..self.contexts.len() {
+            for (name, queue) in &self.contexts.queues(n) {
                 let counters = queue.counters();
                 rows.row(&[
                     ("ctx", number(n as u64)),
                     ("queue", Value::Text(name.as_bytes())),
                     ("depth", number(counters.depth)),
-                    ("capacity", number(self.config().capacity())),
+                    ("capacity", number(self.config.capacity())),
                     ("high_water", number(counters.high_water)),
                     ("put", number(counters.put)),
                     ("taken", number(counters.taken)),
@@ -293,11 +293,11 @@ impl Server {
     /// counts them. Calls into the owner need no such protection, and counting them would make them
     /// a good deal slower. Only the trace shows them.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
-        for n in 0..self.contexts().len() {
+        for n in 0..self.contexts.len() {
             let (mut entered, mut inside) = (0, 0);
             // SAFETY: The `srcu_struct` is that of the context's link, which lives as long as the
             // server.
-            unsafe { d2d_readers_count(self.contexts().peer_srcu(n), &mut entered, &mut inside) };
+            unsafe { d2d_readers_count(self.contexts.peer_srcu(n), &mut entered, &mut inside) };
             let (entered, inside) = (number(entered), number(inside));
             for (to, entered, inside) in [
                 ("peer", entered, inside),
@@ -315,7 +315,7 @@ impl Server {
     }
 
     fn request_rows(&self, rows: &mut Rows<'_>) -> Result {
-        let mut requests = self.requests().records();
+        let mut requests = self.requests.records();
         requests.try_for_each(|record| self.request_row(record, rows))
     }
 
@@ -332,7 +332,7 @@ impl Server {
             Phase::Held => b"held",
             Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled => b"busy",
         };
-        let driver = |handle| self.registry().peek(handle);
+        let driver = |handle| self.registry.peek(handle);
         let (sender, holder) = (driver(record.sender()), driver(record.holder(word)));
         rows.row(&[
             ("req", number(record.number())),
@@ -345,7 +345,7 @@ impl Server {
     }
 
     fn event_rows(&self, rows: &mut Rows<'_>) -> Result {
-        self.events().for_each(|event| {
+        self.events.for_each(|event| {
             let status = event.status();
             rows.row(&[
                 ("name", Value::Text(event.name().as_c_str().to_bytes())),
@@ -364,7 +364,7 @@ impl Server {
 
     fn refusal_rows(&self, rows: &mut Rows<'_>) -> Result {
         let (count, driver, detail) = {
-            let refusals = self.refusals().lock();
+            let refusals = self.refusals.lock();
             (refusals.count, refusals.driver, refusals.detail)
         };
         let last = |bytes| match count {

@@ -59,9 +59,9 @@ fn set(server: Arc<Server>, ms: Msecs) {
 /// Begins the time limit of a handshake. The limit ends after the timeout of the owner's
 /// configuration. Any context.
 pub(crate) fn limit(server: ArcBorrow<'_, Server>, driver: d2d_handle, handshake: Handshake) {
-    let ms = server.config().timeout;
+    let ms = server.config.timeout;
     let due = Instant::now() + Delta::from_millis(ms.into());
-    if server.registry().limit(driver, handshake, due) {
+    if server.registry.limit(driver, handshake, due) {
         set(server.into(), ms);
     }
 }

@@ -54,7 +54,7 @@ impl Exports {
     #[cold]
     #[inline(never)]
     fn refuse_event(&self, event: abi::d2d_handle) -> c_int {
-        errno(self.with(|server| Err(server.events().stale(event))))
+        errno(self.with(|server| Err(server.events.stale(event))))
     }
 
     /// `d2d_event_create`.
@@ -92,14 +92,14 @@ impl Exports {
             let to = self.output(event, "bad-handle-pointer")?;
             let value = server.open_event(driver, name, kind, make)?;
             self.fill(to, value, "bad-handle-pointer", || {
-                server.events().close(value)
+                server.events.close(value)
             })
         }))
     }
 
     forward! {
         /// `d2d_event_close`.
-        pub fn close_event(event: abi::d2d_handle) => errno(|server| server.events().close(event.0));
+        pub fn close_event(event: abi::d2d_handle) => errno(|server| server.events.close(event.0));
 
         /// `d2d_event_on_set`.
         pub fn set_handler(
@@ -113,7 +113,7 @@ impl Exports {
             if hot_step::events() {
                 server.hit_event(Step::D2D_STEP_EVENT_SET, event, &[]);
             }
-            server.events().dispatcher().set(event, reader)
+            server.events.dispatcher().set(event, reader)
         });
         before.map_or_else(|| self.refuse_event(event), c_int::from)
     }
@@ -121,21 +121,21 @@ impl Exports {
     /// `d2d_event_reset`.
     pub fn reset_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let reset =
-            self.try_briefly(|server, reader| server.events().dispatcher().reset(event, reader));
+            self.try_briefly(|server, reader| server.events.dispatcher().reset(event, reader));
         reset.map_or_else(|| self.refuse_event(event), |()| 0)
     }
 
     /// `d2d_event_query`.
     pub fn query_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let is_set =
-            self.try_briefly(|server, reader| server.events().dispatcher().is_set(event, reader));
+            self.try_briefly(|server, reader| server.events.dispatcher().is_set(event, reader));
         is_set.map_or_else(|| self.refuse_event(event), c_int::from)
     }
 
     /// `d2d_event_ring`.
     pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
         // A closed event has no waiting thread, so a stale handle is not refused.
-        self.try_briefly(|server, reader| server.events().dispatcher().set(event, reader));
+        self.try_briefly(|server, reader| server.events.dispatcher().set(event, reader));
     }
 
     /// `d2d_event_wait`.
@@ -155,7 +155,7 @@ impl Exports {
         {
             let take = |handle| {
                 self.try_briefly(|server, reader| {
-                    server.events().dispatcher().try_take(handle, reader)
+                    server.events.dispatcher().try_take(handle, reader)
                 })
             };
             match events.handle(0).and_then(take) {
@@ -186,7 +186,7 @@ impl Exports {
         errno(self.with(|server| {
             let refuse = |reason, error| {
                 Err(server
-                    .events()
+                    .events
                     .refuse((reason, error), &fields![events: count, flags: flags]))
             };
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
@@ -211,7 +211,7 @@ impl Exports {
             }
             let handle = |n| events.handle(n);
             let fill = |index| to.is_none_or(|to| to.fill(index));
-            let result = server.events().wait(count as usize, handle, manner, fill);
+            let result = server.events.wait(count as usize, handle, manner, fill);
             if hot_step::events() {
                 let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
                 let status = result.map_or_else(Error::to_errno, |_| 0);
