@@ -209,6 +209,13 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Self { seats, server }
     }
 
+    fn handle(&self) -> Handle<O> {
+        Handle {
+            seats: self.seats.clone(),
+            server: self.server.clone(),
+        }
+    }
+
     /// Makes a job of the owner that runs `routine` in a worker or in softirq, each time that it is
     /// started; see [`job`](d2d::job). The routine gets the contexts and the job itself. May sleep.
     ///
@@ -220,11 +227,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
         context: WorkContext,
         routine: impl Fn(&Contexts<'_, O>, &Work) + Send + Sync + 'static,
     ) -> Result<Work> {
-        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let handle = self.handle();
         let jobs = &self.server.jobs;
-        jobs.work(context, move |work| {
-            routine(&Contexts::new(&seats, &server), work)
-        })
+        jobs.work(context, move |work| routine(&handle.contexts(), work))
     }
 
     /// Makes a job of the owner that runs `routine` each time that a timer expires; see
@@ -238,11 +243,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
         context: TimerContext,
         routine: impl Fn(&Contexts<'_, O>, &Timer) + Send + Sync + 'static,
     ) -> Result<Timer> {
-        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let handle = self.handle();
         let jobs = &self.server.jobs;
-        jobs.timer(context, move |timer| {
-            routine(&Contexts::new(&seats, &server), timer)
-        })
+        jobs.timer(context, move |timer| routine(&handle.contexts(), timer))
     }
 
     /// Makes a job of the owner that runs `routine` in a thread of its own, each time that it is started;
@@ -258,10 +261,10 @@ impl<'a, O: Owner> Contexts<'a, O> {
         name: &CStr,
         routine: impl Fn(&Contexts<'_, O>, &Thread) + Send + Sync + 'static,
     ) -> Result<Thread> {
-        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let handle = self.handle();
         let jobs = &self.server.jobs;
         jobs.thread(self.server.name, name, move |thread| {
-            routine(&Contexts::new(&seats, &server), thread)
+            routine(&handle.contexts(), thread)
         })
     }
 
@@ -275,9 +278,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         &self,
         settings: device::Settings,
     ) -> Result<Device> {
-        let (seats, server) = (self.seats.clone(), self.server.clone());
         let devices = &self.server.devices;
-        devices.make::<F>(self.server.name, Handle { seats, server }, settings)
+        devices.make::<F>(self.server.name, self.handle(), settings)
     }
 
     /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any
