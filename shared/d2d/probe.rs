@@ -366,4 +366,12 @@ impl Part {
     pub(crate) fn contains(&self, address: usize) -> bool {
         address.wrapping_sub(self.base) < self.size
     }
+
+    /// Returns whether each of these addresses, if there is one, is in the part.
+    pub(crate) fn contains_all(&self, addresses: [Option<usize>; 3]) -> bool {
+        addresses
+            .into_iter()
+            .flatten()
+            .all(|address| self.contains(address))
+    }
 }

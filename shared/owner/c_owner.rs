@@ -134,9 +134,7 @@ impl Description {
             owner.attached.map(|routine| routine as usize),
             owner.detached.map(|routine| routine as usize),
         ];
-        let text = Part::text(module);
-        let is_inside = |routine| text.as_ref().is_some_and(|text| text.contains(routine));
-        if !routines.into_iter().flatten().all(is_inside) {
+        if !Part::text(module).is_some_and(|text| text.contains_all(routines)) {
             return Err(refuse!(name, "routine-outside-text", ENOEXEC));
         }
         if owner.owner_flags & !abi::D2D_OWNER_PRINT_HOT_STEPS != 0 {

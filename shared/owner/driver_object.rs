@@ -93,11 +93,7 @@ impl Driver {
             object.completed.map(|routine| routine as usize),
             object.cancelled.map(|routine| routine as usize),
         ];
-        if !routines
-            .into_iter()
-            .flatten()
-            .all(|routine| text.contains(routine))
-        {
+        if !text.contains_all(routines) {
             return Err(refused("routine-outside-text", ENOEXEC, &[]));
         }
         let hot_keys = object.hot_keys;
