@@ -251,7 +251,7 @@ impl<T: Driver> Handle<T> {
     /// there is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
         if self.0.is_deferred_by_current() {
-            return Err(refuse!(self.0.name(), "settled-link-in-deferred", EDEADLK));
+            return Err(refuse!(self.0.name, "settled-link-in-deferred", EDEADLK));
         }
         Shared::await_work(&self.0)?;
         self.link().ok_or(ENOTCONN)
@@ -424,7 +424,7 @@ impl<'a, T: Driver> Offer<'a, T> {
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
-        step!(self.driver.name(), pend, code: code);
+        step!(self.driver.name, pend, code: code);
         match Shared::defer(self.driver, self.request.keep()) {
             Ok(()) => Disposition::pending(),
             Err(kept) => Self {
@@ -449,7 +449,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
-        let link = adopt::adopt(self.driver.name(), self.request.user_buffer());
+        let link = adopt::adopt(self.driver.name, self.request.user_buffer());
         match link.and_then(|link| self.store_link(link)) {
             Ok(()) => Ok(Adopted(self)),
             Err(error) => Err(self.complete(Err(error), 0)),
@@ -457,9 +457,9 @@ impl<'a, T: Driver> Offer<'a, T> {
     }
 
     fn store_link(&self, link: PeerLink<T::Pair>) -> Result {
-        let name = self.driver.name();
+        let name = self.driver.name;
         let id = link.context().id();
-        if !self.driver.binding().seat().keep(link) {
+        if !self.driver.binding.seat().keep(link) {
             return Err(refuse!(name, "already-adopted", EALREADY, ctx: id));
         }
         step!(name, adopt, ctx: id);
@@ -477,7 +477,7 @@ where
     /// Fills in the driver's operations and data. The owner may use them once the request is
     /// completed. Any context.
     pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
-        let binding = self.0.driver.binding();
+        let binding = &self.0.driver.binding;
         if let Some(link) = PeerLink::of(binding.seat()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
@@ -492,7 +492,7 @@ where
                     lent: self.0.driver.lend(),
                 }
             };
-            step!(self.0.driver.name(), fill, ctx: link.context().id());
+            step!(self.0.driver.name, fill, ctx: link.context().id());
         }
         self.0
     }
@@ -534,9 +534,9 @@ pub(crate) struct Shared<T: Driver> {
     /// Address of the task that is in [`Driver::deferred`], or 0. The address is only compared.
     worker: Atomic<usize>,
     #[pin]
-    jobs: Jobs,
+    pub(crate) jobs: Jobs,
     #[pin]
-    devices: Devices,
+    pub(crate) devices: Devices,
 }
 
 impl_has_work! {
@@ -597,16 +597,6 @@ impl<T: Driver> Shared<T> {
         )
     }
 
-    /// Returns the driver's jobs.
-    pub(crate) fn jobs(&self) -> &Jobs {
-        &self.jobs
-    }
-
-    /// Returns the driver's devices.
-    pub(crate) fn devices(&self) -> &Devices {
-        &self.devices
-    }
-
     /// Stores the number by which the owner names the driver: what `d2d_register` has returned.
     pub(crate) fn set_raw_handle(&self, handle: abi::d2d_handle) {
         self.raw_handle.populate(handle);
@@ -632,14 +622,6 @@ impl<T: Driver> Shared<T> {
             self.lent.populate(lending);
         }
         Lending::as_raw(self.lent.as_ref())
-    }
-
-    pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
-        &self.binding
-    }
-
-    pub(crate) fn name(&self) -> &'static CStr {
-        self.name
     }
 
     /// Returns the number by which the owner names the driver, or 0 before the driver is registered.

@@ -150,14 +150,14 @@ impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
         // From here on, no device can be made. No process has a device open: an open file would keep the module
         // loaded.
-        self.shared.devices().close();
+        self.shared.devices.close();
         // Otherwise a job that restarts itself would run until it is stopped below.
-        self.shared.jobs().close();
+        self.shared.jobs.close();
         // Must come before waiting for the jobs and the work item, which may wait for an event or a request of
         // the driver, or of another role. Calling `end_waits` once is not enough: a thread that is just delivering
         // a request may deliver the request after this call, and a job may wait until that request is cancelled.
         self.end_waits();
-        self.shared.jobs().stop(|| self.end_waits());
+        self.shared.jobs.stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
         Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
         // Cancels an offer that the driver has pended after this wait. No work item runs afterwards.
@@ -174,7 +174,7 @@ impl<T: Driver> Drop for Registration<T> {
         // Last: `remove` waits for each thread that is opening a miscellaneous device, even a device of another
         // module. Such a thread may have waited for an event or a request of this driver. Unregistering has
         // ended these waits.
-        self.shared.devices().remove();
+        self.shared.devices.remove();
     }
 }
 
