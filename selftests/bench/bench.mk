@@ -30,14 +30,15 @@ RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --e
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef
 $(eval $(call d2d-bench-module,owner,$(call d2d-owner-of,bench_owner) $(d2d-bench)/exported.o))
-$(eval $(call d2d-bench-module,peer,$(d2d-peer) $(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o)))
+# The objects in C with the most types of the kernel come first, as shared/library.mk explains.
+$(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o) $(d2d-peer)))
 
 clean-files += $(d2d-bench)/*.rmeta $(d2d-bench)/bench.h
 
 # The C twin of the pair
 d2d-twin := $(d2d-bench)/twin
 obj-m += $(addprefix selftests/test_modules/,twin_owner.o twin_peer.o check_twin.o)
-selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o probe.o drivers.o requests.o events.o step.o)
+selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,step.o owner.o probe.o drivers.o requests.o events.o)
 selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o unchecked.o) $(d2d-bench)/measure.o
 selftests/test_modules/check_twin-y := $(d2d-twin)/check.o
 # The kernel's define_trace.h includes twin/trace.h a second time, by this path.
