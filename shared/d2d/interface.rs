@@ -257,9 +257,27 @@ impl Expected<'_> {
         module: *const bindings::module,
         entries: *mut usize,
     ) -> Result {
-        let refused = |reason: &str, error: Error, got: u64, expected: u64| {
-            Err(refuse!(driver, reason, error, interface: self.name, got: got, expected: expected))
-        };
+        // SAFETY: The caller keeps the contract.
+        unsafe { self.copy_silently(raw, module, entries) }.map_err(
+            |(reason, error, got, expected)| {
+                refuse!(driver, reason, error, interface: self.name, got: got, expected: expected)
+            },
+        )
+    }
+
+    /// As [`Self::copy_operations`], but prints no line: returns the reason, the error, what it has got
+    /// and what it has expected.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Self::copy_operations`].
+    unsafe fn copy_silently(
+        &self,
+        raw: &abi::d2d_endpoint,
+        module: *const bindings::module,
+        entries: *mut usize,
+    ) -> Result<(), (&'static str, Error, u64, u64)> {
+        let refused = |reason, error, got, expected| Err((reason, error, got, expected));
         if raw.ops.is_null() {
             return refused("no-ops-table", EFAULT, 0, 1);
         }
