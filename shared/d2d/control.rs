@@ -60,6 +60,6 @@ pub fn read_number(reader: &mut UserSliceReader) -> Result<u32> {
     reader.read_slice(bytes)?;
     core::str::from_utf8(bytes)
         .ok()
-        .and_then(|text| text.trim().parse().ok())
+        .and_then(|text| text.trim_ascii().parse().ok())
         .ok_or(EINVAL)
 }
