@@ -2,25 +2,20 @@
 
 //! Whether this module's driver is leaving or has left: `d2d.h` says what `d2d_leave` does.
 
-use kernel::sync::atomic::{
-    ordering::{
-        Acquire,
-        Release, //
-    },
-    Atomic, //
-};
+use crate::word::AtomicWord;
+use kernel::sync::atomic::Atomic;
 
 /// 1 once the driver leaves. When the driver unregisters, the owner closes its events and frees its
 /// requests.
-static LEFT: Atomic<u32> = Atomic::new(0);
+static LEFT: Atomic<u64> = Atomic::new(0);
 
 /// Notes that the driver leaves. From then on, dropping an event or a request does not call the
 /// owner. Any context.
 #[doc(hidden)]
 pub fn note() {
-    LEFT.store(1, Release);
+    u64::store_release(&LEFT, 1);
 }
 
 pub(crate) fn is_noted() -> bool {
-    LEFT.load(Acquire) != 0
+    u64::load_acquire(&LEFT) != 0
 }
