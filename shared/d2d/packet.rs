@@ -67,6 +67,7 @@ impl Sender {
     /// # Errors
     ///
     /// Those of `d2d_request_alloc` in `d2d.h`.
+    #[inline(never)]
     pub fn packet(&self, input: usize, output: usize) -> Result<Packet> {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
@@ -416,6 +417,7 @@ pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
 }
 
 impl Drop for Packet {
+    #[inline(never)]
     fn drop(&mut self) {
         if !left::is_noted() {
             safe_calls::d2d_request_free(self.handle);

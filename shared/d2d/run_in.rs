@@ -80,17 +80,28 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
             result = Some(f());
         }
     };
-    // SAFETY: `once` is not used until the job has run or will not run: each of the functions below
-    // returns only then.
-    let job = unsafe { Job::new(&mut once) };
-    match place {
-        Place::Caller => job.run(),
-        Place::Worker => run_in_worker(job)?,
-        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(job)?,
-        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(job)?,
-    }
-    // Each of the functions above has run the job.
+    // SAFETY: `once` is not used until the job has run or will not run: `run_job` returns only then.
+    run_job(place, unsafe { Job::new(&mut once) })?;
+    // `run_job` has run the job.
     result.ok_or(EIO)
+}
+
+/// Runs a job in `place`, and returns when it has run. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`: then the job will not run.
+#[inline(never)]
+fn run_job(place: Place, job: Job) -> Result {
+    match place {
+        Place::Caller => {
+            job.run();
+            Ok(())
+        }
+        Place::Worker => run_in_worker(job),
+        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(job),
+        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(job),
+    }
 }
 
 /// A closure that is to run in another execution context, once.

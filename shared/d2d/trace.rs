@@ -205,6 +205,7 @@ macro_rules! refuse {
 }
 
 /// Takes a step in the name of `driver`. Any context.
+#[inline(never)]
 pub fn emit(driver: &CStr, step: Step, fields: &[Field<'_>]) {
     let mut record = StepRecord::new(driver, step);
     record.add(fields);
@@ -212,6 +213,8 @@ pub fn emit(driver: &CStr, step: Step, fields: &[Field<'_>]) {
 }
 
 /// Prints the line of a refusal in the name of `driver` and returns the error. Any context.
+#[cold]
+#[inline(never)]
 pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -> Error {
     StepRecord::new(driver, Step::D2D_STEP_REFUSE)
         .with(&fields![reason: reason, errno: error.to_errno()])
@@ -229,6 +232,7 @@ unsafe extern "C" {
 
 /// Notes whether the calling task's call of the owner has returned `ENOMEM`. If it has, the owner has printed
 /// a line, and [`report_memory`] does not print a second one. Returns `result`. Any context.
+#[inline(never)]
 pub(crate) fn note_owners_report(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
@@ -243,6 +247,8 @@ pub(crate) fn note_owners_report(result: Result) -> Result {
 
 /// Prints the line of a failed allocation if the error is `ENOMEM`, unless the owner has just
 /// printed one for the same failure. Returns the error. Any context.
+#[cold]
+#[inline(never)]
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
     let task = Task::current_raw() as usize;
     if error == ENOMEM && d2d_reported_by_owner.cmpxchg(task, 0, Relaxed).is_err() {
@@ -256,6 +262,7 @@ pub fn report_memory(driver: &CStr, error: Error) -> Error {
 /// # Errors
 ///
 /// `ERANGE`, with a line, if the value is not in `range`.
+#[inline(never)]
 pub fn check_parameter(
     driver: &CStr,
     name: &str,

@@ -129,6 +129,7 @@ impl Driver {
     }
 
     /// Returns the driver's name.
+    #[inline(never)]
     pub(crate) fn name(&self) -> &CStr {
         // `copy` has refused a name without a NUL.
         CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")

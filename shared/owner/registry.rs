@@ -360,7 +360,7 @@ impl Registry {
     ///
     /// `ENOENT` if no driver of that name is registered.
     pub(crate) fn lookup(&self, name: &CStr) -> Result<abi::d2d_handle> {
-        self.find(Kind::Target, |entry| {
+        self.find(Kind::Target, &|entry| {
             entry.driver.name() == name && !entry.is_registering
         })
         .map(|(handle, _)| handle)
@@ -369,7 +369,7 @@ impl Registry {
 
     /// Finds the first driver for which `f` returns true, and returns a handle of this kind and a
     /// copy of the driver's entry. Any context; prints nothing.
-    fn find(&self, kind: Kind, f: impl Fn(&Entry) -> bool) -> Option<(abi::d2d_handle, Entry)> {
+    fn find(&self, kind: Kind, f: &dyn Fn(&Entry) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let table = self.table.lock();
         let mut entries = table.entries.iter().zip(&self.slots).enumerate();
         entries.find_map(|(index, (entry, slot))| {
@@ -382,13 +382,14 @@ impl Registry {
     /// Finds the driver that is attached to a context and is not leaving. Returns the handle for the
     /// driver's senders, and a copy of the driver's entry. Any context; prints nothing.
     pub(crate) fn attached_to(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
-        self.find(Kind::Target, |entry| {
+        self.find(Kind::Target, &|entry| {
             entry.state == State::Attached(context) && !entry.is_leaving
         })
     }
 
     /// Returns a copy of a driver's entry; `None` if the handle is stale. Any context; prints
     /// nothing.
+    #[inline(never)]
     pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Entry> {
         self.with_entry(handle, |entry| *entry)
     }
@@ -477,7 +478,7 @@ impl Registry {
 
     /// Returns the handle of the first driver for which `f` returns true. Any context.
     pub(crate) fn first(&self, f: impl Fn(&Driver) -> bool) -> Option<abi::d2d_handle> {
-        self.find(Kind::Driver, |entry| f(&entry.driver))
+        self.find(Kind::Driver, &|entry| f(&entry.driver))
             .map(|(handle, _)| handle)
     }
 

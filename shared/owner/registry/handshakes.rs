@@ -36,7 +36,7 @@ pub(crate) enum Overdue {
 impl Registry {
     /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
     pub(crate) fn by_context(&self, context: usize) -> Option<Entry> {
-        let found = self.find(Kind::Driver, |entry| entry.context() == Some(context));
+        let found = self.find(Kind::Driver, &|entry| entry.context() == Some(context));
         found.map(|(_, entry)| entry)
     }
 
@@ -46,7 +46,7 @@ impl Registry {
         &self,
         request: abi::d2d_handle,
     ) -> Option<(abi::d2d_handle, Handshake)> {
-        let (handle, entry) = self.find(Kind::Driver, |entry| {
+        let (handle, entry) = self.find(Kind::Driver, &|entry| {
             let handshake = entry.state.handshake();
             handshake.is_some_and(|handshake| handshake.request == request)
         })?;

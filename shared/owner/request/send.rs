@@ -234,7 +234,7 @@ impl Requests {
     }
 
     /// Checks `send` and gives the request to its receiver, which the caller calls next.
-    #[inline(always)]
+    #[inline(never)]
     fn start(
         &self,
         handle: d2d_handle,
