@@ -148,13 +148,13 @@ impl<P: Pair> OwnerLink<P> {
     }
 
     /// Closes the link: refuses new calls into the peer, and waits until no thread is inside it. If
-    /// that takes more than 100 ms, a worker calls `end_waits` again and again, which ends the waits
-    /// of the peer's operations. Then clears the peer's doorbell. May sleep.
+    /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
+    /// peer's operations. Then clears the peer's doorbell. May sleep.
     ///
     /// # Safety
     ///
     /// The caller has opened the link, closes it once, and is not inside the peer.
-    pub unsafe fn close(&self, end_waits: impl Fn() + Sync) {
+    pub unsafe fn close(&self, end_waits: impl Fn()) {
         self.peer.close_and_end_waits(end_waits);
         self.outgoing().set_doorbell(None);
     }

@@ -3,6 +3,7 @@
  * C functions for shared/d2d/readers.rs: they use macros and inline functions of
  * include/linux/srcu.h, which Rust cannot call.
  */
+#include <linux/completion.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/srcu.h>
@@ -54,46 +55,51 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 	atomic_long_inc(raw_cpu_ptr(&counters->srcu_unlocks));
 }
 
-/* How long d2d_readers_wait() waits before it has end_waits() called, in milliseconds. */
+/* How long d2d_readers_wait() waits before it calls end_waits(), in milliseconds. */
 #define PATIENCE	100
 
 struct waiting {
-	struct delayed_work work;
-	void (*end_waits)(void *data);
-	void *data;
-	unsigned long patience;		/* jiffies until end_waits() is called */
+	struct work_struct work;
+	struct srcu_struct *srcu;
+	struct completion done;
 };
 
-static void lose_patience(struct work_struct *work)
+static void wait_for_readers(struct work_struct *work)
 {
-	struct waiting *waiting = container_of(to_delayed_work(work), struct waiting, work);
+	struct waiting *waiting = container_of(work, struct waiting, work);
 
-	waiting->end_waits(waiting->data);
-	/*
-	 * On a slow kernel, end_waits() may take longer than the interval. So make it longer
-	 * each time, to let other threads run.
-	 */
-	waiting->patience = min(2 * waiting->patience, msecs_to_jiffies(1000));
-	queue_delayed_work(system_dfl_wq, &waiting->work, waiting->patience);
+	synchronize_srcu(waiting->srcu);
+	complete(&waiting->done);
 }
 
 /*
- * Waits until all readers that are inside now have left. If that takes longer than PATIENCE, a
- * worker calls end_waits(), and again at intervals that double up to one second. After this
- * function has returned, no worker calls end_waits(). May sleep.
+ * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
+ * again at intervals that double up to one second. A worker waits for the grace period, because
+ * the kernel has no function that does so with a timeout. It must be the caller that calls
+ * end_waits(): jobs whose calls wait for it may be all the items that the workqueue runs at once.
+ * May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {
-	struct waiting waiting = {
-		.end_waits = end_waits,
-		.data = data,
-		/* One more: the current jiffy may end at once. */
-		.patience = msecs_to_jiffies(PATIENCE) + 1,
-	};
+	struct waiting waiting = { .srcu = srcu };
+	/* One more: the current jiffy may end at once. */
+	unsigned long patience = msecs_to_jiffies(PATIENCE) + 1;
 
-	INIT_DELAYED_WORK_ONSTACK(&waiting.work, lose_patience);
-	queue_delayed_work(system_dfl_wq, &waiting.work, waiting.patience);
-	synchronize_srcu_expedited(srcu);
-	cancel_delayed_work_sync(&waiting.work);
-	destroy_delayed_work_on_stack(&waiting.work);
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	/* This task waits for the readers, whatever task synchronize_srcu() runs in. */
+	srcu_lock_sync(&srcu->dep_map);
+#endif
+	init_completion(&waiting.done);
+	INIT_WORK_ONSTACK(&waiting.work, wait_for_readers);
+	queue_work(system_dfl_wq, &waiting.work);
+	while (!wait_for_completion_timeout(&waiting.done, patience)) {
+		end_waits(data);
+		/*
+		 * On a slow kernel, end_waits() may take longer than the interval. So make it
+		 * longer each time, to let other threads run.
+		 */
+		patience = min(2 * patience, msecs_to_jiffies(1000));
+	}
+	flush_work(&waiting.work);
+	destroy_work_on_stack(&waiting.work);
 }

@@ -135,21 +135,20 @@ impl Readers {
         unsafe { bindings::synchronize_srcu(self.srcu.get()) };
     }
 
-    /// As [`Readers::wait`]. If that takes more than 100 ms, a worker calls `end_waits` again and
-    /// again, which ends the waits of the threads inside. May sleep.
-    pub fn wait_and_end_waits<F: Fn() + Sync>(&self, end_waits: F) {
+    /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again,
+    /// which ends the waits of the threads inside. May sleep.
+    pub fn wait_and_end_waits<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///
         /// `end_waits` points to an `F`.
-        unsafe extern "C" fn call<F: Fn() + Sync>(end_waits: *mut c_void) {
-            // SAFETY: `end_waits` points to an `F`, which threads use only by shared reference.
+        unsafe extern "C" fn call<F: Fn()>(end_waits: *mut c_void) {
+            // SAFETY: `end_waits` points to an `F`, which is only used by shared reference.
             unsafe { (*end_waits.cast_const().cast::<F>())() };
         }
 
         let data = core::ptr::from_ref(&end_waits).cast_mut().cast();
         // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives
-        // until `d2d_readers_wait()` has returned; `call::<F>` is not called after that. A worker may
-        // call it, because an `F` is `Sync`.
+        // until `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
         unsafe { d2d_readers_wait(self.srcu.get(), call::<F>, data) };
     }
 }

@@ -124,13 +124,13 @@ impl<T> Rundown<T> {
     }
 
     /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
-    /// that takes more than 100 ms, a worker calls `end_waits` again and again, which ends the waits
-    /// of the threads inside. May sleep.
+    /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
+    /// threads inside. May sleep.
     ///
     /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
     /// is just opening the rundown, threads may enter it afterwards. If a thread inside calls this
     /// function, the call never returns, and lockdep reports the deadlock.
-    pub fn close_and_end_waits(&self, end_waits: impl Fn() + Sync) -> Option<T> {
+    pub fn close_and_end_waits(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
             self.open.store(core::ptr::null_mut(), Relaxed);

@@ -348,7 +348,7 @@ impl ContextTable for CSeats {
         seat.peer.open(PeerTable { words, this })
     }
 
-    unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync)) {
+    unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
         let seat = &self.seats[index];
         seat.peer.close_and_end_waits(end_waits);
         seat.context.remove_peer_doorbell();

@@ -50,13 +50,13 @@ pub(crate) trait ContextTable: Send + Sync {
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result;
 
     /// Closes the link: refuses new calls into the peer, and waits for those that run. If one of
-    /// them takes long, a worker ends the waits in which its thread may be, by `end_waits`, again
-    /// and again. May sleep.
+    /// them takes long, ends the waits in which its thread may be, by `end_waits`, again and again.
+    /// May sleep.
     ///
     /// # Safety
     ///
     /// The link is open. No other thread closes it, and the caller is not inside the peer.
-    unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync));
+    unsafe fn close(&self, index: usize, end_waits: &dyn Fn());
 
     /// Calls the owner's [`attached`](crate::Owner::attached). Any context.
     fn attached(&self, index: usize);

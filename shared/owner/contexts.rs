@@ -524,7 +524,7 @@ impl<O: Owner> ContextTable for Seats<O> {
         link.open(endpoint)
     }
 
-    unsafe fn close(&self, index: usize, end_waits: &(dyn Fn() + Sync)) {
+    unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
         // SAFETY: The caller promises that the link is open, that no other thread closes it, and
         // that the caller is not inside the peer.
         unsafe { self.link(index).close(end_waits) };
