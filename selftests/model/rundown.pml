@@ -90,8 +90,8 @@ inline try_check_zero(idx)
 	atomic { in = 0; out = 0 }
 }
 
-/* synchronize_srcu_expedited(), by srcu_advance_state() */
-inline synchronize_srcu_expedited()
+/* synchronize_srcu(), by srcu_advance_state() */
+inline synchronize_srcu()
 {
 	try_check_zero(1 - srcu_idx);
 	srcu_idx = 1 - srcu_idx;
@@ -123,7 +123,7 @@ inline close_and_end_waits()
 {
 	d_step { assert(state == OPEN); state = CLOSING };
 #ifdef CLEARED_AFTER_WAIT
-	synchronize_srcu_expedited();
+	synchronize_srcu();
 #endif
 #ifndef CALL_AFTER_DETACH
 	is_open = false;
@@ -132,7 +132,7 @@ inline close_and_end_waits()
 	take_value();
 #endif
 #if !defined(NO_RUNDOWN_WAIT) && !defined(CLEARED_AFTER_WAIT)
-	synchronize_srcu_expedited();
+	synchronize_srcu();
 #endif
 	take_value();
 	state = CLOSED
