@@ -219,8 +219,8 @@ end_traffic()
 	eval "wait \$traffic_$1"
 	rm "$work/$1"
 	left=''
-	for user in $running; do
-		[ "$user" = "$1" ] || left="$left $user"
+	for busy in $running; do
+		[ "$busy" = "$1" ] || left="$left $busy"
 	done
 	running=$left
 }
@@ -228,9 +228,9 @@ end_traffic()
 # give_work - tells each module that has traffic to exchange once more; adds a line to the file given.MODULE
 give_work()
 {
-	for user in $running; do
-		echo go >"$work/$user"
-		echo go >>"$work/given.$user"
+	for busy in $running; do
+		echo go >"$work/$busy"
+		echo go >>"$work/given.$busy"
 	done
 }
 

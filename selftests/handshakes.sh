@@ -49,9 +49,9 @@ fresh_alice()
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_fails COMPLETION - attaches alice; whether d2d_attach() returns ETIMEDOUT. With completion=1 the owner does not
-# wait for a pended handshake, so d2d_attach() must return EINPROGRESS instead
-attach_fails()
+# attach_times_out COMPLETION - attaches alice; whether d2d_attach() returns ETIMEDOUT. With completion=1 the owner does
+# not wait for a pended handshake, so d2d_attach() must return EINPROGRESS instead
+attach_times_out()
 {
 	if [ "$1" = 1 ]; then
 		fails EINPROGRESS act "attach alice"
@@ -97,10 +97,10 @@ attach_in_background()
 	await context_is attaching
 }
 
-# attaching_fails COMPLETION ERRNO - whether the process $attaching got this errno. If COMPLETION is 1, the process
-# must get EINPROGRESS instead, because d2d_attach() then does not wait for a pended handshake. COMPLETION is "any" for
-# a handshake that was not pended
-attaching_fails()
+# background_attach_fails COMPLETION ERRNO - whether the process $attaching got this errno. If COMPLETION is 1, the
+# process must get EINPROGRESS instead, because d2d_attach() then does not wait for a pended handshake. COMPLETION is
+# "any" for a handshake that was not pended
+background_attach_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&
 		case $1 in
@@ -126,29 +126,29 @@ attach_and_detach_repeatedly()
 begin 21
 
 for completion in 0 1 2; do
-	fresh_alice $completion 50 && attach_fails $completion && timed_out $completion &&
+	fresh_alice $completion 50 && attach_times_out $completion && timed_out $completion &&
 		fails EBUSY load module_b && act "unregister alice" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: a handshake is never completed: it times out, and unregistering the driver frees the context"
 	unload_all
 
-	fresh_alice $completion 50 && attach_fails $completion && timed_out $completion &&
+	fresh_alice $completion 50 && attach_times_out $completion && timed_out $completion &&
 		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && module_b_can_attach &&
-		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_unloads
+		attach_times_out $completion && await context_is abandoned && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: a handshake is completed after its timeout: ESTALE, and the context is free"
 	unload_all
 
 	fresh_alice $completion $LONG && attach_in_background && act "detach alice; unregister alice" &&
-		attaching_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && module_b_can_attach && owner_unloads
+		background_attach_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake ends with ECANCELED"
 	unload_all
 
-	fresh_alice $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
+	fresh_alice $completion 50 && attach_times_out $completion && timed_out $completion && act "detach alice" &&
 		module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
 	fresh_alice $completion $LONG && attach_in_background && act "complete alice status=-$EIO" &&
-		attaching_fails $completion "$EIO" && module_b_can_attach && act "unregister alice" && owner_unloads
+		background_attach_fails $completion "$EIO" && module_b_can_attach && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
@@ -156,7 +156,7 @@ for completion in 0 1 2; do
 	# process gets ECANCELED for each value of completion.
 	fresh_alice $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
-		attaching_fails any "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads
+		background_attach_fails any "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: request and handshake are cancelled"
 	unload_all
 done

@@ -15,7 +15,7 @@
  *		not detach, but is expelled
  *
  * The assertions say what must hold; in parentheses are the variables that they check:
- *   - the driver fills in a context only while the context is its own (holder);
+ *   - the driver fills in a context only while the context is its own (has_context);
  *   - a context is made free once, and not while the driver may still fill it in (filling);
  *   - the link is opened only for a request that was completed with success, and is closed
  *     before the context is free;
@@ -40,7 +40,7 @@ bool refusal;		/* the owner has refused the last handshake */
 byte due;		/* the request whose time limit the timer waits for, or 0 */
 
 /* For the assertions */
-bool holder;		/* the context is the driver's */
+bool has_context;	/* the context is the driver's */
 bool filled;		/* the driver's operations are in it */
 bool open;		/* the link is open */
 bool filling;		/* the dispatch routine may fill in the context: it has not completed the request */
@@ -75,18 +75,18 @@ inline give_back(r)
 		if
 		:: IS_SAME_STATE && (state == Attaching || state == Abandoned) && request == r ->
 			/* clear_peer() */
-			assert(holder && !open && !filling);
+			assert(has_context && !open && !filling);
 			filled = false;
 #ifdef CONTEXT_FREED_AFTER_DETACHING
 			state = Detaching; frees_later = true
 #else
-			holder = false; state = Registered; request = 0; frees_later = false
+			has_context = false; state = Registered; request = 0; frees_later = false
 #endif
 		:: else -> frees_later = false
 		fi
 	};
 	if
-	:: frees_later -> atomic { holder = false; state = Registered; request = 0 }
+	:: frees_later -> atomic { has_context = false; state = Registered; request = 0 }
 	:: else
 	fi
 }
@@ -96,7 +96,7 @@ inline conclude(r)
 {
 	if
 	:: result == 1 ->
-		assert(holder && filled);
+		assert(has_context && filled);
 		open = true;
 		atomic {
 			assert(state == Attaching && request == r);
@@ -285,8 +285,8 @@ proctype attacher()
 		atomic {
 			if
 			:: state == Registered && !attaching_task && !leaving && !gone ->
-				assert(!holder);
-				state = Attaching; request = r; attaching_task = true; holder = true; refusal = false; ok = true
+				assert(!has_context);
+				state = Attaching; request = r; attaching_task = true; has_context = true; refusal = false; ok = true
 			:: else -> ok = false
 			fi
 		};
@@ -317,7 +317,7 @@ proctype attacher()
 		word = SEND(w) | IN_PLACE;
 		/* The dispatch routine */
 		if
-		:: assert(holder); filled = true; complete(h, 1, true)
+		:: assert(has_context); filled = true; complete(h, 1, true)
 		:: complete(h, 2, true)
 		:: d_step { pended = h; filling = false }
 		:: true
@@ -433,7 +433,7 @@ proctype completer()
 		atomic { h = pended; pended = 0 };
 		atomic {
 			if
-			:: SEQ_OF(word) == h && PHASE_OF(word) == Held -> filled = true; assert(holder)
+			:: SEQ_OF(word) == h && PHASE_OF(word) == Held -> filled = true; assert(has_context)
 			:: else
 			fi
 		};
@@ -528,7 +528,7 @@ proctype detacher()
 			open = false;
 			wait_for_attach();
 			filled = false;
-			atomic { assert(holder); holder = false; state = Registered }
+			atomic { assert(has_context); has_context = false; state = Registered }
 		:: before == Attaching ->
 			ok = false;
 			if
@@ -560,7 +560,7 @@ proctype detacher()
 		fi
 	od;
 	atomic { assert(state == Registered && !attaching_task); gone = true };
-	assert(!holder && !open && dispatching == 0)
+	assert(!has_context && !open && dispatching == 0)
 }
 
 init {
@@ -573,6 +573,6 @@ init {
 #endif
 	}
 	(_nr_pr == 1);
-	assert(!holder && !open && !filled && state == Registered && dispatching == 0);
+	assert(!has_context && !open && !filled && state == Registered && dispatching == 0);
 	assert(PHASE_OF(word) == Free)
 }

@@ -23,7 +23,7 @@
  *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. The
  *     model leaves the wait out.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
- *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
+ *   - Readers::enter() loads the pointer `open` with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
  *   - Rundown::close_and_end_waits() stores null to the pointer by a relaxed store, which the grace period orders. It
  *     stores CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
@@ -45,7 +45,7 @@ byte srcu_unlocks[2 * CPUS];
 
 /*
  * struct Rundown. The value is an endpoint of two words, each 0 or the number of a peer. If
- * is_open, the pointer Rundown::open points to the value; otherwise it is null.
+ * is_open, the pointer `open` points to the value; otherwise it is null.
  */
 mtype = { CLOSED, OPENING, OPEN, CLOSING };
 mtype state = CLOSED;

@@ -5,7 +5,7 @@
  *
  *   ROLE(name)	the name of a function of this role, which the files of the other roles call
  *
- * and own_ping(), own_bounce() and own_drain(), which are the operations that the owner calls.
+ * and op_ping(), op_bounce() and op_drain(), which are the operations that the owner calls.
  *
  * An operation of one role may wait for an event or a request of another role. So the module's exit
  * calls d2d_leave() for the drivers of all roles before it waits for an operation of any role.
@@ -47,17 +47,17 @@ static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
-static int own_ping(void *this, u32 value, u32 *result);
-static int own_bounce(void *this, u32 hops, u32 *result);
-static int own_drain(void *this, u32 *result);
+static int op_ping(void *this, u32 value, u32 *result);
+static int op_bounce(void *this, u32 hops, u32 *result);
+static int op_drain(void *this, u32 *result);
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
-	.ping = own_ping,
-	.bounce = own_bounce,
-	.drain = own_drain,
+	.ping = op_ping,
+	.bounce = op_bounce,
+	.drain = op_drain,
 };
 
 int role_ping(u32 value, u32 *result)

@@ -400,7 +400,7 @@ impl RequestTraffic {
             Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
             // The packet's request is still on its way, so the next call needs another packet.
             Err(CallError::NotWaited(EINPROGRESS)) => {
-                self.count(Count::NotWaited, 1);
+                self.count(Count::OutcomeUnknown, 1);
                 renewed = sender.packet_for(PEND).map(|new| *packet = new);
             }
             Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.count_if_wrong(true),

@@ -90,7 +90,7 @@ pub enum Count {
     TooLate,
     /// Requests whose outcome the sender does not know. When the time limit of the sender's call passed, another thread
     /// was completing, cancelling or delivering the request. The library waits for that thread for a limited time only.
-    NotWaited,
+    OutcomeUnknown,
     /// Items whose payload is not what was put. This count and all that follow must stay 0.
     Torn,
     /// Items on the wrong queue.
@@ -135,7 +135,7 @@ pub const NAMES: [&str; 30] = [
     "not-forwarded",
     "forwarded",
     "too-late",
-    "not-waited",
+    "outcome-unknown",
     "torn",
     "foreign",
     "gaps",

@@ -92,7 +92,7 @@ static bool are_joined(void)
 }
 
 /* The operations of this role. Until the roles are joined, they answer the owner themselves. */
-static int own_ping(void *this, u32 value, u32 *result)
+static int op_ping(void *this, u32 value, u32 *result)
 {
 	guard(srcu)(&c_bridge_srcu);
 	if (are_joined())
@@ -101,7 +101,7 @@ static int own_ping(void *this, u32 value, u32 *result)
 	return 0;
 }
 
-static int own_bounce(void *this, u32 hops, u32 *result)
+static int op_bounce(void *this, u32 hops, u32 *result)
 {
 	int err;
 
@@ -116,7 +116,7 @@ static int own_bounce(void *this, u32 hops, u32 *result)
 	return err;
 }
 
-static int own_drain(void *this, u32 *result)
+static int op_drain(void *this, u32 *result)
 {
 	guard(srcu)(&c_bridge_srcu);
 	if (!are_joined())

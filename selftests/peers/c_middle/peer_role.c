@@ -15,7 +15,7 @@ int above_drain(u32 *result)
 	       move_notes(&context->to_peer, below_put, result);
 }
 
-static int own_ping(void *this, u32 value, u32 *result)
+static int op_ping(void *this, u32 value, u32 *result)
 {
 	int err = below_ping(value, result);
 
@@ -27,7 +27,7 @@ static int own_ping(void *this, u32 value, u32 *result)
 }
 
 /* If no peer is attached below, this module is the end of the chain, so it calls module_a back. */
-static int own_bounce(void *this, u32 hops, u32 *result)
+static int op_bounce(void *this, u32 hops, u32 *result)
 {
 	int err = below_bounce(hops, result);
 
@@ -41,7 +41,7 @@ static int own_bounce(void *this, u32 hops, u32 *result)
 	return err;
 }
 
-static int own_drain(void *this, u32 *result)
+static int op_drain(void *this, u32 *result)
 {
 	u32 taken;
 	int err;
