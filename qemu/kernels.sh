@@ -61,9 +61,9 @@ try() {
 	row "| $name | $ARCH | $(compilers "$kernel") | $tests | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |"
 }
 
-# others - prints the kernels of trixie for x86-64 on which this script runs some_tests: all but the newest and $older,
-# and the newest one for clouds. Leaves out those for real-time (-rt-), which the lab refuses, and 6.12, which is built
-# without CONFIG_RUST
+# others - prints the kernels of trixie for x86-64 on which this script runs some_tests: all except the newest and
+# $older and, of those for clouds, only the newest. Leaves out those for real-time (-rt-), which the lab refuses, and
+# 6.12, which is built without CONFIG_RUST
 others() {
 	local names
 	names=$("$LAB/enter.sh" apt-cache pkgnames linux-headers- |

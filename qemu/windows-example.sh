@@ -52,7 +52,8 @@ without_entry() {
 		grep 'module_b: .* step=refuse reason=driver-entry status=0xc00000a3$' "$out/windows.log"
 }
 
-# unregisters_twice - B's TakeBack unregisters B, too. A must detach B only once, and must not crash
+# unregisters_twice - B's routine TakeBack (windows/README.md) unregisters B, too. A must detach B only once, and must
+# not crash
 unregisters_twice() {
 	play +module_a +unregisters_twice -module_a -unregisters_twice &&
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]

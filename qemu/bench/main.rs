@@ -5,7 +5,9 @@
 // Words: a *contender* is one way of doing an operation, which the bench measures in a loop (preface.md). A *curve* has
 // the figures of one contender for several values of an *axis*, such as the number of items in a queue (growth.rs). The
 // *twin* of a contender does the same in the C twin of the project. A *mark* is the limit that a figure must keep
-// (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a run with it.
+// (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a run with it. The
+// *base* of a contender is another contender, with which the guard compares it if it has no twin (guard.rs). A *floor*
+// is a primitive of the kernel that the simplest version of the operation in C would need, too (preface.md).
 //
 // Usage: d2d-bench report DOCS DIR...
 //        d2d-bench guard RECORD DIR

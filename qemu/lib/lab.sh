@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
 # What the lab's scripts share: paths, messages, the choice of the kernel, and long steps with their progress. cache.sh
 # has the cache and its locks. The scripts that run on the host source this file, or execute a script that sources it.
-# Two kinds of scripts do neither: those that run inside a toolchain root (a Debian tree with the compilers,
+# Two kinds of scripts do not use this file: those that run inside a toolchain root (a Debian tree with the compilers,
 # root/root.sh), and those that enter.sh or mmdebstrap runs in namespaces, such as root/archive.sh.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
