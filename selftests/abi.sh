@@ -6,8 +6,8 @@
 # those of today are in /lib/d2d, the others in /lib/d2d/old and /lib/d2d/grown.
 #
 # The owners of the growing pair of today work with the peers of old that have version 1.0 of the pair's interface.
-# Peers of old with version 1.1 are not tested: the version 1.0 of today has one operation more than the version 1.0 of
-# old, so the operations that version 1.1 appends have different places in the operations tables of the two trees.
+# Peers of old with version 1.1 are not tested: since the commit of old, the declaration of version 1.0 has got one more
+# operation. So the operations that version 1.1 appends have different places in the operations tables of the two trees.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

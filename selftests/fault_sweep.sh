@@ -116,7 +116,7 @@ sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_pe
 	"$(in_numbers waiting_peer waits_in=thread)"
 
 # d2d_request_alloc() allocates the buffers of the request, and its first call also allocates records.
-# Lookup and send allocate nothing, in any execution context. The request of a handshake has no buffers.
+# Lookup and send allocate nothing, in any execution context.
 sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
 sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \

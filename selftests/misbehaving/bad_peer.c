@@ -141,8 +141,9 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * The address of peer_init_ping(), in memory. In an instruction, clang would encode the address of
- * an __init function in 32 bits, which are too few for a module in User-Mode Linux.
+ * The address of peer_init_ping(). It is kept in a variable, because clang would encode the address
+ * of an __init function in an instruction in 32 bits, which are too few for a module in User-Mode
+ * Linux.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 

@@ -17,7 +17,8 @@
  *
  * With the other values, the module forgets no driver of its own:
  *
- *   nothing            the exit unregisters both drivers. Only for at=exit
+ *   nothing            the exit unregisters both drivers. With at=init, the exit does not run, so
+ *                      this value does what registered does
  *   stranger           this module registers a driver that belongs to the module stranger, instead
  *                      of its two drivers. The driver has an event
  *   stranger-attached  like stranger, and the driver has a context

@@ -13,8 +13,8 @@
  * - While a word is guarded, only the thread that holds the lock changes it: the word that
  *   this thread has loaded is still there when it stores (store).
  * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
- *   the event (taken). When no thread can go on, each change has a taker; only if the event is still
- *   set, the last change has none.
+ *   the event (taken). So when no thread can go on, the event was taken as often as it was changed
+ *   to set, or once less if it is still set.
  * - When no thread can go on, the events of each sleeping thread are not all set, and a word is
  *   guarded if and only if a thread waits for the event. So no wake-up is lost.
  *

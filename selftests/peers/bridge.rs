@@ -40,7 +40,7 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: a thread that uses both roles, until such a request is cancelled. 7: a thread of the second role, for an event of this role; the destructor of the role's jobs waits for the thread. Nobody sets the events",
+            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: a thread that uses both roles, until such a request is cancelled. 7: a thread of the second role, for an event of this role; dropping the role's value `Jobs` waits for the thread. Nobody sets the events",
         },
         fails: u32 {
             default: 0,
@@ -56,7 +56,7 @@ const STARTED_THREAD: u32 = 3;
 const DEFERRED: u32 = 4;
 const HELD_REQUEST: u32 = 5;
 const HELD_REQUEST_INSIDE: u32 = 6;
-const DESTRUCTOR: u32 = 7;
+const DROPPED_JOBS: u32 = 7;
 
 // Values of `fails`
 const START: u32 = 1;
@@ -295,7 +295,7 @@ impl Second {
         let mut jobs = Jobs(None);
         match module_parameters::waits.value() {
             STARTED_THREAD => Self::wait_in_thread(driver, wait_for_first)?,
-            DESTRUCTOR => jobs = Self::wait_for_own_event(driver)?,
+            DROPPED_JOBS => jobs = Self::wait_for_own_event(driver)?,
             _ => {}
         }
         match module_parameters::fails.value() {

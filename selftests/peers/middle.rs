@@ -114,8 +114,8 @@ struct AsPeer {
     cancellation: Arc<Completion>,
 }
 
-/// The library drops this value before it detaches the driver. `drop` takes the driver's events away from `requests`,
-/// which must not keep them any longer.
+/// The library drops this value before it detaches the driver. `drop` makes the field [`AsPeer::requests`] drop the
+/// driver's events, which the field must not keep any longer.
 struct Jobs(Handle<AsPeer>);
 
 impl Drop for Jobs {

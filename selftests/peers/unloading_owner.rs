@@ -11,10 +11,10 @@
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
-//! This file calls all three of them *waits*. None of the waits has a time limit. With `hook=1` the owner ends the
-//! waits in [`Owner::leaving`]; with `hook=0` the library must end them. The parameter `job` can make the owner start
-//! more jobs, which do not wait: delayed work, bottom-half work or a timer. The library must stop these jobs with
-//! either value of `hook`.
+//! So two waits and a pending request are in progress, all without a time limit. With `hook=1` the owner ends the
+//! waits and the request in [`Owner::leaving`]; with `hook=0` the library must end them. The parameter `job` can make
+//! the owner start more jobs, which do not wait: delayed work, bottom-half work or a timer. The library must stop these
+//! jobs with either value of `hook`.
 //!
 //! With `wait=1` the owner does none of this: [`Owner::ready`] waits until a signal interrupts the wait. Loading then
 //! fails.
@@ -82,11 +82,11 @@ d2d_owner::module_owner! {
     params: {
         hook: u32 {
             default: 0,
-            description: "What ends the waits when the module is unloaded. 0: the library. 1: the owner's hook `leaving`",
+            description: "What ends the two waits and the pending request when the module is unloaded. 0: the library. 1: the owner's hook `leaving`",
         },
         fail: u32 {
             default: 0,
-            description: "1: loading fails once all three waits are in progress",
+            description: "1: loading fails once the two waits and the pending request are in progress",
         },
         job: u32 {
             default: 0,
@@ -222,7 +222,7 @@ fn leak_if<J>(wanted: u32, job: J) {
     }
 }
 
-/// The three waits that are in progress when the owner is unloaded.
+/// The two waits and the pending request that are in progress when the owner is unloaded.
 struct InProgress {
     /// The event `unloading.served`, for which the dispatch routine waits.
     serve_event: Arc<Event>,
@@ -251,7 +251,8 @@ struct Inner {
 struct UnloadingOwner(Pin<KBox<Inner>>);
 
 impl UnloadingOwner {
-    /// Ends all three waits. Uses the owner's queues, requests and events, which must work until the hook has returned.
+    /// Ends the two waits and the pending request. Uses the owner's queues, requests and events, which must work until
+    /// the hook has returned.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.in_progress.lock();
         let in_progress = (*guard).as_mut().ok_or(ENODATA)?;

@@ -448,18 +448,18 @@ fn answers(path: &str) -> Outcome {
     is("a read that sleeps gets the answer", join(reader)?, Ok(7))?;
 
     is(
-        "a call of a file of which there is a copy",
+        "a call of a file whose descriptor is duplicated afterwards",
         ioctl(&waiting, SUBMIT, 0),
         Ok(0),
     )?;
     let copy = waiting.try_clone().map_err(|error| error.to_string())?;
     drop(waiting);
     is(
-        "completing a call of a file of which there is a copy",
+        "completing a call of a file whose descriptor was duplicated",
         ioctl(&file, COMPLETE, 3),
         Ok(0),
     )?;
-    is("the answer, by a copy of the file", read(&copy), Ok(3))?;
+    is("the answer, by the duplicate", read(&copy), Ok(3))?;
     is("another call", ioctl(&copy, SUBMIT, 0), Ok(0))?;
     drop(copy);
     is(

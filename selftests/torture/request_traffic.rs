@@ -518,10 +518,10 @@ impl RequestTraffic {
     /// Completes a request that the receiver does not keep. Its sender has cancelled the request, or has sent a newer
     /// one with the same cell. So the request has ended, and completing it must fail.
     ///
-    /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The next driver
-    /// gets the context of this sender, so the requests of both have the same cells. The next driver may send its
-    /// request before the library has cancelled the request of the old sender. Completing the old sender's request then
-    /// succeeds.
+    /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The driver that
+    /// attaches next gets the context of this sender, so the requests of both have the same cells. The new sender may
+    /// send its request before the library has cancelled the request of the old sender. Completing the old sender's
+    /// request then succeeds.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;

@@ -50,8 +50,9 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(). Peer's operation gets one hop less. With CALL, it runs in_operation(), which
- * waits. With TRY, it does nothing: the caller only finds out whether the owner can call peer.
+ * Arguments of call(); peer's operation gets the argument minus 1. Only for CALL, this operation
+ * runs in_operation(). For TRY, it returns at once: the caller only finds out whether the owner can
+ * call peer. The two values must differ, and must not be 0, for which the owner does not call peer.
  */
 #define CALL	3
 #define TRY	1

@@ -308,10 +308,11 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
-		 * then reg->detaches_begun. So each detach that is counted in *begun is also
-		 * counted in reg->detaching below, unless the detach has ended. If a detach begins
-		 * later, but before the wait ends, the second call of is_detaching() gets a greater
-		 * *begun.
+		 * then reg->detaches_begun. So before a wait, this function misses no detach:
+		 * - one that *begun counts and that still runs is counted in reg->detaching, too;
+		 * - one that *begun counts and that has ended does not overlap the wait;
+		 * - one that *begun does not count, but that begins before the wait ends, makes the
+		 *   second call return a greater *begun.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);
