@@ -57,17 +57,16 @@ use crate::{
     refuse,
     registration::InModule, //
 };
-use core::{
-    cell::UnsafeCell,
-    ffi::c_void, //
-};
+use core::ffi::c_void;
 use kernel::{
     ffi::c_int,
     prelude::*,
     sync::{
         new_mutex,
+        new_spinlock_irq,
         Arc,
-        Mutex, //
+        Mutex,
+        SpinLockIrq, //
     }, //
 };
 
@@ -256,39 +255,34 @@ unsafe extern "C" fn start_for_event<J: Job>(job: *mut c_void, _event: abi::d2d_
 type RunJob<J> = dyn Fn(&J) + Send + Sync;
 
 /// The routine of a job, until the job is stopped.
-struct Routine<J>(UnsafeCell<Option<KBox<RunJob<J>>>>);
-
-// SAFETY: The routine is `Send`.
-unsafe impl<J> Send for Routine<J> {}
-// SAFETY: `run` shares the routine, which is `Sync`. The contract of `clear` excludes other calls.
-unsafe impl<J> Sync for Routine<J> {}
+#[pin_data]
+struct Routine<J> {
+    #[pin]
+    routine: SpinLockIrq<Option<Arc<RunJob<J>>>>,
+}
 
 impl<J> Routine<J> {
-    fn new(routine: impl Fn(&J) + Send + Sync + 'static) -> Result<Self> {
-        let routine: KBox<RunJob<J>> = KBox::new(routine, GFP_KERNEL)?;
-        Ok(Self(UnsafeCell::new(Some(routine))))
+    fn new(routine: impl Fn(&J) + Send + Sync + 'static) -> Result<impl PinInit<Self>> {
+        let routine: Arc<RunJob<J>> = Arc::new(routine, GFP_KERNEL)?;
+        Ok(pin_init!(Self {
+            routine <- new_spinlock_irq!(Some(routine), "d2d::Routine::routine"),
+        }))
     }
 
-    /// Runs the routine.
-    ///
-    /// # Safety
-    ///
-    /// [`clear`](Self::clear) is not called before this returns.
-    unsafe fn run(&self, job: &J) {
-        // SAFETY: The caller excludes `clear`, and nothing else writes the cell.
-        if let Some(routine) = unsafe { &*self.0.get() } {
+    /// Runs the routine; does nothing after [`clear`](Self::clear). Any context.
+    fn run(&self, job: &J) {
+        let routine = self.routine.lock().clone();
+        if let Some(routine) = routine {
             routine(job);
         }
     }
 
-    /// Drops the routine.
-    ///
-    /// # Safety
-    ///
-    /// No thread is in this function or in [`run`](Self::run), or calls either later.
-    unsafe fn clear(&self) {
-        // SAFETY: The caller says that nothing else uses the cell.
-        drop(unsafe { (*self.0.get()).take() });
+    /// Drops the routine, or leaves this to a [`run`](Self::run) that has begun. The caller has waited
+    /// for such runs, because one that drops the routine may be in a context that must not sleep.
+    fn clear(&self) {
+        // Drop the routine after the guard: the routine may have anything in it.
+        let routine = self.routine.lock().take();
+        drop(routine);
     }
 }
 

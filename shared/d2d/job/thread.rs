@@ -44,12 +44,12 @@ use kernel::{
 pub struct Thread(Arc<Inner>);
 
 impl Thread {
-    pub(super) fn new(name: &CStr, routine: Routine<Self>) -> Result<Self> {
+    pub(super) fn new(name: &CStr, routine: impl PinInit<Routine<Self>>) -> Result<Self> {
         let init = pin_init!(Inner {
             state <- new_spinlock_irq!(State::default(), "d2d::Thread::state"),
             changed <- new_condvar!("d2d::Thread::changed"),
             task: SetOnce::new(),
-            routine,
+            routine <- routine,
         });
         let inner = Arc::pin_init(init, GFP_KERNEL)?;
         let argument = Arc::as_ptr(&inner).cast_mut().cast();
@@ -129,6 +129,7 @@ struct Inner {
     /// The thread. The thread ends by itself once the job is closed, so [`Job::stop`] needs a reference
     /// to it.
     task: SetOnce<ARef<Task>>,
+    #[pin]
     routine: Routine<Thread>,
 }
 
@@ -176,8 +177,7 @@ impl Job for Inner {
             // reference to it. This waits until the thread has ended. It ends, because the job is closed.
             unsafe { bindings::kthread_stop(task.as_ptr()) };
         }
-        // SAFETY: Only the thread runs the routine, and it has ended. This function is called once.
-        unsafe { self.routine.clear() };
+        self.routine.clear();
     }
 }
 
@@ -191,8 +191,7 @@ unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
     let this = unsafe { ArcBorrow::from_raw(inner.cast::<Inner>().cast_const()) };
     let job = Thread(this.into());
     while this.begin() {
-        // SAFETY: `Job::stop` waits for this thread before it clears the routine.
-        unsafe { this.routine.run(&job) };
+        this.routine.run(&job);
         // A routine that starts its own job again must leave time for other threads, also on a kernel
         // without preemption. The state of this thread is that of a running one, so the scheduler runs it
         // again.

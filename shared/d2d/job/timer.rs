@@ -57,7 +57,7 @@ impl TimerContext {
 pub struct Timer(Arc<Inner>);
 
 impl Timer {
-    pub(super) fn new(context: TimerContext, routine: Routine<Self>) -> Result<Self> {
+    pub(super) fn new(context: TimerContext, routine: impl PinInit<Routine<Self>>) -> Result<Self> {
         let init = pin_init!(Inner {
             // SAFETY: `slot` is valid for writes. `expired` expects the field of an `Inner`.
             timer <- Opaque::ffi_init(|slot| unsafe {
@@ -73,7 +73,7 @@ impl Timer {
                 Expiry::new(),
                 "d2d::Timer::expiry"
             ),
-            routine,
+            routine <- routine,
         });
         Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
     }
@@ -212,6 +212,7 @@ struct Inner {
     /// The lock serializes starting the timer with [`Job::close`].
     #[pin]
     expiry: SpinLockIrq<Expiry>,
+    #[pin]
     routine: Routine<Timer>,
 }
 
@@ -258,9 +259,7 @@ impl Job for Inner {
         // SAFETY: The timer is initialized. This waits for the callback, which does not set the
         // timer again, as the job is closed.
         unsafe { bindings::hrtimer_cancel(self.timer.get()) };
-        // SAFETY: The callback is not running and cannot run again, as the job is closed. This function
-        // is called once.
-        unsafe { self.routine.clear() };
+        self.routine.clear();
     }
 }
 
@@ -283,8 +282,7 @@ unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer
         return bindings::hrtimer_restart::HRTIMER_NORESTART;
     };
     let job = Timer(this.into());
-    // SAFETY: `Job::stop` waits for this function before it clears the routine.
-    unsafe { this.routine.run(&job) };
+    this.routine.run(&job);
     let mut expiry = this.expiry.lock();
     if let Some(next) = expiry.advance(start, now()) {
         this.set(next);

@@ -56,7 +56,7 @@ impl Work {
     /// 1000, the highest `HZ` of x86 and arm64, the range is 12 days and some hours.
     pub const LONGEST: Delta = Delta::from_secs(12 * 24 * 60 * 60);
 
-    pub(super) fn new(context: WorkContext, routine: Routine<Self>) -> Result<Self> {
+    pub(super) fn new(context: WorkContext, routine: impl PinInit<Routine<Self>>) -> Result<Self> {
         // Routines in softirq and those that may sleep need different lock classes.
         let class = match context {
             WorkContext::Worker => static_lock_class!(),
@@ -84,7 +84,7 @@ impl Work {
             }),
             context,
             is_closed <- new_spinlock_irq!(false, "d2d::Work::is_closed"),
-            routine,
+            routine <- routine,
         });
         Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
     }
@@ -146,6 +146,7 @@ struct Inner {
     /// [`Job::close`].
     #[pin]
     is_closed: SpinLockIrq<bool>,
+    #[pin]
     routine: Routine<Work>,
 }
 
@@ -226,9 +227,7 @@ impl Job for Inner {
         // SAFETY: The work item is initialized. This waits for `run`, and nobody queues the item
         // again, as the job is closed.
         unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
-        // SAFETY: `run` is not running and cannot run again, as the job is closed. This function is
-        // called once.
-        unsafe { self.routine.clear() };
+        self.routine.clear();
     }
 }
 
@@ -244,6 +243,5 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
         ArcBorrow::from_raw(container_of!(Opaque::cast_from(work), Inner, work))
     };
     let job = Work(this.into());
-    // SAFETY: `Job::stop` waits for this function before it clears the routine.
-    unsafe { this.routine.run(&job) };
+    this.routine.run(&job);
 }
