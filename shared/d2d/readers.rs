@@ -84,15 +84,6 @@ impl Readers {
         })
     }
 
-    /// # Safety
-    ///
-    /// `srcu` is initialized for fast readers, and lives for `'a`.
-    pub unsafe fn from_raw<'a>(srcu: *mut bindings::srcu_struct) -> &'a Self {
-        // SAFETY: `srcu` is initialized for fast readers and lives for `'a`. The type is
-        // transparent.
-        unsafe { &*srcu.cast() }
-    }
-
     pub(crate) fn as_raw(&self) -> *mut bindings::srcu_struct {
         self.srcu.get()
     }

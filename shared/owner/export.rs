@@ -106,16 +106,10 @@ pub struct Exports {
 }
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
-extern "C" {
+unsafe extern "C" {
     /// The threads inside the exported functions. Defined in `exports_srcu.c`, because Rust cannot
-    /// define a static SRCU structure.
-    static mut d2d_exports_srcu: bindings::srcu_struct;
-}
-
-/// The threads inside the exported functions.
-fn readers() -> &'static Readers {
-    // SAFETY: The structure is static, and is defined for fast readers.
-    unsafe { Readers::from_raw(&raw mut d2d_exports_srcu) }
+    /// define a static SRCU structure. `DEFINE_SRCU_FAST()` has initialized it for fast readers.
+    safe static d2d_exports_srcu: Readers;
 }
 
 /// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
@@ -526,7 +520,7 @@ impl Exports {
     /// Runs `f` on the server, if there is one.
     #[inline]
     fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server>) -> R) -> Option<R> {
-        let (_inside, server) = readers().enter(&self.server, false);
+        let (_inside, server) = d2d_exports_srcu.enter(&self.server, false);
         let server = NonNull::new(server)?;
         // SAFETY: By the type invariants `server` came from `Arc::into_raw`, and its reference is
         // not dropped before this thread has left. `f` cannot keep the borrow for longer.
@@ -756,7 +750,7 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
         // threads of a module that has found the functions in another way, and for threads of other roles
         // of this module that are inside `OwnerRole::contexts`.
-        readers().wait_and_end_waits(&*self.leave_others);
+        d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.

@@ -17,7 +17,6 @@ use d2d_peer::{
     trace::report_memory, //
 };
 use kernel::{
-    bindings,
     prelude::*,
     sync::atomic::{
         ordering::{
@@ -53,9 +52,10 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
 }
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
-extern "C" {
-    /// The threads inside [`Joined::with`]. Defined in `joined_srcu.c`.
-    static mut d2d_joined_srcu: bindings::srcu_struct;
+unsafe extern "C" {
+    /// The threads inside [`Joined::with`]. Defined in `joined_srcu.c`, where `DEFINE_SRCU_FAST()` has
+    /// initialized it for fast readers.
+    safe static d2d_joined_srcu: Readers;
 }
 
 /// The static by which the code of both drivers reaches the value that [`TwoPeers::join`] has made. This
@@ -87,8 +87,7 @@ impl<T: TwoPeers> Joined<T> {
     /// Only a module that uses a `Joined` links `joined_srcu.c`. Because this function is generic, other
     /// modules have no reference to the structure.
     fn readers() -> &'static Readers {
-        // SAFETY: The structure is static, and `DEFINE_SRCU_FAST()` has initialized it for fast readers.
-        unsafe { Readers::from_raw(&raw mut d2d_joined_srcu) }
+        &d2d_joined_srcu
     }
 
     /// Runs `f` on the value; returns `None` before the two drivers are joined, and after they have
