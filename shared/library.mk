@@ -120,7 +120,6 @@ RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o := --extern=kernel=$(obj)/shared/lib
 rustflags-y += $(RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o) $(patsubst %,--cfg=d2d_lacks_%,$(kernel-lacks))
 $(obj)/shared/d2d_abi.o $(obj)/shared/d2d_abi_peer.o $(obj)/shared/d2d_abi_peer2.o: $(obj)/shared/compat/d2d_kernel.o
 targets += shared/compat/d2d_kernel.o
-d2d += $(if $(filter srcu_readers_active,$(kernel-lacks)),shared/compat/srcu.o)
 endif
 
 # The objects of the library that a peer in Rust links. An owner must not link peer.o.

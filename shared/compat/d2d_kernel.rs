@@ -15,27 +15,6 @@ mod spinlock_irq;
 
 pub use kernel::*;
 
-/// As `kernel::bindings`.
-pub mod bindings {
-    pub use kernel::bindings::*;
-
-    /// Returns whether a thread is in a read-side critical section of `srcu`. Unnecessary since 7.3.
-    ///
-    /// # Safety
-    ///
-    /// `srcu` points to an initialized `struct srcu_struct`.
-    #[cfg(not(probe_srcu_readers_active))]
-    #[inline]
-    pub unsafe fn srcu_readers_active(srcu: *mut srcu_struct) -> bool {
-        #[expect(improper_ctypes, reason = "bindgen has made the type")]
-        unsafe extern "C" {
-            fn d2d_srcu_readers_active(srcu: *mut srcu_struct) -> bool;
-        }
-        // SAFETY: The caller says that `srcu` is initialized.
-        unsafe { d2d_srcu_readers_active(srcu) }
-    }
-}
-
 /// Gives the integer type `bindings::hrtimer_restart` the constant that the newer enumeration has.
 /// Unnecessary since 7.3.
 #[cfg(not(probe_hrtimer_restart))]

@@ -66,9 +66,6 @@ pub const fn this_module<M: kernel::ModuleMetadata>() -> kernel::ThisModule {
     M::THIS_MODULE
 }
 
-#[cfg(probe_srcu_readers_active)]
-pub use kernel::bindings::srcu_readers_active;
-
 #[cfg(probe_hrtimer_restart)]
 pub const NO_RESTART: kernel::bindings::hrtimer_restart =
     kernel::bindings::hrtimer_restart::HRTIMER_NORESTART;

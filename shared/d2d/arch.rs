@@ -8,29 +8,20 @@
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
 mod readers {
+    use crate::readers::Readers;
     use core::{
         arch::asm,
         mem::offset_of, //
     };
-    use kernel::bindings::{
-        srcu_ctr,
-        srcu_struct, //
-    };
+    use kernel::bindings::srcu_ctr;
 
     /// `srcu_read_lock_fast()`. If `tell_lockdep` is `true`, lockdep looks for deadlocks with this reader.
     /// Any context but NMI.
-    ///
-    /// # Safety
-    ///
-    /// `srcu` is initialized for fast readers.
     #[inline(always)]
-    pub(crate) unsafe fn readers_enter(
-        srcu: *mut srcu_struct,
-        _tell_lockdep: bool,
-    ) -> *mut srcu_ctr {
-        // SAFETY: `srcu` is initialized. Another thread may change the field at the same time, so
-        // the read is volatile.
-        let counters = unsafe { (&raw const (*srcu).srcu_ctrp).read_volatile() };
+    pub(crate) fn readers_enter(readers: &Readers, _tell_lockdep: bool) -> *mut srcu_ctr {
+        // SAFETY: By the type invariants of `Readers`, the structure is initialized. Another thread may
+        // change the field at the same time, so the read is volatile.
+        let counters = unsafe { (&raw const (*readers.as_raw()).srcu_ctrp).read_volatile() };
         // SAFETY: The counters are per-CPU data: GS holds the offset of this CPU's data. One
         // instruction is not interrupted, and the compiler moves no access to memory across the
         // asm!.
@@ -49,10 +40,10 @@ mod readers {
     ///
     /// # Safety
     ///
-    /// `counters` are those that [`readers_enter`] returned for `srcu` and the same `tell_lockdep`.
+    /// `counters` are those that [`readers_enter`] returned for `readers` and the same `tell_lockdep`.
     #[inline(always)]
     pub(crate) unsafe fn readers_leave(
-        _srcu: *mut srcu_struct,
+        _readers: &Readers,
         counters: *mut srcu_ctr,
         _tell_lockdep: bool,
     ) {
@@ -70,21 +61,19 @@ mod readers {
 
 #[cfg(not(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC))))]
 mod readers {
-    use kernel::bindings::{
-        srcu_ctr,
-        srcu_struct, //
-    };
+    use crate::readers::Readers;
+    use kernel::bindings::srcu_ctr;
 
     #[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
-    extern "C" {
+    unsafe extern "C" {
         /// As the function of this name for x86.
         #[link_name = "d2d_readers_enter"]
-        pub(crate) fn readers_enter(srcu: *mut srcu_struct, tell_lockdep: bool) -> *mut srcu_ctr;
+        pub(crate) safe fn readers_enter(readers: &Readers, tell_lockdep: bool) -> *mut srcu_ctr;
 
         /// As the function of this name for x86.
         #[link_name = "d2d_readers_leave"]
-        pub(crate) fn readers_leave(
-            srcu: *mut srcu_struct,
+        pub(crate) unsafe fn readers_leave(
+            readers: &Readers,
             counters: *mut srcu_ctr,
             tell_lockdep: bool,
         );

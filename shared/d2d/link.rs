@@ -23,16 +23,14 @@ use crate::{
     },
     lent::Memory,
     queue::Queue,
+    readers::Readers,
     rundown::{
         Entered,
         Rundown, //
     },
     word::AtomicWord, //
 };
-use core::{
-    ffi::c_void,
-    marker::PhantomPinned, //
-};
+use core::marker::PhantomPinned;
 use kernel::{
     prelude::*,
     sync::{
@@ -132,10 +130,10 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.enter().map(PeerCall).ok_or(ESHUTDOWN)
     }
 
-    /// Returns the `struct srcu_struct` that counts the threads inside the peer.
+    /// Returns what counts the threads inside the peer.
     #[doc(hidden)]
-    pub fn peer_srcu(&self) -> *mut c_void {
-        self.peer.srcu()
+    pub fn peer_readers(&self) -> &Readers {
+        self.peer.readers()
     }
 
     /// Opens the link: from now on, [`OwnerLink::peer`] enters the peer of `endpoint`. Any context.

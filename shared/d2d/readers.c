@@ -55,6 +55,31 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 	atomic_long_inc(raw_cpu_ptr(&counters->srcu_unlocks));
 }
 
+/*
+ * Returns how often a thread has entered, and how many threads are inside. The counters
+ * may change meanwhile: both numbers are approximate. A thread's two increments are not
+ * ordered, so its exit may be counted before its entry. Any context.
+ */
+void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
+{
+	u64 locks = 0, unlocks = 0;
+	struct srcu_ctr *ctrs;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		ctrs = per_cpu_ptr(srcu->sda, cpu)->srcu_ctrs;
+		unlocks += atomic_long_read(&ctrs[0].srcu_unlocks);
+		unlocks += atomic_long_read(&ctrs[1].srcu_unlocks);
+	}
+	for_each_possible_cpu(cpu) {
+		ctrs = per_cpu_ptr(srcu->sda, cpu)->srcu_ctrs;
+		locks += atomic_long_read(&ctrs[0].srcu_locks);
+		locks += atomic_long_read(&ctrs[1].srcu_locks);
+	}
+	*entered = locks;
+	*inside = locks > unlocks ? locks - unlocks : 0;
+}
+
 /* How long d2d_readers_wait() waits before it calls end_waits(), in milliseconds. */
 #define PATIENCE	100
 

@@ -50,20 +50,23 @@ unsafe impl Send for Readers {}
 unsafe impl Sync for Readers {}
 
 #[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
-extern "C" {
+unsafe extern "C" {
     /// Defined in `shared/d2d/readers.c`.
-    fn d2d_readers_init(
+    unsafe fn d2d_readers_init(
         srcu: *mut bindings::srcu_struct,
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) -> c_int;
 
     /// Defined in `shared/d2d/readers.c`.
-    fn d2d_readers_wait(
+    unsafe fn d2d_readers_wait(
         srcu: *mut bindings::srcu_struct,
         end_waits: unsafe extern "C" fn(*mut c_void),
         data: *mut c_void,
     );
+
+    /// Defined in `shared/d2d/readers.c`.
+    safe fn d2d_readers_count(readers: &Readers, entered: &mut u64, inside: &mut u64);
 }
 
 impl Readers {
@@ -97,12 +100,10 @@ impl Readers {
     /// and this reader would hide other readers from lockdep.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
-        // SAFETY: By the type invariants `srcu` is initialized for fast readers.
-        let counters = unsafe { arch::readers_enter(self.srcu.get(), tell_lockdep) };
-        // INVARIANT: `readers_enter` has counted the thread in `counters`.
+        // INVARIANT: `readers_enter` has counted the thread in the counters that it returns.
         let inside = Inside {
             readers: self,
-            counters,
+            counters: arch::readers_enter(self, tell_lockdep),
             tell_lockdep,
             _not_send: NotThreadSafe,
         };
@@ -116,14 +117,27 @@ impl Readers {
     /// The calling thread has got `counters` by [`Inside::into_raw`] of these readers, with this
     /// `tell_lockdep`. It passes them here once.
     pub(crate) unsafe fn leave(&self, counters: *mut c_void, tell_lockdep: bool) {
-        // SAFETY: The caller says that `readers_enter` has returned these counters.
-        unsafe { arch::readers_leave(self.srcu.get(), counters.cast(), tell_lockdep) };
+        // INVARIANT: The caller says that the thread was counted in these counters.
+        drop(Inside {
+            readers: self,
+            counters: counters.cast(),
+            tell_lockdep,
+            _not_send: NotThreadSafe,
+        });
+    }
+
+    /// Returns how often a thread has entered, and how many threads are inside. If threads enter or leave
+    /// meanwhile, both numbers are approximate. Any context.
+    pub fn count(&self) -> (u64, u64) {
+        let (mut entered, mut inside) = (0, 0);
+        d2d_readers_count(self, &mut entered, &mut inside);
+        (entered, inside)
     }
 
     /// Waits until all threads that are inside now have left. May sleep.
     pub fn wait(&self) {
         // SAFETY: By the type invariants `srcu` is initialized.
-        unsafe { bindings::synchronize_srcu(self.srcu.get()) };
+        unsafe { bindings::synchronize_srcu(self.as_raw()) };
     }
 
     /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again,
@@ -140,7 +154,7 @@ impl Readers {
         let data = core::ptr::from_ref(&end_waits).cast_mut().cast();
         // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives
         // until `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
-        unsafe { d2d_readers_wait(self.srcu.get(), call::<F>, data) };
+        unsafe { d2d_readers_wait(self.as_raw(), call::<F>, data) };
     }
 }
 
@@ -149,15 +163,15 @@ impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
         // Not `warn_on!` of the kernel crate: it uses sources that the kernel's build has generated, and
         // that a distribution may leave out.
-        // SAFETY: By the type invariants `srcu` is initialized. `WARN_ON()` may be called anywhere.
-        if unsafe { bindings::WARN_ON(bindings::srcu_readers_active(self.srcu.get())) } {
+        // SAFETY: `WARN_ON()` may be called anywhere.
+        if unsafe { bindings::WARN_ON(self.count().1 > 0) } {
             // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory
             // that a thread inside uses.
             self.wait();
         }
         // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can
         // enter a value that is being dropped.
-        unsafe { bindings::cleanup_srcu_struct(self.srcu.get()) };
+        unsafe { bindings::cleanup_srcu_struct(self.as_raw()) };
     }
 }
 
@@ -186,6 +200,6 @@ impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants `readers_enter` has returned these counters.
-        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters, self.tell_lockdep) };
+        unsafe { arch::readers_leave(self.readers, self.counters, self.tell_lockdep) };
     }
 }

@@ -112,10 +112,10 @@ impl<T> Rundown<T> {
         unsafe { self.readers.leave(inside, true) };
     }
 
-    /// Returns the `struct srcu_struct` that counts the threads inside.
+    /// Returns what counts the threads inside.
     #[doc(hidden)]
-    pub fn srcu(&self) -> *mut c_void {
-        self.readers.as_raw().cast()
+    pub fn readers(&self) -> &Readers {
+        &self.readers
     }
 
     /// As [`Rundown::close_and_end_waits`], without `end_waits`.

@@ -46,6 +46,7 @@ use d2d::{
     },
     packet::Completed,
     queue::Queue,
+    readers::Readers,
     refuse,
     registration::InModule,
     rundown::Rundown,
@@ -391,8 +392,8 @@ impl ContextTable for CSeats {
         }
     }
 
-    fn peer_srcu(&self, index: usize) -> *mut c_void {
-        self.seats[index].peer.srcu()
+    fn peer_readers(&self, index: usize) -> &Readers {
+        self.seats[index].peer.readers()
     }
 }
 

@@ -2,10 +2,10 @@
 
 //! The contexts as the server knows them: by number, without the Rust types of the owner's pair.
 
-use core::ffi::c_void;
 use d2d::{
     abi,
-    queue::Queue, //
+    queue::Queue,
+    readers::Readers, //
 };
 use kernel::{
     bindings,
@@ -81,6 +81,6 @@ pub(crate) trait ContextTable: Send + Sync {
     /// no peer is attached. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
-    /// Returns the `struct srcu_struct` that counts the calls into the peer.
-    fn peer_srcu(&self, index: usize) -> *mut c_void;
+    /// Returns what counts the calls into the peer.
+    fn peer_readers(&self, index: usize) -> &Readers;
 }

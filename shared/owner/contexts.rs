@@ -18,7 +18,6 @@ use crate::{
     registry::Entry,
     server::Server, //
 };
-use core::ffi::c_void;
 use d2d::{
     abi,
     context::Context,
@@ -59,6 +58,7 @@ use d2d::{
         Target, //
     },
     queue::Queue,
+    readers::Readers,
     request::{
         Disposition,
         Request,
@@ -567,8 +567,8 @@ impl<O: Owner> ContextTable for Seats<O> {
         }
     }
 
-    fn peer_srcu(&self, index: usize) -> *mut c_void {
-        self.link(index).peer_srcu()
+    fn peer_readers(&self, index: usize) -> &Readers {
+        self.link(index).peer_readers()
     }
 }
 

@@ -25,21 +25,13 @@ use crate::{
     server::Server,
     trace, //
 };
-use core::{
-    ffi::c_void,
-    fmt::Write, //
-};
+use core::fmt::Write;
 use d2d::{
     abi,
     debugfs::Text,
     header, //
 };
 use kernel::prelude::*;
-
-unsafe extern "C" {
-    /// Defined in `exports_srcu.c`.
-    fn d2d_readers_count(srcu: *mut c_void, entered: *mut u64, inside: *mut u64);
-}
 
 /// A section of the state, with rows of one kind.
 #[derive(Clone, Copy)]
@@ -294,10 +286,7 @@ impl Server {
     /// a good deal slower. Only the trace shows them.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
         for n in 0..self.contexts.len() {
-            let (mut entered, mut inside) = (0, 0);
-            // SAFETY: The `srcu_struct` is that of the context's link, which lives as long as the
-            // server.
-            unsafe { d2d_readers_count(self.contexts.peer_srcu(n), &mut entered, &mut inside) };
+            let (entered, inside) = self.contexts.peer_readers(n).count();
             let (entered, inside) = (number(entered), number(inside));
             for (to, entered, inside) in [
                 ("peer", entered, inside),
