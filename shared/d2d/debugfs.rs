@@ -10,7 +10,10 @@
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
 use crate::{
-    opened,
+    opened::{
+        self,
+        Opened, //
+    },
     registration::InModule,
     trace::report_memory, //
 };
@@ -20,11 +23,7 @@ use core::{
 };
 use kernel::{
     bindings,
-    ffi::{
-        c_char,
-        c_int,
-        c_void, //
-    },
+    ffi::c_int,
     fs::{
         file,
         File, //
@@ -52,6 +51,10 @@ use kernel::bindings as functions;
 #[cfg(not(CONFIG_DEBUG_FS))]
 mod functions {
     use super::*;
+    use kernel::ffi::{
+        c_char,
+        c_void, //
+    };
 
     pub(super) unsafe fn debugfs_create_dir(
         _name: *const c_char,
@@ -181,6 +184,17 @@ pub trait OpenFile: Send + Sync + 'static {
     }
 }
 
+impl<F: OpenFile> Opened for F {
+    fn read(&self, file: &File, to: UserPtr, length: usize) -> Result<usize> {
+        let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
+        OpenFile::read(self, to, length, nonblocking)
+    }
+
+    fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
+        OpenFile::poll(self, file, table)
+    }
+}
+
 /// The functions that the kernel calls for files of `F` in module `M`.
 struct FunctionsOf<F, M>(PhantomData<(F, M)>);
 
@@ -188,8 +202,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: M::THIS_MODULE.as_ptr(),
         open: Some(Self::open),
-        read: Some(Self::read),
-        poll: Some(Self::poll),
+        read: Some(opened::read::<F>),
+        poll: Some(opened::poll::<F>),
         release: Some(opened::release::<F>),
         ..pin_init::zeroed()
     };
@@ -206,39 +220,6 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
             Ok(value) => unsafe { opened::store(inode, file, value) },
             Err(error) => report_memory(M::NAME, error).to_errno(),
         }
-    }
-
-    /// # Safety
-    ///
-    /// `open` has opened `file`, and `release` is not called before this returns.
-    unsafe extern "C" fn read(
-        file: *mut bindings::file,
-        buffer: *mut c_char,
-        length: usize,
-        _offset: *mut bindings::loff_t,
-    ) -> isize {
-        // SAFETY: `open` has opened `file`, and `release` is not called during the call.
-        let (opened, file) = unsafe { opened::get::<F>(file) };
-        let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
-        let to = UserPtr::from_ptr(buffer.cast::<c_void>());
-        opened
-            .read(to, length, nonblocking)
-            .map_or_else(|error| error.to_errno() as isize, |count| count as isize)
-    }
-
-    /// # Safety
-    ///
-    /// `open` has opened `file`, and `release` is not called before this returns. `table` is the
-    /// kernel's poll table of this call.
-    unsafe extern "C" fn poll(
-        file: *mut bindings::file,
-        table: *mut bindings::poll_table_struct,
-    ) -> bindings::__poll_t {
-        // SAFETY: `open` has opened `file`, and `release` is not called during the call. `table` is
-        // the kernel's poll table of this call.
-        let ((opened, file), table) =
-            unsafe { (opened::get::<F>(file), PollTable::from_raw(table)) };
-        opened.poll(file, table)
     }
 }
 

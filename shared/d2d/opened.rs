@@ -2,14 +2,21 @@
 
 //! The value that belongs to an open file of a driver: the kernel has its address in the file's
 //! `private_data`. [`store`] gives it to a file, [`get`] returns it during a call, and [`release`]
-//! drops it. [`check_loaded`] says whether a process may open a file yet.
+//! drops it. [`read`] and [`poll`] call the methods of an [`Opened`] value. [`check_loaded`] says whether
+//! a process may open a file yet.
 
 use crate::refuse;
 use kernel::{
     bindings,
-    ffi::c_int,
+    ffi::{
+        c_char,
+        c_int,
+        c_void, //
+    },
     fs::File,
-    prelude::*, //
+    prelude::*,
+    sync::poll::PollTable,
+    uaccess::UserPtr, //
 };
 
 /// Returns the state of the module into which this crate is linked. Any context.
@@ -76,6 +83,77 @@ pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) 
             File::from_raw_file(file),
         )
     }
+}
+
+/// The value of an open file that a process reads or polls.
+pub(crate) trait Opened {
+    /// Copies at most `length` bytes to user space, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets, by [`returned`].
+    fn read(&self, file: &File, to: UserPtr, length: usize) -> Result<usize>;
+
+    /// Returns the flags of `poll`, and registers with `table` what wakes the process when they change.
+    fn poll(&self, file: &File, table: PollTable<'_>) -> u32;
+}
+
+/// The function `read` of the file's operations. Process context.
+///
+/// # Safety
+///
+/// As for [`get`].
+pub(crate) unsafe extern "C" fn read<T: Opened>(
+    file: *mut bindings::file,
+    buffer: *mut c_char,
+    length: usize,
+    _offset: *mut bindings::loff_t,
+) -> isize {
+    // SAFETY: `store` has given a `T` to `file`, and `release` is not called before this function returns.
+    let (opened, file) = unsafe { get::<T>(file) };
+    opened
+        .read(file, UserPtr::from_ptr(buffer.cast::<c_void>()), length)
+        .map_or_else(|error| returned(error) as isize, |count| count as isize)
+}
+
+/// The function `poll` of the file's operations. Process context.
+///
+/// # Safety
+///
+/// As for [`get`]; and `table` is the kernel's poll table of this call.
+pub(crate) unsafe extern "C" fn poll<T: Opened>(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: `store` has given a `T` to `file`, and `release` is not called before this function returns.
+    // `table` is the kernel's poll table of this call.
+    let ((opened, file), table) = unsafe { (get::<T>(file), PollTable::from_raw(table)) };
+    opened.poll(file, table)
+}
+
+/// Converts an error to what a process may get. Keeps an errno that restarts the system call only while a
+/// signal is pending, because otherwise the process would see the number. `ERESTART_RESTARTBLOCK` always
+/// becomes `EINTR`.
+pub(crate) fn errno(error: Error, signal_pending: bool) -> c_int {
+    let shown = match error.to_errno() {
+        errno if errno > -512 => return errno,
+        _ if error == ERESTARTSYS || error == ERESTARTNOINTR || error == ERESTARTNOHAND => {
+            match signal_pending {
+                true => error,
+                false => EINTR,
+            }
+        }
+        _ if error == ERESTART_RESTARTBLOCK => EINTR,
+        _ if error == ENOIOCTLCMD => ENOTTY,
+        _ if error == ENOTSUPP => EOPNOTSUPP,
+        _ => EIO,
+    };
+    shown.to_errno()
+}
+
+/// As [`errno`], for the calling process.
+pub(crate) fn returned(error: Error) -> c_int {
+    errno(error, kernel::current!().signal_pending())
 }
 
 /// Drops the value of a file: the function `release` of the file's operations. Process context.

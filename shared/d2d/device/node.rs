@@ -20,7 +20,11 @@ use super::{
     Settings, //
 };
 use crate::{
-    opened,
+    opened::{
+        self,
+        returned,
+        Opened, //
+    },
     refuse,
     trace::report_memory, //
 };
@@ -286,29 +290,17 @@ fn may_write(flags: u32) -> bool {
     flags & file::flags::O_ACCMODE != file::flags::O_RDONLY
 }
 
-/// Converts an error to what a process may get. Keeps an errno that restarts the system call only while a
-/// signal is pending, because otherwise the process would see the number. `ERESTART_RESTARTBLOCK` always
-/// becomes `EINTR`.
-pub(super) fn errno(error: Error, signal_pending: bool) -> c_int {
-    let shown = match error.to_errno() {
-        errno if errno > -512 => return errno,
-        _ if error == ERESTARTSYS || error == ERESTARTNOINTR || error == ERESTARTNOHAND => {
-            match signal_pending {
-                true => error,
-                false => EINTR,
-            }
-        }
-        _ if error == ERESTART_RESTARTBLOCK => EINTR,
-        _ if error == ENOIOCTLCMD => ENOTTY,
-        _ if error == ENOTSUPP => EOPNOTSUPP,
-        _ => EIO,
-    };
-    shown.to_errno()
-}
+impl Opened for OpenFile {
+    fn read(&self, file: &File, to: UserPtr, length: usize) -> Result<usize> {
+        self.read(file.flags(), to, length)
+    }
 
-/// As [`errno`], for the calling process.
-fn returned(error: Error) -> c_int {
-    errno(error, kernel::current!().signal_pending())
+    fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
+        // Registered first, so that no change is missed. The wait queue belongs to the device, which the open
+        // file keeps: a thread may sleep on the queue until the file is released.
+        table.register_wait(file, &self.device.waiters);
+        self.poll()
+    }
 }
 
 /// The functions that the kernel calls for the devices of this module.
@@ -322,12 +314,12 @@ unsafe impl Sync for Operations {}
 static OPERATIONS: Operations = Operations(bindings::file_operations {
     owner: &raw mut bindings::__this_module,
     open: Some(open),
-    read: Some(read),
+    read: Some(opened::read::<OpenFile>),
     write: Some(write),
     unlocked_ioctl: Some(ioctl),
     // A pointer of a process of 32 bits becomes one of 64 bits.
     compat_ioctl: bindings::compat_ptr_ioctl,
-    poll: Some(poll),
+    poll: Some(opened::poll::<OpenFile>),
     release: Some(opened::release::<OpenFile>),
     ..pin_init::zeroed()
 });
@@ -362,23 +354,6 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
 /// # Safety
 ///
 /// [`open`] has opened `file`, and `release` is not called before this returns.
-unsafe extern "C" fn read(
-    file: *mut bindings::file,
-    buffer: *mut c_char,
-    length: usize,
-    _offset: *mut bindings::loff_t,
-) -> isize {
-    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
-    let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
-    let to = UserPtr::from_ptr(buffer.cast::<c_void>());
-    opened
-        .read(file.flags(), to, length)
-        .map_or_else(|error| returned(error) as isize, |count| count as isize)
-}
-
-/// # Safety
-///
-/// As [`read`].
 unsafe extern "C" fn write(
     file: *mut bindings::file,
     buffer: *const c_char,
@@ -395,28 +370,11 @@ unsafe extern "C" fn write(
 
 /// # Safety
 ///
-/// As [`read`].
+/// As [`write`].
 unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
     // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     opened
         .ioctl(file.flags(), command, value)
         .map_or_else(|error| returned(error) as c_long, |value| value as c_long)
-}
-
-/// # Safety
-///
-/// As [`read`]; and `table` is the kernel's poll table of this call.
-unsafe extern "C" fn poll(
-    file: *mut bindings::file,
-    table: *mut bindings::poll_table_struct,
-) -> bindings::__poll_t {
-    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns. `table`
-    // is the kernel's poll table of this call.
-    let ((opened, file), table) =
-        unsafe { (opened::get::<OpenFile>(file), PollTable::from_raw(table)) };
-    // Registered first, so that no change is missed. The wait queue belongs to the device, which the open
-    // file keeps: a thread may sleep on the queue until the file is released.
-    table.register_wait(file, &opened.device.waiters);
-    opened.poll()
 }

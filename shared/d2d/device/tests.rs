@@ -5,13 +5,11 @@
 //! A test has no process, so an address of user memory is never valid here.
 
 use super::{
-    node::{
-        errno,
-        OpenFile, //
-    },
+    node::OpenFile,
     *, //
 };
 use crate::{
+    opened::errno,
     run_in::{
         run_in,
         Place, //
