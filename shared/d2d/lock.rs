@@ -9,6 +9,9 @@
 //! are enabled while a `LocalInterruptDisabled` still lives. The type does not enforce that order,
 //! so no driver can name the type: `d2d` and `d2d_owner` each compile this file as a private
 //! module. Both keep to the order, and call no code of a driver with such a lock held.
+//!
+//! On kernels before 7.3, which lack `SpinLockIrq`, `d2d_kernel` compiles this file, too, and gives
+//! drivers the type under that name (`shared/compat/spinlock_irq.rs`).
 
 use kernel::{
     bindings,
@@ -25,13 +28,15 @@ use kernel::{
 
 /// The backend that makes a [`Lock`] of a C `spinlock_t`, with interrupts disabled while it is
 /// held.
-pub(crate) struct IrqSave;
+#[allow(unreachable_pub, reason = "`d2d_kernel` makes it public")]
+pub struct IrqSave;
 
 /// A [`Lock`] that is taken in any context but NMI.
-pub(crate) type IrqLock<T> = Lock<T, IrqSave>;
+#[allow(unreachable_pub, reason = "`d2d_kernel` makes it public")]
+pub type IrqLock<T> = Lock<T, IrqSave>;
 
 /// Makes an [`IrqLock`] with a lock class of its own.
-#[allow(unused_macros, reason = "`d2d` has only locks that C initializes")]
+#[allow(unused_macros, reason = "only `d2d_owner` makes such locks")]
 macro_rules! new_irq_lock {
     ($inner:expr, $name:literal $(,)?) => {
         $crate::lock::IrqLock::new($inner, kernel::c_str!($name), kernel::static_lock_class!())
