@@ -26,7 +26,11 @@ use kernel::{
         ArcBorrow,
         SpinLockIrq, //
     },
-    time::Delta,
+    time::{
+        ClockSource as _,
+        Delta,
+        Monotonic, //
+    },
     types::Opaque, //
 };
 
@@ -230,7 +234,7 @@ impl Inner {
         // `next` is never in the past. The kernel takes a negative time for KTIME_MAX. When timers expire,
         // the kernel reads the clock once, and its loop runs all timers that are due at that time. A routine
         // that starts its own timer for a time in the past would keep the CPU in that loop.
-        let next = now().saturating_add(after.as_nanos().max(1));
+        let next = Monotonic::ktime_get().saturating_add(after.as_nanos().max(1));
         expiry.start(next, period);
         self.set(next);
         Ok(())
@@ -263,12 +267,6 @@ impl Job for Inner {
     }
 }
 
-/// Returns the time of the monotonic clock, in nanoseconds.
-fn now() -> bindings::ktime_t {
-    // SAFETY: `ktime_get()` can be called in any context but NMI.
-    unsafe { bindings::ktime_get() }
-}
-
 /// Runs the routine if the timer is due, and sets a periodic timer again.
 ///
 /// # Safety
@@ -278,13 +276,13 @@ unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer
     // SAFETY: `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
     let this =
         unsafe { ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer)) };
-    let Some(start) = this.expiry.lock().begin(now()) else {
+    let Some(start) = this.expiry.lock().begin(Monotonic::ktime_get()) else {
         return bindings::hrtimer_restart::HRTIMER_NORESTART;
     };
     let job = Timer(this.into());
     this.routine.run(&job);
     let mut expiry = this.expiry.lock();
-    if let Some(next) = expiry.advance(start, now()) {
+    if let Some(next) = expiry.advance(start, Monotonic::ktime_get()) {
         this.set(next);
     }
     bindings::hrtimer_restart::HRTIMER_NORESTART

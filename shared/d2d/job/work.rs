@@ -18,6 +18,7 @@ use kernel::{
     container_of,
     ffi::{
         c_int,
+        c_uint,
         c_ulong, //
     },
     prelude::*,
@@ -124,8 +125,7 @@ impl Work {
     /// Cancels a start whose run has not begun. The routine may still be running when this returns.
     /// Any context, also from the routine.
     pub fn cancel(&self) {
-        // SAFETY: The work item is initialized. The function does not wait.
-        unsafe { bindings::cancel_delayed_work(self.0.work.get()) };
+        self.0.cancel();
     }
 }
 
@@ -182,14 +182,23 @@ impl Inner {
         }
         Ok(())
     }
-}
 
-impl Inner {
+    /// Cancels a start whose run has not begun. Any context.
+    fn cancel(&self) {
+        // SAFETY: The work item is initialized. The function does not wait.
+        unsafe { bindings::cancel_delayed_work(self.work.get()) };
+    }
+
+    /// Returns whether the work item is queued and whether its routine runs: bits of `wq_misc_consts`. Any
+    /// context.
+    fn busy(&self) -> c_uint {
+        // SAFETY: The work item is initialized. The function does not wait.
+        unsafe { bindings::work_busy(&raw mut (*self.work.get()).work) }
+    }
+
     /// Returns whether the routine runs. Any context.
     fn runs(&self) -> bool {
-        // SAFETY: The work item is initialized. The function does not wait.
-        let busy = unsafe { bindings::work_busy(&raw mut (*self.work.get()).work) };
-        busy & bindings::wq_misc_consts_WORK_BUSY_RUNNING != 0
+        self.busy() & bindings::wq_misc_consts_WORK_BUSY_RUNNING != 0
     }
 }
 
@@ -216,11 +225,8 @@ impl Job for Inner {
     }
 
     fn may_be_waiting(&self) -> bool {
-        // SAFETY: The work item is initialized. The functions do not wait.
-        unsafe {
-            bindings::cancel_delayed_work(self.work.get());
-            bindings::work_busy(&raw mut (*self.work.get()).work) != 0
-        }
+        self.cancel();
+        self.busy() != 0
     }
 
     fn stop(&self) {
