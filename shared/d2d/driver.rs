@@ -631,8 +631,7 @@ impl<T: Driver> Shared<T> {
 
     /// Returns the driver as a sender of requests.
     pub(crate) fn sender(&self) -> Sender {
-        // SAFETY: The first argument is the handle of this driver, or 0, which the owner refuses.
-        unsafe { Sender::from_raw(self.raw_handle(), self.name) }
+        Sender::new(self.raw_handle(), self.name)
     }
 
     /// Returns the link to the owner, while both sides may use the context.

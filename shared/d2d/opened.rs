@@ -5,7 +5,10 @@
 //! drops it. [`read`] and [`poll`] call the methods of an [`Opened`] value. [`check_loaded`] says whether
 //! a process may open a file yet.
 
-use crate::refuse;
+use crate::{
+    probe::in_state,
+    refuse, //
+};
 use kernel::{
     bindings,
     ffi::{
@@ -19,16 +22,14 @@ use kernel::{
     uaccess::UserPtr, //
 };
 
-/// Returns the state of the module into which this crate is linked. Any context.
-fn module_state() -> bindings::module_state {
-    // SAFETY: The module stays while its code runs. Another thread may change the state at the same
-    // time, so the read is volatile.
-    unsafe { (&raw const bindings::__this_module.state).read_volatile() }
+/// Returns whether the module into which this crate is linked is in this state. Any context.
+fn is(state: bindings::module_state) -> bool {
+    in_state(&raw const bindings::__this_module, state)
 }
 
 /// Returns whether the initialization of this module is not over, or has just failed. Any context.
 pub(crate) fn is_loading() -> bool {
-    module_state() == bindings::module_state_MODULE_STATE_COMING
+    is(bindings::module_state_MODULE_STATE_COMING)
 }
 
 /// Refuses to open a file of this module before the initialization of the module has succeeded, in the
@@ -42,7 +43,7 @@ pub(crate) fn is_loading() -> bool {
 ///
 /// `ENODEV` if the module is not live.
 pub(crate) fn check_loaded(driver: &CStr) -> Result {
-    match module_state() == bindings::module_state_MODULE_STATE_LIVE {
+    match is(bindings::module_state_MODULE_STATE_LIVE) {
         true => Ok(()),
         false => Err(refuse!(driver, "module-is-loading", ENODEV)),
     }

@@ -36,13 +36,19 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// Makes the sender of the driver that has this handle and this name. The owner refuses the handle if it
+    /// names no driver.
+    pub(crate) fn new(driver: abi::d2d_handle, name: &'static CStr) -> Self {
+        Self { driver, name }
+    }
+
     /// # Safety
     ///
     /// `driver` is the handle of the caller's own driver object, called `name`, which this library
     /// has registered.
     #[doc(hidden)]
     pub unsafe fn from_raw(driver: abi::d2d_handle, name: &'static CStr) -> Self {
-        Self { driver, name }
+        Self::new(driver, name)
     }
 
     /// Returns the name of the driver that sends.

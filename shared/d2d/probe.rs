@@ -211,6 +211,14 @@ impl Stack {
     }
 }
 
+/// Returns whether a module is in this state; false if its memory cannot be read. Any context.
+pub(crate) fn in_state(module: *const bindings::module, wanted: bindings::module_state) -> bool {
+    let state = module
+        .wrapping_byte_add(offset_of!(bindings::module, state))
+        .cast::<bindings::module_state>();
+    read(state) == Some(wanted)
+}
+
 /// Reads a `T` from an address that may be bad. Any context.
 ///
 /// Returns `None` if the address is misaligned or null, or cannot be read.

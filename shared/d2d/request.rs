@@ -179,8 +179,7 @@ impl<'a> Request<'a> {
 
     /// Returns the receiving driver as a sender of requests.
     pub fn sender(&self) -> Sender {
-        // SAFETY: It is the handle of the driver that has received the request.
-        unsafe { Sender::from_raw(self.raw.driver, self.raw.name) }
+        Sender::new(self.raw.driver, self.raw.name)
     }
 
     /// Runs `f` with the input if the request has this code. Any context in which `f` may run.

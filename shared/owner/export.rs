@@ -20,10 +20,10 @@ use crate::{
         Notifier, //
     },
     probe::{
+        in_state,
         Output,
         Stack, //
     },
-    registry::in_state,
     request::Limit,
     server::{
         own_handle,

@@ -18,7 +18,7 @@ use crate::{
         new_irq_lock,
         IrqLock, //
     },
-    probe,
+    probe::in_state,
     slot::{
         has,
         Inside,
@@ -516,14 +516,6 @@ impl Registry {
 /// Returns whether a module is going: its exit runs or has run, or its initialization has failed.
 fn is_going(module: *const bindings::module) -> bool {
     in_state(module, bindings::module_state_MODULE_STATE_GOING)
-}
-
-/// Returns whether a module is in this state; false if its memory cannot be read.
-pub(crate) fn in_state(module: *const bindings::module, wanted: bindings::module_state) -> bool {
-    let state = module
-        .wrapping_byte_add(core::mem::offset_of!(bindings::module, state))
-        .cast::<bindings::module_state>();
-    probe::read(state) == Some(wanted)
 }
 
 #[cfg(d2d_tests)]
