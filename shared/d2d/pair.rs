@@ -116,6 +116,22 @@ macro_rules! pair {
     (@baseline $baseline:expr) => { $crate::__private::Some($baseline) };
     (@since) => { 0 };
     (@since $since:literal) => { $since };
+    (@described $Struct:ident, $name:expr, $({ $field:ident: $Field:ty, $docs:expr, $since:expr })+) => {
+        impl $crate::declaration::Described for $Struct {
+            const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
+                fields: &[$(
+                    $crate::declaration::Member {
+                        name: $crate::__private::stringify!($field),
+                        docs: $docs,
+                        of: <$Field as $crate::declaration::Described>::TYPE,
+                        offset: $crate::__private::offset_of!($Struct, $field),
+                        since: $since,
+                    },
+                )+],
+                ..$crate::declaration::Type::plain::<$Struct>($name)
+            };
+        }
+    };
     (
         $(#[doc = $pair_doc:expr])*
         $vis:vis $Pair:ident: $name:literal {
@@ -224,21 +240,9 @@ macro_rules! pair {
                 $vis type $Struct = [<$name _ $struct_name>];
             }
 
-            impl $crate::declaration::Described for $Struct {
-                const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
-                    fields: &[$(
-                        $crate::declaration::Member {
-                            name: $crate::__private::stringify!($field),
-                            docs: &[$($field_doc),*],
-                            of: <$Field as $crate::declaration::Described>::TYPE,
-                            offset: $crate::__private::offset_of!($Struct, $field),
-                            since: $crate::pair!(@since $($field_since)?),
-                        },
-                    )+],
-                    ..$crate::declaration::Type::plain::<$Struct>(
-                        $crate::__private::concat!($name, "_", $struct_name),
-                    )
-                };
+            $crate::pair! {
+                @described $Struct, $crate::__private::concat!($name, "_", $struct_name),
+                $({ $field: $Field, &[$($field_doc),*], $crate::pair!(@since $($field_since)?) })+
             }
         )*
 
@@ -252,21 +256,9 @@ macro_rules! pair {
                 )+
             }
 
-            impl $crate::declaration::Described for $Lent {
-                const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
-                    fields: &[$(
-                        $crate::declaration::Member {
-                            name: $crate::__private::stringify!($lent_field),
-                            docs: &[$($lent_field_doc),*],
-                            of: <$LentField as $crate::declaration::Described>::TYPE,
-                            offset: $crate::__private::offset_of!($Lent, $lent_field),
-                            since: 0,
-                        },
-                    )+],
-                    ..$crate::declaration::Type::plain::<$Lent>(
-                        $crate::__private::concat!($name, "_", $lent_name),
-                    )
-                };
+            $crate::pair! {
+                @described $Lent, $crate::__private::concat!($name, "_", $lent_name),
+                $({ $lent_field: $LentField, &[$($lent_field_doc),*], 0 })+
             }
 
             const _: () = {
