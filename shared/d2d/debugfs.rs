@@ -329,19 +329,18 @@ impl<S: Show> OpenFile for Shown<S> {
     }
 }
 
-/// A [`ReadFile`] of module `M` that shows a text, which is made when a process opens the file.
-pub struct ShowFile<S: Show, M: ModuleMetadata> {
+/// A [`ReadFile`] that shows a text, which is made when a process opens the file.
+pub struct ShowFile<S: Show> {
     _file: ReadFile<Shown<S>>,
-    _module: PhantomData<fn(M)>,
 }
 
-impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
-    /// Makes the file called `name` in a directory. May sleep.
+impl<S: Show> ShowFile<S> {
+    /// Makes the file called `name` of module `M` in a directory. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(
+    pub fn new<M: ModuleMetadata>(
         in_module: InModule<M>,
         directory: &Arc<Directory>,
         name: &CStr,
@@ -350,7 +349,6 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
         let show = Arc::new(show, GFP_KERNEL)?;
         Ok(Self {
             _file: ReadFile::new(&FileOperations::of(in_module), directory, name, show),
-            _module: PhantomData,
         })
     }
 }

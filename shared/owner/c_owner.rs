@@ -31,6 +31,7 @@ use crate::{
 };
 use core::{
     ffi::c_void,
+    marker::PhantomData,
     ptr::NonNull, //
 };
 use d2d::{
@@ -594,7 +595,8 @@ unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<(&'a COwner, &'a CS
 /// `parts` is null or came from [`KBox::into_raw`].
 pub struct CModule<M: ModuleMetadata> {
     exports: &'static Exports,
-    parts: Atomic<*mut CParts<M>>,
+    parts: Atomic<*mut CParts>,
+    _module: PhantomData<fn(M)>,
 }
 
 // SAFETY: The parts are made by one thread and dropped by one, like the value of a module in Rust.
@@ -608,6 +610,7 @@ impl<M: ModuleMetadata> CModule<M> {
         Self {
             exports,
             parts: Atomic::new(core::ptr::null_mut()),
+            _module: PhantomData,
         }
     }
 

@@ -69,7 +69,7 @@ macro_rules! entry_points {
                 );
 
                 struct OwnerModule {
-                    _parts: $crate::export::Parts<$d Owner, Self>,
+                    _parts: $crate::export::Parts<$d Owner>,
                 }
 
                 impl $crate::__private::Module for OwnerModule {

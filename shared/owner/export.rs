@@ -151,15 +151,15 @@ impl Going for Remover {
 }
 
 /// What the module of an owner consists of. The fields are dropped in this order.
-pub struct Parts<O: Owner, M: ModuleMetadata> {
-    _state: KVec<ShowFile<View, M>>,
+pub struct Parts<O: Owner> {
+    _state: KVec<ShowFile<View>>,
     _open: OpenExports<OwnerDriver<O>>,
 }
 
 /// What the module of an owner in C has while the owner is started. The fields are dropped in this
 /// order.
-pub struct CParts<M: ModuleMetadata> {
-    _state: KVec<ShowFile<View, M>>,
+pub struct CParts {
+    _state: KVec<ShowFile<View>>,
     _open: OpenExports<COwner>,
 }
 
@@ -238,7 +238,7 @@ impl<O: Owner> OwnerRole<O> {
         in_module: InModule<M>,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
         leave_others: LeaveRoles,
-    ) -> Result<Parts<O, M>>
+    ) -> Result<Parts<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -322,7 +322,7 @@ impl Exports {
     pub fn parts<O: Owner, M: ModuleMetadata>(
         &'static self,
         in_module: InModule<M>,
-    ) -> Result<Parts<O, M>>
+    ) -> Result<Parts<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -340,7 +340,7 @@ impl Exports {
         in_module: InModule<M>,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
         leave_others: LeaveRoles,
-    ) -> Result<Parts<O, M>>
+    ) -> Result<Parts<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -382,7 +382,7 @@ impl Exports {
         in_module: InModule<M>,
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
-    ) -> Result<KBox<CParts<M>>> {
+    ) -> Result<KBox<CParts>> {
         // Once the module is initialized, other modules can register drivers, which could use the owner
         // while it is still being started.
         if !in_state(
@@ -398,7 +398,7 @@ impl Exports {
             return Err(refuse!(self.name, "already-started", EALREADY));
         }
         // Allocated before the owner is open, so that nothing has to be undone if this fails.
-        let place = KBox::<CParts<M>>::new_uninit(GFP_KERNEL)
+        let place = KBox::<CParts>::new_uninit(GFP_KERNEL)
             .map_err(|error| report_memory(self.name, error.into()))?;
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         let make = |module| {
@@ -422,7 +422,7 @@ impl Exports {
     fn state_files<M: ModuleMetadata>(
         &'static self,
         in_module: InModule<M>,
-    ) -> Result<KVec<ShowFile<View, M>>> {
+    ) -> Result<KVec<ShowFile<View>>> {
         let above = self.with(|server| Ok(server.events.directory()))?;
         let directory = Directory::within(&above, c"state")?;
         let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;

@@ -132,8 +132,7 @@ pub(crate) fn boxed<M: ModuleMetadata>(
 
 /// The parts of a module that is an owner and a peer.
 #[doc(hidden)]
-pub type OwnerAndPeer<O, M> =
-    Roles<export::Parts<O, M>, registration::Peer<<O as TwoRoles>::Peer>, M>;
+pub type OwnerAndPeer<O, M> = Roles<export::Parts<O>, registration::Peer<<O as TwoRoles>::Peer>, M>;
 
 impl<O: TwoRoles, M: ModuleMetadata> OwnerAndPeer<O, M>
 where

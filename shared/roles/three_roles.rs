@@ -44,7 +44,7 @@ pub trait ThreeRoles: Owner {
 /// The parts of a module that is an owner and a peer of two others.
 #[doc(hidden)]
 pub type OwnerAndPeers<O, M> =
-    Roles<export::Parts<O, M>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>, M>;
+    Roles<export::Parts<O>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>, M>;
 
 impl<O: ThreeRoles, M: ModuleMetadata> OwnerAndPeers<O, M>
 where
