@@ -18,7 +18,10 @@ use crate::{
     safe_calls,
     status::to_result,
     step,
-    trace, //
+    trace::{
+        self,
+        LastLine, //
+    }, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -291,15 +294,6 @@ impl<T: Driver> Drop for Peer<T> {
     /// wait for a job that waits for another role.
     fn drop(&mut self) {
         (self.registration.leave_others)();
-    }
-}
-
-/// Takes the step `unload`, the last one of a driver, when it is dropped.
-struct LastLine(&'static CStr);
-
-impl Drop for LastLine {
-    fn drop(&mut self) {
-        step!(self.0, unload);
     }
 }
 

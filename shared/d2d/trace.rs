@@ -212,6 +212,16 @@ pub fn emit(driver: &CStr, step: Step, fields: &[Field<'_>]) {
     record.emit();
 }
 
+/// Takes the step `unload`, the last one of a driver, when it is dropped.
+#[doc(hidden)]
+pub struct LastLine(pub &'static CStr);
+
+impl Drop for LastLine {
+    fn drop(&mut self) {
+        step!(self.0, unload);
+    }
+}
+
 /// Prints the line of a refusal in the name of `driver` and returns the error. Any context.
 #[cold]
 #[inline(never)]

@@ -64,6 +64,7 @@ use d2d::{
     trace::{
         refuse,
         report_memory,
+        LastLine,
         Step, //
     }, //
 };
@@ -758,15 +759,6 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_remaining();
         timeouts::stop(&server);
-    }
-}
-
-/// Takes the owner's last step, `unload`, when it is dropped.
-struct LastLine(&'static CStr);
-
-impl Drop for LastLine {
-    fn drop(&mut self) {
-        step!(self.0, unload);
     }
 }
 
