@@ -377,9 +377,6 @@ impl Part {
 
     /// Returns whether each of these addresses, if there is one, is in the part.
     pub(crate) fn contains_all(&self, addresses: [Option<usize>; 3]) -> bool {
-        addresses
-            .into_iter()
-            .flatten()
-            .all(|address| self.contains(address))
+        addresses.iter().flatten().all(|at| self.contains(*at))
     }
 }

@@ -210,10 +210,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
     }
 
     fn handle(&self) -> Handle<O> {
-        Handle {
-            seats: self.seats.clone(),
-            server: self.server.clone(),
-        }
+        let (seats, server) = (self.seats.clone(), self.server.clone());
+        Handle { seats, server }
     }
 
     /// Makes a job of the owner that runs `routine` in a worker or in softirq, each time that it is
@@ -345,8 +343,7 @@ pub struct Handle<O: Owner> {
 
 impl<O: Owner> Clone for Handle<O> {
     fn clone(&self) -> Self {
-        let (seats, server) = (self.seats.clone(), self.server.clone());
-        Self { seats, server }
+        self.contexts().handle()
     }
 }
 
