@@ -23,7 +23,6 @@ use crate::{
     },
     lent::Memory,
     queue::Queue,
-    readers::Readers,
     rundown::{
         Entered,
         Rundown, //
@@ -130,10 +129,10 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.enter().map(PeerCall).ok_or(ESHUTDOWN)
     }
 
-    /// Returns what counts the threads inside the peer.
-    #[doc(hidden)]
-    pub fn peer_readers(&self) -> &Readers {
-        self.peer.readers()
+    /// Returns how many calls into the peer there were, and how many run now. If calls begin or end
+    /// meanwhile, both numbers are approximate. Any context.
+    pub fn peer_calls(&self) -> (u64, u64) {
+        self.peer.count()
     }
 
     /// Opens the link: from now on, [`OwnerLink::peer`] enters the peer of `endpoint`. Any context.

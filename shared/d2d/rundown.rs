@@ -112,10 +112,10 @@ impl<T> Rundown<T> {
         unsafe { self.readers.leave(inside, true) };
     }
 
-    /// Returns what counts the threads inside.
-    #[doc(hidden)]
-    pub fn readers(&self) -> &Readers {
-        &self.readers
+    /// Returns how often a thread has entered, and how many threads are inside: see
+    /// [`Readers::count`]. Any context.
+    pub fn count(&self) -> (u64, u64) {
+        self.readers.count()
     }
 
     /// As [`Rundown::close_and_end_waits`], without `end_waits`.

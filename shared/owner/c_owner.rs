@@ -47,7 +47,6 @@ use d2d::{
     },
     packet::Completed,
     queue::Queue,
-    readers::Readers,
     refuse,
     registration::InModule,
     rundown::Rundown,
@@ -393,8 +392,8 @@ impl ContextTable for CSeats {
         }
     }
 
-    fn peer_readers(&self, index: usize) -> &Readers {
-        self.seats[index].peer.readers()
+    fn peer_calls(&self, index: usize) -> (u64, u64) {
+        self.seats[index].peer.count()
     }
 }
 

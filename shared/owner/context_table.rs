@@ -4,8 +4,7 @@
 
 use d2d::{
     abi,
-    queue::Queue,
-    readers::Readers, //
+    queue::Queue, //
 };
 use kernel::{
     bindings,
@@ -81,6 +80,7 @@ pub(crate) trait ContextTable: Send + Sync {
     /// no peer is attached. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
-    /// Returns what counts the calls into the peer.
-    fn peer_readers(&self, index: usize) -> &Readers;
+    /// Returns how many calls into the peer there were, and how many run now. If calls begin or end
+    /// meanwhile, both numbers are approximate. Any context.
+    fn peer_calls(&self, index: usize) -> (u64, u64);
 }

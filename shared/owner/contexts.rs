@@ -58,7 +58,6 @@ use d2d::{
         Target, //
     },
     queue::Queue,
-    readers::Readers,
     request::{
         Disposition,
         Request,
@@ -564,8 +563,8 @@ impl<O: Owner> ContextTable for Seats<O> {
         }
     }
 
-    fn peer_readers(&self, index: usize) -> &Readers {
-        self.link(index).peer_readers()
+    fn peer_calls(&self, index: usize) -> (u64, u64) {
+        self.link(index).peer_calls()
     }
 }
 

@@ -286,7 +286,7 @@ impl Server {
     /// a good deal slower. Only the trace shows them.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
         for n in 0..self.contexts.len() {
-            let (entered, inside) = self.contexts.peer_readers(n).count();
+            let (entered, inside) = self.contexts.peer_calls(n);
             let (entered, inside) = (number(entered), number(inside));
             for (to, entered, inside) in [
                 ("peer", entered, inside),
