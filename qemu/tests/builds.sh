@@ -63,14 +63,15 @@ in_place() {
 	done
 }
 
-# branches - whether the pair's library has branches that the kernel patches to switch the trace of a hot step
+# branches - whether module_b's object has branches that the kernel patches to switch the trace of a hot step. (rustc
+# compiles the library's functions together with the module that calls them.)
 branches() {
-	readelf -SW "$dir/pair/shared/d2d/d2d.o" | grep __jump_table
+	readelf -SW "$dir/pair/module_b/module_b.o" | grep __jump_table
 }
 
 # alternate DIR - builds for $tree, then for DIR, and then for $tree again. DIR lacks the sources that the kernel's
 # build has generated (generated_arch_*.rs). static_branch_unlikely!, the macro for a branch that the kernel patches,
-# needs one of these sources, so the library that is built for DIR has no such branches
+# needs one of these sources, so the pair that is built for DIR has no such branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }

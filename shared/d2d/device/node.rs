@@ -370,7 +370,7 @@ unsafe extern "C" fn write(
 
 /// # Safety
 ///
-/// As [`write`].
+/// As [`write()`].
 unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
     // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };

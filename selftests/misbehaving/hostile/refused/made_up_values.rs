@@ -34,6 +34,8 @@ fn disposition<'a>() -> Disposition<'a> {
 fn context() -> Context<()> {
     Context {
         raw: NonNull::dangling(),
+        id: 0,
+        queues: unreachable!(),
         blocks: [0; 3],
         _pair: PhantomData,
     }
