@@ -265,11 +265,13 @@ impl<F: OpenFile> ReadFile<F> {
         source: Arc<F::Source>,
     ) -> Self {
         let data = Arc::as_ptr(&source).cast_mut().cast();
+        // Removing a file that the `_unsafe` function has made waits only for `open`. So a read that is stuck in
+        // a page fault on user memory does not delay the removal.
         // SAFETY: The name is a string, and the directory was not removed. `open`, for which dropping the
         // entry waits, expects an `F::Source` in `data`, and `source` is dropped after the entry. The other
-        // functions use the `F` that `open` has made, and not `data`, so a read that is stuck in a page fault
-        // on user memory does not delay the removal. By the promise of `InModule`, their owner is the module to
-        // which they belong, and the file is dropped before that module's text is freed.
+        // functions use the `F` that `open` has made, and not `data`. By the promise of the `InModule<M>` with
+        // which the functions were made, they are in the text of module `M`, and the file is dropped before
+        // that text is freed. `M` is the functions' `owner`, so it stays loaded while the file is open.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),

@@ -483,8 +483,9 @@ where
             link.context().with_peer_data(|area| *area = data);
             // SAFETY: By the invariants of `Context` the pointer is valid. Until this driver completes the
             // request, only this driver uses the peer's endpoint. A context whose handshake has timed out stays
-            // reserved until then, and the driver is detached only after the last routine that has the request
-            // has returned.
+            // reserved until then. The driver is detached only after each routine that has the request has
+            // returned. If the work item has the request, the driver is detached after the work item has
+            // returned: dropping the registration stops the work item first.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),

@@ -234,8 +234,8 @@ impl Event {
         };
         // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
         // left. When the driver of the event leaves, the owner removes the handler. Both are the same driver:
-        // a module links this crate once for each role, so `job` has the type of the role of `self`, in which
-        // the module has one driver. The owner refuses the routine for the event of a driver of another module.
+        // a module links this crate once for each role, so `job` and `self` belong to the same role. A module
+        // has one driver in each role. The owner refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_owners_report(to_result(result))
     }

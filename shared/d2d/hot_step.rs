@@ -77,11 +77,11 @@ pub(crate) fn keys() -> *mut abi::d2d_hot_keys {
     &raw mut abi::d2d_own_hot_keys
 }
 
-/// A `struct module`. This crate reads only the name, which never changes.
+/// A `struct module`. Through this type, the crate reads only the name, which never changes.
 #[repr(transparent)]
 struct Module(UnsafeCell<bindings::module>);
 
-// SAFETY: Only the name is read, which never changes.
+// SAFETY: Through this type, only the name is read, which never changes.
 unsafe impl Sync for Module {}
 
 #[allow(

@@ -205,7 +205,7 @@ where
 ///
 /// # Invariants
 ///
-/// The other side stays attached for `'a`.
+/// As long as `'a` lasts, any thread may call the operations in the endpoint's table with its `this`.
 pub struct Remote<'a, I: Interface>(&'a Endpoint<I>);
 
 impl<'a, I: Interface> Remote<'a, I> {
@@ -417,6 +417,7 @@ impl<I: Interface> Endpoint<I> {
 
     /// Returns a way to call the operations.
     pub fn caller(&self) -> I::Caller<'_> {
+        // INVARIANT: By the type invariants, the operations may be called as long as `self` is borrowed.
         Remote(self).into()
     }
 
@@ -597,7 +598,7 @@ macro_rules! interface {
 
         const _: () = {
             // If a driver uses a type called `D2dDriver` in an operation, the name means the parameter
-            // here, but the driver's type in the table. The two differ, so the compiler refuses the driver.
+            // here, but the driver's type in the table. So such a driver does not compile.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {
@@ -677,8 +678,8 @@ macro_rules! interface {
                     // in registers.
                     let status = if $crate::hot_step::ops() {
                         $crate::hot_step::call($name, $crate::__private::stringify!($op));
-                        // SAFETY: The other side is attached, so its operations may be called with
-                        // its `this`. `result` is valid for a write.
+                        // SAFETY: By the invariants of `Remote`, the endpoint's operations may be
+                        // called with its `this`. `result` is valid for a write.
                         let status = unsafe { op(this, $($arg,)* &mut result) };
                         $crate::hot_step::returned($name, $crate::__private::stringify!($op), status);
                         status

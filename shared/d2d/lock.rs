@@ -7,11 +7,14 @@
 //! guard of this lock restores the interrupt flag that it found. So this guard and all others that
 //! disable interrupts must be dropped in the reverse order of their making. Otherwise interrupts
 //! are enabled while a `LocalInterruptDisabled` still lives. The type does not enforce that order,
-//! so no driver can name the type: `d2d` and `d2d_owner` each compile this file as a private
-//! module. Both keep to the order, and call no code of a driver with such a lock held.
+//! so on kernels that have `LocalInterruptDisabled`, no driver can name the type: `d2d` and
+//! `d2d_owner` each compile this file as a private module. Both keep to the order, and call no code
+//! of a driver with such a lock held.
 //!
-//! On kernels before 7.3, which lack `SpinLockIrq`, `d2d_kernel` compiles this file, too, and gives
-//! drivers the type under that name (`shared/compat/spinlock_irq.rs`).
+//! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels,
+//! `d2d_kernel` compiles this file, too, and gives drivers the type under the name `SpinLockIrq`
+//! (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in another order can hang the
+//! machine, but does not let two threads use the data.
 
 use kernel::{
     bindings,

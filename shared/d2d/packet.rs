@@ -524,7 +524,8 @@ pub struct Completed {
 impl Completed {
     /// # Safety
     ///
-    /// `request` is the handle of a request that has come back, and nothing else uses the handle.
+    /// `request` is the handle of a request that has come back. No other [`Packet`] has the handle; a
+    /// [`Cancel`] may name it.
     #[doc(hidden)]
     pub unsafe fn from_raw(request: abi::d2d_handle, result: abi::d2d_result) -> Self {
         Self {

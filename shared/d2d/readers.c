@@ -23,10 +23,10 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 /*
  * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the
  * kernel does where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses
- * this_cpu_inc(). synchronize_srcu() works with both: it only requires that the increment is
- * an RCU read-side critical section. Where this_cpu_inc() is not one instruction, it disables
- * interrupts or preemption, which costs more than an atomic operation: two system calls in
- * User-Mode Linux.
+ * this_cpu_inc(). synchronize_srcu() works with both: it only requires that no grace period of
+ * RCU begins and ends during the increment. Where this_cpu_inc() is not one instruction, it
+ * disables interrupts or preemption, which costs more than an atomic operation: two system calls
+ * in User-Mode Linux.
  *
  * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
  * srcu_read_lock_fast() tells lockdep less, and lockdep then does not find this deadlock: a thread
@@ -100,9 +100,9 @@ static void wait_for_readers(struct work_struct *work)
 /*
  * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
  * again at intervals that double up to one second. A worker waits for the grace period, because
- * the kernel has no function that does so with a timeout. It must be the caller that calls
- * end_waits(): jobs whose calls wait for it may be all the items that the workqueue runs at once.
- * May sleep.
+ * the kernel has no function that does so with a timeout. The caller calls end_waits() itself. A
+ * work item that did so might never run: the jobs whose waits end_waits() ends may be as many as
+ * the workqueue runs at once. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {

@@ -97,7 +97,8 @@ impl Readers {
     ///
     /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
     /// the readers. The exported functions do not set it: nearly all code runs inside an exported function,
-    /// and this reader would hide other readers from lockdep.
+    /// and this reader would hide other readers from lockdep. Lockdep connects a lock with the last lock that
+    /// the thread has taken. If that is this reader, lockdep finds no deadlock through a reader around it.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
         // INVARIANT: `readers_enter` has counted the thread in the counters that it returns.

@@ -351,8 +351,8 @@ macro_rules! module_peer {
             ) -> $crate::__private::Result<Self> {
                 static STARTED: $crate::registration::Started = $crate::registration::Started::new();
                 // SAFETY: The kernel drops the module, which owns the peer, before it frees the
-                // module's text. It calls `init` before any other code of the module can run, and
-                // later calls with `STARTED` make nothing.
+                // module's text. It calls `init` before any other code of the module can run. If the
+                // driver calls `init` again, `Peer::new` finds `STARTED` set, and makes nothing.
                 let in_module = unsafe { $crate::registration::InModule::<Self>::new() };
                 let peer = $crate::registration::Peer::new(in_module, &STARTED)?;
                 $crate::__private::Ok(Self { _peer: peer })

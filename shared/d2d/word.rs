@@ -27,8 +27,9 @@ pub trait AtomicOnce<T> {
 impl<T: AtomicType + Copy> AtomicOnce<T> for Atomic<T> {
     #[inline(always)]
     fn get(&self) -> T {
-        // SAFETY: An `Atomic` is valid for reads. The types with a public `AtomicType` are numbers,
-        // `bool` and pointers, and a volatile read of one of these is one instruction.
+        // SAFETY: An `Atomic` is valid for reads. The kernel crate implements `AtomicType` for numbers,
+        // `bool` and pointers, and the library uses no other types here. A volatile read of one of these is
+        // one instruction.
         unsafe { self.as_ptr().read_volatile() }
     }
 

@@ -577,10 +577,12 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * unloaded cannot register a driver.
  *
  * The owner learns from a module notifier that a module is being unloaded. While the notifier
- * waits for a routine to return, the kernel holds the lock of the notifier chain, which
- * loading and unloading a module take, too. So a routine may not load or unload a module, or
- * wait until another thread has done so (as request_module() does): if a third thread
- * registers or unregisters a module notifier at that time, all of them wait for ever.
+ * waits for a routine to return, the kernel holds the lock of the notifier chain for reading.
+ * Loading and unloading a module take this lock for reading, too. A thread that registers or
+ * unregisters a module notifier takes it for writing, and later readers wait behind that thread.
+ * So a routine may not load or unload a module, or wait until another thread has done so (as
+ * request_module() does): if a third thread waits for the lock for writing at that time, all of
+ * them wait for ever.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -926,9 +928,9 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * * %-ESTALE - also if the target is unregistered
  * * %-ESHUTDOWN - either driver is leaving
  * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
- * * %-EBUSY - the request was sent and has not come back, or a thread that waits for it has not
- *   got the last result, or its output is being read, or it was cancelled because a driver left,
- *   and a dispatch routine still uses its buffers
+ * * %-EBUSY - the request was sent and has not come back; a thread that waits for it has not got
+ *   the last result; its output is being read; or it was cancelled because a driver left, while a
+ *   dispatch routine still uses its buffers
  */
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
 

@@ -110,8 +110,8 @@ int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *ev
  * d2d_event_create_of() - create an event that a pair declares, or open it if it already exists
  * @driver: the driver to which the new handle belongs
  * @of: the name of the driver whose event it is
- * @name: the name of the event in the pair. The header of the pair has a constant for each event,
- *	which stands for this argument and the next one
+ * @name: the name of the event in the pair. The header of the pair has a macro for each event,
+ *	which expands to this argument and the next one
  * @kind: its kind
  * @initial: as for d2d_event_create()
  * @event: where to store the handle of the event

@@ -25,7 +25,8 @@
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
  * @handle: a number that may be a handle, stale or not. A number with the generation 0 is no
- *	handle: D2D_ITEM_HELD() of it could be 0, the claim of an item that no handle names
+ *	handle, and must be refused: its D2D_ITEM_HELD() can be 0, and 0 is the claim of an item
+ *	that no handle names
  *
  * Only the functions of this file use it.
  *

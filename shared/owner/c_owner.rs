@@ -85,7 +85,7 @@ struct Description {
 }
 
 // SAFETY: By the contract of `struct d2d_owner`, routines and operations may be called by any thread.
-// Otherwise its pointers are only read.
+// Its other pointers are only read.
 unsafe impl Send for Description {}
 // SAFETY: As above.
 unsafe impl Sync for Description {}
@@ -491,7 +491,8 @@ unsafe extern "C" fn completed(
     let owner = unsafe { &*OWNER.load(Acquire) };
     // SAFETY: The server says that the result is valid for reads.
     let value = unsafe { *result };
-    // SAFETY: The request has come back, and nothing else uses the handle.
+    // SAFETY: The request has come back. No `Packet` has the handle: an owner in C has no `Packet`, and the
+    // library makes none for a handshake.
     let completed = unsafe { Completed::from_raw(request, value) };
     let Some(completed) = owner.server.completed_handshake(completed) else {
         return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;

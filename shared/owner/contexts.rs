@@ -434,8 +434,9 @@ where
         let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
         // use the context later: it imports the owner's symbols, so the owner is not unloaded
-        // before the peer. A driver that does not import them is expelled, and `ContextMemory::keep` keeps its
-        // block. The blocks of data have the sizes of the pair.
+        // before the peer. There are two exceptions: a driver has found the owner's functions without importing
+        // the symbols, or the owner is unloaded by force. Then the owner expels the driver, and
+        // `ContextMemory::keep` keeps its block. The blocks of data have the sizes of the pair.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(

@@ -78,7 +78,8 @@ macro_rules! entry_points {
                     ) -> $crate::__private::Result<Self> {
                         // SAFETY: The parts are in the module's value, which the kernel crate drops
                         // before the kernel frees the module's code. The kernel crate calls `init` before
-                        // any other code of the module can run. Later calls with `EXPORTS` make nothing.
+                        // any other code of the module can run. If the owner calls `init` again,
+                        // `Exports::parts` finds that `EXPORTS` was started before, and makes nothing.
                         let in_module = unsafe { $crate::InModule::<Self>::new() };
                         let parts = $crate::export::Exports::parts(&EXPORTS, in_module)?;
                         $crate::__private::Ok(Self { _parts: parts })

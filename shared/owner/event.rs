@@ -309,9 +309,9 @@ impl Event {
         Ok(Some(watchers))
     }
 
-    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. Because
-    /// the caller holds the lock, the event has watchers whenever a thread returns from this
-    /// function.
+    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. The event has
+    /// watchers when this returns: `spare` is `None` only if the event had watchers before. The lock, which
+    /// the caller holds, keeps another thread from giving the event watchers at the same time.
     fn begin_to_watch(&self, key: &mut Key, spare: &mut Option<PollCondVarBox>) {
         self.begin_use(key);
         if self.watchers().is_none() {

@@ -97,7 +97,8 @@ use kernel::{
 /// # Invariants
 ///
 /// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after `server`
-/// has become null, and after all threads that were inside at that moment have left.
+/// has become null, after all threads that were inside at that moment have left, and after all RCU
+/// readers that were running at that moment have ended.
 pub struct Exports {
     /// Name of the owner.
     name: &'static CStr,
@@ -208,7 +209,8 @@ impl Show for View {
 ///
 /// # Invariants
 ///
-/// `driver` is null, or points to the driver of the `OpenExports` of `exports`.
+/// `driver` is null, or points to the driver of the `OpenExports` of `exports`, or pointed to that driver
+/// before it was dropped. Only a thread that has found the server follows the pointer.
 pub struct OwnerRole<O: Owner> {
     exports: &'static Exports,
     driver: Atomic<*mut OwnerDriver<O>>,
@@ -244,7 +246,8 @@ impl<O: Owner> OwnerRole<O> {
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let join = |driver: &Arc<OwnerDriver<O>>| {
-            // INVARIANT: It is the driver of the `OpenExports` that have just been made.
+            // INVARIANT: It is the driver of the `OpenExports` that have just been made. `exports` never has
+            // others.
             self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
             join(&driver.contexts())
         };
@@ -255,9 +258,9 @@ impl<O: Owner> OwnerRole<O> {
     /// Any context but NMI. The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
-            // SAFETY: By the type invariants it is null, or the driver of the `OpenExports`. These keep
-            // the driver until they have hidden the server, and every thread that has found the server
-            // has left. This thread has found it.
+            // SAFETY: This thread has found the server. The `OpenExports` keep the driver until no thread can
+            // find the server any more, and every thread that has found the server has left. So by the type
+            // invariants, the pointer is null, or points to the driver, which lives until this thread leaves.
             let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
             Some(f(&driver.contexts()))
         })?
@@ -482,9 +485,10 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // From the moment when the server can have jobs and devices, something must strike the owner off.
-        // Only functions of `O` that get the `Contexts` make jobs and devices. None of them gets the
-        // `Contexts` before there are `OpenExports`, which strike the owner off when they are dropped.
+        // Once the server can have jobs and devices, a value must exist that calls `Server::strike_off` when
+        // it is dropped: that stops the jobs and removes the devices. Only functions of `O` that get the
+        // `Contexts` make jobs and devices. None of them gets the `Contexts` before there are `OpenExports`,
+        // which are such a value.
         let server = Server::new(in_module, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -739,8 +743,8 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
         // The other roles leave before this thread waits for anything that may wait for one of them. Below
-        // they leave again and again: another thread may be about to give such a role a request, and may do so
-        // only after the first time. A job of the owner may wait until that request is cancelled.
+        // they leave again and again: another thread may be about to give such a role a request, and may give
+        // it only after this first call. A job of the owner may wait until that request is cancelled.
         (self.leave_others)();
         self.driver.leaving();
         // From here on, dropping one of the owner's events or requests does nothing. The server closes and
@@ -754,7 +758,8 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
-        // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
+        // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more, and all RCU
+        // readers that may have found the server have ended.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_remaining();

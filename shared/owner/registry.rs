@@ -265,10 +265,11 @@ impl Registry {
         let is_staying = self.with_entry(handle, |entry| !entry.is_unregistering) == Some(true);
         let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
         if !is_going && is_staying && !driver.hot_keys().is_null() {
-            // SAFETY: The keys are in the data of the driver's module, which the kernel frees after
-            // `Server::remove_of` has found no driver of the module any more. Until then the driver is in
-            // the registry: it is there now, and `remove_hot_keys`, which is called before `remove`,
-            // waits for the mutex `hot_keys`. The slot exists, as the handle names the driver.
+            // SAFETY: The keys are removed before their memory is freed. They are in the data of the driver's
+            // module, which the kernel frees only after `Server::remove_of` has found no driver of the module
+            // in the registry any more. This driver is there. A thread that removes it calls `remove_hot_keys`
+            // before `remove`, and `remove_hot_keys` waits for the mutex `hot_keys`, which this thread holds.
+            // The slot exists, as the handle names the driver.
             unsafe { d2d_hot_keys_add(slot as u32, driver.hot_keys()) };
         }
         is_going

@@ -170,7 +170,8 @@ impl Slot {
         unless: u32,
     ) -> Result<Inside<'_>, State> {
         let cell = Self::first_cell(task);
-        // INVARIANT: The thread has written its task into the cell.
+        // INVARIANT: The thread has written its task into the cell. It reads the word below, and drops the
+        // value at once if the word is `VACANT`.
         let inside = match u64::cmpxchg(&self.cells[cell], 0, task) {
             Ok(_) => Inside { slot: self, cell },
             Err(_) => self.enter_elsewhere(task),
@@ -186,7 +187,8 @@ impl Slot {
     #[inline(never)]
     fn enter_elsewhere(&self, task: u64) -> Inside<'_> {
         let free = |cell: &Atomic<u64>| u64::cmpxchg(cell, 0, task).is_ok();
-        // INVARIANT: The thread has written its task into the cell, or was counted.
+        // INVARIANT: The thread has written its task into the cell, or was counted. `enter` reads the word
+        // next, as for any other cell.
         let cell = self.cells.iter().position(free).unwrap_or_else(|| {
             self.count(1);
             CELLS
@@ -216,7 +218,7 @@ impl Slot {
     /// Returns the index of the cell that a task tries first.
     #[inline(always)]
     fn first_cell(task: u64) -> usize {
-        // Tasks lie at least some hundred bytes apart, so the low bits of their addresses tell few apart.
+        // Tasks lie at least some hundred bytes apart, so few tasks differ in the low bits of their addresses.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
 }
@@ -226,8 +228,8 @@ impl Slot {
 /// # Invariants
 ///
 /// The thread has written its task into the cell, or was counted if the slot has no such cell. After
-/// that, the thread has read the slot's word, which was not `VACANT`. A thread that has found `VACANT`
-/// drops this at once.
+/// that, [`Slot::enter`] reads the slot's word. If the word is `VACANT`, `enter` drops this at once. So
+/// all other code has this only if the word was not `VACANT`.
 pub(crate) struct Inside<'a> {
     slot: &'a Slot,
     cell: usize,

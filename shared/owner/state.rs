@@ -234,7 +234,8 @@ impl Server {
             if state == "attached" {
                 let context = self.contexts.as_raw(n);
                 self.contexts.while_attached(n, &mut || {
-                    // SAFETY: The context lives as long as the server.
+                    // SAFETY: The context lives as long as the server. The peer stays attached during this call,
+                    // and nobody writes the endpoint of an attached peer.
                     theirs = version(unsafe { (&raw const (*context).peer.ops).read_volatile() });
                 });
             }

@@ -228,8 +228,8 @@ macro_rules! module_in_two_roles {
                         $crate::$peer::registration::Started::new();
                 )+
                 // SAFETY: The kernel drops the module, which owns the roles, before it frees the
-                // module's text. It calls `init` before any other code of the module can run, and
-                // later calls with these statics make nothing.
+                // module's text. It calls `init` before any other code of the module can run. If the
+                // driver calls `init` again, `new` finds the first peer's `Started` set, and makes nothing.
                 let in_module = unsafe { $crate::RolesInModule::<Self>::new() };
                 let roles =
                     $crate::$Roles::<$($of),+>::new(in_module, $(&$STARTED,)+ &$MADE)?;

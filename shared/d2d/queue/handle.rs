@@ -69,8 +69,8 @@ impl<'a> Queue<'a> {
                 (*raw).handed = 1;
                 handle
             };
-            // Stored with the lock held: a `revoke_handles` that runs at the same time finds either
-            // the claim, or `handed` set.
+            // Stored with the lock held. A `revoke_handles` that takes the lock later finds the claim. If
+            // one has had the lock before, `handed` is set again, so that the next one finds the claim.
             AtomicWord::store_release(self.claim(chain.first), handle);
             ItemHandle(handle)
         })

@@ -45,7 +45,8 @@ impl Exports {
         let reader = rcu::read_lock();
         let server = AtomicWord::load_acquire(&self.server);
         // SAFETY: By the type invariants `server` is null or came from `Arc::into_raw`, and its reference
-        // is dropped only after all readers that may have found the server have left.
+        // is dropped only after all RCU readers that may have found the server have ended. This thread is such
+        // a reader until it drops `reader`, after `f` has returned.
         let server = unsafe { server.as_ref() }?;
         f(server, &reader)
     }

@@ -98,12 +98,13 @@ impl Requests {
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // Whether `cancel_later` may change a request that no driver holds. If a forwarder is to get
-            // the request back, only a parked request is changed: any other one is just being forwarded,
-            // completed or delivered, and a driver that detaches or unregisters tries again. A parked
-            // request stays parked until the in-place call ends. If a forwarder leaves, this function
-            // delivers the request earlier, unless a thread is inside the forwarder's routines: the
-            // forwarder has to wait for that thread anyway.
+            // Whether `cancel_later` may change a request that no driver holds:
+            // - The sender is to get the request back: yes.
+            // - A forwarder is to get it back, and it is not parked: no. Another thread is just forwarding,
+            //   completing or delivering it, and a driver that detaches or unregisters tries again.
+            // - A forwarder is to get it back, it is parked, and a thread is inside the routines of `driver`, a
+            //   forwarder that leaves: no. `driver` has to wait for that thread anyway.
+            // - The same, but no thread is inside: yes. So `driver` need not wait until the in-place call ends.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -113,8 +114,8 @@ impl Requests {
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
                 // The request was cancelled before, and goes home when the in-place call ends. If `to()`
-                // is not 0, a driver has left, and a forwarder would get the request back: the next arm
-                // prevents that.
+                // is not 0, a driver has left, and a forwarder would get the request back: then the next
+                // arm makes the request go home.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.to() == 0
@@ -333,9 +334,9 @@ impl Requests {
     pub(super) fn free_all(&self, driver: d2d_handle, wait: impl Fn()) {
         for record in self.records() {
             loop {
-                // `discard` compares the handle, which is read first. So if the request is home, it
-                // is freed only if it is that of the driver, even if another driver has got the
-                // record meanwhile.
+                // The handle is read before the sender is compared. If the record gets another request
+                // meanwhile, `discard` finds that the handle is stale. So if the request is home, it is
+                // freed only if it is that of the driver.
                 let handle = record.handle();
                 let word = record.word();
                 if record.sender() != driver || word.has(bits::ORPHAN) {

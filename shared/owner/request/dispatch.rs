@@ -108,8 +108,8 @@ impl Requests {
     /// the request was cancelled before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the noted
-        // in-place call dispatches the hold of this generation.
+        // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the in-place call
+        // that `set_in_place_call` has noted last dispatches the hold of this generation.
         let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.seq());
         let mut view = record.view(word);
         if in_place {
@@ -206,9 +206,9 @@ impl Requests {
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // If the noted in-place call is one of this task, it is the calling one. Another one could be
-            // noted only after the calling one had given up the buffers. It would be nested in the calling
-            // one, so it would have ended by now, and have cleared `IN_PLACE`.
+            // Let A be the calling in-place call, and B the one that the record notes. If B is by this task,
+            // B is A. If it were not, B would have been noted after A had given up the buffers. Then B, by
+            // the same task, would be nested in A. So B would have ended by now, and have cleared `IN_PLACE`.
             if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }

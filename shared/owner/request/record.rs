@@ -275,9 +275,11 @@ impl Record {
     /// Returns who gets the request back if the request is cancelled because of `driver`: 0 for the
     /// sender, or the level of a forwarder. If `driver` is the sender or the first receiver, the sender
     /// gets the request back. Otherwise the forwarder one level above the first level of `driver` gets
-    /// it back; the number of that forwarder's level is also the index of the level of `driver` in
-    /// `levels`. Returns `None` if the request is not on its way, or does not concern `driver`. A parked
-    /// request does not concern the driver of the last level any more.
+    /// it back. For example, if the first receiver has forwarded the request to `driver`, `driver` has
+    /// level 2, which is `levels[1]`. Then the first receiver, which has level 1, gets the request back.
+    ///
+    /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
+    /// does not concern the driver of the last level any more.
     pub(super) fn level_of(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;

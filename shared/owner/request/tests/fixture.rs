@@ -48,7 +48,7 @@ pub(super) const PEND_AND_HEAR: u32 = 0x22_2408;
 pub(super) const FORGET: u32 = 0x22_240c;
 /// Forward it with the code in the driver's `next_code`, and get it back.
 pub(super) const PASS_ON: u32 = 0x22_2410;
-/// Forward it with the same code, but do not get it back.
+/// Forward it as [`PASS_ON`] says, but do not get it back.
 pub(super) const LET_GO: u32 = 0x22_2414;
 /// Cancel it on behalf of its sender, and then pend it with a lock held.
 pub(super) const CANCEL_AND_PEND: u32 = 0x22_2418;

@@ -22,11 +22,11 @@ mod cases {
         let d = fixture.party(c"d")?;
         let e = fixture.party(c"e")?;
         b.passes_on_to(&c, PASS_ON);
-        // The request does not return to this driver.
         c.passes_on_to(&d, LET_GO);
         d.actor.next.store(e.target, Relaxed);
         d.actor.next_code.store(PEND, Relaxed);
         c.actor.next_code.store(PASS_ON, Relaxed);
+        // b forwards the request to c with this code, so the request does not return to c.
         b.actor.next_code.store(LET_GO, Relaxed);
         let request = a.alloc()?;
         assert!(!a.send(request, &b, PASS_ON, 0)?);
