@@ -111,8 +111,8 @@ watch()
 # settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel does this in a
 # work item, do_free_init, which waits for all CPUs, and would hang while the test pauses a call on a CPU. The trace
 # must have the start and the end of do_free_init, but may lack its queueing: an earlier load may have queued the item
-# before watch() cleared the trace. As long as the item has not started, the kernel does not queue it again for the last
-# load, and the item frees the memory of both. If the trace has the work item execmem_cache_clean, in which the kernel
+# before watch() cleared the trace. If the item has not started when the last
+# module is loaded, the kernel does not queue it again: the item frees the init memory of both modules. If the trace has the work item execmem_cache_clean, in which the kernel
 # gives back memory of freed code, execmem_cache_clean must have ended, too
 settled()
 {

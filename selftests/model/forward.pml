@@ -50,7 +50,8 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #define RETURNS	true
 #endif
 /*
- * Record::level_of(). LEVELS is the number of drivers that the request still concerns. A parked request no longer
+ * Record::level_of(). A request concerns each driver that has received it and has not given it up yet. LEVELS is the
+ * number of these drivers. A parked request no longer
  * concerns its last receiver, but the level in its word still counts this driver. CONCERNS(d) is whether the request
  * concerns driver d, or d is the sender.
  */
@@ -204,8 +205,8 @@ inline deliver(me)
 
 /*
  * Requests::cancel_for(). If `for_driver` is false, S cancels the request (Canceller::Sender). If `for_driver` is
- * true, a driver unregisters (Canceller::Driver). `to` is the level of the forwarder that gets the request back, as TO
- * in word.inc: 1, for F, if R unregisters; otherwise 0, for S. `ok` says whether this call has cancelled or recalled
+ * true, a driver unregisters (Canceller::Driver). `to` is the level of the driver that gets the request back, as TO
+ * in word.inc: 1 (F) if R unregisters, otherwise 0 (S). `ok` says whether this call has cancelled or recalled
  * the request.
  */
 inline cancel_for(me, to, for_driver)

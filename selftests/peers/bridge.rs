@@ -330,7 +330,7 @@ fn wait_for_first() -> Result {
         .wait(first::event::Wait::FOREVER)
 }
 
-/// Sends a request from the first role to the first role itself, which calls `tell_if_cancelled` and keeps the request
+/// Sends a request from the first role to itself. The role's `dispatch` calls `tell_if_cancelled`, and keeps the request
 /// pending. Then sets the event `bridge.held`, and waits until the request is cancelled.
 ///
 /// If the module were unloaded before the call of `tell_if_cancelled`, the library would not call `cancelled`, and the

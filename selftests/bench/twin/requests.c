@@ -865,10 +865,10 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent; if @until is not 0, only those with a hold
- * of at most @until. With an earlier value of last_hold as @until, it leaves out requests that were
- * sent since then: each send increments last_hold and stores the new value as the hold of the
- * request. Returns whether other threads are still completing or cancelling some of the requests.
+ * Each send increments last_hold, and stores the new value in the request, as its hold. Cancels all
+ * requests that a driver holds or has sent. If @until is not 0, it is a value that last_hold had:
+ * then the function leaves out the requests that were sent later. Returns whether other threads are
+ * still completing or cancelling some of the requests.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair. Version 1.2 is declared in two ways; this declaration appends no
-//! field to the shared data. If the owner has version 1.1, the peer finds that the owner lacks what version 1.2 has
+//! Test: a peer with version 1.2 of the growing pair. Two test peers each have a version 1.2
+//! of their own. This one appends no field to the shared data; v1_2_data.rs appends one. If the owner has version 1.1, the peer finds that the owner lacks what version 1.2 has
 //! appended.
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair. Version 1.2 is declared in two ways; this declaration appends a
-//! field to the shared data. The driver's copy of the library refuses the owner's context, because the context's block
+//! Test: a peer with version 1.2 of the growing pair. Two test peers each have a version 1.2
+//! of their own. This one appends a field to the shared data; v1_2.rs appends none. The driver's copy of the library refuses the owner's context, because the context's block
 //! of shared data is too small.
 
 #![forbid(unsafe_code)]

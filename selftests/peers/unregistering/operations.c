@@ -50,9 +50,9 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(); peer's operation gets the argument minus 1. Only for CALL, this operation
- * runs in_operation(). For TRY, it returns at once: the caller only finds out whether the owner can
- * call peer. The two values must differ, and must not be 0, for which the owner does not call peer.
+ * Arguments of call(). The owner subtracts 1 and calls peer's operation, unless the argument is 0.
+ * CALL makes this operation run in_operation(). TRY makes it return at once: the caller only finds
+ * out whether the owner can call peer.
  */
 #define CALL	3
 #define TRY	1

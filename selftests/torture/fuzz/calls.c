@@ -308,11 +308,12 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
-		 * then reg->detaches_begun. So before a wait, this function misses no detach:
+		 * then reg->detaches_begun. The caller calls this function before and after a wait,
+		 * and compares the two *begun. So it misses no detach that overlaps the wait:
 		 * - one that *begun counts and that still runs is counted in reg->detaching, too;
 		 * - one that *begun counts and that has ended does not overlap the wait;
 		 * - one that *begun does not count, but that begins before the wait ends, makes the
-		 *   second call return a greater *begun.
+		 *   call after the wait return a greater *begun.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);
