@@ -102,20 +102,25 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// Compares the C header of a pair with `recorded`, that of an older version. Returns what is wrong:
-/// `recorded` is no C header of this pair; or the major version is the same, and either something of the
-/// older version was changed, or something was appended without a new minor version.
+/// Why a pair does not go with its baseline, and the line of the baseline that the pair's header
+/// lacks, if that is the reason.
+type Fault = (&'static str, Option<Line>);
+
+/// Compares the C header of a pair with `recorded`, that of an older version. Returns what is
+/// wrong: `recorded` is no C header of this pair; or the major version is the same, and either
+/// something of the older version was changed, or something was appended without a new minor
+/// version.
 #[inline]
-const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'static str> {
+const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fault> {
     let (Some(major), Some(minor)) = (
         number(recorded, of.name, b"_MAJOR\t"),
         number(recorded, of.name, b"_MINOR\t"),
     ) else {
-        return Some("the baseline is not a C header of this pair");
+        return Some(("the baseline is not a C header of this pair", None));
     };
     // Each side has a hash for each minor version. A file with fewer hashes was cut off.
     if (hashes(recorded) as u64) < 2 * (minor + 1) {
-        return Some("the baseline is not a C header of this pair");
+        return Some(("the baseline is not a C header of this pair", None));
     }
     if major != of.major as u64 {
         return None;
@@ -128,18 +133,55 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'s
             match after_line_of(header, at, recorded, line) {
                 Some(next) => at = next,
                 None => {
-                    return Some(
-                        "something in the baseline was changed, or appended without `since`",
-                    )
+                    return Some((
+                        "not as in the baseline: changed or removed, or something new is before it, or lacks `since`",
+                        Some(line),
+                    ))
                 }
             }
         }
         from = line.to + 1;
     }
     if minor == of.minor as u64 && hashes(header) != hashes(recorded) {
-        return Some("something was appended to the baseline without a new minor version");
+        return Some((
+            "something was appended to the baseline without a new minor version",
+            None,
+        ));
     }
     None
+}
+
+/// Appends bytes to a text of `len` bytes, as far as they fit. Returns the new length.
+#[inline]
+const fn append(text: &mut [u8], mut len: usize, bytes: &[u8]) -> usize {
+    let mut i = 0;
+    while i < bytes.len() && len < text.len() {
+        text[len] = bytes[i];
+        len += 1;
+        i += 1;
+    }
+    len
+}
+
+/// Panics with the name that a line of `recorded` defines, and a reason.
+#[inline]
+const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) {
+    let from = line.from + b"#define ".len();
+    let mut to = from;
+    while to < line.to && recorded[to] != b'\t' && recorded[to] != b' ' {
+        to += 1;
+    }
+    let (_, tail) = recorded.split_at(from);
+    let (name, _) = tail.split_at(to - from);
+    let mut text = [0; 256];
+    let len = append(&mut text, 0, name);
+    let len = append(&mut text, len, b": ");
+    let len = append(&mut text, len, reason.as_bytes());
+    let (text, _) = text.split_at(len);
+    match core::str::from_utf8(text) {
+        Ok(text) => panic!("{}", text),
+        Err(_) => panic!("{}", reason),
+    }
 }
 
 /// Compares the C header of a pair with that of an older version, its baseline, if there is one.
@@ -150,8 +192,10 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<&'s
 #[inline]
 pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
     if let Some(recorded) = recorded {
-        if let Some(wrong) = compare(of, header, recorded.as_bytes()) {
-            panic!("{}", wrong);
+        match compare(of, header, recorded.as_bytes()) {
+            Some((reason, Some(line))) => panic_with_name(recorded.as_bytes(), line, reason),
+            Some((reason, None)) => panic!("{}", reason),
+            None => (),
         }
     }
 }

@@ -7,8 +7,9 @@ use crate::declaration::Described;
 use kernel::prelude::*;
 
 const NOT_A_HEADER: Option<&str> = Some("the baseline is not a C header of this pair");
-const CHANGED: Option<&str> =
-    Some("something in the baseline was changed, or appended without `since`");
+const CHANGED: Option<&str> = Some(
+    "not as in the baseline: changed or removed, or something new is before it, or lacks `since`",
+);
 const SAME_VERSION: Option<&str> =
     Some("something was appended to the baseline without a new minor version");
 
@@ -43,7 +44,7 @@ fn compared(
         codes: &[],
         events: &[],
     };
-    compare(&of, header.as_bytes(), recorded)
+    compare(&of, header.as_bytes(), recorded).map(|(reason, _)| reason)
 }
 
 /// Compares a version of the pair to [`OLD`].

@@ -8,7 +8,7 @@
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field that was appended later is declared before an older one'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended to a structure that is not a block of data'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the baseline is not a C header of this pair'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'something in the baseline was changed, or appended without `since`'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'GROWN_OWNER_SECOND: not as in the baseline: changed or removed, or something new is before it, or lacks `since`'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'something was appended to the baseline without a new minor version'
 
 #![forbid(unsafe_code)]
@@ -149,7 +149,7 @@ declare! {
 
 // A new operation is declared, but the minor version is that of the baseline. The declaration is otherwise that of the
 // baseline, so the compiler must report "something was appended to the baseline without a new minor version". If the
-// compiler reported "something in the baseline was changed", as for the declaration above, the rule for new versions
+// compiler reported "GROWN_OWNER_SECOND: not as in the baseline", as for the declaration above, the rule for new versions
 // would not be tested.
 declare! {
     same_version, "grown",
