@@ -127,19 +127,19 @@ begin 5
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	fresh_trace
 	load module_a capacity=4
-	record 1
 	load ticker_peer
+	record 1
+	exec 9>/dev/ticker_peer
 	record 0
 	peer_allocated
 	seen=$?
-	exec 9>/dev/ticker_peer
 	record 1
 	in_parallel tick_file_9 tick_file_9
 	ticked=$?
 	record 0
 	exec 9>&-
 	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! peer_allocated
-	verdict "puts and takes do not allocate memory; loading the peer does, and is recorded"
+	verdict "puts and takes do not allocate memory; opening the peer's device does, and is recorded"
 else
 	ktap_test_skip "puts and takes do not allocate: needs tracefs with the events of kmem, and a stack for interrupts"
 fi
