@@ -5,7 +5,10 @@
 //!
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 
-use crate::declaration::Declaration;
+use crate::{
+    c_header::Text,
+    declaration::Declaration, //
+};
 
 /// A line of a text: where it begins and where it ends.
 #[derive(Clone, Copy)]
@@ -151,34 +154,17 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fau
     None
 }
 
-/// Appends bytes to a text of `len` bytes, as far as they fit. Returns the new length.
-#[inline]
-const fn append(text: &mut [u8], mut len: usize, bytes: &[u8]) -> usize {
-    let mut i = 0;
-    while i < bytes.len() && len < text.len() {
-        text[len] = bytes[i];
-        len += 1;
-        i += 1;
-    }
-    len
-}
-
 /// Panics with the name that a line of `recorded` defines, and a reason.
 #[inline]
-const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) {
-    let from = line.from + b"#define ".len();
-    let mut to = from;
-    while to < line.to && recorded[to] != b'\t' && recorded[to] != b' ' {
-        to += 1;
+const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) -> ! {
+    let mut text = Text::<1024>::new();
+    let mut at = line.from + b"#define ".len();
+    while at < line.to && recorded[at] != b'\t' && recorded[at] != b' ' {
+        text.byte(recorded[at]);
+        at += 1;
     }
-    let (_, tail) = recorded.split_at(from);
-    let (name, _) = tail.split_at(to - from);
-    let mut text = [0; 256];
-    let len = append(&mut text, 0, name);
-    let len = append(&mut text, len, b": ");
-    let len = append(&mut text, len, reason.as_bytes());
-    let (text, _) = text.split_at(len);
-    match core::str::from_utf8(text) {
+    text.texts(&[": ", reason]);
+    match core::str::from_utf8(text.written()) {
         Ok(text) => panic!("{}", text),
         Err(_) => panic!("{}", reason),
     }

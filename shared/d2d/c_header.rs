@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A text that is being written: `N` bytes, or none if `N` is 0 and the text is only measured.
-struct Text<const N: usize> {
+pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
     len: usize,
     /// Where the next byte is in its line.
@@ -59,7 +59,20 @@ const fn check_operand(of: &Type) {
 }
 
 impl<const N: usize> Text<N> {
-    const fn byte(&mut self, byte: u8) {
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+            column: 0,
+        }
+    }
+
+    /// Returns what was written.
+    pub(crate) const fn written(&self) -> &[u8] {
+        self.bytes.split_at(self.len).0
+    }
+
+    pub(crate) const fn byte(&mut self, byte: u8) {
         if N > 0 {
             self.bytes[self.len] = byte;
         }
@@ -77,7 +90,7 @@ impl<const N: usize> Text<N> {
         });
     }
 
-    const fn texts(&mut self, texts: &[&str]) {
+    pub(crate) const fn texts(&mut self, texts: &[&str]) {
         for_each!(text in texts => {
             self.text(text);
         });
@@ -446,11 +459,7 @@ impl<const N: usize> Text<N> {
 /// Returns how many bytes the header of a pair has.
 #[inline]
 pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> usize {
-    let mut text = Text::<0> {
-        bytes: [],
-        len: 0,
-        column: 0,
-    };
+    let mut text = Text::<0>::new();
     text.header(of, owner, peer);
     text.len
 }
@@ -461,11 +470,7 @@ pub const fn write<const N: usize>(
     owner: &Operations,
     peer: &Operations,
 ) -> [u8; N] {
-    let mut text = Text {
-        bytes: [0; N],
-        len: 0,
-        column: 0,
-    };
+    let mut text = Text::<N>::new();
     text.header(of, owner, peer);
     text.bytes
 }
