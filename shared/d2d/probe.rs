@@ -170,11 +170,11 @@ impl Stack {
         self,
         from: *const T,
         to: &mut MaybeUninit<T>,
-    ) -> Option<&T> {
+    ) -> Option<&mut T> {
         // SAFETY: `to` has room for a `T`, of which any bytes are a value.
         let value = unsafe {
             self.copy(to.as_mut_ptr().cast(), from.cast(), size_of::<T>())
-                .then(|| to.assume_init_ref())
+                .then(|| to.assume_init_mut())
         };
         value.filter(|_| from.is_aligned())
     }

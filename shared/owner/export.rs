@@ -578,12 +578,12 @@ impl Exports {
     /// `d2d_trace`.
     pub fn trace(&self, record: Arg<*const abi::d2d_record>) {
         let mut copy = MaybeUninit::uninit();
-        let Some(mut record) = Stack::current().read_into(record.0, &mut copy).copied() else {
+        let Some(record) = Stack::current().read_into(record.0, &mut copy) else {
             refuse!(self.name, "bad-record-pointer", EFAULT);
             return;
         };
         let mut texts = Texts::new();
-        match trace::emit(&mut record, &mut texts) {
+        match trace::emit(record, &mut texts) {
             Ok(true) if record.step == Step::D2D_STEP_REFUSE as u32 => {
                 // If there is no server, the refusal has a line, but is not noted.
                 self.try_with(|server| server.refusals.lock().note(&texts));
