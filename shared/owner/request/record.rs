@@ -272,10 +272,10 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns who gets the request back if the request is cancelled because of `driver`: 0 for the
-    /// sender, or the level of a forwarder. If `driver` is the sender or the first receiver, the sender
-    /// gets the request back. Otherwise the forwarder one level above the first level of `driver` gets
-    /// it back. For example, if the first receiver has forwarded the request to `driver`, `driver` has
+    /// Returns the level that gets the request back if the request is cancelled because of `driver`:
+    /// 0 for the sender, or the level of a forwarder. If `driver` is the sender or the first receiver,
+    /// the sender gets the request back. Otherwise the forwarder one level above the first level of
+    /// `driver` gets it back. For example, if the first receiver has forwarded the request to `driver`, `driver` has
     /// level 2, which is `levels[1]`. Then the first receiver, which has level 1, gets the request back.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
