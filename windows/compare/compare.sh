@@ -36,7 +36,7 @@ linux_layout() {
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root/root.sh")
-root_more=$("$LAB/root/root-more.sh")
+extra_root=$("$LAB/root/root-more.sh")
 export D2D_KERNEL D2D_ROOT
 . "$D2D_KERNEL/kernel.env"
 cd "$PROJECT"
@@ -53,7 +53,7 @@ require "the Windows version is built" "$LAB/windows.sh"
 require "the tool is built" "$LAB/root/tools.sh" trace
 require "the layout is compiled for Linux" linux_layout
 require "the pair runs in Linux" linux_run
-require "the pair runs under Wine" env D2D_ROOT="$root_more" "$LAB/enter.sh" windows/play.sh build/windows "$out" \
+require "the pair runs under Wine" env D2D_ROOT="$extra_root" "$LAB/enter.sh" windows/play.sh build/windows "$out" \
 	"${a_params[@]/#/module_a.}" "${b_params[@]/#/module_b.}"
 "$("$LAB/root/tools.sh" trace)" compare selftests/spec/lifecycle.spec windows/compare/differences \
 	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout "${run[@]}"
