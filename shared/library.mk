@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# The library: checks of the kernel's configuration, the objects that a module links, and the crates that it is compiled
-# against. The Kbuild of the project includes this file, and so does that of a driver elsewhere (install/rust.mk). Each
-# crate is compiled once. The crates that use it are compiled against its metadata (lib*.rmeta), and its object is linked
-# into each module that needs it.
+# Builds the library. This file checks the kernel's configuration, and lists the objects that a module links and the
+# crates that a module is compiled against. The Kbuild of the project includes this file, and so does that of a driver
+# elsewhere (install/rust.mk). Each crate is compiled once. The crates that use it are compiled against its metadata
+# (lib*.rmeta), and its object is linked into each module that needs it.
 #
 #   d2d_kernel the kernel crate and replacements; built only if the kernel crate lacks items
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
@@ -58,10 +58,10 @@ ifeq ($(shell command -v $(BINDGEN) 2>/dev/null),)
 $(error There is no $(BINDGEN), which makes the types of the boundary: install bindgen, or give make the argument BINDGEN=PATH)
 endif
 
-# Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them; without this
-# check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that the
-# kernel crate uses. If the kernel inlines the helpers, each Rust object is linked with helpers_module.bc. rustc_cfg has
-# the kernel's configuration.
+# Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them. Then, without
+# this check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that
+# the kernel crate uses. If the kernel inlines the helpers, each Rust object is linked with helpers_module.bc. rustc_cfg
+# has the kernel's configuration.
 kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
 kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
 kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
@@ -74,10 +74,15 @@ $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
 # they use. A file keeps the names of these probes for later builds. The name of the file has a checksum of what the
-# answer depends on: the path of the kernel tree, and the devices, inodes, sizes and times of change of the kernel crate,
-# of the folders with its generated sources and of probes.rs. Times of modification alone are not enough: another kernel
-# tree at the same path can be older than the file. An error in the source makes rustc exit with status 1. If rustc exits
-# with another status, or fails even without a probe, the kernel is not the reason, and no file is kept.
+# answer depends on:
+# - the path of the kernel tree
+# - the devices, inodes, sizes and times of change of the kernel crate, of the folders with its generated sources and of
+#   probes.rs
+#
+# Times of modification alone are not enough: another kernel tree at the same path can be older than the file.
+#
+# An error in the source makes rustc exit with status 1. In two cases the kernel is not the reason for a failure: rustc
+# exits with another status, or rustc fails even without a probe. Then no file is kept.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
@@ -103,18 +108,18 @@ endif
 # The version of an exported symbol (CONFIG_MODVERSIONS) follows the rules of D2D_EXPORT_TABLE().
 KBUILD_GENDWARFKSYMS_STABLE := y
 
-# With D2D_INLINE, rustc compiles a function for the modules that call it, not with its crate. Otherwise, each module
-# would contain all functions of the library. rustc then takes longer, so the lab builds without D2D_INLINE for the
-# kernels that only tests use (qemu/build.sh).
+# With D2D_INLINE, rustc compiles a function for the modules that call it, not with its crate. Without D2D_INLINE, each
+# module contains all functions of the library, but rustc takes less time. So the lab builds without it for the kernels
+# that only tests use (qemu/build.sh).
 D2D_INLINE ?= y
 rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 
 # The objects of the library that every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
-# If the kernel crate lacks items, rustc gets d2d_kernel (shared/compat/) under the name kernel, except when it compiles
-# d2d_kernel. For each failed probe NAME, sources see --cfg d2d_lacks_NAME: d2d_kernel replaces most items, and sources do
-# without the others.
+# If the kernel crate lacks items, rustc compiles every crate but d2d_kernel itself with d2d_kernel (shared/compat/)
+# under the name kernel. For each failed probe NAME, sources see --cfg d2d_lacks_NAME: d2d_kernel replaces most items,
+# and sources do without the others.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
@@ -134,8 +139,8 @@ d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/ex
 # $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. The owner's table and its
 # tracepoints are compiled for each owner, from shared/owner/table.c and tracepoints.c. NAME is what peers write in
 # module_peer! or D2D_OWNER(). Two modules may have the same owner's name, if only one of them is loaded at a time. The
-# tracepoints come before the table: in the other order, the module's BTF has 46 kB more, as the kernel's build then takes
-# kernel types such as struct task_struct for types of the module.
+# tracepoints come before the table. In the other order, the kernel's build takes kernel types such as struct
+# task_struct for types of the module, and the module's BTF has 46 kB more.
 d2d-owner-of = $(foreach part,table tracepoints,$(if $(d2d-has-$(strip $1)-$(part)),,$(eval $(call d2d-owner-part,$(strip $1),$(part)))))$(d2d-owner) \
 	       shared/owner/$(strip $1)_tracepoints.o shared/owner/$(strip $1)_table.o $(d2d)
 # The kernel's define_trace.h includes d2d_trace.h once more, and finds it by this -I.
@@ -159,11 +164,12 @@ $(obj)/shared/owner/$1_c_module.o: $(d2d-top)/shared/owner/c_module.rs $(obj)/sh
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# A module in several roles links the library once for each role: for the owner's role as any owner does, and for each
-# peer's role under other names. The names of the crates then end with the name of the role, "peer" or "peer2", so that
-# rustc tells the types of the roles apart. The functions by which a peer calls its owner, the static keys and
-# d2d_the_owner then have the name of the role as a prefix, because the other roles define functions and variables of
-# the same names.
+# A module in several roles links the library once for each role. For the owner's role, it links what any owner links.
+# For a peer's role, it links the library under other names:
+# - The names of the crates end with the name of the role, "peer" or "peer2". So rustc tells the types of the roles
+#   apart.
+# - The functions by which a peer calls its owner, the static keys and d2d_the_owner have the name of the role as a
+#   prefix. The other roles define functions and variables of the same names.
 #
 # bindgen cannot add this prefix: since version 0.72, --prefix-link-name leaves out variables.
 #
@@ -238,7 +244,7 @@ $(obj)/shared/d2d/d2d.o: $(obj)/shared/d2d_abi.o
 $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o: $(obj)/shared/d2d/d2d.o
 
 # When Kbuild compiles an object, it passes the compiler the names of all modules that link it. scripts/Makefile.build
-# does not quote this list for rustc, so give each crate a single name.
+# does not quote this list for rustc. So each crate gets a single name here.
 $(obj)/shared/d2d/d2d.o: private modfile := $(obj)/shared/d2d/d2d
 $(obj)/shared/owner/d2d_owner.o: private modfile := $(obj)/shared/owner/d2d_owner
 $(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
@@ -275,8 +281,9 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 		$(d2d-bindgen-flags) -o $@ -- $(bindgen-flags) $(d2d-bindgen-defines) \
 		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
 
-# The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides
-# have the same build ID; it adds its own source to the hash (fingerprint::build in shared/d2d/fingerprint.rs).
+# The build ID is a hash of the library's sources, the compiler and the kernel. The interface of a pair may demand that
+# both sides have the same build ID. Such an interface adds its own source to the hash (fingerprint::build in
+# shared/d2d/fingerprint.rs).
 d2d-sources := $(sort $(wildcard $(d2d-top)/shared/*/*.rs $(d2d-top)/shared/*/*/*.rs $(d2d-top)/shared/*/*.[ch]))
 d2d-sources := $(filter-out %/d2d_pair.h,$(d2d-sources))
 # Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this with a
@@ -301,8 +308,8 @@ targets += $(d2d-abis-in-rust:%=%.rs) $(d2d-abis-in-rust:%=%.o)
 
 clean-files += shared/*.rmeta shared/pair/d2d_pair.h $(d2d-abis-in-rust:%=%.rs) shared/.doc-* shared/.kernel-lacks*
 
-# The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
-# rule that would generate them again in each build: make would then compile all Rust code again, and fail if the
-# kernel's tree is read-only. This empty rule takes precedence. It names no folder, because objects of an earlier build may
-# depend on the sources of another kernel tree.
+# Our objects depend on Rust sources that the kernel's build has generated in the kernel's tree. scripts/Makefile.build
+# has a rule that would generate these sources again in each build. Then make would compile all Rust code again, and
+# would fail if the kernel's tree is read-only. This empty rule takes precedence. It names no folder, because objects of
+# an earlier build may depend on the sources of another kernel tree.
 generated_arch_%.rs: ;

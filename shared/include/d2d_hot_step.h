@@ -75,16 +75,16 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
 
 /**
  * d2d_hot_queue_unlock() - trace a step of a queue, and unlock the queue
- * @queue: the queue, whose lock is held until the step is traced, so that the trace has the order
- *	of the queue
+ * @queue: the queue, which the caller has locked. The step is traced before the queue is unlocked,
+ *	so that the trace has the order of the queue
  * @flags: what spin_lock_irqsave() has stored
  * @step: D2D_STEP_ENQUEUE or D2D_STEP_DEQUEUE
  * @n: the number of items that are put or taken
  * @doorbell: the event that the caller is going to set, or 0
  *
- * Each branch has an unlock of its own. With one unlock after both branches, the compiler would
- * keep the queue and the flags in registers over the call that traces the step, and would save
- * these registers even while the group is off.
+ * Each branch unlocks the queue itself. If one unlock came after both branches, the compiler would
+ * keep @queue and @flags in registers while it calls the function that traces the step. It would
+ * save these registers even while the group is off.
  *
  * Context: Any context.
  */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: lent memory, which belongs to one side of a context and is used by both, such
- * as a ring. Rust drivers have shared/d2d/lent.rs.
+ * Driver to driver: lent memory, for example a ring. It belongs to one side of a context, and both
+ * sides use it. Rust drivers have shared/d2d/lent.rs.
  *
  * Each side can lend the other side one piece of memory. The memory consists of one or more
  * structures of one type, which the pair declares for this purpose. The generated header of the
- * pair has the types and their hashes. A peer lends its memory when it fills in its endpoint during
- * the handshake, and keeps the memory until d2d_detach() has returned. An owner in C lends its
- * memory when it prepares a context, and keeps the memory until d2d_owner_stop() has returned.
+ * pair has the types and their hashes. A peer lends its memory during the handshake, when it fills
+ * in its endpoint. It keeps the memory until d2d_detach() has returned. An owner in C lends its
+ * memory when it prepares a context. It keeps the memory until d2d_owner_stop() has returned.
  *
- * No lock protects lent memory: either side may read and write it at any time, in any execution
- * context. Both sides do so only by the kernel's functions for unlocked accesses: READ_ONCE(),
+ * No lock protects lent memory. Either side may read and write it at any time, in any execution
+ * context. Both sides use only the kernel's functions for unlocked accesses: READ_ONCE(),
  * WRITE_ONCE(), smp_load_acquire(), smp_store_release(), xchg(), cmpxchg() and the like.
  */
 #ifndef D2D_LENT_H

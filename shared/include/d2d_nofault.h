@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: copies from and to addresses that another driver has named. A copy fails and
- * does no harm if the address is bad: if it is not the kernel's, is not mapped, or is read-only
- * for a write. If registers of a device are mapped at the address, the device notices the access.
- * Rust drivers have shared/d2d/probe.rs.
+ * Driver to driver: copies from and to addresses that another driver has named. An address is bad
+ * if it is not the kernel's, is not mapped, or is read-only for a write. A copy from or to a bad
+ * address fails and does no harm. If registers of a device are mapped at the address, the device
+ * notices the access. Rust drivers have shared/d2d/probe.rs.
  *
  * The kernel exports copy_from_kernel_nofault(), but not copy_to_kernel_nofault(). Both use the
  * architecture's __get_kernel_nofault() and __put_kernel_nofault(), and so does this file. They
@@ -50,9 +50,10 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 }
 
 /*
- * In User-Mode Linux, a module cannot use __get_kernel_nofault() and __put_kernel_nofault(): they
- * need relocations of 32 bits, into which the kernel's addresses do not fit, so the module loader
- * refuses them. If this copy interrupts another one, it restores the fault target of that one.
+ * In User-Mode Linux, a module cannot use __get_kernel_nofault() and __put_kernel_nofault(). They
+ * need relocations of 32 bits. The kernel's addresses do not fit into 32 bits, so the module loader
+ * refuses such a module. If this copy interrupts copy B, it restores the fault target of B at its
+ * end.
  */
 static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 {

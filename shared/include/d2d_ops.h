@@ -65,7 +65,8 @@ static inline int d2d_context_check(const struct d2d_context *offered)
  * @endpoint: the endpoint of a context that d2d_context_check() has accepted
  * @module: the module of that context
  *
- * An operation that the other side does not have stays NULL: check that before calling it.
+ * If the other side lacks an operation, its pointer in @to is NULL. The caller checks that before
+ * each call.
  *
  * Context: Any context.
  *

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: an owner in C. Its module links the owner's half of the library
- * (d2d-c-owner-of in shared/library.mk), which exports the table of the owner's functions
- * under the owner's name, the argument of d2d-c-owner-of. The owner, too, calls functions of
- * the table by their names: it sends requests and creates events with the handle that
- * d2d_owner_start() stores. Unlike a peer, it does not write D2D_OWNER().
+ * Driver to driver: an owner in C. Its module links the owner's half of the library through
+ * d2d-c-owner-of (shared/library.mk), whose argument is the owner's name. The library exports the
+ * table of the owner's functions under this name. The owner calls functions of the table by their
+ * names, as a peer does. With the handle that d2d_owner_start() stores, it sends requests and
+ * creates events. Unlike a peer, it does not write D2D_OWNER().
  *
  * An owner of the pair "my_pair" whose peer offers the operation "add"::
  *
@@ -80,8 +80,9 @@
  * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
- * @sizes_of: the hash of the pair's minor version that has blocks of these sizes. It is also in the
- *	chain of @ops, so the library sees that the sizes are those of this pair and version
+ * @sizes_of: the hash of the pair's minor version that has blocks of these sizes. The library looks
+ *	for the same hash in the chain of @ops, and so checks that the sizes are those of this pair
+ *	and version
  *
  * The generated header of the pair has a constant that initializes the last four members, such as
  * MY_PAIR_DATA_SIZES. Each size is at most D2D_DATA_SIZE, and 0 if the pair declares no such block.
@@ -128,15 +129,15 @@ struct d2d_peer {
 /**
  * d2d_owner_start() - start the owner of this module
  * @owner: what the owner consists of. The library copies the structure and the headers of both
- *	tables, but nothing else to which the structure points: the tables, their chains and @self
- *	stay valid until d2d_owner_stop() has returned
+ *	tables. It copies nothing else to which the structure points. So the tables, their chains
+ *	and @self stay valid until d2d_owner_stop() has returned
  * @handle: where to store the handle of the owner's driver object
  *
  * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
- * the module's initialization has succeeded. A module starts its owner once, in its initialization,
- * and does not try again if that fails. If a later part of the initialization fails, it calls
- * d2d_owner_stop(). If starting fails, the library frees the contexts, also those for which it has
- * called prepare().
+ * the module's initialization has succeeded. A module calls this once, in its initialization. If
+ * the call fails, the library frees all contexts, also those that prepare() has filled in, and the
+ * module does not call this again. If a later part of the initialization fails, the module calls
+ * d2d_owner_stop().
  *
  * Context: Task, may sleep.
  *
@@ -161,10 +162,12 @@ int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
  * calls this, the owner stops its own timers, work items and threads. If these may wait for events
  * or requests, the owner ends the waits first, by d2d_leave() with its handle.
  *
- * A module that has started its owner calls this in its exit: if it forgets to, the kernel frees
- * code that the library still uses. A call before d2d_owner_start() has returned, after another
- * d2d_owner_stop(), or while the module is neither in its initialization nor in its exit, prints a
- * line and does nothing.
+ * A module that has started its owner calls this in its exit. Otherwise the kernel frees code that
+ * the library still uses. In three cases, a call prints a line and does nothing:
+ *
+ * * d2d_owner_start() has not returned yet
+ * * d2d_owner_stop() was called before
+ * * the module is neither in its initialization nor in its exit
  *
  * Context: Task, may sleep. Not in a routine or an operation of the owner.
  */
@@ -198,8 +201,8 @@ void d2d_owner_stop(void);
  * code of the owner may call it between d2d_owner_start() and d2d_owner_stop().
  *
  * Return: 0, or
- * * %-ESHUTDOWN - there is no peer, it is detaching, or @context is not one of this owner; this
- *   prints no line
+ * * %-ESHUTDOWN - there is no peer, the peer is detaching, or @context is not a context of this
+ *   owner. This prints no line
  */
 int d2d_peer_enter(struct d2d_context *context, struct d2d_peer *peer);
 

@@ -3,11 +3,11 @@
  * Driver to driver: the functions of a queue, for C drivers. Any context but NMI; no function
  * sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
- * Taking an item returns a handle. The functions refuse a stale handle, and one of another
- * queue, without touching an item. Only one driver can redeem a handle. This driver then uses the
- * item until it releases the item. A peer releases its items before it detaches. When it detaches,
- * the handles that nobody has redeemed become stale. An owner in C goes on using the items that it
- * has redeemed, until it releases them, at the latest before d2d_owner_stop().
+ * Taking an item returns a handle. The functions refuse a stale handle, and one of another queue,
+ * without touching an item. Only one driver can redeem a handle. This driver then uses the item
+ * until it releases the item. A peer releases its items before it detaches. When it detaches, the
+ * handles that nobody has redeemed become stale. An owner in C may still use the items that it has
+ * redeemed before. It releases them at the latest before it calls d2d_owner_stop().
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
@@ -24,9 +24,9 @@
 /**
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
- * @handle: a number that may be a handle, stale or not. A number with the generation 0 is no
- *	handle, and must be refused: its D2D_ITEM_HELD() can be 0, and 0 is the claim of an item
- *	that no handle names
+ * @handle: a number that may be a handle, stale or not. A number with the generation 0 must be
+ *	refused. Its D2D_ITEM_HELD() can be 0, and the claim of an item that no handle names is 0,
+ *	too
  *
  * Only the functions of this file use it.
  *
@@ -166,8 +166,8 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
  *
  * Context: Any context.
  *
- * Return: the item, which the caller may use until it releases the handle, or NULL if the handle
- * is stale
+ * Return: the item, or NULL if the handle is stale. The caller may use the item until it releases
+ * the handle
  */
 static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
 {

@@ -148,9 +148,13 @@ struct d2d_record {
  * d2d_trace() - print the line of a step, if it gets one, and hit its tracepoint
  * @record: the step
  *
- * A function of the owner, as those of d2d.h are. It prints "?" for the name of an unknown field,
- * for a text that cannot be read, and for each byte of a text that is not a visible ASCII
- * character. The owner refuses a record that it cannot read, or whose step does not exist.
+ * A function of the owner, as those of d2d.h are. It prints "?" in place of:
+ *
+ * * the name of an unknown field
+ * * a text that cannot be read
+ * * each byte of a text that is not a visible ASCII character
+ *
+ * The owner refuses a record that it cannot read, or whose step does not exist.
  *
  * Context: Any context but NMI. Calls no routine of a driver.
  */

@@ -3,14 +3,14 @@
  * Driver to driver: the table of functions that an owner exports, and how a peer names its
  * owner.
  *
- * The owner NAME exports one symbol, NAME_d2d: a constant table with a pointer to each
- * function of d2d.h, d2d_event.h and d2d_step.h. A peer imports the symbol, so the kernel's
- * loader refuses the peer if the owner is not loaded, and refuses to unload the owner while
- * the peer is loaded. The tables of different owners have different names.
+ * The owner NAME exports one symbol, NAME_d2d: a constant table with a pointer to each function of
+ * d2d.h, d2d_event.h and d2d_step.h. A peer imports the symbol. So if the owner is not loaded, the
+ * kernel's loader refuses the peer. While the peer is loaded, the kernel refuses to unload the
+ * owner. The tables of different owners have different names.
  *
- * A peer calls functions of the same names in its own module, each of which calls the function in
- * the owner's table by a static call. The static keys of the hot steps (d2d_hot_step.h) are the
- * peer's own, too.
+ * The peer's module has functions of the same names. Each of them calls the function in the owner's
+ * table by a static call. The static keys of the hot steps (d2d_hot_step.h) are the peer's own,
+ * too.
  */
 #ifndef D2D_TABLE_H
 #define D2D_TABLE_H
@@ -95,9 +95,9 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 #define D2D_TABLE_MAGIC		0x4c424154u
 
 /*
- * d2d_trace and d2d_register keep their places in all major versions, so that d2d_register() can
- * refuse a peer of another major version. An owner of the peer's own major version has those of the
- * other functions that lie within hdr.size.
+ * In all major versions, d2d_trace and d2d_register have the same places. So a peer of another
+ * major version finds d2d_register(), which refuses it. If the owner and the peer have the same
+ * major version, the owner has each function that lies within hdr.size.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {
@@ -176,9 +176,10 @@ struct D2D_EXPORTED {
 };
 
 /*
- * A rule for gendwarfksyms, which computes the version of the symbol: it treats the structure as if
- * it were only declared, so the version does not depend on the members. The members have a hash of
- * their own, D2D_LAYOUT. See the kernel's Documentation/kbuild/gendwarfksyms.rst.
+ * A rule for gendwarfksyms, the tool that computes the version of the symbol. By this rule, the
+ * tool treats the structure as only declared, so the version does not depend on the members. The
+ * members have a hash of their own, D2D_LAYOUT. See the kernel's
+ * Documentation/kbuild/gendwarfksyms.rst.
  */
 #define D2D_DECLARED_ONLY(name)								\
 	static const char name##_rule[] __used __aligned(1)				\
