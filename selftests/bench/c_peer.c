@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer in C of the bench's owner. Its init function measures what the bench compares between C
- * and Rust: calls in both directions, an item that is put and taken, and a request.
+ * A peer in C of the bench's owner. Its init function measures calls in both directions, an item
+ * that is put and taken, and a request. The bench compares the figures with those of bench_peer,
+ * the peer in Rust.
  */
 #include <linux/module.h>
 #include <linux/string.h>

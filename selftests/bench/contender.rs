@@ -42,8 +42,8 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
-    // The context is a `c_void` here, because rustc warns of its type in the signature of a C function if
-    // the kernel's locks are empty structs.
+    // `context` points to a `c_void`. A pointer to the context's own type would make rustc warn on a kernel
+    // whose locks are empty structs.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
     fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
     fn d2d_bench_attach_detach(context: *const c_void) -> c_int;

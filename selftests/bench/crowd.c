@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers in C that are attached and do nothing else, so that many contexts are in use while
- * another driver measures. Also measures attaching and detaching one of them.
+ * Drivers in C that only attach and detach. While they are attached, many contexts are in use, and
+ * another driver measures. Also measures attaching and detaching one of these drivers.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>

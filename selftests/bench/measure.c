@@ -248,8 +248,8 @@ static int warm_up(struct measurement *measurement, u64 *n)
 }
 
 /*
- * Measures @batches batches of a contender, and prints the figures. It has the type of a
- * contender's loop, so that part_thread() can run it, in the thread that measures.
+ * Measures @batches batches of a contender, and prints the figures. This function has the type of a
+ * contender's loop: d2d_bench_run() makes part_thread() call it.
  */
 static int measure(void *arg, u64 batches)
 {

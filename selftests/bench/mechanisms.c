@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops with which the bench compares the library: an empty loop, whose known cost shows whether
- * the clock is right; a bare indirect call, which is the least that any call costs; the kernel's
- * mechanisms. Also a loop of the library's functions for drivers in C.
+ * Loops with which the bench compares the library:
+ * - an empty loop: its cost is known, so it shows whether the clock is right;
+ * - a bare indirect call: no call of the library can cost less;
+ * - the kernel's mechanisms.
+ * Also a loop that calls the library's functions for drivers in C.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks what the twin does apart from the measured loops: refusals; requests that are completed,
- * pended, cancelled, timed out, or held by a driver that unregisters; all kinds of waits for
- * events. If a check fails, loading this module fails.
+ * Checks what the measured loops do not show of the twin:
+ * - refusals;
+ * - requests that are completed, pended, cancelled or timed out;
+ * - requests that a driver holds when it unregisters;
+ * - all kinds of waits for events.
+ * If a check fails, loading this module fails.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the twin (twin.h). The registered drivers, the calls of their routines, and the handshake
- * that shares a context with a driver: look the driver up, build an internal device control request
- * whose user buffer is the context, send it, learn of its completion, and open the owner's link to
- * the driver.
+ * Part of the twin (twin.h). The registered drivers, the calls of their routines, and the
+ * handshake, by which the owner shares a context with a driver. The handshake has these steps:
+ * 1. Look the driver up.
+ * 2. Build an internal device control request: its user buffer is the context.
+ * 3. Send the request.
+ * 4. Learn of the request's completion.
+ * 5. Open the owner's link to the driver.
  */
 #include <linux/delay.h>
 

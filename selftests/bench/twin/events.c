@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the twin (twin.h). Named events. A mutex protects the names, which only creating, opening
- * and closing use; all other calls take the dispatcher lock alone. A waiting thread has a block on
- * the list of each of its events. The thread that sets an event gives it to the waiting threads in
- * their order, before it releases the lock. So no set is lost, and a wait for all events takes all
- * of them at once or none.
+ * Part of the twin (twin.h). Named events. A mutex protects the names: only the calls that create,
+ * open or close an event take this mutex. All other calls take the dispatcher lock alone. A waiting
+ * thread has a block on the list of each of its events. The thread that sets an event gives it to
+ * the waiting threads in the order of the list, before it releases the dispatcher lock. So no set
+ * is lost, and a wait for all events takes all of them at once or none.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -83,9 +83,10 @@ static int refuse_stale(twin_handle handle)
 }
 
 /*
- * Takes the events that end a wait: the first event that is set, if the thread waits for any event;
- * all events, if it waits for all and all are set. Returns the index of the event that was taken,
- * 0 for all, or -EAGAIN if the wait goes on.
+ * Takes the events that end a wait.
+ * - A wait for any event: takes the first event that is set, and returns its index.
+ * - A wait for all events: if all are set, takes all and returns 0.
+ * - Otherwise the wait goes on: returns -EAGAIN.
  */
 static int take(const struct waiter *waiter)
 {
@@ -215,9 +216,12 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Begins a wait. If take() ends the wait at once, returns what take() returns. Otherwise, with
- * @poll, returns -ETIMEDOUT; without @poll, puts the blocks on the lists of their events and
- * returns -EAGAIN: the thread has to wait. If the wait is refused, returns an errno and the reason.
+ * Begins a wait.
+ * - If the wait is refused, returns an errno and the reason.
+ * - If take() ends the wait at once, returns what take() returns.
+ * - Otherwise, with @poll, returns -ETIMEDOUT.
+ * - Otherwise puts the blocks on the lists of their events, and returns -EAGAIN: the thread has to
+ *   wait.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {
@@ -404,8 +408,8 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 }
 
 /*
- * Opens the event of this name. If there is none, creates it, unless @make is NULL: *make says
- * whether the event is set at first. The caller holds the mutex of the names.
+ * Opens the event of this name. If there is none, and @make is not NULL, creates the event: set if
+ * *make is not 0, otherwise reset. The caller holds the mutex of the names.
  */
 static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
 		       twin_handle *handle, const char **step)
@@ -417,8 +421,8 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	int err = 0;
 
 	/*
-	 * If twin_unregister() begins after this check, it takes the mutex later, and closes the
-	 * handle that this function makes.
+	 * twin_unregister() may begin after this check. It gets the mutex only when the caller has
+	 * released it, and then closes the handle that this function makes.
 	 */
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);

@@ -48,8 +48,12 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
 /*
- * What claimed an offer: the driver, which completed it; the sender, because the driver's dispatch
- * routine returned without completing or pending it; the timeout; or a cancellation.
+ * How an offer has ended:
+ * - DRIVER: the driver has completed the offer.
+ * - SENDER: the driver's dispatch routine has returned, but has neither completed nor pended the
+ *   offer. So the sender has ended the offer.
+ * - TIMEOUT: the timeout has passed.
+ * - CANCEL: the offer was cancelled.
  */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the twin (twin.h). Requests. A request is allocated once and can be sent again and again.
- * The sender names the request by the handle that twin_request_alloc() has returned; the holder
- * names it by another handle, which is new for each send. One lock protects all requests. A thread
- * that holds this lock may take the drivers' lock. To complete or cancel a request, a thread claims
- * it first: of all threads that try, exactly one succeeds.
+ * The sender names the request by the handle that twin_request_alloc() has returned. The holder is
+ * the driver that has got the request. It names the request by another handle, which is new for
+ * each send. One lock protects all requests. A thread that holds this lock may take the drivers'
+ * lock. To complete or cancel a request, a thread claims the request first: of all threads that
+ * try, exactly one succeeds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -251,10 +252,10 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request. If the sending thread is to call the receiver's dispatch
- * routine, begins this call (twin_call_begin), so that the receiver stays registered until the
- * call ends. Otherwise a worker calls the routine, and begins the call itself. The caller holds the
- * lock.
+ * Finds the receiver of a request. The caller holds the lock. Either the sending thread or a worker
+ * calls the receiver's dispatch routine. For the sending thread, this function begins the call
+ * (twin_call_begin): the receiver then stays registered until the call ends. A worker begins the
+ * call itself.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -581,9 +582,9 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		twin_call_end(&call);
 	} else {
 		/*
-		 * If an earlier send has queued the work item, and the item has not started yet,
-		 * the item dispatches this send, too. The item has the reference of the earlier
-		 * send, so the reference of this send is dropped.
+		 * The work item may still be queued for an earlier send. Then it dispatches this
+		 * send instead. It has the reference of the earlier send, so the reference of this
+		 * send is dropped.
 		 */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
@@ -601,11 +602,11 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 /*
  * Cancels a request, which ends with @status. Any execution context.
  *
- * If @driver is 0, cancels the request only if its last send has the number @sending. If @driver is
- * not 0, cancels the request only if this driver holds it or has sent it, and ignores @sending.
+ * If @driver is 0, the last send of the request must have the number @sending. If @driver is not 0,
+ * this driver must hold the request or have sent it; @sending then does not matter. If this does
+ * not hold, or if the request is IDLE or no longer exists, returns -EALREADY.
  *
- * Returns -EALREADY if the request is IDLE, no longer exists, or is not one that this call is to
- * cancel; -EBUSY if another thread is completing or cancelling it.
+ * If another thread is completing or cancelling the request, returns -EBUSY.
  */
 static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 {
@@ -865,10 +866,12 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Each send increments last_hold, and stores the new value in the request, as its hold. Cancels all
- * requests that a driver holds or has sent. If @until is not 0, it is a value that last_hold had:
- * then the function leaves out the requests that were sent later. Returns whether other threads are
- * still completing or cancelling some of the requests.
+ * Cancels all requests that a driver holds or has sent. Returns whether other threads are still
+ * completing or cancelling some of the requests.
+ *
+ * Each send increments last_hold, and stores the new value in the request, as its hold. If @until
+ * is a value of last_hold, this function leaves out the requests that were sent after last_hold had
+ * this value. If @until is 0, the function leaves out none.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {
@@ -901,8 +904,9 @@ void twin_requests_cancel_all(twin_handle driver)
 }
 
 /*
- * For a driver that unregisters: cancels its requests, waits until no thread is inside its
- * routines, and frees the requests that it has allocated.
+ * Called when a driver unregisters. Cancels the requests that the driver holds or has sent, and
+ * waits until no thread is inside the driver's routines. Then frees the requests that the driver
+ * has allocated.
  */
 void twin_requests_clear_and_free(twin_handle driver)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of the twin (twin.h). The tracepoints: one that all printed steps share, and one for each
- * step that is too frequent to be printed. A header that hits a tracepoint includes
- * tracepoint_key.h instead.
+ * Part of the twin (twin.h). The tracepoints. All steps that the twin prints share one tracepoint.
+ * Each step that is too frequent to be printed has a tracepoint of its own. A header that hits a
+ * tracepoint includes tracepoint_key.h instead of this file.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin

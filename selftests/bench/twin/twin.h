@@ -2,15 +2,21 @@
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
  * kernel C. The bench compares the project's speed and size with those of the twin. So the
- * twin has the checks, protection and limits that the project has for the same things. The twin
- * uses the kernel's lists, so with CONFIG_DEBUG_LIST it also has the kernel's checks of list
- * pointers; the project has lists of its own, without such checks.
+ * twin has the checks, protection and limits that the project has for the same things. One check
+ * differs: with CONFIG_DEBUG_LIST, the kernel checks the list pointers of the twin, which uses the
+ * kernel's lists. The project has lists of its own, without such checks.
  *
- * The twin does not do all that the project does. It lacks: forwarding requests; requests whose
- * buffers a dispatch routine uses in place; leaving (d2d_leave()); handlers of events; lent memory;
- * a shared block of data; several owners at a time; files for user space (the owner's state,
- * events, a control device of each driver); a tracepoint with typed fields for each step (it has
- * one for all printed lines); counters of refusals by reason, and of calls.
+ * The twin does not do all that the project does. It lacks:
+ * - forwarding requests;
+ * - requests whose buffers a dispatch routine uses in place;
+ * - leaving (d2d_leave());
+ * - handlers of events;
+ * - lent memory;
+ * - a shared block of data;
+ * - several owners at a time;
+ * - files for user space: the owner's state, events, a control device of each driver;
+ * - a tracepoint with typed fields for each step: all printed lines share one;
+ * - counters of refusals by reason, and of calls.
  *
  * This header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h
  * has the owner's private part.
@@ -79,8 +85,8 @@ struct twin_header {
 /*
  * First member of every operations table. The chain begins with a hash of the interface's name and
  * major version. The hash of each operation covers the hash before it, the operation's name and
- * its signature. So if the last hash of a table equals the hash at that place in a longer table,
- * the longer table begins with the same operations.
+ * its signature. So if two tables have the same hash at one place, they have the same operations up
+ * to that place.
  */
 struct twin_ops {
 	u32 size;
@@ -196,10 +202,12 @@ struct twin_send {
  * A driver object. twin_register() copies it. The routines, and what @self points to, must stay
  * until twin_unregister() has returned.
  *
- * dispatch() completes the request by twin_complete() and returns the same status, or it
- * returns -TWIN_STATUS_PENDING. completed() returns 0 to have the request freed, or
- * TWIN_MORE_PROCESSING_REQUIRED to keep it. When a request is cancelled, the owner calls
- * cancelled(), if the driver has asked for the call by twin_request_set_cancel().
+ * - dispatch() completes the request by twin_complete(), and returns the same status. Or it returns
+ *   -TWIN_STATUS_PENDING.
+ * - completed() returns TWIN_MORE_PROCESSING_REQUIRED to keep the request. If it returns 0, the
+ *   owner frees the request.
+ * - cancelled() is called when a request is cancelled, if the driver has asked for the call by
+ *   twin_request_set_cancel().
  */
 struct twin_driver {
 	struct twin_header hdr;
