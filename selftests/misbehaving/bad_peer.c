@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing, which the parameter "fault" names. A function of
- * d2d_queue.h must refuse each misuse of an item, and the owner must refuse all other faults. There
- * are two exceptions: with fault=item-not-released, the owner must revoke the handle of the item;
- * with fault=detach-under-lock, lockdep must make a report.
+ * Test: a driver in C that does one wrong thing. The parameter "fault" names it. If the fault is a
+ * misuse of an item, a function of d2d_queue.h must refuse it. The owner must refuse all other
+ * faults, with two exceptions:
+ * - fault=item-not-released: the owner must revoke the handle of the item;
+ * - fault=detach-under-lock: lockdep must make a report.
  *
- * The init fails with the errno of the refusal, or with -ENOTRECOVERABLE if no call has returned an
- * errno. It succeeds only with two values of the parameter: with fault=none, the driver keeps the
- * rules; with fault=detach-from-operation, it does the wrong thing when the owner calls its
- * operation drain.
+ * The init fails with the errno of the refusal. If no call has returned an errno, the init fails
+ * with -ENOTRECOVERABLE. The init succeeds with only two values of the parameter:
+ * - fault=none: the driver keeps the rules;
+ * - fault=detach-from-operation: the driver does the wrong thing later, when the owner calls the
+ *   driver's operation drain.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -44,12 +46,12 @@ static int stays(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * With fault=detach-under-lock, a thread holds the mutex while it calls d2d_detach(). d2d_detach()
- * waits until no thread is inside peer_ping(), and peer_ping() waits for the mutex. So lockdep must
- * report the call.
+ * With fault=detach-under-lock, a thread calls d2d_detach() while it holds the mutex. d2d_detach()
+ * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex:
+ * a deadlock. So lockdep must report the call.
  *
- * peer_ping() may sleep, because module_a calls it only in process context, after module_a has
- * attached the driver. peer_bounce() and peer_drain() must not sleep.
+ * peer_ping() may sleep: module_a calls it once, when it has attached the driver, in process
+ * context. peer_bounce() and peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -141,9 +143,9 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * The address of peer_init_ping(). It is kept in a variable, because clang would encode the address
- * of an __init function in an instruction in 32 bits, which are too few for a module in User-Mode
- * Linux.
+ * The address of peer_init_ping() is in a variable. Otherwise clang would put the address of this
+ * __init function into an instruction, with 32 bits. In a module of User-Mode Linux the address
+ * needs more bits.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
@@ -314,8 +316,9 @@ static int misbehave(void)
 	/* If the handshake has the fault, d2d_attach() fails with the errno of the refusal. */
 	err = d2d_attach(self);
 	/*
-	 * The handshake has timed out, but the context stays reserved until the driver completes
-	 * the handshake: the owner must refuse another d2d_attach(), and then the late completion.
+	 * The handshake has timed out. The context stays reserved until the driver completes the
+	 * handshake. So the owner must refuse another d2d_attach(). Then it must refuse the late
+	 * completion.
 	 */
 	if (fault_is("completed-late") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))

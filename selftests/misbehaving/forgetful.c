@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a module that registers the drivers "forgetful" and "forgetful_too", and is unloaded
- * without unregistering them. The parameter "at" says when the kernel unloads the module: after the
- * init (at=init), which then fails with -ENOTRECOVERABLE, or after the exit (at=exit). If a routine
- * of the drivers is called after the end of the init or exit, the routine prints a line, and the
- * test fails.
+ * without unregistering them. The parameter "at" says when the kernel unloads the module:
+ *
+ *   init               after the init, which fails with -ENOTRECOVERABLE
+ *   exit               after the exit
+ *
+ * If a routine of the drivers is called after the end of this init or exit, the routine prints a
+ * line, and the test fails.
  *
  * The parameter "forgets" says what the driver "forgetful" has when the module is unloaded:
  *
@@ -17,10 +20,10 @@
  *
  * With the other values, the module forgets no driver of its own:
  *
- *   nothing            the exit unregisters both drivers. With at=init, the exit does not run, so
- *                      this value does what registered does
- *   stranger           this module registers a driver that belongs to the module stranger, instead
- *                      of its two drivers. The driver has an event
+ *   nothing            the exit unregisters both drivers. With at=init the exit does not run: then
+ *                      the value "nothing" does the same as the value "registered"
+ *   stranger           this module registers none of its two drivers, but a driver that belongs to
+ *                      the module stranger. The driver has an event
  *   stranger-attached  like stranger, and the driver has a context
  *   stranger-attaching like stranger, and a work item of the module stranger attaches the driver
  */

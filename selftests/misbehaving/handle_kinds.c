@@ -220,9 +220,9 @@ static enum kind kind_of(d2d_handle handle)
 /*
  * Calls a function with handles that it must refuse:
  * - a valid handle of each kind that the function does not accept;
- * - for each kind that the function accepts, copies of a valid handle of this kind with altered
- *   kind bits. There is a copy for each alteration, except where the altered bits are those of
- *   another kind that the function accepts.
+ * - for each kind that the function accepts, copies of a valid handle of this kind. In each copy
+ *   the kind bits are altered in another way. If the altered bits are those of another kind that
+ *   the function accepts, the copy is left out.
  */
 static void pass_all_to(const struct function *function)
 {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Prints C code by which pointers.c calls each exported function: a table that describes the function's arguments, and
-# a wrapper that takes the arguments as an array of numbers. awk reads prototypes.awk before this script.
-# prototypes.awk calls prototype() for each exported function.
+# Prints C code by which pointers.c calls the exported functions. For each function it prints a table, which describes
+# the function's arguments, and a wrapper. The wrapper takes the arguments as an array of numbers. awk reads
+# prototypes.awk before this script. prototypes.awk calls prototype() for each exported function.
 
 function prototype(result, name, count, pieces,	n, list, type, kind, value)
 {

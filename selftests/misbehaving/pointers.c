@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: calls each function that the owner exports with bad pointers. In each call, one pointer is
- * bad, and the other pointers are valid. The other arguments are numbers and handles. The test
- * calls each function with each bad address for each pointer, and with each combination of numbers
- * and handles. pointers.awk generates the table of functions from the headers, so that the table
- * has new functions, too.
+ * bad, and the other pointers are valid. The other arguments are numbers and handles. Each pointer
+ * gets each bad address in turn. Meanwhile the test calls the function with each combination of
+ * numbers and handles. pointers.awk generates the table of functions from the headers. So a new
+ * function is in the table, too.
  *
- * A function may accept two of the bad addresses: NULL, because some pointers are optional, and a
- * misaligned address, because the memory there can be accessed. The other bad addresses lead to no
- * memory of the kernel, or to memory that the function cannot use (must_fail). With such an
- * address, a call must fail, unless one of its numbers is 0: if a length is 0, for example, the
- * function may ignore the pointer. At least one combination must make the function fail with
- * -EFAULT, to show that the function has used the pointer. The other combinations may make the
- * function fail with another errno. These rules are for functions that return an int.
+ * A function may accept two of the bad addresses:
+ * - NULL, because some pointers are optional;
+ * - a misaligned address, because the memory there can be accessed.
+ *
+ * The other bad addresses lead to no memory of the kernel, or to memory that the function cannot
+ * use (must_fail). With such an address, these rules hold for a function that returns an int:
+ * - A call must fail, unless one of its numbers is 0. For example, if a length is 0, the function
+ *   may ignore the pointer.
+ * - At least one combination must make the function fail with -EFAULT: this shows that the function
+ *   has used the pointer. The other combinations may make it fail with another errno.
  *
  * After each function the test checks that requests and events work, and that no refused call had
  * an effect.

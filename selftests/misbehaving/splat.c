@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module whose init does one wrong thing, which the parameter "kind" names. insmod splat.ko
- * kind=oops, for example, makes an oops. qemu/tests/harness.sh checks that the run then fails for
- * the right reason.
+ * Test: a module whose init does one wrong thing. The parameter "kind" names it: for example,
+ * `insmod splat.ko kind=oops` makes an oops. The harness must then make the run fail.
+ * qemu/tests/harness.sh checks that the run fails for the right reason.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>

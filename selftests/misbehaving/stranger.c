@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module whose driver another module registers (forgetful.c). This module imports no symbol
- * of the owner, so it does not keep the owner loaded while its driver is registered. It imports the
- * namespace D2D only for the functions of pause_calls.
+ * Test: a module that does not register its driver: the module forgetful does (forgetful.c). This
+ * module imports no symbol of the owner. So the kernel can unload the owner even while the driver
+ * is registered. This module imports the namespace D2D only for the functions of pause_calls.
  */
 #include <linux/module.h>
 #include <linux/string.h>

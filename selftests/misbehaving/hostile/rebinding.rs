@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer of module_a whose crate gives other meanings to names that the library's macros might use. This file gives
-// names of the prelude another meaning. rebinds_core.rs and rebinds_kernel.rs, which include this file, give names of
-// crates another meaning.
+// A peer of module_a. Its crate gives other meanings to names that the library's macros might use. This file does so
+// for names of the prelude. rebinds_core.rs and rebinds_kernel.rs include this file, and do so for names of crates.
 
 use d2d::{
     driver::{

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that gives an operation an attribute, which would apply to code that `interface!`
-//! generates.
+//! Must not compile: a driver that gives an operation an attribute. The attribute would apply to code that
+//! `interface!` generates.
 // error: no rules expected `inline`
 
 #![forbid(unsafe_code)]

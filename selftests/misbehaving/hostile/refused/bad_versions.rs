@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs that break the rules for a new minor version, which may only append.
+//! Must not compile: declarations of pairs that break the rules for new minor versions. A new minor version may only
+//! append.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a kind was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a control code was appended in a later minor version than that of the pair'
@@ -147,10 +148,9 @@ declare! {
     },
 }
 
-// A new operation is declared, but the minor version is that of the baseline. The declaration is otherwise that of the
-// baseline, so the compiler must report "something was appended to the baseline without a new minor version". If the
-// compiler reported "GROWN_OWNER_SECOND: not as in the baseline", as for the declaration above, the rule for new versions
-// would not be tested.
+// A new operation is declared, but the minor version is that of the baseline. Nothing else differs from the baseline.
+// So the compiler must report "something was appended to the baseline without a new minor version". The error of the
+// declaration above, "GROWN_OWNER_SECOND: not as in the baseline", would not show that the compiler checks the version.
 declare! {
     same_version, "grown",
     shared_data: u64,

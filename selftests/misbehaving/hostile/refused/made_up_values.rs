@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that constructs values of types that only the library may construct.
+//! Must not compile: a driver that makes a `Sender`, a `Disposition` and a `Context`. Only the library may make them.
 // error: of struct `Sender` is private
 // error: of struct `Disposition` is private
 // error: of struct `d2d::context::Context` is private

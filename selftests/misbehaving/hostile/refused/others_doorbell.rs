@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a peer that removes the owner's doorbell. No item of this peer, or of a later one, would then
-//! wake the owner.
+//! Must not compile: a peer that removes the owner's doorbell. After that, items of this peer would not wake the owner.
+//! Nor would items of the next peer.
 // error: [E0624]: method `set_doorbell` is private
 
 #![forbid(unsafe_code)]

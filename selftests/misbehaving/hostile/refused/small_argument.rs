@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Must not compile: a driver with arguments of 1 and 2 bytes. The caller's compiler widens such an argument to 4
-//! bytes, either with zeros or with copies of the argument's sign bit. If the owner's compiler widened the byte 0xff
-//! with copies of its sign bit, this driver would get a `u8` above 255, which is undefined behaviour.
+//! bytes: with zeros, or with copies of the argument's sign bit. For example, the owner's compiler may widen the byte
+//! 0xff with copies of the sign bit. Then this driver would get a `u8` above 255: undefined behaviour.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument must have 4 bytes or more'
 
 #![forbid(unsafe_code)]

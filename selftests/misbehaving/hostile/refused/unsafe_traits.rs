@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that contains its own implementation of the unsafe traits of an operations table. Only
-//! the code that `interface!` generates may implement them.
+//! Must not compile: a driver that implements the unsafe traits of an operations table by itself. Only code that
+//! `interface!` generates may implement these traits.
 // error: implementation of an `unsafe` trait
 // error: [E0200]: the trait `Interface` requires an `unsafe impl` declaration
 
