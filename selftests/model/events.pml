@@ -5,18 +5,22 @@
  * lock (shared/owner/event/wait.rs).
  *
  * The model has two synchronization events; with NOTIFICATION, the second one is a notification
- * event. Of five threads, one sets the first event twice, one sets the second event, and one takes
- * the first event without waiting. One waits for the first event, and one for both at once. With
- * LIMIT, the waits have a time limit, which ends them at any moment; otherwise they have none.
+ * event. There are five threads:
+ * - one sets the first event twice;
+ * - one sets the second event;
+ * - one takes the first event without waiting;
+ * - one waits for the first event;
+ * - one waits for both events at once.
+ * With LIMIT, the waits have a time limit, which ends them at any moment; otherwise they have none.
  *
- * The assertions say what must hold:
- * - While a word is guarded, only the thread that holds the lock changes it: the word that
- *   this thread has loaded is still there when it stores (store).
+ * The assertions say what must hold; in parentheses are the names in the model:
+ * - While a word is guarded, only the thread that holds the lock changes the word. So when this
+ *   thread stores a word, the word that it has loaded before is still there (store).
  * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
- *   the event (taken). So when no thread can go on, the event was taken as often as it was changed
- *   to set, or once less if it is still set.
- * - When no thread can go on, the events of each sleeping thread are not all set, and a word is
- *   guarded if and only if a thread waits for the event. So no wake-up is lost.
+ *   the event (taken). So when no thread can go on, `taken` equals `gained`; if the event is still
+ *   set, `taken` is one less than `gained`.
+ * - When no thread can go on, no wake-up was lost: at least one event of each sleeping thread is not
+ *   set. And a word is guarded if and only if a thread waits for the event.
  *
  * Left out:
  * - generations of handles, and RCU, which keep the event in memory;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Models a request that is forwarded: a sender S sends it to F, which forwards it to R and gets it back. See
+ * Models a request that is forwarded: a sender S sends it to F. F forwards it to R, and then gets it back. See
  * shared/owner/request/, and the cells of shared/owner/slot.rs. word.pml models a request between a sender and
  * one receiver.
  *
@@ -16,8 +16,8 @@
  * The assertions say what must hold; in parentheses are the variables that they check:
  *   - only one thread delivers the request at a time (delivering), and the request comes
  *     home once;
- *   - a request that S has cancelled with success (cancelled) ends as cancelled, unless F has got
- *     it back and completed it;
+ *   - if S has cancelled the request with success (cancelled), the request ends as cancelled. The
+ *     exception: F has got the request back, and has completed it;
  *   - if S fails to cancel the request, F does not get the request back later;
  *   - while R's dispatch routine uses the buffers, F does not hold the request;
  *   - a cancelled request is not home while R's dispatch routine uses the buffers, unless a driver unregisters;
@@ -51,9 +51,8 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #endif
 /*
  * Record::level_of(). A request concerns each driver that has received it and has not given it up yet. LEVELS is the
- * number of these drivers. A parked request no longer
- * concerns its last receiver, but the level in its word still counts this driver. CONCERNS(d) is whether the request
- * concerns driver d, or d is the sender.
+ * number of these drivers. A parked request no longer concerns its last receiver, but the level in its word still
+ * counts this driver. CONCERNS(d) is whether the request concerns driver d, or d is the sender.
  */
 #define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
@@ -205,9 +204,9 @@ inline deliver(me)
 
 /*
  * Requests::cancel_for(). If `for_driver` is false, S cancels the request (Canceller::Sender). If `for_driver` is
- * true, a driver unregisters (Canceller::Driver). `to` is the level of the driver that gets the request back, as TO
- * in word.inc: 1 (F) if R unregisters, otherwise 0 (S). `ok` says whether this call has cancelled or recalled
- * the request.
+ * true, a driver unregisters (Canceller::Driver). `to` says which driver gets the request back (TO in word.inc). If R
+ * unregisters, F gets it: `to` is 1. Otherwise S gets it: `to` is 0. `ok` says whether this call has cancelled or
+ * recalled the request.
  */
 inline cancel_for(me, to, for_driver)
 {

@@ -8,11 +8,12 @@
  * moment, or never. A third thread detaches and unregisters the driver meanwhile. run.sh chooses by -D:
  *
  *   ROUTINE	the owner learns of completion by its completion routine, and a timer limits
- *		a pending handshake; otherwise the thread in d2d_attach() waits, with a limit
+ *		a pending handshake. Without ROUTINE, the thread in d2d_attach() waits for the
+ *		completion, with a time limit
  *   NEVER	a pending request is never completed
  *   ENDLESS	the time limit of a handshake never passes
- *   OWNER_UNLOADED	the owner is unloaded while the driver's module stays: the driver does
- *		not detach, but is expelled
+ *   OWNER_UNLOADED	the owner is unloaded while the driver's module stays. The driver does
+ *		not detach: the owner expels it
  *
  * The assertions say what must hold; in parentheses are the variables that they check:
  *   - the driver fills in a context only while the context is its own (has_context);
@@ -234,9 +235,9 @@ inline wait_for_attach()
 }
 
 /*
- * Requests::cancel_for(). If `for_driver` is false, d2d_detach() cancels the request as its sender
- * (Canceller::Sender), and then waits for the dispatch routine. If `for_driver` is true, the owner's
- * own driver object unregisters (Canceller::Driver).
+ * Requests::cancel_for(). If `for_driver` is false, d2d_detach() cancels the request in the sender's
+ * name (Canceller::Sender). d2d_detach() then waits for the dispatch routine. If `for_driver` is
+ * true, the owner's own driver object unregisters (Canceller::Driver).
  */
 inline cancel_for(for_driver)
 {

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the models of rundown, requests, handshakes and events with spin, which explores every interleaving and must
-# find no error. Then checks models with one fault each, in which spin must find an error. transitions.awk generates the
-# transitions of a request from shared/owner/request/word.rs. Prints KTAP, and the counts last.
+# Checks the models of rundown, requests, handshakes and events with spin. Spin explores every interleaving of a model,
+# and must find no error. Then checks models with one fault each: in each of them, spin must find an error.
+# transitions.awk generates the transitions of a request from shared/owner/request/word.rs. Prints KTAP, and the counts
+# last.
 # Needs spin, a C compiler, and 2.8 GB of memory: the largest search uses 1.4 GB, and two searches run at the same time.
 # Takes a minute and a half of CPU time.
 set -euo pipefail

@@ -9,9 +9,11 @@
  * index 0 or 1, and increments the lock count of its CPU in one atomic step. When it leaves, it increments
  * the unlock count of the same index, perhaps of another CPU.
  *
- * A grace period is modelled after kernel/rcu/srcutree.c. It waits until the index that is not
- * current has no reader, flips the current index, and waits until the index that was current before
- * has no reader. To find out whether an index has readers, it adds up the unlock counts of all CPUs
+ * A grace period is modelled after kernel/rcu/srcutree.c. It has these steps:
+ *   1. Wait until the index that is not current has no reader.
+ *   2. Flip the current index.
+ *   3. Wait until the index that was current before step 2 has no reader.
+ * To find out whether an index has readers, it adds up the unlock counts of all CPUs
  * and then their lock counts. Readers may enter and leave meanwhile, so it repeats this until the
  * sums are equal.
  *
@@ -30,9 +32,10 @@
  *     ordered.
  *
  * While an interrupt runs, the tasks of its CPU do not run ("provided"). So an interrupt that waits
- * for one of them is a deadlock. Spin reports each run in which a process waits for ever (an invalid
- * end state), and each run that goes on for ever (a non-progress cycle). If spin reports none, all
- * processes end in every run.
+ * for one of them is a deadlock. Spin reports two kinds of runs:
+ *   - a process waits for ever (an invalid end state);
+ *   - the run itself goes on for ever (a non-progress cycle).
+ * If spin reports none, all processes end in every run.
  */
 
 #define CPUS	2

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-# Generates macros for the models from the table in shared/owner/request/word.rs. From each entry
+# Generates macros for the models from the table in shared/owner/request/word.rs. Each entry of the table
+# is a transition of the word:
 #	NAME: PHASE|PHASE... => PHASE [CLAUSE, CLAUSE...] ORDER;
-# it makes CAN_NAME(w), which says whether the transition is allowed from the word w, and NAME(w), the
-# word after the transition. A CLAUSE is a keyword and BITS. The keywords "with" and "unless" make conditions
-# of the transition; "set", "clear" and "add" change the word. ORDER, the memory ordering, does not matter here.
+# For each entry, this script prints two macros. CAN_NAME(w) says whether the transition is allowed from the
+# word w. NAME(w) is the word after the transition. A CLAUSE is a keyword and BITS. The keywords "with" and
+# "unless" are conditions of the transition; "set", "clear" and "add" change the word. ORDER, the memory
+# ordering, does not matter here.
 
 function sum(names, none,    list, n, text)
 {

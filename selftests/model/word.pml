@@ -86,7 +86,7 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard(), except that it does not cancel a request that is on its way */
+/* Requests::discard(). Unlike the code, this model does not cancel a request that is on its way. */
 inline discard()
 {
 	do
