@@ -20,8 +20,9 @@ fresh_owners()
 	[ $# = 0 ] || load "$@"
 }
 
-# fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters; then exercises each owner in
-# the background, in the processes $first and $second. In each exercise an operation of c_bridge waits
+# fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters. Then begins the exercise of
+# each owner in the background: of module_a in the process $first, of other_a in the process $second. In each exercise
+# an operation of c_bridge waits
 fresh_exercises()
 {
 	fresh_owners c_bridge waits=1 "$@"
@@ -37,8 +38,8 @@ operations_wait()
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - whether OWNER has made calls in its exercise, items have reached the owner OTHER, OTHER itself
-# has made calls and put items, and items have come back to OWNER
+# passes OWNER OTHER - whether the exercise of OWNER has passed calls and items to the owner OTHER, and back: OWNER has
+# made calls; OTHER has made calls, taken items and put items; OWNER has taken items
 passes()
 {
 	in_each_place "$1" 'op-call to=peer op=bounce' && in_each_place "$2" 'op-call to=peer op=bounce' &&
@@ -104,9 +105,9 @@ fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free modu
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
 # The steps of loading the bridge that can fail while code of one role waits for an event that nobody sets. Each line is
-# WAITS STEP ERRNO PARAMETER CASE. WAITS is the value of the bridge's parameter "waits", and STEP that of its parameter
-# "fails" (peers/bridge.rs); if STEP is nothing, the handshake fails. ERRNO is the errno with which loading the bridge
-# fails. PARAMETER is a parameter of other_a, with its value
+# WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails"
+# (peers/bridge.rs). STEP says which step fails; if STEP is nothing, the handshake fails. ERRNO is the errno with which
+# loading the bridge fails. PARAMETER is a parameter of other_a, with its value
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&

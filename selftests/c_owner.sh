@@ -29,8 +29,8 @@ fresh_peers()
 	done
 }
 
-# all_exercise PEER... - lets the owner and these peers make five rounds of their exercise at the same time, each in a
-# process of its own; whether all succeed
+# all_exercise PEER... - starts a process for the owner and for each of these peers. Each process makes five rounds of
+# the driver's exercise. Whether all processes succeed
 all_exercise()
 {
 	pids=
@@ -56,9 +56,9 @@ both_update()
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact - whether the shared data has counted each update once, after all_exercise with one peer. In each of
-# the five rounds, the owner updates the data once, and the peer four times: in the process, in a worker, in softirq and
-# in hardirq
+# updates_are_exact - whether the shared data has counted each update once, after all_exercise with one peer. That
+# function makes five rounds. In each, the owner makes one update, and the peer four: in the process, in a worker, in
+# softirq and in hardirq
 updates_are_exact()
 {
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq $((5 * (1 + 4))) | xargs)" ]
@@ -110,8 +110,8 @@ frees_all()
 	[ "$(trace | grep -c 'module_a: d2d: .* step=free ctx=')" = "$1" ] && traced 'module_a: d2d: .* step=unload'
 }
 
-# fresh_bare COMPLETION - as fresh_c_owner, for an owner without optional routines; then registers the actor alice, who
-# will pend her handshake
+# fresh_bare COMPLETION - loads the owner in C without its optional routines, and registers the actor alice. Alice will
+# pend her handshake
 fresh_bare()
 {
 	fresh_c_owner bare=1 "completion=$1" timeout=50

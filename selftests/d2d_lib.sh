@@ -49,12 +49,12 @@ runs_case()
 }
 
 # D2D_CASE, a shell pattern, selects one case: the program runs and reports only the first case whose
-# name contains a match. With D2D_LIST=1 the program runs no case, and prints the names of all cases. If one of
-# the two is set, the program still runs the commands that stand outside of the cases: its setup, and the cleanups.
+# name contains a match. With D2D_LIST=1 the program runs no case, and prints the names of all cases. With either
+# variable, the program still runs the commands outside of the cases: its setup, and the cleanups.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
-		# Replaces this program by a changed copy of it. In the copy, each case, from its line `fresh...`
-		# to its line `verdict "NAME"`, is inside `if runs_case "NAME"; then ... fi`.
+		# Replaces this program by a changed copy of it. A case begins with a line `fresh...` and ends with
+		# a line `verdict "NAME"`. In the copy, `if runs_case "NAME"; then ... fi` encloses each case.
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -105,8 +105,8 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	}
 fi
 
-# A timeout, in milliseconds, for handshakes that a worker completes: so long that it does not end first, even if the
-# machine is busy and the worker begins seconds late
+# A timeout, in milliseconds, for handshakes that a worker completes. On a busy machine the worker may begin seconds
+# late, but must still complete the handshake before the timeout
 # shellcheck disable=SC2034 # a variable of the test programs
 LONG_TIMEOUT=60000
 TRACE_START="d2d selftest: the trace starts"
@@ -115,8 +115,8 @@ NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
 # module_path NAME - prints the path of NAME.ko. If $D2D_MODULES is set, looks only in this folder. Otherwise looks
-# in the folders of the source tree, in the folder /lib/d2d of the lab's guests, and then among the modules that are
-# installed for modprobe
+# first in the folders of the source tree, then in /lib/d2d (a folder of the lab's guests), and last among the modules
+# that are installed for modprobe
 module_path()
 {
 	find_module "$1" && echo "$path"
@@ -394,9 +394,9 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - whether the case NAME, which leaks memory on purpose, must be skipped; if so,
-# reports the case as skipped. WHY says what causes the leak. On a kernel with kmemleak the case is
-# skipped, because the report of kmemleak makes the run fail. But if D2D_CASE selects the case, it runs:
+# skips_leak NAME WHY - reports the case NAME as skipped, if it must be skipped; whether it must. NAME leaks
+# memory on purpose, and WHY says what causes the leak. On a kernel with kmemleak the case must be skipped,
+# because the report of kmemleak makes the run fail. But if D2D_CASE selects the case, it runs:
 # qemu/tests/harness.sh selects such cases to show that the run fails
 skips_leak()
 {

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Character devices of drivers: calls, pending calls, poll, the permission to open a device, and open files while a
-# device is removed or a module is unloaded. The module device_peer has the device, and the program devctl makes the
-# calls. history_peer keeps records in the lookaside list that docs/porting-tables.md describes.
+# Character devices of drivers: calls, pending calls, poll, and the permission to open a device. In some cases, a
+# process has a device open while the device is removed or its module is unloaded. The module device_peer has the
+# device, and the program devctl makes the calls. history_peer keeps records in the lookaside list that
+# docs/porting-tables.md describes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -29,8 +30,8 @@ fresh_no_device()
 	reset_trace
 }
 
-# refused VARIANT ERRNO REASON - whether loading device_peer is refused for this reason, leaves no device, and makes the
-# kernel print no warning
+# refused VARIANT ERRNO REASON - whether loading device_peer is refused for this reason. No device may be left, and the
+# kernel may print no warning
 refused()
 {
 	fails "$2" load device_peer variant="$1" && [ ! -e "$DEV" ] && only_refusal_is device_peer "$3" "$2" &&

@@ -30,10 +30,10 @@
 #                                    waits, without a limit unless timeout= is given; with
 #                                    interruptible, a signal ends the wait
 #   on-set SLOT worker|softirq|timer|thread RAN [HOLD]
-#                                    makes a job the handler of the event: a work item that runs in a worker
-#                                    or in softirq; or a timer, whose routine runs in hard interrupt; or a
-#                                    thread. Each run of the job sets the event in the slot RAN. If HOLD is
-#                                    given, the run then waits for the event in the slot HOLD
+#                                    makes a job the handler of the event. worker and softirq: a work item
+#                                    that runs there; timer: a timer, whose routine runs in hard interrupt;
+#                                    thread: a thread. Each run of the job sets the event in the slot RAN. If
+#                                    HOLD is given, the run then waits for the event in the slot HOLD
 #   no-on-set SLOT                   removes the handler
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
 #   no-doorbell                      removes the doorbell from that queue

@@ -125,8 +125,8 @@ only_own_open()
 	loaded "$PEER" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
-# fresh_events [EVENTS] - makes sure that both drivers are loaded, and that only the events $own are open; then calls
-# the function open_EVENTS, if EVENTS is given
+# fresh_events [EVENTS] - makes sure that both drivers are loaded, and that only the events $own are open. If EVENTS is
+# given, then calls the function open_EVENTS
 fresh_events()
 {
 	only_own_open || fresh_drivers
@@ -165,8 +165,8 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether $setter sets and resets its event in each execution context, and $waiter sees each
-# change in the same execution context
+# works_everywhere SLOT - whether events can be used in each execution context: there, $setter sets and resets the event
+# in SLOT, and $waiter sees each change
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -184,8 +184,8 @@ wakes_from()
 	await_field sync waiters 1 && "$setter" set 1 "in=$1" was=reset && wait "$background"
 }
 
-# both_kinds owner|peer - cases: the given driver, $setter, creates and sets an event of each kind; the other driver,
-# $waiter, opens the events and waits for them
+# both_kinds owner|peer - cases in which $setter, the given driver, creates and sets an event of each kind. The other
+# driver, $waiter, opens the events and waits for them
 both_kinds()
 {
 	setter=$1 waiter=$(other "$1")
@@ -398,8 +398,9 @@ verdict_unless_skipped()
 	fi
 }
 
-# stall - closes an event while a page fault stalls a process that reads the event's file; whether closing did not wait
-# for the process. Sets $skipped if the kernel has no userfaultfd, by which the test stalls the process
+# stall - makes a process read the event's file, and stalls the process in a page fault. Meanwhile closes the event;
+# whether closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the kernel
+# has no userfaultfd
 stall()
 {
 	./eventctl stall "$EVENTS/stalled" "/dev/$PEER" "event close 7" >"$NOTES" 2>&1
@@ -436,8 +437,8 @@ fresh_doorbell()
 	"$taker" create 0 bell synchronization && "$taker" doorbell 0
 }
 
-# doorbell owner|peer - cases: the given driver, $taker, takes from a queue that has a doorbell; the other driver,
-# $putter, puts on the queue
+# doorbell owner|peer - cases in which $taker, the given driver, takes from a queue that has a doorbell. The other
+# driver, $putter, puts on the queue
 doorbell()
 {
 	taker=$1 putter=$(other "$1")
@@ -478,11 +479,11 @@ runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of the event `armed`. While a job is
-# the handler, $setter sets the event once in each execution context, and from a worker. This function succeeds if the
-# job runs once for each set, and the event is in STATE after each set: "set" for a notification event, which stays set,
-# or "reset" for a synchronization event, which the job takes. A notification event is set from the beginning, so each
-# job must also run once when it becomes the handler
+# runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of the event `armed`. For each job,
+# $setter sets the event once in each execution context, and from a worker. This function succeeds if the job runs once
+# for each set, and the event is in STATE after each set. If STATE is "reset", `armed` must be a synchronization event:
+# the job takes the event. If STATE is "set", `armed` must be a notification event: it stays set. In this case the event
+# is set before the first job becomes the handler, so each job must also run once when it becomes the handler
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return
@@ -495,7 +496,7 @@ runs_for_each_set()
 	done
 }
 
-# handlers owner|peer - cases: the given driver, $runner, makes a job the handler of an event; the other driver,
+# handlers owner|peer - cases in which $runner, the given driver, makes a job the handler of an event. The other driver,
 # $setter, sets the event
 handlers()
 {
@@ -560,8 +561,8 @@ fresh_c_handler()
 	load c_handler "$@" && owner open 0 c-armed synchronization
 }
 
-# c_handler_runs - whether each of four sets makes the work item of c_handler run once: in the process, in a worker, in
-# softirq and in hardirq
+# c_handler_runs - whether each set of the event makes the work item of c_handler run once. The owner sets the event
+# four times: in the process, in a worker, in softirq and in hardirq
 c_handler_runs()
 {
 	count=0

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Tests of "out of memory". While modules are loaded, used and unloaded, the kernel makes each of their
-# allocations fail, one at a time. The system call must then succeed without the memory; or it must fail with
-# ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and its stack filter.
+# allocations fail, one at a time. The system call may then succeed without the memory. If it fails, it must
+# fail with ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -98,8 +98,9 @@ sweep()
 
 set_up_failslab 34
 
-# With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
-# slab, and failslab can make its allocation fail. The larger chunks do not come from slab.
+# The memory of each queue's items consists of chunks. A chunk of at most two pages comes from slab: failslab
+# can make its allocation fail. With this capacity, the last chunk of each queue is so small; the other chunks
+# are larger, and do not come from slab.
 a=$(module_path module_a)
 sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
 sweep "unloading module_a" 0 unloaded unload "$a"
@@ -159,8 +160,8 @@ setting probability 100 interval 1 times 1
 verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# In the second case, failslab ignores allocations inside system calls. If workers and interrupts do not
-# allocate either, failslab makes no allocation fail, and its setting `times` stays 1.
+# In the second case, failslab ignores allocations inside system calls. Workers and interrupts must not
+# allocate. If they do not, failslab makes no allocation fail, and its setting `times` stays 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

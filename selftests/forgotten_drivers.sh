@@ -16,8 +16,8 @@ trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 # forgets this driver (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
-# The module that forgets its drivers: forgetful, or one of the modules forgetful_*, which have the same drivers for
-# other owners
+# The module that forgets its drivers. forgetful is a peer of module_a; the modules forgetful_* have the same drivers,
+# but are peers of other owners
 FORGETFUL=forgetful
 
 # load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
@@ -102,8 +102,8 @@ inside_forgetful()
 
 # Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: OWNER is the owner's module, and
 # NAME the name by which drivers know the owner. FORGETFUL is the module that forgets its own drivers, and PEER another
-# peer of the owner. A write to DEVICE makes the owner call PEER. Each STATE is a value of "forgets". All these owners
-# but c_owner wait 5 s for a pended handshake, so their lines leave out "handshake": its cases would take that long.
+# peer of the owner. A write to DEVICE makes the owner call PEER. Each STATE is a value of "forgets". "handshake" is
+# only in the line of c_owner: the other owners wait 5 s for a pended handshake, so its cases would take too long.
 # c_middle and c_lender pend no requests, so their lines leave out "sent", too
 other_owners()
 {
@@ -235,8 +235,8 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	verdict "$name"
 fi
 
-# forgetful registers a driver whose routines are in the module "stranger". stranger does not import the owner's
-# symbols, so the kernel can unload the owner before stranger.
+# In these cases, forgetful registers a driver for another module: the driver's routines are in the module "stranger".
+# stranger imports no symbol of the owner, so the kernel can unload the owner before stranger.
 fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"

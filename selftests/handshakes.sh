@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The timeout of handshakes, for each way in which the owner learns that a handshake is complete
-# (module_a's parameter "completion"). An actor pends its handshake. Then the actor completes it in time,
-# too late or never, or detaches. paused_peer is a driver in Rust whose work item completes the handshake
-# too late.
+# (module_a's parameter "completion"). An actor, alice, pends her handshake. Then she completes it in time,
+# completes it too late, detaches, or does nothing. paused_peer is a driver in Rust: its work item completes
+# the handshake too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -61,7 +61,7 @@ attach_times_out()
 }
 
 # timed_out COMPLETION - waits until the handshake has timed out and the owner has learned of the timeout; whether the
-# trace has no other refusal, and no other completion
+# trace has only this one refusal, and only this one completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
@@ -97,9 +97,9 @@ attach_in_background()
 	await context_is attaching
 }
 
-# background_attach_fails COMPLETION ERRNO - whether the process $attaching got this errno. If COMPLETION is 1, the
-# process must get EINPROGRESS instead, because d2d_attach() then does not wait for a pended handshake. COMPLETION is
-# "any" for a handshake that was not pended
+# background_attach_fails COMPLETION ERRNO - whether the process $attaching got this errno. With completion=1
+# d2d_attach() does not wait for a pended handshake: the process must get EINPROGRESS instead of ERRNO. If the handshake
+# was not pended, COMPLETION is "any"
 background_attach_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&
@@ -115,9 +115,10 @@ one_is_held()
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
 }
 
-# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. From round to round she detaches later:
-# first before, then while, then after her handshake times out (`one_call race`). d2d_attach() fails
-# with EINPROGRESS or, if her dispatch routine takes longer than the timeout, with ETIMEDOUT
+# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. From round to round she detaches later: in
+# the first rounds before her handshake times out, in later rounds while it times out, in the last rounds after that
+# (`one_call race`). d2d_attach() fails with EINPROGRESS. But if her dispatch routine takes longer than the timeout,
+# d2d_attach() fails with ETIMEDOUT
 attach_and_detach_repeatedly()
 {
 	./one_call race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"

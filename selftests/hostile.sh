@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library in one of the ways 1 to 7, which the function control in
-# misbehaving/hostile/hostile_peer.rs lists; fails if the library accepts what it must refuse. In misuse 6 the driver
+# misuse NUMBER - makes hostile_peer misuse the library; fails if the library accepts what it must refuse. NUMBER, 1 to
+# 7, selects the misuse: the function control in misbehaving/hostile/hostile_peer.rs lists them. In misuse 6 the driver
 # makes the library believe that the driver is leaving, and then goes on using its events
 misuse()
 {

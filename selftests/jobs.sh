@@ -126,8 +126,8 @@ if [ ! -w "$CPU" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer
-	# Starts the jobs on CPU 1, and then takes CPU 1 offline: bottom-half work stays on its CPU as long as it
-	# starts itself again.
+	# As long as bottom-half work starts itself again, it stays on its CPU. So this case starts the jobs on CPU 1,
+	# and then takes CPU 1 offline.
 	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
 	verdict "$name"
 fi

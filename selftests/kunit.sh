@@ -13,9 +13,9 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite, by writing to the suite's file, and prints the results. Loading d2d_kunit does
-# not suffice: on a kernel that was booted with kunit.autorun=0 it runs no suite, and yet the kernel reports
-# that all suites have passed
+# results SUITE - runs a suite, by writing to the suite's file, and prints the results. The write is necessary:
+# if the kernel was booted with kunit.autorun=0, it runs no suite when d2d_kunit is loaded, and yet reports that
+# all suites have passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"

@@ -3,13 +3,15 @@
 # Two drivers lend each other memory: the owner (lender) lends a ring, and the peer (borrower) lends counters. Each
 # driver exists in Rust and in C. Writing a number to a device makes a driver use lent memory:
 #
-#   /dev/borrower   1 the peer uses the owner's ring, 2 the owner uses the peer's counters,
-#                   3 the peer wants another type than a ring, 4 the owner wants another type than counters,
-#                   5 the peer sends requests whose user_buffer points to its counters,
-#                   6 the peer sends such a request to c_borrower, a peer in another context
-#   /dev/lender     1 the owner uses the peer's counters,
-#                   2 as 1, but between getting and using the memory the owner waits until a process writes 3,
-#                   4 the owner in Rust sends a request whose user_buffer points to its ring
+#   /dev/borrower   1  the peer uses the owner's ring
+#                   2  the owner uses the peer's counters
+#                   3  the peer wants another type than a ring
+#                   4  the owner wants another type than counters
+#                   5  the peer sends requests whose user_buffer points to its counters
+#                   6  the peer sends such a request to c_borrower, a peer in another context
+#   /dev/lender     1  the owner gets the peer's counters, and uses them
+#                   2  the owner gets the peer's counters, waits until a process writes 3, and then uses them
+#                   4  the owner in Rust sends a request whose user_buffer points to its ring
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the kernel's module loader refuses: modules without the signature of a trusted key, and peers of
 # another version of the library. The kernel must enforce signatures and have CONFIG_MODVERSIONS
-# (qemu/tests/strict.sh). The folders of /lib/signing have module_a and module_b: signed, as
-# docs/install.md says, by a key that the kernel trusts (signed), signed by another key (other_key), and
-# without a signature (unsigned).
+# (qemu/tests/strict.sh). module_a and module_b are in each of these folders of /lib/signing:
+#
+#   signed      signed as docs/install.md says, by a key that the kernel trusts
+#   other_key   signed by a key that the kernel does not trust
+#   unsigned    without a signature
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -38,8 +40,8 @@ is_refused()
 	fails EKEYREJECTED load module_a && ! loaded module_a && kernel_logged "Loading of $2 is rejected"
 }
 
-# module_b_works - whether module_b, which was built for module_a, attaches to the loaded owner, and module_b and the
-# owner call each other
+# module_b_works - whether module_b attaches to the loaded owner, and module_b and this owner call each other. module_b
+# was built for module_a; the loaded owner may be another one
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers in a kernel that is locked down after they were loaded: processes of root and of a plain user can use the
-# drivers' devices, and debugfs can be read but not written.
+# Loads drivers, and then locks the kernel down. After that, processes of root and of a plain user must still be able to
+# use the drivers' devices. debugfs can be read, but not written.
+#
 # Usage: lockdown.sh integrity|confidentiality
-# run_tests does not run this program: only a reboot ends the lockdown, and the other programs could load no module
-# until then.
+#
+# run_tests does not run this program: the lockdown lasts until a reboot, and the other programs could load no module.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

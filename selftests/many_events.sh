@@ -12,8 +12,8 @@ MANY=10000
 # A kernel with kmemleak takes ten times as long, so this program makes fewer events there.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
 # The last case creates and closes all events ROUNDS times. Afterwards the number of objects in use must
-# have grown by less than TOLERANCE. It may grow, because the rest of the system allocates, too; but a leak
-# of one object per 40 events fails the case.
+# have grown by less than TOLERANCE. The rest of the system allocates, too, so the number may grow a little.
+# A leak of one object per 40 events makes the case fail.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -35,7 +35,7 @@ objects()
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# settled_objects - as objects, but repeats until the number no longer falls, because RCU frees some
+# settled_objects - as objects, but counts again and again until the number no longer falls: RCU frees some
 # objects only after a grace period. If a grace period takes very long, the number is too large
 settled_objects()
 {
@@ -86,8 +86,8 @@ fresh_many
 peer close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
-# The case makes two rounds before it counts for the first time, because the allocators keep some pages
-# after their objects are freed. Further rounds do not make them keep more pages.
+# The allocators keep some pages after the objects in these pages are freed. After two rounds, more rounds do
+# not make the allocators keep more pages. So this case makes two rounds before it counts for the first time.
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else
