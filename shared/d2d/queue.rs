@@ -170,17 +170,27 @@ impl<'a> Queue<'a> {
     /// Releases the items of a chain. Any context.
     #[inline(always)]
     fn release(self, chain: Chain) {
-        let released = self.released();
-        let mut first = released.get();
-        loop {
-            // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange
-            // below.
-            unsafe { (*chain.last.as_ptr()).next = first };
-            match AtomicWord::cmpxchg(released, first, chain.first.as_ptr()) {
-                Ok(_) => break,
-                Err(other) => first = other,
-            }
+        if !self.try_release(chain) {
+            self.retry_release(chain);
         }
+    }
+
+    /// Releases the items of a chain, unless another thread changes the list of released items at
+    /// the same time. Then it returns false.
+    #[inline(always)]
+    fn try_release(self, chain: Chain) -> bool {
+        let released = self.released();
+        let first = released.get();
+        // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange
+        // below.
+        unsafe { (*chain.last.as_ptr()).next = first };
+        AtomicWord::cmpxchg(released, first, chain.first.as_ptr()).is_ok()
+    }
+
+    /// Apart from [`Self::release`], so that its callers contain no loop.
+    #[cold]
+    fn retry_release(self, chain: Chain) {
+        while !self.try_release(chain) {}
     }
 
     /// Puts one item on the queue, by copy. Any context.
