@@ -77,9 +77,9 @@ impl<'a> Disassembly<'a> {
         Disassembly(functions)
     }
 
-    /// Checks that the contender's function has a loop, and that the loop calls what it must call: `calls` is a part of
-    /// the symbol of the called function, `*` for an indirect call, or empty if the loop need not call anything. If the
-    /// contender's name has a colon, the part after the colon is the name of the loop.
+    /// Checks that the contender's function has a loop, and that the loop makes the call `calls`: a part of the symbol
+    /// of the called function, or `*` for an indirect call. If `calls` is empty, the loop need not call anything. If
+    /// the contender's name has a colon, the part after the colon is the name of the loop.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let (_, name) = contender.split_once(':').unwrap_or(("", contender));
         let name = format!("loop_{}", name.replace('-', "_"));

@@ -5,9 +5,9 @@
 // Words: a *contender* is one way of doing an operation, which the bench measures in a loop (preface.md). A *curve* has
 // the figures of one contender for several values of an *axis*, such as the number of items in a queue (growth.rs). The
 // *twin* of a contender does the same in the C twin of the project. A *mark* is the limit that a figure must keep
-// (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a run with it. The
-// *base* of a contender is another contender, with which the guard compares it if it has no twin (guard.rs). A *floor*
-// is a primitive of the kernel that the simplest version of the operation in C would need, too (preface.md).
+// (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a run with it. If
+// a contender has no twin, the guard compares the contender with another one, its *base* (guard.rs). A *floor* is a
+// primitive of the kernel that the simplest version of the operation in C would need, too (preface.md).
 //
 // Usage: d2d-bench report DOCS DIR...
 //        d2d-bench guard RECORD DIR
@@ -16,10 +16,11 @@
 // Each DIR has the files of one run. Its name is the name of the machine on which the bench ran: icount, uml or kvm.
 // The DIR no-tracepoints is for a run on the machine icount, with modules that were built without tracepoints. The
 // files are:
-//   output       the kernel's log, with the figures that the modules have measured; bench/run.sh adds conditions
+//   output       the kernel's log, with the figures that the modules have measured. bench/run.sh adds the conditions
+//                of the run.
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
-// The program refuses a run if the run's clock is wrong, or if a measured loop does not call what it must call.
+// The program refuses a run whose clock is wrong, or in which a measured loop does not call what it must call.
 //
 // "report" writes results.md, results.svg and the record, results.tsv, to DOCS. "guard" compares a run with a record,
 // and prints KTAP. "record" prints the record of one run.

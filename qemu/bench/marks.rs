@@ -9,8 +9,9 @@ use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks increase medians by about this factor. So the limits of `AtMostTimes` and `AtMost`, and that of
-/// `Tracepoints` for operations below `SHORT`, are multiplied by it: a limit of 500 instructions becomes 501.
+/// Timer ticks increase medians by about this factor. So three limits are multiplied by the factor: that of
+/// `AtMostTimes`, that of `AtMost`, and that of `Tracepoints` for operations below `SHORT`. For example, a limit of 500
+/// instructions becomes 501.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -40,8 +41,8 @@ enum Demand {
     Reported(&'static str, Figure, Figure),
     /// The figures along a curve differ by at most `FLAT` percent. The curve must reach this value of its axis.
     Flat(Figure, &'static str, u64),
-    /// Each contender of the project costs at most this many times its cost without tracepoints, or at most one
-    /// instruction more if it has fewer than `SHORT`.
+    /// Each contender of the project costs at most this many times its cost without tracepoints. If that cost is less
+    /// than `SHORT`, one instruction more is allowed, too.
     Tracepoints(f64),
     /// The files of the modules are at most this many times as large as those of the twin.
     Sizes(f64),

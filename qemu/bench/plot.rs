@@ -156,8 +156,8 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the picture: the bars, and for each axis a chart of each machine that has curves along the axis, but of two
-/// machines at most.
+/// Returns the picture: the bars, and charts for each axis. A chart is for one machine that has curves along the axis.
+/// An axis has charts for at most two machines.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;

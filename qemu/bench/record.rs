@@ -3,8 +3,13 @@
 //! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
 //! Tabs separate the fields of a line. The line of a condition has its name and its value. The line of a contender has
-//! its name, the point of a curve at which it was measured (such as `depth:10`, or `-` if it is on no curve), its base,
-//! its least figure and its median.
+//! these fields:
+//!
+//! 1. its name
+//! 2. the point of a curve at which it was measured, such as `depth:10`; `-` if it is on no curve
+//! 3. its base
+//! 4. its least figure
+//! 5. its median
 
 use crate::log::Log;
 use crate::log_lines::{At, Contender};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Runs the bench, and collects the figures and what the program of bench/ needs to check them. bench.sh and
-# bench-check.sh source this file, after lib/lab.sh.
+# Runs the bench, and collects the files that the program of bench/ reads (bench/main.rs). bench.sh and bench-check.sh
+# source lib/lab.sh first, and then this file.
 
 only_x86_64 "the bench"
 D2D_ROOT=$("$LAB/root/root.sh")
