@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for one kernel, inside the toolchain root, in build/KVER/. The source tree stays clean. The script
-# holds the build lock until it ends: no other build can replace the modules before --install has copied them.
+# holds the build lock until it ends. So no other build can replace the modules before --install has copied them.
 # Usage: build.sh [--selftests] [--bench] [--install DIR] [--source DIR] [--list]
-#   --selftests  also build the test modules; with --install, install the kselftest collection in DIR/kselftest
-#   --bench      also build the modules of the bench
+#   --selftests    also build the test modules. With --install, also install the kselftest collection in DIR/kselftest
+#   --bench        also build the modules of the bench
 #   --install DIR  copy the modules, stripped, to DIR/lib/d2d
-#   --list         print the paths of the modules last
 #   --source DIR   build another tree of the project, in DIR/build/KVER/
+#   --list         at the end, print the paths of the modules
 # Environment:
 #   KERNEL                  the kernel of the lab to build for; see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY="NAME..."      build only these modules
 #   D2D_BUILD_ID            the build ID of all modules, instead of a hash (shared/library.mk)
-#   D2D_INCREMENTAL=y       build without debug information. If a crate has changed, compile only its changed parts
+#   D2D_INCREMENTAL=y       build without debug information. Of a crate that has changed, compile only the changed parts
 #                           (mutate/rustc.sh)
 #   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"

@@ -12,8 +12,8 @@ hold_build
 proofread=$("$LAB/root/tools.sh" proofread)
 mutate=$("$LAB/root/tools.sh" mutate)
 extra_root=$("$LAB/root/root-more.sh")
-# The part "sources" takes the longest and mostly keeps one CPU busy, so it starts first, and the other parts run beside
-# it.
+# The part "sources" takes the longest, and mostly keeps only one CPU busy. So it starts first. The other parts run at
+# the same time.
 part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$extra_root"
 part trace-tool "$LAB/check/check-trace.sh"
 part refused-builds "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"

@@ -63,9 +63,10 @@ builds_outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. If the
-# file has a macro that is a list, such as D2D_STEPS(X), turns off the checks that complain about such a macro or its
-# entries. More checks are turned off if the entries are functions, as in D2D_FUNCTIONS and in the record in recorded.h.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Some macros
+# are lists, such as D2D_STEPS(X). If the file has such a macro, the function turns off the checks that complain about
+# lists. If the entries of the list are functions, it turns off more checks: for D2D_FUNCTIONS, and for the record in
+# recorded.h.
 checkpatch() {
 	local options=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
@@ -97,15 +98,15 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-# raw_locks PATH... - prints each use of a raw lock or of a timer mode ..._HARD, and fails if there is one: code that
-# holds a raw lock, or runs in such a timer, must not call the library. Lockdep reports such a call, but only with
-# CONFIG_PROVE_RAW_LOCK_NESTING.
+# raw_locks PATH... - prints each use of a raw lock or of a timer mode ..._HARD, and fails if there is one. Code that
+# holds a raw lock, or that runs in a timer of such a mode, must not call the library. Lockdep reports such a call, but
+# only with CONFIG_PROVE_RAW_LOCK_NESTING.
 raw_locks() {
 	! grep -rniE --include='*.[ch]' --include='*.rs' 'HRTIMER_MODE_[A-Z_]*_HARD|raw_spin_?lock' "$@"
 }
 
-# refusals - prints each refusal that is only in docs/refusals.md or only in the sources of shared/, and fails if there
-# is one
+# refusals - compares the refusals of docs/refusals.md with those in the sources of shared/. Prints each refusal that
+# only one of them has, and fails if there is one
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
@@ -118,8 +119,8 @@ refusals() {
 }
 
 # kernels - compares the table of docs/kernels.md with kernels.sh. Prints each kernel of the table that kernels.sh does
-# not test, and each release that kernels.sh names and the table lacks, and fails if there is one. kernels.sh finds the
-# other kernels of trixie in the archive, so the table may have any of them.
+# not test, and each release that kernels.sh names but the table does not have. Fails if it prints one. kernels.sh does
+# not name the kernels of trixie, but finds them in Debian's archive. So the table may have any kernel of trixie.
 kernels() {
 	local named listed release kernel rc=0
 	named=$(sed -nE 's/^(older|unstable)=(.+)/\2/p' qemu/kernels.sh)
@@ -137,8 +138,9 @@ kernels() {
 	return "$rc"
 }
 
-# test_modules - prints each test module that is only in the table of selftests/README.md or only in the makefiles, and
-# fails if there is one. make reads the makefiles as for a kernel with all options on which they depend.
+# test_modules - compares the table of selftests/README.md with the test modules of the makefiles. Prints each module
+# that only one of them has, and fails if there is one. Some modules need an option of the kernel: make reads the
+# makefiles as for a kernel that has all these options.
 test_modules() {
 	local listed=$out/listed built=$out/built difference
 	sed -nE 's/^\| `([a-z0-9_]+)` \|.*/\1/p' selftests/README.md | sort >"$listed"
