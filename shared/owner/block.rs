@@ -27,9 +27,9 @@ use kernel::{
     }, //
 };
 
-/// The allocation flags for the memory of items. The memory is zeroed. If a user asks for more
-/// items than there is memory for, the allocation fails instead of calling the OOM killer, which
-/// would end other processes.
+/// The allocation flags for the memory of items. The memory is zeroed. If there is not enough
+/// memory for the items, the allocation fails. It does not call the OOM killer, which would end
+/// other processes.
 const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
     | bindings::__GFP_ZERO
     | bindings::__GFP_NOWARN
@@ -145,8 +145,9 @@ impl Block {
         let lock_name = c"d2d".as_char_ptr();
         // SAFETY: The block is new and zeroed, so no other thread uses it, and its memory does not
         // move. The queues and the locks are parts of it. The name and the classes of the locks are
-        // static. This module, which has them, is unloaded after the owner has freed the block, or has
-        // decided to keep it for ever: then only lockdep can still use them.
+        // statics of this module. Before the kernel unloads the module, the owner frees the block
+        // or keeps it for ever. If the owner keeps it, only lockdep can use the name and the
+        // classes after that.
         let queues = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
@@ -171,8 +172,8 @@ impl Block {
         for ((queue_id, name, queue), items) in queues.into_iter().zip(&mut items) {
             step!(driver, init_lock, ctx: id, lock: name);
             let free = items.build(queue_id, config)?;
-            // SAFETY: No other thread uses the queue, which is a part of the block. The pool is
-            // complete, so its memory does not move any more, and the block owns it, too.
+            // SAFETY: The queue is a part of the block, and no other thread uses it. The pool is
+            // complete, so its memory does not move any more. The block owns the pool, too.
             unsafe {
                 (*queue).free = free;
                 (*queue).item_size = config.item_size;
@@ -252,9 +253,10 @@ impl Drop for ContextMemory {
     }
 }
 
-// SAFETY: The block's memory is not tied to a thread. What it contains is protected by locks, changes
-// atomically, or never changes. The exception is the peer's endpoint: the state of the driver in the
-// registry says which thread may write it, and no other thread reads it meanwhile.
+// SAFETY: The block's memory is not tied to a thread. What it contains is protected by locks,
+// changes atomically, or never changes. The exception is the peer's endpoint. The state of the
+// driver in the registry says which thread may write the endpoint. No other thread reads it
+// meanwhile.
 unsafe impl Send for Block {}
 // SAFETY: As above.
 unsafe impl Sync for Block {}

@@ -2,10 +2,11 @@
 
 //! An owner whose driver is written in C, and its contexts.
 //!
-//! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For an
-//! owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file makes
-//! them with the sizes and the operations that the owner states when it starts. The compiler compiles an
-//! `#[inline]` function of this file only for a module that calls it, so not for an owner in Rust.
+//! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For
+//! an owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file
+//! makes them with the sizes and the operations that the owner states when it starts. An owner in
+//! Rust does not call the `#[inline]` functions of this file, so they are not compiled for its
+//! module.
 
 use crate::{
     block::{
@@ -95,8 +96,11 @@ impl Description {
     ///
     /// # Errors
     ///
-    /// `EFAULT` without initialized tables, a dispatch routine or the pair's sizes, `ENOEXEC` for a routine outside the
-    /// text of the module, `EINVAL` for unknown flags, each with its line.
+    /// Each with its line:
+    /// - `EFAULT` if a table is not initialized, or the dispatch routine or the pair's sizes are
+    ///   missing
+    /// - `ENOEXEC` if a routine is outside the text of the module
+    /// - `EINVAL` if a flag is unknown
     ///
     /// # Safety
     ///
@@ -123,8 +127,8 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The hash of the pair's version is in the chain, so an owner that states the sizes of another
-        // pair or version, or none, has another hash.
+        // The chain has the hash of each minor version of this pair. If the owner states the sizes
+        // of another pair or version, or none, it states another hash with them.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_of) {
             return lacks("sizes_of");
         }
@@ -181,8 +185,9 @@ impl Description {
         context: &Context<()>,
     ) {
         if let Some(routine) = routine {
-            // SAFETY: By the contract of `struct d2d_owner` the routine may be called with its `self` and
-            // a context, in the execution contexts in which the server makes, attaches and detaches one.
+            // SAFETY: By the contract of `struct d2d_owner`, the routine may be called with `self`
+            // and a context. The server makes, attaches and detaches contexts only in the execution
+            // contexts that this contract names.
             unsafe { routine(self.owner.self_, context.as_raw()) };
         }
     }
@@ -211,8 +216,9 @@ impl Table {
         let hashes = usize::from(header.minor) + 1 + operations / size_of::<usize>();
         Some(Self {
             header,
-            // SAFETY: `D2D_OPS_INIT()` has checked that the chain has as many hashes, and the caller
-            // says that it lives as long as the result.
+            // SAFETY: The table is initialized by `D2D_OPS_INIT()`, which has checked that the
+            // chain has this number of hashes. The caller promises that the chain lives as long as
+            // the result.
             chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
         })
     }
@@ -232,8 +238,8 @@ impl Table {
 
 /// A checked copy of a peer's endpoint.
 struct PeerTable {
-    /// A table of the type that the owner expects: the owner's header, and the address of each
-    /// operation, or 0 if the peer lacks it.
+    /// A table of the type that the owner expects. It consists of the owner's header and the
+    /// addresses of the operations. If the peer lacks an operation, the address is 0.
     words: KVec<usize>,
     this: *mut c_void,
 }

@@ -20,8 +20,8 @@ const CAPACITY: u32 = 1 << 20;
 /// Most bytes of an item's payload.
 const ITEM_SIZE: u32 = 4096;
 
-// The handle of an item has room for its index and for the id of its queue (a context has two
-// queues), and an item's 16-bit length can hold the length of its payload.
+// The handle of an item has room for the item's index and for the id of its queue. A context has
+// two queues. The 16-bit length of an item can hold the length of its payload.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
         && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM
@@ -62,9 +62,12 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// `ERANGE`, with a line that names the parameter and its range: `contexts` 1 to 64, `capacity`
-    /// 1 to 1048576, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait),
-    /// `timeout` 1 to 600000 (milliseconds).
+    /// `ERANGE`, with a line that names the parameter and its range. The ranges are:
+    /// - `contexts`: 1 to 64
+    /// - `capacity`: 1 to 1048576
+    /// - `item_size`: 8 to 4096
+    /// - `completion`: 0 (return), 1 (routine) or 2 (wait)
+    /// - `timeout`: 1 to 600000 (milliseconds)
     pub fn new(
         driver: &CStr,
         contexts: u32,
@@ -87,9 +90,9 @@ impl Config {
         })
     }
 
-    /// Makes the owner print a line for each step of a queue (`enqueue`, `dequeue`, `doorbell`) and
-    /// for each call of an operation (`op-call`, `op-return`), by any of its drivers. Without this
-    /// they only have tracepoints. Any context.
+    /// Makes the owner print lines for two groups of hot steps, by any of its drivers: the steps of
+    /// queues (`enqueue`, `dequeue`, `doorbell`) and the calls of operations (`op-call`,
+    /// `op-return`). Without this, these steps have only tracepoints. Any context.
     #[must_use]
     pub fn print_hot_steps(mut self) -> Self {
         self.hot_lines = true;
@@ -111,9 +114,9 @@ impl Config {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checks, before any context is allocated, that there may be enough memory for all of them.
-    /// Otherwise the contexts that are allocated first could use up the memory of the machine, before
-    /// the allocation of a later one fails. Any context.
+    /// Checks whether enough memory is available for all contexts. The caller does this before it
+    /// allocates the first context. Otherwise the first contexts could use up the memory of the
+    /// machine before the allocation of a later context fails. Any context.
     ///
     /// # Errors
     ///

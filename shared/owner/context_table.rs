@@ -30,8 +30,8 @@ pub(crate) trait ContextTable: Send + Sync {
     /// address.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
 
-    /// Zeroes the peer's block of data, so that an older peer leaves zeroes in the fields that it does
-    /// not know. Any context.
+    /// Zeroes the peer's block of data. An older peer does not know all fields, and so leaves
+    /// zeroes in the newer ones. Any context.
     fn clear_peer_data(&self, index: usize);
 
     /// Checks the endpoint that a driver has filled in, and opens the link: from here on the owner
@@ -48,9 +48,9 @@ pub(crate) trait ContextTable: Send + Sync {
     /// d2d_context`. Its operations may be called until [`ContextTable::close`] has returned.
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result;
 
-    /// Closes the link: refuses new calls into the peer, and waits for those that run. If one of
-    /// them takes long, ends the waits in which its thread may be, by `end_waits`, again and again.
-    /// May sleep.
+    /// Closes the link: refuses new calls into the peer, and waits for the calls that run. While a
+    /// call takes long, calls `end_waits` again and again. `end_waits` ends the waits in which the
+    /// thread of that call may be. May sleep.
     ///
     /// # Safety
     ///

@@ -128,10 +128,12 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// [`ready`](Owner::ready) or later. Links, events, requests, [jobs](d2d::job) and
     /// [devices](d2d::device) still work. The owner stops here what it has started by other means. May sleep.
     ///
-    /// After this has returned, the library makes calls of the owner's devices fail, closes its jobs,
-    /// makes waits for its events return `ECANCELED`, cancels its requests, waits until no job runs,
-    /// unregisters its driver object, removes its devices, and drops the values of the contexts and the
-    /// owner's state, in this order.
+    /// After this has returned, the library does the following, in this order:
+    /// 1. It makes calls of the owner's devices fail, and closes its jobs.
+    /// 2. It makes waits for the owner's events return `ECANCELED`, and cancels its requests.
+    /// 3. It waits until no job runs.
+    /// 4. It unregisters the owner's driver object, and removes its devices.
+    /// 5. It drops the values of the contexts and the owner's state.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
     /// Returns the owner's data, which is stored in each context. May sleep.
@@ -170,8 +172,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that the owner has [forwarded](Request::forward), after the next driver
-    /// has completed it with `outcome` or it was cancelled. Any context.
+    /// Receives a request that the owner has [forwarded](Request::forward). The next driver has
+    /// completed the request with `outcome`, or the request was cancelled. Any context.
     fn returned<'a>(
         _contexts: &Contexts<'_, Self>,
         request: Request<'a>,
@@ -180,9 +182,9 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.complete_as(outcome)
     }
 
-    /// Receives a request that the owner has sent by
-    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine), with its result. The
-    /// owner may keep the request and send it again. Any context.
+    /// Receives a request and its result. The owner has sent the request by
+    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine). The owner may keep
+    /// the request and send it again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
 
     /// Called when a request that the owner has pended was cancelled, if the owner has asked for this
@@ -213,8 +215,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Handle { seats, server }
     }
 
-    /// Makes a job of the owner that runs `routine` in a worker or in softirq, each time that it is
-    /// started; see [`job`](d2d::job). The routine gets the contexts and the job itself. May sleep.
+    /// Makes a job of the owner. Each time that the job is started, it runs `routine` in a worker
+    /// or in softirq: see [`job`](d2d::job). The routine gets the contexts and the job itself. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -245,9 +248,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
         jobs.timer(context, move |timer| routine(&handle.contexts(), timer))
     }
 
-    /// Makes a job of the owner that runs `routine` in a thread of its own, each time that it is started;
-    /// see [`job`](d2d::job). The kernel shows the first 15 bytes of `name` as the thread's. The routine
-    /// gets the contexts and the job itself. May sleep.
+    /// Makes a job of the owner. Each time that the job is started, it runs `routine` in a thread
+    /// of its own: see [`job`](d2d::job). The kernel shows the first 15 bytes of `name` as the
+    /// thread's. The routine gets the contexts and the job itself. May sleep.
     ///
     /// # Errors
     ///
@@ -298,8 +301,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         unsafe { Sender::from_raw(crate::server::own_handle(), self.server.name) }
     }
 
-    /// Returns the peer of a context, to send it requests; `None` if there is no peer, or the peer
-    /// is leaving. Any context.
+    /// Returns the peer of a context, to which the owner can send requests. Returns `None` if there
+    /// is no peer, or if the peer is leaving. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry.attached_to(id)?;
@@ -308,8 +311,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Some(Peer { target, driver })
     }
 
-    /// Makes the `user_buffer` that points to `value`, which is one of the values that the owner
-    /// [lends](Owner::lend) the peer of this context: for requests to this peer. Any context.
+    /// Makes the `user_buffer` of a request to the peer of this context. It points to `value`, one
+    /// of the values that the owner [lends](Owner::lend) this peer. Any context.
     ///
     /// # Errors
     ///
@@ -333,8 +336,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
 
 /// A reference to the owner, which open files of its [devices](d2d::device) get.
 ///
-/// Freeing what it refers to may sleep. In a module in two roles, a reference that the peer's role
-/// keeps may be the last one, so that role drops it where it may sleep.
+/// Dropping the last reference may sleep. In a module in two roles, the peer's role may keep the
+/// last one. So that role drops its reference where it may sleep.
 pub struct Handle<O: Owner> {
     seats: Arc<Seats<O>>,
     server: Arc<Server>,
@@ -432,11 +435,12 @@ where
         state: &Arc<O::State>,
     ) -> Result<Seat<O>> {
         let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
-        // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
-        // use the context later: it imports the owner's symbols, so the owner is not unloaded
-        // before the peer. There are two exceptions: a driver has found the owner's functions without importing
-        // the symbols, or the owner is unloaded by force. Then the owner expels the driver, and
-        // `ContextMemory::keep` keeps its block. The blocks of data have the sizes of the pair.
+        // SAFETY: The seat drops the block after the binding, which has the context. A peer imports
+        // the owner's symbols, so it is unloaded before the owner, and cannot use the context
+        // later. There are two exceptions: a driver has found the owner's functions without
+        // importing the symbols, or the owner is unloaded by force. Then the owner expels the
+        // driver, and `ContextMemory::keep` keeps its block. The blocks of data have the sizes of
+        // the pair.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
@@ -512,11 +516,11 @@ impl<O: Owner> ContextTable for Seats<O> {
         // driver has filled in the endpoint. Nobody writes it until the driver is detached.
         let endpoint = unsafe { (*link.context().as_raw()).peer };
         // SAFETY: The caller promises that the driver, whose module is `module`, has filled in the
-        // endpoint by the contract of `struct d2d_context`. By the contracts of `struct d2d_endpoint` and
-        // `struct d2d_lent`, any thread may then call its operations with its `self`, and it keeps its
-        // memory, while the driver is attached. Only the link gets the result, and only threads inside the
-        // peer have references to what is in the link. Closing the link, which comes before detaching,
-        // waits for these threads.
+        // endpoint by the contract of `struct d2d_context`. The contracts of `struct d2d_endpoint`
+        // and `struct d2d_lent` hold while the driver is attached: any thread may call the
+        // operations with the endpoint's `self`, and the driver keeps the memory that it lends.
+        // Only the link gets the result. Only threads inside the peer have references to what is in
+        // the link. Before a driver is detached, its link is closed, which waits for these threads.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
         link.open(endpoint)
     }

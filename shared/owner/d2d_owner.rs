@@ -8,27 +8,31 @@
 //! - `entry_points`: the list of the exported functions, and the declaration of the owner's module;
 //!   `export`: what each of these functions does.
 //! - `server`: what exists once for all contexts of an owner.
-//! - `contexts`: the driver that owns the contexts, and its part of each; `context_table`: the
-//!   contexts as the server knows them; `block`: the memory of a context; `config`: the number and
-//!   the sizes of contexts, queues and items.
-//! - `c_owner`: an owner whose driver is written in C, and its contexts; `c_module` is the crate that
-//!   makes its module.
-//! - `registry`: the registered drivers, and which context each of them holds; `driver_object`: the
-//!   copy of what a driver registers; `slot`: the threads inside its routines.
+//! - `contexts`: the driver that owns the contexts, and its part of each.
+//! - `context_table`: the contexts as the server knows them.
+//! - `block`: the memory of a context.
+//! - `config`: the number and the sizes of contexts, queues and items.
+//! - `c_owner`: an owner whose driver is written in C, and its contexts. The crate `c_module` makes
+//!   its module.
+//! - `registry`: the registered drivers, and which context each of them holds.
+//! - `driver_object`: the copy of what a driver registers.
+//! - `slot`: the threads inside the routines of a driver.
 //!
 //! What happens between the drivers:
 //!
-//! - `handshake`: how the owner shares a context with a driver; `timeouts`: the time limit of
-//!   handshakes that no thread waits for; `detach`: how the owner takes the context back; `going`:
-//!   modules that are unloaded, whether they have unregistered their drivers or not.
+//! - `handshake`: how the owner shares a context with a driver.
+//! - `timeouts`: the time limit of handshakes that no thread waits for.
+//! - `detach`: how the owner takes the context back.
+//! - `going`: modules that are unloaded, whether they have unregistered their drivers or not.
 //! - `request`: the requests that drivers send each other.
 //! - `event`: the named events.
 //!
 //! What a user can observe:
 //!
-//! - `trace`: the trace line with its sequence number, and the tracepoints; `tracing`: which of them
-//!   the steps of a request have; `refusals`: the last refusal; `state`: the files that show the
-//!   owner's state.
+//! - `trace`: the trace line with its sequence number, and the tracepoints.
+//! - `tracing`: whether the steps of a request have lines, tracepoints alone, or neither.
+//! - `refusals`: the last refusal.
+//! - `state`: the files that show the owner's state.
 //!
 //! The other modules use `handle`, `kernel_calls`, `lock`, `completion`, `grace_period` and `probe`.
 //!

@@ -4,9 +4,9 @@
  * in events/d2d_NAME/, where NAME is the owner's. A driver that wants to hit one includes
  * d2d_step.h or d2d_hot_step.h instead.
  *
- * A trace event prints the text of the line in dmesg, after the name of the driver. Its
- * other fields are for filters. A field that the step does not have is 0 or "", or -1 for
- * ctx and req. seq is the number of the line in dmesg, or 0 for a step without a line.
+ * A trace event prints the text of the line in dmesg, after the name of the driver. Its other
+ * fields are for filters. If the step lacks a field, the trace event has 0 or "" in its place, but
+ * -1 for ctx and req. seq is the number of the line in dmesg. If the step has no line, seq is 0.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM D2D_TRACE_SYSTEM

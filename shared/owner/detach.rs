@@ -43,15 +43,18 @@ impl Server {
                     return Err(refuse!(self.name, "already-detaching", EALREADY, name: name));
                 }
                 _ if self.try_to_detach(handle, &before) => return Ok(()),
-                // The request of the handshake is not sent yet or is being completed, or the thread
-                // that has sent it is still in `d2d_attach()`.
+                // The driver cannot be detached yet, for one of these reasons:
+                // - The request of the handshake is not sent yet.
+                // - The request is being completed.
+                // - The thread that has sent the request is still in `d2d_attach()`.
                 _ => self.sleep_a_round(handle, &mut patience),
             }
         }
     }
 
     /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns a copy of
-    /// its entry as it was before; `None` if there is nothing to detach. Any context.
+    /// the driver's entry as it was before. Returns `None` if there is nothing to detach. Any
+    /// context.
     pub(super) fn mark_detaching(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_detached()).then_some(before)
@@ -80,9 +83,10 @@ impl Server {
         }
     }
 
-    /// Cancels the request of a handshake that is under way, and waits until the context is free:
-    /// the thread that has sent the request, or the completion routine, makes it free. Returns false
-    /// if the request cannot be cancelled: it is not sent yet, or is being completed. May sleep.
+    /// Cancels the request of a handshake that is under way, and waits until the context is free.
+    /// The completion routine or the thread that has sent the request makes the context free.
+    /// Returns false if the request cannot be cancelled, because it is not sent yet or is being
+    /// completed. May sleep.
     fn cancel_handshake(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
         if !self.requests.cancel_handshake(handshake.request) {
             return false;
@@ -157,8 +161,8 @@ impl Server {
             .transition(handle, State::Detaching(index), State::Registered);
     }
 
-    /// Ends the waits in which threads inside a driver or its jobs may be: cancels the driver's
-    /// requests, and ends the waits that were begun with its handles of events. May sleep.
+    /// Cancels the driver's requests, and ends the waits that were begun with its handles of
+    /// events. Threads inside the driver, and its jobs, may be in such waits. May sleep.
     pub(super) fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.cancel_each(handle);
         self.events.cancel_waits(handle);

@@ -46,8 +46,9 @@ pub(crate) struct Driver {
     flags: u32,
 }
 
-// SAFETY: The library only passes `this` back to the driver that it came from, and only compares
-// `module` or reads from it without trust. The keys at `hot_keys` are switched under a mutex.
+// SAFETY: The library passes `this` only to routines of the driver that has registered it. It
+// compares `module`, and reads the memory there only by copies that may fail. It switches the keys
+// at `hot_keys` under a mutex.
 unsafe impl Send for Driver {}
 // SAFETY: As above, and a `Driver` does not change.
 unsafe impl Sync for Driver {}

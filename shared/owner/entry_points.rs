@@ -2,10 +2,10 @@
 
 //! The functions of the table that the owner exports, and the macro that declares the owner's module.
 //!
-//! The list at the end of this file says which method implements each function. The list of the table
-//! is in `shared/include/d2d_table.h`. The build stops if the two differ: the compiler compares each
-//! function with the prototype that bindgen makes from the C header, and the table does not compile
-//! if a function is missing.
+//! The list at the end of this file says which method implements each function. The list of the
+//! table is in `shared/include/d2d_table.h`. If the two lists differ, the build stops. The compiler
+//! compares each function with the prototype that bindgen makes from the C header. If a function is
+//! missing, the table does not compile.
 
 use crate::abi;
 

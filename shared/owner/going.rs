@@ -3,9 +3,9 @@
 //! The module notifier, which tells of modules that are unloaded or whose initialization has
 //! failed.
 //!
-//! The kernel calls its module notifiers after a module's exit has run, or its initialization has
-//! failed, and before it frees the module's text. If a driver of the module is still registered
-//! then, the module has forgotten to unregister it.
+//! The kernel calls its module notifiers before it frees the text of a module, after the exit of
+//! the module has run or its initialization has failed. If a driver of the module is still
+//! registered then, the module has forgotten to unregister it.
 //!
 //! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and waits for
 //! none of their routines. The second one waits for the routines, and removes the drivers. A module may have
@@ -14,10 +14,10 @@
 //! these waits are over before a notifier waits for a routine.
 //!
 //! While a notifier runs, the kernel holds the read lock of the notifier chain. Other modules can
-//! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier:
-//! that thread waits for the write lock, and every later reader waits behind it. All of them wait
-//! until the notifier returns, and the notifier waits for the forgotten driver's routines. So a
-//! routine must not wait until a module is loaded or unloaded.
+//! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier.
+//! That thread waits for the write lock, and every later reader waits behind it. All of them wait
+//! until the notifier returns. The notifier waits for the forgotten driver's routines. So a routine
+//! must not wait until a module is loaded or unloaded.
 
 use kernel::{
     bindings,

@@ -2,11 +2,15 @@
 
 //! The handshake: how the owner shares a context with a driver.
 //!
-//! The owner does what the Windows original does: it looks up the driver, builds an internal device
-//! control request whose user buffer is the context, sends it to the driver's dispatch routine,
-//! learns of its completion, and opens the link. The request is like any other; its sender is the
-//! owner's own driver object. The rest of the handshake's state is in the driver's entry in the
-//! [registry](crate::registry): the context, and whether the driver has taken too long.
+//! The owner does what the Windows original does:
+//! 1. It looks up the driver.
+//! 2. It builds an internal device control request whose user buffer is the context.
+//! 3. It sends the request to the driver's dispatch routine.
+//! 4. It learns of the completion, and opens the link.
+//!
+//! The request is like any other; its sender is the owner's own driver object. The driver's entry
+//! in the [registry](crate::registry) has the rest of the handshake's state: the context, and
+//! whether the driver has taken too long.
 
 use crate::{
     config::Learn,
@@ -59,8 +63,8 @@ impl Server {
     ///
     /// Those of `d2d_attach`.
     pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
-        // Allocated first: a handshake must have a request as long as the driver's state is
-        // `Attaching`, because another thread can end the handshake only by the request.
+        // The request is allocated first. While the driver's state is `Attaching`, the handshake
+        // must have a request: only by the request can another thread end the handshake.
         let request = this.requests.alloc(own_handle(), 0, 0)?;
         let reserved = this.registry.reserve(handle, request, this.contexts.len());
         let (driver, handshake) = match reserved {
@@ -88,8 +92,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_attach`, after the context was made free or the driver's state was changed to
-    /// `Abandoned`; `EINPROGRESS` if the completion routine will learn of the completion.
+    /// Those of `d2d_attach`. After such an error, the context is free, or the driver's state is
+    /// `Abandoned`. `EINPROGRESS` if the completion routine will learn of the completion.
     fn offer(
         this: ArcBorrow<'_, Self>,
         handle: abi::d2d_handle,
@@ -251,9 +255,10 @@ impl Server {
         }
     }
 
-    /// Ends a handshake whose request comes back to the owner's completion routine. That happens if
-    /// the owner learns of completion by this routine, or if the driver has taken too long, so that no
-    /// thread waits any more. Returns the request if it is not that of a handshake. Any context.
+    /// Ends a handshake whose request comes back to the owner's completion routine. That happens in
+    /// two cases: the owner learns of completion by this routine, or the driver has taken too long,
+    /// and no thread waits any more. If the request is not that of a handshake, returns it. Any
+    /// context.
     pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
         let request = completed.handle();
         if !self.requests.is_handshake(request) {
@@ -311,7 +316,7 @@ impl Server {
             Err(error) => return Err(self.abort(handle, handshake, error)),
         };
         step!(self.name, attached, to: driver.name(), ctx: index);
-        // Called before the state changes: until then nobody can detach the driver, so that the
+        // Called before the state changes. Until then, no thread can detach the driver, so the
         // owner's `attached` runs before its `detached`.
         self.contexts.attached(index);
         self.registry

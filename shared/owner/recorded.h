@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The record of the boundary: what the owner's table and the objects of the headers are in a major
- * version. The compiler compares the headers with this record. A peer that was built with the
- * recorded headers works with each later owner of the same major version, and a later peer works
- * with an owner that was built with the recorded headers. So what is recorded stays as it is, and
- * new things are only appended: a function at the end of the table, a step, a field of a step, a
- * flag or a value of an enum.
+ * version. The compiler compares the headers with this record. Within a major version, a peer that
+ * was built with the recorded headers works with each later owner. Each later peer works with an
+ * owner that was built with the recorded headers. So what is recorded stays as it is. New things
+ * are only appended: a function at the end of the table, a step, a field of a step, a flag or a
+ * value of an enum.
  *
  * To change something else, raise D2D_ABI_MAJOR, and commit that. Then change what differs in this
  * file, and make that major version and that commit the recorded ones. Until then, the compiler

@@ -2,10 +2,10 @@
 
 //! The registered drivers, and which context each of them holds.
 //!
-//! A driver's handle consists of the index of its slot and a generation, so that the registry
-//! refuses the handle of an unregistered driver without reading freed memory. The drivers that send
-//! requests to it, *its senders*, get a handle of another kind, by which they cannot detach or
-//! unregister it.
+//! A driver's handle consists of the index of its slot and a generation. By the generation, the
+//! registry refuses the handle of an unregistered driver without reading freed memory. The
+//! *senders* of a driver are the drivers that send requests to it. They get a handle of another
+//! kind, by which they cannot detach or unregister the driver.
 //!
 //! The code of requests finds a driver by its [`Slot`], without a lock. All else in the registry is
 //! used under the registry's lock.
@@ -181,8 +181,8 @@ impl Registry {
             .ok()
     }
 
-    /// Checks that a driver may send requests. If `needs` is not 0, it consists of flags of [`has`],
-    /// and the driver must have at least one of these routines. Any context; prints nothing.
+    /// Checks that a driver may send requests. `needs` is 0 or consists of flags of [`has`]. If it
+    /// is not 0, the driver must have at least one of these routines. Any context; prints nothing.
     ///
     /// # Errors
     ///
@@ -265,11 +265,12 @@ impl Registry {
         let is_staying = self.with_entry(handle, |entry| !entry.is_unregistering) == Some(true);
         let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
         if !is_going && is_staying && !driver.hot_keys().is_null() {
-            // SAFETY: The keys are removed before their memory is freed. They are in the data of the driver's
-            // module, which the kernel frees only after `Server::remove_of` has found no driver of the module
-            // in the registry any more. This driver is there. A thread that removes it calls `remove_hot_keys`
-            // before `remove`, and `remove_hot_keys` waits for the mutex `hot_keys`, which this thread holds.
-            // The slot exists, as the handle names the driver.
+            // SAFETY: The keys are in the data of the driver's module. They are removed before the
+            // kernel frees this data. The kernel frees it only after `Server::remove_of` has found
+            // no driver of the module in the registry. This driver is in the registry. A thread
+            // that removes the driver calls `remove_hot_keys` before `remove`. `remove_hot_keys`
+            // waits for the mutex `hot_keys`, which this thread holds. The slot exists, as the
+            // handle names the driver.
             unsafe { d2d_hot_keys_add(slot as u32, driver.hot_keys()) };
         }
         is_going
@@ -303,12 +304,12 @@ impl Registry {
             published.is_registering = false;
             if is_going {
                 *entry = None;
-                // Nobody is inside. The slot has had the flag `LEAVING` since `Slot::fill`, so that
-                // no request could be sent to the driver or by it.
+                // `Slot::fill` has set the flag `LEAVING`, so no request could be sent to the
+                // driver or by it. So no thread is inside.
                 slot.vacate();
                 return None;
             }
-            // Clears the flag `LEAVING`, which the slot has had since `Slot::fill`; unless another
+            // Clears the flag `LEAVING`, which `Slot::fill` has set. The flag stays if another
             // thread has guessed the handle and called `d2d_leave` with it.
             published.set_flags(slot);
             Some(handle)
@@ -407,8 +408,8 @@ impl Registry {
             .is_some_and(|(slot, _)| !slot.is_empty())
     }
 
-    /// Notes that a driver leaves: from here on no request goes to it or comes from it, and no
-    /// handshake begins. The driver may still hold a context. Any context.
+    /// Notes that a driver leaves. From here on, no driver sends it a request, it sends none, and
+    /// no handshake with it begins. The driver may still hold a context. Any context.
     ///
     /// # Errors
     ///
@@ -444,11 +445,11 @@ impl Registry {
         .map_err(|(reason, error)| self.refuse(reason, error, &fields![handle: handle]))
     }
 
-    /// Expels the first driver for which `f` returns true and which was not expelled before: none
-    /// of its routines is called any more, and no request goes to it or comes from it. Calls of its
-    /// routines that run now are not ended. Returns the driver's handle, and a copy of its entry as
-    /// it was before. A thread that [claims](Registry::claim_expelled) the driver has to remove it. Any
-    /// context.
+    /// Expels the first driver for which `f` returns true and which was not expelled before. From
+    /// here on, none of its routines is called, no driver sends it a request, and it sends none.
+    /// Calls of its routines that run now are not ended. Returns the driver's handle, and a copy of
+    /// its entry as it was before. A thread that [claims](Registry::claim_expelled) the driver has
+    /// to remove it. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
         let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();
@@ -465,9 +466,9 @@ impl Registry {
         })
     }
 
-    /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds. Returns whether
-    /// the caller has to [remove](Registry::remove) it: no other thread has begun to unregister it. Any
-    /// context.
+    /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds.
+    /// Returns true if no other thread has begun to unregister the driver. Then the caller has to
+    /// [remove](Registry::remove) it. Any context.
     pub(crate) fn claim_expelled(&self, handle: abi::d2d_handle) -> bool {
         let claim = |entry: &mut Entry| {
             let is_first = entry.is_expelled && !entry.is_unregistering;
@@ -497,10 +498,14 @@ impl Registry {
         self.first(|_| true).is_none()
     }
 
-    /// Removes a driver and returns it. The caller has begun to unregister the driver, by
-    /// [`Registry::unregister`] or [`Registry::claim_expelled`], has ended all its requests, and has
-    /// called [`Registry::remove_hot_keys`]. Returns `None`, and changes nothing, if a thread is
-    /// inside one of the driver's routines. Any context.
+    /// Removes a driver and returns it. If a thread is inside one of the driver's routines, changes
+    /// nothing and returns `None`. Before this call, the caller does three things:
+    /// 1. It begins to unregister the driver, by [`Registry::unregister`] or
+    ///    [`Registry::claim_expelled`].
+    /// 2. It calls [`Registry::remove_hot_keys`].
+    /// 3. It ends all requests of the driver.
+    ///
+    /// Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;

@@ -148,11 +148,12 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the waits for the owner's events, cancels its requests, stops its jobs and unregisters its
-    /// driver object, which [`Server::enrol`] has registered. Then expels all drivers that are still
-    /// registered, and removes the owner's devices. `leave_others` makes the module's other roles leave,
-    /// because the owner's jobs and routines may wait for them. While this function waits for the jobs and
-    /// routines, it calls `leave_others` again and again. May sleep.
+    /// Ends the waits for the owner's events, cancels its requests, and stops its jobs. Then
+    /// unregisters its driver object, which [`Server::enrol`] has registered. Then expels all
+    /// drivers that are still registered, and removes the owner's devices. `leave_others` makes the
+    /// module's other roles leave, because the owner's jobs and routines may wait for them. While
+    /// this function waits for the jobs and routines, it calls `leave_others` again and again. May
+    /// sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
         // From here on, no device can be made. No process has a device of the owner open: an open file would
         // keep the module loaded.
@@ -160,9 +161,9 @@ impl Server {
         // From here on a job cannot be started, not even by itself.
         self.jobs.close();
         let driver = own_handle();
-        // This comes before the wait for the jobs, because they may wait for an event or a request of the
-        // owner. If this fails, the owner's driver object is not registered, so the owner has no events and
-        // requests.
+        // The jobs may wait for an event or a request of the owner, so this comes before the wait
+        // for the jobs. If `leave` fails, the owner's driver object is not registered, and the
+        // owner has no events and requests.
         let _ = self.leave(driver);
         let end_waits = || {
             leave_others();
@@ -203,9 +204,9 @@ impl Server {
         }
     }
 
-    /// Expels the drivers that a module which is going has forgotten to unregister, and ends their waits.
-    /// Does not wait for their routines, which may be waiting for drivers that other owners have yet to expel.
-    /// May sleep.
+    /// Expels the drivers that `module` has forgotten to unregister, and ends their waits. `module`
+    /// is going. Does not wait for the routines of these drivers: a routine may wait for a driver
+    /// that another owner has yet to expel. May sleep.
     pub(crate) fn expel(&self, module: *const bindings::module) {
         while let Some((handle, driver)) = self.registry.expel(|other| other.module() == module) {
             let name = driver.name();
@@ -251,8 +252,8 @@ impl Server {
         Ok(handle)
     }
 
-    /// Refuses a call that might wait for its own caller, because the calling task is inside a
-    /// routine of any driver object, or in `d2d_attach()` for this driver. Any context.
+    /// Refuses a call that might wait for its own caller. That is so if the calling task is inside
+    /// a routine of any driver object, or in `d2d_attach()` for this driver. Any context.
     ///
     /// # Errors
     ///
@@ -279,11 +280,13 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the waits for the events of a driver that has begun to leave, and cancels its requests. The driver
-    /// opens no other event, begins no other wait, and sends no other request. May sleep.
+    /// Ends the waits for the events of a driver, and cancels its requests. The driver has begun to
+    /// leave, so it opens no other event, begins no other wait, and sends no other request. May
+    /// sleep.
     fn end_all_waits(&self, handle: abi::d2d_handle) {
-        // The events stay open: the driver's `completed`, which is called for each request that is
-        // cancelled, may set one. Waits end first, because `completed` may also wait for one.
+        // The library calls the driver's `completed` for each request that is cancelled.
+        // `completed` may set an event, so the events stay open. `completed` may also wait for an
+        // event, so waits end first.
         self.events.leave(handle);
         self.requests.cancel_each(handle);
     }
@@ -300,15 +303,16 @@ impl Server {
             self.end_abandoned(handle, handshake);
         }
         self.registry.unregister(handle)?;
-        // This comes before `remove`, which waits for routines: they may wait for one of these events.
+        // `remove` waits for the driver's routines, and they may wait for one of these events. So
+        // this comes before `remove`.
         self.events.leave(handle);
         self.remove(handle);
         Ok(())
     }
 
-    /// Cancels the requests of a driver that is leaving, waits until no thread is inside its
-    /// routines, closes its events, and removes the driver from the registry. The caller is the
-    /// thread that has begun to unregister or expel the driver. May sleep.
+    /// Removes a driver that is leaving from the registry. Before that, cancels its requests, waits
+    /// until no thread is inside its routines, and closes its events. The caller is the thread that
+    /// has begun to unregister or expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
         self.registry.remove_hot_keys(handle);
         let driver = loop {
@@ -408,20 +412,20 @@ impl Server {
         if !text.is_some_and(|text| text.contains(routine as usize)) {
             return Err(refuse!(self.name, "handler-outside-text", ENOEXEC, handle: event));
         }
-        // SAFETY: By the contract of `d2d_event_on_set` the driver's routine may be called with the
-        // argument in any context and by an RCU reader, until the owner has removed the handler and
-        // waited for it. `Events::close`, `Events::leave` and `Dispatcher::set_handler` wait for a grace
-        // period.
+        // SAFETY: By the contract of `d2d_event_on_set`, the routine may be called with the
+        // argument in any context and by an RCU reader. It may be called until the owner has
+        // removed the handler and waited for it. `Events::close`, `Events::leave` and
+        // `Dispatcher::set_handler` wait for a grace period after they have removed a handler.
         let call = unsafe { Call::new(routine, argument.get()) };
         self.events.set_handler(event, Some(call))
     }
 }
 
-/// Creates an event for the owner, or opens the event of that name if it already exists; then `set`
-/// is ignored. When the owner is unloaded, after
-/// [`Owner::leaving`](crate::contexts::Owner::leaving), waits that were begun with the owner's handle
-/// end with `ECANCELED`, and the library closes the handle when none of the owner's routines runs any
-/// more. May sleep. Peers have `Handle::create_event` instead.
+/// Creates an event for the owner. If the event of that name already exists, opens it and ignores
+/// `set`. When the owner is unloaded, after [`Owner::leaving`](crate::contexts::Owner::leaving),
+/// waits that were begun with the owner's handle end with `ECANCELED`. The library closes the
+/// handle when none of the owner's routines runs any more. May sleep. Peers have
+/// `Handle::create_event` instead.
 ///
 /// # Errors
 ///
@@ -442,8 +446,8 @@ pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
     Event::open(own_handle(), name, kind)
 }
 
-/// Creates the event of the driver `of` that the pair declares, or opens it if it already exists; then
-/// `set` is ignored. May sleep.
+/// Creates the event of the driver `of` that the pair declares. If it already exists, opens it and
+/// ignores `set`. May sleep.
 ///
 /// # Errors
 ///

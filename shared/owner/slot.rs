@@ -3,12 +3,13 @@
 //! The slot of a registered driver. The slot also shows which threads are inside the driver's
 //! routines.
 //!
-//! To enter a driver, a thread writes the address of its task into a cell of the slot, and then
-//! reads the slot's word. If the word has another generation than the thread's handle, or a flag
-//! that keeps the thread out, the thread clears the cell and does not enter. Writing a cell and
-//! setting the flags are full barriers: a thread that has set such a flag, and then finds all cells
-//! empty, knows that no thread is inside. A thread that clears its cell without having entered does
-//! no harm, even if another driver has got the slot meanwhile.
+//! To enter a driver, a thread writes the address of its task into a cell of the slot. Then it
+//! reads the slot's word. The thread does not enter, and clears the cell, in two cases: the word
+//! has another generation than the thread's handle, or it has a flag that keeps the thread out.
+//!
+//! Writing a cell and setting a flag are full barriers. So if a thread has set such a flag, and
+//! then finds all cells empty, no thread is inside. A thread that writes a cell, does not enter,
+//! and clears the cell does no harm. That holds even if another driver has got the slot meanwhile.
 //!
 //! Slots live as long as the registry, so that a stale handle leads to valid memory.
 
@@ -41,13 +42,13 @@ pub(crate) mod has {
 }
 
 /// Number of cells of a slot. The slot knows the tasks of at most this many threads inside its
-/// driver, and only counts further threads. If a thread that is only counted calls `d2d_detach` or
-/// `d2d_unregister`, the owner does not refuse the call with `EDEADLK`, and the thread waits for
-/// itself.
+/// driver, and only counts further threads. Suppose that a thread that is only counted calls
+/// `d2d_detach` or `d2d_unregister`. The owner does not refuse this call with `EDEADLK`, so the
+/// thread waits for itself.
 const CELLS: usize = 64;
 
-/// The slot of a driver. No two slots share a cache line, so that entering one driver does not slow
-/// down calls of another.
+/// The slot of a driver. No two slots share a cache line. So entering one driver does not slow down
+/// calls of another one.
 ///
 /// # Invariants
 ///
@@ -250,14 +251,15 @@ impl Inside<'_> {
     /// [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: The driver stays registered while `self` lives. By the contract of `struct
-        // d2d_driver`, its routines and `this` are valid until it is unregistered, and the routine
-        // may be called with any request.
+        // SAFETY: By the type invariants, the driver stays registered while `self` lives. By the
+        // contract of `struct d2d_driver`, its routines and `this` are valid until it is
+        // unregistered, and the library may call the routine with any request.
         unsafe { (self.dispatch)(self.this, request) }
     }
 
-    /// Calls the driver's `returned` routine for a request that the driver has forwarded, and
-    /// returns the routine's status; without the routine, the status of `result`. Any context.
+    /// Calls the driver's `returned` routine for a request that the driver has forwarded. Returns
+    /// the status of the routine. If the driver has no such routine, returns the status of
+    /// `result`. Any context.
     pub(crate) fn returned(&self, request: &abi::d2d_request, result: &abi::d2d_result) -> c_int {
         self.returned.map_or(result.status, |returned| {
             // SAFETY: As for `dispatch`.

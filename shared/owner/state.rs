@@ -2,11 +2,11 @@
 
 //! The files in debugfs that show the owner's state, for people and for programs.
 //!
-//! There is one file for each [`Section`], with one line for each row, and one file with all
-//! sections in JSON. Each row is a snapshot. If a lock protects what the row shows, the code copies
-//! this under the lock, and formats the copy after it has released the lock. So two rows may show
-//! different moments. Only the section of events holds a mutex while it is written, so that no event
-//! is created or closed meanwhile.
+//! Each [`Section`] has a file with one line for each row. One more file has all sections in JSON.
+//! Each row is a snapshot. If a lock protects what a row shows, the code copies this under the
+//! lock, releases the lock, and then formats the copy. So two rows may show different moments. The
+//! section of events is an exception: the code holds a mutex while it writes this section, so no
+//! event is created or closed meanwhile.
 
 use crate::{
     context_table::Version,
@@ -309,8 +309,8 @@ impl Server {
         requests.try_for_each(|record| self.request_row(record, rows))
     }
 
-    /// Shows a request. Other threads may change it meanwhile: each field shows the request as it
-    /// is before or after such a change.
+    /// Shows a request. Other threads may change the request meanwhile. Each field shows the
+    /// request before or after such a change.
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {

@@ -2,11 +2,11 @@
 
 //! The time limit of handshakes that nobody waits for.
 //!
-//! If the owner learns of completion by its completion routine, no thread waits for a driver that
-//! pends the request of its handshake. A timer ends such a handshake when its time limit ends. The
-//! server has one timer for all handshakes. The timer is set while a handshake has a time limit.
-//! Each time that it expires, its work looks through the
-//! [registry](crate::registry::Registry::overdue).
+//! A driver may pend the request of its handshake. If the owner learns of completion by its
+//! completion routine, no thread waits for this driver. A timer ends such a handshake when its time
+//! limit ends. The server has one timer for all handshakes. The timer is set while a handshake has
+//! a time limit. Each time that the timer expires, its work item looks for overdue handshakes in
+//! the [registry](crate::registry::Registry::overdue).
 
 use crate::{
     registry::Handshake,

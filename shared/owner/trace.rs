@@ -2,8 +2,9 @@
 
 //! Prints the trace line of a step and hits its tracepoint, for all drivers.
 //!
-//! A driver hands over a step as a record. The text of the fields is made once, in a buffer on the
-//! stack, for the line and for the tracepoint. [`emit`] neither allocates nor takes a lock of the library.
+//! A driver hands over a step as a record. [`emit`] formats the fields once, in a buffer on the
+//! stack. The line and the tracepoint both use this text. [`emit`] neither allocates nor takes a
+//! lock of the library.
 
 use crate::{
     kernel_calls::ktime_get_boot_fast_ns,
@@ -30,8 +31,9 @@ use kernel::{
     }, //
 };
 
-/// The name of a step or a field, the form of that field's number, and whether that step is in a
-/// group that can be printed. C type: `struct d2d_trace_word`.
+/// A step or a field of the trace. It has a name, and for a field the form of the field's number.
+/// For a step, it says whether the lines of the step's group can be printed. C type: `struct
+/// d2d_trace_word`.
 #[repr(C)]
 struct TraceWord {
     text: *const u8,
@@ -117,8 +119,8 @@ pub(crate) fn may_sleep() -> bool {
 pub(crate) fn load() -> u64 {
     let now = || ktime_get_boot_fast_ns() / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
-        // The owner prints its first line while its module is being loaded. No other driver can call
-        // this before that, so no other thread writes `LOAD`.
+        // The owner prints its first line while its module is being loaded. Until then, no other
+        // driver can call this function. So no other thread writes `LOAD`.
         LOAD.populate(now());
         LOAD.copy().unwrap_or(0)
     })
@@ -257,10 +259,10 @@ impl Texts {
     }
 }
 
-/// Prints the line of a step, if it has one, and hits the step's tracepoint, if that is on. A hot
-/// step has a line only if the owner prints such steps: see [`print_hot_steps`]. Returns false if
-/// the step has no line and its tracepoint is off. Otherwise writes the step's texts to `texts`,
-/// which are empty, and replaces those of `record` by their copies. Any context.
+/// Prints the line of a step, if the step has one. Hits the step's tracepoint, if the tracepoint is
+/// on. A hot step has a line only if the owner prints such steps: see [`print_hot_steps`]. Returns
+/// false if the step has no line and its tracepoint is off. Otherwise writes the step's texts to
+/// `texts`, which are empty, and replaces those of `record` by their copies. Any context.
 ///
 /// # Errors
 ///
@@ -324,8 +326,8 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
 }
 
 /// The format of a line with the level `KERN_INFO`. `%pA` takes the address of a `fmt::Arguments`.
-/// The name of the driver is a part of this text, and not an argument for `%s`: the kernel formats
-/// each line twice, and copies a string for `%s` byte by byte.
+/// The `fmt::Arguments` contain the name of the driver. As an argument for `%s`, the name would
+/// take longer: the kernel formats each line twice, and copies a string for `%s` byte by byte.
 const INFO: &CStr = c"\x016%pA";
 /// As [`INFO`], with the level `KERN_WARNING`.
 const WARNING: &CStr = c"\x014%pA";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Defines the tracepoints, which only C can do, and switches the static keys of the hot steps. All
- * steps of a group share one key, so that code that hits several of them needs one branch. Kbuild
- * compiles this file for each owner, as each owner has tracepoints of its own.
+ * steps of a group share one key. So code that hits several of these steps needs only one branch.
+ * Kbuild compiles this file for each owner, as each owner has tracepoints of its own.
  */
 #include <linux/jump_label.h>
 #include <linux/module.h>

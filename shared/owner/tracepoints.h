@@ -15,8 +15,8 @@
 #define D2D_PRINTS_events	0
 
 /*
- * The name of a step or a field, the form of that field's number, and whether that step is in a
- * group that can be printed. Rust type: TraceWord.
+ * A step or a field of the trace. It has a name, and for a field the form of the field's number.
+ * For a step, it says whether the lines of the step's group can be printed. Rust type: TraceWord.
  */
 struct d2d_trace_word {
 	const char *text;
@@ -39,8 +39,9 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);
 
 /*
- * The kernel calls d2d_GROUP_on() when it switches a tracepoint of the group on, and
- * d2d_GROUP_off() when it switches one off. Both count the tracepoints that are on. May sleep.
+ * When the kernel switches a tracepoint of the group on, it calls d2d_GROUP_on(). When it switches
+ * one off, it calls d2d_GROUP_off(). The two functions count the tracepoints that are on. May
+ * sleep.
  */
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)
@@ -49,15 +50,15 @@ D2D_GROUPS(D2D_SWITCHES)
 void d2d_lines_on(void);
 
 /*
- * Notes the static keys of the module of a registered driver, and switches on those of each group
- * that is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist until
+ * Notes the static keys that the module of a registered driver has. Switches on the keys of each
+ * group that is on. slot is the driver's slot, and less than D2D_MAX_DRIVERS. The keys exist until
  * d2d_hot_keys_remove(). May sleep.
  */
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 
 /*
- * Forgets the keys of the driver in this slot, if there are any, and switches them off if no other
- * driver has the same. May sleep.
+ * Forgets the keys of the driver in this slot, if it has keys. Switches them off, unless another
+ * driver has the same keys. May sleep.
  */
 void d2d_hot_keys_remove(u32 slot);
 

@@ -12,8 +12,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// The flags of a request that say how its steps are traced: not at all, by lines in dmesg and by
-/// tracepoints, or by tracepoints alone.
+/// The flags of a request that say how its steps are traced. Without such a flag, the steps are not
+/// traced.
 #[derive(Clone, Copy)]
 pub(crate) struct Tracing(pub(crate) u32);
 

@@ -49,8 +49,8 @@ impl Deref for TestContext {
 /// How many items one call puts.
 const BATCH: usize = MAX_BATCH as usize;
 
-/// Returns whether the pool of a queue has `capacity` items that do not overlap, are not taken, and
-/// have the right handles.
+/// Returns whether the pool of a queue has `capacity` items. No item is taken, none overlaps
+/// another one, and each has the right handle.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
     // SAFETY: The queue is initialized, and no other thread uses it.

@@ -42,9 +42,9 @@ pub(crate) enum State {
     Attached(usize),
     /// The owner is taking back the context of this number.
     Detaching(usize),
-    /// The driver has not completed the handshake's request in time. It may still use the context,
-    /// which stays reserved until the driver completes the request after all, detaches or
-    /// unregisters.
+    /// The driver has not completed the handshake's request in time. The driver may still use the
+    /// context. The context stays reserved until the driver completes the request after all,
+    /// detaches or unregisters.
     Abandoned(Handshake),
 }
 
@@ -72,7 +72,8 @@ impl State {
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(super) driver: Driver,
-    /// Whether the driver is still being registered: [`Registry::lookup`](super::Registry::lookup) does not find it.
+    /// Whether the driver is still being registered. Meanwhile,
+    /// [`Registry::lookup`](super::Registry::lookup) does not find it.
     pub(super) is_registering: bool,
     /// Whether a thread is unregistering the driver, or removing it after it was expelled.
     pub(crate) is_unregistering: bool,
@@ -123,8 +124,8 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// The errno of the refusal; `EINPROGRESS` if the handshake has neither succeeded nor failed
-    /// yet: the driver still has the request, also if the time limit has ended.
+    /// The errno of the refusal. `EINPROGRESS` if the handshake has neither succeeded nor failed
+    /// yet. Then the driver still has the request, even if the time limit has ended.
     pub(crate) fn attach_result(&self, handshake: Handshake) -> Result {
         to_result(self.refusal)?;
         match self.state.handshake() {
@@ -133,9 +134,9 @@ impl Entry {
         }
     }
 
-    /// Reserves the context `free`, which is `None` if no context is free, for a handshake that has
-    /// this request. Returns a copy of the entry after that, and the handshake, or the reason why
-    /// there is no handshake.
+    /// Reserves the context `free` for a handshake that has this request. `free` is `None` if no
+    /// context is free. Returns a copy of the entry after that, and a result: the handshake, or the
+    /// reason why there is no handshake.
     pub(super) fn reserve(
         &mut self,
         free: Option<usize>,
