@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver that learns that module_b is loaded, whether before or after this driver. The
- * driver then sends module_b a request, and prints the answer. A Windows driver would learn of
+ * Test: a driver that learns that module_b is loaded. The two modules may be loaded in any order.
+ * The driver then sends module_b a request, and prints the answer. A Windows driver would learn of
  * another driver by IoRegisterPlugPlayNotification(). docs/porting-tables.md quotes this file.
  */
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt

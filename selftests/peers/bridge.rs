@@ -333,8 +333,8 @@ fn wait_for_first() -> Result {
 /// Sends a request from the first role to itself. The role's `dispatch` calls `tell_if_cancelled`, and keeps the request
 /// pending. Then sets the event `bridge.held`, and waits until the request is cancelled.
 ///
-/// If the module were unloaded before the call of `tell_if_cancelled`, the library would not call `cancelled`, and the
-/// wait would not end. So the test unloads the module only after `bridge.held` has been set.
+/// Without the call of `tell_if_cancelled`, the library would not call `cancelled`, and the wait would not end. So the
+/// test unloads the module only after `bridge.held` has been set.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();

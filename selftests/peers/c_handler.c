@@ -4,9 +4,10 @@
  * queues a work item, which sets the event c-ran. With fails=1, the handler sets c-ran itself, and
  * returns an error.
  *
- * With leaves=1, the driver leaves while its handler runs: a process sets c-armed, and the handler
- * goes on until 100 ms after the module's exit has begun. d2d_leave() must wait for the handler. If
- * the handler still runs when d2d_leave() has returned, the exit prints a line, and the test fails.
+ * With leaves=1, the driver leaves while its handler runs. A process sets c-armed, and the handler
+ * begins. The handler ends 100 ms after the module's exit has begun. d2d_leave() must wait for the
+ * handler. If the handler still runs when d2d_leave() has returned, the exit prints a line, and the
+ * test fails.
  */
 #include <linux/delay.h>
 #include <linux/init.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A peer of module_a in plain C: read this file if you write a driver in C. The driver needs no
- * file of the library but the headers in shared/include/. It does what module_b does: it accepts a
- * context, offers its operations in the context, exchanges calls, items and requests with module_a
- * in every execution context, and has the two events of the pair.
+ * file of the library but the headers in shared/include/. It does what module_b does:
+ * - It accepts a context, and offers its operations in the context.
+ * - It exchanges calls, items and requests with module_a in every execution context.
+ * - It has the two events of the pair.
  *
  * Writing N to /dev/c_peer plays N rounds in each execution context: in the system call of the
  * writing process, in a worker, in softirq and in hard interrupt. In a round, the driver exchanges
@@ -42,15 +43,15 @@ static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
 /*
  * A checked copy of module_a's operations, made during the handshake. This driver calls them
- * without a lock: the kernel does not unload module_a while this module imports its symbols.
+ * without a lock: it imports symbols of module_a, so the kernel does not unload module_a.
  */
 static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
 /*
- * Takes all items. Adds up the numbers in those items that are notes, and returns how many notes
- * there were. d2d_queue_expect() refuses each item that is no note. Any context.
+ * Takes all items. Adds the numbers in the notes to @sum, and returns how many notes there were.
+ * d2d_queue_expect() refuses each item of another kind. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -194,9 +195,10 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Adds a request to the list. Calls d2d_request_set_cancel() under the lock: if the request was
- * cancelled before, this call fails, and the request is not added. If the request is cancelled
- * later, the owner calls c_peer_cancelled(), which waits for the lock and finds the request.
+ * Adds a request to the list, and calls d2d_request_set_cancel(), both under the lock. If the
+ * request was cancelled before this call, the call fails, and the request is not added. If the
+ * request is cancelled later, the owner calls c_peer_cancelled(), which waits for the lock and
+ * finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -296,7 +298,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 		      D2D_NUMBER(CODE, request->code));
 		err = adopt(request->user_buffer);
 		/*
-		 * module_a may call the operations as soon as the request is completed, so
+		 * As soon as the request is completed, module_a may call the operations. So
 		 * everything that they use must be ready before that.
 		 */
 		return d2d_complete(handle, err, 0) ?: err;
@@ -396,8 +398,8 @@ static int send_pend(struct round *round)
 }
 
 /*
- * Sends a request that module_a completes at once, one that module_a completes later, and one that
- * this driver cancels.
+ * Sends a request that module_a completes at once. Sends a second one, and then a request that
+ * makes module_a complete the second one. Sends another one, and cancels it.
  */
 static int send_requests(struct round *round)
 {
@@ -574,8 +576,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Registers, attaches, creates the events, and registers the device last: the init must not fail
- * once a process may have the device open (d2d_device.h).
+ * Registers, attaches, and creates the events. Registers the device last: as soon as a process may
+ * have the device open, the init must not fail (d2d_device.h).
  */
 static int __init c_peer_init(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a sensor in C for the consumer of examples/sensor/. The pair is declared in Rust, and this
- * driver includes the header that the build generates from the declaration. set_rate puts a whole
- * burst of samples on the queue before it returns.
+ * Test: a sensor in C for the consumer of examples/sensor/. set_rate puts a whole burst of samples
+ * on the queue before it returns. The pair is declared in Rust. This driver includes the C header
+ * that the build generates from the declaration.
  */
 #include <linux/module.h>
 #include <linux/string.h>

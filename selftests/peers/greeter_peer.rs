@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that sends a request to another peer, the guest (`guest_peer.rs`), each time that the guest is loaded.
-//! When the guest is loaded, it sets an event. The greeter may be loaded before the guest or after it.
+//! Test: a peer that greets another peer, the guest (`guest_peer.rs`). Each time the guest is loaded, the guest sets an
+//! event, and the greeter sends the guest a request. The greeter and the guest may be loaded in any order.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: keeps calls inside a test peer until the test lets them go on. For example, the test can
- * unload the peer while a call is inside it. The test could not resume the call by a device of the
- * peer, because the kernel refuses to open a device of a module that it unloads. So this code is a
- * module of its own. The test uses these files in /sys/module/pause_calls/parameters/:
+ * unload the peer while a call is inside it. Then the kernel refuses to open a device of the peer,
+ * so the test could not resume the call by such a device. So this code is a module of its own. The
+ * test uses these files in /sys/module/pause_calls/parameters/:
  *
  *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
  *              handshakes (handshake); or none

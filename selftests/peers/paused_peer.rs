@@ -2,10 +2,12 @@
 
 //! Test: a peer that is unloaded while a call is inside it.
 //!
-//! The module pause_calls keeps the call in the operation `drain`, in the dispatch routine or in the handshake
-//! until the test resumes the call. When `drain` goes on, its context still exists, so `drain` can call the owner's
-//! `bounce`, which tries to call this peer's `bounce`. The attempt must fail, because the peer is detaching. The trace
-//! shows the errno.
+//! The module pause_calls keeps the call in the operation `drain`, in the dispatch routine or in the handshake until
+//! the test resumes the call.
+//!
+//! When the test resumes `drain`, the peer is detaching, but the context still exists. So `drain` can call the owner's
+//! `bounce`, which tries to call this peer's `bounce`. This second call must fail, because the peer is detaching. The
+//! trace shows the errno.
 
 use d2d::{
     driver::{

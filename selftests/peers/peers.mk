@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test drivers and owners that keep the rules of the interface, and the module pause_calls, which keeps a
-# call inside such a driver until the test lets the call go on. test_modules/modules.mk defines the functions that are
-# called here.
+# Builds the test drivers and owners that keep the rules of the interface. Builds the module pause_calls, too, which
+# keeps a call inside such a driver until the test resumes the call. test_modules/modules.mk defines the functions that
+# this file calls.
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
@@ -21,7 +21,7 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
-# An owner in C of the demonstration pair. It is loaded instead of module_a and exports the table module_a_d2d, too, so
+# An owner in C of the demonstration pair. It is loaded instead of module_a, and also exports the table module_a_d2d. So
 # the peers of module_a can attach to it.
 $(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
 selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
@@ -48,8 +48,7 @@ $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_r
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)
 
-# A chain of three modules: module_a, middle, and lower1 or lower2. middle is a peer of module_a, and the owner of
-# lower1 and lower2, which are copies of module_b.
+# A chain: module_a is the owner of middle, and middle is the owner of lower1 and lower2, two copies of module_b.
 obj-m += selftests/test_modules/middle.o
 selftests/test_modules/middle-y := selftests/peers/middle.o shared/pair/d2d_pair.o shared/pair/d2d_pair_peer.o \
 				   $(call d2d-two-roles-of,middle)

@@ -171,8 +171,8 @@ impl Driver for Relay {
         let mut pended = self.pended.lock();
         let (disposition, request) = request.pend();
         let returned = Returned { request, outcome };
-        // If the request is cancelled after `tell_if_cancelled()` has succeeded, the library calls `cancelled()`,
-        // which waits for this lock and then finds the request in `pended`.
+        // If `tell_if_cancelled()` succeeds and the request is cancelled later, the library calls `cancelled()`.
+        // `cancelled()` waits for this lock, and then finds the request in `pended`.
         let to_drop = match returned.request.tell_if_cancelled() {
             Ok(()) => pended.replace(returned),
             Err(_) => Some(returned),

@@ -2,12 +2,12 @@
 
 //! Test: a peer in which a periodic timer, in hard interrupt, and processes put and take items at the same time.
 //!
-//! There are two producers: the timer is one, and all writing processes together are the other. A producer puts items
-//! on both queues of the context. The peer itself takes the items on the queue to the peer, so it can check them: each
-//! producer numbers the items that it puts on this queue, 0, 1, 2 and so on. If the queue refuses an item, the
-//! producer's next item has the same number. All threads that take items hold one lock while they take an item and
-//! check its number. So the numbers of each producer must arrive in order and without a gap. When the module is
-//! unloaded, it prints its counters, and the test compares them with the owner's.
+//! There are two producers: the timer, and all writing processes together. A producer puts items on both queues of the
+//! context. The peer takes the items on the queue to the peer, and checks their order. For this purpose, each producer
+//! numbers the items that it puts on this queue: 0, 1, 2 and so on. If the queue refuses an item, the producer's next
+//! item has the same number. All threads that take items hold one lock while they take an item and check its number. So
+//! the numbers of each producer must arrive in order and without a gap. When the module is unloaded, it prints its
+//! counters, and the test compares them with the owner's.
 //!
 //! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process, and then more exchanges until
 //! the timer has ticked N times, too.
@@ -170,8 +170,9 @@ impl Taken {
     }
 }
 
-/// Each producer has a lock of its own, and all threads that take items share another one. So two producers, or a
-/// producer and a thread that takes, can call a queue at the same time, and only the queue's lock protects the queue.
+/// Each producer has its own lock. All threads that take items share a third lock. These locks do not keep two
+/// producers, or a producer and a thread that takes, from calling a queue at the same time. Then only the queue's own
+/// lock protects the queue.
 #[pin_data]
 struct State {
     #[pin]

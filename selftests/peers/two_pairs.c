@@ -136,7 +136,9 @@ static int exchange(struct pair *pair, d2d_handle request, u32 code)
 	return result.status ?: answer == 2 ? 0 : -EPROTO;
 }
 
-/* Waits until both threads have come to this section, so that both run it at the same time. */
+/*
+ * Waits until the other thread has come to this section, too. So both run it at the same time.
+ */
 static void wait_for_both(int section)
 {
 	atomic_inc(&arrived);

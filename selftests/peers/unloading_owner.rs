@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that is unloaded while its dispatch routine serves a request, another request is pending, and jobs
-//! wait or run.
+//! Test: an owner that is unloaded while it is busy: its dispatch routine serves a request, another request is pending,
+//! and jobs wait or run.
 //!
 //! When the module is loaded, [`Owner::ready`] sends the owner two requests and starts a job, which is a work item
 //! or a thread:

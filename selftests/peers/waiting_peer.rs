@@ -218,7 +218,8 @@ impl Driver for Waiting {
 
 #[vtable]
 impl PeerOps for Waiting {
-    /// Fails, so that module_a makes no other call: `ping` is the first operation that it calls in the new context.
+    /// `ping` is the first operation that module_a calls in the new context. It fails, so that module_a makes no other
+    /// call.
     fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
         Err(EBUSY)
     }

@@ -27,8 +27,8 @@ char *line_word(char **line)
 }
 
 /*
- * Cuts the next word off a line and returns it as a number. Returns @otherwise at the end of the
- * line, and for a word that is no number; in the second case, the write then fails.
+ * Cuts the next word off a line and returns it as a number. At the end of the line, returns
+ * @otherwise. If the word is no number, returns @otherwise, too, and makes the write fail.
  */
 u64 line_next_number(char **line, u64 otherwise)
 {

@@ -126,8 +126,8 @@ static int dispatch(void *this, const struct d2d_request *request)
  * the functions of this file. So the owner's role starts first and stops last.
  *
  * The modules that are peers of c_middle call the operations in this file, which call functions of
- * peer_role.c. These functions need the peer's role to be attached. It is attached during such a
- * call, because the calling modules are loaded after this init, and unloaded before this exit.
+ * peer_role.c. These functions need the peer's role to be attached, and it is: the calling modules
+ * import symbols of c_middle, so they are loaded after this init, and unloaded before this exit.
  */
 static int __init c_middle_init(void)
 {
@@ -166,9 +166,9 @@ stop_owner:
 module_init(c_middle_init);
 
 /*
- * An operation of the peer's role may wait for an event of the owner's role (never.h), and
- * above_stop() waits until no thread is inside that operation. So both drivers leave first, to
- * end the wait for the event.
+ * above_stop() waits until no thread is inside an operation of the peer's role. Such an operation
+ * may wait for an event of the owner's role (never.h). So both drivers leave first, which ends this
+ * wait.
  */
 static void __exit c_middle_exit(void)
 {

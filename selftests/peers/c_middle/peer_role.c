@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The peer's role of c_middle: a peer of module_a. owner_role.c has the owner's role. Both files
- * use functions of the library that have the same names, so the build puts a prefix before the
- * names in this file (d2d-peer-role-flags in shared/library.mk).
+ * call functions of the library that have the same names. So in this file, the build puts a prefix
+ * before the names (d2d-peer-role-flags in shared/library.mk).
  */
 #include "c_middle.h"
 

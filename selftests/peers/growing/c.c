@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a peer in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded when version 1.0 was the newest one. c_v1_1.c and stale.c include this file, and build
- * it with other headers.
+ * recorded for this version. c_v1_1.c and stale.c include this file, and are built with other
+ * headers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

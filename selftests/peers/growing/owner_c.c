@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: an owner in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded when version 1.0 was the newest one. The items of its queues are larger than those of
- * version 1.0 need to be, so that a peer can put items of version 1.2. owner_c_v1_1.c includes this
- * file, and builds it with the header of version 1.1.
+ * recorded for this version. Its queues have larger items than version 1.0 needs, so that a peer
+ * can put items of version 1.2. owner_c_v1_1.c includes this file, and is built with the header of
+ * version 1.1.
  */
 #include "c.h"
 #include "d2d_owner.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a peer whose declaration of the growing pair differs from the owner's in one thing: the two arguments of
-//! `check`, which have the same type, are swapped. The driver's copy of the library refuses the owner's operations
-//! table.
+//! `check` are swapped. Both have the same type. The driver's copy of the library refuses the owner's operations table.
 
 #![forbid(unsafe_code)]
 

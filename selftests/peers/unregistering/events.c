@@ -125,7 +125,7 @@ static void do_open(struct unreg_thread *thread)
 
 /*
  * Closes the handles in many[] one by one, until opener has unregistered and the owner refuses to
- * close a handle. Closes the last handle only after the thread "unregister" has ended, so that at
+ * close a handle. Before the last handle, waits until the thread "unregister" has ended. So at
  * least one handle is open while a driver unregisters.
  */
 static void do_close(struct unreg_thread *thread)
@@ -327,10 +327,10 @@ static void end(void)
 	unreg_await("unregister");
 	complete_all(&has_unregistered);
 	/*
-	 * In some stages a thread repeats a call with opener's handles. If opener has unregistered,
-	 * the owner must refuse the call, and the refusal ends the thread. In this case, do not set
-	 * stop: if the owner still accepts the call, the thread goes on, and the test reports that
-	 * the thread hangs.
+	 * In some stages a thread repeats a call with opener's handles. The thread ends when the
+	 * owner refuses the call, or when stop is set. If opener has unregistered, the owner must
+	 * refuse the call. So do not set stop then: if the owner still accepts the call, the thread
+	 * does not end, and the test reports this.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {

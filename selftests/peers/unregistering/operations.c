@@ -2,7 +2,7 @@
 /*
  * The subject "operation" of unregistering.c: a driver unregisters while a thread is inside an
  * operation or a routine of the driver "peer". In most stages, this thread waits without a time
- * limit for an event or a request of peer, so peer can unregister only if the library ends the
+ * limit for an event or a request of peer. So peer can unregister only if the library ends the
  * wait. HOW says which functions the driver that unregisters calls:
  *
  *   detach	d2d_detach() and d2d_unregister()

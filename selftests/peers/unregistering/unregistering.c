@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: one of four drivers unregisters while a request, an event, a handshake or an operation (the
- * subject) is in a certain state (the stage). If the subject is a handshake or an operation, the
- * driver also detaches. The subject stays in its stage however long the test takes, because a
- * routine sleeps in a checkpoint, a thread waits or repeats a call, or a driver keeps a request
- * pending. The module needs no file of the library but the headers in shared/include/.
+ * Test: one of four drivers unregisters while something is in progress: a request, an event, a
+ * handshake or an operation (the subject). The subject is in a certain state (the stage). If the
+ * subject is a handshake or an operation, the driver also detaches. The subject stays in its stage
+ * however long the test takes: a routine sleeps in a checkpoint, a thread waits or repeats a call,
+ * or a driver keeps a request pending. The module needs no file of the library but the headers in
+ * shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
