@@ -12,11 +12,16 @@
 //!   many allocations the call makes.
 //!
 //! Except for `count`, the program makes the call once in each round. In round n, the n-th allocation of the call
-//! fails. The program ends when the call makes fewer than n allocations, so that none fails. A call may succeed without
-//! the memory. Otherwise it must fail with `ENOMEM`, and log one refusal with the reason out-of-memory. Unloading must
-//! succeed. If loading succeeds, the program unloads the module. After each round of `load` or `unload`, the module
-//! must be gone, and the other modules must have as many users as before. The program prints the number of allocations
-//! and exits with 0. If something is wrong, it prints this as a KTAP comment, and exits with 1.
+//! fails. The program ends when the call makes fewer than n allocations, so that none fails. It checks these rules in
+//! each round:
+//!
+//! - A call may succeed without the memory. Otherwise it must fail with `ENOMEM`, and log one refusal with the reason
+//!   out-of-memory. Unloading must succeed.
+//! - After `load` or `unload`, the module must be gone, and the other modules must have as many users as before. If
+//!   loading succeeds, the program first unloads the module.
+//!
+//! The program prints the number of allocations and exits with 0. If something is wrong, it prints this as a KTAP
+//! comment, and exits with 1.
 
 mod modules;
 mod polling;

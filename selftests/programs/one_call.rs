@@ -6,17 +6,19 @@
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
-//! - `one_call read FILE` opens the file, polls it for at most a second until there is something to read, and then reads
-//!   once.
-//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input, with the address of a
+//! - `one_call read FILE` opens the file, and polls it until there is something to read, but for at most a second. Then
+//!   it reads once.
+//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input. It passes the address of a
 //!   number of 64 bits, and prints the number that the driver has stored there.
-//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, which must
-//!   fail with one of the errnos, pauses, and writes SECOND, which must succeed. The pause grows by 200 microseconds
-//!   each round. Suppose that FIRST starts a timer. In the early rounds, SECOND comes before the timer expires; in the
-//!   late rounds, SECOND comes after the timer has expired; in a round in between, both happen at the same time.
+//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, pauses, and
+//!   writes SECOND. FIRST must fail with one of the errnos, and SECOND must succeed. The pause grows by 200
+//!   microseconds each round. Suppose that FIRST starts a timer. In the early rounds, SECOND comes before the timer
+//!   expires. In the late rounds, SECOND comes after the timer has expired. In a round in between, both happen at the
+//!   same time.
 //!
-//! Exits with 0. If the call fails, prints `errno=N (text)` and exits with 1. The tests cannot use insmod: busybox's
-//! insmod makes another system call when the first one fails, and each implementation prints its own texts.
+//! Exits with 0. If the call fails, prints `errno=N (text)` and exits with 1. The tests cannot use insmod: if the
+//! system call fails, busybox's insmod makes another system call. Besides, each implementation of insmod prints its own
+//! texts.
 
 mod modules;
 mod polling;
@@ -39,8 +41,8 @@ fn ioctl(command: &str, number: &str) -> Result<(), Error> {
     let command = command.trim_start_matches("0x");
     let command = u32::from_str_radix(command, 16).map_err(Error::other)?;
     let mut number: u64 = number.parse().map_err(Error::other)?;
-    // SAFETY: The kernel reads and writes at most 8 bytes at the address: the command says so, and the tests
-    // give no command that says more.
+    // SAFETY: The command says how many bytes the kernel reads and writes at the address. The tests give only commands
+    // that say at most 8 bytes, the size of `number`.
     if unsafe { raw_ioctl(0, command.into(), &raw mut number) } == -1 {
         return Err(Error::last_os_error());
     }
