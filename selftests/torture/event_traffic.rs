@@ -107,8 +107,8 @@ impl EventTraffic {
         self.stop.set().map(|_| ())
     }
 
-    /// Waits until the thread in [`lead`](Self::lead) wakes this one, and then wakes that thread, again and again.
-    /// Returns after [`stop`](Self::stop). May sleep.
+    /// The other side of [`lead`](Self::lead). Each time the thread in `lead` wakes this thread, this thread wakes it,
+    /// too. Returns after [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

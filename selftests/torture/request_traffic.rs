@@ -2,15 +2,16 @@
 
 //! Request traffic: the sender cancels requests while the receiver completes them.
 //!
-//! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends
-//! them. When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a
-//! race, a side first chooses requests: all that it has sent and can cancel, and all that it has received and can
-//! complete. Then it cancels and completes them. Most requests are chosen twice: the sender chooses to cancel the
-//! request, and the receiver to complete it. Only one of the two can succeed, and the other one is too late.
+//! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends them.
+//! When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a race, a
+//! side first chooses requests of two kinds: those that it has sent and can cancel, and those that it has received and
+//! can complete. Then it cancels the requests of the first kind, and completes those of the second kind. Most requests
+//! are chosen by both sides: the sender chooses to cancel the request, and the receiver to complete it. Only one side
+//! can succeed, and the other side is too late.
 //!
 //! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver computes the output
-//! from the key. At the end, sums show whether the sender saw each completion, whether each cancelled request ended
-//! as cancelled, and whether each request ended once.
+//! from the key. At the end, sums show whether these rules were kept: the sender sees each completion, each cancelled
+//! request ends as cancelled, and each request ends once.
 
 use crate::{
     mix,
@@ -87,12 +88,12 @@ const TIMED: usize = 0;
 /// receiver needs a cell for each slot of up to four contexts.
 const CELLS: usize = 4 * SLOTS;
 
-/// A bit of a key. It is set if the sender does not count the request, because the sender will be unloaded while the
-/// request is on its way (the command `uncounted`). The output of such a request is not checked.
+/// A bit of a key. It is set if the sender does not count the request (the command `uncounted`). Such a sender will be
+/// unloaded while the request is on its way. The output of the request is not checked.
 const UNCOUNTED: u64 = 1 << 63;
 
 /// The state of a slot consists of the number of its last request, shifted left by [`NUMBER_SHIFT`], and of three bits.
-/// The first bit: the request is *on its way*, from before it is sent until it has ended.
+/// The first bit: the request is *on its way*. The bit is set from before the request is sent until it has ended.
 const ON_ITS_WAY: u64 = 1;
 /// The second bit: the call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
@@ -148,7 +149,7 @@ pub struct Route {
     pub uncounted: bool,
 }
 
-/// A barrier before a race: each side waits until the other side has chosen its requests, too.
+/// A barrier before a race. A side waits there until the other side has chosen its requests, too.
 pub struct Meeting {
     mine: Event,
     theirs: Event,
@@ -664,9 +665,9 @@ pub fn dispatch<'a, 'b>(
 }
 
 impl Drop for RequestTraffic {
-    /// The driver is unregistered, so no request may be on its way, and the counts since the last
-    /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function logs what is wrong and lets the
-    /// kernel warn, so that the test fails.
+    /// The driver is unregistered, so no request may be on its way. The counts since the last
+    /// [`take_counts`](Self::take_counts) must be 0. If a request is on its way or a count is not 0, this function logs
+    /// it and lets the kernel warn, so that the test fails.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);

@@ -3,12 +3,12 @@
 //! The torture: makes traffic in shared contexts, and counts what was done and what went wrong.
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
-//! devices of an owner and of several peers. A command makes a *run*: many random *actions*, such as
-//! putting items, taking items and calling the other side. A run makes its actions in the process
-//! itself, in a worker, in softirq and in hard interrupt. Meanwhile other peers are loaded and
-//! unloaded. No two items have the same payload. So the side that takes an item can check that the
-//! item is whole, in the right queue, and in order. At the end, sums over all items that were put,
-//! and over all that were taken, show whether an item was lost or taken twice.
+//! devices of an owner and of several peers. A command makes a *run*: many random *actions*, such
+//! as putting items, taking items and calling the other side. A run makes its actions in the
+//! process itself, in a worker, in softirq and in hard interrupt. Meanwhile other peers are loaded
+//! and unloaded. No two items have the same payload. So the side that takes an item can check that
+//! the item is whole, in the right queue, and in order. At the end, sums over the put items are
+//! compared with sums over the taken items. They differ if an item was lost or taken twice.
 //!
 //! - `item`: the payload of the items, and the checks of taken items.
 //! - [`run`]: the actions of a run.

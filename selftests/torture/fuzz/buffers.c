@@ -45,8 +45,9 @@ void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_reque
 }
 
 /*
- * A dispatch routine is about to give up the buffers of its request. No other thread may have used
- * them since the routine began, even if the request was cancelled or freed, or its sender has left.
+ * A dispatch routine is about to give up the buffers of its request. Since the routine began, no
+ * other thread may have used the buffers. This also holds if the request was cancelled or freed, or
+ * if its sender has left.
  */
 void fuzz_in_place_ends(struct fuzz_in_place *in_place)
 {

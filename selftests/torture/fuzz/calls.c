@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). A wrapper of each exported function: calls the function, lets the
- * watchdog watch the call if it may take long, and lets the oracle judge the result.
+ * Part of the fuzzer (fuzz.h). A wrapper of each exported function: calls the function, and lets
+ * the oracle judge the result. If the call may take long, lets the watchdog watch it.
  */
 #include <linux/jiffies.h>
 #include <linux/string.h>
@@ -242,9 +242,9 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing, so this function chooses the result that fuzz_count() counts.
- * If the handle is live, the result is a success. Otherwise it is -ESTALE, which fuzz_count() does
- * not count, because d2d_event_ring() documents no error. It still counts the handle's origin.
+ * d2d_event_ring() returns nothing and documents no error. So this function chooses the result for
+ * fuzz_count(). If the handle is live, the result is a success. Otherwise it is -ESTALE: then
+ * fuzz_count() counts no result, but still counts the handle's origin.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -310,10 +310,11 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
 		 * then reg->detaches_begun. The caller calls this function before and after a wait,
 		 * and compares the two *begun. So it misses no detach that overlaps the wait:
-		 * - one that *begun counts and that still runs is counted in reg->detaching, too;
-		 * - one that *begun counts and that has ended does not overlap the wait;
-		 * - one that *begun does not count, but that begins before the wait ends, makes the
-		 *   call after the wait return a greater *begun.
+		 * - A detach that the first *begun counts still runs, or has ended. If it still
+		 *   runs, reg->detaching counts it, too. If it has ended, it does not overlap the
+		 *   wait.
+		 * - A detach that begins later, but before the wait ends, makes the second *begun
+		 *   greater than the first.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

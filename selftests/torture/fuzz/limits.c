@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the fuzzer (fuzz.h). Plays that fill the owner's tables, until the owner refuses a call.
- * Each play has a driver of its own, but all drivers share the tables: while a table is full, the
- * owner also refuses calls of other players. fuzz_forget() leaves a driver registered.
+ * Each play has a driver of its own, but the drivers of all players share the tables. So while a
+ * table is full, the owner also refuses calls of other players. The function fuzz_forget() is here,
+ * too: it leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -15,13 +16,10 @@
 #include "fuzz.h"
 
 #define WAITERS	80
-/*
- * Limits of the owner that its header does not name: drivers besides its own, requests, and threads
- * that wait for one request
- */
-#define MOST_DRIVERS	127
+/* Limits of the owner that its header does not name */
+#define MOST_DRIVERS	127	/* drivers besides the owner's own */
 #define MOST_REQUESTS	4096
-#define MOST_WAITS	63
+#define MOST_WAITS	63	/* threads that wait for one request */
 #define TRIES_TO_ATTACH	1000
 /* More handles than any of the owner's tables can hold */
 #define TOO_MANY	(D2D_EVENT_MAX_OPEN + 1)
@@ -106,10 +104,9 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
 	/*
-	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until d2d_attach()
-	 * fails with this errno. At first, d2d_attach() may succeed, because another player has
-	 * just freed a request, or fail with another errno, because other drivers have all
-	 * contexts.
+	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does.
+	 * Before that, d2d_attach() may succeed, if another player has just freed a request. It may
+	 * also fail with another errno, if other drivers have all contexts.
 	 */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
@@ -361,8 +358,8 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Makes the play with number "which", which reaches a limit. run_torture lets the fuzzer's two
- * modules do this at the same time, with the numbers 0 and 1, or 2 and 3, and so on. The two plays
+ * Makes the play with the number @which, which reaches a limit. run_torture lets the fuzzer's two
+ * modules do this at the same time. Their numbers are 0 and 1, or 2 and 3, and so on. The two plays
  * with such numbers fill different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)

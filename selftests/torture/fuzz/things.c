@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the fuzzer (fuzz.h). Keeps track of things, dead handles, and handles from other modules.
- * A thing is what a handle names. A thing becomes live before a play can get its handle, and stops
- * being live when the first call that ends it begins. So if a thing is live before and after a
- * call, it existed during the call.
+ * A thing is what a handle names. A thing becomes live before any play can get its handle. As soon
+ * as a call that ends the thing begins, the thing is no longer live. So if a thing is live before
+ * and after a call, it existed during the call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -13,8 +13,8 @@
 /* How many handles of dead things the fuzzer keeps, for each kind */
 #define DEAD	128
 /*
- * note_dead() keeps the first OLD handles of each kind for ever, so that the fuzzer also tries
- * handles whose places in the owner's tables have been used again.
+ * note_dead() keeps the first OLD handles of each kind for ever. The owner uses their places in its
+ * tables again. So the fuzzer also tries handles whose places have a new use.
  */
 #define OLD	32
 /* How many handles from other modules the fuzzer keeps */
@@ -41,8 +41,8 @@ static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
 /*
- * Checks that the completion routine was called once for each send that asked for it, unless the
- * request was freed. No thread may be sending the request meanwhile.
+ * Checks that the completion routine was called once for each send that asked for it. Does not
+ * check this if the request was freed. No thread may be sending the request meanwhile.
  */
 static void check_completions(struct fuzz_thing *thing)
 {
@@ -182,10 +182,10 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and no call other than the caller's has begun to end
- * the thing. fuzz_thing.ending counts the calls that have begun to end a thing. For a driver or a
- * target, fuzz_registration.unregistering counts these calls. If @call_ends_thing is set, the
- * caller's own call is one of those counted.
+ * Returns whether the picked thing is live, and no other call has begun to end it. The calls that
+ * have begun to end a thing are counted: for a driver or a target in
+ * fuzz_registration.unregistering, for other things in fuzz_thing.ending. If @call_ends_thing is
+ * set, the caller's own call is one of those counted.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing)
 {
@@ -296,8 +296,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. If @harmless is set, the function does not
- * end the thing that the handle names, so the handle may also be one of another module.
+ * Picks a handle for a function that takes this kind. @harmless says that the function does not end
+ * the thing that the handle names. Then the handle may also be one of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {

@@ -163,8 +163,8 @@ fn check_state() -> Outcome<()> {
     }
 }
 
-/// What the kernel log of a run says: how many refusals it has for each reason, and how often the
-/// kernel has overwritten records before this program read them.
+/// What the kernel log of a run says: how many refusals it has for each reason. Also counts how often this program has
+/// missed records, because the kernel had overwritten them.
 #[derive(Default)]
 pub struct Log {
     refusals: BTreeMap<String, u64>,
@@ -172,8 +172,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. If `$D2D_LOG` names a file, appends to it each line that no driver has
-    /// printed, because the kernel may overwrite the line before the run ends.
+    /// Reads the log until the run is `over`. If `$D2D_LOG` names a file, appends to the file each line that no driver
+    /// has printed. Otherwise such a line may get lost: the kernel may overwrite it before the run ends.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -237,8 +237,8 @@ impl std::fmt::Display for Log {
     }
 }
 
-/// Prepares the kernel: keeps refusals off the console and, if there is fault injection, lets
-/// allocations fail without a report for each.
+/// Prepares the kernel: keeps refusals off the console. If there is fault injection, lets allocations that may sleep
+/// fail, too, and keeps the kernel from reporting each failure.
 fn prepare() {
     for (path, value) in [
         ("/proc/sys/kernel/printk", "4"),
