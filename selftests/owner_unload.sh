@@ -1,11 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# An owner is unloaded, or its loading fails, while it is busy: its dispatch routine and its job (a work
-# item or a thread) wait for events without a limit, and it has pended a request. The owner is
-# unloading_owner (peers/unloading_owner.rs). With hook=1 the owner ends the waits itself, in its hook
-# Owner::leaving(); otherwise the library must end them. With job=thread the job that waits is a thread,
-# otherwise a work item. The other values of "job" give the owner further jobs, which are due later, or run again
-# and again: delayed, bottom-half, timer (in softirq), or leaked (all three, which the owner leaks).
+# An owner is unloaded, or its loading fails, while three things are in progress: its dispatch routine waits for an
+# event, one of its jobs waits for another event, and a request is pending. No wait has a time limit. The owner is
+# unloading_owner (peers/unloading_owner.rs). Its parameters:
+#
+# - hook: with hook=1 the owner ends the waits itself, in its hook Owner::leaving(). Otherwise the library must end
+#   them.
+# - job: with job=thread the job that waits is a thread, otherwise a work item. The other values give the owner further
+#   jobs, which do not wait: delayed (work that is due later), bottom-half (work that starts itself again and again),
+#   timer (a timer that expires again and again in softirq), or leaked (all three, which the owner leaks).
+# - fail: with fail=1 loading fails once the three things are in progress.
+# - wait: with wait=1 loading waits until a signal interrupts it, and then fails.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -13,8 +18,8 @@ cd "$(dirname "$0")" || exit 1
 OWNER=unloading_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
-# both_wait - waits until the dispatch routine and the job wait; whether the owner has two requests then,
-# one in its dispatch routine and one that it has pended
+# both_wait - waits until the dispatch routine and the job wait for their events; whether the owner then has two
+# requests: the one in its dispatch routine, and the one that it has pended
 both_wait()
 {
 	await waits_for unloading.served "$OWNER" && await waits_for unloading.job "$OWNER" &&
@@ -28,7 +33,8 @@ line_of()
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - whether each of these lines exists and comes after the one before it in the list
+# in_order NUMBER... - whether the trace has all these lines, in this order. A NUMBER is empty if line_of has found no
+# line
 in_order()
 {
 	last=0
@@ -45,25 +51,25 @@ has_unloaded()
 		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - whether both waits ended with STATUS: the dispatch routine's wait before the owner
-# unregistered its driver, and the job's wait before the owner freed the contexts
+# library_ends STATUS - whether both waits ended with STATUS. The dispatch routine's wait must have ended before the
+# owner unregistered its driver, and the job's wait before the owner freed the contexts
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - whether the library dropped the routine of JOB before the owner freed the contexts, and the
-# routine had run a number of times that matches REGEX. A later run would execute freed code. JOB is one of the further
-# jobs, whose routines do not wait: delayed, bottom-half or timer
+# library_stops JOB REGEX - whether the library dropped the routine of JOB before the owner freed the contexts; a later
+# run would execute freed code. REGEX must match the number of runs. JOB is delayed, bottom-half or timer: a further
+# job, whose routine does not wait
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
-# hook_ends - whether the hook was called before the owner unregistered its driver, has ended both waits, and
-# has got the outputs of both requests: 0 from the dispatch routine, and the number 7, with which
-# the hook itself completes the pended request (the constant PENDED in peers/unloading_owner.rs)
+# hook_ends - whether the owner's hook ended both waits and both requests before the owner unregistered its driver, and
+# the owner refused nothing. The hook traces the outputs of the requests: 0, with which the dispatch routine completes
+# one request, and 7 (PENDED in peers/unloading_owner.rs), with which the hook completes the pended request
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Does for a pair of modules from outside of this tree what fault_sweep.sh does for the modules of this
-# tree: while the modules are loaded, used and unloaded, the kernel makes each of their allocations fail,
-# one at a time.
+# Tests a pair of modules from outside of this tree, as fault_sweep.sh tests the modules of this tree: the modules are
+# loaded, used and unloaded, and the kernel makes each of their allocations fail, one at a time.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

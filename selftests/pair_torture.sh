@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads and unloads a pair of modules from outside of this tree, while processes make the modules work as
-# often as they can: two processes for each use (pair_lib.sh).
+# Loads and unloads a pair of modules from outside of this tree. Meanwhile processes make the modules work as often as
+# they can. There are two processes for each use (pair_lib.sh).
 # Usage: pair_torture.sh SECONDS
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh

@@ -52,9 +52,10 @@ took_everywhere()
 		"hardirq softirq task" ]
 }
 
-# updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and
-# the data has counted each update of the peer and of the owner once. Peer and owner each have two processes. In each
-# round, each process makes four updates: in the process itself, in a worker, in softirq and in hardirq
+# updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and no update was
+# lost. An update by the peer or the owner increments a count in the shared data, and traces the new count. So the trace
+# must have each number from 1 to the number of updates once. Peer and owner each have two processes. In each round,
+# each process makes four updates: in the process itself, in a worker, in softirq and in hardirq
 updates_are_exact()
 {
 	took_everywhere update "$1" &&
@@ -71,7 +72,7 @@ each()
 }
 
 # no_item_is_lost CONTEXTS - whether the trace has a line step=drain for each queue of this number of contexts. In each
-# of these lines, the number of items that were put must be that of the items that were taken or left
+# line, the number of put items must be the number of taken items plus the number of items that are left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
@@ -86,8 +87,8 @@ no_item_is_lost()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# items_stay_in_context NAME - whether the owner counted, in the peer's context, exactly the items that the
-# peer put and took: no item went through another context
+# items_stay_in_context NAME - whether the peer put and took as many items as the owner counted in the peer's context.
+# If so, no item went through another context
 items_stay_in_context()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
@@ -153,9 +154,9 @@ fresh_peers()
 	reset_trace
 }
 
-# fresh_work - loads the owner and three peers, lets all exercise at the same time, and unloads all. Several
-# cases check this one run: for the later ones, the function does nothing. $worked is 0 if the exercises
-# succeeded, and $unloaded is 0 if unloading succeeded; trace() prints the steps of the run
+# fresh_work - loads the owner and three peers, lets all exercise at the same time, and unloads all. Does nothing if an
+# earlier case has done this. $worked is 0 if the exercises succeeded, and $unloaded is 0 if unloading succeeded;
+# trace() prints the steps of the run
 fresh_work()
 {
 	[ -z "${worked-}" ] || return

@@ -27,11 +27,10 @@ exit_in_time()
 	done
 }
 
-# resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. Some programs call this function in the cleanup after a case that starts the
-# processes. If D2D_CASE selects another case, the program skips this case and still runs the cleanup. The
-# variable of the process, for example $sender, is then unset. So the cleanup passes the process as
-# ${sender:+"$sender"}, which is no argument at all if $sender is unset
+# resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if one hangs or exits
+# with an error. Some programs call this function in the cleanup after a case that starts the processes. If D2D_CASE
+# selects another case, the program skips this case and still runs the cleanup. The variable of the process, for example
+# $sender, is then unset. So the cleanup passes ${sender:+"$sender"}: if $sender is unset, the shell passes no argument
 resume_and_await()
 {
 	resume

@@ -13,9 +13,10 @@ CODE_SHARE_CONTEXT=0x222003
 # An address at which no memory is mapped
 BAD_POINTER=4096
 
-# The faults of a sender. Each line is ERRNO REASON COMMAND, where COMMAND has the fault. r0 is a request of
-# alice that was never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no
-# other routine than dispatch.
+# The faults of a sender. Each line is ERRNO REASON COMMAND. The command has the fault. It may use these requests:
+# - r0, a request of alice, was never sent.
+# - r1 was never allocated.
+# - r2 is a request of dave, whose driver object has no routine but dispatch.
 sender_faults()
 {
 	cat <<-EOT

@@ -27,7 +27,7 @@ knows()
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
-# is_free OWNER - whether the owner has no context in use, no request, and no event but its own
+# is_free OWNER - whether all contexts of the owner are free, and it has no request, and no event but its own
 is_free()
 {
 	state=$DEBUG/d2d-$1/state

@@ -53,8 +53,8 @@ agrees_with_the_queue()
 		grep -q " taken=$(count recorded) " "$NOTES" && grep -q " refused=$(count lost) " "$NOTES"
 }
 
-# all_are_counted - stops the timer, and waits until both drivers account for each expiry; whether their counts are
-# those of the library
+# all_are_counted - stops the timer, and waits until both drivers account for each expiry (adds_up); whether the
+# drivers' counts are those of the library
 all_are_counted()
 {
 	samples rate 0 && await adds_up && agrees_with_the_queue
@@ -68,9 +68,10 @@ runs_at()
 		{ [ "$(count samples)" -ge "$(count recorded)" ] || [ "$(count recorded)" -gt "$KEPT" ]; } && all_are_counted
 }
 
-# nearly_all_arrive RATE - whether 99 percent of the samples arrive in at least one of $ROUNDS runs. One is enough,
-# because a host may stop a virtual machine for a while, so that the recorder does not run. Each run takes more samples
-# than the queue can hold. Overruns do not count: these samples were never taken, because the machine's timer was late
+# nearly_all_arrive RATE - whether 99 percent of the samples arrive in at least one of $ROUNDS runs. One run is enough:
+# in the others, the host may have stopped the virtual machine for a while, so that the recorder did not run. Each run
+# takes more samples than the queue can hold. Overruns do not count: these samples were never taken, because the
+# machine's timer was late
 nearly_all_arrive()
 {
 	round=0

@@ -10,8 +10,8 @@ cd "$(dirname "$0")" || exit 1
 DIRECTORY=/sys/kernel/debug/d2d-module_a
 STATE=$DIRECTORY/state
 
-# shows FILE PATTERN... - whether the file has one line for each pattern, in this order, and each line matches its
-# pattern. $NOTES has the lines of the file
+# shows FILE PATTERN... - whether the file has as many lines as there are patterns, and each line matches the pattern of
+# the same number. $NOTES has the lines of the file
 shows()
 {
 	file=$STATE/$1

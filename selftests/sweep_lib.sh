@@ -30,8 +30,8 @@ setting()
 	done
 }
 
-# function_range NAME - prints the address at which this function of the kernel begins, and the address
-# at which the next function begins; prints nothing if the function does not exist
+# function_range NAME - prints two addresses: where this function of the kernel begins, and where the next function
+# begins. Prints nothing if the function does not exist
 function_range()
 {
 	awk -v name="$1" '
@@ -63,8 +63,8 @@ count_modules_only()
 	ignore_calls_of __alloc_object
 }
 
-# set_up_failslab CASES - as begin, but skips the program if the kernel lacks failslab; then makes
-# failslab ignore all allocations but those of modules
+# set_up_failslab CASES - as begin; then makes failslab ignore all allocations but those of modules. Skips the program
+# if the kernel lacks failslab
 set_up_failslab()
 {
 	set_up

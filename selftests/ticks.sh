@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A timer of the peer ticker_peer puts and takes items in hardirq. Meanwhile processes make the peer and
-# the owner put and take items, too. The queues are full most of the time. No item is lost, the items of
-# each producer arrive in order, each refused put is counted, and no put or take allocates memory.
+# A timer of the peer ticker_peer puts and takes items in hardirq. Meanwhile processes make the peer and the owner put
+# and take items, too. The queues are full most of the time. The test checks that no item is lost, and that the items of
+# each producer arrive in order. It also checks that each refused put is counted, and that no put or take allocates
+# memory.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -107,9 +108,8 @@ total()
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - lets the timer, processes of the peer and processes of module_a work at the same time. Several
-# cases check this one run: if an earlier case has made the run, does nothing. $ran is 0 if all succeeded;
-# trace() prints the steps of the run
+# fresh_run - lets the timer, processes of the peer and processes of module_a work at the same time. Does nothing if an
+# earlier case has done this. $ran is 0 if all succeeded; trace() prints the steps of the run
 fresh_run()
 {
 	[ -z "${ran-}" ] || return
@@ -153,11 +153,12 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue must have counted each refused put of the peer and of module_a. The peer has counted its own refused puts.
-# module_a has not counted its refused puts, so this case adds them up:
-# - one for each exercise of module_a that found the queue full; $FULL has a line for each of these exercises;
-# - (2 - $for_next) for the moment at which the peer detached. module_a then puts two items for the next peer, and its
-#   line in the trace says that $for_next of them had room.
+# The queue must have counted each refused put of the peer and of module_a. The peer itself counts its refused puts, and
+# prints the count. module_a does not count its refused puts. This case adds them up:
+# - Each exercise of module_a that found the queue full had one refused put. $FULL has a line for each of these
+#   exercises.
+# - When the peer has detached, module_a puts two items for the next peer. Its line in the trace says how many of them
+#   had room: $for_next. The other ones, 2 - $for_next, were refused.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

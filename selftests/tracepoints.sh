@@ -59,21 +59,21 @@ has()
 	return 1
 }
 
-# only PATTERN - whether steps were recorded and each of them matches; otherwise $NOTES has those that do not
+# only PATTERN - whether steps were recorded and each of them matches; otherwise $NOTES has the steps that do not match
 only()
 {
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
-# keep_order - makes the trace show the steps in their order, also those of different CPUs, whose times in the clock
-# "local" may differ
+# keep_order - makes the trace show the steps of all CPUs in their order. In the default clock, "local", the times of
+# two CPUs may differ
 keep_order()
 {
 	echo counter >"$TRACING/trace_clock"
 }
 
-# fresh_tracepoints [PEER] - makes sure that module_a is loaded, with this peer or without one, and that all tracepoints
-# are off; clears the recorded steps
+# fresh_tracepoints [PEER] - makes sure that module_a is loaded with this peer, or without a peer. Switches all
+# tracepoints off, and clears the recorded steps
 fresh_tracepoints()
 {
 	for peer in module_b c_peer; do
@@ -88,8 +88,8 @@ fresh_tracepoints()
 	reset_trace
 }
 
-# fresh_tracing - unloads all modules, and makes the kernel switch all tracepoints of module_a on when module_a is
-# loaded, so that even its first step is recorded
+# fresh_tracing - unloads all modules. When module_a is loaded later, the kernel switches all tracepoints of module_a
+# on, so that even its first step is recorded
 fresh_tracing()
 {
 	unload_all

@@ -1,15 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's module is unloaded while a thread is inside it: in an operation that the owner has
-# called, in the dispatch routine, or in the work item of a pended handshake. The module pause_calls
-# keeps the thread there until the test has seen that unloading waits for it. So the result does not
-# depend on timing.
+# A peer's module is unloaded while a thread is inside the module: in an operation that the owner has called, in the
+# dispatch routine, or in the work item of a pended handshake. The module pause_calls keeps the thread there until the
+# test has seen that unloading waits for the thread. So the result does not depend on timing.
 
-# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt and runs no process. So
-# the test pauses such calls on CPU 1. Whatever it waits for runs on CPU 0:
-# - The test itself, from its start. If it had ever run on CPU 1, it would hang when it unmaps memory: the kernel then
-#   interrupts each CPU on which the process has run, and waits for the answer.
-# - The workers of unbound work queues, and kthreadd, which creates a worker when all others of a queue sleep.
+# A call that is paused in an interrupt occupies its CPU: the CPU takes no other interrupt and runs no process. So the
+# test pauses such calls on CPU 1. Everything that the test waits for runs on CPU 0:
+# - The test itself, from its start. When a process unmaps memory, the kernel interrupts each CPU on which the process
+#   has run, and waits for the answer. If the test had ever run on CPU 1, it would hang there.
+# - The workers of unbound work queues, and kthreadd, which creates a worker when all workers of a queue sleep.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -22,7 +21,8 @@ EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
 KTHREADD=2 # the process ID
 KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
-# The files for the time, in seconds, after which the kernel reports a CPU that takes no interrupts or runs no workers
+# Each of these files has a time in seconds. If a CPU takes no interrupts or runs no workers for this time, the kernel
+# reports the CPU.
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout \
 	/sys/module/workqueue/parameters/watchdog_thresh 2>/dev/null)
 # shellcheck disable=SC2086 # a list
@@ -81,8 +81,8 @@ new_exercise_makes_no_call()
 	exercise module_a && [ "$(op_calls)" = "$before" ]
 }
 
-# unloading_waits FUNCTION STEP... - begins to unload the peer in the process $remover; whether this process, after
-# these steps, waits in this function (waits_in)
+# unloading_waits FUNCTION STEP... - begins to unload the peer, in the process $remover; whether this process takes
+# these steps, and then waits in this function (waits_in)
 unloading_waits()
 {
 	./one_call unload paused_peer 2>"$NOTES" &
@@ -108,12 +108,15 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel does this in a
-# work item, do_free_init, which waits for all CPUs, and would hang while the test pauses a call on a CPU. The trace
-# must have the start and the end of do_free_init, but may lack its queueing: an earlier load may have queued the item
-# before watch() cleared the trace. If the item has not started when the last
-# module is loaded, the kernel does not queue it again: the item frees the init memory of both modules. If the trace has the work item execmem_cache_clean, in which the kernel
-# gives back memory of freed code, execmem_cache_clean must have ended, too
+# settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel frees it in a
+# work item, do_free_init, which waits for all CPUs. So this item would hang while the test pauses a call on a CPU.
+#
+# The trace must have the start and the end of do_free_init, but may lack its queueing. An earlier load may have queued
+# the item before watch() cleared the trace. If the item has not started when the last module is loaded, the kernel does
+# not queue it again. The item then frees the init memory of both modules.
+#
+# The trace may have the work item execmem_cache_clean, in which the kernel gives back memory of freed code. If so, this
+# item must have ended, too
 settled()
 {
 	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }
@@ -157,9 +160,10 @@ unload_during_call()
 		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce status=-$ESHUTDOWN"
 }
 
-# unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Detaching, which
-# comes first, cancels the request and does not wait for the routine: the trace has the step rundown while the routine
-# is paused. Unregistering, which comes next, waits until the routine has returned. The request ends with ECANCELED
+# unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Unloading first
+# detaches the peer. This cancels the request and does not wait for the routine: the trace has the step rundown while
+# the routine is paused. Then unloading unregisters the driver. This waits until the routine has returned. The request
+# ends with ECANCELED
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
@@ -176,9 +180,8 @@ unload_during_request()
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
-# unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an
-# interrupt. In this case detaching waits, too: for a grace period, which ends only when each CPU has left
-# its interrupts
+# unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an interrupt. In this
+# case detaching waits, too: for a grace period. A grace period ends only when each CPU has left its interrupts
 unload_during_request_in()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return

@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The peer waiting_peer, in Rust (peers/waiting_peer.rs), is unloaded while it waits, without a limit, for an
-# event or a request of its own. It waits in an operation that the owner has called, in the work item that
-# completes its pended handshake, or in a job: a work item or a thread. Unloading has to end the wait.
-# unregistering.sh tests such waits of drivers in C.
+# The peer waiting_peer, in Rust (peers/waiting_peer.rs), waits without a limit for an event or a request of its own.
+# Meanwhile it is unloaded. Unloading has to end the wait. unregistering.sh tests such waits of drivers in C. The peer
+# waits in
+# - an operation that the owner has called,
+# - the work item that completes its pended handshake, or
+# - a job: a work item or a thread.
 #
 # In three more cases, the program checks that
 # - the thread has the name that the driver has given it,
@@ -17,15 +19,17 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 
 # load_waiting WHERE WHAT - loads the peer, which then waits in WHERE for WHAT. WHERE is operation, deferred (the work
-# item that completes its handshake), work or thread. WHAT is event (an event of the peer), request (a request that the
-# peer has sent) or link (the end of the peer's handshake, for which Handle::settled_link() waits)
+# item that completes its handshake), work or thread. WHAT is
+# - event: an event of the peer,
+# - request: a request that the peer has sent, or
+# - link: the end of the peer's handshake, by Handle::settled_link()
 load_waiting()
 {
 	load waiting_peer "waits_in=$1" "waits_for=$2"
 }
 
-# one_waits event|request - whether a thread waits for the peer's event, or a driver holds the peer's request, which is
-# not a handshake (0x222003)
+# one_waits event|request - event: whether a thread waits for the peer's event. request: whether a driver holds the
+# peer's request. The request with the code 0x222003 is the handshake, and does not count
 one_waits()
 {
 	case $1 in
@@ -86,8 +90,8 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_and_unload NAME - as verdict. If the case has failed and left the peer loaded, unloads the peer; if
-# unloading hangs, this program hangs, too
+# verdict_and_unload NAME - as verdict; then unloads the peer if a failed case has left it loaded. If unloading hangs,
+# this program hangs, too
 verdict_and_unload()
 {
 	verdict "$1"
