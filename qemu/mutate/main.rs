@@ -5,8 +5,8 @@
 // Usage: d2d-mutate MUTANT
 //        d2d-mutate --check MUTANT...
 //
-// With --check, the program writes no file. It prints a line for each mutant that does not apply, and for each mutant
-// whose line `modules:` lacks a module without which the test cannot run.
+// With --check, the program writes no file. It prints a line for each mutant that does not apply. It also prints a line
+// for each mutant whose line `modules:` lacks a module that the test needs.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -14,8 +14,9 @@
 //   -LINE       a line that is removed
 //   +LINE       a line that is added
 //    LINE       a line that stays (after a blank)
-// The removed lines and the lines that stay must occur exactly once in the file, or in the function, in this order
-// and without others between them. Changes apply one after the other. If one does not apply, no file is written.
+// The removed lines and the lines that stay form a block, in this order and without other lines between them. The block
+// must occur exactly once in the file, or in the function. Changes apply one after the other. If a change does not
+// apply, the program writes no file.
 
 use std::collections::BTreeMap;
 use std::fs;

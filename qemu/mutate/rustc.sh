@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Kbuild calls this script instead of rustc when it builds a mutant. Two mutants differ by a few lines, so the script
-# uses rustc's incremental compilation: rustc compiles a crate in parts, keeps its state in OBJECT.incremental/, and
-# compiles only the parts that have changed. Kbuild expects one object, so the script links the parts into one.
+# uses rustc's incremental compilation. rustc then compiles a crate in parts, and keeps the parts in
+# OBJECT.incremental/. For the next mutant, rustc compiles only the parts that have changed. Kbuild expects one object,
+# so the script links the parts into one.
 set -euo pipefail
 
 object='' crate='' before=''

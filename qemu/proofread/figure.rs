@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the figures in a section of a document with those that the bench has recorded: each number in the tables of
+//! Compares the figures in a section of a document with those that the bench has recorded. Each number in the tables of
 //! the section must be a recorded number, rounded to the decimals that the document gives. Numbers outside of the
-//! tables are not checked, nor are whole numbers below 10, which may count something else.
+//! tables are not checked. Whole numbers below 10 are not checked, either, because they may count something else.
 
 /// Returns the numbers in a text, each with the number of its decimals. A comma separates thousands.
 fn numbers(text: &str) -> impl Iterator<Item = (f64, u32)> + '_ {
@@ -28,8 +28,8 @@ fn section<'a>(document: &'a str, heading: &str) -> Vec<(usize, &'a str)> {
     found
 }
 
-/// Returns a complaint about each number in the tables of a section that is not among the recorded ones, or one
-/// complaint if the tables have no number.
+/// Returns a complaint about each number in the tables of a section that the bench has not recorded. If the tables have
+/// no number, returns a complaint about this.
 pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
     let recorded: Vec<_> = numbers(recorded).map(|(number, _)| number).collect();
     let mut count = 0;

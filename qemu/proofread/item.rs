@@ -134,8 +134,8 @@ fn is_named(item: &Item, name: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
 }
 
-/// Returns a complaint about each name in the tables that does not fit exactly one public item, and about each safe
-/// item without a row.
+/// Returns a complaint about each name in the tables that does not fit exactly one public item. Also returns a
+/// complaint about each safe item that no table names.
 pub fn check(document: &str, items: &BTreeSet<Item>) -> Vec<String> {
     let listed = listed(document);
     let mut wrong = vec![];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Compares the documents, and the comments of the sources, with the project: what they name or list must exist, and
-// what they quote must be the same.
+// Compares the documents and the comments of the sources with the project. What a document or a comment names or lists
+// must exist. What a document quotes must be the same as in the project.
 //
 // Usage: d2d-proofread {quotes,names} DOCUMENT
 //        d2d-proofread comments

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that the names in a Markdown document exist: the targets of its links and, in its code spans, paths, make
-//! targets and variables, module parameters, symbols of the library, and places (a name in a file; see place.rs).
+//! Checks that these names in a Markdown document exist:
+//! - the targets of its links;
+//! - in its code spans: paths, make targets and variables, module parameters, symbols of the library, and places (a
+//!   place is a file and a name that the file defines; see place.rs).
 //!
-//! Other code spans are not checked, nor are paths outside the project: absolute paths, and paths in the kernel's tree,
-//! in its file systems or in a build directory. A path may contain a placeholder in capital letters, which stands for
-//! any name: `selftests/mutants/NAME.mutant`.
+//! Other code spans are not checked. Paths outside the project are not checked, either. These are absolute paths, and
+//! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
+//! letters, which stands for any name: `selftests/mutants/NAME.mutant`.
 
 use crate::place::{definitions, in_one_span, in_two_spans, Within};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +18,8 @@ const SUFFIXES: &[&str] = &[
     "config", "toml",
 ];
 
-/// A path that begins with one of these is outside the project: in the kernel's tree, in its file systems, or built
+/// If a path begins with one of these folders, the path is outside the project: in the kernel's tree, in its file
+/// systems, or in a build directory.
 const OUTSIDE: &[&str] = &[
     "build", "events", "rust", "scripts", "include", "state", "sections", "holders", "kernel",
     "drivers", "lib",
@@ -85,8 +88,8 @@ impl Project {
         self.words.contains(word)
     }
 
-    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path may
-    /// be relative to the top of the project, to `dir`, which is the directory of the text that names the path, or to
+    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. `dir` is the
+    /// directory of the text that names the path. The path may be relative to the top of the project, to `dir`, or to
     /// any directory above `dir`. A path without a slash matches the files of this name in all directories.
     fn find(&self, path: &str, dir: &str) -> Vec<&String> {
         let path = path.trim_end_matches('/');

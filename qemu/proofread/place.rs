@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Finds places in documents and comments, and what they name. A *place* is a file and a name that the file defines. A
-//! text writes it in one code span, `shared/d2d/queue.rs:put`, or in two code spans with "in" between them, first the
-//! name and then the file. If several types of the file have a function of this name, the place names the type, as in
-//! `queue.rs:Queue::put`.
+//! text writes a place in one code span, such as `shared/d2d/queue.rs:put`, or in two: the span of the name, the word
+//! "in", and the span of the file. If several types of the file have a function of this name, the place names the type,
+//! as in `queue.rs:Queue::put`.
 
 use crate::item::after_generics;
 use crate::name::{is_path, is_word, words};
@@ -106,7 +106,7 @@ impl fmt::Display for Within<'_> {
 
 /// Finds the definitions of an item, a function or a macro of this name in a file. Returns what the definitions are in.
 /// If the name is `Type::name`, only definitions in implementations of this type count. The name may also be the number
-/// of a line, which counts as an item of the file if the file has that line.
+/// of a line. If the file has that line, the line counts as an item of the file.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<Within<'a>> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);

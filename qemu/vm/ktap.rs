@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads KTAP as kselftest's runner writes it, and counts the results. Before its result line, a test may print nested
-//! KTAP of its own, indented by "# " (or by four blanks, if KUnit prints it). If a test has no nested results, its own
-//! result is counted. If it has nested results, these are counted instead. If the test fails although none of its
-//! nested results has failed, its own result is counted, too. At each level of nesting, the plan must be the number of
-//! results; otherwise the report has a problem.
+//! KTAP of its own. Nested KTAP is indented by "# ", or by four blanks if KUnit prints it. These results are counted:
+//! - the result of a test without nested results;
+//! - the nested results of a test that has some;
+//! - the result of a test that fails although none of its nested results has failed.
+//!
+//! At each level of nesting, the plan must be the number of results; otherwise the report has a problem.
 
 use std::fmt;
 

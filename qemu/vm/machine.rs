@@ -64,8 +64,8 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// Returns a text that is different for each run. The guest repeats it in the result line, so d2d-vm cannot take the
-/// result line of another run for that of this run.
+/// Returns a text that is different for each run. The guest repeats the text in the result line. So d2d-vm does not
+/// accept the result line of another run.
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
@@ -200,18 +200,18 @@ impl Machine {
                 }
                 if x86 && accel == EMULATED {
                     // An emulated CPU may execute old code after the other CPU has changed it. The kernel changes
-                    // code, such as the branches of a static key, through a breakpoint. During boot, a CPU ran into
-                    // such a breakpoint that the other CPU had already removed, and the kernel reported it (Oops:
-                    // int3 in sched_clock_idle_wakeup_event). So boot with one CPU; the guest's init brings the
-                    // second CPU online.
+                    // code, such as the branches of a static key, through a breakpoint. During boot, one CPU removed
+                    // such a breakpoint, but the other CPU still ran into it. The kernel reported this (Oops: int3
+                    // in sched_clock_idle_wakeup_event). So boot with one CPU; the guest's init brings the second
+                    // CPU online.
                     line += " maxcpus=1";
-                    // On a busy host an emulated CPU may stop for long. To the kernel, two clocks, or the clocks of
-                    // two CPUs, then seem to differ: do not let the kernel compare its clocks and report a
-                    // difference.
+                    // On a busy host an emulated CPU may stop for long. Then the kernel would find that two clocks,
+                    // or the clocks of two CPUs, differ, and would report this. Do not let the kernel compare its
+                    // clocks.
                     line += " tsc=nowatchdog";
-                    // Do not let the kernel record the names of tasks while a tracepoint is on. To do so, it would
-                    // change the code of its scheduler, which both CPUs run, and a CPU may execute the old code, as
-                    // above (Oops: int3 in __schedule).
+                    // Do not let the kernel record the names of tasks while a tracepoint is on. To record them, the
+                    // kernel would change the code of its scheduler, which both CPUs run. A CPU might then execute
+                    // the old code, as above (Oops: int3 in __schedule).
                     line += " trace_options=norecord-cmd";
                 }
                 command.args(["-append", &line]);
@@ -301,11 +301,12 @@ impl Machine {
     }
 
     /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
-    /// kernel hangs earlier, before any code under test runs. So if the console is silent for a minute (even a slow
-    /// kernel prints a line now and then), this function kills the machine, starts it once more, and returns at once.
+    /// kernel hangs earlier, before any code under test runs. So this function watches the console, on which even a
+    /// slow kernel prints a line now and then. If the console is silent for a minute, the function kills the machine,
+    /// starts it once more, and returns at once.
     ///
-    /// With User-Mode Linux, or with a debugger, which may stop the machine for longer than a minute, the function does
-    /// not watch the console.
+    /// The function does not watch the console of User-Mode Linux. It does not watch the console if there is a
+    /// debugger, either, because a debugger may stop the machine for longer than a minute.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

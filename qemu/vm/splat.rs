@@ -102,7 +102,7 @@ fn message(line: &str) -> &str {
     text
 }
 
-/// Whether the text contains the pattern, but not as the end of a longer word (`DEBUG: ` does not contain `BUG: `)
+/// Whether the text contains the pattern. The end of a longer word does not count: `DEBUG: ` does not contain `BUG: `.
 fn has_word(text: &str, pattern: &str) -> bool {
     text.match_indices(pattern).any(|(at, _)| {
         let before = text[..at].bytes().next_back();
@@ -116,8 +116,8 @@ fn kind(text: &str) -> Option<&'static &'static str> {
     anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)))
 }
 
-/// Returns the lines that report trouble, but only the first line for each pattern, because many lines of one report
-/// may match.
+/// Returns the lines that report trouble. Many lines of one report may match a pattern, so the function returns only
+/// the first line for each pattern.
 pub fn scan(console: &str) -> Vec<&str> {
     let mut seen = Vec::new();
     let mut reports = Vec::new();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds a failed test that the caller expects, in the KTAP of a running machine. d2d-vm then ends the machine, because
-//! later tests do not matter.
+//! Searches the KTAP of a running machine for a failed test that the caller expects. When the test has failed, d2d-vm
+//! ends the machine, because later tests do not matter.
 
 use crate::ktap;
 use std::io::Write;

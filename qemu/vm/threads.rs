@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host, so their states
-//! show why a silent guest hangs: a CPU may spin, sleep, or get no timer signal.
+//! Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host. If the guest
+//! hangs, the states of these threads show why: a CPU may spin, sleep, or get no timer signal.
 
 use std::fs;
 

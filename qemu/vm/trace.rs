@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The trace of the demonstration, or of a pair outside of this tree. Two CPUs write its lines to the guest's kernel
-//! log, perhaps in a wrong order, so this module sorts the lines by their fields load and seq (docs/trace.md). Some
-//! lines have no seq: those of guest/run.sh ("lab: ..."), and those that a driver prints itself ("DRIVER: ..."). Such a
-//! line comes after all steps that precede it in the log.
+//! log, perhaps in a wrong order. So this module sorts the lines by their fields load and seq (docs/trace.md). Two
+//! kinds of lines have no seq: the lines of guest/run.sh ("lab: ..."), and the lines that a driver prints itself
+//! ("DRIVER: ..."). Such a line comes after all steps that precede it in the log.
 
 use crate::line::{unstamped, Line};
 use std::collections::HashSet;
