@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Attaches gdb to a virtual machine of this tree that was started with GDB=1. If the machine's kernel has symbols
-# (KERNEL=debug), gdb also has the kernel's own commands (lx-...), and gets the symbols of each module that the
-# kernel loads.
+# (KERNEL=debug), gdb also has the kernel's own commands (lx-...). Whenever this kernel loads a module, gdb gets the
+# module's symbols.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
 # RUN is the directory that vm.sh has printed. Without it, gdb attaches to the only machine that waits.
 . "$(dirname "$0")/lib/lab.sh"

@@ -1,10 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Plays the demonstration and runs kselftests on Debian's kernels: all kselftests on the newest kernel for x86-64, on an
-# older one, on one of unstable and on the newest one for arm64; a few kselftests (some_tests) on the other kernels of
-# trixie that can be used, on a cloud kernel, and on two more kernels for arm64. Prints each row of the table of
-# docs/kernels.md when the row is complete, the table at the end, and last a line of counts. A kernel that the cache
-# lacks takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure; the others are still tested.
+# Plays the demonstration and runs kselftests on Debian's kernels:
+# - all kselftests on three kernels for x86-64 (the newest, an older one, and one of unstable) and on the newest kernel
+#   for arm64;
+# - a few kselftests (some_tests) on the other kernels of trixie for x86-64, which include a cloud kernel, and on two
+#   more kernels for arm64.
+# Prints each row of the table of docs/kernels.md when the row is complete, the table at the end, and last a line of
+# counts. A kernel that the cache lacks takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure;
+# the script still tests the others.
 # Usage: kernels.sh [some]
 #   some  runs some_tests on the older kernel, and nothing else
 . "$(dirname "$0")/lib/lab.sh"
@@ -61,9 +64,10 @@ try() {
 	row "| $name | $ARCH | $(compilers "$kernel") | $tests | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |"
 }
 
-# others - prints the kernels of trixie for x86-64 on which this script runs some_tests: all except the newest and
-# $older and, of those for clouds, only the newest. Leaves out those for real-time (-rt-), which the lab refuses, and
-# 6.12, which is built without CONFIG_RUST
+# others - prints the kernels of trixie for x86-64 on which this script runs some_tests:
+# - of the kernels for clouds (-cloud-), the newest;
+# - of the others, all except the newest and $older.
+# Leaves out the kernels for real-time (-rt-), which the lab refuses, and 6.12, which is built without CONFIG_RUST
 others() {
 	local names
 	names=$("$LAB/enter.sh" apt-cache pkgnames linux-headers- |

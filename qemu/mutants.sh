@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. The result
-# of a mutant is "ok" if a test fails in the copy for the reason that the mutant names, and otherwise "not ok". It is
-# "not ok", too, if the mutant does not apply, or does not compile although it should. Prints KTAP, and last a line of
+# of a mutant is "ok" if a test fails in the copy for the reason that the mutant names. Otherwise the result is "not
+# ok", also if the mutant does not apply, or does not compile although it should. Prints KTAP, and last a line of
 # counts.
 # Usage: mutants.sh [NAME...]
 #
@@ -12,13 +12,14 @@
 # A mutant whose test is a compilation has one of these lines instead:
 #   accepted: DRIVER REASON                 Without the mutant, the compiler refuses the hostile driver DRIVER
 #                                           (selftests/misbehaving/hostile/refused/). With the mutant, the compiler
-#                                           accepts the driver. So check/compile-hostile.sh must print that an expected
-#                                           error is missing, in a line that begins with a match of REASON, a regular
-#                                           expression.
+#                                           accepts DRIVER. So check/compile-hostile.sh must print a line that says
+#                                           that an expected error is missing. The line must begin with a match of
+#                                           REASON, a regular expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
-# mutants.sh keeps the copies, build/mutants/0 and 1, so that make compiles only what the next mutant changes.
+# mutants.sh keeps the copies of the project (build/mutants/0 and 1). So make compiles only what the next mutant
+# changes.
 #
 # Environment:
 #   CI  if it is set, and no NAME is given, run a sixth of the mutants (ci_share)
@@ -28,8 +29,8 @@
 # each mutant.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
-# Five mutants run at a time, more than there are CPUs: if a mutant makes its virtual machine hang, the machine uses
-# little CPU time until its time limit ends.
+# Run five mutants at a time, more than there are CPUs. If a mutant makes its virtual machine hang, the machine uses
+# little CPU time until its time limit.
 # shellcheck disable=SC2034 # a variable of lib/background.sh
 free_slots=(0 1 2 3 4)
 
@@ -145,8 +146,8 @@ mutate() {
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
 		"$3" "$4"' sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
-	# Compile crates in parts, but not for the sanitizer kernel: module_init() would get a relocation that overflows
-	# at the addresses where this kernel puts modules.
+	# Compile crates in parts, except for the sanitizer kernel. There, module_init() would get a relocation that
+	# overflows, because of the addresses at which this kernel puts modules.
 	local -x D2D_INCREMENTAL=y
 	[ "$kernel" != sanitizer ] || D2D_INCREMENTAL=
 	if [ -n "$accepted" ]; then

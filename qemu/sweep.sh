@@ -4,7 +4,7 @@
 # and last a line of counts.
 # Usage: sweep.sh
 # Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, the
-# directory of a kernel. The script ignores D2D_KERNEL unless that kernel is User-Mode Linux: a caller, such as
+# directory of a kernel. The script uses D2D_KERNEL only if that kernel is User-Mode Linux. A caller, such as
 # tests/install.sh, may have set D2D_KERNEL to the stock kernel, which lacks failslab.
 . "$(dirname "$0")/lib/lab.sh"
 

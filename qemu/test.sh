@@ -11,8 +11,8 @@
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
-# The programs of the first machine. The second machine runs all others, also those that are added to selftests/, so
-# no program is left out. If one machine takes much longer than the other, move a program. There are two machines
+# The programs of the first machine. The second machine runs all other programs. If you add a program to selftests/, the
+# second machine runs it, too. If one machine takes much longer than the other, move a program. There are two machines
 # because an emulated machine keeps about one CPU of the host busy.
 first_programs=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 

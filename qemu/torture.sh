@@ -5,7 +5,7 @@
 # last a line of counts.
 # Usage: torture.sh [SECONDS [SEED]]
 # Environment: PAIR, a pair outside of this tree; KVER; with PAIR also KERNEL (default: sanitizer); D2D_KERNEL, the
-# directory of a kernel. The script ignores D2D_KERNEL unless that kernel is User-Mode Linux: a caller, such as
+# directory of a kernel. The script uses D2D_KERNEL only if that kernel is User-Mode Linux. A caller, such as
 # tests/install.sh, may have set D2D_KERNEL to the stock kernel.
 . "$(dirname "$0")/lib/lab.sh"
 

@@ -3,8 +3,8 @@
 # Runs Windows drivers under Wine:
 # - the drivers of the examples in docs/porting.md, windows/example and windows/alarm. They must print what
 #   selftests/sensor.sh and selftests/alarm.sh expect of the Linux ports;
-# - module_a and module_b, in ways that a plain `make compare` does not play: with the other ways to complete the
-#   handshake, with faulty peers, and with module_a unloaded before module_b (Linux refuses this order).
+# - module_a and module_b, in cases that a plain `make compare` does not play: the other ways to complete the handshake,
+#   faulty peers, and the unloading of module_a before module_b (Linux refuses this order).
 # Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode alone: runs each case of some kselftests alone, in a process of its own and with no module loaded before. $case
-# names the kselftests: PROGRAM[,PROGRAM...]. A case fails in this mode if it needs what another case of its program
-# leaves behind.
+# Mode alone: runs each case of some kselftests alone. A new process runs each case, and no module is loaded when the
+# case begins. $case names the kselftests: PROGRAM[,PROGRAM...]. A case fails in this mode if it needs what another case
+# of its program leaves behind.
 
 cd /kselftest/d2d || return 1
 short_grace_periods
@@ -10,8 +10,8 @@ set_test_taint
 modules=$(wc -l </proc/modules)
 reported=0 failed=0
 
-# report ok|"not ok" NAME - reports a case. If the case has failed, first prints the output of its program, indented so
-# that d2d-vm takes no line of the output for a result
+# report ok|"not ok" NAME - reports a case. If the case has failed, first prints the output of its program. The output
+# is indented, so that d2d-vm takes no line of it for a result
 report() {
 	reported=$((reported + 1))
 	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone
@@ -19,8 +19,8 @@ report() {
 	[ "$1" = ok ] || failed=1
 }
 
-# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if it reports another case or no case, or if a
-# module stays loaded. Kills a program that hangs
+# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if the program reports another case or no
+# case, or if a module stays loaded. Kills a program that hangs
 run_alone() {
 	# D2D_CASE is a pattern: escape the characters that have a meaning in one.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')

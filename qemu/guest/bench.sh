@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode bench: runs the measurements. The figures, and the conditions under which they were measured, go to the
-# kernel's log, from which the program of qemu/bench/ reads them.
+# Mode bench: runs the measurements. The figures go to the kernel's log, together with the conditions under which they
+# were measured. On the host, d2d-bench (qemu/bench/) reads the log.
 
 # condition NAME VALUE - logs a condition on which the figures depend
 condition() {
@@ -76,8 +76,8 @@ load_and_report_memory() {
 		report_memory "$pair" "$thing" "$before" "$count"
 }
 
-# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The peer creates 1024 of them twice:
-# the first 1024 also fill slabs that were partly empty, so only the second 1024 count.
+# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The peer creates 1024 THINGs, and
+# then 1024 more. The first 1024 also fill slabs that were partly empty, so only the second 1024 count.
 measure_kept() {
 	measure_part "$1" "keep-$2s" && before=$(memory_in_use) && measure_part "$1" "keep-$2s" &&
 		report_memory "$1" "$2" "$before" 1024 && measure_part "$1" keep-nothing

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # Functions that print the findings of lockdep and kmemleak, for the result line. init sources this file.
 
-# debug_locks - prints 1 while lockdep works, 0 after its first report (it then turns itself off), or "none" in a kernel
-# without lockdep
+# debug_locks - prints 1 if lockdep works, 0 if lockdep has turned itself off (it does so after its first report), or
+# "none" in a kernel without lockdep
 debug_locks() {
 	if [ -e /proc/lockdep_stats ]; then
 		sed -n 's/^ *debug_locks: *//p' /proc/lockdep_stats

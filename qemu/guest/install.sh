@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode install: loads and unloads the installed modules with kmod's modprobe, as on a real machine, and then the drivers
-# that were built outside of the project. The host has put kmod and all modules into the image (qemu/tests/install.sh).
-# Stops at the first step that fails, and notes it in the kernel's log.
+# Mode install: loads and unloads the installed modules with kmod's modprobe, as on a real machine. Then loads and
+# unloads the drivers that were built outside of the project. The host has put kmod and all modules into the image
+# (qemu/tests/install.sh). Stops at the first step that fails, and notes it in the kernel's log.
 
 . /d2d/steps.sh
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode run: plays the demonstration, or loads, uses and unloads the pair that the host has put into /lib/d2d
-# (qemu/run/pair.sh), up to the first step that fails. The script writes its messages, "lab: ...", to the kernel's log,
-# where they stand between the lines of the trace.
+# Mode run: plays the demonstration. If the host has put a pair into /lib/d2d (qemu/run/pair.sh), loads, uses and
+# unloads that pair instead. Stops at the first step that fails. The script writes its messages, "lab: ...", to the
+# kernel's log, where they stand between the lines of the trace.
 
 . /d2d/params
 
@@ -10,9 +10,9 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, which
-# d2d-vm prints anyway, and a line that equals the one before: insmod tries to load a module twice, so the kernel
-# complains twice.
+# failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, because
+# d2d-vm prints it anyway. Leaves out a line that equals the line before: insmod tries to load a module twice, so the
+# kernel complains twice.
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ output = "" } !/^lab: |: d2d: |taint/ && $0 != last { output = output $0 "\n" }
 		{ last = $0 } END { printf "%s", output }' >/tmp/output

@@ -12,8 +12,8 @@ run_step() {
 	return 1
 }
 
-# loaded NAME... - whether exactly these modules are loaded; NAMEs are in the order of /proc/modules, where the module
-# that was loaded last comes first
+# loaded NAME... - whether exactly these modules are loaded. NAMEs are in the order of /proc/modules: the module that
+# was loaded last comes first
 loaded() {
 	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
 	echo "loaded: $names"

@@ -8,10 +8,10 @@
 #   pair_torture:SECONDS    pair_torture.sh of the kselftests, with that pair
 #   pair_sweep              pair_sweep.sh of the kselftests, with that pair
 #   loader                  loader.sh of the kselftests, which needs the strict kernel
-#   PROGRAM:TEXT            of this program, the first case whose name contains TEXT. In TEXT, "?" is any character,
-#                           and "*" any text
-# The KTAP goes through a pipe: kselftest's runner opens /dev/stdout again for some lines, which would be lost if stdout
-# were a virtio-serial port.
+#   PROGRAM:TEXT            the first case of this program whose name contains TEXT. In TEXT, "?" stands for any
+#                           character, and "*" for any text
+# The KTAP goes through a pipe. kselftest's runner opens /dev/stdout again for some lines. If stdout were a
+# virtio-serial port, these lines would be lost.
 
 set_test_taint
 short_grace_periods

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode torture: runs the torture and the fuzzer for $seconds each, and then as many rounds of all_pairs.sh as take about
-# as long. All use the random numbers of $seed. Without $seconds, $case has the arguments of run_torture, separated by
-# commas: 8, or fuzz,8,SEED; all_pairs.sh does not run then.
+# Mode torture: runs the torture for $seconds, the fuzzer for $seconds, and then rounds of all_pairs.sh for about as
+# long. $seed determines the random numbers of all three. If $seconds is empty, runs run_torture only. $case then has
+# its arguments, separated by commas: "8", for example, or "fuzz,8,SEED".
 
 # Short grace periods let the torture load and unload more peers in the same time.
 short_grace_periods
 set -o pipefail
 
-# write_ktap PREFIX CMD... - runs CMD. Writes each line of its KTAP, after PREFIX, as soon as it comes, so that the host
-# sees the progress
+# write_ktap PREFIX CMD... - runs CMD. Writes PREFIX and each line of CMD's KTAP as soon as the line comes, so that the
+# host sees the progress
 write_ktap() {
 	local prefix=$1
 	shift
@@ -30,8 +30,9 @@ run_nested() {
 cd /kselftest/d2d || return 1
 # shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
 if [ -n "$seconds" ]; then
-	# A round of all_pairs.sh takes about 5 seconds. all_pairs.sh fails if its rounds are too few to load, and to
-	# unload, every two modules in both orders (unless one needs the other). Six rounds suffice.
+	# A round of all_pairs.sh takes about 5 seconds. Its rounds must load every two modules in both orders, and
+	# unload them in both orders (unless one needs the other). all_pairs.sh fails if the rounds are too few for
+	# this. Six rounds suffice.
 	rounds=$((seconds / 5))
 	[ "$rounds" -ge 6 ] || rounds=6
 	[ -n "$seed" ] || seed=$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the kernel NAME, and builds the kernel if the cache lacks it: from the source of the stock
+# Prints the directory of the kernel NAME. If the cache lacks this kernel, first builds it from the source of the stock
 # kernel, with the configuration NAME.config. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
@@ -20,8 +20,8 @@ stock=$("$LAB/kernel/kernel-stock.sh")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# The key of the cache entry does not depend on prepare-built.sh. If you change that script so that it makes another
-# kernel, increase the number in the call of key below, so that the kernel is built again. The name of $stock contains a
+# The key of the cache entry does not depend on prepare-built.sh. If you change that script in a way that changes the
+# kernel, increase the number in the call of key below. Then the kernel is built again. The name of $stock contains a
 # hash of the toolchain root and of the source packages.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 # build_kernel DIR - makes the kernel's directory

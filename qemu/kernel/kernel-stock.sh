@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the stock kernel in the cache, and prepares the kernel if the cache lacks it. The image is
+# Prints the directory of the stock kernel in the cache. If the cache lacks this kernel, first prepares it. The image is
 # Debian's, unmodified. Modules are built in Debian's source tree, because the headers package lacks the metadata of the
 # kernel's Rust crates. The directory has
 #   tree/       the source tree with the Rust crates built (KDIR of module builds)
@@ -15,7 +15,8 @@
 #                 APPEND  arguments for the kernel's command line
 #                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
 # Usage: kernel-stock.sh [--resolved]
-# With --resolved, the script prints another directory instead: the one with what resolve.sh has chosen and fetched.
+# With --resolved, the script prints the directory that resolve.sh has filled (it names the packages of the kernel)
+# instead.
 # Environment: KVER, the kernel's release. Without it, the stock kernel is the newest kernel of the archive that can be
 # used (resolve.sh). The script looks for it in the archive once, and later uses the same one.
 . "$(dirname "$0")/../lib/lab.sh"
@@ -41,8 +42,8 @@ if [ "${1-}" = --resolved ]; then
 fi
 . "$resolved/resolved"
 
-# The key does not depend on prepare-stock.sh. If you change that script so that it prepares the kernel in another way,
-# increase the number in the call of key below, so that the kernel is prepared again.
+# The key does not depend on prepare-stock.sh. If you change that script in a way that changes the kernel's directory,
+# increase the number in the call of key below. Then the kernel is prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 # prepare DIR - makes the kernel's directory
 prepare() {

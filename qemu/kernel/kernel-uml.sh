@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of User-Mode Linux with SMP in the cache. If the cache lacks it, builds it from the source of the
-# stock kernel. User-Mode Linux is a program of the host, so the modules run at the speed of the host's CPUs. The
-# directory has
-#   tree/       the source tree, in which it was built (KDIR of module builds)
+# Prints the directory of User-Mode Linux with SMP in the cache. If the cache lacks this kernel, first builds it from
+# the source of the stock kernel. User-Mode Linux is a program of the host, so the modules run at the speed of the
+# host's CPUs. The directory has
+#   tree/       the source tree in which the kernel was built (KDIR of module builds)
 #   linux       the kernel, a program
 #   kernel.env  KVER and KMAKE, as in the directories of kernel-stock.sh
 # Environment: KVER, see kernel-stock.sh

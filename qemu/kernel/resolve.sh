@@ -1,12 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Chooses the kernel in apt's archive: KVER, or the newest that can be used. Writes OUT/resolved, which names the
-# packages to fetch, and leaves the headers package in OUT. A kernel can be used if the archive has its headers and its
-# source in the same version, if it has CONFIG_RUST=y, and if it was built with the archive's rustc.
+# Chooses a kernel in apt's archive: KVER, or the newest that can be used. Writes OUT/resolved, which names the packages
+# to fetch, and leaves the headers package in OUT. A kernel can be used if all of this holds:
+# - The archive has the kernel's headers and its source in the same version.
+# - The kernel was built with CONFIG_RUST, and without CONFIG_PREEMPT_RT.
+# - The kernel was built with the archive's rustc.
+# - KVER names the kernel, or the kernel is not one for clouds or for real-time (-cloud-, -rt-).
 #
-# The script runs in two places. While mmdebstrap makes a toolchain root, root/archive.sh runs it on the host, before
-# any package is installed, so that a wrong KVER fails within seconds; APT_CONFIG then makes apt use the configuration
-# of the new root. Later, kernel-stock.sh runs it inside the toolchain root.
+# The script runs in two places:
+# - on the host, while mmdebstrap makes a toolchain root, before mmdebstrap installs any package (root/archive.sh). So a
+#   wrong KVER fails within seconds. APT_CONFIG makes apt use the configuration of the new root.
+# - inside the toolchain root, later (kernel-stock.sh).
 # Usage: resolve.sh ARCH OUT [KVER]
 # ARCH is Debian's name of the architecture: amd64 or arm64.
 set -euo pipefail

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. To find the files for the package,
-# the script watches a build in the kernel's tree: the package gets each file of the tree that the build opens and that
-# Debian's headers packages lack. The package also gets the sources that the macros of the kernel crate include.
+# the script builds modules in the kernel's tree, and watches which files of the tree the builds open. The package gets
+# each such file that Debian's headers packages lack. The package also gets the sources that the macros of the kernel
+# crate include.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
 # KERNEL is the kernel's directory (kernel-stock.sh). RESOLVED is the directory that resolve.sh has filled, STRACE the
 # one that packages.sh has filled with strace.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Adds the crates of this project to the rust-project.json that the kernel's build has written, and prints the result.
 # Usage: rust-project.py BUILD ROOT PROJECT
-# BUILD is a build directory of the modules: its .cmd files name each crate, its source and the crates that it uses.
-# ROOT is the toolchain root, which has the sources of the standard library.
+# BUILD is a build directory of the modules. Its .cmd files name each crate, the crate's source, and the crates that
+# this crate uses. ROOT is the toolchain root, which has the sources of the standard library.
 
 import json
 import pathlib

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Runs background jobs, two at a time. A script that sets free_slots runs more. Source ktap.sh or parts.sh instead of
-# this file: they define job_ended, which wait_for_job calls for each job that has ended.
+# Runs background jobs, two at a time. To run more, a script adds numbers to free_slots. Do not source this file: source
+# ktap.sh or parts.sh, which source it. They define job_ended, which wait_for_job calls for each job that has ended.
 
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)

@@ -2,8 +2,9 @@
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
 # What the lab's scripts share: paths, messages, the choice of the kernel, and long steps with their progress. cache.sh
 # has the cache and its locks. The scripts that run on the host source this file, or execute a script that sources it.
-# Two kinds of scripts do not use this file: those that run inside a toolchain root (a Debian tree with the compilers,
-# root/root.sh), and those that enter.sh or mmdebstrap runs in namespaces, such as root/archive.sh.
+# Two kinds of scripts do not use this file:
+# - scripts that run inside a toolchain root (a Debian tree with the compilers, root/root.sh);
+# - scripts that enter.sh or mmdebstrap runs in namespaces, such as root/archive.sh.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
@@ -61,9 +62,9 @@ only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }
 
-# The Debian suite in whose root the modules for KVER are built, and the compiler with which Debian builds the suite's
-# kernels. The part "+deb13" of a KVER such as 7.3.4+deb13-amd64 says for which version of Debian the kernel was built:
-# version 13 is trixie, and the kernels for later versions are in unstable (sid).
+# $suite is the Debian suite from which the toolchain root for KVER is made. $compiler is the compiler with which Debian
+# builds the kernels of this suite. The part "+deb13" of a KVER such as 7.3.4+deb13-amd64 says for which version of
+# Debian the kernel was built. Version 13 is trixie. The kernels for later versions are in unstable (sid).
 suite=trixie compiler=gcc-14
 case ${KVER-} in
 *+deb13[.-]*) ;;
@@ -93,7 +94,7 @@ kernel_dir() {
 }
 
 # ci_share N - copies standard input to standard output. If CI is set, copies only every Nth line, because the time of
-# CI is limited; each commit gets other lines than the one before, so N commits in a row get all lines.
+# CI is limited. Each commit gets other lines than the commit before. So N commits in a row get all lines.
 ci_share() {
 	local commits
 	[ -n "${CI-}" ] || exec cat
@@ -102,8 +103,8 @@ ci_share() {
 }
 
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, again and again until standard input ends.
-# Standard input is a pipe to which no process writes. step() closes the other end of the pipe when the step has ended;
-# if the script is killed, the kernel closes that end.
+# Standard input is a pipe to which no process writes. When the step has ended, step() closes the other end of the pipe.
+# If the script is killed, the kernel closes that end.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
@@ -135,9 +136,10 @@ export_proxies() {
 	done
 }
 
-# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line "reason: ...", or,
-# if LOG shows that a host was not found or not reached, "reason: no network...", which names the proxy if one is set.
-# Fails if LOG shows neither.
+# reason LOG - prints in one line why the command that wrote LOG has failed:
+# - If LOG has a line "reason: ..." of the command, prints this line.
+# - If LOG shows that a host was not found or not reached, prints "reason: no network..." and the proxy, if one is set.
+# Otherwise fails.
 reason() {
 	local proxy
 	if grep -m 1 '^reason: ' "$1"; then
@@ -160,8 +162,8 @@ step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3
 	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
-	# The ticker does not inherit standard output: a caller that reads this script's output through a pipe would
-	# wait for the ticker, too.
+	# Do not let the ticker inherit standard output. If a caller reads this script's output through a pipe, the
+	# caller would wait for the ticker, too.
 	exec {running}> >(ticker "$what" "$about" >/dev/null)
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null {running}>&- || rc=$?

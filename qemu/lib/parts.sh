@@ -17,8 +17,8 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and sets $counts to the line of
-# counts. STATUS is the part's exit status. Counts one failure more if the part has failed without a failed test, or if
-# it has reported no test at all.
+# counts. STATUS is the part's exit status. Counts one more failure if the part has failed, but reports no failed test.
+# Does the same if the part reports no test that has passed or failed.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -34,8 +34,8 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - adds the failed tests of the part to $failures, each with a reason. If LOG ends with a list
-# of failed tests, as total writes it, takes them from the list, and otherwise from the result lines.
+# note_failures PART LOG - adds the failed tests of the part to $failures, each with a reason. If LOG has a list of
+# failed tests, which total writes, takes the tests from the list. Otherwise takes them from the result lines.
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
@@ -46,8 +46,8 @@ note_failures() {
 }
 
 # failed_names LOG - prints the name of each test that has failed, and a reason. The reason is one of the diagnostic
-# lines just before the test's result line: the last one that begins with "FAIL: " or "not ok ". If none does, it is the
-# first diagnostic line.
+# lines before the test's result line. It is the last line that begins with "FAIL: " or "not ok ". If no line does, the
+# reason is the first diagnostic line.
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {
@@ -115,8 +115,8 @@ run_part() {
 	return "$status"
 }
 
-# part_progress NAME - filters a part's output for the user. It lets through the result of each test, with the part's
-# name in front, and the messages of step (lab.sh), because a part may have to build a kernel first.
+# part_progress NAME - filters a part's output for the user. Lets the result of each test through, and puts the part's
+# name before it. Also lets the messages of step (lab.sh) through, because a part may have to build a kernel first.
 part_progress() {
 	local result="s/^((not )?ok [0-9]+ )(selftests: d2d: )?(.*)/$1: \\1\\4/p"
 	local step_message='s/^[a-z-]+: .*([,:] about | [0-9]+ s$|failed).*/&/p'
@@ -135,8 +135,8 @@ job_ended() {
 	echo "== $name: $counts, $seconds s, CPU $(<"$part_logs/$name.cpu") s; running: ${job_name[*]}; left: ${left[*]}"
 }
 
-# failed_results LOG - prints the result line of each test that has failed, after the diagnostic lines before it, and
-# then what the part has printed after the last result
+# failed_results LOG - prints, for each test that has failed, its diagnostic lines and its result line. Then prints what
+# the part has printed after its last result
 failed_results() {
 	awk '/^# failed: / { next }
 		/^ok / { lines = ""; next }

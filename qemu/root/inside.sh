@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Mounts what a command needs of the host, such as /dev, /proc and each directory BIND, into a toolchain root, and runs
-# the command there by chroot. This script is the first process of a new mount and PID namespace (enter.sh): other
-# processes do not see its mounts, which disappear with the namespace's last process.
+# Mounts into a toolchain root what a command needs of the host: /dev, /proc, each directory BIND, and more. Then runs
+# the command there by chroot. This script is the first process of a new mount and PID namespace (enter.sh). So other
+# processes do not see its mounts, and the mounts disappear with the namespace's last process.
 # Usage: inside.sh ROOT WORKDIR BIND... -- CMD...
 # ROOT is the directory of the toolchain root.
 set -eu

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the toolchain root for ARCH, another architecture than the host's, and makes it if the cache
-# lacks it. This root is a copy of the first root (root.sh), plus a cross compiler, QEMU for ARCH, the guest's busybox
-# in $sysroot, and Rust's library for the guest's programs. The copy shares its files with the first root by hard links.
-# This is safe, because dpkg never writes to an existing file but replaces it.
+# Prints the directory of the toolchain root for ARCH, an architecture other than the host's. If the cache lacks this
+# root, first makes it. The root is a copy of the first root (root.sh). It also has a cross compiler, QEMU for ARCH, the
+# guest's busybox in $sysroot, and Rust's library for the guest's programs. The copy shares its files with the first
+# root by hard links. This is safe, because dpkg never writes to an existing file but replaces it.
 # Usage: root-cross.sh ROOT
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *extra root*, and makes it if the cache lacks it. The extra root is a toolchain root with
-# the packages that only some targets need, so that the first `make run` does not wait for them: cargo for the trace
-# tool, gdb, and the compiler and Wine for the Windows version. D2D_ROOT=$(root-more.sh) enter.sh CMD runs a command
-# there.
+# Prints the directory of the *extra root*. If the cache lacks this root, first makes it. The extra root is a toolchain
+# root with the packages that only some targets need: cargo for the trace tool, gdb, and the compiler and Wine for the
+# Windows version. So the first `make run` does not wait for these packages. D2D_ROOT=$(root-more.sh) enter.sh CMD runs
+# a command there.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie

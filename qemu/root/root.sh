@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *first root*, and makes it if the cache lacks it: the toolchain root for the host's
-# architecture, a Debian tree with the compilers, QEMU and the checkers. The directory's name contains a hash of the
-# list of packages.
+# Prints the directory of the *first root*. If the cache lacks this root, first makes it. The first root is the
+# toolchain root for the host's architecture: a Debian tree with the compilers, QEMU and the checkers. The directory's
+# name contains a hash of the list of packages.
 # If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
 # For a kernel of unstable, the script prints the directory of another root, which has unstable's packages. Each kernel
-# of unstable has a root of its own: a week later, unstable may have a newer compiler than the one that built the
-# kernel.
+# of unstable has a root of its own. That root keeps the compiler that built the kernel. A week later, unstable may have
+# a newer compiler.
 # Environment: KVER, the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 

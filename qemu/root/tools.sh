@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of one of the project's host programs, and compiles it if its sources have changed: the trace tool
-# with cargo in the extra root (root-more.sh), the other programs with rustc in the first root (root.sh). cache-lines is
-# a plugin of QEMU.
+# Prints the path of one of the project's host programs. If the program's sources have changed, first compiles it. The
+# script compiles the trace tool with cargo in the extra root (root-more.sh), and the other programs with rustc in the
+# first root (root.sh). cache-lines is a plugin of QEMU.
 # Usage: tools.sh [vm|mutate|bench|proofread|cache-lines|trace]
 . "$(dirname "$0")/../lib/lab.sh"
 

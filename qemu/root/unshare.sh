@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command as the superuser, in a mount namespace of its own. If a plain user calls this script, the command runs
-# in a new user namespace, too, and is the superuser only there.
+# Runs a command as the superuser, in a mount namespace of its own. If a plain user calls this script, the command also
+# runs in a new user namespace, and is the superuser only in this namespace.
 # Usage: unshare.sh [OPTION...] -- CMD...
 # OPTION is an option of unshare(1), for a namespace of another kind.
 . "$(dirname "$0")/../lib/lab.sh"

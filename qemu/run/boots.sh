@@ -20,8 +20,8 @@
 #             "FAIL: ", in a line of its own. REASON must match the beginning of one of these reasons. The reason for a
 #             failed test is "test: NAME". When a test of the kselftests or of the torture fails, and REASON matches the
 #             beginning of "test: NAME", d2d-vm ends the run at once.
-# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.expected, d2d-vm must print each line
-# of that file as a reason, too.
+# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.expected, and the line names a REASON,
+# d2d-vm must also print each line of that file as a reason.
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:

@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds a pair from outside of this tree in the way that docs/install.md says, but with the library of this tree.
-# Copies to DIR/lib/d2d what the guest needs: the pair's modules, stripped; a file "modules", which lists them; the
-# pair's executable files; its file "use", which says how to make the pair work; and pair_lib.sh, which reads both
-# files. The caller has run build.sh for the same kernel before.
+# Copies to DIR/lib/d2d what the guest needs:
+# - the pair's modules, stripped, and a file "modules", which lists them;
+# - the pair's file "use", which says how to make the pair work;
+# - pair_lib.sh, which reads "modules" and "use";
+# - the pair's executable files.
+# The caller has run build.sh for the same kernel before.
 # Usage: pair.sh DIR
 # Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's sources, its test.sh, and its Kbuild, which
 # includes a makefile of the library from the folder $(D2D)
@@ -23,8 +26,8 @@ ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
 
 # Commands in the toolchain root see this tree, but not the pair's folder. So build a copy of the pair, in this tree.
-# The files of the copy keep their times: if the last run built the same pair, make compiles only what has changed
-# since.
+# The files of the copy keep their times. So if the last run built the same pair, make compiles only what has changed
+# since then.
 if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 	rm -rf "$built/pair"
 	mkdir -p "$built/pair/objects"

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests that drivers of older and newer versions of the library work together: builds the owner and peers of the
-# demonstration from three trees, and loads the owner of each tree with the peers of each tree (selftests/abi.sh):
-#   old    the recorded commit (shared/owner/recorded.h). If git does not have that commit (in a shallow clone, or in a
-#          tree without a repository), the test uses only the other two trees
+# Tests that drivers of older and newer versions of the library work together. Builds the owner and peers of the
+# demonstration from three trees. Loads the owner of each tree with the peers of each tree (selftests/abi.sh). The
+# trees:
+#   old    the recorded commit (shared/owner/recorded.h). git may lack that commit, in a shallow clone or in a tree
+#          without a repository. Then the test uses only the other two trees
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The test also uses the growing pair, whose interface has several versions: it loads the owners from the tree "today"
-# with peers from the tree "old". These peers have version 1.0 of the interface, as the recorded commit declares it.
-# Prints KTAP, and last a line of counts.
+# The test also uses the growing pair, whose interface has several versions. It loads the pair's owners from the tree
+# "today" with the pair's peers from the tree "old". These peers have version 1.0 of the interface, as the recorded
+# commit declares it. Prints KTAP, and last a line of counts.
 # The script keeps the trees "old" and "grown" in build/abi/, so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -34,8 +34,8 @@ links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
 
-# layout DIR - makes a tree without sources in Rust, as distributions have it in /lib/modules/VERSION/build: its folder
-# rust has only the metadata and the macros
+# layout DIR - makes a kernel's tree without sources in Rust. Distributions have such a tree in
+# /lib/modules/VERSION/build. Its folder rust has only the metadata and the macros
 layout() {
 	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
 	links "$kernel/tree/rust" "$1/rust" '(' -name '*.rmeta' -o -name '*.so' ')'
@@ -69,9 +69,9 @@ branches() {
 	readelf -SW "$dir/pair/module_b/module_b.o" | grep __jump_table
 }
 
-# alternate DIR - builds for $tree, then for DIR, and then for $tree again. DIR lacks the sources that the kernel's
-# build has generated (generated_arch_*.rs). static_branch_unlikely!, the macro for a branch that the kernel patches,
-# needs one of these sources, so the pair that is built for DIR has no such branches
+# alternate DIR - builds for $tree, then for DIR, and then for $tree again. The macro for a branch that the kernel
+# patches, static_branch_unlikely!, needs a source that the kernel's build has generated (one of generated_arch_*.rs).
+# DIR lacks these sources. So the pair that is built for DIR has no such branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }

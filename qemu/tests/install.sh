@@ -1,10 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests the targets by which users install the project and build drivers of their own. modules_install installs the
-# modules in an image; in a virtual machine that boots this image, kmod's modprobe loads and unloads them.
-# modules_uninstall removes the modules. install-dev installs the library; drivers outside of the project are built with
-# the library, and loaded. dkms builds the modules. A command with a mistake in it must fail with one line and change
-# nothing. Prints KTAP, and last a line of counts.
+# Tests the targets by which users install the project and build drivers of their own:
+# - modules_install installs the modules in an image. A virtual machine boots this image. In the machine, kmod's
+#   modprobe loads and unloads the modules.
+# - modules_uninstall removes the modules.
+# - install-dev installs the library. The test builds drivers outside of the project with the installed library, and
+#   loads the drivers.
+# - dkms builds the modules.
+# A command with a mistake in it must fail with one line and change nothing. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -79,8 +82,8 @@ mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
 
-# without_project CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local, $dir/drivers at /mnt,
-# and an empty folder over the project, so that CMD cannot use the project's files
+# without_project CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local and $dir/drivers at
+# /mnt. An empty folder is mounted over the project, so that CMD cannot use the project's files
 without_project() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong argument, and a host that lacks something: the command ends at once, prints one
-# line, and leaves no process behind that would keep the caller's pipe open. Prints KTAP, and last a line of counts.
+# Shows that the lab refuses a wrong argument, and a host that lacks something. The command must end at once, and print
+# one line. It must leave no process behind that keeps the caller's pipe open. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
-# If make runs this script, the tests' own calls of make must not see the variables of the outer make: the calls would
-# print "make[1]:", and get the arguments of the outer make.
+# If make runs this script, hide the variables of this outer make from the calls of make in the tests. Otherwise these
+# calls would print "make[1]:", and get the arguments of the outer make.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
@@ -20,8 +20,9 @@ log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
 
-# fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches, besides the error line of make.
-# fails_with reads the output through a pipe, which CMD and its children must close within $limit seconds.
+# fails_with REGEX CMD... - runs CMD, which must fail. Apart from the error line of make, CMD must print only one line,
+# and this line must match REGEX. fails_with reads the output through a pipe. CMD and its children must close the pipe
+# within $limit seconds.
 limit=60
 fails_with() {
 	local why=$1 output
@@ -216,8 +217,8 @@ dying() {
 export -f dying
 expect "the progress display of a step ends when the script is killed" fails_with '^$' timeout 10 bash -c dying
 
-# entry CMD - makes an entry in a cache that only this test uses, and runs CMD when the entry is complete but not yet
-# renamed
+# entry CMD - makes an entry in a cache that only this test uses. Runs CMD when the entry is complete, before `cached`
+# renames the entry
 entry() {
 	XDG_CACHE_HOME=$dir bash -c '. qemu/lib/lab.sh
 		make_entry() { mkdir "$1" && echo made && '"$1"'; }
@@ -352,7 +353,7 @@ expect "make run B_PARAMS=nosuch, without a value, is refused" fails_with "modul
 limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - runs the demonstration, which must fail at a step that prints these lines, and for no other reason.
+# failing LINE... - runs the demonstration. It must fail at a step that prints these lines, and for no other reason.
 # Lines of the kernel that do not name a module are ignored: on a busy host, the kernel may report a slow clock or
 # interrupt.
 failing() {
@@ -367,8 +368,8 @@ A_PARAMS=contexts=abc expect "make run ends with the kernel's reason if the kern
 B_PARAMS=deferred=2 expect "make run ends with the kernel's reason if the kernel refuses to load the peer" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_b.ko': Numerical result out of range"
 
-# terminal - runs the shell in a terminal of its own: waits for the prompt, and types exit. The machine must leave the
-# settings of the terminal as they were, and must not clear it or turn off its line wrap.
+# terminal - runs the shell in a terminal of its own: waits for the prompt, and types exit. After that, the settings of
+# the terminal must be as before. The machine must not clear the terminal, and must not turn off its line wrap.
 terminal() {
 	mkfifo "$dir/keys"
 	SHELL=/bin/sh script -qfec 'stty rows 24 cols 80; stty -g >"$dir/before"; qemu/vm.sh shell; echo $? >"$dir/rc"

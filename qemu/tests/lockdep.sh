@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that lockdep reports a peer in C that detaches where d2d.h forbids it: inside an operation, and while it
+# Shows that lockdep reports a peer in C that detaches where d2d.h forbids this: inside an operation, or while the peer
 # holds a lock that an operation takes. qemu/guest/lockdep.sh loads that peer. Prints KTAP, and last a line of counts.
 # run/boots.sh explains the columns and the environment.
 

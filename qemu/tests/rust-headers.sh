@@ -37,8 +37,8 @@ makes_package() {
 	package=$PROJECT/$(make --no-print-directory -C "$PROJECT" rust-headers) && [ -s "$package" ]
 }
 
-# builds_sample - builds the kernel's sample like any other module: as a plain user, with the default of each variable,
-# and without bindgen
+# builds_sample - builds the kernel's sample as a user builds a module: not as the superuser, with the default of each
+# variable, and without bindgen
 builds_sample() {
 	on_machine setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all \
 		make -C "/lib/modules/$KVER/build" M="$dir/sample" BINDGEN=/nosuch modules

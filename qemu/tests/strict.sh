@@ -3,8 +3,9 @@
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
 # this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
 # its owners and peers in Rust and in C pass each other structures. The modules of bridge.sh and chain.sh have several
-# roles, and pass on calls. The kernel loads only signed modules, and only if the symbols that they import have the
-# versions that they were built against. It has neither debugfs nor tracepoints. Prints KTAP, and last a line of counts.
+# roles, and pass on calls. The kernel loads a module only if the module is signed, and only if each symbol that the
+# module imports has the version for which the module was built. The kernel has neither debugfs nor tracepoints. Prints
+# KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
