@@ -1,13 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Owners work with peers that were built from another version of the library. The modules come from three source trees:
-# "old" is the commit that shared/owner/recorded.h names, "today" is this tree, and "grown" is a copy of this tree in
-# which the owner's table has one more function, d2d_sum(), which c_peer calls. qemu/tests/abi.sh builds the modules:
-# those of today are in /lib/d2d, the others in /lib/d2d/old and /lib/d2d/grown.
+# Owners work with peers that were built from another version of the library. The modules come from three source trees,
+# and qemu/tests/abi.sh builds them:
+#   today  this tree; its modules are in /lib/d2d
+#   old    the commit that shared/owner/recorded.h names; its modules are in /lib/d2d/old
+#   grown  a copy of this tree; its modules are in /lib/d2d/grown. In the copy, the owner's table has one more
+#          function, d2d_sum(), and c_peer calls this function
 #
-# The owners of the growing pair of today work with the peers of old that have version 1.0 of the pair's interface.
-# Peers of old with version 1.1 are not tested: since the commit of old, the declaration of version 1.0 has got one more
-# operation. So the operations that version 1.1 appends have different places in the operations tables of the two trees.
+# The script also tests the growing pair, whose interface has several versions. The owners from the tree today must work
+# with the peers from the tree old that have version 1.0 of this interface. Peers from old with version 1.1 are not
+# tested. In the tree today, the declaration of version 1.0 has one more operation than in the tree old. So the
+# operations that version 1.1 appends have different places in the operations tables of the two trees.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -18,7 +21,7 @@ from()
 	D2D_MODULES=/lib/d2d/${1#today}
 }
 
-# has_or_skips TREE NAME - whether the modules of a tree are here; if not, reports the case NAME as skipped
+# has_or_skips TREE NAME - whether the modules of a tree are here. If they are missing, reports the case NAME as skipped
 has_or_skips()
 {
 	from "$1"
@@ -36,8 +39,8 @@ fresh_owner_of()
 	from "$1" && load "${2-module_a}" contexts=2
 }
 
-# load_peers TREE - loads module_b, which exercises calls, items, requests and events, and c_peer, which exercises all
-# of these but events
+# load_peers TREE - loads the peers module_b and c_peer. module_b exercises calls, items, requests and events; c_peer
+# exercises calls, items and requests
 load_peers()
 {
 	from "$1" && load module_b && load c_peer
@@ -51,9 +54,13 @@ all_traced()
 	done
 }
 
-# all_take_part OWNER - whether the trace has no refusal, and shows that both peers were attached, updated the shared
-# data, sent and received requests, and were detached. If OWNER is module_a, the trace must also show that the owner and
-# both peers called each other, and that the peers put and took items. c_owner does not print these steps
+# all_take_part OWNER - whether the trace has no refusal, and shows for both peers that they
+# - were attached,
+# - updated the shared data,
+# - sent and received requests,
+# - called the owner, were called by it, put items and took items (only if OWNER is module_a: c_owner does not print
+#   these steps),
+# - were detached
 all_take_part()
 {
 	for peer in module_b c_peer; do

@@ -28,8 +28,8 @@
 #   register NAME [OPTION...]        registers a driver object, and looks it up
 #       atomic                       its dispatch routine does not sleep (D2D_DISPATCH_ATOMIC)
 #       no-routines                  its driver object has no routine other than dispatch
-#       Mistakes: unknown-flag; returned-outside, completed-outside, cancelled-outside (the address
-#       of that routine is not in a module's text)
+#       Mistakes: unknown-flag; returned-outside, completed-outside, cancelled-outside (the address of the routine
+#       `returned`, `completed` or `cancelled` is not in a module's text)
 #   unregister NAME
 #   attach NAME                      asks the owner for a context
 #   detach NAME                      gives the context back
@@ -45,9 +45,9 @@
 #       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        waits until the test calls the function resume (below); then does what answer
-#                                    does. Does not wait unless the test has called the function pause (below) with
-#                                    the execution context in which the routine runs
+#       pause                        if the test has called the function pause (below) for the execution context in
+#                                    which the routine runs, waits until the test calls the function resume (below).
+#                                    Then does what answer does
 #       answer-and-pause             does what answer does; then waits as pause does
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
@@ -55,8 +55,8 @@
 #       bad-status                   completes it with the status 1
 #       complete-twice               completes it twice
 #       unregister, detach, read-too-much, write-too-much, write-bad-pointer
-#                                    makes this mistake, and completes the request with the errno
-#                                    that it got
+#                                    makes this mistake, which the owner refuses with an errno. Completes the request
+#                                    with this errno
 #   on-returned NAME ACTION          what NAME does when a request that it has forwarded comes back
 #       pass-up                      completes it with the same status (default)
 #       pend                         keeps it pending
@@ -69,16 +69,16 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno of a call that a routine of NAME has tried. The call is that
-#                                    of the action "unregister", "unregister-first" or "wait-for-r0" (on-returned,
-#                                    on-completed), or the second completion of the action "complete-twice". If the
-#                                    call has succeeded, this command succeeds
+#   errno-inside NAME                tells the result of a call that a routine of NAME has tried: fails with the errno
+#                                    of the call, or succeeds if the call has succeeded. The call is that of the action
+#                                    "unregister", "unregister-first" or "wait-for-r0" (on-returned, on-completed), or
+#                                    the second completion of the action "complete-twice"
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
-#                                    allocates a request of NAME, with room for this much input and output.
+#                                    allocates a request of NAME, with room for input and output of these sizes.
 #                                    The default is 8 bytes each. Mistake: handle=null
-#   alloc-until-refused NAME         allocates requests of NAME until the owner refuses one, frees
-#                                    them all, and fails with that errno
+#   alloc-until-refused NAME         allocates requests of NAME until the owner refuses one. Then frees them all, and
+#                                    fails with the errno of the refusal
 #   send rN TO [CODE] [OPTION...]    sends the request. The default code is CODE_ADD
 #       routine, atomic, trace       the flags D2D_SEND_ROUTINE, D2D_SEND_ATOMIC, D2D_SEND_TRACE
 #       value=N                      the input; the default is 41
@@ -100,13 +100,13 @@
 #                                    status 0 and the output 0. A request with another status has no output
 #   complete-again NAME              calls d2d_complete() once more for the request that NAME completed
 #                                    last
-#   set-cancel NAME                  asks the owner to call NAME's routine `cancelled` if the oldest
-#                                    pended request is cancelled
-#   forward NAME TO [CODE [back]]    forwards the oldest pended request; with "back", NAME wants it back
+#   set-cancel NAME                  asks the owner to call NAME's routine `cancelled` if the oldest request that NAME
+#                                    has pended is cancelled
+#   forward NAME TO [CODE [back]]    forwards the oldest request that NAME has pended; with "back", NAME wants it back
 
 # Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request with
-# CODE_ADD at once, with its input plus 1. They pend a request with CODE_PEND until they get a request
-# with CODE_COMPLETE and the same input, and then complete both requests. An actor ignores the code, and
+# CODE_ADD at once, with its input plus 1. They pend a request with CODE_PEND. When they get a request
+# with CODE_COMPLETE and the same input, they complete both requests. An actor ignores the code, and
 # does what on-dispatch says.
 CODE_ADD=0x222004
 CODE_PEND=0x222008
@@ -134,8 +134,8 @@ act_pends()
 	fails EINPROGRESS act "$@"
 }
 
-# fresh NAME... - unregisters all actors, registers new ones of these names (NAME+ with the option
-# atomic), allocates r0 for the first one, and begins a new trace
+# fresh NAME... - unregisters all actors, and registers new ones with these names. For NAME+, the name is NAME, and the
+# actor has the option atomic. Allocates r0 for the first actor, and begins a new trace
 fresh()
 {
 	commands=reset

@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The owner, alarm, arms a timer on demand. The
-# peer, sleeper, sends requests to the alarm. They stay pending until the timer expires, but the sleeper cancels a
-# request that takes too long.
-# Processes make ioctl calls of /dev/alarm, which stay pending, too. The drivers must print what those of
-# windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper); the cases run
-# with each alarm and each sleeper.
+# peer, sleeper, sends requests to the alarm. The alarm keeps each request pending until the timer expires. If a request
+# takes too long, the sleeper cancels it.
+# Processes make ioctl calls of /dev/alarm. The alarm keeps each call pending in the same way. The drivers must print
+# what the drivers of windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm,
+# c_sleeper); the cases run with each alarm and each sleeper.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# A write of MILLISECONDS to this device makes the sleeper send a request that is due after this time, and wait for it
+# A write of MILLISECONDS to this device makes the sleeper send a request that is due after this time. The sleeper waits
+# for the request
 SLEEP=/dev/sleeper
 HOUR=3600000
 # The ioctl command of /dev/alarm
@@ -30,8 +31,8 @@ fresh_sleeper()
 	reset_trace
 }
 
-# nap_times_out - loads the sleeper anew with a short limit, and lets it wait for a request that is due in an hour;
-# whether the wait times out. Then loads the sleeper with a long limit
+# nap_times_out - reloads the sleeper with a short limit, and lets it wait for a request that is due in an hour. Fails
+# unless the wait times out. At the end, reloads the sleeper with a long limit
 nap_times_out()
 {
 	unload "$sleeper" && load "$sleeper" limit=50 && fails ETIMEDOUT nap "$HOUR" && unload "$sleeper" && load "$sleeper" limit=30000
@@ -49,16 +50,16 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# unload_both_and_count COMPLETED CANCELLED - unloads both drivers; whether the alarm has completed this number of
-# requests, and has dropped this number of requests because they were cancelled
+# unload_both_and_count COMPLETED CANCELLED - unloads both drivers. Whether the alarm has completed COMPLETED requests,
+# and has dropped CANCELLED requests because they were cancelled
 unload_both_and_count()
 {
 	unload "$sleeper" && unload_alarm_and_count "$1" "$2"
 }
 
-# make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer: the number
-# of requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device does not
-# exist, because the shell would then create a regular file
+# make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer. The answer
+# is the number of requests and calls that the alarm has completed before. The errno goes to $NOTES. If the device does
+# not exist, fails at once, because the shell would create a regular file
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
@@ -107,8 +108,8 @@ end_calls()
 	callers=
 }
 
-# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm, whose sleeper is not loaded; whether the alarm has
-# completed this number of requests and ioctl calls, and has dropped this number because they were cancelled
+# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm (the sleeper must not be loaded). Whether the alarm has
+# completed COMPLETED requests and ioctl calls, and has dropped CANCELLED requests and calls because they were cancelled
 unload_alarm_and_count()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
@@ -120,8 +121,8 @@ one_request_is_pending()
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
 
-# lines_of_both_drivers - prints the lines of the two drivers, in the order of the log, without the lines of the alarm's
-# work item, which the Windows drivers do not print
+# lines_of_both_drivers - prints the lines of the two drivers, in the order of the log. Leaves out the lines of the
+# alarm's work item, because the Windows drivers do not print such lines
 lines_of_both_drivers()
 {
 	printed 'alarm|sleeper' | grep -v ': log '

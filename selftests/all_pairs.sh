@@ -1,18 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# All pairs run together: the demonstration (with a peer in Rust and one in C); a chain of three modules; a peer of two
-# owners; a module in three roles, with its peer; the pair of examples/sensor; an owner in C, with two peers (the owner
-# and each peer lend each other memory); and the pair of the torture. So there are owners and peers in Rust and in C, in
-# all four combinations.
+# All pairs run together:
+# - the demonstration, with a peer in Rust and a peer in C;
+# - a chain of three modules;
+# - a peer of two owners;
+# - a module in three roles, with its peer;
+# - the pair of examples/sensor;
+# - an owner in C with two peers: the owner and each peer lend each other memory;
+# - the pair of the torture.
+# So there are owners and peers in Rust and in C, in all four combinations.
 #
-# Each round loads all modules in one random order, and unloads them in another. For each two modules of which neither
-# needs the other, there is a round that loads the first before the second, and a round that loads the second before the
-# first. The same holds for unloading.
+# Each round loads all modules in one random order, and unloads them in another. For every two modules M and N, some
+# round loads M before N, and some round loads N before M, unless one of the two needs the other. The same holds for
+# unloading.
 #
 # Most modules have "traffic": a process that makes the module exchange calls, items and requests with the other side.
-# Before the test loads or unloads a module, it tells the traffic of each loaded module to exchange once more, and does
-# not wait for the exchange. So the loaded modules exchange while the test loads or unloads the module. The test ends a
-# module's traffic before it unloads the module.
+# Before the test loads or unloads a module, it tells the traffic of each loaded module to exchange once more. The test
+# does not wait for these exchanges. So the loaded modules exchange while the test loads or unloads the module. The test
+# ends a module's traffic before it unloads the module.
 # Usage: all_pairs.sh [ROUNDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -56,10 +61,11 @@ torture_owner torture_peer0'
 # loading, and after "/" the order of unloading.
 #
 # A "precedence" is two modules, M before N. An order has this precedence if M comes before N in it. The precedence is
-# possible unless M needs N. For each round, this function makes 30 random orders in which each module comes after those
-# that it needs. It chooses the order with the most new precedences: those that no order of an earlier round has. A
-# module must be unloaded before those that it needs, so this function chooses a second order in the same way, and
-# prints it backwards as the order of unloading. Fails if some possible precedence is in no round
+# possible unless M needs N. For each round, this function makes 30 random orders. In each order, a module comes after
+# the modules that it needs. A precedence is new if no order of an earlier round has it. The function chooses the order
+# with the most new precedences as the order of loading. It makes the order of unloading in the same way, and prints
+# this order backwards: a module must be unloaded before the modules that it needs. Fails if some possible precedence is
+# in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -254,8 +260,7 @@ are_apart()
 	EOT
 }
 
-# is_idle NAME - whether no context of the owner NAME is in use, and the owner has no request; succeeds if NAME is no
-# owner
+# is_idle NAME - succeeds if the owner NAME has no context in use, and no request. Also succeeds if NAME is no owner
 is_idle()
 {
 	state=$DEBUG/d2d-$1/state
@@ -367,7 +372,7 @@ traced_apart()
 	}' >"$NOTES"
 }
 
-# nothing_left - whether all modules of this round are unloaded, and no device and no folder in debugfs is left of them
+# nothing_left - whether all modules of this round are unloaded, and have left no device and no folder in debugfs
 nothing_left()
 {
 	for driver in $families; do
@@ -381,14 +386,15 @@ numbers()
 	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
 }
 
-# counted - whether the drivers of two pairs have counted what the traffic should have done. In each exchange,
-# - the sensor takes 16 samples, which the consumer collects,
-# - borrower puts 64 values into the ring that c_lender lends it, in each of four places (the process, a
-#   worker, softirq and hardirq),
-# - c_borrower puts ten values into the ring that c_lender lends it; it also does so when it is loaded.
-# From each borrower, c_lender must have taken all values. c_lender also counts in the memory that a borrower lends it:
-# once in each exchange of c_lender, and once while c_borrower is loaded. c_lender and the borrower must print the same
-# count
+# counted - whether the drivers of two pairs have counted what the traffic should have done:
+# - In each exchange, the sensor takes 16 samples, and the consumer collects them.
+# - In each exchange, borrower puts 256 values into the ring that c_lender lends to borrower: 64 values in each of four
+#   places (the process, a worker, softirq and hardirq).
+# - In each exchange, c_borrower puts ten values into the ring that c_lender lends to c_borrower. c_borrower also puts
+#   ten values there when it is loaded.
+# - c_lender must have taken all values of each borrower.
+# - c_lender counts in the counters that a borrower lends to c_lender: once in each exchange of c_lender, and once while
+#   the kernel loads c_borrower. c_lender and the borrower must print the same count.
 counted()
 {
 	bursts=$(wc -w <"$work/given.sensor")
