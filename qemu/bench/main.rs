@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Makes tables and pictures of the figures that the bench has measured, and compares them with recorded figures.
+// Makes tables and pictures of the figures that the bench has measured. Compares the figures with recorded ones.
 //
 // Words: a *contender* is one way of doing an operation, which the bench measures in a loop (preface.md). A *curve* has
 // the figures of one contender for several values of an *axis*, such as the number of items in a queue (growth.rs). The
