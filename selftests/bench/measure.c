@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures contenders, which are loops in Rust and in C (measure.h), and prints raw times; the host
- * makes the statistics (qemu/bench/).
+ * Measures contenders: loops in Rust and in C (measure.h). Prints raw times; the host makes the
+ * statistics (qemu/bench/).
  *
  * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's interrupt
  * there. Further threads are bound to the other CPUs in turn. A batch is one call of the loop, and

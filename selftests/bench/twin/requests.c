@@ -602,11 +602,12 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 /*
  * Cancels a request, which ends with @status. Any execution context.
  *
- * If @driver is 0, the last send of the request must have the number @sending. If @driver is not 0,
- * this driver must hold the request or have sent it; @sending then does not matter. If this does
- * not hold, or if the request is IDLE or no longer exists, returns -EALREADY.
- *
- * If another thread is completing or cancelling the request, returns -EBUSY.
+ * Returns -EBUSY if another thread is completing or cancelling the request. Returns -EALREADY in
+ * these cases:
+ * - The request is IDLE, or no longer exists.
+ * - @driver is 0, and the last send of the request has another number than @sending.
+ * - @driver is not 0, and this driver neither holds the request nor has sent it. The function then
+ *   ignores @sending.
  */
 static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 {

@@ -2,9 +2,9 @@
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
  * kernel C. The bench compares the project's speed and size with those of the twin. So the
- * twin has the checks, protection and limits that the project has for the same things. One check
- * differs: with CONFIG_DEBUG_LIST, the kernel checks the list pointers of the twin, which uses the
- * kernel's lists. The project has lists of its own, without such checks.
+ * twin has the checks, protection and limits that the project has for the same things. The twin has
+ * one check more. It uses the kernel's lists, and with CONFIG_DEBUG_LIST the kernel checks the
+ * pointers of its lists. The project has lists of its own, without such checks.
  *
  * The twin does not do all that the project does. It lacks:
  * - forwarding requests;
