@@ -22,8 +22,8 @@
  *
  *   nothing            the exit unregisters both drivers. With at=init the exit does not run: then
  *                      the value "nothing" does the same as the value "registered"
- *   stranger           this module registers none of its two drivers, but a driver that belongs to
- *                      the module stranger. The driver has an event
+ *   stranger           this module does not register its two drivers. It registers a driver that
+ *                      belongs to the module stranger. This driver has an event
  *   stranger-attached  like stranger, and the driver has a context
  *   stranger-attaching like stranger, and a work item of the module stranger attaches the driver
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: passes handles of the wrong kind to each function that takes a handle. Each function must
- * fail with -ESTALE, and must not change what the handle names; otherwise the init fails with
+ * fail with -ESTALE, and must not change what the handle names. Otherwise the init fails with
  * -ENOTRECOVERABLE. The driver has a valid handle of each kind, also of an item. Items need a
  * context, so the whole test runs in the dispatch routine, during the handshake.
  *
