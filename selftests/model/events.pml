@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Models events: the word of an event (shared/owner/event/state.rs). While no thread waits, threads
- * change the word by one atomic step. A thread that begins or ends a wait holds the dispatcher's
- * lock (shared/owner/event/wait.rs).
+ * change the word by one atomic step. While a thread waits for the event, the word is guarded (has
+ * the bit GUARDED). A thread that begins or ends a wait holds the dispatcher's lock
+ * (shared/owner/event/wait.rs).
  *
  * The model has two synchronization events; with NOTIFICATION, the second one is a notification
  * event. There are five threads:

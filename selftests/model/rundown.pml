@@ -5,17 +5,17 @@
  * interrupt make calls into each peer while it detaches.
  *
  * The threads inside are fast readers of SRCU: they use srcu_read_lock_fast() and srcu_read_unlock_fast() of
- * the kernel, which have no memory barrier. A reader loads the pointer to the current counters, which have
- * index 0 or 1, and increments the lock count of its CPU in one atomic step. When it leaves, it increments
- * the unlock count of the same index, perhaps of another CPU.
+ * the kernel, which have no memory barrier. SRCU has counters with the indices 0 and 1. One of the two is the
+ * current index. A reader loads the pointer to the current counters. Then it increments the lock count of its
+ * CPU, in one atomic step. When it leaves, it increments the unlock count of the same index, perhaps of another
+ * CPU.
  *
  * A grace period is modelled after kernel/rcu/srcutree.c. It has these steps:
  *   1. Wait until the index that is not current has no reader.
  *   2. Flip the current index.
  *   3. Wait until the index that was current before step 2 has no reader.
- * To find out whether an index has readers, it adds up the unlock counts of all CPUs
- * and then their lock counts. Readers may enter and leave meanwhile, so it repeats this until the
- * sums are equal.
+ * To find out whether an index has readers, the kernel adds up the unlock counts of all CPUs and then their
+ * lock counts. Readers may enter and leave meanwhile, so the kernel repeats this until the sums are equal.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:

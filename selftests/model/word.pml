@@ -14,8 +14,8 @@
  *   WAITS	another thread of S waits for the request, too
  *   ROUTINE	S sends the request with its completion routine, and does not wait for it
  *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters at any moment
- *   REUSED	when S has freed the request, another driver gets the record and sends a
- *		request of its own
+ *   REUSED	S frees the request; then another driver gets the record and sends a request
+ *		of its own
  *
  * The assertions say what must hold; in parentheses are the variables that they check:
  *   - no thread writes to buffers, or frees them, while another thread uses them;
