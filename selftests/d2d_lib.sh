@@ -394,7 +394,7 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - reports the case NAME as skipped, if it must be skipped; whether it must. NAME leaks
+# skips_leak NAME WHY - whether the case NAME must be skipped; if so, reports the case as skipped. The case leaks
 # memory on purpose, and WHY says what causes the leak. On a kernel with kmemleak the case must be skipped,
 # because the report of kmemleak makes the run fail. But if D2D_CASE selects the case, it runs:
 # qemu/tests/harness.sh selects such cases to show that the run fails

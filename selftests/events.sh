@@ -165,8 +165,8 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether events can be used in each execution context: there, $setter sets and resets the event
-# in SLOT, and $waiter sees each change
+# works_everywhere SLOT - whether the event in SLOT works in each execution context: in each of them, $setter sets and
+# resets the event, and $waiter sees each change
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -398,7 +398,7 @@ verdict_unless_skipped()
 	fi
 }
 
-# stall - makes a process read the event's file, and stalls the process in a page fault. Meanwhile closes the event;
+# stall - makes a process read the file of an event, and stalls the process in a page fault. Meanwhile closes the event;
 # whether closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the kernel
 # has no userfaultfd
 stall()

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Tests of "out of memory". While modules are loaded, used and unloaded, the kernel makes each of their
-# allocations fail, one at a time. The system call may then succeed without the memory. If it fails, it must
-# fail with ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and its stack filter.
+# allocations fail, one at a time. The system call that asked for the memory may succeed without it. If the
+# call fails, it must fail with ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and
+# its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The module "forgetful" (misbehaving/forgetful.c) forgets its drivers: the module is unloaded, or its init fails,
-# while the drivers are still registered. The owner removes these drivers before the kernel frees the module's code.
-# Other drivers go on working, and all modules can be loaded again.
+# The module "forgetful" (misbehaving/forgetful.c) forgets its drivers: they are still registered when the module is
+# unloaded or its init fails. The owner must remove these drivers before the kernel frees the module's code. Other
+# drivers must go on working, and all modules can be loaded again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -97,9 +97,9 @@ attach_in_background()
 	await context_is attaching
 }
 
-# background_attach_fails COMPLETION ERRNO - whether the process $attaching got this errno. With completion=1
-# d2d_attach() does not wait for a pended handshake: the process must get EINPROGRESS instead of ERRNO. If the handshake
-# was not pended, COMPLETION is "any"
+# background_attach_fails COMPLETION ERRNO - whether the process $attaching got this errno. If COMPLETION is 1,
+# d2d_attach() does not wait for a pended handshake: the process must get EINPROGRESS instead of ERRNO. For a handshake
+# that was not pended, COMPLETION is "any"
 background_attach_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&

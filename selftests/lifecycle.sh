@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # module_a (A) and module_b (B) are loaded, attach, exchange items and requests, detach and are
-# unloaded. The trace is compared with spec/lifecycle.spec step by step. There is a case for each pair
-# of values of two parameters: A's "completion" says how A learns that the handshake is complete, and
-# B's "deferred" says how B completes the handshake.
+# unloaded. The trace is compared with spec/lifecycle.spec step by step. A's parameter "completion" says
+# how A learns that the handshake is complete. B's parameter "deferred" says how B completes the
+# handshake. There is a case for each combination of their values.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
