@@ -1,16 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# An owner is unloaded, or its loading fails, while three things are in progress: its dispatch routine waits for an
-# event, one of its jobs waits for another event, and a request is pending. No wait has a time limit. The owner is
-# unloading_owner (peers/unloading_owner.rs). Its parameters:
+# An owner is unloaded, or its loading fails, while it is busy:
+# - Its dispatch routine waits for an event.
+# - One of its jobs waits for another event.
+# - It has pended a request.
 #
-# - hook: with hook=1 the owner ends the waits itself, in its hook Owner::leaving(). Otherwise the library must end
-#   them.
+# Neither wait has a time limit. The owner is unloading_owner (peers/unloading_owner.rs). Its parameters:
+# - hook: with hook=1 the owner ends the waits and the request itself, in its hook Owner::leaving(). Otherwise the
+#   library must end them.
 # - job: with job=thread the job that waits is a thread, otherwise a work item. The other values give the owner further
-#   jobs, which do not wait: delayed (work that is due later), bottom-half (work that starts itself again and again),
-#   timer (a timer that expires again and again in softirq), or leaked (all three, which the owner leaks).
-# - fail: with fail=1 loading fails once the three things are in progress.
-# - wait: with wait=1 loading waits until a signal interrupts it, and then fails.
+#   jobs, which do not wait:
+#     delayed      work that is due later
+#     bottom-half  work that starts itself again and again
+#     timer        a timer that expires again and again in softirq
+#     leaked       all three, which the owner leaks
+# - fail: with fail=1 loading fails once the owner is busy.
+# - wait: with wait=1 loading waits until a signal interrupts the wait, and then fails.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -8,9 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# The function reload_while_others_work reloads a peer at least TIMES times, until each other peer has taken a step
-# while the reloaded peer was detached. The function fails if MOST_TIMES reloads are not enough. During each reload, the
-# owner and the other peers make WORK rounds of their exercise.
+# The function reload_while_others_work reloads a peer at least TIMES times. It goes on until each other peer has taken
+# a step while the reloaded peer was detached, but fails after MOST_TIMES reloads. During each reload, the owner and the
+# other peers make WORK rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5

@@ -72,7 +72,7 @@ static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 /// The most items that are taken at a time.
 const BATCH: u32 = 8;
 
-/// Dropping this value waits until the thread of [`Second::wait_for_own_event`] has ended, if that thread was started.
+/// If the thread of [`Second::wait_for_own_event`] was started, dropping this value waits until the thread ends.
 struct Jobs(Option<Arc<Completion>>);
 
 impl Drop for Jobs {

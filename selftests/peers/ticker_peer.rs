@@ -9,8 +9,8 @@
 //! the numbers of each producer must arrive in order and without a gap. When the module is unloaded, it prints its
 //! counters, and the test compares them with the owner's.
 //!
-//! Writing N to `/dev/ticker_peer` makes N exchanges of items in the writing process, and then more exchanges until
-//! the timer has ticked N times, too.
+//! A process that writes N to `/dev/ticker_peer` makes N exchanges of items. Then it makes more exchanges until the
+//! timer has ticked N times, too.
 
 #![forbid(unsafe_code)]
 
