@@ -10,9 +10,8 @@
 # - the pair of the torture.
 # So there are owners and peers in Rust and in C, in all four combinations.
 #
-# Each round loads all modules in one random order, and unloads them in another. For every two modules M and N, some
-# round loads M before N, and some round loads N before M, unless one of the two needs the other. The same holds for
-# unloading.
+# Each round loads all modules in one random order, and unloads them in another. For every two modules M and N of which
+# neither needs the other, some round loads M before N, and some round loads N before M. The same holds for unloading.
 #
 # Most modules have "traffic": a process that makes the module exchange calls, items and requests with the other side.
 # Before the test loads or unloads a module, it tells the traffic of each loaded module to exchange once more. The test

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # Functions that print the findings of lockdep and kmemleak, for the result line. init sources this file.
 
-# debug_locks - prints 1 if lockdep works, 0 if lockdep has turned itself off (it does so after its first report), or
+# debug_locks - prints the state of lockdep: 1 if it works, 0 if it has turned itself off after its first report, or
 # "none" in a kernel without lockdep
 debug_locks() {
 	if [ -e /proc/lockdep_stats ]; then

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Tests that drivers of older and newer versions of the library work together. Builds the owner and peers of the
-# demonstration from three trees. Loads the owner of each tree with the peers of each tree (selftests/abi.sh). The
-# trees:
+# demonstration from the three trees below. Loads the owner of each tree with the peers of each tree (selftests/abi.sh).
 #   old    the recorded commit (shared/owner/recorded.h). git may lack that commit, in a shallow clone or in a tree
 #          without a repository. Then the test uses only the other two trees
 #   today  this tree
