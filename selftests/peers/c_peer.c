@@ -399,7 +399,7 @@ static int send_pend(struct round *round)
 
 /*
  * Sends a request that module_a completes at once. Sends a second one, and then a request that
- * makes module_a complete the second one. Sends another one, and cancels it.
+ * makes module_a complete the second one. Sends the second one again, and cancels it.
  */
 static int send_requests(struct round *round)
 {

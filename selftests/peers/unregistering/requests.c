@@ -435,8 +435,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters: unregistering must end without help. Then ends the request,
- * so that the thread that waits for it ends, too.
+ * Awaits the thread that unregisters: unregistering must end without help. Then ends the request.
+ * So the thread that waits for the request ends, too.
  */
 static void end(void)
 {
