@@ -32,8 +32,8 @@ done
 outcome=''
 
 # runs_case NAME - whether the program must run the case NAME: D2D_CASE selects this case, or is not set. If
-# the program has already reported the selected case, ends the program. It ends only here, at the next case, because
-# the lines between the two cases clean up
+# the program has already reported the selected case, ends the program. The program does not end earlier, because the
+# lines between the selected case and the next case clean up
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished

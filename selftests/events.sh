@@ -176,8 +176,8 @@ works_everywhere()
 	done
 }
 
-# wakes_from PLACE - whether a thread of $waiter that waits for an event goes on when $setter sets the event in this
-# execution context
+# wakes_from PLACE - a thread of $waiter waits for an event, and $setter sets the event in this execution context;
+# whether the thread goes on
 wakes_from()
 {
 	driver_in_background "$waiter" wait any 1

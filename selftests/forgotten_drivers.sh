@@ -51,7 +51,7 @@ another_works()
 	load module_b && exercise module_b && exercise module_a && unload module_b
 }
 
-# can_be_reloaded - whether forgetful can be loaded again, this time to forget nothing, and unloaded without a refusal
+# can_be_reloaded - whether forgetful can be loaded again, and unloaded without a refusal. This time it forgets nothing
 can_be_reloaded()
 {
 	reset_trace

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps lent memory for longer than it may, or lends memory that does not consist
-//! of atomic variables.
+//! Must not compile: a driver that misuses lent memory. An owner keeps the peer's memory for longer than the call in
+//! which it got the memory. A peer keeps the owner's memory for longer than its link. A driver lends memory that does
+//! not consist of atomic variables.
 // error: [E0515]: cannot return value referencing local variable `peer`
 // error: lifetime may not live long enough
 // error: [E0277]: the trait bound `u32: Memory` is not satisfied

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps a reference to data of the context after the lock is released.
+//! Must not compile: a driver that keeps a reference to the context's data after `with_owner_data` has returned. This
+//! function has then released the lock of the data.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]
