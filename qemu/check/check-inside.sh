@@ -3,8 +3,10 @@
 # The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
 # counts.
 # Usage: check-inside.sh KERNEL PROOFREAD MUTATE EXTRA_ROOT
-# KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/
-# and qemu/mutate/, EXTRA_ROOT the directory of the extra root (root/root-more.sh).
+#   KERNEL      a kernel's directory (kernel/kernel-stock.sh)
+#   PROOFREAD   the compiled program of qemu/proofread/
+#   MUTATE      the compiled program of qemu/mutate/
+#   EXTRA_ROOT  the directory of the extra root (root/root-more.sh)
 set -euo pipefail
 
 kernel=$1
