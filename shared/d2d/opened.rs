@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The value that belongs to an open file of a driver: the kernel has its address in the file's
-//! `private_data`. [`store`] gives it to a file, [`get`] returns it during a call, and [`release`]
-//! drops it. [`read`] and [`poll`] call the methods of an [`Opened`] value. [`check_loaded`] says whether
-//! a process may open a file yet.
+//! The value that belongs to an open file of a driver. The file's `private_data` is its address.
+//! [`store`] gives it to a file, [`get`] returns it during a call, and [`release`] drops it.
+//! [`read`] and [`poll`] call the methods of an [`Opened`] value. [`check_loaded`] says whether a
+//! process may open a file yet.
 
 use crate::{
     probe::in_state,
@@ -35,9 +35,9 @@ pub(crate) fn is_loading() -> bool {
 /// Refuses to open a file of this module before the initialization of the module has succeeded, in the
 /// name of `driver`. Any context.
 ///
-/// An open file holds a reference on the module, so that the kernel does not unload the module. But if
-/// the initialization of the module fails, the kernel frees the module despite such references, and
-/// closing the file would then call freed code.
+/// An open file holds a reference on the module, so that the kernel does not unload the module. But
+/// if the initialization of the module fails, the kernel frees the module despite such references.
+/// Closing the file would then call freed code.
 ///
 /// # Errors
 ///
@@ -73,11 +73,13 @@ pub(crate) unsafe fn store<T: Send + Sync>(
 ///
 /// # Safety
 ///
-/// [`store`] has given a `T` to `file`, and [`release`] is not called before the last use of the result.
+/// [`store`] has given a `T` to `file`. The kernel holds a reference to `file` until the last use of
+/// the result, so it does not call [`release`] before.
 pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) {
-    // SAFETY: `store` has stored the address of the box there. Only `release` frees it. `from_raw_file`
-    // demands that `fdget_pos()` of the file has taken the lock of the position. For a stream it takes no
-    // lock, but a stream has no position that another thread could use at the same time.
+    // SAFETY: `store` has stored the address of the box there, and only `release` frees the box. The
+    // caller promises that the kernel holds a reference to `file`. `from_raw_file` also demands that
+    // `fdget_pos()` of the file has taken the lock of the position. For a stream it takes no lock,
+    // but a stream has no position that another thread could use at the same time.
     unsafe {
         (
             &*(*file).private_data.cast::<T>(),
@@ -110,7 +112,8 @@ pub(crate) unsafe extern "C" fn read<T: Opened>(
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: `store` has given a `T` to `file`, and `release` is not called before this function returns.
+    // SAFETY: `store` has given a `T` to `file`, and the kernel holds a reference to `file` until this
+    // function returns.
     let (opened, file) = unsafe { get::<T>(file) };
     opened
         .read(file, UserPtr::from_ptr(buffer.cast::<c_void>()), length)
@@ -126,15 +129,15 @@ pub(crate) unsafe extern "C" fn poll<T: Opened>(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
-    // SAFETY: `store` has given a `T` to `file`, and `release` is not called before this function returns.
-    // `table` is the kernel's poll table of this call.
+    // SAFETY: `store` has given a `T` to `file`, and the kernel holds a reference to `file` until this
+    // function returns. `table` is the kernel's poll table of this call.
     let ((opened, file), table) = unsafe { (get::<T>(file), PollTable::from_raw(table)) };
     opened.poll(file, table)
 }
 
-/// Converts an error to what a process may get. Keeps an errno that restarts the system call only while a
-/// signal is pending, because otherwise the process would see the number. `ERESTART_RESTARTBLOCK` always
-/// becomes `EINTR`.
+/// Converts an error to what a process may get. An errno that restarts the system call stays as it
+/// is only while a signal is pending: without a signal, the process would see the number.
+/// `ERESTART_RESTARTBLOCK` always becomes `EINTR`.
 pub(crate) fn errno(error: Error, signal_pending: bool) -> c_int {
     let shown = match error.to_errno() {
         errno if errno > -512 => return errno,

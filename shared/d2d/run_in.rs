@@ -3,8 +3,8 @@
 //! Running a closure in another execution context and waiting for it.
 //!
 //! A driver's code must work in each execution context from which it may be called. [`run_in`] runs
-//! a closure in the calling task, a kernel worker, softirq or hard interrupt. It returns after the
-//! closure has returned and is not used any more, so the closure may borrow, and the module may be
+//! a closure in the calling task, a kernel worker, softirq or hard interrupt. It returns when the
+//! closure has returned and is not used any more. So the closure may borrow, and the module may be
 //! unloaded afterwards.
 
 use core::{
@@ -55,9 +55,9 @@ pub enum Place {
     Worker,
     /// Softirq, in the callback of a timer.
     SoftIrq,
-    /// Hard interrupt, in the callback of a timer. The mode of this timer is the usual one, not
-    /// `HARD`: in the callback of a `HARD` timer, lockdep reports each spinlock that is taken,
-    /// because with PREEMPT_RT only these callbacks run in hard interrupt.
+    /// Hard interrupt, in the callback of a timer. The mode of this timer is the usual mode, not
+    /// `HARD`. With PREEMPT_RT, only the callbacks of `HARD` timers run in hard interrupt. So
+    /// lockdep reports each spinlock that is taken in such a callback.
     HardIrq,
 }
 
@@ -80,7 +80,8 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
             result = Some(f());
         }
     };
-    // SAFETY: `once` is not used until the job has run or will not run: `run_job` returns only then.
+    // SAFETY: `once` lives until this function returns. This function does not use `once` before
+    // `run_job` returns. By then the job has run, or will not run.
     run_job(place, unsafe { Job::new(&mut once) })?;
     // `run_job` has run the job.
     result.ok_or(EIO)
@@ -183,8 +184,8 @@ fn run_in_worker(job: Job) -> Result {
         }),
         GFP_KERNEL,
     )?;
-    // SAFETY: The work item is initialized and not queued yet, and lives until `flush_work` has
-    // returned, after which it does not run.
+    // SAFETY: The work item is initialized and not queued yet. It lives until `flush_work` has
+    // returned. After that it does not run.
     unsafe {
         bindings::queue_work_on(
             bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,

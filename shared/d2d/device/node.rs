@@ -3,8 +3,12 @@
 //! The miscellaneous device that the kernel has for a device of a driver, and the functions that the
 //! kernel calls for it.
 //!
-//! The library does not use the kernel crate's `miscdevice`, which has no `poll`, does not pass the driver
-//! to `open`, cannot set the mode of the file in `/dev`, and prints a stack trace if the name exists.
+//! The library does not use the kernel crate's `miscdevice`, because that module
+//!
+//! - has no `poll`;
+//! - does not pass the driver to `open`;
+//! - cannot set the mode of the file in `/dev`;
+//! - prints a stack trace if the name exists.
 //!
 //! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
 //! device. So [`open`] takes no lock that the library holds while it registers or deregisters a device.
@@ -159,8 +163,9 @@ impl Node {
         // SAFETY: The device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
         // If the initialization of a module fails, the kernel frees the module even if others hold
-        // references. So, while the module is loading, wait until only the reference of its initialization
-        // is left. A process that has tried to open the device holds one until its `open` has failed.
+        // references. So while the module is loading, this function waits until only the reference
+        // of the initialization is left. A process that has tried to open the device holds one
+        // until its `open` has failed.
         let references = || {
             // SAFETY: The module is the one to which this code belongs.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
@@ -183,8 +188,8 @@ fn is_taken(name: &CStr) -> bool {
 /// Returns whether a class in sysfs has an entry of this name. May sleep.
 fn is_in(class: &CStr, name: &CStr) -> bool {
     // SAFETY: The directory of `kernel_kobj` and its parent, the root of sysfs, are made at boot and
-    // never removed. Each name is a string. Each entry that was found has a reference, which is put
-    // once, after the search in it.
+    // never removed. Each name is a string. The search gets a reference to each entry that it
+    // finds. It puts this reference once, after it has searched in the entry.
     unsafe {
         let mut entry = (*(*bindings::kernel_kobj).sd).__parent;
         bindings::kernfs_get(entry);
@@ -309,8 +314,9 @@ struct Operations(bindings::file_operations);
 // SAFETY: The structure is constant.
 unsafe impl Sync for Operations {}
 
-/// This crate is linked into each module, so `__this_module` is the driver's module. An open file holds a
-/// reference on it, so the kernel frees neither the functions nor this structure while one is open.
+/// This crate is linked into each module, so `__this_module` is the driver's module. An open file
+/// holds a reference on that module. So while a file is open, the kernel frees neither the
+/// functions nor this structure.
 static OPERATIONS: Operations = Operations(bindings::file_operations {
     owner: &raw mut bindings::__this_module,
     open: Some(open),
@@ -326,7 +332,7 @@ static OPERATIONS: Operations = Operations(bindings::file_operations {
 
 /// # Safety
 ///
-/// `inode` and `file` are those of a device that [`Node::register`] has registered, and that is not
+/// [`Node::register`] has registered the device of `inode` and `file`. The device is not
 /// deregistered during the call.
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `misc_open()` has stored the address of the `miscdevice` there. It is the field of an
@@ -353,14 +359,15 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
 
 /// # Safety
 ///
-/// [`open`] has opened `file`, and `release` is not called before this returns.
+/// [`open`] has opened `file`, and the kernel holds a reference to `file` until this returns.
 unsafe extern "C" fn write(
     file: *mut bindings::file,
     buffer: *const c_char,
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
+    // SAFETY: `open` has opened `file`, and the kernel holds a reference to `file` until this
+    // function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let from = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
     opened
@@ -372,7 +379,8 @@ unsafe extern "C" fn write(
 ///
 /// As [`write()`].
 unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
-    // SAFETY: `open` has opened `file`, and `release` is not called before this function returns.
+    // SAFETY: `open` has opened `file`, and the kernel holds a reference to `file` until this
+    // function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     opened
         .ioctl(file.flags(), command, value)
