@@ -29,10 +29,11 @@ use kernel::{
 ///
 /// # Errors
 ///
-/// `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed; `EBADMSG`, `EPROTO`,
-/// `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout of the context;
-/// `EMSGSIZE` for a block of data that is smaller than the pair declares; or the errors of
-/// [`Endpoint::copy`], which checks the owner's operations.
+/// - `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed.
+/// - `EBADMSG`, `EPROTO`, `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout
+///   of the context.
+/// - `EMSGSIZE` for a block of data that is smaller than the pair declares.
+/// - The errors of [`Endpoint::copy`], which checks the owner's operations.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {
         return Err(refuse!(name, "no-context", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT));
@@ -48,9 +49,9 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     if !is_readable(size_of::<abi::d2d_context>() - 1) {
         return Err(unreadable());
     }
-    // SAFETY: The whole structure can be read: its first and its last byte were, and it lies on two
-    // pages at most. A block with this header is a context of this ABI, and the owner does not
-    // change these fields once it has offered the context.
+    // SAFETY: The structure lies on at most two pages. This function has read its first and its
+    // last byte, so all of it can be read. A block with this header is a context of this ABI. The
+    // owner does not change these fields once it has offered the context.
     let (endpoint, module, stated) = unsafe {
         let context = raw.as_ptr();
         let data = &raw const (*context).data;
@@ -67,12 +68,12 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     }
     // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the owner of
     // the context, and any thread may call the owner's operations. By the contract of `struct d2d_lent`,
-    // the owner keeps its memory. Both hold until the owner's module is unloaded. The kernel does not
-    // unload that module while this one, which imports its symbols, is loaded.
+    // the owner keeps its memory. Both hold until the owner's module is unloaded. This module
+    // imports symbols of that module, so the kernel unloads this module first.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-    // SAFETY: The owner frees its contexts when its module is unloaded. The kernel does not unload
-    // that module while this one, which imports its symbols, is loaded. The blocks of data have
-    // these sizes, which are not less than those of the pair.
+    // SAFETY: The owner frees its contexts when its module is unloaded. This module imports symbols
+    // of that module, so the kernel unloads this module first. The blocks of data have these sizes,
+    // which are not less than those of the pair.
     let context = unsafe { Context::from_raw(raw, sizes) };
     Ok(PeerLink::new(context, owner))
 }

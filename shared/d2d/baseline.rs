@@ -105,14 +105,16 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// Why a pair does not go with its baseline, and the line of the baseline that the pair's header
-/// lacks, if that is the reason.
+/// Why a pair does not agree with its baseline. The line is the line of the baseline that the
+/// pair's header lacks, if that is the reason.
 type Fault = (&'static str, Option<Line>);
 
 /// Compares the C header of a pair with `recorded`, that of an older version. Returns what is
-/// wrong: `recorded` is no C header of this pair; or the major version is the same, and either
-/// something of the older version was changed, or something was appended without a new minor
-/// version.
+/// wrong:
+///
+/// - `recorded` is not a C header of this pair.
+/// - The major version is the same, but something of the older version was changed.
+/// - The major version is the same, and something was appended without a new minor version.
 #[inline]
 const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fault> {
     let (Some(major), Some(minor)) = (
@@ -170,7 +172,8 @@ const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) -> ! {
     }
 }
 
-/// Compares the C header of a pair with that of an older version, its baseline, if there is one.
+/// Compares the C header of a pair with its baseline, the C header of an older version. Does
+/// nothing if the pair has no baseline.
 ///
 /// # Panics
 ///

@@ -129,9 +129,9 @@ impl<const N: usize> Text<N> {
         let mut line = 0;
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
-            // `///` leaves a blank at the beginning of the line. If the line continues a paragraph, this
-            // blank separates the line from the line before. An empty line, an indented line and an item of
-            // a list do not continue a paragraph: they begin a line in C, without the blank.
+            // `///` leaves a blank at the beginning of the line. If the line continues a paragraph,
+            // this blank separates the line from the line before. Other lines (empty, indented, or
+            // an item of a list) begin a line in C, without the blank.
             let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
             let joins = line > 0 && !begins && docs[line - 1].len() > 1;
             let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {

@@ -9,8 +9,8 @@ use crate::{
     for_each::for_each, //
 };
 
-/// Words that cannot be the name of a field or of a parameter in C: the keywords of C11, C23 and GNU
-/// C, and macros of headers that each driver in C includes.
+/// Words that cannot be the name of a field or of a parameter in C. They are the keywords of C11,
+/// C23 and GNU C, and macros of headers that each driver in C includes.
 const RESERVED: &[&str] = &[
     "NULL",
     "_Alignas",

@@ -29,10 +29,10 @@ use kernel::sync::lock::{
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. `id` is its
-/// number, and `queues` are its queues, so they must not be used longer than this value. Its blocks of
-/// data begin at `blocks`. If `P` is a [`Pair`], each block has at least the size that this pair declares
-/// ([`Sizes::of`]).
+/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. `id` is
+/// the number of that context. `queues` are the queues of the context, so they must not outlive
+/// this value. The blocks of data of the context begin at `blocks`. If `P` is a [`Pair`], each
+/// block has at least the size that this pair declares ([`Sizes::of`]).
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
     id: u32,
@@ -68,8 +68,9 @@ impl<P> Context<P> {
                 [Queue::from_raw(to_peer), Queue::from_raw(to_owner)],
             )
         };
-        // INVARIANT: The caller says that `raw` is valid as long as the result, and that the blocks have
-        // these sizes, which are not less than those of a pair `P`.
+        // INVARIANT: The caller promises that `raw` is valid as long as the result, and that the
+        // blocks have these sizes. The caller also promises that no size is less than that of a
+        // pair `P`.
         Self {
             raw,
             id,
@@ -86,8 +87,8 @@ impl<P> Context<P> {
 
     #[inline]
     fn data_lock(&self) -> &Lock<(), SpinLockIrqBackend> {
-        // SAFETY: By the type invariants `raw` is valid, so the lock in it is initialized and lives as long as
-        // `self`.
+        // SAFETY: By the type invariants the context is initialized and lives as long as `self`,
+        // and so does its lock.
         unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) }
     }
 
@@ -119,9 +120,10 @@ impl Context<()> {
     pub fn zero_peer_data(&self) {
         let [_, peer, shared] = self.blocks;
         let _guard = self.data_lock().lock();
-        // SAFETY: By the type invariants `raw` is valid, and its blocks begin at `blocks`. Between the
-        // beginnings of the peer's block and of the next one are this block, which no other thread uses
-        // as the lock is held, and padding, which nobody uses.
+        // SAFETY: By the type invariants `raw` is valid, and its blocks begin at `blocks`. From the
+        // beginning of the peer's block to that of the shared block are the peer's block and
+        // padding. This thread holds the lock, so no other thread uses the peer's block. Nobody
+        // uses the padding.
         unsafe {
             let blocks = (&raw mut (*self.as_raw()).data.blocks).cast::<u8>();
             blocks.add(peer).write_bytes(0, shared - peer);

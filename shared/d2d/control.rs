@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Control devices: a driver that gets commands from processes, and has nothing to tell them, names a
-//! [device](crate::device) in its `CONTROL`. Each write to the device is a command.
+//! Control devices, by which processes send commands to a driver. A control device is a
+//! [device](crate::device) that the driver names in its `CONTROL`. Each write to it is a command. A
+//! process cannot read anything from it.
 
 use crate::device::{
     Call,
@@ -52,7 +53,8 @@ impl<C: Control> File for Commands<C> {
 ///
 /// # Errors
 ///
-/// `EINVAL` if the text is no such number or longer than 16 bytes, `EFAULT` if it cannot be read.
+/// `EINVAL` if the text is not such a number, or is longer than 16 bytes. `EFAULT` if the text
+/// cannot be read.
 pub fn read_number(reader: &mut UserSliceReader) -> Result<u32> {
     let length = reader.len();
     let mut bytes = [0u8; 16];

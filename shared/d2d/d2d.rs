@@ -17,8 +17,8 @@
 //! - `probe`: reading what another driver points to.
 //! - [`context`]: the block of memory that both sides share, with its queues ([`queue`]) and its
 //!   [`data`].
-//! - [`link`]: what each side holds while it is attached, and how it calls the other; [`lent`]: memory
-//!   that one side lends the other.
+//! - [`link`]: what a side holds while it is attached, and how it calls the other side.
+//! - [`lent`]: memory that one side lends to the other side.
 //! - [`rundown`]: protects calls into a driver that may detach, and counts the threads inside the driver
 //!   by [`readers`].
 //! - [`event`]: named events. Each is a state, set or not set, that drivers share.
@@ -26,8 +26,8 @@
 //! - [`control_code`], [`request`] and [`packet`]: requests, as the receiver and as the sender see
 //!   them.
 //! - [`job`]: routines of a driver that run later or in another execution context.
-//! - [`device`]: character devices, by which user space uses a driver; [`control`]: the simplest kind of
-//!   them, which gets commands.
+//! - [`device`]: character devices, by which user space uses a driver.
+//! - [`control`]: the simplest character devices, which only receive commands.
 //! - [`debugfs`]: files that show state.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
@@ -35,8 +35,8 @@
 //! context in which a `spinlock_t` may be taken: task, softirq and hard interrupt, but not NMI.
 //! *Process context* is a task. An error *with a line* is a refusal: dmesg gets a line with its reason.
 //!
-//! Drivers that use this crate carry `#![forbid(unsafe_code)]`: no safe item of this crate causes
-//! undefined behaviour, whatever safe code does with it.
+//! Drivers that use this crate carry `#![forbid(unsafe_code)]`. Whatever safe code does with the
+//! safe items of this crate, it cannot cause undefined behaviour.
 
 mod adopt;
 mod arch;
@@ -102,8 +102,8 @@ use testing::LocalModule;
 
 /// The items that this library's macros name in their expansions. A path that begins with `$crate`
 /// has one meaning, wherever the macro is expanded. The meaning of `::kernel`, `::core` and bare
-/// names depends on the driver's crate, which could bind them to items of its own, and so put its
-/// own code into the library's `unsafe` blocks.
+/// names depends on the driver's crate. That crate could bind them to items of its own, and so put
+/// its own code into the library's `unsafe` blocks.
 #[doc(hidden)]
 pub mod __private {
     pub use core::{

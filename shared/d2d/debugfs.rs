@@ -3,9 +3,9 @@
 //! Files in debugfs that show state. A process can read a [`ReadFile`]; a [`ShowFile`] is a `ReadFile` that
 //! shows a text. If processes have to write something, a driver has a [device](crate::device).
 //!
-//! The library does not use the kernel crate's `debugfs`, whose files have no owner: a module can be
-//! unloaded while a process has one of its files open, and the kernel then calls freed code when the process
-//! closes the file.
+//! The library does not use the kernel crate's `debugfs`: the files of that module have no owner.
+//! So a driver's module can be unloaded while a process has one of these files open. When the
+//! process closes the file, the kernel calls freed code.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
@@ -80,8 +80,8 @@ mod functions {
 ///
 /// # Invariants
 ///
-/// The pointer is what debugfs returned when it made the entry: a pointer to the entry, an error pointer or,
-/// without debugfs, null. The entry was not removed.
+/// The pointer is what debugfs returned when it made the entry: a pointer to the entry, or an error
+/// pointer. In a kernel without debugfs, it is null. The entry was not removed.
 struct Entry(*mut bindings::dentry);
 
 // SAFETY: Any thread may use and remove an entry of debugfs.
@@ -226,8 +226,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
 /// The functions that the kernel calls for files of `F` in one module. An [`InModule`] promises that this
 /// module drops the files before the kernel frees its text.
 ///
-/// The first field is a function that returns the functions for files, because a reference to these is neither
-/// `Send` nor `Sync`.
+/// The first field is a function that returns the `file_operations`. A reference to a
+/// `file_operations` is neither `Send` nor `Sync`.
 pub struct FileOperations<F>(
     fn() -> &'static bindings::file_operations,
     PhantomData<fn(F)>,
@@ -243,7 +243,7 @@ impl<F: OpenFile> FileOperations<F> {
 /// A file that root can read.
 ///
 /// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
-/// file, and waits for threads inside [`OpenFile::open`], but not for those that read; may sleep.
+/// file. It waits for threads inside [`OpenFile::open`], but not for threads that read. May sleep.
 /// On a kernel without debugfs, making the file succeeds and has no effect.
 ///
 /// # Invariants
@@ -269,9 +269,10 @@ impl<F: OpenFile> ReadFile<F> {
         // a page fault on user memory does not delay the removal.
         // SAFETY: The name is a string, and the directory was not removed. `open`, for which dropping the
         // entry waits, expects an `F::Source` in `data`, and `source` is dropped after the entry. The other
-        // functions use the `F` that `open` has made, and not `data`. By the promise of the `InModule<M>` with
-        // which the functions were made, they are in the text of module `M`, and the file is dropped before
-        // that text is freed. `M` is the functions' `owner`, so it stays loaded while the file is open.
+        // functions use the `F` that `open` has made, and not `data`. The functions were made with
+        // an `InModule<M>`. It promises that they are in the text of module `M`, and that the file
+        // is dropped before that text is freed. `M` is the functions' `owner`, so it stays loaded
+        // while the file is open.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),

@@ -224,8 +224,9 @@ const fn check_names(structs: &[Struct]) {
     });
 }
 
-/// Panics if a field of a block of data was appended in an older minor version than a field before it, or in
-/// a newer one than `latest`, or if a field was appended to a structure inside the block.
+/// Panics if a field of a block of data was appended in an older minor version than a field before
+/// it, or in a newer minor version than `latest`. Panics if a field was appended to a structure
+/// inside the block.
 #[inline]
 const fn check_fields(of: &Type, latest: u16) {
     if let Some(element) = of.element {
@@ -262,8 +263,8 @@ const fn check_unchanged(of: &Type) {
 }
 
 impl Operation {
-    /// Panics if the name of the operation or of an argument cannot be a name in C, or if a field was
-    /// appended to an argument or to the result.
+    /// Panics if the name of the operation or of an argument cannot be a name in C. Panics if a
+    /// field was appended to an argument or to the result.
     #[inline]
     pub(crate) const fn check(&self) {
         assert!(
@@ -286,9 +287,13 @@ impl Declaration {
     ///
     /// # Panics
     ///
-    /// At compile time, if a name is no identifier of C or a keyword of C, or that of an event is too
-    /// long; if a number is declared twice; if something was appended in a later minor version than that of
-    /// the pair; or if a field was appended to a structure that is not a block of data, or not at its end.
+    /// At compile time, if
+    ///
+    /// - a name is a keyword of C, or not an identifier of C;
+    /// - the name of an event is too long;
+    /// - a number is declared twice;
+    /// - something was appended in a later minor version than that of the pair;
+    /// - a field was appended to a structure that is not a block of data, or not at its end.
     #[inline]
     pub const fn checked(self) -> Self {
         assert!(

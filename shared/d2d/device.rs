@@ -3,24 +3,24 @@
 //! Character devices, by which user space uses a driver: a process opens `/dev/NAME`, reads, writes,
 //! polls and calls `ioctl`.
 //!
-//! A driver implements [`File`] for what a process has opened, and makes the device by
-//! [`Handle::device`](crate::driver::Handle::device), or the method of the same name of an owner's
-//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. A driver that only gets
-//! commands needs none of this: it has a [control device](crate::control).
+//! A driver implements [`File`] for what a process has opened. A peer makes the device by
+//! [`Handle::device`](crate::driver::Handle::device), an owner by the method `device` of its
+//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. A driver that
+//! only gets commands needs none of this: it has a [control device](crate::control).
 //!
 //! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
-//! value of an open file ([`File`]) belongs to the file, and is dropped when the file is closed, also
-//! if the device was [removed](Device::remove) before. Calls that begin after the removal fail with
-//! `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before it go on. The library
-//! removes a device when its driver leaves.
+//! value of an open file ([`File`]) belongs to the file. It is dropped when the file is closed,
+//! even if the device was [removed](Device::remove) before. Calls that begin after the removal fail
+//! with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before it go on. The
+//! library removes a device when its driver leaves.
 //!
 //! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend a call
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
-//! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the answer
-//! when a signal comes, or at once if the file is open with `O_NONBLOCK` and there is no answer yet. A
-//! file can keep the answer for a later `read`: closing the file drops it. If the driver completes a pended
-//! call after the device was removed, and the answer still exists, [`Pended::complete`] succeeds, but
-//! [`Answer::wait`] returns `ENODEV`.
+//! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the
+//! answer when a signal comes. If the file is open with `O_NONBLOCK` and the call is not completed
+//! yet, it drops the answer at once. A file can keep the answer for a later `read`: closing the
+//! file drops it. The driver can complete a pended call after the device was removed: while the
+//! answer exists, [`Pended::complete`] succeeds, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -87,8 +87,8 @@ use node::Node;
 /// Several threads may call its functions at the same time. All are called in process context, and may
 /// sleep. A function that waits must return when a signal arrives, as [`Call::wait`] does; otherwise
 /// the process cannot be killed. The process gets the errno that the function returns. The library
-/// replaces errnos that user space does not know; for example, `ENOTSUPP` becomes `EOPNOTSUPP`, and `ERESTARTSYS`
-/// becomes `EINTR` unless a signal is pending.
+/// replaces errnos that user space does not know. For example, `ENOTSUPP` becomes `EOPNOTSUPP`, and
+/// `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
     /// The driver: [`Handle<T>`](crate::driver::Handle) of a peer `T`, or `d2d_owner::Handle<O>` of
     /// an owner `O`.
@@ -117,9 +117,9 @@ pub trait File: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
-    /// Called when a process calls `ioctl`, also for a process of 32 bits on a kernel of 64 bits: a
-    /// structure that the argument points to must have the same layout in both. The process gets the
-    /// value that is returned; a value above `i32::MAX` becomes `i32::MAX`.
+    /// Called when a process calls `ioctl`. On a kernel of 64 bits, the process may have 32 bits.
+    /// So a structure that the argument points to must have the same layout for both. The process
+    /// gets the value that is returned; a value above `i32::MAX` becomes `i32::MAX`.
     fn ioctl(
         &self,
         _driver: &Self::Driver,
@@ -130,7 +130,7 @@ pub trait File: Sized + Send + Sync + 'static {
         Err(ENOTTY)
     }
 
-    /// Called when a process polls; returns whether [`read`](File::read) and [`write`](File::write)
+    /// Called when a process polls. Returns whether [`read`](File::read) and [`write`](File::write)
     /// would return at once. When that changes, the driver calls [`Device::wake`].
     fn poll(&self, _driver: &Self::Driver) -> Ready {
         Ready::ALWAYS
@@ -180,15 +180,15 @@ impl Device {
     /// Makes each [`Call::wait`] of the device call its `ready` again, and each poll of the device check
     /// again. Call this function after the change for which the waits and polls wait. Any context.
     ///
-    /// This wakes the waiting threads of all open files of the device, so a call can also find that nothing
-    /// has changed for its own file.
+    /// This wakes the waiting threads of all open files of the device. So a call may find that
+    /// nothing has changed for its own file.
     pub fn wake(&self) {
         self.0.wake();
     }
 
-    /// Removes the device, for example because the hardware is gone. Waits for processes that are opening
-    /// a miscellaneous device, but not for running functions of open files: these go on, and their
-    /// [`Call::wait`] returns `ENODEV`. May sleep.
+    /// Removes the device, for example because the hardware is gone. Waits for processes that are
+    /// opening a miscellaneous device. Does not wait for the functions of open files that are
+    /// running: these go on, and their [`Call::wait`] returns `ENODEV`. May sleep.
     ///
     /// # Errors
     ///
@@ -314,9 +314,9 @@ impl Devices {
         settings.check(name)?;
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
-        // Added to the list first, so that `remove` finds the device and either waits for its registration
-        // or prevents it. Registration waits for processes that open a device, and `close` must not wait
-        // for them, so the list is unlocked during registration.
+        // The device is added to the list first. So `remove` finds the device, and either waits for
+        // its registration or prevents it. The list is unlocked during registration: registration
+        // waits for processes that open a device, and `close` must not wait for them.
         {
             let mut made = self.made.lock();
             if made.is_closed {

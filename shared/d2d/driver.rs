@@ -3,9 +3,9 @@
 //! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
 //! An offer is a value. Completing or pending an offer consumes it, so a driver cannot complete it
-//! twice, and only these functions make the [`Disposition`] that the driver has to return. The lifetime of
-//! an offer and of its disposition is that of the call of [`Driver::share`] or [`Driver::deferred`]: neither
-//! can outlive that call, or be used in another one.
+//! twice. Only these functions make the [`Disposition`] that the driver has to return. An offer and
+//! its disposition have the lifetime of the call of [`Driver::share`] or [`Driver::deferred`]. So
+//! neither of them can outlive that call, or be used in another call.
 
 use crate::{
     abi,
@@ -113,18 +113,18 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// A value that the library keeps for the driver until the module is unloaded, or `()`. Use it for a
     /// registration by which others call the driver, such as one with a bus. The owner and the driver's
     /// [jobs](job) need no such registration. [`start`](Driver::start) makes the value. The library drops the
-    /// value before it detaches the driver: while the value exists, the link works. In a module with
-    /// one role, the library drops the value before the driver leaves, so that events and requests work in the
-    /// value's destructor, too. In a module in several roles, all drivers leave first: then the destructor
-    /// cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
+    /// value before it detaches the driver: while the value exists, the link works. In a module
+    /// with one role, the library drops the value before the driver leaves. So events and requests
+    /// also work in the value's destructor. In a module in several roles, all drivers leave first:
+    /// then the destructor cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
     type Jobs: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Starts the driver, after it has asked the owner for a context: makes its jobs, and its
-    /// [`Jobs`](Driver::Jobs). If the driver has pended the handshake, the handshake may still be under
-    /// way: see [`Handle::settled_link`]. Process context, may sleep.
+    /// Starts the driver: makes its jobs, and its [`Jobs`](Driver::Jobs). The library calls this
+    /// after it has asked the owner for a context. If the driver has pended the handshake, the
+    /// handshake may still be under way: see [`Handle::settled_link`]. Process context, may sleep.
     fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error>;
 
     /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
@@ -174,14 +174,14 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
     /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
     ///
-    /// No routine may load or unload a module, or wait until another thread has done so: see
-    /// `struct d2d_driver` in `d2d.h`.
+    /// No routine may load or unload a module, or wait for a thread that does. `struct d2d_driver`
+    /// in `d2d.h` says why.
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that the driver has [forwarded](Request::forward), and the result with which
-    /// the other driver has completed it. Any context.
+    /// Receives a request that this driver has [forwarded](Request::forward), after another driver
+    /// has completed it, with the result. Any context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
@@ -217,13 +217,16 @@ impl<T: Driver> Handle<T> {
         self.0.sender()
     }
 
-    /// Makes the `user_buffer` that points to `value`, which is one of the values that the driver
-    /// [lends](Driver::lend): for requests to the owner. Any context.
+    /// Makes a `user_buffer` for requests to the owner. It points to `value`, which must be one of
+    /// the values that the driver [lends](Driver::lend). Any context.
     ///
     /// # Errors
     ///
-    /// Each prints a line: `ENODATA` if the driver lends nothing, or has not adopted a context yet;
-    /// `EPROTOTYPE` if it lends values of another type; `EFAULT` if `value` is not one of the lent values.
+    /// Each prints a line:
+    ///
+    /// - `ENODATA` if the driver lends nothing, or has not adopted a context yet.
+    /// - `EPROTOTYPE` if the driver lends values of another type.
+    /// - `EFAULT` if `value` is not one of the lent values.
     pub fn user_buffer<V: Memory>(&self, value: &V) -> Result<UserBuffer> {
         Lending::user_buffer(self.0.lent.as_ref(), self.0.name, value)
     }
@@ -239,11 +242,13 @@ impl<T: Driver> Handle<T> {
     }
 
     /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
-    /// Then returns the link to the owner, as [`Handle::link`]. May sleep. There is no time limit, but a
-    /// signal ends the wait: so the process that loads the module, or writes to its device, can be killed.
+    /// Then returns the link to the owner, as [`Handle::link`]. May sleep. There is no time limit,
+    /// but a signal ends the wait. So the process that loads the module, or writes to its device,
+    /// can be killed.
     ///
-    /// Do not call it in the `deferred` of another role of the module: if the `deferred` of each of two
-    /// roles waits for that of the other role, both wait for ever. The library does not notice that.
+    /// Do not call it in the `deferred` of another role of the module. If the `deferred` of role A
+    /// waits for that of role B, and that of B for that of A, both wait for ever. The library does
+    /// not notice that.
     ///
     /// # Errors
     ///
@@ -263,9 +268,11 @@ impl<T: Driver> Handle<T> {
     ///
     /// # Errors
     ///
-    /// `ENAMETOOLONG` or `EINVAL` for the name, `EPROTOTYPE` if the event exists and is of the
-    /// other kind, `ENFILE` if there are too many events, `EMFILE` if there are too many handles of
-    /// events, `ESTALE` if the driver is not registered any more, `ENOMEM`.
+    /// - `ENAMETOOLONG` or `EINVAL` for the name.
+    /// - `EPROTOTYPE` if the event exists and is of the other kind.
+    /// - `ENFILE` if there are too many events, `EMFILE` if there are too many handles of events.
+    /// - `ESTALE` if the driver is not registered any more.
+    /// - `ENOMEM`.
     pub fn create_event(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
         Event::create(self.0.raw_handle(), name, kind, set)
     }
@@ -279,8 +286,8 @@ impl<T: Driver> Handle<T> {
         Event::open(self.0.raw_handle(), name, kind)
     }
 
-    /// Creates the event of the driver `of` that the pair declares, or opens it if it already exists;
-    /// `set` is ignored then. May sleep.
+    /// Creates the event of the driver `of` that the pair declares. If the event already exists,
+    /// opens it and ignores `set`. May sleep.
     ///
     /// # Errors
     ///
@@ -356,9 +363,9 @@ impl<T: Driver> Handle<T> {
     ///
     /// # Errors
     ///
-    /// Each with a line: `EBUSY` if there is a device of this name, `EINVAL` for its name, mode or
-    /// capability, `EDEADLK` in [`device::File::open`]. Without one: `ESHUTDOWN` if the driver is
-    /// leaving, `ENOMEM`.
+    /// With a line: `EBUSY` if there is a device of this name; `EINVAL` for the device's name, mode
+    /// or capability; `EDEADLK` if [`device::File::open`] calls this. Without a line: `ESHUTDOWN`
+    /// if the driver is leaving; `ENOMEM`.
     pub fn device<F: device::File<Driver = Self>>(
         &self,
         settings: device::Settings,
@@ -440,11 +447,14 @@ impl<'a, T: Driver> Offer<'a, T> {
     ///
     /// # Errors
     ///
-    /// Completes the offer with an error, and returns the disposition: `EFAULT` if the request
-    /// carries no context, or a pointer that cannot be followed; `EBADMSG`, `EPROTO`, `EMSGSIZE` or
-    /// `EBADE` for the magic number, major version, size or layout of the context; the errors of
-    /// [`Endpoint::copy`](crate::interface::Endpoint::copy), which checks the owner's operations;
-    /// `EALREADY` if the driver has a context already.
+    /// Completes the offer with an error, and returns the disposition:
+    ///
+    /// - `EFAULT` if the request carries no context, or a pointer that cannot be followed.
+    /// - `EBADMSG`, `EPROTO`, `EMSGSIZE` or `EBADE` for the magic number, major version, size or
+    ///   layout of the context.
+    /// - The errors of [`Endpoint::copy`](crate::interface::Endpoint::copy), which checks the
+    ///   owner's operations.
+    /// - `EALREADY` if the driver has a context already.
     pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -483,9 +493,9 @@ where
             link.context().with_peer_data(|area| *area = data);
             // SAFETY: By the invariants of `Context` the pointer is valid. Until this driver completes the
             // request, only this driver uses the peer's endpoint. A context whose handshake has timed out stays
-            // reserved until then. The driver is detached only after each routine that has the request has
-            // returned. If the work item has the request, the driver is detached after the work item has
-            // returned: dropping the registration stops the work item first.
+            // reserved until then. The driver is detached only after each routine that has the
+            // request has returned. The work item may have the request: dropping the registration
+            // stops the work item before it detaches the driver.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -697,8 +707,9 @@ impl<T: Driver> Shared<T> {
         Ok(())
     }
 
-    /// Refuses to pend further offers, and stops the work item: waits for it if it runs; if it has
-    /// not begun, takes it off the work queue and completes its offer with `ECANCELED`. May sleep.
+    /// Refuses to pend further offers, and stops the work item. If the work item runs, waits for
+    /// it. If it has not begun, takes it off the work queue and completes its offer with
+    /// `ECANCELED`. May sleep.
     pub(crate) fn stop_work(this: &Arc<Self>) {
         let offer = {
             let mut pended = this.pended.lock();

@@ -82,8 +82,8 @@ impl PairEvent {
 /// How long to wait, and whether a signal ends the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 does not sleep, and is
-    /// allowed in any context: it takes an event that is set, or fails with `ETIMEDOUT`.
+    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 takes an event that is set,
+    /// or fails with `ETIMEDOUT`. It does not sleep, so it is allowed in any context.
     pub timeout: Option<u32>,
     /// Whether a signal ends the wait.
     pub interruptible: bool,
@@ -212,30 +212,31 @@ impl Event {
         to_flag(safe_calls::d2d_event_set(self.handle))
     }
 
-    /// Makes a job the handler of the event for this driver: each time that the event is set, in any
-    /// context, the job is started, to run as soon as possible. Without a job, removes the handler. May
-    /// sleep.
+    /// Makes a job the handler of the event for this driver. Each time that the event is set, in
+    /// any context, the owner starts the job, to run as soon as possible. Without a job, removes
+    /// the handler. May sleep.
     ///
     /// Each set of a notification event starts the job. Setting a synchronization event ends the wait of a
     /// thread, or, if no thread waits, starts the job of one handler. Either resets the event. If several
     /// drivers have handlers, their jobs are started in turn. If the event is set now, the job is started at once.
     ///
-    /// Sets that come before the job runs lead to one run, and a set that comes while the job runs leads
-    /// to another one. When the driver leaves, the job is closed first; then the handler is removed.
+    /// Several sets before the job runs lead to one run. A set while the job runs leads to another
+    /// run. When the driver leaves, the job is closed first; then the handler is removed.
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the driver is leaving, `EAGAIN` if 64 other handles have a handler, `ENOMEM`, or as
-    /// [`Event::set`].
+    /// `ESHUTDOWN` if the driver is leaving; `EAGAIN` if 64 other handles have a handler; `ENOMEM`;
+    /// the errors of [`Event::set`].
     pub fn on_set(&self, job: Option<&dyn EventHandler>) -> Result {
         let (routine, argument) = match job {
             Some(job) => job.as_routine(),
             None => (None, core::ptr::null_mut()),
         };
         // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
-        // left. When the driver of the event leaves, the owner removes the handler. Both are the same driver:
-        // a module links this crate once for each role, so `job` and `self` belong to the same role. A module
-        // has one driver in each role. The owner refuses the routine for the event of a driver of another module.
+        // left. When the driver of the event leaves, the owner removes the handler. The driver of
+        // the job is the driver of the event: a module links this crate once for each role, so
+        // `job` and `self` belong to the same role, and a module has one driver in each role. The
+        // owner refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_owners_report(to_result(result))
     }
@@ -263,9 +264,11 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`, `ERESTARTSYS` if a signal came, `ECANCELED` if the driver leaves during the
-    /// wait, `EDEADLK` if the caller must not sleep, `EAGAIN` if 64 other threads wait for the
-    /// event, or as [`Event::set`].
+    /// - `ETIMEDOUT` if the time is over, `ERESTARTSYS` if a signal came.
+    /// - `ECANCELED` if the driver leaves during the wait.
+    /// - `EDEADLK` if the caller must not sleep.
+    /// - `EAGAIN` if 64 other threads wait for the event.
+    /// - The errors of [`Event::set`].
     #[inline]
     pub fn wait(&self, wait: Wait) -> Result {
         let (flags, timeout) = wait.as_raw();
@@ -278,8 +281,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// As [`Event::wait`]; `EINVAL` if there are no events, more than 64, or one of them twice; and
-    /// `ENOMEM`, which a wait for at most four events does not return.
+    /// The errors of [`Event::wait`]; `EINVAL` if there are no events, more than 64 events, or one
+    /// event twice. A wait for more than four events may also return `ENOMEM`.
     pub fn wait_any(events: &[&Self], wait: Wait) -> Result<usize> {
         Self::wait_for(events, 0, wait)
     }
@@ -295,8 +298,8 @@ impl Event {
     }
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
-        // Most waits are for few events. If there are too many for either array, the owner refuses
-        // the wait by their number, before it reads the handles.
+        // Most waits are for few events. If there are more events than the larger array can hold,
+        // the owner refuses the wait because of their number, before it reads the handles.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]
@@ -310,9 +313,9 @@ impl Event {
         let flags = flags | interruptible;
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
-        // SAFETY: `handles` has at least as many handles as the owner reads: the owner reads none if there
-        // are more than `D2D_EVENT_MAX_WAITS`. `handles` lives during the call, and the owner refuses stale
-        // handles.
+        // SAFETY: The owner reads `count` handles, or none if `count` is more than
+        // `D2D_EVENT_MAX_WAITS`. `handles` has at least that many. `handles` lives during the call,
+        // and the owner refuses stale handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         note_owners_report(to_result(result))?;

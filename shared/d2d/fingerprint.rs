@@ -39,7 +39,8 @@ const fn mix_word(hash: u64, word: u64) -> u64 {
     mix_bytes(hash, &word.to_le_bytes())
 }
 
-/// Mixes in the length, too, so that two different sequences of texts never give the hash the same bytes.
+/// Mixes in the length before the text. So two different sequences of texts never give the hash the
+/// same bytes.
 #[inline]
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
@@ -130,10 +131,16 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     sum
 }
 
-/// Makes a hash for each minor version of a pair, of what the two sides share in this version apart
-/// from their operations: the pair's name, all blocks of data, the kinds of items and the control
-/// codes with their types, and the events with their kinds. Each hash also depends on the one before it, so
-/// a change of an older version changes the hashes of all newer versions. `N` is the minor version plus 1.
+/// Makes a hash for each minor version of a pair. A hash covers what the two sides share in this
+/// version apart from their operations:
+///
+/// - the pair's name;
+/// - all blocks of data;
+/// - the kinds of items and the control codes, with their types;
+/// - the events, with their kinds.
+///
+/// Each hash also depends on the hash before it. So a change of an older version changes the hashes
+/// of all newer versions. `N` is the minor version plus 1.
 pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     assert!(N == declaration.minor as usize + 1);
     let mut hashes = [0; N];
@@ -150,11 +157,11 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     hashes
 }
 
-/// Makes the chain of an interface. It begins with a hash for each minor version: of the
-/// interface's name, its major version, and the hash of this version in `versions`. If `versions` has fewer
-/// hashes, its last one stands for the later versions. Then come the hashes of the operations, each of which
-/// depends on the one before it, but not on a minor version. `N` is the minor version plus 1, plus the
-/// number of operations.
+/// Makes the chain of an interface. It begins with a hash for each minor version. This hash covers
+/// the interface's name, its major version, and the hash of this version in `versions`. If
+/// `versions` has fewer hashes, its last one stands for the later versions. Then comes a hash for
+/// each operation. It depends on the hash of the operation before it, but not on a minor version.
+/// `N` is the minor version plus 1, plus the number of operations.
 pub const fn chain<const N: usize>(
     interface: &str,
     (major, minor): (u16, u16),
@@ -193,8 +200,8 @@ pub const fn chain<const N: usize>(
     hashes
 }
 
-/// Makes the build of an interface whose source text is `source`: a number that differs if that text,
-/// the sources of this library, the compiler or the kernel differ. It is never 0.
+/// Makes the build of an interface whose source text is `source`. The build is a number that
+/// changes with that text, the sources of this library, the compiler and the kernel. It is never 0.
 #[inline]
 pub const fn build(source: &str) -> u64 {
     mix_text(mix_word(OFFSET, crate::abi::D2D_BUILD_ID), source) | 1

@@ -164,9 +164,9 @@ unsafe extern "C" fn completed<H: Handler>(
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. The request has come back, and no
-    // `Packet` has the handle: the driver gave its `Packet` up when it sent the request, and the library makes
-    // none for a handshake.
+    // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. The request has come
+    // back, and no `Packet` has the handle: the driver gave its `Packet` up when it sent the
+    // request. The library makes no `Packet` for a handshake.
     let (this, completed) = unsafe { (handler::<H>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
     // The driver has either kept the `Packet` or dropped it. Dropping it has freed the request, unless the

@@ -16,8 +16,8 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
     }
 }
 
-/// Returns whether the header is exactly the one that [`new`] makes, except for its minor version.
-/// [`check`] accepts such a header, and says what is wrong with another.
+/// Returns whether the header is the one that [`new`] makes. The minor version may differ. If this
+/// returns false, [`check`] says what is wrong.
 #[inline(always)]
 pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     let expected = new::<T>(magic);

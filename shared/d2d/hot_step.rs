@@ -4,10 +4,10 @@
 //!
 //! The library traces them by the functions of this module. Each module has a static key for each
 //! group of hot steps. While a driver of the module is registered, the owner switches on the key of
-//! each group that has a tracepoint which is on. If the owner prints the operations' calls and the
-//! queues' steps as lines, it also switches on the keys of these two groups. A step whose key is off
-//! costs one static branch. The bench, which measures that branch, also builds the library without
-//! it (`D2D_NO_TRACEPOINTS` in Kbuild).
+//! a group if a tracepoint of the group is on. If the owner prints the operations' calls and the
+//! queues' steps as lines, it also switches on the keys of these two groups. A step whose key is
+//! off costs one static branch. The bench measures that branch: it also builds the library without
+//! the branch (`D2D_NO_TRACEPOINTS` in Kbuild).
 //!
 //! C header: `shared/include/d2d_hot_step.h`.
 

@@ -2,9 +2,11 @@
 
 //! Ops tables made from traits.
 //!
-//! [`interface!`](crate::interface!) makes three things from a trait: a table of pointers to C
-//! functions, with a header; these functions, which call the trait's implementation; and a type
-//! that calls the operations in the other side's table.
+//! [`interface!`](crate::interface!) makes three things from a trait:
+//!
+//! - a table of pointers to C functions, with a header;
+//! - these C functions, which call the trait's implementation;
+//! - a type that calls the operations in the other side's table.
 
 use crate::{
     abi,
@@ -46,9 +48,9 @@ use zerocopy::{
 /// # Safety
 ///
 /// The operations in a table expect the address of a [`Binding`] with the seat of
-/// [`Link`](Interface::Link). `Table` is `repr(C)`. It consists of a `struct d2d_ops` and then
-/// pointers to functions: the operations from which `CHAIN` is made, in this order. In
-/// `UNSUPPORTED` none of them is null.
+/// [`Link`](Interface::Link). `Table` is `repr(C)`. It consists of a `struct d2d_ops` and the
+/// pointers to functions behind it. These are the operations from which `CHAIN` is made, in the
+/// same order. In `UNSUPPORTED` none of them is null.
 pub unsafe trait Interface: Sized + 'static {
     /// The link by which an implementation reaches the other side.
     type Link: Link;
@@ -70,8 +72,8 @@ pub unsafe trait Interface: Sized + 'static {
     /// A hash for each minor version, then one for each operation; see
     /// [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
-    /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. They replace the
-    /// operations that the other side does not offer, so that a call need not check for null.
+    /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. Its operations
+    /// replace those that the other side does not offer. So a call need not check for null.
     const UNSUPPORTED: Self::Table;
 }
 
@@ -157,8 +159,8 @@ pub const fn assert_described<T: Described>() {
 
 /// Fails to compile if `T` cannot be the type of an argument.
 ///
-/// The caller's compiler widens an argument of 1 or 2 bytes to 4 bytes, with zeros or with copies of
-/// the sign bit, and the called function may rely on one of the two.
+/// The caller's compiler widens an argument of 1 or 2 bytes to 4 bytes, with zeros or with copies
+/// of the sign bit. The called function may rely on one of these two ways.
 #[doc(hidden)]
 pub const fn assert_argument<T: Plain>() {
     assert!(
@@ -180,8 +182,8 @@ pub unsafe fn enter<I: Interface, T, R, F>(this: *mut c_void, result: *mut R, ca
 where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
-    // SAFETY: `this` is the address of a binding of `I`'s seat and a `T` that outlives the call, so
-    // it is not null. The binding is only used by shared reference.
+    // SAFETY: `this` is the address of a binding of `I`'s seat and a `T`, and the binding outlives
+    // the call. So `this` is not null. The binding is only used by shared reference.
     let binding = unsafe {
         // For an `OwnerLink`, `Link::of` returns its argument, an address in this binding. If the compiler
         // knows that this address is not null, it drops the check below.
@@ -238,9 +240,9 @@ pub struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// Checks the endpoint that the other side has filled in, and copies the operations of its table
-    /// that are not null to the table at `entries`. Does not write the `struct d2d_ops` with which that
-    /// table begins. Any context.
+    /// Checks the endpoint that the other side has filled in. Copies the operations of its table to
+    /// the table at `entries`, except those that are null. Does not write the `struct d2d_ops` with
+    /// which that table begins. Any context.
     ///
     /// # Errors
     ///
@@ -248,8 +250,9 @@ impl Expected<'_> {
     ///
     /// # Safety
     ///
-    /// `entries` is aligned, and valid for writes of `size` bytes: a `struct d2d_ops`, and behind it words,
-    /// to each of which any address may be written. `module` is null or the other side's module.
+    /// `entries` is aligned, and valid for writes of `size` bytes. It points to a `struct d2d_ops`
+    /// with words behind it. Any address may be written to each word. `module` is null or the other
+    /// side's module.
     pub unsafe fn copy_operations(
         &self,
         driver: &CStr,
@@ -265,8 +268,8 @@ impl Expected<'_> {
         )
     }
 
-    /// As [`Self::copy_operations`], but prints no line: returns the reason, the error, what it has got
-    /// and what it has expected.
+    /// As [`Self::copy_operations`], but prints no line. If this fails, it returns the reason, the
+    /// error, what it has got, and what it has expected.
     ///
     /// # Safety
     ///
@@ -376,17 +379,24 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Errors
     ///
-    /// Each prints a line in the name of `driver`: `EFAULT` if there is no table, or if the table,
-    /// its chain, the module or lent memory cannot be read; `EPROTO` for another major version; `EMSGSIZE` for a
-    /// size that no table can have; `EXDEV` for another build; `EBADR` for another interface or
-    /// other operations; `ENOEXEC` for an operation that is not in the text of `module`.
+    /// Each prints a line in the name of `driver`:
+    ///
+    /// - `EFAULT` if there is no table, or if the table, its chain, the module or lent memory
+    ///   cannot be read.
+    /// - `EPROTO` for another major version.
+    /// - `EMSGSIZE` for a size that no table can have.
+    /// - `EXDEV` for another build.
+    /// - `EBADR` for another interface or other operations.
+    /// - `ENOEXEC` for an operation that is not in the text of `module`.
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module. As long as any code has a reference to the result,
-    /// the other side keeps the memory that it lends; and if `raw.ops` points to a table whose chain agrees
-    /// with that of `I` as far as both chains go, any thread may call the operations of this table with
-    /// `raw.self_`.
+    /// `module` is null or the other side's module. As long as any code has a reference to the
+    /// result:
+    ///
+    /// - The other side keeps the memory that it lends.
+    /// - Any thread may call the operations of the table at `raw.ops` with `raw.self_`, if the
+    ///   table's chain agrees with that of `I` as far as both chains go.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -449,14 +459,21 @@ impl<I: Interface> Endpoint<I> {
 /// }
 /// ```
 ///
-/// This declaration makes the trait, which a driver implements under `#[vtable]` (calling an operation
-/// that the driver leaves out returns `EOPNOTSUPP`); the marker type that stands for the interface; the
-/// caller, with a method for each operation; and the `repr(C)` table. [`pair!`](crate::pair!) calls this
-/// macro for both sides of a pair. It gives the macro a line `versions: HASHES` after the version: the
-/// hashes of what each minor version of the pair has apart from its operations.
+/// This declaration makes:
 ///
-/// With a line `build: include_str!("...")` after the version, both sides have to be built from the same
-/// sources by the same compiler. The line names the source file in which it is.
+/// - the trait, which a driver implements under `#[vtable]` (an operation that the driver leaves
+///   out returns `EOPNOTSUPP`);
+/// - the marker type that stands for the interface;
+/// - the caller, with a method for each operation;
+/// - the `repr(C)` table.
+///
+/// [`pair!`](crate::pair!) calls this macro for both sides of a pair. It gives the macro a line
+/// `versions: HASHES` after the version. Each of these hashes covers what a minor version of the
+/// pair has apart from its operations.
+///
+/// A declaration may have a line `build: include_str!("...")` after the version. Then both sides
+/// have to be built from the same sources by the same compiler. The line names the source file in
+/// which it is.
 ///
 /// An operation may have documentation, but no other attributes: they would apply to code of this
 /// library.

@@ -3,19 +3,19 @@
 //! Jobs: routines of a driver that run later or in another execution context.
 //!
 //! A driver makes a job from a routine. A [`Work`] runs its routine in a kernel worker or in
-//! softirq, a [`Timer`] in softirq or in hard interrupt, a [`Thread`] in a thread of its own. A peer
-//! makes jobs by [`Handle::work`](crate::driver::Handle::work),
+//! softirq, a [`Timer`] in softirq or in hard interrupt, a [`Thread`] in a thread of its own. A
+//! peer makes jobs by [`Handle::work`](crate::driver::Handle::work),
 //! [`Handle::timer`](crate::driver::Handle::timer) and
-//! [`Handle::thread`](crate::driver::Handle::thread), an owner by the methods of its `Contexts` that
-//! have the same names. The driver keeps a job where its other code finds it, for example in a
-//! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any execution context but
-//! NMI.
+//! [`Handle::thread`](crate::driver::Handle::thread). An owner makes jobs by the methods of its
+//! `Contexts` that have the same names. The driver keeps a job where its other code finds it, for
+//! example in a [`SetOnce`](kernel::sync::SetOnce) of its state. It can start a job in any
+//! execution context but NMI.
 //!
-//! A named event, such as a doorbell, can start a job by itself each time that the event is set: see
+//! A named event, such as a doorbell, can start a job each time that the event is set: see
 //! [`Event::on_set`](crate::event::Event::on_set).
 //!
-//! A job belongs to its driver. When the driver leaves, the library drops the
-//! [`Driver::Jobs`](crate::driver::Driver::Jobs) of a peer, and then
+//! A job belongs to its driver. When a peer leaves, the library first drops its
+//! [`Driver::Jobs`](crate::driver::Driver::Jobs). When any driver leaves, the library then
 //!
 //! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
 //! 2. makes waits for the driver's events and requests return `ECANCELED`;
@@ -26,9 +26,10 @@
 //! So no routine runs after the driver has unregistered, even if the driver leaks the job. The
 //! library keeps each job until its driver leaves: make a job once, and start it often.
 //!
-//! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run, for
-//! example an operation, has to wait for an event of the driver, or with a time limit. A routine must
-//! not loop until a queue is empty: until step 4, the other driver may go on filling the queue.
+//! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run,
+//! for example an operation, has to wait for an event of the driver (step 2 ends such a wait), or
+//! with a time limit. A routine must not loop until a queue is empty: until step 4, the other
+//! driver may go on filling the queue.
 //!
 //! ```ignore
 //! fn ready(contexts: &Contexts<'_, Self>) -> Result {
@@ -277,8 +278,9 @@ impl<J> Routine<J> {
         }
     }
 
-    /// Drops the routine, or leaves this to a [`run`](Self::run) that has begun. The caller has waited
-    /// for such runs, because one that drops the routine may be in a context that must not sleep.
+    /// Drops the routine, or leaves this to a [`run`](Self::run) that has begun. The caller has
+    /// waited for such runs: a run may be in a context that must not sleep, and must not drop the
+    /// routine there.
     fn clear(&self) {
         // Drop the routine after the guard: the routine may have anything in it.
         let routine = self.routine.lock().take();

@@ -16,8 +16,9 @@ macro_rules! kernel_calls {
         #[allow(dead_code, reason = "each crate uses some of them")]
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The function takes no pointer. Its only precondition is the execution context
-            // that its documentation names; the kernel reports a call elsewhere as a bug.
+            // SAFETY: The function takes no pointer. Its only precondition is that the caller is in
+            // an execution context that its documentation names. The kernel reports a call
+            // elsewhere as a bug.
             unsafe { bindings::$name($($argument),*) }
         }
     )*};

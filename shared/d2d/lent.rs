@@ -2,23 +2,24 @@
 
 //! Lent memory: memory of one side of a context that the other side uses, too, such as a ring.
 //!
-//! C type: `struct d2d_lent`. Each side can lend one piece of memory to the other side: a structure that
-//! the pair declares in `lent` of [`pair!`](crate::pair!), or several of them in a row. A side lends its
-//! memory in the handshake ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a
-//! [`Lending`], which keeps the memory until the other side cannot use it any more. So nothing has to be
-//! withdrawn, and no lock protects the access:
+//! C type: `struct d2d_lent`. Each side can lend one piece of memory to the other side. The piece
+//! is a structure that the pair declares in `lent` of [`pair!`](crate::pair!), or several of them
+//! in a row. A side lends its memory in the handshake
+//! ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a [`Lending`]. The `Lending`
+//! keeps the memory until the other side cannot use it any more. So nobody has to take the memory
+//! back, and no lock protects the access:
 //!
-//! - The owner uses the peer's memory while it is inside the peer
-//!   ([`PeerCall::lent`](crate::link::PeerCall::lent)), and the peer cannot detach meanwhile.
+//! - The owner uses the peer's memory only while it is inside the peer
+//!   ([`PeerCall::lent`](crate::link::PeerCall::lent)). The peer cannot detach meanwhile.
 //! - The peer uses the owner's memory by its link ([`PeerLink::lent`](crate::link::PeerLink::lent)).
 //!   The owner keeps that memory until it is unloaded, as it keeps the context.
 //!
 //! A request can say which of the lent values it is about: its `user_buffer` points to the value
 //! ([`UserBuffer`]).
 //!
-//! Lent memory consists of atomic variables only ([`Memory`]), which any thread of either side reads
-//! and writes at any time, in any execution context. What the other side has written may be anything:
-//! check it before you rely on it.
+//! Lent memory consists of atomic variables only ([`Memory`]). Any thread of either side may read
+//! and write them at any time, in any execution context. What the other side has written may be
+//! anything: check it before you rely on it.
 
 use crate::{
     abi,
@@ -183,8 +184,9 @@ impl Lending {
 /// A value that a driver lends, as the `user_buffer` of its requests:
 /// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer).
 ///
-/// A `UserBuffer` does not keep the memory, and may outlive it. The receiver compares the address with the
-/// addresses of the values that are lent to this receiver, and uses the value as it uses lent memory.
+/// A `UserBuffer` does not keep the memory, and may outlive it. The receiver compares the address
+/// with the addresses of the values that are lent to this receiver. It then uses the value as any
+/// lent memory.
 ///
 /// # Invariants
 ///
@@ -279,9 +281,12 @@ impl Lent {
     ///
     /// # Errors
     ///
-    /// Each prints a line in the name of `driver`: `ENODATA` if nothing is lent, `EPROTOTYPE` if the
-    /// memory consists of another type, `EMSGSIZE` if it has no room for a `T`, `EFAULT` if it is
-    /// misaligned.
+    /// Each prints a line in the name of `driver`:
+    ///
+    /// - `ENODATA` if nothing is lent.
+    /// - `EPROTOTYPE` if the memory consists of another type.
+    /// - `EMSGSIZE` if the memory has no room for a `T`.
+    /// - `EFAULT` if the memory is misaligned.
     ///
     /// # Safety
     ///
@@ -306,10 +311,10 @@ impl Lent {
         if !memory.is_aligned() {
             return Err(refuse!(driver, "bad-lent-memory", EFAULT, bytes: piece.size));
         }
-        // SAFETY: The caller says that the memory exists. By the contract of `struct d2d_lent`, the
-        // hash says that it consists of values of this type, and both sides access them as atomic
-        // variables only. Any bytes are a value. They are aligned, and by the type invariants they
-        // are not too many for a slice.
+        // SAFETY: The caller says that the memory exists. By the contract of `struct d2d_lent`,
+        // memory with this hash consists of values of this type, and both sides access them as
+        // atomic variables only. Any bytes are a value. They are aligned, and by the type
+        // invariants they are not too many for a slice.
         Ok(unsafe { core::slice::from_raw_parts(memory.as_ptr(), count) })
     }
 }

@@ -4,8 +4,8 @@
 //! context.
 //!
 //! A call from the peer into the owner needs no protection: the peer's module imports the owner's
-//! symbols, so the kernel does not unload the owner. A call from the owner into the peer runs under
-//! rundown protection: detaching waits until no thread is inside the peer.
+//! symbols, so the kernel does not unload the owner before the peer. A call from the owner into the
+//! peer runs under rundown protection: detaching waits until no thread is inside the peer.
 
 use crate::{
     context::Context,
@@ -112,9 +112,9 @@ impl<P: Pair> OwnerLink<P> {
     /// Makes an event the doorbell of the queue from the peer, or removes the doorbell. Any
     /// context.
     ///
-    /// The event is set when an item is put on the empty queue; and by this call, if the queue is
-    /// not empty. A side that takes all items each time that the doorbell rings misses none. A
-    /// doorbell whose event is closed does not ring.
+    /// The event is set when an item is put on the empty queue. If the queue is not empty, this call
+    /// sets the event, too. A side that takes all items each time that the doorbell rings misses
+    /// none. A doorbell whose event is closed does not ring.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
@@ -182,8 +182,12 @@ impl<P: Pair> PeerCall<'_, P> {
     ///
     /// # Errors
     ///
-    /// Each prints a line: `ENODATA` if the peer lends nothing, `EPROTOTYPE` if its memory consists of
-    /// another type, `EMSGSIZE` if the memory has no room for a `T`, `EFAULT` if it is misaligned.
+    /// Each prints a line:
+    ///
+    /// - `ENODATA` if the peer lends nothing.
+    /// - `EPROTOTYPE` if the peer's memory consists of another type.
+    /// - `EMSGSIZE` if the memory has no room for a `T`.
+    /// - `EFAULT` if the memory is misaligned.
     pub fn lent<T: Memory>(&self) -> Result<&T> {
         self.lent_slice().map(|values| &values[0])
     }
@@ -209,8 +213,8 @@ impl<P: Pair> Link for PeerLink<P> {
 
     #[inline]
     fn of(seat: &PeerSeat<P>) -> Option<&Self> {
-        // SAFETY: By the type invariants of `PeerSeat`, `current` is null or points to the link,
-        // which never changes again and lives as long as `seat`.
+        // SAFETY: By the type invariants of `PeerSeat`, `current` is null or points to the link.
+        // That link does not change any more, and lives as long as `seat`.
         unsafe { AtomicWord::load_acquire(&seat.current).as_ref() }
     }
 }
@@ -279,9 +283,9 @@ impl<P: Pair> PeerLink<P> {
     /// Makes an event the doorbell of the queue from the owner, or removes the doorbell. Any
     /// context.
     ///
-    /// The event is set when an item is put on the empty queue; and by this call, if the queue is
-    /// not empty. A side that takes all items each time that the doorbell rings misses none. A
-    /// doorbell whose event is closed does not ring.
+    /// The event is set when an item is put on the empty queue. If the queue is not empty, this call
+    /// sets the event, too. A side that takes all items each time that the doorbell rings misses
+    /// none. A doorbell whose event is closed does not ring.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
@@ -297,8 +301,12 @@ impl<P: Pair> PeerLink<P> {
     ///
     /// # Errors
     ///
-    /// Each prints a line: `ENODATA` if the owner lends nothing, `EPROTOTYPE` if its memory consists of
-    /// another type, `EMSGSIZE` if the memory has no room for a `T`, `EFAULT` if it is misaligned.
+    /// Each prints a line:
+    ///
+    /// - `ENODATA` if the owner lends nothing.
+    /// - `EPROTOTYPE` if the owner's memory consists of another type.
+    /// - `EMSGSIZE` if the memory has no room for a `T`.
+    /// - `EFAULT` if the memory is misaligned.
     pub fn lent<T: Memory>(&self) -> Result<&T> {
         self.lent_slice().map(|values| &values[0])
     }

@@ -6,10 +6,10 @@
 //! dropped in any order. Taking it costs about one and a half times as much as taking this lock. A
 //! guard of this lock restores the interrupt flag that it found. So this guard and all others that
 //! disable interrupts must be dropped in the reverse order of their making. Otherwise interrupts
-//! are enabled while a `LocalInterruptDisabled` still lives. The type does not enforce that order,
-//! so on kernels that have `LocalInterruptDisabled`, no driver can name the type: `d2d` and
-//! `d2d_owner` each compile this file as a private module. Both keep to the order, and call no code
-//! of a driver with such a lock held.
+//! are enabled while a `LocalInterruptDisabled` still lives. The type does not enforce that order.
+//! So on kernels that have `LocalInterruptDisabled`, no driver can name the type: `d2d` and
+//! `d2d_owner` each compile this file as a private module. Both crates keep to the order, and call
+//! no code of a driver with such a lock held.
 //!
 //! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels,
 //! `d2d_kernel` compiles this file, too, and gives drivers the type under the name `SpinLockIrq`

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module has these variables once, even if the module has several roles and links the crate d2d
- * once for each role. Only Rust code accesses the variables.
+ * A module has each of these variables once. If the module has several roles, it links the crate
+ * d2d once for each role, and all these copies use the same variables. Only Rust code accesses the
+ * variables.
  */
 
 /* Used by shared/d2d/trace.rs */

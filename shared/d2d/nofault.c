@@ -29,8 +29,9 @@ static bool is_writable(void *at)
 }
 
 /*
- * Whether an object of this size, which is at most a page and not 0, can be written. Reads
- * and writes back its first byte, and its last one if that is on another page.
+ * Returns whether an object of this size can be written. The size is not 0, and at most a page.
+ * Reads the first byte and writes it back. If the last byte is on another page, does the same with
+ * the last byte.
  */
 bool d2d_nofault_is_writable(void *at, size_t size)
 {

@@ -4,12 +4,12 @@
 //! side.
 //!
 //! A [`Packet`] is a request with its buffers. A driver allocates a packet once, and can send it
-//! any number of times. Sending consumes the packet. The sender gets it back with the result,
-//! either from [`Sent::wait`] or as the argument of
+//! any number of times. Sending consumes the packet. The sender gets the packet back with the
+//! result: from [`Sent::wait`], or as the argument of
 //! [`Driver::completed`](crate::driver::Driver::completed). That routine may keep the packet, as a
 //! Windows completion routine that returns `STATUS_MORE_PROCESSING_REQUIRED` keeps an IRP. While
-//! the request is with its receiver, the sender has only the request's handle, and the owner refuses
-//! to change the request by this handle.
+//! the request is with its receiver, the sender has only the request's handle. The owner refuses to
+//! change the request by this handle.
 
 use crate::{
     abi,
@@ -256,21 +256,22 @@ impl Packet {
         self.handle
     }
 
-    /// Makes each later send of this packet trace its steps in dmesg, not only as tracepoints. The
-    /// packet that [`Driver::completed`](crate::driver::Driver::completed) gets is not traced, unless this
-    /// is called again.
+    /// Makes each later send of this packet print its steps in dmesg, too, and not only trace them
+    /// by tracepoints. The packet that [`Driver::completed`](crate::driver::Driver::completed) gets
+    /// is not traced, unless this is called again.
     pub fn traced(mut self) -> Self {
         self.flags |= abi::D2D_SEND_TRACE;
         self
     }
 
     /// Makes each later send of this packet carry this `user_buffer`. The packet that
-    /// [`Driver::completed`](crate::driver::Driver::completed) gets carries none, unless this is
-    /// called again. Any context.
+    /// [`Driver::completed`](crate::driver::Driver::completed) gets carries no `user_buffer`,
+    /// unless this is called again. Any context.
     ///
     /// A receiver in Rust gets the index of the value
-    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). The library refuses a request with a
-    /// value that is not lent to this receiver, such as one that the sender lends in another context.
+    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). The library refuses a
+    /// request with a value that is not lent to this receiver, for example a value that the sender
+    /// lends in another context.
     pub fn with_user_buffer(mut self, user_buffer: UserBuffer) -> Self {
         self.user_buffer = Some(user_buffer);
         self
@@ -342,9 +343,10 @@ impl Packet {
         })
     }
 
-    /// Sends the request. [`Driver::completed`](crate::driver::Driver::completed) gets it with its
-    /// result and `tag`, possibly before this call returns. `sleep` says in which execution context
-    /// the caller is.
+    /// Sends the request. When the request is completed,
+    /// [`Driver::completed`](crate::driver::Driver::completed) gets it with its result and `tag`.
+    /// That may happen before this call returns. `sleep` says in which execution context the caller
+    /// is.
     ///
     /// # Errors
     ///
@@ -481,9 +483,11 @@ impl<O: Plain> Sent<O> {
 
 /// A request that was sent and has no result yet, and the reason.
 pub struct Unfinished<O: Plain> {
-    /// An error of `d2d_request_wait` in `d2d.h`: `EINPROGRESS` if the time is over and the request
-    /// is completed, but not delivered yet; `EDEADLK` if the caller must not sleep; `ESTALE` if the
-    /// sender is not registered any more.
+    /// An error of `d2d_request_wait` in `d2d.h`:
+    ///
+    /// - `EINPROGRESS` if the time is over, and the request is completed, but not delivered yet.
+    /// - `EDEADLK` if the caller must not sleep.
+    /// - `ESTALE` if the sender is not registered any more.
     pub error: Error,
     /// The request, for which the sender may wait again.
     pub sent: Sent<O>,
@@ -498,8 +502,8 @@ impl<O: Plain> From<Unfinished<O>> for Error {
 
 /// Cancels a request that was sent by [`Packet::send_with_routine`].
 ///
-/// A `Cancel` names the request, not one send of it: if the request was completed and sent again meanwhile,
-/// the new send is cancelled.
+/// A `Cancel` names the request, not one send of it. If the request was completed and sent again
+/// meanwhile, the `Cancel` cancels the new send.
 #[derive(Clone, Copy)]
 pub struct Cancel(abi::d2d_handle);
 

@@ -68,8 +68,9 @@
 ///
 /// The hashes of both tables cover the declaration, with the names, types and offsets of all fields and
 /// the names and types of all arguments. They leave out a structure that no block of data, kind, code or
-/// operation uses. A driver refuses a driver with another declaration by `EBADR` and the reason
-/// `bad-prefix`, unless one declaration is a newer minor version of the other.
+/// operation uses. If the declarations of two drivers differ, one driver refuses the other by
+/// `EBADR` and the reason `bad-prefix`. But it accepts a declaration that is a newer or older minor
+/// version of its own.
 ///
 /// # Events
 ///
@@ -81,17 +82,19 @@
 ///
 /// `lent { ... }` behind `structs` has the structures of which [lent memory](crate::lent) consists.
 /// They are declared as those in `structs`, but their fields are atomic variables (`Atomic<u64>` and
-/// the like, which are `u64` in C), arrays of them, and such structures. Each has a hash of its own,
-/// which the two sides compare when one uses the memory of the other.
+/// the like, which are `u64` in C), arrays of them, and such structures. Each structure has a hash
+/// of its own. When one side uses the memory of the other, the library compares the hashes of both
+/// sides.
 ///
 /// # Growing
 ///
-/// A pair grows by appending, in a new minor version: operations to either side, and with the
-/// attribute `#[since = MINOR]` fields to the end of a block of data, kinds, control codes and events. A
-/// driver of an older minor version goes on working with one of a newer version, as owner and as peer.
-/// There is one exception: a peer refuses (`bad-data-size`) the context of an older owner if a block of
-/// data lacks a field that the peer knows. A call of an operation that the other side does not have fails
-/// with `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
+/// A pair grows by appending in a new minor version. Operations may be appended to either side.
+/// With the attribute `#[since = MINOR]`, kinds, control codes and events may be appended, and
+/// fields to the end of a block of data. A driver of an older minor version goes on working with
+/// one of a newer version, as owner and as peer. There is one exception: if a block of data of an
+/// older owner lacks a field that the peer knows, the peer refuses the owner's context
+/// (`bad-data-size`). A call of an operation that the other side does not have fails with
+/// `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
 ///
 /// A baseline shows that no released version has changed. Keep the generated C header of each
 /// released version, and name the latest one after the version:
@@ -101,13 +104,14 @@
 /// baseline: include_str!("thermo-1.0.h"),
 /// ```
 ///
-/// Then the compiler refuses a pair in which something of the baseline is changed or missing, or in which
-/// something was appended without a new minor version. A new major version may change everything.
+/// Then the compiler refuses a pair in which something of the baseline is changed or missing. It
+/// also refuses a pair in which something was appended without a new minor version. A new major
+/// version may change everything.
 ///
-/// A crate declares one pair. The compiler also refuses two kinds with one number, two codes with one
-/// number, two events with one name, and a name that is not an identifier of C. Each type must implement
-/// [`Described`](crate::declaration::Described), as numbers, the structures of the pair, and arrays of
-/// these do.
+/// A crate declares one pair. The compiler also refuses two kinds or two codes with the same
+/// number, two events with the same name, and a name that is not an identifier of C. Each type must
+/// implement [`Described`](crate::declaration::Described). Numbers, the structures of the pair, and
+/// arrays of these implement it.
 #[macro_export]
 macro_rules! pair {
     (@shared) => { () };

@@ -5,8 +5,8 @@
 //! An access by a bad pointer fails, and does no harm. `d2d_nofault.h` says which pointers are bad.
 //!
 //! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and
-//! `d2d_owner` each compile this file as a private module, and read only by addresses that another
-//! driver has passed.
+//! `d2d_owner` each compile this file as a private module. Both crates read only by addresses that
+//! another driver has passed.
 
 use crate::abi;
 use core::mem::{
@@ -81,8 +81,8 @@ any_bytes! {
     abi::d2d_send,
 }
 
-/// As `to.copy_from(from, length)`, but without a call of `memmove()` for the lengths that requests
-/// copy most: 4 or 8 bytes, or a `struct d2d_send`.
+/// As `to.copy_from(from, length)`. The lengths that requests copy most are 4 or 8 bytes, or a
+/// `struct d2d_send`. For these, it does not call `memmove()`.
 ///
 /// # Safety
 ///
@@ -114,8 +114,8 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
 /// # Invariants
 ///
 /// `start` is the address of the calling task's stack. The pointer `task` makes this type neither
-/// `Send` nor `Sync`, so a value stays with the task that has called [`Stack::current`], and the
-/// stack is mapped as long as this task runs.
+/// `Send` nor `Sync`, so a value stays with the task that has called [`Stack::current`]. The stack
+/// is mapped as long as this task runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Stack {
     task: *mut bindings::task_struct,
@@ -252,7 +252,8 @@ impl<const N: usize> StringCopy<N> {
     ///
     /// Returns `None` if one of the first `N` bytes of the string cannot be read.
     pub(crate) fn read(from: *const c_char) -> Option<Self> {
-        // An aligned word lies on one page, so all of it can be read if one of its bytes can.
+        // An aligned word lies on one page. So if one of its bytes can be read, all of it can be
+        // read.
         const WORD: usize = size_of::<u64>();
 
         let mut bytes = [0; N];

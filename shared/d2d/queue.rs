@@ -8,8 +8,9 @@
 //!
 //! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing a taken
 //! item takes no lock: it pushes the item on a list. A put that finds no free item takes the whole
-//! list. No thread takes a single item off the list, so the ABA problem does not arise: it does not
-//! matter whether the first item was taken and pushed again between a push's load and its exchange.
+//! list. No thread takes a single item off the list, so the ABA problem does not arise. Between the
+//! load and the exchange of a push, other threads may take the first item and push it again: the
+//! push still links the whole list.
 //!
 //! - [`Batch`]: items that were taken together.
 //! - [`ValueQueue`]: a queue whose items are values of one type.
@@ -70,8 +71,8 @@ use zerocopy::{
 /// with interrupts disabled.
 pub const MAX_BATCH: u32 = 128;
 
-/// The most bytes of payload that a thread copies before it releases the lock: as many as one item
-/// can hold.
+/// The most bytes of payload that a thread copies before it releases the lock. One item can hold
+/// this many bytes.
 pub const MAX_BATCH_BYTES: usize = 4096;
 
 /// Returns the most payloads of `size` bytes that a thread puts before it releases the lock.
@@ -197,7 +198,7 @@ impl<'a> Queue<'a> {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if the queue is full, which [`Counters::refused`] counts; `EMSGSIZE` if the payload
+    /// `ENOSPC` if the queue is full: [`Counters::refused`] counts these. `EMSGSIZE` if the payload
     /// is larger than the queue's items.
     #[inline(always)]
     pub fn put<T: IntoBytes + Immutable>(&self, kind: u32, payload: &T) -> Result {
@@ -240,7 +241,7 @@ impl<'a> Queue<'a> {
         count
     }
 
-    /// As [`Queue::put_and_ring`], but does not ring the doorbell: returns the event that the
+    /// As [`Queue::put_and_ring`], but does not ring the doorbell. Returns the event that the
     /// caller has to set, or 0. Hits tracepoints with the lock held, so that the trace has the
     /// order of the queue.
     #[inline(always)]
@@ -252,10 +253,10 @@ impl<'a> Queue<'a> {
         debug_assert!(payloads.len() <= batch_of(size_of::<T>()));
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: By the type invariants `raw` is valid. The lock is held, so only this thread uses the queued
-        // items, the free ones and the counters. The caller has checked that a payload fits into an item, and
-        // passes at least one payload, so `last` is an item after the loop. A queue that is not empty has a
-        // last item, too.
+        // SAFETY: By the type invariants `raw` is valid. The lock is held, so only this thread uses
+        // the queued items, the free items and the counters. The caller has checked that a payload
+        // fits into an item. The caller passes at least one payload, so `last` is an item after the
+        // loop. A queue that is not empty has a last item, too.
         unsafe {
             let put = (*raw).put;
             let mut count = payloads.len();

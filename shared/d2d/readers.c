@@ -25,12 +25,12 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
  * kernel does where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses
  * this_cpu_inc(). synchronize_srcu() works with both: it only requires that no grace period of
  * RCU begins and ends during the increment. Where this_cpu_inc() is not one instruction, it
- * disables interrupts or preemption, which costs more than an atomic operation: two system calls
- * in User-Mode Linux.
+ * disables interrupts or preemption. That costs more than an atomic operation: in User-Mode Linux,
+ * two system calls.
  *
  * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
- * srcu_read_lock_fast() tells lockdep less, and lockdep then does not find this deadlock: a thread
- * waits for readers, and they wait for the thread.
+ * srcu_read_lock_fast() tells lockdep less. Lockdep then does not find this deadlock: a thread
+ * waits for readers, and the readers wait for the thread.
  */
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool tell_lockdep)
 {
@@ -100,9 +100,9 @@ static void wait_for_readers(struct work_struct *work)
 /*
  * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
  * again at intervals that double up to one second. A worker waits for the grace period, because
- * the kernel has no function that does so with a timeout. The caller calls end_waits() itself. A
- * work item that did so might never run: the jobs whose waits end_waits() ends may be as many as
- * the workqueue runs at once. May sleep.
+ * the kernel has no function that does so with a timeout. The calling thread calls end_waits()
+ * itself. A work item that did so might never run: the workqueue runs a limited number of items at
+ * once, and all of them may be jobs that wait for end_waits(). May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {

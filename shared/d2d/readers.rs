@@ -96,9 +96,10 @@ impl Readers {
     /// that has read the old value is inside when `wait` returns. Any context but NMI.
     ///
     /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
-    /// the readers. The exported functions do not set it: nearly all code runs inside an exported function,
-    /// and this reader would hide other readers from lockdep. Lockdep connects a lock with the last lock that
-    /// the thread has taken. If that is this reader, lockdep finds no deadlock through a reader around it.
+    /// the readers. The exported functions do not set it, because their reader would hide other
+    /// readers from lockdep: nearly all code runs inside an exported function. Lockdep connects a
+    /// lock with the last lock that the thread has taken. If that is this reader, lockdep finds no
+    /// deadlock through a reader around it.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
         // INVARIANT: `readers_enter` has counted the thread in the counters that it returns.
@@ -153,8 +154,8 @@ impl Readers {
         }
 
         let data = core::ptr::from_ref(&end_waits).cast_mut().cast();
-        // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives
-        // until `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
+        // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F` that lives until
+        // `d2d_readers_wait()` has returned. `call::<F>` is not called after that.
         unsafe { d2d_readers_wait(self.as_raw(), call::<F>, data) };
     }
 }
@@ -162,8 +163,8 @@ impl Readers {
 #[pinned_drop]
 impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
-        // Not `warn_on!` of the kernel crate: it uses sources that the kernel's build has generated, and
-        // that a distribution may leave out.
+        // This does not use `warn_on!` of the kernel crate. That macro uses sources that the
+        // kernel's build generates, and a distribution may leave these out.
         // SAFETY: `WARN_ON()` may be called anywhere.
         if unsafe { bindings::WARN_ON(self.count().1 > 0) } {
             // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory

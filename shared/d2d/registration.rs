@@ -39,9 +39,10 @@ use kernel::{
 /// The promise of module `M` that it drops what the library makes for it before the kernel frees the
 /// module's text.
 ///
-/// What must not outlive that text is made with such a value: registrations, files, and lists of jobs
-/// and devices, which the library empties when the module drops its parts. Only the library makes this
-/// value, when a module is initialized, and it never gives the value to a driver.
+/// With such a value, the library makes what must not outlive that text: registrations, files, and
+/// lists of jobs and devices. When the module drops its parts, the library empties these lists.
+/// Only the library makes this value, when a module is initialized. It never gives the value to a
+/// driver.
 #[doc(hidden)]
 pub struct InModule<M>(PhantomData<fn(M)>);
 
@@ -58,16 +59,16 @@ impl<M> InModule<M> {
     ///
     /// # Safety
     ///
-    /// `M` is the module into which this crate is linked. Before the kernel frees the module's text,
-    /// what is made with the result, or with a copy of it, is dropped; a list of jobs or devices is
-    /// dropped or emptied.
+    /// `M` is the module into which this crate is linked. Before the kernel frees the module's
+    /// text, what is made with the result, or with a copy of it, is dropped. A list of jobs or
+    /// devices need not be dropped if it is emptied.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-/// A registered driver. Dropping it detaches and unregisters the driver, and returns when no thread
-/// is inside the driver's code on behalf of the owner; may sleep.
+/// A registered driver. Dropping it detaches and unregisters the driver. The drop returns when no
+/// thread is inside the driver's code on behalf of the owner. May sleep.
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     raw_handle: abi::d2d_handle,
@@ -156,9 +157,10 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.devices.close();
         // Otherwise a job that restarts itself would run until it is stopped below.
         self.shared.jobs.close();
-        // Must come before waiting for the jobs and the work item, which may wait for an event or a request of
-        // the driver, or of another role. Calling `end_waits` once is not enough: a thread that is just delivering
-        // a request may deliver the request after this call, and a job may wait until that request is cancelled.
+        // This must come before the waits for the jobs and the work item: these may wait for an
+        // event or a request of the driver, or of another role. Calling `end_waits` once is not
+        // enough: a thread may be just delivering a request, and deliver it after this call. A job
+        // may then wait until that request is cancelled.
         self.end_waits();
         self.shared.jobs.stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
@@ -241,9 +243,9 @@ where
     }
 
     /// As [`Peer::new`], in a module that has other roles already. `leave_others` makes these roles leave.
-    /// They exist as long as the peer. The driver's jobs may wait for the other roles. So when the peer is
-    /// dropped, and if this function fails, the library calls `leave_others` again and again while it waits
-    /// for the jobs. May sleep.
+    /// They exist as long as the peer. The driver's jobs may wait for the other roles. So the
+    /// library calls `leave_others` again and again while it waits for the jobs. It waits for them
+    /// when the peer is dropped, or when this function fails. May sleep.
     ///
     /// # Errors
     ///
@@ -290,8 +292,8 @@ impl<T: Driver> Peer<T> {
 }
 
 impl<T: Driver> Drop for Peer<T> {
-    /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped: their destructor may
-    /// wait for a job that waits for another role.
+    /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped. The
+    /// destructor of the `Jobs` may wait for a job that waits for another role.
     fn drop(&mut self) {
         (self.registration.leave_others)();
     }
@@ -320,11 +322,11 @@ impl TheOwner {
 /// Declares a module that is one peer driver, as the kernel's `module_pci_driver!` does for a PCI
 /// driver.
 ///
-/// `type` is the [`Driver`], and `owner` the name of the module whose peer it is: the driver calls the
-/// functions of the table that this module exports. So the kernel loads the driver only while that
-/// owner is loaded. The rest are the arguments of `module!`. They must import the namespace `D2D`. The
-/// module owns the registration, so no code of the driver can keep the module from dropping the
-/// registration when the kernel unloads the module.
+/// `type` is the [`Driver`]. `owner` is the name of the owner's module. The driver calls the
+/// functions of the table that the owner's module exports. So the kernel loads the driver only
+/// while that owner is loaded. The rest are the arguments of `module!`. They must import the
+/// namespace `D2D`. The module owns the registration. So no code of the driver can keep the module
+/// from dropping the registration when the kernel unloads the module.
 ///
 /// ```ignore
 /// d2d::module_peer! {

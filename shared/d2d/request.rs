@@ -5,11 +5,11 @@
 //! C type: `struct d2d_request`.
 //!
 //! A request is a value. Completing, pending or forwarding a request consumes it, so a driver
-//! cannot complete it twice, and only these calls make the [`Disposition`] that a routine has to
-//! return. The lifetime of a request and of its disposition is that of the call of the routine: neither
-//! can outlive the call, or be used in another one. A request that was left pending becomes a
-//! [`Pended`], which a driver can keep for any time. A request may be cancelled at any time; completing
-//! it then returns `ECANCELED`.
+//! cannot complete it twice. Only these calls make the [`Disposition`] that a routine has to
+//! return. A request and its disposition have the lifetime of the call of the routine. So neither
+//! of them can outlive the call, or be used in another call. A request that was left pending
+//! becomes a [`Pended`], which a driver can keep for any time. A request may be cancelled at any
+//! time; completing it then returns `ECANCELED`.
 
 use crate::{
     abi,
@@ -135,9 +135,9 @@ impl Raw {
 ///
 /// # Invariants
 ///
-/// Either both pointers are null. Or, until the request is completed, forwarded or left pending, or
-/// the routine returns, `input` is valid for reads of `input_len` bytes, `output` is valid for
-/// reads and writes of `output_len` bytes, and nobody else uses this memory.
+/// Either both pointers are null; or `input` is valid for reads of `input_len` bytes, `output` is
+/// valid for reads and writes of `output_len` bytes, and nobody else uses this memory. The second
+/// case lasts until the request is completed, forwarded or left pending, or the routine returns.
 #[derive(Clone, Copy)]
 struct InPlace {
     input: *const u8,
@@ -184,8 +184,8 @@ impl<'a> Request<'a> {
 
     /// Runs `f` with the input if the request has this code. Any context in which `f` may run.
     ///
-    /// Completes a request of this code with `EMSGSIZE`, and does not run `f`, if its input is not
-    /// as long as an `I`, or its room for output is less than an `O`.
+    /// If the input of a request of this code is not as long as an `I`, or its room for output is
+    /// less than an `O`, completes the request with `EMSGSIZE` and does not run `f`.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,
@@ -256,13 +256,13 @@ impl<'a> Request<'a> {
         self.raw
     }
 
-    /// Forwards the request to another driver, which receives it with the code `code`. If `wants_back`
-    /// is set, this driver gets the request back in
-    /// [`Driver::returned`](crate::driver::Driver::returned) when the other one has completed it;
-    /// otherwise this driver has nothing more to do with it. `sleep` says in which execution
-    /// context the caller is. Do not wait in [`Driver::dispatch`](crate::driver::Driver::dispatch)
-    /// until the other driver has completed the request: that may happen only after `dispatch` has
-    /// returned.
+    /// Forwards the request to another driver, which receives it with the code `code`. If
+    /// `wants_back` is set, this driver gets the request back in
+    /// [`Driver::returned`](crate::driver::Driver::returned) when the other driver has completed
+    /// it. If `wants_back` is not set, this driver does not get the request back. `sleep` says in
+    /// which execution context the caller is. Do not wait in
+    /// [`Driver::dispatch`](crate::driver::Driver::dispatch) until the other driver has completed
+    /// the request. That driver may be able to complete it only after `dispatch` has returned.
     ///
     /// # Errors
     ///
@@ -279,8 +279,9 @@ impl<'a> Request<'a> {
             false => 0,
         };
         let send = to.send(code, wants_back | sleep.flag());
-        // SAFETY: The owner refuses a stale handle, and `send` names no buffers. If the request is
-        // forwarded, this consumes it, so nothing uses its buffers in place after this.
+        // SAFETY: The owner refuses a stale handle, and `send` names no buffers. If the owner
+        // forwards the request, this function consumes `self`, so nothing uses the buffers in place
+        // any more.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
             Err(error) => Err((error, self)),
@@ -477,8 +478,8 @@ impl<O: Plain> Pended<O> {
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if the request was cancelled before, `EMSGSIZE` if its room for output is less
-    /// than an `O`: the request is completed with `EMSGSIZE` then.
+    /// `ECANCELED` if the request was cancelled before. `EMSGSIZE` if its room for output is less
+    /// than an `O`; the request is then completed with `EMSGSIZE`.
     pub fn complete(self, output: &O) -> Result {
         ManuallyDrop::new(self).raw.complete_with(output).1
     }

@@ -37,9 +37,10 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// `value` is written only by the thread that moved `state` to `OPENING` or `CLOSING`. If the thread
-/// moved `state` to `CLOSING`, it first makes `open` null, and waits until all threads that were inside
-/// at that moment have left. `open` is null, or points to what is in `value`.
+/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. Before a thread
+/// that moved `state` to `CLOSING` writes `value`, it makes `open` null. Then it waits until all
+/// threads that were inside at that moment have left. `open` is null, or points to what is in
+/// `value`.
 #[pin_data]
 pub struct Rundown<T> {
     #[pin]
@@ -90,9 +91,9 @@ impl<T> Rundown<T> {
     #[inline]
     pub fn enter(&self) -> Option<Entered<'_, T>> {
         let (inside, value) = self.readers.enter(&self.open, true);
-        // SAFETY: `Readers::enter` counts this thread as inside, and then reads `open`. If `open` is not null,
-        // it points to the value by the type invariants, and no thread writes the value before this thread
-        // leaves.
+        // SAFETY: `Readers::enter` counts this thread as inside, and then reads `open`. By the type
+        // invariants, if `open` is not null, it points to the value, and no thread writes the value
+        // before this thread leaves.
         let value = unsafe { value.as_ref() }?;
         Some(Entered {
             value,
@@ -127,9 +128,9 @@ impl<T> Rundown<T> {
     /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
     /// threads inside. May sleep.
     ///
-    /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
-    /// is just opening the rundown, threads may enter it afterwards. If a thread inside calls this
-    /// function, the call never returns, and lockdep reports the deadlock.
+    /// Returns the value. If the rundown was not open, waits and returns `None`. If another thread
+    /// is opening the rundown at that time, threads may enter it afterwards. If a thread inside
+    /// calls this function, the call never returns, and lockdep reports the deadlock.
     pub fn close_and_end_waits(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {

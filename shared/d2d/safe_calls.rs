@@ -5,9 +5,9 @@
 //! Their arguments are handles, other numbers and references. The owner refuses a handle that is stale
 //! or was made up, so such a call has no effect. `d2d.h` and `d2d_event.h` document the functions.
 //!
-//! Not among them are `d2d_complete()`, `d2d_complete_with()`, `d2d_request_pend()` and
-//! `d2d_request_forward()`: they end the use of a request's buffers in place, so their callers have to
-//! state that nothing uses the buffers any more.
+//! This file leaves out `d2d_complete()`, `d2d_complete_with()`, `d2d_request_pend()` and
+//! `d2d_request_forward()`. These functions end the use of a request's buffers in place. So their
+//! callers have to state that nothing uses the buffers any more.
 
 use crate::abi::{
     self,
@@ -32,10 +32,11 @@ macro_rules! safe_calls {
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
             // SAFETY: The owner refuses a stale or made-up handle. The references live during the call,
             // and each is valid for what the C header says of this argument. The address and the length
-            // of a buffer come from the same slice. Nobody trusts an address in a structure: the owner
-            // copies what is there, if it can be read, and a receiver compares a `user_buffer` with the
-            // memory that is lent to this receiver. A receiver of a handshake does not compare the
-            // address of the context, but the owner lets no driver send the code of a handshake.
+            // of a buffer come from the same slice. Nobody trusts an address in a structure: the
+            // owner copies what is there, if it can be read. A receiver compares a `user_buffer`
+            // with the memory that is lent to this receiver. A receiver of a handshake does not
+            // compare the address of the context, but the owner lets no driver send the code of a
+            // handshake.
             unsafe { safe_calls!(@call $name ($($argument),*) $(($($raw),*))?) }
         }
     )*};

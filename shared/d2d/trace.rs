@@ -255,7 +255,7 @@ pub(crate) fn note_owners_report(result: Result) -> Result {
     result
 }
 
-/// Prints the line of a failed allocation if the error is `ENOMEM`, unless the owner has just
+/// If the error is `ENOMEM`, prints the line of a failed allocation, unless the owner has just
 /// printed one for the same failure. Returns the error. Any context.
 #[cold]
 #[inline(never)]

@@ -168,7 +168,7 @@ impl Argument {
     }
 
     /// Returns the memory of the process that the argument points to. It is as large as the command
-    /// says (`_IOC_SIZE`), so empty for a command that was made by `_IO`.
+    /// says (`_IOC_SIZE`). For a command that was made by `_IO`, it is empty.
     pub fn slice(&self) -> UserSlice {
         UserSlice::new(UserPtr::from_addr(self.value), self.size)
     }

@@ -96,14 +96,16 @@ impl<A: Send + Unpin + 'static> Answer<A> {
 
     /// Waits until the driver has completed the pended call, and returns the answer. `call` is the
     /// system call that waits; it is of the same device. May sleep. If this fails with an error of
-    /// [`Call::wait`], the pended call is not cancelled: the caller can wait again, or cancel it by
-    /// dropping the [`Answer`].
+    /// [`Call::wait`], the pended call is not cancelled. The caller can wait again, or drop the
+    /// [`Answer`], which cancels the pended call.
     ///
     /// # Errors
     ///
-    /// Those of [`Call::wait`]; `ECANCELED` if the driver has dropped the [`Pended`], `ENODATA` if an
-    /// earlier wait has returned the answer or `ECANCELED`, and, with a line, `EINVAL` if `call` is of
-    /// another device: completing the pended call wakes only threads that wait on its own device.
+    /// - The errors of [`Call::wait`].
+    /// - `ECANCELED` if the driver has dropped the [`Pended`].
+    /// - `ENODATA` if an earlier wait has returned the answer or `ECANCELED`.
+    /// - `EINVAL`, with a line, if `call` is of another device. Completing the pended call wakes
+    ///   only threads that wait on the device of the pended call.
     pub fn wait(&self, call: &Call<'_>) -> Result<A> {
         if !Arc::ptr_eq(call.device, &self.0.device) {
             return Err(refuse!(

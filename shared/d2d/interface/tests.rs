@@ -282,8 +282,8 @@ mod cases {
 
     #[test]
     fn the_versions_that_both_sides_know_are_compared() {
-        // For a minor version of the other side that is newer than 1, and for one that is older: the
-        // other side's chain, and which of its entries are compared.
+        // Each case has the other side's minor version (one is newer than 1, one is older), its
+        // chain, and the entries of that chain that are compared.
         let [first, second, operations @ ..] = Long::CHAIN else {
             panic!("the chain is too short")
         };

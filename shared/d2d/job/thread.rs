@@ -5,10 +5,10 @@
 //! The kernel crate has no abstraction of kernel threads, so a [`Thread`] calls the C functions of
 //! `linux/kthread.h`.
 //!
-//! The routine of a [`Work`](super::Work) may sleep, too, but all drivers share the kernel's workers: the
-//! kernel limits how many work items run at a time, and a start may have to wait for memory for one more
-//! worker. The thread of a [`Thread`] exists from the making of the job on, and has a name, a priority and a
-//! set of CPUs.
+//! The routine of a [`Work`](super::Work) may sleep, too, but all drivers share the kernel's
+//! workers. The kernel limits how many work items run at a time. If it needs one more worker, a
+//! start may have to wait for memory. A [`Thread`] has its thread as soon as the job is made. That
+//! thread has a name, a priority and a set of CPUs.
 
 use super::{
     handler,
@@ -53,8 +53,9 @@ impl Thread {
         });
         let inner = Arc::pin_init(init, GFP_KERNEL)?;
         let argument = Arc::as_ptr(&inner).cast_mut().cast();
-        // SAFETY: `main` expects an `Inner` in an `Arc`. `Jobs::add` gets the job next, and keeps a reference
-        // to it until `Job::stop`, which waits for the end of the thread. The format takes one string.
+        // SAFETY: `main` expects an `Inner` in an `Arc`. `Jobs::add` gets the job next. It keeps a
+        // reference to the job until `Job::stop` has waited for the end of the thread. The format
+        // takes one string.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(main),
@@ -93,9 +94,9 @@ impl Thread {
         self.0.state.lock().is_due = false;
     }
 
-    /// Returns whether the driver is leaving. Then the routine has to return: the library ends the
-    /// routine's waits for the driver's events and requests with `ECANCELED`, but neither a loop nor a wait
-    /// of another kind. Any context, also from the routine.
+    /// Returns whether the driver is leaving. Then the routine has to return. The library ends the
+    /// routine's waits for the driver's events and requests with `ECANCELED`. It cannot end a loop,
+    /// or a wait of another kind. Any context, also from the routine.
     pub fn is_stopping(&self) -> bool {
         self.0.state.lock().is_closed
     }
@@ -140,8 +141,8 @@ impl Inner {
         let mut state = self.state.lock();
         state.is_running = false;
         while !state.is_due && !state.is_closed {
-            // Interruptible, because the kernel counts a thread in an uninterruptible wait as load, and
-            // reports it after a while. No signal reaches the thread.
+            // The wait is interruptible: the kernel counts a thread in an uninterruptible wait as
+            // load, and reports the thread after a while. No signal reaches the thread.
             let _ = self.changed.wait_interruptible(&mut state);
         }
         state.is_due = false;
@@ -192,9 +193,9 @@ unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
     let job = Thread(this.into());
     while this.begin() {
         this.routine.run(&job);
-        // A routine that starts its own job again must leave time for other threads, also on a kernel
-        // without preemption. The state of this thread is that of a running one, so the scheduler runs it
-        // again.
+        // If a routine starts its own job again, other threads must get time, also on a kernel
+        // without preemption. The state of this thread is that of a running thread, so the
+        // scheduler runs it again.
         schedule();
     }
     0

@@ -44,9 +44,9 @@ pub enum TimerContext {
 }
 
 impl TimerContext {
-    /// Returns the mode of a timer whose expiry is a time of the monotonic clock. The mode for hard
-    /// interrupt is not `HRTIMER_MODE_ABS_HARD`: lockdep reports each `spinlock_t` that is taken in the
-    /// callback of a timer of that mode.
+    /// Returns the mode of a timer whose expiry is a time of the monotonic clock. For hard
+    /// interrupt, the mode is not `HRTIMER_MODE_ABS_HARD`: in the callback of a timer of that mode,
+    /// lockdep reports each `spinlock_t` that is taken.
     fn mode(self) -> bindings::hrtimer_mode {
         match self {
             Self::SoftIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT,
@@ -86,9 +86,9 @@ impl Timer {
         self.0.clone()
     }
 
-    /// Makes the timer expire once, after the time `after`, and not at the time that an earlier
-    /// start has set. If `after` is not positive, the timer expires as soon as possible. Any
-    /// context, also from the routine.
+    /// Makes the timer expire once, after the time `after`. This replaces an earlier start. If
+    /// `after` is not positive, the timer expires as soon as possible. Any context, also from the
+    /// routine.
     ///
     /// # Errors
     ///
@@ -97,9 +97,9 @@ impl Timer {
         self.0.start_after(after, None)
     }
 
-    /// Makes the timer expire after each `period`, and not at the times that an earlier start has
-    /// set. If an expiry is due before the last run of the routine has ended, or the CPU is late, that
-    /// expiry is skipped, and [`overruns`](Self::overruns) counts it. Any context, also from the
+    /// Makes the timer expire after each `period`. This replaces an earlier start. An expiry is
+    /// skipped if it is due before the last run of the routine has ended, or if the CPU is late.
+    /// [`overruns`](Self::overruns) counts the skipped expiries. Any context, also from the
     /// routine.
     ///
     /// # Errors
@@ -112,9 +112,9 @@ impl Timer {
         self.0.start_after(period, Some(period))
     }
 
-    /// Returns how many expiries of periods were skipped since the timer was made. In the routine, these
-    /// are the ones before the routine's own expiry, so its runs and the overruns add up to the expiries
-    /// so far. Any context, also from the routine.
+    /// Returns how many expiries of periods were skipped since the timer was made. In the routine,
+    /// the number covers the expiries before the routine's own expiry. So the number of runs and
+    /// the overruns add up to the expiries so far. Any context, also from the routine.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }
@@ -177,8 +177,8 @@ impl Expiry {
         self.starts = self.starts.wrapping_add(1);
     }
 
-    /// Begins an expiry at the time `now`. Returns the number of its start; `None` if the routine
-    /// is not to run, because the timer was cancelled, or started again with a later expiry.
+    /// Begins an expiry at the time `now`. Returns the number of its start. Returns `None` if the
+    /// routine must not run: the timer was cancelled, or was started again with a later expiry.
     pub(super) fn begin(&mut self, now: bindings::ktime_t) -> Option<u64> {
         self.next.filter(|next| *next <= now)?;
         if self.period.is_none() {
@@ -188,8 +188,8 @@ impl Expiry {
     }
 
     /// Moves the next expiry of a periodic timer to the first one after the time `now`, and returns it.
-    /// Returns `None` if there is nothing to move: for example, if the timer was started again after the
-    /// expiry of `start` began, the new start has set the next expiry.
+    /// Returns `None` if there is nothing to move. For example, if the timer was started again
+    /// after the expiry of `start` began, the new start has set the next expiry.
     pub(super) fn advance(
         &mut self,
         start: u64,
@@ -242,8 +242,8 @@ impl Inner {
 
     /// Sets the timer. The caller holds the lock, and the job is not closed.
     fn set(&self, next: bindings::ktime_t) {
-        // SAFETY: The timer is initialized for this mode. The job is not closed, so `Job::stop` comes
-        // later, and cancels the timer before it is freed.
+        // SAFETY: The timer is initialized for this mode. The job is not closed, so `Job::stop` is
+        // still to come. It cancels the timer before the timer is freed.
         unsafe {
             bindings::hrtimer_start_range_ns(self.timer.get(), next, 0, self.mode);
         }

@@ -2,8 +2,8 @@
 
 //! Jobs that run in a kernel worker or in softirq, at once or later.
 //!
-//! A [`Work`] does not use the kernel crate's `Work` and `DelayedWork`: these can be queued, but
-//! neither cancelled nor flushed.
+//! A [`Work`] does not use the kernel crate's `Work` and `DelayedWork`: that crate can queue them,
+//! but cannot cancel or flush them.
 
 use super::{
     handler,
@@ -163,8 +163,8 @@ impl Inner {
             return Err(ESHUTDOWN);
         }
         // SAFETY: The work queues are created at boot and never destroyed. The work item is
-        // initialized. The job is not closed, so `Job::stop` comes later, and cancels the work item
-        // before it is freed.
+        // initialized. The job is not closed, so `Job::stop` is still to come. It cancels the work
+        // item before the work item is freed.
         unsafe {
             let (queue, jiffies) = match self.context {
                 WorkContext::Worker => (bindings::system_dfl_wq, jiffies),

@@ -2,9 +2,10 @@
 
 //! Items that are passed to other code by handle.
 //!
-//! The `claim` of an item is 0, or the handle that names the item; or, while a driver in C uses the
-//! item, that handle without `D2D_HANDLE_ITEM`. A handle is redeemed, released or revoked by one
-//! atomic exchange of the claim, so exactly one thread succeeds and gets the item.
+//! The `claim` of an item is 0 if no handle names the item. Otherwise it is the handle that names
+//! the item. While a driver in C uses the item, it is that handle without `D2D_HANDLE_ITEM`. A
+//! handle is redeemed, released or revoked by one atomic exchange of the claim, so exactly one
+//! thread succeeds and gets the item.
 
 use super::{
     Batch,
@@ -69,8 +70,9 @@ impl<'a> Queue<'a> {
                 (*raw).handed = 1;
                 handle
             };
-            // Stored with the lock held. A `revoke_handles` that takes the lock later finds the claim. If
-            // one has had the lock before, `handed` is set again, so that the next one finds the claim.
+            // The claim is stored with the lock held. A `revoke_handles` that takes the lock later
+            // finds the claim. If a `revoke_handles` took the lock before, `handed` is now set
+            // again, so the next `revoke_handles` finds the claim.
             AtomicWord::store_release(self.claim(chain.first), handle);
             ItemHandle(handle)
         })
@@ -87,9 +89,9 @@ impl<'a> Queue<'a> {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if the handle names no item of this queue: it was redeemed or revoked before, is
-    /// that of another queue, or was made up. [`Counters::stale`](super::Counters::stale) counts
-    /// these.
+    /// `ESTALE` if the handle names no item of this queue: the handle was redeemed or revoked
+    /// before, belongs to another queue, or was made up.
+    /// [`Counters::stale`](super::Counters::stale) counts these.
     pub fn redeem(&self, handle: ItemHandle) -> Result<Batch<'a>> {
         let item = self.find(handle.0).filter(|item| {
             // A handle is stored as a claim only once, so only one thread succeeds.
@@ -161,9 +163,9 @@ impl<'a> Queue<'a> {
             let is_held = seen & abi::d2d_handle::from(abi::D2D_HANDLE_ITEM) == 0;
             // If the exchange fails, another thread has redeemed or released the handle meanwhile.
             if seen != 0 && (redeemed || !is_held) && AtomicWord::cmpxchg(claim, seen, 0).is_ok() {
-                // INVARIANT: A handle named the item, so after the exchange only this thread uses
-                // it: nobody had redeemed the handle, or the caller says that no driver in C uses
-                // the item.
+                // INVARIANT: A handle named the item. Either nobody had redeemed the handle, or the
+                // caller promises that no driver in C uses the item. So after the exchange only
+                // this thread uses the item.
                 self.release(Chain {
                     first: item,
                     last: item,

@@ -65,8 +65,8 @@ impl<T: Plain> ItemKind<T> {
         queue.put_batch(self.raw, payloads)
     }
 
-    /// Returns the payload of an item, or `None` if the item is not of this kind or its payload has
-    /// another length. Any context.
+    /// Returns the payload of an item. Returns `None` if the item is not of this kind, or its
+    /// payload has another length. Any context.
     #[inline]
     pub fn read(self, item: &Item<'_>) -> Option<T> {
         if item.kind == self.raw {
@@ -76,10 +76,10 @@ impl<T: Plain> ItemKind<T> {
         }
     }
 
-    /// Returns the payload of an item, as [`read`](Self::read) does, and otherwise refuses the item
-    /// in the name of `driver`, which has taken it. The library does not check what the other side
-    /// puts. After an error, go on with the next item: a function that returns the error drops its batch,
-    /// and with it the items that it has not read. Any context.
+    /// Returns the payload of an item, as [`read`](Self::read) does. If there is none, refuses the
+    /// item in the name of `driver`, the driver that has taken the item. The library does not check
+    /// what the other side puts. After an error, go on with the next item: a function that returns
+    /// the error drops its batch, and with it the items that it has not read. Any context.
     ///
     /// # Errors
     ///

@@ -444,8 +444,9 @@ mod cases {
         // The id of this queue is 0, and so is the index of its first item.
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
-        // No handle names the item, so its claim is 0; nor is the item on the list of released
-        // ones. SAFETY: The queue is initialized.
+        // No handle names the item, so its claim is 0. The item is not on the list of released
+        // items either.
+        // SAFETY: The queue is initialized.
         let released = unsafe { d2d_kunit_release(raw(&context), abi::D2D_HANDLE_ITEM.into()) };
         assert_eq!(released, ESTALE.to_errno());
         assert_eq!(queue.counters().stale, 1);

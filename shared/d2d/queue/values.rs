@@ -2,8 +2,8 @@
 
 //! A queue whose items are values of one type.
 //!
-//! Making a [`ValueQueue`] checks once that the values fit into the items, so putting one need not
-//! check that.
+//! Making a [`ValueQueue`] checks once that the values fit into the items. So putting a value need
+//! not check that.
 
 use super::{
     Chain,

@@ -38,13 +38,13 @@ fn is_open_with(rundown: &Rundown<u32>, value: u32) -> bool {
     rundown.enter().is_some_and(|entered| *entered == value)
 }
 
-/// A rundown that one work item closes while another one, the onlooker, shows that `close` has
-/// begun.
+/// A rundown that one work item, the closer, closes. Another work item, the onlooker, shows that
+/// `close` has begun.
 ///
 /// The closer queues the onlooker on the same workqueue and CPU. Such a queue starts the second
-/// item when the first one sleeps or has ended, so when the onlooker runs, `close` waits or has
-/// returned. On a loaded machine the queue also starts it when the first item has run for long, so
-/// `begin` checks that `close` has begun.
+/// item when the first item sleeps or has ended. So when the onlooker runs, `close` waits or has
+/// returned. On a loaded machine, the queue also starts the second item when the first item has run
+/// for long. So `begin` checks that `close` has begun.
 #[pin_data]
 struct Closing {
     #[pin]
