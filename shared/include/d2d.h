@@ -86,9 +86,12 @@
  *
  * A handle is never an address, and 0 names nothing. A handle is stale once what it named is gone.
  * If a handle is stale, or of another kind than a function expects, the function touches nothing
- * and returns -ESTALE. There are three exceptions: d2d_queue_redeem() returns NULL,
- * d2d_event_ring() returns nothing, and for a request that was cancelled lately, a function that
- * expects the handle of the request's holder returns -ECANCELED.
+ * and returns -ESTALE. There are three exceptions:
+ *
+ * - d2d_queue_redeem() returns NULL;
+ * - d2d_event_ring() returns nothing;
+ * - if a request was cancelled lately, a function that expects the handle of the request's holder
+ *   returns -ECANCELED.
  *
  * A driver stores handles, passes them to others and compares them. Only the library uses their
  * parts::
@@ -169,10 +172,10 @@ struct d2d_header {
  * The chain shows whether the older of two drivers knows a prefix of what the newer one knows. It
  * consists of:
  *
- * - a hash for each minor version, from 0 to @minor. It covers the interface's name, its major
- *   version, and what the pair has in this minor version apart from operations: all blocks of data,
- *   the kinds of items, the control codes and the events. Each side compares the hashes of the
- *   minor versions that both know;
+ * - a hash for each minor version, from 0 to @minor. It covers the interface's name and major
+ *   version. It also covers what the pair has in this minor version apart from operations: all
+ *   blocks of data, the kinds of items, the control codes and the events. Each side compares the
+ *   hashes of the minor versions that both know;
  * - a hash for each operation. It covers the hash of the operation before it, the operation's name,
  *   the names and types of its arguments, and the type of its result. Each side compares the hashes
  *   of the operations that both tables have.
@@ -180,9 +183,9 @@ struct d2d_header {
  * A hash that covers a structure covers the names, types and offsets of its fields. The C header of
  * a pair, which is generated from the declaration of the pair in Rust, states these hashes.
  *
- * If the chain is not enough for an interface, the interface has a build: a number that is equal
- * only in drivers that were built from the same sources, by the same compiler and for the same
- * kernel. In other interfaces the build is 0.
+ * If the chain is not enough for an interface, the interface has a build. This number is equal only
+ * in drivers that were built from the same sources, by the same compiler and for the same kernel.
+ * In other interfaces the build is 0.
  */
 struct d2d_ops {
 	u32 size;
@@ -226,8 +229,9 @@ struct d2d_lent {
  * @self: what the other side passes as the first argument of each operation
  * @lent: the memory that this side lends the other
  *
- * Any thread may call the operations on behalf of the other side, with this @self, in each
- * execution context that the documentation of the interface allows. struct d2d_context says when.
+ * Any thread may call the operations with this @self on behalf of the other side. The documentation
+ * of the interface says in which execution contexts they may do so, and struct d2d_context says
+ * when.
  */
 struct d2d_endpoint {
 	const struct d2d_ops *ops;
@@ -246,10 +250,10 @@ struct d2d_endpoint {
  * @claim: 0 if no handle names it; see D2D_ITEM_HELD()
  * @payload: the item_size bytes of struct d2d_queue
  *
- * An item is in exactly one place: queued, on the list of free or of released items, named
- * by a handle, or with the driver that has taken it. A thread that has taken an item from
- * its place is the only one that uses it. A driver passes an item to other code by its
- * handle: see d2d_queue.h. The claim changes atomically.
+ * An item is in exactly one place: in the queue, on the list of free items, on the list of released
+ * items, named by a handle, or with the driver that has taken it. A thread that has taken an item
+ * from its place is the only one that uses it. A driver passes an item to other code by its handle:
+ * see d2d_queue.h. The claim changes atomically.
  */
 struct d2d_item {
 	struct d2d_item *next;
@@ -294,9 +298,9 @@ struct d2d_item {
  * taken in any execution context. All items are preallocated. The queue is full if it has neither
  * a free nor a released item.
  *
- * Taking and putting an item use the first cache line. Releasing takes no lock, and uses
- * the second cache line: it pushes one or more items on the list of released items. A put that
- * finds no free item takes this whole list. The fields in the third cache line are mostly read.
+ * Taking and putting an item use the first cache line. Releasing takes no lock, and uses the second
+ * cache line. It pushes one or more items on the list of released items. A put that finds no free
+ * item takes this whole list. The fields in the third cache line are mostly read.
  */
 struct d2d_queue {
 	spinlock_t lock;	/* taken with interrupts disabled */
@@ -353,10 +357,10 @@ struct d2d_data {
  *
  * The owner allocates the context and fills it in, except for the peer's endpoint and data. The
  * peer fills these in during the handshake. The peer's operations are in the text of the module
- * that the peer's driver object names. From the moment when the peer completes the handshake with
- * success until d2d_detach() has returned, the owner may call these operations, and use the memory
- * that the peer lends. struct d2d_request says how long the peer may use the context, and so the
- * owner's operations.
+ * that the peer's driver object names. The owner may call these operations, and use the memory that
+ * the peer lends, from the moment when the peer completes the handshake with success. It may do so
+ * until d2d_detach() has returned. struct d2d_request says how long the peer may use the context,
+ * and so the owner's operations.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -384,21 +388,26 @@ struct d2d_context {
  * @output: the output in place, or NULL: see below
  *
  * The driver holds the request until it completes or forwards the request, or until the request is
- * cancelled: by its sender, or because a driver leaves. From then on the handle is stale.
+ * cancelled. The sender may cancel it, and the owner does so when a driver leaves. When the driver
+ * does not hold the request any more, the handle is stale.
  *
- * d2d_request_read() reads the input, and d2d_request_write() writes the output. If a driver
- * has D2D_DISPATCH_IN_PLACE, and its dispatch routine is called in the sender's execution
- * context, @input and @output point to the library's buffers, and the routine may use them
- * directly. It may do so until it completes, pends or forwards the request, or returns. It passes
- * the length of the output to d2d_complete_with(). In all other cases both pointers are NULL. The
- * sender has no pointer to these buffers, and the receiver has none to the sender's.
+ * d2d_request_read() reads the input, and d2d_request_write() writes the output. @input and @output
+ * point to the library's buffers if the driver has D2D_DISPATCH_IN_PLACE, and its dispatch routine
+ * is called in the sender's execution context. Then the routine may use the buffers directly, until
+ * it completes, pends or forwards the request, or returns. It passes the length of the output to
+ * d2d_complete_with(). In all other cases both pointers are NULL. The sender has no pointer to
+ * these buffers, and the receiver has none to the sender's.
  *
- * The receiver may use a context that comes with the request until it completes the request. If
- * the receiver completes the request with success, and the owner accepts what it has filled in, the
- * receiver may use the context until d2d_detach(). If code other than its dispatch routine fills in
- * the context, the receiver has to stop that code before it calls d2d_detach(). If the owner times
- * the handshake out, the receiver may use the context until it completes the request (which returns
- * -ESTALE), detaches or unregisters.
+ * The receiver may use a context that comes with the request until it completes the request. There
+ * are two exceptions:
+ *
+ * - If the receiver completes the request with success, and the owner accepts what the receiver has
+ *   filled in, the receiver may use the context until d2d_detach().
+ * - If the owner times the handshake out, the receiver may use the context until it completes the
+ *   request (which returns -ESTALE), detaches or unregisters.
+ *
+ * If code other than its dispatch routine fills in the context, the receiver has to stop that code
+ * before it calls d2d_detach().
  */
 struct d2d_request {
 	struct d2d_header hdr;
@@ -424,7 +433,7 @@ struct d2d_request {
  * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed or pended
  *	it: -EIO
  *
- * If a driver that has forwarded a request completes it with the status that returned() got,
+ * A driver that has forwarded a request may complete it with the status that returned() got. Then
  * this value stays the same.
  */
 enum d2d_ended {
@@ -476,11 +485,11 @@ struct d2d_result {
  *
  * The two drivers have to agree how long the memory at @user_buffer exists: the receiver may use
  * it even after the request was cancelled. A receiver in Rust takes only a pointer to a structure
- * that the sender lends (d2d_lent.h), and a sender in Rust sets only such a pointer. A driver in
- * Rust may send such a pointer to any driver, or forward the request with another code. So a
- * receiver in C that may get requests from drivers in Rust does not follow the pointer:
- * d2d_lent_index() finds the structure in the memory that is lent to this receiver. The receiver
- * may use the structure as long as it may use that memory.
+ * that the sender lends (d2d_lent.h). A sender in Rust sets only such a pointer. But a driver in
+ * Rust may send such a pointer to any driver, or forward the request with another code. So if a
+ * receiver in C may get requests from drivers in Rust, it does not follow the pointer. It calls
+ * d2d_lent_index(), which finds the structure in the memory that is lent to this receiver. The
+ * receiver may use the structure as long as it may use that memory.
  */
 struct d2d_send {
 	struct d2d_header hdr;
@@ -510,9 +519,9 @@ struct d2d_send {
 #define D2D_DISPATCH_ATOMIC	1
 /*
  * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
- * d2d_request_pend() before another thread can complete the request. If a request is
- * cancelled or times out while dispatch() runs in the sender's execution context, the
- * request is not delivered before dispatch() has finished using the buffers.
+ * d2d_request_pend() before another thread can complete the request. If a request is cancelled or
+ * times out while dispatch() runs in the sender's execution context, the owner delivers the request
+ * only after dispatch() has finished using the buffers.
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
@@ -553,8 +562,8 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
  *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
  *	only tells the driver which request it was.
- * @hot_keys: the static keys of this module's hot steps, D2D_HOT_KEYS, or NULL: then the hot
- *	steps in the module's own code are not traced. The owner switches the keys until
+ * @hot_keys: the static keys of this module's hot steps, D2D_HOT_KEYS, or NULL. With NULL,
+ *	the hot steps in the module's own code are not traced. The owner switches the keys until
  *	d2d_unregister() has returned. They are in the module's data
  * @flags: D2D_DISPATCH_...
  * @reserved: 0
@@ -563,26 +572,26 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * d2d_unregister() has returned. All routines but @dispatch may be NULL.
  *
  * The owner calls @returned, @completed and @cancelled in the execution context in which the
- * request is completed or cancelled, which may be any. If such a routine sends or forwards a
- * request to a driver that completes it at once, the next routine may be called inside it. Each
- * request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so limit how
- * deep they nest. A routine may not detach or unregister any driver (-EDEADLK).
+ * request is completed or cancelled, which may be any. Such a routine may send or forward a request
+ * to a driver that completes it at once. Then the owner may call the next routine inside the first
+ * one. Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so
+ * limit how deep requests nest. A routine may not detach or unregister any driver (-EDEADLK).
  *
- * A module unregisters its drivers in its exit, and if its initialization fails. If it has
- * forgotten one, the owner removes the driver object before the kernel frees the module's
- * text, and prints a line that says so. The owner then calls no routine of the driver any
- * more, waits until none runs, cancels the driver's requests, closes its events and makes
- * its context free. It cannot stop a thread, a timer or a work item of the module: as in any
- * module, if one of these still runs, it returns to text that was freed. A module that is being
- * unloaded cannot register a driver.
+ * A module unregisters its drivers in its exit, and if its initialization fails. If a module has
+ * forgotten a driver, the owner removes the driver object before the kernel frees the module's
+ * text, and prints a line that says so. The owner calls no routine of the driver any more, and
+ * waits until none runs. It cancels the driver's requests, closes its events and makes its context
+ * free. It cannot stop a thread, a timer or a work item of the module. As in any module, if one of
+ * these still runs, it returns to text that was freed. A module that is being unloaded cannot
+ * register a driver.
  *
  * The owner learns from a module notifier that a module is being unloaded. While the notifier
  * waits for a routine to return, the kernel holds the lock of the notifier chain for reading.
  * Loading and unloading a module take this lock for reading, too. A thread that registers or
  * unregisters a module notifier takes it for writing, and later readers wait behind that thread.
- * So a routine may not load or unload a module, or wait until another thread has done so (as
- * request_module() does): if a third thread waits for the lock for writing at that time, all of
- * them wait for ever.
+ * So a routine may not load or unload a module. Nor may it wait for another thread that does so, as
+ * request_module() does. If a third thread waits for the lock for writing at that time, all of them
+ * wait for ever.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -645,11 +654,11 @@ static_assert(sizeof(struct d2d_driver) == 112);
 
 /*
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures
- * that cross the boundary, and of the number of static keys. Every header has it, so that two
- * drivers that were built from different versions of this file do not touch each other's data.
- * Clang accepts at most 256 nested brackets, and each field here has three, so the hash of the
- * first structures is an enum constant, D2D_LAYOUT_SHARED. The whole hash is an enum constant, too,
- * because bindgen evaluates no macro that contains the name of a type.
+ * that cross the boundary, and of the number of static keys. Every header has this hash. If two
+ * drivers were built from different versions of this file, neither touches the other's data. Clang
+ * accepts at most 256 nested brackets, and each field here has three. So the hash of the first
+ * structures is an enum constant, D2D_LAYOUT_SHARED. bindgen evaluates no macro that contains the
+ * name of a type. So the whole hash is an enum constant, too.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -712,29 +721,29 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  *
  * An owner exports a table of its functions, GPL only, in the symbol namespace "D2D". A peer names
  * its owner once, and calls the functions by the names below: see d2d_table.h. All return 0 or a
- * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md. A
- * caller that has lost a race is not refused, and no line is printed: -ECANCELED, and -EALREADY of
- * d2d_request_cancel().
+ * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md.
+ * -ECANCELED, and -EALREADY of d2d_request_cancel(), mean that the caller has lost a race. They are
+ * no refusals, and print no line.
  *
  * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq
- * and hard interrupt. It excludes NMI, code that holds a raw_spinlock_t, and the callback of a
- * timer that was started with HRTIMER_MODE_..._HARD, where lockdep reports "Invalid wait
- * context".
+ * and hard interrupt. It excludes NMI and code that holds a raw_spinlock_t. It also excludes the
+ * callback of a timer that was started with HRTIMER_MODE_..._HARD: lockdep reports "Invalid wait
+ * context" there.
  *
  * The owner does not trust a pointer, and holds no spinlock while it follows one. It returns
  * -EFAULT if the pointer is not a kernel address, or if the memory cannot be read or written.
- * Before it does anything else, it checks that the results can be written: a call that is
- * refused changes nothing. If the memory for a result disappears during the call, the owner
- * undoes what the call has registered, allocated or opened. If a wait for events cannot store
- * its result, the owner sets the events that the wait has taken, so that no set is lost.
+ * Before it does anything else, it checks that it can write the results. So a call that is refused
+ * changes nothing. If the memory for a result disappears during the call, the owner undoes what the
+ * call has registered, allocated or opened. If a wait for events cannot store its result, the owner
+ * sets the events that the wait has taken, so that no set is lost.
  *
  * All functions return -ENODEV if the owner is being unloaded, and -ESTALE if the handle is
  * stale. The lists of errors below leave these two out.
  *
  * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
- * routine of a driver. Each of the others may call routines of any driver before it returns:
- * for example, d2d_request_read() and d2d_request_write() do so if the request was cancelled
- * meanwhile. Do not call such a function with a lock held that a routine takes.
+ * routine of a driver. Each of the other functions may call routines of any driver before it
+ * returns. For example, d2d_request_read() and d2d_request_write() do so if the request was
+ * cancelled meanwhile. Do not call such a function with a lock held that a routine takes.
  */
 
 /**
@@ -782,8 +791,8 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
  * * %-ECANCELED - the driver was detached meanwhile
  * * %-ENOMEM - no memory
  * * %-EAGAIN - too many requests
- * * %-EFAULT - the driver has filled in an endpoint without an ops table, or with one that is
- *   misaligned or cannot be read, or lends memory that is empty or cannot be read
+ * * %-EFAULT - the endpoint of the driver has no ops table, the table is misaligned or cannot be
+ *   read, or the memory that the driver lends is empty or cannot be read
  * * %-EPROTO - the major version of that table
  * * %-EMSGSIZE - its size
  * * %-EBADR - it has other operations
@@ -799,14 +808,14 @@ int d2d_attach(d2d_handle driver);
  * Cancels the requests that the driver holds, and those that it has sent. Returns when no thread
  * is inside the driver's operations on behalf of the owner, and none will enter them again.
  *
- * While d2d_detach() waits, an operation of the driver, or a routine that has one of these requests
- * or the handshake, may itself be waiting. If an operation still runs after 100 ms, or such a
- * routine after 10 ms, d2d_detach() ends what that code may be waiting for: again and again, it
- * cancels the driver's requests, and ends with -ECANCELED all waits that were begun with the
+ * While d2d_detach() waits, code of the driver may itself be waiting: an operation, or a routine
+ * that has one of these requests or the handshake. If an operation still runs after 100 ms, or such
+ * a routine after 10 ms, d2d_detach() ends what that code may be waiting for. Again and again, it
+ * cancels the driver's requests. It also ends with -ECANCELED all waits that were begun with the
  * driver's event handles. The handles stay open.
  *
- * Do not call it from inside an operation, or with a lock held that an operation takes: it would
- * wait for itself. A kernel with lockdep reports that.
+ * Do not call it from inside an operation, or with a lock held that an operation takes:
+ * d2d_detach() would never return. A kernel with lockdep reports that.
  *
  * Context: Task, may sleep.
  *
@@ -821,17 +830,18 @@ int d2d_detach(d2d_handle driver);
  * d2d_leave() - begin to unregister a driver, which may be attached
  * @driver: the driver
  *
- * From then on, the owner accepts no request to the driver or from it, opens no event for it and
- * offers it no context. It ends with -ECANCELED the waits that were begun with the driver's event
- * handles, and refuses later ones, unless their timeout is 0. Then it cancels the requests that
- * the driver holds, and those that it has sent. It waits for the handlers of the driver's events,
- * and for threads that are just sending one of the driver's requests, but for no other threads.
+ * From then on, the owner accepts no request to the driver or from it. It opens no event for the
+ * driver, and offers the driver no context. It ends with -ECANCELED the waits that were begun with
+ * the driver's event handles. It refuses later waits, unless their timeout is 0. Then it cancels
+ * the requests that the driver holds, and those that the driver has sent. It waits for the handlers
+ * of the driver's events, and for threads that are just sending one of the driver's requests. It
+ * waits for no other threads.
  *
  * The events stay open until the driver is unregistered, so the driver's routines can set, reset
  * and query them.
  *
- * A driver calls d2d_leave() before it waits for its own work items, threads and timers, if these
- * wait for events or requests. d2d_detach() and d2d_unregister() follow.
+ * If the driver's own work items, threads or timers wait for events or requests, the driver calls
+ * d2d_leave() before it waits for them. d2d_detach() and d2d_unregister() follow.
  *
  * Context: Task, may sleep.
  *
@@ -851,7 +861,7 @@ int d2d_leave(d2d_handle driver);
  * - no returned() or cancelled() routine of another driver runs for one of these requests, and
  * - no thread waits for one of these requests: each thread that waited has a result.
  *
- * A dispatch routine of another driver may still run for a request that this driver has sent: the
+ * A dispatch routine of another driver may still run for a request that this driver has sent. The
  * memory at user_buffer has to exist until that routine has returned.
  *
  * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
@@ -909,15 +919,15 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * Do not call it with a lock held that completed() takes.
  *
  * A worker that calls dispatch() handles one request at a time. There are at most 1024 of these
- * workers: if all of them wait for requests that need a worker, none goes on.
+ * workers. If all of them wait for requests that need a worker, none of them goes on.
  *
  * The owner asks the kernel whether the caller must not sleep. A kernel without
- * CONFIG_PREEMPT_COUNT knows that of interrupts and of code that has disabled interrupts, but
- * not of code that holds a spinlock with interrupts enabled.
+ * CONFIG_PREEMPT_COUNT notices interrupts and code that has disabled interrupts. It does not notice
+ * code that holds a spinlock with interrupts enabled.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
  *
- * Return: 0 if the request is completed: d2d_request_wait() has the result at once, or
+ * Return: 0 if the request is completed. Then d2d_request_wait() has the result at once, or
  * completed() was called or is being called. %-EINPROGRESS if it is not completed yet. With any
  * other value, the request was not sent:
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header of the structure
@@ -965,17 +975,17 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
  *	-ETIMEDOUT
  * @result: where to store the result
  *
- * Several threads may wait for one request. All of them get the same result, even if one of them
- * times out and so cancels the request, if the request is cancelled or freed meanwhile, or if its
- * sender unregisters. Until all have it, sending the request again returns -EBUSY.
+ * Several threads may wait for one request. All of them get the same result. This also holds if one
+ * of them times out and so cancels the request, if the request is cancelled or freed meanwhile, or
+ * if its sender unregisters. Until all have it, sending the request again returns -EBUSY.
  *
  * Context: Any context if the request is completed. Otherwise it may sleep.
  *
  * Return: 0 if @result has the result, or
- * * %-EINPROGRESS - there is no result yet: at the end of the limit, another thread was
- *   delivering the request, and one second later that thread was still inside a routine of a
- *   driver that has the request or has forwarded it. The caller may wait again, or free the
- *   request. This prints no line
+ * * %-EINPROGRESS - there is no result yet. At the end of the limit, another thread was delivering
+ *   the request. One second later, that thread was still inside a routine of a driver that has the
+ *   request or has forwarded it. The caller may wait again, or free the request. This prints no
+ *   line
  * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside a routine that
  *   has to return before the request can be delivered
  * * %-EFAULT - the result cannot be written
@@ -1001,9 +1011,9 @@ int d2d_request_cancel(d2d_handle request);
  * d2d_request_free() - free a request
  * @request: the request, with its sender's handle
  *
- * Cancels the request first, if it was sent and has not come back. The memory is used again when
- * no routine has the request and no thread waits for it. completed() is not called any more; if
- * it is being called already, d2d_unregister() waits until it has returned.
+ * Cancels the request first, if it was sent and has not come back. The owner reuses the memory when
+ * no routine has the request and no thread waits for it. It does not call completed() any more. If
+ * completed() is being called already, d2d_unregister() waits until it has returned.
  *
  * Context: Any context.
  *
@@ -1074,8 +1084,8 @@ int d2d_request_pend(d2d_handle request);
 /**
  * d2d_request_forward() - forward a request to another driver
  * @request: the request, with its receiver's handle, which is stale after success
- * @send: the target, the code and the flags, of which D2D_SEND_ROUTINE means that returned()
- *	is called; the other members are ignored
+ * @send: the target, the code and the flags; the other members are ignored.
+ *	D2D_SEND_ROUTINE means that returned() is called
  *
  * A dispatch routine may not wait for a request that it has forwarded.
  *

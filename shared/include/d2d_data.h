@@ -32,9 +32,11 @@
  * @shared_size: bytes of the shared block that the peer knows
  *
  * If the owner has a newer minor version of the pair, the blocks may be larger than the peer knows.
- * If the function refuses a block, it prints the step "refuse" with the reason: "bad-data-size" and
- * the name of the block if the block is smaller than the peer expects, or larger than
- * D2D_DATA_SIZE; "bad-context-pointer" if the blocks cannot be read.
+ * If the function refuses a block, it prints the step "refuse" with the reason:
+ *
+ * - "bad-data-size", with the name of the block, if the block is smaller than the peer expects, or
+ *   larger than D2D_DATA_SIZE;
+ * - "bad-context-pointer" if the blocks cannot be read.
  *
  * Context: Any context.
  *

@@ -4,25 +4,30 @@
  * IoCreateNotificationEvent(), IoCreateSynchronizationEvent() and
  * KeWaitForMultipleObjects() on Windows. Rust drivers have shared/d2d/event.rs.
  *
- * The first driver that creates an event of a name makes it. Each driver that creates or
- * opens an event of this name later gets a handle of its own for the same event. The event
- * exists until its last handle is closed. The owner closes the handles of a driver that
- * is unregistered, once none of the driver's routines runs any more.
+ * The first driver that creates an event of a name makes it. Each driver that later creates or
+ * opens an event of this name gets a handle of its own for the same event. The event exists until
+ * its last handle is closed. The owner closes the handles of a driver that is unregistered, once
+ * none of the driver's routines runs any more.
  *
  * A notification event stays set until it is reset; all waits for it end. A synchronization
  * event that is set ends exactly one wait, which resets it. If no thread waits, the event
  * stays set, and the next wait ends at once.
  *
- * A driver that does not want to keep a thread waiting gives the event a handler, which is
- * called when the event is set: d2d_event_on_set().
+ * Instead of keeping a thread waiting, a driver can give the event a handler: see
+ * d2d_event_on_set(). The owner calls the handler when the event is set.
  *
- * The owner sets, takes, resets or queries an event by one atomic operation while no thread waits
- * for the event, no process watches it, it has no handler, and no driver that is leaving has a
- * handle of it. In all other cases, and when a thread begins to wait, the owner takes one lock, the
- * same for all events, with interrupts disabled.
+ * The owner sets, takes, resets or queries an event by one atomic operation while
  *
- * A set gives the event to the threads that wait for it, in the order in which they began to wait,
- * before it returns. A wait for all of several events takes all of them at once, or none. At most
+ * - no thread waits for the event,
+ * - no process watches the event,
+ * - the event has no handler, and
+ * - no driver that is leaving has a handle of the event.
+ *
+ * In all other cases, and when a thread begins to wait, the owner takes a lock with interrupts
+ * disabled. All events share this lock.
+ *
+ * Before a set returns, it gives the event to the threads that wait for it, in the order in which
+ * they began to wait. A wait for all of several events takes all of them at once, or none. At most
  * 64 waits are for one event, and at most 64 events are in one wait. So a set looks at 64 * 64
  * events at most, takes as many entries off lists, and wakes 64 threads at most. To find an event
  * that is in a wait twice, the owner makes 64 * 63 / 2 comparisons at most. An event has at most 64
@@ -30,8 +35,8 @@
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text
  * about it. OWNER is the name of the owner. The first read of an open file returns the line.
- * A later read waits until the event was set again since the line before; poll() tells whether
- * a read would wait. Watching an event does not take it from the threads that wait.
+ * A later read waits until the event has been set since the previous read. poll() tells whether a
+ * read would wait. Watching an event does not take it from the threads that wait.
  */
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H
@@ -63,9 +68,9 @@
 /**
  * DOC: The functions of events in an owner's table
  *
- * What d2d.h says of its functions is true of these: they return a negative errno if they fail, a
- * refusal also prints one trace line with the reason, and all return -ENODEV if the owner is
- * being unloaded, and -ESTALE if the handle is stale. Only d2d_event_ring() never fails.
+ * Like the functions in d2d.h, these functions return a negative errno if they fail. A refusal also
+ * prints one trace line with the reason. All return -ENODEV if the owner is being unloaded, and
+ * -ESTALE if the handle is stale. Only d2d_event_ring() never fails.
  */
 
 /**
@@ -81,8 +86,8 @@
  * Return: 0, or
  * * %-EFAULT - no name, a name that cannot be read, or a handle that cannot be written
  * * %-ENAMETOOLONG - the name has more than 63 bytes
- * * %-EINVAL - the name is empty, "." or "..", or has a '/' or a character that is not visible
- *   ASCII, or an unknown kind
+ * * %-EINVAL - the kind is unknown; or the name is empty, "." or "..", or has a '/' or a character
+ *   that is not visible ASCII
  * * %-EPROTOTYPE - the event is of the other kind
  * * %-ESHUTDOWN - the driver is leaving
  * * %-ENFILE - too many events
@@ -208,15 +213,15 @@ void d2d_event_ring(d2d_handle event);
  * @count: the number of events, 1 to D2D_EVENT_MAX_WAITS
  * @flags: D2D_EVENT_WAIT_ALL to wait until all events are set, and take all of them;
  *	D2D_EVENT_WAIT_INTERRUPTIBLE to end the wait when a signal comes
- * @timeout: the limit in milliseconds, which the owner counts in the kernel's ticks, or
- *	D2D_EVENT_FOREVER; 0 takes what is set, without waiting
+ * @timeout: the limit in milliseconds (the owner counts the kernel's ticks), or
+ *	D2D_EVENT_FOREVER. With 0, the function takes what is set, without waiting
  * @index: where to store the index of the event that was taken, or NULL. If several are set,
  *	the wait takes the first one in the array
  *
  * The wait usually finds a bad pointer before it begins, and takes nothing. If the memory at
- * @index disappears during the wait, the wait has already taken events. So that no set is lost, it
- * then sets each synchronization event that it has taken, unless the handle of that event was
- * closed.
+ * @index disappears during the wait, the wait has already taken events. It then sets each
+ * synchronization event that it has taken, so that no set is lost. It leaves out an event whose
+ * handle was closed.
  *
  * Context: Any context with a timeout of 0. Otherwise it may sleep.
  *
@@ -238,11 +243,12 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  * @argument: that of d2d_event_on_set()
  * @event: the handle with which d2d_event_on_set() was called
  *
- * Called in the execution context of the thread that sets the event, which may be any, and inside
- * an RCU read-side critical section: it does not sleep. It usually starts a work item or a timer,
- * and returns. The thread that sets the event may hold locks, which the routine must not take. The
- * routine may set other events, unless their handlers lead back to this routine. If several threads
- * or interrupts set the event at the same time, several calls of the routine may run at once.
+ * The owner calls the routine in the execution context of the thread that sets the event, which may
+ * be any. The call is inside an RCU read-side critical section, so the routine does not sleep. It
+ * usually starts a work item or a timer, and returns. The thread that sets the event may hold
+ * locks, which the routine must not take. The routine may set other events, unless their handlers
+ * lead back to this routine. If several threads or interrupts set the event at the same time,
+ * several calls of the routine may run at once.
  *
  * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
  * is not called again, and a synchronization event goes to the next handler, or stays set. The
@@ -261,19 +267,22 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * have handlers of their own.
  *
  * Each set of a notification event calls all handlers, also if the event is set already. A
- * synchronization event that is set goes to a thread whose wait it ends, or else to one handler,
- * which takes it. The handlers take the event in turn. If the handler that has taken the event
- * fails, or is removed before it is called, the owner sets the event once more. If the event is set
- * when this function is called, @routine is called at once. If several threads set the event at the
- * same time, the owner may call the routine once for several sets; that call begins after the last
- * of them. Resetting the event neither cancels a call that is due, nor keeps the owner from setting
- * the event once more.
+ * synchronization event that is set goes to a thread whose wait it ends. If it ends no wait, it
+ * goes to one handler, which takes it. The handlers take the event in turn. If the handler that has
+ * taken the event fails, or is removed before it is called, the owner sets the event once more. If
+ * the event is set when this function is called, @routine is called at once. If several threads set
+ * the event at the same time, the owner may call the routine once for several sets. That call
+ * begins after the last of these sets. Resetting the event neither cancels a call that is due, nor
+ * keeps the owner from setting the event once more.
  *
- * The routine is not called any more, and does not run, when one of these functions has returned:
- * this one with NULL or another routine, d2d_event_close() for the handle, d2d_leave() or
- * d2d_unregister() for the driver. These functions wait for a grace period of RCU, also if another
- * thread has removed the handler. So a driver calls d2d_leave() first, and then stops what the
- * routine has started.
+ * The routine does not run, and is not called any more, when one of these functions has returned:
+ *
+ * - d2d_event_on_set() with NULL or another routine;
+ * - d2d_event_close() for the handle;
+ * - d2d_leave() or d2d_unregister() for the driver.
+ *
+ * These functions wait for a grace period of RCU, also if another thread has removed the handler.
+ * So a driver calls d2d_leave() first, and then stops what the routine has started.
  *
  * Context: Task, may sleep.
  *
