@@ -3,9 +3,9 @@
 //! Driver A: the owner of the contexts.
 //!
 //! When A is loaded, the library allocates the contexts, fills in their queues, locks, operations
-//! and data, and exports the functions by which a peer attaches; `attach` in
-//! `shared/owner/handshake.rs` is the handshake. When a peer has attached, A plays the
-//! demonstration with it: calls and items in both directions.
+//! and data, and exports the functions by which a peer attaches. The handshake is `attach` in
+//! `shared/owner/handshake.rs`. When a peer has attached, A plays the demonstration with it: calls
+//! and items in both directions.
 //!
 //! A process can write a number N to `/dev/module_a`. A then exchanges calls, items, requests and events
 //! with each peer, N times in each execution context: in the system call of that process, in a kernel
@@ -177,7 +177,8 @@ impl Owner for DriverA {
                         // The peer is detaching.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
                         // The peer does not serve the demonstration's requests, or not in this
-                        // execution context; or it is loading, and has not created its events.
+                        // execution context. Or the peer is still loading, and has not created its
+                        // events.
                         Err(ENOTTY | EINPROGRESS | ENOENT) => {}
                         result => result?,
                     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate of a kernel that is older than the one for which this project is written, with
-//! the missing items added. Drivers and the library name this crate `kernel`, so their sources are
-//! the same for all kernels.
+//! The kernel crate of an older kernel, plus the items that this project uses and the older crate
+//! lacks. Drivers and the library name this crate `kernel`, so their sources are the same for all
+//! kernels.
 //!
 //! `shared/library.mk` finds out what the kernel crate lacks by compiling `probes.rs`, and compiles
 //! this crate only if something is missing. Each replacement names the version of the kernel that
@@ -256,8 +256,8 @@ pub trait ModuleMetadata {
     /// The name of the module.
     const NAME: &'static str::CStr;
 
-    /// The `THIS_MODULE` of C. The older macro `module!` does not set this constant, so its value is the
-    /// module into which the code is linked.
+    /// The `THIS_MODULE` of C. The older macro `module!` does not set this constant. The default is
+    /// the module into which the code is linked.
     const THIS_MODULE: ThisModule = {
         unsafe extern "C" {
             static __this_module: [u8; 0];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Uses each item of the kernel crate that some supported kernel lacks. `shared/library.mk` compiles
-//! this file with all `--cfg probe_NAME`, and if that fails, once for each probe. `d2d_kernel.rs` has the
-//! replacements.
+//! Uses each item of the kernel crate that some supported kernel lacks. `shared/library.mk` first
+//! compiles this file with all `--cfg probe_NAME`. If that fails, it compiles the file once for
+//! each probe. `d2d_kernel.rs` has the replacements.
 
 #![no_std]
 // For `static_branch_unlikely!`
