@@ -126,9 +126,11 @@ pub(crate) struct Status {
 
 /// What the dispatcher's lock protects of an event.
 struct Uses {
-    /// The number of the event's users: threads that wait for it, handlers, open files, handles of
-    /// drivers that are leaving, and threads that set, reset or take it under the lock. While there is a
-    /// user, the state is guarded.
+    /// The number of the event's users. While there is a user, the state is guarded. The users are:
+    /// - threads that wait for the event
+    /// - its handlers and its open files
+    /// - handles of drivers that are leaving
+    /// - threads that set, reset or take the event under the lock
     users: u32,
     /// How many nodes are on the list `waits`.
     waiting: u32,
@@ -146,7 +148,7 @@ struct Uses {
 ///
 /// - `uses`, the list `waits` and its nodes are used only with the key of `dispatcher`.
 /// - Each node on the list is that of a [`WaitBlock`](wait::WaitBlock). Until the node is off the
-///   list, neither the block nor its waiter moves, and the event has a handle.
+///   list, the block and its waiter stay where they are, and the event has a handle.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
 ///   reference to the event. The reference is dropped a grace period after the last handle was closed.
 #[pin_data]
@@ -254,18 +256,22 @@ impl Event {
         self.status_locked(&mut self.dispatcher.lock().key)
     }
 
-    /// Drops the handles' reference after a grace period: until then, an RCU reader that has found the
-    /// event by a handle may still use it. Called once, when the last handle is closed.
+    /// Drops the handles' reference after a grace period. Until then, an RCU reader that has found
+    /// the event by a handle may still use the event. Called once, when the last handle is closed.
     fn retire(&self, _key: &mut Key) {
         /// # Safety
         ///
         /// `head` points to the `retired` of an event that has the handles' reference.
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
-            // SAFETY: `Dispatcher::open` has taken the reference for the handles. If it is the last
-            // one, this frees the event in softirq. Freeing the event does not sleep: `PollCondVarBox`
-            // does not wait for the grace period after which it frees the watchers, and `Events` keeps
-            // the dispatcher until `Events` has waited for this callback.
+            // If this is the last reference, the event is freed here, in softirq. Freeing it does
+            // not sleep. `PollCondVarBox` does not wait for the grace period after which it frees
+            // the watchers. This does not free the dispatcher: `Events` keeps it until `Events` has
+            // waited for this callback.
+            //
+            // SAFETY: `head` is the `retired` of an event that has the handles' reference.
+            // `Dispatcher::open` has taken this reference by `Arc::into_raw`. The kernel calls
+            // `release` once, as `retire` is called once.
             drop(unsafe { Arc::from_raw(container_of!(head, Event, retired).cast_const()) });
         }
 

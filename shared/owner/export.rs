@@ -96,9 +96,11 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after `server`
-/// has become null, after all threads that were inside at that moment have left, and after all RCU
-/// readers that were running at that moment have ended.
+/// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after the
+/// following, in this order:
+/// 1. `server` has become null.
+/// 2. All threads that were inside at that moment have left.
+/// 3. All RCU readers that were running at that moment have ended.
 pub struct Exports {
     /// Name of the owner.
     name: &'static CStr,
@@ -114,16 +116,16 @@ unsafe extern "C" {
     safe static d2d_exports_srcu: Readers;
 }
 
-/// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
-/// makes the exported functions refuse calls, waits until no thread is inside one of them, and
-/// frees the server; may sleep.
+/// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`]
+/// and makes the exported functions refuse calls. Then it waits until no thread is inside one of
+/// these functions, and frees the server. May sleep.
 struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
     /// Makes the module's other roles leave.
     leave_others: LeaveRoles,
     driver: Arc<S>,
-    /// This and `_remover` are dropped after all drivers have been expelled: until then, the kernel
-    /// must call both before it frees the module of a driver.
+    /// This and `_remover` are dropped after all drivers have been expelled. Until then, the kernel
+    /// must call both notifiers before it frees the module of a driver.
     _expeller: Pin<KBox<Notifier<Expeller>>>,
     _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
@@ -203,9 +205,9 @@ impl Show for View {
     }
 }
 
-/// The owner's role of a module that is a peer, too. Through this, code of the peer's role reaches the
-/// contexts. It is a static of the module, because the peer's operations and jobs may run before the
-/// owner's role exists, and after it has ended.
+/// The owner's role of a module that is a peer, too. Through this, code of the peer's role reaches
+/// the contexts. The peer's operations and jobs may run before the owner's role exists, and after
+/// the owner's role has ended. So this is a static of the module.
 ///
 /// # Invariants
 ///
@@ -226,8 +228,8 @@ impl<O: Owner> OwnerRole<O> {
         }
     }
 
-    /// As [`Exports::parts`], but calls `join`, which gives the owner's role the drivers of the module's other
-    /// roles, before [`Owner::ready`]. May sleep.
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. `join` gives the owner's
+    /// role the drivers of the module's other roles. May sleep.
     ///
     /// `leave_others` makes the other roles of the module leave, because the owner's jobs may wait for them.
     /// Dropping the parts calls `leave_others` first, and then again and again until the jobs have ended. So
@@ -258,9 +260,10 @@ impl<O: Owner> OwnerRole<O> {
     /// Any context but NMI. The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
-            // SAFETY: This thread has found the server. The `OpenExports` keep the driver until no thread can
-            // find the server any more, and every thread that has found the server has left. So by the type
-            // invariants, the pointer is null, or points to the driver, which lives until this thread leaves.
+            // SAFETY: By the type invariants, the pointer is null, or points or pointed to the
+            // driver of the `OpenExports`. This thread has found the server. The `OpenExports` keep
+            // the driver until every thread that has found the server has left. So if the pointer
+            // is not null, the driver lives until this thread leaves.
             let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
             Some(f(&driver.contexts()))
         })?
@@ -272,10 +275,11 @@ impl<O: Owner> OwnerRole<O> {
 /// # Invariants
 ///
 /// The caller of an exported function has passed the value, and keeps to what the C header says of
-/// this argument: during the call, and as long afterwards as the header says, such as for a driver
-/// object until the driver is unregistered. So a pointer is null or bad, or it leads to what the
-/// header names: a structure or a string that may be read, or a place for a result, which nobody else
-/// uses during the call.
+/// this argument. It does so during the call, and afterwards as long as the header says. For
+/// example, a driver object stays valid until the driver is unregistered. So a pointer is null or
+/// bad, or it leads to what the header names:
+/// - a structure or a string that may be read, or
+/// - a place for a result, which no other thread uses during the call.
 #[derive(Clone, Copy)]
 pub struct Arg<T>(T);
 
@@ -387,8 +391,8 @@ impl Exports {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts>> {
-        // Once the module is initialized, other modules can register drivers, which could use the owner
-        // while it is still being started.
+        // Once the module is initialized, other modules can register drivers. Such a driver could
+        // use the owner while the owner is still being started.
         if !in_state(
             M::THIS_MODULE.as_ptr(),
             bindings::module_state_MODULE_STATE_COMING,
@@ -485,10 +489,10 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // Once the server can have jobs and devices, a value must exist that calls `Server::strike_off` when
-        // it is dropped: that stops the jobs and removes the devices. Only functions of `O` that get the
-        // `Contexts` make jobs and devices. None of them gets the `Contexts` before there are `OpenExports`,
-        // which are such a value.
+        // `Server::strike_off` stops the jobs of the server and removes its devices. So once the
+        // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
+        // `OpenExports` are this value. Only functions of `O` that get the `Contexts` make jobs and
+        // devices, and none of them gets the `Contexts` before there are `OpenExports`.
         let server = Server::new(in_module, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -505,9 +509,9 @@ impl Exports {
         refuse!(self.name, "no-owner", ENODEV)
     }
 
-    /// Returns whether the module `M` may stop its owner now: it is in its exit, or in its initialization,
-    /// which has not succeeded. Otherwise drivers could still use the contexts. Prints a line if the module
-    /// may not stop its owner. Any context.
+    /// Returns whether the module `M` may stop its owner now. It may in its exit, and while its
+    /// initialization has not succeeded. At other times, drivers could still use the contexts.
+    /// Prints a line if the module may not stop its owner. Any context.
     pub(crate) fn may_stop<M: ModuleMetadata>(&self) -> bool {
         let module = M::THIS_MODULE.as_ptr();
         let is_live = in_state(module, bindings::module_state_MODULE_STATE_LIVE);
@@ -527,8 +531,8 @@ impl Exports {
     fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server>) -> R) -> Option<R> {
         let (_inside, server) = d2d_exports_srcu.enter(&self.server, false);
         let server = NonNull::new(server)?;
-        // SAFETY: By the type invariants `server` came from `Arc::into_raw`, and its reference is
-        // not dropped before this thread has left. `f` cannot keep the borrow for longer.
+        // SAFETY: By the type invariants, `server` came from `Arc::into_raw`. Its reference is not
+        // dropped before this thread has left. `f` cannot keep the borrow for longer.
         Some(f(unsafe { ArcBorrow::from_raw(server.as_ptr()) }))
     }
 
@@ -742,9 +746,10 @@ impl Exports {
 impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
-        // The other roles leave before this thread waits for anything that may wait for one of them. Below
-        // they leave again and again: another thread may be about to give such a role a request, and may give
-        // it only after this first call. A job of the owner may wait until that request is cancelled.
+        // Below, this thread waits for code that may wait for one of the other roles. So the other
+        // roles leave first. Below, they leave again and again: another thread may be about to give
+        // such a role a request, and may give it only after this first call. A job of the owner may
+        // wait until that request is cancelled.
         (self.leave_others)();
         self.driver.leaving();
         // From here on, dropping one of the owner's events or requests does nothing. The server closes and
@@ -753,8 +758,9 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
-        // threads of a module that has found the functions in another way, and for threads of other roles
-        // of this module that are inside `OwnerRole::contexts`.
+        // two kinds of threads: threads of other roles of this module that are inside
+        // `OwnerRole::contexts`, and threads of a module that has found the functions without
+        // importing the symbols.
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
@@ -778,8 +784,8 @@ fn returned(status: Result<c_int>) -> c_int {
     status.unwrap_or_else(Error::to_errno)
 }
 
-/// Returns 0 if a request that was sent is completed, `-EINPROGRESS` if it is not, or the errno with which
-/// it was not sent.
+/// If a request was sent, returns 0 if it is completed, and `-EINPROGRESS` if it is not. If it was
+/// not sent, returns the errno that says why.
 fn pending(result: Result<bool>) -> c_int {
     errno(result.and_then(|completed| completed.then_some(()).ok_or(EINPROGRESS)))
 }

@@ -3,9 +3,9 @@
 //! The file through which user space watches an event.
 //!
 //! A read returns one line of text about the event. The first read of an open file returns at once.
-//! Each later read waits until the event was set again since the line before, so that a shell can
-//! wait without polling. Reading does not take the event. An open file keeps the event from being
-//! freed and the module from being unloaded.
+//! Each later read waits until the event was set again since the line before. So a shell can wait
+//! without polling. Reading does not take the event. An open file keeps the event from being freed
+//! and the module from being unloaded.
 
 use super::{
     Event,
@@ -121,12 +121,12 @@ impl OpenFile for Watch {
         )
     }
 
-    /// Reads the rest of the current line, or waits for a new line. Returns the number of bytes; 0
-    /// if the last handle of the event is closed, because then there will be no other line. May
+    /// Reads the rest of the current line, or waits for a new line. Returns the number of bytes. If
+    /// the last handle of the event is closed, there will be no other line, and this returns 0. May
     /// sleep.
     ///
-    /// The copy to user space may take long. Closing the event does not wait for it, because
-    /// closing needs no lock that is held here.
+    /// The copy to user space may take long. Closing the event does not wait for the copy, because
+    /// closing takes no lock that is held here.
     ///
     /// # Errors
     ///

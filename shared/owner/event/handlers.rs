@@ -2,13 +2,18 @@
 
 //! Handlers: functions of drivers that are called when an event is set.
 //!
-//! Each event keeps its handlers in a list. While the list is not empty, the state is guarded, so each
-//! set takes the lock. The set marks handlers as due, releases the lock, and calls as many handlers as
-//! were due then, or fewer if other threads have called them. So a set also makes the calls of a thread
-//! that it has interrupted, instead of waiting for that thread.
+//! Each event keeps its handlers in a list. While the list is not empty, the state is guarded, so
+//! each set does the following:
+//! 1. It takes the lock, and marks the handlers that it reaches as due.
+//! 2. It counts all handlers that are due, including those of earlier sets, and releases the lock.
+//! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some
+//!    of them meanwhile.
 //!
-//! A synchronization event that a handler was to take is set again if the handler fails, or is removed
-//! before it is called.
+//! Suppose that a set B interrupts the thread of a set A before step 3. Then B also calls the
+//! handlers that A has marked, and does not wait for the thread of A.
+//!
+//! When a handler becomes due, it takes a synchronization event. If the handler fails, or is
+//! removed before it is called, this event is set again.
 //!
 //! A handler is called by an RCU reader. Removing a handler begins a [`GracePeriod`], for which the
 //! thread that has removed it waits. A thread that finds the handler removed by another one waits for
@@ -238,9 +243,9 @@ impl Event {
         self.set_again(key)
     }
 
-    /// Sets a synchronization event that a handler has taken and does not react to. This counts as one
-    /// more set, because a process that watches the event may have seen that it was reset. Returns how
-    /// many handlers are due then, which the caller must call.
+    /// Sets a synchronization event that a handler has taken and does not react to. This counts as
+    /// one more set, because a process that watches the event may have seen the event reset.
+    /// Returns how many handlers are due then. The caller must call them.
     fn set_again(&self, key: &mut Key) -> usize {
         match self.is_reset_by_wait() {
             true => self.set_with_waiters(key).1,
@@ -321,8 +326,8 @@ impl Dispatcher {
         Ok(change)
     }
 
-    /// Calls handlers that are due: at most `calls`, and those that become due when one of them fails.
-    /// Any context.
+    /// Calls at most `calls` handlers that are due. If a handler fails, also calls those that
+    /// become due by that. Any context.
     pub(super) fn call_handlers(&self, event: &Event, mut calls: usize, _reader: &rcu::Guard) {
         while calls > 0 {
             calls -= 1;

@@ -64,8 +64,8 @@ struct Names {
 pub(crate) struct Wanted {
     pub(crate) name: Name,
     pub(crate) kind: Kind,
-    /// `None` to open an existing event only. Otherwise, if the event does not exist, it is made; with
-    /// `Some(true)`, the new event is set.
+    /// With `None`, only an existing event is opened. With `Some`, the event is made if it does not
+    /// exist. With `Some(true)`, the new event is set.
     pub(crate) make: Option<bool>,
 }
 
@@ -218,9 +218,9 @@ impl Events {
         Some(closed)
     }
 
-    /// Ends the waits that were begun with the handles of a driver that has begun to leave, removes its
-    /// handlers, and waits until none of them runs. From here on the handles stay open, and can be set,
-    /// reset and taken, but waits and handlers are refused. May sleep.
+    /// Ends the waits that were begun with a driver's handles, removes the driver's handlers, and
+    /// waits until none of them runs. The driver has begun to leave. Its handles stay open: by
+    /// them, its events can be set, reset and taken, but waits and handlers are refused. May sleep.
     pub(crate) fn leave(&self, driver: d2d_handle) {
         // A thread in `open` whose `registered` has succeeded holds the mutex until it has added
         // the handle. Any later call of `registered` fails, because the driver is leaving. So from
@@ -256,8 +256,8 @@ impl Events {
     }
 
     /// Closes all handles of the drivers for which `f` returns true. These drivers open no other
-    /// handles. Takes the mutex only for chunks with such a handle, because there may be a thousand
-    /// chunks, and other threads need the mutex, too. May sleep.
+    /// handles. There may be a thousand chunks, and other threads need the mutex, too. So this
+    /// takes the mutex only for chunks with such a handle. May sleep.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
             if self.dispatcher.find(&f, chunk).is_none() {
@@ -340,8 +340,8 @@ impl Events {
 
 #[pinned_drop]
 impl PinnedDrop for Events {
-    /// Closes all handles. Otherwise nothing would be freed, because the dispatcher has references to
-    /// the events by their handles, and each event has a reference to the dispatcher.
+    /// Closes all handles. Through the handles, the dispatcher has references to the events. Each
+    /// event has a reference to the dispatcher. Without this, nothing would be freed.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
         self.dispatcher.wait_for_removed();

@@ -4,9 +4,10 @@
 //!
 //! Each handle has a slot, which contains the handle, the driver that has opened it, and the event.
 //! Slots are in chunks, which are allocated when they are needed. The slot of a closed handle is
-//! used again, but no chunk is freed before the table, which takes at most 1.5 MB.
-//! [`Openings::find`] takes no lock: no event is freed before the end of a grace period of RCU that
-//! begins after its handle was removed.
+//! used again. No chunk is freed before the table. The table takes at most 1.5 MB.
+//!
+//! [`Openings::find`] takes no lock, but its caller is an RCU reader. After an event's handle was
+//! removed, no thread frees the event before a grace period of RCU has begun and ended.
 
 use crate::handle::{
     self,
@@ -60,12 +61,12 @@ impl<E> Slot<E> {
         }
     }
 
-    /// Returns what `f` loads from the slot by `load_acquire`, if the slot is that of `handle`.
+    /// If the slot is that of `handle`, returns what `f` loads from the slot by `load_acquire`.
     ///
-    /// Between the two loads of `self.handle`, another thread may close the handle and open a new one in
-    /// this slot, so `f` may read fields of the new handle. The second load then differs, because a writer
-    /// clears the handle before it changes the other fields. A writer stores a handle last, so a first
-    /// load that finds `handle` is followed by loads of the fields of that handle or of a newer one.
+    /// A writer clears `self.handle`, changes the other fields, and stores the new handle last. So
+    /// if the first load of `self.handle` finds `handle`, `f` reads fields of `handle` or of a
+    /// newer handle. If `f` reads a field of a newer handle, a writer has cleared `handle` before,
+    /// so the second load of `self.handle` differs.
     #[inline(always)]
     fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
         if AtomicWord::load_acquire(&self.handle) != handle {
@@ -285,9 +286,9 @@ impl<E> Openings<E> {
         slot.is_some_and(|(chunk, _)| chunk.is_leaving(index % SLOTS))
     }
 
-    /// Returns the number of chunks up to the last one with a handle. It is small unless there are
-    /// many handles, because a new handle gets a slot in the first chunk that has a free one. Any
-    /// context.
+    /// Returns the number of chunks up to the last one with a handle. A new handle gets a slot in
+    /// the first chunk that has a free slot. So the number is small unless there are many handles.
+    /// Any context.
     pub(crate) fn used_chunks(&self) -> usize {
         let is_used = |number: &usize| self.chunk(*number).is_some_and(|chunk| chunk.used() > 0);
         (0..CHUNKS).rev().find(is_used).map_or(0, |last| last + 1)

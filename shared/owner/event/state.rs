@@ -2,10 +2,11 @@
 
 //! The state of an event, which is one word.
 //!
-//! While the event has no user, such as a thread that waits or a handler, one atomic operation on the
-//! word sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the
-//! word as *guarded*, and then reads it, so it sees every earlier set. A thread that sets the event
-//! later finds the word guarded, takes the lock, and finds the waiter on the event's list.
+//! Threads that wait for an event, and handlers of the event, are *users* of the event. While the
+//! event has no user, one atomic operation on the word sets, takes or resets the event. Before a
+//! thread waits, it takes the dispatcher's lock, marks the word as *guarded*, and then reads the
+//! word. So it sees every earlier set. A thread that sets the event later finds the word guarded,
+//! takes the lock, and finds the waiter on the event's list.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -68,7 +69,7 @@ impl State {
         Some(before & SET != 0)
     }
 
-    /// Takes the event: returns whether it is set, and if so, resets it if `resets` is true.
+    /// Takes the event: returns whether it is set. If it is set and `resets` is true, resets it.
     /// Returns `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn take(&self, resets: bool) -> Option<bool> {
@@ -100,8 +101,8 @@ impl State {
     /// Makes the word guarded, which it is not yet. The caller holds the lock. The caller calls
     /// [`State::unguard`] before it releases the lock, or the event's last user calls it later.
     pub(crate) fn guard(&self) {
-        // One addition instead of a loop: interrupts are disabled, and threads that set the event
-        // again and again could keep a loop from ending.
+        // One addition does this, and no loop that tries again. Interrupts are disabled here, and
+        // threads that set the event again and again could keep such a loop from ending.
         self.0.fetch_add(GUARDED, Full);
     }
 

@@ -2,15 +2,19 @@
 
 //! Waiting for events, and setting events that have users.
 //!
-//! A waiting thread has a [`WaitBlock`] on the list of each of its events. A thread that sets an event
-//! on whose list there are blocks does so under the dispatcher's lock: before it releases the lock,
-//! it ends the waits that the set can end, in the order in which they began. A thread that begins
-//! to wait holds the lock from its look at the events until its blocks are on the lists, so that no
-//! set is lost in between, and several events are taken at once or not at all. Setting and taking an
-//! event that has no user needs no lock: see `state`.
+//! A waiting thread has a [`WaitBlock`] on the list of each of its events. The dispatcher's lock
+//! protects these lists:
+//! - A thread that begins to wait takes the lock, looks at the events, and puts its blocks on the
+//!   lists before it releases the lock. So no set is lost in between, and the thread takes several
+//!   events at once or not at all.
+//! - If there are blocks on the list of an event, a thread that sets the event takes the lock.
+//!   Before it releases the lock, it ends the waits that the set can end, in the order in which
+//!   they began.
 //!
-//! Of all calls, a set holds the lock longest: it looks at up to 64 waits, and at up to 64 events of
-//! each of them, or takes the waits off the lists of these events.
+//! Setting and taking an event that has no user needs no lock: see `state`.
+//!
+//! Of all calls, a set holds the lock longest. It looks at up to 64 waits. For each wait, it looks
+//! at up to 64 events, or takes the wait off the lists of these events.
 
 use super::{
     name::Name,
@@ -118,9 +122,9 @@ impl Event {
         self.state.look().0
     }
 
-    /// Calls `f` with each waiter and the handle by which it waits, in the order in which they
-    /// began to wait, until `f` returns false. `f` may finish the waiter that it is called with,
-    /// and no other.
+    /// Calls `f` with each waiter and the handle by which the waiter waits, until `f` returns
+    /// false. The order is that in which the waiters began to wait. `f` may finish the waiter that
+    /// it is called with, and no other.
     fn for_each_waiter(
         &self,
         key: &mut Key,
@@ -196,9 +200,9 @@ impl Waiter {
     /// takes all of them if all are set, and returns 0. Returns `None` if it takes nothing. The
     /// waiter is a user of its events.
     fn take(&self, _key: &mut Key) -> Option<u32> {
-        // SAFETY: Both callers hold the lock. `Dispatcher::begin` has looked up the events under
-        // it; `Event::set_with_waiters` has found a block of the waiter on a list, so all of them
-        // are on lists.
+        // SAFETY: There are two callers, and both hold the lock. `Dispatcher::begin` has looked up
+        // the events under the lock. `Event::set_with_waiters` has found a block of the waiter on a
+        // list, so all blocks of the waiter are on lists.
         let events = || unsafe { self.events() };
         if !self.all {
             let (index, event) = events()
@@ -219,12 +223,13 @@ impl Waiter {
     /// # Safety
     ///
     /// The caller has looked up the events under the lock, which it still holds. No event occurs
-    /// twice. The waiter is a user of each event. The blocks and `self` stay where they are until
-    /// the blocks are off the lists.
+    /// twice. The waiter is a user of each event. The blocks are on no list. The blocks and `self`
+    /// stay where they are until the blocks are off the lists.
     unsafe fn link(&self, key: &mut Key) {
         for block in self.blocks() {
-            // SAFETY: The caller has looked up the event under the lock, which it still holds. The
-            // node is on no list, and stays where it is until it is off this list.
+            // SAFETY: By the type invariants, nothing else uses the block. The caller has looked up
+            // the event under the lock, which it still holds. The node is on no list. The caller
+            // promises that the node stays where it is until it is off this list.
             unsafe {
                 (*block).waiter = self;
                 let event = &*(*block).event;
@@ -387,8 +392,8 @@ impl Dispatcher {
                 if leaves && !self.openings.is_leaving(handle) {
                     self.openings.leave(vacancies, handle);
                     let due = event.remove_handler(key, handle);
-                    // While the handle is open, the event is guarded, so that the event cannot be
-                    // taken without the lock.
+                    // The handle is a user of the event until it is closed. So the event is
+                    // guarded, and no thread takes it without the lock.
                     event.begin_use(key);
                     drop(inner);
                     event.notify();
@@ -463,10 +468,11 @@ impl Dispatcher {
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the events that a wait has taken, because the driver did not get the result of the wait,
-    /// and no set must be lost. These events are that of block `index`, or those of all blocks if the
-    /// wait was for `all`. A wait does not reset a notification event, so this sets synchronization
-    /// events only. An event whose handle was closed meanwhile is not set. Any context.
+    /// Sets the events that a wait has taken. The driver did not get the result of the wait, so the
+    /// sets would be lost otherwise. If the wait was for `all`, it has taken the events of all
+    /// blocks, otherwise that of block `index`. A wait does not reset a notification event, so this
+    /// sets synchronization events only. An event whose handle was closed meanwhile is not set. Any
+    /// context.
     pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
@@ -504,9 +510,10 @@ impl Dispatcher {
             done <- Completion::new(),
         }));
         let waiter = &*waiter;
-        // SAFETY: The waiter is pinned and the blocks are borrowed. This function does not return
-        // before the blocks are off the lists: another thread has taken them off if there is an
-        // outcome, and otherwise this thread does.
+        // SAFETY: The waiter is pinned, and the blocks are borrowed. The blocks are on no list, as
+        // the waiter is new and nothing else uses them. This function does not return before the
+        // blocks are off the lists. If there is an outcome, another thread has taken them off.
+        // Otherwise this thread takes them off.
         if let Some(ended) = unsafe { self.begin(waiter, manner) }? {
             return Ok(ended);
         }
@@ -529,8 +536,8 @@ impl Dispatcher {
     ///
     /// # Safety
     ///
-    /// If the result is `None`, the waiter and its blocks stay where they are until the blocks are
-    /// off the lists.
+    /// The blocks are on no list. If the result is `None`, the waiter and its blocks stay where
+    /// they are until the blocks are off the lists.
     unsafe fn begin(
         &self,
         waiter: &Waiter,
@@ -554,8 +561,8 @@ impl Dispatcher {
             Err(("too-many-waits", EAGAIN))
         } else {
             // SAFETY: `look_up` has looked up the events under the lock, and no event occurs twice.
-            // The waiter is a user of each event. The caller leaves the waiter and its blocks where
-            // they are.
+            // The waiter is a user of each event. The caller promises that the blocks are on no
+            // list, and that the waiter and its blocks stay where they are.
             unsafe { waiter.link(key) };
             return Ok(None);
         };

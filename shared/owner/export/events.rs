@@ -44,9 +44,9 @@ impl Exports {
     fn try_briefly<R>(&self, f: impl FnOnce(&Server, &rcu::Guard) -> Option<R>) -> Option<R> {
         let reader = rcu::read_lock();
         let server = AtomicWord::load_acquire(&self.server);
-        // SAFETY: By the type invariants `server` is null or came from `Arc::into_raw`, and its reference
-        // is dropped only after all RCU readers that may have found the server have ended. This thread is such
-        // a reader until it drops `reader`, after `f` has returned.
+        // SAFETY: By the type invariants, `server` is null or came from `Arc::into_raw`. Its
+        // reference is dropped only after all RCU readers that may have found the server have
+        // ended. This thread is such a reader until it drops `reader`, after `f` has returned.
         let server = unsafe { server.as_ref() }?;
         f(server, &reader)
     }
@@ -173,7 +173,8 @@ impl Exports {
         self.wait_long(events, count, flags, timeout, index)
     }
 
-    /// As [`Exports::wait_for_events`], for a wait that does not end by taking one event that is set.
+    /// As [`Exports::wait_for_events`], for the calls that it does not end itself. It ends some
+    /// calls for a single event that need not sleep.
     #[cold]
     #[inline(never)]
     fn wait_long(
@@ -206,8 +207,8 @@ impl Exports {
                 if !trace::may_sleep() {
                     return refuse("wait-in-atomic-context", EDEADLK);
                 }
-                // On a debugging kernel, this reports contexts that must not sleep and that the check
-                // above does not know.
+                // The check above does not know every context that must not sleep. On a debugging
+                // kernel, `might_sleep` reports more of them.
                 might_sleep();
             }
             let handle = |n| events.handle(n);

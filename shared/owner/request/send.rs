@@ -193,8 +193,8 @@ impl Requests {
             if !trace::may_sleep() {
                 return Err(self.refuse(("send-in-atomic-context", EDEADLK), handle));
             }
-            // On a debugging kernel, this reports contexts that must not sleep and that the check
-            // above does not know.
+            // The check above does not know every context that must not sleep. On a debugging
+            // kernel, `might_sleep` reports more of them.
             might_sleep();
         }
         Ok(())

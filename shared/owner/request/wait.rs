@@ -162,8 +162,8 @@ impl Requests {
     #[cold]
     #[inline(never)]
     pub(super) fn sleep(&self, record: &Record, ms: u32, limit: Limit) -> Result<bool> {
-        // On a debugging kernel, this reports contexts that must not sleep and that the callers'
-        // checks do not know.
+        // The checks of the callers do not know every context that must not sleep. On a debugging
+        // kernel, `might_sleep` reports more of them.
         might_sleep();
         if Self::sleep_for(record, ms) {
             return Ok(true);

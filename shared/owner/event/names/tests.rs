@@ -64,8 +64,8 @@ impl Closer {
         Ok(Self(closing))
     }
 
-    /// Returns true when `leave` sleeps, as it does while another thread has the mutex; false
-    /// when the handles are closed.
+    /// Returns true when `leave` sleeps, because another thread has the mutex. Returns false when
+    /// the handles are closed.
     fn settle(&self) -> bool {
         while self.0.ended.as_ref().is_none() {
             if self.0.task.as_ref().is_some_and(|task| !is_running(task)) {
@@ -246,8 +246,8 @@ mod cases {
         };
         let mut closers = KVec::new();
         let mut sleeping = 0;
-        // Two threads close all events of the driver while this thread opens an event: it has found
-        // that the driver is registered, and has not added the handle yet.
+        // Two threads close all events of the driver while this thread opens an event. This thread
+        // has found that the driver is registered, and has not added the handle yet.
         let (handle, _) = fixture.events.open(DRIVER, wanted, || {
             for _ in 0..2 {
                 let closer = Closer::new(&fixture, DRIVER)?;
