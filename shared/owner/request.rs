@@ -4,8 +4,8 @@
 //!
 //! A driver allocates a request once and sends it as often as it needs. The sender names the
 //! request by the handle that `d2d_request_alloc()` gave it; the holder names it by another handle.
-//! The holder's handle is a new one each time that the request changes hands, so a handle kept for
-//! too long is stale. Both handles lead to the request's record.
+//! Each time that the request changes hands, the new holder gets a new handle. So a handle that a
+//! driver has kept for too long is stale. Both handles lead to the request's record.
 //!
 //! - [`word`]: the state of a request, and the table of its transitions.
 //! - [`record`]: the memory of requests.
@@ -96,8 +96,8 @@ impl Requests {
         error
     }
 
-    /// Returns the status that a driver states. A status that is neither 0 nor an errno, or that
-    /// means that the request is not completed yet, is refused and becomes `-EIO`.
+    /// Returns the status that a driver states. Refuses a status that is neither 0 nor an errno,
+    /// and one that means that the request is not completed yet: returns `-EIO` instead.
     #[inline(always)]
     fn check_status(&self, status: c_int) -> c_int {
         match status {

@@ -2,9 +2,9 @@
 
 //! Reading and writing the buffers of requests by handle.
 //!
-//! A thread in the in-place call reads the input without a pin. Every other copy pins the request:
-//! as long as the copy runs, the request is not delivered, sent or freed. If a driver's pointer is
-//! bad, the copy fails and does no harm.
+//! A thread in the in-place call reads the input without a pin. Every other copy pins the request.
+//! While the copy runs, the request is not delivered, sent or freed. If a driver's pointer is bad,
+//! the copy fails and does no harm.
 
 use super::{
     record::Record,
@@ -106,7 +106,7 @@ impl Requests {
     }
 
     /// Gives the holder of a request access to its buffers. The holder writes the length of the
-    /// output only under a pin, even in the in-place call: if a driver leaves, the request may go
+    /// output only under a pin, even in the in-place call. If a driver leaves, the request may go
     /// home before the in-place call has ended.
     #[inline]
     fn access(&self, handle: d2d_handle, writes: bool) -> Result<Access<'_>, Refusal> {

@@ -8,11 +8,11 @@
 //! - `clear` cancels each of them once, and says whether nothing is left to wait for.
 //! - `cancel_each` cancels each of them once. If a thread of the driver is just sending a request,
 //!   it waits for that thread first.
-//! - `cancel_all` is for a driver that detaches, and may get more requests: it cancels those that
-//!   there are now, and waits until they have left the driver.
-//! - `clear_and_free` is for a driver that unregisters, and gets no more requests: it repeats `clear`
-//!   until no request is with the driver and no thread is inside its routines. Then it frees the
-//!   driver's own requests by `free_all`.
+//! - `cancel_all` is for a driver that detaches. The driver may get more requests. So `cancel_all`
+//!   cancels those that there are now, and waits until they have left the driver.
+//! - `clear_and_free` is for a driver that unregisters, and gets no more requests. It repeats
+//!   `clear` until no request is with the driver and no thread is inside the driver's routines.
+//!   Then it frees the driver's own requests by `free_all`.
 
 use super::{
     record::Record,
@@ -55,10 +55,11 @@ pub(super) enum Canceller {
 }
 
 impl Canceller {
-    /// Returns with which level and reason this canceller cancels a request in this state. The level
-    /// is that of the forwarder that then gets the request back, or 0 if the sender gets it back.
-    /// Returns `None` if the request does not concern the canceller. The caller must confirm the answer
-    /// by a transition from `word`: the record may have another request by now.
+    /// Returns the level and the reason with which this canceller cancels a request in this state.
+    /// If a forwarder gets the request back then, the level is that of the forwarder. If the sender
+    /// gets it back, the level is 0. Returns `None` if the request does not concern the canceller.
+    /// The record may have another request by now, so the caller must confirm the answer by a
+    /// transition from `word`.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
@@ -91,20 +92,22 @@ pub(super) enum CancelOutcome {
 
 impl Requests {
     /// Cancels a request for `canceller`, and delivers it. If no driver holds the request, recalls
-    /// it, so that no forwarder can keep it. Any context.
+    /// the request. Then no forwarder can keep it. Any context.
     pub(super) fn cancel_for(&self, record: &Record, canceller: Canceller) -> CancelOutcome {
         loop {
             let word = record.word();
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // Whether `cancel_later` may change a request that no driver holds:
+            // Whether `cancel_later` may change a request that no driver holds. `driver` is one
+            // that leaves or detaches.
             // - The sender is to get the request back: yes.
-            // - A forwarder is to get it back, and it is not parked: no. Another thread is just forwarding,
-            //   completing or delivering it, and a driver that detaches or unregisters tries again.
-            // - A forwarder is to get it back, it is parked, and a thread is inside the routines of `driver`, a
-            //   forwarder that leaves: no. `driver` has to wait for that thread anyway.
-            // - The same, but no thread is inside: yes. So `driver` need not wait until the in-place call ends.
+            // - A forwarder is to get back a request that is not parked: no. Another thread is just
+            //   forwarding, completing or delivering the request. `driver` tries again.
+            // - A forwarder is to get back a parked request, and a thread is inside the routines of
+            //   `driver`: no. `driver` has to wait for that thread anyway.
+            // - A forwarder is to get back a parked request, and no thread is inside the routines
+            //   of `driver`: yes. So `driver` need not wait until the in-place call ends.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -113,9 +116,9 @@ impl Requests {
             };
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
-                // The request was cancelled before, and goes home when the in-place call ends. If `to()`
-                // is not 0, a driver has left, and a forwarder would get the request back: then the next
-                // arm makes the request go home.
+                // The request was cancelled before, and goes home when the in-place call ends. If
+                // `to()` is not 0, a driver that leaves has cancelled it, and a forwarder would get
+                // it back. Then the next arm makes the request go home.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.to() == 0
@@ -176,8 +179,8 @@ impl Requests {
         Some(CancelOutcome::Done)
     }
 
-    /// Recalls a request that no driver holds, if a forwarder would get it before it is home.
-    /// Returns `None` if the state has changed.
+    /// Recalls a request that no driver holds. If no forwarder would get the request before it is
+    /// home, changes nothing and returns `Busy`. Returns `None` if the state has changed.
     fn cancel_later(
         &self,
         record: &Record,
@@ -290,9 +293,10 @@ impl Requests {
         }
     }
 
-    /// Cancels the requests that a driver has, has forwarded or has sent by now, and waits until
-    /// these requests do not concern the driver any more. If that takes long, calls `end_waits` again
-    /// and again. `end_waits` ends the waits in which the driver's routines may be. May sleep.
+    /// Cancels the requests that concern a driver now: it has them, has forwarded them or has sent
+    /// them. Waits until these requests do not concern the driver any more. If that takes long,
+    /// calls `end_waits` again and again. `end_waits` ends the waits in which the driver's routines
+    /// may be. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         for record in self.records() {
@@ -309,8 +313,12 @@ impl Requests {
     }
 
     /// Cancels all requests of a driver that is leaving, and frees those that the driver has
-    /// allocated. Returns when no thread is inside the driver's routines, no request is with the
-    /// driver, and no thread waits for one of its own requests. May sleep.
+    /// allocated. Returns when all of these hold:
+    /// - No thread is inside the driver's routines.
+    /// - No request is with the driver.
+    /// - No thread waits for one of the driver's own requests.
+    ///
+    /// May sleep.
     pub(crate) fn clear_and_free(&self, driver: d2d_handle) {
         loop {
             // A thread inside the driver may leave a request with it, and a request that is with
@@ -327,16 +335,16 @@ impl Requests {
         self.free_all(driver, || fsleep(Delta::from_millis(1)));
     }
 
-    /// Frees the requests of a driver that is leaving; all are home. If an in-place call of another
-    /// driver still uses the buffers of one, the end of that call frees the request. Calls `wait`
-    /// again and again while a thread has claimed one of the requests to send it: that thread
-    /// learns that the driver is leaving, and gives up the claim.
+    /// Frees the requests of a driver that is leaving. All of them are home. If an in-place call of
+    /// another driver still uses the buffers of a request, the end of that call frees the request.
+    /// A thread may have claimed a request to send it. This thread learns that the driver is
+    /// leaving, and gives up the claim. Until then, this function calls `wait` again and again.
     pub(super) fn free_all(&self, driver: d2d_handle, wait: impl Fn()) {
         for record in self.records() {
             loop {
-                // The handle is read before the sender is compared. If the record gets another request
-                // meanwhile, `discard` finds that the handle is stale. So if the request is home, it is
-                // freed only if it is that of the driver.
+                // The handle is read before the sender is compared. If the record gets another
+                // request in between, `discard` finds that the handle is stale. So `discard` frees
+                // only a request of the driver.
                 let handle = record.handle();
                 let word = record.word();
                 if record.sender() != driver || word.has(bits::ORPHAN) {
@@ -351,9 +359,10 @@ impl Requests {
         }
     }
 
-    /// Cancels all requests that concern a driver. Returns whether nothing is left to wait for: no
-    /// request concerns the driver any more, and its own requests are home, with no thread that
-    /// copies from or to their buffers or waits for them.
+    /// Cancels all requests that concern a driver. Returns whether nothing is left to wait for:
+    /// - No request concerns the driver any more.
+    /// - The driver's own requests are home.
+    /// - No thread waits for these requests, or copies from or to their buffers.
     fn clear(&self, driver: d2d_handle) -> bool {
         let mut is_clear = true;
         for record in self.records() {

@@ -188,12 +188,12 @@ impl Requests {
         }
     }
 
-    /// Delivers a request that the caller has made [over](Word::is_over): takes it up, level by
-    /// level, until a forwarder keeps it or it is home.
+    /// Delivers a request that the caller has made [over](Word::is_over). Takes the request up,
+    /// level by level, until a forwarder keeps it or it is home.
     ///
-    /// If the request is completed or cancelled again while this thread is inside a forwarder's
-    /// `returned()`, this call goes on with the delivery. So deliveries do not nest, and need the
-    /// stack of one level.
+    /// While this thread is inside a forwarder's `returned()`, the request may be completed or
+    /// cancelled again. Then this call goes on with the delivery. So deliveries do not nest, and
+    /// need the stack of one level.
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {

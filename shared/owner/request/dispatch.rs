@@ -5,8 +5,8 @@
 //! A dispatch routine that is called in the sender's execution context may use the request's
 //! buffers in place, if its driver has registered with `D2D_DISPATCH_IN_PLACE`. It may do so until
 //! it completes, pends or forwards the request, or returns. Until then the word has
-//! [`IN_PLACE`](bits::IN_PLACE). If the request is cancelled meanwhile, it is neither sent again
-//! nor freed, and no forwarder gets it back, as long as the word has `IN_PLACE`.
+//! [`IN_PLACE`](bits::IN_PLACE). The request may be cancelled meanwhile. But while the word has
+//! `IN_PLACE`, the request is neither sent again nor freed, and no forwarder gets it back.
 
 use super::{
     record::{
@@ -178,8 +178,8 @@ impl Requests {
     /// Gives up the buffers of a request that the calling dispatch routine leaves pending; see
     /// `d2d_request_pend`. Any context.
     ///
-    /// Calls no routine of a driver, so the caller may hold a lock of its own: if the request was
-    /// cancelled meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE), and the request is
+    /// Calls no routine of a driver, so the caller may hold a lock of its own. If the request was
+    /// cancelled meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE). Then the request is
     /// delivered when the dispatch routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, seq) = self
@@ -199,10 +199,10 @@ impl Requests {
     }
 
     /// Gives up the buffers that the calling in-place call uses. If the delivery of the request has
-    /// waited for the in-place call, delivers the request. If the request is home, and its sender has
-    /// freed it, frees the record. Does nothing if the in-place call has given up the buffers before:
-    /// an interrupt on this CPU, which has the same task, may have completed the request, and another
-    /// in-place call may use the buffers by now.
+    /// waited for the in-place call, delivers the request. If the request is home, and its sender
+    /// has freed it, frees the record. If the in-place call has given up the buffers before, does
+    /// nothing. An interrupt on this CPU, which has the same task, may have completed the request.
+    /// Then another in-place call may use the buffers by now.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
@@ -311,12 +311,12 @@ impl Requests {
 ///
 /// `work` is the work item of a record, whose [`Requests`] live.
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-    // SAFETY: The caller says that `work` is the work item of a record, which lives as long as the
-    // requests.
+    // SAFETY: The caller promises that `work` is the work item of a record, and that its `Requests`
+    // live. The record lives as long as they do.
     let record = unsafe { Record::of_work(work) };
-    // SAFETY: The table was in its place in a `Requests` when it allocated the record: only
-    // `Requests::new` makes tables. The `Requests` is in an `Arc`, so it does not move, and it
-    // waits for the workers before it is freed.
+    // SAFETY: Only `Requests::new` makes tables. So the table was in its place in a `Requests` when
+    // it allocated the record. The `Requests` is in an `Arc`, so it does not move. It waits for the
+    // workers before it is freed.
     let requests = unsafe { &*container_of!(record.records(), Requests, records) };
     requests.dispatch_queued(record);
 }

@@ -3,10 +3,10 @@
 //! The records of requests.
 //!
 //! A record stays where it is until the owner is unloaded, whatever becomes of the request in it.
-//! So a handle leads to its record without a lock, and the generation in the handle shows whether
-//! the handle is stale. Fields that several threads use at the same time are [`Atomic`]. The [`Word`]
-//! says which thread may write to which of these fields, and each change of the word orders the
-//! accesses before and after it.
+//! So a handle leads to its record without a lock. The generation in the handle shows whether the
+//! handle is stale. Fields that several threads use at the same time are [`Atomic`]. The [`Word`]
+//! says which thread may write to which of these fields. Each change of the word orders the
+//! accesses before and after the change.
 
 use super::word::{
     self,
@@ -105,8 +105,8 @@ pub(crate) struct Record {
     pub(super) tag: Atomic<u64>,
     pub(super) user_buffer: Atomic<*mut c_void>,
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
-    /// The task that is inside a forwarder's `returned()`, as long as the word has
-    /// [`CARRY`](word::bits::CARRY).
+    /// While the word has [`CARRY`](word::bits::CARRY): the task that is inside a forwarder's
+    /// `returned()`.
     pub(super) carrier: Atomic<u64>,
     /// The generations of the holds that a cancel has ended lately, each at the index
     /// `generation % REMEMBERED`.
@@ -131,8 +131,8 @@ pub(super) struct Buffers(KVec<u64>);
 
 impl Buffers {
     /// Allocates buffers of `input` and `output` bytes, all zero. They share no cache line with the
-    /// buffers of another request: their size is a multiple of a line, and `kmalloc()` aligns them
-    /// accordingly. May sleep.
+    /// buffers of another request, because their size is a multiple of a line, and `kmalloc()`
+    /// aligns them to it. May sleep.
     ///
     /// # Errors
     ///
@@ -176,8 +176,8 @@ impl Record {
         Some(new)
     }
 
-    /// As [`Record::transition`], and parks the request if an in-place call uses the buffers: the
-    /// end of that in-place call delivers the request.
+    /// As [`Record::transition`]. If an in-place call uses the buffers, also parks the request.
+    /// Then the end of that in-place call delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
         let in_use = old.has(word::bits::IN_PLACE);
         let new = transition.of(old)?.with(word::bits::PARKED, in_use);
@@ -215,8 +215,9 @@ impl Record {
         Kind::Sent.handle(self.index.get() as usize, self.id.get())
     }
 
-    /// Returns whether the sender's handle has this generation. If the caller has read the word
-    /// before this call, and then makes a transition from that word, the answer is still right.
+    /// Returns whether the sender's handle has this generation. The answer is still right later if
+    /// the caller has read the word before this call, and makes a transition from that word after
+    /// this call.
     #[inline(always)]
     pub(super) fn has_generation(&self, id: u32) -> bool {
         self.id.get() == id
@@ -272,11 +273,12 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns the level that gets the request back if the request is cancelled because of `driver`:
-    /// 0 for the sender, or the level of a forwarder. If `driver` is the sender or the first receiver,
-    /// the sender gets the request back. Otherwise the forwarder one level above the first level of
-    /// `driver` gets it back. For example, if the first receiver has forwarded the request to `driver`, `driver` has
-    /// level 2, which is `levels[1]`. Then the first receiver, which has level 1, gets the request back.
+    /// If the request is cancelled because of `driver`, a driver gets it back. Returns the level of
+    /// that driver: 0 for the sender, or the level of a forwarder. If `driver` is the sender or the
+    /// first receiver, the sender gets the request back. Otherwise the forwarder one level above
+    /// the first level of `driver` gets it back. For example, suppose that the first receiver has
+    /// forwarded the request to `driver`. Then `driver` has level 2, which is `levels[1]`. The
+    /// first receiver has level 1, and gets the request back.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
     /// does not concern the driver of the last level any more.
@@ -343,8 +345,8 @@ impl Record {
         d2d_word_wait(&self.word, word::bits::PHASE, Phase::Idle as u64, jiffies)
     }
 
-    /// Returns the result. It does not change while the request is home and the word counts the
-    /// caller as waiting, nor while the caller delivers the request.
+    /// Returns the result. It does not change while the caller delivers the request. It does not
+    /// change either while the request is home and the word counts the caller as waiting.
     #[inline(always)]
     pub(super) fn result(&self) -> abi::d2d_result {
         abi::d2d_result {
@@ -419,15 +421,15 @@ impl Record {
     ///
     /// # Safety
     ///
-    /// The record was [made](Record::make), and nobody else uses it: the caller has it in
+    /// The record was [made](Record::make). No other thread uses it, because the caller has it in
     /// [`Fill`](Phase::Fill), or is dropping all records. Afterwards the caller makes it free by
     /// [`FREED`](word::FREED), or frees its memory.
     pub(super) unsafe fn unmake(&self) {
         self.id.set(self.id.get().wrapping_add(1).max(1));
         let start: *mut u64 = self.input.get().cast();
-        // SAFETY: The record was made, so the memory is that of a vector with this start and this
-        // capacity, which `make` has taken apart. Only this call puts the vector together again. Nobody
-        // else uses the record, so nobody uses the vector.
+        // SAFETY: The record was made, so `make` has taken apart a vector with this start and this
+        // capacity. Only this call puts the vector together again. No other thread uses the record,
+        // so none uses the vector.
         drop(unsafe { KVec::from_raw_parts(start, 0, self.capacity.get()) });
     }
 
@@ -481,8 +483,8 @@ type Pointer = *mut Chunk;
 ///
 /// # Invariants
 ///
-/// `chunk` is null, or came from [`KBox::into_raw`] of an initialized chunk and then does not
-/// change until the table is dropped.
+/// `chunk` is null, or came from [`KBox::into_raw`] of an initialized chunk. In the second case, it
+/// does not change until the table is dropped.
 struct Place {
     chunk: Atomic<*mut Chunk>,
     /// At least the number of records of the chunk that are not free, or that a thread is just
@@ -548,9 +550,9 @@ impl Records {
     }
 
     /// Iterates over the records that are not free, and over some that are. Suppose that the caller
-    /// has changed a flag before, by a fully ordered operation, and that a thread which makes a
-    /// request checks the flag afterwards. Then that thread sees the change, or the caller finds the
-    /// request.
+    /// changes a flag by a fully ordered operation, and then calls this. Suppose that another
+    /// thread makes a request, and then checks the flag. Then that thread sees the change, or the
+    /// caller finds the request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let used = self.chunks.iter().filter(|place| place.used.get() != 0);
         used.filter_map(Place::chunk).flatten()
@@ -609,9 +611,10 @@ impl Records {
         let first: *mut Record = chunk.as_mut_ptr().cast();
         for place in 0..PLACES {
             let record = first.wrapping_add(place);
-            // SAFETY: The record lies in the box, which nobody else has yet, and where it stays. A
-            // free record consists of numbers and null pointers, for which the zeros of the box are
-            // valid, and of the fields that are written here.
+            // SAFETY: The record lies in the box, and stays there. No other thread has the box yet.
+            // The fields of a free record are numbers and null pointers, for which the zeros of the
+            // box are valid, or are written here. The name and the lock class of the work item are
+            // static.
             unsafe {
                 (&raw mut (*record).id).write(Atomic::new(1));
                 (&raw mut (*record).index).write(Atomic::new((number * PLACES + place) as u32));

@@ -84,8 +84,8 @@ fn why_not(word: Word) -> Refusal {
     }
 }
 
-/// Returns which routine the sender needs, as a bit of [`has`]: `routine` if it wants that routine
-/// to be called.
+/// Returns the routine that the sender must have, as a bit of [`has`]. If `send` asks for a call of
+/// a routine, this is `routine`, otherwise 0.
 #[inline(always)]
 fn routine_of(send: &abi::d2d_send, routine: u32) -> u32 {
     match send.flags & abi::D2D_SEND_ROUTINE {
@@ -120,11 +120,11 @@ impl Requests {
         let handle = record.handle();
         // This thread has the record alone in `Fill`, so the transition is made.
         let _ = record.go(&word::MADE);
-        // The check comes after the transition: if it does not see that the driver is leaving, the
-        // thread that unregisters the driver sees the request.
+        // The check comes after the transition. So if the check does not find that the driver is
+        // leaving, the thread that unregisters the driver finds the request.
         if let Err(refusal) = self.registry.check_sender(sender, 0, NO_COMPLETED) {
-            // A thread that has guessed the handle may have claimed the request; it learns that the
-            // driver is leaving, and gives up the claim.
+            // A thread that has guessed the handle may have claimed the request. That thread learns
+            // that the driver is leaving, and gives up the claim.
             while self.discard(handle) == Err(ON_ITS_WAY) {
                 fsleep(Delta::from_millis(1));
             }
@@ -226,8 +226,8 @@ impl Requests {
 
     /// Sends the request of a handshake to a driver, as `d2d_request_send` does. Returns whether
     /// the request is completed. A request that the driver has pended counts as not completed, even
-    /// if another thread has completed it meanwhile: the steps of a handshake do not depend on how
-    /// fast that thread is. May sleep.
+    /// if another thread has completed it meanwhile. So the steps of a handshake do not depend on
+    /// how fast that thread is. May sleep.
     pub(crate) fn send_handshake(&self, handle: d2d_handle, send: &abi::d2d_send) -> Result<bool> {
         let (returned, is_completed) = self.call_and_return(self.start(handle, send, true)?);
         Ok(is_completed && returned != PENDING)
@@ -304,8 +304,8 @@ impl Requests {
             return Err(("buffer-too-small", EMSGSIZE));
         }
         let needs = routine_of(send, has::COMPLETED);
-        // The check comes after the claim: if it does not see that the sender is leaving, the
-        // thread that unregisters the sender sees the claim.
+        // The check comes after the claim. So if the check does not find that the sender is
+        // leaving, the thread that unregisters the sender finds the claim.
         self.registry
             .check_sender(record.sender(), needs, NO_COMPLETED)?;
         let length = send.input_len as usize;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests: which driver has one, what each driver may do with it, and which of two attempts to end
-//! it at the same time succeeds.
+//! Tests of requests:
+//! - which driver has a request
+//! - what each driver may do with it
+//! - which attempt succeeds if two threads try to end it at the same time
 
 mod buffers;
 mod cancelling;

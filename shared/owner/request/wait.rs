@@ -2,8 +2,8 @@
 
 //! Waiting for requests, and freeing them.
 //!
-//! The word counts the threads that wait. Until each of them has the result of the send that it
-//! waits for, the request cannot be sent again, and its record is not freed.
+//! The word counts the threads that wait. Each of these threads waits for the result of one send.
+//! Until it has this result, the request cannot be sent again, and its record is not freed.
 
 use super::{
     cancel::Canceller,
@@ -194,16 +194,16 @@ impl Requests {
             abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
             ms => msecs_to_jiffies(ms) as c_long,
         };
-        // This comes before the thread sleeps: the thread that brings the request home wakes the
-        // sleepers if it sees `ASLEEP`.
+        // The thread that brings the request home wakes the sleepers only if it sees `ASLEEP`. So
+        // this comes before the thread sleeps.
         if record.go(&word::SLEEP).is_err() {
             return true;
         }
         record.sleep(jiffies)
     }
 
-    /// Stops counting a thread as waiting for a request, and frees the record if the sender has
-    /// freed the request and nobody uses it any more.
+    /// Stops counting a thread as waiting for a request. If the sender has freed the request, and
+    /// no thread uses it any more, frees the record.
     #[inline(always)]
     pub(super) fn end_to_wait(&self, record: &Record) {
         if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {
@@ -234,8 +234,9 @@ impl Requests {
         let length = result.output_len as usize;
         let from = record.output.get();
         let is_read = result.status == 0 && length > 0 && result.output_len <= room;
-        // SAFETY: `from` is valid for reads of `length` bytes, which do not change while the request is
-        // home and the word counts this thread as waiting.
+        // SAFETY: `output_len` is at most the size of the output, so `from` is valid for reads of
+        // `length` bytes. The request is home, and the word counts this thread as waiting until
+        // `end_to_wait` below. Until then, the buffer is not freed and does not change.
         let is_bad = is_read && !unsafe { output.copy_out(stack, from, length) };
         if record.tracing().is_on() {
             self.trace_result(record, record.sender(), "return", &result);

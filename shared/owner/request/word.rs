@@ -8,11 +8,13 @@
 //! `selftests/model/` get their transitions from this list.
 //!
 //! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [delays its
-//! delivery](Word::is_over). The thread whose transition makes the request over delivers it: that
+//! delivery](Word::is_over). The thread whose transition makes the request over delivers it. That
 //! thread alone takes the request up, level by level, until a forwarder keeps it or it is home.
-//! Meanwhile, other threads can only note in the word that they cancel the request (`CANCEL_LATER`,
-//! `CANCEL_AGAIN`), free it (`ORPHANED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up
-//! its buffers (`IN_PLACE_END`).
+//! Meanwhile, other threads can only note in the word that they
+//! - cancel the request (`CANCEL_LATER`, `CANCEL_AGAIN`),
+//! - free it (`ORPHANED`),
+//! - wait for it (`WAIT`, `SLEEP`, `WAITED`), or
+//! - have given up its buffers (`IN_PLACE_END`).
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +64,12 @@ pub(crate) mod bits {
     /// A forwarder's `returned()` runs. The carrier goes on with the delivery when the routine has
     /// returned.
     pub(crate) const CARRY: u64 = 1 << 7;
-    /// No thread delivers the request, because an in-place call still uses its buffers. Either a
-    /// forwarder would get the request back, or its sender has cancelled it, or it was cancelled
-    /// while its holder was forwarding it. The end of the in-place call delivers the request, unless
-    /// a driver that leaves does so earlier.
+    /// No thread delivers the request, because an in-place call still uses its buffers. The end of
+    /// the in-place call delivers it, unless a driver that leaves does so earlier. A request is
+    /// parked in three cases:
+    /// - A forwarder would get the request back.
+    /// - The sender has cancelled the request.
+    /// - The request was cancelled while its holder was forwarding it.
     pub(crate) const PARKED: u64 = 1 << 8;
     /// A worker will dispatch the request. Its holder does not know of it yet.
     pub(crate) const QUEUED: u64 = 1 << 9;
@@ -82,7 +86,7 @@ pub(crate) mod bits {
     pub(crate) const LATE: u64 = 1 << 14;
     /// Why the request was cancelled, or will be: a [`Reason`](super::Reason).
     pub(crate) const REASON: u64 = 3 << 16;
-    /// How far up a cancelled request goes: the forwarder at this level gets it back, and the
+    /// How far up a cancelled request goes. The forwarder at this level gets the request back. The
     /// forwarders at deeper levels are notified that it was cancelled. 0 stands for the sender.
     pub(crate) const TO: u64 = 3 << 18;
     /// The number of pins: running copies from or to the buffers, and a running call of the
@@ -190,8 +194,8 @@ impl Word {
         self.is(Idle) && self.has(ORPHAN) && !self.has(IN_PLACE | PINS | WAITERS)
     }
 
-    /// Returns whether the request is on its way: it was sent and is not home, so it concerns other
-    /// drivers than its sender.
+    /// Returns whether the request is on its way. Then it was sent and is not home, so it concerns
+    /// drivers other than its sender.
     pub(crate) const fn is_on_its_way(self) -> bool {
         !(self.is(Free) || self.is(Idle) || self.is(Fill))
     }
@@ -206,7 +210,8 @@ pub(crate) enum Order {
     Acquire,
     /// Accesses before the transition are not made after it.
     Release,
-    /// Both; and loads after the transition are not made before the stores that precede it.
+    /// Both. Also, loads after the transition are not made before the stores that precede the
+    /// transition.
     Full,
 }
 
@@ -306,8 +311,8 @@ impl Transition {
 ///
 /// A line is `NAME: FROM|FROM => TO [what bits, ...] order;`. The transition is allowed from a word
 /// of one of the phases `FROM` that has all bits `with` and none of the bits `unless`. `Same`
-/// leaves the phase as it is. The code that makes the transition may change more at the same time:
-/// a reason, `IN_PLACE`, `QUEUED`, `PARKED`, a pin or a waiter.
+/// leaves the phase as it is. The code that makes the transition may change more by the same
+/// operation: a reason, `IN_PLACE`, `QUEUED`, `PARKED`, a pin or a waiter.
 macro_rules! transitions {
     (@to Same) => { None };
     (@to $to:ident) => { Some($to) };
@@ -422,8 +427,8 @@ transitions! {
 
     // Transitions that waiting threads make.
 
-    /// A thread begins to wait. Until it has the result, the request is not sent again, and its
-    /// record is not freed.
+    /// A thread begins to wait. Until this thread has the result, the request is not sent again,
+    /// and its record is not freed.
     WAIT: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, add WAITER] Acquire;
     /// The waiting thread is about to sleep.
     SLEEP: Held|Forward|Busy|Done|Cancelled => Same [set ASLEEP] Full;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancelling requests: before, while and after a driver has them, and which drivers are notified.
+//! Cancelling a request before a driver has it, while a driver has it, and afterwards. Which
+//! drivers are notified.
 
 use super::fixture::*;
 use crate::request::{
@@ -231,9 +232,9 @@ mod cases {
         Ok(())
     }
 
-    /// Two drivers forward a request while an in-place call of the first one uses its buffers. The
-    /// last driver ends the request in each way, and then each canceller cancels it before the
-    /// in-place call has ended.
+    /// Two drivers forward a request while an in-place call of the first driver uses the buffers.
+    /// The last driver completes the request, or the request is cancelled because the last driver
+    /// leaves. Then each canceller cancels the request before the in-place call has ended.
     #[test]
     fn a_request_that_waits_for_an_in_place_call_can_be_cancelled() -> Result {
         for is_completed in [false, true] {

@@ -197,8 +197,8 @@ impl Party<'_> {
         self.fixture.requests.send(request, send)
     }
 
-    /// Sends a request without input and output, but does not call the receiver yet: the test does
-    /// so later, by `Requests::call`.
+    /// Sends a request without input and output, but does not call the receiver. The test calls the
+    /// receiver later, by `Requests::call`.
     pub(super) fn pass(
         &self,
         request: u64,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handles of requests: to which request, and to which send of it, each belongs; and the table
-//! of records.
+//! Tests of the handles of requests: which request a handle belongs to, and which send of it. Tests
+//! of the table of records.
 
 use super::fixture::*;
 use crate::request::{
@@ -111,8 +111,8 @@ mod cases {
         );
         let (old, held) = a.pend(&b, PEND, 0)?;
         let record = fixture.record(old)?;
-        // Pretend that a thread that cancels `old` has found the record, and then has not run for a
-        // while.
+        // Suppose that a thread that cancels `old` has found the record here, and does not run
+        // again until `cancel_for` below.
         fixture.complete(held, 0)?;
         fixture.requests.free(old)?;
         let (new, held) = c.pend(&b, PEND, 0)?;
