@@ -71,9 +71,10 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     // the owner keeps its memory. Both hold until the owner's module is unloaded. This module
     // imports symbols of that module, so the kernel unloads this module first.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-    // SAFETY: The owner frees its contexts when its module is unloaded. This module imports symbols
-    // of that module, so the kernel unloads this module first. The blocks of data have these sizes,
-    // which are not less than those of the pair.
+    // SAFETY: By its header, `raw` is a context, which the owner has initialized. The owner frees
+    // its contexts when its module is unloaded. This module imports symbols of that module, so the
+    // kernel unloads this module first. The blocks of data have these sizes, which are not less
+    // than those of the pair.
     let context = unsafe { Context::from_raw(raw, sizes) };
     Ok(PeerLink::new(context, owner))
 }

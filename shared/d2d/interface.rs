@@ -622,8 +622,9 @@ macro_rules! interface {
                 $(
                     /// # Safety
                     ///
-                    /// `this` is the endpoint's `self`: the address of a binding of the driver that
-                    /// outlives the call. `result` is valid for a write.
+                    /// `this` is the endpoint's `self`: the address of a binding of this
+                    /// interface's seat and the driver. The binding outlives the call. `result` is
+                    /// valid for a write.
                     unsafe extern "C" fn $op(
                         this: *mut $crate::__private::c_void,
                         $($arg: $Arg,)*
@@ -635,8 +636,9 @@ macro_rules! interface {
                         };
                         let enter = $crate::interface::enter::<$Interface, D2dDriver, _, _>;
                         // SAFETY: This function's caller promises that `this` is the address of a
-                        // binding of this interface's seat and the driver, and that `result` is
-                        // valid for a write.
+                        // binding of this interface's seat and the driver. The caller also promises
+                        // that the binding outlives the call, and that `result` is valid for a
+                        // write.
                         unsafe { enter(this, result, call) }
                     }
                 )*

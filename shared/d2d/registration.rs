@@ -94,8 +94,9 @@ where
             Shared::new(in_module, state).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
-        // SAFETY: The routines are in the module's text, which by the promise of `in_module` outlives
-        // the registration. The registration keeps `shared`, with which the owner calls the routines.
+        // SAFETY: The routines are in the module's text, and the static keys are in its data.
+        // `in_module` promises that the registration is dropped before the kernel frees them. The
+        // registration keeps `shared`, with which the owner calls the routines.
         to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })?;
         shared.set_raw_handle(raw_handle);
         Ok(Self {
@@ -352,9 +353,10 @@ macro_rules! module_peer {
                 _module: &'static $crate::__private::ThisModule,
             ) -> $crate::__private::Result<Self> {
                 static STARTED: $crate::registration::Started = $crate::registration::Started::new();
-                // SAFETY: The kernel drops the module, which owns the peer, before it frees the
-                // module's text. It calls `init` before any other code of the module can run. If the
-                // driver calls `init` again, `Peer::new` finds `STARTED` set, and makes nothing.
+                // SAFETY: `Self` is the module into which this crate is linked. The kernel drops
+                // the module, which owns the peer, before it frees the module's text. It calls
+                // `init` before any other code of the module can run. If the driver calls `init`
+                // again, `Peer::new` finds `STARTED` set, and makes nothing.
                 let in_module = unsafe { $crate::registration::InModule::<Self>::new() };
                 let peer = $crate::registration::Peer::new(in_module, &STARTED)?;
                 $crate::__private::Ok(Self { _peer: peer })

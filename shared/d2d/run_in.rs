@@ -184,8 +184,8 @@ fn run_in_worker(job: Job) -> Result {
         }),
         GFP_KERNEL,
     )?;
-    // SAFETY: The work item is initialized and not queued yet. It lives until `flush_work` has
-    // returned. After that it does not run.
+    // SAFETY: The work queue is created at boot and never destroyed. The work item is initialized
+    // and not queued yet. It lives until `flush_work` has returned. After that it does not run.
     unsafe {
         bindings::queue_work_on(
             bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
