@@ -7,7 +7,7 @@
 #   pair-owner      the module of the owner in Rust, if there is one: its source without .rs
 #   pair-c-owner    the module of the owner in C, if there is one: its source without .c. If there is an owner in Rust,
 #                   too, the owner in C exports its table under the name of the owner in Rust. So the same peers work
-#                   with either owner, and only one of the two owners can be loaded at a time
+#                   with either owner, but only one of the two owners can be loaded at a time
 #   pair-peer       the module of the peer in Rust, if there is one: its source without .rs
 #   pair-c-peer     the module of the peer in C, if there is one: its source without .c
 

@@ -62,8 +62,8 @@ impl DemoEvents {
     ///
     /// # Errors
     ///
-    /// Those of [`Event::wait`]; `EBADMSG` if the notification event is not set after the wait, or
-    /// the synchronization event still is.
+    /// Those of [`Event::wait`]. `EBADMSG` if the notification event is not set after the wait, or
+    /// if the synchronization event is still set then.
     pub fn wait(&self, by: &CStr) -> Result {
         for event in self.each() {
             event.wait(Wait::at_most(TIMEOUT))?;

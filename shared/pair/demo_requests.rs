@@ -142,12 +142,13 @@ impl DemoRequests {
             drop(pended);
             return request.fail(EBUSY);
         };
-        // This thread may hold the lock here: `pend` and `tell_if_cancelled` call no routine of a
-        // driver, and only such a routine would take the lock.
+        // Only a routine of a driver would take the lock again. `pend` and `tell_if_cancelled` call
+        // no routine of a driver, so this thread may hold the lock here.
         let (disposition, request) = request.pend();
-        // If the request is cancelled after `tell_if_cancelled`, `cancelled` waits for the lock, and
-        // then finds the request. If it was cancelled before, `tell_if_cancelled` fails, and the
-        // library does not call `cancelled`, so this driver must not keep the request.
+        // If the request is cancelled after `tell_if_cancelled`, `cancelled` waits for the lock,
+        // and then finds the request. If the request was cancelled before, `tell_if_cancelled`
+        // fails, and the library does not call `cancelled`. So this driver must not keep the
+        // request.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
                 .replace(KeyedRequest { key, request })
@@ -201,8 +202,12 @@ impl Packets {
     }
 }
 
-/// Sends requests to the other driver: one that it completes at once, one that it pends and
-/// completes later, and one that this driver cancels. Any context.
+/// Sends four requests to the other driver. Any context.
+///
+/// 1. `ADD`, which the other driver completes at once.
+/// 2. `PEND`, which the other driver pends.
+/// 3. `COMPLETE`, on which the other driver completes the pended request.
+/// 4. `PEND` again, which this driver cancels.
 ///
 /// # Errors
 ///

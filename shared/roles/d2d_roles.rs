@@ -2,10 +2,10 @@
 
 //! A module in several roles: the owner of one pair, and a peer of one or two others.
 //!
-//! Each role uses the library under names of its own, so that the compiler tells the types of the roles
-//! apart: the owner's role uses `d2d` and `d2d_owner`, a peer's role `d2d_peer`, and a second peer's role
-//! `d2d_peer2`. The build makes `d2d_peer` and `d2d_peer2` from the sources of `d2d`. A macro declares the
-//! module:
+//! Each role uses the library under names of its own. So the compiler tells the types of the roles
+//! apart. The owner's role uses `d2d` and `d2d_owner`, a peer's role `d2d_peer`, and a second
+//! peer's role `d2d_peer2`. The build makes `d2d_peer` and `d2d_peer2` from the sources of `d2d`. A
+//! macro declares the module:
 //!
 //! - [`module_in_two_roles!`](crate::module_in_two_roles): an owner and a peer;
 //! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
@@ -94,8 +94,9 @@ impl<M> RolesInModule<M> {
     /// `M` is the module into which this crate is linked. What is made with the result is dropped
     /// before the kernel frees the module's text.
     pub const unsafe fn new() -> Self {
-        // SAFETY: The caller says that `M` is the module into which this crate is linked, and that it drops what
-        // is made with the result before the kernel frees the module's text.
+        // SAFETY: The caller promises that `M` is the module into which this crate is linked. The
+        // caller also promises that it drops what is made with the result before the kernel frees
+        // the module's text.
         unsafe {
             Self {
                 owner: d2d_owner::InModule::new(),
@@ -106,9 +107,9 @@ impl<M> RolesInModule<M> {
     }
 }
 
-/// The parts of a module `M` in several roles: its roles as a peer (`_peers`), and what was made after them
-/// (`_last_made`). `_last_made` is the owner's role or, in a peer of two owners, the [`Join`]. Dropping `_last_made`
-/// makes the peers' roles leave. The fields are dropped in this order.
+/// The parts of a module `M` in several roles. `_peers` are its roles as a peer. `_last_made` was
+/// made after them. It is the owner's role or, in a peer of two owners, the [`Join`]. Dropping
+/// `_last_made` makes the peers' roles leave. The fields are dropped in this order.
 #[doc(hidden)]
 pub struct Roles<T, P, M> {
     _last_made: T,

@@ -80,9 +80,9 @@ where
 
 /// Declares a module that is the owner of one pair, and a peer of two other owners.
 ///
-/// `type` is the type that implements [`ThreeRoles`], and so [`Owner`]; `first` and `second` are the
-/// names of the modules with which its two drivers register. All else is as in
-/// [`module_in_two_roles!`](crate::module_in_two_roles).
+/// `type` is the type that implements [`ThreeRoles`], and so [`Owner`]. `first` and `second` are
+/// the names of two modules. The first driver of the type registers with `first`, and the second
+/// driver with `second`. All else is as in [`module_in_two_roles!`](crate::module_in_two_roles).
 ///
 /// ```ignore
 /// d2d_roles::module_in_three_roles! {

@@ -28,8 +28,9 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The value that a module of two owners has while it is registered with both: usually the handles of its
-/// two drivers. The code of both drivers gets it by [`Joined::with`].
+/// The value that a module of two owners has while it is registered with both owners. It usually
+/// consists of the handles of the two drivers. The code of both drivers gets it by
+/// [`Joined::with`].
 pub trait TwoPeers: Send + Sync + Sized + 'static {
     /// The driver that registers with the first owner.
     type First: d2d_peer::driver::Driver;
@@ -39,8 +40,10 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
     /// Makes the value, after both drivers have registered and started. A driver that has pended its
     /// handshake may not have a context yet. May sleep.
     ///
-    /// When the module is unloaded, the library makes both drivers leave, waits until no thread uses
-    /// the value, and drops the value; then it drops the second driver and the first one.
+    /// When the module is unloaded, the library does the following, in this order:
+    /// 1. It makes both drivers leave.
+    /// 2. It waits until no thread uses the value, and drops the value.
+    /// 3. It drops the second driver, and then the first one.
     ///
     /// # Errors
     ///
@@ -63,8 +66,8 @@ unsafe extern "C" {
 ///
 /// # Invariants
 ///
-/// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has become
-/// null, and all threads that were inside [`Joined::with`] at that moment have left.
+/// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has
+/// become null and then all threads that were inside [`Joined::with`] at that moment have left.
 pub struct Joined<T: TwoPeers> {
     value: Atomic<*mut T>,
 }
@@ -94,8 +97,8 @@ impl<T: TwoPeers> Joined<T> {
     /// begun to leave. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let (_inside, value) = Self::readers().enter(&self.value, true);
-        // SAFETY: By the type invariants, `value` is null, or points to a value that is not freed before this
-        // thread has left. `f` cannot keep the borrow for longer.
+        // SAFETY: By the type invariants, `value` is null, or came from `KBox::into_raw`. The value
+        // is not freed before this thread has left. `f` cannot keep the borrow for longer.
         unsafe { value.as_ref() }.map(f)
     }
 }
@@ -119,10 +122,10 @@ impl<T: TwoPeers> Join<T> {
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
-        // Must come before waiting for the threads that use the value: these threads may wait for an event or a
-        // request of the drivers. `wait_and_end_waits` calls `leave` again: a thread that is just delivering a
-        // request to a driver may deliver the request after this call, and another thread may wait until that
-        // request is cancelled.
+        // The threads that use the value may wait for an event or a request of the drivers. So this
+        // comes before the wait for these threads. `wait_and_end_waits` calls `leave` again and
+        // again. A thread that is just delivering a request to a driver may deliver it after this
+        // first call, and another thread may wait until that request is cancelled.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
         let value = self.joined.value.xchg(core::ptr::null_mut(), Full);
@@ -191,9 +194,10 @@ where
     A: d2d_peer::driver::Driver,
     B: d2d_peer2::driver::Driver,
 {
-    /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one are dropped: their
-    /// destructor may wait for an event of either driver. If the module has been loaded, the drop of `_last_made` in
-    /// [`Roles`] has made the drivers leave already.
+    /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one of them
+    /// are dropped. The destructor of these `Jobs` may wait for an event of either driver. If the
+    /// module has been loaded, the drop of `_last_made` in [`Roles`] has made the drivers leave
+    /// already.
     fn drop(&mut self) {
         self.first.leaver().leave();
         self.second.leaver().leave();
@@ -239,9 +243,10 @@ where
 
 /// Declares a module that is a peer of two owners.
 ///
-/// `type` is the type that implements [`TwoPeers`]; `first` and `second` are the names of the modules with
-/// which its two drivers register. The other lines are those of `module!`. Code of both drivers reaches the
-/// value that [`TwoPeers::join`] has made by `JOINED.with(...)`: see [`Joined::with`].
+/// `type` is the type that implements [`TwoPeers`]. `first` and `second` are the names of two
+/// modules. The first driver of the type registers with `first`, and the second driver with
+/// `second`. The other lines are those of `module!`. Code of both drivers reaches the value that
+/// [`TwoPeers::join`] has made by `JOINED.with(...)`: see [`Joined::with`].
 ///
 /// The module registers with the first owner, then with the second one. If the second one refuses, the
 /// library takes the first registration back.

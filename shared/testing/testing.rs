@@ -45,8 +45,8 @@ impl ModuleMetadata for LocalModule {
     };
 }
 
-/// Returns the promise that all that is made with it is dropped before the module of the tests is
-/// unloaded: each test drops what it makes.
+/// Returns the promise that what is made with it is dropped before the module of the tests is
+/// unloaded. Each test drops what it makes.
 pub fn in_module() -> InModule<LocalModule> {
     // SAFETY: No test runs when the module is unloaded.
     unsafe { InModule::new() }
