@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the library. This file checks the kernel's configuration, and lists the objects that a module links and the
 # crates that a module is compiled against. The Kbuild of the project includes this file, and so does that of a driver
-# elsewhere (install/rust.mk). Each crate is compiled once. The crates that use it are compiled against its metadata
-# (lib*.rmeta), and its object is linked into each module that needs it.
+# elsewhere (install/rust.mk). Each crate is compiled once. The crates that use a crate are compiled against its
+# metadata (lib*.rmeta). Its object is linked into each module that needs it.
 #
 #   d2d_kernel the kernel crate and replacements; built only if the kernel crate lacks items
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/

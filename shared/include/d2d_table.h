@@ -163,9 +163,9 @@ result notrace name parameters							\
 /*
  * The type of the exported symbol: the header and the functions that all minor versions have. The
  * kernel computes the version of the symbol (CONFIG_MODVERSIONS) from this type, whose name
- * contains the major version. So the loader refuses a peer of another major version, and a peer
- * that was built with another signature of one of these functions. The version stays the same when
- * a function is appended to the second list.
+ * contains the major version. So the loader refuses a peer of another major version. It also
+ * refuses a peer that was built with another signature of one of these functions. The version stays
+ * the same when a function is appended to the second list.
  */
 #define D2D_EXPORTED		D2D_EXPORTED_OF(D2D_ABI_MAJOR)
 #define D2D_EXPORTED_OF(major)	D2D_EXPORTED_AS(major)

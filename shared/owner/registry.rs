@@ -186,8 +186,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if the driver is leaving, `missing` if it has no such
-    /// routine.
+    /// - `ESTALE` if the handle is stale
+    /// - `ESHUTDOWN` if the driver is leaving
+    /// - `missing` if the driver has none of these routines
     #[inline(always)]
     pub(crate) fn check_sender(
         &self,
@@ -429,8 +430,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if the handle is stale, `EBUSY` if the driver holds a context or a handshake with it is
-    /// under way, `EALREADY` if another thread is unregistering it.
+    /// - `ESTALE` if the handle is stale
+    /// - `EBUSY` if the driver holds a context, or a handshake with it is under way
+    /// - `EALREADY` if another thread is unregistering the driver
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         self.with(handle, |slot, entry| match entry {
             Some(entry) if entry.is_unregistering => Err(("already-unregistering", EALREADY)),

@@ -33,8 +33,8 @@ impl Tracing {
         self.emit_record(StepRecord::new(driver, step).with(fields));
     }
 
-    /// Traces a step: by a line and its tracepoint if [`Tracing::LINE`] is set, otherwise by its
-    /// tracepoint alone. Any context.
+    /// Traces a step. If [`Tracing::LINE`] is set, traces it by a line and its tracepoint,
+    /// otherwise by its tracepoint alone. Any context.
     pub(crate) fn emit_record(self, record: StepRecord<'_>) {
         if self.0 & Self::LINE != 0 {
             record.emit();

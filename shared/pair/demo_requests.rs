@@ -116,8 +116,9 @@ impl DemoRequests {
     ///
     /// # Errors
     ///
-    /// Those of allocating and sending the request, the error with which it was completed, and
-    /// those of `open` and of [`DemoEvents::wait`].
+    /// - those of allocating and sending the request
+    /// - the error with which the request was completed
+    /// - those of `open` and of [`DemoEvents::wait`]
     pub fn await_signal(
         &self,
         place: Place,

@@ -122,8 +122,8 @@ mod cases {
 
     #[test]
     fn both_pools_have_all_items() -> Result {
-        // One item; one chunk; several chunks, of which the last one is not full; the largest
-        // items.
+        // The cases are: one item, one chunk, several chunks with a last one that is not full, and
+        // the largest items.
         for (capacity, item_size) in [(1, 8), (64, 64), (700, 13), (7, 4096)] {
             let context = TestContext::new(0, capacity, item_size)?;
             for queue in [context.to_peer(), context.to_owner()] {

@@ -259,8 +259,10 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if its driver is leaving, `EAGAIN` if the event has 64
-    /// handlers, `ENOMEM`.
+    /// - `ESTALE` if the handle is stale
+    /// - `ESHUTDOWN` if the driver of the handle is leaving
+    /// - `EAGAIN` if the event has 64 handlers
+    /// - `ENOMEM`
     pub(crate) fn set_handler(
         &self,
         handle: d2d_handle,

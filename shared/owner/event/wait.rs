@@ -64,8 +64,8 @@ pub(crate) struct Manner {
 ///
 /// # Invariants
 ///
-/// - `event` is valid while the thread that has looked it up still holds the dispatcher's lock, and
-///   while `node` is on the event's list.
+/// - `event` is valid while `node` is on the event's list. It is also valid while the thread that
+///   has looked it up still holds the dispatcher's lock.
 /// - `waiter` is valid while `node` is on the event's list.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitBlock {
@@ -409,8 +409,8 @@ impl Dispatcher {
         self.openings.used_chunks()
     }
 
-    /// Sets the event that a handle names, and returns whether it was set before; `None` if the
-    /// handle is stale. Any context.
+    /// Sets the event that a handle names, and returns whether it was set before. Returns `None` if
+    /// the handle is stale. Any context.
     #[inline]
     pub(crate) fn set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
@@ -494,8 +494,9 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if a handle is stale, `EINVAL` if an event occurs twice, `EAGAIN` if 64 threads wait for
-    /// one of the events.
+    /// - `ESTALE` if a handle is stale
+    /// - `EINVAL` if an event occurs twice
+    /// - `EAGAIN` if 64 threads wait for one of the events
     pub(crate) fn wait(
         &self,
         blocks: &mut [WaitBlock],

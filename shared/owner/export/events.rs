@@ -51,7 +51,7 @@ impl Exports {
         f(server, &reader)
     }
 
-    /// Refuses a call whose event was not found, because the handle is stale or there is no server.
+    /// Refuses a call whose event was not found: the handle is stale, or there is no server.
     #[cold]
     #[inline(never)]
     fn refuse_event(&self, event: abi::d2d_handle) -> c_int {

@@ -62,8 +62,10 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if the handle is stale, `ESHUTDOWN` if the driver is leaving, `EALREADY` if it holds a
-    /// context or a thread is in `d2d_attach()` for it, `EBUSY` if no context is free.
+    /// - `ESTALE` if the handle is stale
+    /// - `ESHUTDOWN` if the driver is leaving
+    /// - `EALREADY` if the driver holds a context, or a thread is in `d2d_attach()` for it
+    /// - `EBUSY` if no context is free
     pub(crate) fn reserve(
         &self,
         driver: abi::d2d_handle,

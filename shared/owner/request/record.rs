@@ -86,8 +86,8 @@ pub(crate) struct Record {
     id: Atomic<u32>,
     /// Counts the sends of all requests that this record has had.
     pub(super) sendings: Atomic<u32>,
-    /// The in-place call that [`IN_PLACE`](word::bits::IN_PLACE) refers to: its task, and the
-    /// generation of the hold that it dispatches.
+    /// While the word has [`IN_PLACE`](word::bits::IN_PLACE): the task of the in-place call, and
+    /// the generation of the hold that this call dispatches.
     in_place_task: Atomic<u64>,
     in_place_seq: Atomic<u32>,
     /// The flags that the request was sent with, and [`Tracing::TRACEPOINT`].

@@ -409,8 +409,8 @@ transitions! {
 
     /// The deliverer cancels a recalled request.
     RECALLED: Done => Cancelled [with RECALL, clear RECALL|TO] Full;
-    /// The request goes past a forwarder that does not want it back, or that can no longer be
-    /// called.
+    /// The deliverer passes over a forwarder that does not want the request back, or that can no
+    /// longer be called.
     PASS: Done|Cancelled => Same [unless RECALL, add DOWN] Full;
     /// A forwarder would get the request back, but an in-place call still uses the buffers.
     PARK: Done|Cancelled => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
