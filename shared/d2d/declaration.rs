@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What [`pair!`](crate::pair!) declares, as data: the types that cross the boundary with their
-//! fields, operations, kinds of items, control codes and events. The hashes ([`fingerprint`](crate::fingerprint))
-//! and the C header ([`c_header`](crate::c_header)) are made from it at compile time.
+//! What [`pair!`](crate::pair!) declares, as data. The data has the types that cross the boundary,
+//! with their fields. It also has the operations, kinds of items, control codes and events. The
+//! hashes ([`fingerprint`](crate::fingerprint)) and the C header ([`c_header`](crate::c_header))
+//! are made from it at compile time.
 //!
 //! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
 

@@ -233,10 +233,10 @@ impl<T: Driver> Handle<T> {
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Use the link only while the driver is attached: in its operations, in
+    /// Use the link only while the driver is attached. It is attached in its operations, in
     /// [`dispatch`](Driver::dispatch), in the routines of its [jobs](job), and while its
-    /// [`Jobs`](Driver::Jobs) exist. A later use is safe, but by then the owner may share the context with
-    /// another driver.
+    /// [`Jobs`](Driver::Jobs) exist. A later use is safe, but by then the owner may share the
+    /// context with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }

@@ -235,8 +235,8 @@ impl Event {
         // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
         // left. When the driver of the event leaves, the owner removes the handler. The driver of
         // the job is the driver of the event: a module links this crate once for each role, so
-        // `job` and `self` belong to the same role, and a module has one driver in each role. The
-        // owner refuses the routine for the event of a driver of another module.
+        // `job` and `self` belong to the same role. A module has one driver in each role. The owner
+        // refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_owners_report(to_result(result))
     }
@@ -299,7 +299,7 @@ impl Event {
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
         // Most waits are for few events. If there are more events than the larger array can hold,
-        // the owner refuses the wait because of their number, before it reads the handles.
+        // the owner refuses the wait because of their number.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]

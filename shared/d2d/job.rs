@@ -27,9 +27,9 @@
 //! library keeps each job until its driver leaves: make a job once, and start it often.
 //!
 //! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run,
-//! for example an operation, has to wait for an event of the driver (step 2 ends such a wait), or
-//! with a time limit. A routine must not loop until a queue is empty: until step 4, the other
-//! driver may go on filling the queue.
+//! for example an operation, must set a time limit, or wait for an event of the driver: step 2 ends
+//! such a wait. A routine must not loop until a queue is empty: until step 4, the other driver may
+//! go on filling the queue.
 //!
 //! ```ignore
 //! fn ready(contexts: &Contexts<'_, Self>) -> Result {
@@ -279,8 +279,8 @@ impl<J> Routine<J> {
     }
 
     /// Drops the routine, or leaves this to a [`run`](Self::run) that has begun. The caller has
-    /// waited for such runs: a run may be in a context that must not sleep, and must not drop the
-    /// routine there.
+    /// waited for such runs. A run may be in a context that must not sleep, so it must not drop the
+    /// routine.
     fn clear(&self) {
         // Drop the routine after the guard: the routine may have anything in it.
         let routine = self.routine.lock().take();

@@ -181,8 +181,8 @@ impl Lending {
     }
 }
 
-/// A value that a driver lends, as the `user_buffer` of its requests:
-/// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer).
+/// The address of a value that a driver lends. The driver sends it as the `user_buffer` of a
+/// request: see [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer).
 ///
 /// A `UserBuffer` does not keep the memory, and may outlive it. The receiver compares the address
 /// with the addresses of the values that are lent to this receiver. It then uses the value as any

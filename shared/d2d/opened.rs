@@ -135,9 +135,9 @@ pub(crate) unsafe extern "C" fn poll<T: Opened>(
     opened.poll(file, table)
 }
 
-/// Converts an error to what a process may get. An errno that restarts the system call stays as it
-/// is only while a signal is pending: without a signal, the process would see the number.
-/// `ERESTART_RESTARTBLOCK` always becomes `EINTR`.
+/// Converts an error to what a process may get. While a signal is pending, an errno that restarts
+/// the system call stays as it is. Without a signal, the process would see the number, so the errno
+/// becomes `EINTR`. `ERESTART_RESTARTBLOCK` always becomes `EINTR`.
 pub(crate) fn errno(error: Error, signal_pending: bool) -> c_int {
     let shown = match error.to_errno() {
         errno if errno > -512 => return errno,

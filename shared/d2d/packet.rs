@@ -256,9 +256,9 @@ impl Packet {
         self.handle
     }
 
-    /// Makes each later send of this packet print its steps in dmesg, too, and not only trace them
-    /// by tracepoints. The packet that [`Driver::completed`](crate::driver::Driver::completed) gets
-    /// is not traced, unless this is called again.
+    /// Makes each later send of this packet print its steps in dmesg. Otherwise only tracepoints
+    /// show them. The packet that [`Driver::completed`](crate::driver::Driver::completed) gets is
+    /// not traced, unless this is called again.
     pub fn traced(mut self) -> Self {
         self.flags |= abi::D2D_SEND_TRACE;
         self

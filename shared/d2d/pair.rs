@@ -81,10 +81,10 @@
 /// # Lent memory
 ///
 /// `lent { ... }` behind `structs` has the structures of which [lent memory](crate::lent) consists.
-/// They are declared as those in `structs`, but their fields are atomic variables (`Atomic<u64>` and
-/// the like, which are `u64` in C), arrays of them, and such structures. Each structure has a hash
-/// of its own. When one side uses the memory of the other, the library compares the hashes of both
-/// sides.
+/// They are declared as those in `structs`. But each field is an atomic variable (`Atomic<u64>` and
+/// the like, which are `u64` in C), an array of these, or another such structure. Each structure
+/// has a hash of its own. When one side uses the memory of the other, the library compares the
+/// hashes of both sides.
 ///
 /// # Growing
 ///

@@ -184,8 +184,8 @@ impl<'a> Request<'a> {
 
     /// Runs `f` with the input if the request has this code. Any context in which `f` may run.
     ///
-    /// If the input of a request of this code is not as long as an `I`, or its room for output is
-    /// less than an `O`, completes the request with `EMSGSIZE` and does not run `f`.
+    /// Does not run `f` if the input of the request is not as long as an `I`, or its room for
+    /// output is less than an `O`. Then it completes the request with `EMSGSIZE`.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,

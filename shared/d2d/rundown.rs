@@ -92,8 +92,8 @@ impl<T> Rundown<T> {
     pub fn enter(&self) -> Option<Entered<'_, T>> {
         let (inside, value) = self.readers.enter(&self.open, true);
         // SAFETY: `Readers::enter` counts this thread as inside, and then reads `open`. By the type
-        // invariants, if `open` is not null, it points to the value, and no thread writes the value
-        // before this thread leaves.
+        // invariants, `open` is null or points to the value. If it was not null, no thread writes
+        // the value before this thread leaves.
         let value = unsafe { value.as_ref() }?;
         Some(Entered {
             value,

@@ -8,8 +8,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Converts the status of a C function: 0, or a negative errno. It differs from the kernel crate's
-/// function of this name in one point: if there is no error, it makes no call. Any context.
+/// Converts the status of a C function: 0, or a negative errno. Unlike the kernel crate's function
+/// of this name, it makes no call if there is no error. Any context.
 #[inline]
 pub fn to_result(status: c_int) -> Result {
     match status {
