@@ -751,7 +751,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * @driver: the driver object, which the owner copies
  * @handle: where to store the handle of the driver
  *
- * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
+ * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code. Do not call it in a
  * callback of CPU hotplug, or with a lock held that such a callback takes.
  *
  * Return: 0, or
@@ -864,7 +864,7 @@ int d2d_leave(d2d_handle driver);
  * A dispatch routine of another driver may still run for a request that this driver has sent. The
  * memory at user_buffer has to exist until that routine has returned.
  *
- * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
+ * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code. Do not call it in a
  * callback of CPU hotplug, or with a lock held that such a callback takes.
  *
  * Return: 0, or
@@ -938,9 +938,10 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * * %-ESTALE - also if the target is unregistered
  * * %-ESHUTDOWN - either driver is leaving
  * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
- * * %-EBUSY - the request was sent and has not come back; a thread that waits for it has not got
- *   the last result; its output is being read; or it was cancelled because a driver left, while a
- *   dispatch routine still uses its buffers
+ * * %-EBUSY - the request was sent and has not come back, or its output is being read
+ * * %-EBUSY - a thread that waits for the request has not got the last result
+ * * %-EBUSY - the request was cancelled because a driver left, and a dispatch routine still uses
+ *   its buffers
  */
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
 
@@ -975,9 +976,13 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
  *	-ETIMEDOUT
  * @result: where to store the result
  *
- * Several threads may wait for one request. All of them get the same result. This also holds if one
- * of them times out and so cancels the request, if the request is cancelled or freed meanwhile, or
- * if its sender unregisters. Until all have it, sending the request again returns -EBUSY.
+ * Several threads may wait for one request. All of them get the same result. This also holds if
+ *
+ * - one of them times out and so cancels the request,
+ * - the request is cancelled or freed meanwhile, or
+ * - the sender unregisters.
+ *
+ * Until all have the result, sending the request again returns -EBUSY.
  *
  * Context: Any context if the request is completed. Otherwise it may sleep.
  *
