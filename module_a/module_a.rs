@@ -2,14 +2,14 @@
 
 //! Driver A: the owner of the contexts.
 //!
-//! When A is loaded, the library allocates the contexts, fills in their queues, locks, operations
-//! and data, and exports the functions by which a peer attaches. The handshake is `attach` in
-//! `shared/owner/handshake.rs`. When a peer has attached, A plays the demonstration with it: calls
-//! and items in both directions.
+//! When A is loaded, the library allocates the contexts, and fills in their queues, locks,
+//! operations and data. It exports the functions by which a peer attaches. The handshake is
+//! `attach` in `shared/owner/handshake.rs`. When a peer has attached, A plays the demonstration
+//! with it: calls and items in both directions.
 //!
-//! A process can write a number N to `/dev/module_a`. A then exchanges calls, items, requests and events
-//! with each peer, N times in each execution context: in the system call of that process, in a kernel
-//! worker, in softirq and in hard interrupt.
+//! A process can write a number N to `/dev/module_a`. A then exchanges calls, items, requests and
+//! events with each peer. It does so N times in each of these contexts: the system call of that
+//! process, a kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 

@@ -6,9 +6,9 @@
 //! internal device control request with the context's address. B's `share` lets the library adopt the
 //! context, fill in B's operations and data, and complete the request, at once or by a work item.
 //!
-//! A process can write a number N to `/dev/module_b`. B then exchanges calls, items, requests and events
-//! with A, N times in each execution context: in the system call of that process, in a kernel worker, in
-//! softirq and in hard interrupt.
+//! A process can write a number N to `/dev/module_b`. B then exchanges calls, items, requests and
+//! events with A. It does so N times in each of these contexts: the system call of that process, a
+//! kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 
