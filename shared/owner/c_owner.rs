@@ -85,8 +85,8 @@ struct Description {
     peer_ops: Table,
 }
 
-// SAFETY: By the contract of `struct d2d_owner`, routines and operations may be called by any thread.
-// Its other pointers are only read.
+// SAFETY: By the contract of `struct d2d_owner`, any thread may call the operations, and the
+// routines with `self`. The tables and their chains are only read.
 unsafe impl Send for Description {}
 // SAFETY: As above.
 unsafe impl Sync for Description {}
@@ -216,9 +216,9 @@ impl Table {
         let hashes = usize::from(header.minor) + 1 + operations / size_of::<usize>();
         Some(Self {
             header,
-            // SAFETY: The table is initialized by `D2D_OPS_INIT()`, which has checked that the
-            // chain has this number of hashes. The caller promises that the chain lives as long as
-            // the result.
+            // SAFETY: The table has a chain, so `D2D_OPS_INIT()` has initialized it, and has
+            // checked that the chain has this number of hashes. The caller promises that the chain
+            // lives as long as the result.
             chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
         })
     }
@@ -338,15 +338,17 @@ impl ContextTable for CSeats {
         // SAFETY: By the invariants of `Context` the pointer is valid. The caller promises that the
         // driver has filled in the endpoint. Nobody writes it until the driver is detached.
         let endpoint = unsafe { (*seat.context.as_raw()).peer };
-        // SAFETY: The peer has filled in its endpoint.
+        // SAFETY: The caller promises that the driver has filled in the endpoint. So by the
+        // contract of `struct d2d_endpoint`, it has filled in `lent` by that of `struct d2d_lent`.
         unsafe { lent::check(self.name, &endpoint.lent)? };
         let table = &self.description.peer_ops;
         let expected = table.expected();
         let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
         let copy = words.as_mut_ptr();
-        // SAFETY: The words have the size and the alignment of the table, which begins with its header.
-        // The caller promises that the endpoint is that of a driver whose module is `module`.
+        // SAFETY: The words have the size and the alignment of the table, which begins with its
+        // header. Any address may be written to a word. The caller promises that the endpoint is
+        // that of a driver whose module is `module`.
         unsafe {
             expected.copy_operations(self.name, &endpoint, module, copy)?;
             copy.cast::<abi::d2d_ops>().write(table.header);
@@ -495,7 +497,7 @@ unsafe extern "C" fn completed(
 ) -> c_int {
     // SAFETY: The owner's driver object is registered, so the owner exists.
     let owner = unsafe { &*OWNER.load(Acquire) };
-    // SAFETY: The server says that the result is valid for reads.
+    // SAFETY: By the contract of `completed` in `d2d.h`, the result is valid for reads.
     let value = unsafe { *result };
     // SAFETY: The request has come back. No `Packet` has the handle: an owner in C has no `Packet`, and the
     // library makes none for a handshake.
@@ -507,7 +509,8 @@ unsafe extern "C" fn completed(
     // frees it.
     core::mem::forget(completed);
     match owner.description().completed {
-        // SAFETY: The server calls it as `d2d.h` says.
+        // SAFETY: By the contract of `struct d2d_owner`, the routine may be called as the
+        // `completed` of `struct d2d_driver` may. The server calls this function in that way.
         Some(routine) => unsafe { routine(this, request, result) },
         None => {
             refuse!(owner.server.name, "no-completion-routine", EINVAL);
@@ -550,7 +553,8 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
     // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and `context` is one
     // of its contexts.
     if let Some((_, seat)) = unsafe { seat(context) } {
-        // SAFETY: The caller has got `peer` from `enter`, which took `inside` from this rundown.
+        // SAFETY: The caller has got `peer` from `enter`, so `peer` is valid for reads. `enter`
+        // took `inside` from this rundown.
         unsafe { seat.peer.leave((*peer).inside) };
     }
 }
@@ -586,9 +590,10 @@ pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle)
 /// The owner exists for `'a`, and `context` is one of its contexts.
 #[inline]
 unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<(&'a COwner, &'a CSeat)> {
-    // SAFETY: The owner exists for `'a`.
+    // SAFETY: The caller promises that the owner exists for `'a`.
     let owner = unsafe { OWNER.load(Acquire).as_ref() }?;
-    // SAFETY: The context lives as long as the owner; the field never changes.
+    // SAFETY: The caller promises that `context` is one of the owner's contexts, so it lives as
+    // long as the owner. The field never changes.
     let id = unsafe { (*context).id };
     let seat = owner.seats.seats.get(id as usize)?;
     (seat.context.as_raw() == context).then_some((owner, seat))

@@ -167,6 +167,7 @@ pub(crate) struct Event {
 }
 
 // SAFETY: `state` and `watchers` are atomic. All else that changes is under the dispatcher's lock.
+// By the invariants of `Call`, any thread may call a handler.
 unsafe impl Send for Event {}
 // SAFETY: As above.
 unsafe impl Sync for Event {}
@@ -214,8 +215,9 @@ impl Event {
 
     /// Returns what the dispatcher's lock protects.
     fn uses<'a>(&self, _key: &'a mut Key) -> &'a mut Uses {
-        // SAFETY: By the type invariants `uses` is used only with the key, which the result
-        // borrows.
+        // SAFETY: By the type invariants, `uses` is used only with the key of `dispatcher`. Each
+        // caller passes that key, and keeps the event while it uses the result. The result borrows
+        // the key.
         unsafe { &mut *self.uses.get() }
     }
 

@@ -46,9 +46,10 @@ impl ModuleMetadata for LocalModule {
 }
 
 /// Returns the promise that what is made with it is dropped before the module of the tests is
-/// unloaded. Each test drops what it makes.
+/// unloaded.
 pub fn in_module() -> InModule<LocalModule> {
-    // SAFETY: No test runs when the module is unloaded.
+    // SAFETY: Each test drops what it makes before it returns. No test runs when the module is
+    // unloaded.
     unsafe { InModule::new() }
 }
 

@@ -30,8 +30,8 @@ impl TestContext {
             Sizes::of::<TestPair>(),
         )?;
         Ok(Self {
-            // SAFETY: `deref` lends `context` from `self`, so no caller uses it after
-            // `_block` is dropped.
+            // SAFETY: The block has the sizes of the pair. `deref` lends `context` from `self`, so
+            // no caller uses it after `_block` is dropped.
             context: unsafe { block.context() },
             _block: block,
         })
@@ -53,7 +53,8 @@ const BATCH: usize = MAX_BATCH as usize;
 /// another one, and each has the right handle.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
-    // SAFETY: The queue is initialized, and no other thread uses it.
+    // SAFETY: The queue is initialized, so its pool has `capacity` pointers to items. No other
+    // thread uses the queue.
     let pool = unsafe { core::slice::from_raw_parts((*queue).pool, (*queue).capacity as usize) };
     // SAFETY: As above.
     let id = unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS;

@@ -263,8 +263,8 @@ impl Waiter {
 
     /// Returns the outcome.
     fn outcome<'a>(&self, _key: &'a mut Key) -> &'a mut Option<Result<u32>> {
-        // SAFETY: By the type invariants `outcome` is used only with the key, which the result
-        // borrows.
+        // SAFETY: By the type invariants, `outcome` is used only with the key. The result borrows
+        // the key. Each caller keeps the waiter while it uses the result.
         unsafe { &mut *self.outcome.get() }
     }
 
