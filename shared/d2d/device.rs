@@ -17,10 +17,10 @@
 //! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend a call
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the
-//! answer when a signal comes. If the file is open with `O_NONBLOCK` and the call is not completed
-//! yet, it drops the answer at once. A file can keep the answer for a later `read`: closing the
-//! file drops it. The driver can complete a pended call after the device was removed: while the
-//! answer exists, [`Pended::complete`] succeeds, but [`Answer::wait`] returns `ENODEV`.
+//! answer when a signal comes. If the file is open with `O_NONBLOCK` and the pended call is not
+//! completed yet, it drops the answer at once. A file can keep the answer for a later `read`:
+//! closing the file drops it. The driver can complete a pended call after the device was removed:
+//! while the answer exists, [`Pended::complete`] succeeds, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;

@@ -3,9 +3,9 @@
 //! Atomic operations on a word, by one instruction where the architecture has one.
 //!
 //! The kernel crate implements atomic operations by calls of C helpers. Here, a read or write that
-//! orders nothing is a volatile access. For the other operations, this file has the instructions
-//! that a C compiler makes of the kernel's macros on x86. On other architectures, it calls the
-//! kernel crate.
+//! orders nothing is a volatile access. On x86, this file has the instructions for the other
+//! operations, as a C compiler makes them of the kernel's macros. On other architectures, it calls
+//! the kernel crate.
 
 use kernel::sync::atomic::{
     Atomic,
