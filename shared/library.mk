@@ -140,7 +140,7 @@ d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/ex
 # tracepoints are compiled for each owner, from shared/owner/table.c and tracepoints.c. NAME is what peers write in
 # module_peer! or D2D_OWNER(). Two modules may have the same owner's name, if only one of them is loaded at a time. The
 # tracepoints come before the table. In the other order, the kernel's build takes kernel types such as struct
-# task_struct for types of the module, and the module's BTF has 46 kB more.
+# task_struct for types of the module. Then the module's BTF has 46 kB more.
 d2d-owner-of = $(foreach part,table tracepoints,$(if $(d2d-has-$(strip $1)-$(part)),,$(eval $(call d2d-owner-part,$(strip $1),$(part)))))$(d2d-owner) \
 	       shared/owner/$(strip $1)_tracepoints.o shared/owner/$(strip $1)_table.o $(d2d)
 # The kernel's define_trace.h includes d2d_trace.h once more, and finds it by this -I.

@@ -5,8 +5,8 @@
  *
  *   module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
  *
- * The Rust types, the names in the lines, the tracepoints and the vocabulary of the trace tool
- * are all made from the two lists in this file.
+ * The two lists in this file are the source of the Rust types, the names in the lines, the
+ * tracepoints and the vocabulary of the trace tool.
  */
 #ifndef D2D_STEP_H
 #define D2D_STEP_H

@@ -3,15 +3,16 @@
 //! The module notifier, which tells of modules that are unloaded or whose initialization has
 //! failed.
 //!
-//! The kernel calls its module notifiers before it frees the text of a module, after the exit of
-//! the module has run or its initialization has failed. If a driver of the module is still
-//! registered then, the module has forgotten to unregister it.
+//! When the exit of a module has run, or its initialization has failed, the kernel calls its module
+//! notifiers. Then it frees the text of the module. If a driver of the module is still registered
+//! when a notifier runs, the module has forgotten to unregister it.
 //!
-//! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and waits for
-//! none of their routines. The second one waits for the routines, and removes the drivers. A module may have
-//! registered drivers with several owners, and a routine of one of these drivers may wait for an event or a
-//! request of another. The kernel calls the first notifiers of all owners before the second one of any. So
-//! these waits are over before a notifier waits for a routine.
+//! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and
+//! waits for none of their routines. The second one waits for the routines, and removes the
+//! drivers. A module may have registered drivers with several owners. A routine of one of these
+//! drivers may wait for an event or a request of another one. The kernel calls the first notifiers
+//! of all owners before the second one of any. So these waits are over before a notifier waits for
+//! a routine.
 //!
 //! While a notifier runs, the kernel holds the read lock of the notifier chain. Other modules can
 //! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier.

@@ -125,7 +125,7 @@ impl<T: TwoPeers> Drop for Join<T> {
         // The threads that use the value may wait for an event or a request of the drivers. So this
         // comes before the wait for these threads. `wait_and_end_waits` calls `leave` again and
         // again. A thread that is just delivering a request to a driver may deliver it after this
-        // first call, and another thread may wait until that request is cancelled.
+        // first call. Another thread may wait until that request is cancelled.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
         let value = self.joined.value.xchg(core::ptr::null_mut(), Full);

@@ -47,7 +47,7 @@ pub(crate) type Routine = unsafe extern "C" fn(*mut c_void, d2d_handle) -> c_int
 ///
 /// # Invariants
 ///
-/// The routine may be called with the argument, in any context and by an RCU reader, until the
+/// An RCU reader may call the routine with the argument, in any context. It may do so until the
 /// handler was removed and a grace period of RCU has passed.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {

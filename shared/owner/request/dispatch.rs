@@ -2,9 +2,9 @@
 
 //! Calling the dispatch routine of the driver that a request is with.
 //!
-//! A dispatch routine that is called in the sender's execution context may use the request's
-//! buffers in place, if its driver has registered with `D2D_DISPATCH_IN_PLACE`. It may do so until
-//! it completes, pends or forwards the request, or returns. Until then the word has
+//! A driver may register with `D2D_DISPATCH_IN_PLACE`. If its dispatch routine is called in the
+//! sender's execution context, the routine may then use the request's buffers in place. It may do
+//! so until it completes, pends or forwards the request, or returns. Until then the word has
 //! [`IN_PLACE`](bits::IN_PLACE). The request may be cancelled meanwhile. But while the word has
 //! `IN_PLACE`, the request is neither sent again nor freed, and no forwarder gets it back.
 

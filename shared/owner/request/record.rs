@@ -130,9 +130,9 @@ unsafe impl Send for Record {}
 pub(super) struct Buffers(KVec<u64>);
 
 impl Buffers {
-    /// Allocates buffers of `input` and `output` bytes, all zero. They share no cache line with the
-    /// buffers of another request, because their size is a multiple of a line, and `kmalloc()`
-    /// aligns them to it. May sleep.
+    /// Allocates buffers of `input` and `output` bytes, all zero. Their size is a multiple of a
+    /// cache line, and `kmalloc()` aligns them to it. So they share no line with the buffers of
+    /// another request. May sleep.
     ///
     /// # Errors
     ///
