@@ -214,10 +214,9 @@ impl Event {
     }
 
     /// Returns what the dispatcher's lock protects.
-    fn uses<'a>(&self, _key: &'a mut Key) -> &'a mut Uses {
-        // SAFETY: By the type invariants, `uses` is used only with the key of `dispatcher`. Each
-        // caller passes that key, and keeps the event while it uses the result. The result borrows
-        // the key.
+    fn uses<'a>(&'a self, _key: &'a mut Key) -> &'a mut Uses {
+        // SAFETY: By the type invariants, `uses` is used only with the key of `dispatcher`, and
+        // each caller passes that key. The result borrows the key and the event.
         unsafe { &mut *self.uses.get() }
     }
 

@@ -262,9 +262,9 @@ impl Waiter {
     }
 
     /// Returns the outcome.
-    fn outcome<'a>(&self, _key: &'a mut Key) -> &'a mut Option<Result<u32>> {
+    fn outcome<'a>(&'a self, _key: &'a mut Key) -> &'a mut Option<Result<u32>> {
         // SAFETY: By the type invariants, `outcome` is used only with the key. The result borrows
-        // the key. Each caller keeps the waiter while it uses the result.
+        // the key and the waiter.
         unsafe { &mut *self.outcome.get() }
     }
 
