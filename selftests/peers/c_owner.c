@@ -487,7 +487,7 @@ static int __init c_owner_init(void)
 		owner.owner_size = 0;
 		owner.peer_size = 0;
 		owner.shared_size = 0;
-		owner.sizes_of = 0;
+		owner.sizes_hash = 0;
 	}
 	if (!strcmp(fault, "returned-outside"))
 		owner.returned = (void *)_printk;

@@ -256,7 +256,7 @@ impl<const N: usize> Text<N> {
         self.size_of(of.peer_data);
         self.text(", \\\n\t.shared_size = ");
         self.size_of(of.shared_data);
-        self.text(", \\\n\t.sizes_of = ");
+        self.text(", \\\n\t.sizes_hash = ");
         self.constant(of.name, "owner", "version_");
         self.decimal(of.minor as usize);
         self.byte(b'\n');

@@ -80,9 +80,9 @@
  * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
- * @sizes_of: the hash of the pair's minor version that has blocks of these sizes. The library looks
- *	for the same hash in the chain of @ops, and so checks that the sizes are those of this pair
- *	and version
+ * @sizes_hash: the hash of the pair's minor version that has blocks of these sizes. The library
+ *	looks for the same hash in the chain of @ops, and so checks that the sizes are those of this
+ *	pair and version
  *
  * The generated header of the pair has a constant that initializes the last four members, such as
  * MY_PAIR_DATA_SIZES. Each size is at most D2D_DATA_SIZE, and 0 if the pair declares no such block.
@@ -109,7 +109,7 @@ struct d2d_owner {
 	u32 owner_size;
 	u32 peer_size;
 	u32 shared_size;
-	u64 sizes_of;
+	u64 sizes_hash;
 };
 
 /**

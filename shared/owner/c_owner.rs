@@ -129,8 +129,8 @@ impl Description {
         }
         // The chain has the hash of each minor version of this pair. If the owner states the sizes
         // of another pair or version, or none, it states another hash with them.
-        if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_of) {
-            return lacks("sizes_of");
+        if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
+            return lacks("sizes_hash");
         }
         // The owner's other routines are in the driver object, so they are checked when the object is
         // registered. The `completed` of the object is that of the library.

@@ -35,7 +35,7 @@
 	.owner_size = 0, \
 	.peer_size = 0, \
 	.shared_size = sizeof(u64), \
-	.sizes_of = GROWN_OWNER_VERSION_0
+	.sizes_hash = GROWN_OWNER_VERSION_0
 
 /**
  * struct grown_owner_ops - Offers these operations.

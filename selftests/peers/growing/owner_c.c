@@ -146,7 +146,7 @@ static int __init growing_owner_init(void)
 		/* The header of version 1.0 was recorded before headers had this constant. */
 		.peer_size = sizeof(struct growing_peer_data),
 		.shared_size = sizeof(struct growing_shared_data),
-		.sizes_of = GROWING_OWNER_VERSION_0,
+		.sizes_hash = GROWING_OWNER_VERSION_0,
 #endif
 	};
 	int err;
