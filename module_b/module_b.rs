@@ -83,9 +83,9 @@ struct DriverB {
 
 /// Dropping this value removes B's events from `requests`: from then on, no request can set them. The library
 /// drops the value before it unregisters B.
-struct Jobs(Handle<DriverB>);
+struct Resources(Handle<DriverB>);
 
-impl Drop for Jobs {
+impl Drop for Resources {
     fn drop(&mut self) {
         self.0.requests.set_events(None);
     }
@@ -93,7 +93,7 @@ impl Drop for Jobs {
 
 impl Driver for DriverB {
     type Pair = DemoPair;
-    type Jobs = Jobs;
+    type Resources = Resources;
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"module_b"));
     const DISPATCH_ATOMIC: bool = true;
@@ -108,13 +108,13 @@ impl Driver for DriverB {
     }
 
     /// Creates B's events after the handshake, so that the trace always has the same order.
-    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
         // If the handshake has failed, B stays loaded without a context, so ignore the error.
         let _ = driver.settled_link();
         DemoEvents::new(|event| driver.create_event_of(PeerModule::NAME, event, false)).map(
             |events| {
                 driver.requests.set_events(Some(events));
-                Jobs(driver)
+                Resources(driver)
             },
         )
     }

@@ -114,15 +114,15 @@ while read -r waits step errno parameter case; do
 		is_free module_a && is_free other_a && load bridge && exercise module_a && exercise other_a
 	verdict "$case: $errno, and the owners keep nothing of the two roles"
 done <<-EOF
-	joined-threads join    ENODEV    completion=0 joining the roles fails while a thread of each waits for an event of the other
-	started-thread start   ENODEV    completion=0 the start of the second role fails while its thread waits for an event of the first one
-	started-thread control EBUSY     completion=0 the control device of the second role fails while its thread waits for an event of the first one
-	started-thread join    ENODEV    completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
-	dropped-jobs   join    ENODEV    completion=0 joining the roles fails, and dropping the second role's Jobs waits for a thread, which waits for an event of the same role
-	deferred       nothing ETIMEDOUT timeout=50   the handshake of the second role fails while its work item waits for an event of the first one
-	deferred       start   ENODEV    completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
-	deferred       control EBUSY     completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
-	deferred       join    ENODEV    completion=1 joining the roles fails while the work item of the second role's handshake waits for an event of the first one
+	joined-threads    join    ENODEV    completion=0 joining the roles fails while a thread of each waits for an event of the other
+	started-thread    start   ENODEV    completion=0 the start of the second role fails while its thread waits for an event of the first one
+	started-thread    control EBUSY     completion=0 the control device of the second role fails while its thread waits for an event of the first one
+	started-thread    join    ENODEV    completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
+	dropped-resources join    ENODEV    completion=0 joining the roles fails, and dropping the second role's Resources waits for a thread, which waits for an event of the same role
+	deferred          nothing ETIMEDOUT timeout=50   the handshake of the second role fails while its work item waits for an event of the first one
+	deferred          start   ENODEV    completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
+	deferred          control EBUSY     completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
+	deferred          join    ENODEV    completion=1 joining the roles fails while the work item of the second role's handshake waits for an event of the first one
 EOF
 
 fresh_owners bridge waits=joined-threads
@@ -141,9 +141,9 @@ fresh_owners bridge waits=held-request-inside
 exercise module_a && await is_set bridge.held module_a && unload bridge && ! printed bridge | grep . >"$NOTES" && is_free module_a && is_free other_a
 verdict "the bridge is unloaded while a thread that uses both roles waits until a request that one of them holds is cancelled"
 
-fresh_owners bridge waits=dropped-jobs
+fresh_owners bridge waits=dropped-resources
 await waits_for bridge.never other_a && unload bridge && is_free module_a && is_free other_a
-verdict "the bridge is unloaded, and dropping the second role's Jobs waits for a thread, which waits for an event of the same role"
+verdict "the bridge is unloaded, and dropping the second role's Resources waits for a thread, which waits for an event of the same role"
 
 fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&

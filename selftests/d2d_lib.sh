@@ -139,7 +139,7 @@ find_module()
 words()
 {
 	case $1.$2 in
-	bridge.waits) echo nothing joined-threads inside started-thread deferred held-request held-request-inside dropped-jobs ;;
+	bridge.waits) echo nothing joined-threads inside started-thread deferred held-request held-request-inside dropped-resources ;;
 	bridge.fails) echo nothing start control join ;;
 	middle.waits) echo nothing owner peer owner-for-request peer-for-request dispatch-for-request ;;
 	middle.fails | junction.fails) echo nothing join ready control ;;

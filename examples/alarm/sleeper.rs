@@ -82,7 +82,7 @@ impl Sleeper {
 
 impl Driver for Sleeper {
     type Pair = AlarmPair;
-    type Jobs = ();
+    type Resources = ();
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"sleeper"));
 

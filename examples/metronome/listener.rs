@@ -107,7 +107,7 @@ impl Drop for Listener {
 
 impl Driver for Listener {
     type Pair = MetronomePair;
-    type Jobs = ();
+    type Resources = ();
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"listener"));
 

@@ -226,7 +226,7 @@ impl Recorder {
 impl Driver for Recorder {
     type Pair = SamplerPair;
     /// The event that starts the work item when samples arrive.
-    type Jobs = Event;
+    type Resources = Event;
 
     fn new() -> Result<Self> {
         let recording = Recording {

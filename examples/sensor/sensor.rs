@@ -100,7 +100,7 @@ impl Drop for Sensor {
 
 impl Driver for Sensor {
     type Pair = SensorPair;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         let state = new_spinlock_irq!(State::default(), "sensor::state");

@@ -80,7 +80,7 @@ struct Kept {
 
 impl Driver for BenchPeer {
     type Pair = BenchPair;
-    type Jobs = ();
+    type Resources = ();
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"bench_peer"));
 

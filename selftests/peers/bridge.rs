@@ -40,7 +40,7 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: a thread that uses both roles, until such a request is cancelled. 7: a thread of the second role, for an event of this role; dropping the role's value `Jobs` waits for the thread. Nobody sets the events",
+            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: a thread that uses both roles, until such a request is cancelled. 7: a thread of the second role, for an event of this role; dropping the role's value `Resources` waits for the thread. Nobody sets the events",
         },
         fails: u32 {
             default: 0,
@@ -56,7 +56,7 @@ const STARTED_THREAD: u32 = 3;
 const DEFERRED: u32 = 4;
 const HELD_REQUEST: u32 = 5;
 const HELD_REQUEST_INSIDE: u32 = 6;
-const DROPPED_JOBS: u32 = 7;
+const DROPPED_RESOURCES: u32 = 7;
 
 // Values of `fails`
 const START: u32 = 1;
@@ -73,9 +73,9 @@ static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 const BATCH: u32 = 8;
 
 /// If the thread of [`Second::wait_for_own_event`] was started, dropping this value waits until the thread ends.
-struct Jobs(Option<Arc<Completion>>);
+struct Resources(Option<Arc<Completion>>);
 
-impl Drop for Jobs {
+impl Drop for Resources {
     fn drop(&mut self) {
         if let Some(ended) = &self.0 {
             ended.wait_for_completion();
@@ -163,7 +163,7 @@ macro_rules! role {
 
         impl $library::driver::Driver for $Role {
             type Pair = $pair::DemoPair;
-            type Jobs = Jobs;
+            type Resources = Resources;
 
             fn new() -> Result<Self> {
                 Ok(Self {
@@ -187,7 +187,7 @@ macro_rules! role {
                 self.cancellation.complete_all();
             }
 
-            fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<Jobs, Error> {
+            fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<Resources, Error> {
                 Self::begin(&driver)
             }
 
@@ -254,12 +254,12 @@ role! {
 }
 
 impl First {
-    fn begin(driver: &first::driver::Handle<Self>) -> Result<Jobs> {
+    fn begin(driver: &first::driver::Handle<Self>) -> Result<Resources> {
         if module_parameters::waits.value() >= STARTED_THREAD {
             let kind = first::event::Kind::Notification;
             NEVER_OF_FIRST.populate(driver.create_event(NEVER, kind, false)?);
         }
-        Ok(Jobs(None))
+        Ok(Resources(None))
     }
 }
 
@@ -291,11 +291,11 @@ role! {
 const CONTROL_DEVICE: second::device::Settings = second::device::Settings::new(c"bridge");
 
 impl Second {
-    fn begin(driver: &second::driver::Handle<Self>) -> Result<Jobs> {
-        let mut jobs = Jobs(None);
+    fn begin(driver: &second::driver::Handle<Self>) -> Result<Resources> {
+        let mut resources = Resources(None);
         match module_parameters::waits.value() {
             STARTED_THREAD => Self::wait_in_thread(driver, wait_for_first)?,
-            DROPPED_JOBS => jobs = Self::wait_for_own_event(driver)?,
+            DROPPED_RESOURCES => resources = Self::wait_for_own_event(driver)?,
             _ => {}
         }
         match module_parameters::fails.value() {
@@ -303,13 +303,13 @@ impl Second {
             // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => driver
                 .device::<second::control::Commands<second::driver::Handle<Self>>>(CONTROL_DEVICE)
-                .map(|_| jobs),
-            _ => Ok(jobs),
+                .map(|_| resources),
+            _ => Ok(resources),
         }
     }
 
     /// Starts a thread that waits for an event of this role.
-    fn wait_for_own_event(driver: &second::driver::Handle<Self>) -> Result<Jobs> {
+    fn wait_for_own_event(driver: &second::driver::Handle<Self>) -> Result<Resources> {
         let never = driver.create_event(NEVER, second::event::Kind::Notification, false)?;
         let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let ended_in_thread = ended.clone();
@@ -318,7 +318,7 @@ impl Second {
             ended_in_thread.complete_all();
             waited
         })?;
-        Ok(Jobs(Some(ended)))
+        Ok(Resources(Some(ended)))
     }
 }
 

@@ -350,7 +350,7 @@ fn nest(driver: &Handle<DevicePeer>, opening: &Opening<'_>) -> Result {
 
 impl Driver for DevicePeer {
     type Pair = DemoPair;
-    type Jobs = ();
+    type Resources = ();
 
     const CONTROL: Option<Settings> = Some(
         Settings::new(c"d2d_commands")

@@ -52,7 +52,7 @@ impl Greeter {
 
 impl Driver for Greeter {
     type Pair = DemoPair;
-    type Jobs = Event;
+    type Resources = Event;
 
     fn new() -> Result<Self> {
         Ok(Self)

@@ -42,7 +42,7 @@ struct Guest;
 impl Driver for Guest {
     type Pair = DemoPair;
     /// Keeps the event, so that a greeter that is loaded later finds it set.
-    type Jobs = Event;
+    type Resources = Event;
 
     fn new() -> Result<Self> {
         Ok(Self)

@@ -127,7 +127,7 @@ impl HandlePeer {
 
 impl Driver for HandlePeer {
     type Pair = DemoPair;
-    type Jobs = ();
+    type Resources = ();
 
     const DISPATCH_ATOMIC: bool = true;
     const CONTROL: Option<Settings> = Some(Settings::new(c"handle_peer"));

@@ -133,7 +133,7 @@ impl device::File for Opened {
 
 impl Driver for HistoryPeer {
     type Pair = DemoPair;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         let history = new_spinlock_irq!(History::new()?, "history_peer::history");

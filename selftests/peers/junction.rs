@@ -113,7 +113,7 @@ macro_rules! role {
 
         impl $library::driver::Driver for $Role {
             type Pair = $pair::DemoPair;
-            type Jobs = ();
+            type Resources = ();
 
             fn new() -> Result<Self> {
                 Ok(Self)

@@ -34,13 +34,13 @@ struct LoudSensor;
 
 impl Driver for LoudSensor {
     type Pair = SensorPair;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         Ok(Self)
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<Self::Resources, Error> {
         Ok(())
     }
 

@@ -116,9 +116,9 @@ struct AsPeer {
 
 /// The library drops this value before it detaches the driver. `drop` makes the field [`AsPeer::requests`] drop the
 /// driver's events, which the field must not keep any longer.
-struct Jobs(Handle<AsPeer>);
+struct Resources(Handle<AsPeer>);
 
-impl Drop for Jobs {
+impl Drop for Resources {
     fn drop(&mut self) {
         self.0.requests.set_events(None);
     }
@@ -126,7 +126,7 @@ impl Drop for Jobs {
 
 impl Driver for AsPeer {
     type Pair = peer_pair::DemoPair;
-    type Jobs = Jobs;
+    type Resources = Resources;
 
     const DISPATCH_ATOMIC: bool = true;
 
@@ -137,13 +137,13 @@ impl Driver for AsPeer {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
         peer_pair::demo_events::DemoEvents::new(|event| {
             driver.create_event_of(TwoRolesModule::NAME, event, false)
         })
         .map(|events| {
             driver.requests.set_events(Some(events));
-            Jobs(driver)
+            Resources(driver)
         })
     }
 

@@ -63,7 +63,7 @@ struct Paused {
 
 impl Driver for Paused {
     type Pair = DemoPair;
-    type Jobs = ();
+    type Resources = ();
 
     const DISPATCH_ATOMIC: bool = true;
 

@@ -122,7 +122,7 @@ impl Relay {
 
 impl Driver for Relay {
     type Pair = DemoPair;
-    type Jobs = ();
+    type Resources = ();
 
     const DISPATCH_ATOMIC: bool = true;
 

@@ -267,7 +267,7 @@ const PERIOD: Delta = Delta::from_millis(1);
 
 impl Driver for Ticker {
     type Pair = DemoPair;
-    type Jobs = ArcHrTimerHandle<Clock>;
+    type Resources = ArcHrTimerHandle<Clock>;
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"ticker_peer"));
 
@@ -285,7 +285,7 @@ impl Driver for Ticker {
 
     /// Starts the timer. The library drops the timer's handle, which stops the timer, before it
     /// detaches the driver.
-    fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Self::Resources, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
                 driver,

@@ -101,9 +101,9 @@ struct Waiting {
 }
 
 /// `drop` takes the handle out of the driver, if no function has done so. Otherwise the driver would never be freed.
-struct Jobs(Handle<Waiting>);
+struct Resources(Handle<Waiting>);
 
-impl Drop for Jobs {
+impl Drop for Resources {
     fn drop(&mut self) {
         let left = self.0.inner.awaited.lock().take();
         drop(left);
@@ -160,7 +160,7 @@ impl Waiting {
 
 impl Driver for Waiting {
     type Pair = DemoPair;
-    type Jobs = Jobs;
+    type Resources = Resources;
 
     fn new() -> Result<Self> {
         let waits_in = module_parameters::waits_in.value();
@@ -176,11 +176,11 @@ impl Driver for Waiting {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
         let make = move || {
-            // If a later step fails, dropping `jobs` takes the handle out of the driver.
-            let jobs = Jobs(driver);
-            let driver = &jobs.0;
+            // If a later step fails, dropping `resources` takes the handle out of the driver.
+            let resources = Resources(driver);
+            let driver = &resources.0;
             let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
             let handle = driver.clone();
             *driver.inner.awaited.lock() = Some(Awaited { event, handle });
@@ -189,7 +189,7 @@ impl Driver for Waiting {
             if module_parameters::settles.value() != 0 {
                 driver.settled_link()?;
             }
-            Ok(jobs)
+            Ok(resources)
         };
         make()
     }

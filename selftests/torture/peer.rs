@@ -133,7 +133,7 @@ impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, PENDS> {
     type Pair = TorturePair;
-    type Jobs = ();
+    type Resources = ();
 
     const CONTROL: Option<Settings> = Some(Settings::new(M::NAME));
 

@@ -117,15 +117,15 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// with one role, the library drops the value before the driver leaves. So events and requests
     /// also work in the value's destructor. In a module in several roles, all drivers leave first:
     /// then the destructor cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
-    type Jobs: Send + Sync + 'static;
+    type Resources: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Starts the driver: makes its jobs, and its [`Jobs`](Driver::Jobs). The library calls this
+    /// Starts the driver: makes its jobs, and its [`Resources`](Driver::Resources). The library calls this
     /// after it has asked the owner for a context. If the driver has pended the handshake, the
     /// handshake may still be under way: see [`Handle::settled_link`]. Process context, may sleep.
-    fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error>;
+    fn start(driver: Handle<Self>) -> impl PinInit<Self::Resources, Error>;
 
     /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
     /// has the rules.
@@ -235,7 +235,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// Use the link only while the driver is attached. It is attached in its operations, in
     /// [`dispatch`](Driver::dispatch), in the routines of its [jobs](job), and while its
-    /// [`Jobs`](Driver::Jobs) exist. A later use is safe, but by then the owner may share the
+    /// [`Resources`](Driver::Resources) exist. A later use is safe, but by then the owner may share the
     /// context with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()

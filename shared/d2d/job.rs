@@ -15,7 +15,7 @@
 //! [`Event::on_set`](crate::event::Event::on_set).
 //!
 //! A job belongs to its driver. When a peer leaves, the library first drops its
-//! [`Driver::Jobs`](crate::driver::Driver::Jobs). When any driver leaves, the library then
+//! [`Driver::Resources`](crate::driver::Driver::Resources). When any driver leaves, the library then
 //!
 //! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
 //! 2. makes waits for the driver's events and requests return `ECANCELED`;

@@ -220,7 +220,7 @@ impl Started {
 /// The fields are dropped in this order.
 #[doc(hidden)]
 pub struct Peer<T: Driver> {
-    _jobs: Pin<KBox<T::Jobs>>,
+    _resources: Pin<KBox<T::Resources>>,
     registration: Registration<T>,
     _last: LastLine,
 }
@@ -265,9 +265,10 @@ where
         let registration = Registration::new(in_module, driver, leave_others)?;
         registration.ask_for_context()?;
         // If this fails, the line comes before those of dropping the registration.
-        let jobs = KBox::pin_init(T::start(registration.handle()), GFP_KERNEL).map_err(report)?;
+        let resources =
+            KBox::pin_init(T::start(registration.handle()), GFP_KERNEL).map_err(report)?;
         let peer = Self {
-            _jobs: jobs,
+            _resources: resources,
             registration,
             _last: LastLine(M::NAME),
         };
@@ -293,8 +294,8 @@ impl<T: Driver> Peer<T> {
 }
 
 impl<T: Driver> Drop for Peer<T> {
-    /// Makes the other roles leave before the driver's [`Jobs`](Driver::Jobs) are dropped. The
-    /// destructor of the `Jobs` may wait for a job that waits for another role.
+    /// Makes the other roles leave before the driver's [`Resources`](Driver::Resources) are dropped. The
+    /// destructor of the `Resources` may wait for a job that waits for another role.
     fn drop(&mut self) {
         (self.registration.leave_others)();
     }

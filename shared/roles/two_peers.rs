@@ -194,8 +194,8 @@ where
     A: d2d_peer::driver::Driver,
     B: d2d_peer2::driver::Driver,
 {
-    /// Makes both drivers leave before the [`Jobs`](d2d_peer::driver::Driver::Jobs) of one of them
-    /// are dropped. The destructor of these `Jobs` may wait for an event of either driver. If the
+    /// Makes both drivers leave before the [`Resources`](d2d_peer::driver::Driver::Resources) of one of them
+    /// are dropped. The destructor of these `Resources` may wait for an event of either driver. If the
     /// module has been loaded, the drop of `_last_made` in [`Roles`] has made the drivers leave
     /// already.
     fn drop(&mut self) {

@@ -138,9 +138,9 @@ impl Drop for Hostile {
 }
 
 /// Makes objects and leaks them in `drop`, which the library calls before it detaches the driver.
-struct Jobs(Handle<Hostile>);
+struct Resources(Handle<Hostile>);
 
-impl Drop for Jobs {
+impl Drop for Resources {
     fn drop(&mut self) {
         if let Some(link) = self.0.link() {
             forget(link.incoming().take_batch(u32::MAX));
@@ -420,7 +420,7 @@ fn put_note(link: &PeerLink<DemoPair>) -> Result {
 
 impl Driver for Hostile {
     type Pair = DemoPair;
-    type Jobs = Jobs;
+    type Resources = Resources;
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"hostile_peer"));
 
@@ -435,8 +435,8 @@ impl Driver for Hostile {
     }
 
     /// Stores what [`Hostile::drop`] uses.
-    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
-        let keep = || -> Result<Jobs> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
+        let keep = || -> Result<Resources> {
             let sender = driver.sender();
             let kept = Kept {
                 sender,
@@ -446,7 +446,7 @@ impl Driver for Hostile {
                 pended: None,
             };
             *driver.kept.lock() = Some(kept);
-            Ok(Jobs(driver))
+            Ok(Resources(driver))
         };
         keep()
     }

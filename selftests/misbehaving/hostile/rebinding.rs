@@ -95,7 +95,7 @@ struct Attached;
 
 impl Driver for Attached {
     type Pair = DemoPair;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         Result::Ok(Self)

@@ -82,7 +82,7 @@ struct Growing;
 
 impl Driver for Growing {
     type Pair = GrowingPair;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         Ok(Self)

@@ -155,7 +155,7 @@ impl Drop for Borrower {
 
 impl Driver for Borrower {
     type Pair = LendingPair;
-    type Jobs = ();
+    type Resources = ();
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"borrower"));
 

@@ -104,7 +104,7 @@ struct Skewed;
 
 impl Driver for Skewed {
     type Pair = SkewedPair;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         Ok(Self)

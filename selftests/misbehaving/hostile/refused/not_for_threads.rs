@@ -92,7 +92,7 @@ impl Pair for Hostile {
 
 impl Driver for Hostile {
     type Pair = Hostile;
-    type Jobs = ();
+    type Resources = ();
 
     fn new() -> Result<Self> {
         Ok(Self(Rc(core::ptr::null_mut())))
