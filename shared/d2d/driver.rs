@@ -255,7 +255,7 @@ impl<T: Driver> Handle<T> {
     /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `EINTR` if a signal came, `ENOTCONN` if
     /// there is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
-        if self.0.is_deferred_by_current() {
+        if self.0.is_in_deferred() {
             return Err(refuse!(self.0.name, "settled-link-in-deferred", EDEADLK));
         }
         Shared::await_work(&self.0)?;
@@ -670,7 +670,7 @@ impl<T: Driver> Shared<T> {
     }
 
     /// Returns whether the calling task is in [`Driver::deferred`]. Any context.
-    pub(crate) fn is_deferred_by_current(&self) -> bool {
+    pub(crate) fn is_in_deferred(&self) -> bool {
         // A task finds its own address only if it has stored the address itself.
         self.worker.load(Relaxed) == Task::current_raw() as usize
     }
