@@ -65,7 +65,7 @@ pub mod interface;
 pub mod job;
 mod kernel_calls;
 #[doc(hidden)]
-pub mod left;
+pub mod leaving;
 pub mod lent;
 pub mod link;
 mod lock;

@@ -13,7 +13,7 @@
 use crate::{
     abi,
     job::EventHandler,
-    left,
+    leaving,
     safe_calls,
     status::to_result,
     trace::note_owners_report, //
@@ -325,7 +325,7 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if !left::is_noted() {
+        if !leaving::has_begun() {
             safe_calls::d2d_event_close(self.handle);
         }
     }

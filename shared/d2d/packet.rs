@@ -16,7 +16,7 @@ use crate::{
     control_code::ControlCode,
     header,
     interface::Plain,
-    left,
+    leaving,
     lent::UserBuffer,
     safe_calls,
     status::to_result,
@@ -427,7 +427,7 @@ pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
 impl Drop for Packet {
     #[inline(never)]
     fn drop(&mut self) {
-        if !left::is_noted() {
+        if !leaving::has_begun() {
             safe_calls::d2d_request_free(self.handle);
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     },
     handler,
     interface::TableFor,
-    left,
+    leaving,
     link::Pair,
     patience::LeaveRoles,
     safe_calls,
@@ -194,7 +194,7 @@ impl Leaver {
     pub fn leave(self) {
         // From here on, dropping an event or a request must not call the owner: the owner closes the
         // events and frees the requests in `d2d_unregister`.
-        left::note();
+        leaving::note_begun();
         safe_calls::d2d_leave(self.0);
     }
 }

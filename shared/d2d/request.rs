@@ -16,7 +16,7 @@ use crate::{
     control_code::ControlCode,
     header,
     interface::Plain,
-    left,
+    leaving,
     lent::{
         self,
         Memory, //
@@ -508,7 +508,7 @@ impl<O: Plain> Pended<O> {
 impl<O: Plain> Drop for Pended<O> {
     fn drop(&mut self) {
         // The requests of a driver that has left were cancelled.
-        if left::is_noted() {
+        if leaving::has_begun() {
             return;
         }
         let (_, answer) = self.raw.complete(Err(EIO), 0);

@@ -54,7 +54,7 @@ use d2d::{
     fields,
     handler,
     interface::TableFor,
-    left,
+    leaving,
     link::Pair,
     patience::LeaveRoles,
     readers::Readers,
@@ -754,7 +754,7 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         self.driver.leaving();
         // From here on, dropping one of the owner's events or requests does nothing. The server closes and
         // frees them when it unregisters the owner's driver object.
-        left::note();
+        leaving::note_begun();
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for

@@ -31,7 +31,7 @@ use d2d::{
         Work,
         WorkContext, //
     },
-    left,
+    leaving,
     link::{
         Pair,
         PeerLink, //
@@ -303,12 +303,12 @@ impl Hostile {
         Ok(())
     }
 
-    /// Calls `left::note` of `shared/d2d/left.rs`, by which the library notes that this module's driver leaves. Then
-    /// goes on using the driver.
+    /// Calls `leaving::note_begun` of `shared/d2d/leaving.rs`, by which the library notes that this module's driver
+    /// leaves. Then goes on using the driver.
     fn claim_to_leave(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
-        left::note();
+        leaving::note_begun();
         drop(packet);
         drop(event);
         let event = driver.open_event(c"hostile_peer.left", Kind::Notification)?;

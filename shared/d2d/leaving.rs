@@ -7,15 +7,15 @@ use kernel::sync::atomic::Atomic;
 
 /// 1 once the driver leaves. When the driver unregisters, the owner closes its events and frees its
 /// requests.
-static LEFT: Atomic<u64> = Atomic::new(0);
+static HAS_BEGUN: Atomic<u64> = Atomic::new(0);
 
 /// Notes that the driver leaves. From then on, dropping an event or a request does not call the
 /// owner. Any context.
 #[doc(hidden)]
-pub fn note() {
-    u64::store_release(&LEFT, 1);
+pub fn note_begun() {
+    u64::store_release(&HAS_BEGUN, 1);
 }
 
-pub(crate) fn is_noted() -> bool {
-    u64::load_acquire(&LEFT) != 0
+pub(crate) fn has_begun() -> bool {
+    u64::load_acquire(&HAS_BEGUN) != 0
 }
