@@ -266,7 +266,7 @@ impl Above {
         let (packet, answer) =
             match packet.send(&self.module_a, peer_pair::ADD, &value, Sleep::Cannot) {
                 Ok(sent) => {
-                    let completed = sent.returned().map_err(|_| EINPROGRESS)?;
+                    let completed = sent.completed_at_once().map_err(|_| EINPROGRESS)?;
                     let answer = completed.output();
                     (completed.into_packet().traced(), answer)
                 }

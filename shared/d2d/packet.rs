@@ -446,7 +446,7 @@ impl<O: Plain> Sent<O> {
     /// # Errors
     ///
     /// The request, if it is not completed yet: the caller has to wait for it.
-    pub fn returned(self) -> Result<Completed, Self> {
+    pub fn completed_at_once(self) -> Result<Completed, Self> {
         match self.completed {
             true => self.wait(None).map_err(|unfinished| unfinished.sent),
             false => Err(self),

@@ -132,7 +132,10 @@ impl DemoRequests {
             let sent = packet
                 .send(to, SIGNAL, &(), Sleep::Cannot)
                 .map_err(|refused| refused.error)?;
-            sent.returned().map_err(|_| EINPROGRESS)?.outcome().result
+            sent.completed_at_once()
+                .map_err(|_| EINPROGRESS)?
+                .outcome()
+                .result
         })??;
         open()?.wait(sender.name())
     }
@@ -224,7 +227,10 @@ pub fn exchange(packets: Packets, to: &Target) -> Result {
     let sent = add
         .send(to, ADD, &41, Sleep::Cannot)
         .map_err(|refused| refused.error)?;
-    let answer: u64 = sent.returned().map_err(|_| EINPROGRESS)?.output()?;
+    let answer: u64 = sent
+        .completed_at_once()
+        .map_err(|_| EINPROGRESS)?
+        .output()?;
     if answer != 42 {
         return Err(EBADMSG);
     }
@@ -237,7 +243,10 @@ pub fn exchange(packets: Packets, to: &Target) -> Result {
     let sent = complete
         .send(to, COMPLETE, &value, Sleep::Cannot)
         .map_err(|refused| refused.error)?;
-    sent.returned().map_err(|_| EINPROGRESS)?.outcome().result?;
+    sent.completed_at_once()
+        .map_err(|_| EINPROGRESS)?
+        .outcome()
+        .result?;
 
     let key = second.id();
     second
