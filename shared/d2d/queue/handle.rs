@@ -116,8 +116,8 @@ impl<'a> Queue<'a> {
         let index = number & INDEX;
         // SAFETY: By the type invariants the pool has `capacity` items, and neither changes.
         unsafe {
-            let is_one = number & abi::D2D_HANDLE_ITEM != 0 && index < (*raw).capacity;
-            is_one.then(|| NonNull::new_unchecked(*(*raw).pool.add(index as usize)))
+            let is_possible = number & abi::D2D_HANDLE_ITEM != 0 && index < (*raw).capacity;
+            is_possible.then(|| NonNull::new_unchecked(*(*raw).pool.add(index as usize)))
         }
     }
 
