@@ -123,7 +123,7 @@ impl Raw {
         0
     }
 
-    fn complete_with<T: Plain>(&self, value: &T) -> (c_int, Result) {
+    fn complete_by_copy<T: Plain>(&self, value: &T) -> (c_int, Result) {
         match self.write(value) {
             Ok(()) => self.complete(Ok(()), size_of::<T>() as u64),
             Err(error) => (self.complete(Err(error), 0).0, Err(error)),
@@ -419,7 +419,7 @@ impl<'a, O: Plain> Typed<'a, O> {
     pub fn complete(self, output: &O) -> Disposition<'a> {
         let Request { raw, place, .. } = &self.request;
         if place.output.is_null() {
-            return Disposition::new(raw.complete_with(output).0);
+            return Disposition::new(raw.complete_by_copy(output).0);
         }
         let bytes = output.as_bytes();
         // SAFETY: By the type invariants `output` is valid for `output_len` bytes, which nobody
@@ -481,7 +481,7 @@ impl<O: Plain> Pended<O> {
     /// `ECANCELED` if the request was cancelled before. `EMSGSIZE` if its room for output is less
     /// than an `O`; the request is then completed with `EMSGSIZE`.
     pub fn complete(self, output: &O) -> Result {
-        ManuallyDrop::new(self).raw.complete_with(output).1
+        ManuallyDrop::new(self).raw.complete_by_copy(output).1
     }
 
     /// Completes the request with the result of the driver to which it was forwarded. The output stays as
