@@ -14,7 +14,7 @@ use crate::{
         self,
         Opened, //
     },
-    registration::InModule,
+    registration::DropPromise,
     trace::report_memory, //
 };
 use core::{
@@ -223,7 +223,7 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     }
 }
 
-/// The functions that the kernel calls for files of `F` in one module. An [`InModule`] promises that this
+/// The functions that the kernel calls for files of `F` in one module. A [`DropPromise`] promises that this
 /// module drops the files before the kernel frees its text.
 ///
 /// The first field is a function that returns the `file_operations`. A reference to a
@@ -235,7 +235,7 @@ pub struct FileOperations<F>(
 
 impl<F: OpenFile> FileOperations<F> {
     /// Returns the functions for module `M`.
-    pub fn of<M: ModuleMetadata>(_in_module: InModule<M>) -> Self {
+    pub fn of<M: ModuleMetadata>(_promise: DropPromise<M>) -> Self {
         Self(|| FunctionsOf::<F, M>::OPERATIONS, PhantomData)
     }
 }
@@ -270,7 +270,7 @@ impl<F: OpenFile> ReadFile<F> {
         // SAFETY: The name is a string, and the directory was not removed. `open`, for which dropping the
         // entry waits, expects an `F::Source` in `data`, and `source` is dropped after the entry. The other
         // functions use the `F` that `open` has made, and not `data`. The functions were made with
-        // an `InModule<M>`. It promises that they are in the text of module `M`, and that the file
+        // a `DropPromise<M>`. It promises that they are in the text of module `M`, and that the file
         // is dropped before that text is freed. `M` is the functions' `owner`, so it stays loaded
         // while the file is open.
         let dentry = unsafe {
@@ -344,14 +344,14 @@ impl<S: Show> ShowFile<S> {
     ///
     /// `ENOMEM`.
     pub fn new<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         directory: &Arc<Directory>,
         name: &CStr,
         show: S,
     ) -> Result<Self> {
         let show = Arc::new(show, GFP_KERNEL)?;
         Ok(Self {
-            _file: ReadFile::new(&FileOperations::of(in_module), directory, name, show),
+            _file: ReadFile::new(&FileOperations::of(promise), directory, name, show),
         })
     }
 }

@@ -61,7 +61,7 @@ pub use pended::{
 
 use crate::{
     refuse,
-    registration::InModule, //
+    registration::DropPromise, //
 };
 use call::Watched;
 use kernel::{
@@ -286,8 +286,8 @@ struct Made {
 
 impl Devices {
     /// Makes an empty list of devices. The caller calls [`Devices::remove`] before the kernel frees the
-    /// module's text: see [`InModule`].
-    pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
+    /// module's text: see [`DropPromise`].
+    pub fn new<M>(_promise: DropPromise<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
                 Made {

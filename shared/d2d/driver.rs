@@ -52,7 +52,7 @@ use crate::{
     },
     patience::Patience,
     refuse,
-    registration::InModule,
+    registration::DropPromise,
     request::{
         Disposition,
         Kept,
@@ -581,7 +581,7 @@ impl<T: Driver> Shared<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new<M: ModuleMetadata>(in_module: InModule<M>, state: T) -> Result<Arc<Self>>
+    pub(crate) fn new<M: ModuleMetadata>(promise: DropPromise<M>, state: T) -> Result<Arc<Self>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
@@ -601,8 +601,8 @@ impl<T: Driver> Shared<T> {
                 ),
                 work <- new_work!("d2d::Shared::work"),
                 worker: Atomic::new(0),
-                jobs <- Jobs::new(in_module),
-                devices <- Devices::new(in_module),
+                jobs <- Jobs::new(promise),
+                devices <- Devices::new(promise),
             }),
             GFP_KERNEL,
         )

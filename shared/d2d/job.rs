@@ -56,7 +56,7 @@ use crate::{
     abi,
     patience::Patience,
     refuse,
-    registration::InModule, //
+    registration::DropPromise, //
 };
 use core::ffi::c_void;
 use kernel::{
@@ -96,8 +96,8 @@ impl Made {
 
 impl Jobs {
     /// Makes an empty list of jobs. The caller calls [`Jobs::stop`] before the kernel frees the module's text:
-    /// see [`InModule`].
-    pub fn new<M>(_in_module: InModule<M>) -> impl PinInit<Self> {
+    /// see [`DropPromise`].
+    pub fn new<M>(_promise: DropPromise<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
                 Made {

@@ -44,17 +44,17 @@ use kernel::{
 /// Only the library makes this value, when a module is initialized. It never gives the value to a
 /// driver.
 #[doc(hidden)]
-pub struct InModule<M>(PhantomData<fn(M)>);
+pub struct DropPromise<M>(PhantomData<fn(M)>);
 
-impl<M> Clone for InModule<M> {
+impl<M> Clone for DropPromise<M> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<M> Copy for InModule<M> {}
+impl<M> Copy for DropPromise<M> {}
 
-impl<M> InModule<M> {
+impl<M> DropPromise<M> {
     /// Makes the promise.
     ///
     /// # Safety
@@ -86,16 +86,16 @@ where
     ///
     /// Those of `d2d_register` in `d2d.h`, and `ENOMEM`.
     pub(crate) fn new<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         state: T,
         leave_others: LeaveRoles,
     ) -> Result<Self> {
         let shared =
-            Shared::new(in_module, state).map_err(|error| trace::report_memory(M::NAME, error))?;
+            Shared::new(promise, state).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
         // SAFETY: The routines are in the module's text, and the static keys are in its data.
-        // `in_module` promises that the registration is dropped before the kernel frees them. The
+        // `promise` says that the registration is dropped before the kernel frees them. The
         // registration keeps `shared`, with which the owner calls the routines.
         to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })?;
         shared.set_raw_handle(raw_handle);
@@ -236,11 +236,11 @@ where
     /// `EEXIST` if it was called with this `started` before: then it does nothing. `ENOMEM`, and
     /// the errors of the driver's functions and of the owner.
     pub fn new<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         started: &'static Started,
     ) -> Result<Self> {
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
-        Self::beside(in_module, started, leave_others)
+        Self::beside(promise, started, leave_others)
     }
 
     /// As [`Peer::new`], in a module that has other roles already. `leave_others` makes these roles leave.
@@ -252,7 +252,7 @@ where
     ///
     /// As [`Peer::new`].
     pub fn beside<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         started: &'static Started,
         leave_others: LeaveRoles,
     ) -> Result<Self> {
@@ -262,7 +262,7 @@ where
         step!(M::NAME, load);
         let report = |error| trace::report_memory(M::NAME, error);
         let driver = T::new().map_err(report)?;
-        let registration = Registration::new(in_module, driver, leave_others)?;
+        let registration = Registration::new(promise, driver, leave_others)?;
         registration.ask_for_context()?;
         // If this fails, the line comes before those of dropping the registration.
         let resources =
@@ -358,8 +358,8 @@ macro_rules! module_peer {
                 // the module, which owns the peer, before it frees the module's text. It calls
                 // `init` before any other code of the module can run. If the driver calls `init`
                 // again, `Peer::new` finds `STARTED` set, and makes nothing.
-                let in_module = unsafe { $crate::registration::InModule::<Self>::new() };
-                let peer = $crate::registration::Peer::new(in_module, &STARTED)?;
+                let promise = unsafe { $crate::registration::DropPromise::<Self>::new() };
+                let peer = $crate::registration::Peer::new(promise, &STARTED)?;
                 $crate::__private::Ok(Self { _peer: peer })
             }
         }

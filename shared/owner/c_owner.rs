@@ -49,7 +49,7 @@ use d2d::{
     packet::Completed,
     queue::Queue,
     refuse,
-    registration::InModule,
+    registration::DropPromise,
     rundown::Rundown,
     trace::{
         refuse,
@@ -423,7 +423,7 @@ impl COwner {
     /// `owner` is null or as `d2d_owner.h` says. `module` is the owner's module. No other `COwner` exists.
     #[inline]
     pub(crate) unsafe fn new<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         name: &'static CStr,
         module: *mut bindings::module,
         owner: *const abi::d2d_owner,
@@ -444,7 +444,7 @@ impl COwner {
             crate::trace::print_hot_steps();
         }
         let seats = CSeats::new(name, module, description, sizes, &config)?;
-        let server = Server::new(in_module, name, config, seats.clone())?;
+        let server = Server::new(promise, name, config, seats.clone())?;
         let this = Arc::new(Self { seats, server }, GFP_KERNEL)?;
         OWNER.store(Arc::as_ptr(&this).cast_mut(), Release);
         Ok(this)
@@ -638,8 +638,8 @@ impl<M: ModuleMetadata> CModule<M> {
         // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit. That function
         // drops the parts. The caller says that `owner` and `handle` are as the header says.
         let parts = unsafe {
-            let in_module = InModule::<M>::new();
-            self.exports.c_parts(in_module, owner, handle)
+            let promise = DropPromise::<M>::new();
+            self.exports.c_parts(promise, owner, handle)
         };
         match parts {
             Ok(parts) => {

@@ -83,7 +83,7 @@ pub use contexts::{
 #[doc(hidden)]
 pub use d2d::{
     __private,
-    registration::InModule, //
+    registration::DropPromise, //
 };
 #[doc(hidden)]
 pub use d2d_abi as abi;

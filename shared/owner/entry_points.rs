@@ -80,8 +80,8 @@ macro_rules! entry_points {
                         // before the kernel frees the module's code. The kernel crate calls `init` before
                         // any other code of the module can run. If the owner calls `init` again,
                         // `Exports::parts` finds that `EXPORTS` was started before, and makes nothing.
-                        let in_module = unsafe { $crate::InModule::<Self>::new() };
-                        let parts = $crate::export::Exports::parts(&EXPORTS, in_module)?;
+                        let promise = unsafe { $crate::DropPromise::<Self>::new() };
+                        let parts = $crate::export::Exports::parts(&EXPORTS, promise)?;
                         $crate::__private::Ok(Self { _parts: parts })
                     }
                 }

@@ -59,7 +59,7 @@ use d2d::{
     patience::LeaveRoles,
     readers::Readers,
     refuse,
-    registration::InModule,
+    registration::DropPromise,
     step,
     trace::{
         refuse,
@@ -240,7 +240,7 @@ impl<O: Owner> OwnerRole<O> {
     /// As [`Exports::parts`].
     pub fn parts<M: ModuleMetadata>(
         &'static self,
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         join: impl FnOnce(&Contexts<'_, O>) -> Result,
         leave_others: LeaveRoles,
     ) -> Result<Parts<O>>
@@ -253,7 +253,7 @@ impl<O: Owner> OwnerRole<O> {
             self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
             join(&driver.contexts())
         };
-        self.exports.joined_parts(in_module, join, leave_others)
+        self.exports.joined_parts(promise, join, leave_others)
     }
 
     /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
@@ -329,13 +329,13 @@ impl Exports {
     /// `EEXIST` if it was called before, `ENOMEM`, or what the owner's functions return.
     pub fn parts<O: Owner, M: ModuleMetadata>(
         &'static self,
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
     ) -> Result<Parts<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
-        self.joined_parts(in_module, |_| Ok(()), leave_others)
+        self.joined_parts(promise, |_| Ok(()), leave_others)
     }
 
     /// As [`OwnerRole::parts`].
@@ -345,7 +345,7 @@ impl Exports {
     /// As [`Exports::parts`].
     fn joined_parts<O: Owner, M: ModuleMetadata>(
         &'static self,
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         join: impl FnOnce(&Arc<OwnerDriver<O>>) -> Result,
         leave_others: LeaveRoles,
     ) -> Result<Parts<O>>
@@ -355,13 +355,13 @@ impl Exports {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let make = |module| self.make::<O, M>(in_module, module);
+        let make = |module| self.make::<O, M>(promise, module);
         let opened = self.open::<_, M>(make, leave_others)?;
         join(&opened.driver)
             .and_then(|()| O::ready(&opened.driver.contexts()))
             .map_err(|error| report_memory(self.name, error))?;
         let state = self
-            .state_files(in_module)
+            .state_files(promise)
             .map_err(|error| report_memory(self.name, error))?;
         if let Some(settings) = O::CONTROL {
             let contexts = opened.driver.contexts();
@@ -387,7 +387,7 @@ impl Exports {
     /// `owner` and `handle` are as `d2d_owner.h` says.
     pub unsafe fn c_parts<M: ModuleMetadata>(
         &'static self,
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts>> {
@@ -412,13 +412,13 @@ impl Exports {
         let make = |module| {
             // SAFETY: The caller says that `owner` is as the header says. `open` passes the module `M`,
             // which is the owner's. `started` was 0, so there is no other `COwner`.
-            unsafe { COwner::new(in_module, self.name, module, owner) }
+            unsafe { COwner::new(promise, self.name, module, owner) }
         };
         let opened = self.open::<_, M>(make, leave_others)?;
         let parts = CParts {
             _open: opened,
             _state: self
-                .state_files(in_module)
+                .state_files(promise)
                 .map_err(|error| report_memory(self.name, error))?,
         };
         // SAFETY: The caller says that it is a place for a handle.
@@ -429,16 +429,16 @@ impl Exports {
     /// Makes the files that show the owner's state.
     fn state_files<M: ModuleMetadata>(
         &'static self,
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
     ) -> Result<KVec<ShowFile<View>>> {
         let above = self.with(|server| Ok(server.events.directory()))?;
         let directory = Directory::within(&above, c"state")?;
         let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;
         for (section, name) in Section::ALL {
-            let file = ShowFile::new(in_module, &directory, name, View(self, Some(section)))?;
+            let file = ShowFile::new(promise, &directory, name, View(self, Some(section)))?;
             files.push(file, GFP_KERNEL)?;
         }
-        let all = ShowFile::new(in_module, &above, c"state.json", View(self, None))?;
+        let all = ShowFile::new(promise, &above, c"state.json", View(self, None))?;
         files.push(all, GFP_KERNEL)?;
         Ok(files)
     }
@@ -477,7 +477,7 @@ impl Exports {
     /// Makes the contexts, a server of them, and the owner's driver.
     fn make<O: Owner, M: ModuleMetadata>(
         &self,
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         module: *mut bindings::module,
     ) -> Result<Arc<OwnerDriver<O>>>
     where
@@ -493,7 +493,7 @@ impl Exports {
         // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
         // `OpenExports` are this value. Only functions of `O` that get the `Contexts` make jobs and
         // devices, and none of them gets the `Contexts` before there are `OpenExports`.
-        let server = Server::new(in_module, self.name, config, seats.clone())?;
+        let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
 

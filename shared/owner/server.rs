@@ -41,7 +41,7 @@ use d2d::{
     job::Jobs,
     patience::Patience,
     refuse,
-    registration::InModule,
+    registration::DropPromise,
     step,
     trace::{
         emit,
@@ -112,7 +112,7 @@ impl Server {
     ///
     /// `ENOMEM`.
     pub(crate) fn new<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         name: &'static CStr,
         config: Config,
         contexts: Arc<dyn ContextTable>,
@@ -126,11 +126,11 @@ impl Server {
                 contexts,
                 registry,
                 requests,
-                events <- Events::new(in_module, name),
+                events <- Events::new(promise, name),
                 refusals <- Refusals::new(),
                 timer <- new_delayed_work!("d2d::Server::timer"),
-                jobs <- Jobs::new(in_module),
-                devices <- Devices::new(in_module),
+                jobs <- Jobs::new(promise),
+                devices <- Devices::new(promise),
             }),
             GFP_KERNEL,
         )

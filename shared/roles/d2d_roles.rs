@@ -78,15 +78,15 @@ pub trait TwoRoles: Owner {
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
 }
 
-/// As [`d2d_owner::InModule`], for all roles of module `M`.
+/// As [`d2d_owner::DropPromise`], for all roles of module `M`.
 #[doc(hidden)]
-pub struct RolesInModule<M> {
-    owner: d2d_owner::InModule<M>,
-    first: registration::InModule<M>,
-    second: d2d_peer2::registration::InModule<M>,
+pub struct RolesDropPromise<M> {
+    owner: d2d_owner::DropPromise<M>,
+    first: registration::DropPromise<M>,
+    second: d2d_peer2::registration::DropPromise<M>,
 }
 
-impl<M> RolesInModule<M> {
+impl<M> RolesDropPromise<M> {
     /// Makes the promise.
     ///
     /// # Safety
@@ -99,9 +99,9 @@ impl<M> RolesInModule<M> {
         // the module's text.
         unsafe {
             Self {
-                owner: d2d_owner::InModule::new(),
-                first: registration::InModule::new(),
-                second: d2d_peer2::registration::InModule::new(),
+                owner: d2d_owner::DropPromise::new(),
+                first: registration::DropPromise::new(),
+                second: d2d_peer2::registration::DropPromise::new(),
             }
         }
     }
@@ -147,15 +147,15 @@ where
     ///
     /// Those of [`registration::Peer::new`] and of [`export::Exports::parts`].
     pub fn new(
-        in_module: RolesInModule<M>,
+        promise: RolesDropPromise<M>,
         started: &'static Started,
         role: &'static OwnerRole<O>,
     ) -> Result<Self> {
-        let peer = registration::Peer::new(in_module.first, started)?;
+        let peer = registration::Peer::new(promise.first, started)?;
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, peer.handle());
         let leaver = peer.leaver();
         let leave = boxed::<M>(move || leaver.leave())?;
-        let owner = role.parts(in_module.owner, join, leave)?;
+        let owner = role.parts(promise.owner, join, leave)?;
         Ok(Self {
             _last_made: owner,
             _peers: peer,
@@ -211,7 +211,7 @@ macro_rules! module_in_two_roles {
         $crate::d2d_owner::module_owner! { @functions }
     };
     // The module. It makes its roles with a `Started` for each role as a peer, and with the static `$MADE`. The
-    // roles are of a type of this crate, because no driver may get the `RolesInModule`.
+    // roles are of a type of this crate, because no driver may get the `RolesDropPromise`.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,
         [$($STARTED:ident: $peer:ident),+], $MADE:ident, $($rest:tt)*
@@ -231,9 +231,9 @@ macro_rules! module_in_two_roles {
                 // SAFETY: The kernel drops the module, which owns the roles, before it frees the
                 // module's text. It calls `init` before any other code of the module can run. If the
                 // driver calls `init` again, `new` finds the first peer's `Started` set, and makes nothing.
-                let in_module = unsafe { $crate::RolesInModule::<Self>::new() };
+                let promise = unsafe { $crate::RolesDropPromise::<Self>::new() };
                 let roles =
-                    $crate::$Roles::<$($of),+>::new(in_module, $(&$STARTED,)+ &$MADE)?;
+                    $crate::$Roles::<$($of),+>::new(promise, $(&$STARTED,)+ &$MADE)?;
                 $crate::d2d_peer::__private::Ok(Self { _roles: roles })
             }
         }

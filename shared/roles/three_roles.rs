@@ -5,7 +5,7 @@
 use crate::{
     Peers,
     Roles,
-    RolesInModule, //
+    RolesDropPromise, //
 };
 use core::marker::PhantomData;
 use d2d_owner::{
@@ -60,16 +60,16 @@ where
     ///
     /// Those of [`Peers::new`] and of [`export::Exports::parts`].
     pub fn new(
-        in_module: RolesInModule<M>,
+        promise: RolesDropPromise<M>,
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
         role: &'static OwnerRole<O>,
     ) -> Result<Self> {
-        let peers = Peers::new(&in_module, started, second_started)?;
+        let peers = Peers::new(&promise, started, second_started)?;
         let (first, second) = peers.handles();
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
         let leave = peers.leave::<M>()?;
-        let owner = role.parts(in_module.owner, join, leave)?;
+        let owner = role.parts(promise.owner, join, leave)?;
         Ok(Self {
             _last_made: owner,
             _peers: peers,

@@ -5,7 +5,7 @@
 use crate::{
     boxed,
     Roles,
-    RolesInModule, //
+    RolesDropPromise, //
 };
 use core::{
     marker::PhantomData,
@@ -158,15 +158,14 @@ where
     ///
     /// Those of `registration::Peer::new`. If the second driver fails, the library unregisters the first one.
     pub fn new<M: ModuleMetadata>(
-        in_module: &RolesInModule<M>,
+        promise: &RolesDropPromise<M>,
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
     ) -> Result<Self> {
-        let first = d2d_peer::registration::Peer::new(in_module.first, started)?;
+        let first = d2d_peer::registration::Peer::new(promise.first, started)?;
         let leaver = first.leaver();
         let leave = boxed::<M>(move || leaver.leave())?;
-        let second =
-            d2d_peer2::registration::Peer::beside(in_module.second, second_started, leave)?;
+        let second = d2d_peer2::registration::Peer::beside(promise.second, second_started, leave)?;
         Ok(Self { second, first })
     }
 
@@ -222,12 +221,12 @@ where
     ///
     /// Those of [`Peers::new`] and of [`TwoPeers::join`].
     pub fn new(
-        in_module: RolesInModule<M>,
+        promise: RolesDropPromise<M>,
         started: &'static d2d_peer::registration::Started,
         second_started: &'static d2d_peer2::registration::Started,
         joined: &'static Joined<T>,
     ) -> Result<Self> {
-        let peers = Peers::new(&in_module, started, second_started)?;
+        let peers = Peers::new(&promise, started, second_started)?;
         let (first, second) = peers.handles();
         let leave = peers.leave::<M>()?;
         let join = T::join(first, second)

@@ -14,7 +14,7 @@ use crate::{
         Pair,
         PeerLink, //
     },
-    registration::InModule, //
+    registration::DropPromise, //
 };
 use core::{
     ops::Deref,
@@ -47,10 +47,10 @@ impl ModuleMetadata for LocalModule {
 
 /// Returns the promise that what is made with it is dropped before the module of the tests is
 /// unloaded.
-pub fn in_module() -> InModule<LocalModule> {
+pub fn drop_promise() -> DropPromise<LocalModule> {
     // SAFETY: Each test drops what it makes before it returns. No test runs when the module is
     // unloaded.
-    unsafe { InModule::new() }
+    unsafe { DropPromise::new() }
 }
 
 /// Returns the module of the tests, whose text has the operations and routines that they use.

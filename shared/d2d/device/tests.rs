@@ -14,7 +14,7 @@ use crate::{
         run_in,
         Place, //
     },
-    testing::in_module, //
+    testing::drop_promise, //
 };
 use kernel::{
     bindings,
@@ -85,7 +85,7 @@ struct Trial {
 
 impl Trial {
     fn new() -> Result<Self> {
-        let devices = KBox::pin_init(Devices::new(in_module()), GFP_KERNEL)?;
+        let devices = KBox::pin_init(Devices::new(drop_promise()), GFP_KERNEL)?;
         let kept = kept()?;
         let device = make(&devices, &kept, Settings::new(NAME))?;
         let file = OpenFile::new(borrow(&device), true)?;

@@ -8,7 +8,7 @@ use crate::{
         run_in,
         Place, //
     },
-    testing::in_module, //
+    testing::drop_promise, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -37,7 +37,7 @@ struct TestJobs(Pin<KBox<Jobs>>);
 
 impl TestJobs {
     fn new() -> Result<Self> {
-        Ok(Self(KBox::pin_init(Jobs::new(in_module()), GFP_KERNEL)?))
+        Ok(Self(KBox::pin_init(Jobs::new(drop_promise()), GFP_KERNEL)?))
     }
 }
 

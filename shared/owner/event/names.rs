@@ -32,7 +32,7 @@ use d2d::{
         FileOperations, //
     },
     fields,
-    registration::InModule,
+    registration::DropPromise,
     trace::{
         refuse,
         Field, //
@@ -92,7 +92,7 @@ impl Events {
     ///
     /// `ENOMEM`.
     pub(crate) fn new<M: ModuleMetadata>(
-        in_module: InModule<M>,
+        promise: DropPromise<M>,
         owner: &'static CStr,
     ) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
@@ -101,7 +101,7 @@ impl Events {
                 owner,
                 files: Directory::within(&directory, c"events")?,
                 directory,
-                operations: FileOperations::of(in_module),
+                operations: FileOperations::of(promise),
                 dispatcher: Arc::pin_init(Dispatcher::new(), GFP_KERNEL)?,
                 names <- new_mutex!(
                     Names {

@@ -18,7 +18,7 @@ use crate::{
 };
 use d2d::{
     abi::d2d_handle,
-    testing::in_module, //
+    testing::drop_promise, //
 };
 use kernel::{
     bindings,
@@ -64,7 +64,7 @@ impl Fixture {
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
-                events <- Events::new(in_module(), c"d2d_kunit"),
+                events <- Events::new(drop_promise(), c"d2d_kunit"),
             }),
             GFP_KERNEL,
         )

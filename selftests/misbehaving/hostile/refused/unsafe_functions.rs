@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Must not compile: a driver that calls unsafe functions of the library without `unsafe`.
-// error: [E0133]: call to unsafe function `InModule::<M>::new` is unsafe
+// error: [E0133]: call to unsafe function `DropPromise::<M>::new` is unsafe
 // error: [E0133]: call to unsafe function `queue::handle::<impl d2d::queue::Queue<'a>>::revoke_handles` is unsafe
 // error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe
 // error: [E0133]: call to unsafe function `OwnerLink::<P>::close` is unsafe
@@ -18,7 +18,7 @@ use d2d::{
     packet::Sender,
     queue::Queue,
     registration::{
-        InModule,
+        DropPromise,
         Peer,
         Started, //
     }, //
@@ -35,7 +35,7 @@ fn register_again<T: Driver, M: ModuleMetadata>() -> Result<Peer<T>>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    Peer::new(InModule::<M>::new(), &STARTED)
+    Peer::new(DropPromise::<M>::new(), &STARTED)
 }
 
 fn revoke(queue: Queue<'_>) -> u32 {
