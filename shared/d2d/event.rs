@@ -16,7 +16,7 @@ use crate::{
     leaving,
     safe_calls,
     status::to_result,
-    trace::note_owners_report, //
+    trace::note_if_out_of_memory, //
 };
 use kernel::{
     ffi::c_int,
@@ -149,7 +149,7 @@ impl Event {
         let mut handle = 0;
         let result =
             safe_calls::d2d_event_create(driver, name, kind as u32, set.into(), &mut handle);
-        note_owners_report(to_result(result))?;
+        note_if_out_of_memory(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -162,7 +162,7 @@ impl Event {
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
         let result = safe_calls::d2d_event_open(driver, name, kind as u32, &mut handle);
-        note_owners_report(to_result(result))?;
+        note_if_out_of_memory(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -238,7 +238,7 @@ impl Event {
         // `job` and `self` belong to the same role. A module has one driver in each role. The owner
         // refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
-        note_owners_report(to_result(result))
+        note_if_out_of_memory(to_result(result))
     }
 
     /// Resets the event. Any context.
@@ -273,7 +273,7 @@ impl Event {
     pub fn wait(&self, wait: Wait) -> Result {
         let (flags, timeout) = wait.as_raw();
         let result = safe_calls::d2d_event_wait(&[self.handle], flags, timeout, None);
-        note_owners_report(to_result(result))
+        note_if_out_of_memory(to_result(result))
     }
 
     /// Waits until one of the events is set, takes it, and returns its index. If several are set,
@@ -318,7 +318,7 @@ impl Event {
         // and the owner refuses stale handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
-        note_owners_report(to_result(result))?;
+        note_if_out_of_memory(to_result(result))?;
         Ok(index as usize)
     }
 }

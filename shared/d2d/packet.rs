@@ -20,7 +20,7 @@ use crate::{
     lent::UserBuffer,
     safe_calls,
     status::to_result,
-    trace::note_owners_report, //
+    trace::note_if_out_of_memory, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -78,7 +78,7 @@ impl Sender {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
         let result = safe_calls::d2d_request_alloc(self.driver, input, output, &mut handle);
-        note_owners_report(to_result(result))?;
+        note_if_out_of_memory(to_result(result))?;
         Ok(Packet {
             handle,
             flags: 0,

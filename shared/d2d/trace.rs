@@ -243,7 +243,7 @@ unsafe extern "C" {
 /// Notes whether the calling task's call of the owner has returned `ENOMEM`. If it has, the owner has printed
 /// a line, and [`report_memory`] does not print a second one. Returns `result`. Any context.
 #[inline(never)]
-pub(crate) fn note_owners_report(result: Result) -> Result {
+pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
         Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),
