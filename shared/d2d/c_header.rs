@@ -22,7 +22,7 @@ use crate::{
         Type, //
     },
     event::Kind,
-    fingerprint::of_type,
+    fingerprint,
     for_each::for_each, //
 };
 
@@ -229,7 +229,7 @@ impl<const N: usize> Text<N> {
         self.text("\n/* For d2d_lend() and d2d_lent() */\n#define ");
         self.upper(of.name);
         self.text("_HASH\t");
-        self.hexadecimal(of_type(of), 16);
+        self.hexadecimal(fingerprint::of_type(of), 16);
         self.text("ull\n");
     }
 
