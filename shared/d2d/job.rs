@@ -186,6 +186,7 @@ impl Jobs {
         // A routine may take the lock to make a job, so do not hold it while waiting for routines.
         let jobs = core::mem::take(&mut self.made.lock().jobs);
         for job in &jobs {
+            job.cancel_start();
             let mut patience = Patience::new();
             while job.may_be_waiting() {
                 patience.sleep(&end_waits);
@@ -207,9 +208,12 @@ trait Job: Send + Sync {
     /// Makes starting the job fail from here on. Any context.
     fn close(&self);
 
+    /// Cancels a start of a [`Work`] whose run has not begun. Other jobs leave that to [`stop`](Job::stop). The
+    /// job must be closed. Any context.
+    fn cancel_start(&self) {}
+
     /// Returns whether the routine may be running and waiting for something. Then [`Jobs::stop`] has to end
-    /// the routine's waits. A [`Work`] first cancels a start whose run has not begun. The routine of a
-    /// [`Timer`] never waits. Any context.
+    /// the routine's waits. The routine of a [`Timer`] never waits. Any context.
     fn may_be_waiting(&self) -> bool {
         false
     }

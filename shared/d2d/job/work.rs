@@ -224,8 +224,11 @@ impl Job for Inner {
         *self.is_closed.lock() = true;
     }
 
-    fn may_be_waiting(&self) -> bool {
+    fn cancel_start(&self) {
         self.cancel();
+    }
+
+    fn may_be_waiting(&self) -> bool {
         self.busy() != 0
     }
 
