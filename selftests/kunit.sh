@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-SUITES="baseline block config context data device event_handlers event_waits events fingerprint handle header interface job lent pair queue registry
+SUITES="baseline config context context_box data device event_handlers event_waits events fingerprint handle header interface job lent pair queue registry
 requests_buffers requests_cancelling requests_completing requests_forwarding requests_handles requests_leaving
 requests_sending requests_waiting run_in rundown word"
 KUNIT=/sys/kernel/debug/kunit

@@ -9,11 +9,11 @@
 //! module.
 
 use crate::{
-    block::{
-        Block,
+    config::Config,
+    context_box::{
+        ContextBox,
         ContextMemory, //
     },
-    config::Config,
     context_table::{
         ContextTable,
         Version, //
@@ -256,12 +256,12 @@ struct CSeat {
     context: Context<()>,
     peer: Pin<KBox<Rundown<PeerTable>>>,
     /// The memory of the context, which `context` refers to.
-    block: ContextMemory,
+    memory: ContextMemory,
 }
 
 impl Drop for CSeat {
     fn drop(&mut self) {
-        trace_end(self.owner, &self.context, &self.block);
+        trace_end(self.owner, &self.context, &self.memory);
     }
 }
 
@@ -288,12 +288,12 @@ impl CSeats {
     ) -> Result<Arc<Self>> {
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
         for id in 0..config.contexts {
-            let block = Block::new(name, module, id, config, sizes)?;
-            let raw = NonNull::new(block.as_raw()).ok_or(ENOMEM)?;
-            // SAFETY: The block was made with these sizes. As in `contexts`, the block lives as long as
+            let context_box = ContextBox::new(name, module, id, config, sizes)?;
+            let raw = NonNull::new(context_box.as_raw()).ok_or(ENOMEM)?;
+            // SAFETY: The box was made with these sizes. As in `contexts`, the box lives as long as
             // the seat and any driver that uses the context.
             let context = unsafe { Context::from_raw(raw, sizes) };
-            // SAFETY: By the invariants of `Block` the pointer is valid. No other thread knows of the
+            // SAFETY: By the invariants of `ContextBox` the pointer is valid. No other thread knows of the
             // context yet.
             unsafe {
                 (*raw.as_ptr()).owner = abi::d2d_endpoint {
@@ -307,7 +307,7 @@ impl CSeats {
                 owner: name,
                 context,
                 peer: KBox::pin_init(Rundown::new(), GFP_KERNEL)?,
-                block: ContextMemory::new(block, None),
+                memory: ContextMemory::new(context_box, None),
             };
             seats.push(seat, GFP_KERNEL)?;
         }
@@ -374,7 +374,7 @@ impl ContextTable for CSeats {
     }
 
     fn keep(&self, index: usize) {
-        self.seats[index].block.keep();
+        self.seats[index].memory.keep();
     }
 
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2] {

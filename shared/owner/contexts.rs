@@ -6,11 +6,11 @@
 //! pair.
 
 use crate::{
-    block::{
-        Block,
+    config::Config,
+    context_box::{
+        ContextBox,
         ContextMemory, //
     },
-    config::Config,
     context_table::{
         ContextTable,
         Version, //
@@ -323,7 +323,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         value: &V,
     ) -> Result<UserBuffer> {
         let seat = self.seats.seats.get(link.context().id() as usize);
-        let lending = seat.and_then(|seat| seat.block.lending());
+        let lending = seat.and_then(|seat| seat.memory.lending());
         Lending::user_buffer(lending, self.server.name, value)
     }
 
@@ -394,7 +394,7 @@ struct Seat<O: Owner> {
     owner: &'static CStr,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
     /// The memory of the context. It is dropped after `binding`, which refers to it.
-    block: ContextMemory,
+    memory: ContextMemory,
 }
 
 /// All contexts, and the owner's state.
@@ -434,14 +434,14 @@ where
         config: &Config,
         state: &Arc<O::State>,
     ) -> Result<Seat<O>> {
-        let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
-        // SAFETY: The seat drops the block after the binding, which has the context. A peer imports
+        let context_box = ContextBox::new(name, module, id, config, Sizes::of::<O::Pair>())?;
+        // SAFETY: The seat drops the box after the binding, which has the context. A peer imports
         // the owner's symbols, so it is unloaded before the owner, and cannot use the context
         // later. There are two exceptions: a driver has found the owner's functions without
         // importing the symbols, or the owner is unloaded by force. Then the owner expels the
-        // driver, and `ContextMemory::keep` keeps its block. The blocks of data have the sizes of
+        // driver, and `ContextMemory::keep` keeps its box. The blocks of data have the sizes of
         // the pair.
-        let context = unsafe { block.context::<O::Pair>() };
+        let context = unsafe { context_box.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
             Binding::new(OwnerLink::new(context), O::new(state, id)),
@@ -462,19 +462,19 @@ where
         Ok(Seat {
             owner: name,
             binding,
-            block: ContextMemory::new(block, lending),
+            memory: ContextMemory::new(context_box, lending),
         })
     }
 }
 
 impl<O: Owner> Drop for Seat<O> {
     fn drop(&mut self) {
-        trace_end(self.owner, self.binding.seat().context(), &self.block);
+        trace_end(self.owner, self.binding.seat().context(), &self.memory);
     }
 }
 
-/// Takes the last steps of a context, before its block is dropped. Any context.
-pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &ContextMemory) {
+/// Takes the last steps of a context, before its box is dropped. Any context.
+pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, memory: &ContextMemory) {
     for (name, queue) in context.queues() {
         let counters = queue.counters();
         step!(
@@ -483,7 +483,7 @@ pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, block: &ContextMe
             stale: counters.stale
         );
     }
-    if !block.is_kept() {
+    if !memory.is_kept() {
         step!(owner, free, ctx: context.id());
     }
 }
@@ -542,7 +542,7 @@ impl<O: Owner> ContextTable for Seats<O> {
     }
 
     fn keep(&self, index: usize) {
-        self.seats[index].block.keep();
+        self.seats[index].memory.keep();
     }
 
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2] {

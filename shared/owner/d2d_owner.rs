@@ -10,7 +10,7 @@
 //! - `server`: what exists once for all contexts of an owner.
 //! - `contexts`: the driver that owns the contexts, and its part of each.
 //! - `context_table`: the contexts as the server knows them.
-//! - `block`: the memory of a context.
+//! - `context_box`: the memory of a context.
 //! - `config`: the number and the sizes of contexts, queues and items.
 //! - `c_owner`: an owner whose driver is written in C, and its contexts. The crate `c_module` makes
 //!   its module.
@@ -39,11 +39,11 @@
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).
 
-mod block;
 #[doc(hidden)]
 pub mod c_owner;
 mod completion;
 mod config;
+mod context_box;
 mod context_table;
 mod contexts;
 mod detach;

@@ -3,7 +3,7 @@
 //! The layout of handles: a generation, a kind and an index, as `d2d.h` says at `d2d_handle`.
 //!
 //! Each table makes handles of its own [`Kind`], and refuses a handle of another kind. The handles
-//! of items are not made here, but by `block` and by the queues of both sides.
+//! of items are not made here, but by `context_box` and by the queues of both sides.
 
 use d2d::abi::{
     self,

@@ -161,7 +161,7 @@ struct Memory {
 }
 
 /// A context without drivers. Its layout is that of the contexts which the owner allocates;
-/// `shared/owner/block/tests.rs` tests those.
+/// `shared/owner/context_box/tests.rs` tests those.
 pub struct TestContext {
     context: Context<TestPair>,
     _raw: Pin<KBox<Opaque<Memory>>>,

@@ -13,16 +13,16 @@ use d2d::{
     }, //
 };
 
-/// A context that no driver uses, with its block.
+/// A context that no driver uses, with its box.
 struct TestContext {
     context: Context<TestPair>,
-    _block: Block,
+    _memory: ContextBox,
 }
 
 impl TestContext {
     /// Makes context number `id`, whose queues have `capacity` items of `item_size` bytes.
     fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
-        let block = Block::new(
+        let memory = ContextBox::new(
             c"d2d_kunit",
             module(),
             id,
@@ -30,10 +30,10 @@ impl TestContext {
             Sizes::of::<TestPair>(),
         )?;
         Ok(Self {
-            // SAFETY: The block has the sizes of the pair. `deref` lends `context` from `self`, so
-            // no caller uses it after `_block` is dropped.
-            context: unsafe { block.context() },
-            _block: block,
+            // SAFETY: The box has the sizes of the pair. `deref` lends `context` from `self`, so
+            // no caller uses it after `_memory` is dropped.
+            context: unsafe { memory.context() },
+            _memory: memory,
         })
     }
 }
@@ -73,7 +73,7 @@ fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) ->
         && pool.iter().enumerate().all(in_place)
 }
 
-#[kunit_tests(d2d_block)]
+#[kunit_tests(d2d_context_box)]
 mod cases {
     use super::*;
 
@@ -174,7 +174,7 @@ mod cases {
         let items = 2 * 256 * (40 + 64 + 8);
         let sizes = Sizes::of::<TestPair>();
         assert_eq!(config.context_bytes(sizes), sizes.context_bytes() + items);
-        drop(Block::new(c"d2d_kunit", module(), 0, &config, sizes)?);
+        drop(ContextBox::new(c"d2d_kunit", module(), 0, &config, sizes)?);
         Ok(())
     }
 }

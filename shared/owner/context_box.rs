@@ -65,7 +65,7 @@ struct CacheLine([u8; abi::D2D_CACHE_LINE as usize]);
 /// # Invariants
 ///
 /// `raw` points to an initialized context in `_memory`, and the items of its queues are in `_items`.
-pub(crate) struct Block {
+pub(crate) struct ContextBox {
     raw: *mut abi::d2d_context,
     /// The memory of the context, in cache lines because of its alignment. Its length is 0.
     _memory: KVVec<CacheLine>,
@@ -121,7 +121,7 @@ impl Items {
     }
 }
 
-impl Block {
+impl ContextBox {
     /// Allocates context number `id` with zeroed blocks of data of these sizes, and initializes all
     /// of it but its endpoints. The trace lines show `driver` as the driver that does so. May sleep.
     ///
@@ -138,29 +138,29 @@ impl Block {
         const { assert!(align_of::<abi::d2d_context>() <= align_of::<CacheLine>()) };
         let lines = sizes.context_bytes().div_ceil(size_of::<CacheLine>());
         let mut memory = with_room_for::<CacheLine>(lines)?;
-        let block = memory.as_mut_ptr().cast::<abi::d2d_context>();
+        let context = memory.as_mut_ptr().cast::<abi::d2d_context>();
         step!(driver, alloc, ctx: id, bytes: config.context_bytes(sizes));
         let mut items = [Items::new(config)?, Items::new(config)?];
         let [owner_size, peer_size, shared_size] = sizes.bytes();
         let lock_name = c"d2d".as_char_ptr();
-        // SAFETY: The block is new and zeroed, so no other thread uses it, and its memory does not
+        // SAFETY: The context is new and zeroed, so no other thread uses it, and its memory does not
         // move. The queues and the locks are parts of it. The name and the classes of the locks are
-        // statics of this module. Before the kernel unloads the module, the owner frees the block
+        // statics of this module. Before the kernel unloads the module, the owner frees the context
         // or keeps it for ever. If the owner keeps it, only lockdep can use the name and the
         // classes after that.
         let queues = unsafe {
-            (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
-            (*block).id = id;
-            (*block).module = module;
-            let data = &raw mut (*block).data;
+            (*context).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
+            (*context).id = id;
+            (*context).module = module;
+            let data = &raw mut (*context).data;
             (*data).owner_size = owner_size;
             (*data).peer_size = peer_size;
             (*data).shared_size = shared_size;
             let class = static_lock_class!();
             bindings::__spin_lock_init(&raw mut (*data).lock, lock_name, class.as_ptr());
             let queues = [
-                (2 * id, "to_peer", &raw mut (*block).to_peer),
-                (2 * id + 1, "to_owner", &raw mut (*block).to_owner),
+                (2 * id, "to_peer", &raw mut (*context).to_peer),
+                (2 * id + 1, "to_owner", &raw mut (*context).to_owner),
             ];
             for (queue_id, _, queue) in queues {
                 (*queue).id = queue_id;
@@ -172,8 +172,8 @@ impl Block {
         for ((queue_id, name, queue), items) in queues.into_iter().zip(&mut items) {
             step!(driver, init_lock, ctx: id, lock: name);
             let free = items.build(queue_id, config)?;
-            // SAFETY: The queue is a part of the block, and no other thread uses it. The pool is
-            // complete, so its memory does not move any more. The block owns the pool, too.
+            // SAFETY: The queue is a part of the context, and no other thread uses it. The pool is
+            // complete, so its memory does not move any more. The box owns the pool, too.
             unsafe {
                 (*queue).free = free;
                 (*queue).item_size = config.item_size;
@@ -189,46 +189,46 @@ impl Block {
         // INVARIANT: The context is initialized and lies in `_memory`, and `_items` has the items of
         // its queues.
         Ok(Self {
-            raw: block,
+            raw: context,
             _memory: memory,
             _items: items,
         })
     }
 
-    /// Returns the address of the context that lies in the block.
+    /// Returns the address of the context that lies in the box.
     pub(crate) fn as_raw(&self) -> *mut abi::d2d_context {
         self.raw
     }
 
-    /// Returns the context that lies in the block.
+    /// Returns the context that lies in the box.
     ///
     /// # Safety
     ///
-    /// The block is not freed while code that could have a copy of the result can run. It was made
+    /// The box is not dropped while code that could have a copy of the result can run. It was made
     /// with the sizes of the pair `P`.
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
         // SAFETY: The pointer is that of an allocation, so it is not null. The caller promises that
-        // the block lives long enough and has the sizes of the pair.
+        // the box lives long enough and has the sizes of the pair.
         unsafe { Context::from_raw(NonNull::new_unchecked(self.raw), Sizes::of::<P>()) }
     }
 }
 
-/// A context's block, and the memory that the owner lends the peer of the context. Dropping this frees
+/// A context's box, and the memory that the owner lends the peer of the context. Dropping this frees
 /// both, unless [`ContextMemory::keep`] was called.
 pub(crate) struct ContextMemory {
-    block: Option<(Block, Option<Lending>)>,
+    contents: Option<(ContextBox, Option<Lending>)>,
     kept: Atomic<u32>,
 }
 
 impl ContextMemory {
-    pub(crate) fn new(block: Block, lending: Option<Lending>) -> Self {
+    pub(crate) fn new(context: ContextBox, lending: Option<Lending>) -> Self {
         Self {
-            block: Some((block, lending)),
+            contents: Some((context, lending)),
             kept: Atomic::new(0),
         }
     }
 
-    /// Keeps the block and the lent memory for ever, because a driver may go on using the context.
+    /// Keeps the box and the lent memory for ever, because a driver may go on using the context.
     /// Any context.
     pub(crate) fn keep(&self) {
         self.kept.store(1, Relaxed);
@@ -236,10 +236,10 @@ impl ContextMemory {
 
     /// Returns what the owner lends the driver.
     pub(crate) fn lending(&self) -> Option<&Lending> {
-        self.block.as_ref()?.1.as_ref()
+        self.contents.as_ref()?.1.as_ref()
     }
 
-    /// Returns whether the block is kept for ever.
+    /// Returns whether the box is kept for ever.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.load(Relaxed) != 0
     }
@@ -248,18 +248,18 @@ impl ContextMemory {
 impl Drop for ContextMemory {
     fn drop(&mut self) {
         if self.is_kept() {
-            core::mem::forget(self.block.take());
+            core::mem::forget(self.contents.take());
         }
     }
 }
 
-// SAFETY: The block's memory is not tied to a thread. What it contains is protected by locks,
+// SAFETY: The box's memory is not tied to a thread. What it contains is protected by locks,
 // changes atomically, or never changes. The exception is the peer's endpoint. The state of the
 // driver in the registry says which thread may write the endpoint. No other thread reads it
 // meanwhile.
-unsafe impl Send for Block {}
+unsafe impl Send for ContextBox {}
 // SAFETY: As above.
-unsafe impl Sync for Block {}
+unsafe impl Sync for ContextBox {}
 
 #[cfg(d2d_tests)]
 mod tests;
