@@ -43,7 +43,7 @@ use crate::{
     link::{
         Pair,
         PeerLink,
-        PeerSeat, //
+        PeerLinkStorage, //
     },
     packet::{
         Completed,
@@ -469,7 +469,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     fn store_link(&self, link: PeerLink<T::Pair>) -> Result {
         let name = self.driver.name;
         let id = link.context().id();
-        if !self.driver.binding.seat().keep(link) {
+        if !self.driver.binding.storage().keep(link) {
             return Err(refuse!(name, "already-adopted", EALREADY, ctx: id));
         }
         step!(name, adopt, ctx: id);
@@ -488,7 +488,7 @@ where
     /// completed. Any context.
     pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
         let binding = &self.0.driver.binding;
-        if let Some(link) = PeerLink::of(binding.seat()) {
+        if let Some(link) = PeerLink::of(binding.storage()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
             // SAFETY: By the invariants of `Context` the pointer is valid. Until this driver completes the
@@ -530,7 +530,7 @@ pub(crate) struct Shared<T: Driver> {
     /// Name of the driver, and of its module.
     name: &'static CStr,
     #[pin]
-    binding: Binding<PeerSeat<T::Pair>, T>,
+    binding: Binding<PeerLinkStorage<T::Pair>, T>,
     /// The memory that the driver lends, if it lends some. It is dropped with `self`, to which the
     /// registration has a reference until the driver is unregistered.
     lent: SetOnce<Lending>,
@@ -590,7 +590,7 @@ impl<T: Driver> Shared<T> {
                 name: M::NAME,
                 raw_handle: SetOnce::new(),
                 lent: SetOnce::new(),
-                binding <- Binding::new(PeerSeat::new(), Ok(state)),
+                binding <- Binding::new(PeerLinkStorage::new(), Ok(state)),
                 progress: Atomic::new(IDLE),
                 pended <- new_spinlock_irq!(
                     Deferred {
@@ -648,7 +648,7 @@ impl<T: Driver> Shared<T> {
     /// Returns the link to the owner, while both sides may use the context.
     pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
         match self.progress.load(Acquire) {
-            ATTACHED => PeerLink::of(self.binding.seat()),
+            ATTACHED => PeerLink::of(self.binding.storage()),
             _ => None,
         }
     }

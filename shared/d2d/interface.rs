@@ -47,7 +47,7 @@ use zerocopy::{
 ///
 /// # Safety
 ///
-/// The operations in a table expect the address of a [`Binding`] with the seat of
+/// The operations in a table expect the address of a [`Binding`] with the storage of
 /// [`Link`](Interface::Link). `Table` is `repr(C)`. It consists of a `struct d2d_ops` and the
 /// pointers to functions behind it. These are the operations from which `CHAIN` is made, in the
 /// same order. In `UNSUPPORTED` none of them is null.
@@ -84,7 +84,7 @@ pub unsafe trait Interface: Sized + 'static {
 /// # Safety
 ///
 /// Every operation of the table may be called with what [`Binding::as_raw`] returns for a binding
-/// of the interface's seat and a `T`, as long as that binding lives.
+/// of the interface's storage and a `T`, as long as that binding lives.
 pub unsafe trait TableFor<T>: Interface {
     /// The table whose operations call those of a `T`.
     const TABLE: &'static Self::Table;
@@ -92,11 +92,11 @@ pub unsafe trait TableFor<T>: Interface {
 
 /// What an operation gets as its first argument: a driver and its link.
 ///
-/// `S` is the *seat*, where the link to the other side is kept: see [`Link`]. `T` is the driver.
+/// `S` is the *storage*, where the link to the other side is kept: see [`Link`]. `T` is the driver.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
-    seat: S,
+    storage: S,
     #[pin]
     state: T,
 }
@@ -104,18 +104,18 @@ pub struct Binding<S, T> {
 impl<S, T> Binding<S, T> {
     /// Makes a binding.
     pub fn new(
-        seat: impl PinInit<S, Error>,
+        storage: impl PinInit<S, Error>,
         state: impl PinInit<T, Error>,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            seat <- seat,
+            storage <- storage,
             state <- state,
         })
     }
 
-    /// Returns the seat, in which [`Link::of`] finds the link.
-    pub fn seat(&self) -> &S {
-        &self.seat
+    /// Returns the storage, in which [`Link::of`] finds the link.
+    pub fn storage(&self) -> &S {
+        &self.storage
     }
 
     /// Returns the driver.
@@ -132,10 +132,10 @@ impl<S, T> Binding<S, T> {
 /// A link to the other side, which the implementation of an operation gets as an argument.
 pub trait Link: Sized + 'static {
     /// Where a [`Binding`] keeps the link.
-    type Seat: 'static;
+    type Storage: 'static;
 
     /// Returns the link, if there is one yet.
-    fn of(seat: &Self::Seat) -> Option<&Self>;
+    fn of(storage: &Self::Storage) -> Option<&Self>;
 }
 
 /// Plain values, such as arguments and results of operations: any bytes are a value, and no value
@@ -174,7 +174,7 @@ pub const fn assert_argument<T: Plain>() {
 ///
 /// # Safety
 ///
-/// `this` is what [`Binding::as_raw`] returns for a binding of `I`'s seat and a `T`. The binding
+/// `this` is what [`Binding::as_raw`] returns for a binding of `I`'s storage and a `T`. The binding
 /// outlives the call. `result` is valid for a write.
 #[doc(hidden)]
 #[inline(always)]
@@ -182,15 +182,15 @@ pub unsafe fn enter<I: Interface, T, R, F>(this: *mut c_void, result: *mut R, ca
 where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
-    // SAFETY: `this` is the address of a binding of `I`'s seat and a `T`, and the binding outlives
+    // SAFETY: `this` is the address of a binding of `I`'s storage and a `T`, and the binding outlives
     // the call. So `this` is not null. The binding is only used by shared reference.
     let binding = unsafe {
         // For an `OwnerLink`, `Link::of` returns its argument, an address in this binding. If the compiler
         // knows that this address is not null, it drops the check below.
         assert_unchecked(!this.is_null());
-        &*this.cast::<Binding<<I::Link as Link>::Seat, T>>()
+        &*this.cast::<Binding<<I::Link as Link>::Storage, T>>()
     };
-    let Some(link) = I::Link::of(binding.seat()) else {
+    let Some(link) = I::Link::of(binding.storage()) else {
         return ENOTCONN.to_errno();
     };
     match call(binding.state(), link) {
@@ -557,7 +557,7 @@ macro_rules! interface {
             )*
         };
 
-        // SAFETY: The entry points below expect a binding with the seat of `Link`. The table is
+        // SAFETY: The entry points below expect a binding with the storage of `Link`. The table is
         // `repr(C)` and begins with the header. The rest are optional function pointers, in the
         // order of the chain, and in `UNSUPPORTED` none is null.
         unsafe impl $crate::interface::Interface for $Interface {
@@ -623,7 +623,7 @@ macro_rules! interface {
                     /// # Safety
                     ///
                     /// `this` is the endpoint's `self`: the address of a binding of this
-                    /// interface's seat and the driver. The binding outlives the call. `result` is
+                    /// interface's storage and the driver. The binding outlives the call. `result` is
                     /// valid for a write.
                     unsafe extern "C" fn $op(
                         this: *mut $crate::__private::c_void,
@@ -636,7 +636,7 @@ macro_rules! interface {
                         };
                         let enter = $crate::interface::enter::<$Interface, D2dDriver, _, _>;
                         // SAFETY: This function's caller promises that `this` is the address of a
-                        // binding of this interface's seat and the driver. The caller also promises
+                        // binding of this interface's storage and the driver. The caller also promises
                         // that the binding outlives the call, and that `result` is valid for a
                         // write.
                         unsafe { enter(this, result, call) }
@@ -645,7 +645,7 @@ macro_rules! interface {
             }
 
             // SAFETY: The operations are the entry points above, which expect a binding of this
-            // interface's seat and the driver.
+            // interface's storage and the driver.
             unsafe impl<D2dDriver: $Trait> $crate::interface::TableFor<D2dDriver> for $Interface {
                 const TABLE: &'static $Table = &$Table {
                     hdr: $crate::abi::d2d_ops {

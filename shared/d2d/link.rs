@@ -158,10 +158,10 @@ impl<P: Pair> OwnerLink<P> {
 }
 
 impl<P: Pair> Link for OwnerLink<P> {
-    type Seat = Self;
+    type Storage = Self;
 
-    fn of(seat: &Self) -> Option<&Self> {
-        Some(seat)
+    fn of(storage: &Self) -> Option<&Self> {
+        Some(storage)
     }
 }
 
@@ -209,13 +209,13 @@ pub struct PeerLink<P: Pair> {
 }
 
 impl<P: Pair> Link for PeerLink<P> {
-    type Seat = PeerSeat<P>;
+    type Storage = PeerLinkStorage<P>;
 
     #[inline]
-    fn of(seat: &PeerSeat<P>) -> Option<&Self> {
-        // SAFETY: By the type invariants of `PeerSeat`, `current` is null or points to the link.
-        // That link does not change any more, and lives as long as `seat`.
-        unsafe { AtomicWord::load_acquire(&seat.current).as_ref() }
+    fn of(storage: &PeerLinkStorage<P>) -> Option<&Self> {
+        // SAFETY: By the type invariants of `PeerLinkStorage`, `current` is null or points to the link.
+        // That link does not change any more, and lives as long as `storage`.
+        unsafe { AtomicWord::load_acquire(&storage.current).as_ref() }
     }
 }
 
@@ -225,7 +225,7 @@ impl<P: Pair> Link for PeerLink<P> {
 ///
 /// `current` is null, or points to the value of `link`.
 #[pin_data]
-pub struct PeerSeat<P: Pair> {
+pub struct PeerLinkStorage<P: Pair> {
     link: SetOnce<PeerLink<P>>,
     /// The address of the link, which each call of an operation reads. Reading the `SetOnce` would be too
     /// slow: it calls a helper in C.
@@ -234,8 +234,8 @@ pub struct PeerSeat<P: Pair> {
     _pin: PhantomPinned,
 }
 
-impl<P: Pair> PeerSeat<P> {
-    /// Makes a seat without a link.
+impl<P: Pair> PeerLinkStorage<P> {
+    /// Makes a storage without a link.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         // INVARIANT: `current` is null.
         try_pin_init!(Self {
@@ -245,12 +245,12 @@ impl<P: Pair> PeerSeat<P> {
         })
     }
 
-    /// Keeps the link, unless the seat has one. Returns whether it keeps this one. Any context.
+    /// Keeps the link, unless the storage has one. Returns whether it keeps this one. Any context.
     pub(crate) fn keep(&self, link: PeerLink<P>) -> bool {
         let is_first = self.link.populate(link);
         if is_first {
             let link = self.link.as_ref().map(core::ptr::from_ref);
-            // INVARIANT: `new` makes only pinned seats, so the link in this seat does not move.
+            // INVARIANT: `new` makes only pinned storages, so the link in this storage does not move.
             self.current.store(
                 link.map_or(core::ptr::null_mut(), <*const _>::cast_mut),
                 Release,

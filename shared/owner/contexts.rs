@@ -286,7 +286,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     /// context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
         let seats = self.seats.seats.iter();
-        seats.map(|seat| (seat.binding.state(), seat.binding.seat()))
+        seats.map(|seat| (seat.binding.state(), seat.binding.storage()))
     }
 
     /// Returns the owner's state. Any context.
@@ -447,7 +447,7 @@ where
             Binding::new(OwnerLink::new(context), O::new(state, id)),
             GFP_KERNEL,
         )?;
-        let context = binding.seat().context();
+        let context = binding.storage().context();
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
         let lending = binding.state().lend();
         // SAFETY: By the invariants of `Context` the pointer is valid. No other thread knows of the
@@ -469,7 +469,7 @@ where
 
 impl<O: Owner> Drop for Seat<O> {
     fn drop(&mut self) {
-        trace_end(self.owner, self.binding.seat().context(), &self.memory);
+        trace_end(self.owner, self.binding.storage().context(), &self.memory);
     }
 }
 
@@ -491,7 +491,7 @@ pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, memory: &ContextM
 impl<O: Owner> Seats<O> {
     /// Returns the link of a context.
     fn link(&self, index: usize) -> &OwnerLink<O::Pair> {
-        self.seats[index].binding.seat()
+        self.seats[index].binding.storage()
     }
 }
 
@@ -511,7 +511,7 @@ impl<O: Owner> ContextTable for Seats<O> {
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
-        let link = seat.binding.seat();
+        let link = seat.binding.storage();
         // SAFETY: By the invariants of `Context` the pointer is valid. The caller promises that the
         // driver has filled in the endpoint. Nobody writes it until the driver is detached.
         let endpoint = unsafe { (*link.context().as_raw()).peer };
@@ -533,12 +533,12 @@ impl<O: Owner> ContextTable for Seats<O> {
 
     fn attached(&self, index: usize) {
         let binding = &self.seats[index].binding;
-        binding.state().attached(binding.seat());
+        binding.state().attached(binding.storage());
     }
 
     fn detached(&self, index: usize) {
         let binding = &self.seats[index].binding;
-        binding.state().detached(binding.seat());
+        binding.state().detached(binding.storage());
     }
 
     fn keep(&self, index: usize) {

@@ -12,14 +12,14 @@ use kernel::{
     sync::SetOnce, //
 };
 
-/// A link without a context. A side is connected once its seat has a `Switch`.
+/// A link without a context. A side is connected once its storage has a `Switch`.
 struct Switch;
 
 impl Link for Switch {
-    type Seat = SetOnce<Self>;
+    type Storage = SetOnce<Self>;
 
-    fn of(seat: &SetOnce<Self>) -> Option<&Self> {
-        seat.as_ref()
+    fn of(storage: &SetOnce<Self>) -> Option<&Self> {
+        storage.as_ref()
     }
 }
 
@@ -103,7 +103,7 @@ fn side(added: u32) -> Result<Side> {
         Binding::new(Ok(SetOnce::new()), Ok(Calculator(added))),
         GFP_KERNEL,
     )?;
-    side.seat().populate(Switch);
+    side.storage().populate(Switch);
     Ok(side)
 }
 
@@ -184,7 +184,7 @@ mod cases {
         let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
         let caller = endpoint.caller();
         assert_eq!(caller.twice(1), Err(ENOTCONN));
-        side.seat().populate(Switch);
+        side.storage().populate(Switch);
         assert_eq!(caller.twice(1), Ok(2));
         Ok(())
     }

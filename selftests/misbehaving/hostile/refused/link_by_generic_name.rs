@@ -36,10 +36,10 @@ impl<T: Confused> Names for T {
 pub struct Address(pub u64);
 
 impl Link for Address {
-    type Seat = Self;
+    type Storage = Self;
 
-    fn of(seat: &Self) -> Option<&Self> {
-        Some(seat)
+    fn of(storage: &Self) -> Option<&Self> {
+        Some(storage)
     }
 }
 
