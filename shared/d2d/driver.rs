@@ -379,7 +379,7 @@ impl<T: Driver> Deref for Handle<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.0.state()
+        self.0.driver()
     }
 }
 
@@ -394,7 +394,7 @@ impl<T: Driver> Control for Handle<T> {
 /// The driver has to complete the offer or leave it pending. Otherwise [`Driver::share`] and
 /// [`Driver::deferred`] cannot return.
 pub struct Offer<'a, T: Driver> {
-    driver: ArcBorrow<'a, Shared<T>>,
+    shared: ArcBorrow<'a, Shared<T>>,
     request: Request<'a>,
 }
 
@@ -405,7 +405,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
-        let data = self.driver.state().data();
+        let data = self.shared.driver().data();
         match self.adopt() {
             Ok(adopted) => adopted.fill(data).complete(Ok(()), 0),
             Err(refused) => refused,
@@ -418,7 +418,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     /// `information` has no meaning in a handshake.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let (disposition, result) = self.request.finish(result, information);
-        self.driver.set_completed(result);
+        self.shared.set_completed(result);
         disposition
     }
 
@@ -431,11 +431,11 @@ impl<'a, T: Driver> Offer<'a, T> {
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
-        step!(self.driver.name, pend, code: code);
-        match Shared::defer(self.driver, self.request.keep()) {
+        step!(self.shared.name, pend, code: code);
+        match Shared::defer(self.shared, self.request.keep()) {
             Ok(()) => Disposition::pending(),
             Err(kept) => Self {
-                driver: self.driver,
+                shared: self.shared,
                 request: kept.into_request(),
             }
             .complete(Err(EBUSY), 0),
@@ -459,7 +459,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
-        let link = adopt::adopt(self.driver.name, self.request.user_buffer());
+        let link = adopt::adopt(self.shared.name, self.request.user_buffer());
         match link.and_then(|link| self.store_link(link)) {
             Ok(()) => Ok(Adopted(self)),
             Err(error) => Err(self.complete(Err(error), 0)),
@@ -467,9 +467,9 @@ impl<'a, T: Driver> Offer<'a, T> {
     }
 
     fn store_link(&self, link: PeerLink<T::Pair>) -> Result {
-        let name = self.driver.name;
+        let name = self.shared.name;
         let id = link.context().id();
-        if !self.driver.binding.storage().keep(link) {
+        if !self.shared.binding.storage().keep(link) {
             return Err(refuse!(name, "already-adopted", EALREADY, ctx: id));
         }
         step!(name, adopt, ctx: id);
@@ -487,7 +487,7 @@ where
     /// Fills in the driver's operations and data. The owner may use them once the request is
     /// completed. Any context.
     pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
-        let binding = &self.0.driver.binding;
+        let binding = &self.0.shared.binding;
         if let Some(link) = PeerLink::of(binding.storage()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
@@ -500,10 +500,10 @@ where
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
                     self_: binding.as_raw(),
-                    lent: self.0.driver.lend(),
+                    lent: self.0.shared.lend(),
                 }
             };
-            step!(self.0.driver.name, fill, ctx: link.context().id());
+            step!(self.0.shared.name, fill, ctx: link.context().id());
         }
         self.0
     }
@@ -565,8 +565,8 @@ where
         if let Some(kept) = offer {
             this.worker.store(Task::current_raw() as usize, Relaxed);
             // The disposition is for the caller of a dispatch routine. That routine has returned already.
-            let _ = this.state().deferred(Offer {
-                driver: this.as_arc_borrow(),
+            let _ = this.driver().deferred(Offer {
+                shared: this.as_arc_borrow(),
                 request: kept.into_request(),
             });
             this.worker.store(0, Relaxed);
@@ -581,7 +581,7 @@ impl<T: Driver> Shared<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new<M: ModuleMetadata>(promise: DropPromise<M>, state: T) -> Result<Arc<Self>>
+    pub(crate) fn new<M: ModuleMetadata>(promise: DropPromise<M>, driver: T) -> Result<Arc<Self>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
@@ -590,7 +590,7 @@ impl<T: Driver> Shared<T> {
                 name: M::NAME,
                 raw_handle: SetOnce::new(),
                 lent: SetOnce::new(),
-                binding <- Binding::new(PeerLinkStorage::new(), Ok(state)),
+                binding <- Binding::new(PeerLinkStorage::new(), Ok(driver)),
                 progress: Atomic::new(IDLE),
                 pended <- new_spinlock_irq!(
                     Deferred {
@@ -623,13 +623,13 @@ impl<T: Driver> Shared<T> {
         self.progress.xchg(IDLE, Full) != IDLE
     }
 
-    pub(crate) fn state(&self) -> &T {
-        self.binding.state()
+    pub(crate) fn driver(&self) -> &T {
+        self.binding.driver()
     }
 
     /// Returns what the driver's endpoint states of its lent memory, which `self` keeps.
     fn lend(&self) -> abi::d2d_lent {
-        if let Some(lending) = self.state().lend() {
+        if let Some(lending) = self.driver().lend() {
             self.lent.populate(lending);
         }
         Lending::as_raw(self.lent.as_ref())
@@ -765,27 +765,27 @@ where
 
     fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a> {
         if request.code() != abi::D2D_IOCTL_SHARE_CONTEXT {
-            return this.state().dispatch(request);
+            return this.driver().dispatch(request);
         }
         step!(
             this.name, dispatch, major: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL, code: request.code()
         );
         let offer = Offer {
-            driver: this,
+            shared: this,
             request,
         };
-        this.state().share(offer)
+        this.driver().share(offer)
     }
 
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
-        self.state().returned(request, outcome)
+        self.driver().returned(request, outcome)
     }
 
     fn completed(&self, completed: Completed) {
-        self.state().completed(completed);
+        self.driver().completed(completed);
     }
 
     fn cancelled(&self, id: RequestId) {
-        self.state().cancelled(id);
+        self.driver().cancelled(id);
     }
 }

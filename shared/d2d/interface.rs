@@ -98,18 +98,18 @@ pub struct Binding<S, T> {
     #[pin]
     storage: S,
     #[pin]
-    state: T,
+    driver: T,
 }
 
 impl<S, T> Binding<S, T> {
     /// Makes a binding.
     pub fn new(
         storage: impl PinInit<S, Error>,
-        state: impl PinInit<T, Error>,
+        driver: impl PinInit<T, Error>,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             storage <- storage,
-            state <- state,
+            driver <- driver,
         })
     }
 
@@ -119,8 +119,8 @@ impl<S, T> Binding<S, T> {
     }
 
     /// Returns the driver.
-    pub fn state(&self) -> &T {
-        &self.state
+    pub fn driver(&self) -> &T {
+        &self.driver
     }
 
     /// Returns the address for the `self` of an endpoint.
@@ -193,7 +193,7 @@ where
     let Some(link) = I::Link::of(binding.storage()) else {
         return ENOTCONN.to_errno();
     };
-    match call(binding.state(), link) {
+    match call(binding.driver(), link) {
         Ok(value) => {
             // SAFETY: `result` is valid for a write.
             unsafe { result.write(value) };

@@ -87,11 +87,11 @@ where
     /// Those of `d2d_register` in `d2d.h`, and `ENOMEM`.
     pub(crate) fn new<M: ModuleMetadata>(
         promise: DropPromise<M>,
-        state: T,
+        driver: T,
         leave_others: LeaveRoles,
     ) -> Result<Self> {
         let shared =
-            Shared::new(promise, state).map_err(|error| trace::report_memory(M::NAME, error))?;
+            Shared::new(promise, driver).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
         // SAFETY: The routines are in the module's text, and the static keys are in its data.

@@ -286,7 +286,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     /// context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
         let seats = self.seats.seats.iter();
-        seats.map(|seat| (seat.binding.state(), seat.binding.storage()))
+        seats.map(|seat| (seat.binding.driver(), seat.binding.storage()))
     }
 
     /// Returns the owner's state. Any context.
@@ -449,7 +449,7 @@ where
         )?;
         let context = binding.storage().context();
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
-        let lending = binding.state().lend();
+        let lending = binding.driver().lend();
         // SAFETY: By the invariants of `Context` the pointer is valid. No other thread knows of the
         // context yet.
         unsafe {
@@ -533,12 +533,12 @@ impl<O: Owner> ContextTable for Seats<O> {
 
     fn attached(&self, index: usize) {
         let binding = &self.seats[index].binding;
-        binding.state().attached(binding.storage());
+        binding.driver().attached(binding.storage());
     }
 
     fn detached(&self, index: usize) {
         let binding = &self.seats[index].binding;
-        binding.state().detached(binding.storage());
+        binding.driver().detached(binding.storage());
     }
 
     fn keep(&self, index: usize) {
