@@ -294,7 +294,7 @@ impl<T> Arg<T> {
 }
 
 /// Makes methods that do no more than find the server and call it.
-macro_rules! forward {
+macro_rules! call_server {
     ($(
         $(#[$attribute:meta])*
         pub fn $name:ident($($argument:ident: $type:ty),*)
@@ -307,7 +307,7 @@ macro_rules! forward {
     )*};
 }
 
-use forward;
+use call_server;
 
 impl Exports {
     /// Makes the exported functions of module `name`, which find no server yet.
@@ -685,7 +685,7 @@ impl Exports {
         }))
     }
 
-    forward! {
+    call_server! {
         /// `d2d_attach`.
         pub fn attach(driver: abi::d2d_handle) => errno(|server| Server::attach(server, driver.0));
 

@@ -7,8 +7,8 @@
 //! takes more time.
 
 use super::{
+    call_server,
     errno,
-    forward,
     Arg,
     Exports, //
 };
@@ -98,7 +98,7 @@ impl Exports {
         }))
     }
 
-    forward! {
+    call_server! {
         /// `d2d_event_close`.
         pub fn close_event(event: abi::d2d_handle) => errno(|server| server.events.close(event.0));
 
