@@ -81,8 +81,8 @@ impl Server {
         // dispatch routine. Then no other thread has made the context free, because the routine may
         // still have used it.
         let entry = this.registry.end_attach(handle);
-        let is_refused = entry.filter(|entry| entry.refusal != 0);
-        if let Some(handshake) = is_refused.and_then(|entry| entry.state.handshake()) {
+        let refused = entry.filter(|entry| entry.refusal != 0);
+        if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
             this.give_back(handle, handshake);
         }
         result
