@@ -30,9 +30,9 @@
 #endif
 
 /* registry/entry.rs: State. Abandoned: the time limit has passed, but the driver has not completed the request. */
-mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
+mtype = { Detached, Attaching, Attached, Detaching, Abandoned };
 /* registry/entry.rs: Entry */
-mtype state = Registered;
+mtype state = Detached;
 byte request;		/* the request of the handshake, if state is Attaching or Abandoned */
 bool attaching_task;	/* a thread is in d2d_attach() for the driver */
 bool leaving;		/* the driver is unregistering */
@@ -81,13 +81,13 @@ inline give_back(r)
 #ifdef CONTEXT_FREED_AFTER_DETACHING
 			state = Detaching; frees_later = true
 #else
-			has_context = false; state = Registered; request = 0; frees_later = false
+			has_context = false; state = Detached; request = 0; frees_later = false
 #endif
 		:: else -> frees_later = false
 		fi
 	};
 	if
-	:: frees_later -> atomic { has_context = false; state = Registered; request = 0 }
+	:: frees_later -> atomic { has_context = false; state = Detached; request = 0 }
 	:: else
 	fi
 }
@@ -285,7 +285,7 @@ proctype attacher()
 		/* Registry::reserve() */
 		atomic {
 			if
-			:: state == Registered && !attaching_task && !leaving && !gone ->
+			:: state == Detached && !attaching_task && !leaving && !gone ->
 				assert(!has_context);
 				state = Attaching; request = r; attaching_task = true; has_context = true; refusal = false; ok = true
 			:: else -> ok = false
@@ -529,7 +529,7 @@ proctype detacher()
 			open = false;
 			wait_for_attach();
 			filled = false;
-			atomic { assert(has_context); has_context = false; state = Registered }
+			atomic { assert(has_context); has_context = false; state = Detached }
 		:: before == Attaching ->
 			ok = false;
 			if
@@ -556,11 +556,11 @@ proctype detacher()
 			!((state == Attaching || state == Abandoned) && request == r);
 			assert(state != Detaching)
 		:: before == Detaching -> state != Detaching
-		:: before == Registered && attaching_task -> wait_for_attach()
-		:: before == Registered && !attaching_task -> break
+		:: before == Detached && attaching_task -> wait_for_attach()
+		:: before == Detached && !attaching_task -> break
 		fi
 	od;
-	atomic { assert(state == Registered && !attaching_task); gone = true };
+	atomic { assert(state == Detached && !attaching_task); gone = true };
 	assert(!has_context && !open && dispatching == 0)
 }
 
@@ -574,6 +574,6 @@ init {
 #endif
 	}
 	(_nr_pr == 1);
-	assert(!has_context && !open && !filled && state == Registered && dispatching == 0);
+	assert(!has_context && !open && !filled && state == Detached && dispatching == 0);
 	assert(PHASE_OF(word) == Free)
 }

@@ -36,7 +36,7 @@ impl Server {
             let before = self.registry.update(handle, detaching)?;
             let name = before.name();
             match before.state {
-                State::Registered if before.is_detached() => {
+                State::Detached if before.is_fully_detached() => {
                     return Err(refuse!(self.name, "not-attached", ENOTCONN, name: name));
                 }
                 State::Detaching(_) => {
@@ -57,7 +57,7 @@ impl Server {
     /// context.
     pub(super) fn mark_detaching(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
-        (!before.is_detached()).then_some(before)
+        (!before.is_fully_detached()).then_some(before)
     }
 
     /// Detaches a driver, of whose entry `before` is a copy. If the driver's state was `Attached`,
@@ -79,7 +79,7 @@ impl Server {
                 self.end_abandoned(handle, handshake);
                 true
             }
-            State::Registered | State::Detaching(_) => false,
+            State::Detached | State::Detaching(_) => false,
         }
     }
 
@@ -158,7 +158,7 @@ impl Server {
         }
         self.contexts.detached(index);
         self.registry
-            .transition(handle, State::Detaching(index), State::Registered);
+            .transition(handle, State::Detaching(index), State::Detached);
     }
 
     /// Cancels the driver's requests, and ends the waits that were begun with its handles of

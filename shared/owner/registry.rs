@@ -239,7 +239,7 @@ impl Registry {
                             is_unregistering: false,
                             is_leaving: false,
                             is_expelled: false,
-                            state: State::Registered,
+                            state: State::Detached,
                             attaching_task: 0,
                             due: None,
                             refusal: 0,
@@ -436,7 +436,7 @@ impl Registry {
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         self.with(handle, |slot, entry| match entry {
             Some(entry) if entry.is_unregistering => Err(("already-unregistering", EALREADY)),
-            Some(entry) if entry.is_detached() => {
+            Some(entry) if entry.is_fully_detached() => {
                 entry.leave(slot);
                 entry.is_unregistering = true;
                 Ok(())

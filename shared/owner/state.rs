@@ -224,7 +224,7 @@ impl Server {
         for n in 0..self.contexts.len() {
             let found = self.registry.by_context(n);
             let state = match found.as_ref().map(|peer| peer.state) {
-                None | Some(State::Registered) => "free",
+                None | Some(State::Detached) => "free",
                 Some(State::Attaching(_)) => "attaching",
                 Some(State::Attached(_)) => "attached",
                 Some(State::Detaching(_)) => "detaching",

@@ -35,7 +35,7 @@ pub(crate) struct Handshake {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// The driver holds no context.
-    Registered,
+    Detached,
     /// The handshake is under way.
     Attaching(Handshake),
     /// The driver holds the context of this number.
@@ -52,7 +52,7 @@ impl State {
     /// Returns the number of the context that is reserved for the driver.
     fn context(self) -> Option<usize> {
         match self {
-            Self::Registered => None,
+            Self::Detached => None,
             Self::Attached(context) | Self::Detaching(context) => Some(context),
             Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake.context),
         }
@@ -100,8 +100,8 @@ impl Deref for Entry {
 
 impl Entry {
     /// Returns whether the driver holds no context, and no thread is in `d2d_attach()` for it.
-    pub(crate) fn is_detached(&self) -> bool {
-        self.state == State::Registered && self.attaching_task == 0
+    pub(crate) fn is_fully_detached(&self) -> bool {
+        self.state == State::Detached && self.attaching_task == 0
     }
 
     /// Returns the number of the context that is reserved for the driver.
@@ -144,7 +144,7 @@ impl Entry {
     ) -> (Self, Result<Handshake, Refusal>) {
         let reserved = if self.is_leaving {
             Err(("driver-is-leaving", ESHUTDOWN))
-        } else if !self.is_detached() {
+        } else if !self.is_fully_detached() {
             Err(("already-attached", EALREADY))
         } else {
             free.map(|context| Handshake { context, request })

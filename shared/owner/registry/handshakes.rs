@@ -146,7 +146,7 @@ impl Registry {
         self.with_entry(handle, |entry| {
             if entry.state.handshake() == Some(handshake) {
                 clear();
-                entry.state = State::Registered;
+                entry.state = State::Detached;
                 entry.due = None;
             }
         });

@@ -269,9 +269,9 @@ mod cases {
         assert_eq!(reserve(&registry, a, 2), Ok(0));
         assert_eq!(reserve(&registry, b, 2), Ok(1));
         assert_eq!(reserve(&registry, c, 2), Err(EBUSY));
-        assert!(state(&registry, c)? == State::Registered);
+        assert!(state(&registry, c)? == State::Detached);
         registry.end_attach(a);
-        set_state(&registry, a, State::Registered)?;
+        set_state(&registry, a, State::Detached)?;
         assert_eq!(reserve(&registry, c, 2), Ok(0));
         assert_eq!(reserve(&registry, a, 2), Err(EBUSY));
         Ok(())
@@ -296,7 +296,7 @@ mod cases {
             set_state(&registry, a, next)?;
             assert!(state(&registry, a)? == next);
         }
-        assert!(set_state(&registry, a, State::Registered)? == State::Attaching(handshake(0)));
+        assert!(set_state(&registry, a, State::Detached)? == State::Attaching(handshake(0)));
         remove(&registry, a)?;
         assert_eq!(reserve(&registry, b, 1), Ok(0));
         Ok(())
@@ -307,7 +307,7 @@ mod cases {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
-        set_state(&registry, driver, State::Registered)?;
+        set_state(&registry, driver, State::Detached)?;
         assert_eq!(remove(&registry, driver).err(), Some(EBUSY));
         assert_eq!(reserve(&registry, driver, 1), Err(EALREADY));
         registry.end_attach(driver);
@@ -325,7 +325,7 @@ mod cases {
             (State::Attaching(made), Err(EINPROGRESS)),
             (State::Abandoned(made), Err(EINPROGRESS)),
             (State::Attached(0), Ok(())),
-            (State::Registered, Ok(())),
+            (State::Detached, Ok(())),
         ] {
             set_state(&registry, driver, state)?;
             assert_eq!(registry.get(driver)?.attach_result(made), result);
@@ -334,7 +334,7 @@ mod cases {
         registry.note_refusal(driver, ESTALE);
         assert_eq!(registry.get(driver)?.attach_result(made), Err(ESTALE));
         registry.end_attach(driver);
-        set_state(&registry, driver, State::Registered)?;
+        set_state(&registry, driver, State::Detached)?;
         Ok(())
     }
 
@@ -359,7 +359,7 @@ mod cases {
             let clears = Cell::new(0);
             let clear = || clears.set(clears.get() + 1);
             registry.end_handshake(driver, handshake, clear);
-            assert!(state(&registry, driver)? == State::Registered);
+            assert!(state(&registry, driver)? == State::Detached);
             registry.end_handshake(driver, handshake, clear);
             assert_eq!(clears.get(), 1);
         }
@@ -400,7 +400,7 @@ mod cases {
         let driver = add(&registry, &object(c"driver"))?;
         let (from, to) = (State::Attaching(handshake(0)), State::Attached(0));
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
-        assert!(!registry.transition(driver, to, State::Registered));
+        assert!(!registry.transition(driver, to, State::Detached));
         assert!(!registry.transition(driver, State::Attaching(handshake(1)), to));
         assert!(registry.transition(driver, from, to));
         assert!(!registry.transition(driver, from, to));
