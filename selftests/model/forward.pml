@@ -50,7 +50,7 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 #define RETURNS	true
 #endif
 /*
- * Record::level_of(). A request concerns each driver that has received it and has not given it up yet. LEVELS is the
+ * Record::return_level(). A request concerns each driver that has received it and has not given it up yet. LEVELS is the
  * number of these drivers. A parked request no longer concerns its last receiver, but the level in its word still
  * counts this driver. CONCERNS(d) is whether the request concerns driver d, or d is the sender.
  */

@@ -67,7 +67,7 @@ impl Canceller {
                 is_it.then_some((0, reason))
             }
             Self::Driver(driver) => {
-                let level = record.level_of(word, driver)?;
+                let level = record.return_level(word, driver)?;
                 if record.sender() == driver {
                     return Some((level, Reason::Sender));
                 }
@@ -117,11 +117,11 @@ impl Requests {
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
                 // The request was cancelled before, and goes home when the in-place call ends. If
-                // `to()` is not 0, a driver that leaves has cancelled it, and a forwarder would get
+                // `return_level()` is not 0, a driver that leaves has cancelled it, and a forwarder would get
                 // it back. Then the next arm makes the request go home.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
-                        && word.to() == 0
+                        && word.return_level() == 0
                         && matches!(canceller, Canceller::Sender(..)) =>
                 {
                     Some(CancelOutcome::Busy)
@@ -196,7 +196,7 @@ impl Requests {
         }
         let transition = if word.has(bits::PARKED) {
             &word::CANCEL_PARKED
-        } else if word.is(Phase::Cancelled) && word.to() > 0 {
+        } else if word.is(Phase::Cancelled) && word.return_level() > 0 {
             &word::CANCEL_AGAIN
         } else {
             &word::CANCEL_LATER
@@ -304,7 +304,7 @@ impl Requests {
             while record.sendings.get() == sending
                 && self.cancel_for(record, Canceller::Driver(driver)) != CancelOutcome::Nothing
             {
-                if record.level_of(record.word(), driver).is_none() {
+                if record.return_level(record.word(), driver).is_none() {
                     break;
                 }
                 patience.sleep(&end_waits);

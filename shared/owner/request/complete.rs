@@ -221,7 +221,7 @@ impl Requests {
             // A forwarder that does not want the request back is not notified either.
             let wants_back = record.levels[word.level() - 1].wants_back.get() != 0;
             let above = record.levels[word.level() - 2].to.get();
-            let is_notified = word.is(Phase::Cancelled) && word.level() - 1 > word.to();
+            let is_notified = word.is(Phase::Cancelled) && word.level() - 1 > word.return_level();
             if !wants_back {
                 let _ = record.transition(&word::PASS, word);
                 continue;

@@ -142,7 +142,7 @@ impl Word {
     }
 
     /// Returns the level of the forwarder that gets a cancelled request back, or 0 for the sender.
-    pub(crate) const fn to(self) -> usize {
+    pub(crate) const fn return_level(self) -> usize {
         ((self.0 & TO) >> 18) as usize
     }
 
@@ -157,8 +157,8 @@ impl Word {
 
     /// Returns the word with this reason, and with this level for the forwarder that gets the
     /// request back.
-    pub(crate) const fn because(self, reason: Reason, to: usize) -> Self {
-        Self((self.0 & !(REASON | TO)) | (reason as u64) << 16 | (to as u64) << 18)
+    pub(crate) const fn because(self, reason: Reason, return_level: usize) -> Self {
+        Self((self.0 & !(REASON | TO)) | (reason as u64) << 16 | (return_level as u64) << 18)
     }
 
     /// Returns the word with these bits set, or with them cleared.

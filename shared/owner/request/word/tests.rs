@@ -152,7 +152,10 @@ mod cases {
         for reason in [Reason::Sender, Reason::TimedOut, Reason::Left] {
             for level in 0..4 {
                 let cancelled = word(Phase::Cancelled, 0).because(reason, level);
-                assert_eq!((cancelled.reason(), cancelled.to()), (reason, level));
+                assert_eq!(
+                    (cancelled.reason(), cancelled.return_level()),
+                    (reason, level)
+                );
                 assert_eq!(cancelled.level(), 2);
                 assert_eq!(cancelled.seq(), 7);
             }
