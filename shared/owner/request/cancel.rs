@@ -234,9 +234,10 @@ impl Requests {
     /// Returns the record of a sender's handle and its state, unless the sender has freed the
     /// request.
     pub(super) fn sent(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
-        let (record, id) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
+        let (record, generation) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         let word = record.word();
-        if !record.has_generation(id) || word.is(Phase::Free) || word.has(bits::ORPHAN) {
+        if !record.has_sent_generation(generation) || word.is(Phase::Free) || word.has(bits::ORPHAN)
+        {
             return Err(STALE_REQUEST);
         }
         Ok((record, word))

@@ -83,7 +83,7 @@ const REMEMBERED: usize = 8;
 pub(crate) struct Record {
     word: Atomic<u64>,
     /// The generation of the sender's handle.
-    id: Atomic<u32>,
+    sent_generation: Atomic<u32>,
     /// Counts the sends of all requests that this record has had.
     pub(super) sendings: Atomic<u32>,
     /// While the word has [`IN_PLACE`](word::bits::IN_PLACE): the task of the in-place call, and
@@ -212,15 +212,15 @@ impl Record {
 
     /// Returns the sender's handle of the request.
     pub(crate) fn handle(&self) -> d2d_handle {
-        Kind::Sent.handle(self.index.get() as usize, self.id.get())
+        Kind::Sent.handle(self.index.get() as usize, self.sent_generation.get())
     }
 
     /// Returns whether the sender's handle has this generation. The answer is still right later if
     /// the caller has read the word before this call, and makes a transition from that word after
     /// this call.
     #[inline(always)]
-    pub(super) fn has_generation(&self, id: u32) -> bool {
-        self.id.get() == id
+    pub(super) fn has_sent_generation(&self, generation: u32) -> bool {
+        self.sent_generation.get() == generation
     }
 
     /// Returns the handle of the driver that has allocated the request.
@@ -425,7 +425,8 @@ impl Record {
     /// [`Fill`](Phase::Fill), or is dropping all records. Afterwards the caller makes it free by
     /// [`FREED`](word::FREED), or frees its memory.
     pub(super) unsafe fn unmake(&self) {
-        self.id.set(self.id.get().wrapping_add(1).max(1));
+        self.sent_generation
+            .set(self.sent_generation.get().wrapping_add(1).max(1));
         let start: *mut u64 = self.input.get().cast();
         // SAFETY: The record was made, so `make` has taken apart a vector with this start and this
         // capacity. Only this call puts the vector together again. No other thread uses the record,
@@ -616,7 +617,7 @@ impl Records {
             // box are valid, or are written here. The name and the lock class of the work item are
             // static.
             unsafe {
-                (&raw mut (*record).id).write(Atomic::new(1));
+                (&raw mut (*record).sent_generation).write(Atomic::new(1));
                 (&raw mut (*record).index).write(Atomic::new((number * PLACES + place) as u32));
                 (&raw mut (*record).records)
                     .write(Atomic::new(core::ptr::from_ref(self).cast_mut()));

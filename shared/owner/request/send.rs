@@ -204,10 +204,10 @@ impl Requests {
     /// the claim.
     #[inline(always)]
     fn claim(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
-        let (record, id) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
+        let (record, generation) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         loop {
             let idle = record.word();
-            if !record.has_generation(id) {
+            if !record.has_sent_generation(generation) {
                 return Err(STALE_REQUEST);
             }
             if word::CLAIM.of(idle).is_none() {
