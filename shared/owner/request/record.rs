@@ -56,7 +56,7 @@ use kernel::{
 const REQUESTS: usize = 4096;
 
 /// The number of records in a chunk, which are allocated together.
-const PLACES: usize = 16;
+const RECORDS_PER_CHUNK: usize = 16;
 
 unsafe extern "C" {
     // Defined in `shared/owner/word_wait.c`.
@@ -477,7 +477,7 @@ impl Record {
 pub(super) type Work = unsafe extern "C" fn(*mut bindings::work_struct);
 
 /// Records that are allocated together, and do not move.
-type Chunk = [Record; PLACES];
+type Chunk = [Record; RECORDS_PER_CHUNK];
 type Pointer = *mut Chunk;
 
 /// The place of a chunk, which is allocated when it is needed.
@@ -520,8 +520,8 @@ impl Records {
     ///
     /// `ENOMEM`.
     pub(super) fn new(run: Work) -> Result<Self> {
-        let mut chunks = KVec::with_capacity(REQUESTS / PLACES, GFP_KERNEL)?;
-        for _ in 0..REQUESTS / PLACES {
+        let mut chunks = KVec::with_capacity(REQUESTS / RECORDS_PER_CHUNK, GFP_KERNEL)?;
+        for _ in 0..REQUESTS / RECORDS_PER_CHUNK {
             // INVARIANT: The pointer is null.
             let place = Place {
                 chunk: Atomic::new(null_mut()),
@@ -539,8 +539,8 @@ impl Records {
     /// Returns the record of this index, if its chunk is allocated.
     #[inline(always)]
     pub(super) fn get(&self, index: usize) -> Option<&Record> {
-        let chunk = self.chunks.get(index / PLACES)?.chunk()?;
-        Some(&chunk[index % PLACES])
+        let chunk = self.chunks.get(index / RECORDS_PER_CHUNK)?.chunk()?;
+        Some(&chunk[index % RECORDS_PER_CHUNK])
     }
 
     /// Returns the record that a handle of this kind leads to, and the generation in it.
@@ -565,11 +565,11 @@ impl Records {
     ///
     /// `EAGAIN` if no record is free, `ENOMEM`.
     pub(super) fn take(&self) -> Result<&Record> {
-        let places = self.chunks.len() * PLACES;
+        let records = self.chunks.len() * RECORDS_PER_CHUNK;
         let first = self.first.get();
-        for index in (0..places).map(|n| (first + n) % places) {
+        for index in (0..records).map(|n| (first + n) % records) {
             if self.get(index).is_none() {
-                self.add(index / PLACES)?;
+                self.add(index / RECORDS_PER_CHUNK)?;
             }
             let free = self
                 .get(index)
@@ -598,7 +598,7 @@ impl Records {
 
     /// Adds `change` to the number of used records of the chunk that has the record of this index.
     fn count(&self, index: usize, change: u64) {
-        if let Some(Place { used, .. }) = self.chunks.get(index / PLACES) {
+        if let Some(Place { used, .. }) = self.chunks.get(index / RECORDS_PER_CHUNK) {
             let mut old = used.get();
             while let Err(found) = u64::cmpxchg(used, old, old.wrapping_add(change)) {
                 old = found;
@@ -610,15 +610,16 @@ impl Records {
     fn add(&self, number: usize) -> Result {
         let mut chunk = KBox::<Chunk>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
         let first: *mut Record = chunk.as_mut_ptr().cast();
-        for place in 0..PLACES {
-            let record = first.wrapping_add(place);
+        for n in 0..RECORDS_PER_CHUNK {
+            let record = first.wrapping_add(n);
             // SAFETY: The record lies in the box, and stays there. No other thread has the box yet.
             // The fields of a free record are numbers and null pointers, for which the zeros of the
             // box are valid, or are written here. The name and the lock class of the work item are
             // static.
             unsafe {
                 (&raw mut (*record).sent_generation).write(Atomic::new(1));
-                (&raw mut (*record).index).write(Atomic::new((number * PLACES + place) as u32));
+                (&raw mut (*record).index)
+                    .write(Atomic::new((number * RECORDS_PER_CHUNK + n) as u32));
                 (&raw mut (*record).records)
                     .write(Atomic::new(core::ptr::from_ref(self).cast_mut()));
                 bindings::init_work_with_key(
