@@ -85,7 +85,7 @@ impl Requests {
         let returned = match &receiver {
             Some(receiver) => self.dispatch(record, receiver, word),
             None => {
-                self.have_dispatched(record, word);
+                self.let_worker_dispatch(record, word);
                 0
             }
         };
@@ -96,7 +96,7 @@ impl Requests {
 
     #[cold]
     #[inline(never)]
-    fn have_dispatched(&self, record: &Record, word: Word) {
+    fn let_worker_dispatch(&self, record: &Record, word: Word) {
         if record.tracing().is_on() {
             self.trace_call(record, word);
         }
