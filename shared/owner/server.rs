@@ -199,7 +199,7 @@ impl Server {
             if let Some(index) = driver.context() {
                 self.contexts.keep(index);
             }
-            self.end_all_waits(handle);
+            self.end_waits_for_good(handle);
             self.remove_expelled(handle);
         }
     }
@@ -211,7 +211,7 @@ impl Server {
         while let Some((handle, driver)) = self.registry.expel(|other| other.module() == module) {
             let name = driver.name();
             refuse!(self.name, "module-gone", ESHUTDOWN, name: name);
-            self.end_all_waits(handle);
+            self.end_waits_for_good(handle);
         }
     }
 
@@ -276,14 +276,14 @@ impl Server {
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         self.registry.leave(handle)?;
-        self.end_all_waits(handle);
+        self.end_waits_for_good(handle);
         Ok(())
     }
 
     /// Ends the waits for the events of a driver, and cancels its requests. The driver has begun to
     /// leave, so it opens no other event, begins no other wait, and sends no other request. May
     /// sleep.
-    fn end_all_waits(&self, handle: abi::d2d_handle) {
+    fn end_waits_for_good(&self, handle: abi::d2d_handle) {
         // The library calls the driver's `completed` for each request that is cancelled.
         // `completed` may set an event, so the events stay open. `completed` may also wait for an
         // event, so waits end first.
