@@ -155,7 +155,7 @@ impl Requests {
         // cancels stays parked until the in-place call ends. A driver that leaves does not wait for
         // the in-place call of another driver.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
-        let cancelled = cancelled.with(bits::PARKED, waits);
+        let cancelled = cancelled.assign(bits::PARKED, waits);
         // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
         // `Requests::pin` has left one pin for that.
         let cancelled = cancelled.plus(if calls_cancelled { bits::PIN } else { 0 });
@@ -206,7 +206,7 @@ impl Requests {
         };
         // As in `cancel_held`: if the sender cancels, the request stays parked.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::PARKED);
-        let cancelled = cancelled.because(reason, 0).with(bits::PARKED, waits);
+        let cancelled = cancelled.because(reason, 0).assign(bits::PARKED, waits);
         record.change(word, cancelled).ok()?;
         if word.has(bits::PARKED) && cancelled.is_over() {
             self.deliver(record);

@@ -101,7 +101,7 @@ impl Requests {
             }
             // If the calling thread is in the in-place call, it gives up the buffers.
             let keeps = held.has(bits::IN_PLACE) && !record.is_inside(held, seq);
-            let claimed = claimed.with(bits::IN_PLACE, keeps);
+            let claimed = claimed.assign(bits::IN_PLACE, keeps);
             if record.change(held, claimed).is_ok() {
                 break claimed;
             }

@@ -156,7 +156,7 @@ impl Requests {
                     return;
                 };
                 let is_ours = in_place && record.is_inside(now, seq);
-                let claimed = claimed.with(bits::IN_PLACE, now.has(bits::IN_PLACE) && !is_ours);
+                let claimed = claimed.assign(bits::IN_PLACE, now.has(bits::IN_PLACE) && !is_ours);
                 if record.change(now, claimed).is_err() {
                     continue;
                 }

@@ -180,7 +180,7 @@ impl Record {
     /// Then the end of that in-place call delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
         let in_use = old.has(word::bits::IN_PLACE);
-        let new = transition.of(old)?.with(word::bits::PARKED, in_use);
+        let new = transition.of(old)?.assign(word::bits::PARKED, in_use);
         self.change(old, new).ok()?;
         Some(new)
     }

@@ -353,8 +353,8 @@ impl Requests {
         let word = word::SEND.of(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
         let word = word
-            .with(bits::IN_PLACE, in_place)
-            .with(bits::QUEUED, !inline);
+            .assign(bits::IN_PLACE, in_place)
+            .assign(bits::QUEUED, !inline);
         let word = word.plus(if WAITS { bits::WAITER } else { 0 });
         if in_place {
             record.set_in_place_call(stack.task(), word.seq());
@@ -482,8 +482,8 @@ impl Requests {
             };
             let is_free = is_ours || !claimed.has(bits::IN_PLACE);
             let in_place = inline && is_free && receiver.uses_in_place();
-            let word = word.with(bits::IN_PLACE, !is_free || in_place);
-            let word = word.with(bits::QUEUED, !inline);
+            let word = word.assign(bits::IN_PLACE, !is_free || in_place);
+            let word = word.assign(bits::QUEUED, !inline);
             if in_place {
                 record.set_in_place_call(stack.task(), word.seq());
             }

@@ -163,7 +163,7 @@ impl Word {
 
     /// Returns the word with these bits set, or with them cleared.
     #[inline(always)]
-    pub(crate) const fn with(self, bits: u64, set: bool) -> Self {
+    pub(crate) const fn assign(self, bits: u64, set: bool) -> Self {
         match set {
             true => Self(self.0 | bits),
             false => Self(self.0 & !bits),
