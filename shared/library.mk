@@ -133,8 +133,8 @@ endif
 d2d-peer := $(d2d) shared/d2d/peer.o
 
 # The objects of the library that each owner links in addition to $(d2d)
-d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/exports_srcu.o shared/owner/words.o \
-	     shared/owner/word_wait.o
+d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/exports_srcu.o \
+	     shared/owner/trace_names.o shared/owner/word_wait.o
 
 # $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. The owner's table and its
 # tracepoints are compiled for each owner, from shared/owner/table.c and tracepoints.c. NAME is what peers write in

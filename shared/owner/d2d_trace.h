@@ -80,7 +80,7 @@ DECLARE_EVENT_CLASS(d2d_step,
 				     D2D_TEXT_FIELD(queue, QUEUE)
 				     D2D_TEXT_FIELD(op, OP)
 				     D2D_TEXT_FIELD(name, NAME)
-				     __string(step, d2d_step_words[record->step].text)
+				     __string(step, d2d_step_names[record->step].text)
 				     __string(detail, detail)
 				    ),
 		    TP_fast_assign(__assign_str(driver);

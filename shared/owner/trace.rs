@@ -33,9 +33,9 @@ use kernel::{
 
 /// A step or a field of the trace. It has a name, and for a field the form of the field's number.
 /// For a step, it says whether the lines of the step's group can be printed. C type: `struct
-/// d2d_trace_word`.
+/// d2d_trace_name`.
 #[repr(C)]
-struct TraceWord {
+struct TraceName {
     text: *const u8,
     length: u32,
     form: u32,
@@ -62,17 +62,17 @@ unsafe extern "C" {
         place: *const c_char,
         detail: *const c_char,
     );
-    /// Defined in `words.c`.
-    safe static d2d_step_words: [TraceWord; STEPS];
+    /// Defined in `trace_names.c`.
+    safe static d2d_step_names: [TraceName; STEPS];
     /// As above.
-    safe static d2d_field_words: [TraceWord; FIELDS];
+    safe static d2d_field_names: [TraceName; FIELDS];
 }
 
-// SAFETY: A `TraceWord` and its text never change.
-unsafe impl Sync for TraceWord {}
+// SAFETY: A `TraceName` and its text never change.
+unsafe impl Sync for TraceName {}
 
-impl TraceWord {
-    /// The word of a field that this owner does not know, because the driver's headers are newer.
+impl TraceName {
+    /// The name of a field that this owner does not know, because the driver's headers are newer.
     const UNKNOWN: Self = Self {
         text: core::ptr::null(),
         length: 0,
@@ -84,7 +84,7 @@ impl TraceWord {
         if self.text.is_null() {
             return b"?";
         }
-        // SAFETY: Except for `UNKNOWN`, the text is a string constant of `words.c` with this
+        // SAFETY: Except for `UNKNOWN`, the text is a string constant of `trace_names.c` with this
         // length.
         unsafe { core::slice::from_raw_parts(self.text, self.length as usize) }
     }
@@ -270,7 +270,7 @@ impl Texts {
 pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bool> {
     let Texts { driver, detail } = texts;
     driver.copy(record.driver, record.driver_length as usize);
-    let step = d2d_step_words.get(record.step as usize).ok_or(EINVAL)?;
+    let step = d2d_step_names.get(record.step as usize).ok_or(EINVAL)?;
     let has_line =
         record.flags & abi::D2D_RECORD_HOT == 0 || step.prints != 0 && HOT_LINES.load(Relaxed);
     let is_on = d2d_is_on(record.step);
@@ -283,15 +283,15 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
         }
         // The loop does not end at an unknown field: the tracepoint looks at each field, and must
         // find copies only.
-        let word = d2d_field_words.get(field.key as usize);
-        let word = word.unwrap_or(&TraceWord::UNKNOWN);
+        let name = d2d_field_names.get(field.key as usize);
+        let name = name.unwrap_or(&TraceName::UNKNOWN);
         if detail.length > 0 {
             detail.push_byte(b' ');
         }
-        detail.push(word.text());
+        detail.push(name.text());
         detail.push_byte(b'=');
         if field.length == abi::D2D_IS_NUMBER {
-            detail.push_field(word.form, field.value);
+            detail.push_field(name.form, field.value);
             continue;
         }
         let from = detail.length;
@@ -335,7 +335,7 @@ const WARNING: &CStr = c"\x014%pA";
 /// Prints the line of step `number`. `at` consists of the line's sequence number, the load and the
 /// name of the execution context.
 #[cfg_attr(not(CONFIG_PRINTK), allow(unused_variables))]
-fn print(number: u32, driver: &Name, step: &TraceWord, at: (u64, u64, &CStr), detail: &Detail) {
+fn print(number: u32, driver: &Name, step: &TraceName, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;
     let mut line = Line::new();
     line.push(driver.bytes());

@@ -16,17 +16,17 @@
 
 /*
  * A step or a field of the trace. It has a name, and for a field the form of the field's number.
- * For a step, it says whether the lines of the step's group can be printed. Rust type: TraceWord.
+ * For a step, it says whether the lines of the step's group can be printed. Rust type: TraceName.
  */
-struct d2d_trace_word {
+struct d2d_trace_name {
 	const char *text;
 	u32 length;
 	u32 form;
 	u32 prints;
 };
 
-extern const struct d2d_trace_word d2d_step_words[D2D_STEP_COUNT];
-extern const struct d2d_trace_word d2d_field_words[D2D_FIELD_COUNT];
+extern const struct d2d_trace_name d2d_step_names[D2D_STEP_COUNT];
+extern const struct d2d_trace_name d2d_field_names[D2D_FIELD_COUNT];
 
 /* Returns whether the tracepoint of a step is on; false for an unknown step. Any context. */
 bool d2d_is_on(u32 step);
