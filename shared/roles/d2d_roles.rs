@@ -210,11 +210,12 @@ macro_rules! module_in_two_roles {
 
         $crate::d2d_owner::module_owner! { @functions }
     };
-    // The module. It makes its roles with a `Started` for each role as a peer, and with the static `$MADE`. The
-    // roles are of a type of this crate, because no driver may get the `RolesDropPromise`.
+    // The module. It makes its roles with a `Started` for each role as a peer, and with `$LAST`, the static of
+    // what is made last (`_last_made`). The roles are of a type of this crate, because no driver may get the
+    // `RolesDropPromise`.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,
-        [$($STARTED:ident: $peer:ident),+], $MADE:ident, $($rest:tt)*
+        [$($STARTED:ident: $peer:ident),+], $LAST:ident, $($rest:tt)*
     ) => {
         struct $Module {
             _roles: $crate::$Roles<$($of),+>,
@@ -233,7 +234,7 @@ macro_rules! module_in_two_roles {
                 // driver calls `init` again, `new` finds the first peer's `Started` set, and makes nothing.
                 let promise = unsafe { $crate::RolesDropPromise::<Self>::new() };
                 let roles =
-                    $crate::$Roles::<$($of),+>::new(promise, $(&$STARTED,)+ &$MADE)?;
+                    $crate::$Roles::<$($of),+>::new(promise, $(&$STARTED,)+ &$LAST)?;
                 $crate::d2d_peer::__private::Ok(Self { _roles: roles })
             }
         }
