@@ -63,7 +63,7 @@
 #       forward-again                forwards it to the same driver once more
 #       pause                        waits as pause of on-dispatch does; then does what pass-up does
 #       unregister                   tries to unregister itself
-#       unregister-first             tries to unregister the driver that was registered first
+#       unregister-oldest            tries to unregister the driver that was registered first
 #       wait-for-r0                  tries to wait for r0
 #   on-completed NAME ACTION         what NAME does in its completion routine
 #       keep                         keeps the request (default)
@@ -71,7 +71,7 @@
 #       unregister                   tries to unregister itself
 #   errno-inside NAME                tells the result of a call that a routine of NAME has tried: fails with the errno
 #                                    of the call, or succeeds if the call has succeeded. The call is that of the action
-#                                    "unregister", "unregister-first" or "wait-for-r0" (on-returned, on-completed), or
+#                                    "unregister", "unregister-oldest" or "wait-for-r0" (on-returned, on-completed), or
 #                                    the second completion of the action "complete-twice"
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]

@@ -175,7 +175,7 @@ while read -r action reason; do
 	verdict "$reason: the routine returned() does $action, which would wait for the end of the routine: EDEADLK"
 done <<EOT
 wait-for-r0 wait-from-inside
-unregister-first unregister-from-inside
+unregister-oldest unregister-from-inside
 EOT
 
 for place in softirq hardirq irqs-off; do

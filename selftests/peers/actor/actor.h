@@ -21,7 +21,7 @@ enum on_dispatch {
 /* What a driver's routine `returned` does with a request that comes back. */
 enum on_returned {
 	PASS_UP, THEN_PEND, FORWARD_AGAIN, THEN_UNREGISTER, THEN_PAUSE, WAIT_FOR_R0,
-	UNREGISTER_FIRST,
+	UNREGISTER_OLDEST,
 };
 
 /* What a driver's routine `completed` does with a request. */

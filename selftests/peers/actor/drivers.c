@@ -35,7 +35,7 @@ static const char * const on_returned[] = {
 	[THEN_UNREGISTER] = "unregister",
 	[THEN_PAUSE] = "pause",
 	[WAIT_FOR_R0] = "wait-for-r0",
-	[UNREGISTER_FIRST] = "unregister-first",
+	[UNREGISTER_OLDEST] = "unregister-oldest",
 };
 
 static const char * const on_completed[] = {

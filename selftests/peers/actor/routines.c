@@ -188,7 +188,7 @@ int actor_returned(void *self, const struct d2d_request *request,
 	case WAIT_FOR_R0:
 		actor->errno_inside = d2d_request_wait(requests[0].handle, 1, &ignored);
 		break;
-	case UNREGISTER_FIRST:
+	case UNREGISTER_OLDEST:
 		actor->errno_inside = d2d_unregister(actors[0].self);
 		break;
 	case PASS_UP:
