@@ -103,7 +103,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	int err;
 
 	check("dispatch");
-	d2d_pause_operation();
+	d2d_pause_call();
 	/* Pends each request, and with forgets=handshake the handshake, too. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || forgets_is("handshake"))
 		return -D2D_STATUS_PENDING;

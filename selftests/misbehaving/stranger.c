@@ -18,7 +18,7 @@ static d2d_handle attaching;
 /* Pends each request. This module cannot complete requests: it does not import d2d_complete(). */
 static int dispatch(void *this, const struct d2d_request *request)
 {
-	d2d_pause_operation();
+	d2d_pause_call();
 	return -D2D_STATUS_PENDING;
 }
 

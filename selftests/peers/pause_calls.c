@@ -92,11 +92,11 @@ static void pause_in(enum place place)
 	atomic_dec(&inside);
 }
 
-void d2d_pause_operation(void)
+void d2d_pause_call(void)
 {
 	pause_in(in_hardirq() ? HARDIRQ : in_serving_softirq() ? SOFTIRQ : TASK);
 }
-EXPORT_SYMBOL_NS_GPL(d2d_pause_operation, "D2D");
+EXPORT_SYMBOL_NS_GPL(d2d_pause_call, "D2D");
 
 void d2d_pause_handshake(void)
 {

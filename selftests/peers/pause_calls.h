@@ -3,14 +3,14 @@
 #define D2D_PAUSE_CALLS_H
 
 /**
- * d2d_pause_operation() - Wait while the test pauses calls of this execution context
+ * d2d_pause_call() - Wait while the test pauses calls of this execution context
  *
  * A test peer calls this function inside an operation or a routine. The function sleeps in a task,
  * and spins in softirq and hard interrupt.
  *
  * Context: Any context but NMI. May sleep if called in a task.
  */
-void d2d_pause_operation(void);
+void d2d_pause_call(void);
 
 /**
  * d2d_pause_handshake() - Wait while the test pauses handshakes

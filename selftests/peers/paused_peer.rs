@@ -36,7 +36,7 @@ use kernel::{
 
 // pause_calls is in C. Declaring its functions is the only unsafe code here.
 unsafe extern "C" {
-    safe fn d2d_pause_operation();
+    safe fn d2d_pause_call();
     safe fn d2d_pause_handshake();
 }
 
@@ -86,7 +86,7 @@ impl Driver for Paused {
     }
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
-        d2d_pause_operation();
+        d2d_pause_call();
         request
             .on(ADD, |value, request| {
                 request.complete(&value.wrapping_add(1))
@@ -122,7 +122,7 @@ impl PeerOps for Paused {
     }
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        d2d_pause_operation();
+        d2d_pause_call();
         let taken = take_all(PeerModule::NAME, &link.incoming())?;
         // The test reads the result from the trace.
         let _ = link.owner().bounce(1);

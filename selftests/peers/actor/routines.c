@@ -104,13 +104,13 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		err = answer(request);
 		break;
 	case PAUSE:
-		d2d_pause_operation();
+		d2d_pause_call();
 		err = answer(request);
 		break;
 	case ANSWER_AND_PAUSE:
 		err = answer(request);
 		d2d_complete(handle, err, err ? 0 : request->output_len);
-		d2d_pause_operation();
+		d2d_pause_call();
 		return err;
 	case PEND_WITH_CANCEL:
 		/* If this call fails, the request is cancelled already: do not store its handle. */
@@ -183,7 +183,7 @@ int actor_returned(void *self, const struct d2d_request *request,
 		actor->errno_inside = d2d_unregister(actor->self);
 		break;
 	case THEN_PAUSE:
-		d2d_pause_operation();
+		d2d_pause_call();
 		break;
 	case WAIT_FOR_R0:
 		actor->errno_inside = d2d_request_wait(requests[0].handle, 1, &ignored);
