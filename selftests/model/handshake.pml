@@ -78,7 +78,7 @@ inline give_back(r)
 			/* clear_peer() */
 			assert(has_context && !open && !filling);
 			filled = false;
-#ifdef CONTEXT_FREED_AFTER_DETACHING
+#ifdef FAILED_HANDSHAKE_LEAVES_DETACHING
 			state = Detaching; frees_later = true
 #else
 			has_context = false; state = Detached; request = 0; frees_later = false

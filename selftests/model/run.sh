@@ -67,7 +67,7 @@ fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the 
 mutant word states UNREGISTERS_S claimed-request-never-freed : Requests::free_all() does not wait for a thread that has claimed a request
 fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not check whether the sender is leaving
 fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
-mutant handshake states - context-freed-after-detaching : Registry::end_handshake() makes the state Detaching first
+mutant handshake states - failed-handshake-leaves-detaching : Registry::end_handshake() makes the state Detaching first
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
 fault handshake states - given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
 fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
