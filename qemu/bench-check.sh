@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Measures how many instructions each operation takes, and fails if one takes over 3 percent more than `make bench`
+# Counts the instructions that each operation takes. Fails if an operation takes over 3 percent more than `make bench`
 # has recorded in docs/results.tsv. This comparison is the *guard*; tests/guard.sh then shows that the guard can fail.
 # Prints KTAP, and last a line of counts.
 # Environment: KVER

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the documentation to build/docs/: of the library's crates (shared/rustdoc.mk) with their private items, and of
-# the functions and structures in each header for drivers in C. Also writes the Markdown documents there, as HTML pages.
-# Names of the kernel's crates link to the kernel's documentation.
+# Writes the documentation to build/docs/:
+# - of the library's crates, with their private items (shared/rustdoc.mk);
+# - of the functions and structures in each header for drivers in C.
+# Also writes the Markdown documents there, as HTML pages. Names of the kernel's crates link to the kernel's
+# documentation.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

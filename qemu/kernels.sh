@@ -14,7 +14,8 @@
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE
 
-# Debian's archive drops old versions. If it has dropped one of these, name a newer one here and in docs/kernels.md.
+# Debian's archive drops old versions. If it has dropped one of these two, name a newer version here and in
+# docs/kernels.md.
 older=7.2.12+deb13
 unstable=7.2.13+deb14
 
@@ -41,8 +42,8 @@ row() {
 	echo "# $1"
 }
 
-# try KVER ARCH CMD... - runs CMD, which runs tests, on a kernel; without KVER, on the newest one. Then plays the
-# demonstration, unless CMD is some_tests, which plays it itself. Adds a row with the counts to the table
+# try KVER ARCH CMD... - runs CMD, which runs tests, on a kernel. If KVER is empty, this is the newest kernel. Then
+# plays the demonstration, unless CMD is some_tests, which plays it itself. Adds a row with the counts to the table
 try() {
 	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name tests=all
 	local -x KVER=$1 ARCH=$2

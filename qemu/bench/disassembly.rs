@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the measured loops in the disassembly of the modules: the compiler may have removed a loop, or the call that
-//! the loop is to measure.
+//! Checks the measured loops in the disassembly of the modules. The compiler may have removed a loop, or the call in
+//! the loop.
 
 use std::collections::BTreeMap;
 
@@ -77,9 +77,9 @@ impl<'a> Disassembly<'a> {
         Disassembly(functions)
     }
 
-    /// Checks that the contender's function has a loop, and that the loop makes the call `calls`: a part of the symbol
-    /// of the called function, or `*` for an indirect call. If `calls` is empty, the loop need not call anything. If
-    /// the contender's name has a colon, the part after the colon is the name of the loop.
+    /// Checks that the contender's function has a loop, and that the loop makes the right call. `calls` is a part of
+    /// the symbol of the called function, or `*` for an indirect call. If `calls` is empty, the loop need not call
+    /// anything. If the contender's name has a colon, the part after the colon is the name of the loop.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let (_, name) = contender.split_once(':').unwrap_or(("", contender));
         let name = format!("loop_{}", name.replace('-', "_"));
@@ -94,10 +94,10 @@ impl<'a> Disassembly<'a> {
             let back = (first..=line.address).contains(&target);
             back.then_some(target..=line.address)
         });
-        // For User-Mode Linux the compiler makes all calls indirect: the code loads the address of the function first,
-        // maybe before the loop. The relocation of this load names the function or, if the function is in the same
-        // module, only the section .ltext. So accept each relocation that names this section. For the modules of the
-        // stock kernel the check is exact.
+        // For User-Mode Linux the compiler makes all calls indirect: the code first loads the address of the function.
+        // This load may stand before the loop. Its relocation names the function. But if the function is in the same
+        // module, the relocation names only the section .ltext. So accept each relocation that names this section. For
+        // the modules of the stock kernel the check is exact.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()

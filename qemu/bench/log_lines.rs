@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lines that the bench prints. There are three kinds: the figures of a contender, the memory that an object takes,
-//! and the numbers of items that several producers have put into one queue, a number for each producer.
+//! The lines that the bench prints. There are three kinds:
+//! - the figures of a contender;
+//! - the memory that an object takes;
+//! - how many items each of several producers has put into one queue.
 //!
 //! The field `ns=` of a contender has a number for each batch: the nanoseconds, by the guest's clock, that `n`
 //! operations took. On a machine whose clock counts instructions, the numbers are instructions
@@ -37,7 +39,7 @@ impl fmt::Display for At {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contender {
     pub name: String,
-    /// The name of another contender. If this contender has no twin, the guard compares it with that one.
+    /// The name of the base. If this contender has no twin, the guard compares it with the contender of this name.
     pub base: String,
     /// The point of a growth curve at which the contender was measured, if any
     pub at: Option<At>,

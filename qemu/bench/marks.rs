@@ -9,9 +9,9 @@ use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks increase medians by about this factor. So three limits are multiplied by the factor: that of
-/// `AtMostTimes`, that of `AtMost`, and that of `Tracepoints` for operations below `SHORT`. For example, a limit of 500
-/// instructions becomes 501.
+/// Timer ticks increase medians by about this factor. So the limits of `AtMostTimes` and `AtMost` are multiplied by the
+/// factor. For operations below `SHORT`, so is the limit of `Tracepoints`. For example, a limit of 500 instructions
+/// becomes 501.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ

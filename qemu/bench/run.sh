@@ -20,9 +20,9 @@ version_line() {
 	"$LAB/enter.sh" "$@" --version | head -n 1
 }
 
-# run_bench DIR KERNEL ABOUT - runs the bench, which takes about the time ABOUT, and leaves in DIR the log, the
-# disassembly and the sizes of the modules. The name of DIR is that of the machine (bench/machine.rs), or
-# no-tracepoints.
+# run_bench DIR KERNEL ABOUT - runs the bench on a kernel. Leaves in DIR the log, the disassembly and the sizes of the
+# modules. ABOUT says how long the run takes, such as "1 min". The name of DIR is that of the machine
+# (bench/machine.rs), or no-tracepoints.
 run_bench() {
 	local dir=$1 kernel objects modules load
 	# shellcheck disable=SC2034 # kernel.env sets both

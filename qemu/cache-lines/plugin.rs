@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! QEMU calls the functions of this file. They call functions of QEMU, which are declared here as in version 4 of
-//! QEMU's header qemu-plugin.h.
+//! QEMU calls the functions of this file, and they call functions of QEMU. QEMU's functions are declared here as in
+//! version 4 of its header qemu-plugin.h.
 
 use crate::{report, Section, Symbols};
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr};

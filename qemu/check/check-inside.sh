@@ -67,8 +67,7 @@ builds_outside() {
 
 # checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Some macros
 # are lists, such as D2D_STEPS(X). If the file has such a macro, the function turns off the checks that complain about
-# lists. If the entries of the list are functions, it turns off more checks: for D2D_FUNCTIONS, and for the record in
-# recorded.h.
+# lists. D2D_FUNCTIONS and the record in recorded.h are lists of functions. For these, it turns off more checks.
 checkpatch() {
 	local options=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
@@ -107,8 +106,8 @@ raw_locks() {
 	! grep -rniE --include='*.[ch]' --include='*.rs' 'HRTIMER_MODE_[A-Z_]*_HARD|raw_spin_?lock' "$@"
 }
 
-# refusals - compares the refusals of docs/refusals.md with those in the sources of shared/. Prints each refusal that
-# only one of them has, and fails if there is one
+# refusals - compares the refusals of docs/refusals.md with those in the sources of shared/. Prints each refusal that is
+# only in the document or only in the sources, and fails if there is one
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
@@ -121,8 +120,8 @@ refusals() {
 }
 
 # kernels - compares the table of docs/kernels.md with kernels.sh. Prints each kernel of the table that kernels.sh does
-# not test, and each release that kernels.sh names but the table does not have. Fails if it prints one. kernels.sh does
-# not name the kernels of trixie, but finds them in Debian's archive. So the table may have any kernel of trixie.
+# not test. Prints each release that kernels.sh names, and that the table lacks. Fails if it prints anything. kernels.sh
+# does not name the kernels of trixie, but finds them in Debian's archive. So the table may have any kernel of trixie.
 kernels() {
 	local named listed release kernel rc=0
 	named=$(sed -nE 's/^(older|unstable)=(.+)/\2/p' qemu/kernels.sh)
@@ -141,8 +140,8 @@ kernels() {
 }
 
 # test_modules - compares the table of selftests/README.md with the test modules of the makefiles. Prints each module
-# that only one of them has, and fails if there is one. Some modules need an option of the kernel: make reads the
-# makefiles as for a kernel that has all these options.
+# that is only in the table or only in the makefiles, and fails if there is one. Some modules need an option of the
+# kernel: make reads the makefiles as for a kernel that has all these options.
 test_modules() {
 	local listed=$out/listed built=$out/built difference
 	sed -nE 's/^\| `([a-z0-9_]+)` \|.*/\1/p' selftests/README.md | sort >"$listed"

@@ -67,8 +67,9 @@ report_memory() {
 	echo "bench: memory of=$2 who=$name bytes=$((($(memory_in_use) - $3) / $4))" >/dev/kmsg
 }
 
-# load_and_report_memory PAIR THING COUNT PARAMETER... - loads the pair with one context, and then with parameters that
-# make it create COUNT more THINGs. Reports the memory of one THING. The pair stays loaded.
+# load_and_report_memory PAIR THING COUNT PARAMETER... - loads the pair with one context, reads how much memory is in
+# use, and unloads the pair. Then loads the pair with the PARAMETERs, with which it creates COUNT more THINGs. Reports
+# the memory of one THING. The pair stays loaded.
 load_and_report_memory() {
 	pair=$1 thing=$2 count=$3
 	shift 3

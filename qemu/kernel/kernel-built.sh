@@ -6,8 +6,8 @@
 #   debug      a kernel for QEMU, with symbols for the debugger
 #   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; the directory also has key.pem and
 #              key.der, by which modules are signed for this kernel
-# kernel-stock.sh explains the directory. That of "sanitizer" has the program linux instead of vmlinux. kernel-uml.sh
-# builds another kernel, User-Mode Linux without the checks of "sanitizer".
+# kernel-stock.sh explains the directory. The directory of "sanitizer" has the program linux instead of vmlinux.
+# kernel-uml.sh builds another kernel, User-Mode Linux without the checks of "sanitizer".
 # Usage: kernel-built.sh NAME
 # Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"

@@ -18,7 +18,7 @@
 # With --resolved, the script prints another directory instead: the one into which resolve.sh has written the names of
 # the kernel's packages and the headers package.
 # Environment: KVER, the kernel's release. Without it, the stock kernel is the newest kernel of the archive that can be
-# used (resolve.sh). The script looks for it in the archive once, and later uses the same one.
+# used (resolve.sh). The script looks for this kernel in the archive once, and later uses the same kernel.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${KVER-}

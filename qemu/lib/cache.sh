@@ -43,10 +43,10 @@ hold_build() {
 
 # cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it exists. CMD gets a temporary
 # path as one more argument, and makes the entry at this path. Then cached renames the entry to ENTRY. So an interrupted
-# run leaves no half-made ENTRY. If CMD fails, cached removes what CMD has made, which may take gigabytes; the logs are
-# elsewhere, in $CACHE/log. LOCK is the name of the lock under which CMD runs: of several runs, one makes the entry, and
-# the others wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested. Do not
-# set a trap for EXIT before you call cached: cached replaces the trap, and then removes it.
+# run leaves no half-made ENTRY. If CMD fails, cached removes what CMD has made, because this may take gigabytes. The
+# logs stay, in $CACHE/log. CMD runs under the lock named LOCK: of several runs, one makes the entry, and the others
+# wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested. Do not set a trap
+# for EXIT before you call cached: cached replaces the trap, and then removes it.
 cached() {
 	local entry=$1 lock=$2
 	shift 2

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Reports checks in KTAP: call ktap_begin, then expect or expect_silence for each check, and ktap_end at the
-# end. Before the first expect, set `log` to the path of a file, to which expect writes the output of the check.
+# end. Before the first expect, set `log` to the path of a file. expect writes the output of the check to this file.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 
