@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner that is loaded instead of module_a. In the handshake, it sends the peer a request
- * or a context with one fault, which the parameter "fault" names. The peer must refuse the request
- * or the context.
+ * Test: an owner that is loaded instead of module_a. The parameter "fault" names one fault. In the
+ * handshake, this owner sends the peer a request or a context with this fault. The peer must
+ * refuse the request or the context.
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -50,8 +50,8 @@ static DEFINE_MUTEX(mutex);
  * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex:
  * a deadlock. So lockdep must report the call.
  *
- * peer_ping() may sleep: module_a calls it once, when it has attached the driver, in process
- * context. peer_bounce() and peer_drain() must not sleep.
+ * peer_ping() may sleep: module_a calls it only once, in process context, after the driver has
+ * attached. peer_bounce() and peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {

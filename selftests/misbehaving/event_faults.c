@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing with an event, which the parameter "fault" names.
- * The init fails with the errno of the call that fails, or with -ENOTRECOVERABLE if no call fails.
+ * Test: a driver in C that does one wrong thing with an event. The parameter "fault" names it. The
+ * init fails with the errno of the call that fails, or with -ENOTRECOVERABLE if no call fails.
  * With fault=none, the driver creates, opens and waits for events, and stays loaded.
  *
  * The driver does not attach, because events need no context. It closes no handles at the end,
@@ -39,7 +39,7 @@ static int create(const char *name, u32 kind)
 	return d2d_event_create(self, name, kind, 0, &event);
 }
 
-/* If the owner accepts the wait, the wait times out after 1 ms: no thread sets these events. */
+/* No thread sets these events. So if the owner accepts the wait, the wait times out after 1 ms. */
 static int wait(const d2d_handle *events, u32 count, u32 flags, u32 *index)
 {
 	return d2d_event_wait(events, count, flags, 1, index);
@@ -63,8 +63,8 @@ static int ignore_set(void *argument, d2d_handle handle)
 }
 
 /*
- * Gives the event as many handlers as it may have, each by a new handle of the event. Returns the
- * errno with which the owner refuses one more handler.
+ * Adds as many handlers to the event as an event may have, each by a new handle. Returns the errno
+ * with which the owner refuses one more handler.
  */
 static int many_handlers(void)
 {

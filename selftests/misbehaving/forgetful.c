@@ -209,7 +209,7 @@ static int register_stranger(void)
 		return 0;
 	}
 	/*
-	 * stranger-attached: the driver never completes its handshake, so the handshake times out,
+	 * stranger-attached: the driver never completes its handshake. So the handshake times out,
 	 * and the context stays reserved for the driver.
 	 */
 	err = d2d_attach(self);

@@ -17,7 +17,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* A request has two handles: its sender's (SENT), and that of the driver that holds it (HELD). */
+/* A request has two handles: its sender has one (SENT), its holder has the other (HELD). */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
@@ -221,8 +221,8 @@ static enum kind kind_of(d2d_handle handle)
  * Calls a function with handles that it must refuse:
  * - a valid handle of each kind that the function does not accept;
  * - for each kind that the function accepts, copies of a valid handle of this kind. In each copy
- *   the kind bits are altered in another way. If the altered bits are those of another kind that
- *   the function accepts, the copy is left out.
+ *   the kind bits are altered in another way. A copy is left out if the function also accepts the
+ *   kind of its altered bits.
  */
 static void pass_all_to(const struct function *function)
 {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Prints C code by which pointers.c calls the exported functions. For each function it prints a table, which describes
-# the function's arguments, and a wrapper. The wrapper takes the arguments as an array of numbers. awk reads
-# prototypes.awk before this script. prototypes.awk calls prototype() for each exported function.
+# Prints C code by which pointers.c calls the exported functions. For each function it prints a table and a wrapper.
+# The table describes the function's arguments. The wrapper takes the arguments as an array of numbers, and calls the
+# function. awk reads prototypes.awk before this script. prototypes.awk calls prototype() for each exported function.
 
 function prototype(result, name, count, pieces,	n, list, type, kind, value)
 {
@@ -14,7 +14,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 		else if (type ~ /^const .*\*$/)
 			kind = "INPUT"
 		else if (type == "void *" && pieces[n] ~ /argument$/)
-			# The owner only passes this pointer to a routine of the driver, so it cannot be bad.
+			# The owner only passes this pointer to a routine of the driver, so no value of it is bad.
 			kind = "NUMBER"
 		else if (type ~ /\*$/)
 			kind = "OUTPUT"

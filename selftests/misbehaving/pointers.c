@@ -389,8 +389,8 @@ static void vanish(struct work_struct *work)
 	struct vanishing *this = container_of(work, struct vanishing, work);
 
 	/*
-	 * When the waiting thread sleeps, the owner has checked that the index is writable, and has
-	 * not written the index yet.
+	 * When the waiting thread sleeps, the owner has already checked that the index is writable,
+	 * but has not written the index yet.
 	 */
 	while (task_is_running(this->waiter))
 		cond_resched();

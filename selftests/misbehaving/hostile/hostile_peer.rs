@@ -91,7 +91,7 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// Unless the number in this request is 0, the receiver sends itself another request of this code, with the number
+/// The input is a number. If it is not 0, the receiver sends itself another request of this code, with the number
 /// minus 1.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
 /// The receiver completes this request with the information and the status that the input has.
@@ -154,8 +154,8 @@ impl Drop for Resources {
     }
 }
 
-/// Tries to start and make jobs in `drop`. A routine of a job owns this value. After the library has closed the
-/// driver's jobs, it drops the routine, and with it this value.
+/// A routine of a job owns this value. When the library has closed the driver's jobs, it drops the routine, and this
+/// value with it. Then `drop` tries to start and make jobs: the library must refuse this.
 struct Captured(Handle<Hostile>);
 
 impl Drop for Captured {

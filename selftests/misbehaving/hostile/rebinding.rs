@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer of module_a. Its crate gives other meanings to names that the library's macros might use. This file does so
-// for names of the prelude. rebinds_core.rs and rebinds_kernel.rs include this file, and do so for names of crates.
+// A peer of module_a. Its crate gives other meanings to names that the library's macros might use. This file gives
+// other meanings to names of the prelude. rebinds_core.rs and rebinds_kernel.rs include this file, and give other
+// meanings to names of crates.
 
 use d2d::{
     driver::{

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows a soundness hole of the kernel crate, in which this library has no part: safe code can cause undefined
-//! behaviour. `module!` calls a function of `::pin_init` in an `unsafe` block. Here, this name means this crate, whose
-//! function initializes nothing. Unloading the module would drop a value that was never initialized.
+//! Shows a soundness hole of the kernel crate: safe code can cause undefined behaviour. This library has no part in
+//! it. `module!` calls a function of `::pin_init` in an `unsafe` block. Here, the name `::pin_init` means this
+//! crate, whose function initializes nothing. Unloading the module would drop a value that was never initialized.
 // compiles
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs, each with one fault. The fault is a number that is used twice; or a name
-//! that is no C identifier or is too long; or an array as an argument or a result.
+//! Must not compile: declarations of pairs, each with one fault. The faults are: a number that is used twice; a name
+//! that is no C identifier; a name that is too long; an array as an argument or a result.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair must be an identifier of C, and no keyword'

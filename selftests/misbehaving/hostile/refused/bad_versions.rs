@@ -149,8 +149,8 @@ declare! {
 }
 
 // A new operation is declared, but the minor version is that of the baseline. Nothing else differs from the baseline.
-// So the compiler must report "something was appended to the baseline without a new minor version". The error of the
-// declaration above, "GROWN_OWNER_SECOND: not as in the baseline", would not show that the compiler checks the version.
+// So the compiler must report "something was appended to the baseline without a new minor version". The declaration
+// above does not show this: its error is "GROWN_OWNER_SECOND: not as in the baseline".
 declare! {
     same_version, "grown",
     shared_data: u64,

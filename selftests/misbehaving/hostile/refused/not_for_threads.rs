@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Must not compile: types of drivers that are not `Send` or not `Sync`. This crate defines traits of its own with the
-//! names `Send` and `Sync`, and all types implement these. The library's macros must not use them.
+//! names `Send` and `Sync`, and all types implement these. The library's macros must not use these traits.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely
