@@ -12,14 +12,15 @@
  * - one takes the first event without waiting;
  * - one waits for the first event;
  * - one waits for both events at once.
- * With LIMIT, the waits have a time limit, which ends them at any moment; otherwise they have none.
+ * With LIMIT, the waits have a time limit, which may pass at any moment. Without LIMIT, they have
+ * none.
  *
  * The assertions say what must hold; in parentheses are the names in the model:
- * - While a word is guarded, only the thread that holds the lock changes the word. So when this
- *   thread stores a word, the word that it has loaded before is still there (store).
+ * - While a word is guarded, only the thread that holds the lock changes the word. So when this thread
+ *   stores a word, no other thread has changed the word since this thread loaded it (store).
  * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
- *   the event (taken). So when no thread can go on, `taken` equals `gained`; if the event is still
- *   set, `taken` is one less than `gained`.
+ *   the event (taken). So when no thread can go on, `taken` equals `gained` if the event is not set.
+ *   If the event is set, `taken` is one less.
  * - When no thread can go on, no wake-up was lost: at least one event of each sleeping thread is not
  *   set. And a word is guarded if and only if a thread waits for the event.
  *

@@ -58,8 +58,8 @@ bool owner_leaving, owner_gone;
 byte in_owner;		/* threads in the owner's completion routine */
 
 /*
- * With the fault GIVEN_BACK_AS_SEEN, a thread notes the state (known) before it calls give_back(). If another thread
- * has changed the state since then, give_back() does not make the context free.
+ * With the fault GIVEN_BACK_AS_SEEN, a thread notes the state (known) before it calls give_back(). Then give_back()
+ * makes the context free only if the state is still the noted one.
  */
 #ifdef GIVEN_BACK_AS_SEEN
 #define NOTE_STATE	known = state

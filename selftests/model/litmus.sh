@@ -5,9 +5,9 @@
 # counts last. Needs herd7, and a few seconds.
 #
 # A test also has lines "weaken: OLD => NEW [and OLD => NEW]". For each line, this script also checks a weakened copy
-# of the test, in which NEW replaces OLD everywhere in the code. In this copy, the outcome must be possible. OLD and
-# NEW have "( *" where C code would have "(*", which begins a comment in a litmus test. Numbers in the code of a test
-# stand for states; the test's comment names them.
+# of the test, in which NEW replaces OLD everywhere in the code. In this copy, the outcome must be possible. "(*" begins
+# a comment in a litmus test. So OLD and NEW have "( *" instead. Numbers in the code of a test stand for states; the
+# test's comment names them.
 #
 # Usage: litmus.sh MODEL
 # MODEL is tools/memory-model/ of a kernel's source.
@@ -30,8 +30,8 @@ result() {
 	echo "$1 $((passed + failed)) $2"
 }
 
-# weakened NUMBER FILE - prints the test with its weakening of this NUMBER, 0 for none, under a name that ends with the
-# number. Fails if the code lacks a text that is to be replaced.
+# weakened NUMBER FILE - prints the test, weakened as its "weaken:" line number NUMBER says, or not weakened if NUMBER
+# is 0. The name of the printed test ends with NUMBER. Fails if the code lacks a text that is to be replaced.
 weakened() {
 	awk -v number="$1" '
 		/^C / { print $0 "." number; next }
@@ -51,7 +51,7 @@ weakened() {
 		{
 			rest = $0
 			line = ""
-			# Replace the leftmost match, and go on behind it, so that no replacement is replaced again.
+			# Replace the leftmost match, and go on after it. So no replacement is replaced again.
 			while (rest != "") {
 				first = 0
 				for (n = 1; n <= pairs; n++) {

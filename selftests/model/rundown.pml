@@ -7,8 +7,8 @@
  * The threads inside are fast readers of SRCU: they use srcu_read_lock_fast() and srcu_read_unlock_fast() of
  * the kernel, which have no memory barrier. SRCU has counters with the indices 0 and 1. One of the two is the
  * current index. A reader loads the pointer to the current counters. Then it increments the lock count of its
- * CPU, in one atomic step. When it leaves, it increments the unlock count of the same index, perhaps of another
- * CPU.
+ * CPU, in one atomic step. When the reader leaves, it increments the unlock count of the same index. It may run on
+ * another CPU by then, and uses the count of that CPU.
  *
  * A grace period is modelled after kernel/rcu/srcutree.c. It has these steps:
  *   1. Wait until the index that is not current has no reader.
@@ -19,11 +19,10 @@
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:
- *   - Between the two sums the kernel waits for a grace period of RCU (X in srcutree.c), because the
- *     readers are fast ones. This wait takes the place of barriers in the readers: each increment is
- *     an RCU read-side critical section, whose end the kernel waits for. The litmus tests
- *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. The
- *     model leaves the wait out.
+ *   - Because the readers are fast ones, the kernel waits for a grace period of RCU between the two sums (X in
+ *     srcutree.c). Each increment is an RCU read-side critical section, so this wait includes its end. So the readers
+ *     need no barriers. The litmus tests reader-missed-by-the-grace-period and reader-inside-after-the-grace-period
+ *     check this. The model leaves the wait out.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer `open` with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.

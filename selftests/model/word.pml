@@ -168,8 +168,8 @@ inline deliver(me)
 }
 
 /*
- * Requests::cancel_for(). Thread 4 calls it for a driver that unregisters (Canceller::Driver), the others
- * call it for S (Canceller::Sender).
+ * Requests::cancel_for(). Thread 4 calls it for a driver that unregisters (Canceller::Driver). The other
+ * threads call it for S (Canceller::Sender).
  */
 inline cancel_for(me)
 {
