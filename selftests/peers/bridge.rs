@@ -96,8 +96,8 @@ macro_rules! role {
         }
 
         impl $Role {
-            /// Starts a thread that calls `wait`. Returns once the thread runs: otherwise the library could stop the
-            /// thread before the thread waits, and the test would show nothing.
+            /// Starts a thread that calls `wait`. Returns only when the thread runs. If it returned earlier, the
+            /// library could stop the thread before the thread waits, and the test would show nothing.
             fn wait_in_thread(
                 driver: &$library::driver::Handle<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,

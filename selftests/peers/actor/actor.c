@@ -3,7 +3,8 @@
  * Test: drivers that do what a test script tells them. The script writes commands to
  * /sys/kernel/debug/d2d-actor/do. The commands register drivers, make them send requests, and tell
  * them what to do with requests that they receive. selftests/act.sh documents the commands. A write
- * executes its commands until one fails, and then fails with the errno of that command.
+ * executes its commands one after another. If a command fails, the write stops, and fails with the
+ * errno of this command.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>

@@ -139,7 +139,7 @@ int actor_send(char **line)
 	}
 }
 
-/* Sends a request, which the receiver must pend, and cancels it: as often as the command says. */
+/* As often as the command says: sends a request, which the receiver must pend, and cancels it. */
 int actor_send_and_cancel(char **line)
 {
 	struct request *request = line_request(line);

@@ -28,7 +28,7 @@ char *line_word(char **line)
 
 /*
  * Cuts the next word off a line and returns it as a number. At the end of the line, returns
- * @otherwise. If the word is no number, returns @otherwise, too, and makes the write fail.
+ * @otherwise. If the word is no number, makes the write fail, and returns @otherwise.
  */
 u64 line_next_number(char **line, u64 otherwise)
 {
@@ -85,7 +85,7 @@ struct actor *line_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* A free entry or, if the table is full, the last one, which may be a registered driver. */
+	/* If the table is full, this is the last entry, which may be a registered driver. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;

@@ -7,8 +7,8 @@
  *   ROLE(name)		the name of a function of the file itself (c_role.h)
  *   OTHER(name)	the name of a function of the other file
  *
- * In each file, the build puts a prefix of its own before the names of the library's functions
- * (d2d-peer-role-flags in shared/library.mk).
+ * The build puts a prefix before the names of the library's functions, in each of the two files
+ * another one (d2d-peer-role-flags in shared/library.mk).
  */
 #ifndef C_BRIDGE_H
 #define C_BRIDGE_H
