@@ -38,8 +38,8 @@ refused()
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
-# fresh_name_taken - loads device_peer with a device that has the name of c_sleeper's device; then loads alarm, the
-# owner of c_sleeper
+# fresh_name_taken - loads device_peer, whose device gets the name of c_sleeper's device. Then loads alarm, the owner
+# of c_sleeper
 fresh_name_taken()
 {
 	unload_if_loaded c_sleeper sleeper alarm
@@ -58,22 +58,23 @@ has_opened()
 	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
 
-# keeps_the_module - whether device_peer cannot be unloaded while a process has the device open, and can be unloaded
-# after the process has ended
+# keeps_the_module - a process opens the device; whether device_peer can be unloaded after the process has ended, and
+# not before
 keeps_the_module()
 {
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await has_opened "$holder" || return
-	# If the module was unloaded nevertheless, do not kill the process: closing its file would call freed code.
+	# If the module was unloaded, do not kill the process: its end would close the file, which would call freed
+	# code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# cannot_open_while_loading - makes loading device_peer fail 20 times, while a process tries to open the device again
-# and again; whether the process has never succeeded
+# cannot_open_while_loading - makes loading device_peer fail 20 times. Meanwhile a process tries to open the device
+# again and again; whether each of its attempts failed
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
@@ -91,8 +92,8 @@ cannot_open_while_loading()
 	return "$result"
 }
 
-# is_unloaded_while_used - loads device_peer 10 times, while a process opens the device again and again; whether
-# device_peer can be unloaded each time
+# is_unloaded_while_used - 10 times: loads device_peer, and starts a process that opens the device again and again;
+# whether device_peer can be unloaded while the process does this
 is_unloaded_while_used()
 {
 	n=0
@@ -147,7 +148,8 @@ keep()
 	done
 }
 
-# records_are_given_back - whether 8 records are kept, a 9th is refused until one was read, and all are read in order
+# records_are_given_back - keeps 8 records; whether history_peer refuses a 9th until one was read, and all are read in
+# order
 records_are_given_back()
 {
 	keep 1 2 3 4 5 6 7 8 && fails ENOSPC keep 9 && [ "$(dd if="$HISTORY" bs=16 count=1 2>"$NOTES")" = 1 ] && keep 9 &&

@@ -7,8 +7,8 @@
 #   event_act MODULE COMMAND
 #
 # The errno of the command goes to $NOTES. A command names an event by the number of the slot in which the driver
-# keeps the event's handle. Each driver has slots of its own: one event can be in slot 0 of one driver and
-# in slot 5 of the other. In this example the peer waits for an event that the owner has created:
+# keeps the event's handle. Each driver has slots of its own. In this example the owner creates an event in slot 0.
+# The peer opens the event in slot 5, and waits for it:
 #
 #   event_act torture_owner create 0 ready synchronization
 #   event_act torture_peer0 open 5 ready synchronization
@@ -21,11 +21,11 @@
 #   open SLOT NAME KIND              opens an event that exists
 #   close SLOT
 #   set SLOT [in=PLACE] [was=set|was=reset]
-#                                    sets the event; with was=, fails if the event was in the other state
+#                                    sets the event; with was=, fails unless the event was in this state
 #                                    before
 #   reset SLOT [in=PLACE]
 #   query SLOT is=set|is=reset [in=PLACE]
-#                                    fails if the event is in the other state
+#                                    fails unless the event is in this state
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
 #                                    waits, without a limit unless timeout= is given; with
 #                                    interruptible, a signal ends the wait

@@ -37,8 +37,8 @@ driver()
 	[ "$1" = owner ] && echo "$OWNER" || echo "$PEER"
 }
 
-# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads one line only: the read of a second line
-# would wait until the event is set again
+# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads only one line: a second read would wait
+# until the event is set again
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -56,8 +56,8 @@ await_field()
 	done
 }
 
-# waited - prints a number for each wait since reset_trace: which event of the wait's list has ended the wait, counted
-# from 0
+# waited - prints, for each wait since reset_trace, which event of the wait's list ended the wait: 0 for the first, 1
+# for the second, and so on
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
@@ -156,7 +156,7 @@ open_three()
 	done
 }
 
-# open_many - the peer has 65 events open, in its slots 0 to 64; $many are the first 64 of these
+# open_many - the peer creates 65 events, in its slots 0 to 64. $many has the numbers of the first 64 slots
 open_many()
 {
 	many=$(seq -s ' ' 0 63)
@@ -165,8 +165,8 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether the event in SLOT works in each execution context: in each of them, $setter sets and
-# resets the event, and $waiter sees each change
+# works_everywhere SLOT - whether, in each execution context, $setter can set and reset the event in SLOT, and $waiter
+# sees each change
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -176,8 +176,7 @@ works_everywhere()
 	done
 }
 
-# wakes_from PLACE - a thread of $waiter waits for an event, and $setter sets the event in this execution context;
-# whether the thread goes on
+# wakes_from PLACE - a thread of $waiter waits for an event, and $setter sets the event in PLACE; whether the wait ends
 wakes_from()
 {
 	driver_in_background "$waiter" wait any 1
@@ -465,8 +464,8 @@ doorbell()
 doorbell owner
 doorbell peer
 
-# fresh_handler KIND - opens two events: `armed`, of this kind, in slot 0 of $setter and of $runner; and `ran`, in
-# slot 1 of $runner
+# fresh_handler KIND - opens two events. `armed` is of this KIND, in slot 0 of $setter and of $runner. `ran` is in slot
+# 1 of $runner
 fresh_handler()
 {
 	fresh_events
@@ -480,10 +479,11 @@ runs()
 }
 
 # runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of the event `armed`. For each job,
-# $setter sets the event once in each execution context, and from a worker. This function succeeds if the job runs once
-# for each set, and the event is in STATE after each set. If STATE is "reset", `armed` must be a synchronization event:
-# the job takes the event. If STATE is "set", `armed` must be a notification event: it stays set. In this case the event
-# is set before the first job becomes the handler, so each job must also run once when it becomes the handler
+# $setter sets the event once in task context, once from a worker, once in softirq and once in hardirq. This function
+# succeeds if the job runs once for each set, and the event is in STATE after each set:
+# - reset: `armed` must be a synchronization event. The job takes the event.
+# - set: `armed` must be a notification event, which stays set. This function sets it before the first job becomes the
+#   handler. So each job must also run once when it becomes the handler
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Tests of "out of memory". While modules are loaded, used and unloaded, the kernel makes each of their
-# allocations fail, one at a time. The system call that asked for the memory may succeed without it. If the
-# call fails, it must fail with ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and
+# Tests of "out of memory". This program loads, uses and unloads modules, again and again. Each time, the kernel
+# makes another one of their allocations fail. The system call that asked for the memory may succeed nevertheless.
+# If it fails, it must fail with ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and
 # its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -100,8 +100,8 @@ sweep()
 set_up_failslab 34
 
 # The memory of each queue's items consists of chunks. A chunk of at most two pages comes from slab: failslab
-# can make its allocation fail. With this capacity, the last chunk of each queue is so small; the other chunks
-# are larger, and do not come from slab.
+# can make its allocation fail. With this capacity, the last chunk of each queue has at most two pages. The other
+# chunks are larger, and do not come from slab.
 a=$(module_path module_a)
 sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
 sweep "unloading module_a" 0 unloaded unload "$a"
@@ -161,8 +161,8 @@ setting probability 100 interval 1 times 1
 verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# In the second case, failslab ignores allocations inside system calls. Workers and interrupts must not
-# allocate. If they do not, failslab makes no allocation fail, and its setting `times` stays 1.
+# In the second case, failslab ignores allocations inside system calls. It would make the first other allocation
+# fail, and set `times` to 0. But workers and interrupts must not allocate, so `times` must stay 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

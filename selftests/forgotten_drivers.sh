@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The module "forgetful" (misbehaving/forgetful.c) forgets its drivers: they are still registered when the module is
+# The module "forgetful" (misbehaving/forgetful.c) forgets its drivers: it does not unregister them before it is
 # unloaded or its init fails. The owner must remove these drivers before the kernel frees the module's code. Other
 # drivers must go on working, and all modules can be loaded again.
 cd "$(dirname "$0")" || exit 1
@@ -100,11 +100,14 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: OWNER is the owner's module, and
-# NAME the name by which drivers know the owner. FORGETFUL is the module that forgets its own drivers, and PEER another
-# peer of the owner. A write to DEVICE makes the owner call PEER. Each STATE is a value of "forgets". "handshake" is
-# only in the line of c_owner: the other owners wait 5 s for a pended handshake, so its cases would take too long.
-# c_middle and c_lender pend no requests, so their lines leave out "sent", too
+# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...:
+# - OWNER is the owner's module.
+# - NAME is the name by which drivers know the owner.
+# - FORGETFUL is the module that forgets its own drivers.
+# - PEER is another peer of the owner.
+# - DEVICE is a file: a write to it makes the owner call PEER.
+# - Each STATE is a value of "forgets". Only c_owner has "handshake": the other owners wait 5 s for a pended handshake,
+#   which would take too long. c_middle and c_lender pend no requests, so their lines lack "sent", too.
 other_owners()
 {
 	cat <<-EOT
@@ -282,8 +285,8 @@ done <<EOT
 $(other_owners)
 EOT
 
-# fresh_waiter - loads torture_owner and torture_peer0. torture_peer0's thread, in the process $waiter, waits for an
-# event that forgetful_torture will open and not close
+# fresh_waiter - loads torture_owner and torture_peer0. Then the process $waiter makes torture_peer0 wait for an event.
+# Later, forgetful_torture will open this event and not close it
 fresh_waiter()
 {
 	unload_all
@@ -295,7 +298,7 @@ fresh_waiter()
 	reset_trace
 }
 
-# wait_ends - sets the event, if the process $waiter waits for it; whether this wait ends
+# wait_ends - sets the event; whether the wait of the process $waiter ends. Fails if there is no such process
 wait_ends()
 {
 	[ -n "${waiter-}" ] || return

@@ -166,9 +166,9 @@ each_peer unload_if_loaded
 # bob forwards alice's request to carol, and carol completes it. Then the request is cancelled, or alice unregisters,
 # while bob's routine `returned` runs
 
-# fresh_returning MS - alice sends bob r0, bob forwards r0 to carol, and the process $waiter waits for r0, for at most
-# MS milliseconds (0xffffffff means no limit). Then the process $completer makes carol complete r0, and pauses inside
-# bob's routine `returned`
+# fresh_returning MS - alice sends r0 to bob, and bob forwards r0 to carol. The process $waiter waits for r0, for at
+# most MS milliseconds (0xffffffff means no limit). Then the process $completer makes carol complete r0, and pauses
+# inside bob's routine `returned`
 fresh_returning()
 {
 	fresh alice bob carol

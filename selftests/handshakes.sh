@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The timeout of handshakes, for each way in which the owner learns that a handshake is complete
-# (module_a's parameter "completion"). An actor, alice, pends her handshake. Then she completes it in time,
-# completes it too late, detaches, or does nothing. paused_peer is a driver in Rust: its work item completes
-# the handshake too late.
+# The timeout of handshakes. module_a's parameter "completion" selects how the owner learns that a handshake is
+# complete. This program tests each value. An actor, alice, pends her handshake. Then she completes it in time,
+# completes it too late, detaches, or does nothing. paused_peer is a driver in Rust: its work item completes the
+# handshake too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -22,17 +22,17 @@ count_lines()
 	trace | grep -c "$1"
 }
 
-# context_is STATE [NUMBER] - whether the context, 0 if no number is given, is in this state
+# context_is STATE [NUMBER] - whether the context with this NUMBER (default: 0) is in this state
 context_is()
 {
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
 # via COMPLETION - prints the value that the field via= must have after a pended handshake, in the line step=completion.
-# The field says how the owner has learned that the handshake has ended. completion=0 asks the owner to learn of the end
-# when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits instead.
-# The line then has two fields: via=wait says what the owner has done, and asked=return what completion=0 asks for. So
-# for 0, this function prints the second field, too
+# The field says how the owner has learned that the handshake has ended. With completion=0, the owner should learn of
+# the end when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits
+# instead. Then the line has via=wait, for what the owner has done, and asked=return, for what completion=0 asks. So for
+# 0, this function prints asked=return, too
 via()
 {
 	case $1 in
@@ -61,7 +61,7 @@ attach_times_out()
 }
 
 # timed_out COMPLETION - waits until the handshake has timed out and the owner has learned of the timeout; whether the
-# trace has only this one refusal, and only this one completion
+# trace has no other refusal, and no other completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
@@ -115,8 +115,8 @@ one_is_held()
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
 }
 
-# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. From round to round she detaches later: in
-# the first rounds before her handshake times out, in later rounds while it times out, in the last rounds after that
+# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. In each round, she detaches later than in
+# the round before: first before her handshake times out, then while it times out, and last after it has timed out
 # (`one_call race`). d2d_attach() fails with EINPROGRESS. But if her dispatch routine takes longer than the timeout,
 # d2d_attach() fails with ETIMEDOUT
 attach_and_detach_repeatedly()

@@ -14,8 +14,8 @@ misuse()
 	write_to /dev/hostile_peer "$1"
 }
 
-# works_as_peer NAME - whether a driver can be loaded and call the owner, and detaches and unregisters when
-# it is unloaded, twice in a row
+# works_as_peer NAME - twice: loads a driver and unloads it; whether the driver calls the owner, and detaches and
+# unregisters when it is unloaded
 works_as_peer()
 {
 	for _ in 1 2; do

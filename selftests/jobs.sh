@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Jobs of the owner and of the peer. In the pair of examples/metronome the owner's timer puts items, called beats, in
-# hard interrupt, and the peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust
-# and in C. In one case device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of
+# Jobs of the owner and of the peer. In the pair of examples/metronome, the owner's timer puts items, called beats, in
+# hard interrupt. The peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and in
+# C. In one case device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of
 # shared/d2d/job/ test all kinds of jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh

@@ -13,9 +13,9 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite, by writing to the suite's file, and prints the results. The write is necessary:
-# if the kernel was booted with kunit.autorun=0, it runs no suite when d2d_kunit is loaded, and yet reports that
-# all suites have passed
+# results SUITE - runs a suite, by writing to the suite's file, and prints the results. The write is necessary
+# if the kernel was booted with kunit.autorun=0: when d2d_kunit is loaded, this kernel runs no suite, but its
+# results say that all suites have passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
@@ -33,8 +33,8 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# The plan: the cases, a result for each suite, and the two checks at the end. The number of suites is that
-# of $SUITES, so the run fails if the result of a suite is missing.
+# The plan: the cases, a result for each suite, and the two checks at the end. It counts the suites in
+# $SUITES, not in $RESULTS: so the run fails if the result of a suite is missing.
 ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 2))
 while read -r line; do
 	case $line in

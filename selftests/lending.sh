@@ -48,7 +48,7 @@ refuses_nothing()
 	! traced step=refuse
 }
 
-# waits_for_the_owner PID - whether this process, which unloads the peer, has begun to detach the peer and has not ended
+# waits_for_the_owner PID - whether the process PID, which unloads the peer, still runs and has begun to detach the peer
 waits_for_the_owner()
 {
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"

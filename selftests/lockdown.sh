@@ -5,7 +5,8 @@
 #
 # Usage: lockdown.sh integrity|confidentiality
 #
-# run_tests does not run this program: the lockdown lasts until a reboot, and the other programs could load no module.
+# The lockdown lasts until a reboot, and no program could load a module after it. So run_tests does not run this
+# program.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

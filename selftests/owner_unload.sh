@@ -24,7 +24,7 @@ OWNER=unloading_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
 # both_wait - waits until the dispatch routine and the job wait for their events; whether the owner then has two
-# requests: the one in its dispatch routine, and the one that it has pended
+# requests: one in its dispatch routine, and a pended one
 both_wait()
 {
 	await waits_for unloading.served "$OWNER" && await waits_for unloading.job "$OWNER" &&
@@ -56,25 +56,25 @@ has_unloaded()
 		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - whether both waits ended with STATUS. The dispatch routine's wait must have ended before the
-# owner unregistered its driver, and the job's wait before the owner freed the contexts
+# library_ends STATUS - whether both waits ended with STATUS. The wait of the dispatch routine must have ended before
+# the owner unregistered its driver. The wait of the job must have ended before the owner freed the contexts
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - whether the library dropped the routine of JOB before the owner freed the contexts; a later
-# run would execute freed code. REGEX must match the number of runs. JOB is delayed, bottom-half or timer: a further
-# job, whose routine does not wait
+# library_stops JOB REGEX - whether the library dropped the routine of JOB before the owner freed the contexts. If the
+# job ran later, it would execute freed code. REGEX must match the number of runs. JOB is delayed, bottom-half or
+# timer: a further job, whose routine does not wait
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
 # hook_ends - whether the owner's hook ended both waits and both requests before the owner unregistered its driver, and
-# the owner refused nothing. The hook traces the outputs of the requests: 0, with which the dispatch routine completes
-# one request, and 7 (PENDED in peers/unloading_owner.rs), with which the hook completes the pended request
+# the owner refused nothing. The dispatch routine completes its request with the output 0. The hook completes the
+# pended request with the output 7 (PENDED in peers/unloading_owner.rs), and traces both outputs
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # The functions that pair_torture.sh and pair_sweep.sh share. These programs test a pair of modules from outside of this
-# tree. They source d2d_lib.sh before this file. qemu/guest/run.sh sources this file, too, but not d2d_lib.sh. So it can
+# tree. They source d2d_lib.sh before this file. qemu/guest/run.sh sources this file, but not d2d_lib.sh. So run.sh can
 # call only each_use and backwards. In the guest, /lib/d2d has the modules, and two files that qemu/run/pair.sh puts
 # there:
 #
 #   modules  the names of the modules, in the order in which they are loaded: the owner, then its peers
 #   use      what a process does to make the loaded modules work. Each line, called a "use", has a file and
-#            perhaps a text. With a text, the process writes the text to the file. Without one, the process reads
-#            from the file once, when there is something to read
+#            perhaps a text. With a text, the process writes the text to the file. Without a text, the process reads
+#            from the file once, as soon as there is something to read
 
 modules=$(cat /lib/d2d/modules)
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)

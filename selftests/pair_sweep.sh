@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Tests a pair of modules from outside of this tree, as fault_sweep.sh tests the modules of this tree: the modules are
-# loaded, used and unloaded, and the kernel makes each of their allocations fail, one at a time.
+# Tests a pair of modules from outside of this tree, as fault_sweep.sh tests the modules of this tree. This program
+# loads, uses and unloads the modules, again and again. Each time, the kernel makes another one of their allocations
+# fail.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

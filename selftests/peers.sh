@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Several peers at a time, in C and in Rust, each with a context of its own. A peer's context is not
-# affected by what the other peers do, nor by loading and unloading them.
+# Several peers at a time, in C and in Rust, each with a context of its own. Neither the work nor the loading or
+# unloading of the other peers may affect a peer's context.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 1
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
 # The function reload_while_others_work reloads a peer at least TIMES times. It goes on until each other peer has taken
-# a step while the reloaded peer was detached, but fails after MOST_TIMES reloads. During each reload, the owner and the
+# a step while the reloaded peer was detached. After MOST_TIMES reloads, it fails. During each reload, the owner and the
 # other peers make WORK rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
@@ -106,7 +106,7 @@ items_stay_in_context()
 		END { exit !(put > 0 && put == counted_put && taken > 0 && taken == counted_taken) }'
 }
 
-# others_worked_meanwhile NAME - whether each other peer took a step while this one was detached
+# others_worked_meanwhile NAME - whether each other peer took a step while the peer NAME was detached
 others_worked_meanwhile()
 {
 	for other in $PEERS; do
