@@ -65,8 +65,7 @@ keeps_the_module()
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await has_opened "$holder" || return
-	# If the module was unloaded, do not kill the process: its end would close the file, which would call freed
-	# code.
+	# If the module was unloaded, do not kill the process: the kernel would close the file, and call freed code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"

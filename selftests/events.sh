@@ -126,7 +126,7 @@ only_own_open()
 }
 
 # fresh_events [EVENTS] - makes sure that both drivers are loaded, and that only the events $own are open. If EVENTS is
-# given, then calls the function open_EVENTS
+# given, also calls the function open_EVENTS
 fresh_events()
 {
 	only_own_open || fresh_drivers

@@ -41,7 +41,7 @@ is_refused()
 }
 
 # module_b_works - whether module_b attaches to the loaded owner, and module_b and this owner call each other. module_b
-# was built for module_a; the loaded owner may be another one
+# was built for module_a, but the loaded owner may be another module
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b

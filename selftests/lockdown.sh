@@ -5,8 +5,7 @@
 #
 # Usage: lockdown.sh integrity|confidentiality
 #
-# The lockdown lasts until a reboot, and no program could load a module after it. So run_tests does not run this
-# program.
+# The lockdown lasts until a reboot, and no program could load a module after it. So run_tests leaves this one out.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -35,9 +35,8 @@ objects()
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# settled_objects - calls objects again and again, until the number no longer falls, and prints this number.
-# RCU frees some objects only after a grace period. If a grace period takes very long, the number is too
-# large
+# settled_objects - calls objects until the number no longer falls, and prints this number. RCU frees some
+# objects only after a grace period. If a grace period takes very long, the number is too large
 settled_objects()
 {
 	least=$(objects) still=0

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module that registers the drivers "forgetful" and "forgetful_too", and is unloaded
- * without unregistering them. The parameter "at" says when the kernel unloads the module:
+ * Test: a module that registers the drivers "forgetful" and "forgetful_too", and does not
+ * unregister them before the kernel unloads the module. The parameter "at" says when the kernel
+ * unloads the module:
  *
  *   init               after the init, which fails with -ENOTRECOVERABLE
  *   exit               after the exit

@@ -10,7 +10,7 @@
  * - NULL, because some pointers are optional;
  * - a misaligned address, because the memory there can be accessed.
  *
- * The other bad addresses lead to no memory of the kernel, or to memory that the function cannot
+ * At each of the other bad addresses, the kernel has no memory, or memory that the function cannot
  * use (must_fail). With such an address, these rules hold for a function that returns an int:
  * - A call must fail, unless one of its numbers is 0. For example, if a length is 0, the function
  *   may ignore the pointer.

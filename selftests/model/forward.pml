@@ -14,15 +14,16 @@
  *   NOT_RETURNED	F does not want the request back
  *
  * The assertions say what must hold; in parentheses are the variables that they check:
- *   - only one thread delivers the request at a time (delivering), and the request comes
- *     home once;
+ *   - only one thread delivers the request at a time (delivering), and the request comes home once: then S may send
+ *     it again;
  *   - if S has cancelled the request with success (cancelled), the request ends as cancelled. The
  *     exception: F has got the request back, and has completed it;
  *   - if S fails to cancel the request, F does not get the request back later;
  *   - while R's dispatch routine uses the buffers, F does not hold the request;
  *   - a cancelled request is not home while R's dispatch routine uses the buffers, unless a driver unregisters;
  *   - F is notified of the cancellation, or gets the request back, at most once;
- *   - a driver is unregistered only when no thread is inside and no request is with it.
+ *   - a driver is unregistered only when no thread is inside the driver, and the request does not concern it
+ *     (CONCERNS).
  */
 #include "word.inc"
 

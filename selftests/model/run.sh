@@ -21,9 +21,9 @@ trap 'rm -rf "$dir"' EXIT
 #   fault   the model has FAULT, which the search must find; ../mutants has no file for it. WHAT says
 #           which change of the code would make this fault
 #
-# SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). -D
-# defines CONFIGURATION and FAULT in the model: FAULT in capitals, with _ for -. A search for cycles
-# costs most, so only the smallest model is searched for them.
+# SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). This script passes
+# CONFIGURATION and FAULT to the model by -D. FAULT is then in capitals, with _ for -. A search for cycles costs most,
+# so only the smallest model is searched for them.
 cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends

@@ -4,9 +4,9 @@
  * RCU (SRCU). Two peers use a context, one after the other. Two tasks, with recursive calls, and an
  * interrupt make calls into each peer while it detaches.
  *
- * The threads inside are fast readers of SRCU: they use srcu_read_lock_fast() and srcu_read_unlock_fast() of
- * the kernel, which have no memory barrier. SRCU has counters with the indices 0 and 1. One of the two is the
- * current index. A reader loads the pointer to the current counters. Then it increments the lock count of its
+ * A thread that makes such a call is a fast reader of SRCU: it uses the kernel's srcu_read_lock_fast() and
+ * srcu_read_unlock_fast(). These have no memory barrier. SRCU has counters with the indices 0 and 1. One of the two
+ * is the current index. A reader loads the pointer to the current counters. Then it increments the lock count of its
  * CPU, in one atomic step. When the reader leaves, it increments the unlock count of the same index. It may run on
  * another CPU by then, and uses the count of that CPU.
  *
@@ -20,9 +20,9 @@
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:
  *   - Because the readers are fast ones, the kernel waits for a grace period of RCU between the two sums (X in
- *     srcutree.c). Each increment is an RCU read-side critical section, so this wait includes its end. So the readers
- *     need no barriers. The litmus tests reader-missed-by-the-grace-period and reader-inside-after-the-grace-period
- *     check this. The model leaves the wait out.
+ *     srcutree.c). Each increment is an RCU read-side critical section, so the wait lasts until each increment that
+ *     began before it has ended. So the readers need no barriers. The litmus tests reader-missed-by-the-grace-period
+ *     and reader-inside-after-the-grace-period check this. The model leaves the wait out.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer `open` with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.

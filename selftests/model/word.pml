@@ -21,7 +21,7 @@
  *   - no thread writes to buffers, or frees them, while another thread uses them;
  *   - of all threads that try to complete or cancel the request, one succeeds (claims);
  *   - one thread delivers the request (delivering);
- *   - the request comes home once for each send;
+ *   - the request comes home once for each send: then S may send it again;
  *   - a waiting thread gets the result of the send that it has waited for;
  *   - no routine of a driver is called after the driver has unregistered.
  * Spin checks that every process comes to its end, so every thread that sleeps is woken.

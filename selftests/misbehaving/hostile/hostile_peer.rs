@@ -98,7 +98,7 @@ const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
 const INVALID: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
 /// The receiver pends this request, and leaks the request that it has pended before.
 const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
-/// The sender's completion routine sends this request again, until its tag is 0.
+/// The sender's completion routine sends this request again, until the tag of the request is 0.
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
 /// The number of nested requests [`AGAIN`].
