@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. The result
 # of a mutant is "ok" if a test fails in the copy for the reason that the mutant names. Otherwise the result is "not
-# ok", also if the mutant does not apply, or does not compile although it should. Prints KTAP, and last a line of
-# counts.
+# ok": for example, no test fails, the mutant does not apply, or the copy does not compile although it should. Prints
+# KTAP, and last a line of counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
@@ -22,15 +22,15 @@
 # changes.
 #
 # Environment:
-#   CI  if it is set, and no NAME is given, run a sixth of the mutants (ci_share)
+#   CI  if CI is set and no NAME is given, the script runs a sixth of the mutants (ci_share)
 #
 # At the end, diagnostic lines give the CPU time of all builds and of all boots, and the 15 mutants that took most CPU
 # time. (The wall time of a mutant depends on the mutants that run beside it.) build/mutants/times has the CPU time of
 # each mutant.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
-# Run five mutants at a time, more than there are CPUs. If a mutant makes its virtual machine hang, the machine uses
-# little CPU time until its time limit.
+# A mutant may make its virtual machine hang. This machine then runs until its time limit, but uses little CPU time. So
+# run five mutants at a time, more than there are CPUs.
 # shellcheck disable=SC2034 # a variable of lib/background.sh
 free_slots=(0 1 2 3 4)
 
@@ -39,8 +39,8 @@ mapfile -t names < <(
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"
 	else
-		# Sort the mutants by the first file that they change. Then those of one crate follow each other, and
-		# make seldom compiles the other crates and the peers again.
+		# Sort the mutants by the first file that they change. Then the mutants of one crate follow each other.
+		# So make seldom compiles the other crates and the peers again.
 		cd "$PROJECT/selftests/mutants" || exit
 		for name in *.mutant; do
 			echo "$(grep -m 1 '^file: ' "$name") ${name%.mutant}"
@@ -65,8 +65,8 @@ copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 : >"$copies/times"
 
-# add_time COLUMN - adds to times[COLUMN], in 1/100 s, the CPU time that this process's children have used since the
-# last call of add_time
+# add_time COLUMN - adds a CPU time to times[COLUMN], in 1/100 s. It is the time that this process's children have used
+# since the last call of add_time
 add_time() {
 	cpu_time
 	# shellcheck disable=SC2154 # $cpu_time is a variable of lib/background.sh
@@ -96,7 +96,8 @@ compiler_refuses() {
 	fi
 }
 
-# take_copy NUMBER... - waits until one of these copies is free, and locks it; $copy is its path
+# take_copy NUMBER... - waits until one of these copies of the project is free. Locks this copy, and sets $copy to its
+# path
 take_copy() {
 	local number
 	while :; do
@@ -121,8 +122,8 @@ timed_mutate() {
 	echo "${times[*]} $1" >>"$copies/times"
 }
 
-# mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's
-# reason
+# mutate NAME - applies one mutant and runs its test. If the test does not fail for the reason that the mutant names,
+# prints what is wrong
 mutate() {
 	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules accepted uncompiled kernel images output
 	boot=$(sed -n 's/^boot: //p' "$mutant")
@@ -140,14 +141,14 @@ mutate() {
 	else
 		take_copy 0
 	fi
-	# rsync restores the files that the last mutant has changed. It finds them by their contents, and gives them the
-	# present time, so make compiles the restored files again.
+	# rsync restores the files that the last mutant has changed. rsync finds these files by their contents, and
+	# gives them the present time. So make compiles them again.
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
 		"$3" "$4"' sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
-	# Compile crates in parts, except for the sanitizer kernel. There, module_init() would get a relocation that
-	# overflows, because of the addresses at which this kernel puts modules.
+	# Compile crates in parts, except for the sanitizer kernel. Because of the addresses at which this kernel puts
+	# modules, a relocation in module_init() would overflow there.
 	local -x D2D_INCREMENTAL=y
 	[ "$kernel" != sanitizer ] || D2D_INCREMENTAL=
 	if [ -n "$accepted" ]; then

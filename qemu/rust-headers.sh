@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the Debian package linux-rust-headers-KVER in build/, and prints the path of the package. The package has the
-# files that a build of Rust modules needs and that Debian's package linux-headers-KVER lacks. docs/install.md tells
-# users about it.
+# Makes the Debian package linux-rust-headers-KVER in build/, and prints the path of the package. A build of Rust
+# modules needs files that Debian's package linux-headers-KVER lacks. The new package has these files.
+# docs/install.md tells users about it.
 # Environment: KVER, see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

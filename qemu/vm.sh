@@ -3,9 +3,9 @@
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh MODE [APPEND...]
 # MODE names a script of qemu/guest/, which the guest runs. make uses the modes run, test, shell, torture and bench.
-# Only the scripts of qemu/tests/ use the other modes: each of them needs a case, a plugin of QEMU, or modules of other
-# trees. APPEND goes to the kernel's command line. After the run, build/KVER/MODE/ has the files that the guest has
-# written.
+# Each of the other modes needs a case, a plugin of QEMU, or modules of other trees. So only the scripts of qemu/tests/
+# use these modes. APPEND goes to the kernel's command line. After the run, build/KVER/MODE/ has the files that the
+# guest has written.
 # Environment:
 #   ARCH           x86_64, or arm64 (with the stock kernel only)
 #   KERNEL         stock, uml, sanitizer, debug or strict; see also kernel_dir (lib/lab.sh)

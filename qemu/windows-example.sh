@@ -29,8 +29,8 @@ as_port() {
 }
 
 # take_back - unloads module_a while module_b is attached. A must take the context back from B before A frees the
-# context. From then on B fails to exercise A: the step `module_b!1` sends a number to the device of B, which must
-# fail (windows/play.c)
+# context. From then on B cannot exercise A. The step `module_b!1` sends a number to the device of B, and passes only if
+# this fails (windows/play.c)
 take_back() {
 	play +module_a +module_b -module_a 'module_b!1' -module_b &&
 		sed -nE 's/^(module_[ab]): .* step=(detach|rundown|unregister|free|unload)\b.*/\1 \2/p' "$out/windows.log" | diff - <(

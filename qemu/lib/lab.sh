@@ -71,10 +71,10 @@ case ${KVER-} in
 *+deb[0-9]*) suite=sid compiler=gcc-16 ;;
 esac
 
-# kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the cache lacks
-# it (kernel/kernel-stock.sh says what is in the directory). KERNEL, which the user sets, is the name of a kernel.
-# D2D_KERNEL is the directory of a kernel: a script that has already prepared the kernel sets D2D_KERNEL for the scripts
-# that it calls.
+# kernel_dir NAME - prints the directory of the kernel NAME in version KVER. If the cache lacks this kernel, first
+# prepares it. kernel/kernel-stock.sh says what is in the directory. If D2D_KERNEL is set, only prints its value: a
+# script that has prepared a kernel sets D2D_KERNEL to the kernel's directory, for the scripts that it calls. (The user
+# sets KERNEL, the name of a kernel.)
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -122,8 +122,8 @@ ticker() {
 	done
 }
 
-# export_proxies - exports the host's proxies in http_proxy, https_proxy and no_proxy: mmdebstrap, and apt in a root,
-# read no other variables. The host may have its proxies in these variables, in HTTP_PROXY and so on, or in apt's
+# export_proxies - exports the host's proxies in http_proxy, https_proxy and no_proxy. mmdebstrap, and apt in a root,
+# read only these variables. The host may have set its proxies in these variables, in HTTP_PROXY and so on, or in apt's
 # configuration.
 export_proxies() {
 	local apt_http='' apt_https='' name upper apt proxy
@@ -155,15 +155,15 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - runs CMD, which takes about the time ABOUT, with its output in LOG. The user sees the
-# time that CMD has taken so far, and if CMD fails, the reason or the end of LOG. CMD must be a program, not a shell
-# function: bash ignores set -e in a function whose status is tested.
+# step WHAT ABOUT LOG CMD... - runs CMD, which takes about the time ABOUT, with its output in LOG. Meanwhile shows the
+# time that CMD has taken so far. If CMD fails, shows the reason, or the end of LOG if reason() finds none. CMD must be
+# a program, not a shell function: bash ignores set -e in a function whose status is tested.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3
 	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
-	# Do not let the ticker inherit standard output. If a caller reads this script's output through a pipe, the
-	# caller would wait for the ticker, too.
+	# Do not let the ticker inherit standard output. Otherwise a caller that reads this script's output through a
+	# pipe would wait for the ticker, too.
 	exec {running}> >(ticker "$what" "$about" >/dev/null)
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null {running}>&- || rc=$?

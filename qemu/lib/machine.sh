@@ -6,9 +6,9 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 d2d_vm=$("$LAB/root/tools.sh")
 
-# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm (vm/main.rs), which boots the kernel of the
-# directory KERNEL (kernel/kernel-stock.sh) and judges the run. The machine is QEMU, or the kernel itself if it is
-# User-Mode Linux.
+# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm (vm/main.rs). d2d-vm boots the kernel in
+# the directory KERNEL (kernel/kernel-stock.sh), and judges the run. The machine is QEMU. If the kernel is User-Mode
+# Linux, the machine is the kernel itself.
 # Environment: D2D_TIMEOUT, D2D_STOP_ON, D2D_LOGS, D2D_GDB and D2D_PLUGIN; d2d-vm explains them
 run_machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too

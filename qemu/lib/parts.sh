@@ -60,7 +60,7 @@ failed_names() {
 }
 
 # part_now NAME CMD... - runs a part, shows its output, and prints how long the part took. Turns the part's line of
-# counts into a diagnostic line: the only line of counts must be the one that total prints.
+# counts into a diagnostic line, because only total may print a line of counts.
 part_now() {
 	local name=$1 log status=0 start=$SECONDS before
 	shift
@@ -115,8 +115,8 @@ run_part() {
 	return "$status"
 }
 
-# part_progress NAME - filters a part's output for the user. Lets the result of each test through, and puts the part's
-# name before it. Also lets the messages of step (lab.sh) through, because a part may have to build a kernel first.
+# part_progress NAME - filters a part's output for the user. Prints the result of each test, after the part's name. Also
+# prints the messages of step (lab.sh), because a part may have to build a kernel first. Prints nothing else.
 part_progress() {
 	local result="s/^((not )?ok [0-9]+ )(selftests: d2d: )?(.*)/$1: \\1\\4/p"
 	local step_message='s/^[a-z-]+: .*([,:] about | [0-9]+ s$|failed).*/&/p'
@@ -124,7 +124,7 @@ part_progress() {
 }
 
 # job_ended NAME STATUS SLOT SECONDS - adds the counts of the part NAME, which has ended. Shows the parts that are
-# running, and those that have not started: `left`, a variable of run_parts
+# running, and the parts that have not started (`left`, a variable of run_parts)
 job_ended() {
 	local name=$1 status=$2 seconds=$4 failed_before=$failed log=$part_logs/$1.log
 	add_counts "$name" "$log" "$status"

@@ -73,7 +73,7 @@ fn parse(mutant: &str) -> Result<Vec<Change<'_>>, String> {
     Ok(changes)
 }
 
-/// Returns the only element. If there is none or more than one, returns an error that says so.
+/// Returns the only element. Fails if there is none, or more than one.
 fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> {
     match (found.next(), found.count()) {
         (None, _) => Err(format!("not found: {what}")),
@@ -111,8 +111,8 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the names of the modules that a test program loads before its first case. The program loads them even if it
-/// then runs one case only.
+/// Returns the names of the modules that a test program loads before its first case. The program loads these modules
+/// even if it runs only one case.
 fn loaded_first(program: &str) -> Vec<&str> {
     let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
     program
@@ -122,8 +122,9 @@ fn loaded_first(program: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Fails if a mutant's line `modules:` lacks a module that the test program of its line `boot:` needs. A test program
-/// needs module_a, and each module that it loads before its first case. `read` returns the text of a file.
+/// Fails if a mutant's line `modules:` lacks a module that the mutant's test program needs. The line `boot:` names this
+/// program. The program needs module_a, and each module that it loads before its first case. `read` returns the text of
+/// a file.
 fn check_modules(
     mutant: &str,
     read: impl Fn(&str) -> Result<String, String>,

@@ -10,8 +10,8 @@ const HEADING: &str = "in C";
 /// Returns the names in the columns "in C", each with the number of the line in which it occurs first.
 pub fn names(document: &str) -> BTreeMap<&str, usize> {
     let mut found = BTreeMap::new();
-    // `None` outside of a table. In a table, `Some` with the index of the column "in C", or `Some(None)` if the table
-    // has no such column
+    // Outside of a table: `None`. In a table without a column "in C": `Some(None)`. In a table with this column:
+    // `Some(Some(INDEX))`
     let mut table: Option<Option<usize>> = None;
     for (index, line) in document.lines().enumerate() {
         let Some(row) = line.strip_prefix('|') else {

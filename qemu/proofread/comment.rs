@@ -35,7 +35,8 @@ fn comments(path: &str, source: &str) -> String {
     all
 }
 
-/// Returns a line for each path and each place in the comments of a source that does not exist.
+/// Checks the paths and the places in the comments of a source. Returns a line for each one that does not
+/// exist.
 pub fn check(path: &str, source: &str, project: &Project) -> Vec<String> {
     let dir = directory(path);
     let text = comments(path, source);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Compares the figures in a section of a document with those that the bench has recorded. Each number in the tables of
-//! the section must be a recorded number, rounded to the decimals that the document gives. Numbers outside of the
-//! tables are not checked. Whole numbers below 10 are not checked, either, because they may count something else.
+//! the section must be a recorded number, rounded to the decimals that the document gives. Two kinds of numbers are not
+//! checked: numbers outside of the tables, and whole numbers below 10, which may count something else.
 
 /// Returns the numbers in a text, each with the number of its decimals. A comma separates thousands.
 fn numbers(text: &str) -> impl Iterator<Item = (f64, u32)> + '_ {

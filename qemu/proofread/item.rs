@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the public items of a library with the tables of a document, which must have a row for each of them.
+//! Compares the public items of a library with the tables of a document. The tables must name each safe item. Each
+//! name in the tables must fit exactly one item.
 //!
-//! The sources are formatted by rustfmt, so a block ends with a brace that is indented like the block's first line.
-//! Each item with a plain `pub` is public: the compiler warns if no other crate can reach such an item.
+//! rustfmt has formatted the sources. So a block ends with a brace that is indented like the block's first line. Each
+//! item with a plain `pub` is public: the compiler warns if no other crate can reach such an item.
 
 use std::collections::BTreeSet;
 

@@ -2,8 +2,8 @@
 
 //! Checks that these names in a Markdown document exist:
 //! - the targets of its links;
-//! - in its code spans: paths, make targets and variables, module parameters, symbols of the library, and places (a
-//!   place is a file and a name that the file defines; see place.rs).
+//! - in its code spans: paths, make targets and variables, module parameters, symbols of the library, and places. A
+//!   place is a file and a name that the file defines (place.rs).
 //!
 //! Other code spans are not checked. Paths outside the project are not checked, either. These are absolute paths, and
 //! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
@@ -77,8 +77,7 @@ impl Project {
         }
     }
 
-    /// Whether a word begins like a path of the project: with the name of a file or directory at the top of the
-    /// project, and a slash
+    /// Whether a word begins as a path of the project does: with a name at the top of the project, and a slash
     pub fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
@@ -196,7 +195,7 @@ pub fn is_path(text: &str) -> bool {
         && !(text.contains('/') && (OUTSIDE.contains(&first) || first.starts_with("d2d-")))
 }
 
-/// Returns the words of a command without their quotes, and without a comment, which begins with ` #`.
+/// Returns the words of a command, without their quotes. Leaves out a comment, which begins with ` #`.
 fn arguments(command: &str) -> Vec<String> {
     let command = command.split(" #").next().unwrap_or_default();
     let (mut all, mut one, mut quote) = (vec![], String::new(), None);
@@ -240,8 +239,8 @@ pub fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<Stri
     }
 }
 
-/// Checks a code span. `before` is the text before it: a word after `module_a` or `module_b` is a parameter of that
-/// module.
+/// Checks a code span. `before` is the text before the span. After `module_a` or `module_b`, a word is a parameter of
+/// that module.
 fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mut Vec<String>) {
     if let Some((path, name)) = in_one_span(span) {
         return project.check_place(path, name, dir, wrong);

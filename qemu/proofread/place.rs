@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Finds places in documents and comments, and what they name. A *place* is a file and a name that the file defines. A
-//! text writes a place in one code span, such as `shared/d2d/queue.rs:put`, or in two: the span of the name, the word
-//! "in", and the span of the file. If several types of the file have a function of this name, the place names the type,
-//! as in `queue.rs:Queue::put`.
+//! text writes a place in one code span, such as `shared/d2d/queue.rs:put`. Or it writes a place in two code spans with
+//! the word "in" between them, such as `put` in `shared/d2d/queue.rs`. If several types of the file have a function of
+//! this name, the place names the type, as in `queue.rs:Queue::put`.
 
 use crate::item::after_generics;
 use crate::name::{is_path, is_word, words};

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Adds the suite's backports, if it has any, to apt's sources, from the mirror of the suite. Then chooses the kernel
+# If the suite has backports, adds them to apt's sources, from the mirror of the suite. Then chooses the kernel
 # (kernel/resolve.sh). mmdebstrap runs this script as its set-up hook, with the host's programs and in the namespaces of
 # unshare.sh. At that time, the directory of the new toolchain root has only apt's configuration. So the script can
 # refuse an unusable kernel before mmdebstrap fetches any package.
@@ -26,9 +26,9 @@ fi
 
 export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
 if [ "$arch" != amd64 ]; then
-	# Make a second configuration of apt for the commands below, which also look for packages of this architecture.
-	# mmdebstrap keeps its own configuration, because it installs no packages of this architecture in the new root.
-	# The lists of this architecture stay in the root until the next update there.
+	# The commands below also look for packages of this architecture. So make a second configuration of apt for
+	# these commands. mmdebstrap keeps its own configuration: it installs no packages of this architecture in the
+	# new root. The lists of this architecture stay in the root until the next update there.
 	mkdir -p "$out"
 	{ cat "$MMDEBSTRAP_APT_CONFIG" && echo "APT::Architectures \"amd64,$arch\";"; } >"$out/apt.conf"
 	APT_CONFIG=$out/apt.conf

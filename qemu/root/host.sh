@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks that the host has what the set-up of a toolchain root needs. Everything else that the lab uses is in the
-# toolchain roots. If a package is missing, and the superuser runs the script, the script installs the package with
-# apt-get. For a plain user, or on a host without apt-get, it prints the command that installs the package, and fails.
+# toolchain roots. If packages are missing, and the superuser runs the script on a host with apt-get, the script
+# installs them. Otherwise it prints the command that installs them, and fails.
 . "$(dirname "$0")/../lib/lab.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"

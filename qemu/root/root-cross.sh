@@ -11,7 +11,8 @@ base=$1
 case $ARCH in
 arm64) packages=("$compiler-aarch64-linux-gnu" libc6-dev-arm64-cross qemu-system-arm) ;;
 esac
-# Packages of ARCH. They are unpacked, but not installed, because they are for the guest and its programs.
+# Packages of ARCH. They are for the guest and its programs. So the script unpacks them, but does not install them in
+# the root.
 foreign=(busybox-static libstd-rust-dev)
 root=$CACHE/root-$ARCH-$(key 1 "$(basename "$base")" "${packages[@]}" "${foreign[@]}")
 

@@ -38,8 +38,8 @@ make_root() {
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
 	# Run mmdebstrap in a mount namespace, so that an interrupted run leaves no mounts. For a plain user,
-	# unshare.sh also creates a user namespace. If mmdebstrap created one itself, files could belong to users that
-	# the namespaces of enter.sh do not have.
+	# unshare.sh also creates a user namespace. If mmdebstrap created the user namespace itself, files could belong
+	# to users that the namespaces of enter.sh do not have.
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules, and packs them with busybox and the scripts of qemu/guest/ into the initramfs that the virtual
-# machine boots, DIR/initramfs.cpio.
+# Builds the modules. Then packs the modules, busybox and the scripts of qemu/guest/ into DIR/initramfs.cpio, the
+# initramfs that the virtual machine boots.
 # Usage: image.sh DIR [--selftests] [--bench]
 # Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; A_PARAMS, B_PARAMS: for make run, the parameters of the owner
 # and of the peers (module_a and module_b, or the modules of PAIR)

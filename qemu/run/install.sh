@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Copies the modules that were built in OUT, stripped, to DIR/lib/d2d, and signs the copies if the kernel demands signed
-# modules. With "selftests", the script also installs the kselftest collection with the kernel's own runner in
-# DIR/kselftest. Runs inside the toolchain root.
+# Copies the modules that were built in OUT to DIR/lib/d2d, and strips the copies. If the kernel demands signed modules,
+# also signs the copies. With "selftests", the script also installs the kselftest collection, and the kernel's own
+# runner, in DIR/kselftest. Runs inside the toolchain root.
 # Usage: install.sh KERNEL OUT DIR [selftests]
 # KERNEL is the kernel's directory (kernel/kernel-stock.sh); DIR becomes the root of the guest's file system.
 set -euo pipefail

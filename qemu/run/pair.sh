@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a pair from outside of this tree in the way that docs/install.md says, but with the library of this tree.
-# Copies to DIR/lib/d2d what the guest needs:
+# Builds a pair from outside of this tree as docs/install.md says, but with the library of this tree. Copies to
+# DIR/lib/d2d what the guest needs:
 # - the pair's modules, stripped, and a file "modules", which lists them;
 # - the pair's file "use", which says how to make the pair work;
 # - pair_lib.sh, which reads "modules" and "use";

@@ -41,7 +41,7 @@ add() {
 
 commit=$(sed -n 's/^#define D2D_RECORDED_COMMIT[[:space:]]*"\(.*\)"$/\1/p' "$PROJECT/shared/owner/recorded.h")
 if git -C "$PROJECT" cat-file -e "$commit^{commit}" 2>/dev/null; then
-	# If the tree is already that of the commit, keep it: make then compiles nothing again.
+	# If the tree is already at this commit, keep the tree, so that make compiles nothing again.
 	if [ "$(cat "$trees/old/build/commit" 2>/dev/null)" != "$commit" ]; then
 		rm -rf "$trees/old"
 		mkdir -p "$trees/old/build"

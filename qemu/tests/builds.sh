@@ -69,9 +69,9 @@ branches() {
 	readelf -SW "$dir/pair/module_b/module_b.o" | grep __jump_table
 }
 
-# alternate DIR - builds for $tree, then for DIR, and then for $tree again. The macro for a branch that the kernel
-# patches, static_branch_unlikely!, needs a source that the kernel's build has generated (one of generated_arch_*.rs).
-# DIR lacks these sources. So the pair that is built for DIR has no such branches
+# alternate DIR - builds for $tree, then for DIR, and then for $tree again. The macro static_branch_unlikely! makes a
+# branch that the kernel patches. The macro needs a source that the kernel's build has generated (one of
+# generated_arch_*.rs). DIR lacks these sources. So the pair that is built for DIR has no such branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
@@ -93,7 +93,8 @@ replaced() {
 	return "$rc"
 }
 
-# broken_rustc PATTERN STATUS - writes a rustc to $dir/broken that ends with this status if its arguments match PATTERN
+# broken_rustc PATTERN STATUS - writes the program $dir/broken, which runs rustc. If its arguments match PATTERN, it
+# only exits with STATUS
 broken_rustc() {
 	printf '#!/bin/sh\ncase " $* " in %s) exit %s ;; esac\nexec rustc "$@"\n' "$1" "$2" >"$dir/broken"
 	chmod +x "$dir/broken"
@@ -109,8 +110,8 @@ recovers() {
 		pair_for "$1" && [ "$(cat "$dir"/pair/shared/.kernel-lacks-*[0-9])" = "$2" ]
 }
 
-# fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches. The
-# kernel's makefile may warn that the kernel was built by another compiler
+# fails_with REGEX ARGUMENT... - runs make. make must fail before it compiles anything, and print one line that matches
+# REGEX. The kernel's makefile may also warn that another compiler built the kernel
 fails_with() {
 	local why=$1
 	shift

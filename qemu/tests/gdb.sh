@@ -3,7 +3,7 @@
 # Shows that `make gdb` works: a machine with the debug kernel plays the demonstration, and gdb stops it in a Rust
 # function of module_b. Prints KTAP, and last a line of counts.
 # Usage: gdb.sh [FUNCTION]
-# Call it with a FUNCTION that does not exist to see that the test can fail.
+# To see that the test can fail, name a FUNCTION that does not exist.
 . "$(dirname "$0")/../lib/lab.sh"
 
 function=${1:-<module_b::DriverB as d2d_pair::PeerOps>::bounce}

@@ -65,7 +65,7 @@ installs_by_kdir() {
 		has "$dir/kdir" "$updates"/module_{a,b}.ko
 }
 
-# refused REGEX CMD... - runs CMD, which must fail with one line that matches, and must not change $dir/to
+# refused REGEX CMD... - runs CMD. CMD must fail, print one line that matches REGEX, and not change $dir/to
 refused() {
 	local why=$1 output before
 	shift
@@ -102,8 +102,8 @@ recipe() {
 }
 
 # writes_roles - writes the sources of two modules to $dir/drivers/roles. Each has two roles: filter is a peer of gauged
-# and an owner, bridge is a peer of gauged and a peer of alarmd. There is no module alarmd: bridge is built with a copy
-# of gauged's table of symbols, in which the name alarmd replaces gauged
+# and an owner, bridge is a peer of gauged and a peer of alarmd. A module alarmd does not exist. So the test builds
+# bridge with a copy of gauged's table of symbols. In this copy, the name alarmd replaces gauged
 writes_roles() {
 	local to=$dir/drivers/roles pair
 	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return
@@ -153,7 +153,7 @@ pair_mistake() {
 	grep -qE -e "$why" "$dir/output"
 }
 
-# runs_pair PAIR - runs make run for a pair, which must attach, work as its file "use" says, and be unloaded
+# runs_pair PAIR - runs make run for a pair. The pair must attach, work as its file "use" says, and be unloaded
 runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
@@ -196,8 +196,8 @@ no_symbols() {
 	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
 }
 
-# with_dkms CMD... - runs CMD in the toolchain root, with dkms in PATH, and with the folders of $dir/machine mounted
-# over those that dkms reads and writes
+# with_dkms CMD... - runs CMD in the toolchain root, with dkms in PATH. First mounts the folders of $dir/machine over
+# the folders that dkms reads and writes
 with_dkms() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'mkdir -p /usr/lib/modules

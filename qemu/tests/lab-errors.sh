@@ -160,8 +160,8 @@ expect "make run with a proxy that does not answer names the proxy without its p
 	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching
 
 # resolving KVER LINE... - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has.
-# Instead of fetching the kernel's headers package, resolve.sh gets a false one, whose configuration has these lines.
-# Prints what resolve.sh has chosen
+# resolve.sh does not fetch the kernel's headers package, but gets a false package. The kernel configuration in this
+# package has the given lines. Prints what resolve.sh has chosen
 resolving() {
 	local config=$dir/headers/usr/src/linux-headers-$1/.config
 	mkdir -p "${config%/*}" "$dir/bin"
@@ -181,8 +181,8 @@ rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
 
-# unstable KVER - runs make run for a kernel that unstable lacks, and returns its status. make must leave no root of
-# unstable in the cache. Leaves out the lines that say that the lab makes a root, and for how long
+# unstable KVER - runs make run for a kernel that Debian unstable lacks, and returns the status of make. make must leave
+# no root of unstable in the cache. Hides the lines in which the lab says that it makes a root, and how long this takes
 unstable() {
 	local rc before
 	before=$(echo "$CACHE"/root-sid-*)
@@ -353,8 +353,8 @@ expect "make run B_PARAMS=nosuch, without a value, is refused" fails_with "modul
 limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - runs the demonstration. It must fail at a step that prints these lines, and for no other reason.
-# Lines of the kernel that do not name a module are ignored: on a busy host, the kernel may report a slow clock or
+# failing LINE... - runs the demonstration. The run must fail at a step that prints these lines, and for no other
+# reason. Ignores the kernel's lines that do not name a module: on a busy host, the kernel may report a slow clock or
 # interrupt.
 failing() {
 	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return

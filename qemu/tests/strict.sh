@@ -41,8 +41,8 @@ have_versions() {
 	awk '$2 ~ /_d2d$/ { print; n++; if ($1 == "0x00000000") bad = 1 } END { exit !n || bad }' "$PROJECT/build/$KVER/Module.symvers"
 }
 
-# signing COMMANDS FOLDER - copies the pair to FOLDER, and runs there the commands in the section Signing of
-# docs/install.md that match the regular expression COMMANDS. For these commands, the kernel's tree is
+# signing COMMANDS FOLDER - copies the pair to FOLDER, and runs commands there. These are the commands in the section
+# Signing of docs/install.md that match the regular expression COMMANDS. For these commands, the kernel's tree is
 # /lib/modules/KVER/build, and uname prints KVER
 signing() {
 	local in=$dir/strict/root/lib/signing/$2

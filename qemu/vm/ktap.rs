@@ -133,7 +133,7 @@ impl Parser {
         }
     }
 
-    /// Returns the level at this depth; opens it if it is closed and the level above is open
+    /// Returns the level at this depth. If this level is closed and the level above is open, opens it first
     fn level(&mut self, depth: usize) -> Option<&mut Level> {
         if depth == self.open.len() {
             self.open.push(Level {
@@ -201,7 +201,7 @@ impl Parser {
         let counted = self.counted();
         let tally = &mut self.report.tally;
         if let Some(inner) = inner {
-            // Nested results explain the result "ok" in any case, and "not ok" if one of them has failed.
+            // Nested results always explain the result "ok". They explain "not ok" only if one of them has failed.
             let nested_explain_it = ok || tally.failed > inner.failed_before;
             if nested_explain_it && counted > inner.counted_before {
                 return;

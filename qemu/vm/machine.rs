@@ -205,9 +205,8 @@ impl Machine {
                     // in sched_clock_idle_wakeup_event). So boot with one CPU; the guest's init brings the second
                     // CPU online.
                     line += " maxcpus=1";
-                    // On a busy host an emulated CPU may stop for long. Then the kernel would find that two clocks,
-                    // or the clocks of two CPUs, differ, and would report this. Do not let the kernel compare its
-                    // clocks.
+                    // On a busy host an emulated CPU may stop for long. Then the kernel would report that two clocks,
+                    // or the clocks of two CPUs, differ. Do not let the kernel compare its clocks.
                     line += " tsc=nowatchdog";
                     // Do not let the kernel record the names of tasks while a tracepoint is on. To record them, the
                     // kernel would change the code of its scheduler, which both CPUs run. A CPU might then execute
@@ -259,7 +258,7 @@ impl Machine {
         ExitCode::FAILURE
     }
 
-    /// Runs the machine until it exits, or kills it when `limit` has passed since its boot
+    /// Runs the machine until it exits. If `limit` has passed since its boot, kills it
     pub fn follow(&mut self, limit: Duration) -> Ended {
         let mut child = self.boot();
         let booted = Instant::now();
@@ -301,12 +300,12 @@ impl Machine {
     }
 
     /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
-    /// kernel hangs earlier, before any code under test runs. So this function watches the console, on which even a
-    /// slow kernel prints a line now and then. If the console is silent for a minute, the function kills the machine,
-    /// starts it once more, and returns at once.
+    /// kernel hangs earlier, before any code under test runs. Even a slow kernel prints a line on the console now and
+    /// then. So this function watches the console. If the console is silent for a minute, the function kills the
+    /// machine and starts it once more. It then returns without watching the console again.
     ///
-    /// The function does not watch the console of User-Mode Linux. It does not watch the console if there is a
-    /// debugger, either, because a debugger may stop the machine for longer than a minute.
+    /// The function does not watch the console in two cases: the machine is User-Mode Linux, or there is a debugger. A
+    /// debugger may stop the machine for longer than a minute.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
@@ -350,8 +349,8 @@ impl Machine {
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::null());
         if self.platform == Platform::Uml {
-            // A User-Mode Linux kernel that panics sends SIGTERM to its process group, so d2d-vm must not be in that
-            // group.
+            // A User-Mode Linux kernel that panics sends SIGTERM to its process group. So give the kernel a group
+            // without d2d-vm.
             self.command.process_group(0);
         }
         match self.command.spawn() {

@@ -12,9 +12,12 @@
 //   cache-lines    the KTAP, if the run has failed
 //   any other      nothing
 // If the run has failed, d2d-vm also prints the reasons.
-// QEMU boots KERNEL. With --icount, QEMU emulates one CPU, whose clock counts instructions; with --arm64, it emulates
-// a machine of arm64. With --uml, KERNEL is a User-Mode Linux program, and d2d-vm runs it. The guest writes these files
-// to DIR: console.log, output (the kernel's log), ktap, result. APPEND goes to the kernel's command line.
+// Without an option, QEMU boots KERNEL. The options:
+//   --icount  QEMU emulates one CPU, whose clock counts instructions
+//   --arm64   QEMU emulates a machine of arm64
+//   --uml     KERNEL is a User-Mode Linux program, and d2d-vm runs it
+// The guest writes these files to DIR: console.log, output (the kernel's log), ktap, result. APPEND goes to the kernel's
+// command line.
 //
 // Environment:
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
@@ -130,8 +133,8 @@ fn main() -> ExitCode {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
     // Show the console only if it may explain the failure. It explains nothing if the only reason is that a test has
-    // bailed out. Nor does it if a step of the demonstration has failed and the guest has reached its end: the trace
-    // shows the step.
+    // bailed out. It also explains nothing if a step of the demonstration has failed and the guest has reached its end:
+    // then the trace shows the step.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {

@@ -46,7 +46,8 @@ mod tests {
             let first = lines.iter().find(|line| line.starts_with(&first));
             first.unwrap().to_owned()
         };
-        // The process blocks no signals, but its first thread blocks all while it starts the thread of a test.
+        // The process blocks no signals. But its first thread blocks all signals while it starts the thread of a
+        // test, so try again.
         let mut tries = 0..1000;
         let is_found = tries.any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(1));
