@@ -72,7 +72,8 @@ all_take_part()
 	! traced "step=refuse"
 }
 
-# attach_all PEER... - whether each of these peers of the tree old can be loaded, is attached, and can be unloaded
+# attach_all PEER... - whether each of these peers can be loaded, is attached, and can be unloaded. The peers are from
+# the tree old
 attach_all()
 {
 	from old

@@ -105,8 +105,8 @@
 #   forward NAME TO [CODE [back]]    forwards the oldest request that NAME has pended; with "back", NAME wants it back
 
 # Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request with
-# CODE_ADD at once, with its input plus 1. They pend a request with CODE_PEND. When they get a request
-# with CODE_COMPLETE and the same input, they complete both requests. An actor ignores the code, and
+# CODE_ADD at once, with its input plus 1. They pend a request with CODE_PEND. When they then get a request with
+# CODE_COMPLETE and the input of the pending request, they complete these two requests. An actor ignores the code, and
 # does what on-dispatch says.
 CODE_ADD=0x222004
 CODE_PEND=0x222008
@@ -150,10 +150,10 @@ fresh()
 	reset_trace
 }
 
-# pause PLACE - until the test calls the function resume, the module pause_calls pauses calls inside the drivers of the
-# modules actor, forgetful, stranger and paused_peer. If PLACE is task, softirq or hardirq, pause_calls pauses an
-# operation or a routine that runs in this execution context. If PLACE is handshake, it pauses a driver that is about to
-# complete its handshake
+# pause PLACE - tells the module pause_calls to pause calls inside the drivers of the modules actor, forgetful, stranger
+# and paused_peer. This ends when the test calls the function resume. If PLACE is task, softirq or hardirq, pause_calls
+# pauses an operation or a routine that runs in this execution context. If PLACE is handshake, it pauses a driver that
+# is about to complete its handshake
 pause()
 {
 	echo "$1" >"$PAUSES/pause"
@@ -165,8 +165,7 @@ resume()
 	echo none >"$PAUSES/pause"
 }
 
-# one_inside - whether exactly one call is paused, and none has gone on because of the time limit of
-# pause_calls
+# one_inside - whether exactly one call is paused, and pause_calls has let no call go on because of its time limit
 one_inside()
 {
 	[ "$(cat "$PAUSES/inside" "$PAUSES/timed_out" | xargs)" = "1 0" ]

@@ -58,8 +58,8 @@ unload_both_and_count()
 }
 
 # make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer. The answer
-# is the number of requests and calls that the alarm has completed before. The errno goes to $NOTES. If the device does
-# not exist, fails at once, because the shell would create a regular file
+# is the number of requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device
+# does not exist: otherwise the shell would create a regular file of this name
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
@@ -109,7 +109,7 @@ end_calls()
 }
 
 # unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm (the sleeper must not be loaded). Whether the alarm has
-# completed COMPLETED requests and ioctl calls, and has dropped CANCELLED requests and calls because they were cancelled
+# completed COMPLETED requests and ioctl calls, and has dropped CANCELLED requests and calls that were cancelled
 unload_alarm_and_count()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]

@@ -208,15 +208,16 @@ begin_traffic()
 	consumer | middle | c_middle | bridge | c_bridge | junction) ;;
 	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;
-	# torture_owner opens the events of its traffic when torture_peer0 is attached, so its traffic begins then.
+	# torture_owner opens the events of its traffic when torture_peer0 is attached. So the traffic of torture_owner
+	# begins when torture_peer0 is loaded.
 	torture_owner) ;;
 	torture_peer0) run_traffic torture_owner && run_traffic torture_peer0 ;;
 	*) run_traffic "$1" ;;
 	esac
 }
 
-# end_traffic MODULE - waits until this module has made all exchanges that give_work has asked for, and ends the process
-# of its traffic
+# end_traffic MODULE - waits until this module has made all exchanges that give_work has asked for. Then ends the
+# process of this traffic
 end_traffic()
 {
 	[ -p "$work/$1" ] || return 0

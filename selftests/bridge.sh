@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # A module that is a peer of two owners. The modules "bridge" (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/)
 # are peers of module_a and of other_a. They pass calls and items from each owner to the other one. The module
-# "junction" (peers/junction.rs) is in three roles: it is a peer of both owners, and itself the owner of junction_peer.
-# The build makes other_a from the source of module_a, and other_b and junction_peer from that of module_b
-# (peers/peers.mk).
+# "junction" (peers/junction.rs) is in three roles: it is a peer of module_a, a peer of other_a, and the owner of
+# junction_peer. The build makes other_a from the source of module_a, and other_b and junction_peer from that of
+# module_b (peers/peers.mk).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -38,8 +38,9 @@ operations_wait()
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - whether the exercise of OWNER has passed calls and items to the owner OTHER, and back: OWNER has
-# made calls; OTHER has made calls, taken items and put items; OWNER has taken items
+# passes OWNER OTHER - whether the exercise of OWNER has passed calls and items to the owner OTHER, and back:
+# - OWNER has made calls, and taken items;
+# - OTHER has made calls, taken items, and put items
 passes()
 {
 	in_each_place "$1" 'op-call to=peer op=bounce' && in_each_place "$2" 'op-call to=peer op=bounce' &&
@@ -104,8 +105,8 @@ fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
-# The steps of loading the bridge that can fail while code of one role waits for an event that nobody sets. Each line is
-# WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails"
+# In each case, a step of loading the bridge fails while code of one role waits for an event that nobody sets. Each line
+# is WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails"
 # (peers/bridge.rs). STEP says which step fails; if STEP is nothing, the handshake fails. ERRNO is the errno with which
 # loading the bridge fails. PARAMETER is a parameter of other_a, with its value
 while read -r waits step errno parameter case; do

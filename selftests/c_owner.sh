@@ -56,9 +56,9 @@ both_update()
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact - whether the shared data has counted each update once, after all_exercise with one peer. That
-# function makes five rounds. In each, the owner makes one update, and the peer four: in the process, in a worker, in
-# softirq and in hardirq
+# updates_are_exact - whether the shared data has counted each update once, after all_exercise with one peer. The
+# function all_exercise makes five rounds. In each round, the owner makes one update. The peer makes four updates: in
+# the process, in a worker, in softirq and in hardirq
 updates_are_exact()
 {
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq $((5 * (1 + 4))) | xargs)" ]

@@ -7,15 +7,15 @@
 # otherwise. The errno of a failed call, or what a check has found, goes to the file $NOTES; verdict()
 # prints this file if the case fails.
 #
-# Below is an example of a case. A case begins with `fresh` or a function `fresh_...`, which sets up the
-# state that the case needs, whatever state it finds. So each case can be run alone
+# Below is an example of a case. A case begins with `fresh` or a function `fresh_...`. This function may find any state,
+# and sets up the state that the case needs. So each case can be run alone
 # (`make test CASE=PROGRAM:NAME`):
 #
 #   fresh_peer bad_peer fault=none
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
 #
-# Here fresh_peer loads the owner with one context, and the peer bad_peer, which gets this context.
+# Here fresh_peer loads the owner with one context, and then bad_peer, a peer that gets this context.
 
 # The kernel's KTAP helpers. An installed collection of kselftests has them in ../kselftest. In the
 # source tree the Makefile passes their path in KSFT_HELPERS.
@@ -133,9 +133,10 @@ find_module()
 	[ -z "${D2D_MODULES-}" ] && path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# words MODULE PARAM - prints the words for the numbers 0, 1 and so on of this parameter. A parameter of a module in
-# Rust is a number: the macro module! of the kernel crate has no parameter that takes a word. So if a number selects one
-# of several behaviours, this function has a word for it. The module's source says what each number does
+# words MODULE PARAM - prints the words for the numbers 0, 1 and so on of this parameter. The macro module! of the
+# kernel crate has no parameter that takes a word. So a parameter of a module in Rust is a number, even if it selects
+# one of several behaviours. This function has a word for each number of such a parameter. The module's source says what
+# each number does
 words()
 {
 	case $1.$2 in
@@ -273,8 +274,8 @@ trace()
 	log_lines ': d2d: '
 }
 
-# printed DRIVERS - prints what these drivers have printed since the last reset_trace, without the
-# trace; DRIVERS is a regular expression
+# printed DRIVERS - prints what these drivers have printed since the last reset_trace, except the trace. DRIVERS is a
+# regular expression
 printed()
 {
 	log_lines "($1): " | awk -v regex="($1): " '!/: d2d: / && match($0, regex) { print substr($0, RSTART) }'

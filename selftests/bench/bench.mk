@@ -10,8 +10,8 @@ RUSTFLAGS_$(d2d-bench)/bench.o := --emit=metadata=$(obj)/$(d2d-bench)/libbench.r
 $(obj)/$(d2d-bench)/bench.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-bench)/bench.o: private modfile := $(obj)/$(d2d-bench)/bench
 
-# An owner and a peer in C. The owner is loaded instead of bench_owner, and exports the same table. So in obj-m it must
-# come before bench_owner, as c_owner must come before module_a (see Kbuild).
+# An owner and a peer in C. The bench loads this owner instead of bench_owner; both export the same table. So in obj-m
+# this owner must come before bench_owner, as c_owner must come before module_a (see Kbuild).
 $(eval $(call d2d-header,$(d2d-bench)/bench))
 define d2d-bench-c-module
 obj-m += selftests/test_modules/bench_c_$1.o

@@ -562,7 +562,7 @@ fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Sends as a driver that must not sleep, so that a worker calls the owner's dispatch routine.
+/// Sends as a driver that must not sleep. So a worker calls the owner's dispatch routine.
 #[inline(never)]
 fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
     let mut value = 0;

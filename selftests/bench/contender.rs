@@ -78,8 +78,8 @@ pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
-/// One way of doing an operation. `base` is the name of the contender to compare with, `callee` a part of the
-/// name of the function that the loop calls; see `struct d2d_bench_contender` (`measure.h`).
+/// One way of doing an operation. `base` is the name of the contender to compare with. `callee` is a part of
+/// the name of the function that the loop calls. See `struct d2d_bench_contender` (`measure.h`).
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static CStr,
@@ -129,7 +129,7 @@ impl Contender {
         self.run(run)
     }
 
-    /// Measures `run` while another thread runs `other`, which must end when `run` ends. May sleep.
+    /// Measures `run` while another thread runs `other`. When `run` ends, `other` must end, too. May sleep.
     pub(crate) fn run_pair<F: Loop, G: Loop>(self, run: F, other: G) -> Result {
         // SAFETY: `call_other::<F, G>` takes the address of an `(F, G)`.
         unsafe { self.measure(&(run, other), Some(call_other::<F, G>)) }
@@ -142,8 +142,8 @@ impl Contender {
         self.run_pair(run, other)
     }
 
-    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`, which puts
-    /// up to the given number of items and returns how many fitted. Not measured on one CPU.
+    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`. Each call
+    /// puts up to the given number of items, and returns how many fitted. Not measured on one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,
@@ -173,8 +173,8 @@ impl Contender {
             flags: self.flags,
         };
         // SAFETY: The strings are static. `call_run::<F, G>` takes the address of an `(F, G)`, and `other`
-        // takes the address of `loops`. Both closures are `Sync`, and outlive the threads of `measure.c`,
-        // which end before this call returns.
+        // takes the address of `loops`. Both closures are `Sync`. They outlive the threads of `measure.c`,
+        // because these threads end before this call returns.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
 }

@@ -3,10 +3,10 @@
  * Measures contenders: loops in Rust and in C (measure.h). Prints raw times; the host makes the
  * statistics (qemu/bench/).
  *
- * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's interrupt
- * there. Further threads are bound to the other CPUs in turn. A batch is one call of the loop, and
- * the clock is read before and after it. With producers, a batch is several calls, each of which is
- * timed, and this file prints their mean. Each figure includes the time that reading the clock
+ * A contender's loop runs on the first CPU, in a thread of its own or in a timer's interrupt.
+ * Further threads are bound to the other CPUs in turn. A batch is one call of the loop. This file
+ * reads the clock before and after the call. With producers, a batch is several calls. This file
+ * measures each call, and prints the mean. Each figure includes the time that reading the clock
  * takes.
  */
 #include <linux/completion.h>
@@ -110,8 +110,8 @@ static int end(struct part *part, struct task_struct *task)
 }
 
 /*
- * Returns a CPU other than the first one, another one for each index. If there is no other CPU,
- * returns the first one.
+ * Returns a CPU other than the first one. The indices 0, 1 and so on give the other CPUs in turn.
+ * If there is no other CPU, returns the first one.
  */
 static unsigned int other_cpu(unsigned int index)
 {
@@ -224,8 +224,8 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 }
 
 /*
- * Warms up with growing batches, until WARM batches in a row take at least BATCH_NS each: a single
- * batch may take that long by chance.
+ * Warms up with growing batches, until WARM batches in a row take at least BATCH_NS each. One batch
+ * is not enough, because it may take that long by chance.
  */
 static int warm_up(struct measurement *measurement, u64 *n)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the twin (twin.h). The registered drivers, the calls of their routines, and the
- * handshake, by which the owner shares a context with a driver. The handshake has these steps:
+ * handshake. By the handshake, the owner shares a context with a driver. Its steps are:
  * 1. Look the driver up.
  * 2. Build an internal device control request: its user buffer is the context.
  * 3. Send the request.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the twin (twin.h). Named events. A mutex protects the names: only the calls that create,
- * open or close an event take this mutex. All other calls take the dispatcher lock alone. A waiting
- * thread has a block on the list of each of its events. The thread that sets an event gives it to
- * the waiting threads in the order of the list, before it releases the dispatcher lock. So no set
- * is lost, and a wait for all events takes all of them at once or none.
+ * Part of the twin (twin.h). Named events. A mutex protects the names. The calls that create, open
+ * or close an event take this mutex. All other calls take only the dispatcher lock. A waiting
+ * thread has a block on the list of each of its events. A thread that sets an event gives the event
+ * to the waiting threads, in the order of the list. Only then does this thread release the
+ * dispatcher lock. So no set is lost. A wait for all events takes all of them at once or none.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -408,8 +408,8 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 }
 
 /*
- * Opens the event of this name. If there is none, and @make is not NULL, creates the event: set if
- * *make is not 0, otherwise reset. The caller holds the mutex of the names.
+ * Opens the event of this name. If it does not exist, and @make is not NULL, creates it: as a set
+ * event if *make is not 0, otherwise as a reset event. The caller holds the mutex of the names.
  */
 static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
 		       twin_handle *handle, const char **step)
@@ -421,8 +421,8 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	int err = 0;
 
 	/*
-	 * twin_unregister() may begin after this check. It gets the mutex only when the caller has
-	 * released it, and then closes the handle that this function makes.
+	 * twin_unregister() may begin after this check. It waits for the mutex, which the caller
+	 * holds. Then it closes the handle that this function makes.
 	 */
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);

@@ -67,9 +67,9 @@ static int refuse_ops(const char *driver, const char *reason, int err, const cha
 }
 
 /*
- * Copies the other side's operations table, and checks the copy: the other side can change its
- * table, but not the copy. If its table is shorter than @ours, the copy lacks the last operations.
- * If its table is longer, the copy has only the operations that this side knows.
+ * Copies the other side's operations table, and checks the copy. (The other side can change its
+ * table, but not the copy.) If the other side's table is shorter than @ours, the copy lacks the
+ * last operations. If that table is longer, the copy has only the operations that this side knows.
  */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table)

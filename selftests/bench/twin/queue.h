@@ -50,7 +50,7 @@ static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 	return doorbell;
 }
 
-/* Puts a copy of a payload. -EMSGSIZE if it is too long, -ENOSPC if the queue is full. */
+/* Puts a copy of a payload. -EMSGSIZE: the payload is too long. -ENOSPC: the queue is full. */
 static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void *payload, u32 len)
 {
 	twin_handle doorbell = 0;

@@ -31,8 +31,8 @@ static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 }
 
 /*
- * Sends a request without a completion routine, waits for at most the given milliseconds, and
- * copies the output, which has to fill the buffer.
+ * Sends a request without a completion routine, waits for at most @ms milliseconds, and copies
+ * the output. The output must fill the buffer.
  */
 static inline int twin_request_call(twin_handle request, const struct twin_send *send,
 				    void *output, u32 ms)

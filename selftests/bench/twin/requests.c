@@ -252,10 +252,10 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request. The caller holds the lock. Either the sending thread or a worker
- * calls the receiver's dispatch routine. For the sending thread, this function begins the call
- * (twin_call_begin): the receiver then stays registered until the call ends. A worker begins the
- * call itself.
+ * Finds the receiver of a request. The caller holds the lock. Later, the sending thread or a worker
+ * calls the receiver's dispatch routine. If the sending thread calls it, this function begins the
+ * call (twin_call_begin). The receiver then stays registered until the call ends. A worker begins
+ * the call itself.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -329,7 +329,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	if (send->input_len > packet->input_size || send->output_len > packet->output_size)
 		return -EMSGSIZE;
 	/*
-	 * Copy the input first: find_receiver() begins the call of the receiver, and after that
+	 * Copy the input before find_receiver() begins the call of the receiver: after that,
 	 * nothing may fail.
 	 */
 	*reason = "bad-input-pointer";
