@@ -93,20 +93,6 @@ pub struct TakenValue<'a, T> {
 }
 
 impl<T: FromBytes + Immutable> TakenValue<'_, T> {
-    /// Returns the number of items that were put on the queue before this one.
-    #[inline]
-    pub fn seq(&self) -> u64 {
-        // SAFETY: By the type invariants nothing else uses the item.
-        unsafe { (*self.item.as_ptr()).seq }
-    }
-
-    /// Returns the meaning of the value, as stated by the driver that has put it.
-    #[inline]
-    pub fn kind(&self) -> u32 {
-        // SAFETY: By the type invariants nothing else uses the item.
-        unsafe { (*self.item.as_ptr()).kind }
-    }
-
     /// Returns the value, or `None` if the payload does not have the size of a `T`.
     #[inline]
     pub fn value(&self) -> Option<&T> {
