@@ -34,7 +34,8 @@
 //! - `refusals`: the last refusal.
 //! - `state`: the files that show the owner's state.
 //!
-//! The other modules use `handle`, `kernel_calls`, `lock`, `completion`, `grace_period` and `probe`.
+//! The other modules use `handle`, `kernel_calls`, `lock`, `completion`, `grace_period`, `once_box` and
+//! `probe`.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).
@@ -61,6 +62,7 @@ mod handshake;
 mod kernel_calls;
 #[path = "../d2d/lock.rs"]
 mod lock;
+mod once_box;
 #[path = "../d2d/probe.rs"]
 mod probe;
 mod refusals;

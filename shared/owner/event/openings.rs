@@ -9,9 +9,12 @@
 //! [`Openings::find`] takes no lock, but its caller is an RCU reader. After an event's handle was
 //! removed, no thread frees the event before a grace period of RCU has begun and ended.
 
-use crate::handle::{
-    self,
-    Kind, //
+use crate::{
+    handle::{
+        self,
+        Kind, //
+    },
+    once_box::OnceBox, //
 };
 use d2d::{
     abi::{
@@ -147,13 +150,8 @@ impl Vacancies {
 }
 
 /// The table of handles.
-///
-/// # Invariants
-///
-/// A pointer in `chunks` is null or came from [`KBox::into_raw`]. The chunk is freed with the
-/// table.
 pub(crate) struct Openings<E> {
-    chunks: KVec<Atomic<*mut Chunk<E>>>,
+    chunks: KVec<OnceBox<Chunk<E>>>,
 }
 
 impl<E> Openings<E> {
@@ -165,18 +163,14 @@ impl<E> Openings<E> {
     pub(crate) fn new() -> Result<Self> {
         let mut chunks = KVec::with_capacity(CHUNKS, GFP_KERNEL)?;
         for _ in 0..CHUNKS {
-            // INVARIANT: The pointer is null.
-            chunks.push(Atomic::new(core::ptr::null_mut()), GFP_KERNEL)?;
+            chunks.push(OnceBox::new(), GFP_KERNEL)?;
         }
         Ok(Self { chunks })
     }
 
     #[inline(always)]
     fn chunk(&self, number: usize) -> Option<&Chunk<E>> {
-        let chunk = AtomicWord::load_acquire(self.chunks.get(number)?);
-        // SAFETY: By the type invariants the pointer is null, or to a chunk that lives as long as
-        // `self`.
-        unsafe { chunk.as_ref() }
+        self.chunks.get(number)?.get()
     }
 
     /// Returns the slot of a handle, with its chunk. Another handle may have the slot by now.
@@ -235,11 +229,11 @@ impl<E> Openings<E> {
         vacancies.first += skipped;
         let number = vacancies.first;
         let place = self.chunks.get(number).ok_or(Lacking::Room)?;
-        if self.chunk(number).is_none() {
-            // INVARIANT: The pointer comes from `KBox::into_raw`.
-            AtomicWord::store_release(place, KBox::into_raw(spare.take().ok_or(Lacking::Chunk)?));
+        if place.get().is_none() {
+            // No other thread fills in the place meanwhile, as this one has the vacancies.
+            let _ = place.set(spare.take().ok_or(Lacking::Chunk)?);
         }
-        let chunk = self.chunk(number).ok_or(Lacking::Chunk)?;
+        let chunk = place.get().ok_or(Lacking::Chunk)?;
         let is_free = |slot: &Slot<E>| slot.handle.get() == 0;
         let free = chunk.slots.iter().position(is_free).ok_or(Lacking::Room)?;
         vacancies.generation = vacancies.generation.wrapping_add(1).max(1);
@@ -307,18 +301,5 @@ impl<E> Openings<E> {
             let is_chosen = handle != 0 && f(handle, slot.driver.get());
             is_chosen.then_some(handle)
         })
-    }
-}
-
-impl<E> Drop for Openings<E> {
-    fn drop(&mut self) {
-        for chunk in &self.chunks {
-            let chunk = chunk.get();
-            if !chunk.is_null() {
-                // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. Only
-                // `drop` takes it back.
-                drop(unsafe { KBox::from_raw(chunk) });
-            }
-        }
     }
 }

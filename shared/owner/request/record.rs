@@ -19,6 +19,7 @@ use crate::{
         self,
         Kind, //
     },
+    once_box::OnceBox,
     tracing::Tracing, //
 };
 use core::{
@@ -44,10 +45,7 @@ use kernel::{
         c_long, //
     },
     prelude::*,
-    sync::atomic::{
-        ordering::Full,
-        Atomic, //
-    },
+    sync::atomic::Atomic,
     task::Task,
     types::Opaque, //
 };
@@ -478,29 +476,13 @@ pub(super) type Work = unsafe extern "C" fn(*mut bindings::work_struct);
 
 /// Records that are allocated together, and do not move.
 type Chunk = [Record; RECORDS_PER_CHUNK];
-type Pointer = *mut Chunk;
 
 /// The place of a chunk, which is allocated when it is needed.
-///
-/// # Invariants
-///
-/// `chunk` is null, or came from [`KBox::into_raw`] of an initialized chunk. In the second case, it
-/// does not change until the table is dropped.
 struct Place {
-    chunk: Atomic<*mut Chunk>,
+    chunk: OnceBox<Chunk>,
     /// At least the number of records of the chunk that are not free, or that a thread is just
     /// taking. If it is 0, [`Records::iter`] skips the chunk.
     used: Atomic<u64>,
-}
-
-impl Place {
-    /// Returns the chunk, if it is allocated.
-    #[inline(always)]
-    fn chunk(&self) -> Option<&Chunk> {
-        // SAFETY: By the type invariants the pointer is null, or the chunk is initialized and stays until
-        // the table is dropped. The place is a part of the table.
-        unsafe { Pointer::load_acquire(&self.chunk).as_ref() }
-    }
 }
 
 /// The table of all records.
@@ -522,9 +504,8 @@ impl Records {
     pub(super) fn new(run: Work) -> Result<Self> {
         let mut chunks = KVec::with_capacity(REQUESTS / RECORDS_PER_CHUNK, GFP_KERNEL)?;
         for _ in 0..REQUESTS / RECORDS_PER_CHUNK {
-            // INVARIANT: The pointer is null.
             let place = Place {
-                chunk: Atomic::new(null_mut()),
+                chunk: OnceBox::new(),
                 used: Atomic::new(0),
             };
             chunks.push(place, GFP_KERNEL)?;
@@ -539,7 +520,7 @@ impl Records {
     /// Returns the record of this index, if its chunk is allocated.
     #[inline(always)]
     pub(super) fn get(&self, index: usize) -> Option<&Record> {
-        let chunk = self.chunks.get(index / RECORDS_PER_CHUNK)?.chunk()?;
+        let chunk = self.chunks.get(index / RECORDS_PER_CHUNK)?.chunk.get()?;
         Some(&chunk[index % RECORDS_PER_CHUNK])
     }
 
@@ -556,7 +537,7 @@ impl Records {
     /// caller finds the request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let used = self.chunks.iter().filter(|place| place.used.get() != 0);
-        used.filter_map(Place::chunk).flatten()
+        used.filter_map(|place| place.chunk.get()).flatten()
     }
 
     /// Takes a free record, and leaves it in [`Fill`](Phase::Fill). May sleep.
@@ -632,33 +613,23 @@ impl Records {
             }
         }
         // SAFETY: The loop has initialized all records of the chunk.
-        let chunk = KBox::into_raw(unsafe { chunk.assume_init() });
+        let chunk = unsafe { chunk.assume_init() };
         let place = self.chunks.get(number).ok_or(EAGAIN)?;
-        // INVARIANT: `chunk` came from `KBox::into_raw`, and is initialized.
-        if place.chunk.cmpxchg(null_mut(), chunk, Full).is_err() {
-            // SAFETY: `chunk` came from `into_raw` and was not stored, so nobody else has it.
-            drop(unsafe { KBox::from_raw(chunk) });
-        }
+        // If this fails, another thread has put a chunk there, and this one is freed.
+        let _ = place.chunk.set(chunk);
         Ok(())
     }
 }
 
 impl Drop for Records {
     fn drop(&mut self) {
-        for place in &self.chunks {
-            let chunk = Pointer::load_acquire(&place.chunk);
-            if chunk.is_null() {
-                continue;
-            }
-            // SAFETY: By the invariants of `Place` the pointer came from `KBox::into_raw`. Nobody else
-            // has the table any more, so nobody uses the chunk.
-            let chunk = unsafe { KBox::from_raw(chunk) };
-            for record in &*chunk {
-                if !record.word().is(Phase::Free) {
-                    // SAFETY: No thread is left between `take` and `make`, so a record that is not
-                    // free was made. Nobody else has the table any more.
-                    unsafe { record.unmake() };
-                }
+        // The places free the chunks after this.
+        let chunks = self.chunks.iter().filter_map(|place| place.chunk.get());
+        for record in chunks.flatten() {
+            if !record.word().is(Phase::Free) {
+                // SAFETY: No thread is left between `take` and `make`, so a record that is not
+                // free was made. Nobody else has the table any more.
+                unsafe { record.unmake() };
             }
         }
     }
