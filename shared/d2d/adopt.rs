@@ -17,6 +17,7 @@ use crate::{
 };
 use core::{
     ffi::c_void,
+    mem::offset_of,
     ptr::NonNull, //
 };
 use kernel::{
@@ -43,26 +44,25 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     let header = probe::read(raw.as_ptr().cast::<abi::d2d_header>());
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-    // The structure lies on two pages at most.
-    const { assert!(size_of::<abi::d2d_context>() <= PAGE_SIZE) };
-    let is_readable = |at| probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)).is_some();
-    if !is_readable(size_of::<abi::d2d_context>() - 1) {
-        return Err(unreadable());
-    }
-    // SAFETY: The structure lies on at most two pages. This function has read its first and its
-    // last byte, so all of it can be read. A block with this header is a context of this ABI. The
-    // owner does not change these fields once it has offered the context.
-    let (endpoint, module, stated) = unsafe {
-        let context = raw.as_ptr();
-        let data = &raw const (*context).data;
-        (
-            (*context).owner,
-            (*context).module.cast_const(),
-            [(*data).owner_size, (*data).peer_size, (*data).shared_size],
-        )
+    // A block with this header is a context of this ABI. The owner does not change these fields
+    // once it has offered the context.
+    let fields = || {
+        let context = raw.as_ptr().cast_const();
+        let size = |offset| probe::read_at::<_, u64>(context, offset);
+        Some((
+            probe::read_at(context, offset_of!(abi::d2d_context, owner))?,
+            probe::read_at(context, offset_of!(abi::d2d_context, module))?,
+            [
+                size(offset_of!(abi::d2d_context, data.owner_size))?,
+                size(offset_of!(abi::d2d_context, data.peer_size))?,
+                size(offset_of!(abi::d2d_context, data.shared_size))?,
+            ],
+        ))
     };
+    let (endpoint, module, stated) = fields().ok_or_else(unreadable)?;
     let sizes = const { Sizes::of::<P>() }.at_least(name, stated)?;
     let bytes = sizes.context_bytes();
+    let is_readable = |at| probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)).is_some();
     if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
         return Err(unreadable());
     }

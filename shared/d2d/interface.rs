@@ -16,7 +16,8 @@ use crate::{
     },
     lent::{
         Lent,
-        Memory, //
+        Memory,
+        NOTHING, //
     },
     probe::{
         self,
@@ -222,12 +223,18 @@ impl<'a, I: Interface> Remote<'a, I> {
     }
 }
 
-/// What one side expects of the other side's table: the values of [`Interface`], and the table's size.
+/// The endpoint of a side that has not filled one in.
+#[doc(hidden)]
+pub const NO_ENDPOINT: abi::d2d_endpoint = abi::d2d_endpoint {
+    ops: core::ptr::null(),
+    self_: core::ptr::null_mut(),
+    lent: NOTHING,
+};
+
+/// What one side expects of the other side's table: the values of [`Interface`].
 pub struct Expected<'a> {
     /// Name of the interface; the trace shows it.
     pub name: &'a str,
-    /// Size of the whole table, in bytes.
-    pub size: usize,
     /// As [`Interface::MAJOR`].
     pub major: u16,
     /// As [`Interface::MINOR`].
@@ -241,8 +248,8 @@ pub struct Expected<'a> {
 
 impl Expected<'_> {
     /// Checks the endpoint that the other side has filled in. Copies the operations of its table to
-    /// the table at `entries`, except those that are null. Does not write the `struct d2d_ops` with
-    /// which that table begins. Any context.
+    /// `operations`, except those that are null. `operations` are those that this side expects, in
+    /// the order of the chain. Returns what the other side lends. Any context.
     ///
     /// # Errors
     ///
@@ -250,35 +257,31 @@ impl Expected<'_> {
     ///
     /// # Safety
     ///
-    /// `entries` is aligned, and valid for writes of `size` bytes. It points to a `struct d2d_ops`
-    /// with words behind it. Any address may be written to each word. `module` is null or the other
-    /// side's module.
+    /// `module` is null or the other side's module. The other side has filled in `raw` by the
+    /// contract of `struct d2d_endpoint`. Otherwise `raw` could name memory of a device, and reading
+    /// that has a side effect.
     pub unsafe fn copy_operations(
         &self,
         driver: &CStr,
         raw: &abi::d2d_endpoint,
         module: *const bindings::module,
-        entries: *mut usize,
-    ) -> Result {
-        // SAFETY: The caller keeps the contract.
-        unsafe { self.copy_silently(raw, module, entries) }.map_err(
-            |(reason, error, got, expected)| {
+        operations: &mut [usize],
+    ) -> Result<Lent> {
+        self.copy_silently(raw, module, operations)
+            .map_err(|(reason, error, got, expected)| {
                 refuse!(driver, reason, error, interface: self.name, got: got, expected: expected)
-            },
-        )
+            })?;
+        Lent::check(driver, &raw.lent)
     }
 
-    /// As [`Self::copy_operations`], but prints no line. If this fails, it returns the reason, the
-    /// error, what it has got, and what it has expected.
-    ///
-    /// # Safety
-    ///
-    /// As of [`Self::copy_operations`].
-    unsafe fn copy_silently(
+    /// As [`Self::copy_operations`], but prints no line, and does not check what the other side
+    /// lends. If this fails, it returns the reason, the error, what it has got, and what it has
+    /// expected.
+    fn copy_silently(
         &self,
         raw: &abi::d2d_endpoint,
         module: *const bindings::module,
-        entries: *mut usize,
+        operations: &mut [usize],
     ) -> Result<(), (&'static str, Error, u64, u64)> {
         let refused = |reason, error, got, expected| Err((reason, error, got, expected));
         if raw.ops.is_null() {
@@ -297,7 +300,7 @@ impl Expected<'_> {
         }
         const ENTRY: usize = size_of::<*const ()>();
         let head = size_of::<abi::d2d_ops>();
-        let (size, ours) = (header.size as usize, self.size);
+        let (size, ours) = (header.size as usize, head + size_of_val(operations));
         if size < head || (size - head) % ENTRY != 0 {
             return refused("bad-ops-size", EMSGSIZE, size as u64, ours as u64);
         }
@@ -326,23 +329,18 @@ impl Expected<'_> {
         let Some(text) = Part::text(module) else {
             return refused("bad-module-pointer", EFAULT, 0, 1);
         };
-        for index in head / ENTRY..head / ENTRY + common {
-            let from = raw.ops.cast::<usize>().wrapping_add(index);
-            let Some(operation) = probe::read(from) else {
-                return refused("bad-ops-pointer", EFAULT, index as u64, 0);
+        let first = raw.ops.wrapping_byte_add(head).cast::<usize>();
+        for (index, ours) in operations.iter_mut().take(common).enumerate() {
+            let Some(operation) = probe::read(first.wrapping_add(index)) else {
+                let word = head / ENTRY + index;
+                return refused("bad-ops-pointer", EFAULT, word as u64, 0);
             };
             if operation != 0 && !text.contains(operation) {
-                return refused(
-                    "operation-outside-text",
-                    ENOEXEC,
-                    (index - head / ENTRY) as u64,
-                    0,
-                );
+                return refused("operation-outside-text", ENOEXEC, index as u64, 0);
             }
             if operation != 0 {
-                // SAFETY: `index` is less than the number of entries in both tables, so the caller says
-                // that the entry can be written. By the chain, both tables have the same operation there.
-                unsafe { entries.add(index).write(operation) };
+                // By the chain, both tables have the same operation at this index.
+                *ours = operation;
             }
         }
         Ok(())
@@ -404,23 +402,29 @@ impl<I: Interface> Endpoint<I> {
     ) -> Result<Self> {
         let expected = Expected {
             name: I::NAME,
-            size: size_of::<I::Table>(),
             major: I::MAJOR,
             minor: I::MINOR,
             build: I::BUILD,
             chain: I::CHAIN,
         };
         let mut table = I::UNSUPPORTED;
-        // SAFETY: The table has the size of `expected`, and is a `struct d2d_ops` with pointers to
-        // functions behind it. The caller says that `module` is null or the other side's module.
-        unsafe { expected.copy_operations(driver, &raw, module, (&raw mut table).cast())? };
+        let count = (size_of::<I::Table>() - size_of::<abi::d2d_ops>()) / size_of::<usize>();
+        // SAFETY: By the contract of `Interface`, the table is a `struct d2d_ops` and then this many pointers
+        // to functions, which are words. `copy_operations` replaces such a word by the address of the
+        // same operation only. The caller says that `module` is null or the other side's module, and that
+        // the other side has filled in `raw`.
+        let lent = unsafe {
+            let first = (&raw mut table).cast::<abi::d2d_ops>().add(1).cast();
+            let operations = core::slice::from_raw_parts_mut(first, count);
+            expected.copy_operations(driver, &raw, module, operations)?
+        };
         // INVARIANT: The caller says that any thread may call the other side's operations with `this`, and
         // that the other side keeps its memory. The other operations in `table` are those of `UNSUPPORTED`,
         // which ignore their arguments. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
-            lent: Lent::check(driver, &raw.lent)?,
+            lent,
             driver,
         })
     }

@@ -222,8 +222,9 @@ pub const NOTHING: abi::d2d_lent = abi::d2d_lent {
 };
 
 /// A checked copy of what the other side states of its lent memory.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub(crate) struct Lent(Option<Piece>);
+pub struct Lent(Option<Piece>);
 
 /// # Invariants
 ///
@@ -239,17 +240,6 @@ struct Piece {
 unsafe impl Send for Lent {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Lent {}
-
-/// As [`Lent::check`], for an owner in C, which finds the memory by the fields of `lent`.
-///
-/// # Safety
-///
-/// Another driver has filled in `lent`, by the contract of `struct d2d_lent`. Otherwise `lent` could
-/// name memory of a device, and reading that has a side effect.
-#[doc(hidden)]
-pub unsafe fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result {
-    Lent::check(driver, lent).map(|_| ())
-}
 
 impl Lent {
     /// Checks what the other side states of its lent memory. Any context.

@@ -74,7 +74,9 @@ any_bytes! {
     u32,
     u64,
     usize,
+    *const bindings::module,
     abi::d2d_driver,
+    abi::d2d_endpoint,
     abi::d2d_header,
     abi::d2d_ops,
     abi::d2d_record,
@@ -213,10 +215,7 @@ impl Stack {
 
 /// Returns whether a module is in this state; false if its memory cannot be read. Any context.
 pub(crate) fn in_state(module: *const bindings::module, wanted: bindings::module_state) -> bool {
-    let state = module
-        .wrapping_byte_add(offset_of!(bindings::module, state))
-        .cast::<bindings::module_state>();
-    read(state) == Some(wanted)
+    read_at(module, offset_of!(bindings::module, state)) == Some(wanted)
 }
 
 /// Reads a `T` from an address that may be bad. Any context.
@@ -231,6 +230,11 @@ pub(crate) fn read<T: AnyBytes>(from: *const T) -> Option<T> {
     unsafe {
         copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()).then(|| value.assume_init())
     }
+}
+
+/// As [`read`], for the field at this offset of a structure.
+pub(crate) fn read_at<S, T: AnyBytes>(structure: *const S, offset: usize) -> Option<T> {
+    read(structure.wrapping_byte_add(offset).cast())
 }
 
 /// As [`copy()`], for as many bytes as `to` has. If not all of them can be read, `to` may have
@@ -363,11 +367,10 @@ impl Part {
             .wrapping_byte_add(offset_of!(bindings::module, mem))
             .cast::<bindings::module_memory>()
             .wrapping_add(part as usize);
-        let base = memory.wrapping_byte_add(offset_of!(bindings::module_memory, base));
-        let size = memory.wrapping_byte_add(offset_of!(bindings::module_memory, size));
+        let size: u32 = read_at(memory, offset_of!(bindings::module_memory, size))?;
         Some(Self {
-            base: read(base.cast::<usize>())?,
-            size: read(size.cast::<u32>())? as usize,
+            base: read_at(memory, offset_of!(bindings::module_memory, base))?,
+            size: size as usize,
         })
     }
 

@@ -15,6 +15,7 @@ use crate::{
         ContextMemory, //
     },
     context_table::{
+        peer_of,
         ContextTable,
         Version, //
     },
@@ -42,10 +43,7 @@ use d2d::{
     fields,
     handler::object_without_routines,
     interface::Expected,
-    lent::{
-        self,
-        NOTHING, //
-    },
+    lent::NOTHING,
     packet::Completed,
     queue::Queue,
     refuse,
@@ -227,7 +225,6 @@ impl Table {
     fn expected(&self) -> Expected<'_> {
         Expected {
             name: "peer",
-            size: self.header.size as usize,
             major: self.header.major,
             minor: self.header.minor,
             build: self.header.build,
@@ -335,23 +332,22 @@ impl ContextTable for CSeats {
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
-        // SAFETY: By the invariants of `Context` the pointer is valid. The caller promises that the
-        // driver has filled in the endpoint. Nobody writes it until the driver is detached.
-        let endpoint = unsafe { (*seat.context.as_raw()).peer };
-        // SAFETY: The caller promises that the driver has filled in the endpoint. So by the
-        // contract of `struct d2d_endpoint`, it has filled in `lent` by that of `struct d2d_lent`.
-        unsafe { lent::check(self.name, &endpoint.lent)? };
+        // Nobody writes the endpoint until the driver is detached.
+        let endpoint = peer_of(seat.context.as_raw());
         let table = &self.description.peer_ops;
         let expected = table.expected();
-        let mut words = KVec::from_elem(0, expected.size / size_of::<usize>(), GFP_ATOMIC)
+        let count = table.header.size as usize / size_of::<usize>();
+        let mut words = KVec::from_elem(0, count, GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
-        let copy = words.as_mut_ptr();
-        // SAFETY: The words have the size and the alignment of the table, which begins with its
-        // header. Any address may be written to a word. The caller promises that the endpoint is
-        // that of a driver whose module is `module`.
+        const HEAD: usize = size_of::<abi::d2d_ops>() / size_of::<usize>();
+        // SAFETY: The caller promises that the endpoint is that of a driver whose module is `module`,
+        // and that this driver has filled it in. The words have the size and the alignment of the
+        // table, which begins with its header.
         unsafe {
-            expected.copy_operations(self.name, &endpoint, module, copy)?;
-            copy.cast::<abi::d2d_ops>().write(table.header);
+            let operations = &mut words[HEAD..];
+            expected.copy_operations(self.name, &endpoint, module, operations)?;
+            let head = words.as_mut_ptr().cast::<abi::d2d_ops>();
+            head.write(table.header);
         }
         let this = endpoint.self_;
         seat.peer.open(PeerTable { words, this })

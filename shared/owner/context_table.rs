@@ -2,8 +2,11 @@
 
 //! The contexts as the server knows them: by number, without the Rust types of the owner's pair.
 
+use crate::probe;
+use core::mem::offset_of;
 use d2d::{
     abi,
+    interface::NO_ENDPOINT,
     queue::Queue, //
 };
 use kernel::{
@@ -83,4 +86,10 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Returns how many calls into the peer there were, and how many run now. If calls begin or end
     /// meanwhile, both numbers are approximate. Any context.
     fn peer_calls(&self, index: usize) -> (u64, u64);
+}
+
+/// Returns the endpoint that the peer of a context has filled in. `context` is an address that
+/// [`ContextTable::as_raw`] has returned. Any context.
+pub(crate) fn peer_of(context: *const abi::d2d_context) -> abi::d2d_endpoint {
+    probe::read_at(context, offset_of!(abi::d2d_context, peer)).unwrap_or(NO_ENDPOINT)
 }

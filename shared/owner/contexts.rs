@@ -12,6 +12,7 @@ use crate::{
         ContextMemory, //
     },
     context_table::{
+        peer_of,
         ContextTable,
         Version, //
     },
@@ -512,9 +513,8 @@ impl<O: Owner> ContextTable for Seats<O> {
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
         let link = seat.binding.storage();
-        // SAFETY: By the invariants of `Context` the pointer is valid. The caller promises that the
-        // driver has filled in the endpoint. Nobody writes it until the driver is detached.
-        let endpoint = unsafe { (*link.context().as_raw()).peer };
+        // Nobody writes the endpoint until the driver is detached.
+        let endpoint = peer_of(link.context().as_raw());
         // SAFETY: The caller promises that the driver, whose module is `module`, has filled in the
         // endpoint by the contract of `struct d2d_context`. The contracts of `struct d2d_endpoint`
         // and `struct d2d_lent` hold while the driver is attached: any thread may call the

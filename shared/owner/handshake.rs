@@ -35,7 +35,7 @@ use d2d::{
     abi,
     fields,
     header,
-    lent::NOTHING,
+    interface::NO_ENDPOINT,
     packet::Completed,
     refuse,
     step,
@@ -346,12 +346,6 @@ impl Server {
         // `Detaching`, set by this thread, or the registry is locked and the driver's handshake has
         // failed. So no other driver has the context, and no other thread of the owner writes the
         // peer's endpoint.
-        unsafe {
-            (*context).peer = abi::d2d_endpoint {
-                ops: core::ptr::null(),
-                self_: core::ptr::null_mut(),
-                lent: NOTHING,
-            }
-        };
+        unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

@@ -9,7 +9,10 @@
 //! event is created or closed meanwhile.
 
 use crate::{
-    context_table::Version,
+    context_table::{
+        peer_of,
+        Version, //
+    },
     probe,
     registry::{
         Entry,
@@ -234,9 +237,8 @@ impl Server {
             if state == "attached" {
                 let context = self.contexts.as_raw(n);
                 self.contexts.while_attached(n, &mut || {
-                    // SAFETY: The context lives as long as the server. The peer stays attached during this call,
-                    // and nobody writes the endpoint of an attached peer.
-                    theirs = version(unsafe { (&raw const (*context).peer.ops).read_volatile() });
+                    // Nobody writes the endpoint of an attached peer.
+                    theirs = version(peer_of(context).ops);
                 });
             }
             let of = |f: fn(&Version) -> Value<'static>| theirs.as_ref().map_or(Value::Nothing, f);
