@@ -345,7 +345,7 @@ proctype attacher()
 		fi;
 		d_step { filling = false; dispatching-- };
 #ifdef ROUTINE
-		/* timeouts::limit(), if the handshake is still under way */
+		/* Server::limit(), if the handshake is still under way */
 		atomic {
 			if
 			:: state == Attaching && request == r -> due = r

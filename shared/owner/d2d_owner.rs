@@ -21,7 +21,6 @@
 //! What happens between the drivers:
 //!
 //! - `handshake`: how the owner shares a context with a driver.
-//! - `timeouts`: the time limit of handshakes that no thread waits for.
 //! - `detach`: how the owner takes the context back.
 //! - `going`: modules that are unloaded, whether they have unregistered their drivers or not.
 //! - `request`: the requests that drivers send each other.
@@ -71,7 +70,6 @@ mod request;
 mod server;
 mod slot;
 mod state;
-mod timeouts;
 mod trace;
 mod tracing;
 

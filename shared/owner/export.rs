@@ -30,7 +30,6 @@ use crate::{
         Server, //
     },
     state::Section,
-    timeouts,
     trace::{
         self,
         Texts, //
@@ -460,7 +459,7 @@ impl Exports {
         let object = S::object(&driver, module);
         // INVARIANT: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it
         // off before dropping it.
-        server.enrol(Arg(&raw const object))?;
+        Server::enrol(&server, Arg(&raw const object))?;
         // INVARIANT: The reference is dropped by `OpenExports`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         step!(self.name, export, functions: abi::D2D_FUNCTION_COUNT, ns: "D2D");
@@ -491,7 +490,8 @@ impl Exports {
         let seats = Seats::<O>::new(self.name, module, &config)?;
         // `Server::strike_off` stops the jobs of the server and removes its devices. So once the
         // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
-        // `OpenExports` are this value. Only functions of `O` that get the `Contexts` make jobs and
+        // `OpenExports` are this value. `open` makes them as soon as `Server::enrol`, which makes a
+        // job, has succeeded. Otherwise only functions of `O` that get the `Contexts` make jobs and
         // devices, and none of them gets the `Contexts` before there are `OpenExports`.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
@@ -687,7 +687,7 @@ impl Exports {
 
     call_server! {
         /// `d2d_attach`.
-        pub fn attach(driver: abi::d2d_handle) => errno(|server| Server::attach(server, driver.0));
+        pub fn attach(driver: abi::d2d_handle) => errno(|server| server.attach(driver.0));
 
         /// `d2d_detach`.
         pub fn detach(driver: abi::d2d_handle) => errno(|server| server.detach(driver.0));
@@ -769,7 +769,6 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_remaining();
-        timeouts::stop(&server);
     }
 }
 

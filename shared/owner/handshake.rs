@@ -11,6 +11,11 @@
 //! The request is like any other; its sender is the owner's own driver object. The driver's entry
 //! in the [registry](crate::registry) has the rest of the handshake's state: the context, and
 //! whether the driver has taken too long.
+//!
+//! A driver may pend the request of its handshake. If the owner learns of completion by its
+//! completion routine, no thread waits for this driver. A job of the owner ends such a handshake
+//! when its time limit ends. The server has one such job, the timer, for all handshakes. The timer is
+//! set while a handshake has a time limit.
 
 use crate::{
     config::Learn,
@@ -28,8 +33,7 @@ use crate::{
     server::{
         own_handle,
         Server, //
-    },
-    timeouts, //
+    }, //
 };
 use d2d::{
     abi,
@@ -49,10 +53,9 @@ use kernel::{
     error::to_result,
     ffi::c_int,
     prelude::*,
-    sync::ArcBorrow,
     time::{
-        Instant,
-        Msecs, //
+        Delta,
+        Instant, //
     }, //
 };
 
@@ -62,28 +65,28 @@ impl Server {
     /// # Errors
     ///
     /// Those of `d2d_attach`.
-    pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
+    pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
         // The request is allocated first. While the driver's state is `Attaching`, the handshake
         // must have a request: only by the request can another thread end the handshake.
-        let request = this.requests.alloc(own_handle(), 0, 0)?;
-        let reserved = this.registry.reserve(handle, request, this.contexts.len());
+        let request = self.requests.alloc(own_handle(), 0, 0)?;
+        let reserved = self.registry.reserve(handle, request, self.contexts.len());
         let (driver, handshake) = match reserved {
             Ok(reserved) => reserved,
             Err(error) => {
-                let _ = this.requests.free(request);
+                let _ = self.requests.free(request);
                 return Err(error);
             }
         };
         let name = driver.name();
-        step!(this.name, lookup, name: name);
-        let result = Self::offer(this, handle, &driver, handshake);
+        step!(self.name, lookup, name: name);
+        let result = self.offer(handle, &driver, handshake);
         // The request may have been cancelled, or completed late, while this thread was inside the
         // dispatch routine. Then no other thread has made the context free, because the routine may
         // still have used it.
-        let entry = this.registry.end_attach(handle);
+        let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
-            this.give_back(handle, handshake);
+            self.give_back(handle, handshake);
         }
         result
     }
@@ -94,29 +97,24 @@ impl Server {
     ///
     /// Those of `d2d_attach`. After such an error, the context is free, or the driver's state is
     /// `Abandoned`. `EINPROGRESS` if the completion routine will learn of the completion.
-    fn offer(
-        this: ArcBorrow<'_, Self>,
-        handle: abi::d2d_handle,
-        driver: &Driver,
-        handshake: Handshake,
-    ) -> Result {
-        this.contexts.clear_peer_data(handshake.context);
-        let send = this.build_request(handle, handshake.context);
+    fn offer(&self, handle: abi::d2d_handle, driver: &Driver, handshake: Handshake) -> Result {
+        self.contexts.clear_peer_data(handshake.context);
+        let send = self.build_request(handle, handshake.context);
         let context = handshake.context;
-        step!(this.name, call_driver, to: driver.name(), code: send.code, ctx: context);
-        match this.requests.send_handshake(handshake.request, &send) {
-            Ok(is_completed) if this.config.learn == Learn::Routine => {
+        step!(self.name, call_driver, to: driver.name(), code: send.code, ctx: context);
+        match self.requests.send_handshake(handshake.request, &send) {
+            Ok(is_completed) if self.config.learn == Learn::Routine => {
                 if !is_completed {
-                    timeouts::limit(this, handle, handshake);
+                    self.limit(handle, handshake);
                 }
                 // The driver may have completed the request meanwhile, or the time limit may have
                 // ended.
-                this.registry.get(handle)?.attach_result(handshake)
+                self.registry.get(handle)?.attach_result(handshake)
             }
-            Ok(is_completed) => this.await_completion(handle, handshake, is_completed),
+            Ok(is_completed) => self.await_completion(handle, handshake, is_completed),
             Err(error) => {
-                let _ = this.requests.free(handshake.request);
-                Err(this.abort(handle, handshake, error))
+                let _ = self.requests.free(handshake.request);
+                Err(self.abort(handle, handshake, error))
             }
         }
     }
@@ -160,9 +158,27 @@ impl Server {
         }
     }
 
-    /// Ends the handshakes whose time limits have ended and for which nobody waits. Returns the
-    /// time until the next limit ends, or `None` if there is no other limit. Any context.
-    pub(crate) fn end_overdue(&self) -> Option<Msecs> {
+    /// Begins the time limit of a handshake for which nobody waits. The limit ends after the timeout
+    /// of the owner's configuration. Any context.
+    fn limit(&self, handle: abi::d2d_handle, handshake: Handshake) {
+        let after = Delta::from_millis(self.config.timeout.into());
+        let due = Instant::now() + after;
+        if self.registry.limit(handle, handshake, due) {
+            self.set_timer(after);
+        }
+    }
+
+    /// Sets the timer, which is not set yet. Any context.
+    fn set_timer(&self, after: Delta) {
+        if let Some(timer) = self.timer.as_ref() {
+            // If this fails, the owner is leaving, and cancels the requests of all handshakes.
+            let _ = timer.start_after(after);
+        }
+    }
+
+    /// Ends the handshakes whose time limits have ended and for which nobody waits. Sets the timer
+    /// again if there is another limit. This is the routine of the timer. Any context.
+    pub(super) fn end_overdue(&self) {
         loop {
             match self.registry.overdue(Instant::now()) {
                 Overdue::Handshake(handle, handshake) => {
@@ -175,11 +191,8 @@ impl Server {
                         );
                     }
                 }
-                // The time left is at most the configured timeout, so it fits.
-                Overdue::In(left) => {
-                    return Some(Msecs::try_from(left.as_millis_ceil()).unwrap_or(Msecs::MAX));
-                }
-                Overdue::Nothing => return None,
+                Overdue::In(left) => return self.set_timer(left),
+                Overdue::Nothing => return,
             }
         }
     }

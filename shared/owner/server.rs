@@ -38,13 +38,18 @@ use d2d::{
         PairEvent, //
     },
     fields,
-    job::Jobs,
+    job::{
+        Jobs,
+        Work,
+        WorkContext, //
+    },
     patience::Patience,
     refuse,
     registration::DropPromise,
     step,
     trace::{
         emit,
+        report_memory,
         Field,
         Step,
         StepRecord, //
@@ -63,10 +68,6 @@ use kernel::{
     time::{
         delay::fsleep,
         Delta, //
-    },
-    workqueue::{
-        new_delayed_work,
-        DelayedWork, //
     },
     ModuleMetadata, //
 };
@@ -93,9 +94,8 @@ pub(crate) struct Server {
     pub(super) events: Events,
     #[pin]
     pub(super) refusals: SpinLockIrq<Refusals>,
-    /// Ends the handshakes whose time limits have ended and for which nobody waits.
-    #[pin]
-    pub(crate) timer: DelayedWork<Self>,
+    /// One of the jobs: it ends the handshakes whose time limits have ended and for which nobody waits.
+    pub(super) timer: SetOnce<Work>,
     /// The owner's own jobs.
     #[pin]
     pub(super) jobs: Jobs,
@@ -128,7 +128,7 @@ impl Server {
                 requests,
                 events <- Events::new(promise, name),
                 refusals <- Refusals::new(),
-                timer <- new_delayed_work!("d2d::Server::timer"),
+                timer: SetOnce::new(),
                 jobs <- Jobs::new(promise),
                 devices <- Devices::new(promise),
             }),
@@ -136,14 +136,23 @@ impl Server {
         )
     }
 
-    /// Registers the owner's own driver object, so that the owner can send and receive requests.
-    /// May sleep.
+    /// Makes the timer, and registers the owner's own driver object, so that the owner can send and
+    /// receive requests. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of `d2d_register`.
-    pub(crate) fn enrol(&self, object: Arg<*const abi::d2d_driver>) -> Result {
-        let handle = self.register(object)?;
+    /// Those of `d2d_register`, `ENOMEM`. The server has no jobs then.
+    pub(crate) fn enrol(this: &Arc<Self>, object: Arg<*const abi::d2d_driver>) -> Result {
+        // The routine's reference is dropped when the jobs are stopped.
+        let server = this.clone();
+        let timer = this
+            .jobs
+            .work(WorkContext::Worker, move |_| server.end_overdue())
+            .map_err(|error| report_memory(this.name, error))?;
+        this.timer.populate(timer);
+        let handle = this
+            .register(object)
+            .inspect_err(|_| this.jobs.stop(|| {}))?;
         DRIVER.populate(handle);
         Ok(())
     }
