@@ -73,11 +73,11 @@ functions! {
     fn d2d_owner_start(owner: *const abi::d2d_owner, handle: *mut abi::d2d_handle) -> c_int
         => STARTED.start(owner, handle);
     fn d2d_peer_enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int
-        => c_owner::enter(context, peer);
+        => c_owner::store(c_owner::enter(context), peer);
     fn d2d_peer_exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer)
         => c_owner::exit(context, peer);
     fn d2d_peer_lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int
-        => c_owner::lookup(context, peer);
+        => c_owner::store(c_owner::lookup(context), peer);
 }
 
 d2d_owner::module_owner! { @functions }

@@ -109,13 +109,16 @@ impl Description {
         owner: *const abi::d2d_owner,
     ) -> Result<Self> {
         let lacks = |what: &str| Err(refuse!(name, "incomplete-owner", EFAULT, what: what));
-        // SAFETY: The caller says that it is null or valid for reads.
-        let Some(owner) = (unsafe { owner.as_ref() }) else {
+        // SAFETY: The caller says that `owner` is null or as the header says. Then its tables are, too, and
+        // their chains live until `d2d_owner_stop` has returned. That function drops this copy.
+        let found = unsafe {
+            owner
+                .as_ref()
+                .map(|owner| (owner, Table::read(owner.ops), Table::read(owner.peer_ops)))
+        };
+        let Some((owner, ops, peer_ops)) = found else {
             return lacks("owner");
         };
-        // SAFETY: The caller says that the tables are null or as the header says. So their chains live
-        // until `d2d_owner_stop` has returned, and that function drops this copy.
-        let (ops, peer_ops) = unsafe { (Table::read(owner.ops), Table::read(owner.peer_ops)) };
         let Some(ops) = ops else {
             return lacks("ops");
         };
@@ -287,17 +290,16 @@ impl CSeats {
         for id in 0..config.contexts {
             let context_box = ContextBox::new(name, module, id, config, sizes)?;
             let raw = NonNull::new(context_box.as_raw()).ok_or(ENOMEM)?;
-            // SAFETY: The box was made with these sizes. As in `contexts`, the box lives as long as
-            // the seat and any driver that uses the context.
-            let context = unsafe { Context::from_raw(raw, sizes) };
-            // SAFETY: By the invariants of `ContextBox` the pointer is valid. No other thread knows of the
-            // context yet.
-            unsafe {
-                (*raw.as_ptr()).owner = abi::d2d_endpoint {
-                    ops: description.owner.ops,
-                    self_: raw.as_ptr().cast(),
-                    lent: NOTHING,
-                }
+            let endpoint = abi::d2d_endpoint {
+                ops: description.owner.ops,
+                self_: raw.as_ptr().cast(),
+                lent: NOTHING,
+            };
+            // SAFETY: The box was made with these sizes, and no other thread knows of it yet. As in
+            // `contexts`, it lives as long as the seat and any driver that uses the context.
+            let context = unsafe {
+                (*raw.as_ptr()).owner = endpoint;
+                Context::from_raw(raw, sizes)
             };
             description.tell(description.owner.prepare, &context);
             let seat = CSeat {
@@ -491,13 +493,13 @@ unsafe extern "C" fn completed(
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The owner's driver object is registered, so the owner exists.
-    let owner = unsafe { &*OWNER.load(Acquire) };
-    // SAFETY: By the contract of `completed` in `d2d.h`, the result is valid for reads.
-    let value = unsafe { *result };
-    // SAFETY: The request has come back. No `Packet` has the handle: an owner in C has no `Packet`, and the
-    // library makes none for a handshake.
-    let completed = unsafe { Completed::from_raw(request, value) };
+    // SAFETY: The server calls this as `d2d.h` says: the owner's driver object is registered, so the
+    // owner exists. The result is valid for reads. The request has come back. No `Packet` has the
+    // handle: an owner in C has no `Packet`, and the library makes none for a handshake.
+    let (owner, completed) = unsafe {
+        let owner = &*OWNER.load(Acquire);
+        (owner, Completed::from_raw(request, *result))
+    };
     let Some(completed) = owner.server.completed_handshake(completed) else {
         return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;
     };
@@ -515,28 +517,37 @@ unsafe extern "C" fn completed(
     }
 }
 
-/// Enters the peer of a context; see `d2d_peer_enter`. Any context but NMI.
+/// Writes a result, if there is one. Returns 0, or `-ESHUTDOWN` if there is none. Any context.
 ///
 /// # Safety
 ///
-/// As `d2d_owner.h` says: the owner exists, `context` is one of its contexts, and `peer` is valid for
-/// writes.
-#[inline]
-pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int {
-    // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
-    let seat = unsafe { seat(context) };
-    let Some(entered) = seat.and_then(|(_, seat)| seat.peer.enter()) else {
+/// `to` is valid for writes.
+#[inline(always)]
+pub unsafe fn store<T>(result: Option<T>, to: *mut T) -> c_int {
+    let Some(result) = result else {
         return ESHUTDOWN.to_errno();
     };
-    let (table, inside) = entered.into_raw();
-    let value = abi::d2d_peer {
+    // SAFETY: The caller says that it is valid for writes.
+    unsafe { to.write(result) };
+    0
+}
+
+/// Enters the peer of a context; see `d2d_peer_enter`. Returns `None` if there is no peer. Any context but
+/// NMI.
+///
+/// # Safety
+///
+/// As `d2d_owner.h` says: the owner exists, and `context` is one of its contexts.
+#[inline(always)]
+pub unsafe fn enter(context: *mut abi::d2d_context) -> Option<abi::d2d_peer> {
+    // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
+    let (_, seat) = unsafe { seat(context) }?;
+    let (table, inside) = seat.peer.enter()?.into_raw();
+    Some(abi::d2d_peer {
         ops: table.words.as_ptr().cast(),
         self_: table.this,
         inside,
-    };
-    // SAFETY: The caller says that it is valid for writes.
-    unsafe { peer.write(value) };
-    0
+    })
 }
 
 /// Leaves the peer of a context; see `d2d_peer_exit`. Any context but NMI.
@@ -546,37 +557,29 @@ pub unsafe fn enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) ->
 /// As `d2d_owner.h` says: the calling thread has entered the peer of `context`, and has got `peer`.
 #[inline]
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
-    // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and `context` is one
-    // of its contexts.
-    if let Some((_, seat)) = unsafe { seat(context) } {
-        // SAFETY: The caller has got `peer` from `enter`, so `peer` is valid for reads. `enter`
-        // took `inside` from this rundown.
-        unsafe { seat.peer.leave((*peer).inside) };
+    // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and `context`
+    // is one of its contexts. The thread has got `peer` from `enter`, so `peer` is valid for reads, and
+    // `enter` took `inside` from this rundown.
+    unsafe {
+        if let Some((_, seat)) = seat(context) {
+            seat.peer.leave((*peer).inside);
+        }
     }
 }
 
-/// Finds the peer of a context as a target of requests; see `d2d_peer_lookup`. Any context.
+/// Finds the peer of a context as a target of requests; see `d2d_peer_lookup`. Returns `None` if there is no
+/// peer. Any context.
 ///
 /// # Safety
 ///
-/// As `d2d_owner.h` says: the owner exists, `context` is one of its contexts, and `peer` is valid for
-/// writes.
+/// As `d2d_owner.h` says: the owner exists, and `context` is one of its contexts.
 #[inline]
-pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle) -> c_int {
+pub unsafe fn lookup(context: *mut abi::d2d_context) -> Option<abi::d2d_handle> {
     // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
-    let seat = unsafe { seat(context) };
-    let found = seat.and_then(|(owner, seat)| {
-        let id = seat.context.id() as usize;
-        owner.server.registry.attached_to(id)
-    });
-    match found {
-        Some((target, _)) => {
-            // SAFETY: The caller says that it is valid for writes.
-            unsafe { peer.write(target) };
-            0
-        }
-        None => ESHUTDOWN.to_errno(),
-    }
+    let (owner, seat) = unsafe { seat(context) }?;
+    let id = seat.context.id() as usize;
+    let (target, _) = owner.server.registry.attached_to(id)?;
+    Some(target)
 }
 
 /// Finds the owner and the seat of a context.
@@ -586,11 +589,9 @@ pub unsafe fn lookup(context: *mut abi::d2d_context, peer: *mut abi::d2d_handle)
 /// The owner exists for `'a`, and `context` is one of its contexts.
 #[inline]
 unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<(&'a COwner, &'a CSeat)> {
-    // SAFETY: The caller promises that the owner exists for `'a`.
-    let owner = unsafe { OWNER.load(Acquire).as_ref() }?;
-    // SAFETY: The caller promises that `context` is one of the owner's contexts, so it lives as
-    // long as the owner. The field never changes.
-    let id = unsafe { (*context).id };
+    // SAFETY: The caller promises that the owner exists for `'a`, and that `context` is one of its
+    // contexts. So the context lives as long as the owner. The field never changes.
+    let (owner, id) = unsafe { (OWNER.load(Acquire).as_ref()?, (*context).id) };
     let seat = owner.seats.seats.get(id as usize)?;
     (seat.context.as_raw() == context).then_some((owner, seat))
 }
