@@ -99,8 +99,8 @@ d2d_owner::module_owner! {
 struct DriverA;
 
 impl DriverA {
-    /// Sends the demonstration's requests to a peer, from execution context `place`. One of them
-    /// makes the peer set its events, for which A then waits.
+    /// Sends the demonstration's requests to a peer, from execution context `place`. One of the
+    /// requests makes the peer set its events. A then waits for these events.
     fn send(contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
@@ -237,7 +237,7 @@ impl OwnerOps for DriverA {
 }
 
 /// Puts items for the peer, calls its operations, and takes the items that it has put. Checks the
-/// results last, so that a peer that returns a wrong result gets all calls, too.
+/// results last, so that a wrong result does not prevent a call.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     NOTE.put(&link.outgoing(), &1)?;
     let notes: [Note; 3] = [2, 3, 4];

@@ -4,7 +4,8 @@
 //!
 //! When B is loaded, the library registers it with driver A and asks for a context. A sends an
 //! internal device control request with the context's address. B's `share` lets the library adopt the
-//! context, fill in B's operations and data, and complete the request, at once or by a work item.
+//! context, fill in B's operations and data, and complete the request. The library does so at once
+//! or by a work item.
 //!
 //! A process can write a number N to `/dev/module_b`. B then exchanges calls, items, requests and
 //! events with A. It does so N times in each of these contexts: the system call of that process, a
@@ -109,7 +110,7 @@ impl Driver for DriverB {
 
     /// Creates B's events after the handshake, so that the trace always has the same order.
     fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
-        // If the handshake has failed, B stays loaded without a context, so ignore the error.
+        // B stays loaded even if the handshake has failed, so ignore the error.
         let _ = driver.settled_link();
         DemoEvents::new(|event| driver.create_event_of(PeerModule::NAME, event, false)).map(
             |events| {

@@ -4,7 +4,7 @@
 //! lacks. Drivers and the library name this crate `kernel`, so their sources are the same for all
 //! kernels.
 //!
-//! `shared/library.mk` finds out what the kernel crate lacks by compiling `probes.rs`, and compiles
+//! To find out what the kernel crate lacks, `shared/library.mk` compiles `probes.rs`. It compiles
 //! this crate only if something is missing. Each replacement names the version of the kernel that
 //! makes it unnecessary.
 
@@ -193,7 +193,7 @@ pub mod sync {
     pub mod barrier {
         pub use kernel::sync::barrier::*;
 
-        /// For [`smp_mb`]: the barrier orders the loads before it before the loads after it. Unnecessary
+        /// For [`smp_mb`]: the barrier orders all earlier loads before all later loads. Unnecessary
         /// since 7.3.
         #[cfg(not(probe_read_barrier))]
         pub struct Read;
