@@ -197,7 +197,8 @@ struct d2d_ops {
 
 /*
  * Initializes the first member of an ops table of this type, for an interface without a build.
- * "hashes" is the chain: an array of a hash for each minor version, then one for each operation.
+ * "hashes" is the chain: an array with a hash for each minor version, and then a hash for each
+ * operation.
  */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
@@ -267,8 +268,8 @@ struct d2d_item {
 };
 
 /*
- * The claim of an item from the time when a driver in C has redeemed this handle until it releases
- * the item. Before that, the claim is the handle itself.
+ * The claim of an item that a driver in C uses: after it has redeemed this handle, until it
+ * releases the item. Before that, the claim is the handle itself.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
@@ -556,9 +557,8 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  *	-D2D_STATUS_PENDING: it has forwarded the request again, or completes it later. If the
  *	request was cancelled, the handle is stale, and the return value is ignored.
  * @completed: receives a request that the driver has sent with D2D_SEND_ROUTINE, and its
- *	result. It returns 0, and the owner frees the request. Or it returns
- *	D2D_MORE_PROCESSING_REQUIRED, and the driver keeps the request, which it may send
- *	again at once.
+ *	result. If it returns 0, the owner frees the request. If it returns
+ *	D2D_MORE_PROCESSING_REQUIRED, the driver keeps the request, and may send it again at once.
  * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
  *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
  *	only tells the driver which request it was.
@@ -810,9 +810,9 @@ int d2d_attach(d2d_handle driver);
  *
  * While d2d_detach() waits, code of the driver may itself be waiting: an operation, or a routine
  * that has one of these requests or the handshake. If an operation still runs after 100 ms, or such
- * a routine after 10 ms, d2d_detach() ends what that code may be waiting for. Again and again, it
- * cancels the driver's requests. It also ends with -ECANCELED all waits that were begun with the
- * driver's event handles. The handles stay open.
+ * a routine after 10 ms, d2d_detach() ends what that code may be waiting for. It does so again and
+ * again: it cancels the driver's requests, and ends with -ECANCELED all waits that were begun with
+ * the driver's event handles. The handles stay open.
  *
  * Do not call it from inside an operation, or with a lock held that an operation takes:
  * d2d_detach() would never return. A kernel with lockdep reports that.
@@ -927,9 +927,9 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
  *
- * Return: 0 if the request is completed. Then d2d_request_wait() has the result at once, or
- * completed() was called or is being called. %-EINPROGRESS if it is not completed yet. With any
- * other value, the request was not sent:
+ * Return: 0 if the request is completed. Then d2d_request_wait() has the result at once; with
+ * D2D_SEND_ROUTINE, completed() was called or is being called. %-EINPROGRESS if it is not completed
+ * yet. With any other value, the request was not sent:
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header of the structure
  * * %-EMSGSIZE - more input or output than the request has room for
  * * %-EFAULT - a bad pointer
@@ -962,8 +962,8 @@ int d2d_request_send(d2d_handle request, const struct d2d_send *send);
  * yet. With any other value, it was not sent:
  * * the errors of d2d_request_send()
  * * %-EINVAL - also with D2D_SEND_ROUTINE
- * * %-EFAULT - also if the memory at @output or @result cannot be written. If this memory could be
- *   written before the request was sent, and has disappeared since, the request is completed
+ * * %-EFAULT - also if the memory at @output or @result cannot be written. If this memory has
+ *   disappeared only after the request was sent, the request is completed nevertheless
  */
 int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 		     struct d2d_result *result, void *output, u32 output_len);

@@ -47,8 +47,8 @@ static inline bool d2d_device_exists(const char *name)
  * @driver: the driver's name, which the refusal shows
  * @device: the device
  *
- * Nothing may fail in the initialization of a module after this: the kernel would free the module
- * although a process may have the device open.
+ * After this, nothing may fail in the initialization of the module. If something failed, the kernel
+ * would free the module although a process may have the device open.
  *
  * If a device of this name exists, misc_register() would print a stack trace. So this function
  * looks for such a device first.

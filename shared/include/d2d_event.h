@@ -266,14 +266,14 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * The routine is the handler of this handle, which has one at most. Other handles of the event
  * have handlers of their own.
  *
- * Each set of a notification event calls all handlers, also if the event is set already. A
- * synchronization event that is set goes to a thread whose wait it ends. If it ends no wait, it
- * goes to one handler, which takes it. The handlers take the event in turn. If the handler that has
- * taken the event fails, or is removed before it is called, the owner sets the event once more. If
- * the event is set when this function is called, @routine is called at once. If several threads set
- * the event at the same time, the owner may call the routine once for several sets. That call
- * begins after the last of these sets. Resetting the event neither cancels a call that is due, nor
- * keeps the owner from setting the event once more.
+ * Each set of a notification event calls all handlers, also if the event is set already. Setting a
+ * synchronization event ends the wait of one thread, which takes the event. If the set ends no
+ * wait, one handler takes the event. The handlers take it in turn. If the handler that has taken
+ * the event fails, or is removed before it is called, the owner sets the event once more. If the
+ * event is set when this function is called, @routine is called at once. If several threads set the
+ * event at the same time, the owner may call the routine once for several sets. That call begins
+ * after the last of these sets. Resetting the event neither cancels a call that is due, nor keeps
+ * the owner from setting the event once more.
  *
  * The routine does not run, and is not called any more, when one of these functions has returned:
  *
@@ -281,8 +281,8 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * - d2d_event_close() for the handle;
  * - d2d_leave() or d2d_unregister() for the driver.
  *
- * These functions wait for a grace period of RCU, also if another thread has removed the handler.
- * So a driver calls d2d_leave() first, and then stops what the routine has started.
+ * These functions wait for a grace period of RCU, even if another thread has removed the handler
+ * already. So a driver calls d2d_leave() first, and then stops what the routine has started.
  *
  * Context: Task, may sleep.
  *
