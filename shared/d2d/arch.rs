@@ -3,8 +3,9 @@
 //! Counting the fast readers of SRCU, by one instruction on x86.
 //!
 //! The kernel crate has no functions for these readers. On x86, this file has the instructions that
-//! a C compiler makes of the kernel's macros. On other architectures, and with lockdep, which
-//! follows each reader, the functions are those of `shared/d2d/readers.c`.
+//! a C compiler makes of the kernel's macros. On other architectures, the functions are those of
+//! `shared/d2d/readers.c`. A kernel with lockdep uses those, too, because they tell lockdep of each
+//! reader.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
 mod readers {

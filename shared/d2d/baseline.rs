@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The comparison of a pair with its baseline, the C header of an older version.
-//! [`pair!`](crate::pair!) compares both at compile time.
+//! Compares a pair with its baseline, which is the C header of an older version of the pair.
+//! [`pair!`](crate::pair!) does so at compile time.
 //!
-//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
+//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
 use crate::{
     c_header::Text,
@@ -63,8 +63,8 @@ const fn hashes(text: &[u8]) -> usize {
     count
 }
 
-/// Searches `text`, beginning at `from`, for a line with the same bytes as the line `wanted` of
-/// `other`. Returns where the line after it begins.
+/// Searches `text`, beginning at `from`, for a copy of the line `wanted` of `other`. Returns where
+/// the line after the copy begins.
 #[inline]
 const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line) -> Option<usize> {
     let (_, tail) = other.split_at(wanted.from);
@@ -105,8 +105,8 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// Why a pair does not agree with its baseline. The line is the line of the baseline that the
-/// pair's header lacks, if that is the reason.
+/// Why a pair does not agree with its baseline. The `Line` is the line of the baseline that the
+/// pair's header lacks; `None` for any other reason.
 type Fault = (&'static str, Option<Line>);
 
 /// Compares the C header of a pair with `recorded`, that of an older version. Returns what is
@@ -177,7 +177,8 @@ const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) -> ! {
 ///
 /// # Panics
 ///
-/// At compile time, if the pair changes its baseline, or appends to it without a new minor version.
+/// At compile time, if the pair has changed something of its baseline, or has appended something
+/// without a new minor version.
 #[inline]
 pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
     if let Some(recorded) = recorded {

@@ -6,7 +6,7 @@
 //! crate. The build copies it to a file beside the object (`shared/library.mk`); the kernel's linker
 //! script leaves the section out of modules.
 //!
-//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
+//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
 use crate::{
     c_name::{
@@ -26,7 +26,7 @@ use crate::{
     for_each::for_each, //
 };
 
-/// A text that is being written: `N` bytes, or none if `N` is 0 and the text is only measured.
+/// A text of `N` bytes that is being written. If `N` is 0, the text is only measured.
 pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
     len: usize,
@@ -47,9 +47,9 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
-/// Panics if a type is an array: an argument or a result cannot be one. C passes no arrays as arguments. A
-/// kernel with CFI compares the types of functions, and for a pointer to an array, rustc and clang do not
-/// agree on the type.
+/// Panics if the type of an argument or a result is an array. C cannot pass an array by value. A
+/// pointer to an array would not work in a kernel with CFI, which compares the types of functions:
+/// rustc and clang do not agree on the type of such a pointer.
 #[inline]
 const fn check_operand(of: &Type) {
     assert!(
@@ -130,8 +130,8 @@ impl<const N: usize> Text<N> {
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
             // `///` leaves a blank at the beginning of the line. If the line continues a paragraph,
-            // this blank separates the line from the line before. Other lines (empty, indented, or
-            // an item of a list) begin a line in C, without the blank.
+            // this blank separates the line from the line before. Any other line (empty, indented,
+            // or an item of a list) becomes a line of its own in C, without the blank.
             let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
             let joins = line > 0 && !begins && docs[line - 1].len() > 1;
             let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {

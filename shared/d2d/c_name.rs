@@ -2,7 +2,7 @@
 
 //! Which names of a pair can be names in C, too.
 //!
-//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
+//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
 use crate::{
     baseline::is_at,

@@ -55,10 +55,10 @@ impl<P> Context<P> {
     /// # Safety
     ///
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
-    /// blocks have these sizes. If `P` is a [`Pair`], none is less than that of the pair.
+    /// blocks have these sizes. If `P` is a [`Pair`], no size is less than that of the pair.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
         // SAFETY: The caller says that `raw` points to an initialized structure that lives as long as the
-        // result. The result hands the queues out only while it is borrowed. The number never changes.
+        // result. The result hands the queues out only while it is borrowed. `id` never changes.
         let (id, queues) = unsafe {
             let context = raw.as_ptr();
             let to_peer = NonNull::new_unchecked(&raw mut (*context).to_peer);

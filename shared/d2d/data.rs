@@ -52,8 +52,8 @@ impl Sizes {
         ])
     }
 
-    /// Makes the sizes that an owner in C states: of its own block, the peer's and the shared one.
-    /// Any context.
+    /// Makes a `Sizes` of what an owner in C states: the sizes of the owner's block, the peer's
+    /// block and the shared block. Any context.
     ///
     /// # Errors
     ///
@@ -100,7 +100,8 @@ impl Sizes {
         }
     }
 
-    /// Returns the sizes of the owner's block, the peer's and the shared one, as a context states them.
+    /// Returns the sizes of the owner's block, the peer's block and the shared block, as a context
+    /// states them.
     #[inline]
     pub fn bytes(&self) -> [u64; 3] {
         self.0.map(|size| size as u64)

@@ -213,7 +213,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     /// `inode` and `file` are those of a [`ReadFile`], which is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
-        // until the file is removed, which does not happen during the call.
+        // until it has removed the file. By the contract of this function, the file is not removed
+        // during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
         match opened::check_loaded(M::NAME).and_then(|()| F::open(source)) {
             // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
@@ -267,12 +268,12 @@ impl<F: OpenFile> ReadFile<F> {
         let data = Arc::as_ptr(&source).cast_mut().cast();
         // Removing a file that the `_unsafe` function has made waits only for `open`. So a read that is stuck in
         // a page fault on user memory does not delay the removal.
-        // SAFETY: The name is a string, and the directory was not removed. `open`, for which dropping the
-        // entry waits, expects an `F::Source` in `data`, and `source` is dropped after the entry. The other
-        // functions use the `F` that `open` has made, and not `data`. The functions were made with
-        // a `DropPromise<M>`. It promises that they are in the text of module `M`, and that the file
-        // is dropped before that text is freed. `M` is the functions' `owner`, so it stays loaded
-        // while the file is open.
+        // SAFETY: The name is a string, and the directory was not removed. `open` expects an
+        // `F::Source` in `data`. Dropping the entry waits for `open`, and `source` is dropped after
+        // the entry. The other functions use the `F` that `open` has made, and not `data`. The
+        // functions were made with a `DropPromise<M>`. It promises that they are in the text of
+        // module `M`, and that the file is dropped before that text is freed. `M` is the functions'
+        // `owner`, so it stays loaded while the file is open.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),

@@ -5,7 +5,7 @@
 //! hashes ([`fingerprint`](crate::fingerprint)) and the C header ([`c_header`](crate::c_header))
 //! are made from it at compile time.
 //!
-//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
+//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
 use crate::{
     abi,
@@ -178,7 +178,8 @@ pub struct Declaration {
     pub shared_data: &'static Type,
     /// All structures, each after those that it contains.
     pub structs: &'static [Struct],
-    /// The structures of which lent memory consists, each after those that it contains.
+    /// The structures of which lent memory consists. A structure comes after those that it
+    /// contains.
     pub lent: &'static [Struct],
     /// All kinds of items.
     pub kinds: &'static [DeclaredKind],
@@ -248,7 +249,7 @@ const fn check_fields(of: &Type, latest: u16) {
     });
 }
 
-/// Panics if a field was appended to a type that is a structure, or to a structure inside it.
+/// Panics if this type is or contains a structure to which a field was appended.
 #[inline]
 const fn check_unchanged(of: &Type) {
     if let Some(element) = of.element {

@@ -11,16 +11,16 @@
 //! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
 //! value of an open file ([`File`]) belongs to the file. It is dropped when the file is closed,
 //! even if the device was [removed](Device::remove) before. Calls that begin after the removal fail
-//! with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before it go on. The
-//! library removes a device when its driver leaves.
+//! with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before the removal
+//! go on. The library removes a device when its driver leaves.
 //!
 //! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend a call
 //! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the
-//! answer when a signal comes. If the file is open with `O_NONBLOCK` and the pended call is not
-//! completed yet, it drops the answer at once. A file can keep the answer for a later `read`:
-//! closing the file drops it. The driver can complete a pended call after the device was removed:
-//! while the answer exists, [`Pended::complete`] succeeds, but [`Answer::wait`] returns `ENODEV`.
+//! answer when a signal comes. With `O_NONBLOCK`, it drops the answer at once if the pended call is
+//! not completed yet. A file can keep the answer for a later `read`: then closing the file drops
+//! the answer. The driver can complete a pended call after the device was removed: while the answer
+//! exists, [`Pended::complete`] succeeds, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -187,8 +187,8 @@ impl Device {
     }
 
     /// Removes the device, for example because the hardware is gone. Waits for processes that are
-    /// opening a miscellaneous device. Does not wait for the functions of open files that are
-    /// running: these go on, and their [`Call::wait`] returns `ENODEV`. May sleep.
+    /// opening a miscellaneous device. Does not wait for running functions of open files. They go
+    /// on, and their [`Call::wait`] returns `ENODEV`. May sleep.
     ///
     /// # Errors
     ///

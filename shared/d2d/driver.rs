@@ -110,13 +110,14 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// The driver's [control device](crate::control), or `None` for no such device.
     const CONTROL: Option<device::Settings> = None;
 
-    /// A value that the library keeps for the driver until the module is unloaded, or `()`. Use it for a
-    /// registration by which others call the driver, such as one with a bus. The owner and the driver's
-    /// [jobs](job) need no such registration. [`start`](Driver::start) makes the value. The library drops the
-    /// value before it detaches the driver: while the value exists, the link works. In a module
-    /// with one role, the library drops the value before the driver leaves. So events and requests
-    /// also work in the value's destructor. In a module in several roles, all drivers leave first:
-    /// then the destructor cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
+    /// A value that the library keeps for the driver until the module is unloaded; `()` if the
+    /// driver needs none. Use it for a registration by which other code calls the driver, for
+    /// example with a bus. The owner and the driver's [jobs](job) need no such registration.
+    /// [`start`](Driver::start) makes the value. The library drops the value before it detaches the
+    /// driver: while the value exists, the link works. In a module with one role, the library drops
+    /// the value before the driver leaves. So events and requests also work in the value's
+    /// destructor. In a module in several roles, all drivers leave first: then the destructor
+    /// cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
     type Resources: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
@@ -141,9 +142,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// context, may sleep.
     fn data(&self) -> <Self::Pair as Pair>::PeerData;
 
-    /// Returns the memory that the driver lends the owner, until the driver is detached: see
-    /// [`lent`](crate::lent). Called once, when the driver [fills in](Adopted::fill) a context. Any
-    /// context.
+    /// Returns the memory that the driver lends the owner: see [`lent`](crate::lent). The memory is
+    /// lent until the driver is detached. Called once, when the driver [fills in](Adopted::fill) a
+    /// context. Any context.
     fn lend(&self) -> Option<Lending> {
         None
     }
@@ -180,8 +181,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that this driver has [forwarded](Request::forward), after another driver
-    /// has completed it, with the result. Any context.
+    /// Receives a request that this driver has [forwarded](Request::forward), and its result.
+    /// Called after another driver has completed the request. Any context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
@@ -246,9 +247,8 @@ impl<T: Driver> Handle<T> {
     /// but a signal ends the wait. So the process that loads the module, or writes to its device,
     /// can be killed.
     ///
-    /// Do not call it in the `deferred` of another role of the module. If the `deferred` of role A
-    /// waits for that of role B, and that of B for that of A, both wait for ever. The library does
-    /// not notice that.
+    /// Do not call it in the `deferred` of another role of the module. If the `deferred` functions
+    /// of two roles wait for each other, both wait for ever. The library does not notice that.
     ///
     /// # Errors
     ///
@@ -262,9 +262,9 @@ impl<T: Driver> Handle<T> {
         self.link().ok_or(ENOTCONN)
     }
 
-    /// Creates a named event, or opens it if it already exists; `set` is ignored then. May sleep. A
-    /// name has 1 to 63 bytes, which are visible ASCII characters other than `/`; `.` and `..` are
-    /// no names.
+    /// Creates a named event, which is set if `set` is true. If the event exists already, opens it
+    /// and ignores `set`. May sleep. A name has 1 to 63 bytes, which are visible ASCII characters
+    /// other than `/`; `.` and `..` are no names.
     ///
     /// # Errors
     ///

@@ -135,9 +135,9 @@ pub struct Event {
 }
 
 impl Event {
-    /// Creates an event, or opens it if it already exists; `set` is ignored then. May sleep. A name
-    /// has 1 to 63 bytes, which are visible ASCII characters other than `/`; `.` and `..` are no
-    /// names.
+    /// Creates an event, which is set if `set` is true. If the event exists already, opens it and
+    /// ignores `set`. May sleep. A name has 1 to 63 bytes, which are visible ASCII characters other
+    /// than `/`; `.` and `..` are no names.
     ///
     /// Drivers call `Handle::create_event` or `d2d_owner::create_event` instead.
     ///
@@ -314,8 +314,8 @@ impl Event {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
         // SAFETY: The owner reads `count` handles, or none if `count` is more than
-        // `D2D_EVENT_MAX_WAITS`. `handles` has at least that many. `handles` lives during the call,
-        // and the owner refuses stale handles.
+        // `D2D_EVENT_MAX_WAITS`. `handles` has at least that many. `handles` and `index` live
+        // during the call, and the owner refuses stale handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         note_if_out_of_memory(to_result(result))?;

@@ -5,7 +5,7 @@
 //!
 //! C type: `struct d2d_ops`. [`interface!`](crate::interface!) computes both at compile time.
 //!
-//! The compiler runs these functions, no driver does: `#[inline]` keeps them out of each module.
+//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
 use crate::{
     declaration::{
@@ -160,8 +160,8 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
 /// Makes the chain of an interface. It begins with a hash for each minor version. This hash covers
 /// the interface's name, its major version, and the hash of this version in `versions`. If
 /// `versions` has fewer hashes, its last one stands for the later versions. Then comes a hash for
-/// each operation. It depends on the hash of the operation before it, but not on a minor version.
-/// `N` is the minor version plus 1, plus the number of operations.
+/// each operation. The hash of an operation depends on the hash of the operation before it, but not
+/// on a minor version. `N` is the minor version plus 1, plus the number of operations.
 pub const fn chain<const N: usize>(
     interface: &str,
     (major, minor): (u16, u16),

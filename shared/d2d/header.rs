@@ -27,8 +27,8 @@ pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     first(header) == first(&expected) && second(header) == second(&expected)
 }
 
-/// Refuses an object, called `what`, whose header is not that of a `T` of this ABI version.
-/// `driver` is the driver that the refusal names. Any context.
+/// Refuses an object whose header is not that of a `T` of this ABI version. The refusal names the
+/// driver `driver`, and calls the object `what`. Any context.
 ///
 /// # Errors
 ///

@@ -44,8 +44,9 @@ macro_rules! groups {
                     $group
                 )
             }
-            // Without jump labels, the kernel crate's macro would call a function. With them, it uses a
-            // source that the kernel's build has generated, and that a distribution may leave out.
+            // Without jump labels, the kernel crate's macro would call a function. With jump
+            // labels, the macro uses a source file that the kernel's build generates. A
+            // distribution may leave this file out.
             #[cfg(all(
                 any(not(CONFIG_JUMP_LABEL), d2d_lacks_static_branch),
                 not(d2d_no_tracepoints)

@@ -282,9 +282,9 @@ impl<J> Routine<J> {
         }
     }
 
-    /// Drops the routine, or leaves this to a [`run`](Self::run) that has begun. The caller has
-    /// waited for such runs. A run may be in a context that must not sleep, so it must not drop the
-    /// routine.
+    /// Drops the routine. The caller has waited for each [`run`](Self::run) that has begun.
+    /// Otherwise such a run would drop the last reference to the routine, perhaps in a context that
+    /// must not sleep.
     fn clear(&self) {
         // Drop the routine after the guard: the routine may have anything in it.
         let routine = self.routine.lock().take();

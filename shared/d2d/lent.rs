@@ -303,7 +303,7 @@ impl Lent {
         }
         // SAFETY: The caller says that the memory exists. By the contract of `struct d2d_lent`,
         // memory with this hash consists of values of this type, and both sides access them as
-        // atomic variables only. Any bytes are a value. They are aligned, and by the type
+        // atomic variables only. Any bytes are a value. The values are aligned, and by the type
         // invariants they are not too many for a slice.
         Ok(unsafe { core::slice::from_raw_parts(memory.as_ptr(), count) })
     }

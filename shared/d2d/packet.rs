@@ -218,7 +218,8 @@ impl Ended {
     }
 }
 
-/// The result of a request, as its sender or a driver that has forwarded it gets it.
+/// The result of a request. The sender gets it, and so does a driver that has forwarded the request
+/// and gets it back.
 #[derive(Clone, Copy)]
 pub struct Outcome {
     /// Success, or an error.
@@ -344,9 +345,9 @@ impl Packet {
     }
 
     /// Sends the request. When the request is completed,
-    /// [`Driver::completed`](crate::driver::Driver::completed) gets it with its result and `tag`.
-    /// That may happen before this call returns. `sleep` says in which execution context the caller
-    /// is.
+    /// [`Driver::completed`](crate::driver::Driver::completed) gets the packet with the result and
+    /// `tag`. That may happen before this call returns. `sleep` says in which execution context the
+    /// caller is.
     ///
     /// # Errors
     ///
@@ -406,8 +407,8 @@ impl Packet {
     }
 }
 
-/// Reads the input of a request that the driver holds, or the output of one that has come back:
-/// `len` bytes. Any context.
+/// Reads `len` bytes: the input of a request that the driver holds, or the output of a request that
+/// has come back. Any context.
 ///
 /// # Errors
 ///
@@ -445,7 +446,7 @@ impl<O: Plain> Sent<O> {
     ///
     /// # Errors
     ///
-    /// The request, if it is not completed yet: the caller has to wait for it.
+    /// `self`, if the request is not completed yet: the caller has to wait for it.
     pub fn completed_at_once(self) -> Result<Completed, Self> {
         match self.completed {
             true => self.wait(None).map_err(|unfinished| unfinished.sent),

@@ -67,10 +67,10 @@
 ///   the crate.
 ///
 /// The hashes of both tables cover the declaration, with the names, types and offsets of all fields and
-/// the names and types of all arguments. They leave out a structure that no block of data, kind, code or
-/// operation uses. If the declarations of two drivers differ, one driver refuses the other by
-/// `EBADR` and the reason `bad-prefix`. But it accepts a declaration that is a newer or older minor
-/// version of its own.
+/// the names and types of all arguments. The hashes leave out a structure that no block of data,
+/// kind, code or operation uses. If the declarations of two drivers differ, one driver refuses the
+/// other by `EBADR` and the reason `bad-prefix`. But a driver accepts a declaration that is a newer
+/// or older minor version of its own.
 ///
 /// # Events
 ///

@@ -8,9 +8,10 @@
 //!
 //! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing a taken
 //! item takes no lock: it pushes the item on a list. A put that finds no free item takes the whole
-//! list. No thread takes a single item off the list, so the ABA problem does not arise. Between the
-//! load and the exchange of a push, other threads may take the first item and push it again: the
-//! push still links the whole list.
+//! list. A push loads the pointer to the first item, links its own items before that item, and
+//! exchanges the pointer. In between, other threads may take the list and push the same first item
+//! again. The exchange then succeeds, and the push has linked the whole new list. No thread takes a
+//! single item off the list, so the ABA problem does not arise.
 //!
 //! - [`Batch`]: items that were taken together.
 //! - [`ValueQueue`]: a queue whose items are values of one type.
@@ -176,8 +177,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Releases the items of a chain, unless another thread changes the list of released items at
-    /// the same time. Then it returns false.
+    /// Releases the items of a chain. Releases none and returns false if another thread changes the
+    /// list of released items at the same time.
     #[inline(always)]
     fn try_release(self, chain: Chain) -> bool {
         let released = self.released();
@@ -188,7 +189,7 @@ impl<'a> Queue<'a> {
         AtomicWord::cmpxchg(released, first, chain.first.as_ptr()).is_ok()
     }
 
-    /// Apart from [`Self::release`], so that its callers contain no loop.
+    /// A function of its own, so that callers of [`Self::release`] contain no loop.
     #[cold]
     fn retry_release(self, chain: Chain) {
         while !self.try_release(chain) {}
@@ -324,8 +325,8 @@ impl<'a> Queue<'a> {
         AtomicWord::xchg(self.released(), core::ptr::null_mut())
     }
 
-    /// Counts `missing` payloads as refused, because there was no free item for them. `all` says
-    /// whether they are all payloads of the put; the put is then traced with 0 items.
+    /// Counts `missing` payloads as refused, because there was no free item for them. If `all` is
+    /// set, they are all payloads of the put, and the put is traced with 0 items.
     ///
     /// # Safety
     ///

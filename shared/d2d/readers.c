@@ -29,8 +29,8 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
  * two system calls.
  *
  * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
- * srcu_read_lock_fast() tells lockdep less. Lockdep then does not find this deadlock: a thread
- * waits for readers, and the readers wait for the thread.
+ * srcu_read_lock_fast() tells lockdep too little to find this deadlock: a thread waits for readers,
+ * and the readers wait for the thread.
  */
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool tell_lockdep)
 {

@@ -36,11 +36,11 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The promise of module `M` that it drops what the library makes for it before the kernel frees the
-/// module's text.
+/// The promise of module `M`: before the kernel frees the module's text, the module drops what the
+/// library makes for it.
 ///
-/// With such a value, the library makes what must not outlive that text: registrations, files, and
-/// lists of jobs and devices. When the module drops its parts, the library empties these lists.
+/// The library demands such a value to make what must not outlive that text: registrations, files,
+/// and lists of jobs and devices. When the module drops its parts, the library empties these lists.
 /// Only the library makes this value, when a module is initialized. It never gives the value to a
 /// driver.
 #[doc(hidden)]
@@ -59,9 +59,9 @@ impl<M> DropPromise<M> {
     ///
     /// # Safety
     ///
-    /// `M` is the module into which this crate is linked. Before the kernel frees the module's
-    /// text, what is made with the result, or with a copy of it, is dropped. A list of jobs or
-    /// devices need not be dropped if it is emptied.
+    /// `M` is the module into which this crate is linked. All that is made with the result, or with
+    /// a copy of the result, is dropped before the kernel frees the module's text. A list of jobs
+    /// or devices need not be dropped if it is emptied.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }
@@ -107,8 +107,8 @@ where
     }
 
     /// Asks the owner to share a context. The owner sends a request to the driver's dispatch
-    /// routine, which may leave the request pending; then this returns success. If attaching fails, this
-    /// waits until [`Driver::deferred`] has returned. May sleep.
+    /// routine. If that routine leaves the request pending, this returns success. If attaching
+    /// fails, this waits until [`Driver::deferred`] has returned. May sleep.
     ///
     /// # Errors
     ///
@@ -138,8 +138,8 @@ impl<T: Driver> Registration<T> {
         Leaver(self.raw_handle)
     }
 
-    /// Makes the module's other roles leave, and then this driver. That ends the waits of the driver's routines,
-    /// jobs and work item, also those for another role. May sleep.
+    /// Makes the module's other roles leave, and then this driver. That ends the waits of the
+    /// driver's routines, jobs and work item, even if they wait for another role. May sleep.
     fn end_waits(&self) {
         (self.leave_others)();
         self.leaver().leave();
@@ -233,8 +233,8 @@ where
     ///
     /// # Errors
     ///
-    /// `EEXIST` if it was called with this `started` before: then it does nothing. `ENOMEM`, and
-    /// the errors of the driver's functions and of the owner.
+    /// `EEXIST` if an earlier call had the same `started`: then this call does nothing. `ENOMEM`,
+    /// and the errors of the driver's functions and of the owner.
     pub fn new<M: ModuleMetadata>(
         promise: DropPromise<M>,
         started: &'static Started,
@@ -244,9 +244,9 @@ where
     }
 
     /// As [`Peer::new`], in a module that has other roles already. `leave_others` makes these roles leave.
-    /// They exist as long as the peer. The driver's jobs may wait for the other roles. So the
-    /// library calls `leave_others` again and again while it waits for the jobs. It waits for them
-    /// when the peer is dropped, or when this function fails. May sleep.
+    /// They exist as long as the peer. When the peer is dropped, or when this function fails, the
+    /// library waits for the driver's jobs. The jobs may wait for the other roles. So while the
+    /// library waits, it calls `leave_others` again and again. May sleep.
     ///
     /// # Errors
     ///

@@ -184,8 +184,8 @@ impl<'a> Request<'a> {
 
     /// Runs `f` with the input if the request has this code. Any context in which `f` may run.
     ///
-    /// Does not run `f` if the input of the request is not as long as an `I`, or its room for
-    /// output is less than an `O`. Then it completes the request with `EMSGSIZE`.
+    /// If such a request has an input of another size than an `I`, or less room for output than an
+    /// `O`, completes it with `EMSGSIZE` and does not run `f`.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,
@@ -324,7 +324,7 @@ pub enum Routed<'a> {
 }
 
 impl<'a> Routed<'a> {
-    /// As [`Request::on`], unless an earlier code was that of the request.
+    /// As [`Request::on`]. Does nothing if the request had one of the earlier codes.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,

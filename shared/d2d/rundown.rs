@@ -80,8 +80,8 @@ impl<T> Rundown<T> {
         // SAFETY: This thread has moved the state to `OPENING`, and `open` is null. By the type
         // invariants no other thread uses the value.
         let value = unsafe { (*self.value.get()).insert(value) };
-        // INVARIANT: `open` points to the value, and no thread moves the state to `CLOSING` before
-        // it is `OPEN`.
+        // INVARIANT: `open` points to the value, and no thread can move the state to `CLOSING`
+        // until this thread has stored `OPEN`.
         self.open.store(value, Release);
         self.state.store(OPEN, Release);
         Ok(())

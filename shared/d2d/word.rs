@@ -3,8 +3,8 @@
 //! Atomic operations on a word, by one instruction where the architecture has one.
 //!
 //! The kernel crate implements atomic operations by calls of C helpers. Here, a read or write that
-//! orders nothing is a volatile access. On x86, this file has the instructions for the other
-//! operations, as a C compiler makes them of the kernel's macros. On other architectures, it calls
+//! orders nothing is a volatile access. For the other operations on x86, this file has the
+//! instructions that a C compiler makes of the kernel's macros. On other architectures, it calls
 //! the kernel crate.
 
 use kernel::sync::atomic::{
@@ -77,7 +77,7 @@ mod words {
         unsafe { asm!("", options(nostack, preserves_flags)) };
     }
 
-    /// `smp_rmb()`: orders the loads before it before the loads after it. Any context.
+    /// `smp_rmb()`: orders all earlier loads before all later loads. Any context.
     #[inline(always)]
     pub fn read_barrier() {
         // x86 does not reorder loads.
@@ -162,7 +162,7 @@ mod words {
         }, //
     };
 
-    /// `smp_rmb()`: orders the loads before it before the loads after it. Any context.
+    /// `smp_rmb()`: orders all earlier loads before all later loads. Any context.
     #[inline]
     pub fn read_barrier() {
         smp_mb(Read);

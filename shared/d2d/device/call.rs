@@ -74,9 +74,9 @@ impl Call<'_> {
         self.is_nonblocking
     }
 
-    /// Waits until `ready` returns a value, and returns it. Calls `ready` at once, and again after
-    /// [`Device::wake`]; one call may follow several wakes. `ready` may sleep. May sleep; a signal ends the
-    /// wait.
+    /// Waits until `ready` returns a value, and returns that value. Calls `ready` at once, and
+    /// again after [`Device::wake`]; one call may follow several wakes. `ready` may sleep. May
+    /// sleep; a signal ends the wait.
     ///
     /// # Errors
     ///

@@ -10,8 +10,9 @@
 //! - cannot set the mode of the file in `/dev`;
 //! - prints a stack trace if the name exists.
 //!
-//! The kernel holds `misc_mtx` while it calls [`open`], and takes it to register and to deregister a
-//! device. So [`open`] takes no lock that the library holds while it registers or deregisters a device.
+//! The kernel holds `misc_mtx` while it calls [`open`]. To register or deregister a device, it
+//! takes `misc_mtx`, too. So [`open`] takes no lock that the library holds while it registers or
+//! deregisters a device.
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 
@@ -104,7 +105,8 @@ pub(super) struct Node {
 
 // SAFETY: Any thread may register and deregister a device.
 unsafe impl Send for Node {}
-// SAFETY: `misc` is written only before it is registered, and by the kernel under a lock.
+// SAFETY: This module writes `misc` only in `new`. It registers and deregisters `misc` with
+// `is_registered` locked. In between, the kernel changes `misc` only with `misc_mtx` locked.
 unsafe impl Sync for Node {}
 
 impl Node {
@@ -164,8 +166,8 @@ impl Node {
         unsafe { bindings::misc_deregister(self.misc.get()) };
         // If the initialization of a module fails, the kernel frees the module even if others hold
         // references. So while the module is loading, this function waits until only the reference
-        // of the initialization is left. A process that has tried to open the device holds one
-        // until its `open` has failed.
+        // of the initialization is left. A process that has tried to open the device holds a
+        // reference until its `open` has failed.
         let references = || {
             // SAFETY: The module is the one to which this code belongs.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
@@ -189,7 +191,7 @@ fn is_taken(name: &CStr) -> bool {
 fn is_in(class: &CStr, name: &CStr) -> bool {
     // SAFETY: The directory of `kernel_kobj` and its parent, the root of sysfs, are made at boot and
     // never removed. Each name is a string. The search gets a reference to each entry that it
-    // finds. It puts this reference once, after it has searched in the entry.
+    // finds. It puts each reference once, after it has searched in the entry.
     unsafe {
         let mut entry = (*(*bindings::kernel_kobj).sd).__parent;
         bindings::kernfs_get(entry);
@@ -213,8 +215,9 @@ pub(super) struct OpenFile {
     calls: Arc<dyn Calls>,
 }
 
-/// The most bytes of a read or a write: `MAX_RW_COUNT` of the kernel. The kernel limits the length to this
-/// already; the unit tests, which call [`OpenFile`], do not.
+/// The most bytes of a read or a write: `MAX_RW_COUNT` of the kernel. The kernel already limits
+/// what a process reads or writes to this length. The unit tests call [`OpenFile`] without this
+/// limit.
 const MOST: usize = i32::MAX as usize & !(bindings::PAGE_SIZE - 1);
 
 impl OpenFile {
@@ -335,8 +338,9 @@ static OPERATIONS: Operations = Operations(bindings::file_operations {
 /// [`Node::register`] has registered the device of `inode` and `file`. The device is not
 /// deregistered during the call.
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `misc_open()` has stored the address of the `miscdevice` there. It is the field of an
-    // `Inner` in an `Arc`, to which `Devices` keeps a reference until the device is deregistered.
+    // SAFETY: `misc_open()` has stored the address of the `miscdevice` there. It is a field of an
+    // `Inner` in an `Arc`. `Devices` keeps a reference to this `Arc` until the device is
+    // deregistered, which does not happen during the call.
     let device: ArcBorrow<'_, Inner> = unsafe {
         let misc = (*file).private_data.cast::<bindings::miscdevice>();
         let node = container_of!(Opaque::cast_from(misc), Node, misc);

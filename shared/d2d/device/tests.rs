@@ -54,7 +54,8 @@ impl File for Opened {
         from.skip(from.len())
     }
 
-    /// Leaves the call pending, completes it with the argument if that is not 0, and waits.
+    /// Pends the call, and waits for the answer. If the argument is not 0, completes the call with
+    /// the argument before it waits.
     fn ioctl(&self, kept: &Kept, call: &Call<'_>, _: u32, argument: Argument) -> Result<u32> {
         let (answer, pended) = call.pend()?;
         let before = kept.lock().replace(pended);

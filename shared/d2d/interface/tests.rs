@@ -115,8 +115,8 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
         lent: crate::lent::NOTHING,
     };
     // SAFETY: The table belongs to this module, and the operations of each table with the right
-    // chain expect the address of a `Side`. A test drops its side after the result. If it passes null
-    // instead, the copied table has no operation. The side lends nothing.
+    // chain expect the address of a `Side`. A test drops its `Side` after the result. If a test
+    // passes null instead of a `Side`, the copied table has no operation. The side lends nothing.
     unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
 }
 

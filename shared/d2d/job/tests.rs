@@ -444,7 +444,8 @@ mod cases {
         for kind in TIMED {
             for place in Place::ALL {
                 let after = Delta::from_millis(20);
-                // If the machine is busy, the job may be due before it is cancelled, and may run.
+                // On a busy machine, the job may run before it is cancelled. Then the loop tries
+                // again.
                 loop {
                     let trial = Trial::new(kind, |seen, _| {
                         seen.count();
@@ -640,7 +641,8 @@ mod cases {
             trial.job.start_after(far())?;
             // Long enough for a job that runs too early.
             fsleep(Delta::from_millis(5));
-            // A second reference: the test drops the job itself, so that no memory is leaked.
+            // `leaked` stands for a leaked job. The test drops it in the end, so that no memory is
+            // leaked.
             let (leaked, seen) = (trial.job.clone(), trial.seen.clone());
             drop(trial);
             assert_eq!(drops.runs(), 1);

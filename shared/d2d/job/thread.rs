@@ -38,8 +38,8 @@ use kernel::{
     task::Task, //
 };
 
-/// A job that runs its routine in a kernel thread of its own, which may sleep. The thread exists from
-/// the making of the job until the library stops it, and waits while there is nothing to run.
+/// A job that runs its routine in a kernel thread of its own. The routine may sleep. The thread
+/// exists until the library stops the job, and waits while there is nothing to run.
 #[derive(Clone)]
 pub struct Thread(Arc<Inner>);
 
@@ -78,8 +78,8 @@ impl Thread {
         self.0.clone()
     }
 
-    /// Makes the routine run as soon as possible: once more, if it runs already. Any context, also
-    /// from the routine.
+    /// Makes the routine run as soon as possible. If the routine runs already, it runs once more.
+    /// Any context, also from the routine.
     ///
     /// # Errors
     ///
@@ -193,9 +193,9 @@ unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
     let job = Thread(this.into());
     while this.begin() {
         this.routine.run(&job);
-        // If a routine starts its own job again, other threads must get time, also on a kernel
-        // without preemption. The state of this thread is that of a running thread, so the
-        // scheduler runs it again.
+        // A routine may start its own job each time that it runs. So let other threads run, also on
+        // a kernel without preemption. The state of this thread is `TASK_RUNNING`, so the scheduler
+        // runs it again.
         schedule();
     }
     0

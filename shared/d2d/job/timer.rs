@@ -119,8 +119,8 @@ impl Timer {
         self.0.expiry.lock().overruns()
     }
 
-    /// Cancels the start, if there is one. The routine may still be running, or about to run for an
-    /// expiry that has passed, when this returns. Any context, also from the routine.
+    /// Cancels the start, if there is one. When this returns, the routine may still be running, or
+    /// about to run for an expiry that has passed. Any context, also from the routine.
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
         // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued
@@ -177,8 +177,9 @@ impl Expiry {
         self.starts = self.starts.wrapping_add(1);
     }
 
-    /// Begins an expiry at the time `now`. Returns the number of its start. Returns `None` if the
-    /// routine must not run: the timer was cancelled, or was started again with a later expiry.
+    /// Begins an expiry at the time `now`. Returns the number of the timer's last start, for
+    /// [`advance`](Self::advance). Returns `None` if the routine must not run: the timer was
+    /// cancelled, or was started again with a later expiry.
     pub(super) fn begin(&mut self, now: bindings::ktime_t) -> Option<u64> {
         self.next.filter(|next| *next <= now)?;
         if self.period.is_none() {
@@ -188,8 +189,9 @@ impl Expiry {
     }
 
     /// Moves the next expiry of a periodic timer to the first one after the time `now`, and returns it.
-    /// Returns `None` if there is nothing to move. For example, if the timer was started again
-    /// after the expiry of `start` began, the new start has set the next expiry.
+    /// `start` is the result of [`begin`](Self::begin). Returns `None` if there is nothing to move.
+    /// For example, if the timer was started again since `begin`, the new start has set the next
+    /// expiry.
     pub(super) fn advance(
         &mut self,
         start: u64,
@@ -261,8 +263,8 @@ impl Job for Inner {
     }
 
     fn stop(&self) {
-        // SAFETY: The timer is initialized. This waits for the callback, which does not set the
-        // timer again, as the job is closed.
+        // SAFETY: The timer is initialized. `hrtimer_cancel()` waits for the callback. The job is
+        // closed, so the callback does not set the timer again.
         unsafe { bindings::hrtimer_cancel(self.timer.get()) };
         self.routine.clear();
     }

@@ -94,8 +94,8 @@ impl Work {
         self.0.clone()
     }
 
-    /// Makes the routine run as soon as possible: once more, if it runs already. Replaces a start
-    /// whose run has not begun. Any context, also from the routine.
+    /// Makes the routine run as soon as possible. If the routine runs already, it runs once more.
+    /// Replaces a start whose run has not begun. Any context, also from the routine.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 //! Items that are passed to other code by handle.
 //!
 //! The `claim` of an item is 0 if no handle names the item. Otherwise it is the handle that names
-//! the item. While a driver in C uses the item, it is that handle without `D2D_HANDLE_ITEM`. A
-//! handle is redeemed, released or revoked by one atomic exchange of the claim, so exactly one
+//! the item. While a driver in C uses the item, the claim is that handle without `D2D_HANDLE_ITEM`.
+//! A handle is redeemed, released or revoked by one atomic exchange of the claim, so exactly one
 //! thread succeeds and gets the item.
 
 use super::{
@@ -71,8 +71,8 @@ impl<'a> Queue<'a> {
                 handle
             };
             // The claim is stored with the lock held. A `revoke_handles` that takes the lock later
-            // finds the claim. If a `revoke_handles` took the lock before, `handed` is now set
-            // again, so the next `revoke_handles` finds the claim.
+            // finds the claim. A `revoke_handles` that took the lock before may miss the claim. But
+            // `handed` is now set again, so the next `revoke_handles` finds the claim.
             AtomicWord::store_release(self.claim(chain.first), handle);
             ItemHandle(handle)
         })
@@ -80,8 +80,8 @@ impl<'a> Queue<'a> {
 
     /// Returns the claim of an item of this queue.
     fn claim(self, item: NonNull<abi::d2d_item>) -> &'a Atomic<abi::d2d_handle> {
-        // SAFETY: All callers are in this file, and have the item from the pool or the queue, so it
-        // lives for `'a`. All code changes the field atomically.
+        // SAFETY: All callers are in this file. They have the item from the pool or the queue, so
+        // it lives for `'a`. All code changes the field atomically.
         unsafe { Atomic::from_ptr(&raw mut (*item.as_ptr()).claim) }
     }
 
@@ -108,7 +108,8 @@ impl<'a> Queue<'a> {
         Ok(Batch::new(*self, Some(chain), 1))
     }
 
-    /// Returns the item whose index is in a number, if the number can be a handle of this queue.
+    /// Returns the item whose index `handle` contains, if this number can be a handle of this
+    /// queue.
     #[inline]
     fn find(self, handle: abi::d2d_handle) -> Option<NonNull<abi::d2d_item>> {
         let raw = self.raw.as_ptr();
@@ -132,9 +133,10 @@ impl<'a> Queue<'a> {
         ESTALE
     }
 
-    /// Makes all handles that nobody has redeemed stale, and releases their items. If `redeemed` is set,
-    /// does so with the handles that drivers in C have redeemed, too. Returns the number of handles.
-    /// Process context: it takes time in proportion to the capacity of the queue.
+    /// Revokes all handles that nobody has redeemed: they become stale, and their items are
+    /// released. If `redeemed` is set, also revokes the handles that drivers in C have redeemed.
+    /// Returns the number of handles. Process context: it takes time in proportion to the capacity
+    /// of the queue.
     ///
     /// # Safety
     ///

@@ -78,8 +78,8 @@ impl<T: Plain> ItemKind<T> {
 
     /// Returns the payload of an item, as [`read`](Self::read) does. If there is none, refuses the
     /// item in the name of `driver`, the driver that has taken the item. The library does not check
-    /// what the other side puts. After an error, go on with the next item. A function that returns
-    /// the error drops its batch, and so the items that it has not read. Any context.
+    /// what the other side puts. After an error, go on with the next item: a function that returns
+    /// the error instead drops its batch, with the items that it has not read. Any context.
     ///
     /// # Errors
     ///
