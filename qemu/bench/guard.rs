@@ -40,7 +40,8 @@ fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
 }
 
 /// Compares an entry with the recorded entry. If all versions (of the kernel, the compiler, ...) are the recorded ones,
-/// compares the figures. Otherwise compares the ratios to the twin or, if there is no twin, to the base.
+/// compares the figures. Otherwise compares ratios: the figure, divided by the figure of the twin. If there is no twin,
+/// the divisor is the figure of the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.same_as(entry) {
         None => (

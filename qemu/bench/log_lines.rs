@@ -5,8 +5,8 @@
 //! - the memory that an object takes;
 //! - how many items each of several producers has put into one queue.
 //!
-//! The field `ns=` of a contender has a number for each batch: the nanoseconds, by the guest's clock, that `n`
-//! operations took. On a machine whose clock counts instructions, the numbers are instructions
+//! The field `ns=` of a contender has a number for each batch: how many nanoseconds of the guest's clock `n` operations
+//! took. On a machine whose clock counts instructions, the numbers are instructions
 //! ([`crate::machine::Machine::counts_instructions`]).
 
 use std::fmt;

@@ -2,12 +2,13 @@
 
 // Makes tables and pictures of the figures that the bench has measured. Compares the figures with recorded ones.
 //
-// Words: a *contender* is one way of doing an operation, which the bench measures in a loop (preface.md). A *curve* has
-// the figures of one contender for several values of an *axis*, such as the number of items in a queue (growth.rs). The
-// *twin* of a contender does the same in the C twin of the project. A *mark* is the limit that a figure must keep
-// (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a run with it. If
-// a contender has no twin, the guard compares the contender with another one, its *base* (guard.rs). A *floor* is a
-// primitive of the kernel that the simplest version of the operation in C would need, too (preface.md).
+// Words: a *contender* is one way of doing an operation. The bench measures each contender in a loop (preface.md). A
+// *curve* has the figures of one contender for several values of an *axis*, such as the number of items in a queue
+// (growth.rs). The *twin* of a contender does the same in the C twin of the project. A *mark* is the limit that a
+// figure must keep (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a
+// run with the record. If a contender has no twin, the guard compares the contender with another contender, its *base*
+// (guard.rs). A *floor* is a primitive of the kernel that the simplest version of the operation in C would need, too
+// (preface.md).
 //
 // Usage: d2d-bench report DOCS DIR...
 //        d2d-bench guard RECORD DIR

@@ -50,7 +50,7 @@ unchanged() {
 }
 
 # builds_outside - builds a driver in C outside of the project, with the first Kbuild of docs/guide.md. In this Kbuild,
-# $D2D is the project, whose build is in $D2D/build/KVER.
+# $D2D is the folder of the project, and $D2D/build/KVER has the project's build.
 builds_outside() {
 	local D2D rc=0
 	D2D=$(mktemp -d)

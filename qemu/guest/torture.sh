@@ -30,8 +30,8 @@ run_nested() {
 cd /kselftest/d2d || return 1
 # shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
 if [ -n "$seconds" ]; then
-	# A round of all_pairs.sh takes about 5 seconds. Its rounds must load every two modules in both orders, and
-	# unload them in both orders (unless one needs the other). all_pairs.sh fails if the rounds are too few for
+	# A round of all_pairs.sh takes about 5 seconds. All rounds together must load every two modules in both orders,
+	# and unload them in both orders (unless one needs the other). all_pairs.sh fails if the rounds are too few for
 	# this. Six rounds suffice.
 	rounds=$((seconds / 5))
 	[ "$rounds" -ge 6 ] || rounds=6

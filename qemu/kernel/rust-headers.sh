@@ -5,8 +5,8 @@
 # each such file that Debian's headers packages lack. The package also gets the sources that the macros of the kernel
 # crate include.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
-# KERNEL is the kernel's directory (kernel-stock.sh). RESOLVED is the directory that resolve.sh has filled, STRACE the
-# one that packages.sh has filled with strace.
+# KERNEL is the kernel's directory (kernel-stock.sh). RESOLVED is the directory with the files that resolve.sh has
+# written. STRACE is the directory into which packages.sh has unpacked strace.
 set -euo pipefail
 
 kernel=$1

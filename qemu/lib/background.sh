@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Runs background jobs, two at a time. To run more, a script adds numbers to free_slots. Do not source this file: source
-# ktap.sh or parts.sh, which source it. They define job_ended, which wait_for_job calls for each job that has ended.
+# ktap.sh or parts.sh instead. Each of these two sources this file, and defines the function job_ended. wait_for_job
+# calls job_ended for each job that has ended.
 
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)
@@ -56,8 +57,7 @@ end_tree() {
 	done
 }
 
-# cpu_time - sets $cpu_time to the CPU time of the children of this shell that have ended, and of their children, in
-# 1/100 s
+# cpu_time - sets $cpu_time to the CPU time, in 1/100 s, of this shell's ended children and of their ended children
 cpu_time() {
 	local stat
 	read -r stat <"/proc/$BASHPID/stat"

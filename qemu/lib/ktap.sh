@@ -12,7 +12,7 @@ ktap_begin() {
 }
 
 # report NAME PASSED OUTPUT - prints the result of a check. PASSED is y or nothing. OUTPUT is the file with the output
-# of the check, which report prints before the result if the check has failed.
+# of the check. If the check has failed, report prints this output before the result.
 report() {
 	if [ -n "$2" ]; then
 		passed=$((passed + 1))
