@@ -74,7 +74,7 @@ owner_knows()
 	[ "$(count_lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# module_b_can_attach - whether the context is free, so that module_b gets it, and no request is left
+# module_b_can_attach - whether module_b gets the context, which must be free, and no request is left
 module_b_can_attach()
 {
 	reset_trace

@@ -46,8 +46,8 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# reload_listener - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the number of
-# beats that were heard
+# reload_listener - loads and unloads the listener ROUNDS times, while the metronome beats. Sets $heard to the number of
+# beats that the listener has taken
 reload_listener()
 {
 	n=0

@@ -407,7 +407,7 @@ proctype attacher()
 		od;
 #endif
 sent:
-		/* Registry::end_attach(); if no other thread has made the context free, this thread does. */
+		/* Registry::end_attach(). After a refusal, this thread makes the context free, unless another one has. */
 		atomic { NOTE_STATE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: by_attacher ->

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks the orderings that the library relies on, for all CPUs that Linux runs on. Each litmus test in litmus/ has an
-# outcome that must not occur; herd7 explores all executions that the kernel's memory model allows. Prints KTAP, and the
-# counts last. Needs herd7, and a few seconds.
+# outcome that must not occur. herd7 looks for this outcome in all executions that the kernel's memory model allows.
+# Prints KTAP, and the counts last. Needs herd7, and a few seconds.
 #
 # A test also has lines "weaken: OLD => NEW [and OLD => NEW]". For each line, this script also checks a weakened copy
 # of the test, in which NEW replaces OLD everywhere in the code. In this copy, the outcome must be possible. "(*" begins

@@ -7,7 +7,7 @@
  * runs in S's thread and uses the buffers in place. The routine completes the request, pends it, or
  * does neither. run.sh chooses by -D:
  *
- *   SENDS=N	S sends the request N times; otherwise once
+ *   SENDS=N	S sends the request N times (default: once)
  *   COPIES	R does not use the buffers in place
  *   SENDS_AGAIN	another thread of S sends the request, to another driver
  *   CANCEL	another thread of S cancels the request

@@ -122,12 +122,12 @@ static int dispatch(void *this, const struct d2d_request *request)
 }
 
 /*
- * While the peer's role is attached, module_a may call the operations in peer_role.c, which call
- * the functions of this file. So the owner's role starts first and stops last.
+ * While the peer's role is attached, module_a may call the operations in peer_role.c. These
+ * operations call the functions of this file. So the owner's role starts first and stops last.
  *
- * The modules that are peers of c_middle call the operations in this file, which call functions of
- * peer_role.c. These functions need the peer's role to be attached, and it is: the calling modules
- * import symbols of c_middle, so they are loaded after this init, and unloaded before this exit.
+ * The peers of c_middle call the operations in this file. These operations call functions of
+ * peer_role.c, which need the peer's role to be attached. It is attached then: the peers of
+ * c_middle import its symbols, so they are loaded after this init, and unloaded before this exit.
  */
 static int __init c_middle_init(void)
 {

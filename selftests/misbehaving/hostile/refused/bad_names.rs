@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Must not compile: declarations of pairs with a name that cannot be used in the C header. The name is a keyword or
-//! a macro of C; or it is a raw identifier of Rust; or the header would use the name twice.
+//! a macro of C, or a raw identifier of Rust, or the header would use it twice.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair must be an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a field must be an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a kind must be an identifier of C, and no keyword'
