@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in plain C: read this file if you write an owner in C. The owner does what module_a does
- * and exports the same table, module_a_d2d, so the peers of module_a can attach to this owner
+ * An owner in plain C: read this file if you write an owner in C. This owner does what module_a
+ * does. It exports the same table, module_a_d2d. So the peers of module_a can attach to this owner
  * instead.
  *
  * Writing N to /dev/c_owner plays N rounds. In a round, the owner updates the data that it shares
@@ -158,7 +158,10 @@ static struct {
 } pended[MAX_PENDED];
 static DEFINE_SPINLOCK(pended_lock);
 
-/* Removes a request from the list: the one with this handle or, if @request is 0, with this key. */
+/*
+ * Removes a request from the list, and returns its handle, or 0 if there is none. Finds the request
+ * by its handle @request or, if @request is 0, by @key.
+ */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	guard(spinlock_irqsave)(&pended_lock);
@@ -174,9 +177,10 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Adds a request to the list. Calls d2d_request_set_cancel() under the lock: if the request was
- * cancelled before, this call fails. If the request is cancelled later, the library calls
- * c_owner_cancelled(), which waits for the lock and finds the request.
+ * Adds a request to the list. Calls d2d_request_set_cancel() under the lock. If the request is
+ * cancelled already, this call fails, and the request is not added. If the request is cancelled
+ * later, the library calls c_owner_cancelled(). This function waits for the lock, and then finds
+ * the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -352,8 +356,9 @@ static int call_peer(struct d2d_context *context)
 }
 
 /*
- * Sends the peer a request twice. The first time, d2d_request_call() waits until the peer has
- * completed the request; the second time, the library calls c_owner_completed().
+ * Sends the peer a request twice. First, d2d_request_call() sends the request, and waits until the
+ * peer has completed it. Then d2d_request_send() sends the request again. When the peer has
+ * completed it, the library calls c_owner_completed().
  */
 static int send_requests(struct d2d_context *context, d2d_handle request)
 {
@@ -385,8 +390,8 @@ static int send_requests(struct d2d_context *context, d2d_handle request)
 }
 
 /*
- * Plays a round with the peer of each context. A context may have no peer, and a peer may detach or
- * be busy at any time: the round then goes on with the next context.
+ * Plays a round with the peer of each context. If a context has no peer, or its peer detaches or is
+ * busy, goes on with the next context.
  */
 static int exercise(d2d_handle request)
 {
@@ -439,9 +444,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Starts the owner, creates its events, and registers the device last. A process may open the
- * device as soon as the device is registered. If the init failed after that, the kernel would free
- * the module while the process has the device open.
+ * Starts the owner, creates its events, and registers the device last. After that, the init must
+ * not fail: a process may already have the device open, and the kernel would free the module.
  */
 static int __init c_owner_init(void)
 {

@@ -42,16 +42,17 @@ static struct d2d_context *context;
 static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
 /*
- * A checked copy of module_a's operations, made during the handshake. This driver calls them
- * without a lock: it imports symbols of module_a, so the kernel does not unload module_a.
+ * A checked copy of module_a's operations, made during the handshake. This driver needs no lock to
+ * call them: the kernel does not unload module_a, because this driver imports symbols of module_a.
  */
 static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
 /*
- * Takes all items. Adds the numbers in the notes to @sum, and returns how many notes there were.
- * d2d_queue_expect() refuses each item of another kind. Any context.
+ * Takes all items. Items of the kind D2D_PAIR_KIND_NOTE are notes: each has a number. Adds these
+ * numbers to @sum, and returns how many notes there were. d2d_queue_expect() refuses all other
+ * items. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -177,7 +178,10 @@ static struct pended {
 
 static DEFINE_SPINLOCK(pended_lock);
 
-/* Removes a request from the list: the one with this handle or, if @request is 0, with this key. */
+/*
+ * Removes a request from the list, and returns its handle, or 0 if there is none. Finds the request
+ * by its handle @request or, if @request is 0, by @key.
+ */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	d2d_handle taken = 0;
@@ -195,10 +199,10 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Adds a request to the list, and calls d2d_request_set_cancel(), both under the lock. If the
- * request was cancelled before this call, the call fails, and the request is not added. If the
- * request is cancelled later, the owner calls c_peer_cancelled(), which waits for the lock and
- * finds the request.
+ * Adds a request to the list. Calls d2d_request_set_cancel() under the lock. If the request is
+ * cancelled already, this call fails, and the request is not added. If the request is cancelled
+ * later, the owner calls c_peer_cancelled(). This function waits for the lock, and then finds the
+ * request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -257,8 +261,8 @@ static int serve_complete(const struct d2d_request *request)
 	if (!other)
 		return -ENOENT;
 	/*
-	 * The request is no longer on the list, so no other thread can complete it. Complete it
-	 * here even if writing the output fails.
+	 * No other thread can complete the request, because it is no longer on the list. So
+	 * complete it here even if writing the output fails.
 	 */
 	err = d2d_request_write(other, &complete.value, sizeof(complete.value));
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
@@ -398,8 +402,10 @@ static int send_pend(struct round *round)
 }
 
 /*
- * Sends a request that module_a completes at once. Sends a second one, and then a request that
- * makes module_a complete the second one. Sends the second one again, and cancels it.
+ * 1. Sends the request ADD, which module_a completes at once.
+ * 2. Sends PEND, which module_a keeps pending. Then sends COMPLETE, which makes module_a complete
+ *    PEND.
+ * 3. Sends PEND again, and cancels it.
  */
 static int send_requests(struct round *round)
 {
@@ -576,8 +582,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Registers, attaches, and creates the events. Registers the device last: as soon as a process may
- * have the device open, the init must not fail (d2d_device.h).
+ * Registers, attaches, and creates the events. Registers the device last, because nothing may fail
+ * after that (d2d_device.h).
  */
 static int __init c_peer_init(void)
 {
@@ -607,9 +613,9 @@ unregister:
 module_init(c_peer_init);
 
 /*
- * Undoes c_peer_init() in reverse order. An open file keeps this module loaded, so no process has
- * the device open now, and no thread plays a round. When d2d_detach() has returned, no thread is
- * inside the operations of this module, and module_a does not call them again.
+ * Undoes c_peer_init() in reverse order. No process has the device open now, because an open file
+ * keeps this module loaded. So no thread plays a round. When d2d_detach() has returned, no thread
+ * is inside the operations of this module, and module_a does not call them again.
  */
 static void __exit c_peer_exit(void)
 {

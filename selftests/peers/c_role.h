@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The role of a peer of the demonstration pair, in C, for a module that has other roles, too. A
- * file that includes this header defines
+ * One role of a C module that has several roles: here the module is a peer in the demonstration
+ * pair. A file that includes this header defines
  *
  *   ROLE(name)	the name of a function of this role, which the files of the other roles call
  *
  * and op_ping(), op_bounce() and op_drain(), which are the operations that the owner calls.
  *
  * An operation of one role may wait for an event or a request of another role. So the module's exit
- * calls d2d_leave() for the drivers of all roles before it waits for an operation of any role.
+ * first calls d2d_leave() for the driver of each role, which ends these waits. Only then does it
+ * call d2d_detach(), which waits for the operations.
  */
 #ifndef C_ROLE_H
 #define C_ROLE_H

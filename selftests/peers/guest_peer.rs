@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that sets an event when it is loaded, to tell another peer, the greeter (`greeter_peer.rs`).
+//! Test: a peer that sets an event when it is loaded. By this event, another peer, the greeter (`greeter_peer.rs`),
+//! learns that this peer is loaded.
 
 #![forbid(unsafe_code)]
 
@@ -41,7 +42,7 @@ struct Guest;
 
 impl Driver for Guest {
     type Pair = DemoPair;
-    /// Keeps the event, so that a greeter that is loaded later finds it set.
+    /// Keeps the event open. So the greeter finds the event set, even if the greeter is loaded later.
     type Resources = Event;
 
     fn new() -> Result<Self> {

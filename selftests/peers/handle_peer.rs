@@ -66,8 +66,8 @@ struct HandlePeer {
 }
 
 impl HandlePeer {
-    /// Takes the handle of an item and stores the handle, or redeems it at once if there is no room. Returns
-    /// `false` if there is no item.
+    /// Takes the handle of an item, and stores the handle. If there is no room for it, redeems the handle at once.
+    /// Returns `false` if there is no item.
     fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
         let Some(handle) = link.incoming().take_handle() else {
             return Ok(false);

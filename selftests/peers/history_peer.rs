@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with the lookaside list of `docs/porting-tables.md`. The driver allocates large values of one size
-//! when it is loaded, and takes them and gives them back in hard interrupt.
+//! Test: a peer with the lookaside list of `docs/porting-tables.md`. When the driver is loaded, it fills the list with
+//! large values of one size. In hard interrupt, it takes values from the list and gives them back.
 //!
 //! Writing a number to `/dev/d2d_history` keeps a record with this number. Reading returns the number of the
 //! oldest record, as a line of text, and gives the record back. If there is no record, reading returns the end of

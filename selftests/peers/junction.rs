@@ -90,8 +90,8 @@ macro_rules! role {
 
         impl $Role {
             /// Starts a thread of the owner's role that waits for an event of this role. Nobody sets the event. Returns
-            /// once the thread runs: otherwise the library could stop the thread before the thread waits, and the test
-            /// would show nothing.
+            /// only when the thread runs. If it returned earlier, the library could stop the thread before the thread
+            /// waits. Then the test would show nothing.
             fn wait(
                 contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::Handle<Self>,
@@ -261,7 +261,7 @@ impl Owner for AsOwner {
 
 #[vtable]
 impl owner_pair::OwnerOps for AsOwner {
-    /// Calls `ping` of the first owner, and then, with the answer, that of the second owner.
+    /// Calls `ping` of the first owner. Passes the answer to `ping` of the second owner.
     fn ping(&self, _link: &OwnerLink<owner_pair::DemoPair>, value: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let value = first.link().ok_or(ENOTCONN)?.owner().ping(value)?;

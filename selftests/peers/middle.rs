@@ -312,8 +312,8 @@ impl d2d_roles::TwoRoles for AsOwner {
 }
 
 /// Sends a request from the peer's role to itself. The role's `dispatch` calls `tell_if_cancelled` and keeps the
-/// request pending. Then sets the event `middle.held`. The test waits for this event before it unloads the module, so
-/// that the library calls `cancelled` for the request. Waits until the request is cancelled.
+/// request pending. Then sets the event `middle.held`, and waits until the request is cancelled. The test waits for
+/// this event, and then unloads the module. So the library calls `cancelled` for the request.
 fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
@@ -334,8 +334,8 @@ fn send_to_owner(owner: &Sender) -> Result {
     sent.map(drop).map_err(|refused| refused.error)
 }
 
-/// Starts the thread that the parameter `waits` selects, if any. Returns once the thread runs: otherwise the library
-/// could stop the thread before the thread waits, and the test would show nothing.
+/// Starts the thread that the parameter `waits` selects, if any. Returns only when the thread runs. If it returned
+/// earlier, the library could stop the thread before the thread waits. Then the test would show nothing.
 fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {

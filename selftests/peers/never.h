@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For modules in C with several roles: an event that the driver of one role creates, and that
- * nobody sets. An operation of another role waits for the event, until that driver leaves.
+ * For modules in C with several roles: an event that nobody sets. The driver of one role creates
+ * the event. An operation of another role waits for it, until the driver that has created it
+ * leaves.
  */
 #ifndef NEVER_H
 #define NEVER_H

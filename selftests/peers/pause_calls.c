@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: keeps calls inside a test peer until the test lets them go on. For example, the test can
- * unload the peer while a call is inside it. Then the kernel refuses to open a device of the peer,
- * so the test could not resume the call by such a device. So this code is a module of its own. The
- * test uses these files in /sys/module/pause_calls/parameters/:
+ * unload the peer while a call is inside it. Meanwhile no process can open a device of the peer. So
+ * this code is a module of its own: the test can still resume the call by its parameters. The test
+ * uses these files in /sys/module/pause_calls/parameters/:
  *
  *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
  *              handshakes (handshake); or none
@@ -22,10 +22,11 @@
 #include "pause_calls.h"
 
 /*
- * The time limits: a failed test must not hang the machine, so a call is paused for at most
- * SLEEP_SECONDS in a task and SPIN_SECONDS in an interrupt. SLEEP_SECONDS is less than the timeout
- * of the hung task detector. SPIN_SECONDS is more than the default timeouts of the lockup and RCU
- * stall detectors; unload.sh, which pauses calls in interrupts, raises these timeouts.
+ * The time limits. A call is paused for at most SLEEP_SECONDS in a task, and for at most
+ * SPIN_SECONDS in an interrupt. So a failed test does not hang the machine. SLEEP_SECONDS is less
+ * than the timeout of the hung task detector. SPIN_SECONDS is more than the default timeouts of the
+ * lockup and RCU stall detectors. unload.sh pauses calls in interrupts, so it raises these
+ * timeouts.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50

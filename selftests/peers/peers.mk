@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test drivers and owners that keep the rules of the interface. Builds the module pause_calls, too, which
-# keeps a call inside such a driver until the test resumes the call. test_modules/modules.mk defines the functions that
-# this file calls.
+# Builds the test drivers and owners that keep the rules of the interface. Builds the module pause_calls, too. It keeps
+# a call inside such a driver until the test resumes the call. test_modules/modules.mk defines the functions that this
+# file calls.
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
@@ -26,7 +26,8 @@ $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 $(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
 selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
 
-# A second demonstration pair, loaded together with the first one: other_a is a copy of module_a, other_b of module_b.
+# A second demonstration pair: other_a is a copy of module_a, and other_b is a copy of module_b. Tests load the two
+# pairs together.
 quiet_cmd_d2d_other_pair = GEN     $@
       cmd_d2d_other_pair = sed 's/\<module_\([ab]\)\>/other_\1/g' $< >$@
 define d2d-other-module
@@ -42,8 +43,9 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
-# The middle of a chain in C. It is loaded instead of middle and exports the table middle_d2d, too. It must come before
-# middle: modpost resolves a symbol to the last module that exports the symbol, and the peers must depend on middle.
+# The middle of a chain in C. It is loaded instead of middle and exports the table middle_d2d, too. modpost resolves a
+# symbol to the last module that exports the symbol. The peers must depend on middle, so middle must come after
+# c_middle.
 $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_role.o owner_role.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)
@@ -140,9 +142,9 @@ $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 # other table has another major version.
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
-# Copies of c_owner, each with another version of the table: a function is appended, the major version differs, or a
-# function has another signature. They test how the kernel's module loader compares symbol versions, so they are built
-# only for a kernel that has symbol versions.
+# Copies of c_owner. Each has another version of the table: in appended, the table has one more function; in major, its
+# major version differs; in signature, a function has another signature. They test how the kernel's module loader
+# compares symbol versions, so they are built only for a kernel that has symbol versions.
 ifdef CONFIG_MODVERSIONS
 d2d-abis := appended major signature
 obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)
@@ -164,8 +166,9 @@ $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
 # A pair that has several versions. There are owners and peers of each version, and all owners have the name growing.
-# Drivers in C of version 1.0 are built with the header that was recorded for this version, drivers in C of version 1.1
-# with a generated header. The owner growing must come after the other owners: the peers must depend on growing.
+# Drivers in C of version 1.0 are built with the header that was recorded for this version. Drivers in C of version 1.1
+# are built with a generated header. The peers must depend on growing, so the owner growing must come after the other
+# owners.
 $(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))
 $(eval $(call d2d-c-module,growing_owner_c_v1_1,selftests/peers/growing/owner_c_v1_1.o))
 selftests/test_modules/growing_owner_c-y += $(call d2d-c-owner-of,growing)

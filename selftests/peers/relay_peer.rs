@@ -77,7 +77,7 @@ const DRIVERS: [&CStr; 6] = [
     c"bob",
 ];
 
-/// When the peer receives a request of this code, it completes the request that it has pended.
+/// A request with this code makes the peer complete the request that it has pended.
 const COMPLETE_PENDED: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
 // Values of `then`

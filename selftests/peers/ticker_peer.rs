@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in which a periodic timer, in hard interrupt, and processes put and take items at the same time.
+//! Test: a peer in which a periodic timer and processes put and take items at the same time. The timer runs in hard
+//! interrupt.
 //!
 //! There are two producers: the timer, and all writing processes together. A producer puts items on both queues of the
-//! context. The peer takes the items on the queue to the peer, and checks their order. For this purpose, each producer
-//! numbers the items that it puts on this queue: 0, 1, 2 and so on. If the queue refuses an item, the producer's next
-//! item has the same number. All threads that take items hold one lock while they take an item and check its number. So
-//! the numbers of each producer must arrive in order and without a gap. When the module is unloaded, it prints its
-//! counters, and the test compares them with the owner's.
+//! context. The peer takes the items on the queue to the peer, and checks their order. Each producer numbers the items
+//! that it puts on this queue: 0, 1, 2 and so on. If the queue refuses an item, the producer's next item has the same
+//! number. A thread takes an item and checks its number under a lock. All threads use the same lock. So the numbers of
+//! each producer must arrive in order and without a gap. When the module is unloaded, it prints its counters. The test
+//! compares them with the owner's counters.
 //!
 //! A process that writes N to `/dev/ticker_peer` makes N exchanges of items. Then it makes more exchanges until the
 //! timer has ticked N times, too.
@@ -170,9 +171,9 @@ impl Taken {
     }
 }
 
-/// Each producer has its own lock. All threads that take items share a third lock. These locks do not keep two
-/// producers, or a producer and a thread that takes, from calling a queue at the same time. Then only the queue's own
-/// lock protects the queue.
+/// Each producer has its own lock. All threads that take items share a third lock. So two producers can call the same
+/// queue at the same time, and so can a producer and a thread that takes items. Then only the queue's own lock protects
+/// the queue.
 #[pin_data]
 struct State {
     #[pin]
@@ -188,7 +189,8 @@ struct State {
 struct Ticker(Pin<KBox<State>>);
 
 impl Ticker {
-    /// Puts two items on each queue and takes one, so that the queues are full most of the time.
+    /// Puts two items on each queue, and takes one item from the queue to the peer. So the queues are full most of the
+    /// time.
     fn exchange(&self, link: &PeerLink<DemoPair>, producer: usize) {
         let lock = match producer {
             TIMER => &self.0.timer,

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that is unloaded while it is busy: its dispatch routine serves a request, another request is pending,
+//! Test: an owner that is unloaded while it is busy. Its dispatch routine serves a request, another request is pending,
 //! and jobs wait or run.
 //!
-//! When the module is loaded, [`Owner::ready`] sends the owner two requests and starts a job, which is a work item
-//! or a thread:
+//! When the module is loaded, [`Owner::ready`] sends the owner two requests, and starts a job (a work item or a
+//! thread):
 //!
 //! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
 //!   the library,
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
-//! So two waits and a pending request are in progress, all without a time limit. With `hook=1` the owner ends the
-//! waits and the request in [`Owner::leaving`]; with `hook=0` the library must end them. The parameter `job` can make
-//! the owner start more jobs, which do not wait: delayed work, bottom-half work or a timer. The library must stop these
-//! jobs with either value of `hook`.
+//! So two waits and a pending request are in progress, all without a time limit. With `hook=1` the owner ends the waits
+//! and the request in [`Owner::leaving`]; with `hook=0` the library must end them. With some values of the parameter
+//! `job`, the owner also starts jobs that do not wait: delayed work, bottom-half work or a timer. The library must stop
+//! these jobs with either value of `hook`.
 //!
 //! With `wait=1` the owner does none of this: [`Owner::ready`] waits until a signal interrupts the wait. Loading then
 //! fails.
@@ -328,7 +328,7 @@ impl Owner for UnloadingOwner {
         if let Some(in_progress) = &mut *this.0.in_progress.lock() {
             (in_progress.sent_serve, in_progress.sent_pend) = (Some(sent_serve), Some(sent_pend));
         }
-        // Return only when `PEND` is pending, so that the hook can complete it.
+        // Wait until `PEND` is pending, so that `leaving` can complete it.
         this.0.pend_is_pending.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that is unloaded while one of its functions waits without a time limit. Only the library can end
-//! this wait. The function is an operation, [`Driver::deferred`], or the routine of a work item or of a thread.
+//! Test: a peer that is unloaded while one of its functions waits. The wait has no time limit, and only the library can
+//! end it. The function is an operation, [`Driver::deferred`], or the routine of a work item or of a thread.
 
 #![forbid(unsafe_code)]
 

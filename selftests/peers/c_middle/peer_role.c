@@ -26,7 +26,7 @@ static int op_ping(void *this, u32 value, u32 *result)
 	return err;
 }
 
-/* If no peer is attached below, this module is the end of the chain, so it calls module_a back. */
+/* Passes the call on to the peer below. If no peer is attached below, calls module_a back. */
 static int op_bounce(void *this, u32 hops, u32 *result)
 {
 	int err = below_bounce(hops, result);

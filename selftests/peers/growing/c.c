@@ -97,9 +97,10 @@ static int check_requests(void)
 }
 
 /*
- * Returns 0 if two operations of the owner work. "check" must find the same number of peers in the
- * shared data as this driver. "count" takes a structure, passes it to this driver's "count", and
- * must return the structure that this driver's "count" has returned.
+ * Returns 0 if two operations of the owner work:
+ * - "check" must find the same number of peers in the shared data as this driver.
+ * - "count" passes a structure to this driver's "count". Then it must return the structure that
+ *   this driver's "count" has returned.
  */
 static int check_operations(void)
 {

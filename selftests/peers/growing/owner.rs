@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The code that the owners of the growing pair share. Each owner includes this file, declares its version of the pair,
-// and says by `growing_owner!` what it has in addition to version 1.0.
+// The code that the owners of the growing pair share. Each owner includes this file, and declares its version of the
+// pair. By the macro `growing_owner!`, it says what it has in addition to version 1.0.
 
 use d2d::{
     event::Event,
@@ -46,7 +46,7 @@ struct State<const EVENTS: usize> {
     events: SetOnce<[Event; EVENTS]>,
 }
 
-/// The most items of a queue. A peer and the owner each put one item of each kind, so no queue is ever full.
+/// The most items of a queue. No queue is ever full, because each driver puts only one item of each kind.
 const CAPACITY: u32 = 16;
 
 /// Declares what an owner has:

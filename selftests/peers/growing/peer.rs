@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The code that the peers of the growing pair share. Each peer includes this file, declares its version of the pair,
-// and says by `growing_peer!` what it tests.
+// The code that the peers of the growing pair share. Each peer includes this file, and declares its version of the
+// pair. By the macro `growing_peer!`, it says what it tests.
 
 use d2d::{
     control_code::ControlCode,
@@ -22,9 +22,9 @@ use kernel::{
 };
 
 /// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. The
-/// peer puts an item of each `$kind`. Once the driver is attached, it evaluates the expression `$common_version`, in
-/// which `$driver` is its handle and `$link` its link. The value is the newest minor version that both drivers have. If
-/// the value is an error, loading the module fails.
+/// peer puts an item of each `$kind`. When the driver has attached, it evaluates the expression `$common_version`. In
+/// the expression, `$driver` is the driver's handle, and `$link` its link. The value is the newest minor version that
+/// both drivers have. If the value is an error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,

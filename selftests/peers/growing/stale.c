@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the peer of c.c, built with a header that was generated from another declaration of the
- * pair: that of growing_swapped. The peer refuses the owner's operations table.
+ * Test: the peer of c.c, built with the wrong header. The header was generated from the declaration
+ * in swapped.rs, which differs from the owner's declaration of the pair. The peer refuses the
+ * owner's operations table.
  */
 #define GROWING_HEADER "swapped.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer whose declaration of the growing pair differs from the owner's in one thing: the two arguments of
-//! `check` are swapped. Both have the same type. The driver's copy of the library refuses the owner's operations table.
+//! Test: a peer with a wrong declaration of the growing pair. It swaps the two arguments of `check`, which have the
+//! same type. The rest is as in the owner's declaration. The driver's copy of the library refuses the owner's
+//! operations table.
 
 #![forbid(unsafe_code)]
 

@@ -8,9 +8,9 @@
 //! - 2: in each execution context, the owner counts in this driver's counters,
 //! - 3: this driver asks for counters in the owner's memory. This fails, because the owner lends a ring,
 //! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters,
-//! - 5: for each counter, this driver sends the owner a request whose `user_buffer` points to the counter,
-//! - 6: this driver sends `c_borrower`, a peer in another context, a request whose `user_buffer` points to a counter
-//!   of this driver. This fails, because this driver lends its counters to the owner only.
+//! - 5: for each counter, this driver sends the owner a request. Its `user_buffer` points to the counter,
+//! - 6: this driver sends a request to `c_borrower`, a peer in another context. The `user_buffer` of the request points
+//!   to a counter of this driver. This fails, because this driver lends its counters to the owner only.
 
 #![forbid(unsafe_code)]
 

@@ -206,7 +206,7 @@ static int use_buffer(void)
 
 /*
  * Prints how often the owner has counted. This driver has detached, so the owner no longer uses the
- * memory, and must have counted equally often in all counters.
+ * memory. The owner must have counted equally often in all counters.
  */
 static void report(void)
 {

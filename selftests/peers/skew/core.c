@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver built with another version of d2d.h, in which a field of an item is wider.
- * peers.mk generates this version. The owner must refuse the driver.
+ * Test: a driver built with another version of d2d.h, which peers.mk generates. In this version, a
+ * field of an item is wider. The owner must refuse the driver.
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver whose declaration of the pair differs from module_a's in one thing: the event `turn` is of
-//! the other kind. The driver's copy of the library refuses the owner's operations table.
+//! Test: a driver with a wrong declaration of the pair of module_a. It declares the event `turn` as a notification
+//! event; module_a declares a synchronization event. The driver's copy of the library refuses the owner's operations
+//! table.
 
 #![forbid(unsafe_code)]
 

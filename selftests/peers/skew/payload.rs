@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver whose declaration of the pair differs from module_a's in one thing: the two fields of the input of
-//! COMPLETE are swapped. Both have the same type. The driver's copy of the library refuses the owner's operations
-//! table.
+//! Test: a driver with a wrong declaration of the pair of module_a. It swaps the two fields of the input of COMPLETE,
+//! which have the same type. The driver's copy of the library refuses the owner's operations table.
 
 #![forbid(unsafe_code)]
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer whose owner's table is shorter than the peer expects, or has another major version.
- * This module defines both tables itself.
+ * Test: a peer that gets a wrong table from its owner. One table is shorter than the peer expects.
+ * Another table has another major version. This module defines the two tables itself.
  *
- * In the shorter table, d2d_lookup lies beyond the size that the header states. So d2d_lookup()
- * must return -EOPNOTSUPP, both before and after d2d_register() has set the static calls. With the
- * other major version, d2d_attach() must return this errno, too. If d2d_lookup() calls the owner
- * nevertheless, it calls beyond(), which returns another value.
+ * The header of the shorter table states a size that leaves out d2d_lookup. With each table,
+ * d2d_lookup() must return -EOPNOTSUPP. The peer calls it before d2d_register(), which sets the
+ * static calls, and again after that. With the other major version, d2d_attach() must return
+ * -EOPNOTSUPP, too. If d2d_lookup() wrongly calls the owner, it calls beyond(), which returns
+ * another value.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -316,8 +316,8 @@ static const struct stage stages[] = {
 
 /*
  * Awaits the thread that unregisters: unregistering must end without help. Then ends the waits that
- * still go on. Setting a synchronization event ends one wait only, so this function sets the events
- * until all waits have ended.
+ * still go on. Setting a synchronization event ends only one wait. So this function sets the events
+ * again and again, until all waits have ended.
  */
 static void end(void)
 {
@@ -329,8 +329,8 @@ static void end(void)
 	/*
 	 * In some stages a thread repeats a call with opener's handles. The thread ends when the
 	 * owner refuses the call, or when stop is set. If opener has unregistered, the owner must
-	 * refuse the call. So do not set stop then: if the owner still accepts the call, the thread
-	 * does not end, and the test reports this.
+	 * refuse the call. Do not set stop then. So if the owner wrongly accepts the call, the
+	 * thread does not end, and the test reports this.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {

@@ -30,7 +30,7 @@ static int bounce(void *self, u32 hops, u32 *result)
 	return unreg_operation(self, hops);
 }
 
-/* ping and drain are missing, so that the owner makes no call after it has attached the driver. */
+/* Without ping and drain, the owner makes no call after it has attached the driver. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.bounce = bounce,

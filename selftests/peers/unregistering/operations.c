@@ -51,8 +51,8 @@ static int call(u32 hops)
 
 /*
  * Arguments of call(). The owner subtracts 1 and calls peer's operation, unless the argument is 0.
- * CALL makes this operation run in_operation(). TRY makes it return at once: the caller only finds
- * out whether the owner can call peer.
+ * With CALL, peer's operation runs in_operation(). With TRY, it returns at once: the test only
+ * finds out whether the owner can call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -303,8 +303,8 @@ static void end(void)
 	complete_all(&ending);
 	unreg_await("detach");
 	/*
-	 * With HOW stays, detaching alone must end the waits. Setting the event would end the
-	 * waits, too, so await the waiting threads before that.
+	 * If HOW is "stays", detaching alone must end the waits. Setting the event would end them,
+	 * too. So await the waiting threads first, and set the event after that.
 	 */
 	if (!strcmp(chosen_how, "stays")) {
 		unreg_await("call");

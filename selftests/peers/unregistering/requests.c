@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The subject "request" of unregistering.c: the stages of a request in which a driver unregisters.
- * The driver "sender" sends the request to "receiver", either directly, or by way of "upper", or of
- * "upper" and "lower", which forward the request.
+ * The driver "sender" sends the request to the driver "receiver". In some stages, the drivers
+ * "upper" and "lower" forward the request:
+ *
+ * - sender -> receiver
+ * - sender -> upper -> receiver
+ * - sender -> upper -> lower -> receiver
  *
  * HOW says how the sender learns of the result:
  *
@@ -92,9 +96,9 @@ static void do_free(struct unreg_thread *thread)
 }
 
 /*
- * Completes the request and unregisters at once. This thread has a realtime priority, and the
- * thread that waits for the request is bound to the same CPU. So the waiting thread is awake, but
- * has not run yet, when this thread unregisters.
+ * Completes the request and unregisters at once. The thread that waits for the request is bound to
+ * the CPU of this thread, which has a realtime priority. So when this thread unregisters, the
+ * waiting thread is awake, but has not run yet.
  */
 static void do_complete_and_unregister(struct unreg_thread *thread)
 {
@@ -177,8 +181,8 @@ static int reach_idle_completed(const char *how)
 /*
  * The request is sent, but no worker has called receiver's dispatch routine yet. To reach this
  * stage, this function sends the request twice. The first time, a worker calls lower's dispatch
- * routine, which completes the request and then sleeps. A request has one worker at a time, so the
- * second time, the request waits for this worker.
+ * routine, which completes the request and then sleeps. The second time, the request waits for this
+ * worker, because a request has only one worker at a time.
  */
 static int reach_sent_to_worker(const char *how)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: one of four drivers unregisters while something is in progress: a request, an event, a
- * handshake or an operation (the subject). The subject is in a certain state (the stage). If the
- * subject is a handshake or an operation, the driver also detaches. The subject stays in its stage
- * however long the test takes: a routine sleeps in a checkpoint, a thread waits or repeats a call,
- * or a driver keeps a request pending. The module needs no file of the library but the headers in
+ * Test: a driver unregisters while something is in progress, the subject: a request, an event, a
+ * handshake or an operation. The subject is in a certain state, the stage. If the subject is a
+ * handshake or an operation, the driver also detaches. The subject stays in its stage for as long
+ * as the test needs: a routine sleeps in a checkpoint, a thread waits or repeats a call, or a
+ * driver keeps a request pending. The module needs no file of the library but the headers in
  * shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
@@ -16,9 +16,9 @@
  *   end			opens the checkpoints, and waits for all threads
  *
  * After "end", the test reads the file "seen". Its line has an entry NAME=VALUE for each thread.
- * VALUE is what the call of the thread returned. If the thread has a second result, "/" and this
- * result follow: the status of a request, or what d2d_detach() returned. If a thread does not end
- * in time, the line is "hung=NAME:PID,...", and all later commands fail.
+ * VALUE is what the call of the thread returned. A second result, if any, follows after a "/": the
+ * status of a request, or what d2d_detach() returned. If a thread does not end in time, the line is
+ * "hung=NAME:PID,...", and all later commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>

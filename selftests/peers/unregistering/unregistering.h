@@ -113,8 +113,8 @@ extern const struct subject operations;
 extern struct unreg_driver drivers[DRIVERS];
 
 /*
- * Returns how many jiffies of its time limit the command has left, at least 1. The limit is so long
- * that a command exceeds it only if a thread hangs.
+ * Returns how many jiffies of its time limit the command has left, at least 1. A command exceeds
+ * its limit only if a thread hangs.
  */
 unsigned long unreg_time_left(void);
 
