@@ -90,8 +90,8 @@ impl EventTraffic {
         self.tokens.iter().filter(taken).count() as u64
     }
 
-    /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes this one.
-    /// Does both `times` times. May sleep.
+    /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes the caller. Repeats this until
+    /// it has done so `times` times. May sleep.
     pub fn lead(&self, times: u32) -> Result<Tally> {
         let mut tally = Tally::default();
         for _ in 0..times {
@@ -107,8 +107,8 @@ impl EventTraffic {
         self.stop.set().map(|_| ())
     }
 
-    /// The other side of [`lead`](Self::lead). Each time the thread in `lead` wakes this thread, this thread wakes it,
-    /// too. Returns after [`stop`](Self::stop). May sleep.
+    /// The other side of [`lead`](Self::lead). Each time the thread in `lead` wakes the caller, the caller wakes the
+    /// thread in `lead`. Returns after [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

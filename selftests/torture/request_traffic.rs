@@ -4,14 +4,16 @@
 //!
 //! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends them.
 //! When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a race, a
-//! side first chooses requests of two kinds: those that it has sent and can cancel, and those that it has received and
-//! can complete. Then it cancels the requests of the first kind, and completes those of the second kind. Most requests
-//! are chosen by both sides: the sender chooses to cancel the request, and the receiver to complete it. Only one side
-//! can succeed, and the other side is too late.
+//! side first chooses sent requests that it can cancel, and received requests that it can complete. Then it cancels the
+//! sent requests, and completes the received ones. Both sides choose most requests: the sender to cancel the request,
+//! and the receiver to complete it. One side succeeds, and the other side is too late.
 //!
-//! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver computes the output
-//! from the key. At the end, sums show whether these rules were kept: the sender sees each completion, each cancelled
-//! request ends as cancelled, and each request ends once.
+//! Each time a request is sent, it gets a new key. The key is the input and the tag of the request. The receiver
+//! computes the output from the key. At the end, sums show whether these rules were kept:
+//!
+//! - The sender sees each completion.
+//! - Each cancelled request ends as cancelled.
+//! - Each request ends once.
 
 use crate::{
     mix,
@@ -80,12 +82,12 @@ const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
 /// pends the request, like [`PEND`]. If no driver is set, the receiver pends the request itself.
 const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// The number of requests of one side. Each request has a slot. A thread sends the request in slot [`TIMED`], and
-/// waits for it with a short limit. The slots and cells of this file are not those that the owner has for each driver.
+/// The number of requests of one side. Each request has a slot. A thread sends the request in slot [`TIMED`], and waits
+/// for it with a short limit. The owner, too, has slots and cells for drivers; those are not meant here.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
-/// The number of cells for pended requests. Other drivers forward requests of their contexts to the receiver, so the
-/// receiver needs a cell for each slot of up to four contexts.
+/// The number of cells for pended requests. The receiver needs a cell for each slot of up to four contexts: drivers of
+/// other contexts forward their requests to the receiver.
 const CELLS: usize = 4 * SLOTS;
 
 /// A bit of a key. It is set if the sender does not count the request (the command `uncounted`). Such a sender will be
@@ -101,9 +103,9 @@ const SENT: u64 = 2;
 const CANCELLING: u64 = 4;
 const NUMBER_SHIFT: u32 = 3;
 
-/// Whether the receiver may forward the request to a next driver. After the next driver has completed the request, the
-/// request may go back to the receiver before it goes to the sender. Meanwhile the sender can still cancel it, and then
-/// gets no output. So the output of such a request is not checked.
+/// Whether the receiver may forward the request to a next driver. When the next driver has completed the request, the
+/// request may go back to the receiver first, and then to the sender. Until it reaches the sender, the sender can
+/// cancel it, and then gets no output. So the output of such a request is not checked.
 fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
@@ -211,7 +213,7 @@ struct Inner {
     forward_to: Option<Target>,
 }
 
-/// The requests that this side sends, and the other side's requests that this side has pended.
+/// The requests of one side of a context: those that this side sends, and those that it has received and pended.
 pub struct RequestTraffic {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
@@ -299,7 +301,8 @@ impl RequestTraffic {
             true => FORWARD,
             false => PEND,
         };
-        // Count the request before it can end: once it has ended, `stop` may return, and the counts may be taken.
+        // Count the request now, before it is sent. As soon as it has ended, `stop` may return, and another thread may
+        // take the counts.
         self.count(Count::Sent, 1);
         self.count(Count::Unsettled, 1);
         match packet.send_with_routine(&route.to, code, &key, Sleep::Cannot, key) {
@@ -337,7 +340,8 @@ impl RequestTraffic {
             return self.count(Count::WrongValues, 1);
         }
         let route = self.inner.lock().route;
-        // Count the request before its slot is free: once it is free, `stop` may return, and the counts may be taken.
+        // Count the request now, before its slot is free. As soon as the slot is free, `stop` may return, and another
+        // thread may take the counts.
         self.ended(
             key,
             completed.output(),
@@ -347,7 +351,7 @@ impl RequestTraffic {
             Some(_) => ((number + 1) << NUMBER_SHIFT) | ON_ITS_WAY,
             None => number << NUMBER_SHIFT,
         };
-        // The slot's state shows whether another thread has called this routine for the same request, too.
+        // If the request is no longer on its way, another call of this routine has ended the same request.
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
             return self.count(Count::WrongValues, 1);
         }
@@ -446,8 +450,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Chooses all requests that are on their way, to cancel them, and all pended requests in `cells`, to complete
-    /// them. Any execution context.
+    /// Chooses requests to cancel: all that are on their way. Chooses requests to complete: all pended ones in `cells`.
+    /// Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);
@@ -497,8 +501,8 @@ impl RequestTraffic {
         {
             let mut inner = self.inner.lock();
             let kept = &mut inner.pended[cell];
-            // If the cell has a request already, the older one of the two has ended, so keep the newer one. The newer
-            // one need not be the request that was received just now.
+            // If the cell has a request already, the older one of the two requests has ended. So keep the newer one. It
+            // need not be the request that was received just now.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
@@ -519,10 +523,9 @@ impl RequestTraffic {
     /// Completes a request that the receiver does not keep. Its sender has cancelled the request, or has sent a newer
     /// one with the same cell. So the request has ended, and completing it must fail.
     ///
-    /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The driver that
-    /// attaches next gets the context of this sender, so the requests of both have the same cells. The new sender may
-    /// send its request before the library has cancelled the request of the old sender. Completing the old sender's
-    /// request then succeeds.
+    /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The next driver
+    /// that attaches gets the same context, so its requests have the same cells. This new sender may send a request
+    /// before the library has cancelled the old sender's request. Then completing the old sender's request succeeds.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;
@@ -563,9 +566,10 @@ impl RequestTraffic {
     /// Makes `races` races in random execution contexts. May sleep.
     ///
     /// Bit n of `allowed` allows the execution context with number n in [`Place::ALL`]. `now` seeds the random choices,
-    /// and is the `now` of [`start`](Self::start). One side cancels before it completes (`cancels_first`), and the
-    /// other side completes before it cancels. So both act on the same requests at the same time. With a `meeting`,
-    /// both sides begin each race together. Then `allowed` must only allow execution contexts that may sleep.
+    /// and is the `now` of [`start`](Self::start). `cancels_first` is whether this side cancels before it completes.
+    /// The other side uses the reverse order. So the two sides act on the same requests at the same time. With a
+    /// `meeting`, both sides begin each race together. Then `allowed` must only allow execution contexts that may
+    /// sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,
@@ -666,8 +670,8 @@ pub fn dispatch<'a, 'b>(
 
 impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way. The counts since the last
-    /// [`take_counts`](Self::take_counts) must be 0. If a request is on its way or a count is not 0, this function logs
-    /// it and lets the kernel warn, so that the test fails.
+    /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function logs a refusal, and lets the kernel warn.
+    /// Then the test fails.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);

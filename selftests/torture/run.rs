@@ -189,7 +189,7 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, one by one, under the run number 0, which no process uses.
+/// Puts `count` items on an empty queue, one by one. Their run number is 0, which no process uses.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -227,7 +227,7 @@ impl Run {
     /// Makes the run with number `run` on side `S`.
     ///
     /// Runs with the same number and seed make the same actions. The checks tell the items of two runs apart by the
-    /// numbers of the runs, so each run with an owner needs a number of its own.
+    /// numbers of the runs. So each run with the same owner needs another number.
     pub fn new<S: Side>(
         side: &S,
         run: u32,
@@ -395,7 +395,7 @@ impl Run {
     /// Takes an item as a handle. Then either this side or the other side redeems the handle. Also checks that the
     /// queue refuses the handle that was redeemed last.
     ///
-    /// Keeps the peer from detaching until the handle is redeemed: detaching would revoke the handle, and neither side
+    /// Keeps the peer from detaching until the handle is redeemed. Detaching would revoke the handle. Then neither side
     /// would count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {

@@ -6,7 +6,7 @@
 //! - `run CONTEXT RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
 //! - `lead CONTEXT TIMES`: wakes the thread that runs the peer's command `follow`, and waits until that thread wakes
-//!   this one. Does both TIMES times; see [`EventTraffic::lead`]
+//!   this one. Does this TIMES times; see [`EventTraffic::lead`]
 //! - `stop CONTEXT`: ends the peer's command `follow`
 //! - `race CONTEXT NOW RACES ALLOWED UNREGISTERS TOGETHER`: makes RACES races; see [`RequestTraffic::race`].
 //!   UNREGISTERS is 1 if the peer may be unloaded during the races. TOGETHER is 1 if both sides begin each race

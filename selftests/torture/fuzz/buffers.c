@@ -45,9 +45,9 @@ void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_reque
 }
 
 /*
- * A dispatch routine is about to give up the buffers of its request. Since the routine began, no
- * other thread may have used the buffers. This also holds if the request was cancelled or freed, or
- * if its sender has left.
+ * A dispatch routine is about to give up the buffers of its request. Checks that no other thread
+ * has used the buffers since the routine began. Even if the request is cancelled or freed, or its
+ * sender leaves, no other thread may use them.
  */
 void fuzz_in_place_ends(struct fuzz_in_place *in_place)
 {
@@ -72,7 +72,8 @@ void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, 
 
 /*
  * d2d_request_call() has returned. Checks that the result and the output belong to this send. If
- * the status is 0 and the output fits, the function must have copied all of it, otherwise nothing.
+ * the status is 0 and the output fits, the function must have copied the whole output. Otherwise it
+ * must have copied nothing.
  */
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
 {

@@ -242,9 +242,9 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing and documents no error. So this function chooses the result for
- * fuzz_count(). If the handle is live, the result is a success. Otherwise it is -ESTALE: then
- * fuzz_count() counts no result, but still counts the handle's origin.
+ * d2d_event_ring() returns nothing and documents no error. So this function chooses the result that
+ * it passes to fuzz_count(). If the handle is live, this is 0. Otherwise it is -ESTALE:
+ * fuzz_count() does not count this result, but still counts the handle's origin.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -313,8 +313,8 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		 * - A detach that the first *begun counts still runs, or has ended. If it still
 		 *   runs, reg->detaching counts it, too. If it has ended, it does not overlap the
 		 *   wait.
-		 * - A detach that begins later, but before the wait ends, makes the second *begun
-		 *   greater than the first.
+		 * - A detach that begins after the first *begun was read, and before the wait ends,
+		 *   makes the second *begun greater than the first.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);

@@ -2,8 +2,8 @@
 /*
  * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. No routine of a driver may
  * run after d2d_unregister() has returned. To check this, each routine gets the driver's struct
- * fuzz_registration as an argument. The fuzzer uses the memory of this structure again only after
- * it has registered many other drivers.
+ * fuzz_registration as an argument. The fuzzer reuses the memory of this structure only after it
+ * has registered many other drivers.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -271,8 +271,9 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 
 /*
  * Unregisters all drivers at the end of a run. For each driver, exactly one call of
- * d2d_unregister() returns 0. If a call returns -ESTALE here, another thread has got the 0, but has
- * not set reg->unregistered yet. That thread still counts in reg->unregistering.
+ * d2d_unregister() returns 0. If d2d_unregister() returns -ESTALE to this function, it has returned
+ * 0 to another thread. That thread has not set reg->unregistered yet, and still counts in
+ * reg->unregistering.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {

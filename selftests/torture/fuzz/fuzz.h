@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
- * and altered handles, from every execution context; an oracle judges each result. The callers are
- * the routines of the drivers, and players. A player is a thread, the worker, a timer or the
- * irq_work. It makes random plays, one after the other. A play is one action, such as sending a
- * request. The parts:
+ * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign and
+ * altered handles, from every execution context. An oracle judges each result. The callers are the
+ * routines of the drivers, and players. A player is a thread, the worker, a timer or the irq_work.
+ * It makes random plays, one after the other. A play is one action, such as sending a request. The
+ * parts:
  *
  *   run.c	the module: players and reports
  *   plays.c	random plays that do not sleep
@@ -19,8 +19,8 @@
  *   things.c	the things that handles name, and which of them exist
  *   drivers.c	registering and unregistering drivers
  *
- * A player's random numbers follow from the seed, the player's number and the number of its turn;
- * a routine's random numbers follow from the seed and the request. So the same seed gives the same
+ * The random numbers of a player follow from the seed, the player's number and the number of its
+ * turn. Those of a routine follow from the seed and the request. So the same seed gives the same
  * decisions, but not always the same interleaving.
  */
 #ifndef FUZZ_H
@@ -101,7 +101,7 @@ struct fuzz_registration {
 	/* Calls of d2d_unregister() that have not failed, and all calls of d2d_leave() */
 	atomic_t leaving;
 	bool has_left;		/* d2d_leave() has returned 0 */
-	/* 0 until d2d_leave() has returned 0; then the tag of the module's last send before that */
+	/* The tag of the module's last send before d2d_leave() returned 0; 0 until then */
 	u64 tag_when_left;
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;

@@ -65,8 +65,8 @@ static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u
 		   int expected)
 {
 	/*
-	 * The owner limits its events (-ENFILE) and their handles (-EMFILE). If the fuzzer's other
-	 * module uses the owner, too, either limit may be reached first.
+	 * The owner limits its events (-ENFILE) and their handles (-EMFILE). The fuzzer's other
+	 * module may use the owner, too. So it is not known which limit a call reaches first.
 	 */
 	bool is_full = err == expected || (err == -EMFILE && call == FUZZ_EVENT_CREATE) ||
 		       (err == -ENFILE && call == FUZZ_EVENT_CREATE);
@@ -104,9 +104,9 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
 	/*
-	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does.
-	 * Before that, d2d_attach() may succeed, if another player has just freed a request. It may
-	 * also fail with another errno, if other drivers have all contexts.
+	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does. If
+	 * another player has just freed a request, d2d_attach() may succeed. If other drivers have
+	 * all contexts, it fails with another errno.
 	 */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
@@ -190,7 +190,7 @@ static int wait_in_crowd(void *most)
 }
 
 /*
- * Starts threads that wait. When the owner has refused all waits beyond the first @most, calls
+ * Starts threads that wait. The owner accepts @most waits. When it has refused all others, calls
  * end(), which ends the waits.
  */
 static void gather(enum fuzz_call call, long most, void (*end)(void))
@@ -248,12 +248,12 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 #ifdef CONFIG_FAILSLAB
 /*
- * How often to try a call until it allocates memory. In the first tries, the owner may use memory
- * that it has kept, or may refuse the call because a table is full.
+ * How often to try a call until it allocates memory. The first tries may allocate nothing: the
+ * owner uses memory that it has kept, or refuses the call because a table is full.
  */
 #define TRIES	4096
 
-/* Allocates a request without buffers, so that all the memory that it may need is its record. */
+/* Allocates a request without buffers. The request needs no memory but its record. */
 static int alloc_small(d2d_handle driver)
 {
 	d2d_handle request;
@@ -358,9 +358,9 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Makes the play with the number @which, which reaches a limit. run_torture lets the fuzzer's two
- * modules do this at the same time. Their numbers are 0 and 1, or 2 and 3, and so on. The two plays
- * with such numbers fill different tables.
+ * Makes play @which, which reaches a limit. run_torture lets the fuzzer's two modules do this at
+ * the same time. It gives them the numbers 0 and 1, or 2 and 3, and so on. The two plays with such
+ * numbers fill different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {

@@ -179,8 +179,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, false);
 	if (reg) {
 		/*
-		 * If the driver got another context meanwhile, d2d_detach() may have detached the
-		 * driver from that context as well. So the plays must not use that context.
+		 * Meanwhile the driver may have got another context, and d2d_detach() may have
+		 * taken that away, too. Then the plays must not use that context.
 		 */
 		if (!err && atomic_cmpxchg(&reg->adopted_in, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);
@@ -251,8 +251,8 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 		return;
 	fuzz_note_seen(handle, FUZZ_ITEM);
 	/*
-	 * The owner revokes the handles when the driver detaches, but the driver does not detach
-	 * while a call uses the context.
+	 * The handle is live here. The owner revokes handles only when the driver detaches, and the
+	 * driver does not detach while a call uses the context.
 	 */
 	if (redeem && !d2d_queue_redeem(queue, handle))
 		fuzz_violation("live-item-not-redeemed", "handle=0x%llx", handle);

@@ -269,8 +269,8 @@ static void play_wait_in_interrupt(struct fuzz_caller *caller)
 
 /*
  * Traces a step. In most cases the step is hot, so that it gets no line. A field is a number or a
- * text. The address of the text is in the first page, where nothing is mapped: reading the text
- * must not crash the owner.
+ * text. The text has an address in the first page, where nothing is mapped. Reading it must not
+ * crash the owner.
  */
 static void play_trace(struct fuzz_caller *caller)
 {

@@ -5,8 +5,8 @@
  * EBADMSG if the oracle has found a violation. The file "report" shows the violations, and
  * "coverage" how often each function was called, with what handles and results.
  *
- * With "limits=N" after these words, the module also makes play N of limits.c, which reaches a
- * limit. With "forget", it leaves a driver registered.
+ * If "limits=N" follows these words, the module also makes play N of limits.c, which reaches a
+ * limit. If "forget" follows, the module leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -117,7 +117,7 @@ static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	for (u32 n = fuzz_below(&caller, 4); n; n--)
 		fuzz_play(&caller);
-	/* Only one timer queues the irq_work, so that it never runs on two CPUs at a time. */
+	/* Only one timer queues the irq_work. So the irq_work never runs on two CPUs at a time. */
 	if (player->number == THREADS + WORKERS && !irq_work_is_busy(&irq_work))
 		irq_work_queue(&irq_work);
 	hrtimer_forward_now(timer, ns_to_ktime(100000 + fuzz_below(&caller, 400000)));

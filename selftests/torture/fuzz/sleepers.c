@@ -211,8 +211,9 @@ static void play_events(struct fuzz_caller *caller)
 }
 
 /*
- * Makes a random play that may sleep. In a routine, makes no play from fuzz_play_register() on:
- * routines do not register, unregister, attach or detach drivers.
+ * Makes a random play that may sleep. A routine makes none of the plays from fuzz_play_register()
+ * to the end of the table: a routine does not register, unregister, attach or detach drivers, and
+ * lets no driver leave.
  */
 void fuzz_play_may_sleep(struct fuzz_caller *caller)
 {

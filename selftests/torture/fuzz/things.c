@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Part of the fuzzer (fuzz.h). Keeps track of things, dead handles, and handles from other modules.
- * A thing is what a handle names. A thing becomes live before any play can get its handle. As soon
- * as a call that ends the thing begins, the thing is no longer live. So if a thing is live before
- * and after a call, it existed during the call.
+ * A thing is what a handle names. A thing becomes live before any play can get its handle. When a
+ * call that ends the thing begins, the thing ceases to be live. So if a thing is live before and
+ * after a call, it existed during the call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -182,10 +182,12 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and no other call has begun to end it. The calls that
- * have begun to end a thing are counted: for a driver or a target in
- * fuzz_registration.unregistering, for other things in fuzz_thing.ending. If @call_ends_thing is
- * set, the caller's own call is one of those counted.
+ * Returns whether the picked thing is live, and no other call has begun to end it. Two counters
+ * count the calls that have begun to end a thing:
+ * - fuzz_registration.unregistering, if the thing is a driver or a target,
+ * - fuzz_thing.ending, if it is another thing.
+ *
+ * If @call_ends_thing is set, the counter includes the caller's own call.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing)
 {

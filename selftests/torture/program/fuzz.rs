@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the fuzzer of the C functions. The owner is `module_a`. For each of the modules `fuzz0` and `fuzz1`, a thread
-//! loads the module, lets it make random calls (*play*), and unloads it. The fuzzer's oracle judges each call
-//! (`fuzz/fuzz.h`), and the thread reads the oracle's report. At the end, this program checks that nothing is left in
-//! the owner's state.
+//! Drives the fuzzer of the C functions. The owner is `module_a`. The modules `fuzz0` and `fuzz1` make random calls
+//! (they *play*). For each of them, a thread loads the module, lets it play, and unloads it. The fuzzer's oracle judges
+//! each call (`fuzz/fuzz.h`), and the thread reads the oracle's report. At the end, this program checks that nothing is
+//! left in the owner's state.
 
 use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const TIMEOUT: u32 = 60;
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. If a key ends in "!", it is
+    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. A key that ends in "!" is
     /// required: at the end, its count must not be 0.
     fn add_report(&mut self, report: &str) {
         for line in report.lines() {
@@ -237,8 +237,8 @@ impl std::fmt::Display for Log {
     }
 }
 
-/// Prepares the kernel: keeps refusals off the console. If there is fault injection, lets allocations that may sleep
-/// fail, too, and keeps the kernel from reporting each failure.
+/// Keeps refusals off the console. If the kernel has fault injection, lets allocations that may sleep fail, too. Keeps
+/// the kernel from reporting each failure.
 fn prepare() {
     for (path, value) in [
         ("/proc/sys/kernel/printk", "4"),
@@ -301,8 +301,9 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
     }
 }
 
-/// Judges all rounds together. Fails if a function has never succeeded, or was never called with one of the required
-/// wrong handles. With `limits`, also fails if a function has never returned the errno of a limit.
+/// Judges all rounds together. Fails if a function has never succeeded. Fails if a function was never called with a
+/// handle of one of the required origins. With `limits`, also fails if a function has never returned the errno of a
+/// limit.
 pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
     if counts.0.is_empty() {
         return Err("the modules called no function".into());

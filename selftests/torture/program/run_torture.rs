@@ -444,7 +444,7 @@ fn check() -> Outcome<Totals> {
     totals
 }
 
-/// Checks that each peer finds, in order, the items that the owner put before the peer was loaded.
+/// Lets the owner put items for each peer, and then loads the peers. Checks that each peer finds its items in order.
 fn check_items_put_before_load(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
