@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each refusal of a registration, a handshake and a parameter: its errno, and one line with its reason. The
-# owner keeps nothing of the refused driver.
+# A driver's registration or handshake, or a parameter of a module, has a fault. The call fails with an errno, and one
+# line in dmesg has the reason. The owner keeps nothing of a refused driver.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -55,8 +55,8 @@ peer_faults()
 	EOT
 }
 
-# The faults of bad_peer for which the owner only logs an errno: no call of bad_peer returns it. Each line is
-# FAULT ERRNO [REASON]
+# The faults of bad_peer for which no call of bad_peer fails: the owner only logs an errno. Each line is FAULT ERRNO
+# [REASON]
 silent_faults()
 {
 	cat <<-EOT
@@ -204,7 +204,7 @@ fresh_no_peer
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
-# Inline functions of the C header, which are part of bad_peer, refuse these faults, and log no line.
+# Inline functions of the C header refuse these faults. They are compiled into bad_peer, and log no line.
 while read -r fault errno; do
 	fresh_no_peer
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
@@ -249,9 +249,9 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
-# refusal_is MODULE REASON - whether a peer of bad_owner has refused something for this reason. An owner
-# prints the lines of its peers. In these lines, bad_owner prints "bad_owner:" in the place of "d2d:", so
-# trace() leaves them out
+# refusal_is MODULE REASON - whether a peer of bad_owner has refused something for this reason. An owner prints the
+# lines of its peers. bad_owner prints "bad_owner:" in these lines, where other owners print "d2d:". So trace() leaves
+# these lines out
 refusal_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |

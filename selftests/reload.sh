@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # module_a and module_b are loaded and unloaded many times, in each order that the kernel allows. Items that a peer has
-# not taken stay in the queue for the next peer. In the last cases, a driver greets another one: it learns that the
-# other driver is loaded, and sends it a request. In C, arrivals greets module_b. In Rust, greeter_peer greets
-# guest_peer.
+# not taken stay in the queue for the next peer. In the last cases, one driver learns that another driver is loaded, and
+# sends it a request as a greeting. In C, arrivals greets module_b. In Rust, greeter_peer greets guest_peer.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -27,17 +27,18 @@ exit_in_time()
 	done
 }
 
-# resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if one hangs or exits
-# with an error. Some programs call this function in the cleanup after a case that starts the processes. If D2D_CASE
-# selects another case, the program skips this case and still runs the cleanup. The variable of the process, for example
-# $sender, is then unset. So the cleanup passes ${sender:+"$sender"}: if $sender is unset, the shell passes no argument
+# resume_and_await PID... - lets the paused routine go on, and waits until these processes exit. Fails if one hangs or
+# exits with an error. Some programs call this function in the cleanup after a case that starts the processes. If
+# D2D_CASE selects another case, the program skips this case and still runs the cleanup. The variable of the process,
+# for example $sender, is then unset. So the cleanup passes ${sender:+"$sender"}: if $sender is unset, the shell passes
+# no argument
 resume_and_await()
 {
 	resume
 	exit_in_time "$@"
 }
 
-# steps_are DRIVER:STEP... - whether the trace has these steps, in this order, and no other
+# steps_are DRIVER:STEP... - whether the trace has exactly these steps, in this order
 steps_are()
 {
 	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
@@ -61,8 +62,8 @@ may_pend()
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
 }
 
-# cancelled_called NAME TIMES - whether the owner has called NAME's routine `cancelled` TIMES times, and
-# only for the request that NAME has pended
+# cancelled_called NAME TIMES - whether the owner has called NAME's routine `cancelled` TIMES times, each time for the
+# request that NAME has pended
 cancelled_called()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=cancel what=pended")" = "$2" ] &&

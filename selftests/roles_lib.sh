@@ -14,20 +14,20 @@ in_each_place()
 	done
 }
 
-# holders MODULE - prints the modules that import symbols of this one, and so keep it loaded
+# holders MODULE - prints the modules that import symbols of MODULE, and so keep MODULE loaded
 holders()
 {
 	ls "/sys/module/$1/holders"
 }
 
-# knows OWNER PEER OTHER - whether the owner's files in debugfs name its peer PEER, and not the driver OTHER
+# knows OWNER PEER OTHER - whether the files of OWNER in debugfs name its peer PEER, but not the driver OTHER
 knows()
 {
 	cat "$DEBUG/d2d-$1/state"/* "$DEBUG/d2d-$1/state.json" >"$NOTES" &&
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
-# is_free OWNER - whether all contexts of the owner are free, and it has no request, and no event but its own
+# is_free OWNER - whether OWNER has only free contexts, no request, and no event but its own
 is_free()
 {
 	state=$DEBUG/d2d-$1/state

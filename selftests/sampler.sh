@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/sampler. The timer of the owner, sampler, takes samples in hard interrupt. Each sample arrives in
-# a kernel worker of the peer, recorder, or is counted as lost or as an overrun.
+# The pair of examples/sampler. The owner is sampler; its timer takes samples in hard interrupt. The peer is recorder.
+# Each sample arrives in a kernel worker of recorder, or is counted as lost or as an overrun.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -53,25 +53,25 @@ agrees_with_the_queue()
 		grep -q " taken=$(count recorded) " "$NOTES" && grep -q " refused=$(count lost) " "$NOTES"
 }
 
-# all_are_counted - stops the timer, and waits until both drivers account for each expiry (adds_up); whether the
-# drivers' counts are those of the library
+# all_are_counted - stops the timer, and waits until the drivers' counts account for each expiry of the timer (adds_up).
+# Succeeds if these counts are those of the library
 all_are_counted()
 {
 	samples rate 0 && await adds_up && agrees_with_the_queue
 }
 
-# runs_at RATE - takes samples for half a second; whether each was counted, and a process has read each recorded sample.
-# The process may miss some if there are more than the recorder keeps
+# runs_at RATE - takes samples for half a second. Succeeds if each sample was counted, and a process has read each
+# recorded sample. If there are more samples than the recorder keeps, the process may miss some
 runs_at()
 {
 	samples rate 0 && await adds_up && samples all "$1" $(($1 / 2)) && cp "$COUNTS" "$NOTES" && [ "$(count wrong)" = 0 ] &&
 		{ [ "$(count samples)" -ge "$(count recorded)" ] || [ "$(count recorded)" -gt "$KEPT" ]; } && all_are_counted
 }
 
-# nearly_all_arrive RATE - whether 99 percent of the samples arrive in at least one of $ROUNDS runs. One run is enough:
-# in the others, the host may have stopped the virtual machine for a while, so that the recorder did not run. Each run
-# takes more samples than the queue can hold. Overruns do not count: these samples were never taken, because the
-# machine's timer was late
+# nearly_all_arrive RATE - whether 99 percent of the samples arrive in at least one of $ROUNDS runs. One such run is
+# enough. In the other runs, the host may have stopped the virtual machine for a while, and the recorder did not run.
+# Each run takes more samples than the queue can hold. An overrun is a sample that was never taken, because the
+# machine's timer was late. So overruns do not count
 nearly_all_arrive()
 {
 	round=0

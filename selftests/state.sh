@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The files in debugfs that show the owner's contexts, queues, calls, requests, events and refusals,
-# as text and in JSON. The test brings the owner into known states, and checks what the files show. It also
-# reads the files while drivers exchange items, and tries to unload the owner while a file is open.
+# Files in debugfs show the owner's contexts, queues, calls, requests, events and refusals, as text and in JSON. The
+# test brings the owner into known states, and checks what the files show. It also reads the files while drivers
+# exchange items, and tries to unload the owner while a file is open.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,8 +10,8 @@ cd "$(dirname "$0")" || exit 1
 DIRECTORY=/sys/kernel/debug/d2d-module_a
 STATE=$DIRECTORY/state
 
-# shows FILE PATTERN... - whether the file has as many lines as there are patterns, and each line matches the pattern of
-# the same number. $NOTES has the lines of the file
+# shows FILE PATTERN... - whether the lines of the file match the patterns: line 1 the first pattern, and so on. The
+# file must have no other lines. $NOTES has the lines of the file
 shows()
 {
 	file=$STATE/$1

@@ -30,8 +30,8 @@ setting()
 	done
 }
 
-# function_range NAME - prints two addresses: where this function of the kernel begins, and where the next function
-# begins. Prints nothing if the function does not exist
+# function_range NAME - prints the address at which this function of the kernel begins, and the address at which the
+# next function begins. Prints nothing if the function does not exist
 function_range()
 {
 	awk -v name="$1" '
@@ -55,8 +55,8 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab ignore all allocations but those of modules. failslab then also ignores what
-# kmemleak allocates to record such an allocation
+# count_modules_only - makes failslab ignore all allocations but those of modules. To record such an allocation,
+# kmemleak allocates memory itself; failslab ignores that, too
 count_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
@@ -79,9 +79,9 @@ set_up_failslab()
 	ktap_set_plan "$1"
 }
 
-# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth makes a call again and again,
-# makes each allocation of the call fail in turn, and checks the results. The call must make at least LEAST allocations;
-# with fewer, the case would check nothing. LEAST is 0 for a call that need not allocate
+# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth makes a call again and again.
+# It lets each allocation of the call fail in turn, and checks the results. The call must make at least LEAST
+# allocations: with fewer, the case would check nothing. LEAST is 0 for a call that need not allocate
 sweep_allocations()
 {
 	case_name=$1 least=$2

@@ -70,9 +70,9 @@ record()
 }
 
 # peer_allocated - whether the peer's code made one of the recorded allocations. The kernel prints a stack from the
-# innermost function on. If a function of the peer comes first, the peer has made the allocation. If a function of an
-# interrupt comes first, the interrupt has made the allocation while it interrupted the peer. The option sym-offset
-# makes the kernel print the module of each function
+# innermost function on. Suppose that the stack has a function of the peer. If no function of an interrupt comes before
+# it, the peer has made the allocation. Otherwise an interrupt has made the allocation while the peer ran. The option
+# sym-offset makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -108,8 +108,8 @@ total()
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - lets the timer, processes of the peer and processes of module_a work at the same time. Does nothing if an
-# earlier case has done this. $ran is 0 if all succeeded; trace() prints the steps of the run
+# fresh_run - lets the timer, processes of the peer and processes of module_a work at the same time. If an earlier case
+# has done this, does nothing. Sets $ran to 0 if all succeeded. trace() prints the steps of the run
 fresh_run()
 {
 	[ -z "${ran-}" ] || return

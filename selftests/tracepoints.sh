@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each step of the trace has a tracepoint, with the text of the step's line in dmesg and with fields
-# to filter by. The frequent steps, called hot steps, have a line in dmesg only if the owner prints hot
-# steps (parameter hot_lines). Modules are loaded and unloaded while tracepoints are on.
+# Each step of the trace has a tracepoint. The tracepoint has the text of the step's line in dmesg, and fields to filter
+# by. Frequent steps are called hot steps. The owner prints lines for them in dmesg only if its parameter hot_lines says
+# so. Modules are loaded and unloaded while tracepoints are on.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -59,7 +59,7 @@ has()
 	return 1
 }
 
-# only PATTERN - whether steps were recorded and each of them matches; otherwise $NOTES has the steps that do not match
+# only PATTERN - whether steps were recorded, and each of them matches PATTERN. $NOTES has the steps that do not match
 only()
 {
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
@@ -88,8 +88,8 @@ fresh_tracepoints()
 	reset_trace
 }
 
-# fresh_tracing - unloads all modules. When module_a is loaded later, the kernel switches all tracepoints of module_a
-# on, so that even its first step is recorded
+# fresh_tracing - unloads all modules. When module_a is loaded later, the kernel switches on all tracepoints of
+# module_a. So even the first step of module_a is recorded
 fresh_tracing()
 {
 	unload_all

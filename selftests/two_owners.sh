@@ -118,7 +118,8 @@ load torture_owner && load pause_calls && load stranger && load forgetful at=exi
 	load forgetful_torture at=exit && ! traced step=refuse && unload forgetful && unload forgetful_torture && unload torture_owner
 verdict "drivers of the same names register with two owners: neither owner refuses them"
 
-# Each line is FIRST SECOND TABLE PEER CASE: two owners that export the same table, and a peer of theirs
+# Each line is FIRST SECOND TABLE PEER CASE. The owners FIRST and SECOND export the same TABLE. PEER can attach to each
+# of them
 while read -r first second table peer case; do
 	fresh_owner "$first"
 	fails ENOEXEC load "$second" && ! loaded "$second" &&

@@ -7,7 +7,7 @@
 # A call that is paused in an interrupt occupies its CPU: the CPU takes no other interrupt and runs no process. So the
 # test pauses such calls on CPU 1. Everything that the test waits for runs on CPU 0:
 # - The test itself, from its start. When a process unmaps memory, the kernel interrupts each CPU on which the process
-#   has run, and waits for the answer. If the test had ever run on CPU 1, it would hang there.
+#   has run, and waits until each of them answers. If the test had ever run on CPU 1, it would wait for CPU 1 for ever.
 # - The workers of unbound work queues, and kthreadd, which creates a worker when all workers of a queue sleep.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
@@ -21,8 +21,8 @@ EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
 KTHREADD=2 # the process ID
 KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
-# Each of these files has a time in seconds. If a CPU takes no interrupts or runs no workers for this time, the kernel
-# reports the CPU.
+# Each of these files has a time in seconds. The kernel reports a CPU that takes no interrupts or runs no workers for
+# this time.
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout \
 	/sys/module/workqueue/parameters/watchdog_thresh 2>/dev/null)
 # shellcheck disable=SC2086 # a list
@@ -49,8 +49,7 @@ watchdogs()
 	done
 }
 
-# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel or of a module, or in one that the
-# function calls
+# waits_in PID FUNCTION - whether a process sleeps in FUNCTION, or in a function that FUNCTION calls
 waits_in()
 {
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
@@ -81,8 +80,8 @@ new_exercise_makes_no_call()
 	exercise module_a && [ "$(op_calls)" = "$before" ]
 }
 
-# unloading_waits FUNCTION STEP... - begins to unload the peer, in the process $remover; whether this process takes
-# these steps, and then waits in this function (waits_in)
+# unloading_waits FUNCTION STEP... - begins to unload the peer, in the process $remover. Succeeds if $remover takes
+# these steps, and then waits in FUNCTION (waits_in)
 unloading_waits()
 {
 	./one_call unload paused_peer 2>"$NOTES" &
@@ -112,8 +111,8 @@ watch()
 # work item, do_free_init, which waits for all CPUs. So this item would hang while the test pauses a call on a CPU.
 #
 # The trace must have the start and the end of do_free_init, but may lack its queueing. An earlier load may have queued
-# the item before watch() cleared the trace. If the item has not started when the last module is loaded, the kernel does
-# not queue it again. The item then frees the init memory of both modules.
+# the item before watch() cleared the trace. If the item still has not started when the test loads its last module, the
+# kernel does not queue it again. The item then frees the init memory of the earlier module and of the last module.
 #
 # The trace may have the work item execmem_cache_clean, in which the kernel gives back memory of freed code. If so, this
 # item must have ended, too
@@ -136,7 +135,7 @@ load_settled()
 	return "$loading"
 }
 
-# verdict_and_clean NAME - as verdict; then unloads the peer if a failed case has left it loaded
+# verdict_and_clean NAME - as verdict. If a failed case has left the peer loaded, then unloads it
 verdict_and_clean()
 {
 	verdict "$1"
@@ -161,9 +160,9 @@ unload_during_call()
 }
 
 # unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Unloading first
-# detaches the peer. This cancels the request and does not wait for the routine: the trace has the step rundown while
-# the routine is paused. Then unloading unregisters the driver. This waits until the routine has returned. The request
-# ends with ECANCELED
+# detaches the peer, which cancels the request. Detaching does not wait for the routine: the trace has the step rundown
+# while the routine is paused. Then unloading unregisters the driver, which waits until the routine has returned. The
+# request ends with ECANCELED
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return

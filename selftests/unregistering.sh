@@ -73,8 +73,8 @@ where_they_hang()
 	done
 }
 
-# owner_is_in_use - whether module_a has users: the kernel refuses to unload a module that has some,
-# as lifecycle.sh shows
+# owner_is_in_use - whether module_a has users. The kernel refuses to unload a module that has users; lifecycle.sh tests
+# this
 owner_is_in_use()
 {
 	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
@@ -104,7 +104,7 @@ is_watching()
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
 }
 
-# watch HOW - starts a program that watches the event, by poll or by read, and waits until it sleeps
+# watch HOW - starts a program that watches the event. HOW is poll or read. Waits until the program sleeps
 watch()
 {
 	if [ "$1" = poll ]; then
@@ -116,15 +116,15 @@ watch()
 	await is_watching
 }
 
-# has_exited - whether the program of watch() has exited, which it does when the event is closed
+# has_exited - whether the program of watch() has exited. It exits when the event is closed
 has_exited()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
 # case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - makes the steps of one case; whether the case passes. Sets $seen to
-# what was observed. In an impossible case (unregistering.table) no driver unregisters: the owner must be in use, and
-# all threads must end as usual
+# what was observed. In an impossible case (unregistering.table), no driver unregisters. Instead, the owner must be in
+# use, and all threads must end as usual
 case_passes()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
@@ -141,8 +141,8 @@ case_passes()
 		tell unregister "$driver"
 	fi
 	unregistered=$?
-	# A watching program is one more observer. If only the unregistering driver had the event open, the
-	# program must exit now; otherwise it must still sleep.
+	# A watching program is one more observer. If only the unregistering driver had the event open, the program must
+	# exit now. Otherwise the program must still sleep.
 	case "$stage $*" in
 	watched*"closed=now"*) await has_exited && seen=closed=now ;;
 	watched*) await is_watching && seen=closed=later ;;
@@ -166,7 +166,7 @@ case_passes()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# owner_is_idle() takes longer than a case, so it runs only after every 16th one.
+	# owner_is_idle() takes longer than a case. So it runs only after every 16th case.
 	case_number=$((case_number + 1))
 	[ $((case_number % 16)) != 0 ] || { owner_is_idle && reset_trace; }
 }

@@ -16,8 +16,8 @@ fresh_growing()
 	reset_trace
 }
 
-# The owners of the growing pair. Each line is MODULE MINOR ITEMS: the minor version of the owner's interface, and the
-# newest minor version whose items fit into the owner's queues
+# The owners of the growing pair. Each line is MODULE MINOR ITEMS. MINOR is the minor version of the owner's interface.
+# ITEMS is the newest minor version whose items fit into the owner's queues
 growing_owners()
 {
 	cat <<-EOT
@@ -72,9 +72,9 @@ verb_of()
 	fi
 }
 
-# agree OWNER_MINOR ITEMS PEER PEER_MINOR - loads the peer; whether the peer and the owner exchange what both know, and
-# refuse the rest. Each minor version after 0 has appended a kind of items and an event. So the trace must have these
-# refusals:
+# agree OWNER_MINOR ITEMS PEER PEER_MINOR - loads the peer. Succeeds if the peer and the owner exchange what both know,
+# and refuse the rest. Each minor version after 0 has appended a kind of items and an event. So the trace must have
+# these refusals:
 # - The peer puts an item of each kind that it knows, unless the item does not fit. The owner refuses the kinds that are
 #   newer than the owner.
 # - The peer opens each event that it knows. The owner refuses the events that are newer than the owner.

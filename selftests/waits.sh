@@ -10,8 +10,8 @@
 # In three more cases, the program checks that
 # - the thread has the name that the driver has given it,
 # - the work item that completes a handshake may not wait for the end of this handshake: the library refuses the wait,
-# - a signal interrupts the loading of the peer while start() of the peer waits for the end of the handshake, and the
-#   handshake's work item waits for an event.
+# - a signal interrupts the loading of the peer. Meanwhile start() of the peer waits for the end of the handshake, and
+#   the handshake's work item waits for an event.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -70,8 +70,8 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_background deferred|work|thread event|request - unloads the peer while a kernel worker or a thread waits, in this
-# code, for an event or a request
+# in_background deferred|work|thread event|request - unloads the peer while this code of the peer waits for an event or
+# a request. A kernel worker or a thread runs the code
 in_background()
 {
 	reset_trace
@@ -90,7 +90,7 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_and_unload NAME - as verdict; then unloads the peer if a failed case has left it loaded. If unloading hangs,
+# verdict_and_unload NAME - as verdict. If a failed case has left the peer loaded, then unloads it. If unloading hangs,
 # this program hangs, too
 verdict_and_unload()
 {

@@ -111,8 +111,8 @@ fn errno(error: Error) -> i32 {
 
 /// Calls `ioctl`. Returns its result, or the errno.
 fn ioctl(file: &File, command: u32, argument: usize) -> Result<i32, i32> {
-    // SAFETY: No command but ADD uses the memory at the argument. The caller of ADD passes the address of a number
-    // that the kernel may write, or a bad address, which the kernel refuses.
+    // SAFETY: No command but ADD uses the memory at the argument. The caller of ADD passes the address of a number that
+    // the kernel may write, or a bad address. The kernel refuses a bad address.
     match unsafe { raw_ioctl(file.as_raw_fd(), command.into(), argument) } {
         -1 => Err(last_errno()),
         value => Ok(value),
@@ -194,7 +194,8 @@ fn join<T>(runner: thread::JoinHandle<T>) -> Result<T, String> {
         .map_err(|_| "a thread has panicked".to_owned())
 }
 
-/// Reads, writes and ioctls of a device: results, bad pointers, wrong commands, and errnos that a process must not see.
+/// Checks what reads, writes and ioctls of a device return. Some pass a bad pointer or a wrong command. For some, the
+/// driver returns an errno that a process must not see.
 fn calls(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("a number in memory", add(&file, 41), Ok(42))?;
@@ -306,7 +307,7 @@ fn calls(path: &str) -> Outcome {
     }
 }
 
-/// A call that waits for its completion: by another thread, in hard interrupt, or never.
+/// Checks calls that wait. Another thread or a hard interrupt completes the call, or the driver abandons it.
 fn pend(path: &str) -> Outcome {
     let file = open(path, 0)?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
@@ -415,8 +416,8 @@ const TGKILL: c_long = 234;
 #[cfg(target_arch = "aarch64")]
 const TGKILL: c_long = 131;
 
-/// An answer that the process reads later: poll, epoll, and reads that wait or must not wait. Closing the file cancels
-/// the call.
+/// Checks calls whose answer the process reads later, by poll, by epoll, and by reads that wait or must not wait.
+/// Closing the file cancels such a call.
 fn answers(path: &str) -> Outcome {
     let file = open(path, NONBLOCK)?;
     let set = Epoll::new(&file)?;

@@ -71,7 +71,8 @@ fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     found.ok_or(format!("no line of an event: {line:?}"))
 }
 
-/// Starts a thread that reads an event's file a second time, and returns when the thread sleeps in this read.
+/// Reads an event's file. Then starts a thread that reads the file again, and returns when the thread sleeps in this
+/// read.
 fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     sets(&read(&mut file, 4096))?;

@@ -8,8 +8,8 @@
 //! - `fail_nth unload FILE [PARAM=VALUE...]` unloads a module, which it first loads without a failure.
 //! - `fail_nth write FILE TEXT` writes to a file.
 //! - `fail_nth read FILE` opens a file, polls it, and reads from it once, even if there is nothing to read.
-//! - `fail_nth count ...` makes one of these calls once, lets no allocation fail, and prints how
-//!   many allocations the call makes.
+//! - `fail_nth count ...` makes one of these calls once, and lets no allocation fail. It prints how many allocations
+//!   the call makes.
 //!
 //! Except for `count`, the program makes the call once in each round. In round n, the n-th allocation of the call
 //! fails. The program ends when the call makes fewer than n allocations, so that none fails. It checks these rules in
@@ -17,8 +17,8 @@
 //!
 //! - A call may succeed without the memory. Otherwise it must fail with `ENOMEM`, and log one refusal with the reason
 //!   out-of-memory. Unloading must succeed.
-//! - After `load` or `unload`, the module must be gone, and the other modules must have as many users as before. If
-//!   loading succeeds, the program first unloads the module.
+//! - After `load` or `unload`, the module must be gone. The other modules must have as many users as before. If `load`
+//!   succeeds, the program unloads the module before it checks this.
 //!
 //! The program prints the number of allocations and exits with 0. If something is wrong, it prints this as a KTAP
 //! comment, and exits with 1.

@@ -2,10 +2,10 @@
 
 //! Reads JSON from standard input and prints values of it.
 //!
-//! Usage: `json PATH... <FILE`. A path consists of keys and indices, as in `queues.0.depth`. The input must be JSON of
-//! the kind that an owner prints: numbers are integers, a string has no escapes other than `\"`, `\\` and `\/`, and no
-//! object has a key twice. If the input is of another kind, or lacks one of the values, the program prints no value and
-//! exits with 1.
+//! Usage: `json PATH... <FILE`. A path consists of keys and indices, as in `queues.0.depth`. The input must be JSON as
+//! an owner prints it. Numbers are integers. A string has no escapes other than `\"`, `\\` and `\/`. No object has a
+//! key twice. If the input breaks one of these rules, or lacks one of the values, the program prints no value and exits
+//! with 1.
 
 use std::io::Read;
 use std::process::ExitCode;

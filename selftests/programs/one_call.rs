@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes one system call, and prints its errno: loads or unloads a module, reads from or writes to a file, or calls
-//! `ioctl`.
+//! Makes one system call: loads or unloads a module, reads from or writes to a file, or calls `ioctl`.
 //!
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
-//! - `one_call read FILE` opens the file, and polls it until there is something to read, but for at most a second. Then
-//!   it reads once.
+//! - `one_call read FILE` opens the file. It polls until there is something to read, for at most a second. Then it
+//!   reads once.
 //! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input. It passes the address of a
 //!   number of 64 bits, and prints the number that the driver has stored there.
 //! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, pauses, and

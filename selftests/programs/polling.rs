@@ -21,8 +21,8 @@ extern "C" {
     fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
 }
 
-/// Polls a file for these events, for at most `timeout` milliseconds, or without a limit if it is -1. Returns the
-/// events that occurred, or 0.
+/// Polls a file for these events, for at most `timeout` milliseconds. If `timeout` is -1, there is no limit. Returns
+/// the events that occurred, or 0.
 pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
     let mut fd = PollFd {
         fd: file.as_raw_fd(),

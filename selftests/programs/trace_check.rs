@@ -40,8 +40,8 @@ impl Actual {
         Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    /// Checks that the line has all fields. [`Line`] does not check this, because other logs have lines without `load`
-    /// or `in`.
+    /// Checks that the line has all fields. [`Line`] does not check this: in other logs, a line may lack `load` or
+    /// `in`.
     fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
         let load = line.load.ok_or("no load")?;
         let place = line.context.ok_or("no in")?;
