@@ -437,7 +437,7 @@ impl Requests {
             }
             Err(refusal) => match record.go(&word::FORWARD_REFUSED) {
                 Ok(_) => Err(refusal),
-                Err(_) => Err(self.recalled(record)),
+                Err(_) => Err(self.end_recalled(record)),
             },
         }
     }
@@ -478,7 +478,7 @@ impl Requests {
             let claimed = record.word();
             let Some(word) = word::FORWARDED.of(claimed) else {
                 drop(receiver);
-                return Err(self.recalled(record));
+                return Err(self.end_recalled(record));
             };
             let is_free = is_ours || !claimed.has(bits::IN_PLACE);
             let in_place = inline && is_free && receiver.uses_in_place();
@@ -501,7 +501,7 @@ impl Requests {
     /// Ends a request that was cancelled while its holder was forwarding it, and delivers it. If
     /// an in-place call uses the buffers, most often the forwarder's own, the end of that in-place
     /// call delivers the request instead. Returns the refusal for the forwarder.
-    pub(super) fn recalled(&self, record: &Record) -> Refusal {
+    pub(super) fn end_recalled(&self, record: &Record) -> Refusal {
         // Only this thread ends the phase `Forward`, so the loop ends.
         let cancelled = loop {
             if let Some(cancelled) = record.park(&word::FORWARD_RECALLED, record.word()) {

@@ -141,7 +141,7 @@ mod cases {
         // Pretend that the dispatch routine is forwarding the request.
         assert!(record.go(&word::FORWARD).is_ok());
         fixture.requests.cancel(request)?;
-        fixture.requests.recalled(record);
+        fixture.requests.end_recalled(record);
         assert!(record.word().is(Phase::Cancelled));
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
         // The dispatch routine is called, and returns.
