@@ -5,13 +5,13 @@
 //!
 //! Four functions cancel all requests that a driver has, has forwarded or has sent:
 //!
-//! - `clear` cancels each of them once, and says whether nothing is left to wait for.
+//! - `try_clear` cancels each of them once, and says whether nothing is left to wait for.
 //! - `cancel_each` cancels each of them once. If a thread of the driver is just sending a request,
 //!   it waits for that thread first.
 //! - `cancel_all` is for a driver that detaches. The driver may get more requests. So `cancel_all`
 //!   cancels those that there are now, and waits until they have left the driver.
 //! - `clear_and_free` is for a driver that unregisters, and gets no more requests. It repeats
-//!   `clear` until no request is with the driver and no thread is inside the driver's routines.
+//!   `try_clear` until no request is with the driver and no thread is inside the driver's routines.
 //!   Then it frees the driver's own requests by `free_all`.
 
 use super::{
@@ -326,7 +326,7 @@ impl Requests {
             // the driver may bring a thread inside. So the loop looks for threads before it looks
             // at the requests, and again afterwards.
             let had_thread_inside = self.registry.has_thread_inside(driver);
-            let is_clear = self.clear(driver);
+            let is_clear = self.try_clear(driver);
             if is_clear && !had_thread_inside && !self.registry.has_thread_inside(driver) {
                 break;
             }
@@ -364,7 +364,7 @@ impl Requests {
     /// - No request concerns the driver any more.
     /// - The driver's own requests are home.
     /// - No thread waits for these requests, or copies from or to their buffers.
-    fn clear(&self, driver: d2d_handle) -> bool {
+    fn try_clear(&self, driver: d2d_handle) -> bool {
         let mut is_clear = true;
         for record in self.records() {
             let is_concerned =
