@@ -76,12 +76,12 @@ impl Requests {
         ms: u32,
         limit: Limit,
     ) -> Result<abi::d2d_result> {
-        let waiting = self.begin_to_wait(handle);
+        let waiting = self.begin_wait(handle);
         let (record, word) = waiting.map_err(|refusal| self.refuse(refusal, handle))?;
         let is_home = word.is(Phase::Idle) || self.sleep(record, ms, limit)?;
         let result = is_home.then(|| record.result());
         let (tracing, sender) = (record.tracing(), record.sender());
-        self.end_to_wait(record);
+        self.end_wait(record);
         let result = result.ok_or(EINPROGRESS)?;
         if tracing.is_on() {
             let via = if word.is(Phase::Idle) {
@@ -113,7 +113,7 @@ impl Requests {
 
     /// Counts the calling thread as waiting for a request. Returns the record, and the state since
     /// then.
-    fn begin_to_wait(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
+    fn begin_wait(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
             if word.is(Phase::Fill) {
@@ -176,7 +176,7 @@ impl Requests {
             }
             Limit::Keep => loop {
                 if record.go(&word::OVERDUE).is_ok() {
-                    self.end_to_wait(record);
+                    self.end_wait(record);
                     return Err(ETIMEDOUT);
                 }
                 // No driver holds the request: another thread is completing or delivering it.
@@ -205,7 +205,7 @@ impl Requests {
     /// Stops counting a thread as waiting for a request. If the sender has freed the request, and
     /// no thread uses it any more, frees the record.
     #[inline(always)]
-    pub(super) fn end_to_wait(&self, record: &Record) {
+    pub(super) fn end_wait(&self, record: &Record) {
         if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {
             self.reclaim(record);
         }
@@ -227,7 +227,7 @@ impl Requests {
         let is_home =
             record.word().is(Phase::Idle) || waits && self.sleep(record, ms, Limit::Cancel)?;
         if !is_home {
-            self.end_to_wait(record);
+            self.end_wait(record);
             return Err(EINPROGRESS);
         }
         let result = record.result();
@@ -236,12 +236,12 @@ impl Requests {
         let is_read = result.status == 0 && length > 0 && result.output_len <= room;
         // SAFETY: `output_len` is at most the size of the output, so `from` is valid for reads of
         // `length` bytes. The request is home, and the word counts this thread as waiting until
-        // `end_to_wait` below. Until then, the buffer is not freed and does not change.
+        // `end_wait` below. Until then, the buffer is not freed and does not change.
         let is_bad = is_read && !unsafe { output.copy_out(stack, from, length) };
         if record.tracing().is_on() {
             self.trace_result(record, record.sender(), "return", &result);
         }
-        self.end_to_wait(record);
+        self.end_wait(record);
         if is_bad {
             return Err(self.refuse(("bad-output-pointer", EFAULT), handle));
         }

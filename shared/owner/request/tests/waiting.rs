@@ -53,7 +53,7 @@ mod cases {
         match waits {
             true => record.go(&word::WAIT).map(|_| ()).map_err(|_| EBUSY),
             false => {
-                fixture.requests.end_to_wait(record);
+                fixture.requests.end_wait(record);
                 Ok(())
             }
         }
