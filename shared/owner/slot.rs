@@ -191,13 +191,13 @@ impl Slot {
         // INVARIANT: The thread has written its task into the cell, or was counted. `enter` reads the word
         // next, as for any other cell.
         let cell = self.cells.iter().position(free).unwrap_or_else(|| {
-            self.count(1);
+            self.add_to_others(1);
             CELLS
         });
         Inside { slot: self, cell }
     }
 
-    fn count(&self, change: u64) {
+    fn add_to_others(&self, change: u64) {
         let mut old = self.others.get();
         while let Err(found) = u64::cmpxchg(&self.others, old, old.wrapping_add(change)) {
             old = found;
@@ -290,7 +290,7 @@ impl Drop for Inside<'_> {
     fn drop(&mut self) {
         match self.slot.cells.get(self.cell) {
             Some(cell) => u64::store_release(cell, 0),
-            None => self.slot.count(u64::MAX),
+            None => self.slot.add_to_others(u64::MAX),
         }
     }
 }

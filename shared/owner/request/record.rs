@@ -558,12 +558,12 @@ impl Records {
             if free.is_none() {
                 continue;
             }
-            self.count(index, 1);
+            self.add_to_used(index, 1);
             if let Some(record) = free.filter(|record| record.go(&word::ALLOC).is_ok()) {
                 self.first.set(index + 1);
                 return Ok(record);
             }
-            self.count(index, u64::MAX);
+            self.add_to_used(index, u64::MAX);
         }
         Err(EAGAIN)
     }
@@ -571,14 +571,14 @@ impl Records {
     /// Notes that the caller has made a record free. Any context.
     pub(super) fn note_free(&self, record: &Record) {
         let index = record.index.get() as usize;
-        self.count(index, u64::MAX);
+        self.add_to_used(index, u64::MAX);
         if index < self.first.get() {
             self.first.set(index);
         }
     }
 
     /// Adds `change` to the number of used records of the chunk that has the record of this index.
-    fn count(&self, index: usize, change: u64) {
+    fn add_to_used(&self, index: usize, change: u64) {
         if let Some(Place { used, .. }) = self.chunks.get(index / RECORDS_PER_CHUNK) {
             let mut old = used.get();
             while let Err(found) = u64::cmpxchg(used, old, old.wrapping_add(change)) {
