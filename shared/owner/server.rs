@@ -414,9 +414,9 @@ impl Server {
             return self.events.set_handler(event, None);
         };
         let opening = self.events.dispatcher().opening(event);
-        let (driver, ..) = opening.ok_or_else(|| self.events.stale(event))?;
+        let (driver, ..) = opening.ok_or_else(|| self.events.refuse_stale(event))?;
         let driver = self.registry.peek(driver);
-        let driver = driver.ok_or_else(|| self.events.stale(event))?;
+        let driver = driver.ok_or_else(|| self.events.refuse_stale(event))?;
         let text = Part::text(driver.module());
         if !text.is_some_and(|text| text.contains(routine as usize)) {
             return Err(refuse!(self.name, "handler-outside-text", ENOEXEC, handle: event));

@@ -137,7 +137,7 @@ impl Events {
     }
 
     /// Prints the refusal of a handle that names no event, and returns its errno. Any context.
-    pub(crate) fn stale(&self, handle: d2d_handle) -> Error {
+    pub(crate) fn refuse_stale(&self, handle: d2d_handle) -> Error {
         self.refuse(("stale-event-handle", ESTALE), &fields![handle: handle])
     }
 
@@ -201,7 +201,7 @@ impl Events {
     /// `ESTALE` if the handle is stale.
     pub(crate) fn close(&self, handle: d2d_handle) -> Result {
         let closed = self.close_locked(&mut self.names.lock(), handle);
-        let closed = closed.ok_or_else(|| self.stale(handle))?;
+        let closed = closed.ok_or_else(|| self.refuse_stale(handle))?;
         if let Some(removal) = closed.after_removal {
             removal.wait();
         }

@@ -55,7 +55,7 @@ impl Exports {
     #[cold]
     #[inline(never)]
     fn refuse_event(&self, event: abi::d2d_handle) -> c_int {
-        errno(self.with(|server| Err(server.events.stale(event))))
+        errno(self.with(|server| Err(server.events.refuse_stale(event))))
     }
 
     /// `d2d_event_create`.
