@@ -211,7 +211,7 @@ impl Registry {
     }
 
     /// Returns whether a driver has a `cancelled` routine. Any context; prints nothing.
-    pub(crate) fn has_cancelled(&self, driver: abi::d2d_handle) -> bool {
+    pub(crate) fn has_cancelled_routine(&self, driver: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, driver)
             .is_some_and(|(slot, _)| slot.has(has::CANCELLED))
     }

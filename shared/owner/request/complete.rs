@@ -179,7 +179,7 @@ impl Requests {
             if word::SET_CANCEL.of(held).is_none() || held.seq() != seq {
                 return Err(self.why_stale(record, seq));
             }
-            if !self.registry.has_cancelled(record.holder(held)) {
+            if !self.registry.has_cancelled_routine(record.holder(held)) {
                 return Err(("no-cancel-routine", EINVAL));
             }
             if record.transition(&word::SET_CANCEL, held).is_some() {
