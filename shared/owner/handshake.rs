@@ -27,7 +27,7 @@ use crate::{
         State, //
     },
     request::{
-        Completion,
+        CompleteOutcome,
         Limit, //
     },
     server::{
@@ -251,8 +251,8 @@ impl Server {
             .requests
             .complete(handle, status, information, output_len)
         {
-            Ok(Completion::Done) => 0,
-            Ok(Completion::Handshake(driver)) => self.answer(driver, status),
+            Ok(CompleteOutcome::Done) => 0,
+            Ok(CompleteOutcome::Handshake(driver)) => self.answer(driver, status),
             Err(error) => error.to_errno(),
         }
     }

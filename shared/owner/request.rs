@@ -54,7 +54,7 @@ use record::{
 };
 use workers::Workers;
 
-pub(crate) use complete::Completion;
+pub(crate) use complete::CompleteOutcome;
 pub(crate) use wait::Limit;
 
 /// What dispatch routines return for a request that they complete later.

@@ -40,7 +40,7 @@ use kernel::{
 };
 
 /// What became of the completion of a request.
-pub(crate) enum Completion {
+pub(crate) enum CompleteOutcome {
     /// The request is on its way to its sender, or home.
     Done,
     /// As `Done`, and the request is that of a handshake with this driver.
@@ -75,7 +75,7 @@ impl Requests {
         status: c_int,
         information: u64,
         output_len: Option<u32>,
-    ) -> Result<Completion> {
+    ) -> Result<CompleteOutcome> {
         let status = self.check_status(status);
         self.try_complete(handle, status, information, output_len)
             .map_err(|refusal| self.refuse(refusal, handle))
@@ -88,7 +88,7 @@ impl Requests {
         status: c_int,
         information: u64,
         output_len: Option<u32>,
-    ) -> Result<Completion, Refusal> {
+    ) -> Result<CompleteOutcome, Refusal> {
         let (record, seq) = self.held(handle)?;
         let claimed = loop {
             let held = record.word();
@@ -117,14 +117,14 @@ impl Requests {
             && !record.has_routine()
             && !record.tracing().is_on();
         if is_plain && record.transition(&word::HOME, claimed).is_some() {
-            return Ok(Completion::Done);
+            return Ok(CompleteOutcome::Done);
         }
         self.complete_slowly(record, claimed)
     }
 
     #[cold]
     #[inline(never)]
-    fn complete_slowly(&self, record: &Record, claimed: Word) -> Result<Completion, Refusal> {
+    fn complete_slowly(&self, record: &Record, claimed: Word) -> Result<CompleteOutcome, Refusal> {
         if record.is_handshake() && !claimed.has(bits::LATE) {
             self.trace_handshake(record, claimed);
         } else if record.tracing().is_on() {
@@ -141,8 +141,8 @@ impl Requests {
         match handshake {
             // The time limit of the handshake had passed before.
             Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLDER_HANDLE),
-            Some(driver) => Ok(Completion::Handshake(driver)),
-            None => Ok(Completion::Done),
+            Some(driver) => Ok(CompleteOutcome::Handshake(driver)),
+            None => Ok(CompleteOutcome::Done),
         }
     }
 
