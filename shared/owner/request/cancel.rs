@@ -150,7 +150,7 @@ impl Requests {
         level: usize,
     ) -> Option<CancelOutcome> {
         let calls_cancelled = word.has(bits::CANCEL_SET);
-        let cancelled = word::CANCEL_HELD.of(word)?.because(reason, level);
+        let cancelled = word::CANCEL_HELD.apply(word)?.because(reason, level);
         // The sender may send the request again as soon as it is home. So a request that the sender
         // cancels stays parked until the in-place call ends. A driver that leaves does not wait for
         // the in-place call of another driver.
@@ -201,7 +201,7 @@ impl Requests {
         } else {
             &word::CANCEL_LATER
         };
-        let Some(cancelled) = transition.of(word) else {
+        let Some(cancelled) = transition.apply(word) else {
             return Some(CancelOutcome::Busy);
         };
         // As in `cancel_held`: if the sender cancels, the request stays parked.
@@ -265,7 +265,7 @@ impl Requests {
     /// whether the driver held the request.
     pub(crate) fn keep_overdue(&self, handle: d2d_handle) -> bool {
         while let Ok((record, word)) = self.sent(handle) {
-            if word::OVERDUE.of(word).is_none() {
+            if word::OVERDUE.apply(word).is_none() {
                 break;
             }
             if record.transition(&word::OVERDUE, word).is_some() {

@@ -92,7 +92,7 @@ impl Requests {
         let (record, seq) = self.held(handle)?;
         let claimed = loop {
             let held = record.word();
-            let claimed = word::COMPLETE.of(held).filter(|_| held.seq() == seq);
+            let claimed = word::COMPLETE.apply(held).filter(|_| held.seq() == seq);
             let Some(claimed) = claimed else {
                 return Err(self.why_stale(record, seq));
             };
@@ -176,7 +176,7 @@ impl Requests {
         let (record, seq) = self.held(handle)?;
         loop {
             let held = record.word();
-            if word::SET_CANCEL.of(held).is_none() || held.seq() != seq {
+            if word::SET_CANCEL.apply(held).is_none() || held.seq() != seq {
                 return Err(self.why_stale(record, seq));
             }
             if !self.registry.has_cancelled_routine(record.holder(held)) {

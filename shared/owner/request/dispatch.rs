@@ -152,7 +152,7 @@ impl Requests {
         loop {
             let now = record.word();
             if now.is_held_as(seq) && returned != PENDING {
-                let Some(claimed) = word::COMPLETE.of(now) else {
+                let Some(claimed) = word::COMPLETE.apply(now) else {
                     return;
                 };
                 let is_ours = in_place && record.is_inside(now, seq);
@@ -242,7 +242,7 @@ impl Requests {
                 // was queued again.
                 return;
             }
-            if word::DEQUEUE.of(now).is_none() {
+            if word::DEQUEUE.apply(now).is_none() {
                 return;
             }
             if let Some(word) = record.transition(&word::DEQUEUE, now) {

@@ -169,7 +169,7 @@ impl Record {
     /// state.
     #[inline(always)]
     pub(super) fn transition(&self, transition: &Transition, old: Word) -> Option<Word> {
-        let new = transition.of(old)?;
+        let new = transition.apply(old)?;
         self.change(old, new).ok()?;
         Some(new)
     }
@@ -178,7 +178,7 @@ impl Record {
     /// Then the end of that in-place call delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
         let in_use = old.has(word::bits::IN_PLACE);
-        let new = transition.of(old)?.assign(word::bits::PARKED, in_use);
+        let new = transition.apply(old)?.assign(word::bits::PARKED, in_use);
         self.change(old, new).ok()?;
         Some(new)
     }
@@ -192,7 +192,7 @@ impl Record {
     pub(crate) fn go(&self, transition: &Transition) -> Result<Word, Word> {
         loop {
             let old = self.word();
-            if transition.of(old).is_none() {
+            if transition.apply(old).is_none() {
                 return Err(old);
             }
             if let Some(new) = self.transition(transition, old) {

@@ -210,7 +210,7 @@ impl Requests {
             if !record.has_sent_generation(generation) {
                 return Err(STALE_REQUEST);
             }
-            if word::CLAIM.of(idle).is_none() {
+            if word::CLAIM.apply(idle).is_none() {
                 return Err(why_not(idle));
             }
             if let Some(filling) = record.transition(&word::CLAIM, idle) {
@@ -283,7 +283,7 @@ impl Requests {
                 Ok(self.publish::<WAITS>(record, filling, send, stack, receiver, inline))
             }
             Err(refusal) => {
-                if let Some(idle) = word::UNCLAIM.of(filling) {
+                if let Some(idle) = word::UNCLAIM.apply(filling) {
                     record.publish(idle);
                 }
                 Err(self.refuse(refusal, handle))
@@ -350,7 +350,7 @@ impl Requests {
         level.code.set(send.code);
         level.wants_back.set(0);
         // The request is in `Fill`, which allows `SEND`.
-        let word = word::SEND.of(filling).unwrap_or(filling);
+        let word = word::SEND.apply(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
         let word = word
             .assign(bits::IN_PLACE, in_place)
@@ -412,7 +412,7 @@ impl Requests {
         // After the claim, only this thread writes to the levels.
         let (claimed, level) = loop {
             let held = record.word();
-            if word::FORWARD.of(held).is_none() || held.seq() != seq {
+            if word::FORWARD.apply(held).is_none() || held.seq() != seq {
                 return Err(self.why_stale(record, seq));
             }
             if record.is_handshake() {
@@ -476,7 +476,7 @@ impl Requests {
         let is_ours = record.is_inside(record.word(), seq);
         loop {
             let claimed = record.word();
-            let Some(word) = word::FORWARDED.of(claimed) else {
+            let Some(word) = word::FORWARDED.apply(claimed) else {
                 drop(receiver);
                 return Err(self.end_recalled(record));
             };

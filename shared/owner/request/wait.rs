@@ -265,7 +265,7 @@ impl Requests {
                 self.unmake(record, filling);
                 return Ok(());
             }
-            if word::RECLAIM.of(word).is_some() {
+            if word::RECLAIM.apply(word).is_some() {
                 continue;
             }
             if record.transition(&word::ORPHANED, word).is_some() {
@@ -287,7 +287,7 @@ impl Requests {
         // SAFETY: The request was `Idle`, so its record was made. This thread has the record alone
         // in `Fill`, and makes it free next.
         unsafe { record.unmake() };
-        if let Some(free) = word::FREED.of(filling) {
+        if let Some(free) = word::FREED.apply(filling) {
             record.publish(free);
         }
         self.records.note_free(record);

@@ -289,7 +289,7 @@ impl Transition {
 
     /// Returns what the transition makes of a word, if the word allows it.
     #[inline(always)]
-    pub(crate) const fn of(&self, word: Word) -> Option<Word> {
+    pub(crate) const fn apply(&self, word: Word) -> Option<Word> {
         let Word(word) = word;
         let is_from = self.from >> (word & PHASE) & 1 != 0;
         if !is_from || word & self.unless != 0 || word & self.with != self.with {

@@ -97,7 +97,7 @@ mod cases {
         assert_eq!(a.send(old, &b, PEND, 0), Err(ESTALE));
         assert_eq!(fixture.requests.cancel(old), Err(ESTALE));
         assert_eq!(fixture.requests.free(old), Err(ESTALE));
-        record.publish(word::FREED.of(filling).ok_or(EBUSY)?);
+        record.publish(word::FREED.apply(filling).ok_or(EBUSY)?);
         Ok(())
     }
 

@@ -79,7 +79,7 @@ mod cases {
         let waits = Cell::new(0);
         fixture.requests.free_all(a.driver, || {
             waits.set(waits.get() + 1);
-            if let Some(idle) = word::UNCLAIM.of(claimed) {
+            if let Some(idle) = word::UNCLAIM.apply(claimed) {
                 record.publish(idle);
             }
         });

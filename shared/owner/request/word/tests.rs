@@ -69,7 +69,7 @@ mod cases {
     fn each_line_can_be_used() {
         for transition in ALL {
             let mut uses = 0;
-            for_each_word(|word| uses += u32::from(transition.of(word).is_some()));
+            for_each_word(|word| uses += u32::from(transition.apply(word).is_some()));
             assert!(uses > 0);
         }
     }
@@ -86,7 +86,7 @@ mod cases {
                     "WAITED" => word.plus(WAITER),
                     _ => word,
                 };
-                if let Some(new) = transition.of(word) {
+                if let Some(new) = transition.apply(word) {
                     let differs = new.seq() != word.seq();
                     assert_eq!(differs, changes);
                 }
@@ -98,7 +98,7 @@ mod cases {
     fn nobody_else_changes_a_request_that_a_thread_has_alone() {
         let alone = ["MADE", "UNCLAIM", "SEND", "FREED"];
         for transition in ALL {
-            let is_from = transition.of(word(Phase::Fill, 0)).is_some();
+            let is_from = transition.apply(word(Phase::Fill, 0)).is_some();
             assert_eq!(is_from, alone.contains(&transition.name));
         }
     }
@@ -107,22 +107,22 @@ mod cases {
     fn what_is_in_use_is_neither_sent_nor_freed() {
         for bits in [IN_PLACE, PIN, WAITER] {
             let used = word(Phase::Idle, bits);
-            assert!(word::CLAIM.of(used).is_none());
-            assert!(word::RECLAIM.of(used).is_none());
+            assert!(word::CLAIM.apply(used).is_none());
+            assert!(word::RECLAIM.apply(used).is_none());
         }
-        assert!(word::CLAIM.of(word(Phase::Idle, ORPHAN)).is_none());
-        assert!(word::RECLAIM.of(word(Phase::Idle, ORPHAN)).is_some());
+        assert!(word::CLAIM.apply(word(Phase::Idle, ORPHAN)).is_none());
+        assert!(word::RECLAIM.apply(word(Phase::Idle, ORPHAN)).is_some());
     }
 
     #[test]
     fn a_held_request_is_claimed_or_cancelled_once() {
         let held = word(Phase::Held, 0);
         for transition in [&word::COMPLETE, &word::CANCEL_HELD, &word::FORWARD] {
-            let Some(ended) = transition.of(held) else {
+            let Some(ended) = transition.apply(held) else {
                 panic!("it is held");
             };
             for other in [&word::COMPLETE, &word::CANCEL_HELD, &word::FORWARD] {
-                assert!(other.of(ended).is_none());
+                assert!(other.apply(ended).is_none());
             }
         }
     }
@@ -130,7 +130,7 @@ mod cases {
     #[test]
     fn a_request_that_goes_home_keeps_its_users() {
         let done = word(Phase::Done, IN_PLACE | ORPHAN | ASLEEP).plus(2 * WAITER);
-        let home = word::HOME.of(done).map(|home| home.0);
+        let home = word::HOME.apply(done).map(|home| home.0);
         let expected = word(Phase::Idle, IN_PLACE | ORPHAN).plus(2 * WAITER - 2 * UP);
         assert_eq!(home, Some(expected.0));
     }
@@ -138,12 +138,12 @@ mod cases {
     #[test]
     fn no_forwarder_has_it_while_an_in_place_call_uses_the_buffers() {
         let done = word(Phase::Done, IN_PLACE);
-        assert!(word::RETURN.of(done).is_none());
-        let parked = word::PARK.of(done);
+        assert!(word::RETURN.apply(done).is_none());
+        let parked = word::PARK.apply(done);
         assert!(parked.is_some_and(|parked| !parked.is_over()));
-        let ended = parked.and_then(|parked| word::IN_PLACE_END.of(parked));
+        let ended = parked.and_then(|parked| word::IN_PLACE_END.apply(parked));
         assert!(ended.is_some_and(|ended| ended.is_over()));
-        let cancelled = parked.and_then(|parked| word::CANCEL_PARKED.of(parked));
+        let cancelled = parked.and_then(|parked| word::CANCEL_PARKED.apply(parked));
         assert!(cancelled.is_some_and(|cancelled| cancelled.is_over() && cancelled.has(IN_PLACE)));
     }
 
@@ -166,7 +166,7 @@ mod cases {
     fn full_counts_do_not_run_into_each_other() {
         let mut held = word(Phase::Held, 0);
         for _ in 0..63 {
-            held = match word::PINNED.of(held) {
+            held = match word::PINNED.apply(held) {
                 Some(held) => held.plus(WAITER),
                 None => panic!("it is held"),
             };
