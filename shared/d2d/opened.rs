@@ -94,7 +94,7 @@ pub(crate) trait Opened {
     ///
     /// # Errors
     ///
-    /// The errno that the process gets, by [`returned`].
+    /// The errno that the process gets, by [`errno_for_caller`].
     fn read(&self, file: &File, to: UserPtr, length: usize) -> Result<usize>;
 
     /// Returns the flags of `poll`, and registers with `table` what wakes the process when they change.
@@ -117,7 +117,10 @@ pub(crate) unsafe extern "C" fn read<T: Opened>(
     let (opened, file) = unsafe { get::<T>(file) };
     opened
         .read(file, UserPtr::from_ptr(buffer.cast::<c_void>()), length)
-        .map_or_else(|error| returned(error) as isize, |count| count as isize)
+        .map_or_else(
+            |error| errno_for_caller(error) as isize,
+            |count| count as isize,
+        )
 }
 
 /// The function `poll` of the file's operations. Process context.
@@ -156,7 +159,7 @@ pub(crate) fn errno(error: Error, signal_pending: bool) -> c_int {
 }
 
 /// As [`errno`], for the calling process.
-pub(crate) fn returned(error: Error) -> c_int {
+pub(crate) fn errno_for_caller(error: Error) -> c_int {
     errno(error, kernel::current!().signal_pending())
 }
 

@@ -732,12 +732,14 @@ impl Exports {
 
         /// `d2d_complete`.
         pub fn complete(request: abi::d2d_handle, status: c_int, information: u64)
-            => returned(|server| Ok(server.complete(request.0, status.0, information.0, None)));
+            => status_or_errno(|server| {
+                Ok(server.complete(request.0, status.0, information.0, None))
+            });
 
         /// `d2d_complete_with`.
         #[inline]
         pub fn complete_with(request: abi::d2d_handle, status: c_int, information: u64, len: u32)
-            => returned(|server| {
+            => status_or_errno(|server| {
                 Ok(server.complete(request.0, status.0, information.0, Some(len.0)))
             });
     }
@@ -779,7 +781,7 @@ fn errno(result: Result) -> c_int {
 
 /// Returns `status`, or the errno if there is no server.
 #[inline(always)]
-fn returned(status: Result<c_int>) -> c_int {
+fn status_or_errno(status: Result<c_int>) -> c_int {
     status.unwrap_or_else(Error::to_errno)
 }
 

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     opened::{
         self,
-        returned,
+        errno_for_caller,
         Opened, //
     },
     refuse,
@@ -357,7 +357,7 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     match opened {
         // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
         Ok(opened) => unsafe { opened::store(inode, file, opened) },
-        Err(error) => returned(error),
+        Err(error) => errno_for_caller(error),
     }
 }
 
@@ -374,9 +374,10 @@ unsafe extern "C" fn write(
     // function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let from = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
-    opened
-        .write(file.flags(), from, length)
-        .map_or_else(|error| returned(error) as isize, |count| count as isize)
+    opened.write(file.flags(), from, length).map_or_else(
+        |error| errno_for_caller(error) as isize,
+        |count| count as isize,
+    )
 }
 
 /// # Safety
@@ -386,7 +387,8 @@ unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_
     // SAFETY: `open` has opened `file`, and the kernel holds a reference to `file` until this
     // function returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
-    opened
-        .ioctl(file.flags(), command, value)
-        .map_or_else(|error| returned(error) as c_long, |value| value as c_long)
+    opened.ioctl(file.flags(), command, value).map_or_else(
+        |error| errno_for_caller(error) as c_long,
+        |value| value as c_long,
+    )
 }
