@@ -418,7 +418,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     /// `information` has no meaning in a handshake.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let (disposition, result) = self.request.finish(result, information);
-        self.shared.set_completed(result);
+        self.shared.note_handshake_result(result);
         disposition
     }
 
@@ -654,7 +654,7 @@ impl<T: Driver> Shared<T> {
     }
 
     /// Notes the result of the handshake.
-    pub(crate) fn set_completed(&self, result: Result) {
+    pub(crate) fn note_handshake_result(&self, result: Result) {
         self.progress
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
     }
@@ -718,7 +718,7 @@ impl<T: Driver> Shared<T> {
         };
         if let Some(kept) = offer {
             let _ = kept.into_request().fail(ECANCELED);
-            this.set_completed(Err(ECANCELED));
+            this.note_handshake_result(Err(ECANCELED));
         }
         // SAFETY: The work item is initialized and lives as long as `this`.
         if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {

@@ -121,13 +121,13 @@ where
             return Ok(());
         }
         if result.is_err() {
-            // The worker may have completed the request, and not called `set_completed` yet. As the
+            // The worker may have completed the request, and not called `note_handshake_result` yet. As the
             // caller drops the registration next, the driver can leave now, which ends the worker's
             // waits.
             self.end_waits();
             Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
         }
-        self.shared.set_completed(result);
+        self.shared.note_handshake_result(result);
         result
     }
 }
