@@ -45,9 +45,9 @@
 #       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        if the test has called the function pause (below) for the execution context in
-#                                    which the routine runs, waits until the test calls the function resume (below).
-#                                    Then does what answer does
+#       pause                        waits if the test has called the function pause (below) for the routine's execution
+#                                    context. Goes on when the test calls the function resume (below), and does what
+#                                    answer does
 #       answer-and-pause             does what answer does; then waits as pause does
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received

@@ -51,7 +51,7 @@ unload_pair()
 }
 
 # unload_both_and_count COMPLETED CANCELLED - unloads both drivers. Whether the alarm has completed COMPLETED requests,
-# and has dropped CANCELLED requests because they were cancelled
+# and has dropped CANCELLED requests that were cancelled
 unload_both_and_count()
 {
 	unload "$sleeper" && unload_alarm_and_count "$1" "$2"

@@ -203,8 +203,8 @@ begin_traffic()
 {
 	case $1 in
 	# These have no traffic of their own. The traffic of the sensor makes the consumer collect samples. The middle
-	# passes on what module_a and lower1 send, the bridge what module_a and other_a send, and the junction what these
-	# two and junction_peer send.
+	# passes on what module_a and lower1 send, the bridge what module_a and other_a send, and the junction what
+	# module_a, other_a and junction_peer send.
 	consumer | middle | c_middle | bridge | c_bridge | junction) ;;
 	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;

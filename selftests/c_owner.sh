@@ -30,7 +30,7 @@ fresh_peers()
 }
 
 # all_exercise PEER... - starts a process for the owner and for each of these peers. Each process makes five rounds of
-# its driver's exercise; whether all processes succeed
+# its driver's exercise. Succeeds if all processes succeed
 all_exercise()
 {
 	pids=

@@ -53,7 +53,7 @@ builds() {
 	pair_for "$1"
 }
 
-# in_place DIR MODULES [ARGUMENT...] - runs make KDIR=DIR in a copy of the project, as README.md says. It must write
+# in_place DIR MODULES [ARGUMENT...] - runs make KDIR=DIR in a copy of the project, as README.md says. make must write
 # these modules to the copy
 in_place() {
 	local name

@@ -76,8 +76,8 @@ refused() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
-# mistake REGEX ARGUMENT... - runs make in $dir/project, the copy of the installer that is made below. It must fail with
-# one line that matches, and must not change $dir/to
+# mistake REGEX ARGUMENT... - runs make in $dir/project, the copy of the installer that is made below. make must fail,
+# print one line that matches REGEX, and not change $dir/to
 mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
@@ -127,8 +127,8 @@ new() {
 	make --no-print-directory -C "$PROJECT" new "$@"
 }
 
-# new_mistake REGEX ARGUMENT... - runs make new with these arguments. It must fail with one line that matches, and must
-# not change $dir/to
+# new_mistake REGEX ARGUMENT... - runs make new with these arguments. make must fail, print one line that matches REGEX,
+# and not change $dir/to
 new_mistake() {
 	refused "$1" new "${@:2}"
 }
@@ -144,7 +144,7 @@ tests_pair() {
 	[ "$(tail -n 1 "$dir/output")" = "$2 passed, 0 failed, 0 skipped" ]
 }
 
-# pair_mistake REGEX ARGUMENT... - runs make, which must fail with a line that matches
+# pair_mistake REGEX ARGUMENT... - runs make. make must fail, and print a line that matches REGEX
 pair_mistake() {
 	local why=$1
 	shift

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Searches the KTAP of a running machine for a failed test that the caller expects. When the test has failed, d2d-vm
-//! ends the machine, because later tests do not matter.
+//! Searches the KTAP of a running machine for the failure that the caller expects. After this failure, d2d-vm ends
+//! the machine, because later tests do not matter.
 
 use crate::ktap;
 use std::io::Write;

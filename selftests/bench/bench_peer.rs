@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer of the bench: measures loops, or allocates events and requests, whose memory
-//! `qemu/guest/bench.sh` measures. Its control device takes the words in [`BenchPeer::control`].
+//! The peer of the bench. It measures loops. It also allocates events and requests, so that `qemu/guest/bench.sh` can
+//! measure the memory that they take. Its control device takes the words in [`BenchPeer::control`].
 //! `measure.c` prints the figures to the kernel log.
 
 #![deny(unsafe_code)]
