@@ -446,9 +446,12 @@ static int update(void)
 }
 
 /*
- * Plays a round. Updates the shared data. Puts an item, calls module_a's operation drain, which
- * takes the item and puts an answer, and takes the answer. Calls module_a's operation bounce, which
- * calls this driver back. Sends requests. Any context.
+ * Plays a round, in any context:
+ * - Updates the shared data.
+ * - Puts an item. Calls module_a's operation drain, which takes the item and puts an answer. Takes
+ *   the answer.
+ * - Calls module_a's operation bounce, which calls this driver back.
+ * - Sends requests.
  */
 static int exercise(struct round *round)
 {

@@ -8,8 +8,8 @@
  * and op_ping(), op_bounce() and op_drain(), which are the operations that the owner calls.
  *
  * An operation of one role may wait for an event or a request of another role. So the module's exit
- * first calls d2d_leave() for the driver of each role, which ends these waits. Only then does it
- * call d2d_detach(), which waits for the operations.
+ * first calls d2d_leave() for the driver of each role. d2d_leave() ends these waits. After that,
+ * the exit calls d2d_detach(), which waits for the operations.
  */
 #ifndef C_ROLE_H
 #define C_ROLE_H

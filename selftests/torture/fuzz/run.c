@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module of the fuzzer (fuzz.h). Write "SEED MILLISECONDS" to /sys/kernel/debug/d2d-NAME/run,
- * where NAME is the module's name, to let the module play for that long. The write fails with
- * EBADMSG if the oracle has found a violation. The file "report" shows the violations, and
+ * A module of the fuzzer (fuzz.h). To let the module NAME play, write "SEED MILLISECONDS" to
+ * /sys/kernel/debug/d2d-NAME/run. The module plays for this number of milliseconds. The write fails
+ * with EBADMSG if the oracle has found a violation. The file "report" shows the violations, and
  * "coverage" how often each function was called, with what handles and results.
  *
  * If "limits=N" follows these words, the module also makes play N of limits.c, which reaches a
