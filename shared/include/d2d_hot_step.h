@@ -34,7 +34,8 @@ struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
 
 /**
  * d2d_hot_queue_step() - trace a step of a queue
- * @queue: the queue, whose lock is held, so that the trace has the order of the queue
+ * @queue: the queue, which the caller has locked. So the trace has the steps of the queue in the
+ *	order in which they happened
  * @step: D2D_STEP_ENQUEUE, D2D_STEP_DEQUEUE or D2D_STEP_DOORBELL
  * @n: the number of items that are put or taken
  *
@@ -75,16 +76,16 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
 
 /**
  * d2d_hot_queue_unlock() - trace a step of a queue, and unlock the queue
- * @queue: the queue, which the caller has locked. The step is traced before the queue is unlocked,
- *	so that the trace has the order of the queue
+ * @queue: the queue, which the caller has locked. The step is traced before the queue is unlocked.
+ *	So the trace has the steps of the queue in the order in which they happened
  * @flags: what spin_lock_irqsave() has stored
  * @step: D2D_STEP_ENQUEUE or D2D_STEP_DEQUEUE
  * @n: the number of items that are put or taken
  * @doorbell: the event that the caller is going to set, or 0
  *
  * Each branch unlocks the queue itself. If one unlock came after both branches, the compiler would
- * keep @queue and @flags in registers while it calls the function that traces the step. It would
- * save these registers even while the group is off.
+ * keep @queue and @flags in registers while it calls the function that traces the step. Then the
+ * code would save these registers even while the group is off.
  *
  * Context: Any context.
  */

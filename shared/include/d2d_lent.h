@@ -4,10 +4,10 @@
  * sides use it. Rust drivers have shared/d2d/lent.rs.
  *
  * Each side can lend the other side one piece of memory. The memory consists of one or more
- * structures of one type, which the pair declares for this purpose. The generated header of the
- * pair has the types and their hashes. A peer lends its memory during the handshake, when it fills
- * in its endpoint. It keeps the memory until d2d_detach() has returned. An owner in C lends its
- * memory when it prepares a context. It keeps the memory until d2d_owner_stop() has returned.
+ * structures of one type. The pair declares the types of lent memory. The generated header of the
+ * pair has these types and their hashes. A peer lends its memory during the handshake, when it
+ * fills in its endpoint. It keeps the memory until d2d_detach() has returned. An owner in C lends
+ * its memory when it prepares a context. It keeps the memory until d2d_owner_stop() has returned.
  *
  * No lock protects lent memory. Either side may read and write it at any time, in any execution
  * context. Both sides use only the kernel's functions for unlocked accesses: READ_ONCE(),
@@ -53,9 +53,9 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * @all: where to store the size of all of the memory, in bytes, or NULL. Use the stored size: the
  *       other side can change @endpoint->lent.size after this function has checked it
  *
- * A peer may use the memory of the owner from the time when it has checked the context until it is
- * detached. An owner gets the memory of the peer by the peer's endpoint in the context, and uses
- * the memory only between d2d_peer_enter() and d2d_peer_exit().
+ * A peer may use the memory of the owner after it has checked the context, and until it is
+ * detached. An owner passes the peer's endpoint, which is in the context. The owner uses the memory
+ * of the peer only between d2d_peer_enter() and d2d_peer_exit().
  *
  * The alignment is not checked.
  *
@@ -97,8 +97,8 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
  * @size: the bytes of one structure, at most @all
  * @user_buffer: that of struct d2d_request
  *
- * Compares addresses, and does not follow @user_buffer: the request may come from any driver, which
- * may have left by now. The caller uses the structure through @lent.
+ * Only compares addresses, and does not follow @user_buffer. Any driver may have sent the request,
+ * and may have left by now. The caller uses the structure through @lent.
  *
  * Context: Any context.
  *

@@ -7,8 +7,8 @@
  *
  * The kernel exports copy_from_kernel_nofault(), but not copy_to_kernel_nofault(). Both use the
  * architecture's __get_kernel_nofault() and __put_kernel_nofault(), and so does this file. They
- * access memory in assembler, which KASAN does not instrument: KASAN itself would follow a bad
- * address.
+ * access memory in assembler, which KASAN does not instrument. If KASAN checked such an access, the
+ * check itself could fault.
  *
  * Any context but NMI; no function sleeps. A copy that fails may have copied a part.
  */
@@ -29,9 +29,9 @@
  *
  * In User-Mode Linux, a fault enables interrupts, and the kernel retries an access to the vmalloc
  * area until the page is mapped. So a copy must not access an unmapped page. The function accepts
- * the kernel's physical memory, which is always mapped and contains the kernel's image, and mapped
- * pages of the vmalloc area. It need not exclude addresses of processes, because each process has
- * an address space of its own.
+ * the kernel's physical memory, which contains the kernel's image and is always mapped. It also
+ * accepts mapped pages of the vmalloc area. It need not exclude addresses of processes, because
+ * each process has an address space of its own.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -52,8 +52,8 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 /*
  * In User-Mode Linux, a module cannot use __get_kernel_nofault() and __put_kernel_nofault(). They
  * need relocations of 32 bits. The kernel's addresses do not fit into 32 bits, so the module loader
- * refuses such a module. If this copy interrupts copy B, it restores the fault target of B at its
- * end.
+ * refuses such a module. This copy may interrupt a copy B. So this copy restores the fault target
+ * of B at its end.
  */
 static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 {

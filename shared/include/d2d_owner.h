@@ -135,9 +135,9 @@ struct d2d_peer {
  *
  * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
  * the module's initialization has succeeded. A module calls this once, in its initialization. If
- * the call fails, the library frees all contexts, also those that prepare() has filled in, and the
- * module does not call this again. If a later part of the initialization fails, the module calls
- * d2d_owner_stop().
+ * the call fails, the library frees all contexts, also those that prepare() has filled in. Then the
+ * module must not call this function again. If a later part of the initialization fails, the module
+ * calls d2d_owner_stop().
  *
  * Context: Task, may sleep.
  *
@@ -158,9 +158,9 @@ int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
  * d2d_owner_stop() - stop the owner of this module
  *
  * Closes the owner's events, cancels its requests and unregisters its driver object. Waits until
- * none of its routines and none of the exported functions runs, and frees the contexts. Before it
- * calls this, the owner stops its own timers, work items and threads. If these may wait for events
- * or requests, the owner ends the waits first, by d2d_leave() with its handle.
+ * none of its routines and none of the exported functions runs, and frees the contexts. Before the
+ * owner calls this function, it stops its own timers, work items and threads. If these may wait for
+ * events or requests, the owner first ends the waits by d2d_leave() with its handle.
  *
  * A module that has started its owner calls this in its exit. Otherwise the kernel frees code that
  * the library still uses. In three cases, a call prints a line and does nothing:

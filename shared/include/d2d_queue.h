@@ -25,8 +25,8 @@
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
  * @handle: a number that may be a handle, stale or not. A number with the generation 0 must be
- *	refused. Its D2D_ITEM_HELD() can be 0, and the claim of an item that no handle names is 0,
- *	too
+ *	refused: its D2D_ITEM_HELD() can be 0. An item that no handle names has the claim 0, so such
+ *	a number would match the item
  *
  * Only the functions of this file use it.
  *

@@ -116,11 +116,10 @@ static_assert(sizeof(struct d2d_table) ==
 	  offsetofend(struct d2d_table, name) <= d2d_the_owner->hdr.size))
 
 /*
- * A peer's function "name", by which the peer calls the function of this name in the table of its
- * owner, d2d_the_owner. It makes a static call, which d2d_register() directs to the owner's
- * function. Before that, and if the owner does not have the function, the static call goes to
- * "name_by_table". Both functions are notrace, so that the compiler adds no code for ftrace to hot
- * paths.
+ * A peer's function "name". It calls the function of the same name in the table of the peer's
+ * owner, d2d_the_owner, by a static call. At first, the static call goes to "name_by_table".
+ * d2d_register() directs it to the owner's function, if the owner has this function. Both functions
+ * are notrace, so that the compiler adds no code for ftrace to hot paths.
  */
 #define D2D_PEER_FUNCTION(result, name, parameters, arguments)			\
 static result notrace name##_by_table parameters				\
