@@ -128,8 +128,8 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The chain has the hash of each minor version of this pair. If the owner states the sizes
-        // of another pair or version, or none, it states another hash with them.
+        // The chain has the hash of each minor version of this pair. If the owner states no sizes,
+        // or those of another pair or version, the hash beside them is not in the chain.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }
@@ -659,7 +659,8 @@ impl<M: ModuleMetadata> CModule<M> {
             self.exports.refuse_stop();
             return;
         }
-        // SAFETY: By the type invariants it came from `into_raw`, and no other thread has taken it.
+        // SAFETY: By the type invariants, `parts` came from `into_raw`. The exchange gave it to
+        // this thread alone.
         drop(unsafe { KBox::from_raw(parts) });
     }
 }

@@ -90,7 +90,7 @@ impl Config {
         })
     }
 
-    /// Makes the owner print lines for two groups of hot steps, by any of its drivers: the steps of
+    /// Makes the owner print lines for two groups of hot steps of all its drivers: the steps of
     /// queues (`enqueue`, `dequeue`, `doorbell`) and the calls of operations (`op-call`,
     /// `op-return`). Without this, these steps have only tracepoints. Any context.
     #[must_use]

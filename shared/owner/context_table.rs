@@ -72,14 +72,14 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Returns the queue to the peer and the queue from the peer, with their names.
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2];
 
-    /// Returns whether the owner is in C, and so may be using items whose handles it has redeemed. Such an
-    /// owner goes on using them when a peer detaches, until it releases them.
+    /// Returns whether the owner may be using items whose handles it has redeemed. Only an owner in
+    /// C may. It uses such items until it releases them, even after the peer was detached.
     fn owner_holds_items(&self) -> bool;
 
     /// Returns the version of the owner's operations.
     fn version(&self) -> Version;
 
-    /// Runs `f` under the rundown protection of the link, as a call into the peer; does nothing if
+    /// Runs `f` under the rundown protection of the link, as a call into the peer. Does nothing if
     /// no peer is attached. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 

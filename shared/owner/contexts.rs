@@ -167,8 +167,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// Receives a request from any driver. May sleep, unless
     /// [`DISPATCH_ATOMIC`](Owner::DISPATCH_ATOMIC) is true.
     ///
-    /// No routine may load or unload a module, or wait until that is done: see `struct d2d_driver`
-    /// in `d2d.h`.
+    /// No routine may load or unload a module, or wait until another thread has done so: see
+    /// `struct d2d_driver` in `d2d.h`.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
@@ -188,8 +188,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// the request and send it again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
 
-    /// Called when a request that the owner has pended was cancelled, if the owner has asked for this
-    /// call. Any context.
+    /// Called when a request that the owner has pended was cancelled. The owner has asked for this call by
+    /// `tell_if_cancelled`. Any context.
     fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
 
     /// Called when a peer was attached: in the execution context in which the owner learns of the
@@ -401,7 +401,8 @@ struct Seat<O: Owner> {
 /// All contexts, and the owner's state.
 pub(crate) struct Seats<O: Owner> {
     seats: KVec<Seat<O>>,
-    /// Dropped after the values of the contexts, unless one of them has leaked its reference.
+    /// Each value of a context may have a reference to the state. So the state is dropped after
+    /// these values, or never if one of them has leaked its reference.
     state: Arc<O::State>,
 }
 

@@ -22,7 +22,8 @@
 //!
 //! - `handshake`: how the owner shares a context with a driver.
 //! - `detach`: how the owner takes the context back.
-//! - `going`: modules that are unloaded, whether they have unregistered their drivers or not.
+//! - `going`: the notifiers for modules that are unloaded with drivers that they have forgotten to
+//!   unregister.
 //! - `request`: the requests that drivers send each other.
 //! - `event`: the named events.
 //!

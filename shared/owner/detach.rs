@@ -128,9 +128,9 @@ impl Server {
     }
 
     /// Sleeps for a millisecond; called again and again while a thread is in `d2d_attach()` for a
-    /// driver. That thread may be inside the driver's dispatch routine, which may wait there for one
-    /// of the driver's requests or events. So after some rounds, this also ends such waits. May
-    /// sleep.
+    /// driver. That thread may be inside the driver's dispatch routine, and the routine may wait
+    /// for a request or an event of the driver. So after some rounds, this also ends such waits.
+    /// May sleep.
     pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, patience: &mut Patience) {
         patience.sleep(|| self.end_waits(handle));
     }
@@ -140,8 +140,9 @@ impl Server {
     /// waits in which its thread may be. May sleep.
     fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
-        // the state to `Detaching`, so it alone closes the link. It is not inside the driver:
-        // `detach` checks that, and a thread that expels drivers is unloading a module.
+        // the state to `Detaching`, so it alone closes the link. This thread is not inside the
+        // driver: `detach` checks that. A thread that expels drivers is unloading a module, which a
+        // routine must not do.
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // The thread in `d2d_attach()` may still be inside the dispatch routine, although the
         // request is completed.

@@ -50,8 +50,8 @@ macro_rules! entry_points {
         /// driver.
         ///
         /// `type` is the type that implements [`Owner`](crate::Owner). The other lines are those of
-        /// `module!`. The module defines the functions of its table, which `shared/owner/table.c`
-        /// exports under the name that Kbuild gives the owner.
+        /// `module!`. The module defines the functions of the owner's table. `shared/owner/table.c`
+        /// exports this table under the name that Kbuild gives the owner.
         ///
         /// ```ignore
         /// d2d_owner::module_owner! {

@@ -267,8 +267,8 @@ impl Event {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             // If this is the last reference, the event is freed here, in softirq. Freeing it does
             // not sleep. `PollCondVarBox` does not wait for the grace period after which it frees
-            // the watchers. This does not free the dispatcher: `Events` keeps it until `Events` has
-            // waited for this callback.
+            // the watchers. The dispatcher is not freed here: `Events` keeps a reference to it
+            // until `Events` has waited for this callback.
             //
             // SAFETY: `head` is the `retired` of an event that has the handles' reference.
             // `Dispatcher::open` has taken this reference by `Arc::into_raw`. The kernel calls
@@ -276,7 +276,7 @@ impl Event {
             drop(unsafe { Arc::from_raw(container_of!(head, Event, retired).cast_const()) });
         }
 
-        // SAFETY: The last handle is closed, which happens once, so `retired` is not in use. The
+        // SAFETY: An event's last handle is closed only once, so `retired` is not in use. The
         // handles' reference keeps the event until `release` runs. The module is not unloaded
         // before: dropping `Events` calls `Dispatcher::wait_for_retired`.
         unsafe { bindings::call_rcu(self.retired.get(), Some(release)) };
@@ -289,14 +289,14 @@ impl Event {
         }
     }
 
-    /// Begins to watch the event for an open file: from here on a set or the closing of the last
-    /// handle wakes [`Event::watchers`]. May sleep.
+    /// Begins to watch the event for an open file. From here on, [`Event::watchers`] are woken when
+    /// the event is set and when its last handle is closed. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        // If another thread makes the watchers first, these ones are dropped after the lock is
+        // If another thread gives the event watchers first, `spare` is dropped after the lock is
         // released.
         let mut spare = self.spare_watchers()?;
         self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);

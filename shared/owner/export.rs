@@ -130,8 +130,8 @@ struct OpenExports<S: AnyOwner> {
     _last: LastLine,
 }
 
-/// Expels the drivers that a module has forgotten to unregister. This has a reference to the server,
-/// because the [`Exports`] have no server any more when the last drivers are expelled.
+/// Expels the drivers that a module has forgotten to unregister. It has a reference to the server of
+/// its own: when the last drivers are expelled, the [`Exports`] have no server any more.
 struct Expeller(Arc<Server>);
 
 impl Going for Expeller {
@@ -210,8 +210,8 @@ impl Show for View {
 ///
 /// # Invariants
 ///
-/// `driver` is null, or points to the driver of the `OpenExports` of `exports`, or pointed to that driver
-/// before it was dropped. Only a thread that has found the server follows the pointer.
+/// `driver` is null, or was made from a pointer to the driver of the `OpenExports` of `exports`. This
+/// driver may have been dropped since. Only a thread that has found the server follows the pointer.
 pub struct OwnerRole<O: Owner> {
     exports: &'static Exports,
     driver: Atomic<*mut OwnerDriver<O>>,
@@ -255,14 +255,14 @@ impl<O: Owner> OwnerRole<O> {
         self.exports.joined_parts(promise, join, leave_others)
     }
 
-    /// Runs `f` on the contexts; returns `None` before there are contexts, and after the owner has left.
+    /// Runs `f` on the contexts. Returns `None` before there are contexts, and after the owner has left.
     /// Any context but NMI. The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
-            // SAFETY: By the type invariants, the pointer is null, or points or pointed to the
-            // driver of the `OpenExports`. This thread has found the server. The `OpenExports` keep
-            // the driver until every thread that has found the server has left. So if the pointer
-            // is not null, the driver lives until this thread leaves.
+            // SAFETY: By the type invariants, the pointer is null, or was made from a pointer to
+            // the driver of the `OpenExports`. This thread has found the server. The `OpenExports`
+            // keep the driver until every thread that has found the server has left. So if the
+            // pointer is not null, the driver lives until this thread leaves.
             let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
             Some(f(&driver.contexts()))
         })?
@@ -490,9 +490,9 @@ impl Exports {
         let seats = Seats::<O>::new(self.name, module, &config)?;
         // `Server::strike_off` stops the jobs of the server and removes its devices. So once the
         // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
-        // `OpenExports` are this value. `open` makes them as soon as `Server::enrol`, which makes a
-        // job, has succeeded. Otherwise only functions of `O` that get the `Contexts` make jobs and
-        // devices, and none of them gets the `Contexts` before there are `OpenExports`.
+        // `OpenExports` are this value. `Server::enrol` makes a job. As soon as it has succeeded,
+        // `open` makes the `OpenExports`. Apart from this, a function of `O` needs the `Contexts`
+        // to make jobs and devices. None gets the `Contexts` before there are `OpenExports`.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -749,9 +749,9 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
         // Below, this thread waits for code that may wait for one of the other roles. So the other
-        // roles leave first. Below, they leave again and again: another thread may be about to give
-        // such a role a request, and may give it only after this first call. A job of the owner may
-        // wait until that request is cancelled.
+        // roles leave first. Below, `leave_others` is called again and again: another thread may
+        // give such a role a request after this first call. A job of the owner may wait until that
+        // request is cancelled.
         (self.leave_others)();
         self.driver.leaving();
         // From here on, dropping one of the owner's events or requests does nothing. The server closes and

@@ -42,8 +42,8 @@ pub(crate) trait Going: Send + Sync {
     fn going(&self, module: *const bindings::module);
 }
 
-/// The priority of the notifiers that expel drivers. This and [`REMOVES`] are the highest ones, because other
-/// notifiers may free parts of the module.
+/// The priority of the notifiers that expel drivers. This and [`REMOVES`] are the highest priorities:
+/// notifiers that run later may free parts of the module.
 pub(crate) const EXPELS: c_int = c_int::MAX;
 
 /// The priority of the notifiers that remove drivers.
@@ -111,8 +111,8 @@ impl<T: Going> Notifier<T> {
 #[pinned_drop]
 impl<T: Going> PinnedDrop for Notifier<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The block is initialized. If it is not on the chain, because `new` has failed,
-        // the kernel returns an error and does nothing.
+        // SAFETY: The block is initialized. If `new` has failed, the block is not on the chain.
+        // Then the kernel returns an error and does nothing else.
         unsafe { bindings::unregister_module_notifier(self.block.get()) };
     }
 }

@@ -268,10 +268,10 @@ impl Server {
         }
     }
 
-    /// Ends a handshake whose request comes back to the owner's completion routine. That happens in
-    /// two cases: the owner learns of completion by this routine, or the driver has taken too long,
-    /// and no thread waits any more. If the request is not that of a handshake, returns it. Any
-    /// context.
+    /// Ends a handshake whose request comes back to the owner's completion routine. A request comes
+    /// back there in two cases. Either the owner learns of completion by this routine. Or the
+    /// driver has taken too long, and no thread waits for it any more. If the request is not that
+    /// of a handshake, returns it. Any context.
     pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
         let request = completed.handle();
         if !self.requests.is_handshake(request) {
@@ -344,8 +344,9 @@ impl Server {
         error
     }
 
-    /// Ends a failed handshake, unless another thread has ended it: makes its context free for another
-    /// driver. The timer may have changed the driver's state to `Abandoned` before. Any context.
+    /// Ends a failed handshake, unless another thread has ended it. Makes the context of the handshake
+    /// free for another driver. The timer may have changed the driver's state to `Abandoned` before.
+    /// Any context.
     fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let clear = || self.clear_peer(handshake.context);
         self.registry.end_handshake(handle, handshake, clear);

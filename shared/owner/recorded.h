@@ -8,12 +8,14 @@
  * value of an enum.
  *
  * To change something else, raise D2D_ABI_MAJOR, and commit that. Then change what differs in this
- * file, and make that major version and that commit the recorded ones. Until then, the compiler
- * compares nothing. When the library is released, what was appended is recorded, too.
+ * file, and set D2D_RECORDED_MAJOR and D2D_RECORDED_COMMIT to that major version and that commit.
+ * Until then, the compiler compares nothing. When the library is released, what was appended is
+ * recorded, too.
  *
  * qemu/tests/abi.sh builds the drivers of the demonstration from the recorded commit, and runs them
- * with those of today. Their pair has a baseline, shared/pair/d2d_pair-1.0.h, so that it changes by
- * new minor versions only. If the baseline has to be made anew, record a later commit, too.
+ * with those of today. Their pair changes only by new minor versions: its baseline,
+ * shared/pair/d2d_pair-1.0.h, makes sure of that. If the baseline has to be made anew, record a
+ * later commit, too.
  */
 #ifndef D2D_RECORDED_H
 #define D2D_RECORDED_H
@@ -78,8 +80,8 @@ D2D_RECORDED_FUNCTION(28, int, d2d_event_on_set,
 		      (d2d_handle event, d2d_event_routine routine, void *argument));
 
 /*
- * The exported symbol has no other functions. A function that is appended to the first list keeps
- * all offsets, but gives the symbol another version, and the loader refuses older peers.
+ * The exported symbol has no other functions. If a function is appended to the first list, all
+ * offsets stay, but the symbol gets another version. Then the loader refuses older peers.
  */
 D2D_AS_RECORDED(sizeof(struct D2D_EXPORTED) == sizeof(struct d2d_header) + 29 * sizeof(void *),
 		"D2D_FIRST_FUNCTIONS");

@@ -322,7 +322,7 @@ impl Registry {
         })
     }
 
-    /// Runs `f` on a driver's slot and its entry, which is not `None`, under the lock. Returns
+    /// Runs `f` on a driver's slot and entry under the lock. The entry is not `None`. Returns
     /// `None` if the handle is stale. Any context; prints nothing.
     fn with<R>(
         &self,
@@ -334,7 +334,8 @@ impl Registry {
         Some(f(slot, entry))
     }
 
-    /// Returns a driver's slot and its entry, which is not `None`; `None` if the handle is stale.
+    /// Returns a driver's slot and entry, or `None` if the handle is stale. The entry is not
+    /// `None`.
     fn slot_and_entry<'a>(
         &'a self,
         table: &'a mut Table,
@@ -409,8 +410,9 @@ impl Registry {
             .is_some_and(|(slot, _)| !slot.is_empty())
     }
 
-    /// Notes that a driver leaves. From here on, no driver sends it a request, it sends none, and
-    /// no handshake with it begins. The driver may still hold a context. Any context.
+    /// Notes that a driver leaves. From here on, requests to this driver and requests of this
+    /// driver are refused, and no handshake with it begins. The driver may still hold a context.
+    /// Any context.
     ///
     /// # Errors
     ///
@@ -425,8 +427,8 @@ impl Registry {
     }
 
     /// Begins to unregister a driver that holds no context. The driver [leaves](Registry::leave),
-    /// too. If several threads call this, one succeeds, and then has to [remove](Registry::remove)
-    /// the driver. Any context.
+    /// too. If several threads call this, only one succeeds. That thread has to
+    /// [remove](Registry::remove) the driver. Any context.
     ///
     /// # Errors
     ///

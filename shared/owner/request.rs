@@ -3,9 +3,9 @@
 //! Requests, from any registered driver to any other.
 //!
 //! A driver allocates a request once and sends it as often as it needs. The sender names the
-//! request by the handle that `d2d_request_alloc()` gave it; the holder names it by another handle.
-//! Each time that the request changes hands, the new holder gets a new handle. So a handle that a
-//! driver has kept for too long is stale. Both handles lead to the request's record.
+//! request by the handle that `d2d_request_alloc()` has returned. The holder names the request by
+//! another handle. Each time that the request changes hands, the new holder gets a new handle. So a
+//! handle that a driver has kept for too long is stale. Both handles lead to the request's record.
 //!
 //! - [`word`]: the state of a request, and the table of its transitions.
 //! - [`record`]: the memory of requests.
@@ -96,8 +96,9 @@ impl Requests {
         error
     }
 
-    /// Returns the status that a driver states. Refuses a status that is neither 0 nor an errno,
-    /// and one that means that the request is not completed yet: returns `-EIO` instead.
+    /// Returns the status that a driver states. In two cases, prints a line and returns `-EIO`
+    /// instead: the status is neither 0 nor an errno, or the status means that the request is not
+    /// completed yet.
     #[inline(always)]
     fn check_status(&self, status: c_int) -> c_int {
         match status {

@@ -261,8 +261,8 @@ impl Server {
         Ok(handle)
     }
 
-    /// Refuses a call that might wait for its own caller. That is so if the calling task is inside
-    /// a routine of any driver object, or in `d2d_attach()` for this driver. Any context.
+    /// Refuses a call that might wait for its own caller. A call might do so if the calling task is
+    /// inside a routine of any driver object, or in `d2d_attach()` for this driver. Any context.
     ///
     /// # Errors
     ///

@@ -139,8 +139,8 @@ impl Slot {
 
     /// Sets the generation and the flags. The caller holds the registry's lock.
     ///
-    /// The change is a full barrier. It pairs with that of [`Slot::enter`]: an entering thread sees
-    /// the flags, or the caller sees the thread's cell.
+    /// The change is a full barrier. It pairs with the barrier of [`Slot::enter`]. So an entering
+    /// thread sees the flags, or the caller sees the thread's cell.
     pub(crate) fn set(&self, generation: u32, flags: u32) {
         let new = u64::from(generation) << 32 | u64::from(flags);
         let mut old = self.word.get();
@@ -228,9 +228,10 @@ impl Slot {
 ///
 /// # Invariants
 ///
-/// The thread has written its task into the cell, or was counted if the slot has no such cell. After
-/// that, [`Slot::enter`] reads the slot's word. If the word is `VACANT`, `enter` drops this at once. So
-/// all other code has this only if the word was not `VACANT`.
+/// The thread has written its task into the cell of this index. If no cell was free, the index is
+/// `CELLS`, and the thread was counted. After that, [`Slot::enter`] reads the slot's word. If the word
+/// is `VACANT`, `enter` drops this at once. So all other code has this only if the word was not
+/// `VACANT`.
 pub(crate) struct Inside<'a> {
     slot: &'a Slot,
     cell: usize,
@@ -241,7 +242,9 @@ impl Deref for Inside<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &Driver {
-        // SAFETY: By the type invariants the slot has a driver, which stays until this is dropped.
+        // SAFETY: By the type invariants, the word was not `VACANT`, so `Slot::fill` has put a
+        // driver into the slot. By the invariants of `Slot`, the driver stays until this is
+        // dropped.
         unsafe { (*self.slot.driver.get()).as_ref().unwrap_unchecked() }
     }
 }

@@ -201,8 +201,8 @@ impl<const N: usize> Text<N> {
         self.push(digits.get(first..).unwrap_or_default());
     }
 
-    /// Appends a text from an address that may be bad. A byte that is not a visible ASCII character
-    /// becomes `?`, and so does a text that cannot be read.
+    /// Appends a text from an address that may be bad. Each byte that is not a visible ASCII
+    /// character becomes `?`. A text that cannot be read becomes one `?`.
     fn copy(&mut self, from: *const u8, length: usize) {
         let room = self.room();
         let length = length.min(room.len());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting until the word of a request has a value. The kernel's wait_var_event() needs no
- * memory in the request; the kernel crate has no abstraction for it.
+ * Waiting until the word of a request has a value. The kernel's wait_var_event() needs no memory in
+ * the request. The kernel crate has no abstraction for it.
  */
 #include <linux/sched.h>
 #include <linux/wait_bit.h>

@@ -49,8 +49,8 @@ impl Deref for TestContext {
 /// How many items one call puts.
 const BATCH: usize = MAX_BATCH as usize;
 
-/// Returns whether the pool of a queue has `capacity` items. No item is taken, none overlaps
-/// another one, and each has the right handle.
+/// Returns whether the pool of a queue is complete: it has `capacity` items, no item is taken, no
+/// two items overlap, and each item has the right handle.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
     // SAFETY: The queue is initialized, so its pool has `capacity` pointers to items. No other
@@ -123,8 +123,8 @@ mod cases {
 
     #[test]
     fn both_pools_have_all_items() -> Result {
-        // The cases are: one item, one chunk, several chunks with a last one that is not full, and
-        // the largest items.
+        // The cases are: one item; one chunk; several chunks, of which the last is not full; the
+        // largest items.
         for (capacity, item_size) in [(1, 8), (64, 64), (700, 13), (7, 4096)] {
             let context = TestContext::new(0, capacity, item_size)?;
             for queue in [context.to_peer(), context.to_owner()] {

@@ -3,9 +3,9 @@
 //! The file through which user space watches an event.
 //!
 //! A read returns one line of text about the event. The first read of an open file returns at once.
-//! Each later read waits until the event was set again since the line before. So a shell can wait
-//! without polling. Reading does not take the event. An open file keeps the event from being freed
-//! and the module from being unloaded.
+//! Each later read waits until the event has been set again since the previous line. So a shell can
+//! wait without polling. Reading does not take the event. An open file keeps the event from being
+//! freed and the module from being unloaded.
 
 use super::{
     Event,

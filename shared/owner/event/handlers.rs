@@ -328,8 +328,8 @@ impl Dispatcher {
         Ok(change)
     }
 
-    /// Calls at most `calls` handlers that are due. If a handler fails, also calls those that
-    /// become due by that. Any context.
+    /// Calls at most `calls` handlers that are due. Also calls the handlers that become due when
+    /// one of them fails. Any context.
     pub(super) fn call_handlers(&self, event: &Event, mut calls: usize, _reader: &rcu::Guard) {
         while calls > 0 {
             calls -= 1;
@@ -338,8 +338,8 @@ impl Dispatcher {
                 return;
             };
             let Call { routine, argument } = handler.call;
-            // SAFETY: This thread is an RCU reader, and was one when the handler was on the list. So by
-            // the invariants of `Call` the routine may be called.
+            // SAFETY: This thread was an RCU reader when the handler was on the list, and has been
+            // one since. So by the invariants of `Call` the routine may be called.
             if unsafe { routine(argument, handler.opening) } < 0 {
                 calls += event.note_failed(&mut self.lock().key, &handler);
                 event.notify();

@@ -219,8 +219,9 @@ impl Events {
     }
 
     /// Ends the waits that were begun with a driver's handles, removes the driver's handlers, and
-    /// waits until none of them runs. The driver has begun to leave. Its handles stay open: by
-    /// them, its events can be set, reset and taken, but waits and handlers are refused. May sleep.
+    /// waits until none of them runs. The driver has begun to leave. Its handles stay open. By such
+    /// a handle, the event can still be set, reset and taken, but waits and handlers are refused.
+    /// May sleep.
     pub(crate) fn leave(&self, driver: d2d_handle) {
         // A thread in `open` whose `registered` has succeeded holds the mutex until it has added
         // the handle. Any later call of `registered` fails, because the driver is leaving. So from
@@ -276,10 +277,10 @@ impl Events {
         &self.dispatcher
     }
 
-    /// Waits for `count` events, whose handles are what `handles` returns for 0, 1 and so on; see
-    /// `d2d_event_wait`. Returns the index of the event that was taken, or 0 if the wait was for
-    /// all. Before that, calls `fill` with the index. If `fill` returns false, undoes the wait: sets
-    /// the events that it has taken. May sleep, unless the timeout is 0.
+    /// Waits for `count` events; see `d2d_event_wait`. `handles` returns the handle of event number
+    /// 0, 1 and so on. Returns the index of the event that was taken, or 0 if the wait was for all.
+    /// Before this returns, it calls `fill` with the index. If `fill` returns false, this undoes
+    /// the wait: it sets the events that the wait has taken. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///

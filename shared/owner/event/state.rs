@@ -45,8 +45,9 @@ impl State {
         Self(Atomic::new(if set { SET } else { 0 }))
     }
 
-    /// Changes the word to what `f` returns for it, by one atomic operation, and returns the word from
-    /// before. Returns `None`, and changes nothing, if the word is guarded.
+    /// If the word is not guarded, changes it to what `f` returns for it, by one atomic operation.
+    /// Returns the word as it was before. If the word is guarded, changes nothing and returns
+    /// `None`.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
         let mut word = self.0.get();
@@ -98,11 +99,12 @@ impl State {
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded, which it is not yet. The caller holds the lock. The caller calls
-    /// [`State::unguard`] before it releases the lock, or the event's last user calls it later.
+    /// Makes the word guarded. The word is not guarded yet, and the caller holds the lock. Either
+    /// the caller calls [`State::unguard`] before it releases the lock, or the event's last user
+    /// calls it later.
     pub(crate) fn guard(&self) {
-        // One addition does this, and no loop that tries again. Interrupts are disabled here, and
-        // threads that set the event again and again could keep such a loop from ending.
+        // Interrupts are disabled here. Threads that set the event again and again could keep a
+        // loop of compare-and-exchange from ending. So this is one addition.
         self.0.fetch_add(GUARDED, Full);
     }
 

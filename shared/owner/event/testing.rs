@@ -123,8 +123,7 @@ impl Fixture {
         status
     }
 
-    /// Returns whether an event is set; `EIO` if the dispatcher and the event's status differ in
-    /// that.
+    /// Returns whether an event is set; `EIO` if the dispatcher and the event's status disagree.
     pub(super) fn is_set(&self, event: d2d_handle) -> Result<bool> {
         let is_set = self.events.dispatcher().is_set(event, &rcu::read_lock());
         let seen = self.status(event)?.set;

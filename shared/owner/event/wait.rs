@@ -191,14 +191,14 @@ impl Waiter {
     /// The caller holds the lock until the last use of the result. It has looked up the events
     /// under the lock, or the blocks are on the lists.
     unsafe fn events<'a>(&self) -> impl Iterator<Item = &'a Event> {
-        // SAFETY: The caller has looked up the events under the lock, which it still holds, or the
+        // SAFETY: The caller holds the lock. It has looked up the events under the lock, or the
         // blocks are on the lists. So by the invariants of `WaitBlock` the events are valid.
         self.blocks().map(|block| unsafe { &*(*block).event })
     }
 
-    /// Takes the first event that is set, and returns its index. If the wait is for all events,
-    /// takes all of them if all are set, and returns 0. Returns `None` if it takes nothing. The
-    /// waiter is a user of its events.
+    /// If the wait is for any event, takes the first event that is set, and returns its index. If
+    /// the wait is for all events, and all are set, takes all of them, and returns 0. Returns
+    /// `None` if it takes nothing. The waiter is a user of its events.
     fn take(&self, _key: &mut Key) -> Option<u32> {
         // SAFETY: There are two callers, and both hold the lock. `Dispatcher::begin` has looked up
         // the events under the lock. `Event::set_with_waiters` has found a block of the waiter on a
@@ -270,12 +270,12 @@ impl Waiter {
 
     /// Ends the wait of a waiter that was found by a block on a list.
     fn finish(&self, key: &mut Key, outcome: Result<u32>) {
-        // SAFETY: One block is on a list, so all of them are: `link` and `unlink` treat all under
-        // the lock.
+        // SAFETY: A block of the waiter is on a list. `link` puts all blocks of a waiter on lists,
+        // and `unlink` takes all of them off, both under the lock. So all blocks are on lists.
         unsafe { self.unlink(key) };
         *self.outcome(key) = Some(outcome);
-        // The waiter lives until this returns: its thread takes the lock after it wakes up, in
-        // `wait`.
+        // This thread holds the lock. The waiter's thread takes the lock in `wait` after it wakes
+        // up. So the waiter lives until this thread releases the lock.
         self.done.complete_all();
     }
 }
@@ -552,7 +552,8 @@ impl Dispatcher {
         // SAFETY: `look_up` has looked up the events under the lock, which is held until this
         // returns.
         let events = || unsafe { waiter.events() };
-        // From here on a set cannot be missed: it waits for the lock, and then finds the blocks.
+        // From here on no set is missed: a thread that sets an event waits for the lock, and then
+        // finds the blocks.
         events().for_each(|event| event.begin_use(key));
         let ended = if let Some(index) = waiter.take(key) {
             Ok(Some(Ok(index)))

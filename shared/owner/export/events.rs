@@ -2,9 +2,9 @@
 
 //! What the exported functions of events do: those of `d2d_event.h`.
 //!
-//! Setting, resetting and querying an event, and taking one that is set, are short and do not sleep. These
-//! functions find the server and the event as RCU readers. The other functions are readers of SRCU, which
-//! takes more time.
+//! Some functions are short and do not sleep: they set, reset or query an event, or take an event
+//! that is set. These functions find the server and the event as RCU readers. The other functions
+//! are readers of SRCU, which takes more time.
 
 use super::{
     call_server,
@@ -173,8 +173,8 @@ impl Exports {
         self.wait_long(events, count, flags, timeout, index)
     }
 
-    /// As [`Exports::wait_for_events`], for the calls that it does not end itself. It ends some
-    /// calls for a single event that need not sleep.
+    /// As [`Exports::wait_for_events`], for the calls that `wait_for_events` does not end itself.
+    /// The calls that it ends itself are for a single event, and need not sleep.
     #[cold]
     #[inline(never)]
     fn wait_long(

@@ -135,8 +135,8 @@ impl Entry {
     }
 
     /// Reserves the context `free` for a handshake that has this request. `free` is `None` if no
-    /// context is free. Returns a copy of the entry after that, and a result: the handshake, or the
-    /// reason why there is no handshake.
+    /// context is free. Returns a copy of the entry as it is then. Also returns the handshake, or
+    /// the reason why there is none.
     pub(super) fn reserve(
         &mut self,
         free: Option<usize>,

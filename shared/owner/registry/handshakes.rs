@@ -131,9 +131,9 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Ends a handshake that has failed, whether the driver's state is `Attaching` or `Abandoned`:
-    /// calls `clear`, and makes the context free. Does nothing if another thread has ended the
-    /// handshake before. Any context; prints nothing.
+    /// Ends a handshake that has failed: calls `clear`, and makes the context free. The driver's
+    /// state is `Attaching` or `Abandoned`. Does nothing if another thread has ended the handshake
+    /// before. Any context; prints nothing.
     ///
     /// All of it happens with the lock held. So when a thread that detaches the driver sees that
     /// the handshake has ended, the driver can be unregistered.

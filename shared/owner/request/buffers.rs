@@ -154,8 +154,8 @@ impl Requests {
         Ok(record.transition(&word::PINNED, word).is_some())
     }
 
-    /// Ends a pin. If the delivery of the request, or the freeing of its record, has waited for the
-    /// pin, does that now.
+    /// Ends a pin. If the delivery of the request has waited for the pin, delivers the request. If
+    /// the freeing of the record has waited for the pin, frees the record.
     pub(super) fn unpin(&self, record: &Record) {
         let Ok(word) = record.go(&word::UNPINNED) else {
             return;

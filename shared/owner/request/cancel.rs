@@ -50,7 +50,8 @@ use kernel::{
 pub(super) enum Canceller {
     /// Its sender, which has this handle, for this reason.
     Sender(d2d_handle, Reason),
-    /// A driver that leaves or detaches, and has the request, has forwarded it or has sent it.
+    /// A driver that leaves or detaches. It has the request, has forwarded the request or has sent
+    /// it.
     Driver(d2d_handle),
 }
 
@@ -81,8 +82,8 @@ impl Canceller {
 /// What an attempt to cancel a request has led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CancelOutcome {
-    /// The request was cancelled, or it was recalled, and the thread that delivers or forwards it
-    /// cancels it.
+    /// The request was cancelled. Or the request was recalled: the thread that delivers or forwards
+    /// the request cancels it.
     Done,
     /// The request was completed or cancelled before, and another thread delivers it.
     Busy,
@@ -117,8 +118,8 @@ impl Requests {
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
                 // The request was cancelled before, and goes home when the in-place call ends. If
-                // `return_level()` is not 0, a driver that leaves has cancelled it, and a forwarder would get
-                // it back. Then the next arm makes the request go home.
+                // `return_level()` is not 0, a driver that leaves has cancelled the request, and a
+                // forwarder would get it back. Then the next arm makes the request go home.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.return_level() == 0
@@ -322,9 +323,9 @@ impl Requests {
     /// May sleep.
     pub(crate) fn clear_and_free(&self, driver: d2d_handle) {
         loop {
-            // A thread inside the driver may leave a request with it, and a request that is with
-            // the driver may bring a thread inside. So the loop looks for threads before it looks
-            // at the requests, and again afterwards.
+            // A thread inside the driver may leave a request with the driver. A request that is
+            // with the driver may bring a thread inside. So the loop looks for threads before it
+            // looks at the requests, and again afterwards.
             let had_thread_inside = self.registry.has_thread_inside(driver);
             let is_clear = self.try_clear(driver);
             if is_clear && !had_thread_inside && !self.registry.has_thread_inside(driver) {

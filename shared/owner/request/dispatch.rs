@@ -108,16 +108,17 @@ impl Requests {
     /// the request was cancelled before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the in-place call
-        // that `set_in_place_call` has noted last dispatches the hold of this generation.
+        // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the last
+        // `set_in_place_call` was for the hold of this generation.
         let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.seq());
         let mut view = record.view(word);
         if in_place {
             view.input = record.input.get().cast_const().cast();
             view.output = record.output.get().cast();
         }
-        // A request whose buffers this call does not use in place may have been cancelled and sent
-        // to another driver meanwhile. Then `view` is what that driver is to see.
+        // If this call does not use the buffers in place, the request may have been cancelled and
+        // sent to another driver meanwhile. Then `view` shows what that driver is to see, and this
+        // receiver is not called.
         if !in_place && !record.is_still(word) {
             return 0;
         }

@@ -66,7 +66,7 @@ unsafe extern "C" {
 pub(super) struct Level {
     pub(super) to: Atomic<u64>,
     pub(super) code: Atomic<u32>,
-    /// Not 0 if the driver above, which has forwarded the request, gets it back.
+    /// Not 0 if the forwarder, which is the driver one level above, gets the request back.
     pub(super) wants_back: Atomic<u32>,
 }
 
@@ -213,9 +213,9 @@ impl Record {
         Kind::Sent.handle(self.index.get() as usize, self.sent_generation.get())
     }
 
-    /// Returns whether the sender's handle has this generation. The answer is still right later if
-    /// the caller has read the word before this call, and makes a transition from that word after
-    /// this call.
+    /// Returns whether the sender's handle has this generation. Suppose that the caller reads the
+    /// word, calls this, and then makes a transition from that word. Then the answer was right
+    /// until the transition.
     #[inline(always)]
     pub(super) fn has_sent_generation(&self, generation: u32) -> bool {
         self.sent_generation.get() == generation
@@ -304,15 +304,15 @@ impl Record {
     /// if the request is home: a thread may just be sending it again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
-        // A thread writes to these fields after its transition to `Fill`. If the caller has read a
-        // value of that thread, it sees the transition here.
+        // A thread makes its transition to `Fill` before it writes to these fields. If the caller
+        // has read a value that this thread has written, the caller sees the transition here.
         read_barrier();
         let now = self.word();
         now.seq() == word.seq() && now.is_on_its_way()
     }
 
-    /// Returns whether the calling thread is in the in-place call, and that in-place call
-    /// dispatches the hold of this generation.
+    /// Returns whether an in-place call dispatches the hold of this generation, and the calling
+    /// thread is inside this in-place call.
     #[inline(always)]
     pub(super) fn is_inside(&self, word: Word, seq: u32) -> bool {
         word.has(word::bits::IN_PLACE)
@@ -360,8 +360,8 @@ impl Record {
     /// Writes the result with which the holder completes the request, which the caller has claimed.
     #[inline(always)]
     pub(super) fn complete(&self, status: c_int, information: u64) {
-        // A forwarder that completes a returned request with the status that it got also passes
-        // on how the request has ended.
+        // A forwarder may complete a returned request with the status that it got. Then `ended`
+        // stays as it is.
         if status != self.status.get() {
             self.ended.set(abi::D2D_ENDED_COMPLETED);
         }
@@ -480,8 +480,8 @@ type Chunk = [Record; RECORDS_PER_CHUNK];
 /// The place of a chunk, which is allocated when it is needed.
 struct Place {
     chunk: OnceBox<Chunk>,
-    /// At least the number of records of the chunk that are not free, or that a thread is just
-    /// taking. If it is 0, [`Records::iter`] skips the chunk.
+    /// An upper bound of the number of the chunk's records that are not free, or that a thread is
+    /// just taking. If it is 0, [`Records::iter`] skips the chunk.
     used: Atomic<u64>,
 }
 
@@ -594,9 +594,9 @@ impl Records {
         for n in 0..RECORDS_PER_CHUNK {
             let record = first.wrapping_add(n);
             // SAFETY: The record lies in the box, and stays there. No other thread has the box yet.
-            // The fields of a free record are numbers and null pointers, for which the zeros of the
-            // box are valid, or are written here. The name and the lock class of the work item are
-            // static.
+            // The fields of a free record are numbers and pointers. Those that are not written here
+            // may be 0 and null, as the zeros of the box are. The name and the lock class of the
+            // work item are static.
             unsafe {
                 (&raw mut (*record).sent_generation).write(Atomic::new(1));
                 (&raw mut (*record).index)

@@ -120,8 +120,8 @@ impl Requests {
         let handle = record.handle();
         // This thread has the record alone in `Fill`, so the transition is made.
         let _ = record.go(&word::MADE);
-        // The check comes after the transition. So if the check does not find that the driver is
-        // leaving, the thread that unregisters the driver finds the request.
+        // The check comes after the transition. If the driver begins to leave after the check, the
+        // thread that unregisters the driver finds the request.
         if let Err(refusal) = self.registry.check_sender(sender, 0, NO_COMPLETED) {
             // A thread that has guessed the handle may have claimed the request. That thread learns
             // that the driver is leaving, and gives up the claim.
@@ -304,8 +304,8 @@ impl Requests {
             return Err(("buffer-too-small", EMSGSIZE));
         }
         let needs = routine_of(send, has::COMPLETED);
-        // The check comes after the claim. So if the check does not find that the sender is
-        // leaving, the thread that unregisters the sender finds the claim.
+        // The check comes after the claim. If the sender begins to leave after the check, the
+        // thread that unregisters the sender finds the claim.
         self.registry
             .check_sender(record.sender(), needs, NO_COMPLETED)?;
         let length = send.input_len as usize;
@@ -498,9 +498,10 @@ impl Requests {
         }
     }
 
-    /// Ends a request that was cancelled while its holder was forwarding it, and delivers it. If
-    /// an in-place call uses the buffers, most often the forwarder's own, the end of that in-place
-    /// call delivers the request instead. Returns the refusal for the forwarder.
+    /// Ends a request that was cancelled while its holder was forwarding it, and delivers it. If an
+    /// in-place call still uses the buffers, the end of that call delivers the request instead.
+    /// Most often, this is the in-place call of the forwarder. Returns the refusal for the
+    /// forwarder.
     pub(super) fn end_recalled(&self, record: &Record) -> Refusal {
         // Only this thread ends the phase `Forward`, so the loop ends.
         let cancelled = loop {

@@ -51,8 +51,8 @@ use kernel::{
     }, //
 };
 
-/// How many milliseconds a wait goes on after its time limit has passed, if another thread is just
-/// delivering the request.
+/// If another thread is just delivering the request when the time limit of a wait passes, the wait
+/// goes on for at most this many milliseconds.
 const GRACE: u32 = 1000;
 
 const IN_ATOMIC_CONTEXT: Refusal = ("wait-in-atomic-context", EDEADLK);

@@ -182,8 +182,8 @@ impl Word {
         self.is(Held) && self.seq() == seq
     }
 
-    /// Returns whether the request is over: the thread whose transition has led to this word
-    /// delivers it.
+    /// Returns whether the request is over. If it is, the thread whose transition has led to this
+    /// word delivers the request.
     #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
         (self.is(Done) || self.is(Cancelled)) && !self.has(CARRY | PARKED | PINS)
@@ -372,8 +372,8 @@ transitions! {
     COMPLETE: Held => Busy [unless QUEUED, clear CANCEL_SET] Full;
     /// The result is written.
     COMPLETED: Busy => Done [] Full;
-    /// The holder claims the request to forward it. Full: a thread that sees what the holder then
-    /// writes to a level sees that the word has changed.
+    /// The holder claims the request to forward it. Full: the holder then writes to a level. A
+    /// thread that sees such a write sees that the word has changed.
     FORWARD: Held => Forward [unless QUEUED] Full;
     /// The request is with the next driver, which the forwarding thread has entered.
     FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add SEQ|UP] Release;

@@ -262,7 +262,8 @@ mod cases {
         assert_eq!(ends.join(), Err(ECANCELED));
         assert_eq!(fixture.set(own), Ok(false));
         assert_eq!(stays.join(), Ok(0));
-        // A wait is refused even if the event is set, unless it does not sleep.
+        // A wait that may sleep is refused, even if the event is set. A wait that does not sleep
+        // takes the event.
         assert_eq!(fixture.set(own), Ok(false));
         assert_eq!(fixture.wait(&[own], ANY), Err(ECANCELED));
         assert_eq!(fixture.wait(&[other], ANY), Ok(0));

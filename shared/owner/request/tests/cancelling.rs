@@ -80,7 +80,7 @@ mod cases {
         b.actor.cancels.store(request, Relaxed);
         assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
         assert_eq!(b.heard(), CANCELED);
-        // The completion routine was not called by `pend`: b had the lock then, so the routine would have
+        // `pend` has not called the completion routine: b had the lock then, so the routine would have
         // reported `DEADLOCK`.
         assert_eq!(a.calls(), [0, 0, 1, 0]);
         assert_eq!(a.heard(), CANCELED);

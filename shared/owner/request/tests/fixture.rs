@@ -406,7 +406,7 @@ impl Actor {
 ///
 /// `this` is an [`Actor`], `request` is valid for reads.
 unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    // SAFETY: The caller says that `this` is an `Actor`, and that `request` is valid for reads.
     unsafe { (*this.cast::<Actor>()).dispatch(&*request) }
 }
 
@@ -418,7 +418,8 @@ unsafe extern "C" fn returned(
     request: *const abi::d2d_request,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    // SAFETY: The caller says that `this` is an `Actor`, and that `request` and `result` are valid
+    // for reads.
     let (actor, request, result) = unsafe { (&*this.cast::<Actor>(), &*request, &*result) };
     actor.count(1);
     actor.held.store(request.handle, Relaxed);
@@ -437,7 +438,7 @@ unsafe extern "C" fn completed(
     request: u64,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    // SAFETY: The caller says that `this` is an `Actor`, and that `result` is valid for reads.
     let (actor, result) = unsafe { (&*this.cast::<Actor>(), &*result) };
     actor.count(2);
     let status = match LOCKED.load(Relaxed) {
@@ -466,7 +467,7 @@ unsafe extern "C" fn completed(
 ///
 /// `this` is an [`Actor`].
 unsafe extern "C" fn cancelled(this: *mut c_void, request: u64) {
-    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    // SAFETY: The caller says that `this` is an `Actor`.
     let actor = unsafe { &*this.cast::<Actor>() };
     actor.count(3);
     actor.held.store(request, Relaxed);

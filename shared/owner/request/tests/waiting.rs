@@ -47,7 +47,8 @@ mod cases {
         Ok(())
     }
 
-    /// Adds or removes a thread that waits for a request: one that was woken, but has not run yet.
+    /// Makes the word count a thread that waits for a request, or stop counting it. The thread
+    /// stands for one that was woken, but has not run yet.
     fn pretend_waiter(fixture: &Fixture, request: u64, waits: bool) -> Result {
         let record = fixture.record(request)?;
         match waits {
