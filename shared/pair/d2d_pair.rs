@@ -33,7 +33,7 @@ const BATCH: u32 = 8;
 /// Takes all items off a queue, for the driver `by`: first one item, then the rest in batches.
 /// Returns the number of [`NOTE`]s; refuses an item of another kind, with a line. Any context.
 ///
-/// Fails with `EBADMSG` if an item was put before one that this call has taken already.
+/// Fails with `EBADMSG` if this call takes an item that was put before one that it took earlier.
 pub fn take_all(by: &CStr, queue: &Queue<'_>) -> Result<u32> {
     let (mut notes, mut next) = (0, 0);
     loop {
@@ -63,7 +63,8 @@ pub fn expect(result: u32, expected: u32) -> Result {
 /// Counts one more update in the shared block of a context, and prints the step in the name of
 /// driver `by`. The closure `own` selects the count of this driver. Any context.
 ///
-/// Fails with `EBADMSG` if the counts of the two drivers do not add up, so an update was lost.
+/// Fails with `EBADMSG` if the counts of the two drivers do not add up to the number of updates.
+/// Then an update was lost.
 pub fn update(
     by: &CStr,
     context: &Context<DemoPair>,

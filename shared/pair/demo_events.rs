@@ -58,7 +58,8 @@ impl DemoEvents {
     }
 
     /// Waits for both events, and prints the steps in the name of driver `by`. Afterwards neither
-    /// event is set: the wait takes one, and this function resets the other. May sleep.
+    /// event is set: the wait takes the synchronization event, and this function resets the
+    /// notification event. May sleep.
     ///
     /// # Errors
     ///

@@ -67,7 +67,7 @@ unsafe extern "C" {
 /// # Invariants
 ///
 /// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has
-/// become null and then all threads that were inside [`Joined::with`] at that moment have left.
+/// become null, and after all threads that were inside [`Joined::with`] at that moment have left.
 pub struct Joined<T: TwoPeers> {
     value: Atomic<*mut T>,
 }
@@ -93,7 +93,7 @@ impl<T: TwoPeers> Joined<T> {
         &d2d_joined_srcu
     }
 
-    /// Runs `f` on the value; returns `None` before the two drivers are joined, and after they have
+    /// Runs `f` on the value. Returns `None` before the two drivers are joined, and after they have
     /// begun to leave. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let (_inside, value) = Self::readers().enter(&self.value, true);
