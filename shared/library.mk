@@ -79,7 +79,8 @@ $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 # - the devices, inodes, sizes and times of change of the kernel crate, of the folders with its generated sources and of
 #   probes.rs
 #
-# Times of modification alone are not enough: another kernel tree at the same path can be older than the file.
+# Times of modification alone are not enough: another kernel tree may take this path, and its files may be older than
+# the kept file.
 #
 # An error in the source makes rustc exit with status 1. In two cases the kernel is not the reason for a failure: rustc
 # exits with another status, or rustc fails even without a probe. Then no file is kept.
@@ -108,9 +109,9 @@ endif
 # The version of an exported symbol (CONFIG_MODVERSIONS) follows the rules of D2D_EXPORT_TABLE().
 KBUILD_GENDWARFKSYMS_STABLE := y
 
-# With D2D_INLINE, rustc compiles a function for the modules that call it, not with its crate. Without D2D_INLINE, each
-# module contains all functions of the library, but rustc takes less time. So the lab builds without it for the kernels
-# that only tests use (qemu/build.sh).
+# With D2D_INLINE, rustc compiles a function of the library with each module that calls it. Without D2D_INLINE, rustc
+# compiles the function with its crate. Then each module contains all functions of the library, but rustc takes less
+# time. So the lab builds without D2D_INLINE for the kernels that only tests use (qemu/build.sh).
 D2D_INLINE ?= y
 rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 
@@ -118,8 +119,8 @@ rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
 # If the kernel crate lacks items, rustc compiles every crate but d2d_kernel itself with d2d_kernel (shared/compat/)
-# under the name kernel. For each failed probe NAME, sources see --cfg d2d_lacks_NAME: d2d_kernel replaces most items,
-# and sources do without the others.
+# under the name kernel. For each failed probe NAME, sources see --cfg d2d_lacks_NAME. d2d_kernel replaces most of the
+# lacking items. Sources do without the others.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
