@@ -251,10 +251,16 @@ struct d2d_endpoint {
  * @claim: 0 if no handle names it; see D2D_ITEM_HELD()
  * @payload: the item_size bytes of struct d2d_queue
  *
- * An item is in exactly one place: in the queue, on the list of free items, on the list of released
- * items, named by a handle, or with the driver that has taken it. A thread that has taken an item
- * from its place is the only one that uses it. A driver passes an item to other code by its handle:
- * see d2d_queue.h. The claim changes atomically.
+ * An item is in exactly one place:
+ *
+ * - in the queue;
+ * - on the list of free items;
+ * - on the list of released items;
+ * - named by a handle;
+ * - with the driver that has taken it.
+ *
+ * A thread that has taken an item from its place is the only one that uses it. A driver passes an
+ * item to other code by its handle: see d2d_queue.h. The claim changes atomically.
  */
 struct d2d_item {
 	struct d2d_item *next;
@@ -358,10 +364,10 @@ struct d2d_data {
  *
  * The owner allocates the context and fills it in, except for the peer's endpoint and data. The
  * peer fills these in during the handshake. The peer's operations are in the text of the module
- * that the peer's driver object names. The owner may call these operations, and use the memory that
- * the peer lends, from the moment when the peer completes the handshake with success. It may do so
- * until d2d_detach() has returned. struct d2d_request says how long the peer may use the context,
- * and so the owner's operations.
+ * that the peer's driver object names. As soon as the peer completes the handshake with success,
+ * the owner may call these operations, and use the memory that the peer lends. It may do so until
+ * d2d_detach() has returned. struct d2d_request says how long the peer may use the context, and so
+ * the owner's operations.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -392,12 +398,12 @@ struct d2d_context {
  * cancelled. The sender may cancel it, and the owner does so when a driver leaves. When the driver
  * does not hold the request any more, the handle is stale.
  *
- * d2d_request_read() reads the input, and d2d_request_write() writes the output. @input and @output
- * point to the library's buffers if the driver has D2D_DISPATCH_IN_PLACE, and its dispatch routine
- * is called in the sender's execution context. Then the routine may use the buffers directly, until
- * it completes, pends or forwards the request, or returns. It passes the length of the output to
- * d2d_complete_with(). In all other cases both pointers are NULL. The sender has no pointer to
- * these buffers, and the receiver has none to the sender's.
+ * d2d_request_read() reads the input, and d2d_request_write() writes the output. If the driver has
+ * D2D_DISPATCH_IN_PLACE, and the owner calls its dispatch routine in the sender's execution
+ * context, @input and @output point to the library's buffers. Then the routine may use the buffers
+ * directly, until it completes, pends or forwards the request, or returns. It passes the length of
+ * the output to d2d_complete_with(). In all other cases both pointers are NULL. The sender has no
+ * pointer to these buffers, and the receiver has none to the sender's.
  *
  * The receiver may use a context that comes with the request until it completes the request. There
  * are two exceptions:
@@ -520,9 +526,9 @@ struct d2d_send {
 #define D2D_DISPATCH_ATOMIC	1
 /*
  * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
- * d2d_request_pend() before another thread can complete the request. If a request is cancelled or
- * times out while dispatch() runs in the sender's execution context, the owner delivers the request
- * only after dispatch() has finished using the buffers.
+ * d2d_request_pend() before another thread can complete the request. A request may be cancelled or
+ * time out while dispatch() runs in the sender's execution context. Then the owner delivers the
+ * request only after dispatch() has finished using the buffers.
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
@@ -572,18 +578,19 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * d2d_unregister() has returned. All routines but @dispatch may be NULL.
  *
  * The owner calls @returned, @completed and @cancelled in the execution context in which the
- * request is completed or cancelled, which may be any. Such a routine may send or forward a request
- * to a driver that completes it at once. Then the owner may call the next routine inside the first
- * one. Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so
- * limit how deep requests nest. A routine may not detach or unregister any driver (-EDEADLK).
+ * request is completed or cancelled. This may be any context. Such a routine may send or forward a
+ * request to a driver that completes it at once. Then the owner may call the next routine inside
+ * the first one. Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's
+ * stack, so limit how deep requests nest. A routine may not detach or unregister any driver
+ * (-EDEADLK).
  *
  * A module unregisters its drivers in its exit, and if its initialization fails. If a module has
  * forgotten a driver, the owner removes the driver object before the kernel frees the module's
- * text, and prints a line that says so. The owner calls no routine of the driver any more, and
- * waits until none runs. It cancels the driver's requests, closes its events and makes its context
- * free. It cannot stop a thread, a timer or a work item of the module. As in any module, if one of
- * these still runs, it returns to text that was freed. A module that is being unloaded cannot
- * register a driver.
+ * text. It prints a line that says so. The owner calls no routine of the driver any more, and waits
+ * until none runs. It cancels the driver's requests, closes its events and makes its context free.
+ * It cannot stop a thread, a timer or a work item of the module. As in any module, if one of these
+ * still runs, it returns to text that was freed. A module that is being unloaded cannot register a
+ * driver.
  *
  * The owner learns from a module notifier that a module is being unloaded. While the notifier
  * waits for a routine to return, the kernel holds the lock of the notifier chain for reading.
