@@ -3,9 +3,9 @@
 //! The library that both sides of a context link: driver-to-driver communication.
 //!
 //! The owner allocates contexts, and offers one to each peer by an internal device control request.
-//! From then on the two sides call each other's operations and exchange items through the queues of
-//! the context, in any execution context but NMI. `shared/include/d2d.h` defines what crosses the
-//! boundary; this crate makes it safe to use:
+//! From then on the two sides call each other's operations, and exchange items through the queues
+//! of the context. They may do so in any execution context but NMI. `shared/include/d2d.h` defines
+//! what crosses the boundary; this crate makes it safe to use:
 //!
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`hot_step`]: the trace of the hot steps.

@@ -4,7 +4,7 @@
 //!
 //! C type: `struct d2d_data`. The types of the blocks are those of the [`Pair`]. The owner allocates
 //! as much memory as they need and states their sizes in the context. A newer minor version of the
-//! pair may append fields to each block, so the blocks of a newer owner may be larger than an older
+//! pair may append fields to each block. So the blocks of a newer owner may be larger than an older
 //! peer expects. A peer refuses a context with a block that is too small.
 
 use crate::{

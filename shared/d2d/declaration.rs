@@ -226,9 +226,11 @@ const fn check_names(structs: &[Struct]) {
     });
 }
 
-/// Panics if a field of a block of data was appended in an older minor version than a field before
-/// it, or in a newer minor version than `latest`. Panics if a field was appended to a structure
-/// inside the block.
+/// Panics if a field of a block of data was appended
+///
+/// - in an older minor version than a field before it;
+/// - in a newer minor version than `latest`;
+/// - to a structure inside the block.
 #[inline]
 const fn check_fields(of: &Type, latest: u16) {
     if let Some(element) = of.element {
@@ -295,7 +297,8 @@ impl Declaration {
     /// - the name of an event is too long;
     /// - a number is declared twice;
     /// - something was appended in a later minor version than that of the pair;
-    /// - a field was appended to a structure that is not a block of data, or not at its end.
+    /// - a field was appended to a structure that is not a block of data;
+    /// - a field was appended to a block of data, but not at the end.
     #[inline]
     pub const fn checked(self) -> Self {
         assert!(

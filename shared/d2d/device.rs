@@ -19,8 +19,8 @@
 //! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the
 //! answer when a signal comes. With `O_NONBLOCK`, it drops the answer at once if the pended call is
 //! not completed yet. A file can keep the answer for a later `read`: then closing the file drops
-//! the answer. The driver can complete a pended call after the device was removed: while the answer
-//! exists, [`Pended::complete`] succeeds, but [`Answer::wait`] returns `ENODEV`.
+//! the answer. The driver can complete a pended call after the device was removed. While the answer
+//! exists, [`Pended::complete`] then succeeds, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -315,8 +315,8 @@ impl Devices {
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
         // The device is added to the list first. So `remove` finds the device, and either waits for
-        // its registration or prevents it. The list is unlocked during registration: registration
-        // waits for processes that open a device, and `close` must not wait for them.
+        // its registration or prevents it. Registration waits for processes that open a device.
+        // `close` must not wait for them, so the list is unlocked during registration.
         {
             let mut made = self.made.lock();
             if made.is_closed {

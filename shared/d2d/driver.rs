@@ -363,9 +363,13 @@ impl<T: Driver> Handle<T> {
     ///
     /// # Errors
     ///
-    /// With a line: `EBUSY` if there is a device of this name; `EINVAL` for the device's name, mode
-    /// or capability; `EDEADLK` if [`device::File::open`] calls this. Without a line: `ESHUTDOWN`
-    /// if the driver is leaving; `ENOMEM`.
+    /// With a line:
+    ///
+    /// - `EBUSY` if there is a device of this name.
+    /// - `EINVAL` for the device's name, mode or capability.
+    /// - `EDEADLK` if [`device::File::open`] calls this.
+    ///
+    /// Without a line: `ESHUTDOWN` if the driver is leaving; `ENOMEM`.
     pub fn device<F: device::File<Driver = Self>>(
         &self,
         settings: device::Settings,

@@ -126,9 +126,10 @@ impl Wait {
 
 /// A driver's handle of a named event. Dropping it closes the handle; may sleep.
 ///
-/// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. The event can
-/// be set, reset and queried until none of the driver's routines runs any more: then the owner closes the
-/// handle. The owner refuses a later use of the handle, with a line in dmesg.
+/// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. Once
+/// none of the driver's routines runs any more, the owner closes the handle. Until then, the event
+/// can be set, reset and queried. The owner refuses a later use of the handle, with a line in
+/// dmesg.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
@@ -216,9 +217,10 @@ impl Event {
     /// any context, the owner starts the job, to run as soon as possible. Without a job, removes
     /// the handler. May sleep.
     ///
-    /// Each set of a notification event starts the job. Setting a synchronization event ends the wait of a
-    /// thread, or, if no thread waits, starts the job of one handler. Either resets the event. If several
-    /// drivers have handlers, their jobs are started in turn. If the event is set now, the job is started at once.
+    /// Each set of a notification event starts the job. Setting a synchronization event ends the
+    /// wait of a thread. If no thread waits, it starts the job of one handler. Either resets the
+    /// event. If several drivers have handlers, their jobs are started in turn. If the event is set
+    /// now, the job is started at once.
     ///
     /// Several sets before the job runs lead to one run. A set while the job runs leads to another
     /// run. When the driver leaves, the job is closed first; then the handler is removed.
@@ -233,9 +235,9 @@ impl Event {
             None => (None, core::ptr::null_mut()),
         };
         // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
-        // left. When the driver of the event leaves, the owner removes the handler. The driver of
-        // the job is the driver of the event: a module links this crate once for each role, so
-        // `job` and `self` belong to the same role. A module has one driver in each role. The owner
+        // left. When the driver of the event leaves, the owner removes the handler. A module links
+        // this crate once for each role, so `job` and `self` belong to the same role. A module has
+        // one driver in each role, so the driver of the job is the driver of the event. The owner
         // refuses the routine for the event of a driver of another module.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_if_out_of_memory(to_result(result))

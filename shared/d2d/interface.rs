@@ -393,8 +393,8 @@ impl<I: Interface> Endpoint<I> {
     /// result:
     ///
     /// - The other side keeps the memory that it lends.
-    /// - Any thread may call the operations of the table at `raw.ops` with `raw.self_`, if the
-    ///   table's chain agrees with that of `I` as far as both chains go.
+    /// - If the chain of the table at `raw.ops` agrees with that of `I` as far as both chains go,
+    ///   any thread may call the table's operations with `raw.self_`.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,

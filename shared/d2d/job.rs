@@ -3,8 +3,8 @@
 //! Jobs: routines of a driver that run later or in another execution context.
 //!
 //! A driver makes a job from a routine. A [`Work`] runs its routine in a kernel worker or in
-//! softirq, a [`Timer`] in softirq or in hard interrupt, a [`Thread`] in a thread of its own. A
-//! peer makes jobs by [`Handle::work`](crate::driver::Handle::work),
+//! softirq. A [`Timer`] runs it in softirq or in hard interrupt, and a [`Thread`] in a thread of
+//! its own. A peer makes jobs by [`Handle::work`](crate::driver::Handle::work),
 //! [`Handle::timer`](crate::driver::Handle::timer) and
 //! [`Handle::thread`](crate::driver::Handle::thread). An owner makes jobs by the methods of its
 //! `Contexts` that have the same names. The driver keeps a job where its other code finds it, for
@@ -26,10 +26,10 @@
 //! So no routine runs after the driver has unregistered, even if the driver leaks the job. The
 //! library keeps each job until its driver leaves: make a job once, and start it often.
 //!
-//! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run,
-//! for example an operation, must set a time limit, or wait for an event of the driver: step 2 ends
-//! such a wait. A routine must not loop until a queue is empty: until step 4, the other driver may
-//! go on filling the queue.
+//! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run
+//! (for example, an operation) must set a time limit, or wait for an event of the driver. Step 2
+//! ends the wait for an event. A routine must not loop until a queue is empty: until step 4, the
+//! other driver may go on filling the queue.
 //!
 //! ```ignore
 //! fn ready(contexts: &Contexts<'_, Self>) -> Result {

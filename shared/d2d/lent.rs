@@ -80,7 +80,7 @@ pub const fn assert_memory<T: Memory>() {}
 
 /// Makes a value whose bytes are all 0, in place: `Arc::pin_init(lent::zeroed(), GFP_KERNEL)`.
 pub fn zeroed<T: Memory>() -> impl Init<T> {
-    // SAFETY: The closure initializes all of the value, as any bytes are one.
+    // SAFETY: The closure writes all bytes of the value, and any bytes are a value.
     unsafe {
         pin_init::init_from_closure(|slot: *mut T| {
             slot.write_bytes(0, 1);

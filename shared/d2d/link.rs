@@ -3,7 +3,7 @@
 //! The links. A link is the object with which one side calls the other, and uses the queues of their
 //! context.
 //!
-//! A call from the peer into the owner needs no protection: the peer's module imports the owner's
+//! A call from the peer into the owner needs no protection. The peer's module imports the owner's
 //! symbols, so the kernel does not unload the owner before the peer. A call from the owner into the
 //! peer runs under rundown protection: detaching waits until no thread is inside the peer.
 

@@ -73,8 +73,8 @@ pub(crate) unsafe fn store<T: Send + Sync>(
 ///
 /// # Safety
 ///
-/// [`store`] has given a `T` to `file`. The kernel holds a reference to `file` until the last use of
-/// the result, so it does not call [`release`] before.
+/// [`store`] has given a `T` to `file`. The kernel holds a reference to `file` until the last use
+/// of the result. It calls [`release`] only after that.
 pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) {
     // SAFETY: `store` has stored the address of the box there, and only `release` frees the box. The
     // caller promises that the kernel holds a reference to `file`. `from_raw_file` also demands that

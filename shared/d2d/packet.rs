@@ -271,8 +271,8 @@ impl Packet {
     ///
     /// A receiver in Rust gets the index of the value
     /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). The library refuses a
-    /// request with a value that is not lent to this receiver, for example a value that the sender
-    /// lends in another context.
+    /// request with a value that is not lent to this receiver. For example, the sender may lend the
+    /// value in another context.
     pub fn with_user_buffer(mut self, user_buffer: UserBuffer) -> Self {
         self.user_buffer = Some(user_buffer);
         self

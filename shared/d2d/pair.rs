@@ -89,11 +89,11 @@
 /// # Growing
 ///
 /// A pair grows by appending in a new minor version. Operations may be appended to either side.
-/// With the attribute `#[since = MINOR]`, kinds, control codes and events may be appended, and
-/// fields to the end of a block of data. A driver of an older minor version goes on working with
-/// one of a newer version, as owner and as peer. There is one exception: if a block of data of an
-/// older owner lacks a field that the peer knows, the peer refuses the owner's context
-/// (`bad-data-size`). A call of an operation that the other side does not have fails with
+/// Kinds, control codes and events may be appended with the attribute `#[since = MINOR]`. So may
+/// fields, but only to the end of a block of data. A driver of an older minor version goes on
+/// working with one of a newer version, as owner and as peer. There is one exception: a block of
+/// data of an older owner may lack a field that the peer knows. Then the peer refuses the owner's
+/// context (`bad-data-size`). A call of an operation that the other side does not have fails with
 /// `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
 ///
 /// A baseline shows that no released version has changed. Keep the generated C header of each
@@ -108,10 +108,13 @@
 /// also refuses a pair in which something was appended without a new minor version. A new major
 /// version may change everything.
 ///
-/// A crate declares one pair. The compiler also refuses two kinds or two codes with the same
-/// number, two events with the same name, and a name that is not an identifier of C. Each type must
-/// implement [`Described`](crate::declaration::Described). Numbers, the structures of the pair, and
-/// arrays of these implement it.
+/// A crate declares one pair. Each type must implement
+/// [`Described`](crate::declaration::Described). Numbers, the structures of the pair, and arrays of
+/// these implement it. The compiler also refuses
+///
+/// - two kinds or two codes with the same number;
+/// - two events with the same name;
+/// - a name that is not an identifier of C.
 #[macro_export]
 macro_rules! pair {
     (@shared) => { () };

@@ -101,8 +101,8 @@ static void wait_for_readers(struct work_struct *work)
  * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
  * again at intervals that double up to one second. A worker waits for the grace period, because
  * the kernel has no function that does so with a timeout. The calling thread calls end_waits()
- * itself. A work item that did so might never run: the workqueue runs a limited number of items at
- * once, and all of them may be jobs that wait for end_waits(). May sleep.
+ * itself. A work item that called end_waits() might never run: all items that the workqueue runs at
+ * once may be jobs that wait for that call. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {

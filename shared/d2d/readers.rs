@@ -96,9 +96,9 @@ impl Readers {
     /// that has read the old value is inside when `wait` returns. Any context but NMI.
     ///
     /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
-    /// the readers. The exported functions do not set it, because their reader would hide other
-    /// readers from lockdep: nearly all code runs inside an exported function. Lockdep connects a
-    /// lock with the last lock that the thread has taken. If that is this reader, lockdep finds no
+    /// the readers. The exported functions do not set it. Nearly all code runs inside an exported
+    /// function, so their reader would hide other readers from lockdep. Lockdep connects a lock
+    /// with the last lock that the thread has taken. If that is this reader, lockdep finds no
     /// deadlock through a reader around it.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {

@@ -158,10 +158,10 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.devices.close();
         // Otherwise a job that restarts itself would run until it is stopped below.
         self.shared.jobs.close();
-        // This must come before the waits for the jobs and the work item: these may wait for an
-        // event or a request of the driver, or of another role. Calling `end_waits` once is not
-        // enough: a thread may be just delivering a request, and deliver it after this call. A job
-        // may then wait until that request is cancelled.
+        // This must come before the waits for the jobs and the work item. Jobs and work item may
+        // wait for an event or a request of the driver or of another role. Calling `end_waits` once
+        // is not enough: a thread may be just delivering a request, and deliver it after this call.
+        // A job may then wait until that request is cancelled.
         self.end_waits();
         self.shared.jobs.stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
@@ -192,8 +192,8 @@ pub struct Leaver(abi::d2d_handle);
 impl Leaver {
     /// Makes the driver leave, which ends the waits for its events and requests. May sleep.
     pub fn leave(self) {
-        // From here on, dropping an event or a request must not call the owner: the owner closes the
-        // events and frees the requests in `d2d_unregister`.
+        // The owner closes the events and frees the requests in `d2d_unregister`. So from here on,
+        // dropping an event or a request must not call the owner.
         leaving::note_begun();
         safe_calls::d2d_leave(self.0);
     }

@@ -135,9 +135,12 @@ impl Raw {
 ///
 /// # Invariants
 ///
-/// Either both pointers are null; or `input` is valid for reads of `input_len` bytes, `output` is
-/// valid for reads and writes of `output_len` bytes, and nobody else uses this memory. The second
-/// case lasts until the request is completed, forwarded or left pending, or the routine returns.
+/// Either both pointers are null; or, until the request is completed, forwarded or left pending, or
+/// the routine returns,
+///
+/// - `input` is valid for reads of `input_len` bytes,
+/// - `output` is valid for reads and writes of `output_len` bytes, and
+/// - nobody else uses this memory.
 #[derive(Clone, Copy)]
 struct InPlace {
     input: *const u8,

@@ -32,11 +32,11 @@ macro_rules! safe_calls {
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
             // SAFETY: The owner refuses a stale or made-up handle. The references live during the call,
             // and each is valid for what the C header says of this argument. The address and the length
-            // of a buffer come from the same slice. Nobody trusts an address in a structure: the
-            // owner copies what is there, if it can be read. A receiver compares a `user_buffer`
-            // with the memory that is lent to this receiver. A receiver of a handshake does not
-            // compare the address of the context, but the owner lets no driver send the code of a
-            // handshake.
+            // of a buffer come from the same slice. The owner does not trust an address in a
+            // structure: it copies what is there, if it can be read. A receiver compares a
+            // `user_buffer` with the memory that is lent to this receiver. A receiver of a
+            // handshake trusts the address of the context, but the owner lets no driver send the
+            // code of a handshake.
             unsafe { safe_calls!(@call $name ($($argument),*) $(($($raw),*))?) }
         }
     )*};

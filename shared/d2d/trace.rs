@@ -255,8 +255,8 @@ pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     result
 }
 
-/// If the error is `ENOMEM`, prints the line of a failed allocation, unless the owner has just
-/// printed one for the same failure. Returns the error. Any context.
+/// If the error is `ENOMEM`, prints the line of a failed allocation. Prints no line if the owner
+/// has just printed one for the same failure. Returns the error. Any context.
 #[cold]
 #[inline(never)]
 pub fn report_memory(driver: &CStr, error: Error) -> Error {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The miscellaneous device that the kernel has for a device of a driver, and the functions that the
-//! kernel calls for it.
+//! The miscellaneous device behind a device of a driver, and the functions that the kernel calls
+//! for it.
 //!
 //! The library does not use the kernel crate's `miscdevice`, because that module
 //!
@@ -304,8 +304,8 @@ impl Opened for OpenFile {
     }
 
     fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
-        // Registered first, so that no change is missed. The wait queue belongs to the device, which the open
-        // file keeps: a thread may sleep on the queue until the file is released.
+        // Registered first, so that no change is missed. A thread may sleep on the wait queue until
+        // the file is released: the queue belongs to the device, which the open file keeps.
         table.register_wait(file, &self.device.waiters);
         self.poll()
     }

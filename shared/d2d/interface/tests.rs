@@ -282,8 +282,8 @@ mod cases {
 
     #[test]
     fn the_versions_that_both_sides_know_are_compared() {
-        // Each case has the other side's minor version (one is newer than 1, one is older), its
-        // chain, and the entries of that chain that are compared.
+        // Each case has the other side's minor version, its chain, and the entries of that chain
+        // that are compared. One minor version is newer than 1, and one is older.
         let [first, second, operations @ ..] = Long::CHAIN else {
             panic!("the chain is too short")
         };

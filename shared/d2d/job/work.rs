@@ -233,8 +233,8 @@ impl Job for Inner {
     }
 
     fn stop(&self) {
-        // SAFETY: The work item is initialized. This waits for `run`, and nobody queues the item
-        // again, as the job is closed.
+        // SAFETY: The work item is initialized. `cancel_delayed_work_sync()` waits for `run`. The
+        // job is closed, so nobody queues the item again.
         unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
         self.routine.clear();
     }
