@@ -109,8 +109,9 @@ impl Description {
         owner: *const abi::d2d_owner,
     ) -> Result<Self> {
         let lacks = |what: &str| Err(refuse!(name, "incomplete-owner", EFAULT, what: what));
-        // SAFETY: The caller says that `owner` is null or as the header says. Then its tables are, too, and
-        // their chains live until `d2d_owner_stop` has returned. That function drops this copy.
+        // SAFETY: The caller says that `owner` is null or as the header says. If it is not null,
+        // each of its tables is null or as the header says, too. The chains of the tables live
+        // until `d2d_owner_stop` has returned. That function drops this copy.
         let found = unsafe {
             owner
                 .as_ref()
@@ -217,9 +218,9 @@ impl Table {
         let hashes = usize::from(header.minor) + 1 + operations / size_of::<usize>();
         Some(Self {
             header,
-            // SAFETY: The table has a chain, so `D2D_OPS_INIT()` has initialized it, and has
-            // checked that the chain has this number of hashes. The caller promises that the chain
-            // lives as long as the result.
+            // SAFETY: The table could be read, so the caller promises that it is as the header
+            // says. It has a chain, so `D2D_OPS_INIT()` has initialized it, and has checked that
+            // the chain has this number of hashes. The chain lives as long as the result.
             chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
         })
     }
@@ -632,8 +633,10 @@ impl<M: ModuleMetadata> CModule<M> {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> c_int {
-        // SAFETY: The header demands that the module calls `d2d_owner_stop()` in its exit. That function
-        // drops the parts. The caller says that `owner` and `handle` are as the header says.
+        // SAFETY: `M` is the module into which this crate is linked. The header demands that the
+        // module calls `d2d_owner_stop()` in its exit, or when its initialization fails later. That
+        // function drops the parts. The caller says that `owner` and `handle` are as the header
+        // says.
         let parts = unsafe {
             let promise = DropPromise::<M>::new();
             self.exports.c_parts(promise, owner, handle)

@@ -420,7 +420,7 @@ impl Exports {
                 .state_files(promise)
                 .map_err(|error| report_memory(self.name, error))?,
         };
-        // SAFETY: The caller says that it is a place for a handle.
+        // SAFETY: The caller says that `handle` is a place for a handle, and it is not null.
         unsafe { handle.write(own_handle()) };
         Ok(place.write(parts))
     }
@@ -766,8 +766,8 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
-        // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more, and all RCU
-        // readers that may have found the server have ended.
+        // SAFETY: By the type invariants, `server` came from `Arc::into_raw`. Nobody is inside any more, and
+        // all RCU readers that may have found the server have ended.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_remaining();

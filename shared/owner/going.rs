@@ -99,8 +99,9 @@ impl<T: Going> Notifier<T> {
         module: *mut c_void,
     ) -> c_int {
         if state == bindings::module_state_MODULE_STATE_GOING as c_ulong {
-            // SAFETY: The block is a part of a `Notifier`, which is not freed while it is on the
-            // chain.
+            // SAFETY: The kernel passes the block of a `Notifier` on the chain. Before the
+            // `Notifier` is freed, `drop` takes the block off the chain, and waits until this call
+            // has returned.
             let this = unsafe { &*container_of!(Opaque::cast_from(block), Self, block) };
             this.callee.going(module.cast());
         }

@@ -36,8 +36,8 @@ impl<T: Send + Sync> OnceBox<T> {
     /// Returns the value, if there is one. Any context.
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&T> {
-        // SAFETY: By the type invariants the pointer is null, or to a value in a box, which only `drop`
-        // frees. All accesses to the value are by such references.
+        // SAFETY: By the type invariants, the pointer is null, or points to a value in a box, which
+        // only `drop` frees. All accesses to the value are by such references.
         unsafe { AtomicWord::load_acquire(&self.value).as_ref() }
     }
 

@@ -24,7 +24,7 @@ type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_
 ///
 /// `request` is valid for reads.
 unsafe extern "C" fn dispatch(_this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-    // SAFETY: `request` is valid for reads.
+    // SAFETY: The caller says that `request` is valid for reads.
     unsafe { (*request).code as c_int }
 }
 

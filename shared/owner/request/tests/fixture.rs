@@ -192,7 +192,7 @@ impl Party<'_> {
     ) -> Result<bool> {
         let mut send = self.actor.how();
         change(&mut send);
-        // SAFETY: The structure says how long its buffer is.
+        // SAFETY: The structure is valid, and says how long its buffer is.
         let send = unsafe { Arg::new(&raw const send) };
         self.fixture.requests.send(request, send)
     }
@@ -346,7 +346,7 @@ impl Actor {
             flags,
             ..self.how()
         };
-        // SAFETY: The structure has no buffers.
+        // SAFETY: The structure is valid, and names no buffers.
         let send = unsafe { Arg::new(&raw const send) };
         let forwarded = self.requests.forward(handle, send);
         let errno = forwarded.map_or_else(Error::to_errno, c_int::from);
