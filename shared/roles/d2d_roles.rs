@@ -229,9 +229,11 @@ macro_rules! module_in_two_roles {
                     static $STARTED: $crate::$peer::registration::Started =
                         $crate::$peer::registration::Started::new();
                 )+
-                // SAFETY: The kernel drops the module, which owns the roles, before it frees the
-                // module's text. It calls `init` before any other code of the module can run. If the
-                // driver calls `init` again, `new` finds the first peer's `Started` set, and makes nothing.
+                // SAFETY: `Self` is the module into which this crate is linked. The kernel drops
+                // the module's value, which owns the roles, before it frees the module's text. The
+                // kernel calls `init` before any other code of the module can run. If the driver
+                // calls `init` again, `new` finds the first peer's `Started` set, and makes
+                // nothing.
                 let promise = unsafe { $crate::RolesDropPromise::<Self>::new() };
                 let roles =
                     $crate::$Roles::<$($of),+>::new(promise, $(&$STARTED,)+ &$LAST)?;
