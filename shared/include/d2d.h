@@ -798,8 +798,9 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
  * * %-ECANCELED - the driver was detached meanwhile
  * * %-ENOMEM - no memory
  * * %-EAGAIN - too many requests
- * * %-EFAULT - the endpoint of the driver has no ops table, the table is misaligned or cannot be
- *   read, or the memory that the driver lends is empty or cannot be read
+ * * %-EFAULT - the memory that the driver lends is empty or cannot be read
+ * * %-EFAULT - the endpoint of the driver has no ops table, or one that is misaligned or cannot be
+ *   read
  * * %-EPROTO - the major version of that table
  * * %-EMSGSIZE - its size
  * * %-EBADR - it has other operations

@@ -86,8 +86,9 @@
  * Return: 0, or
  * * %-EFAULT - no name, a name that cannot be read, or a handle that cannot be written
  * * %-ENAMETOOLONG - the name has more than 63 bytes
- * * %-EINVAL - the kind is unknown; or the name is empty, "." or "..", or has a '/' or a character
- *   that is not visible ASCII
+ * * %-EINVAL - the kind is unknown
+ * * %-EINVAL - the name is empty, "." or "..", or has a '/' or a character that is not visible
+ *   ASCII
  * * %-EPROTOTYPE - the event is of the other kind
  * * %-ESHUTDOWN - the driver is leaving
  * * %-ENFILE - too many events
