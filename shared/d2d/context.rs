@@ -87,8 +87,8 @@ impl<P> Context<P> {
 
     #[inline]
     fn data_lock(&self) -> &Lock<(), SpinLockIrqBackend> {
-        // SAFETY: By the type invariants the context is initialized and lives as long as `self`,
-        // and so does its lock.
+        // SAFETY: By the type invariants the context is initialized and lives as long as `self`.
+        // Its lock is a part of the context.
         unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) }
     }
 
@@ -152,8 +152,8 @@ impl<P: Pair> Context<P> {
         let lock = self.data_lock();
         let _guard = lock.lock();
         // SAFETY: By the type invariants, `raw` is valid, and this block lies in the context and is
-        // not smaller than a `T`. It begins at a multiple of 8 bytes, and any bytes are a `T`. The
-        // lock is held, so this is the only reference.
+        // not smaller than a `T`. The block begins at a multiple of 8 bytes, which is enough for a
+        // `T`. Any bytes are a `T`. The lock is held, so this is the only reference.
         f(unsafe {
             let blocks = (&raw mut (*raw).data.blocks).cast::<u8>();
             &mut *blocks.add(self.blocks[BLOCK]).cast::<T>()

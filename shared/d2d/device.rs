@@ -177,8 +177,9 @@ impl Settings {
 pub struct Device(Arc<Inner>);
 
 impl Device {
-    /// Makes each [`Call::wait`] of the device call its `ready` again, and each poll of the device check
-    /// again. Call this function after the change for which the waits and polls wait. Any context.
+    /// Makes each [`Call::wait`] of the device call its `ready` again, and makes each poll of the
+    /// device check its file again. Call this function after the change for which the waits and
+    /// polls wait. Any context.
     ///
     /// This wakes the waiting threads of all open files of the device. So a call may find that
     /// nothing has changed for its own file.

@@ -168,8 +168,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// Whether [`dispatch`](Driver::dispatch) never sleeps. If so, the library calls it in the
-    /// execution context of the sender, which may be any. Otherwise a worker calls it for a sender
-    /// that cannot sleep.
+    /// execution context of the sender. This may be any context. Otherwise a worker calls it for a
+    /// sender that cannot sleep.
     const DISPATCH_ATOMIC: bool = false;
 
     /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
@@ -686,7 +686,7 @@ impl<T: Driver> Shared<T> {
     }
 
     /// Waits until the work item, if it is queued or runs, has returned. If that takes more than 10 ms,
-    /// calls `end_waits` again and again, which ends the waits of the work item. May sleep.
+    /// calls `end_waits` again and again to end the waits of the work item. May sleep.
     pub(crate) fn flush_work_and_end_waits(this: &Arc<Self>, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while Self::work_is_busy(this) {

@@ -67,7 +67,7 @@ groups! {
     pub fn queues();
     /// Whether `op_call` and `op_return` are traced.
     pub fn ops();
-    /// Whether the steps of a request are traced if its sender does not ask for lines.
+    /// Whether the library traces the steps of a request whose sender does not ask for lines.
     pub fn requests();
     /// Whether `event_set` and `event_wait` are traced.
     pub fn events();

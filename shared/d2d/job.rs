@@ -179,8 +179,8 @@ impl Jobs {
     }
 
     /// Closes the jobs, cancels those that were started, waits until no routine runs, and drops the
-    /// routines. If a routine takes long, calls `end_waits` again and again, which ends the waits of
-    /// the routine. A routine must not call this function. May sleep.
+    /// routines. If a routine takes long, calls `end_waits` again and again to end the routine's
+    /// waits. A routine must not call this function. May sleep.
     pub fn stop(&self, end_waits: impl Fn()) {
         self.close();
         // A routine may take the lock to make a job, so do not hold it while waiting for routines.

@@ -145,7 +145,7 @@ impl<P: Pair> OwnerLink<P> {
     }
 
     /// Closes the link: refuses new calls into the peer, and waits until no thread is inside it. If
-    /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
+    /// that takes more than 100 ms, calls `end_waits` again and again to end the waits of the
     /// peer's operations. Then clears the peer's doorbell. May sleep.
     ///
     /// # Safety

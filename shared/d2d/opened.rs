@@ -49,8 +49,9 @@ pub(crate) fn check_loaded(driver: &CStr) -> Result {
     }
 }
 
-/// Gives `value` to a file, and makes the file a stream. A stream has no position, so calls by several
-/// threads do not wait for the lock of the position. Returns the result of `open`. Process context.
+/// Gives `value` to a file, and makes the file a stream. A stream has no position. So calls by
+/// several threads do not wait for the lock of the position. Returns the result of `open`. Process
+/// context.
 ///
 /// # Safety
 ///

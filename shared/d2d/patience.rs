@@ -31,7 +31,7 @@ impl Patience {
         Self(0)
     }
 
-    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits`, which ends the
+    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits` to end the
     /// waits of the routine. May sleep.
     pub fn sleep(&mut self, end_waits: impl FnOnce()) {
         if self.0 >= LIMIT {

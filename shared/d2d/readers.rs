@@ -142,8 +142,8 @@ impl Readers {
         unsafe { bindings::synchronize_srcu(self.as_raw()) };
     }
 
-    /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again,
-    /// which ends the waits of the threads inside. May sleep.
+    /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again to
+    /// end the waits of the threads inside. May sleep.
     pub fn wait_and_end_waits<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///

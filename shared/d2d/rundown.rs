@@ -125,7 +125,7 @@ impl<T> Rundown<T> {
     }
 
     /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
-    /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
+    /// that takes more than 100 ms, calls `end_waits` again and again to end the waits of the
     /// threads inside. May sleep.
     ///
     /// Returns the value. If the rundown was not open, waits and returns `None`. If another thread

@@ -124,7 +124,7 @@ impl AnyJob {
         }
     }
 
-    /// Starts a job for a later time; a thread has no such start, and is started at once.
+    /// Starts a job for a later time. Starts a thread at once, because a thread has no such start.
     fn start_after(&self, after: Delta) -> Result {
         match self {
             Self::Work(work) => work.start_after(after),

@@ -93,15 +93,17 @@ impl<'b> Iterator for Items<'b, '_> {
     fn next(&mut self) -> Option<Item<'b>> {
         let item = self.next.filter(|_| self.left > 0)?;
         self.left -= 1;
-        // SAFETY: By the type invariants `item` is one of the batch. INVARIANT: `left` is one less,
-        // and `next` is the item that follows, if `left` is not 0.
+        // SAFETY: By the type invariants `item` is one of the batch. INVARIANT: `left` is now one
+        // less. If `left` is not 0, `next` is the item that follows.
         let (seq, kind, len) = unsafe {
             self.next = Some((*item).next);
             ((*item).seq, (*item).kind, (*item).len)
         };
         // A driver in C may have stored a length that is larger than the item.
         let len = (len as usize).min(self.batch.queue.item_size());
-        // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes.
+        // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes. By
+        // those of `Chain`, nothing else uses the item until the batch, which is borrowed for `'b`,
+        // is dropped.
         let payload =
             unsafe { core::slice::from_raw_parts((&raw const (*item).payload).cast::<u8>(), len) };
         Some(Item { seq, kind, payload })

@@ -98,7 +98,8 @@ impl<T: FromBytes + Immutable> TakenValue<'_, T> {
     pub fn value(&self) -> Option<&T> {
         let item = self.item.as_ptr();
         // SAFETY: By the type invariants nothing else uses the item, whose payload has room for a
-        // `T`. The payload is initialized and aligned for a `u64`, and any bytes are a `T`.
+        // `T`. The payload is initialized, and any bytes are a `T`. The payload is aligned for a
+        // `u64`, and `Queue::typed` has checked that this is enough for a `T`.
         unsafe {
             let is_whole = usize::from((*item).len) == size_of::<T>();
             is_whole.then(|| &*(&raw const (*item).payload).cast::<T>())
