@@ -31,7 +31,7 @@ static noinline const struct d2d_field *d2d_find_field(const struct d2d_record *
 	return NULL;
 }
 
-/* Returns the number in the field with this key, or none if there is no such number. */
+/* Returns the number in the field with this key. If there is no such number, returns "none". */
 static noinline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
@@ -47,7 +47,7 @@ static noinline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 	return field && field->length != D2D_IS_NUMBER ? field->length : 0;
 }
 
-/* Returns the text in the field with this key, which does not end with a NUL, or "". */
+/* Returns the text in the field with this key, or "". A text in a field does not end with a NUL. */
 static noinline const char *d2d_text(const struct d2d_record *record, u32 key)
 {
 	if (!d2d_text_length(record, key))

@@ -29,9 +29,10 @@ pub mod types {
 
 /// Makes [`module_owner!`](crate::module_owner) from the list of functions.
 ///
-/// A line of the list names the method of [`Exports`](crate::export::Exports) that implements a
-/// function, and has the function's prototype. `$d` is the dollar sign of the macro that is made.
-/// That macro contains the list, so that its `unsafe` code uses no name from the macro's caller.
+/// Each line of the list is for one function. It names the method of
+/// [`Exports`](crate::export::Exports) that implements the function, and has the function's
+/// prototype. `$d` is the dollar sign of the macro that is made. That macro contains the list, so
+/// that its `unsafe` code uses no name from the macro's caller.
 macro_rules! entry_points {
     (
         $d:tt

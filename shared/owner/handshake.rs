@@ -66,8 +66,8 @@ impl Server {
     ///
     /// Those of `d2d_attach`.
     pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
-        // The request is allocated first. While the driver's state is `Attaching`, the handshake
-        // must have a request: only by the request can another thread end the handshake.
+        // The request is allocated first. Another thread can end a handshake only by its request.
+        // So while the driver's state is `Attaching`, the handshake must have a request.
         let request = self.requests.alloc(own_handle(), 0, 0)?;
         let reserved = self.registry.reserve(handle, request, self.contexts.len());
         let (driver, handshake) = match reserved {
@@ -80,9 +80,9 @@ impl Server {
         let name = driver.name();
         step!(self.name, lookup, name: name);
         let result = self.offer(handle, &driver, handshake);
-        // The request may have been cancelled, or completed late, while this thread was inside the
-        // dispatch routine. Then no other thread has made the context free, because the routine may
-        // still have used it.
+        // While this thread was inside the dispatch routine, the request may have been cancelled,
+        // or completed late. Then `completed_handshake` has only noted the refusal. It has not made
+        // the context free, because the routine might still use it.
         let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
@@ -356,10 +356,10 @@ impl Server {
     /// driver's. Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
-        // SAFETY: The context lives as long as `self.contexts`. Either the driver's state is
-        // `Detaching`, set by this thread, or the registry is locked and the driver's handshake has
-        // failed. So no other driver has the context, and no other thread of the owner writes the
-        // peer's endpoint.
+        // SAFETY: The context lives as long as `self.contexts`. There are two cases: this thread
+        // has set the driver's state to `Detaching`, or the registry is locked and the driver's
+        // handshake has failed. So no other driver has the context, and no other thread of the
+        // owner writes the peer's endpoint.
         unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

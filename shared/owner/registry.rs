@@ -450,10 +450,10 @@ impl Registry {
     }
 
     /// Expels the first driver for which `f` returns true and which was not expelled before. From
-    /// here on, none of its routines is called, no driver sends it a request, and it sends none.
-    /// Calls of its routines that run now are not ended. Returns the driver's handle, and a copy of
-    /// its entry as it was before. A thread that [claims](Registry::claim_expelled) the driver has
-    /// to remove it. Any context.
+    /// here on, none of the driver's routines is called, and requests to this driver and requests
+    /// of this driver are refused. Calls of its routines that run now are not ended. Returns the
+    /// driver's handle, and a copy of its entry as it was before. A thread that
+    /// [claims](Registry::claim_expelled) the driver has to remove it. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
         let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();

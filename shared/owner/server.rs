@@ -431,10 +431,10 @@ impl Server {
 }
 
 /// Creates an event for the owner. If the event of that name already exists, opens it and ignores
-/// `set`. When the owner is unloaded, after [`Owner::leaving`](crate::contexts::Owner::leaving),
-/// waits that were begun with the owner's handle end with `ECANCELED`. The library closes the
-/// handle when none of the owner's routines runs any more. May sleep. Peers have
-/// `Handle::create_event` instead.
+/// `set`. When the owner is unloaded, the library calls
+/// [`Owner::leaving`](crate::contexts::Owner::leaving). Then waits that were begun with the owner's
+/// handle end with `ECANCELED`. The library closes the handle when none of the owner's routines
+/// runs any more. May sleep. Peers have `Handle::create_event` instead.
 ///
 /// # Errors
 ///

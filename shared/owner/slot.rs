@@ -113,7 +113,7 @@ impl Slot {
         self.has.get() & what != 0
     }
 
-    /// Puts a driver into a vacant slot, and sets the flag `LEAVING`, which stays set until
+    /// Puts a driver into a vacant slot, and sets the flag `LEAVING`. The flag stays set until
     /// [`Slot::set`] clears it. Returns the generation of the driver's handles.
     ///
     /// # Safety

@@ -285,8 +285,8 @@ impl Server {
     }
 
     /// Shows how many calls into the peer there were and how many run now: rundown protection
-    /// counts them. Calls into the owner need no such protection, and counting them would make them
-    /// a good deal slower. Only the trace shows them.
+    /// counts them. Calls into the owner need no such protection. Counting them would make them
+    /// much slower. Only the trace shows them.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
         for n in 0..self.contexts.len() {
             let (entered, inside) = self.contexts.peer_calls(n);

@@ -28,7 +28,7 @@ enum { D2D_GROUPS(D2D_GROUP_NUMBER) };
 /* The key of a group is the one with the group's number. */
 static_assert(sizeof(struct d2d_hot_keys) == D2D_GROUP_COUNT * sizeof(struct static_key_false));
 
-/* How many tracepoints of each group are on, plus one if its steps are printed as lines. */
+/* How many tracepoints of a group are on, plus one if the group's steps are printed as lines. */
 static unsigned int d2d_on[D2D_GROUP_COUNT];
 
 /* The keys of the module of each registered driver, or NULL. Drivers of a module share them. */

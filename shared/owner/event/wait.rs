@@ -5,8 +5,8 @@
 //! A waiting thread has a [`WaitBlock`] on the list of each of its events. The dispatcher's lock
 //! protects these lists:
 //! - A thread that begins to wait takes the lock, looks at the events, and puts its blocks on the
-//!   lists before it releases the lock. So no set is lost in between, and the thread takes several
-//!   events at once or not at all.
+//!   lists before it releases the lock. So the thread misses no set. It takes several events all at
+//!   once, or none of them.
 //! - If there are blocks on the list of an event, a thread that sets the event takes the lock.
 //!   Before it releases the lock, it ends the waits that the set can end, in the order in which
 //!   they began.
@@ -380,7 +380,7 @@ impl Dispatcher {
         let mut next = 0;
         loop {
             let reader = rcu::read_lock();
-            // This takes the lock anew for each handle, so that interrupts are not disabled for long.
+            // The lock is released after each handle, so that interrupts are not disabled for long.
             let mut inner = self.lock();
             let Inner { vacancies, key, .. } = &mut *inner;
             let is_next = |handle, of| of == driver && handle::index(handle) >= next;

@@ -488,7 +488,7 @@ struct Place {
 /// The table of all records.
 pub(crate) struct Records {
     chunks: KVec<Place>,
-    /// The index at which the search for a free record begins: the records before it were in use
+    /// The index at which the search for a free record begins. The records before it were in use
     /// lately.
     first: Atomic<usize>,
     run: Work,

@@ -210,8 +210,7 @@ pub(crate) enum Order {
     Acquire,
     /// Accesses before the transition are not made after it.
     Release,
-    /// Both. Also, loads after the transition are not made before the stores that precede the
-    /// transition.
+    /// Both. Also, the stores before the transition are made before the loads after it.
     Full,
 }
 
@@ -359,7 +358,7 @@ transitions! {
     /// The sender frees a request that is in use. Its last user frees the record.
     ORPHANED: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, set ORPHAN] Full;
 
-    // Transitions that the holder makes, by its handle; the sender may also pin a request that is
+    // Transitions that the holder makes by its handle. The sender may also pin a request that is
     // home.
 
     /// A copy from or to the buffers begins.
@@ -399,8 +398,9 @@ transitions! {
     CANCEL_LATER: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// A forwarder was going to get a cancelled request back. Now no forwarder does.
     CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|TO] Full;
-    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If a driver leaves, the
-    /// canceller delivers the request; if the sender cancels, the canceller leaves it parked.
+    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If the canceller is a
+    /// driver that leaves or detaches, it delivers the request. If the canceller is the sender, it
+    /// leaves the request parked.
     CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|TO] Full;
     /// The time limit of a handshake has passed. Its driver keeps the request.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
