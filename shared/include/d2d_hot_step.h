@@ -25,7 +25,7 @@ struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
 #define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
 #define D2D_DEFINE_HOT_KEYS	struct d2d_hot_keys d2d_own_hot_keys = { D2D_GROUPS(D2D_KEY_OFF) }
 
-/* The bench measures the cost of these branches: it also builds the drivers without them. */
+/* The bench builds the drivers with and without these branches, to measure what they cost. */
 #ifndef D2D_NO_TRACEPOINTS
 #define d2d_hot_enabled(group)	static_branch_unlikely(&d2d_own_hot_keys.group)
 #else

@@ -68,8 +68,8 @@
  * @attached: called when a peer has been attached, in a task that may sleep; with
  *	D2D_LEARN_ROUTINE, in any execution context. It can call the peer's operations, but until
  *	it has returned, d2d_peer_lookup() returns %-ESHUTDOWN. May be NULL
- * @detached: called when the peer has been detached: no thread is inside its operations any
- *	more. May sleep; may be NULL
+ * @detached: called when the peer has been detached, and no thread is inside the peer's operations
+ *	any more. May sleep; may be NULL
  * @flags: D2D_DISPATCH_..., as in struct d2d_driver
  * @owner_flags: D2D_OWNER_...
  * @contexts: number of contexts, 1 to 64

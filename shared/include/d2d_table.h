@@ -97,7 +97,8 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 /*
  * In all major versions, d2d_trace and d2d_register have the same places. So a peer of another
  * major version finds d2d_register(), which refuses it. If the owner and the peer have the same
- * major version, the owner has each function that lies within hdr.size.
+ * major version, the owner has each function whose member lies in the first hdr.size bytes of the
+ * owner's table.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {
