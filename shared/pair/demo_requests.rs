@@ -58,8 +58,8 @@ struct Inner {
     /// The driver's events, while the driver is registered.
     #[pin]
     events: SpinLockIrq<Option<DemoEvents>>,
-    /// Held while a thread makes the other driver set that driver's events, and waits for them. So no
-    /// other thread takes these events.
+    /// A thread holds this while it makes the other driver set the other driver's events, and waits
+    /// for them. So no other thread takes these events.
     #[pin]
     waiting: Mutex<()>,
 }

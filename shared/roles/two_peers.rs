@@ -244,8 +244,8 @@ where
 ///
 /// `type` is the type that implements [`TwoPeers`]. `first` and `second` are the names of two
 /// modules. The first driver of the type registers with `first`, and the second driver with
-/// `second`. The other lines are those of `module!`. Code of both drivers reaches the value that
-/// [`TwoPeers::join`] has made by `JOINED.with(...)`: see [`Joined::with`].
+/// `second`. The other lines are those of `module!`. [`TwoPeers::join`] makes a value. Code of both
+/// drivers reaches this value by `JOINED.with(...)`: see [`Joined::with`].
 ///
 /// The module registers with the first owner, then with the second one. If the second one refuses, the
 /// library takes the first registration back.
