@@ -205,8 +205,8 @@ $(obj)/$1.o: $2.rs $(obj)/shared/$4.o FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# $(call d2d-rust-peer,MODULE,SOURCE): a peer in Rust of the demonstration pair. SOURCE is without .rs; it must not be the
-# same as MODULE.
+# $(call d2d-rust-peer,MODULE,SOURCE): a peer in Rust of the demonstration pair. SOURCE is the source without .rs, and
+# must differ from MODULE.
 define d2d-rust-peer
 obj-m += $1.o
 $1-y := $2.o shared/pair/d2d_pair.o $(d2d-peer)
@@ -264,8 +264,8 @@ targets += $1.h
 endef
 $(eval $(call d2d-header,shared/pair/d2d_pair))
 
-# bindgen parses with libclang, even if gcc compiles the kernel. Pass it only the flags that change what a header means:
-# libclang does not know all flags of gcc.
+# bindgen parses with libclang, even if gcc compiles the kernel. libclang does not know all flags of gcc. So bindgen
+# gets only the flags that change what a header means.
 bindgen-flags = $(filter -Wp$(comma)-MMD$(comma)% -I% -D% -U% -O% -std=% -nostdinc -include %.h -fms-% -fshort-% -fsigned-char -funsigned-char,$(c_flags))
 # rustc and clang have different names for the same target. Only the first part of the name is the same.
 bindgen-target := $(firstword $(subst -, ,$(if $(filter %.json,$(kernel-target)),$(shell sed -n 's/.*"llvm-target": "\(.*\)".*/\1/p' \
