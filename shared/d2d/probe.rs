@@ -43,8 +43,8 @@ unsafe extern "C" {
     #[link_name = "d2d_nofault_write"]
     pub(crate) unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool;
 
-    /// Returns whether the first and the last of `length` bytes at an address that may be bad can
-    /// be written. Any context.
+    /// Returns whether the first byte and the last byte of the `length` bytes at `at` can be
+    /// written. `at` may be a bad address. Any context.
     ///
     /// # Safety
     ///
@@ -63,8 +63,8 @@ pub(crate) unsafe trait AnyBytes {}
 
 macro_rules! any_bytes {
     ($($type:ty),* $(,)?) => {$(
-        // SAFETY: It consists of numbers, of pointers that may be null or invalid, and of functions
-        // that may be `None`. It has no `bool` and no enumeration.
+        // SAFETY: The type consists of numbers, of pointers that may be null or invalid, and of
+        // functions that may be `None`. It has no `bool` and no enumeration.
         unsafe impl AnyBytes for $type {}
     )*};
 }
@@ -95,7 +95,8 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
     const IN_PLACE: usize = 64;
     const SEND: usize = size_of::<abi::d2d_send>();
 
-    // SAFETY: The caller says that both are valid for `length` bytes, and each arm copies as many.
+    // SAFETY: The caller says that `from` and `to` are valid for `length` bytes. Each arm copies
+    // `length` bytes.
     unsafe {
         match length {
             4 => to.copy_from(from, 4),
@@ -110,8 +111,8 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
     }
 }
 
-/// The stack of the calling task. All of it is mapped, so copying from and to it needs no care for
-/// faults.
+/// The stack of the calling task. All of the stack is mapped, so a copy from or to the stack causes
+/// no fault.
 ///
 /// # Invariants
 ///
@@ -310,7 +311,8 @@ impl<const N: usize> StringCopy<N> {
 pub(crate) struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {
-    /// Checks an address that may be bad; an exported function does so before it has any effect. Any context.
+    /// Checks an address that may be bad. An exported function calls this before it has any effect.
+    /// Any context.
     ///
     /// Returns `None` if the address is null or misaligned, or cannot be written.
     ///
@@ -339,8 +341,8 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// A part of a module's memory: its text or its data. Neither includes what only the initialization of
-/// the module uses, because the kernel frees that memory early.
+/// A part of a module's memory: its text or its data. Neither includes the memory that only the
+/// initialization of the module uses: the kernel frees that memory early.
 pub(crate) struct Part {
     base: usize,
     size: usize,

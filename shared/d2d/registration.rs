@@ -160,8 +160,8 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.jobs.close();
         // This must come before the waits for the jobs and the work item. Jobs and work item may
         // wait for an event or a request of the driver or of another role. Calling `end_waits` once
-        // is not enough: a thread may be just delivering a request, and deliver it after this call.
-        // A job may then wait until that request is cancelled.
+        // is not enough: a thread that is already delivering a request may deliver it only after
+        // this call. A job may then wait until that request is cancelled.
         self.end_waits();
         self.shared.jobs.stop(|| self.end_waits());
         // The work item completes a pended handshake before the driver is detached.
