@@ -12,9 +12,8 @@
 # A mutant whose test is a compilation has one of these lines instead:
 #   accepted: DRIVER REASON                 Without the mutant, the compiler refuses the hostile driver DRIVER
 #                                           (selftests/misbehaving/hostile/refused/). With the mutant, the compiler
-#                                           accepts DRIVER. So check/compile-hostile.sh must print a line that says
-#                                           that an expected error is missing. The line must begin with a match of
-#                                           REASON, a regular expression.
+#                                           accepts DRIVER. check/compile-hostile.sh must report the missing error in a
+#                                           line that begins with a match of REASON, a regular expression.
 #   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.

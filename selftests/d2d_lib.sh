@@ -93,8 +93,8 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
-			# With D2D_LIST, runs_case() skips each case that begins with `fresh`. This case was not
-			# skipped, so it does not begin with `fresh`, and cannot be run alone.
+			# With D2D_LIST, runs_case() skips each case that begins with `fresh`. A case that comes here
+			# does not begin with `fresh`, and cannot be run alone.
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi
@@ -397,8 +397,8 @@ verdict()
 
 # skips_leak NAME WHY - whether the case NAME must be skipped; if so, reports the case as skipped. The case leaks
 # memory on purpose, and WHY says what causes the leak. On a kernel with kmemleak the case must be skipped,
-# because the report of kmemleak makes the run fail. But if D2D_CASE selects the case, it runs:
-# qemu/tests/harness.sh selects such cases to show that the run fails
+# because the report of kmemleak makes the run fail. But the case runs if D2D_CASE selects it: qemu/tests/harness.sh
+# selects such cases to show that the run then fails
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

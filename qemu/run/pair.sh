@@ -36,7 +36,8 @@ fi
 rm -rf "$built/pair/sources"
 cp -Rp -- "$PAIR" "$built/pair/sources"
 making=("$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" "${KMAKE[@]}" D2D="$built/dev")
-# If the user has built the pair in its own folder, Kbuild refuses to build it elsewhere, so clean the copy.
+# If the user has built the pair in its own folder, the copy has the files of that build. Kbuild then refuses to build
+# elsewhere. So clean the copy.
 [ ! -e "$built/pair/sources/modules.order" ] || "${making[@]}" -s clean
 "${making[@]}" MO="$built/pair/objects" -j"$(nproc)" modules || die "the pair in $PAIR does not build"
 

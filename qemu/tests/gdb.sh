@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that `make gdb` works: a machine with the debug kernel plays the demonstration, and gdb stops it in a Rust
-# function of module_b. Prints KTAP, and last a line of counts.
+# Shows that `make gdb` works: a machine with the debug kernel plays the demonstration, and gdb stops the machine
+# in a Rust function of module_b. Prints KTAP, and last a line of counts.
 # Usage: gdb.sh [FUNCTION]
 # To see that the test can fail, name a FUNCTION that does not exist.
 . "$(dirname "$0")/../lib/lab.sh"

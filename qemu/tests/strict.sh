@@ -3,8 +3,8 @@
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
 # this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
 # its owners and peers in Rust and in C pass each other structures. The modules of bridge.sh and chain.sh have several
-# roles, and pass on calls. The kernel loads a module only if the module is signed, and only if each symbol that the
-# module imports has the version for which the module was built. The kernel has neither debugfs nor tracepoints. Prints
+# roles, and pass on calls. The kernel loads a module only if the module is signed. Each symbol that the module imports
+# must also have the version for which the module was built. The kernel has neither debugfs nor tracepoints. Prints
 # KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
@@ -28,7 +28,7 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# without_llvm - whether a build without LLVM= ends with one line, before it compiles anything
+# without_llvm - whether a build without LLVM= compiles nothing, and prints the reason
 without_llvm() {
 	! "$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT" MO="$dir/gcc" modules >"$dir/output" 2>&1 || return
 	cat "$dir/output"

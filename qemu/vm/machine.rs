@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The virtual machine: its command line for QEMU or User-Mode Linux, the files that the guest writes, and how it
-//! ends.
+//! The virtual machine: its command line for QEMU or User-Mode Linux, the files that the guest writes, and how the
+//! machine ends.
 
 use crate::stop::Stop;
 use crate::threads;
@@ -208,9 +208,9 @@ impl Machine {
                     // On a busy host an emulated CPU may stop for long. Then the kernel would report that two clocks,
                     // or the clocks of two CPUs, differ. Do not let the kernel compare its clocks.
                     line += " tsc=nowatchdog";
-                    // Do not let the kernel record the names of tasks while a tracepoint is on. To record them, the
-                    // kernel would change the code of its scheduler, which both CPUs run. A CPU might then execute
-                    // the old code, as above (Oops: int3 in __schedule).
+                    // Do not let the kernel record the names of tasks while a tracepoint is on. To record the names,
+                    // the kernel would change the code of its scheduler. Both CPUs run this code. A CPU might then
+                    // execute the old code, as above (Oops: int3 in __schedule).
                     line += " trace_options=norecord-cmd";
                 }
                 command.args(["-append", &line]);

@@ -10,8 +10,8 @@ extern struct twin_peer_link twin_link;
 extern twin_handle twin_self;
 
 /*
- * Runs a command (loops.c): measures loops; or allocates or frees events or requests, so that the
- * bench can compare the memory in use.
+ * Runs a command (loops.c). Some commands measure loops. Others allocate or free events or
+ * requests, so that the bench can compare the memory in use.
  */
 int twin_run_command(const char *what);
 

@@ -206,8 +206,8 @@ struct twin_send {
  *   -TWIN_STATUS_PENDING.
  * - completed() returns TWIN_MORE_PROCESSING_REQUIRED to keep the request. If it returns 0, the
  *   owner frees the request.
- * - cancelled() is called when a request is cancelled, if the driver has asked for the call by
- *   twin_request_set_cancel().
+ * - cancelled() is called when a request is cancelled. It is called only for a request for which
+ *   the driver has called twin_request_set_cancel().
  */
 struct twin_driver {
 	struct twin_header hdr;
