@@ -22,8 +22,7 @@
 //!
 //! - `handshake`: how the owner shares a context with a driver.
 //! - `detach`: how the owner takes the context back.
-//! - `going`: the notifiers for modules that are unloaded with drivers that they have forgotten to
-//!   unregister.
+//! - `going`: the module notifiers, for drivers that a module has forgotten to unregister.
 //! - `request`: the requests that drivers send each other.
 //! - `event`: the named events.
 //!

@@ -130,8 +130,8 @@ struct OpenExports<S: AnyOwner> {
     _last: LastLine,
 }
 
-/// Expels the drivers that a module has forgotten to unregister. It has a reference to the server of
-/// its own: when the last drivers are expelled, the [`Exports`] have no server any more.
+/// Expels the drivers that a module has forgotten to unregister. It has its own reference to the
+/// server: when the last drivers are expelled, the [`Exports`] have no server any more.
 struct Expeller(Arc<Server>);
 
 impl Going for Expeller {

@@ -228,7 +228,7 @@ impl Slot {
 ///
 /// # Invariants
 ///
-/// The thread has written its task into the cell of this index. If no cell was free, the index is
+/// The thread has written its task into the cell with the index `cell`. If no cell was free, `cell` is
 /// `CELLS`, and the thread was counted. After that, [`Slot::enter`] reads the slot's word. If the word
 /// is `VACANT`, `enter` drops this at once. So all other code has this only if the word was not
 /// `VACANT`.
