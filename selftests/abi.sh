@@ -21,7 +21,8 @@ from()
 	D2D_MODULES=/lib/d2d/${1#today}
 }
 
-# has_or_skips TREE NAME - whether the modules of a tree are here. If they are missing, reports the case NAME as skipped
+# has_or_skips TREE NAME - succeeds if the modules of a tree are here. If they are missing, reports the case NAME as
+# skipped
 has_or_skips()
 {
 	from "$1"
@@ -46,7 +47,7 @@ load_peers()
 	from "$1" && load module_b && load c_peer
 }
 
-# all_traced TEXT... - whether the trace has a line with each of these texts
+# all_traced TEXT... - succeeds if the trace has a line with each of these texts
 all_traced()
 {
 	for text; do
@@ -54,7 +55,7 @@ all_traced()
 	done
 }
 
-# all_take_part OWNER - whether the trace has no refusal, and shows for both peers that they
+# all_take_part OWNER - succeeds if the trace has no refusal, and shows for both peers that they
 # - were attached,
 # - updated the shared data,
 # - sent and received requests,
@@ -72,8 +73,8 @@ all_take_part()
 	! traced "step=refuse"
 }
 
-# attach_all PEER... - whether each of these peers can be loaded, is attached, and can be unloaded. The peers are from
-# the tree old
+# attach_all PEER... - succeeds if each of these peers can be loaded, is attached, and can be unloaded. The peers are
+# from the tree old
 attach_all()
 {
 	from old

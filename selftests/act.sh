@@ -165,7 +165,7 @@ resume()
 	echo none >"$PAUSES/pause"
 }
 
-# one_inside - whether exactly one call is paused, and pause_calls has let no call go on because of its time limit
+# one_inside - succeeds if exactly one call is paused, and pause_calls has let no call go on because of its time limit
 one_inside()
 {
 	[ "$(cat "$PAUSES/inside" "$PAUSES/timed_out" | xargs)" = "1 0" ]

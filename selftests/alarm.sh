@@ -71,7 +71,7 @@ make_call_read_only()
 	./one_call ioctl "$WAIT" 1 </dev/alarm 2>"$NOTES"
 }
 
-# asleep PROCESS - whether this process sleeps in its call
+# asleep PROCESS - succeeds if this process sleeps in its call
 asleep()
 {
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
@@ -115,7 +115,7 @@ unload_alarm_and_count()
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
-# one_request_is_pending - whether exactly one request is pending
+# one_request_is_pending - succeeds if exactly one request is pending
 one_request_is_pending()
 {
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
@@ -143,13 +143,13 @@ fresh_repeating()
 	fresh_alarm && load sleeper "every=$1"
 }
 
-# rang_often - whether the sleeper's completion routine has set its event more than once
+# rang_often - succeeds if the sleeper's completion routine has set its event more than once
 rang_often()
 {
 	read -r line </sys/kernel/debug/d2d-alarm/events/sleeper.rang && sets=${line##* sets=} && [ "${sets%% *}" -gt 1 ]
 }
 
-# unload_quietly - unloads both drivers; whether the library has refused nothing
+# unload_quietly - unloads both drivers; succeeds if the library has refused nothing
 unload_quietly()
 {
 	reset_trace

@@ -240,7 +240,7 @@ give_work()
 	done
 }
 
-# are_apart - whether the state of each owner names its own drivers, and no others
+# are_apart - succeeds if the state of each owner names its own drivers, and no others
 are_apart()
 {
 	while read -r owner peers; do
@@ -307,7 +307,7 @@ end_all()
 	[ ! -e "$work/failed" ] || ! cp "$work/failed" "$NOTES"
 }
 
-# traced_apart - whether the trace has no unexpected refusal, and shows that no item was lost. Each line of an owner
+# traced_apart - succeeds if the trace has no unexpected refusal, and shows that no item was lost. Each line of an owner
 # must name only drivers that the owner knows. Each owner must have numbered its lines from 1 on, and attached each of
 # its peers once
 traced_apart()
@@ -372,7 +372,7 @@ traced_apart()
 	}' >"$NOTES"
 }
 
-# nothing_left - whether all modules of this round are unloaded, and have left no device and no folder in debugfs
+# nothing_left - succeeds if all modules of this round are unloaded, and have left no device and no folder in debugfs
 nothing_left()
 {
 	for driver in $families; do
@@ -386,7 +386,7 @@ numbers()
 	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
 }
 
-# counted - whether the drivers of two pairs have counted what the traffic should have done:
+# counted - succeeds if the drivers of two pairs have counted what the traffic should have done:
 # - In each exchange, the sensor takes 16 samples, and the consumer collects them.
 # - In each exchange, borrower puts 256 values into the ring that c_lender lends to borrower: 64 values in each of four
 #   places (the process, a worker, softirq and hardirq).

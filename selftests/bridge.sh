@@ -38,7 +38,7 @@ operations_wait()
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - whether the exercise of OWNER has passed calls and items to the owner OTHER, and back:
+# passes OWNER OTHER - succeeds if the exercise of OWNER has passed calls and items to the owner OTHER, and back:
 # - OWNER has made calls, and taken items;
 # - OTHER has made calls, taken items, and put items
 passes()

@@ -42,13 +42,13 @@ all_exercise()
 	all_succeed $pids
 }
 
-# refusals_are REASON... - whether the trace has a refusal for each of these reasons, in this order, and no others
+# refusals_are REASON... - succeeds if the trace has a refusal for each of these reasons, in this order, and no others
 refusals_are()
 {
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([a-z-]*\).*/\1/p' | xargs)" = "$*" ]
 }
 
-# both_update PEER - whether the trace shows that the peer was attached, and that the owner and the peer
+# both_update PEER - succeeds if the trace shows that the peer was attached, and that the owner and the peer
 # have updated the shared data
 both_update()
 {
@@ -56,7 +56,7 @@ both_update()
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact - whether the shared data has counted each update once, after all_exercise with one peer. The
+# updates_are_exact - succeeds if the shared data has counted each update once, after all_exercise with one peer. The
 # function all_exercise makes five rounds. In each round, the owner makes one update. The peer makes four updates: in
 # the process, in a worker, in softirq and in hardirq
 updates_are_exact()
@@ -104,7 +104,7 @@ peer_faults()
 	EOT
 }
 
-# frees_all CONTEXTS - whether the trace shows that the owner has freed this number of contexts and was unloaded
+# frees_all CONTEXTS - succeeds if the trace shows that the owner has freed this number of contexts and was unloaded
 frees_all()
 {
 	[ "$(trace | grep -c 'module_a: d2d: .* step=free ctx=')" = "$1" ] && traced 'module_a: d2d: .* step=unload'
@@ -118,7 +118,7 @@ fresh_bare()
 	load pause_calls && load actor && act "register alice; on-dispatch alice pend"
 }
 
-# attach_times_out COMPLETION - attaches alice; whether her handshake times out. d2d_attach() must return ETIMEDOUT.
+# attach_times_out COMPLETION - attaches alice; succeeds if her handshake times out. d2d_attach() must return ETIMEDOUT.
 # With completion=1 the owner does not wait for the handshake, so d2d_attach() must return EINPROGRESS
 attach_times_out()
 {

@@ -3,9 +3,9 @@
 # The functions that the test programs share. They load and unload modules, check errnos, and read the
 # trace. A test program changes to its own directory and then sources this file.
 #
-# A comment "NAME - whether CONDITION" means: the function succeeds if the condition holds, and fails
-# otherwise. The errno of a failed call, or what a check has found, goes to the file $NOTES; verdict()
-# prints this file if the case fails.
+# If the comment of a function says "succeeds if CONDITION", the function fails if the condition does not
+# hold. The errno of a failed call, or what a check has found, goes to the file $NOTES. If the case fails,
+# verdict() prints this file.
 #
 # Below is an example of a case. A case begins with `fresh` or a function `fresh_...`. This function may find any state,
 # and sets up the state that the case needs. So each case can be run alone
@@ -31,7 +31,7 @@ done
 # The exit status of the program. Empty until the program has reported the case that D2D_CASE selects
 outcome=''
 
-# runs_case NAME - whether the program must run the case NAME: D2D_CASE selects this case, or is not set. If
+# runs_case NAME - succeeds if the program must run the case NAME: D2D_CASE selects this case, or is not set. If
 # the program has already reported the selected case, ends the program. The program does not end earlier, because the
 # lines between the selected case and the next case clean up
 runs_case()
@@ -208,7 +208,7 @@ number()
 	eval "echo \"\${$1:?is not the name of an error}\""
 }
 
-# fails ERRNO COMMAND... - whether the command fails, and has written this errno to $NOTES
+# fails ERRNO COMMAND... - succeeds if the command fails, and has written this errno to $NOTES
 fails()
 {
 	wanted=$(number "$1")
@@ -281,7 +281,7 @@ printed()
 	log_lines "($1): " | awk -v regex="($1): " '!/: d2d: / && match($0, regex) { print substr($0, RSTART) }'
 }
 
-# only_refusal_is DRIVER REASON [ERRNO] - whether the trace has exactly one refusal: DRIVER refused
+# only_refusal_is DRIVER REASON [ERRNO] - succeeds if the trace has exactly one refusal: DRIVER refused
 # something, for this reason and with this errno
 only_refusal_is()
 {
@@ -304,26 +304,26 @@ logged()
 	dmesg | sed -n "s/.*$1: .*\<$2=\([0-9]*\).*/\1/p" | tail -n 1
 }
 
-# traced TEXT - whether a line of the trace has this text
+# traced TEXT - succeeds if a line of the trace has this text
 traced()
 {
 	trace | grep -q "$1"
 }
 
-# event_has EVENT OWNER FIELD=VALUE - whether the file of this event of this owner has this field
+# event_has EVENT OWNER FIELD=VALUE - succeeds if the file of this event of this owner has this field
 event_has()
 {
 	# Reads one line only: a second read would wait until the event is set again.
 	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* "$3" }" != "$line" ]
 }
 
-# waits_for EVENT OWNER - whether a thread waits for this event of this owner
+# waits_for EVENT OWNER - succeeds if a thread waits for this event of this owner
 waits_for()
 {
 	event_has "$1" "$2" waiters=1
 }
 
-# owner_is_idle - whether module_a has a free context, no request, and no event but its own. If not,
+# owner_is_idle - succeeds if module_a has a free context, no request, and no event but its own. If not,
 # $NOTES says what is wrong
 owner_is_idle()
 {
@@ -395,7 +395,7 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - whether the case NAME must be skipped; if so, reports the case as skipped. The case leaks
+# skips_leak NAME WHY - succeeds if the case NAME must be skipped; if so, reports the case as skipped. The case leaks
 # memory on purpose, and WHY says what causes the leak. On a kernel with kmemleak the case must be skipped,
 # because the report of kmemleak makes the run fail. But the case runs if D2D_CASE selects it: qemu/tests/harness.sh
 # selects such cases to show that the run then fails

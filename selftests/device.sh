@@ -30,8 +30,8 @@ fresh_no_device()
 	reset_trace
 }
 
-# refused VARIANT ERRNO REASON - whether loading device_peer is refused for this reason. No device may be left, and the
-# kernel may print no warning
+# refused VARIANT ERRNO REASON - succeeds if loading device_peer is refused for this reason. No device may be left,
+# and the kernel may print no warning
 refused()
 {
 	fails "$2" load device_peer variant="$1" && [ ! -e "$DEV" ] && only_refusal_is device_peer "$3" "$2" &&
@@ -46,20 +46,20 @@ fresh_name_taken()
 	fresh_device sleeper && load alarm
 }
 
-# mode_is MODE [FILE] - whether a file in /dev has this mode
+# mode_is MODE [FILE] - succeeds if a file in /dev has this mode
 mode_is()
 {
 	stat -c %a "${2-$DEV}" >"$NOTES" && grep -qx "$1" "$NOTES"
 }
 
-# has_opened PROCESS - whether this process has the device open, as its file descriptor 9
+# has_opened PROCESS - succeeds if this process has the device open, as its file descriptor 9
 has_opened()
 {
 	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
 
-# keeps_the_module - a process opens the device; whether device_peer can be unloaded after the process has ended, and
-# not before
+# keeps_the_module - a process opens the device; succeeds if device_peer can be unloaded after the process has ended,
+# and not before
 keeps_the_module()
 {
 	sleep 1000 9<"$DEV" &
@@ -73,7 +73,7 @@ keeps_the_module()
 }
 
 # cannot_open_while_loading - makes loading device_peer fail 20 times. Meanwhile a process tries to open the device
-# again and again; whether each of its attempts failed
+# again and again; succeeds if each of its attempts failed
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
@@ -92,7 +92,7 @@ cannot_open_while_loading()
 }
 
 # is_unloaded_while_used - 10 times: loads device_peer, and starts a process that opens the device again and again;
-# whether device_peer can be unloaded while the process does this
+# succeeds if device_peer can be unloaded while the process does this
 is_unloaded_while_used()
 {
 	n=0
@@ -123,8 +123,8 @@ write_period()
 	write_to /dev/metronome "$1"
 }
 
-# beats_are_read - whether the metronome's period can be set, each of two reads returns a number, and a wrong period is
-# refused
+# beats_are_read - succeeds if the metronome's period can be set, each of two reads returns a number, and a wrong
+# period is refused
 beats_are_read()
 {
 	write_period 1000 && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
@@ -147,8 +147,8 @@ keep()
 	done
 }
 
-# records_are_given_back - keeps 8 records; whether history_peer refuses a 9th until one was read, and all are read in
-# order
+# records_are_given_back - keeps 8 records; succeeds if history_peer refuses a 9th until one was read, and all are
+# read in order
 records_are_given_back()
 {
 	keep 1 2 3 4 5 6 7 8 && fails ENOSPC keep 9 && [ "$(dd if="$HISTORY" bs=16 count=1 2>"$NOTES")" = 1 ] && keep 9 &&

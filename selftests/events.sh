@@ -119,7 +119,7 @@ fresh_drivers()
 	reset_trace
 }
 
-# only_own_open - whether both drivers are loaded, and only the events $own are open
+# only_own_open - succeeds if both drivers are loaded, and only the events $own are open
 only_own_open()
 {
 	loaded "$PEER" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
@@ -165,8 +165,8 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - whether, in each execution context, $setter can set and reset the event in SLOT, and $waiter
-# sees each change
+# works_everywhere SLOT - succeeds if, in each execution context, $setter can set and reset the event in SLOT, and
+# $waiter sees each change
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -176,7 +176,8 @@ works_everywhere()
 	done
 }
 
-# wakes_from PLACE - a thread of $waiter waits for an event, and $setter sets the event in PLACE; whether the wait ends
+# wakes_from PLACE - a thread of $waiter waits for an event, and $setter sets the event in PLACE; succeeds if the wait
+# ends
 wakes_from()
 {
 	driver_in_background "$waiter" wait any 1
@@ -237,7 +238,7 @@ both_kinds()
 	verdict "the $setter closes its events: they exist until the $waiter has closed them too"
 }
 
-# refuses ERRNO REASON COMMAND... - whether the owner refuses the command with this errno, for this reason
+# refuses ERRNO REASON COMMAND... - succeeds if the owner refuses the command with this errno, for this reason
 refuses()
 {
 	errno=$1 reason=$2
@@ -246,7 +247,7 @@ refuses()
 	fails "$errno" "$@" && only_refusal_is "$OWNER" "$reason"
 }
 
-# refuse_bad_names - whether the owner refuses each name that an event must not have
+# refuse_bad_names - succeeds if the owner refuses each name that an event must not have
 refuse_bad_names()
 {
 	for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
@@ -340,7 +341,7 @@ fresh_crowd()
 	await_field any10 waiters 64
 }
 
-# let_go - sets the event once for each process in $pids; whether the waits of all these processes end
+# let_go - sets the event once for each process in $pids; succeeds if the waits of all these processes end
 let_go()
 {
 	crowd=${pids-}
@@ -398,7 +399,7 @@ verdict_unless_skipped()
 }
 
 # stall - makes a process read the file of an event, and stalls the process in a page fault. Meanwhile closes the event;
-# whether closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the kernel
+# succeeds if closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the kernel
 # has no userfaultfd
 stall()
 {
@@ -561,7 +562,7 @@ fresh_c_handler()
 	load c_handler "$@" && owner open 0 c-armed synchronization
 }
 
-# c_handler_runs - whether each set of the event makes the work item of c_handler run once. The owner sets the event
+# c_handler_runs - succeeds if each set of the event makes the work item of c_handler run once. The owner sets the event
 # four times: in the process, in a worker, in softirq and in hardirq
 c_handler_runs()
 {

@@ -37,7 +37,7 @@ names()
 	trace | sed -n "s/.*step=refuse reason=$1 errno=-[0-9]* name=//p" | sort | xargs
 }
 
-# expelled - whether the owner has removed both drivers of $FORGETFUL, and called none of their routines
+# expelled - succeeds if the owner has removed both drivers of $FORGETFUL, and called none of their routines
 # after the module was unloaded
 expelled()
 {
@@ -45,20 +45,21 @@ expelled()
 		! dmesg | grep "was called after the module was unloaded"
 }
 
-# another_works - whether another driver, module_b, can be loaded, work with the owner, and be unloaded
+# another_works - succeeds if another driver, module_b, can be loaded, work with the owner, and be unloaded
 another_works()
 {
 	load module_b && exercise module_b && exercise module_a && unload module_b
 }
 
-# can_be_reloaded - whether forgetful can be loaded again, and unloaded without a refusal. This time it forgets nothing
+# can_be_reloaded - succeeds if forgetful can be loaded again, and unloaded without a refusal. This time it forgets
+# nothing
 can_be_reloaded()
 {
 	reset_trace
 	load forgetful at=exit && unload forgetful && ! trace | grep step=refuse
 }
 
-# unloading NAME - whether this module is being unloaded
+# unloading NAME - succeeds if this module is being unloaded
 unloading()
 {
 	grep -q "^$1 .* Unloading " /proc/modules
@@ -298,7 +299,7 @@ fresh_waiter()
 	reset_trace
 }
 
-# wait_ends - sets the event; whether the wait of the process $waiter ends. Fails if there is no such process
+# wait_ends - sets the event; succeeds if the wait of the process $waiter ends. Fails if there is no such process
 wait_ends()
 {
 	[ -n "${waiter-}" ] || return

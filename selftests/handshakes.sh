@@ -22,7 +22,7 @@ count_lines()
 	trace | grep -c "$1"
 }
 
-# context_is STATE [NUMBER] - whether the context with this NUMBER (default: 0) is in this state
+# context_is STATE [NUMBER] - succeeds if the context with this NUMBER (default: 0) is in this state
 context_is()
 {
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
@@ -49,8 +49,8 @@ fresh_alice()
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_times_out COMPLETION - attaches alice; whether d2d_attach() returns ETIMEDOUT. With completion=1 the owner does
-# not wait for a pended handshake, so d2d_attach() must return EINPROGRESS instead
+# attach_times_out COMPLETION - attaches alice; succeeds if d2d_attach() returns ETIMEDOUT. With completion=1 the
+# owner does not wait for a pended handshake, so d2d_attach() must return EINPROGRESS instead
 attach_times_out()
 {
 	if [ "$1" = 1 ]; then
@@ -60,28 +60,28 @@ attach_times_out()
 	fi
 }
 
-# timed_out COMPLETION - waits until the handshake has timed out and the owner has learned of the timeout; whether the
-# trace has no other refusal, and no other completion
+# timed_out COMPLETION - waits until the handshake has timed out and the owner has learned of the timeout; succeeds if
+# the trace has no other refusal, and no other completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
 		only_refusal_is module_a not-completed-in-time && [ "$(count_lines step=completion)" = 1 ]
 }
 
-# owner_knows COMPLETION - whether exactly one line of the trace shows that the owner has learned of the timeout
+# owner_knows COMPLETION - succeeds if exactly one line of the trace shows that the owner has learned of the timeout
 owner_knows()
 {
 	[ "$(count_lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# module_b_can_attach - whether module_b gets the context, which must be free, and no request is left
+# module_b_can_attach - succeeds if module_b gets the context, which must be free, and no request is left
 module_b_can_attach()
 {
 	reset_trace
 	load module_b && [ "$(count_lines step=attached)" = 1 ] && unload module_b && owner_is_idle
 }
 
-# owner_unloads - whether the owner can be unloaded, and frees the context
+# owner_unloads - succeeds if the owner can be unloaded, and frees the context
 owner_unloads()
 {
 	reset_trace
@@ -97,7 +97,7 @@ attach_in_background()
 	await context_is attaching
 }
 
-# background_attach_fails COMPLETION ERRNO - whether the process $attaching got this errno. If COMPLETION is 1,
+# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got this errno. If COMPLETION is 1,
 # d2d_attach() does not wait for a pended handshake: the process must get EINPROGRESS instead of ERRNO. For a handshake
 # that was not pended, COMPLETION is "any"
 background_attach_fails()
@@ -109,7 +109,7 @@ background_attach_fails()
 		esac
 }
 
-# one_is_held - whether a driver holds a request that is not a handshake (0x222003)
+# one_is_held - succeeds if a driver holds a request that is not a handshake (0x222003)
 one_is_held()
 {
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "

@@ -14,7 +14,7 @@ misuse()
 	write_to /dev/hostile_peer "$1"
 }
 
-# works_as_peer NAME - twice: loads a driver and unloads it; whether the driver calls the owner, and detaches and
+# works_as_peer NAME - twice: loads a driver and unloads it; succeeds if the driver calls the owner, and detaches and
 # unregisters when it is unloaded
 works_as_peer()
 {

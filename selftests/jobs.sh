@@ -32,8 +32,8 @@ fresh_metronome()
 	load "${1-metronome}"
 }
 
-# all_beats_are_counted HEARD [METRONOME] - whether each beat was heard, lost, or left in the queue. Compares HEARD with
-# what the metronome and the library logged while the metronome was unloaded
+# all_beats_are_counted HEARD [METRONOME] - succeeds if each beat was heard, lost, or left in the queue. Compares
+# HEARD with what the metronome and the library logged while the metronome was unloaded
 all_beats_are_counted()
 {
 	{

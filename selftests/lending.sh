@@ -42,13 +42,14 @@ fresh_c_lender()
 	load c_lender
 }
 
-# refuses_nothing - whether the trace has no refusal
+# refuses_nothing - succeeds if the trace has no refusal
 refuses_nothing()
 {
 	! traced step=refuse
 }
 
-# waits_for_the_owner PID - whether the process PID, which unloads the peer, still runs and has begun to detach the peer
+# waits_for_the_owner PID - succeeds if the process PID, which unloads the peer, still runs and has begun to detach
+# the peer
 waits_for_the_owner()
 {
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"

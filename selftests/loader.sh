@@ -27,27 +27,27 @@ fresh_with()
 	load "$1"
 }
 
-# kernel_logged TEXT - whether the kernel has logged this since the last reset_trace, and the trace is empty
+# kernel_logged TEXT - succeeds if the kernel has logged this since the last reset_trace, and the trace is empty
 kernel_logged()
 {
 	log_lines "$1" | grep -q . && ! trace | grep .
 }
 
-# is_refused FOLDER WHAT - whether the kernel refuses module_a of this folder, and logs that it rejects WHAT
+# is_refused FOLDER WHAT - succeeds if the kernel refuses module_a of this folder, and logs that it rejects WHAT
 is_refused()
 {
 	D2D_MODULES=$SIGNING/$1
 	fails EKEYREJECTED load module_a && ! loaded module_a && kernel_logged "Loading of $2 is rejected"
 }
 
-# module_b_works - whether module_b attaches to the loaded owner, and module_b and this owner call each other. module_b
-# was built for module_a, but the loaded owner may be another module
+# module_b_works - succeeds if module_b attaches to the loaded owner, and module_b and this owner call each other.
+# module_b was built for module_a, but the loaded owner may be another module
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b
 }
 
-# module_b_is_refused - whether the loader refuses module_b because of the version of module_a_d2d
+# module_b_is_refused - succeeds if the loader refuses module_b because of the version of module_a_d2d
 module_b_is_refused()
 {
 	fails EINVAL load module_b && ! loaded module_b &&

@@ -25,7 +25,7 @@ fresh_locked()
 	fi
 }
 
-# has_calls_of_32_bits - whether the kernel lets processes make system calls of 32 bits
+# has_calls_of_32_bits - succeeds if the kernel lets processes make system calls of 32 bits
 has_calls_of_32_bits()
 {
 	grep -q '^flags.* lm ' /proc/cpuinfo

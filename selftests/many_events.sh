@@ -47,7 +47,7 @@ settled_objects()
 	echo "$least"
 }
 
-# has_freed - whether fewer than TOLERANCE objects more than $before are in use
+# has_freed - succeeds if fewer than TOLERANCE objects more than $before are in use
 has_freed()
 {
 	after=$(objects)

@@ -23,7 +23,7 @@ cd "$(dirname "$0")" || exit 1
 OWNER=unloading_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
-# both_wait - waits until the dispatch routine and the job wait for their events; whether the owner then has two
+# both_wait - waits until the dispatch routine and the job wait for their events; succeeds if the owner then has two
 # requests: one in its dispatch routine, and a pended one
 both_wait()
 {
@@ -38,8 +38,8 @@ line_of()
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - whether the trace has all these lines, in this order. A NUMBER is empty if line_of has found no
-# line
+# in_order NUMBER... - succeeds if the trace has all these lines, in this order. A NUMBER is empty if line_of has
+# found no line
 in_order()
 {
 	last=0
@@ -49,32 +49,32 @@ in_order()
 	done
 }
 
-# has_unloaded - whether the owner is unloaded, and has cleaned up in the right order
+# has_unloaded - succeeds if the owner is unloaded, and has cleaned up in the right order
 has_unloaded()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&
 		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - whether both waits ended with STATUS. The wait of the dispatch routine must have ended before
-# the owner unregistered its driver. The wait of the job must have ended before the owner freed the contexts
+# library_ends STATUS - succeeds if both waits ended with STATUS. The wait of the dispatch routine must have ended
+# before the owner unregistered its driver. The wait of the job must have ended before the owner freed the contexts
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - whether the library dropped the routine of JOB before the owner freed the contexts. If the
-# job ran later, it would execute freed code. REGEX must match the number of runs. JOB is delayed, bottom-half or
+# library_stops JOB REGEX - succeeds if the library dropped the routine of JOB before the owner freed the contexts. If
+# the job ran later, it would execute freed code. REGEX must match the number of runs. JOB is delayed, bottom-half or
 # timer: a further job, whose routine does not wait
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
-# hook_ends - whether the owner's hook ended both waits and both requests before the owner unregistered its driver, and
-# the owner refused nothing. The dispatch routine completes its request with the output 0. The hook completes the
-# pended request with the output 7 (PENDED in peers/unloading_owner.rs), and traces both outputs
+# hook_ends - succeeds if the owner's hook ended both waits and both requests before the owner unregistered its
+# driver, and the owner refused nothing. The dispatch routine completes its request with the output 0. The hook
+# completes the pended request with the output 7 (PENDED in peers/unloading_owner.rs), and traces both outputs
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&

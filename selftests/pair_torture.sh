@@ -32,7 +32,7 @@ begin_use()
 	use_repeatedly "$number" "$@" &
 }
 
-# report_use NUMBER WHAT CALL... - a case: whether the call has succeeded at least once
+# report_use NUMBER WHAT CALL... - a case, which passes if the call has succeeded at least once
 report_use()
 {
 	echo "# $(wc -l <"$work/use.$1") times"

@@ -44,15 +44,15 @@ contexts_of()
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# took_everywhere STEP NAME - whether the driver NAME has taken the step in each execution context. STEP is the step's
-# name, and may have its first fields, too
+# took_everywhere STEP NAME - succeeds if the driver NAME has taken the step in each execution context. STEP is the
+# step's name, and may have its first fields, too
 took_everywhere()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
 		"hardirq softirq task" ]
 }
 
-# updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and no update was
+# updates_are_exact NAME - succeeds if the peer has updated the shared data in each execution context, and no update was
 # lost. An update by the peer or the owner increments a count in the shared data, and traces the new count. So the trace
 # must have each number from 1 to the number of updates once. Peer and owner each have two processes. In each round,
 # each process makes four updates: in the process itself, in a worker, in softirq and in hardirq
@@ -71,8 +71,8 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - whether the trace has a line step=drain for each queue of this number of contexts. In each
-# line, the number of put items must be the number of taken items plus the number of items that are left
+# no_item_is_lost CONTEXTS - succeeds if the trace has a line step=drain for each queue of this number of contexts. In
+# each line, the number of put items must be the number of taken items plus the number of items that are left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
@@ -87,8 +87,8 @@ no_item_is_lost()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# items_stay_in_context NAME - whether the peer put and took as many items as the owner counted in the peer's context.
-# If so, no item went through another context
+# items_stay_in_context NAME - succeeds if the peer put and took as many items as the owner counted in the peer's
+# context. If so, no item went through another context
 items_stay_in_context()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
@@ -106,7 +106,7 @@ items_stay_in_context()
 		END { exit !(put > 0 && put == counted_put && taken > 0 && taken == counted_taken) }'
 }
 
-# others_worked_meanwhile NAME - whether each other peer took a step while the peer NAME was detached
+# others_worked_meanwhile NAME - succeeds if each other peer took a step while the peer NAME was detached
 others_worked_meanwhile()
 {
 	for other in $PEERS; do

@@ -249,7 +249,7 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
-# refusal_is MODULE REASON - whether a peer of bad_owner has refused something for this reason. An owner prints the
+# refusal_is MODULE REASON - succeeds if a peer of bad_owner has refused something for this reason. An owner prints the
 # lines of its peers. bad_owner prints "bad_owner:" in these lines, where other owners print "d2d:". So trace() leaves
 # these lines out
 refusal_is()

@@ -43,7 +43,7 @@ fresh_module_a()
 	load module_a "$@"
 }
 
-# greetings DRIVER N - whether this driver has greeted the other one N times
+# greetings DRIVER N - succeeds if this driver has greeted the other one N times
 greetings()
 {
 	[ "$(printed "$1" | grep -c 'answer=42$')" = "$2" ]

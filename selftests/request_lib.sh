@@ -38,13 +38,13 @@ resume_and_await()
 	exit_in_time "$@"
 }
 
-# steps_are DRIVER:STEP... - whether the trace has exactly these steps, in this order
+# steps_are DRIVER:STEP... - succeeds if the trace has exactly these steps, in this order
 steps_are()
 {
 	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
 }
 
-# refusals_are_only REASON - whether all refusals in the trace, if any, have this reason
+# refusals_are_only REASON - succeeds if all refusals in the trace, if any, have this reason
 refusals_are_only()
 {
 	! trace | grep step=refuse | grep -qv "reason=$1 "
@@ -62,22 +62,22 @@ may_pend()
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
 }
 
-# cancelled_called NAME TIMES - whether the owner has called NAME's routine `cancelled` TIMES times, each time for the
-# request that NAME has pended
+# cancelled_called NAME TIMES - succeeds if the owner has called NAME's routine `cancelled` TIMES times, each time for
+# the request that NAME has pended
 cancelled_called()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=cancel what=pended")" = "$2" ] &&
 		! trace | grep -q what=another
 }
 
-# got_back NAME STATUS TIMES - whether NAME's routine `returned` got a request with this status TIMES
+# got_back NAME STATUS TIMES - succeeds if NAME's routine `returned` got a request with this status TIMES
 # times
 got_back()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
 }
 
-# took_step NAME STEP CONTEXT - whether the driver NAME took this step exactly once in this execution context
+# took_step NAME STEP CONTEXT - succeeds if the driver NAME took this step exactly once in this execution context
 took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]

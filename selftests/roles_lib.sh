@@ -4,7 +4,7 @@
 
 DEBUG=/sys/kernel/debug
 
-# in_each_place DRIVER STEP - whether the driver has taken this step in each execution context. STEP is the
+# in_each_place DRIVER STEP - succeeds if the driver has taken this step in each execution context. STEP is the
 # step's name, and may have its first fields, too
 in_each_place()
 {
@@ -20,14 +20,14 @@ holders()
 	ls "/sys/module/$1/holders"
 }
 
-# knows OWNER PEER OTHER - whether the files of OWNER in debugfs name its peer PEER, but not the driver OTHER
+# knows OWNER PEER OTHER - succeeds if the files of OWNER in debugfs name its peer PEER, but not the driver OTHER
 knows()
 {
 	cat "$DEBUG/d2d-$1/state"/* "$DEBUG/d2d-$1/state.json" >"$NOTES" &&
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
-# is_free OWNER - whether OWNER has only free contexts, no request, and no event but its own
+# is_free OWNER - succeeds if OWNER has only free contexts, no request, and no event but its own
 is_free()
 {
 	state=$DEBUG/d2d-$1/state
@@ -39,13 +39,13 @@ is_free()
 	[ ! -s "$NOTES" ]
 }
 
-# nothing_left_of OWNER - whether this module is unloaded, and its folder in debugfs is removed
+# nothing_left_of OWNER - succeeds if this module is unloaded, and its folder in debugfs is removed
 nothing_left_of()
 {
 	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
 
-# is_set EVENT OWNER - whether this event of this owner is set
+# is_set EVENT OWNER - succeeds if this event of this owner is set
 is_set()
 {
 	event_has "$1" "$2" state=set

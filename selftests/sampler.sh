@@ -40,13 +40,13 @@ count()
 	sed -n "s/^$1=//p" "$COUNTS"
 }
 
-# adds_up - whether both drivers account for each expiry of the timer
+# adds_up - succeeds if both drivers account for each expiry of the timer
 adds_up()
 {
 	samples statistics && [ "$(count produced)" = $(($(count recorded) + $(count lost) + $(count overruns))) ]
 }
 
-# agrees_with_the_queue - whether the library has counted the same numbers of taken and refused items as the drivers
+# agrees_with_the_queue - succeeds if the library has counted the same numbers of taken and refused items as the drivers
 agrees_with_the_queue()
 {
 	grep 'queue=to_peer' /sys/kernel/debug/d2d-sampler/state/queues >"$NOTES" &&
@@ -68,7 +68,7 @@ runs_at()
 		{ [ "$(count samples)" -ge "$(count recorded)" ] || [ "$(count recorded)" -gt "$KEPT" ]; } && all_are_counted
 }
 
-# nearly_all_arrive RATE - whether 99 percent of the samples arrive in at least one of $ROUNDS runs. One such run is
+# nearly_all_arrive RATE - succeeds if 99 percent of the samples arrive in at least one of $ROUNDS runs. One such run is
 # enough. In the other runs, the host may have stopped the virtual machine for a while, and the recorder did not run.
 # Each run takes more samples than the queue can hold. An overrun is a sample that was never taken, because the
 # machine's timer was late. So overruns do not count
@@ -87,7 +87,7 @@ nearly_all_arrive()
 	return 1
 }
 
-# some_are_lost - whether the queue has had no room for at least one sample
+# some_are_lost - succeeds if the queue has had no room for at least one sample
 some_are_lost()
 {
 	samples statistics && [ "$(count lost)" -gt 0 ]

@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 DIRECTORY=/sys/kernel/debug/d2d-module_a
 STATE=$DIRECTORY/state
 
-# shows FILE PATTERN... - whether the lines of the file match the patterns: line 1 the first pattern, and so on. The
+# shows FILE PATTERN... - succeeds if the lines of the file match the patterns: line 1 the first pattern, and so on. The
 # file must have no other lines. $NOTES has the lines of the file
 shows()
 {
@@ -25,7 +25,7 @@ shows()
 	done
 }
 
-# json_has [PATH VALUE]... - whether the JSON has these values; otherwise $NOTES has the whole JSON
+# json_has [PATH VALUE]... - succeeds if the JSON has these values; otherwise $NOTES has the whole JSON
 json_has()
 {
 	while [ $# -gt 0 ]; do

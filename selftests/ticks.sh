@@ -41,7 +41,7 @@ owner_rounds()
 	done
 }
 
-# in_parallel COMMAND... - runs each command in a process of its own; whether all succeed
+# in_parallel COMMAND... - runs each command in a process of its own; succeeds if all succeed
 in_parallel()
 {
 	pids=
@@ -69,7 +69,7 @@ record()
 	done
 }
 
-# peer_allocated - whether the peer's code made one of the recorded allocations. The kernel prints a stack from the
+# peer_allocated - succeeds if the peer's code made one of the recorded allocations. The kernel prints a stack from the
 # innermost function on. Suppose that the stack has a function of the peer. If no function of an interrupt comes before
 # it, the peer has made the allocation. Otherwise an interrupt has made the allocation while the peer ran. The option
 # sym-offset makes the kernel print the module of each function

@@ -51,7 +51,7 @@ recorded()
 	sed -nE 's/^.*: d2d_([a-z_]+): /\1 /p' "$TRACING/trace" | sed 's/ *$//'
 }
 
-# has PATTERN - whether one of the recorded steps matches; otherwise $NOTES has the last steps
+# has PATTERN - succeeds if one of the recorded steps matches; otherwise $NOTES has the last steps
 has()
 {
 	recorded | grep -qxE -e "$1" && return
@@ -59,7 +59,8 @@ has()
 	return 1
 }
 
-# only PATTERN - whether steps were recorded, and each of them matches PATTERN. $NOTES has the steps that do not match
+# only PATTERN - succeeds if steps were recorded, and each of them matches PATTERN. $NOTES has the steps that do not
+# match
 only()
 {
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"

@@ -26,7 +26,7 @@ fresh_owner()
 	load "$1"
 }
 
-# has_only PAIR - whether the debugfs files of the pair's owner name both drivers of this pair, and no driver of the
+# has_only PAIR - succeeds if the debugfs files of the pair's owner name both drivers of this pair, and no driver of the
 # other pair
 has_only()
 {
@@ -43,13 +43,13 @@ steps()
 		sed -E 's/\<(module|other)_([ab])\>/\2/g; s/handle=0x[0-9a-f]+/handle=N/g' | sort
 }
 
-# attached PAIR - whether the trace shows that the peer of this pair has been attached to its owner
+# attached PAIR - succeeds if the trace shows that the peer of this pair has been attached to its owner
 attached()
 {
 	trace | grep -q "$1_a: d2d: .* step=attached"
 }
 
-# only_exports TABLE MODULE - whether only this module defines the symbol TABLE. Always succeeds on a kernel without
+# only_exports TABLE MODULE - succeeds if only this module defines the symbol TABLE. Always succeeds on a kernel without
 # CONFIG_KALLSYMS_ALL, which does not list the symbols of data
 only_exports()
 {
@@ -57,7 +57,7 @@ only_exports()
 	[ "${by:-[$2]}" = "[$2]" ]
 }
 
-# same_steps - exercises each driver of both pairs; whether both pairs take the same steps
+# same_steps - exercises each driver of both pairs; succeeds if both pairs take the same steps
 same_steps()
 {
 	reset_trace

@@ -49,13 +49,13 @@ watchdogs()
 	done
 }
 
-# waits_in PID FUNCTION - whether a process sleeps in FUNCTION, or in a function that FUNCTION calls
+# waits_in PID FUNCTION - succeeds if a process sleeps in FUNCTION, or in a function that FUNCTION calls
 waits_in()
 {
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
 }
 
-# unloading_steps_are STEP... - whether the trace has these steps of the handshake and of unloading, in this order
+# unloading_steps_are STEP... - succeeds if the trace has these steps of the handshake and of unloading, in this order
 unloading_steps_are()
 {
 	[ "$(trace | sed -nE 's/.* step=(pend|cancel|attached|detach|rundown|unregister|unload|refuse).*/\1/p' | xargs)" = "$*" ]
@@ -67,13 +67,13 @@ op_calls()
 	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
 }
 
-# new_request_fails - whether the owner refuses a new request to the peer
+# new_request_fails - succeeds if the owner refuses a new request to the peer
 new_request_fails()
 {
 	fails ESHUTDOWN act "send r1 paused_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
-# new_exercise_makes_no_call - whether the owner's exercise returns without calling the peer
+# new_exercise_makes_no_call - succeeds if the owner's exercise returns without calling the peer
 new_exercise_makes_no_call()
 {
 	before=$(op_calls)
@@ -92,7 +92,7 @@ unloading_waits()
 	grep -q '^paused_peer .* Unloading ' /proc/modules && await unloading_steps_are "$@"
 }
 
-# unloaded - whether unloading has ended and succeeded
+# unloaded - succeeds if unloading has ended and succeeded
 unloaded()
 {
 	wait "$remover" && ! loaded paused_peer
@@ -107,8 +107,9 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - whether the kernel has freed the init memory of the module that was loaded last. The kernel frees it in a
-# work item, do_free_init, which waits for all CPUs. So this item would hang while the test pauses a call on a CPU.
+# settled - succeeds if the kernel has freed the init memory of the module that was loaded last. The kernel frees it
+# in a work item, do_free_init, which waits for all CPUs. So this item would hang while the test pauses a call on a
+# CPU.
 #
 # The trace must have the start and the end of do_free_init, but may lack its queueing. An earlier load may have queued
 # the item before watch() cleared the trace. If the item still has not started when the test loads its last module, the

@@ -42,7 +42,7 @@ tell()
 	echo "$*" 2>"$NOTES" >$CONTROL/do
 }
 
-# is_one_of VALUE A|B... - whether VALUE is in the list A|B...
+# is_one_of VALUE A|B... - succeeds if VALUE is in the list A|B...
 is_one_of()
 {
 	case "|$2|" in
@@ -51,7 +51,7 @@ is_one_of()
 	esac
 }
 
-# as_expected SEEN EXPECTED... - whether SEEN and EXPECTED name the same observers, in the same order. The result of
+# as_expected SEEN EXPECTED... - succeeds if SEEN and EXPECTED name the same observers, in the same order. The result of
 # each observer must be one of its expected results
 as_expected()
 {
@@ -73,8 +73,8 @@ where_they_hang()
 	done
 }
 
-# owner_is_in_use - whether module_a has users. The kernel refuses to unload a module that has users; lifecycle.sh tests
-# this
+# owner_is_in_use - succeeds if module_a has users. The kernel refuses to unload a module that has users; lifecycle.sh
+# tests this
 owner_is_in_use()
 {
 	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
@@ -98,7 +98,7 @@ owner_for()
 	owner_parameters=$parameters
 }
 
-# is_watching - whether the program of watch() still sleeps in its read or poll
+# is_watching - succeeds if the program of watch() still sleeps in its read or poll
 is_watching()
 {
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
@@ -116,15 +116,15 @@ watch()
 	await is_watching
 }
 
-# has_exited - whether the program of watch() has exited. It exits when the event is closed
+# has_exited - succeeds if the program of watch() has exited. It exits when the event is closed
 has_exited()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - makes the steps of one case; whether the case passes. Sets $seen to
-# what was observed. In an impossible case (unregistering.table), no driver unregisters. Instead, the owner must be in
-# use, and all threads must end as usual
+# case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - makes the steps of one case; succeeds if the case passes. Sets
+# $seen to what was observed. In an impossible case (unregistering.table), no driver unregisters. Instead, the owner
+# must be in use, and all threads must end as usual
 case_passes()
 {
 	subject=$1 stage=$2 driver=$3 how=$4

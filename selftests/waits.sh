@@ -28,8 +28,9 @@ load_waiting()
 	load waiting_peer "waits_in=$1" "waits_for=$2"
 }
 
-# one_waits event|request - event: whether a thread waits for the peer's event. request: whether a driver holds the
-# peer's request. The request with the code 0x222003 is the handshake, and does not count
+# one_waits event - succeeds if a thread waits for the peer's event
+# one_waits request - succeeds if a driver holds the peer's request. The request with the code 0x222003 is the
+# handshake, and does not count
 one_waits()
 {
 	case $1 in
@@ -43,7 +44,7 @@ not_loaded()
 	! loaded "$1"
 }
 
-# peer_unloads - whether the peer can be unloaded. Unloads it in the background, so that a hang
+# peer_unloads - succeeds if the peer can be unloaded. Unloads it in the background, so that a hang
 # fails the case
 peer_unloads()
 {
@@ -52,7 +53,7 @@ peer_unloads()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# wait_was_cancelled WHERE - whether the peer's wait in this code has ended with ECANCELED, and nothing was refused.
+# wait_was_cancelled WHERE - succeeds if the peer's wait in this code has ended with ECANCELED, and nothing was refused.
 # WHERE is operation, deferred, work or thread. The peer logs the step event-wait also when a wait for a request ends
 wait_was_cancelled()
 {
@@ -78,13 +79,13 @@ in_background()
 	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && wait_was_cancelled "$1" && owner_is_idle
 }
 
-# has_thread NAME - whether there is a thread of this name
+# has_thread NAME - succeeds if there is a thread of this name
 has_thread()
 {
 	grep -qsx "$1" /proc/[0-9]*/comm
 }
 
-# is_attached - whether the trace shows that a peer is attached
+# is_attached - succeeds if the trace shows that a peer is attached
 is_attached()
 {
 	trace | grep -q step=attached

@@ -6,7 +6,7 @@
 
 . /d2d/steps.sh
 
-# is_kmod - whether /bin/modprobe is that of kmod. Without the path, busybox's shell runs its own modprobe
+# is_kmod - succeeds if /bin/modprobe is that of kmod. Without the path, busybox's shell runs its own modprobe
 is_kmod() {
 	/bin/modprobe -V | grep '^kmod'
 }

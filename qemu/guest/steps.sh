@@ -12,15 +12,15 @@ run_step() {
 	return 1
 }
 
-# loaded NAME... - whether exactly these modules are loaded. NAMEs are in the order of /proc/modules: the module that
-# was loaded last comes first
+# loaded NAME... - succeeds if exactly these modules are loaded. NAMEs are in the order of /proc/modules: the module
+# that was loaded last comes first
 loaded() {
 	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
 	echo "loaded: $names"
 	[ "$names" = "$*${1:+ }" ]
 }
 
-# logs TEXT - whether the kernel's log has TEXT
+# logs TEXT - succeeds if the kernel's log has TEXT
 logs() {
 	dmesg | grep -qF -e "$1"
 }

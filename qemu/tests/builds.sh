@@ -63,8 +63,8 @@ in_place() {
 	done
 }
 
-# branches - whether module_b's object has branches that the kernel patches to switch the trace of a hot step. (rustc
-# compiles the library's functions together with the module that calls them.)
+# branches - succeeds if module_b's object has branches that the kernel patches to switch the trace of a hot step.
+# (rustc compiles the library's functions together with the module that calls them.)
 branches() {
 	readelf -SW "$dir/pair/module_b/module_b.o" | grep __jump_table
 }
@@ -76,7 +76,7 @@ alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
 
-# generated_once - whether all sources that the kernel's build has generated are older than this test
+# generated_once - succeeds if all sources that the kernel's build has generated are older than this test
 generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }

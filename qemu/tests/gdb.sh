@@ -13,7 +13,7 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 
-# gdb_prints REGEX - whether the output of gdb, its lines joined by blanks, matches
+# gdb_prints REGEX - succeeds if the output of gdb, its lines joined by blanks, matches
 gdb_prints() {
 	tr '\n' ' ' <"$dir/gdb" | grep -qE -- "$1"
 }

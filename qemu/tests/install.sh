@@ -39,7 +39,7 @@ state() {
 	(cd "$1" && { find . -type d && find . ! -type d -exec md5sum {} +; } | sort)
 }
 
-# has DIR FILE... - whether DIR has exactly these files, apart from the tables of depmod
+# has DIR FILE... - succeeds if DIR has exactly these files, apart from the tables of depmod
 has() {
 	local at=$1
 	shift

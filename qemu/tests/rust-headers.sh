@@ -63,14 +63,14 @@ other_rustc() {
 		exit $rc' sh "$package" "$1" "linux-rust-headers-$KVER"
 }
 
-# upgrade_removes - whether apt would remove the package when another rustc is installed
+# upgrade_removes - succeeds if apt would remove the package when another rustc is installed
 upgrade_removes() {
 	on_machine apt-get -s install -t trixie-backports rustc >"$dir/output" && cat "$dir/output" &&
 		grep -q "^Remv linux-rust-headers-$KVER " "$dir/output"
 }
 
-# has_vermagic COUNT PATTERN - whether COUNT modules have a path that matches PATTERN, and all are built for the stock
-# kernel
+# has_vermagic COUNT PATTERN - succeeds if COUNT modules have a path that matches PATTERN, and all are built for the
+# stock kernel
 has_vermagic() {
 	on_machine sh -c "modinfo -F vermagic $2" >"$dir/output" && cat "$dir/output" &&
 		[ "$(wc -l <"$dir/output")" -eq "$1" ] && [ "$(grep -c "^$KVER " "$dir/output")" -eq "$1" ]

@@ -28,7 +28,7 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# without_llvm - whether a build without LLVM= compiles nothing, and prints the reason
+# without_llvm - succeeds if a build without LLVM= compiles nothing, and prints the reason
 without_llvm() {
 	! "$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT" MO="$dir/gcc" modules >"$dir/output" 2>&1 || return
 	cat "$dir/output"
@@ -36,7 +36,7 @@ without_llvm() {
 		! grep -E '^  (CC|RUSTC|BINDGEN) ' "$dir/output"
 }
 
-# have_versions - whether each symbol that an owner exports has a version
+# have_versions - succeeds if each symbol that an owner exports has a version
 have_versions() {
 	awk '$2 ~ /_d2d$/ { print; n++; if ($1 == "0x00000000") bad = 1 } END { exit !n || bad }' "$PROJECT/build/$KVER/Module.symvers"
 }
