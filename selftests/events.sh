@@ -399,8 +399,8 @@ verdict_unless_skipped()
 }
 
 # stall - makes a process read the file of an event, and stalls the process in a page fault. Meanwhile closes the event;
-# succeeds if closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the kernel
-# has no userfaultfd
+# succeeds if closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the
+# kernel has no userfaultfd
 stall()
 {
 	./eventctl stall "$EVENTS/stalled" "/dev/$PEER" "event close 7" >"$NOTES" 2>&1
