@@ -6,6 +6,7 @@
 use kernel::{
     bindings,
     ffi::{
+        c_int,
         c_long,
         c_ulong, //
     }, //
@@ -14,17 +15,20 @@ use kernel::{
 macro_rules! kernel_calls {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
         #[allow(dead_code, reason = "each crate uses some of them")]
+        #[allow(non_snake_case, reason = "they have the names that they have in C")]
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The function takes no pointer. Its only precondition is that the caller is in
-            // an execution context that its documentation names. The kernel reports a call
-            // elsewhere as a bug.
+            // SAFETY: The function takes no pointer. Its only preconditions are the execution
+            // context and the range of a number that its documentation names. The kernel reports
+            // any other call as a bug.
             unsafe { bindings::$name($($argument),*) }
         }
     )*};
 }
 
 kernel_calls! {
+    fn WARN_ON(condition: bool) -> bool;
+    fn capable(capability: c_int) -> bool;
     fn cond_synchronize_rcu(begun: c_ulong);
     fn get_state_synchronize_rcu() -> c_ulong;
     fn ktime_get_boot_fast_ns() -> u64;

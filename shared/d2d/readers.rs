@@ -11,6 +11,7 @@
 
 use crate::{
     arch,
+    kernel_calls::WARN_ON,
     word::AtomicWord, //
 };
 use kernel::{
@@ -165,8 +166,7 @@ impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
         // This does not use `warn_on!` of the kernel crate. That macro uses sources that the
         // kernel's build generates, and a distribution may leave these out.
-        // SAFETY: `WARN_ON()` may be called anywhere.
-        if unsafe { bindings::WARN_ON(self.count().1 > 0) } {
+        if WARN_ON(self.count().1 > 0) {
             // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory
             // that a thread inside uses.
             self.wait();

@@ -25,6 +25,7 @@ use super::{
     Settings, //
 };
 use crate::{
+    kernel_calls::capable,
     opened::{
         self,
         errno_for_caller,
@@ -230,8 +231,8 @@ impl OpenFile {
     pub(super) fn new(device: ArcBorrow<'_, Inner>, may_write: bool) -> Result<Self> {
         opened::check_loaded(device.driver)?;
         if let Some(number) = device.settings.capability {
-            // SAFETY: `Settings::check` has checked the number.
-            if !unsafe { bindings::capable(number as c_int) } {
+            // `Settings::check` has checked the number.
+            if !capable(number as c_int) {
                 return Err(EPERM);
             }
         }
@@ -338,18 +339,18 @@ static OPERATIONS: Operations = Operations(bindings::file_operations {
 /// [`Node::register`] has registered the device of `inode` and `file`. The device is not
 /// deregistered during the call.
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `misc_open()` has stored the address of the `miscdevice` there. It is a field of an
-    // `Inner` in an `Arc`. `Devices` keeps a reference to this `Arc` until the device is
-    // deregistered, which does not happen during the call.
-    let device: ArcBorrow<'_, Inner> = unsafe {
+    // SAFETY: `file` is the file that the kernel opens. No process has it yet. `misc_open()` has
+    // stored the address of the `miscdevice` there. It is a field of an `Inner` in an `Arc`.
+    // `Devices` keeps a reference to this `Arc` until the device is deregistered, which does not
+    // happen during the call.
+    let (device, flags): (ArcBorrow<'_, Inner>, u32) = unsafe {
         let misc = (*file).private_data.cast::<bindings::miscdevice>();
         let node = container_of!(Opaque::cast_from(misc), Node, misc);
-        ArcBorrow::from_raw(container_of!(node, Inner, node))
+        let device = ArcBorrow::from_raw(container_of!(node, Inner, node));
+        (device, File::from_raw_file(file).flags())
     };
-    // SAFETY: `file` is the file that the kernel opens. No process has it yet.
-    let may_write = may_write(unsafe { File::from_raw_file(file) }.flags());
     d2d_opening_task.store(Task::current_raw() as usize, Relaxed);
-    let opened = OpenFile::new(device, may_write).and_then(|opened| {
+    let opened = OpenFile::new(device, may_write(flags)).and_then(|opened| {
         KBox::pin(opened, GFP_KERNEL).map_err(|error| report_memory(device.driver, error.into()))
     });
     // From here on, no code of the driver runs.
