@@ -21,20 +21,19 @@ mod readers {
     #[inline(always)]
     pub(crate) fn readers_enter(readers: &Readers, _tell_lockdep: bool) -> *mut srcu_ctr {
         // SAFETY: By the type invariants of `Readers`, the structure is initialized. Another thread may
-        // change the field at the same time, so the read is volatile.
-        let counters = unsafe { (&raw const (*readers.as_raw()).srcu_ctrp).read_volatile() };
-        // SAFETY: The counters are per-CPU data: GS holds the offset of this CPU's data. One
-        // instruction is not interrupted, and the compiler moves no access to memory across the
-        // asm!.
+        // change the field at the same time, so the read is volatile. The counters are per-CPU data:
+        // GS holds the offset of this CPU's data. One instruction is not interrupted, and the compiler
+        // moves no access to memory across the asm!.
         unsafe {
+            let counters = (&raw const (*readers.as_raw()).srcu_ctrp).read_volatile();
             asm!(
                 "inc qword ptr gs:[{counters} + {locks}]",
                 counters = in(reg) counters,
                 locks = const offset_of!(srcu_ctr, srcu_locks),
                 options(nostack),
             );
+            counters
         }
-        counters
     }
 
     /// `srcu_read_unlock_fast()`.

@@ -693,22 +693,25 @@ macro_rules! interface {
                 #[inline]
                 $vis fn $op(&self $(, $arg: $Arg)*) -> $crate::__private::Result<$Ret> {
                     let op = $crate::interface::Remote::table(&self.0).$op;
-                    // SAFETY: No operation is null in the table of an `Endpoint`.
-                    let op = unsafe { $crate::__private::Option::unwrap_unchecked(op) };
                     let mut result = <$Ret as $crate::__private::FromZeros>::new_zeroed();
                     let this = $crate::interface::Remote::this(&self.0);
                     // The call is written twice: a closure would keep the arguments in memory, not
                     // in registers.
-                    let status = if $crate::hot_step::ops() {
-                        $crate::hot_step::call($name, $crate::__private::stringify!($op));
-                        // SAFETY: By the invariants of `Remote`, the endpoint's operations may be
-                        // called with its `this`. `result` is valid for a write.
-                        let status = unsafe { op(this, $($arg,)* &mut result) };
-                        $crate::hot_step::returned($name, $crate::__private::stringify!($op), status);
-                        status
-                    } else {
-                        // SAFETY: As in the other branch.
-                        unsafe { op(this, $($arg,)* &mut result) }
+                    //
+                    // SAFETY: No operation is null in the table of an `Endpoint`. By the invariants of
+                    // `Remote`, the operations may be called with the endpoint's `this`. `result` is
+                    // valid for a write.
+                    let status = unsafe {
+                        let op = $crate::__private::Option::unwrap_unchecked(op);
+                        if $crate::hot_step::ops() {
+                            let name = $crate::__private::stringify!($op);
+                            $crate::hot_step::call($name, name);
+                            let status = op(this, $($arg,)* &mut result);
+                            $crate::hot_step::returned($name, name, status);
+                            status
+                        } else {
+                            op(this, $($arg,)* &mut result)
+                        }
                     };
                     $crate::status::to_result(status)?;
                     $crate::__private::Ok(result)

@@ -157,14 +157,15 @@ impl Stack {
     /// As for [`copy()`].
     #[inline(always)]
     pub(crate) unsafe fn copy(self, to: *mut u8, from: *const u8, length: usize) -> bool {
-        if self.has(from, length) {
-            // SAFETY: `to` is valid for writes of `length` bytes. `from` is on the calling task's
-            // stack, which is mapped by the type invariants.
-            unsafe { copy_known(to, from, length) };
-            return true;
+        // SAFETY: The caller says that `to` is valid for writes of `length` bytes. If `from` is on the
+        // calling task's stack, it is valid for reads: by the type invariants the stack is mapped.
+        unsafe {
+            if self.has(from, length) {
+                copy_known(to, from, length);
+                return true;
+            }
+            copy(to, from, length)
         }
-        // SAFETY: `to` is valid for writes of `length` bytes.
-        unsafe { copy(to, from, length) }
     }
 
     /// As [`read`], but into `to`; fast if `from` is on this stack.
@@ -189,16 +190,16 @@ impl Stack {
     /// As for [`copy_out`].
     #[inline(always)]
     pub(crate) unsafe fn copy_out(self, to: *mut u8, from: *const u8, length: usize) -> bool {
-        if self.has(to, length) {
-            // SAFETY: `from` is valid for reads of `length` bytes. `to` is on the calling task's
-            // stack, which is mapped by the type invariants, and the caller says that nobody else
-            // uses this memory.
-            unsafe { copy_known(to, from, length) };
-            return true;
+        // SAFETY: The caller says that `from` is valid for reads of `length` bytes, and that nobody
+        // else uses the memory at `to`, if there is any. If `to` is on the calling task's stack, it is
+        // valid for writes: by the type invariants the stack is mapped.
+        unsafe {
+            if self.has(to, length) {
+                copy_known(to, from, length);
+                return true;
+            }
+            copy_out(to, from, length)
         }
-        // SAFETY: `from` is valid for reads of `length` bytes. The caller says that nobody else
-        // uses the memory at `to`, if there is any.
-        unsafe { copy_out(to, from, length) }
     }
 
     /// As [`is_writable`]; fast if `at` is on this stack.

@@ -42,14 +42,15 @@ const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
 /// `ENOMEM`.
 fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     let size = count * size_of::<T>();
-    // SAFETY: The old address is null, so the kernel makes a new allocation.
-    let memory = unsafe {
-        bindings::kvrealloc_node_align(null(), size, align_of::<T>(), ITEMS, bindings::NUMA_NO_NODE)
-    };
-    let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
-    // SAFETY: The vector's allocator, `KVmalloc`, makes its memory by the same function. The memory
-    // has room for `count` values, and the vector contains none of them.
-    Ok(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
+    let (align, node) = (align_of::<T>(), bindings::NUMA_NO_NODE);
+    // SAFETY: The old address is null, so the kernel makes a new allocation, as the vector's
+    // allocator, `KVmalloc`, does by the same function. The memory has room for `count` values, and
+    // the vector contains none of them.
+    unsafe {
+        let memory = bindings::kvrealloc_node_align(null(), size, align, ITEMS, node);
+        let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
+        Ok(KVVec::from_raw_parts(memory.as_ptr(), 0, count))
+    }
 }
 
 /// Most bytes of a chunk, the unit in which items are allocated. Because of this limit, no chunk is
