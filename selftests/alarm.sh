@@ -50,8 +50,8 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# unload_both_and_count COMPLETED CANCELLED - unloads both drivers. Whether the alarm has completed COMPLETED requests,
-# and has dropped CANCELLED requests that were cancelled
+# unload_both_and_count COMPLETED CANCELLED - unloads both drivers; succeeds if the alarm has completed that many
+# requests (COMPLETED), and has dropped that many cancelled requests (CANCELLED)
 unload_both_and_count()
 {
 	unload "$sleeper" && unload_alarm_and_count "$1" "$2"
@@ -108,8 +108,8 @@ end_calls()
 	callers=
 }
 
-# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm (the sleeper must not be loaded). Whether the alarm has
-# completed COMPLETED requests and ioctl calls, and has dropped CANCELLED requests and calls that were cancelled
+# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm (the sleeper must not be loaded); succeeds if the alarm
+# has completed that many requests and ioctl calls (COMPLETED), and has dropped that many cancelled ones (CANCELLED)
 unload_alarm_and_count()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]

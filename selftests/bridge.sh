@@ -106,8 +106,9 @@ fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free modu
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
 # In each case, a step of loading the bridge fails while code of one role waits for an event that nobody sets. Each line
-# is WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails"
-# (peers/bridge.rs). STEP says which step fails; if STEP is nothing, the handshake fails. ERRNO is the errno with which
+# is WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails",
+# as the words of words() (d2d_lib.sh). STEP says which step of loading fails. With the word "nothing", none of these
+# steps fails, but the handshake does. ERRNO is the errno with which
 # loading the bridge fails. PARAMETER is a parameter of other_a, with its value
 while read -r waits step errno parameter case; do
 	fresh_owners

@@ -49,7 +49,7 @@ verdict "hostile_peer calls its module's init again inside init: EEXIST, and hos
 number=0
 for what in "uses made-up handles and wrong names" "leaks requests, items and events" \
 	"sends itself requests inside its routines" "calls the library under the library's locks" \
-	"creates a module, a debugfs directory and a rundown, as only the library does"; do
+	"creates a module, a debugfs directory and a rundown, which only the library may create"; do
 	number=$((number + 1))
 	fresh_hostile
 	misuse "$number"

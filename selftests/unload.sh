@@ -112,8 +112,8 @@ watch()
 # CPU.
 #
 # The trace must have the start and the end of do_free_init, but may lack its queueing. An earlier load may have queued
-# the item before watch() cleared the trace. If the item still has not started when the test loads its last module, the
-# kernel does not queue it again. The item then frees the init memory of the earlier module and of the last module.
+# the item before watch() cleared the trace. If the item still has not started when the test loads another module, the
+# kernel does not queue it again. The item then frees the init memory of both modules.
 #
 # The trace may have the work item execmem_cache_clean, in which the kernel gives back memory of freed code. If so, this
 # item must have ended, too

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 # Mode test: runs kselftests, and writes their KTAP to $KTAP, which the host reads. $case selects the tests:
-#   nothing                 all
+#   (empty)                 all
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
 #   pair                    test.sh of the pair that the host has put into /lib/d2d (qemu/run/pair.sh); no kselftests

@@ -149,7 +149,7 @@ reason() {
 		proxy=$(export_proxies && echo "${http_proxy:-${https_proxy-}}")
 		proxy=${proxy##*@}
 		proxy=${proxy#*://}
-		echo "reason: no network${proxy:+, or the proxy ${proxy%/} does not answer}, and this needs the Debian archive (what was fetched before is kept in $CACHE)"
+		echo "reason: no network${proxy:+, or the proxy ${proxy%/} does not answer}, but the lab has to fetch packages of Debian (what was fetched before is kept in $CACHE)"
 	else
 		return 1
 	fi

@@ -154,7 +154,7 @@ fetching() {
 export -f fetching
 limit=600
 expect "make run without a network says so, in one line" \
-	fails_with ": failed: no network, and this needs the Debian archive" env http_proxy= https_proxy= qemu/root/unshare.sh --net -- bash -c fetching
+	fails_with ": failed: no network, but the lab has to fetch packages of Debian" env http_proxy= https_proxy= qemu/root/unshare.sh --net -- bash -c fetching
 expect "make run with a proxy that does not answer names the proxy without its password, in one line" \
 	fails_with "^[^@]*: failed: no network, or the proxy 127.0.0.1:9 does not answer, [^@]*$" \
 	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching

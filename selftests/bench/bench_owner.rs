@@ -51,7 +51,7 @@ d2d_owner::module_owner! {
         },
         capacity: u32 {
             default: 256,
-            description: "Items each of a context's two queues can hold",
+            description: "Number of items that each of a context's two queues can hold",
         },
         item_size: u32 {
             default: 64,

@@ -225,9 +225,9 @@ fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
     Ok(())
 }
 
-/// Leaves a contender outside of all curves. The functions with a parameter `at` call `at` for each contender that they
-/// measure. A caller that measures no curve passes this function. Any other caller passes a function that makes the
-/// contender a point on a curve ([`Contender::at`]).
+/// Returns the contender as it is. The functions with a parameter `at` call `at` for each contender that they measure. A
+/// caller that measures a curve passes a function that makes the contender a point on this curve ([`Contender::at`]).
+/// Any other caller passes `no_curve`.
 fn no_curve(contender: Contender) -> Contender {
     contender
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module that does not register its driver: the module forgetful does (forgetful.c). This
+ * Test: a module whose driver is registered by another module, forgetful (forgetful.c). This
  * module imports no symbol of the owner. So the kernel can unload the owner even while the driver
  * is registered. This module imports the namespace D2D only for the functions of pause_calls.
  */

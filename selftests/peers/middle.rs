@@ -114,8 +114,8 @@ struct AsPeer {
     cancellation: Arc<Completion>,
 }
 
-/// The library drops this value before it detaches the driver. `drop` makes the field [`AsPeer::requests`] drop the
-/// driver's events, which the field must not keep any longer.
+/// The library drops this value before it detaches the driver. [`AsPeer::requests`] also keeps the driver's events
+/// (`set_events`). A driver must close its events before it detaches, so `drop` makes `requests` drop them.
 struct Resources(Handle<AsPeer>);
 
 impl Drop for Resources {

@@ -5,8 +5,9 @@
 //! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends them.
 //! When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a race, a
 //! side first chooses sent requests that it can cancel, and received requests that it can complete. Then it cancels the
-//! sent requests, and completes the received ones. Both sides choose most requests: the sender to cancel the request,
-//! and the receiver to complete it. One side succeeds, and the other side is too late.
+//! sent requests, and completes the received ones. Most of these requests are chosen by
+//! both sides: the sender wants to cancel the request, and the receiver to complete it. One side succeeds, and the other
+//! side is too late.
 //!
 //! Each time a request is sent, it gets a new key. The key is the input and the tag of the request. The receiver
 //! computes the output from the key. At the end, sums show whether these rules were kept:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the table of an owner that was built with a later version of d2d_table.h. This version has
- * one more function; peers.mk generates it. Peers that were built with the older version work with
+ * Test: the table of an owner that was built with a later version of d2d_table.h, which peers.mk
+ * generates. The later version has one more function. Peers that were built with the older version work with
  * this owner.
  */
 #include "appended.h"

@@ -96,8 +96,8 @@ static void do_free(struct unreg_thread *thread)
 }
 
 /*
- * Completes the request and unregisters at once. The thread that waits for the request is bound to
- * the CPU of this thread, which has a realtime priority. So when this thread unregisters, the
+ * Completes the request and unregisters at once. This thread has a realtime priority, and the
+ * thread that waits for the request is bound to the same CPU. So when this thread unregisters, the
  * waiting thread is awake, but has not run yet.
  */
 static void do_complete_and_unregister(struct unreg_thread *thread)

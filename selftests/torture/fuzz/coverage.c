@@ -121,7 +121,10 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 		atomic_inc(&origins[call][picks[pick].origin]);
 }
 
-/* Returns whether a run has to reach this errno: a limit causes it, or a lack of memory does. */
+/*
+ * Returns whether a run must get this errno at least once. These are the errnos of limits, which
+ * each run reaches, and that of a lack of memory, which each run on a kernel with failslab causes.
+ */
 static bool is_limit(int errno)
 {
 	switch (errno) {

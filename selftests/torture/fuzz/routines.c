@@ -191,8 +191,8 @@ out:
 
 /*
  * Keeps, forwards or completes a request, or returns a status: that of the result, or -EPIPE. Never
- * returns 0 for a failed request. The oracle would take the request for a success, and check that
- * its information is that of a success.
+ * returns 0 for a failed request. Otherwise the oracle would take the request for a success, and
+ * check that its information is that of a success.
  */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
