@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module has each of these variables once. If the module has several roles, it links the crate
- * d2d once for each role, and all these copies use the same variables. Only Rust code accesses the
- * variables.
+ * What a module has once. If the module has several roles, it links the crate d2d once for each
+ * role, and all these copies use the same variables. Only Rust code accesses the variables.
  */
+#include "d2d_device.h"
+#include "module.h"
 
 /* Used by shared/d2d/trace.rs */
 unsigned long d2d_reported_by_owner;
 /* Used by shared/d2d/device/node.rs */
 unsigned long d2d_opening_task;
+
+/* As d2d_device_exists(), for shared/d2d/device/node.rs. May sleep. */
+bool d2d_device_name_is_taken(const char *name)
+{
+	return d2d_device_exists(name);
+}

@@ -79,6 +79,14 @@ unsafe extern "C" {
     /// Address of the task that opens a device of this module, or 0. `misc_mtx` allows one such task
     /// at a time. The address is only compared, never followed. Defined in `module.c`.
     safe static d2d_opening_task: Atomic<usize>;
+
+    /// Returns whether there is a device of this name in one of the classes whose devices have a file
+    /// of their own name in `/dev`. May sleep. Defined in `module.c`.
+    ///
+    /// # Safety
+    ///
+    /// `name` is a string.
+    unsafe fn d2d_device_name_is_taken(name: *const c_char) -> bool;
 }
 
 /// Refuses to register or deregister a device in [`open`], where the kernel holds `misc_mtx`.
@@ -142,7 +150,9 @@ impl Node {
         // EEXIST. The initialization of a module must not return EEXIST, which means that the module is
         // loaded already. If a device of another class has the name, misc_register() succeeds, but the new
         // device gets no file in /dev. Another module can still take the name after this check.
-        if is_taken(name) {
+        //
+        // SAFETY: The name is a string.
+        if unsafe { d2d_device_name_is_taken(name.as_char_ptr()) } {
             return Err(refuse!(driver, "device-exists", EBUSY, name: name));
         }
         // SAFETY: The structure is initialized and pinned. `Devices` has a reference to the device,
@@ -176,37 +186,6 @@ impl Node {
         while opened::is_loading() && references() > 1 {
             fsleep(Delta::from_millis(1));
         }
-    }
-}
-
-/// The classes whose devices have a file of their own name in `/dev`. `shared/include/d2d_device.h` has the
-/// same list.
-const CLASSES: [&CStr; 5] = [c"misc", c"mem", c"tty", c"vc", c"block"];
-
-/// Returns whether there is a device of this name in one of [`CLASSES`]. May sleep.
-fn is_taken(name: &CStr) -> bool {
-    CLASSES.iter().any(|class| is_in(class, name))
-}
-
-/// Returns whether a class in sysfs has an entry of this name. May sleep.
-fn is_in(class: &CStr, name: &CStr) -> bool {
-    // SAFETY: The directory of `kernel_kobj` and its parent, the root of sysfs, are made at boot and
-    // never removed. Each name is a string. The search gets a reference to each entry that it
-    // finds. It puts each reference once, after it has searched in the entry.
-    unsafe {
-        let mut entry = (*(*bindings::kernel_kobj).sd).__parent;
-        bindings::kernfs_get(entry);
-        for part in [c"class", class, name] {
-            let directory = entry;
-            entry =
-                bindings::kernfs_find_and_get_ns(directory, part.as_char_ptr(), core::ptr::null());
-            bindings::kernfs_put(directory);
-            if entry.is_null() {
-                return false;
-            }
-        }
-        bindings::kernfs_put(entry);
-        true
     }
 }
 
