@@ -11,7 +11,7 @@ export D2D_ROOT
 hold_build
 proofread=$("$LAB/root/tools.sh" proofread)
 mutate=$("$LAB/root/tools.sh" mutate)
-extra_root=$("$LAB/root/root-more.sh")
+extra_root=$("$LAB/root/root-extra.sh")
 # The part "sources" takes the longest, and mostly keeps only one CPU busy. So it starts first. The other parts run at
 # the same time.
 part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$extra_root"

@@ -39,6 +39,6 @@ else
 		"'add-symbol-file module_b.ko ADDRESS' with the address in the guest's /sys/module/module_b/sections/.text"
 	arguments+=("${attach[@]}")
 fi
-D2D_ROOT=$("$LAB/root/root-more.sh")
+D2D_ROOT=$("$LAB/root/root-extra.sh")
 export D2D_ROOT
 exec "$LAB/enter.sh" gdb "${arguments[@]}" "$@"

@@ -18,7 +18,7 @@ log=$out/log
 # $out/windows.log
 play() {
 	"$LAB/windows.sh" >/dev/null &&
-		D2D_ROOT=$("$LAB/root/root-more.sh") "$LAB/enter.sh" windows/play.sh build/windows "$out" "$@"
+		D2D_ROOT=$("$LAB/root/root-extra.sh") "$LAB/enter.sh" windows/play.sh build/windows "$out" "$@"
 }
 
 # as_port NAME STEP... - plays these steps; the drivers must print the lines of selftests/spec/NAME.expected

@@ -5,7 +5,7 @@
 # replace drivers that the other part is running.
 . "$(dirname "$0")/lib/lab.sh"
 
-D2D_ROOT=$("$LAB/root/root-more.sh")
+D2D_ROOT=$("$LAB/root/root-extra.sh")
 export D2D_ROOT
 built=$PROJECT/build/windows
 mkdir -p "$built"

@@ -397,9 +397,9 @@ numbers()
 #   the kernel loads c_borrower. c_lender and the borrower must print the same count.
 counted()
 {
-	bursts=$(wc -w <"$work/given.sensor")
+	exchanges=$(wc -w <"$work/given.sensor")
 	printed 'sensor|consumer|c_lender|borrower|c_borrower' >"$NOTES"
-	[ "$(numbers consumer samples | wc -l)" = "$bursts" ] && grep -q "raised samples=$((bursts * 16)) lost=0\$" "$NOTES" &&
+	[ "$(numbers consumer samples | wc -l)" = "$exchanges" ] && grep -q "raised samples=$((exchanges * 16)) lost=0\$" "$NOTES" &&
 		[ "$(numbers c_lender taken)" = "$(printf '%s\n' $(($(wc -w <"$work/given.borrower") * 256)) \
 			$(($(wc -w <"$work/given.c_borrower") * 10 + 10)) | sort -n)" ] &&
 		[ "$(numbers c_lender counted)" = "$(numbers ' borrower|c_borrower' counted)" ] && ! grep -q differ "$NOTES"

@@ -125,8 +125,8 @@ only_own_open()
 	loaded "$PEER" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
-# fresh_events [EVENTS] - makes sure that both drivers are loaded, and that only the events $own are open. If EVENTS is
-# given, also calls the function open_EVENTS
+# fresh_events [SET] - makes sure that both drivers are loaded, and that only the events $own are open. If SET is given,
+# also calls the function open_SET
 fresh_events()
 {
 	only_own_open || fresh_drivers

@@ -12,8 +12,8 @@ PERIOD=/dev/metronome
 CPU=/sys/devices/system/cpu/cpu1/online
 ROUNDS=10
 
-# beat MICROSECONDS - sets the metronome's period; the errno goes to $NOTES
-beat()
+# write_period MICROSECONDS - sets the metronome's period; the errno goes to $NOTES
+write_period()
 {
 	write_to "$PERIOD" "$1"
 }
@@ -53,7 +53,7 @@ reload_listener()
 	n=0
 	heard=0
 	while [ "$n" -lt "$ROUNDS" ]; do
-		load listener && beat 100 && hear 20 && unload listener || return
+		load listener && write_period 100 && hear 20 && unload listener || return
 		heard=$((heard + $(logged listener beats)))
 		n=$((n + 1))
 	done
@@ -85,24 +85,24 @@ load listener && hear 200 && hear 1
 verdict "the listener hears the beats of the owner's timer"
 
 fresh_metronome
-load listener && beat 100 && hear 200 && unload listener && heard=$(logged listener beats) && unload metronome &&
+load listener && write_period 100 && hear 200 && unload listener && heard=$(logged listener beats) && unload metronome &&
 	all_beats_are_counted "$heard"
 verdict "the listener and the metronome are unloaded while the timer runs: each beat was heard, lost, or left in the queue"
 
 fresh_metronome
-load c_listener && beat 100 && hear 200 c_listener && unload c_listener && heard=$(logged c_listener beats) && unload metronome &&
+load c_listener && write_period 100 && hear 200 c_listener && unload c_listener && heard=$(logged c_listener beats) && unload metronome &&
 	all_beats_are_counted "$heard"
 verdict "the listener in C is unloaded while the timer runs: each beat was heard, lost, or left in the queue"
 
 for peer in listener c_listener; do
 	fresh_metronome c_metronome
-	load "$peer" && beat 100 && hear 200 "$peer" && unload "$peer" && heard=$(logged "$peer" beats) && unload c_metronome &&
+	load "$peer" && write_period 100 && hear 200 "$peer" && unload "$peer" && heard=$(logged "$peer" beats) && unload c_metronome &&
 		all_beats_are_counted "$heard" c_metronome
 	verdict "the metronome in C, with $peer, is unloaded while its timer runs: each beat was heard, lost, or left in the queue"
 done
 
 fresh_metronome c_metronome
-load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
+load listener && fails EINVAL write_period 19 && fails EINVAL write_period 1000001 && write_period 0 && write_period 1000 && hear 10
 verdict "the metronome in C: a wrong period gets EINVAL, 0 stops the timer, and the timer can be started again"
 
 fresh_metronome
@@ -110,12 +110,12 @@ reload_listener && unload metronome && all_beats_are_counted "$heard"
 verdict "the listener is loaded and unloaded $ROUNDS times while the timer runs: each beat is counted"
 
 fresh_metronome
-load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
+load listener && fails EINVAL write_period 19 && fails EINVAL write_period 1000001 && write_period 0 && write_period 1000 && hear 10
 verdict "the metronome in Rust: a wrong period gets EINVAL, 0 stops the timer, and the timer can be started again"
 
 if [ -w "$CPU" ]; then
 	fresh_metronome
-	load listener && beat 500 && switch_cpu && hear 50 && unload listener && unload metronome
+	load listener && write_period 500 && switch_cpu && hear 50 && unload listener && unload metronome
 	verdict "a CPU goes offline and online while the jobs run: the listener still hears beats"
 else
 	ktap_test_skip "a CPU goes offline and online while the jobs run: the listener still hears beats (needs a second CPU)"
@@ -133,6 +133,6 @@ elif ! skips_leak "$name" "the driver never drops its jobs"; then
 fi
 
 fresh_metronome
-beat 100 && load listener && unload listener && beat 100 && unload metronome
+write_period 100 && load listener && unload listener && write_period 100 && unload metronome
 verdict "the listener was unloaded and the timer still runs: the metronome can be unloaded"
 ktap_finished

@@ -77,7 +77,7 @@ got_back()
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
 }
 
-# took_step NAME STEP CONTEXT - succeeds if the driver NAME took this step exactly once in this execution context
+# took_step NAME STEP PLACE - succeeds if the driver NAME took this step exactly once in this execution context
 took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]

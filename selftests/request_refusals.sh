@@ -13,11 +13,11 @@ CODE_SHARE_CONTEXT=0x222003
 # An address at which no memory is mapped
 BAD_POINTER=4096
 
-# The faults of a sender. Each line is ERRNO REASON COMMAND. The command has the fault. It may use these requests:
+# The faults in calls of the library. Each line is ERRNO REASON COMMAND. The command makes the call with the fault. It may use these requests:
 # - r0, a request of alice, was never sent.
 # - r1 was never allocated.
 # - r2 is a request of dave, whose driver object has no routine but dispatch.
-sender_faults()
+call_faults()
 {
 	cat <<-EOT
 	EBADMSG      bad-magic             send r0 bob $CODE_ADD bad-magic
@@ -80,7 +80,7 @@ receiver_faults()
 }
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
-begin $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 19))
+begin $(($(call_faults | wc -l) + $(receiver_faults | wc -l) + 19))
 load pause_calls
 load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
@@ -141,7 +141,7 @@ while read -r errno reason command; do
 	fails "$errno" act "$command" && only_refusal_is module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
 	verdict "$reason: $command fails with $errno"
 done <<EOT
-$(sender_faults)
+$(call_faults)
 EOT
 
 while read -r action errno reason; do

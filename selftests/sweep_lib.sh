@@ -55,9 +55,9 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# count_modules_only - makes failslab ignore all allocations but those of modules. To record such an allocation,
+# fail_modules_only - makes failslab ignore all allocations but those of modules. To record such an allocation,
 # kmemleak allocates memory itself; failslab ignores that, too
-count_modules_only()
+fail_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
 	ignore_calls_of __alloc_object
@@ -75,7 +75,7 @@ set_up_failslab()
 	trap 'reset_failslab; rm -f "$NOTES"' EXIT
 	reset_failslab
 	setting verbose 0 cache-filter N
-	count_modules_only
+	fail_modules_only
 	ktap_set_plan "$1"
 }
 

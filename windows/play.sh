@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration, or other steps (play.c), under Wine. Wine's configuration is temporary. Runs in the extra
-# root (qemu/root/root-more.sh).
+# root (qemu/root/root-extra.sh).
 # Usage: play.sh BUILD OUT [MODULE.PARAMETER=NUMBER...] [STEP...]
 # BUILD is the folder that build.sh has filled. Writes the trace to OUT/windows.log.
 set -euo pipefail

@@ -6,7 +6,7 @@
 #   KERNEL      a kernel's directory (kernel/kernel-stock.sh)
 #   PROOFREAD   the compiled program of qemu/proofread/
 #   MUTATE      the compiled program of qemu/mutate/
-#   EXTRA_ROOT  the directory of the extra root (root/root-more.sh)
+#   EXTRA_ROOT  the directory of the extra root (root/root-extra.sh)
 set -euo pipefail
 
 kernel=$1

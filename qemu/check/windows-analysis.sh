@@ -3,7 +3,7 @@
 # Runs clang's static analyzer on the sources of windows/ that the lab builds. Fails if it finds a fault, or if clang
 # warns. Runs inside the first root (qemu/root/root.sh), which has clang.
 # Usage: windows-analysis.sh EXTRA_ROOT
-# EXTRA_ROOT is the directory of the extra root (qemu/root/root-more.sh), which has mingw-w64's headers.
+# EXTRA_ROOT is the directory of the extra root (qemu/root/root-extra.sh), which has mingw-w64's headers.
 set -euo pipefail
 
 include=$1/usr/x86_64-w64-mingw32/include

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs cppcheck on the sources of windows/ that the lab builds. Runs inside the extra root (qemu/root/root-more.sh).
+# Runs cppcheck on the sources of windows/ that the lab builds. Runs inside the extra root (qemu/root/root-extra.sh).
 # Prints KTAP, and last a line of counts.
 set -euo pipefail
 

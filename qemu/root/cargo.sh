@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs cargo in the extra root (root-more.sh), in the crate of the trace tool. Keeps cargo's downloads and objects in
+# Runs cargo in the extra root (root-extra.sh), in the crate of the trace tool. Keeps cargo's downloads and objects in
 # the lab's cache. Links the trace tool statically, because it runs on the host and not in a toolchain root.
 # Usage: cargo.sh ARGUMENT...
 . "$(dirname "$0")/../lib/lab.sh"
 
-D2D_ROOT=$("$LAB/root/root-more.sh")
+D2D_ROOT=$("$LAB/root/root-extra.sh")
 export D2D_ROOT
 need_cache
 root=$(basename "$D2D_ROOT")

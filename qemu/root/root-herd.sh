@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of the *herd root*, and makes it if the cache lacks it. The herd root is a toolchain root with
 # herd7, which the litmus tests need. It comes from the Debian suite forky, because trixie, the suite of the first
-# root (root.sh) and of the extra root (root-more.sh), lacks herd7.
+# root (root.sh) and of the extra root (root-extra.sh), lacks herd7.
 # D2D_ROOT=$(root-herd.sh) enter.sh CMD runs a command there.
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Prints the path of one of the project's host programs. If the program's sources have changed, first compiles it. The
-# script compiles the trace tool with cargo in the extra root (root-more.sh), and the other programs with rustc in the
+# script compiles the trace tool with cargo in the extra root (root-extra.sh), and the other programs with rustc in the
 # first root (root.sh). cache-lines is a plugin of QEMU.
 # Usage: tools.sh [vm|mutate|bench|proofread|cache-lines|trace]
 . "$(dirname "$0")/../lib/lab.sh"
@@ -10,7 +10,7 @@ name=${1:-vm}
 # These programs run on the host, whatever the guest's architecture and kernel.
 export ARCH=x86_64 KVER=
 if [ "$name" = trace ]; then
-	root=$("$LAB/root/root-more.sh")
+	root=$("$LAB/root/root-extra.sh")
 	mapfile -t sources < <(find "$PROJECT/trace/src" "$PROJECT"/windows/compare/*.rs -type f | sort)
 	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d_step.h,selftests/programs/spec.rs} "$LAB/root/cargo.sh")
 else

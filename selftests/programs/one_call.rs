@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes one system call: loads or unloads a module, reads from or writes to a file, or calls `ioctl`.
+//! Makes one call for a test, such as loading a module, and prints the errno with which it fails.
 //!
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`

@@ -529,9 +529,9 @@ impl RequestTraffic {
     /// before the library has cancelled the old sender's request. Then completing the old sender's request succeeds.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
-            let unregisters = received.key & UNCOUNTED != 0;
+            let uncounted = received.key & UNCOUNTED != 0;
             let answer = received.request.fail(EIO);
-            self.count_if_wrong(!unregisters && !matches!(answer, Err(ECANCELED | ESTALE)));
+            self.count_if_wrong(!uncounted && !matches!(answer, Err(ECANCELED | ESTALE)));
         }
     }
 

@@ -36,7 +36,7 @@ linux_layout() {
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root/root.sh")
-extra_root=$("$LAB/root/root-more.sh")
+extra_root=$("$LAB/root/root-extra.sh")
 export D2D_KERNEL D2D_ROOT
 . "$D2D_KERNEL/kernel.env"
 cd "$PROJECT"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of the *extra root*. If the cache lacks this root, first makes it. The extra root is a toolchain
 # root with the packages that only some targets need: cargo for the trace tool, gdb, and the compiler and Wine for the
-# Windows version. So the first `make run` does not wait for these packages. D2D_ROOT=$(root-more.sh) enter.sh CMD runs
+# Windows version. So the first `make run` does not wait for these packages. D2D_ROOT=$(root-extra.sh) enter.sh CMD runs
 # a command there.
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -15,15 +15,15 @@ packages=(
 	# the Windows version
 	make gcc-mingw-w64-x86-64 wine wine64 procps cppcheck
 )
-root=$CACHE/root-more-$(key 1 "$suite" "${packages[@]}")
+root=$CACHE/root-extra-$(key 1 "$suite" "${packages[@]}")
 
 # make_root DIR - installs the packages in DIR
 make_root() {
 	"$LAB/root/host.sh"
 	need_space 4 "the extra toolchain root"
-	step "make the extra toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
+	step "make the extra toolchain root (once)" "2 min" "$CACHE/log/root-extra.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt \
 		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$1"
 }
-cached "$root" root-more make_root
+cached "$root" root-extra make_root
 echo "$root"
