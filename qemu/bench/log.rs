@@ -11,8 +11,8 @@ pub const EMPTY_LOOP: &str = "empty-loop";
 /// The number of instructions of the empty loop
 const EMPTY_LOOP_INSTRUCTIONS: f64 = 2.0;
 
-/// The fraction by which the median of the empty loop may differ from `EMPTY_LOOP_INSTRUCTIONS`: timer ticks interrupt
-/// the loop
+/// The fraction by which the median of the empty loop may differ from `EMPTY_LOOP_INSTRUCTIONS`, because timer ticks
+/// interrupt the loop
 const TOLERANCE: f64 = 0.01;
 
 /// The lines of one run
@@ -98,7 +98,7 @@ impl Log {
         Some(&conditions.find(|(other, _)| other == name)?.1)
     }
 
-    /// Checks that the run is complete: the empty loop is first and last.
+    /// Checks that the run is complete: a complete run measures the empty loop first and last.
     pub fn check_ends(&self) -> Result<(), String> {
         match self.contenders.as_slice() {
             [first, _, .., last] if first.name == EMPTY_LOOP && last.name == EMPTY_LOOP => Ok(()),

@@ -90,7 +90,7 @@ impl Contender {
 #[derive(Debug, PartialEq)]
 pub struct Memory {
     pub of: String,
-    /// Which pair has it: `project` or `twin`
+    /// The pair to which the object belongs: `project` or `twin`
     pub who: String,
     pub bytes: u64,
 }

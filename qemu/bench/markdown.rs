@@ -5,7 +5,7 @@
 /// The cell of a figure that does not exist
 pub const NONE: &str = "–";
 
-/// Formats a number with at least three digits.
+/// Formats a number so that the text has at least three digits.
 pub fn number(value: f64) -> String {
     let decimals = match value {
         value if value < 10.0 => 2,

@@ -10,8 +10,8 @@ use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
 /// Timer ticks increase medians by about this factor. So the limits of `AtMostTimes` and `AtMost` are multiplied by the
-/// factor. For operations below `SHORT`, so is the limit of `Tracepoints`. For example, a limit of 500 instructions
-/// becomes 501.
+/// factor. For operations below `SHORT`, the limit of `Tracepoints` is multiplied by it, too. For example, a limit of
+/// 500 instructions becomes 501.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -126,7 +126,7 @@ fn figure(log: &Log, figure: &str) -> Option<f64> {
 }
 
 impl Mark {
-    /// Compares the figures. Returns nothing if one of them was not measured.
+    /// Compares the figures. Returns `None` if one of them was not measured.
     fn outcome(&self, all: &Measured) -> Option<Outcome> {
         let both = |machine, one, other| {
             let log = all.log(machine)?;

@@ -148,7 +148,7 @@ pub fn steady(name: &str, least: f64, median: f64) -> f64 {
 }
 
 impl Operation {
-    /// The contenders, the project first
+    /// The contenders of the operation. Those of the project come first.
     pub fn members(&self) -> Vec<(String, Kind)> {
         let mut members = Vec::new();
         let mut add = |name: &str, kind| members.push((name.to_owned(), kind));

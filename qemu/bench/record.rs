@@ -17,7 +17,7 @@ use crate::log_lines::{At, Contender};
 /// The conditions on which the numbers of instructions depend
 const VERSIONS: [&str; 4] = ["kernel", "emulator", "rustc", "C compiler"];
 
-/// The field `at` of a contender that was measured once, and not at the points of a curve
+/// The field `at` of a contender that is on no curve
 const SINGLE: &str = "-";
 
 #[derive(Debug, PartialEq)]

@@ -5,7 +5,7 @@
 use crate::markdown::{cells, number, number_or_none, table};
 
 pub struct Size {
-    /// The module, without `.ko`
+    /// The name of the module's file, without `.ko`
     name: String,
     text: u64,
     data: u64,
