@@ -45,7 +45,7 @@ esac
 
 hold_build
 mkdir -p "$out"
-# BTF is made from debug information, which this build lacks.
+# The kernel's build makes BTF from debug information. An incremental build has no debug information, so turn BTF off.
 [ -z "${D2D_INCREMENTAL-}" ] ||
 	KMAKE+=(RUSTC="$LAB/mutate/rustc.sh" KCFLAGS=-g0 KRUSTFLAGS=-Cdebuginfo=0 CONFIG_DEBUG_INFO_BTF_MODULES=)
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$source" MO="$out" "${KMAKE[@]}" \

@@ -22,7 +22,7 @@ unstable=7.2.13+deb14
 # some_tests - plays the demonstration, and runs the kselftests of the functions that shared/compat/ replaces on older
 # kernels
 some_tests() {
-	# The modules that these kselftests load. To build the others would take longer than the tests.
+	# Build only the modules that these kselftests load: building all modules would take longer than the tests.
 	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
 		echo 'stock test/lifecycle.sh,handshakes.sh,jobs.sh 600'
 		echo 'stock test/events.sh:a?program?watches 180'

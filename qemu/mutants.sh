@@ -146,8 +146,8 @@ mutate() {
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
 		"$3" "$4"' sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
-	# Compile crates in parts, except for the sanitizer kernel. Because of the addresses at which this kernel puts
-	# modules, a relocation in module_init() would overflow there.
+	# Compile crates in parts, except for the sanitizer kernel. In such a crate, a relocation in module_init() would
+	# overflow, because of the addresses at which the sanitizer kernel puts modules.
 	local -x D2D_INCREMENTAL=y
 	[ "$kernel" != sanitizer ] || D2D_INCREMENTAL=
 	if [ -n "$accepted" ]; then

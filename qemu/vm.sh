@@ -47,7 +47,7 @@ case ${GDB:=} in
 	# gdb takes addresses from the symbols, so the kernel must not randomize them.
 	append+=(nokaslr)
 	;;
-*) die "GDB is 1 or nothing, not '$GDB'" ;;
+*) die "GDB is 1 or empty, not '$GDB'" ;;
 esac
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The sections, in the order in which the module runs them. In the section "control", both CPUs write one variable on
-/// purpose: the plugin must find its cache line.
+/// purpose, and the plugin must find the cache line of this variable.
 const SECTIONS: [&str; 4] = [
     "requests that are completed at once, with copies",
     "requests that are completed at once, in place",

@@ -17,8 +17,8 @@ const END: [u8; 3] = [0x66, 0x87, 0xc9];
 const NO_REGISTERS: c_int = 0;
 const STORES: c_int = 2;
 
-/// A function that QEMU calls when it translates a block, or at the end. It gets the plugin's number, and the block or
-/// `data`.
+/// A function that QEMU calls when it translates a block, or at the end. It gets the plugin's number. The other
+/// argument is the block, or at the end the pointer that the plugin has passed to register the function.
 type OnBlockOrExit = extern "C" fn(u64, *mut c_void);
 type OnExecution = extern "C" fn(c_uint, *mut c_void);
 type OnAccess = extern "C" fn(c_uint, u32, u64, *mut c_void);

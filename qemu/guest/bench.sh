@@ -91,7 +91,8 @@ if [ "${case-}" = operations ]; then
 	return
 fi
 
-# The cost of each operation. Both pairs stay loaded, and are measured one after the other under equal conditions.
+# Measure the cost of each operation. Both pairs stay loaded, and are measured one after the other under equal
+# conditions.
 load_and_report_memory bench context 63 contexts=64 && load_and_report_memory twin context 63 contexts=64 &&
 	measure_part bench empty-loop &&
 	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
@@ -100,13 +101,13 @@ for pair in bench twin; do
 	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
 
-# The cost with an owner or a peer in C, or with both. The peer in C measures when it is loaded.
+# Measure the cost with an owner in C, with a peer in C, and with both. The peer in C measures when it is loaded.
 insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=rust-c && rmmod bench_c_peer && rmmod bench_owner &&
 	insmod /lib/d2d/bench_c_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=c-c && rmmod bench_c_peer &&
 	insmod /lib/d2d/bench_peer.ko && measure_part bench owner-in-c && rmmod bench_peer && rmmod bench_c_owner || return
 
-# The cost with more items and with larger items. The guest's memory suffices for a million items of one pair only, so
-# load one pair at a time.
+# Measure the cost with more items and with larger items. The guest's memory suffices for a million items of one pair
+# only, so load one pair at a time.
 default_capacity=256 capacity=1000000 queues=2
 for pair in bench twin; do
 	load_and_report_memory "$pair" item $((queues * (capacity - default_capacity))) contexts=1 "capacity=$capacity" &&

@@ -4,7 +4,7 @@
 # $case names, which d2d-vm must notice. In the case "good" the guest has no fault, and the run must pass.
 
 results='ok 2 second'
-# In each case, "good" included, load a module once: d2d-vm expects the taint of a test module.
+# In each case, "good" included, load a test module once, because d2d-vm expects the taint that it sets.
 insmod /lib/d2d/splat.ko && rmmod splat
 
 splat() {

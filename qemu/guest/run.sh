@@ -11,8 +11,8 @@ note() {
 }
 
 # failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, because
-# d2d-vm prints it anyway. Leaves out a line that equals the line before: insmod tries to load a module twice, so the
-# kernel complains twice.
+# d2d-vm prints it anyway. Leaves out a line that equals the line before, because insmod tries to load a module twice,
+# and the kernel complains each time.
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ output = "" } !/^lab: |: d2d: |taint/ && $0 != last { output = output $0 "\n" }
 		{ last = $0 } END { printf "%s", output }' >/tmp/output

@@ -15,8 +15,8 @@
 #                 APPEND  arguments for the kernel's command line
 #                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
 # Usage: kernel-stock.sh [--resolved]
-# With --resolved, the script prints another directory instead. It has what resolve.sh writes: the names of the packages
-# to fetch, and the headers package.
+# With --resolved, the script prints another directory instead. That directory has what resolve.sh writes: the names of
+# the packages to fetch, and the headers package.
 # Environment: KVER, the kernel's release. Without it, the stock kernel is the newest kernel of the archive that can be
 # used (resolve.sh). The script looks for this kernel in the archive once, and later uses the same kernel.
 . "$(dirname "$0")/../lib/lab.sh"

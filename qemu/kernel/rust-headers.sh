@@ -35,7 +35,7 @@ watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
 cp -r "$tree/samples/rust" samples
 watch M="$PWD/samples" CONFIG_SAMPLE_RUST_MINIMAL=m CONFIG_SAMPLE_RUST_PRINT=m
 
-# The headers package depends on two other packages. apt-get fails if the archive no longer has their versions.
+# The headers package depends on two other packages of its own version. apt-get fails if the archive no longer has them.
 apt-get -q -o APT::Update::Error-Mode=any update
 # shellcheck disable=SC2046 # a list
 apt-get -q -o APT::Sandbox::User=root download \

@@ -11,7 +11,7 @@ ktap_begin() {
 	echo "TAP version 13"
 }
 
-# report NAME PASSED OUTPUT - prints the result of a check. PASSED is y or nothing. OUTPUT is the file with the output
+# report NAME PASSED OUTPUT - prints the result of a check. PASSED is "y" or empty. OUTPUT is the file with the output
 # of the check. If the check has failed, report prints this output before the result.
 report() {
 	if [ -n "$2" ]; then

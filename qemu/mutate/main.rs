@@ -73,7 +73,7 @@ fn parse(mutant: &str) -> Result<Vec<Change<'_>>, String> {
     Ok(changes)
 }
 
-/// Returns the only element. Fails if there is none, or more than one.
+/// Returns the only element of `found`. Fails if there is none, or more than one.
 fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> {
     match (found.next(), found.count()) {
         (None, _) => Err(format!("not found: {what}")),
@@ -83,7 +83,7 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> 
 }
 
 /// Returns the indices of a function's first line and of the line after the function. The function ends at the next
-/// brace with the indentation of its first line.
+/// brace that is indented like the function's first line.
 fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
     let begin = only(begins, text)?;

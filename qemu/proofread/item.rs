@@ -4,7 +4,7 @@
 //! name in the tables must fit exactly one item.
 //!
 //! rustfmt has formatted the sources. So a block ends with a brace that is indented like the block's first line. Each
-//! item with a plain `pub` is public: the compiler warns if no other crate can reach such an item.
+//! item with a plain `pub` is public, because the compiler warns if no other crate can reach such an item.
 
 use std::collections::BTreeSet;
 

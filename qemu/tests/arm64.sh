@@ -7,7 +7,7 @@
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64
-# The modules that these kselftests load. To build the others would take longer than the tests.
+# Build only the modules that these kselftests load: building all modules would take longer than the tests.
 D2D_ONLY="module_a module_b other_a other_b torture_owner torture_peer0 paused_peer handle_peer waiting_peer ticker_peer"
 export D2D_ONLY="$D2D_ONLY c_peer bad_peer bridge pause_calls actor splat"
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'

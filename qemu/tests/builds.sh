@@ -54,7 +54,7 @@ builds() {
 }
 
 # in_place DIR MODULES [ARGUMENT...] - runs make KDIR=DIR in a copy of the project, as README.md says. make must write
-# these modules to the copy
+# each of the MODULES to the copy
 in_place() {
 	local name
 	make --no-print-directory -C "$dir/copy" KDIR="$1" "${@:3}" || return
@@ -93,8 +93,8 @@ replaced() {
 	return "$rc"
 }
 
-# broken_rustc PATTERN STATUS - writes the program $dir/broken, which runs rustc. If its arguments match PATTERN, it
-# only exits with STATUS
+# broken_rustc PATTERN STATUS - writes the program $dir/broken, which runs rustc. If the arguments of the program match
+# PATTERN, the program does not run rustc, but exits with STATUS
 broken_rustc() {
 	printf '#!/bin/sh\ncase " $* " in %s) exit %s ;; esac\nexec rustc "$@"\n' "$1" "$2" >"$dir/broken"
 	chmod +x "$dir/broken"

@@ -19,7 +19,8 @@ gdb_prints() {
 }
 
 ktap_begin
-# The machine gets 10 minutes, for a busy host. If it ends early, gdb loses its connection and ends, too.
+# The machine gets 10 minutes, because the host may be busy. If the machine ends early, gdb loses its connection and
+# ends, too.
 GDB=1 KERNEL=debug D2D_TIMEOUT=600 "$LAB/vm.sh" run >"$dir/vm" 2>&1 &
 until run=$(sed -n 's/.*another terminal: .*gdb.sh //p' "$dir/vm") && [ -S "$PROJECT/${run:-none}/gdb" ]; do
 	kill -0 $! 2>/dev/null || break

@@ -216,7 +216,7 @@ dkms_installs() {
 		[ "$(with_dkms modinfo -F signer -k "$KVER" module_a module_b)" = $'DKMS module signing key\nDKMS module signing key' ]
 }
 
-# dkms_removes - lets dkms remove the pair. It must remove nothing else
+# dkms_removes - lets dkms remove the pair. dkms must remove nothing else
 dkms_removes() {
 	with_dkms dkms remove "beyond-irps/$version" --all &&
 		diff <(printf '%s\n' ./build ./modules.builtin ./modules.order) <(cd "$dir/machine/modules/$KVER" &&

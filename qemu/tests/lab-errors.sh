@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong argument, and a host that lacks something. The command must end at once, and print
+# Shows that the lab refuses a wrong argument, and a host that lacks something. Each command must end at once, and print
 # one line. It must leave no process behind that keeps the caller's pipe open. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -117,7 +117,7 @@ fresh_host() {
 		shift; exec "$@"' sh "$@"
 }
 
-# in_container CMD... - runs CMD as a container with the default restrictions does: the superuser may not mount
+# in_container CMD... - runs CMD as in a container with the default restrictions, in which the superuser may not mount
 in_container() {
 	fresh_host 8g setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"
 }
@@ -232,7 +232,8 @@ entries() {
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
 }
 
-# leaves_no_entry CMD - CMD must fail, and leave nothing of the entry in the cache
+# leaves_no_entry CMD - makes an entry. CMD ends this run early: the run must fail, and leave nothing of the entry in
+# the cache
 leaves_no_entry() {
 	rm -rf "$dir/beyond-irps/entry"
 	! entry "$1" || { echo "the command succeeded" && return 1; }

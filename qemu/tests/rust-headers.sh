@@ -51,8 +51,8 @@ fails_with() {
 	grep -qF -e "$1" "$dir/output"
 }
 
-# other_rustc VERSION - lets dpkg install the package on a machine that has rustc in this version. dpkg must leave the
-# package unconfigured
+# other_rustc VERSION - lets dpkg install the package on a machine whose list of packages has rustc in this version.
+# dpkg leaves the package unconfigured, and fails. Removes the package again, and returns the status of dpkg
 other_rustc() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r /var/lib/dpkg /tmp/dpkg
@@ -122,7 +122,8 @@ cp "$D2D_KERNEL/tree/samples/rust/rust_minimal.rs" "$dir/sample/"
 printf '\npub fn warn(cond: bool) -> bool {\n\tkernel::warn_on!(cond)\n}\n' >>"$dir/sample/rust_minimal.rs"
 echo 'obj-m := rust_minimal.o' >"$dir/sample/Kbuild"
 chmod -R a+rwX "$dir"
-# The first run makes the folders at which the project and the cache are mounted.
+# The first run in the copy makes the folders at which the project and the cache are mounted. Make them now, so that the
+# list of files has them.
 on_machine true
 files >"$dir/before"
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
-# this kernel checks the type of the called function, also between Rust and C. So versions.sh is one of the kselftests:
-# its owners and peers in Rust and in C pass each other structures. The modules of bridge.sh and chain.sh have several
-# roles, and pass on calls. The kernel loads a module only if the module is signed. Each symbol that the module imports
-# must also have the version for which the module was built. The kernel has neither debugfs nor tracepoints. Prints
-# KTAP, and last a line of counts.
+# this kernel checks the type of the called function, also between Rust and C. versions.sh is one of the kselftests,
+# because its owners and peers in Rust and in C pass each other structures. The modules of bridge.sh and chain.sh have
+# several roles, and pass on calls. The kernel loads a module only if the module is signed. Each symbol that the module
+# imports must also have the version for which the module was built. The kernel has neither debugfs nor tracepoints.
+# Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
