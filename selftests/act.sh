@@ -54,9 +54,11 @@
 #       omit-completion              returns 0 without completing the request
 #       bad-status                   completes it with the status 1
 #       complete-twice               completes it twice
-#       unregister, detach, read-too-much, write-too-much, write-bad-pointer
-#                                    makes this mistake, which the owner refuses with an errno. Completes the request
-#                                    with this errno
+#       unregister, detach           tries to unregister or detach itself. The owner refuses this with an errno. NAME
+#                                    completes the request with this errno
+#       read-too-much, write-too-much, write-bad-pointer
+#                                    reads or writes one byte too many, or passes a bad pointer to d2d_request_write();
+#                                    then as after unregister
 #   on-returned NAME ACTION          what NAME does when a request that it has forwarded comes back
 #       pass-up                      completes it with the same status (default)
 #       pend                         keeps it pending
@@ -104,10 +106,10 @@
 #                                    has pended is cancelled
 #   forward NAME TO [CODE [back]]    forwards the oldest request that NAME has pended; with "back", NAME wants it back
 
-# Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request with
-# CODE_ADD at once, with its input plus 1. They pend a request with CODE_PEND. When they then get a request with
-# CODE_COMPLETE and the input of the pending request, they complete these two requests. An actor ignores the code, and
-# does what on-dispatch says.
+# Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request that has the code
+# CODE_ADD at once: its output is its input plus 1. They pend a request that has the code CODE_PEND. When they then get
+# a request that has the code CODE_COMPLETE and the same input as the pending request, they complete both requests. An
+# actor ignores the code, and does what on-dispatch says.
 CODE_ADD=0x222004
 CODE_PEND=0x222008
 CODE_COMPLETE=0x22200c
@@ -151,15 +153,15 @@ fresh()
 }
 
 # pause PLACE - tells the module pause_calls to pause calls inside the drivers of the modules actor, forgetful, stranger
-# and paused_peer. This ends when the test calls the function resume. If PLACE is task, softirq or hardirq, pause_calls
-# pauses an operation or a routine that runs in this execution context. If PLACE is handshake, it pauses a driver that
-# is about to complete its handshake
+# and paused_peer, until the test calls the function resume. If PLACE is task, softirq or hardirq, pause_calls pauses an
+# operation or a routine that runs in this execution context. If PLACE is handshake, pause_calls pauses a driver that is
+# about to complete its handshake
 pause()
 {
 	echo "$1" >"$PAUSES/pause"
 }
 
-# resume - lets the paused calls go on, and pauses no more
+# resume - tells pause_calls to let the paused calls go on, and to pause no more calls
 resume()
 {
 	echo none >"$PAUSES/pause"

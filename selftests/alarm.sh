@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The owner, alarm, arms a timer on demand. The
-# peer, sleeper, sends requests to the alarm. The alarm keeps each request pending until the timer expires. If a request
-# takes too long, the sleeper cancels it.
+# peer, sleeper, sends requests to the alarm. The alarm keeps each request pending until the request is due and the
+# timer expires. If a request takes too long, the sleeper cancels it.
 # Processes make ioctl calls of /dev/alarm. The alarm keeps each call pending in the same way. The drivers must print
 # what the drivers of windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm,
 # c_sleeper); the cases run with each alarm and each sleeper.
@@ -58,8 +58,8 @@ unload_both_and_count()
 }
 
 # make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer. The answer
-# is the number of requests and calls that the alarm has completed before. The errno goes to $NOTES. Fails if the device
-# does not exist: otherwise the shell would create a regular file of this name
+# is the number of requests and calls that the alarm has completed before it completes this call. The errno goes to
+# $NOTES. Fails if the device does not exist, because the shell would then create a regular file of this name
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
@@ -137,13 +137,13 @@ as_in_windows()
 }
 
 # fresh_repeating EVERY - reloads $alarm and the sleeper in Rust. The sleeper sends a request that is due in EVERY
-# milliseconds. When the request is completed, the sleeper's completion routine sends it again
+# milliseconds. When the alarm completes the request, the sleeper's completion routine sends the request again
 fresh_repeating()
 {
 	fresh_alarm && load sleeper "every=$1"
 }
 
-# rang_often - succeeds if the sleeper's completion routine has set its event more than once
+# rang_often - succeeds if the sleeper's completion routine has set the event sleeper.rang more than once
 rang_often()
 {
 	read -r line </sys/kernel/debug/d2d-alarm/events/sleeper.rang && sets=${line##* sets=} && [ "${sets%% *}" -gt 1 ]

@@ -28,8 +28,8 @@ DEBUG=/sys/kernel/debug
 work=$(mktemp -d)
 trap 'rm -rf "$NOTES" "$work"' EXIT
 
-# Each line is a module, and the modules that it needs, if any. A round replaces MIDDLE by middle or c_middle, and
-# BRIDGE by bridge or c_bridge.
+# Each line is a module, and the modules that it needs ("-" if it needs none). A round replaces MIDDLE by middle or
+# c_middle, and BRIDGE by bridge or c_bridge.
 MODULES='module_a -
 module_b module_a
 c_peer module_a
@@ -61,16 +61,16 @@ torture_owner torture_peer0'
 #
 # A "precedence" is two modules, M before N. An order has this precedence if M comes before N in it. The precedence is
 # possible unless M needs N. For each round, this function makes 30 random orders. In each order, a module comes after
-# the modules that it needs. A precedence is new if no order of an earlier round has it. The function chooses the order
-# with the most new precedences as the order of loading. It makes the order of unloading in the same way, and prints
-# this order backwards: a module must be unloaded before the modules that it needs. Fails if some possible precedence is
-# in no round
+# the modules that it needs. A precedence is new if the orders of loading of the earlier rounds lack it. The function
+# chooses the order with the most new precedences as the order of loading. It makes the order of unloading in the same
+# way, and prints this order backwards, because a module must be unloaded before the modules that it needs. Fails if the
+# orders of loading, or those of unloading, lack some possible precedence
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
 	{ all[++n] = $1; needs[$1] = $2 }
 
-	# Whether "done", the modules of the order so far, has all that this module needs
+	# Returns whether all modules that this module needs are in "done", the modules of the order so far.
 	function is_ready(module, done,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
 			if (words[i] != "-" && !(words[i] in done))
@@ -102,7 +102,7 @@ orders()
 		return count
 	}
 
-	# Whether a module needs another one, perhaps through a third one
+	# Returns whether a module needs another one, perhaps through a third one.
 	function depends_on(module, other,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
 			if (words[i] == other || (words[i] in needs && depends_on(words[i], other)))
@@ -224,11 +224,11 @@ end_traffic()
 	echo end >"$work/$1"
 	eval "wait \$traffic_$1"
 	rm "$work/$1"
-	left=''
+	others=''
 	for busy in $running; do
-		[ "$busy" = "$1" ] || left="$left $busy"
+		[ "$busy" = "$1" ] || others="$others $busy"
 	done
-	running=$left
+	running=$others
 }
 
 # give_work - tells each module that has traffic to exchange once more; adds a line to the file given.MODULE
@@ -349,7 +349,8 @@ traced_apart()
 		if (seen[load, number("seq")]++)
 			wrong("twice", $0)
 	}
-	# module_a may send a request to a peer, or open an event of the peer, just when the peer unregisters.
+	# These two refusals are no failures: module_a may send a request to a peer, or open an event of the peer, just
+	# when the peer unregisters.
 	/ step=refuse / && !/ reason=(target-is-leaving errno=-108|unknown-event errno=-2) / || /incomplete/ { wrong("a failure", $0) }
 	/ step=export/ { owner[load] = substr($1, 1, length($1) - 1) }
 	/ step=attached / { attached[substr($1, 1, length($1) - 1)]++ }

@@ -21,8 +21,8 @@ fresh_owners()
 }
 
 # fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters. Then begins the exercise of
-# each owner in the background: of module_a in the process $first, of other_a in the process $second. In each exercise
-# an operation of c_bridge waits
+# each owner in the background: of module_a in the process $first, of other_a in the process $second. Each exercise
+# calls an operation of c_bridge, which waits for an event that nobody sets
 fresh_exercises()
 {
 	fresh_owners c_bridge waits=1 "$@"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # A chain of modules: module_a at the top, the module "middle" (peers/middle.rs), and at the bottom lower1, lower2 or
 # both. The module "middle" is in two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes
-# calls and items on in both directions, and a request of the code ADD upwards. The build makes lower1 and lower2 from
-# the source of module_b (peers/peers.mk). c_middle does in C what "middle" does; as an owner it has the name "middle".
+# calls and items on in both directions, and requests with the control code ADD upwards only. The build makes lower1 and
+# lower2 from the source of module_b (peers/peers.mk). c_middle does in C what "middle" does, except for requests. As an
+# owner, c_middle has the name "middle".
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -33,7 +33,7 @@ outcome=''
 
 # runs_case NAME - succeeds if the program must run the case NAME: D2D_CASE selects this case, or is not set. If
 # the program has already reported the selected case, ends the program. The program does not end earlier, because the
-# lines between the selected case and the next case clean up
+# lines between the selected case and the next case clean up. With D2D_LIST, prints NAME and fails
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -133,10 +133,10 @@ find_module()
 	[ -z "${D2D_MODULES-}" ] && path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# words MODULE PARAM - prints the words for the numbers 0, 1 and so on of this parameter. The macro module! of the
-# kernel crate has no parameter that takes a word. So a parameter of a module in Rust is a number, even if it selects
-# one of several behaviours. This function has a word for each number of such a parameter. The module's source says what
-# each number does
+# words MODULE PARAM - prints the words for the numbers 0, 1 and so on of this parameter; prints nothing for a parameter
+# without words. The macro module! of the kernel crate has no parameter that takes a word. So a parameter of a module in
+# Rust is a number, even if it selects one of several behaviours. For such parameters of the test modules, the cases use
+# these words instead of numbers. The module's source says what each number does
 words()
 {
 	case $1.$2 in
@@ -313,7 +313,7 @@ traced()
 # event_has EVENT OWNER FIELD=VALUE - succeeds if the file of this event of this owner has this field
 event_has()
 {
-	# Reads one line only: a second read would wait until the event is set again.
+	# Reads one line only, because a second read would wait until the event is set again.
 	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* "$3" }" != "$line" ]
 }
 
@@ -336,8 +336,8 @@ owner_is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# await COMMAND... - repeats the command until it succeeds. Fails after about 30 s: only a hang takes so
-# long. After 2 s, repeats the command less often
+# await COMMAND... - repeats the command until the command succeeds. Fails after about 30 s, because only a hang takes
+# so long. After 2 s, repeats the command less often
 await()
 {
 	tries=0

@@ -65,7 +65,8 @@ keeps_the_module()
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await has_opened "$holder" || return
-	# If the module was unloaded, do not kill the process: the kernel would close the file, and call freed code.
+	# If the module was unloaded, do not kill the process, because the kernel would then close the file, and
+	# call freed code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
@@ -73,7 +74,7 @@ keeps_the_module()
 }
 
 # cannot_open_while_loading - makes loading device_peer fail 20 times. Meanwhile a process tries to open the device
-# again and again; succeeds if each of its attempts failed
+# again and again; succeeds if each attempt of the process failed
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &

@@ -16,8 +16,8 @@
 #   event_act torture_owner set 0 in=hardirq && wait "$background"
 #
 # KIND is notification or synchronization. PLACE is task (the default), worker, softirq or hardirq.
-#   create SLOT NAME KIND [set]      opens the event NAME if it exists; otherwise creates it,
-#                                    reset or, with `set`, set
+#   create SLOT NAME KIND [set]      opens the event NAME if it exists; otherwise creates the event. With
+#                                    `set` the new event is set, without `set` it is reset
 #   open SLOT NAME KIND              opens an event that exists
 #   close SLOT
 #   set SLOT [in=PLACE] [was=set|was=reset]
@@ -46,7 +46,7 @@
 event_words()
 {
 	words=event
-	# The owner has events for each of its contexts. The tests use context 0.
+	# The owner has slots of its own for each context. The tests use those of context 0.
 	[ "$1" != torture_owner ] || words="event 0"
 	shift
 	words="$words $*"

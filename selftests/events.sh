@@ -73,9 +73,9 @@ driver_in_background()
 }
 
 # The faults of the module event_faults. Each line is FAULT ERRNO REASON: loading the module fails with ERRNO, and the
-# owner refuses a call of the module for REASON. REASON is "none" if the owner refuses no call:
-# - timeout: nobody sets the event, so the module's wait times out;
-# - ring-when-closed: the module rings a doorbell by a stale handle, which the owner ignores;
+# owner refuses a call of the module for REASON. For these faults the owner refuses no call, and REASON is "none":
+# - timeout: nobody sets the event, so the module's wait times out.
+# - ring-when-closed: the module rings a doorbell by a stale handle. The owner ignores this.
 # - not-closed: the module leaves its event open.
 # With the last two faults, no call fails. So event_faults itself makes its init fail, with ENOTRECOVERABLE
 faults()
@@ -483,8 +483,8 @@ runs()
 # $setter sets the event once in task context, once from a worker, once in softirq and once in hardirq. This function
 # succeeds if the job runs once for each set, and the event is in STATE after each set:
 # - reset: `armed` must be a synchronization event. The job takes the event.
-# - set: `armed` must be a notification event, which stays set. This function sets it before the first job becomes the
-#   handler. So each job must also run once when it becomes the handler
+# - set: `armed` must be a notification event, which stays set. This function sets `armed` before the first job becomes
+#   the handler. So each job must also run once at the moment at which the job becomes the handler
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return

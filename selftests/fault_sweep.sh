@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tests of "out of memory". This program loads, uses and unloads modules, again and again. Each time, the kernel
 # makes another one of their allocations fail. The system call that asked for the memory may succeed nevertheless.
-# If it fails, it must fail with ENOMEM and one line in the log, and leak nothing. The kernel needs failslab and
-# its stack filter.
+# If the call fails, it must fail with ENOMEM and one line in the log, and leak nothing. This program needs a kernel
+# with failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -99,9 +99,9 @@ sweep()
 
 set_up_failslab 34
 
-# The memory of each queue's items consists of chunks. A chunk of at most two pages comes from slab: failslab
-# can make its allocation fail. With this capacity, the last chunk of each queue has at most two pages. The other
-# chunks are larger, and do not come from slab.
+# The memory of each queue's items consists of chunks. A chunk of at most two pages comes from slab, so failslab
+# can make its allocation fail. With a capacity of 200 items, the last chunk of each queue has at most two pages. The
+# other chunks are larger, and do not come from slab.
 a=$(module_path module_a)
 sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
 sweep "unloading module_a" 0 unloaded unload "$a"

@@ -106,9 +106,10 @@ inside_forgetful()
 # - NAME is the name by which drivers know the owner.
 # - FORGETFUL is the module that forgets its own drivers.
 # - PEER is another peer of the owner.
-# - DEVICE is a file: a write to it makes the owner call PEER.
-# - Each STATE is a value of "forgets". Only c_owner has "handshake": the other owners wait 5 s for a pended handshake,
-#   which would take too long. c_middle and c_lender pend no requests, so their lines lack "sent", too.
+# - DEVICE is a file in /dev: a write to this file makes the owner call PEER.
+# - Each STATE is a value of "forgets". Only the line of c_owner has "handshake", because the other owners wait 5 s for
+#   a pended handshake, which would take too long. c_middle and c_lender pend no requests, so their lines lack "sent",
+#   too.
 other_owners()
 {
 	cat <<-EOT
@@ -162,7 +163,7 @@ fresh_stranger timeout=100
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
 verdict "module-is-going: a module registers a driver in its exit: the owner refuses it"
 
-# Another driver has sent forgetful a request, and waits for it
+# Another driver, x, has sent forgetful a request, and waits for the request
 fresh_actor
 load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
 fails EINPROGRESS act "send r1 forgetful"
@@ -211,7 +212,7 @@ unload forgetful && wait "$waiter" && [ "$sent" = 0 ] && one_inside && expelled 
 	act "expect r0 status=-$ECANCELED ended=left; wait r1; expect r1 status=-$ECANCELED ended=left"
 ended=$?
 resume
-# Unregistering waits until no thread is inside bob.
+# This command returns only when no thread is inside bob any more.
 act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
@@ -239,8 +240,8 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	verdict "$name"
 fi
 
-# In these cases, forgetful registers a driver for another module: the driver's routines are in the module "stranger".
-# stranger imports no symbol of the owner, so the kernel can unload the owner before stranger.
+# In the cases from here to those of other_owners, forgetful registers a driver whose routines are in another module,
+# "stranger". stranger imports no symbol of the owner, so the kernel can unload the owner before stranger.
 fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Requests that drivers forward: chains of actors, and of modules in Rust and in C. A forwarder that gets a
-# request back completes it, pends it or forwards it again. Requests are cancelled, and their senders
-# unregister, while the owner brings the requests back.
+# Drivers forward requests: chains of actors, and of modules in Rust and in C. A forwarder that gets a
+# request back completes it, pends it or forwards it again. In the last cases, a request is cancelled, or its sender
+# unregisters, while the owner brings the request back.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -107,7 +107,7 @@ for driver in module_a module_b handle_peer c_peer bob; do
 		}
 	verdict "relay_peer forwards alice's request to $driver: relay_peer gets it back, and alice gets the result"
 
-	# An actor does not serve the requests of module_a's exercise.
+	# bob is an actor, and an actor does not serve the requests of module_a's exercise.
 	[ "$driver" != bob ] || continue
 	fresh_relay "$driver"
 	case $driver in

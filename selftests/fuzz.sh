@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A short run of the fuzzer of the exported functions; the torture runs it for longer. It prints its seed.
+# A short run of the fuzzer of the exported functions; the torture runs the fuzzer for longer. The fuzzer prints its
+# seed.
 # Usage: fuzz.sh [SECONDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # In the mode `fuzz`, the fuzzer must reach the limits of the owner. This takes tens of thousands of calls.

@@ -33,8 +33,8 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# The plan: the cases, a result for each suite, and the two checks at the end. It counts the suites in
-# $SUITES, not in $RESULTS: so the run fails if the result of a suite is missing.
+# The plan consists of the cases, a result for each suite, and the two checks at the end. It counts the suites in
+# $SUITES, not in $RESULTS. So the run fails if the result of a suite is missing.
 ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 2))
 while read -r line; do
 	case $line in

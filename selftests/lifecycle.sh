@@ -3,7 +3,7 @@
 # module_a (A) and module_b (B) are loaded, attach, exchange items and requests, detach and are
 # unloaded. The trace is compared with spec/lifecycle.spec step by step. A's parameter "completion" says
 # how A learns that the handshake is complete. B's parameter "deferred" says how B completes the
-# handshake. There is a case for each combination of their values.
+# handshake. There is a case for each combination of values of these two parameters.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -47,7 +47,7 @@ module_b_works()
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b
 }
 
-# module_b_is_refused - succeeds if the loader refuses module_b because of the version of module_a_d2d
+# module_b_is_refused - succeeds if the loader refuses module_b because of the version of the symbol module_a_d2d
 module_b_is_refused()
 {
 	fails EINVAL load module_b && ! loaded module_b &&

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads drivers, and then locks the kernel down. After that, processes of root and of a plain user must still be able to
-# use the drivers' devices. debugfs can be read, but not written.
+# Loads drivers, and then locks the kernel down. After that, root must still be able to use the drivers' devices, and a
+# plain user those that are for everybody. Root can read debugfs, but not write to it.
 #
 # Usage: lockdown.sh integrity|confidentiality
 #
-# The lockdown lasts until a reboot, and no program could load a module after it. So run_tests leaves this one out.
+# The lockdown lasts until a reboot, and no later program could load a module. So run_tests leaves this program out.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -12,7 +12,7 @@ MANY=10000
 # A kernel with kmemleak takes ten times as long, so this program makes fewer events there.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
 # The last case creates and closes all events ROUNDS times. Afterwards the number of objects in use must
-# have grown by less than TOLERANCE. The rest of the system allocates, too, so the number may grow a little.
+# have grown by less than TOLERANCE. The number may grow a little, because the rest of the system allocates, too.
 # A leak of one object per 40 events makes the case fail.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
@@ -36,7 +36,8 @@ objects()
 }
 
 # settled_objects - calls objects until the number no longer falls, and prints this number. RCU frees some
-# objects only after a grace period. If a grace period takes very long, the number is too large
+# objects only after a grace period. If a grace period takes very long, the number is too large, and the case may miss a
+# small leak
 settled_objects()
 {
 	least=$(objects) still=0
@@ -98,7 +99,7 @@ else
 	while [ "$left" -gt 0 ] && round; do
 		left=$((left - 1))
 	done
-	# Leaked objects stay in use, however long this waits.
+	# Leaked objects stay in use, so waiting does not hide a leak.
 	[ "$left" = 0 ] && await has_freed
 	freed=$?
 	echo "# after $ROUNDS more rounds $((after - before)) more objects are in use"

@@ -13,7 +13,7 @@
 #     delayed      work that is due later
 #     bottom-half  work that starts itself again and again
 #     timer        a timer that expires again and again in softirq
-#     leaked       all three, which the owner leaks
+#     leaked       all three; the owner leaks these jobs
 # - fail: with fail=1 loading fails once the owner is busy.
 # - wait: with wait=1 loading waits until a signal interrupts the wait, and then fails.
 cd "$(dirname "$0")" || exit 1
@@ -49,7 +49,7 @@ in_order()
 	done
 }
 
-# has_unloaded - succeeds if the owner is unloaded, and has cleaned up in the right order
+# has_unloaded - succeeds if the owner is unloaded, and has first unregistered its driver, and then freed its contexts
 has_unloaded()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&

@@ -47,7 +47,7 @@ unload_in_use()
 }
 
 # reload_for SECONDS - loads all modules, unloads and loads the peers, and unloads all modules, again and
-# again; prints how often
+# again; prints how often the peers were loaded
 reload_for()
 {
 	end=$(($(date +%s) + $1))

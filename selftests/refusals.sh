@@ -204,7 +204,7 @@ fresh_no_peer
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
-# Inline functions of the C header refuse these faults. They are compiled into bad_peer, and log no line.
+# Inline functions of the C header refuse these faults. These functions are compiled into bad_peer, and log no line.
 while read -r fault errno; do
 	fresh_no_peer
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
@@ -264,7 +264,7 @@ while read -r fault errno reason; do
 	fails "$errno" load module_b && ! loaded module_b && refusal_is module_b "$reason"
 	verdict "an owner with the fault $fault: $reason, $errno"
 
-	# c_peer ignores the fields of the request that offers the context.
+	# This fault is in the fields of the request that offers the context. c_peer ignores these fields.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
 	fails "$errno" load c_peer && ! loaded c_peer && refusal_is c_peer "$reason"

@@ -55,8 +55,8 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; the last command sends or forwards a request. Also succeeds if that
-# command fails with EINPROGRESS, because the receiver has pended the request
+# may_pend COMMAND... - as act; the last command sends or forwards a request. Also succeeds if this last command fails
+# with EINPROGRESS, because the receiver has pended the request
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"

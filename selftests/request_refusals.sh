@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner refuses a call for a request: the sender, the receiver or a forwarder has done something wrong. The call
-# returns an errno, and the owner logs one line with the reason.
+# The owner refuses a call because the sender, the receiver or a forwarder of a request has done something wrong. The
+# call returns an errno, and the owner logs one line with the reason.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -69,8 +69,8 @@ runs_at()
 }
 
 # nearly_all_arrive RATE - succeeds if 99 percent of the samples arrive in at least one of $ROUNDS runs. One such run is
-# enough. In the other runs, the host may have stopped the virtual machine for a while, and the recorder did not run.
-# Each run takes more samples than the queue can hold. An overrun is a sample that was never taken, because the
+# enough, because the host may have stopped the virtual machine for a while in the other runs, so that the recorder did
+# not run. Each run takes more samples than the queue can hold. An overrun is a sample that was never taken, because the
 # machine's timer was late. So overruns do not count
 nearly_all_arrive()
 {

@@ -14,7 +14,7 @@ collect()
 	write_to "$COLLECT" "$1"
 }
 
-# fresh_consumer - makes sure that the consumer is loaded, and no sensor
+# fresh_consumer - makes sure that the consumer is loaded, and that no sensor is loaded
 fresh_consumer()
 {
 	unload_if_loaded sensor loud_sensor c_sensor

@@ -25,7 +25,7 @@ tick_file_9()
 	echo "$TICKS" >&9
 }
 
-# owner_rounds - runs module_a's exercise ten times. If an exercise finds the queue full, adds a line to
+# owner_rounds - runs module_a's exercise ten times. If an exercise finds the queue to the peer full, adds a line to
 # $FULL, and goes on
 owner_rounds()
 {
@@ -71,8 +71,8 @@ record()
 
 # peer_allocated - succeeds if the peer's code made one of the recorded allocations. The kernel prints a stack from the
 # innermost function on. Suppose that the stack has a function of the peer. If no function of an interrupt comes before
-# it, the peer has made the allocation. Otherwise an interrupt has made the allocation while the peer ran. The option
-# sym-offset makes the kernel print the module of each function
+# this function, the peer has made the allocation. Otherwise an interrupt has made the allocation while the peer ran.
+# The option sym-offset makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"

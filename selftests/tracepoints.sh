@@ -114,7 +114,7 @@ fresh_actors()
 	reset_trace
 }
 
-# record_in_c - switches the tracepoints of hot steps on for c_peer, and lets c_peer exercise
+# record_in_c - switches the tracepoints of hot steps on, for the steps of c_peer only, and lets c_peer exercise
 record_in_c()
 {
 	for step in enqueue dequeue op_call op_return; do
@@ -131,7 +131,8 @@ if [ ! -e "$TRACING/set_event" ]; then
 fi
 ktap_set_plan 18
 
-# The first fields of a recorded step that has no line in dmesg: its number is 0.
+# A regular expression for the first fields of a recorded step that has no line in dmesg. The number (seq) of such a
+# step is 0.
 HEAD='seq=0 load=[0-9]+'
 
 fresh_tracepoints

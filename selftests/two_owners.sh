@@ -35,8 +35,8 @@ has_only()
 		! grep -oE '\<(module|other)_[ab]\>' "$NOTES" | grep -qv "^$1_"
 }
 
-# steps DRIVER - prints the steps that this driver has traced, without their numbers. Sorts them, because two threads
-# may trace in any order
+# steps DRIVER - prints the steps that this driver has traced, without their numbers. Sorts the steps, because two
+# threads may trace in any order
 steps()
 {
 	trace | sed -nE "s/^.*\<$1: d2d: .* step=/step=/p" |

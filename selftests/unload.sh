@@ -7,7 +7,8 @@
 # A call that is paused in an interrupt occupies its CPU: the CPU takes no other interrupt and runs no process. So the
 # test pauses such calls on CPU 1. Everything that the test waits for runs on CPU 0:
 # - The test itself, from its start. When a process unmaps memory, the kernel interrupts each CPU on which the process
-#   has run, and waits until each of them answers. If the test had ever run on CPU 1, it would wait for CPU 1 for ever.
+#   has run, and waits until each of them answers. If the test had ever run on CPU 1, it would wait for the
+#   paused call, and this call waits for the test.
 # - The workers of unbound work queues, and kthreadd, which creates a worker when all workers of a queue sleep.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
@@ -181,7 +182,8 @@ unload_during_request()
 }
 
 # unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an interrupt. In this
-# case detaching waits, too: for a grace period. A grace period ends only when each CPU has left its interrupts
+# case detaching waits, too: it waits for a grace period. The grace period ends only when the interrupt with the paused
+# routine has ended
 unload_during_request_in()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return

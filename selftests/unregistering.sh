@@ -177,7 +177,7 @@ load unregistering
 reset_trace
 hung='' owner_parameters='' case_number=0
 trap 'rm -f "$NOTES" "$NOTES.watched"' EXIT
-# Not `while read`: the shell would make a system call for each character of the table.
+# The loop does not read with `while read`, because the shell would make a system call for each character of the table.
 rows=$(cases)
 set -f
 IFS='

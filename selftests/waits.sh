@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The peer waiting_peer, in Rust (peers/waiting_peer.rs), waits without a limit for an event or a request of its own.
-# Meanwhile it is unloaded. Unloading has to end the wait. unregistering.sh tests such waits of drivers in C. The peer
-# waits in
+# The test unloads the peer during this wait. Unloading has to end the wait. unregistering.sh tests such waits of
+# drivers in C. The peer waits in
 # - an operation that the owner has called,
 # - the work item that completes its pended handshake, or
 # - a job: a work item or a thread.
@@ -10,8 +10,8 @@
 # In three more cases, the program checks that
 # - the thread has the name that the driver has given it,
 # - the work item that completes a handshake may not wait for the end of this handshake: the library refuses the wait,
-# - a signal interrupts the loading of the peer. Meanwhile start() of the peer waits for the end of the handshake, and
-#   the handshake's work item waits for an event.
+# - a signal can interrupt the loading of the peer while start() of the peer waits for the end of the handshake, and the
+#   handshake's work item waits for an event.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
