@@ -105,7 +105,7 @@ impl Owner for BenchOwner {
             })
             .on(PEND, |value, request| {
                 let (disposition, request) = request.pend();
-                // Fails only if the sender has cancelled the request, which the bench never does.
+                // Fails only if the sender has cancelled the request. The bench never cancels a request.
                 let _ = request.complete(&value.wrapping_add(1));
                 disposition
             })

@@ -160,7 +160,7 @@ fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
         .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))
 }
 
-/// Measures operations with more and more contexts attached.
+/// Measures operations while more and more contexts are in use.
 fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let measured = [1, 2, 4, 8, 16, 32, 64].into_iter().try_for_each(|count| {
         let at = |contender: Contender| contender.at(c"contexts", count.into());
@@ -203,7 +203,7 @@ fn payloads(link: &PeerLink<BenchPair>) -> Result {
     })
 }
 
-/// How many events or requests are allocated at a time.
+/// How many events or requests one command allocates.
 const KEPT: usize = 1024;
 
 fn keep_events(driver: &Handle<BenchPeer>) -> Result {
@@ -225,8 +225,8 @@ fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
     Ok(())
 }
 
-/// Returns the contender as it is. The functions with a parameter `at` call `at` for each contender that they measure. A
-/// caller that measures a curve passes a function that makes the contender a point on this curve ([`Contender::at`]).
+/// Returns the contender as it is. The functions with a parameter `at` call `at` for each contender that they measure.
+/// A caller that measures a curve passes a function that makes the contender a point on this curve ([`Contender::at`]).
 /// Any other caller passes `no_curve`.
 fn no_curve(contender: Contender) -> Contender {
     contender
@@ -240,7 +240,8 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Numbers the items of a queue. Each call of a loop goes on where the call before ended.
+/// Numbers the items that a loop puts into a queue. Each call of the loop begins with the number after the last one of
+/// the call before.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {
@@ -317,13 +318,13 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
             |n| loop_queue_producers(link, n),
             |n| put_some(link, n),
         )?;
-        // Items that the producers have put since the loop returned
+        // Take the items that the producers have put since the loop returned.
         while link.outgoing().take().is_some() {}
     }
     Ok(())
 }
 
-/// Measures requests to the owner. Each is allocated once and sent again and again.
+/// Measures requests to the owner. Each loop has one request, and sends it again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
     request(sender, no_curve)?;
@@ -389,8 +390,8 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Puts an item, takes it, reads it in place and releases it: the lock is taken twice.
-/// `queued` other items are in the queue.
+/// Puts an item, takes it, reads it in place and releases it. For all of this, the library takes the queue's lock
+/// twice. `queued` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -440,7 +441,7 @@ fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts and takes batches of `size` items. One operation is one item.
+/// Puts and takes batches of `size` items. The bench counts each item as one operation.
 #[inline(never)]
 fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     let queue = link.outgoing();
@@ -468,7 +469,7 @@ fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     Ok(())
 }
 
-/// `loop_queue_put_take` in hard interrupt.
+/// Does the same as `loop_queue_put_take` with items of one word. Runs in hard interrupt.
 #[inline(never)]
 fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
     put_take::<1>(link.outgoing(), &mut [0], 0..n, 0)
@@ -562,7 +563,7 @@ fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Sends as a driver that must not sleep. So a worker calls the owner's dispatch routine.
+/// Sends as a driver that must not sleep. The owner's dispatch routine may sleep, so a worker calls it.
 #[inline(never)]
 fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
     let mut value = 0;
@@ -587,7 +588,7 @@ fn loop_event_set_take(event: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Does the same as `loop_completion` in `mechanisms.c`.
+/// Does with events what `loop_completion` in `mechanisms.c` does with completions.
 #[inline(never)]
 fn loop_event(ping: &Event, pong: &Event, n: u64) -> Result {
     for _ in 0..n / 2 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in C, loaded instead of bench_owner to compare C with Rust. It has the same names, but
- * only the operations and the request that the bench compares.
+ * An owner in C, loaded instead of bench_owner to compare C with Rust. Its symbols and its driver
+ * have the names of those of bench_owner. It has only the operations and the request that the bench
+ * compares.
  */
 #include <linux/module.h>
 
@@ -71,7 +72,7 @@ static const struct bench_peer_ops peer_ops = {
 	.hdr = D2D_OPS_INIT(struct bench_peer_ops, BENCH_MAJOR, BENCH_MINOR, peer_chain),
 };
 
-/* May sleep, as the dispatch routine of bench_owner. */
+/* May sleep, because the dispatch routine of bench_owner may sleep, too. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	int err = -ENOTTY;

@@ -65,7 +65,7 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Attaches or detaches drivers, so that `size` drivers besides this one have a context. May sleep.
+/// Attaches or detaches drivers, until `size` drivers besides `bench_peer` have a context. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
     // SAFETY: The context is initialized and has both endpoints. The caller, `contexts()` of
     // `bench_peer.rs`, detaches the drivers before it returns.
@@ -135,15 +135,16 @@ impl Contender {
         unsafe { self.measure(&(run, other), Some(call_other::<F, G>)) }
     }
 
-    /// As [`run_pair`](Self::run_pair), for two threads that spin while they wait. Not measured on one
-    /// CPU.
+    /// As [`run_pair`](Self::run_pair), for two threads that spin while they wait. Does nothing on a
+    /// machine with one CPU.
     pub(crate) fn run_spinning<F: Loop, G: Loop>(mut self, run: F, other: G) -> Result {
         self.flags = SPINS;
         self.run_pair(run, other)
     }
 
     /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`. Each call
-    /// puts up to the given number of items, and returns how many fitted. Not measured on one CPU.
+    /// puts up to the given number of items, and returns how many fitted. Does nothing on a machine with
+    /// one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,

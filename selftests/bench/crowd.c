@@ -85,7 +85,7 @@ int d2d_bench_crowd(const struct d2d_context *context, u32 size)
 
 /*
  * Attaches a registered driver and detaches it. Detaching waits until no thread can be inside the
- * driver's operations. The loop includes printing the lines of the trace.
+ * driver's operations. The measured time includes the time of printing the lines of the trace.
  */
 static noinline int loop_attach_detach(void *arg, u64 n)
 {

@@ -26,13 +26,13 @@
 #define POINT_BATCHES	7
 /* Operations in the first batch of the warm-up. */
 #define FIRST_N		2
-/* The same for a contender with a second thread, because the thread starts slowly. */
+/* If there is a second thread, the first batch is longer, because the thread starts slowly. */
 #define FIRST_N_OF_TWO	64
-/* The warm-up ends after this many long batches in a row. */
+/* The warm-up ends after this many batches in a row of at least BATCH_NS each. */
 #define WARM		3
-/* Least time of a batch: so long that reading the clock and a timer tick do not matter. */
+/* The least time of a batch. In so long a time, a timer tick or reading the clock hardly counts. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* Least time of a batch with producers: so long that all producers on a CPU have their turns. */
+/* The least time of a batch with producers. In this time, all producers on a CPU have a turn. */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
@@ -104,7 +104,7 @@ static struct task_struct *begin(struct part *part, int (*thread)(void *data), u
 
 static int end(struct part *part, struct task_struct *task)
 {
-	/* A thread that is stopped before it runs would never run. */
+	/* kthread_stop_put() wakes the thread. So wait first, until the thread's loop has ended. */
 	wait_for_completion(&part->done);
 	return kthread_stop_put(task);
 }
@@ -249,7 +249,7 @@ static int warm_up(struct measurement *measurement, u64 *n)
 
 /*
  * Measures @batches batches of a contender, and prints the figures. This function has the type of a
- * contender's loop: d2d_bench_run() makes part_thread() call it.
+ * contender's loop, because d2d_bench_run() makes part_thread() call it.
  */
 static int measure(void *arg, u64 batches)
 {

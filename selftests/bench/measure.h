@@ -13,12 +13,15 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 
 /* The loop runs in hard interrupt, in the callback of a timer. */
 #define D2D_BENCH_HARDIRQ	1
-/* @loop and @other run in two threads, which spin while they wait. Not measured on one CPU. */
+/*
+ * @loop and @other run in two threads, which spin while they wait. d2d_bench_run() skips this
+ * contender on a machine with one CPU.
+ */
 #define D2D_BENCH_SPINS		2
 /*
- * While one thread runs @loop, other threads call @other again and again, and spin. @value is the
- * number of these other threads. Each call puts up to n items, and returns how many fitted, or an
- * errno.
+ * While one thread runs @loop, other threads, the producers, call @other again and again. @value is
+ * the number of producers. Each call of @other puts up to n items, and returns how many fitted, or
+ * an errno. d2d_bench_run() skips this contender on a machine with one CPU, too.
  */
 #define D2D_BENCH_PRODUCERS	4
 
@@ -28,8 +31,8 @@ typedef int d2d_bench_loop(void *arg, u64 n);
  */
 struct d2d_bench_contender {
 	const char *name;
-	const char *base;	/* the contender to compare with */
-	/* Part of the called function's name; "*" for an indirect call, "" for no call */
+	const char *base;	/* the name of the contender to compare with */
+	/* A part of the name of the function that @loop calls; "*": indirect call, "": no call */
 	const char *callee;
 	d2d_bench_loop *loop;
 	d2d_bench_loop *other;	/* the loop of a second thread, if there is one */
@@ -53,10 +56,10 @@ struct d2d_context;
 /* Measures a queue of the context with the functions for drivers in C. */
 int d2d_bench_queue(struct d2d_context *context);
 
-/* Attaches or detaches drivers, so that @size drivers besides that of @context have a context. */
+/* Attaches or detaches drivers, until @size drivers besides the one of @context have a context. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
-/* Measures attaching and detaching a driver other than that of @context. */
+/* Measures attaching and detaching a driver that is not the one of @context. */
 int d2d_bench_attach_detach(const struct d2d_context *context);
 
 #endif /* D2D_BENCH_MEASURE_H */

@@ -29,7 +29,7 @@
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Executes two instructions n times. In assembler: the compiler would remove an empty loop in C. */
+/* Executes two instructions n times. In C, the compiler would remove the empty loop. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
@@ -59,7 +59,7 @@ static noinline int loop_indirect_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The owner's module exports the function, and stays loaded as long as this module. */
+/* Needs no protection: as long as this module is loaded, so is the module that has the function. */
 static noinline int loop_exported_symbol_call(void *arg, u64 n)
 {
 	u32 value = 0;
@@ -76,7 +76,7 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 
 /*
  * Without the library, drivers could use SRCU like this to protect calls into a driver that may
- * detach. The library uses rundown.rs.
+ * detach. The library uses its own code instead (rundown.rs).
  */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
@@ -120,7 +120,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Calls through notifier chains with one member. A member may leave an SRCU chain at any time. */
+/* Calls through notifier chains with one member. A member may leave an SRCU chain during a call. */
 static int notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	u32 *value = data;
@@ -217,7 +217,7 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	for (i = 0; i < n; i++) {
 		entry.words[0] = i;
 		list_add_tail(&entry.node, &entries);
-		/* The list must be in memory here, as other threads would read it. */
+		/* Make the compiler store the list, as it must if other threads read the list. */
 		barrier();
 		first = list_first_entry_or_null(&entries, struct entry, node);
 		if (!first || first->words[0] != i)
@@ -305,7 +305,7 @@ static int measure_ptr_ring(void)
 
 static LLIST_HEAD(llist);
 
-/* llist has no lock and no bound, and a take takes all entries. */
+/* llist has no lock and no bound. llist_del_all() takes all entries. */
 static noinline int loop_llist(void *arg, u64 n)
 {
 	struct llist_node *taken;
@@ -397,7 +397,7 @@ static DECLARE_WAIT_QUEUE_HEAD(ping_queue);
 static DECLARE_WAIT_QUEUE_HEAD(pong_queue);
 static bool ping_set, pong_set;
 
-/* The only waiter resets the flag after it was woken. */
+/* Each flag has only one waiter, so the waiter itself resets the flag after the wake-up. */
 static __always_inline void wait_for(wait_queue_head_t *queue, bool *set)
 {
 	wait_event(*queue, READ_ONCE(*set));

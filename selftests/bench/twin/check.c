@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks what the measured loops do not show of the twin:
+ * Checks what the measured loops do not use of the twin:
  * - refusals;
  * - requests that are completed, pended, cancelled or timed out;
  * - requests that a driver holds when it unregisters;
@@ -32,6 +32,10 @@ static void expect(int line, const char *expression, s64 value, s64 expected)
 
 #define EXPECT(expression, expected) expect(__LINE__, #expression, expression, expected)
 
+/*
+ * With ECHO, dispatch() completes the request with its input. With PEND, it pends the request. With
+ * NOT_COMPLETED, it does neither. With INSIDE, it tries to unregister the driver that it is inside.
+ */
 #define ECHO	TWIN_CTL_CODE(0x801, 0)
 #define PEND	TWIN_CTL_CODE(0x802, 0)
 #define NOT_COMPLETED	TWIN_CTL_CODE(0x803, 0)
@@ -49,7 +53,7 @@ static int dispatch(void *self, const struct twin_request *request)
 
 	switch (request->code) {
 	case TWIN_IOCTL_SHARE_CONTEXT:
-		/* Neither completed nor pended */
+		/* Neither complete nor pend the handshake: twin_attach() must fail. */
 		return 0;
 	case ECHO:
 		err = twin_request_input(request, &value, sizeof(value)) ?:
@@ -62,7 +66,7 @@ static int dispatch(void *self, const struct twin_request *request)
 		err = twin_unregister(receiver);
 		return twin_complete(request->handle, err, 0) ?: err;
 	}
-	/* Not completed */
+	/* NOT_COMPLETED */
 	return 0;
 }
 
@@ -126,7 +130,7 @@ static void check_drivers(void)
 	EXPECT(twin_register(&objects[0], &handle), -ENOTUNIQ);
 	EXPECT(twin_attach(sender + (1ull << 32)), -ESTALE);
 	EXPECT(twin_detach(sender), -ENOTCONN);
-	/* A driver whose dispatch routine returns without completing the request. */
+	/* The sender's dispatch routine neither completes nor pends the handshake. */
 	EXPECT(twin_attach(sender), -EIO);
 	EXPECT(twin_detach(sender), -ENOTCONN);
 	EXPECT(twin_lookup("nobody", &handle), -ENOENT);
@@ -297,7 +301,7 @@ static void check_events(void)
 }
 
 /*
- * The routines are outside the init text, because twin_register() refuses routines in it.
+ * The drivers' routines are not __init, because twin_register() refuses routines in the init text.
  * Unregistering the drivers frees their requests and events.
  */
 static int __init check_twin_init(void)

@@ -156,7 +156,7 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-driver-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* Refuses a call from inside a driver's routine: the call would wait for that routine to end. */
+/* Refuses a call from inside a driver's routine, because it would wait for that routine to end. */
 static int check_outside(twin_handle handle, const char *reason)
 {
 	struct twin_call *call;
@@ -243,7 +243,10 @@ static void wait_for_offer(struct twin_offer *offer)
 	wait_for_completion(&offer->sender_out);
 }
 
-/* Opens the owner's link to the driver, which has completed the offer. Any execution context. */
+/*
+ * Ends the handshake after the driver has completed the offer. If @status is 0, opens the owner's
+ * link to the driver. Any execution context.
+ */
 static int conclude(struct twin_slot *slot, int status)
 {
 	static const u64 chain[] = TWIN_PEER_CHAIN;
@@ -263,7 +266,7 @@ static int conclude(struct twin_slot *slot, int status)
 	link->copy.self = context->peer.self;
 	rcu_assign_pointer(link->peer, &link->copy);
 	twin_step(TWIN_OWNER, "attached", "to=%s ctx=c%u", slot->object.name, context->id);
-	/* The driver can detach from here on. */
+	/* After this transition, the driver can detach. */
 	transition(slot, TWIN_ATTACHING, TWIN_ATTACHED);
 	return 0;
 }
@@ -521,7 +524,7 @@ static void take_context_back(struct twin_slot *slot)
 	context->peer = (struct twin_endpoint){};
 	revoke_handles("to_peer", context, &context->to_peer);
 	revoke_handles("to_owner", context, &context->to_owner);
-	/* Clears the doorbell of the queue that the driver takes from. */
+	/* Remove the doorbell of the queue from which the driver takes items. */
 	twin_queue_set_doorbell(&context->to_peer, 0);
 	transition(slot, TWIN_DETACHING, TWIN_REGISTERED);
 }

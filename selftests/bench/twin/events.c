@@ -55,7 +55,7 @@ struct waiter {
 	u32 count;
 	bool all;
 	bool over;
-	int outcome;	/* the index of the event that was taken, 0 for all, or an errno */
+	int outcome;	/* the index of the event that was taken, 0 if all were, or an errno */
 	struct completion done;
 };
 
@@ -379,7 +379,7 @@ static int add_opening(twin_handle driver, struct event *event, twin_handle *han
 		return -ENOMEM;
 	opening->driver = driver;
 	opening->event = event;
-	/* No driver knows the handle before it is returned. The mutex protects the generation. */
+	/* No dispatcher lock is needed: no other thread knows this opening yet. */
 	generation = generation + 1 ?: 1;
 	opening->generation = generation;
 	err = xa_alloc_irq(&openings, &index, opening, XA_LIMIT(0, MAX_OPENINGS - 1), GFP_KERNEL);
@@ -563,7 +563,7 @@ void twin_events_close_all(twin_handle driver)
 	unsigned long index;
 
 	mutex_lock(&names_lock);
-	/* Opening and closing need the mutex, so no other thread frees a handle found here. */
+	/* Closing a handle needs the mutex, so no other thread frees an opening meanwhile. */
 	xa_for_each(&openings, index, opening) {
 		if (opening->driver == driver)
 			close_locked((u64)opening->generation << 32 | index);

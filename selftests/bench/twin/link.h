@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of the twin (twin.h). Each side's link to the other through a context, and the calls through
- * it.
+ * Part of the twin (twin.h). Each side's link to the other side, and the calls through these links.
  */
 #ifndef TWIN_LINK_H
 #define TWIN_LINK_H
@@ -65,7 +64,7 @@ static inline int twin_owner_call_peer(const struct twin_peer_link *link, u64 ti
 	return err;
 }
 
-/* The caller has entered rundown protection of the peer. */
+/* Calls the peer's ping. The caller has entered rundown protection of the peer. */
 static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *result)
 {
 	int err;

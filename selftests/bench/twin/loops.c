@@ -318,7 +318,7 @@ static int run_queues(void)
 	}
 	for (producers.value = 1; producers.value <= 4 && !err; producers.value++) {
 		err = d2d_bench_run(&producers);
-		/* Items that the producers have put since the loop returned */
+		/* Take the items that the producers have put since the loop returned. */
 		while (!take_number(queue, &left))
 			;
 	}
@@ -340,8 +340,8 @@ static int run_calls(void)
 }
 
 /*
- * The dispatch routine of the driver twin_crowd. Copies the operations of the measuring driver to
- * the offered context.
+ * The dispatch routine of the driver twin_crowd. Copies the endpoint of the measuring driver to the
+ * offered context.
  */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {
@@ -357,7 +357,7 @@ static int dispatch_offer(void *this, const struct twin_request *request)
 	return twin_complete(request->handle, err, 0) ?: err;
 }
 
-/* The loop includes printing the lines of the trace. */
+/* The measured time includes the time of printing the lines of the trace. */
 static noinline int loop_twin_attach_detach(void *arg, u64 n)
 {
 	const twin_handle *handle = arg;

@@ -21,7 +21,8 @@ MODULE_PARM_DESC(capacity, "items that each of a context's two queues can hold (
 module_param(item_size, uint, 0444);
 MODULE_PARM_DESC(item_size, "bytes of payload of an item (8-4096)");
 module_param_named(completion, twin_completion, uint, 0444);
-MODULE_PARM_DESC(completion, "how the owner learns of completion: return, routine, wait (0-2)");
+MODULE_PARM_DESC(completion,
+		 "how the owner learns that a handshake is completed: return, routine, wait (0-2)");
 module_param_named(timeout, twin_timeout, uint, 0444);
 MODULE_PARM_DESC(timeout, "how long to wait for a pended handshake, in milliseconds (1-600000)");
 
@@ -246,7 +247,7 @@ static int dispatch(void *this, const struct twin_request *request)
 		err = serve(request);
 		information = err ? 0 : sizeof(u32);
 	}
-	/* Fails only if the sender has cancelled the request, which the bench never does. */
+	/* Fails only if the sender has cancelled the request. The bench never cancels a request. */
 	twin_complete(request->handle, err, information);
 	return request->code == TWIN_IOCTL_PEND ? -TWIN_STATUS_PENDING : err;
 }
@@ -291,7 +292,7 @@ free:
 }
 module_init(twin_owner_init);
 
-/* No peer is loaded any more: peers import the owner's symbols. */
+/* No peer is loaded any more, because peers import the owner's symbols. */
 static void __exit twin_owner_exit(void)
 {
 	twin_unregister(self);

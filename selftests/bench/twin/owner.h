@@ -14,8 +14,8 @@
 #define TWIN_MAX_CAPACITY	1048576
 
 /*
- * These bits of a handle say what it names. A driver's own handle and an event's have none. The
- * handles of items have another form (queue.h).
+ * Each of these bits says what a handle names. A handle from twin_register() has none of them, nor
+ * has a handle of an event. The handles of items have another form (queue.h).
  */
 #define TWIN_HANDLE_OFFER	BIT(28)	/* the request of a handshake */
 #define TWIN_HANDLE_TARGET	BIT(29)	/* a driver, found by twin_lookup() */
@@ -35,7 +35,7 @@ struct twin_slot;
 struct twin_seat {
 	struct twin_context *context;
 	struct twin_owner_link link;
-	struct twin_slot *holder;	/* has reserved the context; under the drivers' lock */
+	struct twin_slot *holder;	/* the context's driver; under the drivers' lock */
 };
 
 extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
@@ -85,7 +85,7 @@ struct twin_slot {
 	enum twin_state state;
 	struct twin_seat *seat;		/* NULL if the driver is only registered */
 	struct twin_driver object;
-	struct list_head calls;	/* the calls inside its routines */
+	struct list_head calls;	/* calls of the driver's routines that have not ended */
 	struct twin_offer offer;
 };
 

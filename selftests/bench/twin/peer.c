@@ -65,7 +65,7 @@ static int adopt(struct twin_context *offered)
 	return 0;
 }
 
-/* The pended request, which the work item will complete; at most one. */
+/* The handshake that the driver has pended, and that the work item completes; at most one. */
 static struct twin_request pended;
 
 static int accept_offer(const struct twin_request *request)

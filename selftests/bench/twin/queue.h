@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of the twin (twin.h). The queue's functions for drivers. Any execution context but NMI; none
- * sleeps or allocates.
+ * Part of the twin (twin.h). The queue's functions for drivers. They may be called in any execution
+ * context but NMI. None of them sleeps or allocates.
  */
 #ifndef TWIN_QUEUE_H
 #define TWIN_QUEUE_H
@@ -15,8 +15,8 @@
 #include "twin.h"
 
 /*
- * The handle of an item has a generation, the queue's id, and the item's index, in the lowest
- * TWIN_ITEM_INDEX_BITS bits.
+ * The handle of an item has a generation and the queue's id. Its lowest TWIN_ITEM_INDEX_BITS bits
+ * are the item's index.
  */
 #define TWIN_ITEM_INDEX_BITS	24
 
@@ -34,14 +34,14 @@ static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *i
 	memcpy(item->payload, payload, len);
 }
 
-/* Counts n more items. Returns the event that has to be set now, or 0. */
+/* Counts n more items. Returns the doorbell if the caller has to ring it now, otherwise 0. */
 static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 {
 	twin_handle doorbell = !queue->depth && n ? queue->doorbell : 0;
 
 	queue->depth += n;
 	queue->high_water = max(queue->high_water, queue->depth);
-	/* Under the lock, so that the trace has the queue's own order. */
+	/* The caller holds the lock, so the trace has the items in the order of the queue. */
 	if (twin_hot_enabled(queues)) {
 		twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_ENQUEUE, n);
 		if (doorbell)
@@ -195,8 +195,8 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 }
 
 /*
- * Returns the item of a handle, or counts a stale handle and returns NULL. The caller holds the
- * lock.
+ * Returns the item of a handle. If the handle is stale, counts this and returns NULL. The caller
+ * holds the lock.
  */
 static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_handle handle)
 {
@@ -245,7 +245,7 @@ static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin
 	return item;
 }
 
-/* Releases the item of a handle, redeemed or not; or returns -ESTALE. */
+/* Releases the item of a handle, redeemed or not. Returns -ESTALE if the handle is stale. */
 static inline int twin_queue_release_handle(struct twin_queue *queue, twin_handle handle)
 {
 	struct twin_item *item;

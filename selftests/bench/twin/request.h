@@ -32,7 +32,7 @@ static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 
 /*
  * Sends a request without a completion routine, waits for at most @ms milliseconds, and copies
- * the output. The output must fill the buffer.
+ * the output. Fails with -EMSGSIZE if the output does not fill the buffer.
  */
 static inline int twin_request_call(twin_handle request, const struct twin_send *send,
 				    void *output, u32 ms)
@@ -51,7 +51,7 @@ static inline int twin_request_call(twin_handle request, const struct twin_send 
 	return result.output_len ? twin_request_read(request, output, result.output_len) : 0;
 }
 
-/* For the receiver: copies the input; -EMSGSIZE if its length differs. Any execution context. */
+/* For the receiver: copies the input; -EMSGSIZE if it is not @len bytes. Any execution context. */
 static inline int twin_request_input(const struct twin_request *request, void *input, u32 len)
 {
 	if (request->input_len != len)

@@ -22,7 +22,10 @@
 #define MAX_REQUESTS	4096
 /* How many places to look at before releasing the lock. */
 #define SCAN		64
-/* How many handles of cancelled requests to remember, so that completing them gives -ECANCELED. */
+/*
+ * How many handles of cancelled requests to remember. A holder that uses one of them gets
+ * -ECANCELED. A holder that uses another stale handle gets -ESTALE.
+ */
 #define MAX_CANCELLED	1024
 
 /*
@@ -138,8 +141,8 @@ static void unlink_packet(struct packet *packet)
 }
 
 /*
- * Prints the refusal of a call, unless it is -ECANCELED. A request may be cancelled at any time, so
- * a call for a cancelled request is no mistake of the driver.
+ * Prints the refusal of a call, unless @err is -ECANCELED. A request may be cancelled at any time,
+ * so a call for a cancelled request is no mistake of the driver.
  */
 static int refuse(twin_handle handle, const char *reason, int err)
 {
@@ -200,7 +203,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 	init_completion(&packet->done);
 
 	spin_lock_irqsave(&lock, flags);
-	/* Under the lock, so that unregistering the driver finds the request. */
+	/* Check this under the lock. If the driver unregisters later, it finds the request. */
 	spin_lock(&twin_drivers_lock);
 	slot = twin_driver_find(driver);
 	if (!slot)
@@ -253,9 +256,9 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 
 /*
  * Finds the receiver of a request. The caller holds the lock. Later, the sending thread or a worker
- * calls the receiver's dispatch routine. If the sending thread calls it, this function begins the
- * call (twin_call_begin). The receiver then stays registered until the call ends. A worker begins
- * the call itself.
+ * calls the receiver's dispatch routine. If the sending thread is to call it, this function begins
+ * the call (twin_call_begin), so that the receiver stays registered until the call ends. A worker
+ * begins the call itself.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -360,7 +363,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	return 0;
 }
 
-/* Returns whether the send with the number @sending has not brought the request home yet. */
+/* Returns whether the request is on its way, and the number of its last send is @sending. */
 static bool is_on_its_way(twin_handle key, u32 sending)
 {
 	struct packet *packet;
@@ -415,7 +418,7 @@ static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 			  result->status);
 	returned = driver->completed(driver->self, key | TWIN_HANDLE_SENDER, result);
 	if (returned != TWIN_MORE_PROCESSING_REQUIRED)
-		/* The routine may have freed the request itself. */
+		/* Has no effect if the routine has freed the request itself. */
 		discard(key | TWIN_HANDLE_SENDER);
 }
 
@@ -461,7 +464,7 @@ static int finish_held(twin_handle handle, int status, u64 information)
 		twin_handle key = key_of(packet), holder = packet->holder;
 		u32 send_flags = packet->flags;
 
-		/* No other thread completes, cancels or frees a BUSY request: print unlocked. */
+		/* Print unlocked: no other thread completes, cancels or frees a BUSY request. */
 		packet->phase = BUSY;
 		spin_unlock_irqrestore(&lock, flags);
 		trace_step(send_flags, holder, "complete", key, status);
@@ -503,7 +506,7 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	if (held && returned != -TWIN_STATUS_PENDING) {
 		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
 			    returned);
-		/* Has no effect if the request was cancelled meanwhile: its handle is stale. */
+		/* If the request was cancelled meanwhile, its handle is stale: has no effect. */
 		finish_held(request->handle, -EIO, 0);
 		return is_on_its_way(key, sending);
 	}

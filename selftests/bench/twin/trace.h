@@ -14,7 +14,10 @@
 
 #include "twin.h"
 
-/* Each group has a key (tracepoint_key.h), which counts how many of its tracepoints are on. */
+/*
+ * The steps of queues are a group, and so are those of operations. A group's key (tracepoint_key.h)
+ * counts how many of the group's tracepoints are on.
+ */
 int twin_queues_on(void);
 void twin_queues_off(void);
 int twin_ops_on(void);

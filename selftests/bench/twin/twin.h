@@ -3,8 +3,8 @@
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
  * kernel C. The bench compares the project's speed and size with those of the twin. So the
  * twin has the checks, protection and limits that the project has for the same things. The twin has
- * one check more. It uses the kernel's lists, and with CONFIG_DEBUG_LIST the kernel checks the
- * pointers of its lists. The project has lists of its own, without such checks.
+ * one check more, because it uses the kernel's lists. With CONFIG_DEBUG_LIST, the kernel checks the
+ * pointers of these lists. The project has lists of its own, without such checks.
  *
  * The twin does not do all that the project does. It lacks:
  * - forwarding requests;
@@ -47,8 +47,8 @@
 #define TWIN_SEND_MAGIC		0x57444e53u
 
 /*
- * Names of the modules in the trace. Not KBUILD_MODNAME: Kbuild puts the folder of the modules
- * before the name.
+ * The names of the modules in the trace. KBUILD_MODNAME would be another name, because Kbuild puts
+ * the folder of the modules before the name.
  */
 #define TWIN_OWNER		"twin_owner"
 #define TWIN_PEER		"twin_peer"
@@ -61,13 +61,13 @@
 
 #define TWIN_MJ_INTERNAL_DEVICE_CONTROL	0x0f
 #define TWIN_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
-/* "Here is a context": user_buffer points to a struct twin_context. Only the owner sends it. */
+/* The request of a handshake: user_buffer points to the context. Only the owner sends this code. */
 #define TWIN_IOCTL_SHARE_CONTEXT	TWIN_CTL_CODE(0x800, 3)
 #define TWIN_STATUS_PENDING		529	/* -EIOCBQUEUED */
 /* Returned by a completion routine that keeps the request. */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
-/* Most items that are moved while a queue's lock is held, with interrupts disabled. */
+/* How many items a thread moves at most while it holds a queue's lock, with interrupts disabled. */
 #define TWIN_MAX_BATCH		128
 
 /* A handle has a generation and an index, never an address. */
@@ -158,7 +158,7 @@ struct twin_context {
 	struct twin_data data;
 };
 
-/* A request, for its receiver. The handle becomes stale when the receiver loses the request. */
+/* A request, as its receiver sees it. When the request ends, @handle becomes stale. */
 struct twin_request {
 	struct twin_header hdr;
 	twin_handle handle;
@@ -167,7 +167,7 @@ struct twin_request {
 	void *user_buffer;
 	twin_handle driver;	/* the receiver's own handle */
 	u32 input_len;
-	u32 output_len;		/* bytes there is room for */
+	u32 output_len;		/* how many bytes of output there is room for */
 };
 
 /* The result of a request. */
@@ -179,7 +179,7 @@ struct twin_result {
 };
 
 #define TWIN_SEND_ROUTINE	1	/* completed() is called; otherwise the sender waits */
-#define TWIN_SEND_ATOMIC	2	/* the sender cannot sleep: a worker may call dispatch() */
+#define TWIN_SEND_ATOMIC	2	/* sender cannot sleep, so a worker may call dispatch() */
 #define TWIN_SEND_TRACE		4	/* each step prints its line */
 
 struct twin_send {
@@ -196,7 +196,7 @@ struct twin_send {
 	u32 reserved;
 };
 
-#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps: any execution context */
+#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps, so it may run in any context */
 
 /*
  * A driver object. twin_register() copies it. The routines, and what @self points to, must stay
@@ -238,7 +238,7 @@ struct twin_driver {
 	sizeof(struct twin_request)), sizeof(struct twin_result)), \
 	sizeof(struct twin_send)), sizeof(struct twin_driver))
 
-/* The header of an object. The argument is the type of the object, or the object itself. */
+/* The header of an object. @object is the type of the object, or the object itself. */
 #define TWIN_HEADER(object, number) {		\
 	.magic = (number),			\
 	.size = sizeof(object),			\
@@ -249,7 +249,7 @@ struct twin_driver {
 
 /*
  * The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping @times times.
- * The chains have arbitrary numbers in the place of hashes, because both sides only compare them.
+ * The chains have arbitrary numbers instead of hashes: the two sides only compare these numbers.
  */
 #define TWIN_OWNER_CHAIN { 0x52c8a1f0d4be9637ull, 0x0f6e3bd7a95c1284ull, 0xc17d508e63f2ab49ull }
 #define TWIN_PEER_CHAIN { 0xe49b7c02165adf83ull, 0x7ab1d36fe8045c92ull }
@@ -267,7 +267,10 @@ struct twin_peer_ops {
 
 /* A request that the owner serves. Input and output are a u32; the output is the input + 1. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
-/* As TWIN_IOCTL_PING, but the owner pends the request before it completes it. */
+/*
+ * As TWIN_IOCTL_PING, but dispatch() returns -TWIN_STATUS_PENDING, although it has completed the
+ * request already.
+ */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
 
 enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
@@ -297,7 +300,7 @@ int twin_copy_ops(const char *driver, const char *interface, const struct twin_e
 /* Prints a line. Any execution context. */
 __printf(3, 4)
 void twin_step(const char *driver, const char *step, const char *format, ...);
-/* Prints the line of a refusal, and returns the error. */
+/* Prints the line of a refusal, and returns @err. */
 __printf(4, 5)
 int twin_refuse(const char *driver, const char *reason, int err, const char *format, ...);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The loop of the twin's queue, compiled without the kernel's checks of list pointers. The
- * project's lists have no such checks, so this loop does the same work as the project's.
+ * project's lists have no such checks, so this loop does the same work as the project's loop.
  */
 #include <linux/kconfig.h>
 #undef CONFIG_DEBUG_LIST
