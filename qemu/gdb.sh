@@ -24,8 +24,8 @@ shift
 kernel=$(readlink "$run/kernel")
 cd "${run%/*}"
 
-# "breakpoint pending on" lets gdb accept a breakpoint in a module that is not loaded yet. gdb sets it when the module
-# is loaded.
+# "breakpoint pending on" lets gdb accept a breakpoint in a module that is not loaded yet. gdb sets the breakpoint
+# when the module is loaded.
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then

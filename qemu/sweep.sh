@@ -4,8 +4,8 @@
 # and last a line of counts.
 # Usage: sweep.sh
 # Environment: PAIR, a pair outside of this tree; KERNEL, a kernel with failslab (default: sanitizer); D2D_KERNEL, the
-# directory of a kernel. The script uses D2D_KERNEL only if that kernel is User-Mode Linux: the caller may have set
-# D2D_KERNEL to the stock kernel, which lacks failslab (tests/install.sh does).
+# directory of a kernel. The script uses D2D_KERNEL only if that kernel is User-Mode Linux. A caller, such as
+# tests/install.sh, may have set D2D_KERNEL to the stock kernel, which lacks failslab.
 . "$(dirname "$0")/lib/lab.sh"
 
 [ -n "${PAIR-}" ] || die "sweep needs PAIR=DIR, a pair outside of this tree; fault_sweep.sh sweeps the demonstration"

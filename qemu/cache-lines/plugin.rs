@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 
 /// The instruction `xchg %bx, %bx`, which does nothing, begins a section.
 const BEGIN: [u8; 3] = [0x66, 0x87, 0xdb];
-/// `xchg %cx, %cx` ends it.
+/// The instruction `xchg %cx, %cx`, which does nothing, either, ends a section.
 const END: [u8; 3] = [0x66, 0x87, 0xc9];
 
 const NO_REGISTERS: c_int = 0;
@@ -51,7 +51,7 @@ extern "C" {
 pub static qemu_plugin_version: c_int = 4;
 
 struct Cpu {
-    /// The CPU is between the two marks of a section.
+    /// Whether the CPU is between the two marks of a section
     inside: AtomicBool,
     /// The sections that the CPU has begun
     sections: Mutex<Vec<Section>>,

@@ -141,7 +141,7 @@ kernels() {
 
 # test_modules - compares the table of selftests/README.md with the test modules of the makefiles. Prints each module
 # that is only in the table or only in the makefiles, and fails if there is one. Some modules need an option of the
-# kernel: make reads the makefiles as for a kernel that has all these options.
+# kernel. So make reads the makefiles as for a kernel that has all these options.
 test_modules() {
 	local listed=$out/listed built=$out/built difference
 	sed -nE 's/^\| `([a-z0-9_]+)` \|.*/\1/p' selftests/README.md | sort >"$listed"

@@ -22,7 +22,7 @@ report() {
 # run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if the program reports another case or no
 # case, or if a module stays loaded. Kills a program that hangs
 run_alone() {
-	# D2D_CASE is a pattern: escape the characters that have a meaning in one.
+	# D2D_CASE is a pattern, so escape the characters that have a meaning in a pattern.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')
 	D2D_CASE=$pattern timeout -s KILL 120 "./$1" >/tmp/alone 2>&1 || return
 	[ "$(wc -l </proc/modules)" = "$modules" ] || return
@@ -51,7 +51,7 @@ run_alone() {
 			fi
 			cut -d ' ' -f 1 /proc/modules >>/tmp/alone
 			report "not ok" "$program: $name"
-			# Stop if the case has left a module loaded: all cases after it would fail.
+			# Stop if the case has left a module loaded, because all later cases would fail.
 			[ "$(wc -l </proc/modules)" = "$modules" ] || break 2
 		done 3</tmp/cases
 	done

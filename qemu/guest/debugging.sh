@@ -14,8 +14,8 @@ debug_locks() {
 
 # leaks - prints the number of leaked allocations, "none" in a kernel without kmemleak, or "unknown" if kmemleak has
 # turned itself off. Writes the descriptions of the leaked allocations to the kernel's log. kmemleak does not report an
-# allocation in its first 5 s, so wait. The first scan does not report an allocation whose contents have changed, so
-# scan twice.
+# allocation that is younger than 5 s, so wait. The first scan does not report an allocation whose contents have
+# changed, so scan twice.
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
 	if [ ! -e "$kmemleak" ]; then

@@ -3,7 +3,7 @@
 # Mode harness: the guest in the tests of the harness, d2d-vm (qemu/tests/harness.sh). The guest has the one fault that
 # $case names, which d2d-vm must notice. In the case "good" the guest has no fault, and the run must pass.
 
-results='ok 2 second'
+second_result='ok 2 second'
 # In each case, "good" included, load a test module once, because d2d-vm expects the taint that it sets.
 insmod /lib/d2d/splat.ko && rmmod splat
 
@@ -15,8 +15,8 @@ splat() {
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 case $case in
 good) ;;
-failing-test) results='not ok 2 second' ;;
-missing-result) results= ;;
+failing-test) second_result='not ok 2 second' ;;
+missing-result) second_result= ;;
 exit-status) (exit 3) ;;
 stale-nonce)
 	# shellcheck disable=SC2034 # init writes it
@@ -58,5 +58,5 @@ hung-task)
 *) splat "$case" ;;
 esac
 rc=$?
-printf 'TAP version 13\n1..2\nok 1 first\n%s\n' "$results" >"$KTAP"
+printf 'TAP version 13\n1..2\nok 1 first\n%s\n' "$second_result" >"$KTAP"
 return "$rc"

@@ -13,13 +13,13 @@ is_kmod() {
 
 # plays DRIVER - loads a driver, which must attach to module_a and exchange calls with it, and unloads the driver
 plays() {
-	insmod "/lib/outside/$1.ko" && logs "step=attached to=$1" && [ -c "/dev/$1" ] && echo 1 >"/dev/$1" &&
+	insmod "/lib/outside/$1.ko" && log_has "step=attached to=$1" && [ -c "/dev/$1" ] && echo 1 >"/dev/$1" &&
 		rmmod "$1"
 }
 
 # plays_pair OWNER PEER - loads a pair, which must attach, writes a number to the owner's device, and unloads the pair
 plays_pair() {
-	insmod "/lib/outside/$1.ko" && insmod "/lib/outside/$2.ko" && logs "step=attached to=$2" &&
+	insmod "/lib/outside/$1.ko" && insmod "/lib/outside/$2.ko" && log_has "step=attached to=$2" &&
 		[ -c "/dev/$1" ] && echo 2 >"/dev/$1" && rmmod "$2" && rmmod "$1"
 }
 
@@ -28,7 +28,7 @@ set_test_taint
 run_step is_kmod &&
 	run_step /bin/modprobe module_b &&
 	run_step loaded module_b module_a &&
-	run_step logs 'step=attached to=module_b' &&
+	run_step log_has 'step=attached to=module_b' &&
 	run_step /bin/modprobe -r module_b &&
 	run_step loaded &&
 	run_step /bin/modprobe module_a &&

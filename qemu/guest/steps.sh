@@ -20,7 +20,7 @@ loaded() {
 	[ "$names" = "$*${1:+ }" ]
 }
 
-# logs TEXT - succeeds if the kernel's log has TEXT
-logs() {
+# log_has TEXT - succeeds if the kernel's log has TEXT
+log_has() {
 	dmesg | grep -qF -e "$1"
 }

@@ -72,7 +72,7 @@ case ${KVER-} in
 esac
 
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER. If the cache lacks this kernel, first
-# prepares it. kernel/kernel-stock.sh says what is in the directory. If D2D_KERNEL is set, only prints its value: a
+# prepares it. kernel/kernel-stock.sh says what is in the directory. If D2D_KERNEL is set, only prints its value. A
 # script that has prepared a kernel sets D2D_KERNEL to the kernel's directory, for the scripts that it calls. (The user
 # sets KERNEL, the name of a kernel.)
 kernel_dir() {

@@ -111,7 +111,8 @@ pub fn public(file: &str, source: &str) -> BTreeSet<Item> {
     items
 }
 
-/// Returns the names in the first column of a document's tables: those in code spans. `a::{b, c}` is two names.
+/// Returns the names in the first column of a document's tables: those in code spans. `a::{b, c}` stands for two
+/// names, `a::b` and `a::c`.
 fn listed(document: &str) -> Vec<String> {
     let cells = document
         .lines()

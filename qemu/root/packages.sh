@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the cache in which these Debian packages are unpacked. If the cache lacks it, fetches and
-# unpacks the packages. They have programs that only one command or test needs. If a program needs a library that the
-# first root (root.sh) lacks, the caller also names the package of the library.
+# Prints the directory of the cache in which these Debian packages are unpacked. If the cache lacks this directory,
+# fetches and unpacks the packages. The packages have programs that only one command or test needs. If a program needs a
+# library that the first root (root.sh) lacks, the caller also names the package of the library.
 # Usage: packages.sh NAME...
 . "$(dirname "$0")/../lib/lab.sh"
 

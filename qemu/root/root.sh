@@ -5,8 +5,8 @@
 # name contains a hash of the list of packages.
 # If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
 # For a kernel of unstable, the script prints the directory of another root, which has unstable's packages. Each kernel
-# of unstable has a root of its own. That root keeps the compiler that built the kernel. A week later, unstable may have
-# a newer compiler.
+# of unstable has a root of its own, which keeps the compiler that built the kernel, because unstable may have a newer
+# compiler a week later.
 # Environment: KVER, the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -48,7 +48,7 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# On x86_64, keep what archive.sh has chosen: kernel-stock.sh looks for the choice under the name of the root.
+	# On x86_64, keep what archive.sh has chosen, because kernel-stock.sh looks for it under the name of the root.
 	# For another ARCH, kernel-stock.sh looks under the name of a root that root-cross.sh makes only later. So
 	# remove the choice; kernel-stock.sh then chooses again.
 	if [ "$ARCH" = x86_64 ]; then

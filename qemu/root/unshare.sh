@@ -10,8 +10,8 @@ export_proxies
 
 user=()
 if [ "$(id -u)" -ne 0 ]; then
-	# Fail here if the kernel refuses the namespaces. With --map-auto, unshare starts a helper before it asks the
-	# kernel. If the kernel then refused, the helper would sleep for ever, and keep the caller's pipe open.
+	# Fail here if the kernel refuses the namespaces: with --map-auto, unshare starts a helper before it asks the
+	# kernel for them. If the kernel refused then, the helper would sleep for ever, and keep the caller's pipe open.
 	unshare --user --mount --pid --fork true
 	user=(--user --map-root-user --map-auto)
 fi

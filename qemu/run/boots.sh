@@ -59,7 +59,7 @@ done
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
 	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop='' plugin=''
-	# Replace the commas of a scenario: in the option hostfs= of User-Mode Linux, a comma ends the path.
+	# Replace the commas of a scenario, because a comma ends the path in the option hostfs= of User-Mode Linux.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	mkdir -p "$logs"

@@ -31,8 +31,8 @@ programs=${out%/*}/programs${prefix:+-${prefix%-}}
 mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$programs"
 cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
 cp "$kselftest/run_kselftest.sh" "$to/"
-# TEST_GEN_MODS_DIR is empty because lib.mk would look for the test modules beside the sources. They are in OUT, and the
-# loop below installs them.
+# The test modules are in OUT, and the loop below installs them. Without the empty TEST_GEN_MODS_DIR, lib.mk would look
+# for them beside the sources.
 make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$programs" TEST_GEN_MODS_DIR=)
 [ -z "$prefix" ] || make+=("${KMAKE[@]}")
 "${make[@]}" install INSTALL_PATH="$to/d2d"

@@ -102,7 +102,7 @@ recipe() {
 }
 
 # writes_roles - writes the sources of two modules to $dir/drivers/roles. Each has two roles: filter is a peer of gauged
-# and an owner, bridge is a peer of gauged and a peer of alarmd. A module alarmd does not exist. So the test builds
+# and an owner, bridge is a peer of gauged and a peer of alarmd. There is no module alarmd. So the test builds
 # bridge with a copy of gauged's table of symbols. In this copy, the name alarmd replaces gauged
 writes_roles() {
 	local to=$dir/drivers/roles pair

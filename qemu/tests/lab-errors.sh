@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the lab refuses a wrong argument, and a host that lacks something. Each command must end at once, and print
-# one line. It must leave no process behind that keeps the caller's pipe open. Prints KTAP, and last a line of counts.
+# one line. It must leave no process behind that keeps the caller's pipe open. Also tests the lists of make, the proxies
+# of a root, the cache, the lock of builds, and the terminal of make shell. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
@@ -245,8 +246,8 @@ expect "a run that fails with a message leaves nothing in the cache" leaves_no_e
 expect "an interrupted run leaves nothing in the cache" leaves_no_entry 'kill -INT $$'
 
 # failing_build LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh.
-# Leaves out the line "another run holds ...": build.sh may have to wait some minutes for the build of another part of
-# make verify.
+# Leaves out the line "another run holds ...", because build.sh may have to wait some minutes for the build of another
+# part of make verify.
 failing_build() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
@@ -355,8 +356,8 @@ limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
 # failing LINE... - runs the demonstration. The run must fail at a step that prints these lines, and for no other
-# reason. Ignores the kernel's lines that do not name a module: on a busy host, the kernel may report a slow clock or
-# interrupt.
+# reason. Ignores the kernel's lines that do not name a module, because on a busy host, the kernel may report a slow
+# clock or interrupt.
 failing() {
 	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return
 	cat "$dir/output"
