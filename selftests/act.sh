@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # The function act tells actors what to do. An actor is a driver that sends, receives, completes and
-# cancels requests as the test commands. The module actor (peers/actor/) contains the actors. d2d_lib.sh
+# cancels requests when the test tells it to. The module actor (peers/actor/) contains the actors. d2d_lib.sh
 # sources this file.
 # shellcheck disable=SC2034 # the programs use the variables
 #
@@ -92,8 +92,9 @@
 #   wait rN [timeout=MS]             waits for the result, by default without a limit. Mistake: result=null
 #   expect rN [status=S] [output=N] [ended=HOW]
 #                                    checks the result that a wait or the completion routine has stored. The
-#                                    default is status 0 and no output. HOW is completed, cancelled,
-#                                    timed-out, left (the receiver has unregistered) or not-completed
+#                                    default is status 0 and no output. HOW is what has ended the request:
+#                                    completed, cancelled, timed-out, left (the receiver has unregistered) or
+#                                    not-completed. Without ended=, this may be any of them
 #   cancel rN, free rN
 #   read rN BYTES                    reads the output. Mistake: buffer=null
 # The receiver

@@ -161,13 +161,13 @@ load module_b
 	done
 	exit 1
 ) &
-worker=$!
+exerciser=$!
 times=0
 while [ "$times" -lt 6 ] && unload module_b && load module_b; do
 	times=$((times + 1))
 done
 touch "$NOTES.stop"
-wait "$worker" && [ "$times" = 6 ] && unload module_b && unload c_owner && frees_all 1
+wait "$exerciser" && [ "$times" = 6 ] && unload module_b && unload c_owner && frees_all 1
 verdict "a peer is unloaded and loaded again and again while the owner calls it: each exercise of the owner succeeds"
 rm -f "$NOTES.stop"
 

@@ -7,8 +7,8 @@
 # hold. The errno of a failed call, or what a check has found, goes to the file $NOTES. If the case fails,
 # verdict() prints this file.
 #
-# Below is an example of a case. A case begins with `fresh` or a function `fresh_...`. This function may find any state,
-# and sets up the state that the case needs. So each case can be run alone
+# Below is an example of a case. A case begins with `fresh` or a function `fresh_...`. This function sets up the state
+# that the case needs, whatever modules are loaded. So each case can be run alone
 # (`make test CASE=PROGRAM:NAME`):
 #
 #   fresh_peer bad_peer fault=none
@@ -170,7 +170,7 @@ in_numbers()
 }
 
 # load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. VALUE may be a word of
-# words(). Ends the program if the module was not built: no case may pass or fail because a module is
+# words(). Ends the program if the module was not built, because no case may pass or fail only because a module is
 # missing
 load()
 {

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Character devices of drivers: calls, pending calls, poll, and the permission to open a device. In some cases, a
-# process has a device open while the device is removed or its module is unloaded. The module device_peer has the
-# device, and the program devctl makes the calls. history_peer keeps records in the lookaside list that
-# docs/porting-tables.md describes.
+# process has a device open while the device is removed, or while the test tries to unload the device's module. The
+# module device_peer has the device, and the program devctl makes the calls. history_peer keeps records in the lookaside
+# list that docs/porting-tables.md describes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # The function event_act makes the drivers of torture_owner and torture_peer0 use named events and the
-# doorbells of their queues. These modules run the commands in torture/event_commands.rs. d2d_lib.sh
+# doorbells of their queues. In both modules, torture/event_commands.rs executes the commands. d2d_lib.sh
 # sources this file.
 #
 #   event_act MODULE COMMAND

@@ -430,7 +430,7 @@ done <<EOF
 $(faults)
 EOF
 
-# fresh_doorbell - reloads both drivers, and makes the event bell the doorbell of the queue from which $taker takes
+# fresh_doorbell - reloads both drivers, and makes the event `bell` the doorbell of the queue from which $taker takes
 fresh_doorbell()
 {
 	fresh_drivers

@@ -14,8 +14,8 @@ RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
 # results SUITE - runs a suite, by writing to the suite's file, and prints the results. The write is necessary
-# if the kernel was booted with kunit.autorun=0: when d2d_kunit is loaded, this kernel runs no suite, but its
-# results say that all suites have passed
+# if the kernel was booted with kunit.autorun=0. Such a kernel runs no suite when d2d_kunit is loaded, but the
+# files "results" then say that all suites have passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"

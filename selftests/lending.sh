@@ -5,8 +5,8 @@
 #
 #   /dev/borrower   1  the peer uses the owner's ring
 #                   2  the owner uses the peer's counters
-#                   3  the peer wants another type than a ring
-#                   4  the owner wants another type than counters
+#                   3  the peer asks for the owner's memory with another type than a ring, which is refused
+#                   4  the owner asks for the peer's memory with another type than counters, which is refused
 #                   5  the peer sends requests whose user_buffer points to its counters
 #                   6  the peer sends such a request to c_borrower, a peer in another context
 #   /dev/lender     1  the owner gets the peer's counters, and uses them

@@ -164,8 +164,8 @@ makes_mistake omit-completion && makes_mistake bad-status && makes_mistake unreg
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a dispatch routine makes seven mistakes, one after another, with one request: after that, the request can be sent and completed"
 
-# Two kinds of waits that the owner refuses: a routine waits for its own end, and a thread waits in atomic
-# context
+# Two kinds of calls that the owner refuses: a routine makes a call that would wait for the routine's own end, or a
+# call that may sleep is made in atomic context
 
 while read -r action reason; do
 	fresh alice bob carol

@@ -93,7 +93,7 @@ some_are_lost()
 	samples statistics && [ "$(count lost)" -gt 0 ]
 }
 
-# tune PARAM=VALUE... - loads the tuner, which sends the recorder a request with these settings, and unloads it
+# tune PARAM=VALUE... - loads the tuner, which sends the recorder a request with these settings; then unloads the tuner
 tune()
 {
 	load tuner "$@" && unload tuner

@@ -13,6 +13,8 @@ TRACING=/sys/kernel/tracing
 FULL=$(mktemp)
 trap 'rm -f "$NOTES" "$FULL"' EXIT
 
+# tick - makes ticker_peer exchange items, until this process has made TICKS exchanges and the timer has ticked TICKS
+# times
 tick()
 {
 	exercise ticker_peer "$TICKS"

@@ -66,7 +66,7 @@ only()
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
-# keep_order - makes the trace show the steps of all CPUs in their order. In the default clock, "local", the times of
+# keep_order - makes the trace show the steps of all CPUs in their order. With the default clock, "local", the times of
 # two CPUs may differ
 keep_order()
 {
@@ -248,10 +248,10 @@ echo 1 >"$TRACING/events/d2d_other_a/d2d_dequeue/enable"
 exercise module_b && exercise other_b
 has "enqueue driver=module_b .*" && has "dequeue driver=other_b .*" &&
 	only "(enqueue driver=module_|dequeue driver=other_)[ab] .*"
-two=$?
+as_expected=$?
 echo 0 >"$TRACING/events/d2d_other_a/enable"
 unload_if_loaded other_b other_a
-[ "$two" = 0 ]
+[ "$as_expected" = 0 ]
 verdict "two owners: each has tracepoints of its own, which record the steps of its own pair"
 
 # A module has static keys for each of its roles.
@@ -264,9 +264,9 @@ exercise other_a
 has "enqueue driver=bridge $HEAD in=hardirq step=enqueue queue=to_owner .*" &&
 	has "op_call driver=bridge .* in=hardirq step=op-call to=owner op=bounce" &&
 	only "(enqueue driver=(bridge|module_a)|op_call driver=(bridge|other_a)) .*"
-two=$?
+as_expected=$?
 unload_if_loaded bridge other_a
-[ "$two" = 0 ]
+[ "$as_expected" = 0 ]
 verdict "a peer of two owners: the tracepoints of each owner record what the module does as a peer of this owner"
 
 fresh_trace

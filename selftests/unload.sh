@@ -144,7 +144,8 @@ verdict_and_clean()
 	! loaded paused_peer || unload paused_peer
 }
 
-# unload_during_call PLACE CPUS - unloads the peer while a call of the owner is inside it in this execution context
+# unload_during_call PLACE CPUS - unloads the peer while a call of the owner is inside the peer in this execution
+# context. CPUS is the mask of the CPUs on which the calling process may run
 unload_during_call()
 {
 	load_settled paused_peer || return
