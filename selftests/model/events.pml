@@ -24,8 +24,9 @@
  * - When no thread can go on, no wake-up was lost: at least one event of each sleeping thread is not
  *   set. And a word is guarded if and only if a thread waits for the event.
  *
- * Left out:
- * - generations of handles, and RCU, which keep the event in memory;
+ * The model leaves out:
+ * - the generations of handles;
+ * - RCU, which keeps the event in memory;
  * - the order of waiters, which is fixed here;
  * - files that watch an event. For the word, a file is one more user of the event, as a waiter is.
  *
@@ -72,7 +73,7 @@ inline unlock()
 	locked = false
 }
 
-/* A thread that holds the lock changes the word from old to new. */
+/* A thread that holds the lock changes the word from `old` to `new`. */
 inline store(e, new)
 {
 	d_step {
@@ -111,7 +112,7 @@ inline update(e, new)
 	od
 }
 
-/* State::guard(): adds the bit, which is not set */
+/* State::guard(): sets the bit GUARDED, which must not be set yet */
 inline guard(e)
 {
 	d_step { assert((word[e] & GUARDED) == 0); word[e] = word[e] + GUARDED }
@@ -312,6 +313,7 @@ active proctype monitor()
 {
 	byte e, w;
 
+	/* In Promela, `timeout` is true when no other process can go on. */
 	timeout;
 	d_step {
 		assert(!locked);

@@ -14,10 +14,10 @@
  *   NOT_RETURNED	F does not want the request back
  *
  * The assertions say what must hold; in parentheses are the variables that they check:
- *   - only one thread delivers the request at a time (delivering), and the request comes home once: then S may send
- *     it again;
- *   - if S has cancelled the request with success (cancelled), the request ends as cancelled. The
- *     exception: F has got the request back, and has completed it;
+ *   - only one thread delivers the request at a time (delivering), and the request comes home at most
+ *     once. From then on, S may send it again;
+ *   - if S has cancelled the request with success (cancelled), the request ends as cancelled, unless F
+ *     has got the request back and has completed it;
  *   - if S fails to cancel the request, F does not get the request back later;
  *   - while R's dispatch routine uses the buffers, F does not hold the request;
  *   - a cancelled request is not home while R's dispatch routine uses the buffers, unless a driver unregisters;
@@ -44,7 +44,7 @@ bool cell[THREADS * 3];
 			 !cell[(d) * THREADS + 3] && !cell[(d) * THREADS + 4] && !cell[(d) * THREADS + 5])
 bool leaving[3], gone[3];
 
-bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request to R, at level 2 */
+bool forwarded;		/* with FORWARDS_LATER: completer() has forwarded the request to R */
 #ifdef NOT_RETURNED
 #define RETURNS	false
 #else
@@ -85,7 +85,7 @@ inline give_back(me)
 		d_step { returned++; assert(notified + returned <= 1) };
 		h = SEQ_OF(w);
 		if
-		/* returned() returns a status: the request is completed with it. */
+		/* returned() returns a status, and the library completes the request with this status. */
 		:: INSIDE(F, me) = false;
 		   do
 		   :: true ->
@@ -100,7 +100,7 @@ inline give_back(me)
 			:: else
 			fi
 		   od
-		/* returned() keeps the request. */
+		/* returned() pends the request. */
 		:: pended = h; INSIDE(F, me) = false
 		fi;
 		atomic {
@@ -150,7 +150,7 @@ inline deliver(me)
 				if
 				:: word == w && CAN_HOME(w) ->
 					assert(!cancelled || PHASE_OF(w) == Cancelled || completed_when_back);
-					/* A sender that has cancelled the request may send it again at once. */
+					/* After a cancel, S may send the request again: no call may use its buffers. */
 					assert(UNREGISTERS || PHASE_OF(w) != Cancelled || !(w & IN_PLACE));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false

@@ -42,9 +42,9 @@ byte due;		/* the request whose time limit the timer waits for, or 0 */
 
 /* For the assertions */
 bool has_context;	/* the context is the driver's */
-bool filled;		/* the driver's operations are in it */
+bool filled;		/* the driver's operations are in the context */
 bool open;		/* the link is open */
-bool filling;		/* the dispatch routine may fill in the context: it has not completed the request */
+bool filling;		/* the dispatch routine has not completed the request, so it may fill in the context */
 byte dispatching;	/* threads in the dispatch routine */
 
 /* The requests of the handshakes, all in one record */
@@ -197,7 +197,7 @@ inline deliver()
 	fi
 }
 
-/* Requests::complete() with this result, by the holder's handle of generation h */
+/* Requests::complete() with the result `value`, by the holder's handle of generation h */
 inline complete(h, value, inside)
 {
 	do
@@ -407,7 +407,7 @@ proctype attacher()
 		od;
 #endif
 sent:
-		/* Registry::end_attach(). After a refusal, this thread makes the context free, unless another one has. */
+		/* Registry::end_attach(). After a refusal, this thread makes the context free, unless another thread has done so. */
 		atomic { NOTE_STATE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: by_attacher ->
@@ -483,7 +483,7 @@ proctype timer()
 }
 #endif
 
-/* d2d_detach() until there is nothing to detach, and d2d_unregister() */
+/* Calls d2d_detach() until there is nothing to detach, and then d2d_unregister(). */
 proctype detacher()
 {
 	int w;

@@ -31,7 +31,7 @@
  *     ordered.
  *
  * While an interrupt runs, the tasks of its CPU do not run ("provided"). So an interrupt that waits
- * for one of them is a deadlock. Spin reports two kinds of runs:
+ * for one of these tasks is a deadlock. Spin reports two kinds of runs:
  *   - a process waits for ever (an invalid end state);
  *   - the run itself goes on for ever (a non-progress cycle).
  * If spin reports none, all processes end in every run.

@@ -74,7 +74,7 @@ inside && !/^ *\/\// {
 }
 
 END {
-	# A table that is not found would leave the models without transitions.
+	# Without this check, the models would have no transitions if the table were not found.
 	if (lines < 20)
 		exit 1
 }

@@ -20,8 +20,8 @@
  * The assertions say what must hold; in parentheses are the variables that they check:
  *   - no thread writes to buffers, or frees them, while another thread uses them;
  *   - of all threads that try to complete or cancel the request, one succeeds (claims);
- *   - one thread delivers the request (delivering);
- *   - the request comes home once for each send: then S may send it again;
+ *   - one thread delivers the request at a time (delivering);
+ *   - the request comes home once for each send. After that, S may send it again;
  *   - a waiting thread gets the result of the send that it has waited for;
  *   - no routine of a driver is called after the driver has unregistered.
  * Spin checks that every process comes to its end, so every thread that sleeps is woken.
@@ -63,7 +63,7 @@ byte view;		/* the receiver that the fields of the request are for: 1 is R, 2 an
 byte routines;		/* calls of S's completion routine */
 
 byte pended;		/* the generation of the handle by which R has left the request pending, or 0 */
-bool woken[2];		/* whether a waiting thread was woken: [0] the sender, [1] the waiter */
+bool woken[2];		/* whether a waiting thread was woken: [0] for sender(), [1] for waiter() */
 bool sender_done, waiter_done = true, resender_done = true;
 byte id;		/* the generation of the sender's handle: 1 while the request belongs to S */
 
@@ -337,7 +337,7 @@ inline fail_uncompleted(h)
 	od
 }
 
-/* Requests::end_dispatch(): the routine returns, and has not given up the buffers */
+/* Requests::end_dispatch(), if the routine has not given up the buffers before it returns */
 inline end_dispatch(h)
 {
 	assert(!filling);
@@ -496,7 +496,7 @@ proctype sender()
 returned:
 		cell_R[0] = false;
 #ifdef ROUTINE
-		/* S frees the request at once, or leaves that to the library, after the routine. */
+		/* S frees the request at once, or leaves this to the library, which frees it after S's routine. */
 		if
 		:: goto sent
 		:: break
@@ -509,7 +509,7 @@ returned:
 	/* While the other thread of S sends the request, the owner refuses to free it. */
 	(resender_done);
 #ifdef UNREGISTERS_S
-	/* S may leave freeing the request to the library. */
+	/* S may leave it to the library to free the request, in Requests::free_all(). */
 	if
 	:: leaving_S -> goto sent
 	:: true
