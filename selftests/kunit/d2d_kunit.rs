@@ -5,8 +5,8 @@
 //! This file has no test. The tests of a file `NAME.rs` are in `NAME/tests.rs` or, if there are
 //! many, by subject in `NAME/tests/`. `kunit.mk` compiles the library's crates a second time, with
 //! these tests, and links them into this module. KUnit runs a suite when a process writes to
-//! `/sys/kernel/debug/kunit/SUITE/run`. KUnit also runs all suites when this module is loaded. The lab
-//! boots its kernels with `kunit.autorun=0`: then KUnit does not run the suites by itself.
+//! `/sys/kernel/debug/kunit/SUITE/run`. KUnit also runs all suites when this module is loaded, unless
+//! the kernel was booted with `kunit.autorun=0`. The lab boots its kernels so.
 
 use kernel::prelude::*;
 

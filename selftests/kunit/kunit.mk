@@ -3,9 +3,9 @@
 # each crate a second time, under the same name and with its tests, into this folder. The other modules contain no
 # tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
 #
-# The rules compile with clippy, and make each warning an error. `make check` does not lint the tests, because it runs
+# The rules compile with clippy, and make each warning an error, because `make check` does not lint the tests: it runs
 # clippy on the build for the stock kernel, which has no CONFIG_KUNIT. For a mutant (qemu/mutants.sh sets D2D_BUILD_ID)
-# the rules compile with rustc: that takes less time, and a mutant may leave code unused.
+# the rules compile with rustc, because that takes less time, and because a mutant may leave code unused.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)

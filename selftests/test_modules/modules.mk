@@ -2,7 +2,7 @@
 # Functions by which the .mk files of selftests/ declare test modules. The project's Kbuild includes this file.
 # The modules are built into this folder, from which kselftest's lib.mk installs them.
 
-# $(call d2d-c-module,NAME,OBJECTS): a module in C. KBUILD_MODNAME is its name without the folder.
+# $(call d2d-c-module,NAME,OBJECTS) declares a module in C. In its objects, KBUILD_MODNAME is NAME without the folder.
 ccflags-y += -I$(obj)/shared/pair
 define d2d-c-module
 obj-m += selftests/test_modules/$1.o

@@ -25,7 +25,7 @@ function parse(text,	result, name, pieces)
 	prototype(result, name, split(text, pieces, /, */), pieces)
 }
 
-# Returns the type of an argument, without its name.
+# Returns the type in the declaration of an argument, such as "u32 count".
 function type_of(argument)
 {
 	sub(/[a-z_0-9]+$/, "", argument)
