@@ -37,6 +37,7 @@
 #define F	1
 #define R	2
 
+/* The numbers of the threads: 0 sender(), 1 completer(), 2 canceller(), 3 + d clear_and_free(d) */
 #define THREADS	6
 bool cell[THREADS * 3];
 #define INSIDE(d, me)	cell[(d) * THREADS + (me)]

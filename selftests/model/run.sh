@@ -92,7 +92,7 @@ search() {
 	# Spin's partial order reduction would be wrong for a process with a "provided" condition.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
 	# MEMLIM is a limit that no search should reach: the largest one uses 1.4 GB. If a search reaches 2000 MB, pan gives
-	# up and says so, and judge() fails. Compiling with optimization would take longer than any search.
+	# up and says so, and judge() fails. The option is -O0, because optimizing would take longer than any search.
 	awk -f "$OLDPWD/transitions.awk" "$OLDPWD/../../shared/owner/request/word.rs" >transitions.inc &&
 		spin -a "${defines[@]/#/-D}" "$model" &&
 		cc -w -O0 -DCOLLAPSE -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&

@@ -43,7 +43,10 @@
 #define HAS_ROUTINE	false
 #endif
 
-/* The slots of R and S, with a cell for each thread that may be inside */
+/*
+ * The slots of R and S, with a cell for each thread that may be inside. The numbers of the threads: 0 sender(), 1
+ * waiter() or resender(), 2 completer(), 3 canceller(), 4 clear_and_free_of_R() or clear_and_free_of_S().
+ */
 #define THREADS	5
 bool cell_R[THREADS], cell_S[THREADS];
 bool leaving_R, gone_R, leaving_S, gone_S;
