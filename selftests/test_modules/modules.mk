@@ -2,7 +2,7 @@
 # Functions by which the .mk files of selftests/ declare test modules. The project's Kbuild includes this file.
 # The modules are built into this folder, from which kselftest's lib.mk installs them.
 
-# $(call d2d-c-module,NAME,OBJECTS) declares a module in C. In its objects, KBUILD_MODNAME is NAME without the folder.
+# $(call d2d-c-module,NAME,OBJECTS) declares a module in C. In its objects, KBUILD_MODNAME is NAME.
 ccflags-y += -I$(obj)/shared/pair
 define d2d-c-module
 obj-m += selftests/test_modules/$1.o
@@ -13,7 +13,7 @@ endef
 
 # $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions. The
 # prerequisites of the file are a script in awk, which prints the file, and $(d2d-prototypes).
-# The functions of d2d_owner.h are not exported.
+# This list leaves out d2d_owner.h, because the functions of that header are not exported.
 d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk \
 		  $(filter-out %/d2d_owner.h,$(wildcard $(src)/shared/include/*.h))
 quiet_cmd_d2d_calls = GEN     $@

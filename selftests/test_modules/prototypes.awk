@@ -25,7 +25,7 @@ function parse(text,	result, name, pieces)
 	prototype(result, name, split(text, pieces, /, */), pieces)
 }
 
-# Returns the type in the declaration of an argument, such as "u32 count".
+# Returns the type in the declaration of an argument. For "u32 count", this is "u32".
 function type_of(argument)
 {
 	sub(/[a-z_0-9]+$/, "", argument)
