@@ -40,8 +40,8 @@ use kernel::{
     }, //
 };
 
-/// The number of slots. Each slot can keep one event open. The owner accepts at most 64 events in a wait. With more
-/// slots, a test can ask for a wait with more events.
+/// The number of slots. Each slot can keep one event open. The owner accepts at most 64 events in a wait. There are
+/// more slots than that, so that a test can ask for a wait with too many events.
 const SLOTS: usize = 66;
 
 /// A driver that executes commands: it opens events and makes jobs.

@@ -5,9 +5,8 @@
 //! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends them.
 //! When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a race, a
 //! side first chooses sent requests that it can cancel, and received requests that it can complete. Then it cancels the
-//! sent requests, and completes the received ones. Most of these requests are chosen by
-//! both sides: the sender wants to cancel the request, and the receiver to complete it. One side succeeds, and the other
-//! side is too late.
+//! sent requests, and completes the received ones. Most of these requests are chosen by both sides: the sender wants to
+//! cancel the request, and the receiver to complete it. One side succeeds, and the other side is too late.
 //!
 //! Each time a request is sent, it gets a new key. The key is the input and the tag of the request. The receiver
 //! computes the output from the key. At the end, sums show whether these rules were kept:
@@ -87,8 +86,8 @@ const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 /// for it with a short limit. The owner, too, has slots and cells for drivers; those are not meant here.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
-/// The number of cells for pended requests. The receiver needs a cell for each slot of up to four contexts: drivers of
-/// other contexts forward their requests to the receiver.
+/// The number of cells for pended requests. The receiver needs a cell for each slot of up to four contexts, because
+/// drivers of other contexts forward requests to the receiver.
 const CELLS: usize = 4 * SLOTS;
 
 /// A bit of a key. It is set if the sender does not count the request (the command `uncounted`). Such a sender will be
@@ -266,7 +265,8 @@ impl RequestTraffic {
     /// Sends all requests that are not on their way. May sleep.
     ///
     /// All keys must be new, because the other side may still have requests of an earlier sender. A key contains the
-    /// number of its request, and `now` makes these numbers grow. So `now` must be larger than in all calls before.
+    /// number of its request, and `now` makes these numbers grow. So `now` must be larger than in the calls of all
+    /// earlier senders.
     pub fn start(&self, sender: &Sender, route: Route, now: u32) -> Result {
         self.inner.lock().route = Some(route);
         // If a side unregisters, the library prints a line for each request that it cancels or refuses. So send few.
@@ -319,8 +319,8 @@ impl RequestTraffic {
                 let expected = match refused.error {
                     // Sender or receiver has unregistered, or is unregistering.
                     ESHUTDOWN | ESTALE => true,
-                    // A driver is unregistering, so the library has cancelled the request. The receiver's dispatch
-                    // routine still uses the request's buffers.
+                    // The library has cancelled the last send of this request, because a driver is unregistering. But
+                    // the dispatch routine that got this send still uses the request's buffers.
                     EBUSY => route.unregisters || route.uncounted,
                     _ => false,
                 };
@@ -443,7 +443,7 @@ impl RequestTraffic {
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),
-            // The receiver has completed the request first: no other thread cancels this request.
+            // The receiver has completed the request first, because no other thread cancels this request.
             Err(EALREADY) => self.count(Count::TooLate, certain.into()),
             // The request was not sent again, and is freed.
             Err(ESTALE) => {}
@@ -502,8 +502,8 @@ impl RequestTraffic {
         {
             let mut inner = self.inner.lock();
             let kept = &mut inner.pended[cell];
-            // If the cell has a request already, the older one of the two requests has ended. So keep the newer one. It
-            // need not be the request that was received just now.
+            // If the cell has a request already, the older one of the two requests has ended. So keep the newer one,
+            // which need not be the request that was received just now.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
@@ -601,7 +601,7 @@ impl RequestTraffic {
                 continue;
             }
             let own = cells(route.context as usize);
-            // The cells of a random context: requests that other drivers have forwarded.
+            // The cells of a random context. They have the requests that other drivers have forwarded.
             let other = cells(random_below(CELLS / SLOTS));
             run_in(place, || {
                 self.choose_all(own, &mut chosen)?;
@@ -623,7 +623,7 @@ impl RequestTraffic {
                 self.call(sender, &mut packet, route, now, random_below(8) as u32 / 7)?;
             }
         }
-        // If the receiver has unregistered, requests have ended. Send these again.
+        // If the receiver has unregistered meanwhile, some requests have ended. Send these again.
         self.start(sender, route, now)
     }
 
@@ -642,8 +642,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Completes all pended requests. All sides must have stopped sending. So all these requests have ended, and
-    /// completing them fails. Any execution context.
+    /// Takes the pended requests out of their cells, and tries to complete them. All sides must have stopped sending.
+    /// So all these requests have ended, and completing them must fail. Any execution context.
     pub fn clear(&self) {
         for cell in 0..CELLS {
             let received = self.inner.lock().pended[cell].take();

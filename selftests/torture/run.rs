@@ -41,7 +41,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// The most nested calls between the two sides. All of them are on one stack, which may be that of a hard interrupt.
+/// How many calls between the two sides may be nested. All of them are on one stack, which may be that of a hard
+/// interrupt.
 pub const MAX_HOPS: u32 = 8;
 
 /// The side of a context on which a run makes its actions.
@@ -189,7 +190,7 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, one by one. Their run number is 0, which no process uses.
+/// Puts `count` items on an empty queue, one by one. Their run number is 0, because no process makes a run with 0.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -214,7 +215,7 @@ pub struct Run {
     random: u64,
     /// The number of the run's next item in each direction.
     next: [u64; 2],
-    /// The handle that this run has redeemed last. The queue must refuse it now.
+    /// The handle that a side has redeemed last for this run. The queue must refuse this handle now.
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
@@ -258,7 +259,7 @@ impl Run {
             if allowed & (1 << place as u32) == 0 {
                 continue;
             }
-            // Make few actions per interrupt: they delay the CPU's other interrupts.
+            // Make few actions per interrupt, because they delay the CPU's other interrupts.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,

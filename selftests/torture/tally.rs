@@ -14,7 +14,7 @@ use kernel::{
     }, //
 };
 
-/// Which of a context's queues.
+/// The direction of a context's queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the owner to the peer.
@@ -91,7 +91,7 @@ pub enum Count {
     /// Requests whose outcome the sender does not know. When the time limit of the sender's call passed, another thread
     /// was completing, cancelling or delivering the request. The library waits for that thread for a limited time only.
     OutcomeUnknown,
-    /// Items whose payload is not what was put. This count and all that follow must stay 0.
+    /// Items whose payload is not what was put. At the end, this count and all that follow must be 0.
     Torn,
     /// Items on the wrong queue.
     Foreign,

@@ -30,7 +30,7 @@ d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o r
 $(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))
 $(foreach object,$(d2d-fuzz),$(eval $(obj)/$(object): private modfile := $(obj)/$(d2d-torture)/fuzz/fuzz))
 
-# The exported functions, generated from their prototypes.
+# A list of the exported functions, generated from their prototypes.
 $(obj)/$(d2d-torture)/fuzz/fuzz_calls.h: $(src)/$(d2d-torture)/fuzz/fuzz_calls.awk $(d2d-prototypes) FORCE
 	$(call if_changed,d2d_calls)
 targets += $(d2d-torture)/fuzz/fuzz_calls.h

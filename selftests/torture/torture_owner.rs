@@ -299,7 +299,7 @@ impl TortureOwner {
         let _ = self.shared_counts.add(count.index(), value);
     }
 
-    /// Compares two sums. Counts and prints the difference, if there is one.
+    /// Compares two sums. If they differ, counts a mismatch and prints both sums.
     fn expect(&self, link: &OwnerLink<TorturePair>, what: &str, got: u64, expected: u64) {
         if got != expected {
             self.count(Count::SumMismatches, 1);
@@ -437,7 +437,7 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     }
     pr_info!("torture: {}\n", Totals { put, refused, sums });
     if sums[Count::OutcomeUnknown as usize] != 0 {
-        // The receiver may have counted an output that the sender has not got.
+        // The receiver may have counted an output that the sender has not got. So the two sums may differ.
         sums[Count::OutputMismatch as usize] = 0;
     }
     let wrong = &sums[Count::Torn as usize..];

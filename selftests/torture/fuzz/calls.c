@@ -47,8 +47,9 @@ int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 }
 
 /*
- * Calls d2d_request_call(), which sends a request, waits for it and reads the output. The owner
- * must refuse the call with D2D_SEND_ROUTINE, and must not wait with D2D_SEND_ATOMIC.
+ * Calls d2d_request_call(), which sends a request, waits for it and reads the output. If the flags
+ * have D2D_SEND_ROUTINE, the owner must refuse the call. If they have D2D_SEND_ATOMIC, the owner
+ * must not wait.
  */
 int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
 		      struct fuzz_pick *target, struct d2d_send *send, struct fuzz_answer *answer)
@@ -356,8 +357,8 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 		fuzz_violation("wait-after-leaving", "events=%u handle=0x%llx err=%d", count,
 			       handles[0], err);
 	/*
-	 * A detach that takes long ends the waits for the driver's events. It may have begun
-	 * during the wait.
+	 * A detach that takes long ends the waits for the driver's events. Such a detach may have
+	 * begun during the wait.
 	 */
 	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;

@@ -166,7 +166,7 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_publish(driver, reg->handle, reg);
 }
 
-/* Calls d2d_leave(). From now on, the owner may refuse waits and sends of the driver. */
+/* Calls d2d_leave(). From the beginning of the call, the owner may refuse waits and sends. */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;

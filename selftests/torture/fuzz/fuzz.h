@@ -44,9 +44,9 @@
 #define FUZZ_EVENTS	48
 #define FUZZ_KEPT	64
 
-/* A call may exceed its limit by this much, as the machine may be busy. */
+/* A call may exceed its limit by this much, because the machine may be busy. */
 #define FUZZ_MARGIN_MS	30000
-/* The longest limit of a wait. */
+/* The longest random limit of a wait. Also the limit of some calls that have no time limit. */
 #define FUZZ_LONGEST_MS	100
 /* The limit of a wait that another thread has to end earlier. */
 #define FUZZ_PATIENCE_MS	10000
@@ -106,7 +106,7 @@ struct fuzz_registration {
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
 	atomic_t context_users;	/* calls that use the context */
-	/* Calls that may take away the context. Unless it is 0, no play uses the context. */
+	/* Calls that may take away the context. While there is one, no play uses the context. */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
 	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
@@ -220,7 +220,10 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
-/* With fault injection: makes this thread's @nth next allocation fail, or none if @nth is 0. */
+/*
+ * Makes this thread's @nth next allocation fail, or none if @nth is 0. Does nothing in a kernel
+ * without fault injection.
+ */
 static inline void fuzz_fail_nth(u32 nth)
 {
 #ifdef CONFIG_FAULT_INJECTION

@@ -358,9 +358,9 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Makes play @which, which reaches a limit. run_torture lets the fuzzer's two modules do this at
- * the same time. It gives them the numbers 0 and 1, or 2 and 3, and so on. The two plays with such
- * numbers fill different tables.
+ * Makes the play with the number @which, to reach a limit. run_torture lets the fuzzer's two
+ * modules do this at the same time. It gives them the numbers 0 and 1, or 2 and 3, or 4 and 5. The
+ * two plays of each such pair fill different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {

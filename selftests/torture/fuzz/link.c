@@ -101,8 +101,8 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 }
 
 /*
- * Completes an offer that a driver has kept. If another caller uses the context now, the driver
- * keeps the offer. Any execution context.
+ * Completes an offer that a driver has kept. If another caller uses the context now, does not
+ * complete the offer: the driver goes on keeping it. Any execution context.
  */
 void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
@@ -241,7 +241,7 @@ static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
 	}
 }
 
-/* Takes an item; checks that its handle can be redeemed once and released once. */
+/* Takes an item. Checks that its handle can be redeemed only once and released only once. */
 static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 {
 	d2d_handle handle = d2d_queue_take(queue);

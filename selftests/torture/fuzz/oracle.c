@@ -137,7 +137,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, picks->handle, caller->player);
 }
 
-/* Handles of this module, live and dead. New ones replace old ones. */
+/* Handles of this module, live and dead. A new one replaces the handle in its place, if any. */
 static struct {
 	d2d_handle handle;
 	enum fuzz_kind kind;
@@ -164,7 +164,7 @@ void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 			       kind);
 }
 
-/* The results of sends, by their tags. New ones replace old ones. */
+/* The results of sends, by their tags. A new one replaces the one in its place, if any. */
 static struct sending {
 	u64 tag;
 	u32 flags;
@@ -373,7 +373,7 @@ void fuzz_note_result(u64 tag, const struct d2d_result *result)
 			       result->status);
 }
 
-/* Requests that the drivers have received, by their handles. New ones replace old ones. */
+/* Requests that the drivers have received. A new one replaces the one in its place, if any. */
 static struct hold {
 	d2d_handle handle;
 	u64 tag;

@@ -9,7 +9,7 @@
 #include "d2d_hot_step.h"
 #include "fuzz.h"
 
-/* A control code of the fuzzer's drivers, or one that the owner serves. */
+/* Returns a code for the owner or for the fuzzer's drivers, or rarely that of a handshake. */
 static u32 any_code(struct fuzz_caller *caller, bool to_owner)
 {
 	if (fuzz_chance(caller, 1))
@@ -65,7 +65,10 @@ static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[
 	fuzz_unpick(&pick);
 }
 
-/* Sends a request to a random driver. If @answer is not NULL, calls d2d_request_call(). */
+/*
+ * Sends a request to a random driver: by d2d_request_call() if @answer is not NULL, otherwise by
+ * d2d_request_send().
+ */
 int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag,
 	      struct fuzz_answer *answer)
 {
@@ -128,7 +131,7 @@ static void play_send(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Calls a driver without waiting for the result. */
+/* Sends a request by d2d_request_call(). With D2D_SEND_ATOMIC, the function must not wait. */
 static void play_call(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);

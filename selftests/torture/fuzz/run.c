@@ -5,8 +5,9 @@
  * with EBADMSG if the oracle has found a violation. The file "report" shows the violations, and
  * "coverage" how often each function was called, with what handles and results.
  *
- * If "limits=N" follows these words, the module also makes play N of limits.c, which reaches a
- * limit. If "forget" follows, the module leaves a driver registered.
+ * If "limits=N" follows SEED and MILLISECONDS, the module also makes the play with the number N in
+ * limits.c, which reaches a limit of the owner. If "forget" follows, the module leaves a driver
+ * registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -184,7 +185,7 @@ static void stop(void)
 			kthread_stop_put(threads[n]);
 	}
 	flush_workqueue(workqueue);
-	/* Threads may have registered drivers after the first call of this function. */
+	/* Threads may have registered drivers after the first call of fuzz_unregister_all(). */
 	fuzz_unregister_all(&caller);
 	fuzz_things_check();
 	fuzz_things_reset();

@@ -71,7 +71,7 @@ static void play_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Calls a driver and waits. Only one player uses the request. */
+/* Sends a request by d2d_request_call(), which waits for it. Only this player uses the request. */
 static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);

@@ -237,8 +237,8 @@ impl std::fmt::Display for Log {
     }
 }
 
-/// Keeps refusals off the console. If the kernel has fault injection, lets allocations that may sleep fail, too. Keeps
-/// the kernel from reporting each failure.
+/// Keeps refusals off the console. If the kernel has fault injection, lets allocations that may sleep fail, too, and
+/// keeps the kernel from reporting each failure.
 fn prepare() {
     for (path, value) in [
         ("/proc/sys/kernel/printk", "4"),

@@ -27,7 +27,7 @@ const OWNER: &str = "torture_owner";
 const PEERS: u32 = 4;
 /// Items that the owner puts for each peer before the peer is loaded.
 const ITEMS_BEFORE_LOAD: u32 = 40;
-// Bit n allows the execution context with number n in `Place::ALL`.
+// Values of the word ALLOWED: bit n allows the execution context with number n in `Place::ALL`.
 /// All execution contexts
 const EVERYWHERE: u64 = 15;
 /// The process itself
@@ -177,7 +177,7 @@ impl Helper {
         Ok(())
     }
 
-    /// Makes runs on the side of a peer that stays.
+    /// Makes runs on the side of a peer that stays loaded.
     fn run_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
@@ -204,7 +204,7 @@ impl Helper {
     }
 
     /// Makes races on the owner's side, in random contexts. The peers of the first `stay` contexts
-    /// stay.
+    /// stay loaded.
     fn race_owner(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -235,7 +235,7 @@ impl Helper {
         Ok(())
     }
 
-    /// Makes races on the side of a peer that stays.
+    /// Makes races on the side of a peer that stays loaded.
     fn race_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
@@ -530,7 +530,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
     )?;
-    // No process of the round makes a run with one of these numbers.
+    // The numbers of these runs are so high that no process of the round makes a run with one of them.
     check_items_put_before_load(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
@@ -613,7 +613,7 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool)
         };
         let mut done = play(seed);
         if number + 1 < rounds {
-            // The counts are judged after the last round.
+            // The counts are judged only after the last round, because they are sums of all rounds.
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
