@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Uses the character device of device_peer, or another one.
+//! Uses a character device: that of device_peer, or another one.
 //!
 //! - `devctl open DEVICE [UID]` opens a device, and prints `errno=N (text)` if that fails.
 //! - `devctl hold DEVICE [UID]` makes a call that stays pending until the process is killed.
-//! - `devctl wait DEVICE [UID]` makes such a call, too. Meanwhile the driver wakes the process again and again.
+//! - `devctl wait DEVICE [UID]` makes such a call, too. While the call is pending, the driver wakes the process again
+//!   and again.
 //! - `devctl CHECK DEVICE [UID]` runs the check of this name in [`CHECKS`], and prints what is wrong if it fails.
 //!
 //! With UID, devctl first becomes the user with this number.
@@ -153,7 +154,7 @@ fn poll_in(file: &File) -> c_short {
     polling::polled(file, POLLIN, -1)
 }
 
-/// Checks the events of the file in an epoll set.
+/// Checks for which events the file in an epoll set is ready.
 fn are_ready(what: &str, epoll: &Option<Epoll>, expected: c_short) -> Outcome {
     epoll.as_ref().map_or(Ok(()), |epoll| {
         let (_, events) = epoll.ready();
@@ -485,7 +486,7 @@ fn answers(path: &str) -> Outcome {
     )
 }
 
-/// Opens the device and makes some calls, again and again until a call fails. It must fail because the device is gone.
+/// Opens the device and makes some calls, again and again until one fails. The reason must be that the device is gone.
 /// Prints a line after the first calls.
 fn uses(path: &str) -> Outcome {
     let mut has_printed = false;

@@ -47,7 +47,7 @@ extern "C" {
 
 type Outcome<T> = Result<T, String>;
 
-/// Polls a file for at most `timeout` milliseconds, or without a limit if it is -1.
+/// Polls a file for at most `timeout` milliseconds, or without a limit if `timeout` is -1.
 fn polled(file: &File, timeout: c_int) -> c_short {
     polling::polled(file, POLLIN, timeout)
 }

@@ -7,7 +7,7 @@
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module.
 //! - `fail_nth unload FILE [PARAM=VALUE...]` unloads a module, which it first loads without a failure.
 //! - `fail_nth write FILE TEXT` writes to a file.
-//! - `fail_nth read FILE` opens a file, polls it, and reads from it once, even if there is nothing to read.
+//! - `fail_nth read FILE` opens a file, polls it, and reads from it once. Finding nothing to read is a success.
 //! - `fail_nth count ...` makes one of these calls once, and lets no allocation fail. It prints how many allocations
 //!   the call makes.
 //!
@@ -80,7 +80,7 @@ impl Log {
         Ok(Self(file))
     }
 
-    /// Returns the reasons of the refusals since the last call.
+    /// Returns the reasons of the refusals since the last call of this function.
     fn refusals(&mut self) -> Result<Vec<String>, Error> {
         let mut reasons = Vec::new();
         let mut record = [0; 8192];

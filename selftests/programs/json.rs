@@ -27,7 +27,7 @@ impl Parser<'_> {
         &self.text[self.position..]
     }
 
-    /// Returns an error: `wanted` does not come next.
+    /// Returns an error, which says that `wanted` does not come next.
     fn fail<T>(&self, wanted: &str) -> Result<T, String> {
         let found: String = self.rest().chars().take(20).collect();
         let position = self.position;

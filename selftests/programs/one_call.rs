@@ -12,8 +12,8 @@
 //! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, pauses, and
 //!   writes SECOND. FIRST must fail with one of the errnos, and SECOND must succeed. The pause grows by 200
 //!   microseconds each round. Suppose that FIRST starts a timer. In the early rounds, SECOND comes before the timer
-//!   expires. In the late rounds, SECOND comes after the timer has expired. In a round in between, both happen at the
-//!   same time.
+//!   expires. In the late rounds, SECOND comes after the timer has expired. In a round between these, both may
+//!   happen at the same time.
 //!
 //! Exits with 0. If the call fails, prints `errno=N (text)` and exits with 1. The tests cannot use insmod: if the
 //! system call fails, busybox's insmod makes another system call. Besides, each implementation of insmod prints its own

@@ -22,7 +22,7 @@ extern "C" {
 }
 
 /// Polls a file for these events, for at most `timeout` milliseconds. If `timeout` is -1, there is no limit. Returns
-/// the events that occurred, or 0.
+/// the events that the poll reports, or 0 if it reports none.
 pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
     let mut fd = PollFd {
         fd: file.as_raw_fd(),

@@ -75,7 +75,7 @@ impl Spec {
         Ok(spec.steps)
     }
 
-    /// Reads a line that belongs to no definition, or a line of the part that a `do` names. `source` is the line with
+    /// Reads a line that is outside of all parts, or a line of the part that a `do` names. `source` is the line with
     /// the `do`, or the line itself. `args` has the values of the part's parameters.
     fn line(
         &mut self,

@@ -69,7 +69,7 @@ impl Epoll {
     }
 }
 
-/// Runs `f` in a thread, which must sleep in `f`. Once the thread sleeps there, returns the thread and its number.
+/// Runs `f` in a new thread, which must sleep in `f`. Once that thread sleeps there, returns the thread and its number.
 pub fn asleep<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> Result<(thread::JoinHandle<T>, u32), String> {
