@@ -60,7 +60,10 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Copies an object so that only the first @mapped bytes of the copy are in mapped memory. */
+/*
+ * Copies the first @mapped bytes of an object to the end of the page. The rest of the copy would be
+ * in the page after it, which is not mapped.
+ */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);
@@ -233,7 +236,11 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 	return -EOPNOTSUPP;
 }
 
-/* Prints the reason and the errno of a refusal. trace() of d2d_lib.sh ignores this format. */
+/*
+ * Prints a line for each step that a peer traces. For a refusal, the line has the reason and the
+ * errno. trace() of d2d_lib.sh finds only the lines of owners with the library, which have
+ * another format.
+ */
 void d2d_trace(const struct d2d_record *record)
 {
 	const struct d2d_field *reason = &record->fields[0];

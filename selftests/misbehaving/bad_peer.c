@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing. The parameter "fault" names it. If the fault is a
- * misuse of an item, a function of d2d_queue.h must refuse it. The owner must refuse all other
- * faults, with two exceptions:
+ * Test: a driver in C that does one wrong thing. The parameter "fault" names it. A function of
+ * d2d_queue.h must refuse every misuse of an item. The owner must refuse every other fault. There
+ * are two exceptions:
  * - fault=item-not-released: the owner must revoke the handle of the item;
  * - fault=detach-under-lock: lockdep must make a report.
  *
@@ -37,8 +37,8 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Whether the init succeeds with this fault, so that the module stays loaded */
-static int stays(void)
+/* Returns whether the init must succeed with this fault, so that the module stays loaded. */
+static bool stays_loaded(void)
 {
 	return fault_is("none") || fault_is("detach-from-operation");
 }
@@ -50,8 +50,8 @@ static DEFINE_MUTEX(mutex);
  * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex:
  * a deadlock. So lockdep must report the call.
  *
- * peer_ping() may sleep: module_a calls it only once, in process context, after the driver has
- * attached. peer_bounce() and peer_drain() must not sleep.
+ * peer_ping() may sleep, because module_a calls it only once: in process context, after the driver
+ * has attached. peer_bounce() and peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -72,8 +72,9 @@ static int owner_bounce(u32 hops)
 #define NOTES	6
 
 /*
- * Puts six notes and, between two of them, an item of @kind with @len bytes. Makes the owner take
- * all seven. The owner must refuse only the item of @kind, and put an answer for each note.
+ * Puts six notes and, between two of them, a wrong item, which has @kind and @len bytes. Then makes
+ * the owner take all seven items. The owner must refuse only the wrong item, and put an answer for
+ * each note.
  */
 static int put_for_owner(u32 kind, u32 len)
 {
@@ -119,7 +120,7 @@ static int peer_drain(void *this, u32 *result)
 
 	/*
 	 * The owner calls this operation inside d2d_attach(), too. There, the owner would refuse
-	 * d2d_detach() for another reason: the driver is not attached yet.
+	 * d2d_detach() for another reason, because the driver is not attached yet.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
@@ -196,7 +197,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
 		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
-	/* The handle of the previous handshake must be stale, also during another handshake. */
+	/* The handle of the previous handshake's request must be stale, also during this one. */
 	if (fault_is("old-request-handle") && last_request)
 		errno_of_old_handle = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
@@ -297,7 +298,7 @@ static int misbehave(void)
 		return d2d_unregister(other);
 	if (fault_is("not-attached"))
 		return d2d_detach(self);
-	/* d2d_trace() returns nothing, so the test looks for the refusal in the log. */
+	/* d2d_trace() has no result, so the test looks for the refusal in the log. */
 	if (fault_is("unknown-step")) {
 		d2d_trace(D2D_RECORD(driver.name, COUNT, 0));
 		return 0;
@@ -316,9 +317,9 @@ static int misbehave(void)
 	/* If the handshake has the fault, d2d_attach() fails with the errno of the refusal. */
 	err = d2d_attach(self);
 	/*
-	 * The handshake has timed out. The context stays reserved until the driver completes the
-	 * handshake. So the owner must refuse another d2d_attach(). Then it must refuse the late
-	 * completion.
+	 * With fault=completed-late, the handshake has timed out. The context stays reserved until
+	 * the driver completes the handshake. So the owner must refuse another d2d_attach(). Then
+	 * the owner must refuse the late completion.
 	 */
 	if (fault_is("completed-late") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
@@ -343,7 +344,10 @@ static int misbehave(void)
 		err = put_for_owner(D2D_PAIR_KIND_NOTE, sizeof(u32));
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
-	/* No thread is inside peer_ping(), so the call does not deadlock. Lockdep reports it. */
+	/*
+	 * No thread is inside peer_ping(), so this call of d2d_detach() does not deadlock. But
+	 * lockdep must report it.
+	 */
 	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);
@@ -353,12 +357,12 @@ static int misbehave(void)
 	if (strstr(fault, "item") || fault_is("full-queue"))
 		err = mishandle_item();
 	attached = !err;
-	if (err || !stays())
+	if (err || !stays_loaded())
 		d2d_detach(self);
 	return err;
 }
 
-/* Unregisters the driver. Detaches it before, if it is attached. */
+/* Unregisters the driver. If the driver is attached, detaches it first. */
 static void detach_and_unregister(void)
 {
 	if (d2d_unregister(self) != -EBUSY)
@@ -423,7 +427,7 @@ static int __init bad_peer_init(void)
 		return err;
 
 	err = misbehave();
-	if (!err && stays())
+	if (!err && stays_loaded())
 		return 0;
 	detach_and_unregister();
 	return err ?: -ENOTRECOVERABLE;

@@ -2,7 +2,7 @@
 /*
  * Test: a driver in C that does one wrong thing with an event. The parameter "fault" names it. The
  * init fails with the errno of the call that fails, or with -ENOTRECOVERABLE if no call fails.
- * With fault=none, the driver creates, opens and waits for events, and stays loaded.
+ * With fault=none, the driver creates, opens and waits for events, and the module stays loaded.
  *
  * The driver does not attach, because events need no context. It closes no handles at the end,
  * because unregistering closes them.
@@ -39,7 +39,7 @@ static int create(const char *name, u32 kind)
 	return d2d_event_create(self, name, kind, 0, &event);
 }
 
-/* No thread sets these events. So if the owner accepts the wait, the wait times out after 1 ms. */
+/* No thread sets an event of this test. So a wait that the owner accepts times out after 1 ms. */
 static int wait(const d2d_handle *events, u32 count, u32 flags, u32 *index)
 {
 	return d2d_event_wait(events, count, flags, 1, index);
@@ -120,13 +120,13 @@ static int misuse(void)
 		return d2d_event_on_set(event, ignore_set, NULL);
 	if (fault_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
-	/* d2d_event_ring() returns nothing, and ignores a stale handle. */
+	/* d2d_event_ring() has no result, and ignores a stale handle. */
 	if (fault_is("ring-when-closed"))
 		d2d_event_ring(event);
 	return 0;
 }
 
-/* With fault=none. Waits for so many events that the owner must allocate memory for the wait. */
+/* For fault=none. Waits for so many events that the owner must allocate memory for the wait. */
 static int behave(void)
 {
 	d2d_handle events[6];

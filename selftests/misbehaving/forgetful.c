@@ -10,19 +10,20 @@
  * If a routine of the drivers is called after the end of this init or exit, the routine prints a
  * line, and the test fails.
  *
- * The parameter "forgets" says what the driver "forgetful" has when the module is unloaded:
+ * The parameter "forgets" says what the driver "forgetful" has when the module is unloaded. With
+ * these values, the module forgets this driver and "forgetful_too":
  *
  *   registered         only its registration
  *   context            a context
  *   handshake          a handshake that it has pended
  *   sent               requests that it has sent to its owner
- *   pended             a request that it has sent to "forgetful_too"
+ *   pended             a request that it has sent to "forgetful_too", which has pended the request
  *   event              an event
  *
  * With the other values, the module forgets no driver of its own:
  *
- *   nothing            the exit unregisters both drivers. With at=init the exit does not run: then
- *                      the value "nothing" does the same as the value "registered"
+ *   nothing            the exit unregisters both drivers. But with at=init the exit does not run,
+ *                      so the module forgets both drivers, as with the value "registered"
  *   stranger           this module does not register its two drivers. It registers a driver that
  *                      belongs to the module stranger. This driver has an event
  *   stranger-attached  like stranger, and the driver has a context
@@ -42,7 +43,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-/* The owner of this peer. The files forgetful_*.c define other ones. */
+/* The owner of this peer. The files forgetful_*.c name other owners. */
 #ifndef OWNER
 #define OWNER module_a
 #endif
@@ -65,7 +66,10 @@ static bool forgets_is(const char *what)
 	return !strcmp(forgets, what);
 }
 
-/* Each routine calls this function first. Prints a line if the module was unloaded before. */
+/*
+ * Each routine and operation calls this function first. Prints a line if the init or the exit
+ * that precedes the unloading has already ended.
+ */
 static void check(const char *routine)
 {
 	if (READ_ONCE(unloaded))

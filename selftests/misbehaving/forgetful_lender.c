@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the module of forgetful.c, but as a peer of lender or c_lender instead of module_a. Its
+ * Test: the module of forgetful.c, but as a peer of lender or c_lender instead of module_a. The
  * drivers lend the owner a counter of the module.
  */
 #define OWNER lender

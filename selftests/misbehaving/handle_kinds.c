@@ -26,7 +26,7 @@ static const char * const kinds[] = {
 
 /* A valid handle of each kind; 0 for NOTHING */
 static d2d_handle live[KINDS];
-/* The sender's handle of a request that is never sent; the request of live[SENT] is pending */
+/* The sender's handle of a request that is never sent. The request of live[SENT] is pending. */
 static d2d_handle idle;
 static struct d2d_context *context;
 
@@ -124,8 +124,9 @@ static int wait_for(d2d_handle handle)
 }
 
 /*
- * d2d_event_ring() returns nothing, so this function returns what refuses() expects. The owner must
- * print no refusal: handles.sh compares the number of lines with the number that the init prints.
+ * d2d_event_ring() has no result, so this function returns what must_refuse() expects. The owner
+ * must not print a refusal, because handles.sh compares the number of the printed refusals with the
+ * number that the init prints.
  */
 static int ring(d2d_handle handle)
 {
@@ -194,13 +195,13 @@ static void expect(bool right, const char *what, const char *kind)
 	}
 }
 
-static void refuses(const struct function *function, d2d_handle handle, const char *kind)
+static void must_refuse(const struct function *function, d2d_handle handle, const char *kind)
 {
 	refusals += !function->silent;
 	expect(function->call(handle) == -ESTALE, function->name, kind);
 }
 
-/* Returns the kind of a handle, as d2d.h defines it. */
+/* Returns the kind that the bits of a handle state (d2d.h). The handle need not be valid. */
 static enum kind kind_of(d2d_handle handle)
 {
 	static const enum kind of[] = {
@@ -222,13 +223,14 @@ static enum kind kind_of(d2d_handle handle)
  * - a valid handle of each kind that the function does not accept;
  * - for each kind that the function accepts, copies of a valid handle of this kind. In each copy
  *   the kind bits are altered in another way. A copy is left out if the function also accepts the
- *   kind of its altered bits.
+ *   kind that the altered bits state. But no copy that states the kind of an item is left out,
+ *   because no item has an altered handle.
  */
 static void pass_all_to(const struct function *function)
 {
 	for (enum kind kind = NOTHING; kind < KINDS; kind++) {
 		if (!(function->accepts & BIT(kind))) {
-			refuses(function, live[kind], kinds[kind]);
+			must_refuse(function, live[kind], kinds[kind]);
 			continue;
 		}
 		for (u32 bits = 1; bits < 16; bits++) {
@@ -236,12 +238,15 @@ static void pass_all_to(const struct function *function)
 			enum kind other = kind_of(altered);
 
 			if (other == ITEM || !(function->accepts & BIT(other)))
-				refuses(function, altered, "altered");
+				must_refuse(function, altered, "altered");
 		}
 	}
 }
 
-/* Fills in idle and live[]. The init has filled in DRIVER. The dispatch routine fills in HELD. */
+/*
+ * Fills in "idle" and live[]. The init has filled in live[DRIVER]. The dispatch routine fills in
+ * live[HELD], when this function sends the request of live[SENT].
+ */
 static int make_all(void)
 {
 	struct d2d_send send;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test modules that break the rules of the interface or of the kernel. test_modules/modules.mk defines the
-# functions that are called here.
+# Builds the test modules that break the rules of the interface or of the kernel. test_modules/modules.mk and
+# shared/library.mk define the functions that are called here.
 
 d2d-forgetful := forgetful forgetful_junction forgetful_lender forgetful_middle forgetful_torture
 $(foreach name,bad_owner bad_peer event_faults $(d2d-forgetful) handle_kinds pointers splat stranger,\

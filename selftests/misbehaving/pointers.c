@@ -10,8 +10,8 @@
  * - NULL, because some pointers are optional;
  * - a misaligned address, because the memory there can be accessed.
  *
- * At each of the other bad addresses, the kernel has no memory, or memory that the function cannot
- * use (must_fail). With such an address, these rules hold for a function that returns an int:
+ * At each of the other bad addresses, the kernel has no memory, or memory that the function must
+ * not use (must_fail). With such an address, these rules hold for a function that returns an int:
  * - A call must fail, unless one of its numbers is 0. For example, if a length is 0, the function
  *   may ignore the pointer.
  * - At least one combination must make the function fail with -EFAULT: this shows that the function
@@ -179,7 +179,7 @@ static void check(const char *after)
 	err = d2d_event_wait(&event, 1, 0, 0, NULL);
 	if (err)
 		fail("after %s: a wait returned %d", after, err);
-	/* The request is still with the receiver. */
+	/* The receiver must still hold the request that it has pended. */
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
 		fail("after %s: writing the held request returned %d", after, err);
@@ -272,7 +272,7 @@ static void call_with_bad(const struct function *function, u32 which, const stru
 }
 
 /* Calls a function that takes no pointers, with numbers that are no valid handles. */
-static void call_without(const struct function *function)
+static void call_without_pointers(const struct function *function)
 {
 	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
 	unsigned long values[MAX_ARGUMENTS];
@@ -304,23 +304,23 @@ static void try(const struct function *function)
 		{ "read-only", (unsigned long)constant, true, OUTPUT },
 #endif
 	};
-	bool pointers = false;
+	bool has_pointer = false;
 	u32 n, b;
 
 	for (n = 0; n < function->count; n++) {
 		if (function->arguments[n].kind < STRING)
 			continue;
-		pointers = true;
+		has_pointer = true;
 		for (b = 0; b < ARRAY_SIZE(bads); b++)
 			if (!bads[b].only || bads[b].only == function->arguments[n].kind)
 				call_with_bad(function, n, &bads[b]);
 	}
-	if (!pointers)
-		call_without(function);
+	if (!has_pointer)
+		call_without_pointers(function);
 	check(function->name);
 }
 
-/* Sends requests with a struct d2d_send that is valid but for a bad pointer in "input". */
+/* Sends requests with a struct d2d_send in which only the pointer "input" is bad. */
 static void try_input(void)
 {
 	const unsigned long wrong[] = {

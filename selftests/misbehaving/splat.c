@@ -91,8 +91,8 @@ static void splat_taint(void)
 }
 
 /*
- * The acts below need a kernel with KASAN, lockdep, kmemleak and object debugging, and the last one
- * a kernel with CFI.
+ * To notice the acts below, the kernel needs KASAN, lockdep, kmemleak and object debugging. To
+ * notice the last one, it needs CFI.
  */
 
 static void splat_use_after_free(void)
@@ -150,7 +150,7 @@ static void splat_sleep_under_lock(void)
 	spin_unlock(&lock);
 }
 
-/* Leaks several objects: kmemleak misses those to which a stale word happens to point. */
+/* Leaks several objects, because kmemleak misses one if a stale word in memory points to it. */
 static void splat_leak(void)
 {
 	int i;

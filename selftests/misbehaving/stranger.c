@@ -15,7 +15,7 @@
 static int (*attach_by)(d2d_handle driver);
 static d2d_handle attaching;
 
-/* Pends each request. This module cannot complete requests: it does not import d2d_complete(). */
+/* Pends each request. Without importing d2d_complete(), this module cannot complete any. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	d2d_pause_call();

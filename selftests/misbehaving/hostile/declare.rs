@@ -2,8 +2,8 @@
 
 // The macro by which drivers in refused/ declare pairs. Each of these drivers includes this file.
 
-/// Declares version 1.`$minor` of a pair, in a Rust module of its own. The pair's owner offers `$operations`, its peer
-/// offers none.
+/// Declares version 1.`$minor` of a pair, in a Rust module of its own. The pair's owner offers `$operations`. Its peer
+/// offers no operations.
 macro_rules! declare {
     (
         $module:ident, $name:literal,

@@ -123,7 +123,7 @@ struct Hostile {
 /// Uses what [`Kept`] has. The library drops the driver only after it has unregistered the driver.
 impl Drop for Hostile {
     fn drop(&mut self) {
-        start_refused(&self.jobs);
+        try_closed_jobs(&self.jobs);
         let Some(kept) = self.kept.lock().take() else {
             return;
         };
@@ -154,13 +154,13 @@ impl Drop for Resources {
     }
 }
 
-/// A routine of a job owns this value. When the library has closed the driver's jobs, it drops the routine, and this
-/// value with it. Then `drop` tries to start and make jobs: the library must refuse this.
+/// A routine of a job owns this value. After the library has closed the driver's jobs, it drops the routine, and so
+/// this value. `drop` then tries to start and to make jobs, which the library must refuse.
 struct Captured(Handle<Hostile>);
 
 impl Drop for Captured {
     fn drop(&mut self) {
-        start_refused(&self.0.jobs);
+        try_closed_jobs(&self.0.jobs);
         let made = self.0.timer(TimerContext::HardIrq, |_, _| {});
         let made_thread = self.0.thread(c"%s%n", |_, _| {});
         if made.err() != Some(ESHUTDOWN) || made_thread.err() != Some(ESHUTDOWN) {
@@ -169,8 +169,8 @@ impl Drop for Captured {
     }
 }
 
-/// Tries to start jobs in each execution context after the library has closed them. Each start must fail.
-fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
+/// Tries to start jobs that the library has closed, in each execution context. Each start must fail.
+fn try_closed_jobs(jobs: &SetOnce<(Timer, Work, Thread)>) {
     let Some((timer, work, thread)) = jobs.as_ref() else {
         return;
     };
@@ -192,7 +192,7 @@ fn start_refused(jobs: &SetOnce<(Timer, Work, Thread)>) {
     }
 }
 
-/// A text that is too long for a line of the trace, and has line breaks.
+/// A text that is too long for a line of the trace, and consists of line breaks.
 const NEWLINES: &[u8; 384] = &[b'\n'; 384];
 
 fn expect(is: bool) -> Result {
@@ -392,7 +392,8 @@ impl Hostile {
         Ok(())
     }
 
-    /// Creates and uses objects that only the library needs: a module, a debugfs directory and a rundown.
+    /// Does what only the library needs to do: initializes the module (while it is loaded, the library must refuse this),
+    /// makes debugfs directories, and uses a rundown.
     fn imitate() -> Result {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let directory = Directory::of_module(c"module_a")?;
@@ -424,7 +425,7 @@ impl Driver for Hostile {
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"hostile_peer"));
 
-    /// Calls the module's `init` once more while it runs.
+    /// Calls the module's `init` while `init` already runs. The library must refuse the second call.
     fn new() -> Result<Self> {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let kept = KBox::pin_init(new_spinlock_irq!(None, "hostile_peer::kept"), GFP_KERNEL)?;

@@ -27,8 +27,8 @@ use real_kernel::{
 };
 use real_pin_init::PinInit as Initializer;
 
-/// If a macro of the library used the bare name `Ok`, it would call this function. The driver would then stay
-/// registered after the kernel has freed the module's code.
+/// If a macro of the library used the bare name `Ok`, it would call this function. The function leaks the registration
+/// of the driver, and makes the init fail. So the driver would stay registered after the kernel has freed the module.
 #[allow(non_snake_case, dead_code)]
 fn Ok(module: PeerModule) -> Result<PeerModule> {
     real_core::mem::forget(module);

@@ -2,8 +2,8 @@
 
 //! Test: a peer in whose crate the names `kernel` and `pin_init` mean this crate itself.
 //!
-//! `try_pin_init!` of this crate leaks its arguments. If `module_peer!` used it, the registration would never be
-//! dropped.
+//! `try_pin_init!` of this crate leaks its arguments. If `module_peer!` used this macro, the registration would
+//! never be dropped.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows a soundness hole of the kernel crate: safe code can cause undefined behaviour. This library has no part in
-//! it. `module!` calls a function of `::pin_init` in an `unsafe` block. Here, the name `::pin_init` means this
-//! crate, whose function initializes nothing. Unloading the module would drop a value that was never initialized.
+//! Shows a soundness hole of the kernel crate: safe code can cause undefined behaviour. The library of this
+//! project is not involved. In an `unsafe` block, `module!` calls the function `raw_try_init` of `::pin_init`. Here,
+//! the name `::pin_init` means this crate, whose `raw_try_init` initializes nothing. Unloading the module would drop a
+//! value that was never initialized.
 // compiles
 
 #![forbid(unsafe_code)]

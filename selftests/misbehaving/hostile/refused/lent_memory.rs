@@ -57,7 +57,7 @@ d2d::pair! {
     kinds {}
     codes {}
     owner {
-        /// Nothing.
+        /// Offers nothing.
         trait OwnerOps: "owner" {
             interface: OwnerInterface,
             caller: OwnerCaller,
@@ -65,7 +65,7 @@ d2d::pair! {
         }
     }
     peer {
-        /// Nothing.
+        /// Offers nothing.
         trait PeerOps: "peer" {
             interface: PeerInterface,
             caller: PeerCaller,

@@ -34,11 +34,11 @@ impl ModuleMetadata for LocalModule {
     const THIS_MODULE: ThisModule = None::<ThisModule>.unwrap();
 }
 
-/// Rebinds `Send`; the library's macros must not use it.
+/// Has the name `Send`. The library's macros must not use this trait.
 pub trait Send {}
 impl<T> Send for T {}
 
-/// Rebinds `Sync`; the library's macros must not use it.
+/// Has the name `Sync`. The library's macros must not use this trait.
 pub trait Sync {}
 impl<T> Sync for T {}
 
