@@ -56,9 +56,9 @@ await_field()
 	done
 }
 
-# waited - prints, for each wait since reset_trace, which event of the wait's list ended the wait: 0 for the first, 1
+# ended_by - prints, for each wait since reset_trace, which event of the wait's list ended the wait: 0 for the first, 1
 # for the second, and so on
-waited()
+ended_by()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
@@ -211,7 +211,7 @@ both_kinds()
 	driver_in_background "$waiter" wait any 0
 	first=$background
 	driver_in_background "$waiter" wait any 0
-	await_field note waiters 2 && "$setter" set 0 was=reset && all_succeed "$first" "$background" && [ "$(waited)" = "0 0" ] &&
+	await_field note waiters 2 && "$setter" set 0 was=reset && all_succeed "$first" "$background" && [ "$(ended_by)" = "0 0" ] &&
 		[ "$(field note waiters)" = 0 ] && "$setter" reset 0
 	verdict "the $setter sets a notification event for which two threads of the $waiter wait: both threads go on"
 
@@ -221,7 +221,7 @@ both_kinds()
 	await_field sync waiters 1
 	driver_in_background "$waiter" wait any 1
 	await_field sync waiters 2 && "$setter" set 1 was=reset && wait "$first" && [ "$(field sync waiters)" = 1 ] &&
-		[ "$(waited)" = 0 ] && "$setter" query 1 is=reset && "$setter" set 1 was=reset && wait "$background" && "$setter" query 1 is=reset
+		[ "$(ended_by)" = 0 ] && "$setter" query 1 is=reset && "$setter" set 1 was=reset && wait "$background" && "$setter" query 1 is=reset
 	verdict "the $setter sets a synchronization event: of two threads of the $waiter that wait, the first goes on"
 
 	fresh_events kinds
@@ -290,12 +290,12 @@ verdict "bad-event-name: an event is created with the name . or .., or with one 
 
 fresh_events three
 owner set 12 was=reset && owner set 11 was=reset && peer wait any 10 11 12 && peer wait any 12 11 10 && owner set 10 was=reset &&
-	peer wait any 12 10 && [ "$(waited)" = "1 0 1" ]
+	peer wait any 12 10 && [ "$(ended_by)" = "1 0 1" ]
 verdict "a wait for any event returns the first in its list that is set, and resets no other"
 
 fresh_events three
 driver_in_background peer wait any 10 11 12
-await_field any12 waiters 1 && owner set 11 in=hardirq was=reset && wait "$background" && [ "$(waited)" = 1 ] && owner query 11 is=reset &&
+await_field any12 waiters 1 && owner set 11 in=hardirq was=reset && wait "$background" && [ "$(ended_by)" = 1 ] && owner query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
 verdict "a thread waits for any of three events, and one is set: the wait returns this event, and no event has a waiter after that"
 
@@ -314,7 +314,7 @@ verdict "a thread waits for all of two events, and a wait of another thread rese
 fresh_events many
 owner open 2 many63 synchronization && driver_in_background peer wait any "$many" && await_field many0 waiters 1 &&
 	owner set 2 in=hardirq was=reset && wait "$background" &&
-	[ "$(waited)" = 63 ]
+	[ "$(ended_by)" = 63 ]
 verdict "a wait for 64 events is allowed"
 
 fresh_events many
@@ -473,8 +473,8 @@ fresh_handler()
 	"$setter" create 0 armed "$1" && "$runner" open 0 armed "$1" && "$runner" create 1 ran notification
 }
 
-# runs COUNT - waits until the job of $runner, which sets the event `ran`, has run COUNT times
-runs()
+# await_runs COUNT - waits until the job of $runner, which sets the event `ran`, has run COUNT times
+await_runs()
 {
 	await_field ran sets "$1"
 }
@@ -490,9 +490,9 @@ runs_for_each_set()
 	[ "$1" = reset ] || "$setter" set 0 || return
 	for job in worker softirq timer thread; do
 		count=$(field ran sets)
-		"$runner" on-set 0 "$job" 1 && { [ "$1" = reset ] || runs "$((count += 1))"; } || return
+		"$runner" on-set 0 "$job" 1 && { [ "$1" = reset ] || await_runs "$((count += 1))"; } || return
 		for place in task worker softirq hardirq; do
-			"$setter" set 0 "in=$place" && runs "$((count += 1))" && "$setter" query 0 "is=$1" || return
+			"$setter" set 0 "in=$place" && await_runs "$((count += 1))" && "$setter" query 0 "is=$1" || return
 		done
 	done
 }
@@ -512,17 +512,17 @@ handlers()
 	verdict "the $setter sets a notification event in each execution context: the job of the $runner runs each time, and the event stays set"
 
 	fresh_handler synchronization
-	"$setter" set 0 && "$runner" on-set 0 worker 1 && runs 1 && "$setter" query 0 is=reset
+	"$setter" set 0 && "$runner" on-set 0 worker 1 && await_runs 1 && "$setter" query 0 is=reset
 	verdict "the $setter sets an event before the $runner gives it a job: the job runs at once"
 
 	fresh_handler synchronization
-	"$runner" create 2 hold synchronization && "$runner" on-set 0 worker 1 2 && "$setter" set 0 && runs 1 && await_field hold waiters 1 &&
-		"$setter" set 0 in=hardirq && "$setter" set 0 && "$runner" set 2 && runs 2 && await_field hold waiters 1 && "$runner" set 2
+	"$runner" create 2 hold synchronization && "$runner" on-set 0 worker 1 2 && "$setter" set 0 && await_runs 1 && await_field hold waiters 1 &&
+		"$setter" set 0 in=hardirq && "$setter" set 0 && "$runner" set 2 && await_runs 2 && await_field hold waiters 1 && "$runner" set 2
 	verdict "the $setter sets an event twice while the job of the $runner runs: the job runs once more"
 
 	fresh_handler synchronization
 	"$runner" on-set 0 worker 1 && "$runner" no-on-set 0 && "$setter" set 0 was=reset && "$setter" set 0 was=set && "$runner" wait any 0 timeout=0 &&
-		"$runner" on-set 0 worker 1 && "$setter" set 0 was=reset && runs 1
+		"$runner" on-set 0 worker 1 && "$setter" set 0 was=reset && await_runs 1
 	verdict "the $runner removes the job of an event: a set starts nothing, and the event stays set"
 
 	fresh_handler synchronization
@@ -536,12 +536,12 @@ handlers peer
 runner=peer setter=owner
 
 fresh_handler notification
-owner create 2 ran-owner notification && owner on-set 0 softirq 2 && peer on-set 0 worker 1 && owner set 0 && runs 1 && await_field ran-owner sets 1
+owner create 2 ran-owner notification && owner on-set 0 softirq 2 && peer on-set 0 worker 1 && owner set 0 && await_runs 1 && await_field ran-owner sets 1
 verdict "two drivers have a job for a notification event: each set starts both jobs"
 
 fresh_handler synchronization
 owner create 2 ran-owner notification && owner on-set 0 softirq 2 && peer on-set 0 worker 1 && owner set 0 in=hardirq && await_field ran-owner sets 1 &&
-	owner set 0 in=hardirq && runs 1 && [ "$(field ran-owner sets)" = 1 ] && owner set 0 && await_field ran-owner sets 2 && [ "$(field ran sets)" = 1 ]
+	owner set 0 in=hardirq && await_runs 1 && [ "$(field ran-owner sets)" = 1 ] && owner set 0 && await_field ran-owner sets 2 && [ "$(field ran sets)" = 1 ]
 verdict "two drivers have a job for a synchronization event: each set starts one job, in turn"
 
 fresh_handler synchronization
@@ -551,7 +551,7 @@ verdict "a driver is unloaded while its job runs and is due to run again: after 
 
 fresh_events
 peer create 0 bell synchronization && peer create 1 ran notification && peer on-set 0 worker 1 && peer doorbell 0 &&
-	owner put 5 in=hardirq && runs 1 && peer query 0 is=reset && owner put 3 && peer take 8 && owner put 1 in=softirq && runs 2
+	owner put 5 in=hardirq && await_runs 1 && peer query 0 is=reset && owner put 3 && peer take 8 && owner put 1 in=softirq && await_runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
 # fresh_c_handler [PARAM=VALUE...] - loads c_handler, a driver in C whose event `c-armed` has a handler. The owner opens

@@ -13,7 +13,8 @@ CODE_SHARE_CONTEXT=0x222003
 # An address at which no memory is mapped
 BAD_POINTER=4096
 
-# The faults in calls of the library. Each line is ERRNO REASON COMMAND. The command makes the call with the fault. It may use these requests:
+# The faults in calls of the library. Each line is ERRNO REASON COMMAND. The command makes the call with the fault. The
+# command may use these requests:
 # - r0, a request of alice, was never sent.
 # - r1 was never allocated.
 # - r2 is a request of dave, whose driver object has no routine but dispatch.

@@ -37,9 +37,9 @@ json_has()
 	done
 }
 
-# readers COUNT - starts this many processes, and adds them to $pids. They read all files again and
+# start_readers COUNT - starts this many processes, and adds them to $pids. They read all files again and
 # again until the owner is unloaded
-readers()
+start_readers()
 {
 	reader=0
 	while [ "$reader" -lt "$1" ]; do
@@ -57,8 +57,8 @@ fresh_module_a()
 	load module_a capacity=16 completion=1
 }
 
-# pends - registers alice and bob; alice sends bob a request, which bob pends
-pends()
+# pend_request - registers alice and bob; alice sends bob a request, which bob pends
+pend_request()
 {
 	load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
 		act_pends "send r0 bob $CODE_PEND"
@@ -113,19 +113,19 @@ load module_b && unload module_b && shows contexts "ctx=0 state=free peer=- .*" 
 verdict "the peer is unloaded: the files show a free context, and the items that are left in the queue"
 
 fresh_module_a
-pends &&
+pend_request &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request is pending: the files show its sender, holder and code"
 
 fresh_module_a
-pends && act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
+pend_request && act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
 	shows requests "req=[0-9]+ sender=alice holder=alice code=0x0 phase=idle level=0" &&
 	json_has requests.0.phase idle requests.0.level 0
 verdict "a pending request is completed: the files show it with its sender"
 
 fresh_module_a
-pends && act "complete bob status=-$EIO; wait r0; free r0" && shows requests && json_has requests "[]"
+pend_request && act "complete bob status=-$EIO; wait r0; free r0" && shows requests && json_has requests "[]"
 verdict "a completed request is freed: the files no longer show it"
 
 fresh_module_a
@@ -157,7 +157,7 @@ exec 3<&- 4<&-
 pids=
 fresh_module_a
 load module_b
-readers 3
+start_readers 3
 exercised=0
 for round in 1 2 3 4 5; do
 	exercise module_b 5 && exercise module_a 5 || exercised=1
@@ -168,7 +168,7 @@ verdict "processes read the files while drivers exchange items and are reloaded:
 end_readers
 
 fresh_module_a
-readers 3
+start_readers 3
 end_readers
 verdict "processes read the files again and again: the owner can be unloaded between two reads"
 

@@ -17,32 +17,32 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-WORKERS=/sys/devices/virtual/workqueue/cpumask
+WORKER_CPUS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
-ALL_WORKERS=$(cat "$WORKERS")
+OLD_WORKER_CPUS=$(cat "$WORKER_CPUS")
 KTHREADD=2 # the process ID
-KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
+OLD_KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
 # Each of these files has a time in seconds. The kernel reports a CPU that takes no interrupts or runs no workers for
 # this time.
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout \
 	/sys/module/workqueue/parameters/watchdog_thresh 2>/dev/null)
 # shellcheck disable=SC2086 # a list
-ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
+OLD_WATCHDOG_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 
 # restore - undoes what this test has changed for the whole machine
 restore()
 {
 	rm -f "$NOTES"
-	echo "$ALL_WORKERS" >"$WORKERS"
-	taskset -p "$KTHREADD_CPUS" "$KTHREADD" >/dev/null
+	echo "$OLD_WORKER_CPUS" >"$WORKER_CPUS"
+	taskset -p "$OLD_KTHREADD_CPUS" "$KTHREADD" >/dev/null
 	! loaded pause_calls || resume
 	# shellcheck disable=SC2086 # a list
-	watchdogs $ALL_SECONDS
+	set_watchdogs $OLD_WATCHDOG_SECONDS
 }
 trap restore EXIT
 
-# watchdogs SECONDS... - writes one of these times to each of the files $WATCHDOGS, in this order
-watchdogs()
+# set_watchdogs SECONDS... - writes one of these times to each of the files $WATCHDOGS, in this order
+set_watchdogs()
 {
 	for watchdog in $WATCHDOGS; do
 		echo "$1" >"$watchdog"
@@ -207,8 +207,8 @@ if [ ! -d "$EVENTS" ]; then
 fi
 begin 8
 load pause_calls
-watchdogs 60 60 60
-[ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
+set_watchdogs 60 60 60
+[ ! -f "$WORKER_CPUS" ] || echo 1 >"$WORKER_CPUS"
 taskset -p 1 "$KTHREADD" >/dev/null
 # The timeout of a handshake must be longer than the time for which pause_calls pauses a call.
 load module_a completion=1 timeout=600000
