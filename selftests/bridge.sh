@@ -108,8 +108,8 @@ verdict "a module registers twice with one owner, under the same name: ENOTUNIQ,
 # In each case, a step of loading the bridge fails while code of one role waits for an event that nobody sets. Each line
 # is WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails",
 # as the words of words() (d2d_lib.sh). STEP says which step of loading fails. With the word "nothing", none of these
-# steps fails, but the handshake does. ERRNO is the errno with which
-# loading the bridge fails. PARAMETER is a parameter of other_a, with its value
+# steps fails, but the handshake does. ERRNO is the errno with which loading the bridge fails. PARAMETER is a parameter
+# of other_a, with its value
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&
