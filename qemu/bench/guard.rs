@@ -46,7 +46,7 @@ fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) ->
     let (verdict, why) = match recorded.same_as(entry) {
         None => (
             Verdict::Failed,
-            "the record lacks it: 'make bench' records it in docs/results.tsv".into(),
+            "the record lacks this figure: 'make bench' records it in docs/results.tsv".into(),
         ),
         Some(was) if same_versions => judge(figure(was), figure(entry), "instructions"),
         Some(was) => {
@@ -61,7 +61,7 @@ fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) ->
                 Some((to, (was, is))) => judge(was, is, &format!("times {to}")),
                 None => (
                     Verdict::Skipped,
-                    "the run has neither its twin nor its base".into(),
+                    "the run has measured neither the twin nor the base".into(),
                 ),
             }
         }
@@ -111,7 +111,7 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
             .map(|entry| Check {
                 title: entry.title(),
                 verdict: Verdict::Failed,
-                why: "the run has not measured it; if it was removed, 'make bench' removes it from docs/results.tsv"
+                why: "the run lacks this figure; if you have removed it, 'make bench' removes it from docs/results.tsv"
                     .into(),
             }),
     );
@@ -192,7 +192,7 @@ queue\tdepth:10\tindirect-call\t38\t38
         assert_eq!(counts(&[("depth:10", "depth:11")]), [2, 2, 0]);
         let new = Record::parse(&(RECORD.to_owned() + "new\t-\tcall\t1\t1\n")).unwrap();
         let (text, _) = compare(&Record::parse(RECORD).unwrap(), &new);
-        assert!(text.contains("# the record lacks it: 'make bench' records it"));
+        assert!(text.contains("# the record lacks this figure: 'make bench' records it"));
         assert!(text.contains("not ok 4 new\n3 passed, 1 failed, 0 skipped\n"));
     }
 

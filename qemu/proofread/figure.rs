@@ -44,7 +44,8 @@ pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
             }
             count += 1;
             let unit = 0.1_f64.powi(decimals.try_into().unwrap_or(0));
-            // A little more than half a unit of the last decimal: the recorded number may be rounded, too.
+            // Allow a little more than half a unit of the last decimal, because the recorded number may be
+            // rounded, too.
             if !recorded
                 .iter()
                 .any(|other| (other - number).abs() < 0.51 * unit)

@@ -283,8 +283,13 @@ fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     let is_path = span.contains("::") && !span.contains(' ');
     for word in words(span) {
         let is_symbol = word.starts_with("d2d_") || word.starts_with("D2D_");
-        let mixed = word.starts_with("d2d_") && word.chars().any(|c| c.is_ascii_uppercase());
-        if (is_path || is_symbol) && !mixed && !word.ends_with('_') && !project.has_word(word) {
+        let has_placeholder =
+            word.starts_with("d2d_") && word.chars().any(|c| c.is_ascii_uppercase());
+        if (is_path || is_symbol)
+            && !has_placeholder
+            && !word.ends_with('_')
+            && !project.has_word(word)
+        {
             wrong.push(format!("no symbol {word}"));
         }
     }
@@ -322,7 +327,7 @@ fn has_heading(document: &str, name: &str) -> bool {
     headings.any(|heading| anchor(heading) == name)
 }
 
-/// The path of a link, from the top of the project
+/// Returns the path to which a link leads, relative to the top of the project. `dir` is the directory of the document.
 fn resolve(dir: &str, link: &str) -> String {
     let mut parts: Vec<_> = dir.split('/').filter(|part| !part.is_empty()).collect();
     for part in link.split('/') {

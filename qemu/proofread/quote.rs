@@ -6,7 +6,7 @@
 
 /// The lines of a quote that stand together in the file
 struct Part<'a> {
-    /// Where it begins in the document
+    /// The number of the line at which it begins in the document
     line: usize,
     lines: Vec<&'a str>,
 }
@@ -20,7 +20,7 @@ fn path(line: &str) -> Option<&str> {
     line.strip_prefix("<!-- from ")?.strip_suffix(" -->")
 }
 
-/// The parts of a block that begins at this index, without its fences
+/// Returns the parts of the block whose first line after the fence has this index.
 fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
     let mut parts = vec![];
     let mut open = None;
