@@ -47,8 +47,8 @@ static DEFINE_MUTEX(mutex);
 
 /*
  * With fault=detach-under-lock, a thread calls d2d_detach() while it holds the mutex. d2d_detach()
- * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex:
- * a deadlock. So lockdep must report the call.
+ * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex.
+ * The two threads would wait for each other, so lockdep must report the call.
  *
  * peer_ping() may sleep, because module_a calls it only once: in process context, after the driver
  * has attached. peer_bounce() and peer_drain() must not sleep.

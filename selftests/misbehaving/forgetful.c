@@ -25,7 +25,8 @@
  *   nothing            the exit unregisters both drivers. But with at=init the exit does not run,
  *                      so the module forgets both drivers, as with the value "registered"
  *   stranger           this module does not register its two drivers. It registers a driver that
- *                      belongs to the module stranger. This driver has an event
+ *                      belongs to the module stranger. This driver has an event. The init
+ *                      succeeds, whatever "at" says
  *   stranger-attached  like stranger, and the driver has a context
  *   stranger-attaching like stranger, and a work item of the module stranger attaches the driver
  */

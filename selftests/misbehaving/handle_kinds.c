@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: passes handles of the wrong kind to each function that takes a handle. Each function must
- * fail with -ESTALE, and must not change what the handle names. Otherwise the init fails with
- * -ENOTRECOVERABLE. The driver has a valid handle of each kind, also of an item. Items need a
- * context, so the whole test runs in the dispatch routine, during the handshake.
+ * Test: passes handles of the wrong kind to each function that takes a handle, except
+ * d2d_event_on_set() (see event_faults.c). Each function must fail with -ESTALE, and must not
+ * change what the handle names. Otherwise the init fails with -ENOTRECOVERABLE. The driver has a
+ * valid handle of each kind, also of an item. Items need a context, so the whole test runs in the
+ * dispatch routine, during the handshake.
  *
  * The last line that the module prints says how many refusals the owner must have printed.
  */

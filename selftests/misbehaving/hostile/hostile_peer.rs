@@ -272,7 +272,7 @@ impl Hostile {
         expect(Event::wait_all(&[&event, &event], Wait::NOT) == Err(EINVAL))
     }
 
-    /// Sends requests to itself from inside its routines, and completes some with invalid results.
+    /// Sends requests to this driver from inside its routines, and completes some requests with invalid results.
     fn reenter(driver: &Handle<Self>) -> Result {
         let sender = driver.sender();
         let to = Self::target(&sender)?;

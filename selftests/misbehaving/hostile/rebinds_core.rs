@@ -2,8 +2,8 @@
 
 //! Test: a peer in whose crate the name `core` means this crate itself.
 //!
-//! `size_of` and `stringify` of this crate return wrong values. If `interface!` used them, the operations table would
-//! have a wrong header.
+//! `size_of` and `stringify` of this crate return wrong values. If `interface!` used one of the two, the operations table
+//! would have a wrong header.
 
 #![forbid(unsafe_code)]
 
