@@ -21,7 +21,7 @@
  * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
  *   the event (taken). So when no thread can go on, `taken` equals `gained` if the event is not set.
  *   If the event is set, `taken` is one less.
- * - When no thread can go on, no wake-up was lost: at least one event of each sleeping thread is not
+ * - When no thread can go on, no wake-up was lost. So at least one event of each sleeping thread is not
  *   set. And a word is guarded if and only if a thread waits for the event.
  *
  * The model leaves out:

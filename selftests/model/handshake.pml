@@ -13,7 +13,7 @@
  *   NEVER	a pending request is never completed
  *   ENDLESS	the time limit of a handshake never passes
  *   OWNER_UNLOADED	the owner is unloaded while the driver's module stays. The driver does
- *		not detach: the owner expels it
+ *		not detach, because the owner expels it
  *
  * The assertions say what must hold; in parentheses are the variables that they check:
  *   - the driver fills in a context only while the context is its own (has_context);

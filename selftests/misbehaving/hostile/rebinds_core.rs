@@ -2,7 +2,7 @@
 
 //! Test: a peer in whose crate the name `core` means this crate itself.
 //!
-//! `size_of` and `stringify` of this crate return wrong values. If `interface!` used one of the two, the operations table
+//! `size_of` and `stringify` of this crate return wrong values. If `interface!` used one of them, the operations table
 //! would have a wrong header.
 
 #![forbid(unsafe_code)]
