@@ -27,7 +27,7 @@ use kernel::{
     }, //
 };
 
-// Also defines the static `JOINED`, which has the `Bridge` while the roles are joined.
+// The macro also defines the static `JOINED`, which has the `Bridge` while the roles are joined.
 d2d_roles::module_of_two_owners! {
     type: Bridge,
     first: module_a,
@@ -63,7 +63,7 @@ const START: u32 = 1;
 const CONTROL: u32 = 2;
 const JOIN: u32 = 3;
 
-/// The name of the event that nobody sets.
+/// The name of each event that nobody sets.
 const NEVER: &CStr = c"bridge.never";
 
 /// The event [`NEVER`] of the first role. The second role waits for this event before the roles are joined.
@@ -84,8 +84,8 @@ impl Drop for Resources {
 }
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
-/// other role; the field `$other` of [`Bridge`] has its handle. `$more` has those items of `Driver` that only this role
-/// implements.
+/// other role; the field `$other` of [`Bridge`] has its handle. `$more` has those functions and constants of `Driver`
+/// that only this role defines.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*
@@ -96,8 +96,8 @@ macro_rules! role {
         }
 
         impl $Role {
-            /// Starts a thread that calls `wait`. Returns only when the thread runs. If it returned earlier, the
-            /// library could stop the thread before the thread waits, and the test would show nothing.
+            /// Starts a thread that calls `wait`. Returns only when the thread runs. Otherwise the library could stop
+            /// the thread before the thread waits, and the test would show nothing.
             fn wait_in_thread(
                 driver: &$library::driver::Handle<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -114,12 +114,12 @@ macro_rules! role {
                 begun.wait($library::event::Wait::FOREVER)
             }
 
-            /// Calls this role's owner. Any context.
+            /// Calls `ping` of this role's owner. Any context.
             fn ping(driver: &$library::driver::Handle<Self>, value: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().ping(value)
             }
 
-            /// As [`ping`](Self::ping).
+            /// Calls `bounce` of this role's owner. Any context.
             fn bounce(driver: &$library::driver::Handle<Self>, hops: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().bounce(hops)
             }
@@ -234,7 +234,7 @@ macro_rules! role {
                     })
             }
 
-            /// Passes on the notes of this role's owner to the other owner, and the other owner's answers back.
+            /// Passes the notes of this role's owner on to the other owner, and passes the other owner's answers back.
             fn drain(&self, link: &$library::link::PeerLink<$pair::DemoPair>) -> Result<u32> {
                 JOINED
                     .with(|bridge| {
@@ -330,11 +330,11 @@ fn wait_for_first() -> Result {
         .wait(first::event::Wait::FOREVER)
 }
 
-/// Sends a request from the first role to itself. The role's `dispatch` calls `tell_if_cancelled`, and keeps the request
-/// pending. Then sets the event `bridge.held`, and waits until the request is cancelled.
+/// Sends a request from the first role to itself. The role's `dispatch` calls `tell_if_cancelled`, and keeps the
+/// request pending. Then this function sets the event `bridge.held`, and waits until the request is cancelled.
 ///
-/// Without the call of `tell_if_cancelled`, the library would not call `cancelled`, and the wait would not end. So the
-/// test unloads the module only after `bridge.held` has been set.
+/// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
+/// cancelled. So the test unloads the module only after `bridge.held` has been set.
 fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
@@ -347,14 +347,14 @@ fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
     Ok(())
 }
 
-/// Both roles.
+/// What `join` returns: the handles of both drivers, and what the tests of `waits` need.
 struct Bridge {
     first: first::driver::Handle<First>,
     second: second::driver::Handle<Second>,
-    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: the thread of [`wait_inside`]. The operation `bounce` starts the
-    /// thread.
+    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: the thread of [`make_waiting_thread`]. The operation `bounce`
+    /// starts the thread.
     waiting_thread: Option<first::job::Thread>,
-    /// The number of threads that use the bridge.
+    /// The number of threads that use this value now.
     users: Atomic<u32>,
 }
 
@@ -372,7 +372,7 @@ impl d2d_roles::TwoPeers for Bridge {
             INSIDE => {
                 let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
                 let wait = move || never.wait(second::event::Wait::FOREVER);
-                waiting_thread = Some(wait_inside(&first, wait)?);
+                waiting_thread = Some(make_waiting_thread(&first, wait)?);
             }
             HELD_REQUEST => {
                 let first = first.clone();
@@ -381,7 +381,7 @@ impl d2d_roles::TwoPeers for Bridge {
             HELD_REQUEST_INSIDE => {
                 let sender = first.clone();
                 let wait = move || wait_until_cancelled(&sender);
-                waiting_thread = Some(wait_inside(&first, wait)?);
+                waiting_thread = Some(make_waiting_thread(&first, wait)?);
             }
             _ => {}
         }
@@ -407,7 +407,7 @@ impl Drop for Bridge {
 
 /// Makes a thread that uses the bridge while the drivers leave. The thread calls `wait`, which returns when the drivers
 /// leave. Then the thread calls the second owner.
-fn wait_inside(
+fn make_waiting_thread(
     first: &first::driver::Handle<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,
 ) -> Result<first::job::Thread> {

@@ -4,10 +4,10 @@
  * queues a work item, which sets the event c-ran. With fails=1, the handler sets c-ran itself, and
  * returns an error.
  *
- * With leaves=1, the driver leaves while its handler runs. A process sets c-armed, and the handler
- * begins. The handler ends 100 ms after the module's exit has begun. d2d_leave() must wait for the
- * handler. If the handler still runs when d2d_leave() has returned, the exit prints a line, and the
- * test fails.
+ * With leaves=1, the driver leaves while its handler runs. A process sets c-armed. The handler
+ * begins, and sets c-ran to tell the test. The handler ends 100 ms after the module's exit has
+ * begun. The exit calls d2d_leave(), which must wait for the handler. If the handler still runs
+ * when d2d_leave() has returned, the exit prints a line, and the test fails.
  */
 #include <linux/delay.h>
 #include <linux/init.h>
@@ -46,8 +46,8 @@ static void run(struct work_struct *work)
 static DECLARE_WORK(work, run);
 
 /*
- * Runs until 100 ms after the exit has begun. A d2d_leave() that does not wait for the handler
- * returns before that.
+ * Runs until 100 ms after the exit has begun. If d2d_leave() wrongly does not wait for the handler,
+ * it returns before these 100 ms are over.
  */
 static void run_into_exit(void)
 {

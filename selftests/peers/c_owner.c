@@ -57,7 +57,7 @@ static d2d_handle self;
 /* The contexts by number. prepare() stores each pointer before drivers can register. */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
-/* With keeps: the handle of the item that the owner keeps, or 0 */
+/* With "keeps": the handle of the item that the owner keeps, or 0 */
 static d2d_handle kept;
 /* An operations table that D2D_OPS_INIT() has not initialized */
 static const struct d2d_ops zeroed;
@@ -151,7 +151,7 @@ static const struct d2d_pair_peer_ops peer_ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, peer_chain),
 };
 
-/* The requests that the owner keeps pending. In a free entry, request is 0. */
+/* The requests that the owner keeps pending. In a free entry, the handle is 0. */
 static struct {
 	d2d_handle request;
 	u64 key;
@@ -179,8 +179,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 /*
  * Adds a request to the list. Calls d2d_request_set_cancel() under the lock. If the request is
  * cancelled already, this call fails, and the request is not added. If the request is cancelled
- * later, the library calls c_owner_cancelled(). This function waits for the lock, and then finds
- * the request.
+ * later, the library calls c_owner_cancelled(), which waits for the lock, and then finds the
+ * request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -397,7 +397,7 @@ static int exercise(d2d_handle request)
 {
 	int err = 0;
 
-	/* With "bare", there is no prepare(), which stores the contexts. */
+	/* With "bare", the owner has no prepare(), so no context is stored. */
 	if (bare)
 		return -EOPNOTSUPP;
 	for (unsigned int n = 0; n < contexts && !err; n++) {

@@ -168,8 +168,8 @@ static int adopt(struct d2d_context *offered)
 }
 
 /*
- * The requests that this driver keeps pending. A sender may cancel one at any time. The owner then
- * calls c_peer_cancelled(), in any context, so spin_lock_irqsave() protects the list.
+ * The requests that this driver keeps pending. A sender may cancel its request at any time. The
+ * owner then calls c_peer_cancelled(), in any context, so spin_lock_irqsave() protects the list.
  */
 static struct pended {
 	d2d_handle request;	/* 0: no request is pended here */
@@ -201,8 +201,7 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 /*
  * Adds a request to the list. Calls d2d_request_set_cancel() under the lock. If the request is
  * cancelled already, this call fails, and the request is not added. If the request is cancelled
- * later, the owner calls c_peer_cancelled(). This function waits for the lock, and then finds the
- * request.
+ * later, the owner calls c_peer_cancelled(), which waits for the lock, and then finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -302,8 +301,8 @@ static int dispatch(void *this, const struct d2d_request *request)
 		      D2D_NUMBER(CODE, request->code));
 		err = adopt(request->user_buffer);
 		/*
-		 * As soon as the request is completed, module_a may call the operations. So
-		 * everything that they use must be ready before that.
+		 * As soon as the request is completed, module_a may call this driver's operations.
+		 * So everything that they use must be ready before that.
 		 */
 		return d2d_complete(handle, err, 0) ?: err;
 	case D2D_PAIR_IOCTL_ADD:
@@ -345,7 +344,10 @@ struct round {
 	u64 value;		/* pend's last output */
 };
 
-/* round->pend is completed. The return value keeps the request, to be sent again. Any context. */
+/*
+ * The owner calls this routine when round->pend is completed. The return value keeps the request,
+ * to be sent again. Any context.
+ */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -381,8 +383,8 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 }
 
 /*
- * Sends round->pend, which module_a keeps pending until it receives a COMPLETE request with the
- * same key. The key is the handle of round->pend, so it is unique.
+ * Sends round->pend, which module_a keeps pending until it receives the request COMPLETE with the
+ * same key. The key is the handle of round->pend, because each handle is unique.
  */
 static int send_pend(struct round *round)
 {
@@ -474,7 +476,7 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* A round in another execution context, on the stack of the thread that waits for the round. */
+/* A round in another execution context. The thread that waits for it has the job on its stack. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a sensor in C for the consumer of examples/sensor/. set_rate puts a whole burst of samples
- * on the queue before it returns. The pair is declared in Rust. This driver includes the C header
- * that the build generates from the declaration.
+ * Test: a sensor in C for the consumer of examples/sensor/. Its operation set_rate puts a whole
+ * burst of samples on the queue before it returns. The pair is declared in Rust. This driver
+ * includes the C header that the build generates from the declaration.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -16,7 +16,7 @@
 
 static bool newer;
 module_param(newer, bool, 0);
-MODULE_PARM_DESC(newer, "Put an item of a newer kind after each sample");
+MODULE_PARM_DESC(newer, "Whether an item of a newer kind follows each sample");
 
 static d2d_handle self;
 /* Set before the handshake is completed, and never NULL after that. */

@@ -76,7 +76,7 @@ d2d::module_peer! {
     params: {
         variant: u32 {
             default: 0,
-            description: "Which device the driver makes. 0: one for root. 1: one for everybody. 2: one for processes with CAP_SYS_ADMIN. 3: two of the same name. 4: one with a bad name. 5: with a bad mode. 6: with a bad capability. 7: one that, when it is opened, tries to remove itself and makes another one. 8: one for root, but then loading fails. 9, 10, 11: one with the name of another device, null, tty or sleeper",
+            description: "Which device the driver makes. 0: one for root. 1: one for everybody. 2: one for processes with CAP_SYS_ADMIN. 3: two of the same name. 4: one with a bad name. 5: one with a bad mode. 6: one with a bad capability. 7: one that, when it is opened, tries to remove itself and makes another one. 8: one for root, but then loading fails. 9, 10, 11: one with the name of another device: null, tty, sleeper",
         },
     },
 }
@@ -144,7 +144,7 @@ struct DevicePeer {
 }
 
 impl DevicePeer {
-    /// Stores a pending call. Fails with `EBUSY` if 8 are stored.
+    /// Stores a pending call. Fails with `EBUSY` if 8 calls are stored already.
     fn keep(&self, pended: Pended<u32>) -> Result {
         let mut list = self.pended.lock();
         list.push_within_capacity(pended).map_err(|_| EBUSY)
@@ -337,8 +337,8 @@ fn leak(driver: &Handle<DevicePeer>, call: &Call<'_>) -> Result {
     Ok(())
 }
 
-/// Tries to remove the device that a process is opening, and makes another device. Removing must fail with `EDEADLK`;
-/// otherwise returns `EPROTO`. Returns the result of making the other device.
+/// Tries to remove the device that a process is opening, and makes another device. If removing fails with `EDEADLK`, as
+/// it must, returns the result of making the other device. Otherwise returns `EPROTO`.
 fn nest(driver: &Handle<DevicePeer>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));

@@ -29,7 +29,7 @@ d2d::module_peer! {
     owner: module_a,
     name: "greeter_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that learns by an event that another one is loaded",
+    description: "Test: a peer that learns by an event that another peer is loaded",
     license: "GPL",
     imports_ns: ["D2D"],
 }

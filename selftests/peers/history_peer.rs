@@ -3,9 +3,9 @@
 //! Test: a peer with the lookaside list of `docs/porting-tables.md`. When the driver is loaded, it fills the list with
 //! large values of one size. In hard interrupt, it takes values from the list and gives them back.
 //!
-//! Writing a number to `/dev/d2d_history` keeps a record with this number. Reading returns the number of the
-//! oldest record, as a line of text, and gives the record back. If there is no record, reading returns the end of
-//! the file.
+//! The values are *records*. Writing a number to `/dev/d2d_history` takes a record from the list, and keeps it with
+//! this number. Reading returns the number of the oldest kept record, as a line of text, and gives the record back to
+//! the list. If no record is kept, reading returns the end of the file.
 
 #![forbid(unsafe_code)]
 

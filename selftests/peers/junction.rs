@@ -37,7 +37,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// Also defines the static `OWNER`, by which the peers' roles reach the contexts of the owner's role.
+// The macro also defines the static `OWNER`, by which the peers' roles reach the contexts of the owner's role.
 d2d_roles::module_in_three_roles! {
     type: AsOwner,
     first: module_a,
@@ -90,9 +90,9 @@ macro_rules! role {
 
         impl $Role {
             /// Starts a thread of the owner's role that waits for an event of this role. Nobody sets the event. Returns
-            /// only when the thread runs. If it returned earlier, the library could stop the thread before the thread
-            /// waits. Then the test would show nothing.
-            fn wait(
+            /// only when the thread runs. Otherwise the library could stop the thread before the thread waits, and the
+            /// test would show nothing.
+            fn start_waiting_thread(
                 contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::Handle<Self>,
             ) -> Result {
@@ -189,8 +189,8 @@ impl d2d_roles::ThreeRoles for AsOwner {
         second: second::driver::Handle<Second>,
     ) -> Result {
         if module_parameters::waits.value() != 0 {
-            First::wait(contexts, &first)?;
-            Second::wait(contexts, &second)?;
+            First::start_waiting_thread(contexts, &first)?;
+            Second::start_waiting_thread(contexts, &second)?;
         }
         contexts.state().above.populate((first, second));
         match module_parameters::fails.value() {

@@ -62,7 +62,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// Also defines the static `OWNER`, by which the peer's role reaches the contexts of the owner's role.
+// The macro also defines the static `OWNER`, by which the peer's role reaches the contexts of the owner's role.
 d2d_roles::module_in_two_roles! {
     peer: AsPeer,
     of: module_a,
@@ -260,7 +260,7 @@ impl Above {
     }
 
     /// Sends module_a the request `ADD`, and returns the answer. Any context. module_a completes this request at once.
-    /// If it left the request pending, this function would cancel and free the request.
+    /// If module_a left the request pending, this function would cancel and free the request.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
         let (packet, answer) =
@@ -272,7 +272,7 @@ impl Above {
                 }
                 Err(refused) => (refused.packet, Err(refused.error)),
             };
-        // This succeeds: the vector has room for all packets.
+        // This succeeds, because the vector has room for all packets.
         let _ = self.packets.lock().push_within_capacity(packet);
         answer
     }
@@ -303,7 +303,7 @@ impl d2d_roles::TwoRoles for AsOwner {
 
     fn join(contexts: &Contexts<'_, Self>, peer: Handle<AsPeer>) -> Result {
         contexts.state().above.populate(Above::new(peer.clone())?);
-        wait(contexts, &peer)?;
+        start_waiting_thread(contexts, &peer)?;
         match module_parameters::fails.value() {
             JOIN => Err(ENODEV),
             _ => Ok(()),
@@ -312,8 +312,10 @@ impl d2d_roles::TwoRoles for AsOwner {
 }
 
 /// Sends a request from the peer's role to itself. The role's `dispatch` calls `tell_if_cancelled` and keeps the
-/// request pending. Then sets the event `middle.held`, and waits until the request is cancelled. The test waits for
-/// this event, and then unloads the module. So the library calls `cancelled` for the request.
+/// request pending. Then this function sets the event `middle.held`, and waits until the request is cancelled.
+///
+/// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
+/// cancelled. So the test unloads the module only after `middle.held` has been set.
 fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
@@ -334,9 +336,9 @@ fn send_to_owner(owner: &Sender) -> Result {
     sent.map(drop).map_err(|refused| refused.error)
 }
 
-/// Starts the thread that the parameter `waits` selects, if any. Returns only when the thread runs. If it returned
-/// earlier, the library could stop the thread before the thread waits. Then the test would show nothing.
-fn wait(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
+/// Starts the thread that the parameter `waits` selects, if any. Returns only when the thread runs. Otherwise
+/// the library could stop the thread before the thread waits, and the test would show nothing.
+fn start_waiting_thread(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {
         return Ok(());

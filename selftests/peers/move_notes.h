@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* For modules in C with several roles: passes the items that one role gets on to another role. */
+/* For modules in C with several roles: moves the items that one role gets to another role. */
 #ifndef MOVE_NOTES_H
 #define MOVE_NOTES_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * For modules in C with several roles: an event that nobody sets. The driver of one role creates
- * the event. An operation of another role waits for it, until the driver that has created it
- * leaves.
+ * the event. An operation of another role waits for the event. The wait ends when the driver that
+ * has created the event leaves.
  */
 #ifndef NEVER_H
 #define NEVER_H

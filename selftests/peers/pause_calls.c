@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: keeps calls inside a test peer until the test lets them go on. For example, the test can
- * unload the peer while a call is inside it. Meanwhile no process can open a device of the peer. So
- * this code is a module of its own: the test can still resume the call by its parameters. The test
- * uses these files in /sys/module/pause_calls/parameters/:
+ * unload the peer while a call is inside the peer. Meanwhile no process can open a device of the
+ * peer to resume the call. So this code is a module of its own, and the test resumes the call by
+ * the parameters of this module. They are these files in /sys/module/pause_calls/parameters/:
  *
  *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
  *              handshakes (handshake); or none

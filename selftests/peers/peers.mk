@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test drivers and owners that keep the rules of the interface. Builds the module pause_calls, too. It keeps
-# a call inside such a driver until the test resumes the call. test_modules/modules.mk defines the functions that this
-# file calls.
+# Builds the test drivers and owners that follow the rules of the interface. Also builds the module pause_calls, which
+# keeps a call inside such a driver until the test resumes the call. test_modules/modules.mk defines the functions that
+# this file calls.
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
@@ -78,7 +78,7 @@ selftests/test_modules/bridge-y := selftests/peers/bridge.o shared/pair/d2d_pair
 RUSTFLAGS_selftests/peers/bridge.o := $(d2d-bridge-crates)
 $(obj)/selftests/peers/bridge.o: $(d2d-bridge-needs)
 
-# twice: bridge once more, but module_a is both of its owners
+# twice: a copy of bridge in which module_a is both of the owners
 $(obj)/selftests/peers/twice.rs: $(src)/selftests/peers/bridge.rs FORCE
 	$(call if_changed,d2d_twice)
 quiet_cmd_d2d_twice = GEN     $@
@@ -97,7 +97,7 @@ RUSTFLAGS_selftests/peers/junction.o := $(d2d-bridge-crates) --extern d2d --exte
 $(obj)/selftests/peers/junction.o: $(obj)/shared/pair/d2d_pair.o $(d2d-bridge-needs)
 $(eval $(call d2d-lower,junction_peer,junction))
 
-# The peer of two owners in C
+# c_bridge: a peer of two owners, as bridge, but in C
 $(eval $(call d2d-c-module,c_bridge,$(addprefix selftests/peers/c_bridge/,first.o second.o)))
 CFLAGS_selftests/peers/c_bridge/first.o := $(d2d-peer-role-flags)
 CFLAGS_selftests/peers/c_bridge/second.o := $(d2d-peer2-role-flags)
@@ -142,9 +142,9 @@ $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 # other table has another major version.
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
-# Copies of c_owner. Each has another version of the table: in appended, the table has one more function; in major, its
-# major version differs; in signature, a function has another signature. They test how the kernel's module loader
-# compares symbol versions, so they are built only for a kernel that has symbol versions.
+# Copies of c_owner. The table of each differs from the real one: in appended, the table has one more function; in
+# major, its major version differs; in signature, a function has another signature. They test how the kernel's module
+# loader compares symbol versions, so they are built only for a kernel that has symbol versions.
 ifdef CONFIG_MODVERSIONS
 d2d-abis := appended major signature
 obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)
@@ -201,14 +201,14 @@ d2d-growing-1.1 := $(addprefix selftests/peers/growing/,c_v1_1.o owner_c_v1_1.o)
 $(foreach object,$(d2d-growing-1.1),$(eval CFLAGS_$(object) := -I$(obj)/selftests/peers/growing))
 $(addprefix $(obj)/,$(d2d-growing-1.1)): $(obj)/selftests/peers/growing/v1_1.h
 
-# The peer in C with version 1.0, built with the header of another declaration
+# The peer in C with version 1.0, built with the header of a wrong declaration (swapped.rs)
 $(eval $(call d2d-header,selftests/peers/growing/swapped))
 $(eval $(call d2d-c-module,growing_stale,selftests/peers/growing/stale.o))
 CFLAGS_selftests/peers/growing/stale.o := -I$(obj)/selftests/peers/growing
 $(obj)/selftests/peers/growing/stale.o: $(obj)/selftests/peers/growing/swapped.h
 clean-files += selftests/peers/growing/swapped.h selftests/peers/growing/v1_1.h
 
-# A pair whose two sides lend each other memory, both in Rust and in C
+# A pair whose two sides lend each other memory. Each side is written in Rust, and once more in C.
 d2d-lending := selftests/peers/lending
 d2d-lending-crates := -L $(obj)/shared -L $(obj)/$(d2d-lending) --extern d2d --extern lending_pair
 RUSTFLAGS_$(d2d-lending)/lending_pair.o := --emit=metadata=$(obj)/$(d2d-lending)/liblending_pair.rmeta \
@@ -217,8 +217,8 @@ $(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
 $(eval $(call d2d-header,$(d2d-lending)/lending_pair))
 
-# An owner in C. It is loaded instead of lender and exports the table lender_d2d, too. It must come before lender, as
-# c_middle must come before middle.
+# An owner in C. It is loaded instead of lender and exports the table lender_d2d, too. It must come before lender, for
+# the same reason as c_middle before middle.
 $(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
 selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
 CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)

@@ -298,7 +298,7 @@ impl Driver for Ticker {
         Ok(clock.start(PERIOD))
     }
 
-    /// Reads the number of exchanges, 1 to 1000, and makes them.
+    /// Reads the number N, 1 to 1000, and makes N exchanges. Then makes more until the timer has ticked N times, too.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let count = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "tick", count, 1..=1000)?;

@@ -5,8 +5,8 @@
  * line.
  *
  * Both CPUs run the same sections, in the order that the plugin expects. A special instruction
- * marks the beginning of a section, and another one its end. Interrupts are disabled in a section,
- * so that the CPU does nothing else.
+ * marks the beginning of a section, and a second one marks its end. Interrupts are disabled in a
+ * section, so that the CPU does nothing else.
  */
 #include <linux/completion.h>
 #include <linux/irqflags.h>
@@ -41,7 +41,7 @@ struct pair {
 
 static struct pair pairs[PAIRS];
 
-/* How often a thread has come to a section. Written between sections only. */
+/* How often the threads have come to a section, in total. Written between sections only. */
 static atomic_t arrived __aligned(D2D_CACHE_LINE);
 
 /* To test the plugin, both CPUs write this line in the last section: the plugin must report it. */
@@ -137,7 +137,8 @@ static int exchange(struct pair *pair, d2d_handle request, u32 code)
 }
 
 /*
- * Waits until the other thread has come to this section, too. So both run it at the same time.
+ * Waits until the other thread has come to this section, too. So both threads run the section at
+ * the same time.
  */
 static void wait_for_both(int section)
 {

@@ -3,8 +3,8 @@
 //! Test: an owner that is unloaded while it is busy. Its dispatch routine serves a request, another request is pending,
 //! and jobs wait or run.
 //!
-//! When the module is loaded, [`Owner::ready`] sends the owner two requests, and starts a job (a work item or a
-//! thread):
+//! When the module is loaded, [`Owner::ready`] sends two requests from the owner to itself, and starts a job (a work
+//! item or a thread):
 //!
 //! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
 //!   the library,
@@ -13,8 +13,8 @@
 //!
 //! So two waits and a pending request are in progress, all without a time limit. With `hook=1` the owner ends the waits
 //! and the request in [`Owner::leaving`]; with `hook=0` the library must end them. With some values of the parameter
-//! `job`, the owner also starts jobs that do not wait: delayed work, bottom-half work or a timer. The library must stop
-//! these jobs with either value of `hook`.
+//! `job`, the owner also starts *further* jobs, which do not wait: delayed work, bottom-half work or a timer. The
+//! library must stop these jobs with either value of `hook`.
 //!
 //! With `wait=1` the owner does none of this: [`Owner::ready`] waits until a signal interrupts the wait. Loading then
 //! fails.
@@ -158,7 +158,7 @@ impl Job {
 struct Runs {
     job: &'static str,
     count: Atomic<u32>,
-    /// The first run completes it.
+    /// Completed by the first run.
     begun: Arc<Completion>,
 }
 

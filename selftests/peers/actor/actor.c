@@ -22,10 +22,10 @@
 /* The size of the text of one write, including its NUL byte */
 #define TEXT_SIZE	512
 
-static const struct verb {
+static const struct {
 	const char *name;
 	int (*run)(char **line);
-} verbs[] = {
+} commands[] = {
 	{ "reset", actor_reset },
 	{ "register", actor_register },
 	{ "unregister", actor_unregister },
@@ -57,14 +57,14 @@ static int run_command(char *line)
 {
 	char *name = line_word(&line) ?: "";
 
-	for (const struct verb *verb = verbs; verb < verbs + ARRAY_SIZE(verbs); verb++)
-		if (!strcmp(verb->name, name))
-			return verb->run(&line);
+	for (size_t n = 0; n < ARRAY_SIZE(commands); n++)
+		if (!strcmp(commands[n].name, name))
+			return commands[n].run(&line);
 	line_misspelt(name);
 	return -EOPNOTSUPP;
 }
 
-/* A command for another execution context. It is on the stack of the thread that waits for it. */
+/* A command in another execution context. The thread that waits for it has the job on its stack. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -113,7 +113,7 @@ static int run_in_worker(char *line)
 	return job.err;
 }
 
-/* Runs "in PLACE COMMAND" in the execution context PLACE, and "COMMAND" in this thread. */
+/* Runs "in PLACE COMMAND" in the execution context PLACE; runs a command without "in" here. */
 static int run_somewhere(char *line)
 {
 	static const char * const places[] = { "worker", "softirq", "hardirq", "irqs-off" };
@@ -140,8 +140,8 @@ static int run_somewhere(char *line)
 }
 
 /*
- * Must not allocate memory: fault_sweep.sh makes each allocation of the modules fail, one at a
- * time, to test the library. So all of these allocations must be the library's.
+ * Must not allocate memory. To test the library, fault_sweep.sh makes each allocation during a
+ * write fail, one after another. So each of these allocations must be the library's.
  */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {

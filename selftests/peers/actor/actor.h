@@ -11,7 +11,7 @@
 #define REQUESTS	8
 #define MOST_PENDED	4
 
-/* What a driver's dispatch routine does. drivers.c has the words by which commands choose it. */
+/* What a driver's dispatch routine does. drivers.c has the words that commands use for this. */
 enum on_dispatch {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, OMIT_COMPLETION, BAD_STATUS,
 	COMPLETE_TWICE, PAUSE, ANSWER_AND_PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH,
@@ -29,16 +29,19 @@ enum on_completed { KEEP, FREE, UNREGISTER_SENDER };
 
 struct actor {
 	struct d2d_driver object;
-	d2d_handle self;	/* 0 if this module has not registered the driver */
+	/* 0 if this module has neither registered the driver nor made up the driver's handle */
+	d2d_handle self;
 	d2d_handle target;	/* from d2d_lookup() */
 	enum on_dispatch on_dispatch;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
-	struct actor *to;	/* the driver that it forwards requests to, or sends one to (ASK) */
-	u32 code;		/* the code of these requests; 0: that of the received request */
+	/* The driver to which this one forwards requests or, for ASK, sends a request of its own */
+	struct actor *to;
+	/* The code of that request. When forwarding, 0 stands for the request's own code */
+	u32 code;
 	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
-	d2d_handle last;	/* the request that was removed from pended most recently */
-	int errno_inside;	/* the result of a call inside a routine, for "errno-inside" */
+	d2d_handle last;	/* the request that was last removed from `pended` */
+	int errno_inside;	/* of a call inside a routine, for the command "errno-inside" */
 };
 
 struct request {

@@ -7,7 +7,7 @@
 
 #include "actor.h"
 
-/* The words of the commands for the enums in actor.h */
+/* The words by which commands name the values of the enums in actor.h */
 static const char * const on_dispatch[] = {
 	[ANSWER] = "answer",
 	[PEND] = "pend",
@@ -133,8 +133,8 @@ int actor_lookup(char **line)
 }
 
 /*
- * Makes up the driver's handle from the driver's target. Each driver can look up this target. The
- * handle and the target differ only in the kind.
+ * Makes up the handle of a driver that another module has registered. Any driver can look up the
+ * target of that driver, and the handle differs from the target only in its kind.
  */
 int actor_forge_handle(char **line)
 {

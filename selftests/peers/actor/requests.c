@@ -35,7 +35,7 @@ int actor_alloc(char **line)
 	}
 }
 
-/* Allocates requests until the owner refuses one, frees them, and returns the errno. */
+/* Allocates requests until an allocation fails. Frees the requests, and returns the errno. */
 int actor_alloc_until_refused(char **line)
 {
 	struct actor *actor = line_actor(line);
@@ -139,7 +139,10 @@ int actor_send(char **line)
 	}
 }
 
-/* As often as the command says: sends a request, which the receiver must pend, and cancels it. */
+/*
+ * Sends a request, which the receiver must pend, and cancels the request. Repeats both as often as
+ * the command says.
+ */
 int actor_send_and_cancel(char **line)
 {
 	struct request *request = line_request(line);
@@ -181,7 +184,7 @@ int actor_wait(char **line)
 	return err;
 }
 
-/* Compares a stored result with the expected one. The tag of request rN must be N. */
+/* Compares a stored result with the one that the command expects. The tag of rN must be N. */
 int actor_expect(char **line)
 {
 	static const char * const options[] = { "status", "output", "ended" };
@@ -195,7 +198,7 @@ int actor_expect(char **line)
 	struct request *request = line_request(line);
 	const struct d2d_result *result = &request->result;
 	u64 information = 0, output = 0;
-	/* Without the option ended, any ending is right. */
+	/* Without the option "ended", any ending is right. */
 	u32 ended = result->ended;
 	s32 status = 0;
 	char *word;

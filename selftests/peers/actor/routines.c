@@ -25,7 +25,7 @@ static void actor_pend(struct actor *actor, d2d_handle request)
 	spin_unlock_irqrestore(&pended_lock, flags);
 }
 
-/* Takes the oldest pended request. If none is pended, returns the one that was taken last. */
+/* Takes the oldest pended request. If none is pended, returns the request that was taken last. */
 d2d_handle actor_take_pended(struct actor *actor)
 {
 	unsigned long flags;

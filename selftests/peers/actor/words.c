@@ -76,7 +76,10 @@ int line_option(char **line, const char * const *list, size_t count, s64 *value)
 	return word_index(key, list, count);
 }
 
-/* Cuts the next word, the name of a driver, off a line. A new name gets a free entry. */
+/*
+ * Cuts the next word, the name of a driver, off a line. Returns the driver's entry or, for a new
+ * name, a free entry.
+ */
 struct actor *line_actor(char **line)
 {
 	char *name = line_word(line) ?: "nobody";
@@ -85,7 +88,7 @@ struct actor *line_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* If the table is full, this is the last entry, which may be a registered driver. */
+	/* If the table is full, this is the last entry. Keep the name of a registered driver. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;

@@ -7,8 +7,8 @@
  *   ROLE(name)		the name of a function of the file itself (c_role.h)
  *   OTHER(name)	the name of a function of the other file
  *
- * The build puts a prefix before the names of the library's functions, in each of the two files
- * another one (d2d-peer-role-flags in shared/library.mk).
+ * The build puts a prefix before the names of the library's functions. Each of the two files has a
+ * prefix of its own (d2d-ROLE-role-flags in shared/library.mk).
  */
 #ifndef C_BRIDGE_H
 #define C_BRIDGE_H
@@ -43,13 +43,16 @@ extern struct srcu_struct c_bridge_srcu;
 #define other_leave	OTHER(leave)
 #define other_stop	OTHER(stop)
 
-/* Call the owner of the other role, or put an item for this owner. Any context, once joined. */
+/*
+ * Call the owner of the other role, or put an item for this owner. Any context, once the roles are
+ * joined.
+ */
 int other_ping(u32 value, u32 *result);
 int other_bounce(u32 hops, u32 *result);
 int other_put(u64 note);
 /*
  * Make the owner of a role take the items that the role has put. Then take the items that the owner
- * has put, and pass each note to put(). Any context, once joined.
+ * has put, and pass each note to put(). Any context, once the roles are joined.
  */
 int role_drain(int (*put)(u64 note));
 int other_drain(int (*put)(u64 note));
@@ -91,7 +94,7 @@ static bool are_joined(void)
 	return smp_load_acquire(&c_bridge_joined);
 }
 
-/* The operations of this role. Until the roles are joined, they answer the owner themselves. */
+/* The operations of this role. Until the roles are joined, they do not use the other role. */
 static int op_ping(void *this, u32 value, u32 *result)
 {
 	guard(srcu)(&c_bridge_srcu);

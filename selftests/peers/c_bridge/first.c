@@ -19,9 +19,9 @@ bool c_bridge_joined;
 DEFINE_SRCU(c_bridge_srcu);
 
 /*
- * Separates the two roles: when this function has returned, no operation uses the other role. If an
- * operation may wait, the caller must have called d2d_leave() for both drivers, to end the wait.
- * May sleep.
+ * Separates the two roles: when this function has returned, no operation of one role uses the other
+ * role. If an operation may wait, the caller must have called d2d_leave() for both drivers, to end
+ * the wait. May sleep.
  */
 static void separate(void)
 {
@@ -57,7 +57,7 @@ module_init(c_bridge_init);
 static void __exit c_bridge_exit(void)
 {
 	if (forgets) {
-		/* If an operation waits, only the owners can end the wait, after the exit. */
+		/* If an operation waits, the owner ends the wait, but only after the exit. */
 		if (!waits)
 			separate();
 		return;

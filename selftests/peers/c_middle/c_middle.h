@@ -4,7 +4,8 @@
  * library, the call goes to module_a, which is the owner of the peer's role. If owner_role.c calls
  * the library, the call goes to the library in c_middle itself, because c_middle is an owner, too.
  *
- * module_a is above c_middle, and the peers of c_middle are below it.
+ * The prefix of a function says where its call goes: module_a is above c_middle, and the peers of
+ * c_middle are below c_middle.
  */
 #ifndef C_MIDDLE_H
 #define C_MIDDLE_H
@@ -18,7 +19,10 @@ int above_ping(u32 value, u32 *result);
 int above_bounce(u32 hops, u32 *result);
 int above_put(u64 note);
 int above_drain(u32 *result);
-/* Register and attach the peer; let it leave; detach and unregister it. May sleep. */
+/*
+ * above_start() registers and attaches the driver. above_leave() lets it leave. above_stop()
+ * detaches and unregisters it. All three may sleep.
+ */
 int above_start(void);
 void above_leave(void);
 void above_stop(void);

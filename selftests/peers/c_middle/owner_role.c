@@ -126,8 +126,9 @@ static int dispatch(void *this, const struct d2d_request *request)
  * operations call the functions of this file. So the owner's role starts first and stops last.
  *
  * The peers of c_middle call the operations in this file. These operations call functions of
- * peer_role.c, which need the peer's role to be attached. It is attached then: the peers of
- * c_middle import its symbols, so they are loaded after this init, and unloaded before this exit.
+ * peer_role.c, which need the peer's role to be attached. During such a call, that role is
+ * attached: the peers of c_middle import symbols of c_middle. So they are loaded after this init,
+ * and unloaded before this exit.
  */
 static int __init c_middle_init(void)
 {

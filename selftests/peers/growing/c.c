@@ -69,7 +69,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* Sends the owner a request of each code, and compares the output. */
+/* Sends the owner a request of each control code, and checks the output. */
 static int check_requests(void)
 {
 	d2d_handle request, to;
@@ -99,8 +99,8 @@ static int check_requests(void)
 /*
  * Returns 0 if two operations of the owner work:
  * - "check" must find the same number of peers in the shared data as this driver.
- * - "count" passes a structure to this driver's "count". Then it must return the structure that
- *   this driver's "count" has returned.
+ * - The owner's "count" passes a structure to this driver's "count". Then the owner's "count" must
+ *   return the structure that this driver's "count" has returned.
  */
 static int check_operations(void)
 {

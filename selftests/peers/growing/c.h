@@ -21,7 +21,7 @@
 
 #define NUMBERS	2
 
-/* The kinds of items of this version, with what the peer puts and the owner puts back */
+/* The kinds of items of this version. @payload is what the peer puts, and the owner puts back. */
 static const struct kind {
 	u32 kind;
 	u32 len;
@@ -50,8 +50,8 @@ static int put_item(struct d2d_queue *queue, const struct kind *kind, const u64 
 }
 
 /*
- * Takes all items, and stores the last payload of each kind. Refuses the items of a kind that a
- * newer version has appended. Returns the number of the other items.
+ * Takes all items, and stores the last payload of each kind. Refuses each item of a kind that only
+ * newer versions have. Returns the number of the other items.
  */
 static unsigned int take_all(struct d2d_queue *queue, const char *driver,
 			     u64 payloads[][NUMBERS])

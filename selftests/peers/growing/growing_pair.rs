@@ -3,7 +3,8 @@
 // The growing pair, which has several versions. Each Rust driver in this folder includes this file, and declares what
 // its version of the pair has in addition to version 1.0.
 
-/// Declares version 1.`$minor` of the pair. The list `check` has the names of the arguments of the operation `check`.
+/// Declares version 1.`$minor` of the pair. The list `check` has the names of the arguments of the operation `check`
+/// (swapped.rs swaps them).
 macro_rules! growing_pair {
     (
         minor: $minor:literal,

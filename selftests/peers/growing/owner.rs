@@ -115,7 +115,7 @@ macro_rules! growing_owner {
                 Ok(peers)
             }
 
-            /// Takes the items of the peer, and puts one item of each kind.
+            /// Takes the items of the peer, and puts one item of each kind. Then calls the peer's `count`.
             fn count(&self, link: &OwnerLink<GrowingPair>, round: Round) -> Result<Round> {
                 let items = link.incoming().take_batch(CAPACITY);
                 $(answer($kind, &items, link)?;)+
@@ -127,8 +127,8 @@ macro_rules! growing_owner {
     };
 }
 
-/// Puts an item of this kind. Its payload is that of the last item of this kind that the peer has put. If the peer has
-/// put no item of this kind, the payload is the default one.
+/// Puts an item of the kind `kind`. Its payload is that of the last item of this kind in `items`. If `items` has no
+/// item of this kind, the payload is the default value.
 fn answer<T: Plain + Default>(
     kind: ItemKind<T>,
     items: &Batch<'_>,

@@ -41,7 +41,7 @@ static int call_peer(struct d2d_context *context, struct growing_round round,
 	return err;
 }
 
-/* Takes the items of the peer, and puts one item of each kind. */
+/* Takes the items of the peer, and puts one item of each kind. Then calls the peer's "count". */
 static int count(void *this, struct growing_round round, struct growing_round *result)
 {
 	u64 payloads[ARRAY_SIZE(kinds)][NUMBERS] = {};

@@ -59,8 +59,8 @@ macro_rules! growing_peer {
             Ok(())
         }
 
-        /// Takes the items with which the owner has answered. Refuses the items of a kind that a newer version has
-        /// appended. Returns the number of the other items.
+        /// Takes the items with which the owner has answered. Refuses each item of a kind that only newer versions
+        /// have. Returns the number of the other items.
         fn take_all(link: &PeerLink<GrowingPair>) -> Result<u32> {
             let mut known = 0;
             for item in link.incoming().take_batch(8).iter() {

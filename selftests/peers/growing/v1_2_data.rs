@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair. Two test peers each have a version 1.2
-//! of their own. This one appends a field to the shared data; v1_2.rs appends none. The driver's copy of the library refuses the owner's context, because the context's block
-//! of shared data is too small.
+//! Test: a peer with version 1.2 of the growing pair. Two test peers each have a version 1.2 of their own: this one
+//! appends a field to the shared data, but v1_2.rs appends none. The driver's copy of the library refuses the owner's
+//! context, because the context's block of shared data is too small.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ include!("peer.rs");
 
 growing_pair_1_2! {
     shared_data: {
-        /// More than the owner has.
+        /// The field that the owner's shared data lacks.
         #[since = 2]
         more: u64,
     }

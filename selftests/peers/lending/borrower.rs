@@ -109,7 +109,7 @@ impl Borrower {
         expect(self.counters.iter().enumerate().all(is_counted), true)
     }
 
-    /// Sends a request whose `user_buffer` points to this counter, and returns the output.
+    /// Sends a request whose `user_buffer` points to `counter`, and returns the output.
     fn send(
         driver: &Handle<Self>,
         to: &Target,
@@ -124,7 +124,7 @@ impl Borrower {
         Ok(output)
     }
 
-    /// Makes the owner count in each counter. Sends one request for each counter.
+    /// Makes the owner count in each counter, by one request for each counter.
     fn count_each(driver: &Handle<Self>) -> Result {
         let owner = driver.sender().lookup(c"lender")?;
         for (n, counter) in driver.counters.iter().enumerate() {
@@ -137,8 +137,8 @@ impl Borrower {
 }
 
 impl Drop for Borrower {
-    /// Prints how often the owner has counted. The owner no longer uses the memory, and must have counted equally often
-    /// in all counters.
+    /// Prints how often the owner has counted, which must be equally often in all counters. The driver has detached, so
+    /// the owner no longer uses the counters.
     fn drop(&mut self) {
         let counted = |counter: &Counter| {
             let step = counter.step.load(Relaxed);

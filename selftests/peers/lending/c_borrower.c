@@ -79,10 +79,10 @@ static int adopt(struct d2d_context *offered)
 	return lend(&context->peer);
 }
 
-/* Completes a request whose user_buffer points to one of the rings that the owner lends. */
+/* Finds which of the owner's rings user_buffer points to. The output is the index of this ring. */
 static int which_ring(const struct d2d_request *request)
 {
-	/* A request may arrive before the handshake. */
+	/* NULL: the request has arrived before the handshake. */
 	struct d2d_context *adopted = READ_ONCE(context);
 	struct lending_ring *ring;
 	s64 index;
@@ -205,8 +205,9 @@ static int use_buffer(void)
 }
 
 /*
- * Prints how often the owner has counted. This driver has detached, so the owner no longer uses the
- * memory. The owner must have counted equally often in all counters.
+ * Prints how often the owner has counted in all counters. This driver has detached, so the owner no
+ * longer uses the memory. Without the counts that use_buffer() has caused, the owner must have
+ * counted equally often in each counter.
  */
 static void report(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner in C of a pair whose two sides lend each other memory. It exports the table of
- * lender, the owner in Rust, so the peers of lender can attach to it. It can have two peers, and
- * lends each of them a ring. Writing 1 to /dev/lender makes the owner count in the memory of each
- * peer. A peer may also send a request whose user_buffer points to one counter.
+ * Test: an owner in C of a pair whose two sides lend each other memory. This owner exports the
+ * table of lender, the owner in Rust, so the peers of lender can attach to it. It can have two
+ * peers, and lends each of them a ring. Writing 1 to /dev/lender makes the owner count in the
+ * memory of each peer. A peer may also send a request whose user_buffer points to one counter.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -44,7 +44,7 @@ static int c_lender_drain(void *context, u64 *result)
 	u64 values = smp_load_acquire(&ring->put) - taken;
 
 	*result = 0;
-	/* The peer may write any number to put. If there are more values than slots, take none. */
+	/* The peer may write any number to ring->put. If it exceeds the slots, take no value. */
 	if (values > ARRAY_SIZE(ring->slots))
 		return 0;
 	while (values--) {
@@ -166,7 +166,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Finds the peer that lends the counter at user_buffer, and counts in this counter. */
+/* Counts in the counter at user_buffer, of whichever peer. The output is the counter's index. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the owner of a pair whose two sides lend each other memory. It lends a ring, and the peer lends counters.
+//! Test: the owner of a pair whose two sides lend each other memory. The owner lends a ring, and the peer lends
+//! counters.
 //!
 //! Writing 1 to `/dev/lender` makes the owner count in the memory of the peer. Writing 2 makes the owner get the
 //! peer's memory, wait for the event `lender.go`, and then count. Writing 3 sets this event. Writing 4 makes the owner

@@ -36,7 +36,7 @@ d2d::pair! {
             /// The value that was put as number N is in the slot N modulo the number of slots.
             slots: [Atomic<u64>; CAPACITY],
         }
-        /// The peer lends an array of these.
+        /// A counter of the owner's actions. The peer lends an array of counters.
         struct Counter: "counter" {
             /// The sum of what the owner has added.
             count: Atomic<u32>,

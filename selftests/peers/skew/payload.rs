@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with a wrong declaration of the pair of module_a. It swaps the two fields of the input of COMPLETE,
+//! Test: a driver with a wrong declaration of the pair of module_a. In the input of COMPLETE, it swaps the two fields,
 //! which have the same type. The driver's copy of the library refuses the owner's operations table.
 
 #![forbid(unsafe_code)]

@@ -4,10 +4,10 @@
  * Another table has another major version. This module defines the two tables itself.
  *
  * The header of the shorter table states a size that leaves out d2d_lookup. With each table,
- * d2d_lookup() must return -EOPNOTSUPP. The peer calls it before d2d_register(), which sets the
- * static calls, and again after that. With the other major version, d2d_attach() must return
- * -EOPNOTSUPP, too. If d2d_lookup() wrongly calls the owner, it calls beyond(), which returns
- * another value.
+ * d2d_lookup() must return -EOPNOTSUPP. The peer calls d2d_lookup() before d2d_register(), which
+ * sets the static calls, and again after d2d_register(). With the other major version, d2d_attach()
+ * must return -EOPNOTSUPP, too. If d2d_lookup() wrongly calls the function in the table, this is
+ * beyond(), which returns another value.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The subject "event" of unregistering.c: the stages of an event in which a driver unregisters. The
- * drivers "opener" and "other" have opened the same two events. The driver "waiter" sends a request
- * in the stage "waited-inside", and does nothing in the other stages. HOW is the kind of the
- * events: notification or synchronization.
+ * The subject "event" of unregistering.c: a driver unregisters while two events are in one of the
+ * stages below. The drivers "opener" and "other" have opened these events; in the stage "watched",
+ * only "opener" has. The driver "waiter" sends a request in the stage "waited-inside", and does
+ * nothing in the other stages. If HOW is "synchronization", the events are synchronization events;
+ * otherwise they are notification events.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -25,7 +26,7 @@ static const char * const names[COUNT] = { "unregistering.one", "unregistering.t
 static u32 kind;
 static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
-static bool stop;	/* tells the threads that repeat a call to end */
+static bool stop;	/* true: the threads that repeat a call must end */
 static int calls;	/* the number of repeated calls so far */
 static struct completion has_unregistered;	/* the thread "unregister" has ended */
 
@@ -57,7 +58,7 @@ static void do_send(struct unreg_thread *thread)
 	d2d_request_free(request);
 }
 
-/* Repeats a call until it fails, or until end() sets stop. */
+/* Repeats a call until it fails, or until end() sets `stop`. */
 static void repeat(struct unreg_thread *thread, int (*once)(void))
 {
 	do {
@@ -179,7 +180,10 @@ static int wait_by_both(const char *how, u32 flags, u32 ms)
 	       wait_by("other", handles[OTHER], flags, ms);
 }
 
-/* A thread waits for both events, by opener's handle of the first and other's of the second. */
+/*
+ * Starts a thread that waits for the two events: for the first by a handle of "opener", for the
+ * second by a handle of "other".
+ */
 static int wait_mixed(const char *how, u32 flags)
 {
 	static d2d_handle mixed[COUNT];
@@ -247,7 +251,7 @@ static int reach_waited_mixed_all(const char *how)
 	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
 }
 
-/* waiter sends other a request, and the sending thread waits in other's dispatch routine. */
+/* "waiter" sends "other" a request. The dispatch routine of "other" waits in the sending thread. */
 static int reach_waited_inside(const char *how)
 {
 	int err = create_for_both(how);
@@ -315,9 +319,9 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters: unregistering must end without help. Then ends the waits that
- * still go on. Setting a synchronization event ends only one wait. So this function sets the events
- * again and again, until all waits have ended.
+ * Awaits the thread that unregisters, because unregistering must end without help. Then ends the
+ * waits that still go on. Setting a synchronization event ends only one wait. So this function sets
+ * the events again and again, until all waits have ended.
  */
 static void end(void)
 {
@@ -328,9 +332,9 @@ static void end(void)
 	complete_all(&has_unregistered);
 	/*
 	 * In some stages a thread repeats a call with opener's handles. The thread ends when the
-	 * owner refuses the call, or when stop is set. If opener has unregistered, the owner must
-	 * refuse the call. Do not set stop then. So if the owner wrongly accepts the call, the
-	 * thread does not end, and the test reports this.
+	 * owner refuses the call, or when `stop` is true. If opener has unregistered, the owner
+	 * must refuse the call. Do not set `stop` then. So if the owner wrongly accepts the call,
+	 * the thread does not end, and the test reports this.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {
@@ -344,7 +348,7 @@ static void end(void)
 	} while (waiting && unreg_time_left() > 1);
 }
 
-/* Notes what d2d_event_query() returns for each driver's handle of the first event. */
+/* Notes what d2d_event_query() returns for each handle of the first event: opener's and other's. */
 static void report(void)
 {
 	static const char * const query[] = { [OPENER] = "opener.query", [OTHER] = "other.query" };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The subject "handshake" of unregistering.c: the stages of a handshake between the owner and the
- * driver "peer" in which a driver unregisters. The thread "unregister" calls d2d_detach() and then
- * d2d_unregister() for that driver. The second result of the thread, after the "/", is what
- * d2d_detach() returned. At the end, the driver "next" attaches, which shows whether the context is
- * free.
+ * The subject "handshake" of unregistering.c: a driver unregisters while a handshake between the
+ * owner and the driver "peer" is in one of the stages below. The thread "unregister" calls
+ * d2d_detach() and then d2d_unregister() for the driver that unregisters. The second result of the
+ * thread, after the "/", is what d2d_detach() returned. At the end, the driver "next" attaches,
+ * which shows whether the context is free.
  *
  * HOW is the parameter "completion" with which the test has loaded the owner. This module ignores
  * HOW.
@@ -30,7 +30,7 @@ static int bounce(void *self, u32 hops, u32 *result)
 	return unreg_operation(self, hops);
 }
 
-/* Without ping and drain, the owner makes no call after it has attached the driver. */
+/* The table has no ping and no drain, so that the owner makes no call once it has attached peer. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.bounce = bounce,
@@ -85,7 +85,7 @@ static int attach(void)
 	return unreg_settle(start("attach", do_attach, peer));
 }
 
-/* Starts a thread that attaches peer, and returns when the thread sleeps in this checkpoint. */
+/* Starts a thread that attaches peer, and returns when the thread sleeps in @checkpoint. */
 static int attach_into(struct checkpoint *checkpoint)
 {
 	timed_out = false;

@@ -34,7 +34,7 @@ static struct d2d_pair_owner_ops owner = {
 static char chosen_how[8];	/* HOW of the command "reach" */
 static bool has_called_leave;	/* peer has called d2d_leave() */
 static d2d_handle request;	/* sent by sender to peer, or by peer to receiver */
-static struct completion called;	/* completed when peer's operation is called */
+static struct completion called;	/* completed when peer's operation calls in_operation() */
 static struct completion ending;	/* completed by the command "end" */
 static int (*in_operation)(void);	/* what peer's operation does; may be NULL */
 
@@ -50,9 +50,9 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(). The owner subtracts 1 and calls peer's operation, unless the argument is 0.
- * With CALL, peer's operation runs in_operation(). With TRY, it returns at once: the test only
- * finds out whether the owner can call peer.
+ * Arguments of call(). They are not 0, because with 0 the owner would not call peer's operation.
+ * With CALL, peer's operation runs in_operation(). With TRY, peer's operation returns at once: the
+ * test only finds out whether the owner can call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -294,8 +294,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters: unregistering must end without help. Then ends peer's waits,
- * which still go on if a driver other than peer has unregistered.
+ * Awaits the thread that unregisters, because unregistering must end without help. Then ends peer's
+ * waits, which still go on if a driver other than peer has unregistered.
  */
 static void end(void)
 {

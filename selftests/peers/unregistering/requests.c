@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The subject "request" of unregistering.c: the stages of a request in which a driver unregisters.
- * The driver "sender" sends the request to the driver "receiver". In some stages, the drivers
- * "upper" and "lower" forward the request:
+ * The subject "request" of unregistering.c: a driver unregisters while a request is in one of the
+ * stages below. The driver "sender" sends the request to the driver "receiver". In some stages, the
+ * drivers "upper" and "lower" forward the request:
  *
  * - sender -> receiver
  * - sender -> upper -> receiver
@@ -35,7 +35,7 @@ static struct unreg_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct unreg_driver *first_receiver;	/* sender sends to it; NULL: to the owner */
+static struct unreg_driver *first_receiver;	/* of the request from sender; NULL: the owner */
 static char chosen_how[16];	/* HOW of the command "reach" */
 static bool reports_notified;	/* report() notes how often receiver's cancelled() was called */
 
@@ -123,7 +123,7 @@ static int make(const char *how, struct unreg_driver *to)
 	       d2d_request_alloc(sender->self, sizeof(u64), sizeof(u64), &request);
 }
 
-/* Starts the thread that waits for the request, if HOW is wait or timed. */
+/* If HOW is "wait" or "timed", starts the thread that waits for the request. */
 static int start_wait_on(int cpu)
 {
 	u32 ms = how_is("timed") ? LONG : D2D_FOREVER;
@@ -158,7 +158,7 @@ static void forwards(struct unreg_driver *from, struct unreg_driver *to, enum re
 	from->next = to;
 }
 
-/* Starts a thread that completes the request. Returns when a thread sleeps in this checkpoint. */
+/* Starts a thread that completes the request. Returns when a thread sleeps in @checkpoint. */
 static int complete_into(struct checkpoint *checkpoint)
 {
 	unreg_close_checkpoint(checkpoint);
@@ -318,7 +318,7 @@ static int reach_returned_cancelled(const char *how)
 
 /*
  * The request is cancelled while a thread is inside upper's routine `returned`. When the routine
- * has returned, that thread delivers the request.
+ * has returned, that thread delivers the request to the sender.
  */
 static int reach_returned_then_cancelled(const char *how)
 {
@@ -439,8 +439,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters: unregistering must end without help. Then ends the request.
- * So the thread that waits for the request ends, too.
+ * Awaits the thread that unregisters, because unregistering must end without help. Then ends the
+ * request. So the thread that waits for the request ends, too.
  */
 static void end(void)
 {
@@ -470,7 +470,7 @@ static void report(void)
 		unreg_note_error("sender.completed", sender->completed_status);
 	if (reports_notified)
 		unreg_note("notified", "%d", atomic_read(&receiver->notified));
-	/* With HOW none, the sender has not learned the result: send the request again instead. */
+	/* If HOW is "none", no result shows that the request has ended: send it again instead. */
 	if (!how_is("none"))
 		return;
 	err = send(0);

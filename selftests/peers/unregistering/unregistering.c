@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver unregisters while something is in progress, the subject: a request, an event, a
- * handshake or an operation. The subject is in a certain state, the stage. If the subject is a
- * handshake or an operation, the driver also detaches. The subject stays in its stage for as long
- * as the test needs: a routine sleeps in a checkpoint, a thread waits or repeats a call, or a
- * driver keeps a request pending. The module needs no file of the library but the headers in
+ * Test: a driver unregisters while something is in progress, the *subject*: a request, an event, a
+ * handshake or an operation. The *stage* is the state of the subject. If the subject is a handshake
+ * or an operation, the driver also detaches. The subject stays in its stage for as long as the test
+ * needs, because a routine sleeps in a checkpoint, a thread waits or repeats a call, or a driver
+ * keeps a request pending. The module needs no file of the library but the headers in
  * shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
@@ -17,8 +17,8 @@
  *
  * After "end", the test reads the file "seen". Its line has an entry NAME=VALUE for each thread.
  * VALUE is what the call of the thread returned. A second result, if any, follows after a "/": the
- * status of a request, or what d2d_detach() returned. If a thread does not end in time, the line is
- * "hung=NAME:PID,...", and all later commands fail.
+ * status of a request, or what d2d_detach() returned. If a thread does not end in time, the line
+ * has the entry "hung=NAME:PID,..." instead, and all later commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -73,7 +73,7 @@ void unreg_note(const char *name, const char *format, ...)
 	va_end(args);
 }
 
-/* Returns the name of an errno. An errno that unregistering.table does not use has no name here. */
+/* Returns the name of an errno or, if unregistering.table does not use the errno, its number. */
 static const char *errno_text(int err, char *text)
 {
 	static const struct {
@@ -253,7 +253,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 
 /*
  * Registers a driver under a name, unless the driver is already registered under this name. Resets
- * all fields of the driver but its handles.
+ * the fields of the driver. A driver that was registered already keeps its handles.
  */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
@@ -362,7 +362,7 @@ bool unreg_is_running(const char *name)
 	return false;
 }
 
-/* Waits until all threads have ended, and notes the threads that hang. */
+/* Waits for all threads until the command's time is over, and notes the threads that still run. */
 static int join_threads(void)
 {
 	char stuck[SEEN / 2] = "";

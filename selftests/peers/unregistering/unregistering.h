@@ -68,7 +68,7 @@ struct unreg_driver {
 struct unreg_thread {
 	const char *name;
 	void (*run)(struct unreg_thread *thread);
-	/* The arguments of the call. Each run() uses only those that its call has. */
+	/* The arguments of the call. Each run() uses only the arguments that its call has. */
 	struct unreg_driver *driver;
 	const d2d_handle *events;
 	u32 count;
@@ -113,16 +113,16 @@ extern const struct subject operations;
 extern struct unreg_driver drivers[DRIVERS];
 
 /*
- * Returns how many jiffies of its time limit the command has left, at least 1. A command exceeds
- * its limit only if a thread hangs.
+ * Returns how many jiffies of its time limit the command has left, or 1 if the time is over. The
+ * time is over only if a thread hangs.
  */
 unsigned long unreg_time_left(void);
 
 /**
  * unreg_start() - Start a thread
  * @name: NAME in the file "seen"
- * @run: what the thread does. It sets err, or err, status and has_result
- * @plan: the other fields of the thread
+ * @run: what the thread does. @run sets err, or err, status and has_result
+ * @plan: has the arguments of the call; the other fields are 0
  * @cpu: the CPU to bind the thread to; negative for no CPU
  *
  * Return: The thread, or NULL.
@@ -153,7 +153,7 @@ int unreg_await_thread_in(struct checkpoint *checkpoint);
 /* Makes the command "unregister" call @run on @cpu, instead of the subject's unregister(). */
 void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu);
 
-/* Unregisters the driver. Increments called_after if one of its routines runs after that. */
+/* Unregisters the driver. Increments called_after if one of its routines still runs after that. */
 void unreg_unregister(struct unreg_thread *thread);
 
 /* Writes the driver's operations to the context, and completes the handshake with success. */
@@ -167,8 +167,8 @@ void unreg_note(const char *name, const char *format, ...) __printf(2, 3);
 void unreg_note_error(const char *name, int err);
 
 /*
- * Waits until the threads of this name have ended. Notes still-runs=NAME if one still runs when
- * the command's time is over.
+ * Waits until the threads of this name have ended. Notes still-runs=NAME if one of them still runs
+ * when the command's time is over.
  */
 void unreg_await(const char *name);
 
