@@ -16,7 +16,7 @@ const OPERATIONS: [&str; 4] = [
     "request",
 ];
 
-/// Returns the median of an operation in the pair of these languages. A loop in C has another name.
+/// Returns the median of an operation in the pair of these languages. If the loop is in C, its name begins with `c-`.
 fn median(log: &Log, pair: &str, operation: &str) -> Option<f64> {
     log.median(&format!("{pair}:{operation}"))
         .or_else(|| log.median(&format!("{pair}:c-{operation}")))
@@ -43,7 +43,7 @@ pub fn section(runs: &[Run]) -> String {
         rows.push(row);
     }
     format!(
-        "The owner, the peer or both are in C; the columns of these three pairs have ratios to the pair in Rust.\n\n{}",
+        "In three pairs, the owner, the peer or both are in C. Their columns have ratios to the pair in Rust.\n\n{}",
         table(&rows, 1)
     )
 }

@@ -5,9 +5,9 @@
 //! - the memory that an object takes;
 //! - how many items each of several producers has put into one queue.
 //!
-//! The field `ns=` of a contender has a number for each batch: how many nanoseconds of the guest's clock `n` operations
-//! took. On a machine whose clock counts instructions, the numbers are instructions
-//! ([`crate::machine::Machine::counts_instructions`]).
+//! In the line of a contender, the field `n=` has the number of operations in a batch. The field `ns=` has a number for
+//! each batch: how many nanoseconds of the guest's clock the batch took. On a machine whose clock counts instructions,
+//! this is a number of instructions ([`crate::machine::Machine::counts_instructions`]).
 
 use std::fmt;
 use std::str::FromStr;

@@ -29,7 +29,7 @@ pub fn page(all: &Measured, host_cpu: &str) -> String {
         let table = tracepoints::table_of(&compared);
         section(
             "Tracepoints",
-            &format!("Medians; for contenders that sleep, the least figures.\n\n{table}"),
+            &format!("The figures are medians. If a contender sleeps, its figure is its least one.\n\n{table}"),
         );
     }
     if let Some(log) = all.log(ICOUNT) {

@@ -2,7 +2,7 @@
 
 //! Draws a picture in SVG. The picture needs no other file, and has colours for light and for dark pages.
 
-/// The colours for light pages, and then those that differ for dark ones.
+/// The colours for light pages, and then the colours that are different on dark pages
 pub const STYLE: &str = "\
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .small { font-size: 11px; fill: #57606a }
