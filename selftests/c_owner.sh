@@ -119,7 +119,7 @@ fresh_bare()
 }
 
 # attach_times_out COMPLETION - attaches alice; succeeds if her handshake times out. d2d_attach() must return ETIMEDOUT.
-# With completion=1 the owner does not wait for the handshake, so d2d_attach() must return EINPROGRESS
+# With completion=1 the owner does not wait for the handshake, so d2d_attach() must return EINPROGRESS instead
 attach_times_out()
 {
 	if [ "$1" = 1 ]; then

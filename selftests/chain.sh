@@ -155,8 +155,8 @@ unload_all
 load module_a && load middle waits=dispatch-for-request && await is_set middle.held module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while a dispatch routine of the owner's role waits until a request that the peer's role holds is cancelled"
 
-# The steps of loading the middle that can fail while its thread waits for an event of the top. Each line is
-# WAITS STEP ERRNO CASE: WAITS and STEP are the values of the parameters "waits" and "fails"
+# The steps of loading the middle that can fail while a thread of the middle waits for an event of the top. Each line is
+# WAITS STEP ERRNO CASE: WAITS and STEP are the values of the middle's parameters "waits" and "fails"
 while read -r waits step errno case; do
 	fresh_trace
 	unload_all

@@ -37,8 +37,8 @@ driver()
 	[ "$1" = owner ] && echo "$OWNER" || echo "$PEER"
 }
 
-# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads only one line: a second read would wait
-# until the event is set again
+# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads only one line, because a second read
+# would wait until the event is set again
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return

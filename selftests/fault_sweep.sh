@@ -10,8 +10,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/sweep_lib.sh
 . ./sweep_lib.sh
 
-# fresh_state STATE [ARGUMENT...] - unloads all modules, and sets up a state. STATE is one of the functions
-# from here to event()
+# fresh_state STATE [ARGUMENT...] - unloads all modules, and sets up a state. STATE is the name of a function: one of
+# the functions from unloaded() to event()
 fresh_state()
 {
 	unload_all

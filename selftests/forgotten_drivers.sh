@@ -16,8 +16,8 @@ trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 # forgets this driver (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
-# The module that forgets its drivers: forgetful, a peer of module_a, or one of the modules forgetful_*. These have the
-# same drivers, but are peers of other owners
+# The module that forgets its drivers: forgetful, a peer of module_a, or one of the modules forgetful_*. The modules
+# forgetful_* have the same drivers as forgetful, but are peers of other owners
 FORGETFUL=forgetful
 
 # load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
@@ -121,7 +121,8 @@ other_owners()
 	EOT
 }
 
-# fresh_other OWNER FORGETFUL - unloads all modules; then loads this owner, and what it and FORGETFUL need
+# fresh_other OWNER FORGETFUL - unloads all modules; then loads this owner, and the modules that the owner and FORGETFUL
+# need
 fresh_other()
 {
 	unload_all

@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/request_lib.sh
 . ./request_lib.sh
 
-# A request with this code makes relay_peer complete the request that it has pended
+# A request with this code makes relay_peer complete the request that relay_peer has pended
 CODE_RELAY_COMPLETE=0x2223c0
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT

@@ -13,7 +13,7 @@
 #     delayed      work that is due later
 #     bottom-half  work that starts itself again and again
 #     timer        a timer that expires again and again in softirq
-#     leaked       all three; the owner leaks these jobs
+#     leaked       the three jobs above; the owner leaks them
 # - fail: with fail=1 loading fails once the owner is busy.
 # - wait: with wait=1 loading waits until a signal interrupts the wait, and then fails.
 cd "$(dirname "$0")" || exit 1
@@ -72,9 +72,10 @@ library_stops()
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
-# hook_ends - succeeds if the owner's hook ended both waits and both requests before the owner unregistered its
-# driver, and the owner refused nothing. The dispatch routine completes its request with the output 0. The hook
-# completes the pended request with the output 7 (PENDED in peers/unloading_owner.rs), and traces both outputs
+# hook_ends - succeeds if both waits and both requests ended in the owner's hook, before the owner unregistered its
+# driver, and the owner refused nothing. When the hook ends the wait of the dispatch routine, this routine completes its
+# request with the output 0. The hook completes the pended request with the output 7 (PENDED in
+# peers/unloading_owner.rs), and traces both outputs
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&

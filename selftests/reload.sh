@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# items STEP QUEUE - prints the number of items in all lines of this step, enqueue or dequeue
+# items STEP QUEUE - prints the sum of the items in all lines of this queue with this step, enqueue or dequeue
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'

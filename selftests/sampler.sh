@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/sampler. The owner is sampler; its timer takes samples in hard interrupt. The peer is recorder.
-# Each sample arrives in a kernel worker of recorder, or is counted as lost or as an overrun.
+# For each expiry of the timer, a sample arrives in a kernel worker of recorder, a lost sample is counted, or an overrun
+# is counted.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -70,8 +71,8 @@ runs_at()
 
 # nearly_all_arrive RATE - succeeds if 99 percent of the samples arrive in at least one of $ROUNDS runs. One such run is
 # enough, because the host may have stopped the virtual machine for a while in the other runs, so that the recorder did
-# not run. Each run takes more samples than the queue can hold. An overrun is a sample that was never taken, because the
-# machine's timer was late. So overruns do not count
+# not run. Each run takes more samples than the queue can hold. An overrun is an expiry for which no sample was taken,
+# because the machine's timer was late. So overruns do not count
 nearly_all_arrive()
 {
 	round=0

@@ -37,8 +37,8 @@ json_has()
 	done
 }
 
-# start_readers COUNT - starts this many processes, and adds them to $pids. They read all files again and
-# again until the owner is unloaded
+# start_readers COUNT - starts this many processes, which read all files again and again until the owner is unloaded.
+# Adds the processes to $pids
 start_readers()
 {
 	reader=0

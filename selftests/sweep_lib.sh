@@ -81,7 +81,8 @@ set_up_failslab()
 
 # sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth makes a call again and again.
 # It lets each allocation of the call fail in turn, and checks the results. The call must make at least LEAST
-# allocations: with fewer, the case would check nothing. LEAST is 0 for a call that need not allocate
+# allocations, because a call that makes fewer has not done what the case is about. LEAST is 0 for a call that need not
+# allocate
 sweep_allocations()
 {
 	case_name=$1 least=$2

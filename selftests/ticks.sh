@@ -20,7 +20,7 @@ tick()
 	exercise ticker_peer "$TICKS"
 }
 
-# tick_file_9 - as tick, but writes to the peer's device by file descriptor 9: opening the device would
+# tick_file_9 - as tick, but writes to the peer's device by file descriptor 9, because opening the device would
 # allocate memory
 tick_file_9()
 {

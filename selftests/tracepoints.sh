@@ -152,7 +152,8 @@ load module_a completion=1 "timeout=$LONG_TIMEOUT" && load module_b deferred=1 &
 	[ "$(wc -l <"$LINES")" -gt 300 ]
 verdict "all tracepoints are on: they record the steps with the text and in the order of the lines in dmesg"
 
-# The kernel clears the buffer when it removes tracepoints that were on.
+# This case does not look at the recorded steps, because the kernel clears the buffer when it removes tracepoints that
+# were on.
 fresh_tracing
 load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a hot_lines=0 &&
 	[ "$(cat "$EVENTS/enable")" = 0 ]
@@ -182,7 +183,7 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 	! recorded | grep 'step=op-return .*op=drain' >"$NOTES"
 verdict "op_call and op_return record each call of an operation and its return, in both directions"
 
-# The tracepoints op_call and op_return share one static key: either of them must switch it on.
+# The tracepoints op_call and op_return share one static key. Each of the two alone must switch the key on.
 fresh_tracepoints module_b
 record op_return 'seq == 0'
 exercise module_b
@@ -233,7 +234,8 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "wait r0
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "pend and cancel record that a request is pended and times out"
 
-# Each module has static keys of its own, which its owner switches.
+# Each module has static keys of its own. When a peer is loaded, its owner must switch on the peer's keys for the
+# tracepoints that are on.
 fresh_tracepoints
 record enqueue 'seq == 0'
 load module_b && exercise module_b &&
