@@ -37,7 +37,7 @@
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
-/* What one thread does in a batch. */
+/* What a thread of the bench runs, such as its part of a batch. */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;

@@ -114,7 +114,7 @@ int twin_register(const struct twin_driver *driver, twin_handle *handle)
 			err = -ENFILE;
 		} else {
 			slot->used = true;
-			slot->leaving = false;
+			slot->unregistering = false;
 			slot->state = TWIN_REGISTERED;
 			slot->object = object;
 			*handle = twin_driver_handle(slot);
@@ -349,7 +349,7 @@ static int reserve(twin_handle handle, struct twin_slot **reserved)
 	if (!slot) {
 		reason = "stale-driver-handle";
 		err = -ESTALE;
-	} else if (slot->leaving) {
+	} else if (slot->unregistering) {
 		reason = "driver-is-leaving";
 		err = -ESHUTDOWN;
 	} else if (slot->state != TWIN_REGISTERED || !slot->offer.sender_is_out) {
@@ -620,14 +620,14 @@ int twin_unregister(twin_handle driver)
 	if (!slot) {
 		reason = "stale-driver-handle";
 		err = -ESTALE;
-	} else if (slot->leaving) {
+	} else if (slot->unregistering) {
 		reason = "already-unregistering";
 		err = -EALREADY;
 	} else if (slot->state != TWIN_REGISTERED || !slot->offer.sender_is_out) {
 		reason = "still-attached";
 		err = -EBUSY;
 	} else {
-		slot->leaving = true;
+		slot->unregistering = true;
 		strscpy(name, slot->object.name);
 	}
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);

@@ -428,7 +428,7 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	slot = twin_driver_find(driver);
 	if (!slot)
 		err = -ESTALE;
-	else if (slot->leaving)
+	else if (slot->unregistering)
 		err = -ESHUTDOWN;
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	if (err)

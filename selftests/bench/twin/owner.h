@@ -81,7 +81,7 @@ struct twin_offer {
 struct twin_slot {
 	u32 generation;
 	bool used;
-	bool leaving;		/* twin_unregister() has begun */
+	bool unregistering;	/* twin_unregister() has begun */
 	enum twin_state state;
 	struct twin_seat *seat;		/* NULL if the driver is only registered */
 	struct twin_driver object;

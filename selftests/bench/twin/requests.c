@@ -208,7 +208,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 	slot = twin_driver_find(driver);
 	if (!slot)
 		err = -ESTALE;
-	else if (slot->leaving)
+	else if (slot->unregistering)
 		err = -ESHUTDOWN;
 	spin_unlock(&twin_drivers_lock);
 	if (!err) {
@@ -273,7 +273,7 @@ static int find_receiver(const struct packet *packet, const struct twin_send *se
 		err = -ESTALE;
 		goto unlock;
 	}
-	if (slot->leaving) {
+	if (slot->unregistering) {
 		*reason = "driver-is-leaving";
 		err = -ESHUTDOWN;
 		goto unlock;
@@ -289,7 +289,7 @@ static int find_receiver(const struct packet *packet, const struct twin_send *se
 		err = -ESTALE;
 		goto unlock;
 	}
-	if (slot->leaving) {
+	if (slot->unregistering) {
 		*reason = "target-is-leaving";
 		err = -ESHUTDOWN;
 		goto unlock;
@@ -531,7 +531,7 @@ static void dispatch_queued(struct work_struct *work)
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->holder);
 		/* If the receiver is unregistering, twin_unregister() cancels the request. */
-		if (slot && !slot->leaving)
+		if (slot && !slot->unregistering)
 			twin_call_begin(&call, slot);
 		spin_unlock(&twin_drivers_lock);
 	}
