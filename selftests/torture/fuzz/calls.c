@@ -254,7 +254,7 @@ void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /* Sets, resets or queries an event. */
-int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call)
+int fuzz_event_call(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call)
 {
 	int most = call == FUZZ_EVENT_RESET ? 0 : 1;
 	int err;

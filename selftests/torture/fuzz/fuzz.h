@@ -366,7 +366,7 @@ int fuzz_event_open(struct fuzz_caller *caller, struct fuzz_pick *driver, const 
 		    u32 kind, bool make, d2d_handle *handle);
 int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event);
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event);
-int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call);
+int fuzz_event_call(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call);
 int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool remove);
 int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 count, u32 flags,
 		    u32 timeout);

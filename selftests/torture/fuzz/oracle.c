@@ -68,8 +68,8 @@ static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 	return call == FUZZ_REQUEST_READ && (kind == D2D_HANDLE_SENT || kind == D2D_HANDLE_HELD);
 }
 
-/* Returns whether a function must refuse the handles of a driver that has left. */
-static bool needs_staying_drivers(enum fuzz_call call)
+/* Returns whether a function must refuse handles of a driver after d2d_leave() has returned. */
+static bool must_refuse_after_leave(enum fuzz_call call)
 {
 	switch (call) {
 	case FUZZ_ATTACH:
@@ -111,7 +111,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&picks[n], call_ends_thing);
 		leaving |= fuzz_is_leaving(&picks[n]);
-		if (accepted && picks[n].driver_had_left && needs_staying_drivers(call))
+		if (accepted && picks[n].driver_had_left && must_refuse_after_leave(call))
 			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx player=%u",
 				       fuzz_call_name(call), err, picks[n].handle, caller->player);
 		switch (picks[n].origin) {

@@ -228,7 +228,7 @@ static void play_event(struct fuzz_caller *caller)
 	};
 	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
 
-	fuzz_event_change(caller, &event, calls[fuzz_below(caller, ARRAY_SIZE(calls))]);
+	fuzz_event_call(caller, &event, calls[fuzz_below(caller, ARRAY_SIZE(calls))]);
 	fuzz_unpick(&event);
 }
 

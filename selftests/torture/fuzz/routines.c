@@ -98,7 +98,7 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, stru
  * wait for itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is
  * allowed inside a routine.
  */
-static void try_to_leave(struct fuzz_caller *caller)
+static void try_to_detach_or_unregister(struct fuzz_caller *caller)
 {
 	enum fuzz_call call = fuzz_chance(caller, 50) ? FUZZ_DETACH : FUZZ_UNREGISTER;
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
@@ -181,7 +181,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 		note_passed_handle(&caller, request);
 		play_inside(&caller);
 		if (may_sleep && fuzz_chance(&caller, 2))
-			try_to_leave(&caller);
+			try_to_detach_or_unregister(&caller);
 		status = serve(&caller, reg, request, &in_place);
 	}
 out:

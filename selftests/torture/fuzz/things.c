@@ -13,10 +13,10 @@
 /* How many handles of dead things the fuzzer keeps, for each kind */
 #define DEAD	128
 /*
- * note_dead() keeps the first OLD handles of each kind for ever. The owner uses their places in its
- * tables again. So the fuzzer also tries handles whose places have a new use.
+ * How many of these handles note_dead() never replaces: the first ones of each kind. The owner uses
+ * their places in its tables again. So the fuzzer also tries handles whose places have a new use.
  */
-#define OLD	32
+#define NEVER_REPLACED	32
 /* How many handles from other modules the fuzzer keeps */
 #define FOREIGN	64
 
@@ -127,7 +127,7 @@ static void note_dead(enum fuzz_kind kind, d2d_handle handle)
 {
 	u32 n = dead_count[kind]++;
 
-	dead[kind][n < DEAD ? n : OLD + n % (DEAD - OLD)] = handle;
+	dead[kind][n < DEAD ? n : NEVER_REPLACED + n % (DEAD - NEVER_REPLACED)] = handle;
 }
 
 /* The caller holds the lock. */
