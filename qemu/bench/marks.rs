@@ -23,13 +23,14 @@ const SHORT: f64 = 50.0;
 /// The name of the condition that gives the host's load average over the minute before the run
 const LOAD: &str = "load of the host before the run";
 
-/// The largest load that the bench itself causes
+/// The largest load that the bench itself causes. If the load is larger, other programs keep the host busy.
 const BUSY: f64 = 1.7;
 
 /// A contender's figure: `NAME`, or `NAME@AXIS:VALUE` at a point of a curve
 type Figure = &'static str;
 
-/// What a mark demands. The fields are the limit, the machine that measures the figures, and the figures.
+/// What a mark demands. Most demands have the limit, the machine that measures the figures, and the figures, in this
+/// order.
 enum Demand {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),
@@ -224,7 +225,7 @@ fn busy(all: &Measured) -> Option<String> {
     let load = all.log(UML)?.condition(LOAD)?;
     let busy = load.parse::<f64>().ok()? > BUSY;
     busy.then(|| {
-        format!("\nThe host was busy (load {load}): nanoseconds of this run say little.\n")
+        format!("\nThe host was busy (load {load}), so the nanoseconds of this run say little.\n")
     })
 }
 
