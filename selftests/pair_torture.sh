@@ -62,8 +62,8 @@ reload_for()
 			for peer; do
 				load "$peer" || return
 			done
-			# The sleep differs from round to round, so that the peers are unloaded at different moments of their
-			# uses.
+			# The sleep differs from round to round, so that the peers are unloaded at different moments of
+			# their uses.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

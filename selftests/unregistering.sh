@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A driver unregisters while a request, an event, a handshake or an operation (the subject) is in a certain stage. For
-# example, the receiver has pended a request, and unregisters. Each line of unregistering.table is a case: the stage,
-# the driver that unregisters, and what each thread and routine must observe. In all cases each wait ends, and
-# d2d_unregister() returns. After that, the owner calls no routine of the driver, and keeps no request and no event of
-# the driver. The module "unregistering" (peers/unregistering/) keeps the subject in its stage while the driver
-# unregisters.
+# A driver unregisters while the subject is in a certain stage. The subject is a request, an event, a handshake, or a
+# call of an operation or a routine. For example, the receiver has pended a request, and unregisters. Each line of
+# unregistering.table is a case: the stage, the driver that unregisters, and what each thread and routine must observe.
+# In all cases each wait ends, and d2d_unregister() returns. After that, the owner calls no routine of the driver, and
+# keeps no request and no event of the driver. The module "unregistering" (peers/unregistering/) keeps the subject in its
+# stage while the driver unregisters.
 # If a thread hangs, this program skips the remaining cases.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]

@@ -9,7 +9,7 @@
 #
 # In three more cases, the program checks that
 # - the thread has the name that the driver has given it,
-# - the work item that completes a handshake may not wait for the end of this handshake: the library refuses the wait,
+# - the library refuses a wait in which the work item that completes a handshake waits for the end of this handshake,
 # - a signal can interrupt the loading of the peer while start() of the peer waits for the end of the handshake, and the
 #   handshake's work item waits for an event.
 cd "$(dirname "$0")" || exit 1
