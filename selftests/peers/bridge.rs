@@ -84,8 +84,8 @@ impl Drop for Resources {
 }
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
-/// other role; the field `$other` of [`Bridge`] has its handle. `$more` has those functions and constants of `Driver`
-/// that only this role defines.
+/// other role; the field `$other` of [`Bridge`] has that driver's handle. `$more` has those functions and constants of
+/// `Driver` that only this role defines.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*

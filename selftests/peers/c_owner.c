@@ -94,7 +94,7 @@ static int put_note(struct d2d_context *context, u64 note)
 	return d2d_queue_put(&context->to_peer, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 }
 
-/* Peers call these operations in any context, so the operations must not sleep. */
+/* Peers call these operations in any execution context, so the operations must not sleep. */
 static int c_owner_ping(void *context, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -249,7 +249,7 @@ static int serve_signal(void)
 	return d2d_event_set(notice) ?: d2d_event_set(turn);
 }
 
-/* Receives requests in any context. */
+/* Receives requests in any execution context, because of D2D_DISPATCH_ATOMIC in c_owner_init(). */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	u64 information = 0;

@@ -83,9 +83,9 @@ static int put_note(u64 note)
 }
 
 /*
- * module_a calls these operations in any context, so they must not sleep. Their first argument is
- * context->peer.self, which adopt() sets. A driver with several contexts would let this field point
- * to the data that the driver keeps for the context.
+ * module_a calls these operations in any execution context, so they must not sleep. Their first
+ * argument is context->peer.self, which adopt() sets. A driver with several contexts would let this
+ * field point to the data that the driver keeps for the context.
  */
 static int c_peer_ping(void *this, u32 value, u32 *result)
 {
@@ -169,7 +169,8 @@ static int adopt(struct d2d_context *offered)
 
 /*
  * The requests that this driver keeps pending. A sender may cancel its request at any time. The
- * owner then calls c_peer_cancelled(), in any context, so spin_lock_irqsave() protects the list.
+ * owner then calls c_peer_cancelled(), in any execution context, so spin_lock_irqsave() protects
+ * the list.
  */
 static struct pended {
 	d2d_handle request;	/* 0: no request is pended here */
@@ -243,7 +244,7 @@ static int serve_pend(const struct d2d_request *request)
 		return err;
 	if (request->output_len < sizeof(key))
 		return -EMSGSIZE;
-	/* Another thread may complete the request before this function returns. */
+	/* Once the request is on the list, another thread may complete it: do not use it again. */
 	return pend(request->handle, key) ?: -D2D_STATUS_PENDING;
 }
 
@@ -286,8 +287,8 @@ static int serve_signal(void)
 }
 
 /*
- * Receives requests, in any context because the driver object sets D2D_DISPATCH_ATOMIC. Either
- * completes the request and returns the same status, or returns -D2D_STATUS_PENDING.
+ * Receives requests, in any execution context because the driver object sets D2D_DISPATCH_ATOMIC.
+ * Either completes the request and returns the same status, or returns -D2D_STATUS_PENDING.
  */
 static int dispatch(void *this, const struct d2d_request *request)
 {

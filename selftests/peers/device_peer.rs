@@ -358,7 +358,7 @@ impl Driver for DevicePeer {
             .capability(CAP_SYS_ADMIN),
     );
 
-    // Reads only one byte of a command, even if the command is longer.
+    // Reads only one byte of a command, even if the command is longer: the library must take the other bytes.
     fn control(_driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         reader.read::<u8>().map(drop)
     }

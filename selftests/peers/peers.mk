@@ -165,10 +165,10 @@ $(obj)/selftests/peers/abi/appended.o: $(obj)/selftests/peers/abi/appended.h
 $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
-# A pair that has several versions. There are owners and peers of each version, and all owners have the name growing.
-# Drivers in C of version 1.0 are built with the header that was recorded for this version. Drivers in C of version 1.1
-# are built with a generated header. The peers must depend on growing, so the owner growing must come after the other
-# owners.
+# A pair that has several versions. There are owners and peers of each version. All owners export the table growing_d2d,
+# so a peer can attach to each of them. Drivers in C of version 1.0 are built with the header that was recorded for this
+# version. Drivers in C of version 1.1 are built with a generated header. The peers must depend on the module growing.
+# So this module must come after the modules of the other owners, as middle after c_middle.
 $(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))
 $(eval $(call d2d-c-module,growing_owner_c_v1_1,selftests/peers/growing/owner_c_v1_1.o))
 selftests/test_modules/growing_owner_c-y += $(call d2d-c-owner-of,growing)

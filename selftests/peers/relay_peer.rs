@@ -155,8 +155,8 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // Do not forward this request. The sender waits for the event of this peer, but the next driver would set
-            // its own event.
+            // Do not forward this request, because the sender waits for the event of this peer. The next driver would
+            // set an event of its own instead.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }

@@ -2,7 +2,7 @@
 /*
  * Test: two pairs of drivers exchange requests, each pair on a CPU of its own. The QEMU plugin of
  * qemu/cache-lines/ records which cache lines each CPU writes. The CPUs must not write a common
- * line.
+ * line, except in the last section, which tests the plugin.
  *
  * Both CPUs run the same sections, in the order that the plugin expects. A special instruction
  * marks the beginning of a section, and a second one marks its end. Interrupts are disabled in a

@@ -88,7 +88,7 @@ struct Awaited {
 struct Inner {
     #[pin]
     awaited: SpinLockIrq<Option<Awaited>>,
-    /// Completed when `awaited` is set.
+    /// Completed when `awaited` has got a value.
     #[pin]
     ready: Completion,
 }

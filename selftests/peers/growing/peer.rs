@@ -22,9 +22,9 @@ use kernel::{
 };
 
 /// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. The
-/// peer puts an item of each `$kind`. When the driver has attached, it evaluates the expression `$common_version`. In
-/// the expression, `$driver` is the driver's handle, and `$link` its link. The value is the newest minor version that
-/// both drivers have. If the value is an error, loading the module fails.
+/// peer puts an item of each `$kind`, with `$payload`. When the driver has attached, it evaluates the expression
+/// `$common_version`. In the expression, `$driver` is the driver's handle, and `$link` its link. The value is the
+/// newest minor version that both drivers have. If the value is an error, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
