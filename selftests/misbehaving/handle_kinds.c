@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: passes handles of the wrong kind to each function that takes a handle, except
- * d2d_event_on_set() (see event_faults.c). Each function must fail with -ESTALE, and must not
- * change what the handle names. Otherwise the init fails with -ENOTRECOVERABLE. The driver has a
- * valid handle of each kind, also of an item. Items need a context, so the whole test runs in the
- * dispatch routine, during the handshake.
+ * Test: passes handles of the wrong kind to each function that takes a handle. Each function must
+ * fail with -ESTALE, and must not change what the handle names. Otherwise the init fails with
+ * -ENOTRECOVERABLE. The driver has a valid handle of each kind, also of an item. Items need a
+ * context, so the whole test runs in the dispatch routine, during the handshake.
  *
  * The last line that the module prints says how many refusals the owner must have printed.
  */
@@ -135,6 +134,16 @@ static int ring(d2d_handle handle)
 	return -ESTALE;
 }
 
+static int ignore_set(void *argument, d2d_handle handle)
+{
+	return 0;
+}
+
+static int on_set(d2d_handle handle)
+{
+	return d2d_event_on_set(handle, ignore_set, NULL);
+}
+
 static int redeem(d2d_handle handle)
 {
 	return d2d_queue_redeem(&context->to_owner, handle) ? 0 : -ESTALE;
@@ -177,6 +186,7 @@ static const struct function {
 	{ "d2d_event_reset", d2d_event_reset, BIT(EVENT) },
 	{ "d2d_event_query", d2d_event_query, BIT(EVENT) },
 	{ "d2d_event_wait", wait_for, BIT(EVENT) },
+	{ "d2d_event_on_set", on_set, BIT(EVENT) },
 	{ "d2d_event_ring", ring, BIT(EVENT), true },
 	{ "d2d_queue_redeem", redeem, BIT(ITEM), true },
 	{ "d2d_queue_release", release, BIT(ITEM), true },
