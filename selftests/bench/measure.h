@@ -26,8 +26,9 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 #define D2D_BENCH_PRODUCERS	4
 
 /*
- * The name of the loop's function contains loop_ and the contender's name. The host finds the
- * function in the disassembly, and checks what it calls.
+ * The name of the function with the measured loop ends with loop_NAME. NAME is the contender's name
+ * (after the colon, if it has one), with _ for each -. The host finds this function in the
+ * disassembly, and checks what the loop calls.
  */
 struct d2d_bench_contender {
 	const char *name;

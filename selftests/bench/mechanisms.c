@@ -36,7 +36,7 @@ static noinline int loop_empty_loop(void *arg, u64 n)
 	return 0;
 }
 
-/* A function with the signature of an operation, called without a link. */
+/* Has the signature of an operation. The loops call this function without a link. */
 static noinline int ping(void *self, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -269,7 +269,7 @@ static int measure_kfifo(void)
 	return err;
 }
 
-/* ptr_ring passes a pointer; the item is not copied. */
+/* ptr_ring passes a pointer to the item, and does not copy the item. */
 static noinline int loop_ptr_ring(void *arg, u64 n)
 {
 	struct ptr_ring *ring = arg;

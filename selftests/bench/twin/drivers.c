@@ -489,7 +489,7 @@ static void revoke_handles(const char *name, struct twin_context *context,
 	struct twin_item *item;
 	unsigned long flags;
 
-	/* Releases the lock after each TWIN_MAX_BATCH items, so that interrupts can run. */
+	/* Release the lock after each TWIN_MAX_BATCH items, so that interrupts can run. */
 	for (i = 0; i < queue->capacity && READ_ONCE(queue->handle_count);) {
 		end = min(i + TWIN_MAX_BATCH, queue->capacity);
 		spin_lock_irqsave(&queue->lock, flags);
@@ -516,7 +516,7 @@ static void take_context_back(struct twin_slot *slot)
 	struct twin_context *context = link->context;
 
 	rcu_assign_pointer(link->peer, NULL);
-	/* Expedited: a normal grace period takes too long for a driver that detaches. */
+	/* A normal grace period takes too long for a driver that detaches. */
 	synchronize_srcu_expedited(&link->srcu);
 	/* The driver's dispatch routine may still run after it has completed the request. */
 	wait_for_offer(&slot->offer);
@@ -633,7 +633,7 @@ int twin_unregister(twin_handle driver)
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	if (err)
 		return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", driver);
-	/* Closes the events first: a routine of the driver may be waiting for one of them. */
+	/* Close the events first, because a routine of the driver may be waiting for one. */
 	twin_events_close_all(driver);
 	do {
 		twin_requests_clear_and_free(driver);
