@@ -90,8 +90,8 @@ impl EventTraffic {
         self.tokens.iter().filter(taken).count() as u64
     }
 
-    /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes the caller. Repeats this until
-    /// it has done so `times` times. May sleep.
+    /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes the caller. Does this `times`
+    /// times. May sleep.
     pub fn lead(&self, times: u32) -> Result<Tally> {
         let mut tally = Tally::default();
         for _ in 0..times {

@@ -243,7 +243,7 @@ impl RequestTraffic {
         })
     }
 
-    /// Returns the counts since the last call.
+    /// Returns the counts since the last call of this function.
     pub fn take_counts(&self) -> Tally {
         self.shared_counts.take()
     }

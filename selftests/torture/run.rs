@@ -126,7 +126,7 @@ impl Side for PeerLink<TorturePair> {
         self.set_doorbell(event);
     }
 
-    /// The owner is never missing.
+    /// Does nothing, because the owner is never missing.
     fn stay(&self) -> Result {
         Ok(())
     }

@@ -243,9 +243,9 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing and documents no error. So this function chooses the result that
- * it passes to fuzz_count(). If the handle is live, this is 0. Otherwise it is -ESTALE:
- * fuzz_count() does not count this result, but still counts the handle's origin.
+ * d2d_event_ring() returns nothing. So this function chooses the result that it passes to
+ * fuzz_count(): 0 if the handle is live, otherwise -ESTALE. No header documents -ESTALE for
+ * d2d_event_ring(), so fuzz_count() then counts only the origin of the handle.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -310,7 +310,8 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
 		 * then reg->detaches_begun. The caller calls this function before and after a wait,
-		 * and compares the two *begun. So it misses no detach that overlaps the wait:
+		 * and compares the two *begun. So the caller misses no detach that overlaps the
+		 * wait:
 		 * - A detach that the first *begun counts still runs, or has ended. If it still
 		 *   runs, reg->detaching counts it, too. If it has ended, it does not overlap the
 		 *   wait.

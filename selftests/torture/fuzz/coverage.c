@@ -122,8 +122,9 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 }
 
 /*
- * Returns whether a run must get this errno at least once. These are the errnos of limits, which
- * each run reaches, and that of a lack of memory, which each run on a kernel with failslab causes.
+ * Returns whether the fuzzer must get this errno at least once in all runs together. These are the
+ * errnos of limits, and that of a lack of memory, which no_memory() of limits.c causes on a kernel
+ * with failslab.
  */
 static bool is_limit(int errno)
 {
@@ -139,7 +140,7 @@ static bool is_limit(int errno)
 	}
 }
 
-/* Returns whether a run has to call each function with handles of an origin. */
+/* Returns whether the fuzzer must call each function with handles of this origin. */
 static bool is_required(enum fuzz_origin origin)
 {
 	return origin == FUZZ_DEAD || origin == FUZZ_OTHER || origin == FUZZ_ALTERED;
@@ -147,7 +148,7 @@ static bool is_required(enum fuzz_origin origin)
 
 /*
  * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A RESULT or ORIGIN that the
- * fuzzer must reach ends with "!": the torture fails if its count is 0.
+ * fuzzer must reach ends with "!": the torture fails if the sum of its counts in all runs is 0.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {

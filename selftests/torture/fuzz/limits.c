@@ -16,7 +16,7 @@
 #include "fuzz.h"
 
 #define WAITERS	80
-/* Limits of the owner that its header does not name */
+/* Limits of the owner that no header of the library names */
 #define MOST_DRIVERS	127	/* drivers besides the owner's own */
 #define MOST_REQUESTS	4096
 #define MOST_WAITS	63	/* threads that wait for one request */

@@ -65,7 +65,7 @@ static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *o
 		atomic_cmpxchg(&offer->reg->adopted_in, offer->handshake, 0);
 }
 
-/* The driver's side of the handshake: mostly accepts, at once or later. */
+/* The driver's side of the handshake. In most cases, accepts the context, at once or later. */
 int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	       const struct d2d_request *request)
 {

@@ -235,9 +235,9 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 }
 
 /*
- * The owner has called a driver's dispatch or returned routine for a request. The owner must not
- * have refused the request. The request must have been sent before this driver had left. The oracle
- * does not check at what time the request was forwarded to this driver.
+ * The owner has called the routine `dispatch` or `returned` of a driver for a request. The owner
+ * must not have refused the request. The request must have been sent before this driver had left.
+ * The oracle does not check at what time the request was forwarded to this driver.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {
@@ -294,7 +294,7 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 	}
 }
 
-/* Returns whether the members status and ended of a result agree. */
+/* Returns whether the members `status` and `ended` of a result agree. */
 static bool status_fits_ending(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;

@@ -20,7 +20,7 @@
 /* How many handles from other modules the fuzzer keeps */
 #define FOREIGN	64
 
-/* Places for things of each kind. The requests and offers that drivers hold are in kept. */
+/* Places for things of each kind. The requests and offers that drivers hold are in `kept`. */
 static const u32 counts[FUZZ_KINDS] = {
 	[FUZZ_DRIVER] = FUZZ_DRIVERS,
 	[FUZZ_TARGET] = FUZZ_DRIVERS,

@@ -88,7 +88,8 @@ impl Counts {
 
 /// Loads a module, lets it play, and unloads it, again and again. To let the module play, writes one command to the
 /// module's file `run`. About one in six commands also lets the module reach the limit with the number `limit`
-/// (`fuzz_play_limits()`). With `at_once`, the first command does so in any case. Returns what the module has called.
+/// (`fuzz_play_limits()`). With `at_once`, the first command does so in any case. Returns the counts of the
+/// module's calls.
 fn load_play_unload(
     name: &str,
     seed: u64,
@@ -251,8 +252,8 @@ fn prepare() {
     }
 }
 
-/// Plays a round with a new owner. All decisions follow from the seed. With `limits`, each module reaches
-/// a limit.
+/// Plays a round with a new owner. All random decisions of the round follow from the seed. With `limits`, each module
+/// reaches a limit.
 pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> {
     prepare();
     let completion = seed % 3;
