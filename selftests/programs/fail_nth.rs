@@ -2,7 +2,7 @@
 
 //! Makes each memory allocation of a system call fail in turn, and checks the results.
 //!
-//! The caller must have set up failslab (`fault_sweep.sh`). Only the allocations that failslab can make fail are counted.
+//! The caller must have set up failslab (`fault_sweep.sh`). Only allocations that failslab can make fail are counted.
 //!
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module.
 //! - `fail_nth unload FILE [PARAM=VALUE...]` unloads a module, which it first loads without a failure.

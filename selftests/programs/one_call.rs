@@ -15,9 +15,9 @@
 //!   expires. In the late rounds, SECOND comes after the timer has expired. In a round between these, both may
 //!   happen at the same time.
 //!
-//! Exits with 0 if the call succeeds. If it fails, prints `errno=N (text)` and exits with 1. The tests cannot use insmod:
-//! if the system call fails, busybox's insmod makes another system call. Besides, each implementation of insmod prints
-//! its own texts.
+//! Exits with 0 if the call succeeds. If it fails, prints `errno=N (text)` and exits with 1. The tests cannot use
+//! insmod: if the system call fails, busybox's insmod makes another system call. Besides, each implementation of insmod
+//! prints its own texts.
 
 mod modules;
 mod polling;
