@@ -4,8 +4,9 @@
  * does. It exports the same table, module_a_d2d. So the peers of module_a can attach to this owner
  * instead.
  *
- * Writing N to /dev/c_owner plays N rounds. In a round, the owner updates the data that it shares
- * with each peer, puts an item, calls the peer's operations, and sends the peer a request.
+ * Writing N to /dev/c_owner plays N rounds. A round has the same steps for each peer: the owner
+ * updates the data that it shares with the peer, puts an item, calls the peer's operations, and
+ * sends the peer a request.
  *
  * Only the tests need the parameters "bare", "keeps" and "fault".
  */
@@ -315,7 +316,7 @@ static void detached(void *this, struct d2d_context *context)
 	pr_info("left ctx=%u attachments=%u\n", context->id, atomic_read(&attachments));
 }
 
-/* Counts one more update in the shared data. Any context. */
+/* Counts an update in the shared data, and checks the sum of both sides' updates. Any context. */
 static int update(struct d2d_context *context)
 {
 	unsigned long flags = d2d_data_lock(context);

@@ -435,7 +435,7 @@ static int send_requests(struct round *round)
 	return round->status == -ECANCELED ? 0 : -EBADMSG;
 }
 
-/* Counts one more update in the shared data. Any context. */
+/* Counts an update in the shared data, and checks the sum of both sides' updates. Any context. */
 static int update(void)
 {
 	unsigned long flags = d2d_data_lock(context);

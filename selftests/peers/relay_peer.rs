@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that forwards each request to another driver.
+//! Test: a peer that forwards requests to another driver.
 //!
 //! The parameter `next` selects the other driver. The parameter `then` selects what happens when the other driver
 //! has completed the request:
 //!
 //! - [`COMPLETE`]: the request returns to this peer, which completes it,
 //! - [`NO_RETURN`]: the request does not return to this peer,
-//! - [`PEND`]: the request returns to this peer, which pends it. The peer completes it when it receives another
-//!   request, with the code [`COMPLETE_PENDED`].
+//! - [`PEND`]: the request returns to this peer, which pends it. A later request with
+//!   the code [`COMPLETE_PENDED`] makes the peer complete the pended request.
 
 #![forbid(unsafe_code)]
 

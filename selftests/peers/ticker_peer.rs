@@ -234,7 +234,7 @@ impl Drop for Ticker {
     }
 }
 
-/// The timer. Dropping its [`ArcHrTimerHandle`] stops it.
+/// The timer. Dropping the [`ArcHrTimerHandle`] stops the timer.
 #[pin_data]
 struct Clock {
     driver: Handle<Ticker>,

@@ -6,8 +6,8 @@
 //! When the module is loaded, [`Owner::ready`] sends two requests from the owner to itself, and starts a job (a work
 //! item or a thread):
 //!
-//! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
-//!   the library,
+//! - the owner's dispatch routine, called with the first request in a worker of the library, waits for the event
+//!   `unloading.served`,
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
@@ -108,7 +108,7 @@ const LEAKED: u32 = 5;
 
 /// The dispatch routine completes this request after it has waited for the event `unloading.served`.
 const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
-/// The dispatch routine pends this request, and does not complete it.
+/// The dispatch routine pends this request. Only the hook completes it.
 const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 
 /// The output with which the hook completes [`PEND`].

@@ -113,7 +113,7 @@ static int run_in_worker(char *line)
 	return job.err;
 }
 
-/* Runs "in PLACE COMMAND" in the execution context PLACE; runs a command without "in" here. */
+/* Runs "in PLACE COMMAND" in the execution context PLACE, and other commands in this thread. */
 static int run_somewhere(char *line)
 {
 	static const char * const places[] = { "worker", "softirq", "hardirq", "irqs-off" };

@@ -90,7 +90,7 @@ int role_drain(int (*put)(u64 note))
 
 static bool are_joined(void)
 {
-	/* A thread that sees the value that c_bridge_init() has stored also sees both contexts. */
+	/* Pairs with first.c: a thread that reads true here also sees both contexts. */
 	return smp_load_acquire(&c_bridge_joined);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 // The code that the owners of the growing pair share. Each owner includes this file, and declares its version of the
-// pair. By the macro `growing_owner!`, it says what it has in addition to version 1.0.
+// pair. By the macro `growing_owner!`, it declares what the owner has.
 
 use d2d::{
     event::Event,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 // The code that the peers of the growing pair share. Each peer includes this file, and declares its version of the
-// pair. By the macro `growing_peer!`, it says what it tests.
+// pair. By the macro `growing_peer!`, it says what the peer puts and checks.
 
 use d2d::{
     control_code::ControlCode,

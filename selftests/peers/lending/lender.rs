@@ -84,8 +84,8 @@ impl Lender {
         Ok(counters.len() as u64)
     }
 
-    /// Counts in one counter of the peer, to which the `user_buffer` of the request points. Returns the counter's
-    /// index.
+    /// Counts in that counter of the peer to which the `user_buffer` of the request points. Returns the index of the
+    /// counter.
     fn count_one(contexts: &Contexts<'_, Self>, request: &Typed<'_, u64>) -> Result<u64> {
         let (_, link) = contexts.get(0).ok_or(ENODEV)?;
         let peer = link.peer()?;
