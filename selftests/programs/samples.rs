@@ -4,9 +4,9 @@
 //!
 //! - `samples rate RATE` sets the rate.
 //! - `samples statistics` prints what both drivers have counted.
-//! - `samples read COUNT` polls and reads until it has COUNT samples or more. It prints how many samples it has got, and
-//!   how many of them have a wrong value. The samples are numbered: it also prints how many numbers are missing between
-//!   the first and the last sample.
+//! - `samples read COUNT` polls and reads until it has COUNT samples or more. It prints how many samples it has got,
+//!   and how many of them have a wrong value. The samples are numbered, so it also prints how many numbers are missing
+//!   between the first and the last sample.
 //! - `samples all RATE COUNT` sets the rate, reads COUNT samples, stops the timer, and reads the remaining samples. It
 //!   prints how many samples it has read, how many the recorder has recorded, and how many values are wrong. When the
 //!   command begins, the timer must not run.

@@ -108,7 +108,7 @@ void twin_drivers_init(void);
 
 int twin_check_status(int status);
 
-/* Checks (probe.c). The first two return -EFAULT if a pointer is bad. */
+/* Checks (probe.c). The first two functions return -EFAULT if a pointer is bad. */
 int twin_probe(void *to, const void *from, size_t size);
 int twin_probe_string(char *to, const char *from, size_t size);
 /* Copies a driver object, and checks the copy. */

@@ -105,7 +105,7 @@ struct twin_endpoint {
 /* The state of an item that has a handle: the handle is not redeemed yet, or redeemed. */
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
-/* An item is on one of its queue's lists, or belongs to the thread that took it off. */
+/* An item is on one of its queue's lists, or belongs to the thread that took it off the list. */
 struct twin_item {
 	struct list_head node;
 	u64 seq;
@@ -165,7 +165,7 @@ struct twin_request {
 	u32 major_function;
 	u32 code;
 	void *user_buffer;
-	twin_handle driver;	/* the receiver's own handle */
+	twin_handle driver;	/* the receiver's handle from twin_register() */
 	u32 input_len;
 	u32 output_len;		/* how many bytes of output there is room for */
 };

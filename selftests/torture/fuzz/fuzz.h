@@ -51,7 +51,7 @@
 /* The limit of a wait that another thread has to end earlier. */
 #define FUZZ_PATIENCE_MS	10000
 
-/* The most bytes of output that the fuzzer's requests have room for. */
+/* How many bytes of output the fuzzer's requests have room for, at most. */
 #define FUZZ_OUTPUT	80
 
 /* The digit in this module's name, fuzz0 or fuzz1. The tag of a request has it in the top byte. */
