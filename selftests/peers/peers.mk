@@ -43,9 +43,9 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
-# The middle of a chain in C. It is loaded instead of middle and exports the table middle_d2d, too. modpost resolves a
-# symbol to the last module that exports the symbol. The peers must depend on middle, so middle must come after
-# c_middle.
+# c_middle: the middle of a chain, in C. It is loaded instead of middle and exports the table middle_d2d, too. modpost
+# resolves a symbol to the last module that exports the symbol. The peers must depend on middle, so middle must come
+# after c_middle.
 $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_role.o owner_role.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)

@@ -44,7 +44,7 @@ static int c_lender_drain(void *context, u64 *result)
 	u64 values = smp_load_acquire(&ring->put) - taken;
 
 	*result = 0;
-	/* The peer may write any number to ring->put. If it exceeds the slots, take no value. */
+	/* The peer may write any number to ring->put. If `values` exceeds the slots, take none. */
 	if (values > ARRAY_SIZE(ring->slots))
 		return 0;
 	while (values--) {
@@ -166,7 +166,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Counts in the counter at user_buffer, of whichever peer. The output is the counter's index. */
+/* Counts in the counter at user_buffer, whichever peer lends it. The output is its index. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;

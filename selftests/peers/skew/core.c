@@ -6,7 +6,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
-/* Defines the include guard of d2d.h, so that d2d_table.h does not include the real d2d.h. */
+/* This header has the include guard of d2d.h. So d2d_table.h does not include the real d2d.h. */
 #include "other_d2d.h"
 
 #include "d2d_table.h"

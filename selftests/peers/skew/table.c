@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a peer that gets a wrong table from its owner. One table is shorter than the peer expects.
- * Another table has another major version. This module defines the two tables itself.
+ * The other table has another major version. This module defines the two tables itself.
  *
  * The header of the shorter table states a size that leaves out d2d_lookup. With each table,
  * d2d_lookup() must return -EOPNOTSUPP. The peer calls d2d_lookup() before d2d_register(), which
- * sets the static calls, and again after d2d_register(). With the other major version, d2d_attach()
- * must return -EOPNOTSUPP, too. If d2d_lookup() wrongly calls the function in the table, this is
- * beyond(), which returns another value.
+ * sets the static calls, and again after d2d_register(). In both tables, d2d_lookup points to
+ * beyond(). If the peer wrongly calls it, the call returns another value. With the other major
+ * version, d2d_attach() must return -EOPNOTSUPP, too.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
