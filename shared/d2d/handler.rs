@@ -166,7 +166,8 @@ unsafe extern "C" fn completed<H: Handler>(
 ) -> c_int {
     // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. The request has come
     // back, and no `Packet` has the handle: the driver gave its `Packet` up when it sent the
-    // request. The library makes no `Packet` for a handshake.
+    // request. If it is the request of a handshake, the owner's library has sent it, and has made no
+    // `Packet` for it.
     let (this, completed) = unsafe { (handler::<H>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
     // The driver has either kept the `Packet` or dropped it. Dropping it has freed the request, unless the

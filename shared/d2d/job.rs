@@ -14,14 +14,15 @@
 //! A named event, such as a doorbell, can start a job each time that the event is set: see
 //! [`Event::on_set`](crate::event::Event::on_set).
 //!
-//! A job belongs to its driver. When a peer leaves, the library first drops its
-//! [`Driver::Resources`](crate::driver::Driver::Resources). When any driver leaves, the library then
+//! A job belongs to its driver. In a module with one role, the library drops a peer's
+//! [`Driver::Resources`](crate::driver::Driver::Resources) before the peer leaves. When any driver
+//! leaves, the library
 //!
 //! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
 //! 2. makes waits for the driver's events and requests return `ECANCELED`;
 //! 3. cancels each start whose run has not begun, waits until no routine of a job runs, and drops
 //!    the routines;
-//! 4. detaches a peer, and unregisters the driver.
+//! 4. detaches the driver if it is a peer, and unregisters it.
 //!
 //! So no routine runs after the driver has unregistered, even if the driver leaks the job. The
 //! library keeps each job until its driver leaves: make a job once, and start it often.

@@ -18,9 +18,10 @@ macro_rules! kernel_calls {
         #[allow(non_snake_case, reason = "they have the names that they have in C")]
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The function takes no pointer. Its only preconditions are the execution
-            // context and the range of a number that its documentation names. The kernel reports
-            // any other call as a bug.
+            // SAFETY: The function takes no pointer, so no argument makes it use wrong memory.
+            // `capable` checks its number, and calls `BUG` for a wrong one. The other functions take
+            // any number. As with the kernel crate's safe functions that sleep, the execution
+            // context is the caller's duty, but not one of memory safety.
             unsafe { bindings::$name($($argument),*) }
         }
     )*};

@@ -150,7 +150,9 @@ impl<P: Pair> OwnerLink<P> {
     ///
     /// # Safety
     ///
-    /// The caller has opened the link, closes it once, and is not inside the peer.
+    /// The caller has opened the link, closes it once, and is not inside the peer. Otherwise another
+    /// thread may open the link meanwhile, and threads may be inside the peer when this returns. The
+    /// owner then lets the peer's module be unloaded.
     pub unsafe fn close(&self, end_waits: impl Fn()) {
         self.peer.close_and_end_waits(end_waits);
         self.outgoing().set_doorbell(None);

@@ -213,7 +213,7 @@ impl Started {
 
 /// What a peer's module consists of.
 ///
-/// The jobs are in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
+/// `_resources` is in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
 /// pinned field. For that, the macro would need macros of the kernel crate, which use bare names. A
 /// driver can bind these names to items of its own, and so get the values that are passed to the macros.
 ///

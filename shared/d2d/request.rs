@@ -344,7 +344,7 @@ impl<'a> Routed<'a> {
             return Self::Done(request.refuse_lengths());
         }
         if !request.place.input.is_null() {
-            // SAFETY: By the type invariants `input` is valid for `input_len` bytes, which are as
+            // SAFETY: By the invariants of `InPlace`, `input` is valid for `input_len` bytes, which are as
             // many as an `I` has. Any bytes are an `I`.
             let value = unsafe { request.place.input.cast::<I>().read_unaligned() };
             let request = Typed {
@@ -425,8 +425,8 @@ impl<'a, O: Plain> Typed<'a, O> {
             return Disposition::new(raw.complete_by_copy(output).0);
         }
         let bytes = output.as_bytes();
-        // SAFETY: By the type invariants `output` is valid for `output_len` bytes, which nobody
-        // else uses. `Routed::on` has checked that an `O` is not longer.
+        // SAFETY: By the invariants of `InPlace`, `output` is valid for `output_len` bytes, which
+        // nobody else uses. `Routed::on` has checked that an `O` is not longer.
         unsafe {
             place
                 .output

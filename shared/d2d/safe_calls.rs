@@ -2,8 +2,8 @@
 
 //! The owner's functions that are safe to call with any arguments.
 //!
-//! Their arguments are handles, other numbers and references. The owner refuses a handle that is stale
-//! or was made up, so such a call has no effect. `d2d.h` and `d2d_event.h` document the functions.
+//! Their arguments are handles, other numbers and references. The owner refuses a handle that names
+//! nothing, so such a call has no effect. `d2d.h` and `d2d_event.h` document the functions.
 //!
 //! This file leaves out `d2d_complete()`, `d2d_complete_with()`, `d2d_request_pend()` and
 //! `d2d_request_forward()`. These functions end the use of a request's buffers in place. So their
@@ -30,7 +30,9 @@ macro_rules! safe_calls {
     )*) => {$(
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The owner refuses a stale or made-up handle. The references live during the call,
+            // SAFETY: The owner refuses a handle that names nothing. A guessed handle may name an
+            // object of another driver. Then the call changes the state of this object, but causes
+            // no memory error: the owner frees nothing that other code still uses. The references live during the call,
             // and each is valid for what the C header says of this argument. The address and the length
             // of a buffer come from the same slice. The owner does not trust an address in a
             // structure: it copies what is there, if it can be read. A receiver compares a

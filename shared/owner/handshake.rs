@@ -359,7 +359,9 @@ impl Server {
         // SAFETY: The context lives as long as `self.contexts`. There are two cases: this thread
         // has set the driver's state to `Detaching`, or the registry is locked and the driver's
         // handshake has failed. So no other driver has the context, and no other thread of the
-        // owner writes the peer's endpoint.
+        // owner writes the peer's endpoint. The driver itself does not write it either: the
+        // handshake's request is home, and by the contract of `struct d2d_request` the driver may use
+        // the context only until it completes the request or calls `d2d_detach`.
         unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

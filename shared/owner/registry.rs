@@ -298,8 +298,8 @@ impl Registry {
     /// driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, entry| {
-            // A thread that unregisters or expels the driver also removes it. Such a thread may
-            // have guessed the handle.
+            // A thread that unregisters or expels the driver also removes it. To unregister it, the
+            // thread must have guessed the handle, which no function has returned yet.
             let stays = |entry: &&mut Entry| !entry.is_unregistering && !entry.is_expelled;
             let published = entry.as_mut().filter(stays)?;
             published.is_registering = false;

@@ -351,7 +351,8 @@ mod cases {
             module().cast_const().wrapping_byte_add(1),
         ];
         for module in bad {
-            // SAFETY: The table is this module's.
+            // SAFETY: `copy` refuses each `module`, so no code gets a result. `raw` names a constant
+            // table of this module, and lends nothing.
             let copy = unsafe { Endpoint::<Long>::copy(c"d2d_kunit", raw, module) };
             assert_eq!(copy.err(), Some(EFAULT));
         }

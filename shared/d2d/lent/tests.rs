@@ -30,7 +30,8 @@ fn ring() -> Result<Arc<Ring>> {
 /// Checks what a lender states, and gets the values of type `T`. The lent memory exists until the caller
 /// has returned.
 fn values<'a, T: Memory>(lent: &abi::d2d_lent) -> Result<&'a [T]> {
-    // SAFETY: The comment of this function says that the memory exists.
+    // SAFETY: Only the tests below call this function. Each of them keeps the memory until it has
+    // returned.
     unsafe { Lent::check(DRIVER, lent)?.values(DRIVER) }
 }
 

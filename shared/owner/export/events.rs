@@ -135,7 +135,8 @@ impl Exports {
 
     /// `d2d_event_ring`.
     pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
-        // A closed event has no waiting thread, so a stale handle is not refused.
+        // A stale handle is not refused: the driver of the doorbell may have left, which is no
+        // mistake of the caller.
         self.try_briefly(|server, reader| server.events.dispatcher().set(event, reader));
     }
 

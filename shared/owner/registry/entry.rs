@@ -86,7 +86,7 @@ pub(crate) struct Entry {
     pub(super) attaching_task: u64,
     /// When the time limit of the driver's handshake ends, if no thread waits for the handshake.
     pub(super) due: Option<Instant<Monotonic>>,
-    /// The errno with which the owner has refused the driver's last handshake, or 0.
+    /// The errno with which the driver's last handshake has failed, or 0.
     pub(crate) refusal: c_int,
 }
 

@@ -180,8 +180,9 @@ impl Requests {
         Some(CancelOutcome::Done)
     }
 
-    /// Recalls a request that no driver holds. If no forwarder would get the request before it is
-    /// home, changes nothing and returns `Busy`. Returns `None` if the state has changed.
+    /// Recalls a request that no driver holds. Changes nothing and returns `Busy` if no forwarder
+    /// would get the request before it is home, unless the request is parked, or its holder is
+    /// forwarding it. Returns `None` if the state has changed.
     fn cancel_later(
         &self,
         record: &Record,

@@ -51,8 +51,9 @@ use kernel::{
     }, //
 };
 
-/// If another thread is just delivering the request when the time limit of a wait passes, the wait
-/// goes on for at most this many milliseconds.
+/// If another thread is just delivering the request when the time limit of a wait passes, the
+/// waiting thread sleeps for this many milliseconds more: once with [`Limit::Cancel`], and again
+/// and again with [`Limit::Keep`].
 const GRACE: u32 = 1000;
 
 const IN_ATOMIC_CONTEXT: Refusal = ("wait-in-atomic-context", EDEADLK);
