@@ -44,8 +44,8 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     let header = probe::read(raw.as_ptr().cast::<abi::d2d_header>());
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-    // A block with this header is a context of this ABI. The owner does not change these fields
-    // once it has offered the context.
+    // The header shows that `raw` is a context of this ABI. The owner does not change `owner`,
+    // `module` and the sizes once it has offered the context.
     let fields = || {
         let context = raw.as_ptr().cast_const();
         let size = |offset| probe::read_at::<_, u64>(context, offset);

@@ -9,9 +9,10 @@
 //! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing a taken
 //! item takes no lock: it pushes the item on a list. A put that finds no free item takes the whole
 //! list. A push loads the pointer to the first item, links its own items before that item, and
-//! exchanges the pointer. In between, other threads may take the list and push the same first item
-//! again. The exchange then succeeds, and the push has linked the whole new list. No thread takes a
-//! single item off the list, so the ABA problem does not arise.
+//! exchanges the pointer if it still points to that item. In between, other threads may take the list
+//! and push the same item again, as the first item of another list. Then the exchange succeeds. This
+//! is right: the push has linked its own items to that item, and so to all items that now follow it.
+//! No thread takes a single item off the list, so the ABA problem does not arise.
 //!
 //! - [`Batch`]: items that were taken together.
 //! - [`ValueQueue`]: a queue whose items are values of one type.

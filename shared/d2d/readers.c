@@ -24,7 +24,8 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
  * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the
  * kernel does where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses
  * this_cpu_inc(). synchronize_srcu() works with both: it only requires that no grace period of
- * RCU begins and ends during the increment. Where this_cpu_inc() is not one instruction, it
+ * RCU begins and ends during the increment. An atomic increment takes effect in one instruction,
+ * so it meets this condition. Where this_cpu_inc() is not one instruction, it
  * disables interrupts or preemption. That costs more than an atomic operation: in User-Mode Linux,
  * two system calls.
  *
@@ -101,8 +102,8 @@ static void wait_for_readers(struct work_struct *work)
  * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
  * again at intervals that double up to one second. A worker waits for the grace period, because
  * the kernel has no function that does so with a timeout. The calling thread calls end_waits()
- * itself. A work item that called end_waits() might never run: all items that the workqueue runs at
- * once may be jobs that wait for that call. May sleep.
+ * itself. A work item that called end_waits() might never run: the workqueue runs a limited number
+ * of items at a time, and all of these may be jobs that wait for that call. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {

@@ -98,9 +98,10 @@ impl Readers {
     ///
     /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
     /// the readers. The exported functions do not set it. Nearly all code runs inside an exported
-    /// function, so their reader would hide other readers from lockdep. Lockdep connects a lock
-    /// with the last lock that the thread has taken. If that is this reader, lockdep finds no
-    /// deadlock through a reader around it.
+    /// function, so their reader would hide other readers from lockdep. When a thread takes a lock,
+    /// lockdep connects this lock only with the last lock that the thread has taken. If the last one
+    /// were the reader of an exported function, lockdep would not connect the new lock with a
+    /// reader that the thread has entered before.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
         // INVARIANT: `readers_enter` has counted the thread in the counters that it returns.

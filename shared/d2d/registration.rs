@@ -264,7 +264,7 @@ where
         let driver = T::new().map_err(report)?;
         let registration = Registration::new(promise, driver, leave_others)?;
         registration.ask_for_context()?;
-        // If this fails, the line comes before those of dropping the registration.
+        // If this fails, `report` prints its line before the drop of `registration` prints its own.
         let resources =
             KBox::pin_init(T::start(registration.handle()), GFP_KERNEL).map_err(report)?;
         let peer = Self {

@@ -56,8 +56,8 @@ pub enum Place {
     /// Softirq, in the callback of a timer.
     SoftIrq,
     /// Hard interrupt, in the callback of a timer. The mode of this timer is the usual mode, not
-    /// `HARD`. With PREEMPT_RT, only the callbacks of `HARD` timers run in hard interrupt. So
-    /// lockdep reports each spinlock that is taken in such a callback.
+    /// `HARD`: in the callback of a `HARD` timer, lockdep reports each spinlock that is taken. Such
+    /// a callback runs in hard interrupt with PREEMPT_RT, too, where spinlocks sleep.
     HardIrq,
 }
 

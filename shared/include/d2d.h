@@ -996,9 +996,9 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
  *
  * Return: 0 if @result has the result, or
  * * %-EINPROGRESS - there is no result yet. At the end of the limit, another thread was delivering
- *   the request. One second later, that thread was still inside a routine of a driver that has the
- *   request or has forwarded it. The caller may wait again, or free the request. This prints no
- *   line
+ *   the request, so the wait went on for one more second. Then that thread was still inside a
+ *   routine of a driver that has the request or has forwarded it. The caller may wait again, or
+ *   free the request. This prints no line
  * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside a routine that
  *   has to return before the request can be delivered
  * * %-EFAULT - the result cannot be written

@@ -52,8 +52,8 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 /*
  * In User-Mode Linux, a module cannot use __get_kernel_nofault() and __put_kernel_nofault(). They
  * need relocations of 32 bits. The kernel's addresses do not fit into 32 bits, so the module loader
- * refuses such a module. This copy may interrupt a copy B. So this copy restores the fault target
- * of B at its end.
+ * refuses such a module. This copy may run in an interrupt, in the middle of another copy. So it
+ * saves that copy's fault target, and restores it at its end.
  */
 static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 {

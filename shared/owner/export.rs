@@ -490,9 +490,9 @@ impl Exports {
         let seats = Seats::<O>::new(self.name, module, &config)?;
         // `Server::strike_off` stops the jobs of the server and removes its devices. So once the
         // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
-        // `OpenExports` are this value. `Server::enrol` makes a job. As soon as it has succeeded,
-        // `open` makes the `OpenExports`. Apart from this, a function of `O` needs the `Contexts`
-        // to make jobs and devices. None gets the `Contexts` before there are `OpenExports`.
+        // `OpenExports` are this value. Only two things make jobs or devices: `Server::enrol`, and
+        // functions of `O`. As soon as `enrol` has succeeded, `open` makes the `OpenExports`. The
+        // functions of `O` need the `Contexts`, and get them only once there are `OpenExports`.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }

@@ -219,7 +219,8 @@ impl Slot {
     /// Returns the index of the cell that a task tries first.
     #[inline(always)]
     fn first_cell(task: u64) -> usize {
-        // Tasks lie at least some hundred bytes apart, so few tasks differ in the low bits of their addresses.
+        // Tasks lie at least some hundred bytes apart. So the low bits of their addresses, which are
+        // shifted out, hardly tell them apart.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
 }

@@ -166,10 +166,14 @@ where
 
 /// Declares a module that is the owner of one pair and a peer of another.
 ///
-/// `peer` and `of` are the lines `type` and `owner` of `d2d::module_peer!`: the [`Driver`], and the name of
-/// the module whose peer this module is. `owner` is the line `type` of `d2d_owner::module_owner!`: the type
-/// that implements [`TwoRoles`], and so [`Owner`]. The other lines are those of `module!`. Code of the peer's
-/// role reaches the contexts of the owner's role by `OWNER.contexts(...)`: see [`OwnerRole::contexts`].
+/// | line | its counterpart | what it names |
+/// |---|---|---|
+/// | `peer` | `type` of `d2d::module_peer!` | the [`Driver`] |
+/// | `of` | `owner` of `d2d::module_peer!` | the module whose peer this module is |
+/// | `owner` | `type` of `d2d_owner::module_owner!` | the type that implements [`TwoRoles`], and so [`Owner`] |
+///
+/// The other lines are those of `module!`. Code of the peer's role reaches the contexts of the owner's
+/// role by `OWNER.contexts(...)`: see [`OwnerRole::contexts`].
 ///
 /// ```ignore
 /// d2d_roles::module_in_two_roles! {

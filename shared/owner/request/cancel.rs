@@ -100,15 +100,12 @@ impl Requests {
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // Whether `cancel_later` may change a request that no driver holds. `driver` is one
-            // that leaves or detaches.
-            // - The sender is to get the request back: yes.
-            // - A forwarder is to get back a request that is not parked: no. Another thread is just
-            //   forwarding, completing or delivering the request. `driver` tries again.
-            // - A forwarder is to get back a parked request, and a thread is inside the routines of
-            //   `driver`: no. `driver` has to wait for that thread anyway.
-            // - A forwarder is to get back a parked request, and no thread is inside the routines
-            //   of `driver`: yes. So `driver` need not wait until the in-place call ends.
+            // Whether `cancel_later` may change a request that no driver holds. Only one canceller
+            // has to wait: a driver that leaves or detaches, if a forwarder is to get the request
+            // back. Another thread is just forwarding, completing or delivering the request, and
+            // `driver` tries again. But if the request is parked, no thread does so until the
+            // in-place call ends. Then `driver` waits only if a thread is inside its routines: it
+            // has to wait for that thread anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -117,9 +114,7 @@ impl Requests {
             };
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
-                // The request was cancelled before, and goes home when the in-place call ends. If
-                // `return_level()` is not 0, a driver that leaves has cancelled the request, and a
-                // forwarder would get it back. Then the next arm makes the request go home.
+                // The request was cancelled before, and goes home when the in-place call ends.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.return_level() == 0
@@ -127,6 +122,9 @@ impl Requests {
                 {
                     Some(CancelOutcome::Busy)
                 }
+                // If a parked request was cancelled before, and `return_level()` is not 0, a
+                // driver that leaves has cancelled it. A forwarder would get it back. Now it goes
+                // home.
                 Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled
                     if may_cancel_later =>
                 {

@@ -207,9 +207,9 @@ impl Requests {
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // Let A be the calling in-place call, and B the one that the record notes. If B is by this task,
-            // B is A. If it were not, B would have been noted after A had given up the buffers. Then B, by
-            // the same task, would be nested in A. So B would have ended by now, and have cleared `IN_PLACE`.
+            // If the in-place call that the record notes is by this task, it is the calling one. A
+            // second in-place call by the same task is nested in the first. So it has ended, and
+            // has cleared `IN_PLACE`, before this code runs.
             if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }

@@ -66,7 +66,8 @@ unsafe extern "C" {
 pub(super) struct Level {
     pub(super) to: Atomic<u64>,
     pub(super) code: Atomic<u32>,
-    /// Not 0 if the forwarder, which is the driver one level above, gets the request back.
+    /// Not 0 if the forwarder, which is the driver one level [up](word::bits::LEVEL), gets the request
+    /// back.
     pub(super) wants_back: Atomic<u32>,
 }
 
@@ -213,9 +214,9 @@ impl Record {
         Kind::Sent.handle(self.index.get() as usize, self.sent_generation.get())
     }
 
-    /// Returns whether the sender's handle has this generation. Suppose that the caller reads the
-    /// word, calls this, and then makes a transition from that word. Then the answer was right
-    /// until the transition.
+    /// Returns whether the sender's handle has this generation. The generation changes only in
+    /// [`Fill`](Phase::Fill). So the answer still holds when the caller makes a transition from a
+    /// word that it has read before this call.
     #[inline(always)]
     pub(super) fn has_sent_generation(&self, generation: u32) -> bool {
         self.sent_generation.get() == generation
@@ -271,12 +272,10 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// If the request is cancelled because of `driver`, a driver gets it back. Returns the level of
-    /// that driver: 0 for the sender, or the level of a forwarder. If `driver` is the sender or the
-    /// first receiver, the sender gets the request back. Otherwise the forwarder one level above
-    /// the first level of `driver` gets it back. For example, suppose that the first receiver has
-    /// forwarded the request to `driver`. Then `driver` has level 2, which is `levels[1]`. The
-    /// first receiver has level 1, and gets the request back.
+    /// Returns the level of the driver that gets the request back if it is cancelled because of
+    /// `driver`. If `driver` is the sender, this is 0. Otherwise it is i - 1, where i is the first
+    /// level of `driver`: the level of the driver that has sent or forwarded the request to `driver`.
+    /// Level 0 is the sender, and `levels[i - 1]` is level i.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
     /// does not concern the driver of the last level any more.

@@ -57,7 +57,9 @@ pub(crate) enum Reason {
 /// The parts of a word, by the names that the table uses.
 pub(crate) mod bits {
     pub(crate) const PHASE: u64 = 7;
-    /// The level: the number of drivers that have received the request and not completed it.
+    /// The level: the number of drivers that have received the request and not completed it. The
+    /// sender is at level 0, the top. Forwarding takes the request *down*, to the next higher number.
+    /// A request that was completed or cancelled goes *up*, to lower numbers.
     pub(crate) const LEVEL: u64 = 7 << 3;
     /// A call of a dispatch routine may use the buffers in place. The record notes which call.
     pub(crate) const IN_PLACE: u64 = 1 << 6;

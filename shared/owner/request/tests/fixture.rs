@@ -39,8 +39,11 @@ use kernel::{
     task::Task, //
 };
 
-/// The code of a request says what the receiver's dispatch routine does with it: complete it.
+// The codes of requests. Each code says what the receiver's dispatch routine does with the request.
+
+/// Complete it.
 pub(super) const COMPLETE: u32 = 0x22_2400;
+/// Pend it.
 pub(super) const PEND: u32 = 0x22_2404;
 /// Pend it, and have `cancelled()` called if it is cancelled.
 pub(super) const PEND_AND_HEAR: u32 = 0x22_2408;
@@ -55,7 +58,9 @@ pub(super) const CANCEL_AND_PEND: u32 = 0x22_2418;
 
 pub(super) const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
 pub(super) const ATOMIC: u32 = abi::D2D_SEND_ATOMIC;
-/// What the sender's completion routine does with the request.
+
+// What the sender's completion routine does with the request.
+
 pub(super) const FREE: u32 = 0;
 pub(super) const KEEP: u32 = 1;
 pub(super) const SEND_AGAIN: u32 = 2;
