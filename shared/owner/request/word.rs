@@ -98,8 +98,8 @@ pub(crate) mod bits {
     pub(crate) const WAITERS: u64 = 63 << 26;
 
     // The terms that a transition adds to a word. To subtract, it adds the two's complement.
-    pub(crate) const UP: u64 = 1 << 3;
-    pub(crate) const DOWN: u64 = UP.wrapping_neg();
+    pub(crate) const DOWN: u64 = 1 << 3;
+    pub(crate) const UP: u64 = DOWN.wrapping_neg();
     pub(crate) const PIN: u64 = 1 << 20;
     pub(crate) const UNPIN: u64 = PIN.wrapping_neg();
     pub(crate) const WAITER: u64 = 1 << 26;
@@ -134,7 +134,7 @@ impl Word {
     /// Returns the level.
     #[inline(always)]
     pub(crate) const fn level(self) -> usize {
-        ((self.0 & LEVEL) / UP) as usize
+        ((self.0 & LEVEL) / DOWN) as usize
     }
 
     /// Returns the generation of the holder's handle.
@@ -172,7 +172,7 @@ impl Word {
         }
     }
 
-    /// Returns the word with a term added, such as `PIN` or `DOWN` of [`bits`].
+    /// Returns the word with a term added, such as `PIN` or `UP` of [`bits`].
     #[inline(always)]
     pub(crate) const fn plus(self, what: u64) -> Self {
         Self(self.0.wrapping_add(what))
@@ -352,7 +352,7 @@ transitions! {
     /// The send was refused.
     UNCLAIM: Fill => Idle [] Release;
     /// The request is with its receiver, which the sending thread has entered.
-    SEND: Fill => Held [add SEQ|UP] Release;
+    SEND: Fill => Held [add SEQ|DOWN] Release;
     /// Nobody uses the request, and a thread is going to free it.
     RECLAIM: Idle => Fill [unless IN_PLACE|PINS|WAITERS] Acquire;
     /// The record is free again.
@@ -377,7 +377,7 @@ transitions! {
     /// thread that sees such a write sees that the word has changed.
     FORWARD: Held => Forward [unless QUEUED] Full;
     /// The request is with the next driver, which the forwarding thread has entered.
-    FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add SEQ|UP] Release;
+    FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add SEQ|DOWN] Release;
     /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     /// The request was cancelled while the holder was forwarding it.
@@ -413,14 +413,14 @@ transitions! {
     RECALLED: Done => Cancelled [with RECALL, clear RECALL|TO] Full;
     /// The deliverer passes over a forwarder that does not want the request back, or that can no
     /// longer be called.
-    PASS: Done|Cancelled => Same [unless RECALL, add DOWN] Full;
+    PASS: Done|Cancelled => Same [unless RECALL, add UP] Full;
     /// A forwarder would get the request back, but an in-place call still uses the buffers.
     PARK: Done|Cancelled => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
     /// A forwarder, which the deliverer has entered, gets the request back.
     RETURN: Done|Cancelled => Held
-        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|DOWN] Full;
+        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|UP] Full;
     /// A forwarder, which the deliverer has entered, is notified that the request was cancelled.
-    NOTIFY: Cancelled => Same [set CARRY, add SEQ|DOWN] Full;
+    NOTIFY: Cancelled => Same [set CARRY, add SEQ|UP] Full;
     /// The forwarder's `returned()` has returned.
     CARRIED: Held|Forward|Busy|Done|Cancelled => Same [with CARRY, clear CARRY] Full;
     /// The request is home.

@@ -29,7 +29,7 @@ const FLAGS: [u64; 9] = [
 
 /// A word of this phase, at level 2, with these bits.
 fn word(phase: Phase, bits: u64) -> Word {
-    Word(phase as u64 | bits).plus(7 * SEQ + 2 * UP)
+    Word(phase as u64 | bits).plus(7 * SEQ + 2 * DOWN)
 }
 
 /// Calls `f` with a word for each combination of a phase, flags and counts that a transition may look
@@ -131,7 +131,7 @@ mod cases {
     fn a_request_that_goes_home_keeps_its_users() {
         let done = word(Phase::Done, IN_PLACE | ORPHAN | ASLEEP).plus(2 * WAITER);
         let home = word::HOME.apply(done).map(|home| home.0);
-        let expected = word(Phase::Idle, IN_PLACE | ORPHAN).plus(2 * WAITER - 2 * UP);
+        let expected = word(Phase::Idle, IN_PLACE | ORPHAN).plus(2 * WAITER - 2 * DOWN);
         assert_eq!(home, Some(expected.0));
     }
 
