@@ -162,7 +162,7 @@ inline deliver(me)
 			:: else
 			fi
 		:: !(w & RECALL) && LEVEL_OF(w) == 2 && !RETURNS -> TRANSITION(PASS)
-		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && PHASE_OF(w) == Cancelled && TO_OF(w) < 1 ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && PHASE_OF(w) == Cancelled && RETURN_LEVEL_OF(w) < 1 ->
 			/* Requests::notify() */
 			INSIDE(F, me) = true;
 			TRANSITION(NOTIFY);
@@ -175,7 +175,7 @@ inline deliver(me)
 			:: else
 			fi;
 			INSIDE(F, me) = false
-		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && !(PHASE_OF(w) == Cancelled && TO_OF(w) < 1) && (w & IN_PLACE) ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && !(PHASE_OF(w) == Cancelled && RETURN_LEVEL_OF(w) < 1) && (w & IN_PLACE) ->
 #ifdef NO_PARK
 			give_back(me);
 			if
@@ -194,7 +194,7 @@ inline deliver(me)
 			:: else
 			fi
 #endif
-		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && !(PHASE_OF(w) == Cancelled && TO_OF(w) < 1) && !(w & IN_PLACE) ->
+		:: !(w & RECALL) && LEVEL_OF(w) == 2 && RETURNS && !(PHASE_OF(w) == Cancelled && RETURN_LEVEL_OF(w) < 1) && !(w & IN_PLACE) ->
 			give_back(me);
 			if
 			:: !ok -> break
@@ -206,9 +206,9 @@ inline deliver(me)
 
 /*
  * Requests::cancel_for(). If `for_driver` is false, S cancels the request (Canceller::Sender). If `for_driver` is
- * true, a driver unregisters (Canceller::Driver). `to` says which driver gets the request back (TO in word.inc). If R
- * unregisters, F gets it: `to` is 1. Otherwise S gets it: `to` is 0. `ok` says whether this call has cancelled or
- * recalled the request.
+ * true, a driver unregisters (Canceller::Driver). `to` says which driver gets the request back (RETURN_LEVEL in
+ * word.inc). If R unregisters, F gets it: `to` is 1. Otherwise S gets it: `to` is 0. `ok` says whether this call has
+ * cancelled or recalled the request.
  */
 inline cancel_for(me, to, for_driver)
 {
@@ -234,7 +234,7 @@ inline cancel_for(me, to, for_driver)
 #ifdef PARKED_REQUEST_CANNOT_BE_CANCELLED
 		   !(PHASE_OF(w) == Cancelled && (w & PARKED) && !for_driver) &&
 #else
-		   !(PHASE_OF(w) == Cancelled && (w & PARKED) && TO_OF(w) == 0 && !for_driver) &&
+		   !(PHASE_OF(w) == Cancelled && (w & PARKED) && RETURN_LEVEL_OF(w) == 0 && !for_driver) &&
 #endif
 		   (PHASE_OF(w) == Forward || (w & PARKED) || (LEVEL_OF(w) == 2 && RETURNS)) ->
 			if
@@ -245,13 +245,13 @@ inline cancel_for(me, to, for_driver)
 				:: ok && !OVER(w) -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && TO_OF(w) > 0 ->
+			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && RETURN_LEVEL_OF(w) > 0 ->
 				TRANSITION(CANCEL_AGAIN);
 				if
 				:: ok -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && TO_OF(w) == 0 -> ok = false; break
+			:: !(w & PARKED) && PHASE_OF(w) == Cancelled && RETURN_LEVEL_OF(w) == 0 -> ok = false; break
 			:: !(w & PARKED) && PHASE_OF(w) != Cancelled && !(w & RECALL) ->
 				TRANSITION(CANCEL_LATER);
 				if
@@ -261,7 +261,7 @@ inline cancel_for(me, to, for_driver)
 			:: !(w & PARKED) && PHASE_OF(w) != Cancelled && (w & RECALL) -> ok = false; break
 			fi
 		:: else ->
-			assert(for_driver || !RETURNS || PHASE_OF(w) != Cancelled || LEVEL_OF(w) < 2 || TO_OF(w) == 0);
+			assert(for_driver || !RETURNS || PHASE_OF(w) != Cancelled || LEVEL_OF(w) < 2 || RETURN_LEVEL_OF(w) == 0);
 			ok = false;
 			break
 		fi

@@ -90,7 +90,7 @@ pub(crate) mod bits {
     pub(crate) const REASON: u64 = 3 << 16;
     /// How far up a cancelled request goes. The forwarder at this level gets the request back. The
     /// forwarders at deeper levels are notified that it was cancelled. 0 stands for the sender.
-    pub(crate) const TO: u64 = 3 << 18;
+    pub(crate) const RETURN_LEVEL: u64 = 3 << 18;
     /// The number of pins: running copies from or to the buffers, and a running call of the
     /// holder's `cancelled()`.
     pub(crate) const PINS: u64 = 63 << 20;
@@ -145,7 +145,7 @@ impl Word {
 
     /// Returns the level of the forwarder that gets a cancelled request back, or 0 for the sender.
     pub(crate) const fn return_level(self) -> usize {
-        ((self.0 & TO) >> 18) as usize
+        ((self.0 & RETURN_LEVEL) >> 18) as usize
     }
 
     /// Returns why the request was cancelled.
@@ -160,7 +160,8 @@ impl Word {
     /// Returns the word with this reason, and with this level for the forwarder that gets the
     /// request back.
     pub(crate) const fn because(self, reason: Reason, return_level: usize) -> Self {
-        Self((self.0 & !(REASON | TO)) | (reason as u64) << 16 | (return_level as u64) << 18)
+        let others = self.0 & !(REASON | RETURN_LEVEL);
+        Self(others | (reason as u64) << 16 | (return_level as u64) << 18)
     }
 
     /// Returns the word with these bits set, or with them cleared.
@@ -381,7 +382,7 @@ transitions! {
     /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     /// The request was cancelled while the holder was forwarding it.
-    FORWARD_RECALLED: Forward => Cancelled [with RECALL, clear RECALL|CANCEL_SET|TO] Full;
+    FORWARD_RECALLED: Forward => Cancelled [with RECALL, clear RECALL|CANCEL_SET|RETURN_LEVEL] Full;
 
     // Transitions that belong to the call of a dispatch routine.
 
@@ -395,22 +396,22 @@ transitions! {
     // leaves.
 
     /// The request is cancelled while a driver holds it. The driver's handle is stale from then on.
-    CANCEL_HELD: Held => Cancelled [clear QUEUED|CANCEL_SET|REASON|TO] Full;
+    CANCEL_HELD: Held => Cancelled [clear QUEUED|CANCEL_SET|REASON|RETURN_LEVEL] Full;
     /// The request is recalled: the thread that forwards or delivers it will cancel it.
     CANCEL_LATER: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// A forwarder was going to get a cancelled request back. Now no forwarder does.
-    CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|TO] Full;
+    CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|RETURN_LEVEL] Full;
     /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If the canceller is a
     /// driver that leaves or detaches, it delivers the request. If the canceller is the sender, it
     /// leaves the request parked.
-    CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|TO] Full;
+    CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|RETURN_LEVEL] Full;
     /// The time limit of a handshake has passed. Its driver keeps the request.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
 
     // Transitions that the deliverer makes.
 
     /// The deliverer cancels a recalled request.
-    RECALLED: Done => Cancelled [with RECALL, clear RECALL|TO] Full;
+    RECALLED: Done => Cancelled [with RECALL, clear RECALL|RETURN_LEVEL] Full;
     /// The deliverer passes over a forwarder that does not want the request back, or that can no
     /// longer be called.
     PASS: Done|Cancelled => Same [unless RECALL, add UP] Full;
@@ -418,14 +419,14 @@ transitions! {
     PARK: Done|Cancelled => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
     /// A forwarder, which the deliverer has entered, gets the request back.
     RETURN: Done|Cancelled => Held
-        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|UP] Full;
+        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|RETURN_LEVEL, set CARRY, add SEQ|UP] Full;
     /// A forwarder, which the deliverer has entered, is notified that the request was cancelled.
     NOTIFY: Cancelled => Same [set CARRY, add SEQ|UP] Full;
     /// The forwarder's `returned()` has returned.
     CARRIED: Held|Forward|Busy|Done|Cancelled => Same [with CARRY, clear CARRY] Full;
     /// The request is home.
     HOME: Busy|Done|Cancelled => Idle
-        [unless RECALL|CARRY|PARKED|PINS, clear LEVEL|CANCEL_SET|ASLEEP|LATE|REASON|TO] Full;
+        [unless RECALL|CARRY|PARKED|PINS, clear LEVEL|CANCEL_SET|ASLEEP|LATE|REASON|RETURN_LEVEL] Full;
 
     // Transitions that waiting threads make.
 
