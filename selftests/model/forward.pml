@@ -52,7 +52,7 @@ bool forwarded;		/* with FORWARDS_LATER: completer() has forwarded the request t
 #define RETURNS	true
 #endif
 /*
- * Record::return_level(). A request concerns each driver that has received it and has not given it up yet. LEVELS is
+ * Record::level_above(). A request concerns each driver that has received it and has not given it up yet. LEVELS is
  * the number of these drivers. The last receiver of a parked request has given the request up, but the level in the
  * word still counts this receiver. CONCERNS(d) is whether the request concerns driver d, or d is the sender.
  */

@@ -68,7 +68,7 @@ impl Canceller {
                 is_it.then_some((0, reason))
             }
             Self::Driver(driver) => {
-                let level = record.return_level(word, driver)?;
+                let level = record.level_above(word, driver)?;
                 if record.sender() == driver {
                     return Some((level, Reason::Sender));
                 }
@@ -305,7 +305,7 @@ impl Requests {
             while record.sendings.get() == sending
                 && self.cancel_for(record, Canceller::Driver(driver)) != CancelOutcome::Nothing
             {
-                if record.return_level(record.word(), driver).is_none() {
+                if record.level_above(record.word(), driver).is_none() {
                     break;
                 }
                 patience.sleep(&end_waits);

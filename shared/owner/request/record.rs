@@ -279,7 +279,7 @@ impl Record {
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
     /// does not concern the driver of the last level any more.
-    pub(super) fn return_level(&self, word: Word, driver: d2d_handle) -> Option<usize> {
+    pub(super) fn level_above(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;
         }
