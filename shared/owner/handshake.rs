@@ -170,7 +170,7 @@ impl Server {
 
     /// Sets the timer, which is not set yet. Any context.
     fn set_timer(&self, after: Delta) {
-        if let Some(timer) = self.timer.as_ref() {
+        if let Some(timer) = self.handshake_timer.as_ref() {
             // If this fails, the owner is leaving, and cancels the requests of all handshakes.
             let _ = timer.start_after(after);
         }

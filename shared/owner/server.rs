@@ -94,8 +94,9 @@ pub(crate) struct Server {
     pub(super) events: Events,
     #[pin]
     pub(super) refusals: SpinLockIrq<Refusals>,
-    /// One of the jobs: it ends the handshakes whose time limits have ended and for which nobody waits.
-    pub(super) timer: SetOnce<Work>,
+    /// One of the jobs, which is started with a delay. It ends the handshakes whose time limits have
+    /// ended and for which nobody waits.
+    pub(super) handshake_timer: SetOnce<Work>,
     /// The owner's own jobs.
     #[pin]
     pub(super) jobs: Jobs,
@@ -128,7 +129,7 @@ impl Server {
                 requests,
                 events <- Events::new(promise, name),
                 refusals <- Refusals::new(),
-                timer: SetOnce::new(),
+                handshake_timer: SetOnce::new(),
                 jobs <- Jobs::new(promise),
                 devices <- Devices::new(promise),
             }),
@@ -149,7 +150,7 @@ impl Server {
             .jobs
             .work(WorkContext::Worker, move |_| server.end_overdue())
             .map_err(|error| report_memory(this.name, error))?;
-        this.timer.populate(timer);
+        this.handshake_timer.populate(timer);
         let handle = this
             .register(object)
             .inspect_err(|_| this.jobs.stop(|| {}))?;
