@@ -278,7 +278,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_holds_its_context_in_each_state_but_registered() -> Result {
+    fn a_driver_holds_its_context_in_each_state_but_detached() -> Result {
         let registry = registry()?;
         let a = add(&registry, &object(c"a"))?;
         let b = add(&registry, &object(c"b"))?;
