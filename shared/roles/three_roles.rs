@@ -68,7 +68,7 @@ where
         let peers = Peers::new(&promise, started, second_started)?;
         let (first, second) = peers.handles();
         let join = |contexts: &Contexts<'_, O>| O::join(contexts, first, second);
-        let leave = peers.leave::<M>()?;
+        let leave = peers.leaver::<M>()?;
         let owner = role.parts(promise.owner, join, leave)?;
         Ok(Self {
             _last_made: owner,

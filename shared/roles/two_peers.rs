@@ -174,7 +174,7 @@ where
     /// # Errors
     ///
     /// `ENOMEM`, with a line.
-    pub(crate) fn leave<M: ModuleMetadata>(&self) -> Result<LeaveRoles> {
+    pub(crate) fn leaver<M: ModuleMetadata>(&self) -> Result<LeaveRoles> {
         let (first, second) = (self.first.leaver(), self.second.leaver());
         boxed::<M>(move || {
             first.leave();
@@ -228,7 +228,7 @@ where
     ) -> Result<Self> {
         let peers = Peers::new(&promise, started, second_started)?;
         let (first, second) = peers.handles();
-        let leave = peers.leave::<M>()?;
+        let leave = peers.leaver::<M>()?;
         let join = T::join(first, second)
             .and_then(|value| Join::new(joined, leave, value))
             .map_err(|error| report_memory(M::NAME, error))?;
