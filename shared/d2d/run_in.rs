@@ -81,27 +81,27 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
         }
     };
     // SAFETY: `once` lives until this function returns. This function does not use `once` before
-    // `run_job` returns. By then the job has run, or will not run.
-    run_job(place, unsafe { Job::new(&mut once) })?;
-    // `run_job` has run the job.
+    // `run_closure` returns. By then the closure has run, or will not run.
+    run_closure(place, unsafe { Closure::new(&mut once) })?;
+    // `run_closure` has run the closure.
     result.ok_or(EIO)
 }
 
-/// Runs a job in `place`, and returns when it has run. May sleep.
+/// Runs a closure in `place`, and returns when it has run. May sleep.
 ///
 /// # Errors
 ///
-/// `ENOMEM`: then the job will not run.
+/// `ENOMEM`: then the closure will not run.
 #[inline(never)]
-fn run_job(place: Place, job: Job) -> Result {
+fn run_closure(place: Place, closure: Closure) -> Result {
     match place {
         Place::Caller => {
-            job.run();
+            closure.run();
             Ok(())
         }
-        Place::Worker => run_in_worker(job),
-        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(job),
-        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(job),
+        Place::Worker => run_in_worker(closure),
+        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(closure),
+        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(closure),
     }
 }
 
@@ -109,34 +109,34 @@ fn run_job(place: Place, job: Job) -> Result {
 ///
 /// # Invariants
 ///
-/// The thread that changes `has_run` from 0 to 1 may call `call` with `closure`, once.
-struct Job {
+/// The thread that changes `has_run` from 0 to 1 may call `call` with `data`, once.
+struct Closure {
     call: unsafe fn(*mut c_void),
-    closure: *mut c_void,
+    data: *mut c_void,
     has_run: Atomic<u32>,
 }
 
-// SAFETY: `Job::new` requires that the closure is `Send`.
-unsafe impl Send for Job {}
+// SAFETY: `Closure::new` requires that the closure is `Send`.
+unsafe impl Send for Closure {}
 // SAFETY: Only the thread that sets `has_run` uses the closure.
-unsafe impl Sync for Job {}
+unsafe impl Sync for Closure {}
 
-impl Job {
+impl Closure {
     /// # Safety
     ///
-    /// Until the job has run, or will not run, the closure lives and nothing else uses it.
+    /// Until the closure has run, or will not run, it lives and nothing else uses it.
     unsafe fn new<F: FnMut() + Send>(closure: &mut F) -> Self {
         /// # Safety
         ///
-        /// `closure` points to an `F` that nothing else uses.
-        unsafe fn call<F: FnMut()>(closure: *mut c_void) {
-            // SAFETY: `closure` points to an `F` that nothing else uses.
-            unsafe { (*closure.cast::<F>())() };
+        /// `data` points to an `F` that nothing else uses.
+        unsafe fn call<F: FnMut()>(data: *mut c_void) {
+            // SAFETY: `data` points to an `F` that nothing else uses.
+            unsafe { (*data.cast::<F>())() };
         }
-        // INVARIANT: `closure` points to an `F`, which nothing else uses until the job has run.
+        // INVARIANT: `data` points to an `F`, which nothing else uses until the closure has run.
         Self {
             call: call::<F>,
-            closure: core::ptr::from_mut(closure).cast(),
+            data: core::ptr::from_mut(closure).cast(),
             has_run: Atomic::new(0),
         }
     }
@@ -145,31 +145,31 @@ impl Job {
     fn run(&self) {
         if self.has_run.xchg(1, Full) == 0 {
             // SAFETY: This thread has changed `has_run` from 0 to 1, so by the type invariants it may call `call`.
-            unsafe { (self.call)(self.closure) };
+            unsafe { (self.call)(self.data) };
         }
     }
 }
 
 #[pin_data]
-struct WorkerJob {
+struct WorkerClosure {
     #[pin]
     work: Opaque<bindings::work_struct>,
-    job: Job,
+    closure: Closure,
 }
 
 /// # Safety
 ///
-/// `work` is the field of a [`WorkerJob`] that outlives the call.
+/// `work` is the field of a [`WorkerClosure`] that outlives the call.
 unsafe extern "C" fn worker_entry(work: *mut bindings::work_struct) {
-    // SAFETY: `work` is the field of a `WorkerJob` that outlives the call.
-    let this = unsafe { &*container_of!(Opaque::cast_from(work), WorkerJob, work) };
-    this.job.run();
+    // SAFETY: `work` is the field of a `WorkerClosure` that outlives the call.
+    let this = unsafe { &*container_of!(Opaque::cast_from(work), WorkerClosure, work) };
+    this.closure.run();
 }
 
-fn run_in_worker(job: Job) -> Result {
+fn run_in_worker(closure: Closure) -> Result {
     let class = static_lock_class!();
     let this = KBox::pin_init(
-        pin_init!(WorkerJob {
+        pin_init!(WorkerClosure {
             // SAFETY: `slot` is valid for writes; name and class are static.
             work <- Opaque::ffi_init(|slot| unsafe {
                 bindings::init_work_with_key(
@@ -180,7 +180,7 @@ fn run_in_worker(job: Job) -> Result {
                     class.as_ptr(),
                 )
             }),
-            job,
+            closure,
         }),
         GFP_KERNEL,
     )?;
@@ -197,40 +197,40 @@ fn run_in_worker(job: Job) -> Result {
     Ok(())
 }
 
-/// A job that runs in the callback of a timer with mode `M`.
+/// A closure that runs in the callback of a timer with mode `M`.
 #[pin_data]
-struct TimerJob<M> {
+struct TimerClosure<M> {
     #[pin]
     timer: HrTimer<Self>,
     #[pin]
     done: Completion,
-    job: Job,
+    closure: Closure,
     _mode: PhantomData<fn(M)>,
 }
 
 impl_has_hr_timer! {
-    impl{M: HrTimerMode} HasHrTimer<Self> for TimerJob<M> {
+    impl{M: HrTimerMode} HasHrTimer<Self> for TimerClosure<M> {
         mode: M,
         field: self.timer
     }
 }
 
-impl<M: HrTimerMode + 'static> HrTimerCallback for TimerJob<M> {
+impl<M: HrTimerMode + 'static> HrTimerCallback for TimerClosure<M> {
     type Pointer<'a> = Pin<&'a Self>;
 
     fn run(this: Pin<&Self>, _context: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
-        this.job.run();
+        this.closure.run();
         this.done.complete_all();
         HrTimerRestart::NoRestart
     }
 }
 
-fn run_in_timer<M: HrTimerMode<Expires = Delta> + 'static>(job: Job) -> Result {
+fn run_in_timer<M: HrTimerMode<Expires = Delta> + 'static>(closure: Closure) -> Result {
     let this = KBox::pin_init(
-        pin_init!(TimerJob::<M> {
+        pin_init!(TimerClosure::<M> {
             timer <- HrTimer::new(),
             done <- Completion::new(),
-            job,
+            closure,
             _mode: PhantomData,
         }),
         GFP_KERNEL,
