@@ -27,10 +27,10 @@ use kernel::{
 };
 
 macro_rules! groups {
-    ($($(#[$doc:meta])* $vis:vis fn $group:ident();)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis fn $function:ident($group:ident);)*) => {$(
         $(#[$doc])*
         #[inline(always)]
-        $vis fn $group() -> bool {
+        $vis fn $function() -> bool {
             #[cfg(all(
                 CONFIG_JUMP_LABEL,
                 not(d2d_lacks_static_branch),
@@ -64,13 +64,13 @@ macro_rules! groups {
 
 groups! {
     /// Whether `enqueue`, `dequeue` and `doorbell` are traced.
-    pub fn queues();
+    pub fn traces_queues(queues);
     /// Whether `op_call` and `op_return` are traced.
-    pub fn ops();
+    pub fn traces_ops(ops);
     /// Whether the library traces the steps of a request whose sender does not ask for lines.
-    pub fn requests();
+    pub fn traces_requests(requests);
     /// Whether `event_set` and `event_wait` are traced.
-    pub fn events();
+    pub fn traces_events(events);
 }
 
 /// Returns the static keys of the module that this crate is linked into.

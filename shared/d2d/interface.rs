@@ -703,7 +703,7 @@ macro_rules! interface {
                     // valid for a write.
                     let status = unsafe {
                         let op = $crate::__private::Option::unwrap_unchecked(op);
-                        if $crate::hot_step::ops() {
+                        if $crate::hot_step::traces_ops() {
                             let name = $crate::__private::stringify!($op);
                             $crate::hot_step::call($name, name);
                             let status = op(this, $($arg,)* &mut result);

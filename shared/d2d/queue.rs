@@ -309,7 +309,7 @@ impl<'a> Queue<'a> {
             if depth > (*raw).high_water {
                 (*raw).high_water = depth;
             }
-            if hot_step::queues() {
+            if hot_step::traces_queues() {
                 hot_step::queue(raw, Step::D2D_STEP_ENQUEUE, count as u32);
                 if doorbell != 0 {
                     hot_step::queue(raw, Step::D2D_STEP_DOORBELL, 0);
@@ -339,7 +339,7 @@ impl<'a> Queue<'a> {
         // SAFETY: By the type invariants `raw` is valid, and the caller holds the lock.
         unsafe {
             (*raw).refused = (*raw).refused.wrapping_add(missing as u64);
-            if all && hot_step::queues() {
+            if all && hot_step::traces_queues() {
                 hot_step::queue(raw, Step::D2D_STEP_ENQUEUE, 0);
             }
         }
@@ -357,7 +357,7 @@ impl<'a> Queue<'a> {
         let rings = unsafe {
             (*raw).doorbell = doorbell;
             let rings = doorbell != 0 && (*raw).put != (*raw).taken;
-            if rings && hot_step::queues() {
+            if rings && hot_step::traces_queues() {
                 hot_step::queue(raw, Step::D2D_STEP_DOORBELL, 0);
             }
             rings
@@ -408,7 +408,7 @@ impl<'a> Queue<'a> {
             }
             (*raw).first = (*last).next;
             (*raw).taken = (*raw).taken.wrapping_add(count.into());
-            if hot_step::queues() {
+            if hot_step::traces_queues() {
                 hot_step::queue(raw, Step::D2D_STEP_DEQUEUE, count);
             }
             // INVARIANT: These items are not queued any more, so nothing else uses them.

@@ -111,7 +111,7 @@ impl Exports {
     /// `d2d_event_set`.
     pub fn set_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let before = self.try_briefly(|server, reader| {
-            if hot_step::events() {
+            if hot_step::traces_events() {
                 server.hit_event(Step::D2D_STEP_EVENT_SET, event, &[]);
             }
             server.events.dispatcher().set(event, reader)
@@ -152,7 +152,7 @@ impl Exports {
         if count == 1
             && index.0.is_null()
             && flags & !(ALL | INTERRUPTIBLE) == 0
-            && !hot_step::events()
+            && !hot_step::traces_events()
             && (timeout == 0 || trace::may_sleep())
         {
             let take = |handle| {
@@ -215,7 +215,7 @@ impl Exports {
             let handle = |n| events.handle(n);
             let fill = |index| to.is_none_or(|to| to.fill(index));
             let result = server.events.wait(count as usize, handle, manner, fill);
-            if hot_step::events() {
+            if hot_step::traces_events() {
                 let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
                 let status = result.map_or_else(Error::to_errno, |_| 0);
                 server.hit_event(

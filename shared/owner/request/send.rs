@@ -333,7 +333,7 @@ impl Requests {
         let sending = record.sendings.get().wrapping_add(1).max(1);
         record.sendings.set(sending);
         let mut flags = send.flags;
-        if hot_step::requests() && send.code != abi::D2D_IOCTL_SHARE_CONTEXT {
+        if hot_step::traces_requests() && send.code != abi::D2D_IOCTL_SHARE_CONTEXT {
             flags |= Tracing::TRACEPOINT;
         }
         record.flags.set(flags);
