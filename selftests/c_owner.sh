@@ -104,6 +104,12 @@ peer_faults()
 	EOT
 }
 
+# keeps_no_context - succeeds if the trace shows that the owner has freed as many contexts as it has allocated
+keeps_no_context()
+{
+	[ "$(trace | grep -c ' step=alloc ')" = "$(trace | grep -c ' step=free ')" ]
+}
+
 # frees_all CONTEXTS - succeeds if the trace shows that the owner has freed this number of contexts and was unloaded
 frees_all()
 {
@@ -201,7 +207,7 @@ verdict "a newer peer has more operations than the owner knows: the owner can ca
 
 while read -r param reason error; do
 	fresh_none
-	fails "$error" load c_owner "$param" && only_refusal_is module_a "$reason" "$error" && ! loaded c_owner
+	fails "$error" load c_owner "$param" && only_refusal_is module_a "$reason" "$error" && ! loaded c_owner && keeps_no_context
 	verdict "$param: $error, and the owner is not loaded"
 done <<EOT
 $(faults)

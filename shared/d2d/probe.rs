@@ -6,7 +6,7 @@
 //!
 //! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and
 //! `d2d_owner` each compile this file as a private module. Both crates read only by addresses that
-//! another driver has passed.
+//! another driver has passed, and the fields of contexts that other drivers fill in.
 
 use crate::abi;
 use core::mem::{

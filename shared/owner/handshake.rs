@@ -15,7 +15,7 @@
 //! A driver may pend the request of its handshake. If the owner learns of completion by its
 //! completion routine, no thread waits for this driver. A job of the owner ends such a handshake
 //! when its time limit ends. The server has one such job, the timer, for all handshakes. The timer is
-//! set while a handshake has a time limit.
+//! set while a handshake has a time limit, until the owner closes its jobs.
 
 use crate::{
     config::Learn,
@@ -171,7 +171,8 @@ impl Server {
     /// Sets the timer, which is not set yet. Any context.
     fn set_timer(&self, after: Delta) {
         if let Some(timer) = self.handshake_timer.as_ref() {
-            // If this fails, the owner is leaving, and cancels the requests of all handshakes.
+            // If this fails, the owner has closed its jobs. It then unregisters its driver, which ends the
+            // requests of all handshakes.
             let _ = timer.start_after(after);
         }
     }
