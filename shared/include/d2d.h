@@ -774,7 +774,8 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  *   data
  * * %-ENOTUNIQ - a driver of this name is registered
  * * %-ENFILE - too many drivers
- * * %-ESHUTDOWN - the module is being unloaded
+ * * %-ESHUTDOWN - the module is being unloaded, or another thread, which has guessed the handle,
+ *   unregisters the driver
  */
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 

@@ -294,8 +294,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the module is going, `ENODEV` if another thread unregisters or expels the
-    /// driver.
+    /// `ESHUTDOWN` if the module is going, or if another thread unregisters or expels the driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, entry| {
             // A thread that unregisters or expels the driver also removes it. To unregister it, the
@@ -318,7 +317,7 @@ impl Registry {
         .flatten()
         .ok_or(match is_going {
             true => ("module-is-going", ESHUTDOWN),
-            false => ("no-owner", ENODEV),
+            false => ("driver-is-leaving", ESHUTDOWN),
         })
     }
 

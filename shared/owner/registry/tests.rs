@@ -381,13 +381,13 @@ mod cases {
     #[test]
     fn a_driver_that_another_thread_unregisters_is_not_published() -> Result {
         let registry = registry()?;
-        for (is_going, error) in [(false, ENODEV), (true, ESHUTDOWN)] {
+        for (is_going, reason) in [(false, "driver-is-leaving"), (true, "module-is-going")] {
             let driver = add(&registry, &object(c"driver"))?;
             // Another thread may have guessed the handle, and called `d2d_unregister` before this
             // `publish`.
             registry.unregister(driver)?;
             let published = registry.publish(driver, is_going);
-            assert_eq!(published.map_err(|(_, error)| error), Err(error));
+            assert_eq!(published, Err((reason, ESHUTDOWN)));
             // That thread calls `remove` until it succeeds.
             assert!(registry.remove(driver).is_some());
         }
