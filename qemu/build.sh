@@ -37,7 +37,7 @@ export D2D_ROOT
 out=$source/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
 # For Debian's kernels, and for the bench, build the modules as a user does. For the lab's own kernels, turn off
-# D2D_INLINE, to save rustc time.
+# D2D_INLINE (shared/library.mk), to save rustc time.
 case $KVER$bench in
 *+deb* | *y) ;;
 *) KMAKE+=(D2D_INLINE=) ;;

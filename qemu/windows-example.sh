@@ -80,7 +80,7 @@ expect "B completes the handshake at once: A's completion routine is called, and
 expect "B leaves the handshake pending: A's completion routine is called, and the two attach" attaches_via routine 1 1
 expect "B completes the handshake at once: A waits for the completion, and the two attach" attaches_via wait 2 0
 expect "B leaves the handshake pending: A waits for the completion, and the two attach" attaches_via wait 2 1
-expect "B leaves the handshake pending: A's call returns, A waits for the completion, and the two attach" attaches_via 'wait asked=return' 0 1
+expect "B leaves the handshake pending: A's call returns before the completion, so A waits for it, and the two attach" attaches_via 'wait asked=return' 0 1
 expect "a driver refuses to load with a parameter out of range, and prints the reason" refuses_parameter
 expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \

@@ -9,8 +9,8 @@
 #
 # The script also tests the growing pair, whose interface has several versions. The owners from the tree today must work
 # with the peers from the tree old that have version 1.0 of this interface. Peers from old with version 1.1 are not
-# tested, because the two trees have different operations tables for this version: in the tree today, the declaration
-# of version 1.0 has one more operation, so what version 1.1 appends has moved.
+# tested, because the two trees have different operations tables for this version. In the tree today, the last operation
+# of version 1.0 is one that the tree old lacks, so the operations that version 1.1 appends have moved.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

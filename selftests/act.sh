@@ -57,8 +57,8 @@
 #       unregister, detach           tries to unregister or detach itself. The owner refuses this with an errno. NAME
 #                                    completes the request with this errno
 #       read-too-much, write-too-much, write-bad-pointer
-#                                    reads or writes one byte too many, or passes a bad pointer to d2d_request_write();
-#                                    then as after unregister
+#                                    reads or writes one byte too many, or passes a bad pointer to d2d_request_write().
+#                                    The owner refuses this, too, and NAME completes the request with the errno
 #   on-returned NAME ACTION          what NAME does when a request that it has forwarded comes back
 #       pass-up                      completes it with the same status (default)
 #       pend                         keeps it pending

@@ -128,7 +128,7 @@ lines_of_both_drivers()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the calls that the scenario "alarm" of qemu/windows-example.sh makes after the first three
+# as_in_windows - makes the same calls as the line "as_port alarm" of qemu/windows-example.sh, but not the first three
 # requests of the sleeper
 as_in_windows()
 {

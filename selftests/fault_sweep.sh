@@ -161,9 +161,9 @@ setting probability 100 interval 1 times 1
 verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# In the second case, failslab ignores allocations inside system calls. It would make the first other
-# allocation fail, and lower its setting `times` to 0. But workers and interrupts must not allocate, so
-# `times` must stay 1.
+# In the second case, failslab ignores allocations inside system calls. It would make the first
+# allocation outside of a system call fail, and lower its setting `times` to 0. But workers and interrupts
+# must not allocate, so `times` must stay 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

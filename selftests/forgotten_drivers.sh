@@ -108,8 +108,8 @@ inside_forgetful()
 # - PEER is another peer of the owner.
 # - DEVICE is a file in /dev: a write to this file makes the owner call PEER.
 # - Each STATE is a value of "forgets". Only the line of c_owner has "handshake", because the other owners wait 5 s for
-#   a pended handshake, which would take too long. c_middle and c_lender pend no requests, so their lines lack "sent",
-#   too.
+#   a pended handshake, which would take too long. In the state "sent", the owner has pended a request. c_middle and
+#   c_lender pend no requests, so their lines lack "sent".
 other_owners()
 {
 	cat <<-EOT

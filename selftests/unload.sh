@@ -89,7 +89,7 @@ unloading_waits()
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
-	# The process may have been seen in a wait of an earlier step.
+	# In an earlier step, the process may wait in the same function. So check which steps it has made.
 	grep -q '^paused_peer .* Unloading ' /proc/modules && await unloading_steps_are "$@"
 }
 

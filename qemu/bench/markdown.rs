@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_about_four_digits() {
+    fn numbers_have_at_least_three_digits() {
         assert_eq!(
             [2.0, 19.04, 352.39, 11538.02].map(number),
             ["2.00", "19.0", "352.4", "11538"]

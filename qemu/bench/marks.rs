@@ -10,8 +10,8 @@ use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
 /// Timer ticks increase medians by about this factor. So the limits of `AtMostTimes` and `AtMost` are multiplied by the
-/// factor. For operations below `SHORT`, the limit of `Tracepoints` is multiplied by it, too. For example, a limit of
-/// 500 instructions becomes 501.
+/// factor. The limit of `Tracepoints` for an operation below `SHORT` is multiplied, too. For example, a limit of 500
+/// instructions becomes 501.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ

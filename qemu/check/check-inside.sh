@@ -121,7 +121,7 @@ refusals() {
 
 # kernels - compares the table of docs/kernels.md with kernels.sh. Prints each kernel of the table that kernels.sh does
 # not test. Prints each release that kernels.sh names, and that the table lacks. Fails if it prints anything. kernels.sh
-# does not name the kernels of trixie, but finds them in Debian's archive. So the table may have any kernel of trixie.
+# names only one kernel of trixie, and finds the others in Debian's archive. So the table may have any kernel of trixie.
 kernels() {
 	local named listed release kernel rc=0
 	named=$(sed -nE 's/^(older|unstable)=(.+)/\2/p' qemu/kernels.sh)

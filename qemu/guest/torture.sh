@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 # Mode torture: runs the torture for $seconds, the fuzzer for $seconds, and then rounds of all_pairs.sh for about as
-# long. $seed determines the random numbers of all three. If $seconds is empty, runs run_torture only. $case then has
-# the arguments of run_torture, separated by commas: "8", for example, or "fuzz,8,SEED".
+# long. $seed determines the random numbers of all three. If $seconds is empty, runs run_torture once, with the
+# arguments in $case, which are separated by commas: "8", for example, or "fuzz,8,SEED".
 
 # Short grace periods let the torture load and unload more peers in the same time.
 short_grace_periods

@@ -77,7 +77,7 @@ impl Project {
         }
     }
 
-    /// Whether a word begins as a path of the project does: with a name at the top of the project, and a slash
+    /// Whether the part of `path` before its first slash is a file or a folder at the top of the project
     pub fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))

@@ -25,7 +25,7 @@
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:
-#   ARCH        arm64: the kernel is stock only
+#   ARCH        arm64: boot a virtual machine of arm64. Each line must then name the kernel "stock"
 #   KERNEL      boot only the lines of this kernel; see also kernel_dir (lib/lab.sh)
 #   D2D_IMAGES  a directory with the output of run/image.sh in KERNEL/, for each kernel of the table
 . "$(dirname "$0")/../lib/lab.sh"

@@ -249,12 +249,12 @@ impl Numbers {
         Self(Atomic::new(0))
     }
 
-    /// Returns the number of the item that is taken next.
+    /// Returns the number with which the next call of `take` begins.
     fn next(&self) -> u64 {
         self.0.load(Relaxed)
     }
 
-    /// Returns the numbers of the next `n` items, and counts them as taken.
+    /// Returns the next `n` numbers, which no later call returns.
     fn take(&self, n: u64) -> Range<u64> {
         let first = self.0.fetch_add(n, Relaxed);
         first..first + n

@@ -20,13 +20,15 @@
  *   pended             a request that it has sent to "forgetful_too", which has pended the request
  *   event              an event
  *
- * With the other values, the module forgets no driver of its own:
+ * With this value, it depends on "at" whether the module forgets its two drivers:
  *
- *   nothing            the exit unregisters both drivers. But with at=init the exit does not run,
- *                      so the module forgets both drivers, as with the value "registered"
- *   stranger           this module does not register its two drivers. It registers a driver that
- *                      belongs to the module stranger. This driver has an event. The init
- *                      succeeds, whatever "at" says
+ *   nothing            the exit unregisters both drivers. With at=init the exit does not run, so
+ *                      the module forgets both, as with the value "registered"
+ *
+ * With these values, the module does not register its two drivers:
+ *
+ *   stranger           this module registers a driver that belongs to the module stranger. This
+ *                      driver has an event. The init succeeds, whatever "at" says
  *   stranger-attached  like stranger, and the driver has a context
  *   stranger-attaching like stranger, and a work item of the module stranger attaches the driver
  */

@@ -234,8 +234,8 @@ static enum kind kind_of(d2d_handle handle)
  * - a valid handle of each kind that the function does not accept;
  * - for each kind that the function accepts, copies of a valid handle of this kind. In each copy
  *   the kind bits are altered in another way. A copy is left out if the function also accepts the
- *   kind that the altered bits state. But no copy that states the kind of an item is left out,
- *   because no item has an altered handle.
+ *   kind that the altered bits state. A copy that states the kind of an item is always passed:
+ *   the function must refuse it, because no item has this handle.
  */
 static void pass_all_to(const struct function *function)
 {

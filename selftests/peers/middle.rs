@@ -114,8 +114,8 @@ struct AsPeer {
     cancellation: Arc<Completion>,
 }
 
-/// The library drops this value before it detaches the driver. [`AsPeer::requests`] also keeps the driver's events
-/// (`set_events`). A driver must close its events before it detaches, so `drop` makes `requests` drop them.
+/// The library drops this value before it detaches the driver. [`AsPeer::requests`] has references to the driver's
+/// events (`set_events`). A driver must close its events before it detaches, so `drop` makes `requests` drop them.
 struct Resources(Handle<AsPeer>);
 
 impl Drop for Resources {

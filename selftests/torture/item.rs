@@ -118,7 +118,7 @@ pub struct Checker {
     taken: Taken,
 }
 
-/// Of the items of one producer, the one that was taken last.
+/// What the consumer knows of one producer, by its item that was taken last.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     producer: u64,

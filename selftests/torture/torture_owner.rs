@@ -437,7 +437,7 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     }
     pr_info!("torture: {}\n", Totals { put, refused, sums });
     if sums[Count::OutcomeUnknown as usize] != 0 {
-        // The receiver may have counted an output that the sender has not got. So the two sums may differ.
+        // The receiver may have counted an output that the sender has not got. Then this count need not be 0.
         sums[Count::OutputMismatch as usize] = 0;
     }
     let wrong = &sums[Count::Torn as usize..];

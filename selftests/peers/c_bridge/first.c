@@ -57,7 +57,10 @@ module_init(c_bridge_init);
 static void __exit c_bridge_exit(void)
 {
 	if (forgets) {
-		/* If an operation waits, the owner ends the wait, but only after the exit. */
+		/*
+		 * If an operation waits, separate() would not return, because the owner ends the
+		 * wait only after the exit.
+		 */
 		if (!waits)
 			separate();
 		return;

@@ -179,8 +179,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, false);
 	if (reg) {
 		/*
-		 * Meanwhile the driver may have got another context, and d2d_detach() may have
-		 * taken that away, too. Then the plays must not use that context.
+		 * Meanwhile the driver may have got another context. It is not known whether
+		 * d2d_detach() has taken that one away, too. So the plays do not use it.
 		 */
 		if (!err && atomic_cmpxchg(&reg->adopted_in, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);

@@ -302,9 +302,9 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
     }
 }
 
-/// Judges all rounds together. Fails if a function has never succeeded. Fails if a function was never called with a
-/// handle of one of the required origins. With `limits`, also fails if a function has never returned the errno of a
-/// limit.
+/// Judges all rounds together. Fails if a function has never succeeded. Fails if, for one of the required origins, a
+/// function was never called with a handle of this origin. With `limits`, also fails if a function has never returned
+/// the errno of a limit.
 pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
     if counts.0.is_empty() {
         return Err("the modules called no function".into());
