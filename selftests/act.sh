@@ -108,9 +108,9 @@
 #   forward NAME TO [CODE [back]]    forwards the oldest request that NAME has pended; with "back", NAME wants it back
 
 # Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request that has the code
-# CODE_ADD at once: its output is its input plus 1. They pend a request that has the code CODE_PEND. When they then get
-# a request that has the code CODE_COMPLETE and the same input as the pending request, they complete both requests. An
-# actor ignores the code, and does what on-dispatch says.
+# CODE_ADD at once: its output is its input plus 1. They pend a request that has the code CODE_PEND; its input is a key.
+# When they then get a request that has the code CODE_COMPLETE and an input (in=16) that begins with the same key, they
+# complete both requests. An actor ignores the code, and does what on-dispatch says.
 CODE_ADD=0x222004
 CODE_PEND=0x222008
 CODE_COMPLETE=0x22200c

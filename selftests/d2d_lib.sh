@@ -221,7 +221,8 @@ loaded()
 	[ -d "/sys/module/$1" ]
 }
 
-# unload_all - unloads all modules of the project that are loaded, peers before owners
+# unload_all - unloads those of the modules below that are loaded, peers before owners. A case that loads another module
+# unloads that module itself
 unload_all()
 {
 	for name in d2d_kunit torture_peer0 event_faults forgetful_torture forgetful_middle forgetful_lender forgetful_junction forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer handle_kinds rebinds_core rebinds_kernel actor unregistering bad_peer pointers arrivals c_peer handle_peer ticker_peer paused_peer waiting_peer device_peer history_peer greeter_peer guest_peer pause_calls loud_sensor c_sensor sensor consumer listener c_listener metronome c_metronome tuner recorder sampler sleeper c_sleeper alarm c_alarm growing_v1_0 growing_v1_1 growing_v1_2 growing_c growing_c_v1_1 growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1 borrower c_borrower lender c_lender junction_peer junction bridge c_bridge twice other_b other_a lower1 lower2 middle c_middle module_b module_a bad_owner unloading_owner c_owner owner_appended owner_major owner_signature; do

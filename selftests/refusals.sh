@@ -264,7 +264,7 @@ while read -r fault errno reason; do
 	fails "$errno" load module_b && ! loaded module_b && refusal_is module_b "$reason"
 	verdict "an owner with the fault $fault: $reason, $errno"
 
-	# This fault is in the fields of the request that offers the context. c_peer ignores these fields.
+	# This fault is in the header of the request that offers the context. c_peer does not check this header.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
 	fails "$errno" load c_peer && ! loaded c_peer && refusal_is c_peer "$reason"

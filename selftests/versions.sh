@@ -17,8 +17,8 @@ fresh_growing()
 }
 
 # The owners of the growing pair. Each line is MODULE MINOR ITEMS. MINOR is the minor version of the owner's interface.
-# With each minor version, the pair's items get longer. ITEMS is the newest minor version whose items fit into the
-# owner's queues
+# Each minor version after 0 appends a kind of items that are longer than those of the older kinds. ITEMS is the newest
+# minor version whose items fit into the owner's queues
 growing_owners()
 {
 	cat <<-EOT

@@ -2,9 +2,9 @@
 /*
  * Test: calls each function that the owner exports with bad pointers. In each call, one pointer is
  * bad, and the other pointers are valid. The other arguments are numbers and handles. Each pointer
- * gets each bad address in turn. For each of these addresses, the test calls the function with each
- * combination of numbers and handles. pointers.awk generates the table of functions from the
- * headers. So a new function is in the table, too.
+ * gets in turn each bad address that is meant for its kind. For each of these addresses, the test
+ * calls the function with each combination of numbers and handles. pointers.awk generates the table
+ * of functions from the headers. So a new function is in the table, too.
  *
  * A function may accept two of the bad addresses:
  * - NULL, because some pointers are optional;

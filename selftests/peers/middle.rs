@@ -115,7 +115,7 @@ struct AsPeer {
 }
 
 /// The library drops this value before it detaches the driver. [`AsPeer::requests`] has references to the driver's
-/// events (`set_events`). A driver must close its events before it detaches, so `drop` makes `requests` drop them.
+/// events (`set_events`). `drop` makes `requests` drop these references: from then on, no request can set the events.
 struct Resources(Handle<AsPeer>);
 
 impl Drop for Resources {

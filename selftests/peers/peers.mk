@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the test drivers and owners that follow the rules of the interface. Also builds the module pause_calls, which
-# keeps a call inside such a driver until the test resumes the call. test_modules/modules.mk defines the functions that
-# this file calls.
+# keeps a call inside such a driver until the test resumes the call. test_modules/modules.mk, shared/library.mk and this
+# file define the functions that this file calls.
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
@@ -166,7 +166,7 @@ $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
 # A pair that has several versions. There are owners and peers of each version. All owners export the table growing_d2d,
-# so a peer can attach to each of them. Drivers in C of version 1.0 are built with the header that was recorded for this
+# so the kernel can load each peer with each of the owners. Drivers in C of version 1.0 are built with the header that was recorded for this
 # version. Drivers in C of version 1.1 are built with a generated header. The peers must depend on the module growing.
 # So this module must come after the modules of the other owners, as middle after c_middle.
 $(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))

@@ -8,6 +8,8 @@
  * - sender -> upper -> receiver
  * - sender -> upper -> lower -> receiver
  *
+ * In the stage "pended-by-owner", the sender sends the request to module_a instead.
+ *
  * HOW says how the sender learns of the result:
  *
  *   wait	a thread waits for the request without a time limit

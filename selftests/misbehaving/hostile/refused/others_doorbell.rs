@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Must not compile: a peer that removes the owner's doorbell. After that, items of this peer would not wake the owner.
-//! Nor would items of the next peer.
+//! Nor would items of any later peer.
 // error: [E0624]: method `set_doorbell` is private
 
 #![forbid(unsafe_code)]
