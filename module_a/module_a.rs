@@ -8,8 +8,8 @@
 //! with it: calls and items in both directions.
 //!
 //! A process can write a number N to `/dev/module_a`. A then exchanges calls, items, requests and
-//! events with each peer. It does so N times in each of these contexts: the system call of that
-//! process, a kernel worker, softirq and hard interrupt.
+//! events with each peer. It does so N times in each of these execution contexts: the system call
+//! of that process, a kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 

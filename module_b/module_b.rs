@@ -8,8 +8,8 @@
 //! or by a work item.
 //!
 //! A process can write a number N to `/dev/module_b`. B then exchanges calls, items, requests and
-//! events with A. It does so N times in each of these contexts: the system call of that process, a
-//! kernel worker, softirq and hard interrupt.
+//! events with A. It does so N times in each of these execution contexts: the system call of that
+//! process, a kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 

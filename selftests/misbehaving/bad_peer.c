@@ -50,9 +50,9 @@ static DEFINE_MUTEX(mutex);
  * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex.
  * The two threads would wait for each other, so lockdep must report the call.
  *
- * peer_ping() may sleep, because module_a calls it only in process context: once in each attachment,
- * inside d2d_attach(), after the driver has completed the handshake. peer_bounce() and peer_drain()
- * must not sleep.
+ * peer_ping() may sleep, because module_a calls it only in process context: once in each
+ * attachment, inside d2d_attach(), after the driver has completed the handshake. peer_bounce() and
+ * peer_drain() must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {

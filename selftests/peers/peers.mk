@@ -166,9 +166,9 @@ $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
 # A pair that has several versions. There are owners and peers of each version. All owners export the table growing_d2d,
-# so the kernel can load each peer with each of the owners. Drivers in C of version 1.0 are built with the header that was recorded for this
-# version. Drivers in C of version 1.1 are built with a generated header. The peers must depend on the module growing.
-# So this module must come after the modules of the other owners, as middle after c_middle.
+# so the kernel can load each peer with each of the owners. Drivers in C of version 1.0 are built with the header that
+# was recorded for this version. Drivers in C of version 1.1 are built with a generated header. The peers must depend on
+# the module growing. So this module must come after the modules of the other owners, as middle after c_middle.
 $(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))
 $(eval $(call d2d-c-module,growing_owner_c_v1_1,selftests/peers/growing/owner_c_v1_1.o))
 selftests/test_modules/growing_owner_c-y += $(call d2d-c-owner-of,growing)

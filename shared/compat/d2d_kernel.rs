@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate of an older kernel, plus the items that this project uses and the older crate
-//! lacks. Drivers and the library name this crate `kernel`, so their sources are the same for all
-//! kernels.
+//! The kernel crate of a kernel that is older than the one for which this project is written, plus
+//! the items that this project uses and that crate lacks. Drivers and the library name this crate
+//! `kernel`, so their sources are the same for all kernels.
 //!
 //! To find out what the kernel crate lacks, `shared/library.mk` compiles `probes.rs`. It compiles
 //! this crate only if something is missing. Each replacement names the version of the kernel that

@@ -33,7 +33,7 @@ use kernel::{
 /// - `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed.
 /// - `EBADMSG`, `EPROTO`, `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout
 ///   of the context.
-/// - `EMSGSIZE` for a block of data that is smaller than the pair declares.
+/// - `EMSGSIZE` for a block of data that is smaller than the pair declares, or too large.
 /// - The errors of [`Endpoint::copy`], which checks the owner's operations.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {

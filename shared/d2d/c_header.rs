@@ -130,8 +130,9 @@ impl<const N: usize> Text<N> {
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
             // `///` leaves a blank at the beginning of the line. If the line continues a paragraph,
-            // this blank separates the line from the line before. Any other line (empty, indented,
-            // or an item of a list) becomes a line of its own in C, without the blank.
+            // this blank separates the line from the line before. Any other line (the
+            // first one, one after an empty line, an empty or indented one, or an item of a list)
+            // becomes a line of its own in C, without the blank.
             let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
             let joins = line > 0 && !begins && docs[line - 1].len() > 1;
             let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {

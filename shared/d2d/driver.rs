@@ -181,8 +181,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that this driver has [forwarded](Request::forward), and its result.
-    /// Called after another driver has completed the request. Any context.
+    /// Receives a request that this driver has [forwarded](Request::forward) with `wants_back`, and
+    /// its result. Called when another driver has completed the request, and also when the request
+    /// was cancelled or that driver has left. Any context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
@@ -234,10 +235,10 @@ impl<T: Driver> Handle<T> {
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Use the link only while the driver is attached. It is attached in its operations, in
-    /// [`dispatch`](Driver::dispatch), in the routines of its [jobs](job), and while its
-    /// [`Resources`](Driver::Resources) exist. A later use is safe, but by then the owner may share the
-    /// context with another driver.
+    /// Use the link only while the driver is attached. Once there is a link, the driver stays
+    /// attached during its operations, [`dispatch`](Driver::dispatch) and the routines of its
+    /// [jobs](job), and while its [`Resources`](Driver::Resources) exist. A later use is safe, but
+    /// by then the owner may share the context with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }
@@ -456,6 +457,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     /// - `EFAULT` if the request carries no context, or a pointer that cannot be followed.
     /// - `EBADMSG`, `EPROTO`, `EMSGSIZE` or `EBADE` for the magic number, major version, size or
     ///   layout of the context.
+    /// - `EMSGSIZE` for a block of data that is smaller than the pair declares, or too large.
     /// - The errors of [`Endpoint::copy`](crate::interface::Endpoint::copy), which checks the
     ///   owner's operations.
     /// - `EALREADY` if the driver has a context already.

@@ -223,7 +223,7 @@ impl Event {
     /// now, the job is started at once.
     ///
     /// Several sets before the job runs lead to one run. A set while the job runs leads to another
-    /// run. When the driver leaves, the job is closed first; then the handler is removed.
+    /// run. When the driver leaves, the handler is removed.
     ///
     /// # Errors
     ///

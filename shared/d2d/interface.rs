@@ -389,8 +389,8 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module. As long as any code has a reference to the
-    /// result:
+    /// `module` is null or the other side's module. The other side has filled in `raw` by the
+    /// contract of `struct d2d_endpoint`. As long as any code has a reference to the result:
     ///
     /// - The other side keeps the memory that it lends.
     /// - If the chain of the table at `raw.ops` agrees with that of `I` as far as both chains go,

@@ -15,7 +15,7 @@
 //! [`Event::on_set`](crate::event::Event::on_set).
 //!
 //! A job belongs to its driver. In a module with one role, the library drops a peer's
-//! [`Driver::Resources`](crate::driver::Driver::Resources) before the peer leaves. When any driver
+//! [`Driver::Resources`](crate::driver::Driver::Resources) before the peer leaves. When a driver
 //! leaves, the library
 //!
 //! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
@@ -23,6 +23,9 @@
 //! 3. cancels each start whose run has not begun, waits until no routine of a job runs, and drops
 //!    the routines;
 //! 4. detaches the driver if it is a peer, and unregisters it.
+//!
+//! In a module with several roles, step 2 comes first, for all peers of the module. Then the library
+//! drops a peer's `Resources`, and takes steps 1, 3 and 4.
 //!
 //! So no routine runs after the driver has unregistered, even if the driver leaks the job. The
 //! library keeps each job until its driver leaves: make a job once, and start it often.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The kernel's functions in C that take no pointer, and for which the kernel crate has no
-//! abstraction. `d2d` and `d2d_owner` each compile this file as a private module.
+//! abstraction that the library can use. `d2d` and `d2d_owner` each compile this file as a private module.
 
 use kernel::{
     bindings,

@@ -344,7 +344,7 @@ impl Packet {
         })
     }
 
-    /// Sends the request. When the request is completed,
+    /// Sends the request. When the request was completed or cancelled, or its receiver has left,
     /// [`Driver::completed`](crate::driver::Driver::completed) gets the packet with the result and
     /// `tag`. That may happen before this call returns. `sleep` says in which execution context the
     /// caller is.

@@ -68,9 +68,9 @@
 ///
 /// The hashes of both tables cover the declaration, with the names, types and offsets of all fields and
 /// the names and types of all arguments. The hashes leave out a structure that no block of data,
-/// kind, code or operation uses. If the declarations of two drivers differ, one driver refuses the
-/// other by `EBADR` and the reason `bad-prefix`. But a driver accepts a declaration that is a newer
-/// or older minor version of its own.
+/// kind, code or operation uses. If the hashes of two drivers differ, one driver refuses the other by
+/// `EBADR` and the reason `bad-prefix`. If the major versions differ, the errno is `EPROTO`. A driver
+/// accepts a newer or older minor version of its own declaration, with one exception: see below.
 ///
 /// # Events
 ///

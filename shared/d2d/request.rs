@@ -262,8 +262,8 @@ impl<'a> Request<'a> {
     /// Forwards the request to another driver, which receives it with the code `code`. If
     /// `wants_back` is set, this driver gets the request back in
     /// [`Driver::returned`](crate::driver::Driver::returned) when the other driver has completed
-    /// it. If `wants_back` is not set, this driver does not get the request back. `sleep` says in
-    /// which execution context the caller is. Do not wait in
+    /// it or has left, or when it was cancelled. If `wants_back` is not set, this driver does not get
+    /// the request back. `sleep` says in which execution context the caller is. Do not wait in
     /// [`Driver::dispatch`](crate::driver::Driver::dispatch) until the other driver has completed
     /// the request. That driver may be able to complete it only after `dispatch` has returned.
     ///

@@ -30,15 +30,14 @@ macro_rules! safe_calls {
     )*) => {$(
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The owner refuses a handle that names nothing. A guessed handle may name an
-            // object of another driver. Then the call changes the state of this object, but causes
-            // no memory error: the owner frees nothing that other code still uses. The references live during the call,
-            // and each is valid for what the C header says of this argument. The address and the length
-            // of a buffer come from the same slice. The owner does not trust an address in a
-            // structure: it copies what is there, if it can be read. A receiver compares a
-            // `user_buffer` with the memory that is lent to this receiver. A receiver of a
-            // handshake trusts the address of the context, but the owner lets no driver send the
-            // code of a handshake.
+            // SAFETY: The library passes only handles that it has got from the owner, because this
+            // function is private to it. The owner refuses a handle that has become stale. The
+            // references live during the call, and each is valid for what the C header says of this
+            // argument. The address and the length of a buffer come from the same slice. The owner
+            // does not trust an address in a structure: it copies what is there, if it can be read.
+            // A receiver compares a `user_buffer` with the memory that is lent to this receiver. A
+            // receiver of a handshake trusts the address of the context, but the owner lets no
+            // driver send the code of a handshake.
             unsafe { safe_calls!(@call $name ($($argument),*) $(($($raw),*))?) }
         }
     )*};

@@ -660,9 +660,9 @@ static_assert(offsetof(struct d2d_driver, dispatch) == 64);
 static_assert(sizeof(struct d2d_driver) == 112);
 
 /*
- * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures
- * that cross the boundary, and of the number of static keys. Every header has this hash. If two
- * drivers were built from different versions of this file, neither touches the other's data. Clang
+ * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures that
+ * cross the boundary, and of the number of static keys. Every header has this hash. If the hashes
+ * of two drivers differ, each refuses the other's objects, and does not touch its data. Clang
  * accepts at most 256 nested brackets, and each field here has three. So the hash of the first
  * structures is an enum constant, D2D_LAYOUT_SHARED. bindgen evaluates no macro that contains the
  * name of a type. So the whole hash is an enum constant, too.
@@ -729,8 +729,8 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * An owner exports a table of its functions, GPL only, in the symbol namespace "D2D". A peer names
  * its owner once, and calls the functions by the names below: see d2d_table.h. All return 0 or a
  * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md.
- * -ECANCELED, and -EALREADY of d2d_request_cancel(), mean that the caller has lost a race. They are
- * no refusals, and print no line.
+ * A call that has lost a race is not refused, and no line is printed: it returns -ECANCELED, or
+ * -EALREADY from d2d_request_cancel().
  *
  * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq
  * and hard interrupt. It excludes NMI and code that holds a raw_spinlock_t. It also excludes the

@@ -33,10 +33,11 @@
  * that is in a wait twice, the owner makes 64 * 63 / 2 comparisons at most. An event has at most 64
  * handlers, which a set calls without the lock.
  *
- * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text
- * about it. OWNER is the name of the owner. The first read of an open file returns the line.
- * A later read waits until the event has been set since the previous read. poll() tells whether a
- * read would wait. Watching an event does not take it from the threads that wait.
+ * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text about
+ * it. OWNER is the name of the owner. The first read of an open file returns the line. When the
+ * whole line has been read, the next read waits until the event has been set since that line was
+ * made. poll() tells whether a read would wait. Watching an event does not take it from the threads
+ * that wait.
  */
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H

@@ -319,8 +319,8 @@ static OPERATIONS: Operations = Operations(bindings::file_operations {
 /// deregistered during the call.
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `file` is the file that the kernel opens. No process has it yet. `misc_open()` has
-    // stored the address of the `miscdevice` there. It is a field of an `Inner` in an `Arc`.
-    // `Devices` keeps a reference to this `Arc` until the device is deregistered, which does not
+    // stored the address of the `miscdevice` in `private_data`. It is a field of an `Inner` in an
+    // `Arc`. `Devices` keeps a reference to this `Arc` until the device is deregistered, which does not
     // happen during the call.
     let (device, flags): (ArcBorrow<'_, Inner>, u32) = unsafe {
         let misc = (*file).private_data.cast::<bindings::miscdevice>();
