@@ -3,8 +3,8 @@
 # Plays the demonstration and runs kselftests on Debian's kernels:
 # - all kselftests on three kernels for x86-64 (the newest, an older one, and one of unstable) and on the newest kernel
 #   for arm64;
-# - a few kselftests (some_tests) on the other kernels of trixie for x86-64, which include a cloud kernel, and on two
-#   more kernels for arm64.
+# - a few kselftests (some_tests) on the other kernels of trixie for x86-64 that can be used (of the kernels for clouds,
+#   only the newest), and on two more kernels for arm64.
 # Prints each row of the table of docs/kernels.md when the row is complete, the table at the end, and last a line of
 # counts. A kernel that the cache lacks takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure;
 # the script still tests the others.

@@ -19,9 +19,10 @@ typedef int d2d_bench_loop(void *arg, u64 n);
  */
 #define D2D_BENCH_SPINS		2
 /*
- * While one thread runs @loop, other threads, the producers, call @other again and again. @value is
- * the number of producers. Each call of @other puts up to n items, and returns how many fitted, or
- * an errno. d2d_bench_run() skips this contender on a machine with one CPU, too.
+ * While one thread runs @loop, other threads, the producers, call @other again and again, and spin
+ * while the queue is full. @value is the number of producers. Each call of @other puts up to n
+ * items, and returns how many fitted, or an errno. d2d_bench_run() skips this contender on a
+ * machine with one CPU, too.
  */
 #define D2D_BENCH_PRODUCERS	4
 

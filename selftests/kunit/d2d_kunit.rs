@@ -6,7 +6,8 @@
 //! many, by subject in `NAME/tests/`. `kunit.mk` compiles the library's crates a second time, with
 //! these tests, and links them into this module. KUnit runs a suite when a process writes to
 //! `/sys/kernel/debug/kunit/SUITE/run`. KUnit also runs all suites when this module is loaded, unless
-//! the kernel was booted with `kunit.autorun=0`. The lab boots its kernels with this parameter.
+//! the kernel was booted with `kunit.autorun=0`. The lab boots its kernels with this parameter,
+//! except for `make shell`.
 
 use kernel::prelude::*;
 

@@ -305,7 +305,7 @@ inline complete(me, h, inside)
 	od
 }
 
-/* Requests::recalled() */
+/* Requests::end_recalled() */
 inline recalled(me)
 {
 	atomic {

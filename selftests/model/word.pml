@@ -89,7 +89,10 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard(). Unlike the code, this model does not cancel a request that is on its way. */
+/*
+ * Requests::discard(). Unlike the code, this inline does not cancel a request that is on its way:
+ * sender() does that after it.
+ */
 inline discard()
 {
 	do

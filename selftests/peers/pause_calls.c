@@ -2,8 +2,9 @@
 /*
  * Test: keeps calls inside a test peer until the test lets them go on. For example, the test can
  * unload the peer while a call is inside the peer. Meanwhile no process can open a device of the
- * peer to resume the call. So this code is a module of its own, and the test resumes the call by
- * the parameters of this module. They are these files in /sys/module/pause_calls/parameters/:
+ * peer to resume the call, because the kernel is unloading the device's module. So this code is a
+ * module of its own, and the test resumes the call by the parameters of this module. They are these
+ * files in /sys/module/pause_calls/parameters/:
  *
  *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
  *              handshakes (handshake); or none

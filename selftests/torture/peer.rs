@@ -8,8 +8,8 @@
 //! - `race NOW RACES ALLOWED TOGETHER`: makes RACES races; see [`RequestTraffic::race`]. TOGETHER is 1 if both sides
 //!   begin each race together
 //! - `settle`: stops sending requests
-//! - `uncounted NOW`: sends requests that no sum counts. If the peer is unloaded while they are on their way, they are
-//!   lost, but all sums stay right
+//! - `uncounted NOW`: sends requests, and reports no counts of them to the owner. So the peer can be unloaded while the
+//!   requests are on their way: the library cancels them, and all sums stay right
 //! - `forward-to NAME`: from now on, forwards requests to the driver NAME
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 //!

@@ -451,8 +451,8 @@ impl RequestTraffic {
         }
     }
 
-    /// Chooses requests to cancel: all that are on their way. Chooses requests to complete: all pended ones in `cells`.
-    /// Any execution context.
+    /// Chooses requests to cancel: all that are on their way and that `choose` lets this thread cancel, except that of
+    /// slot TIMED. Chooses requests to complete: all pended ones in `cells`. Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);

@@ -36,10 +36,10 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The promise of module `M`: before the kernel frees the module's text, the module drops what the
-/// library makes for it.
+/// The promise of module `M`: before the kernel frees the module's text and data, the module drops
+/// what the library makes for it.
 ///
-/// The library demands such a value to make what must not outlive that text: registrations, files,
+/// The library demands such a value to make what must not outlive the text and the data: registrations, files,
 /// and lists of jobs and devices. When the module drops its parts, the library empties these lists.
 /// Only the library makes this value, when a module is initialized. It never gives the value to a
 /// driver.
@@ -60,8 +60,8 @@ impl<M> DropPromise<M> {
     /// # Safety
     ///
     /// `M` is the module into which this crate is linked. All that is made with the result, or with
-    /// a copy of the result, is dropped before the kernel frees the module's text. A list of jobs
-    /// or devices need not be dropped if it is emptied.
+    /// a copy of the result, is dropped before the kernel frees the module's text and data. A list
+    /// of jobs or devices need not be dropped if it is emptied.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }

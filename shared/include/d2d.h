@@ -395,8 +395,9 @@ struct d2d_context {
  * @output: the output in place, or NULL: see below
  *
  * The driver holds the request until it completes or forwards the request, or until the request is
- * cancelled. The sender may cancel it, and the owner does so when a driver leaves. When the driver
- * does not hold the request any more, the handle is stale.
+ * cancelled. The sender may cancel it, also by a wait with a limit. The owner cancels it when the
+ * sender, the holder or a driver that has forwarded it detaches, leaves or unregisters. When the
+ * driver does not hold the request any more, the handle is stale.
  *
  * d2d_request_read() reads the input, and d2d_request_write() writes the output. If the driver has
  * D2D_DISPATCH_IN_PLACE, and the owner calls its dispatch routine in the sender's execution

@@ -130,7 +130,8 @@ impl Description {
             return lacks("dispatch");
         }
         // The chain has the hash of each minor version of this pair. If the owner states no sizes,
-        // or those of another pair or version, the hash beside them is not in the chain.
+        // or those of another pair or of another version, even an older minor one, the hash beside
+        // them is not that of this minor version.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }

@@ -490,9 +490,10 @@ impl Exports {
         let seats = Seats::<O>::new(self.name, module, &config)?;
         // `Server::strike_off` stops the jobs of the server and removes its devices. So once the
         // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
-        // `OpenExports` are this value. Only two things make jobs or devices: `Server::enrol`, and
-        // functions of `O`. As soon as `enrol` has succeeded, `open` makes the `OpenExports`. The
-        // functions of `O` need the `Contexts`, and get them only once there are `OpenExports`.
+        // `OpenExports` are this value. Three things make jobs or devices: `Server::enrol`,
+        // functions of `O`, and `joined_parts`, which makes the control device. As soon as `enrol`
+        // has succeeded, `open` makes the `OpenExports`. The other two need the `Contexts`, and get
+        // them only once there are `OpenExports`.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }

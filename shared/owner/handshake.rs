@@ -81,8 +81,8 @@ impl Server {
         step!(self.name, lookup, name: name);
         let result = self.offer(handle, &driver, handshake);
         // While this thread was inside the dispatch routine, the request may have been cancelled,
-        // or completed late. Then `completed_handshake` has only noted the refusal. It has not made
-        // the context free, because the routine might still use it.
+        // or completed late. If `completed_handshake` was called for it, it has only noted the
+        // refusal, and has not made the context free, because the routine might still use it.
         let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
@@ -95,8 +95,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_attach`. After such an error, the context is free, or the driver's state is
-    /// `Abandoned`. `EINPROGRESS` if the completion routine will learn of the completion.
+    /// Those of `d2d_attach`. After such an error, the context is free, the driver's state is
+    /// `Abandoned`, or [`Server::attach`] still has to make the context free. `EINPROGRESS` if the
+    /// completion routine will learn of the completion.
     fn offer(&self, handle: abi::d2d_handle, driver: &Driver, handshake: Handshake) -> Result {
         self.contexts.clear_peer_data(handshake.context);
         let send = self.build_request(handle, handshake.context);
@@ -360,9 +361,10 @@ impl Server {
         // SAFETY: The context lives as long as `self.contexts`. There are two cases: this thread
         // has set the driver's state to `Detaching`, or the registry is locked and the driver's
         // handshake has failed. So no other driver has the context, and no other thread of the
-        // owner writes the peer's endpoint. The driver itself does not write it either: the
-        // handshake's request is home, and by the contract of `struct d2d_request` the driver may use
-        // the context only until it completes the request or calls `d2d_detach`.
+        // owner writes the peer's endpoint. By the contract of `struct d2d_request`, a driver does
+        // not write it after it has completed the request, or while it detaches or unregisters. A
+        // driver that is expelled, or whose handshake was cancelled because the owner is unloaded,
+        // may still write it: the owner reads the endpoint by `peer_of`, which trusts no value.
         unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

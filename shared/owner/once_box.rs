@@ -2,7 +2,7 @@
 
 //! A place for a value in a box, which a thread fills in while others look there without a lock.
 //!
-//! The kernel crate's `SetOnce` loads two words for each look, by calls of C helpers.
+//! For each look, the kernel crate's `SetOnce` loads two words, the first one by a call of a C helper.
 
 use core::ptr::null_mut;
 use d2d::word::{

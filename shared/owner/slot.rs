@@ -8,7 +8,7 @@
 //! has another generation than the thread's handle, or it has a flag that keeps the thread out.
 //!
 //! Writing a cell and setting a flag are full barriers. So if a thread has set such a flag, and
-//! then finds all cells empty, no thread is inside. A thread that writes a cell, does not enter,
+//! then finds all cells empty and no thread counted, no thread is inside. A thread that writes a cell, does not enter,
 //! and clears the cell does no harm. That holds even if another driver has got the slot meanwhile.
 //!
 //! Slots live as long as the registry, so that a stale handle leads to valid memory.

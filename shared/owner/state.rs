@@ -4,9 +4,9 @@
 //!
 //! Each [`Section`] has a file with one line for each row. One more file has all sections in JSON.
 //! Each row is a snapshot. If a lock protects what a row shows, the code copies this under the
-//! lock, releases the lock, and then formats the copy. So two rows may show different moments. The
-//! section of events is an exception: the code holds a mutex while it writes this section, so no
-//! event is created or closed meanwhile.
+//! lock, releases the lock, and then formats the copy. So two rows may show different moments. While
+//! the code writes the section of events, it holds a mutex, so no event is created or closed
+//! meanwhile. But events may be set and reset.
 
 use crate::{
     context_table::{

@@ -58,7 +58,7 @@ void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 
 /*
  * Forgets the keys of the driver in this slot, if it has keys. Switches them off, unless another
- * driver has the same keys. May sleep.
+ * driver has the same keys, or they are the owner's own. May sleep.
  */
 void d2d_hot_keys_remove(u32 slot);
 

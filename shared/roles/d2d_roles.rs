@@ -109,7 +109,7 @@ impl<M> RolesDropPromise<M> {
 
 /// The parts of a module `M` in several roles. `_peers` are its roles as a peer. `_last_made` was
 /// made after them. It is the owner's role or, in a peer of two owners, the [`Join`]. Dropping
-/// `_last_made` makes the peers' roles leave. The fields are dropped in this order.
+/// `_last_made` makes the peers' roles leave. It is dropped before `_peers`.
 #[doc(hidden)]
 pub struct Roles<T, P, M> {
     _last_made: T,

@@ -94,7 +94,10 @@ static bool are_joined(void)
 	return smp_load_acquire(&c_bridge_joined);
 }
 
-/* The operations of this role. Until the roles are joined, they do not use the other role. */
+/*
+ * The operations of this role. Until the roles are joined, they answer the owner themselves,
+ * without the other role.
+ */
 static int op_ping(void *this, u32 value, u32 *result)
 {
 	guard(srcu)(&c_bridge_srcu);

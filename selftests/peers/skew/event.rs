@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a driver with a wrong declaration of the pair of module_a. It declares the event `turn` as a notification
-//! event; module_a declares a synchronization event. The driver's copy of the library refuses the owner's operations
-//! table.
+//! event; module_a declares a synchronization event. The rest is as in module_a's declaration. The driver's copy of the
+//! library refuses the owner's operations table.
 
 #![forbid(unsafe_code)]
 

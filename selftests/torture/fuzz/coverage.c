@@ -122,9 +122,9 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 }
 
 /*
- * Returns whether the fuzzer must get this errno at least once in all runs together. These are the
- * errnos of limits, and that of a lack of memory, which no_memory() of limits.c causes on a kernel
- * with failslab.
+ * Returns whether the fuzzer must get this errno at least once in all runs together, unless the
+ * mode is fuzz-slow. These are the errnos of limits, and that of a lack of memory, which
+ * no_memory() of limits.c causes on a kernel with failslab.
  */
 static bool is_limit(int errno)
 {
@@ -148,7 +148,8 @@ static bool is_required(enum fuzz_origin origin)
 
 /*
  * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A RESULT or ORIGIN that the
- * fuzzer must reach ends with "!": the torture fails if the sum of its counts in all runs is 0.
+ * fuzzer must reach ends with "!": the torture fails if the sum of its counts in all runs is 0. In
+ * the mode fuzz-slow, this does not hold for errnos.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {

@@ -122,8 +122,8 @@ impl OpenFile for Watch {
     }
 
     /// Reads the rest of the current line, or waits for a new line. Returns the number of bytes. If
-    /// the last handle of the event is closed, there will be no other line, and this returns 0. May
-    /// sleep.
+    /// all was read and the last handle of the event is closed, there will be no other line, and
+    /// this returns 0. May sleep.
     ///
     /// The copy to user space may take long. Closing the event does not wait for the copy, because
     /// closing takes no lock that is held here.

@@ -4,13 +4,15 @@
 //!
 //! Each event keeps its handlers in a list. While the list is not empty, the state is guarded, so
 //! each set does the following:
-//! 1. It takes the lock, and marks the handlers that it reaches as due.
+//! 1. It takes the lock, and ends the waits that it can end. If a wait has taken the event, it calls
+//!    no handler. Otherwise it marks the handlers that it reaches as due.
 //! 2. It counts all handlers that are due, including those of earlier sets, and releases the lock.
 //! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some
 //!    of them meanwhile.
 //!
 //! Suppose that a set B interrupts the thread of a set A before step 3. Then B also calls the
-//! handlers that A has marked, and does not wait for the thread of A.
+//! handlers that A has marked, unless a wait has taken the event that B has set. B does not wait
+//! for the thread of A.
 //!
 //! When a handler becomes due, it takes a synchronization event. If the handler fails, or is
 //! removed before it is called, this event is set again.

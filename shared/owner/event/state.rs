@@ -2,11 +2,11 @@
 
 //! The state of an event, which is one word.
 //!
-//! Threads that wait for an event, and handlers of the event, are *users* of the event. While the
-//! event has no user, one atomic operation on the word sets, takes or resets the event. Before a
-//! thread waits, it takes the dispatcher's lock, marks the word as *guarded*, and then reads the
-//! word. So it sees every earlier set. A thread that sets the event later finds the word guarded,
-//! takes the lock, and finds the waiter on the event's list.
+//! An event has *users*, such as a thread that waits for it, a handler or an open file: `Uses` in
+//! `event` has the list. While the event has no user, one atomic operation on the word sets, takes
+//! or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the word as
+//! *guarded*, and then reads the word. So it sees every earlier set. A thread that sets the event
+//! later finds the word guarded, takes the lock, and finds the waiter on the event's list.
 //!
 //! | from | to | by |
 //! |---|---|---|

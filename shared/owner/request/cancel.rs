@@ -102,10 +102,10 @@ impl Requests {
             };
             // Whether `cancel_later` may change a request that no driver holds. Only one canceller
             // has to wait: a driver that leaves or detaches, if a forwarder is to get the request
-            // back. Another thread is just forwarding, completing or delivering the request, and
-            // `driver` tries again. But if the request is parked, no thread does so until the
-            // in-place call ends. Then `driver` waits only if a thread is inside its routines: it
-            // has to wait for that thread anyway.
+            // back. Another thread is just forwarding, completing or delivering the request, and a
+            // driver that detaches or unregisters tries again. But if the request is parked, no
+            // thread does so until the in-place call ends. Then `driver` waits only if a thread is
+            // inside its routines: it has to wait for that thread anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
