@@ -123,7 +123,7 @@ impl Jobs {
         context: WorkContext,
         routine: impl Fn(&Work) + Send + Sync + 'static,
     ) -> Result<Work> {
-        let work = Work::new(context, Routine::new(routine)?)?;
+        let work = Work::new(context, Arc::new(routine, GFP_KERNEL)?)?;
         self.add(work.job())?;
         Ok(work)
     }
@@ -138,7 +138,7 @@ impl Jobs {
         context: TimerContext,
         routine: impl Fn(&Timer) + Send + Sync + 'static,
     ) -> Result<Timer> {
-        let timer = Timer::new(context, Routine::new(routine)?)?;
+        let timer = Timer::new(context, Arc::new(routine, GFP_KERNEL)?)?;
         self.add(timer.job())?;
         Ok(timer)
     }
@@ -155,7 +155,8 @@ impl Jobs {
         name: &CStr,
         routine: impl Fn(&Thread) + Send + Sync + 'static,
     ) -> Result<Thread> {
-        let thread = Thread::new(name, Routine::new(routine)?).map_err(|error| match error {
+        let routine = Arc::new(routine, GFP_KERNEL)?;
+        let thread = Thread::new(name, routine).map_err(|error| match error {
             ENOMEM => error,
             _ => refuse!(driver, "thread-not-made", error),
         })?;
@@ -271,11 +272,13 @@ struct Routine<J> {
 }
 
 impl<J> Routine<J> {
-    fn new(routine: impl Fn(&J) + Send + Sync + 'static) -> Result<impl PinInit<Self>> {
-        let routine: Arc<RunJob<J>> = Arc::new(routine, GFP_KERNEL)?;
-        Ok(pin_init!(Self {
+    /// The functions that call this one are not generic and never inlined, so each is in one crate
+    /// only. lockdep demands this: it compares the names of all locks of a class by their addresses,
+    /// and each crate has a name of its own.
+    fn new(routine: Arc<RunJob<J>>) -> impl PinInit<Self> {
+        pin_init!(Self {
             routine <- new_spinlock_irq!(Some(routine), "d2d::Routine::routine"),
-        }))
+        })
     }
 
     /// Runs the routine; does nothing after [`clear`](Self::clear). Any context.

@@ -16,6 +16,7 @@ use super::{
     Job,
     Routine,
     RoutineForEvent,
+    RunJob,
     Startable, //
 };
 use crate::kernel_calls::schedule;
@@ -44,12 +45,14 @@ use kernel::{
 pub struct Thread(Arc<Inner>);
 
 impl Thread {
-    pub(super) fn new(name: &CStr, routine: impl PinInit<Routine<Self>>) -> Result<Self> {
+    /// Makes the job. Never inlined: see [`Routine::new`].
+    #[inline(never)]
+    pub(super) fn new(name: &CStr, routine: Arc<RunJob<Self>>) -> Result<Self> {
         let init = pin_init!(Inner {
             state <- new_spinlock_irq!(State::default(), "d2d::Thread::state"),
             changed <- new_condvar!("d2d::Thread::changed"),
             task: SetOnce::new(),
-            routine <- routine,
+            routine <- Routine::new(routine),
         });
         let inner = Arc::pin_init(init, GFP_KERNEL)?;
         let argument = Arc::as_ptr(&inner).cast_mut().cast();

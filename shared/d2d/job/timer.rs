@@ -14,6 +14,7 @@ use super::{
     Job,
     Routine,
     RoutineForEvent,
+    RunJob,
     Startable, //
 };
 use kernel::{
@@ -61,7 +62,9 @@ impl TimerContext {
 pub struct Timer(Arc<Inner>);
 
 impl Timer {
-    pub(super) fn new(context: TimerContext, routine: impl PinInit<Routine<Self>>) -> Result<Self> {
+    /// Makes the job. Never inlined: see [`Routine::new`].
+    #[inline(never)]
+    pub(super) fn new(context: TimerContext, routine: Arc<RunJob<Self>>) -> Result<Self> {
         let init = pin_init!(Inner {
             // SAFETY: `slot` is valid for writes. `expired` expects the field of an `Inner`.
             timer <- Opaque::ffi_init(|slot| unsafe {
@@ -77,7 +80,7 @@ impl Timer {
                 Expiry::new(),
                 "d2d::Timer::expiry"
             ),
-            routine <- routine,
+            routine <- Routine::new(routine),
         });
         Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
     }

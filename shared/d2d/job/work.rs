@@ -11,6 +11,7 @@ use super::{
     Job,
     Routine,
     RoutineForEvent,
+    RunJob,
     Startable, //
 };
 use kernel::{
@@ -57,7 +58,9 @@ impl Work {
     /// 1000, the highest `HZ` of x86 and arm64, the range is 12 days and some hours.
     pub const LONGEST: Delta = Delta::from_secs(12 * 24 * 60 * 60);
 
-    pub(super) fn new(context: WorkContext, routine: impl PinInit<Routine<Self>>) -> Result<Self> {
+    /// Makes the job. Never inlined: see [`Routine::new`].
+    #[inline(never)]
+    pub(super) fn new(context: WorkContext, routine: Arc<RunJob<Self>>) -> Result<Self> {
         // Routines in softirq and those that may sleep need different lock classes.
         let class = match context {
             WorkContext::Worker => static_lock_class!(),
@@ -85,7 +88,7 @@ impl Work {
             }),
             context,
             is_closed <- new_spinlock_irq!(false, "d2d::Work::is_closed"),
-            routine <- routine,
+            routine <- Routine::new(routine),
         });
         Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
     }
