@@ -9,8 +9,9 @@
 #
 # The script also tests the growing pair, whose interface has several versions. The owners from the tree today must work
 # with the peers from the tree old that have version 1.0 of this interface. Peers from old with version 1.1 are not
-# tested, because the two trees have different operations tables for this version. In the tree today, the last operation
-# of version 1.0 is one that the tree old lacks, so the operations that version 1.1 appends have moved.
+# tested. The reason is that version 1.0 has got one more operation, at its end, since the commit of the tree old. Peers
+# with version 1.0 from old do not know this operation, which does no harm. But the operations that version 1.1
+# appends have moved behind it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -12,8 +12,8 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# Values of the parameter "forgets" of the module "forgetful". Each says what the driver "forgetful" has when the module
-# forgets this driver (misbehaving/forgetful.c)
+# Values of the parameter "forgets" of the module "forgetful". Each is the state in which the module forgets its driver,
+# which is also called "forgetful" (misbehaving/forgetful.c)
 STATES="registered context handshake sent pended event"
 
 # The module that forgets its drivers: forgetful, a peer of module_a, or one of the modules forgetful_*. The modules

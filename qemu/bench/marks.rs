@@ -29,8 +29,8 @@ const BUSY: f64 = 1.7;
 /// A contender's figure: `NAME`, or `NAME@AXIS:VALUE` at a point of a curve
 type Figure = &'static str;
 
-/// What a mark demands. Of the limit, the machine that measures the figures, and the figures, a demand has those that
-/// it needs, in this order. The comment of `Flat` explains its fields.
+/// What a mark demands. A demand has up to three kinds of fields, in this order: the limit, the machine that measures
+/// the figures, and the figures. The comment of `Flat` explains its fields.
 enum Demand {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),

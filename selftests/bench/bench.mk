@@ -30,7 +30,8 @@ RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --e
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef
 $(eval $(call d2d-bench-module,owner,$(call d2d-owner-of,bench_owner) $(d2d-bench)/exported.o))
-# The objects in C with the most types of the kernel come first, as shared/library.mk explains.
+# These objects in C come first, because they use the most types of the kernel. In another order, the module's BTF would
+# contain such types once more: see d2d-owner-of in shared/library.mk.
 $(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o) $(d2d-peer)))
 
 clean-files += $(d2d-bench)/*.rmeta $(d2d-bench)/bench.h

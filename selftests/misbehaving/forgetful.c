@@ -70,8 +70,8 @@ static bool forgets_is(const char *what)
 }
 
 /*
- * Each routine and operation calls this function first. Prints a line if the init or the exit
- * that precedes the unloading has already ended.
+ * Each routine and operation calls this function first. Prints a line if the init has failed or
+ * the exit has ended: no routine may be called after that.
  */
 static void check(const char *routine)
 {

@@ -20,9 +20,9 @@
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
  * order of the accesses has these reasons:
  *   - Because the readers are fast ones, the kernel waits for a grace period of RCU between the two sums (X in
- *     srcutree.c). Each increment is an RCU read-side critical section, so the wait lasts until each increment that
- *     began before it has ended. So the readers need no barriers. The litmus tests reader-missed-by-the-grace-period
- *     and reader-inside-after-the-grace-period check this. The model leaves the wait out.
+ *     srcutree.c). Each increment is an RCU read-side critical section, so the wait ends only after all
+ *     increments that began before the wait. So the readers need no barriers. The litmus tests
+ *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. The model leaves the wait out.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() loads the pointer `open` with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.

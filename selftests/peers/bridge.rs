@@ -331,7 +331,8 @@ fn wait_for_first() -> Result {
 }
 
 /// Sends a request from the first role to itself. The role's `dispatch` calls `tell_if_cancelled`, and keeps the
-/// request pending. Then this function sets the event `bridge.held`, and waits until the request is cancelled.
+/// request pending (`DemoRequests`). Then this function sets the event `bridge.held`, and waits until the request is
+/// cancelled.
 ///
 /// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
 /// cancelled. So the test unloads the module only after `bridge.held` has been set.

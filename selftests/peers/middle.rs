@@ -312,7 +312,8 @@ impl d2d_roles::TwoRoles for AsOwner {
 }
 
 /// Sends a request from the peer's role to itself. The role's `dispatch` calls `tell_if_cancelled` and keeps the
-/// request pending. Then this function sets the event `middle.held`, and waits until the request is cancelled.
+/// request pending (`DemoRequests`). Then this function sets the event `middle.held`, and waits until the request is
+/// cancelled.
 ///
 /// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
 /// cancelled. So the test unloads the module only after `middle.held` has been set.

@@ -118,11 +118,11 @@ pub struct Checker {
     taken: Taken,
 }
 
-/// What the consumer knows of one producer, by its item that was taken last.
+/// The last item of one producer that the consumer has taken.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     producer: u64,
-    /// The number of its batch, or 0 if there was no such item.
+    /// The number of the batch in which the item was taken, or 0 if there is no such item.
     batch: u64,
     /// The number of the producer's next item.
     next: u64,

@@ -363,7 +363,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	return 0;
 }
 
-/* Returns whether the request is on its way, and the number of its last send is @sending. */
+/* Returns true if the request is on its way, and @sending is the number of its last send. */
 static bool is_on_its_way(twin_handle key, u32 sending)
 {
 	struct packet *packet;

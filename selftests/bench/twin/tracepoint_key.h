@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of the twin (twin.h). The tracepoints that inline functions of this and other modules hit.
+ * Part of the twin (twin.h). The tracepoints in inline functions, which other modules use, too.
  * All tracepoints of a group share a static key. While they are all off, a function executes one
  * static branch for all of them.
  */
