@@ -6,7 +6,7 @@
 #
 #   d2d_kernel the kernel crate and replacements; built only if the kernel crate lacks items
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
-#   d2d        the library for both sides; all unsafe code is here and in d2d_owner
+#   d2d        the library for both sides
 #   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
 #   d2d_pair   the interface of the demonstration pair
 #   d2d_peer, d2d_abi_peer, d2d_pair_peer

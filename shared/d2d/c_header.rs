@@ -321,8 +321,8 @@ impl<const N: usize> Text<N> {
         });
     }
 
-    /// Writes the name of a constant, `PAIR_SIDE_NAME`: of a hash or of the whole chain of one side. With
-    /// `event` as the side, writes the name of an event.
+    /// Writes `PAIR_SIDE_NAME`, the name of the constant for a hash or for the whole chain of one
+    /// side. With `event` as the side, writes the name of an event.
     const fn constant(&mut self, pair: &str, side: &str, name: &str) {
         self.upper(pair);
         self.byte(b'_');

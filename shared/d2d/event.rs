@@ -218,9 +218,9 @@ impl Event {
     /// the handler. May sleep.
     ///
     /// Each set of a notification event starts the job. Setting a synchronization event ends the
-    /// wait of a thread. If no thread waits, it starts the job of one handler. In both cases, the
-    /// event is reset. If several drivers have handlers, their jobs are started in turn. If the event is set
-    /// now, the job is started at once.
+    /// wait of a thread. If no thread waits, it starts the job of one handler. Either way, the
+    /// synchronization event is reset. If several drivers have handlers, their jobs are started in
+    /// turn. If the event is set now, the job is started at once.
     ///
     /// Several sets before the job runs lead to one run. A set while the job runs leads to another
     /// run. When the driver leaves, the handler is removed.

@@ -476,8 +476,8 @@ impl<I: Interface> Endpoint<I> {
 /// pair has apart from its operations.
 ///
 /// A declaration may have a line `build: include_str!("...")` after the version. Then both sides
-/// have to be built from the same sources by the same compiler. The line names the source file in
-/// which it is.
+/// have to be built from the same sources by the same compiler. The path in this line is that of
+/// the source file with the declaration.
 ///
 /// An operation may have documentation, but no other attributes: they would apply to code of this
 /// library.

@@ -97,7 +97,7 @@
 /// `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
 ///
 /// A baseline shows that no released version has changed. Keep the generated C header of each
-/// released version, and name the latest one after the version:
+/// released version. Name the latest of these files in a line `baseline` behind the line `version`:
 ///
 /// ```ignore
 /// version: (1, 1),

@@ -97,7 +97,8 @@ impl Readers {
     /// that has read the old value is inside when `wait` returns. Any context but NMI.
     ///
     /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
-    /// the readers. The exported functions do not set it. Nearly all code runs inside an exported
+    /// the readers: to lockdep, a reader is a lock that the thread holds. The exported functions do
+    /// not set it. Nearly all code runs inside an exported
     /// function, so their reader would hide other readers from lockdep. When a thread takes a lock,
     /// lockdep connects this lock only with the last lock that the thread has taken. If the last one
     /// were the reader of an exported function, lockdep would not connect the new lock with a

@@ -355,9 +355,9 @@ macro_rules! module_peer {
             ) -> $crate::__private::Result<Self> {
                 static STARTED: $crate::registration::Started = $crate::registration::Started::new();
                 // SAFETY: `Self` is the module into which this crate is linked. The kernel drops
-                // the module, which owns the peer, before it frees the module's text. It calls
-                // `init` before any other code of the module can run. If the driver calls `init`
-                // again, `Peer::new` finds `STARTED` set, and makes nothing.
+                // the module, which owns the peer, before it frees the module's text and data. It
+                // calls `init` before any other code of the module can run. If the driver calls
+                // `init` again, `Peer::new` finds `STARTED` set, and makes nothing.
                 let promise = unsafe { $crate::registration::DropPromise::<Self>::new() };
                 let peer = $crate::registration::Peer::new(promise, &STARTED)?;
                 $crate::__private::Ok(Self { _peer: peer })

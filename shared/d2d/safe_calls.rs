@@ -31,7 +31,8 @@ macro_rules! safe_calls {
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
             // SAFETY: The library passes only handles that it has got from the owner, because this
-            // function is private to it. The owner refuses a handle that has become stale. The
+            // function is private to it. The owner refuses a handle that has become stale. A
+            // doorbell in a queue may be any number: the owner looks up this number, too. The
             // references live during the call, and each is valid for what the C header says of this
             // argument. The address and the length of a buffer come from the same slice. The owner
             // does not trust an address in a structure: it copies what is there, if it can be read.

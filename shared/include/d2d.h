@@ -29,7 +29,7 @@
 #error "d2d: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
 #endif
 #ifndef CONFIG_SMP
-#error "d2d: without SMP, spinlocks exclude no thread: one could take a lock that it holds"
+#error "d2d: without SMP, spinlocks do not lock: a thread could take a lock that it holds"
 #endif
 
 /*

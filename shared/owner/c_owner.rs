@@ -129,9 +129,9 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The chain has the hash of each minor version of this pair. If the owner states no sizes,
-        // or those of another pair or of another version, even an older minor one, the hash beside
-        // them is not that of this minor version.
+        // The chain has the hash of each minor version of this pair. `sizes_hash` must be the hash of
+        // this version. It is another one if the owner states no sizes, those of another pair, or
+        // those of another version, even of an older minor one.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }
@@ -609,7 +609,8 @@ pub struct CModule<M: ModuleMetadata> {
     _module: PhantomData<fn(M)>,
 }
 
-// SAFETY: The parts are made by one thread and dropped by one, like the value of a module in Rust.
+// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread,
+// which may drop the parts although another thread has made them, as that of a module in Rust may.
 unsafe impl<M: ModuleMetadata> Sync for CModule<M> {}
 
 impl<M: ModuleMetadata> CModule<M> {

@@ -307,7 +307,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry.attached_to(id)?;
-        // SAFETY: The registry has made the handle for the driver's senders.
+        // SAFETY: The registry has made the handle, as one by which drivers send to this driver.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })
     }

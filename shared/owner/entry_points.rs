@@ -77,11 +77,10 @@ macro_rules! entry_points {
                     fn init(
                         _module: &'static $crate::__private::ThisModule,
                     ) -> $crate::__private::Result<Self> {
-                        // SAFETY: `Self` is the module into which this crate is linked. The parts are in
-                        // the module's value, which the kernel crate drops before the kernel frees the
-                        // module's code. The kernel crate calls `init` before any other code of the
-                        // module can run. If the owner calls `init` again, `Exports::parts` finds that
-                        // `EXPORTS` was started before, and makes nothing.
+                        // SAFETY: `Self` is the module into which this crate is linked. The parts are in the module's
+                        // value, which the kernel crate drops before the kernel frees the module's text and data. The
+                        // kernel crate calls `init` before any other code of the module can run. If the owner calls
+                        // `init` again, `Exports::parts` finds that `EXPORTS` was started before, and makes nothing.
                         let promise = unsafe { $crate::DropPromise::<Self>::new() };
                         let parts = $crate::export::Exports::parts(&EXPORTS, promise)?;
                         $crate::__private::Ok(Self { _parts: parts })

@@ -91,7 +91,8 @@ use kernel::{
 };
 
 /// What the exported functions have in common: the way to the server. Each exported function has a
-/// method here, which finds the server and calls it. Made by [`module_owner!`](crate::module_owner).
+/// method here, which finds the server and calls it. The macros that declare an owner make it, such
+/// as [`module_owner!`](crate::module_owner).
 ///
 /// # Invariants
 ///
@@ -767,8 +768,9 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // This waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
-        // SAFETY: By the type invariants, `server` came from `Arc::into_raw`. Nobody is inside any more, and
-        // all RCU readers that may have found the server have ended.
+        // SAFETY: `open` has stored the pointer, which came from `Arc::into_raw`, and only this `drop`
+        // takes it away. Nobody is inside any more, and all RCU readers that may have found the server
+        // have ended.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_remaining();

@@ -81,8 +81,9 @@ impl Server {
         step!(self.name, lookup, name: name);
         let result = self.offer(handle, &driver, handshake);
         // While this thread was inside the dispatch routine, the request may have been cancelled,
-        // or completed late. If `completed_handshake` was called for it, it has only noted the
-        // refusal, and has not made the context free, because the routine might still use it.
+        // or completed late. If `completed_handshake` was called for the request, that function has
+        // only noted the refusal. It has not made the context free, because the routine might still
+        // use the context.
         let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {

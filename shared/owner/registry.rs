@@ -70,7 +70,7 @@ unsafe extern "C" {
 struct Table {
     /// The entry of each slot; `None` if the slot is vacant.
     entries: KVec<Option<Entry>>,
-    /// Whether the timer of handshakes is set, or its work is running and will call
+    /// Whether the timer of handshakes is set, or its routine is running and will call
     /// [`Registry::overdue`] once more. Without a meaning when the owner has closed its jobs.
     timer_is_set: bool,
 }

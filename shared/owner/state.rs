@@ -316,7 +316,7 @@ impl Server {
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {
-            // Freed, but an in-place call or a waiting thread still uses it.
+            // Freed, but an in-place call, a copy or a waiting thread still uses it.
             Phase::Idle if word.has(bits::ORPHAN) => return Ok(()),
             Phase::Free | Phase::Fill => return Ok(()),
             Phase::Idle => b"idle",

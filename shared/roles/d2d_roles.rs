@@ -92,11 +92,11 @@ impl<M> RolesDropPromise<M> {
     /// # Safety
     ///
     /// `M` is the module into which this crate is linked. What is made with the result is dropped
-    /// before the kernel frees the module's text.
+    /// before the kernel frees the module's text and data.
     pub const unsafe fn new() -> Self {
         // SAFETY: The caller promises that `M` is the module into which this crate is linked. The
         // caller also promises that it drops what is made with the result before the kernel frees
-        // the module's text.
+        // the module's text and data.
         unsafe {
             Self {
                 owner: d2d_owner::DropPromise::new(),
@@ -234,8 +234,8 @@ macro_rules! module_in_two_roles {
                         $crate::$peer::registration::Started::new();
                 )+
                 // SAFETY: `Self` is the module into which this crate is linked. The kernel drops
-                // the module's value, which owns the roles, before it frees the module's text. The
-                // kernel calls `init` before any other code of the module can run. If the driver
+                // the module's value, which owns the roles, before it frees the module's text and
+                // data. The kernel calls `init` before any other code of the module can run. If the driver
                 // calls `init` again, `new` finds the first peer's `Started` set, and makes
                 // nothing.
                 let promise = unsafe { $crate::RolesDropPromise::<Self>::new() };

@@ -236,10 +236,10 @@ impl Inner {
         if expiry.is_closed {
             return Err(ESHUTDOWN);
         }
-        // `next` is never in the past. The kernel treats a negative time as KTIME_MAX. When timers
-        // expire, the kernel reads the clock once. A loop then runs all timers that are due at that
-        // time. A routine that starts its own timer for a time in the past would keep the CPU in
-        // that loop.
+        // `next` is never in the past, for two reasons. The kernel treats a negative time as
+        // KTIME_MAX. And when timers expire, the kernel reads the clock once, and a loop then runs
+        // all timers that are due at that time. A routine that starts its own timer for a time in
+        // the past would keep the CPU in that loop.
         let next = Monotonic::ktime_get().saturating_add(after.as_nanos().max(1));
         expiry.start(next, period);
         self.set(next);

@@ -126,7 +126,8 @@ enum Change {
 }
 
 impl Event {
-    /// Adds the handler of a handle, or replaces it. Moves the list to `spare` if that has more room.
+    /// Adds the handler of a handle, or replaces it. If the list has no
+    /// room, moves it to `spare`, if that has enough.
     ///
     /// # Errors
     ///

@@ -152,7 +152,7 @@ impl Registry {
         });
     }
 
-    /// Notes the errno with which the owner has refused the handshake with a driver. Returns
+    /// Notes the errno with which the handshake with a driver has failed. Returns
     /// whether a thread is in `d2d_attach()` for the driver. Any context; prints nothing.
     pub(crate) fn note_refusal(&self, handle: abi::d2d_handle, error: Error) -> bool {
         self.with_entry(handle, |entry| {

@@ -72,8 +72,8 @@ impl Requests {
                 if buffer.get().is_null() {
                     return Err(("no-buffer", EFAULT));
                 }
-                // SAFETY: `from` is valid for reads of `length` bytes, which are at least `len`,
-                // and `access` keeps them.
+                // SAFETY: `from` is valid for reads of `length` bytes, which are at least `len`. The
+                // pin of `access` or the in-place call keeps them.
                 if !unsafe { buffer.copy_out(Stack::current(), from, len as usize) } {
                     return Err(("bad-buffer-pointer", EFAULT));
                 }
@@ -106,8 +106,8 @@ impl Requests {
     }
 
     /// Gives the holder of a request access to its buffers. The holder writes the length of the
-    /// output only under a pin, even in the in-place call. If a driver leaves, the request may go
-    /// home before the in-place call has ended.
+    /// output only under a pin, even in the in-place call: if a driver leaves, the request may go home
+    /// before the in-place call has ended.
     #[inline]
     fn access(&self, handle: d2d_handle, writes: bool) -> Result<Access<'_>, Refusal> {
         let (record, seq) = self.held(handle)?;

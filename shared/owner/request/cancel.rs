@@ -93,7 +93,7 @@ pub(super) enum CancelOutcome {
 
 impl Requests {
     /// Cancels a request for `canceller`, and delivers it. If no driver holds the request, recalls
-    /// the request. Then no forwarder can keep it. Any context.
+    /// it or, if it is parked, cancels it at once. Then no forwarder can keep it. Any context.
     pub(super) fn cancel_for(&self, record: &Record, canceller: Canceller) -> CancelOutcome {
         loop {
             let word = record.word();
@@ -178,9 +178,9 @@ impl Requests {
         Some(CancelOutcome::Done)
     }
 
-    /// Recalls a request that no driver holds. Changes nothing and returns `Busy` if no forwarder
-    /// would get the request before it is home, unless the request is parked, or its holder is
-    /// forwarding it. Returns `None` if the state has changed.
+    /// Recalls a request that no driver holds, or cancels it if it is parked. Changes nothing and
+    /// returns `Busy` if all of this holds: no forwarder would get the request before it is home, it
+    /// is not parked, and its holder is not forwarding it. Returns `None` if the state has changed.
     fn cancel_later(
         &self,
         record: &Record,

@@ -203,7 +203,7 @@ impl Requests {
     /// waited for the in-place call, delivers the request. If the request is home, and its sender
     /// has freed it, frees the record. If the in-place call has given up the buffers before, does
     /// nothing. An interrupt on this CPU, which has the same task, may have completed the request.
-    /// Then another in-place call may use the buffers by now.
+    /// Then another in-place call may use the buffers by now, and this function leaves them alone.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();

@@ -273,9 +273,10 @@ impl Record {
     }
 
     /// Returns the level of the driver that gets the request back if it is cancelled because of
-    /// `driver`. If `driver` is the sender, this is 0. Otherwise it is i - 1, where i is the first
-    /// level of `driver`: the level of the driver that has sent or forwarded the request to `driver`.
-    /// Level 0 is the sender, and `levels[i - 1]` is level i.
+    /// `driver`. Level 0 is the sender, level 1 is the driver that has got the request from it, and
+    /// so on; `levels[i - 1]` is level i. If `driver` is the sender, the result is 0. Otherwise it
+    /// is i - 1, where i is the first level of `driver`: the level of the driver that has sent or
+    /// forwarded the request to `driver`.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
     /// does not concern the driver of the last level any more.

@@ -196,7 +196,7 @@ impl Requests {
             ms => msecs_to_jiffies(ms) as c_long,
         };
         // The thread that brings the request home wakes the sleepers only if it sees `ASLEEP`. So
-        // this comes before the thread sleeps.
+        // the waiting thread sets `ASLEEP` before it sleeps.
         if record.go(&word::SLEEP).is_err() {
             return true;
         }
