@@ -146,8 +146,8 @@ mutate() {
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
 		"$3" "$4"' sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
-	# Compile crates in parts, except for the sanitizer kernel. The addresses at which that kernel puts modules would
-	# make a relocation overflow in the module_init() of a crate in parts.
+	# Compile crates in parts, except for the sanitizer kernel. If a crate is compiled in parts, a
+	# relocation in its module_init() cannot reach the addresses at which that kernel puts modules.
 	local -x D2D_INCREMENTAL=y
 	[ "$kernel" != sanitizer ] || D2D_INCREMENTAL=
 	if [ -n "$accepted" ]; then

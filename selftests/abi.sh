@@ -11,7 +11,7 @@
 # with the peers from the tree old that have version 1.0 of this interface. Peers from old with version 1.1 are not
 # tested. The reason is that version 1.0 has got one more operation, at its end, since the commit of the tree old. Peers
 # with version 1.0 from old do not know this operation, which does no harm. But the operations that version 1.1
-# appends have moved behind it.
+# appends have moved one place back, so today's owners would refuse those peers.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

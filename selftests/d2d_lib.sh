@@ -32,8 +32,8 @@ done
 outcome=''
 
 # runs_case NAME - succeeds if the program must run the case NAME: D2D_CASE selects this case, or is not set. If
-# the program has already reported the selected case, ends the program. The program does not end earlier, because the
-# lines between the selected case and the next case clean up. With D2D_LIST, prints NAME and fails
+# the program has already reported the selected case, ends the program. So the program ends at the next case, and not
+# right after the selected one, because the lines in between clean up. With D2D_LIST, prints NAME and fails
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished

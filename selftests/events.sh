@@ -484,7 +484,7 @@ await_runs()
 # succeeds if the job runs once for each set, and the event is in STATE after each set:
 # - reset: `armed` must be a synchronization event. The job takes the event.
 # - set: `armed` must be a notification event, which stays set. This function sets `armed` before the first job becomes
-#   the handler. So each job must also run once at the moment at which the job becomes the handler
+#   the handler. So `armed` is set when a job becomes the handler, and each job must run once at that moment, too
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return

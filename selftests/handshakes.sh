@@ -31,8 +31,8 @@ context_is()
 # via COMPLETION - prints the value that the field via= must have after a pended handshake, in the line step=completion.
 # The field says how the owner has learned that the handshake has ended. With completion=0, the owner should learn of
 # the end when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits
-# instead. Then the line has two fields: via=wait says what the owner has done, and asked=return says what completion=0
-# asks for. So for 0, this function prints asked=return, too
+# instead. Then the line has two fields: via=wait says what the owner has done, and asked=return says that completion=0
+# stands for via=return. So for 0, this function prints "wait asked=return"
 via()
 {
 	case $1 in

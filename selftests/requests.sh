@@ -147,7 +147,7 @@ verdict "a thread frees a request while another one waits for it: the wait gets 
 # send_again_at_once - 20 times, a thread waits for r0, the receiver completes r0, and the sender sends r0 again at
 # once. If the waiting thread has not read the result yet, the owner refuses the second send with EBUSY. In each round
 # the receiver completes r0 with another status. So the test notices if a wait gets the result of a later round. r0 has
-# no output, because once r0 is sent again, the owner refuses to read the output of the earlier send.
+# no output, because once r0 is sent again, the owner refuses a call that reads the output of the earlier send.
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

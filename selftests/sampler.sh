@@ -88,7 +88,7 @@ nearly_all_arrive()
 	return 1
 }
 
-# some_are_lost - succeeds if the queue has had no room for at least one sample
+# some_are_lost - succeeds if at least one sample was lost, because the queue was full
 some_are_lost()
 {
 	samples statistics && [ "$(count lost)" -gt 0 ]

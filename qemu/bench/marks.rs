@@ -30,7 +30,7 @@ const BUSY: f64 = 1.7;
 type Figure = &'static str;
 
 /// What a mark demands. A demand has up to three kinds of fields, in this order: the limit, the machine that measures
-/// the figures, and the figures. The comment of `Flat` explains its fields.
+/// the figures, and the figures. `Flat` has other fields.
 enum Demand {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),

@@ -7,8 +7,8 @@
 #   vmlinux     the image; for x86_64 it is unpacked here, so that no boot has to unpack it
 #   kernel.env  variables of the shell:
 #                 KVER    the kernel's release
-#                 KMAKE   the arguments that every make in tree/ needs, as "${KMAKE[@]}": an array, or a plain
-#                         variable if there is one argument
+#                 KMAKE   the arguments that every make in tree/ needs: an array or, for one argument, a plain
+#                         variable. "${KMAKE[@]}" has the arguments in both cases
 #               In the directories of other kernels (kernel-built.sh), kernel.env may also set:
 #                 EXPECT  the fields of the result line (guest/init) in which this kernel differs from the stock
 #                         kernel, such as debug_locks=1

@@ -3,8 +3,8 @@
 # Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with
 # the line "N passed, N failed, N skipped".
 #
-# There are two ways to run parts. The function part_now runs a part and shows all its output; call total after the last
-# part. The function part only declares a part. run_parts then runs all declared parts, two at a time, and shows the
+# There are two ways to run parts. "part_now" runs a part and shows all its output; call total after the last
+# part. "part" only declares a part. run_parts then runs all declared parts, two at a time, and shows the
 # results of their tests. If a part fails, run_parts also shows the output that belongs to each failed test.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"

@@ -225,9 +225,8 @@ fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
     Ok(())
 }
 
-/// Returns the contender as it is. The functions with a parameter `at` call `at` for each contender that they measure.
-/// A caller that measures a curve passes a function that makes the contender a point on this curve ([`Contender::at`]).
-/// Any other caller passes `no_curve`.
+/// What a caller passes as the parameter `at` if it measures no curve: returns the contender as it is. A caller that
+/// measures a curve passes a function that makes the contender a point on this curve ([`Contender::at`]).
 fn no_curve(contender: Contender) -> Contender {
     contender
 }
@@ -240,8 +239,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Numbers the items that a loop puts into a queue. Each call of the loop begins with the number after the last one of
-/// the call before.
+/// Numbers the items that a loop puts into a queue. Each call of the loop goes on where the call before has stopped.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {

@@ -198,7 +198,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
 		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
-	/* The handle of the previous handshake's request must be stale, also during this one. */
+	/* The previous handshake's handle must be stale during the next handshake, too. */
 	if (fault_is("old-request-handle") && last_request)
 		errno_of_old_handle = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;

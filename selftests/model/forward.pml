@@ -54,7 +54,8 @@ bool forwarded;		/* with FORWARDS_LATER: completer() has forwarded the request t
 /*
  * Record::level_above(). A request concerns each driver that has received it and has not given it up yet. LEVELS is
  * the number of these drivers. The last receiver of a parked request has given the request up, but the level in the
- * word still counts this receiver. CONCERNS(d) is whether the request concerns driver d, or d is the sender.
+ * word still counts this receiver. So LEVELS subtracts it. CONCERNS(d) is whether the request concerns driver d, or d
+ * is the sender.
  */
 #define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))

@@ -123,8 +123,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The peer has detached, so none of its operations may run any more. The pause is for an operation that
-    /// nevertheless runs: the operation sees that the peer is unloaded, and fails with [`UNLOADED`].
+    /// The peer has detached, so none of its operations may run any more. If an operation runs nevertheless, the pause
+    /// gives it time to see that the peer is unloaded, and to fail with [`UNLOADED`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));

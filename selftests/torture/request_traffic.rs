@@ -502,8 +502,8 @@ impl RequestTraffic {
         {
             let mut inner = self.inner.lock();
             let kept = &mut inner.pended[cell];
-            // If the cell has a request already, the older one of the two requests has ended. So keep the newer one,
-            // which need not be the request that was received just now.
+            // If the cell has a request already, keep the request with the larger key, which was sent later: the other
+            // one has ended. The request that was received just now may be the older one.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
@@ -524,9 +524,9 @@ impl RequestTraffic {
     /// Completes a request that the receiver does not keep. Its sender has cancelled the request, or has sent a newer
     /// one with the same cell. So the request has ended, and completing it must fail.
     ///
-    /// There is one exception: a sender that unregisters while its request is pending ([`UNCOUNTED`]). The next driver
-    /// that attaches gets the same context, so its requests have the same cells. This new sender may send a request
-    /// before the library has cancelled the old sender's request. Then completing the old sender's request succeeds.
+    /// Completing it may succeed if its sender unregisters while the request is pending ([`UNCOUNTED`]). The next
+    /// driver that attaches gets the same context, so its requests have the same cells. This new sender may send a
+    /// request before the library has cancelled the old sender's request.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let uncounted = received.key & UNCOUNTED != 0;

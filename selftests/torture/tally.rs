@@ -88,8 +88,9 @@ pub enum Count {
     Forwarded,
     /// Failed attempts to complete or cancel a request: the other side was faster.
     TooLate,
-    /// Requests whose outcome the sender does not know. When the time limit of the sender's call passed, another thread
-    /// was completing, cancelling or delivering the request. The library waits for that thread for a limited time only.
+    /// Requests whose outcome the sender does not know, because its call returned without a result. At the time limit
+    /// of the call, another thread was still completing, cancelling or delivering the request, and the library stopped
+    /// waiting for that thread.
     OutcomeUnknown,
     /// Items whose payload is not what was put. At the end, this count and all that follow must be 0.
     Torn,

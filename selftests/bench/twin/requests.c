@@ -874,8 +874,7 @@ EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
  * completing or cancelling some of the requests.
  *
  * Each send increments last_hold, and stores the new value in the request, as its hold. If @until
- * is a value of last_hold, this function leaves out the requests that were sent after last_hold had
- * this value. If @until is 0, the function leaves out none.
+ * is not 0, this function cancels only the requests whose hold is at most @until.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {

@@ -244,8 +244,8 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 
 /*
  * d2d_event_ring() returns nothing. So this function chooses the result that it passes to
- * fuzz_count(): 0 if the handle is live, otherwise -ESTALE. No header documents -ESTALE for
- * d2d_event_ring(), so fuzz_count() then counts only the origin of the handle.
+ * fuzz_count(): 0, a success, if the handle is live. Otherwise it passes -ESTALE, which no header
+ * documents for d2d_event_ring(), so that fuzz_count() counts only the origin of the handle.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {

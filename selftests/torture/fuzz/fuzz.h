@@ -97,8 +97,8 @@ struct fuzz_registration {
 	d2d_handle handle;
 	d2d_handle target;
 	atomic_t inside;	/* routines that run */
-	atomic_t unregistering;	/* calls of d2d_unregister() that have not failed */
-	/* Calls of d2d_unregister() that have not failed, and all calls of d2d_leave() */
+	atomic_t unregistering;	/* calls of d2d_unregister() that run or have succeeded */
+	/* Calls of d2d_unregister() that run or have succeeded, and all calls of d2d_leave() */
 	atomic_t leaving;
 	bool has_left;		/* d2d_leave() has returned 0 */
 	/* The tag of the module's last send before d2d_leave() returned 0; 0 until then */
