@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the table of an owner that was built with a later version of d2d_table.h, which peers.mk
- * generates. The later version has one more function. Peers that were built with the older version
- * work with this owner.
+ * Test: the table of an owner that has one more exported function than its peers know. The peers
+ * must work with this owner. peers.mk generates appended.h.
  */
 #include "appended.h"
 

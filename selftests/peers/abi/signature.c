@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the table of an owner in which one function has another signature than the peers expect.
- * Although the major version is the one that the peers expect, the kernel's module loader must
- * refuse the peers. peers.mk generates signature.h.
+ * Test: the table of an owner in which one function has another signature. insmod must refuse
+ * the peers. peers.mk generates signature.h.
  */
 #include "signature.h"
 

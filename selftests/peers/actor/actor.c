@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: drivers that do what a test script tells them. The script writes commands to
- * /sys/kernel/debug/d2d-actor/do. The commands register drivers, make them send requests, and tell
- * them what to do with requests that they receive. selftests/act.sh documents the commands. A write
- * executes its commands one after another. If a command fails, the write stops, and fails with the
- * errno of this command.
+ * Test: drivers that do what a test script tells them. The script writes commands, with ";" between
+ * them, to /sys/kernel/debug/d2d-actor/do. selftests/act.sh documents the commands. The first
+ * command that fails ends the write, which fails with the same errno.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -19,7 +17,6 @@
 #include "actor.h"
 #include "d2d_table.h"
 
-/* The size of the text of one write, including its NUL byte */
 #define TEXT_SIZE	512
 
 static const struct {
@@ -52,7 +49,6 @@ static const struct {
 	{ "forward", actor_forward },
 };
 
-/* Any context, unless the command sleeps. */
 static int run_command(char *line)
 {
 	char *name = line_word(&line) ?: "";
@@ -64,7 +60,7 @@ static int run_command(char *line)
 	return -EOPNOTSUPP;
 }
 
-/* A command in another execution context. The thread that waits for it has the job on its stack. */
+/* A command that runs in another execution context */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -113,7 +109,7 @@ static int run_in_worker(char *line)
 	return job.err;
 }
 
-/* Runs "in PLACE COMMAND" in the execution context PLACE, and other commands in this thread. */
+/* @line is "[in PLACE] COMMAND". */
 static int run_somewhere(char *line)
 {
 	static const char * const places[] = { "worker", "softirq", "hardirq", "irqs-off" };
@@ -139,10 +135,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/*
- * Must not allocate memory. To test the library, fault_sweep.sh makes each allocation during a
- * write fail, one after another. So each of these allocations must be the library's.
- */
+/* Must not allocate memory: fault_sweep.sh makes the allocations fail, to test the library. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[TEXT_SIZE] = {};

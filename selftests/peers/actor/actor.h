@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of the module actor share. selftests/act.sh documents the commands. */
+/* What the files of the module actor share */
 #ifndef ACTOR_H
 #define ACTOR_H
 
@@ -11,37 +11,32 @@
 #define REQUESTS	8
 #define MOST_PENDED	4
 
-/* What a driver's dispatch routine does. drivers.c has the words that commands use for this. */
+/* What the routines do. drivers.c has the words that commands use for these values. */
 enum on_dispatch {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, OMIT_COMPLETION, BAD_STATUS,
 	COMPLETE_TWICE, PAUSE, ANSWER_AND_PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH,
 	WRITE_BAD_POINTER, REFUSE, ASK,
 };
 
-/* What a driver's routine `returned` does with a request that comes back. */
 enum on_returned {
 	PASS_UP, THEN_PEND, FORWARD_AGAIN, THEN_UNREGISTER, THEN_PAUSE, WAIT_FOR_R0,
 	UNREGISTER_OLDEST,
 };
 
-/* What a driver's routine `completed` does with a request. */
 enum on_completed { KEEP, FREE, UNREGISTER_SENDER };
 
 struct actor {
 	struct d2d_driver object;
-	/* 0 if this module has neither registered the driver nor made up the driver's handle */
-	d2d_handle self;
+	d2d_handle self;	/* 0 while not registered */
 	d2d_handle target;	/* from d2d_lookup() */
 	enum on_dispatch on_dispatch;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
-	/* The driver to which this one forwards requests or, for ASK, sends a request of its own */
-	struct actor *to;
-	/* The code of that request. When forwarding, 0 stands for the request's own code */
-	u32 code;
-	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
-	d2d_handle last;	/* the request that was last removed from `pended` */
-	int errno_inside;	/* of a call inside a routine, for the command "errno-inside" */
+	struct actor *to;	/* the receiver, if this driver forwards or asks */
+	u32 code;	/* what it forwards or asks with; 0: forward the request's own code */
+	d2d_handle pended[MOST_PENDED];	/* oldest first */
+	d2d_handle last;	/* the one last taken from `pended` */
+	int errno_inside;	/* of a call inside a routine */
 };
 
 struct request {
@@ -55,7 +50,6 @@ extern struct request requests[REQUESTS];
 
 /* words.c */
 
-/* Set if the written text has an unknown word. The write then fails. */
 extern bool line_is_misspelt;
 
 void line_misspelt(const char *word);

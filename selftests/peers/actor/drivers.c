@@ -7,7 +7,6 @@
 
 #include "actor.h"
 
-/* The words by which commands name the values of the enums in actor.h */
 static const char * const on_dispatch[] = {
 	[ANSWER] = "answer",
 	[PEND] = "pend",
@@ -44,7 +43,6 @@ static const char * const on_completed[] = {
 	[UNREGISTER_SENDER] = "unregister",
 };
 
-/* If the owner refuses to register the driver, the actor does not change. */
 int actor_register(char **line)
 {
 	struct actor *actor = line_actor(line);
@@ -132,10 +130,7 @@ int actor_lookup(char **line)
 	}
 }
 
-/*
- * Makes up the handle of a driver that another module has registered. Any driver can look up the
- * target of that driver, and the handle differs from the target only in its kind.
- */
+/* A driver's handle and its target differ only in the kind. Any driver can look up the target. */
 int actor_forge_handle(char **line)
 {
 	struct actor *actor = line_actor(line);

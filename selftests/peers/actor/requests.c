@@ -35,7 +35,6 @@ int actor_alloc(char **line)
 	}
 }
 
-/* Allocates requests until an allocation fails. Frees the requests, and returns the errno. */
 int actor_alloc_until_refused(char **line)
 {
 	struct actor *actor = line_actor(line);
@@ -75,7 +74,6 @@ int actor_send(char **line)
 	struct d2d_send send = d2d_send_to(to->target, line_next_number(line, D2D_PAIR_IOCTL_ADD));
 	const struct d2d_send *descriptor = &send;
 	d2d_handle handle = request->handle;
-	/* The option in=16 sends both elements. */
 	u64 value[2] = { 41, 0 };
 	s64 number;
 
@@ -139,10 +137,7 @@ int actor_send(char **line)
 	}
 }
 
-/*
- * Sends a request, which the receiver must pend, and cancels the request. Repeats both as often as
- * the command says.
- */
+/* The receiver must pend the request. */
 int actor_send_and_cancel(char **line)
 {
 	struct request *request = line_request(line);
@@ -184,7 +179,6 @@ int actor_wait(char **line)
 	return err;
 }
 
-/* Compares a stored result with the one that the command expects. The tag of rN must be N. */
 int actor_expect(char **line)
 {
 	static const char * const options[] = { "status", "output", "ended" };
@@ -198,7 +192,6 @@ int actor_expect(char **line)
 	struct request *request = line_request(line);
 	const struct d2d_result *result = &request->result;
 	u64 information = 0, output = 0;
-	/* Without the option "ended", any ending is right. */
 	u32 ended = result->ended;
 	s32 status = 0;
 	char *word;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The routines of the drivers. The commands on-dispatch, on-returned and on-completed set what the
- * routines do.
- */
+/* The routines of the drivers. The commands on-* set what the routines do. */
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/spinlock.h>
@@ -25,7 +22,7 @@ static void actor_pend(struct actor *actor, d2d_handle request)
 	spin_unlock_irqrestore(&pended_lock, flags);
 }
 
-/* Takes the oldest pended request. If none is pended, returns the request that was taken last. */
+/* Takes the oldest pended request. If none is left, returns the one that was taken last. */
 d2d_handle actor_take_pended(struct actor *actor)
 {
 	unsigned long flags;
@@ -52,10 +49,7 @@ int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back
 	return d2d_request_forward(request, &send);
 }
 
-/*
- * Reads @more bytes more than the input of a request has, or writes @more bytes more than the
- * output has room for.
- */
+/* @more: the bytes beyond the input or the output */
 static int access_buffer(const struct d2d_request *request, bool write, u32 more)
 {
 	u8 buffer[16] = {};
@@ -75,7 +69,6 @@ static int answer(const struct d2d_request *request)
 	return err ?: d2d_request_write(request->handle, &value, sizeof(value));
 }
 
-/* Sends a request from inside the dispatch routine, and waits for it without a time limit. */
 static int ask(struct actor *actor)
 {
 	struct d2d_send send = d2d_send_to(actor->to->target, actor->code);
@@ -113,7 +106,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_pause_call();
 		return err;
 	case PEND_WITH_CANCEL:
-		/* If this call fails, the request is cancelled already: do not store its handle. */
+			/* The request is cancelled already: do not store its handle. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;
@@ -215,7 +208,6 @@ int actor_completed(void *self, d2d_handle handle, const struct d2d_result *resu
 	return actor->on_completed == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
 }
 
-/* Traces which request was cancelled: the oldest pended one ("pended"), or "another". */
 void actor_cancelled(void *self, d2d_handle request)
 {
 	struct actor *actor = self;

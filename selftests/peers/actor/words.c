@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Parses the words of a command. An unknown word makes the write fail (line_is_misspelt). */
+/* Cuts words off a command. An unknown word makes the write fail (line_is_misspelt). */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
@@ -15,7 +15,7 @@ void line_misspelt(const char *word)
 	WRITE_ONCE(line_is_misspelt, true);
 }
 
-/* Cuts the next word off a line and returns it, or NULL at the end of the line. */
+/* Returns NULL at the end of the line. */
 char *line_word(char **line)
 {
 	char *word;
@@ -26,10 +26,7 @@ char *line_word(char **line)
 	return word;
 }
 
-/*
- * Cuts the next word off a line and returns it as a number. At the end of the line, returns
- * @otherwise. If the word is no number, makes the write fail, and returns @otherwise.
- */
+/* Returns @otherwise at the end of the line, and for a word that is no number. */
 u64 line_next_number(char **line, u64 otherwise)
 {
 	char *word = line_word(line);
@@ -43,7 +40,7 @@ u64 line_next_number(char **line, u64 otherwise)
 	return otherwise;
 }
 
-/* Returns the index of a word in a list. Returns 0 for an unknown word; the write then fails. */
+/* Returns 0 for an unknown word. */
 int word_index(const char *word, const char * const *list, size_t count)
 {
 	int index = match_string(list, count, word);
@@ -59,8 +56,8 @@ int line_index(char **line, const char * const *list, size_t count)
 }
 
 /*
- * Cuts the next word, KEY or KEY=VALUE, off a line. Returns the index of KEY in a list, or -1 at
- * the end of the line. VALUE is a number or "null"; "null" means 0.
+ * Parses KEY or KEY=VALUE. VALUE is a number or "null", which means 0. Returns the index of KEY, or
+ * -1 at the end of the line.
  */
 int line_option(char **line, const char * const *list, size_t count, s64 *value)
 {
@@ -76,10 +73,7 @@ int line_option(char **line, const char * const *list, size_t count, s64 *value)
 	return word_index(key, list, count);
 }
 
-/*
- * Cuts the next word, the name of a driver, off a line. Returns the driver's entry or, for a new
- * name, a free entry.
- */
+/* Returns the entry of the driver that the word names or, for a new name, a free entry. */
 struct actor *line_actor(char **line)
 {
 	char *name = line_word(line) ?: "nobody";
@@ -88,13 +82,13 @@ struct actor *line_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* If the table is full, this is the last entry. Keep the name of a registered driver. */
+	/* In a full table, this is the last entry. Keep the name of a registered driver. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;
 }
 
-/* Parses rN, the name of request number N. */
+/* Parses rN, request number N. */
 struct request *line_request(char **line)
 {
 	char *word = line_word(line) ?: "";

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Test: a module in C that is a peer of two owners. This file has the role of a peer of module_a,
- * and the init and the exit of the module.
- */
+/* Test: c_bridge as a peer of module_a, and the init and the exit of the module */
 #define ROLE(name)	first_##name
 #define OTHER(name)	second_##name
 #include "c_bridge.h"
@@ -19,9 +16,8 @@ bool c_bridge_joined;
 DEFINE_SRCU(c_bridge_srcu);
 
 /*
- * Separates the two roles: when this function has returned, no operation of one role uses the other
- * role. If an operation may wait, the caller must have called d2d_leave() for both drivers, to end
- * the wait. May sleep.
+ * After this, no operation of one role uses the other. If operations may wait, the caller must have
+ * called d2d_leave() for both drivers. May sleep.
  */
 static void separate(void)
 {
@@ -57,10 +53,7 @@ module_init(c_bridge_init);
 static void __exit c_bridge_exit(void)
 {
 	if (forgets) {
-		/*
-		 * If an operation waits, separate() would not return, because the owner ends the
-		 * wait only after the exit.
-		 */
+		/* The owner ends a wait only after the exit, so separate() would never return. */
 		if (!waits)
 			separate();
 		return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module in C that is a peer of module_a and an owner. As an owner, it exports the table of
- * middle (middle.rs), so the peers of middle can attach to it. It passes on calls and items in both
- * directions, and serves no requests. peer_role.c has the peer's role, this file the owner's.
+ * Test: a module in C that is a peer of module_a and an owner. It exports the table of middle
+ * (middle.rs), so the peers of middle can attach to it. It passes calls and items on in both
+ * directions, and serves no requests. This file has the owner's role.
  */
 #include <linux/module.h>
 
@@ -19,7 +19,6 @@ module_param(waits, bool, 0);
 MODULE_PARM_DESC(waits, "An operation of the peer's role waits for an event of the owner's role");
 
 static d2d_handle self;
-/* The only context */
 static struct d2d_context *context;
 
 int below_ping(u32 value, u32 *result)
@@ -122,13 +121,10 @@ static int dispatch(void *this, const struct d2d_request *request)
 }
 
 /*
- * While the peer's role is attached, module_a may call the operations in peer_role.c. These
- * operations call the functions of this file. So the owner's role starts first and stops last.
+ * The operations in peer_role.c call below_*(). So the owner's role starts first and stops last.
  *
- * The peers of c_middle call the operations in this file. These operations call functions of
- * peer_role.c, which need the peer's role to be attached. During such a call, that role is
- * attached: the peers of c_middle import symbols of c_middle. So they are loaded after this init,
- * and unloaded before this exit.
+ * The operations in this file need the peer's role. They run only between init and exit, because
+ * the peers of c_middle import its symbols.
  */
 static int __init c_middle_init(void)
 {
@@ -166,11 +162,7 @@ stop_owner:
 }
 module_init(c_middle_init);
 
-/*
- * above_stop() waits until no thread is inside an operation of the peer's role. Such an operation
- * may wait for an event of the owner's role (never.h). So both drivers leave first, which ends this
- * wait.
- */
+/* above_stop() waits for operations, which may wait (never.h). So both drivers leave first. */
 static void __exit c_middle_exit(void)
 {
 	above_leave();

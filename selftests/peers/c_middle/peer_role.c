@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The peer's role of c_middle: a peer of module_a. owner_role.c has the owner's role. Both files
- * call functions of the library that have the same names. So in this file, the build puts a prefix
- * before the names (d2d-peer-role-flags in shared/library.mk).
+ * The peer's role of c_middle: a peer of module_a. owner_role.c calls library functions of the same
+ * names, so the build puts a prefix before those of this file (d2d-peer-role-flags in
+ * shared/library.mk).
  */
 #include "c_middle.h"
 
@@ -26,7 +26,7 @@ static int op_ping(void *this, u32 value, u32 *result)
 	return err;
 }
 
-/* Passes the call on to the peer below. If no peer is attached below, calls module_a back. */
+/* If no peer is attached below, calls module_a back. */
 static int op_bounce(void *this, u32 hops, u32 *result)
 {
 	int err = below_bounce(hops, result);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded for this version. c_v1_1.c and stale.c include this file, and are built with other
- * headers.
+ * Test: a peer in C with version 1.0 of the growing pair, by the header of this version.
+ * c_v1_1.c and stale.c build this file with other headers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -69,7 +68,6 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* Sends the owner a request of each control code, and checks the output. */
 static int check_requests(void)
 {
 	d2d_handle request, to;
@@ -96,12 +94,7 @@ static int check_requests(void)
 	return err;
 }
 
-/*
- * Returns 0 if two operations of the owner work:
- * - "check" must find the same number of peers in the shared data as this driver.
- * - The owner's "count" passes a structure to this driver's "count". Then the owner's "count" must
- *   return the structure that this driver's "count" has returned.
- */
+/* Checks that the owner's "count" returns what this driver's "count" has returned to it. */
 static int check_operations(void)
 {
 	struct growing_round round = { .number = 7, .more = { 1, 2, 3 } };
@@ -135,7 +128,7 @@ static int put_all(void)
 	return err;
 }
 
-/* Returns 0 if the owner has put back what put_all() has put. */
+/* The owner must have put back what put_all() has put. */
 static int check_items(void)
 {
 	u64 payloads[ARRAY_SIZE(kinds)][NUMBERS] = {};
@@ -150,10 +143,7 @@ static int check_items(void)
 	return 0;
 }
 
-/*
- * Checks what version 1.1 has appended: the owner's operation "last" must return the field "last"
- * of the shared data, and the event "here" must be set.
- */
+/* Checks what version 1.1 has appended. */
 static int check_newer(void)
 {
 #if GROWING_MINOR >= 1

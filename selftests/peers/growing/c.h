@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the drivers in C of the growing pair share. A file that includes this header may define
- * GROWING_HEADER, the name of a header of the pair. The default is the header of version 1.0.
- */
+/* What the drivers in C of the growing pair share */
 #ifndef GROWING_C_H
 #define GROWING_C_H
 
@@ -21,7 +18,7 @@
 
 #define NUMBERS	2
 
-/* The kinds of items of this version. @payload is what the peer puts, and the owner puts back. */
+/* The kinds of items of this version, and the payload that the peer puts */
 static const struct kind {
 	u32 kind;
 	u32 len;
@@ -33,7 +30,7 @@ static const struct kind {
 #endif
 };
 
-/* The control codes of this version. The output of each is its input times @factor. */
+/* The control codes of this version. The output is the input times @factor. */
 static const struct code {
 	u32 code;
 	u64 factor;
@@ -50,8 +47,8 @@ static int put_item(struct d2d_queue *queue, const struct kind *kind, const u64 
 }
 
 /*
- * Takes all items, and stores the last payload of each kind. Refuses each item of a kind that only
- * newer versions have. Returns the number of the other items.
+ * Stores the last payload of each kind. Refuses items of kinds that only newer versions have, and
+ * returns the number of the other items.
  */
 static unsigned int take_all(struct d2d_queue *queue, const char *driver,
 			     u64 payloads[][NUMBERS])

@@ -2,8 +2,7 @@
 
 // Version 1.1 of the growing pair, and the way to declare newer versions.
 
-/// Without arguments, declares version 1.1 of the pair. With arguments, declares version 1.`$minor`, which has what
-/// version 1.1 has, and what the other arguments add.
+/// Declares version 1.1 of the pair or, with arguments, version 1.`$minor`, which adds the arguments to version 1.1.
 macro_rules! growing_pair_1_1 {
     () => {
         growing_pair_1_1! {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The growing pair, which has several versions. Each Rust driver in this folder includes this file, and declares what
-// its version of the pair has in addition to version 1.0.
+// The growing pair. Each Rust driver in this folder declares what its version adds to version 1.0.
 
-/// Declares version 1.`$minor` of the pair. The list `check` has the names of the arguments of the operation `check`
-/// (swapped.rs swaps them).
+/// Declares version 1.`$minor`. `check` names the arguments of the operation `check`, which swapped.rs swaps.
 macro_rules! growing_pair {
     (
         minor: $minor:literal,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The code that the owners of the growing pair share. Each owner includes this file, and declares its version of the
-// pair. By the macro `growing_owner!`, it declares what the owner has.
+// What the owners in Rust of the growing pair share. By `growing_owner!`, each declares what it has.
 
 use d2d::{
     event::Event,
@@ -42,20 +41,20 @@ d2d_owner::module_owner! {
 struct Growing;
 
 struct State<const EVENTS: usize> {
-    /// The events of the pair, which are set while the owner is loaded.
+    /// They are set while the owner is loaded.
     events: SetOnce<[Event; EVENTS]>,
 }
 
-/// The most items of a queue. No queue is ever full, because each driver puts only one item of each kind.
+/// Enough that no queue is ever full: each driver puts one item of each kind.
 const CAPACITY: u32 = 16;
 
 /// Declares what an owner has:
 ///
-/// - `peer_data`: the fields of the peer's data that version 1.0 lacks. Each of them is 0 or the cookie,
-/// - `kinds`: the kinds of items. Their payloads have at most `$item_size` bytes,
-/// - `codes`: the control codes, each with the function that makes the output from the input,
+/// - `peer_data`: the fields that version 1.0 lacks. Each is 0 or the cookie,
+/// - `kinds`: the kinds of items, with payloads of at most `$item_size` bytes,
+/// - `codes`: the control codes, and functions from the input to the output,
 /// - `events`: the events, and `count`, their number,
-/// - `operations`: the operations that version 1.0 lacks.
+/// - `operations`: those that version 1.0 lacks.
 macro_rules! growing_owner {
     (
         peer_data: [$($field:ident),*],
@@ -115,7 +114,7 @@ macro_rules! growing_owner {
                 Ok(peers)
             }
 
-            /// Takes the items of the peer, and puts one item of each kind. Then calls the peer's `count`.
+            /// Answers the peer's items before it calls the peer's `count`.
             fn count(&self, link: &OwnerLink<GrowingPair>, round: Round) -> Result<Round> {
                 let items = link.incoming().take_batch(CAPACITY);
                 $(answer($kind, &items, link)?;)+
@@ -127,8 +126,7 @@ macro_rules! growing_owner {
     };
 }
 
-/// Puts an item of the kind `kind`. Its payload is that of the last item of this kind in `items`. If `items` has no
-/// item of this kind, the payload is the default value.
+/// Puts back the payload of the last item of this kind or, without such an item, the default value.
 fn answer<T: Plain + Default>(
     kind: ItemKind<T>,
     items: &Batch<'_>,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner in C with version 1.0 of the growing pair. It is built with the header that was
- * recorded for this version. Its queues have larger items than version 1.0 needs, so that a peer
- * can put items of version 1.2. owner_c_v1_1.c includes this file, and is built with the header of
- * version 1.1.
+ * Test: an owner in C with version 1.0 of the growing pair, by the header of this version. Its
+ * queues also have room for the items of version 1.2. owner_c_v1_1.c builds this file with the
+ * header of version 1.1.
  */
 #include "c.h"
 #include "d2d_owner.h"
@@ -41,7 +40,7 @@ static int call_peer(struct d2d_context *context, struct growing_round round,
 	return err;
 }
 
-/* Takes the items of the peer, and puts one item of each kind. Then calls the peer's "count". */
+/* Answers the peer's items before it calls the peer's "count". */
 static int count(void *this, struct growing_round round, struct growing_round *result)
 {
 	u64 payloads[ARRAY_SIZE(kinds)][NUMBERS] = {};
@@ -117,7 +116,6 @@ static void attached(void *this, struct d2d_context *context)
 	d2d_data_unlock(context, flags);
 }
 
-/* Creates the event of version 1.1. */
 static int create_event(void)
 {
 #if GROWING_MINOR >= 1

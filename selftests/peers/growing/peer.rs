@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The code that the peers of the growing pair share. Each peer includes this file, and declares its version of the
-// pair. By the macro `growing_peer!`, it says what the peer puts and checks.
+// What the peers in Rust of the growing pair share. By `growing_peer!`, each says what it puts and checks.
 
 use d2d::{
     control_code::ControlCode,
@@ -21,10 +20,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// Declares the module of a peer. `$cookie` is the field `cookie` of the peer's data, `$data` the other fields. The
-/// peer puts an item of each `$kind`, with `$payload`. When the driver has attached, it evaluates the expression
-/// `$common_version`. In the expression, `$driver` is the driver's handle, and `$link` its link. The value is the
-/// newest minor version that both drivers have. If the value is an error, loading the module fails.
+/// `$cookie` and `$data` are the fields of the peer's data. The peer puts an item of each `$kind`. Once it is attached,
+/// `$common_version` returns the newest minor version that both drivers have. If it fails, loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
@@ -59,8 +56,8 @@ macro_rules! growing_peer {
             Ok(())
         }
 
-        /// Takes the items with which the owner has answered. Refuses each item of a kind that only newer versions
-        /// have. Returns the number of the other items.
+        /// Checks the owner's answers. Refuses items of kinds that only newer versions have, and returns the number of
+        /// the other items.
         fn take_all(link: &PeerLink<GrowingPair>) -> Result<u32> {
             let mut known = 0;
             for item in link.incoming().take_batch(8).iter() {
@@ -123,7 +120,7 @@ impl PeerOps for Growing {
     }
 }
 
-/// Puts an item. If the payload is larger than the items of the queue, the queue must refuse the payload.
+/// A queue with smaller items must refuse the payload.
 fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
     let expected = if size_of::<T>() <= queue.item_size() {
         Ok(())
@@ -133,14 +130,12 @@ fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
     expect(kind.put(queue, payload), expected)
 }
 
-/// Sends the owner a request, and returns the output with which the owner completes the request.
 fn call_owner(driver: &Handle<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
     let owner = driver.sender().lookup(c"growing")?;
     let mut packet = driver.sender().packet_for(code)?;
     Ok(packet.call(&owner, code, &input, None)?)
 }
 
-/// Fails with `ENOTRECOVERABLE` unless the result is the expected one.
 fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
     if got == expected {
         Ok(())

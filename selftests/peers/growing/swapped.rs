@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with a wrong declaration of the growing pair. It swaps the two arguments of `check`, which have the
-//! same type. The rest is as in version 1.0 of the pair. The driver's copy of the library refuses the owner's
-//! operations table.
+//! Test: a peer that declares version 1.0 of the growing pair, but swaps the arguments of `check`, which have the same
+//! type. Its library must refuse the owner's operations table.
 
 #![forbid(unsafe_code)]
 

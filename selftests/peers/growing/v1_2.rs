@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair. Two test peers each have a version 1.2 of their own: this one
-//! appends no field to the shared data, but v1_2_data.rs appends one. If the owner has version 1.1, this peer finds
-//! that the owner lacks what version 1.2 has appended.
+//! Test: a peer with version 1.2 of the growing pair, which appends no field to the shared data (v1_2_data.rs does).
+//! With an owner of version 1.1, it must find that the owner lacks what version 1.2 has appended.
 
 #![forbid(unsafe_code)]
 

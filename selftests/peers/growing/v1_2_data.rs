@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair. Two test peers each have a version 1.2 of their own: this one
-//! appends a field to the shared data, but v1_2.rs appends none. The driver's copy of the library refuses the owner's
-//! context, because the context's block of shared data is too small.
+//! Test: a peer with another version 1.2 than v1_2.rs: it appends a field to the shared data. Its library must refuse
+//! the owner's context, whose block of shared data is too small.
 
 #![forbid(unsafe_code)]
 

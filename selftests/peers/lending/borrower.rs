@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that lends its owner counters, and uses the ring that the owner lends.
-//!
-//! Writing a number to `/dev/borrower` runs one test:
+//! Test: a peer that lends its owner counters, and uses the owner's ring. Writing a number to `/dev/borrower` runs a
+//! test:
 //!
 //! - 1: in each execution context, this driver fills the owner's ring, and the owner empties the ring,
 //! - 2: in each execution context, the owner counts in this driver's counters,
-//! - 3: this driver asks for counters in the owner's memory. This fails, because the owner lends a ring,
-//! - 4: the owner asks for a ring in this driver's memory. This fails, because this driver lends counters,
-//! - 5: for each counter, this driver sends the owner a request. Its `user_buffer` points to the counter,
-//! - 6: this driver sends a request to `c_borrower`, a peer in another context. The `user_buffer` of the request points
-//!   to a counter of this driver. This fails, because this driver lends its counters to the owner only.
+//! - 3: this driver asks the owner for counters; it must fail, because the owner lends a ring,
+//! - 4: the owner asks this driver for a ring; it must fail, because this driver lends counters,
+//! - 5: this driver sends the owner a request for each counter, to which `user_buffer` points,
+//! - 6: as 5, but to `c_borrower`, a peer in another context; it must fail, because the counters are lent to the owner.
 
 #![forbid(unsafe_code)]
 
@@ -67,7 +65,7 @@ d2d::module_peer! {
     },
 }
 
-/// The number of counters that the driver lends. They need several pages.
+/// So many that they need several pages.
 const COUNTERS: usize = 3000;
 
 struct Borrower {
@@ -87,7 +85,6 @@ impl Borrower {
         Ok(Arc::new(counters, GFP_KERNEL)?)
     }
 
-    /// Fills the ring, and lets the owner empty it.
     fn fill(link: &PeerLink<LendingPair>) -> Result {
         let ring = link.lent::<Ring>()?;
         let mut sum = 0;
@@ -99,7 +96,6 @@ impl Borrower {
         expect(link.owner().drain(), Ok(sum))
     }
 
-    /// Lets the owner count once in each counter.
     fn count(&self, link: &PeerLink<LendingPair>) -> Result {
         let before = self.counters[COUNTERS - 1].count.load(Relaxed);
         expect(link.owner().count(), Ok(COUNTERS as u64))?;
@@ -109,7 +105,6 @@ impl Borrower {
         expect(self.counters.iter().enumerate().all(is_counted), true)
     }
 
-    /// Sends a request whose `user_buffer` points to `counter`, and returns the output.
     fn send(
         driver: &Handle<Self>,
         to: &Target,
@@ -124,7 +119,6 @@ impl Borrower {
         Ok(output)
     }
 
-    /// Makes the owner count in each counter, by one request for each counter.
     fn count_each(driver: &Handle<Self>) -> Result {
         let owner = driver.sender().lookup(c"lender")?;
         for (n, counter) in driver.counters.iter().enumerate() {
@@ -137,8 +131,7 @@ impl Borrower {
 }
 
 impl Drop for Borrower {
-    /// Prints how often the owner has counted, which must be equally often in all counters. The driver has detached, so
-    /// the owner no longer uses the counters.
+    /// The owner must have counted equally often in all counters. It no longer uses them: the driver has detached.
     fn drop(&mut self) {
         let counted = |counter: &Counter| {
             let step = counter.step.load(Relaxed);
@@ -203,7 +196,6 @@ impl Driver for Borrower {
 #[vtable]
 impl BorrowerOps for Borrower {}
 
-/// Fails with `ENOTRECOVERABLE` unless the value is the expected one.
 fn expect<T: PartialEq>(got: T, expected: T) -> Result {
     match got == expected {
         true => Ok(()),

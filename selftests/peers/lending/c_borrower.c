@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer in C that lends its owner counters, and uses the ring that the owner lends. The init
- * function puts values into the ring, and makes the owner count in the counters. If one of these
- * steps fails, loading the module fails with the errno of the step. The parameter "fault" names
- * what the driver does wrong. Writing 1 to /dev/c_borrower puts values into the owner's ring, and
- * makes the owner take them.
+ * Test: a peer in C that lends its owner counters, and uses the owner's ring. If a step of the init
+ * fails, loading the module fails with its errno. The parameter "fault" names what the driver does
+ * wrong. Writing 1 to /dev/c_borrower uses the ring again.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -31,7 +29,7 @@ static bool is_fault(const char *name)
 }
 
 static d2d_handle self;
-/* Set before the handshake is completed, and never NULL after that. */
+/* Set before the handshake is completed, never NULL after that */
 static struct d2d_context *context;
 static struct lending_counter counters[COUNTERS];
 
@@ -79,10 +77,10 @@ static int adopt(struct d2d_context *offered)
 	return lend(&context->peer);
 }
 
-/* Finds which of the owner's rings user_buffer points to. The output is the index of this ring. */
+/* The output is the index of the owner's ring to which user_buffer points. */
 static int which_ring(const struct d2d_request *request)
 {
-	/* NULL: the request has arrived before the handshake. */
+	/* NULL: before the handshake */
 	struct d2d_context *adopted = READ_ONCE(context);
 	struct lending_ring *ring;
 	s64 index;
@@ -110,7 +108,6 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
-/* Puts values into the owner's ring, and makes the owner take them. */
 static int use_ring(void)
 {
 	u64 hash = is_fault("want_counter") ? LENDING_COUNTER_HASH : LENDING_RING_HASH;
@@ -124,11 +121,11 @@ static int use_ring(void)
 	for (u64 value = 1; value <= VALUES; value++) {
 		u64 put = READ_ONCE(ring->put);
 
-		/* Pairs with the store-release by which the owner makes a slot free. */
+		/* Pairs with the owner's store-release of `taken`. */
 		if (put - smp_load_acquire(&ring->taken) >= ARRAY_SIZE(ring->slots))
 			return -ENOSPC;
 		WRITE_ONCE(ring->slots[put % ARRAY_SIZE(ring->slots)], value);
-		/* Pairs with the load-acquire by which the owner learns of the value. */
+		/* Pairs with the owner's load-acquire of `put`. */
 		smp_store_release(&ring->put, put + 1);
 	}
 	err = owner.drain(context->owner.self, &sum);
@@ -137,7 +134,7 @@ static int use_ring(void)
 	return sum == VALUES * (VALUES + 1) / 2 ? 0 : -ENOTRECOVERABLE;
 }
 
-/* Makes the owner count. The owner may count at other times, too, so no exact count is known. */
+/* The owner may count at other times, too, so the exact count is unknown. */
 static int use_counters(void)
 {
 	u64 counted;
@@ -166,13 +163,10 @@ static int send_buffer(d2d_handle owner, d2d_handle request, void *buffer, u64 *
 	       result.status;
 }
 
-/* How often use_buffer() has made the owner count in the last counter only */
+/* How often the owner has counted in the last counter only */
 static u32 last_counted;
 
-/*
- * Sends a request whose user_buffer points to the last counter: the owner counts in this counter
- * only.
- */
+/* Makes the owner count in the last counter only. */
 static int use_buffer(void)
 {
 	struct lending_counter *last = &counters[COUNTERS - 1];
@@ -205,9 +199,8 @@ static int use_buffer(void)
 }
 
 /*
- * Prints how often the owner has counted in all counters. This driver has detached, so the owner no
- * longer uses the memory. Without the counts that use_buffer() has caused, the owner must have
- * counted equally often in each counter.
+ * The driver has detached, so the owner no longer uses the memory. Without the counts of
+ * use_buffer(), all counters must be counted equally often.
  */
 static void report(void)
 {

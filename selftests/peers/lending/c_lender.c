@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner in C of a pair whose two sides lend each other memory. This owner exports the
- * table of lender, the owner in Rust, so the peers of lender can attach to it. It can have two
- * peers, and lends each of them a ring. Writing 1 to /dev/lender makes the owner count in the
- * memory of each peer. A peer may also send a request whose user_buffer points to one counter.
+ * Test: an owner in C that lends each of its two peers a ring. It exports the table of lender, the
+ * owner in Rust, so the same peers can attach to it. Writing 1 to /dev/lender makes the owner count
+ * in the memory of each peer. By a request, a peer makes it count in one counter.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,11 +21,11 @@
 
 static d2d_handle self;
 
-/* What the owner has for each context, by the number of the context */
+/* By the number of the context */
 static struct lender {
 	struct d2d_context *context;
 	struct lending_ring ring;
-	/* How often the owner has counted in the memory of this peer */
+	/* In the memory of this peer */
 	atomic_t counted;
 } lenders[CONTEXTS];
 
@@ -35,21 +34,20 @@ static struct lender *lender_of(const struct d2d_context *context)
 	return &lenders[context->id];
 }
 
-/* Any context. */
 static int c_lender_drain(void *context, u64 *result)
 {
 	struct lending_ring *ring = &lender_of(context)->ring;
 	u64 taken = READ_ONCE(ring->taken);
-	/* Pairs with the store-release by which the peer puts a value. */
+	/* Pairs with the peer's store-release of `put`. */
 	u64 values = smp_load_acquire(&ring->put) - taken;
 
 	*result = 0;
-	/* The peer may write any number to ring->put. If `values` exceeds the slots, take none. */
+	/* The peer may write any number to ring->put. */
 	if (values > ARRAY_SIZE(ring->slots))
 		return 0;
 	while (values--) {
 		*result += READ_ONCE(ring->slots[taken % ARRAY_SIZE(ring->slots)]);
-		/* Pairs with the load-acquire by which the peer finds the slot free. */
+		/* Pairs with the peer's load-acquire of `taken`. */
 		smp_store_release(&ring->taken, ++taken);
 	}
 	return 0;
@@ -63,7 +61,7 @@ static void count_in(struct lending_counter *counter)
 		;
 }
 
-/* Counts in the memory of the peer. The caller has called d2d_peer_enter(). */
+/* The caller has called d2d_peer_enter(). */
 static int count(struct d2d_context *context, u64 *result)
 {
 	struct lending_counter *counters;
@@ -78,7 +76,6 @@ static int count(struct d2d_context *context, u64 *result)
 	return 0;
 }
 
-/* Any context. */
 static int c_lender_count(void *context, u64 *result)
 {
 	struct d2d_peer peer;
@@ -92,7 +89,6 @@ static int c_lender_count(void *context, u64 *result)
 	return err;
 }
 
-/* Any context. */
 static int c_lender_want_ring(void *context, u64 *result)
 {
 	struct lending_ring *wanted;
@@ -132,10 +128,7 @@ static void prepare(void *this, struct d2d_context *context)
 	WARN_ON(d2d_lend(&context->owner, &lender->ring, sizeof(lender->ring), LENDING_RING_HASH));
 }
 
-/*
- * Prints how often the owner has counted, and how many values it has taken. The test compares the
- * first number with what the peer prints.
- */
+/* The test compares `counted` with what the peer prints. */
 static void detached(void *this, struct d2d_context *context)
 {
 	struct lender *lender = lender_of(context);
@@ -144,7 +137,7 @@ static void detached(void *this, struct d2d_context *context)
 		READ_ONCE(lender->ring.taken));
 }
 
-/* Counts in the counter at @user_buffer, if the peer of this context lends that counter. */
+/* Fails unless the peer of this context lends the counter at @user_buffer. */
 static s64 count_one(struct d2d_context *context, const void *user_buffer)
 {
 	struct lending_counter *counters;
@@ -166,7 +159,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Counts in the counter at user_buffer, whichever peer lends it. The output is its index. */
+/* Whichever peer lends the counter. The output is its index. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;
@@ -228,7 +221,6 @@ static ssize_t c_lender_write(struct file *file, const char __user *buffer, size
 	return count;
 }
 
-/* .owner keeps the module loaded while the device is open. */
 static const struct file_operations fops = {
 	.owner = THIS_MODULE,
 	.write = c_lender_write,

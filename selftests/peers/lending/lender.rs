@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the owner of a pair whose two sides lend each other memory. The owner lends a ring, and the peer lends
-//! counters.
+//! Test: an owner that lends a ring to its peer, which lends counters. Writing a number to `/dev/lender` runs a test:
 //!
-//! Writing 1 to `/dev/lender` makes the owner count in the memory of the peer. Writing 2 makes the owner get the
-//! peer's memory, wait for the event `lender.go`, and then count. Writing 3 sets this event. Writing 4 makes the owner
-//! send the peer a request whose `user_buffer` points to the owner's ring.
+//! - 1: the owner counts in the peer's memory,
+//! - 2: the owner gets the peer's memory, waits for the event `lender.go`, and then counts,
+//! - 3: the owner sets this event,
+//! - 4: the owner sends the peer a request whose `user_buffer` points to the owner's ring.
 
 #![forbid(unsafe_code)]
 
@@ -62,9 +62,9 @@ d2d_owner::module_owner! {
 }
 
 struct Events {
-    /// Set when the owner has the peer's memory and is about to wait for `go`.
+    /// Set when the owner has the peer's memory.
     inside: Event,
-    /// The owner waits for this event while it has the peer's memory.
+    /// The owner waits for it while it has the peer's memory.
     go: Event,
 }
 
@@ -75,7 +75,7 @@ struct Lender {
 }
 
 impl Lender {
-    /// Gets the memory of the peer, calls `wait`, and then counts in each counter.
+    /// Calls `wait` while it has the peer's memory, then counts in each counter.
     fn count(&self, link: &OwnerLink<LendingPair>, wait: impl FnOnce() -> Result) -> Result<u64> {
         let peer = link.peer()?;
         let counters = peer.lent_slice::<Counter>()?;
@@ -84,8 +84,7 @@ impl Lender {
         Ok(counters.len() as u64)
     }
 
-    /// Counts in that counter of the peer to which the `user_buffer` of the request points. Returns the index of the
-    /// counter.
+    /// Counts in the peer's counter to which `user_buffer` points, and returns its index.
     fn count_one(contexts: &Contexts<'_, Self>, request: &Typed<'_, u64>) -> Result<u64> {
         let (_, link) = contexts.get(0).ok_or(ENODEV)?;
         let peer = link.peer()?;
@@ -95,8 +94,7 @@ impl Lender {
         Ok(index as u64)
     }
 
-    /// Sends the peer a request whose `user_buffer` points to the ring. The peer answers with the index of the ring,
-    /// and this function returns that index.
+    /// Returns the index of the ring, with which the peer answers.
     fn send_ring(
         &self,
         contexts: &Contexts<'_, Self>,
@@ -190,7 +188,7 @@ impl Owner for Lender {
 #[vtable]
 impl LenderOps for Lender {
     fn drain(&self, _link: &OwnerLink<LendingPair>) -> Result<u64> {
-        // The peer may go on putting values. Take no more values than the ring can hold, so that this function ends.
+        // The peer may go on putting values. Take no more than the ring can hold, so that this loop ends.
         let values = (0..CAPACITY).map_while(|_| self.ring.take());
         Ok(values.fold(0, u64::wrapping_add))
     }

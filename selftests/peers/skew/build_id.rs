@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that accepts only an owner with the driver's own build ID. module_a has another build ID. So the
-//! driver's copy of the library refuses module_a's operations table.
+//! Test: a driver that accepts only an owner with the driver's own build ID. Its library must refuse module_a, which
+//! has another one.
 
 #![forbid(unsafe_code)]
 

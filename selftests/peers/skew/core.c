@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver built with another version of d2d.h, which peers.mk generates. In this version, a
- * field of an item is wider. The owner must refuse the driver.
+ * Test: a driver built with a d2d.h in which a field of an item is wider. The owner must refuse the
+ * driver. peers.mk generates the header.
  */
 #include <linux/init.h>
 #include <linux/module.h>
 
-/* This header has the include guard of d2d.h. So d2d_table.h does not include the real d2d.h. */
+/* Has the include guard of d2d.h, so d2d_table.h does not include the real d2d.h. */
 #include "other_d2d.h"
 
 #include "d2d_table.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with a wrong declaration of the pair of module_a. It declares the event `turn` as a notification
-//! event; module_a declares a synchronization event. The rest is as in module_a's declaration. The driver's copy of the
-//! library refuses the owner's operations table.
+//! Test: a driver that declares the event `turn` of module_a's pair with the wrong kind. Its library must refuse
+//! module_a.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +23,7 @@ use d2d_pair::{
 
 const DECLARATION: Declaration = DemoPair::DECLARATION;
 
-/// The events of the demonstration pair, but `turn` has the kind of `notice`.
+/// The demonstration's events, but `turn` has the kind of `notice`.
 const EVENTS: [DeclaredEvent; 2] = {
     let [notice, turn] = DECLARATION.events else {
         panic!("the demonstration pair does not have exactly two events");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with the next major version of the pair's interfaces. The driver's copy of the library refuses the
-//! owner's operations table.
+//! Test: a driver with the next major version of the pair. Its library must refuse module_a.
 
 #![forbid(unsafe_code)]
 

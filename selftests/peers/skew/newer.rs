@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with the next minor version of the pair's interfaces, which has one more operation. The owner
-//! accepts the driver. A call of the operation that the owner lacks fails with `EOPNOTSUPP`.
+//! Test: a driver with the next minor version of the pair, which has one more operation. The owner accepts the driver.
+//! The operation that the owner lacks must fail with `EOPNOTSUPP`.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with a wrong declaration of the pair of module_a. In the input of COMPLETE, it swaps the two fields,
-//! which have the same type. The driver's copy of the library refuses the owner's operations table.
+//! Test: a driver that swaps two fields of the same type in the input of COMPLETE. Its library must refuse module_a.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +26,6 @@ use d2d_pair::{
 const DECLARATION: Declaration = DemoPair::DECLARATION;
 const CODES: [Code; DECLARATION.codes.len()] = with_swapped_input();
 
-/// The input of COMPLETE, with its fields in the other order.
 const SWAPPED: Type = {
     let fields = Complete::TYPE.fields;
     assert!(fields.len() == 2 && fields[0].of.size == fields[1].of.size);
@@ -46,7 +44,6 @@ const SWAPPED: Type = {
     }
 };
 
-/// Returns the control codes of the demonstration pair, but the input of COMPLETE is [`SWAPPED`].
 const fn with_swapped_input<const N: usize>() -> [Code; N] {
     const FIRST: Code = Code {
         ..DECLARATION.codes[0]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that declares the operations in another order than module_a. The driver's copy of the library
-//! refuses the owner's operations table.
+//! Test: a driver that declares the operations in another order. Its library must refuse module_a.
 
 #![forbid(unsafe_code)]
 

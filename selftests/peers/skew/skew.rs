@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The code that the Rust drivers in this folder share. Each driver includes this file and, by `skew!`, declares the
-// interfaces of the demonstration pair with one difference from module_a's.
+// What the Rust drivers in this folder share. By `skew!`, each driver declares the demonstration pair with one
+// difference from module_a's.
 
 use d2d::{
     driver::{
@@ -17,9 +17,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Declares the module, its driver and both interfaces, which have the same operations. Once the driver is attached, it
-/// evaluates the expression `$calls`, in which `$owner` calls the owner's operations. If the result is an error,
-/// loading the module fails.
+/// Once the driver is attached, `$calls` calls the owner's operations. If it returns an error, loading the module
+/// fails.
 macro_rules! skew {
     (@versions) => { d2d_pair::DemoPair::VERSIONS };
     (@versions $versions:expr) => { $versions };
@@ -126,7 +125,6 @@ impl Driver for Skewed {
     }
 }
 
-/// Fails with `ENOTRECOVERABLE` unless the result is the expected one.
 #[allow(dead_code, reason = "some drivers call no operation")]
 fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
     if got == expected {

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer that gets a wrong table from its owner. One table is shorter than the peer expects.
- * The other table has another major version. This module defines the two tables itself.
+ * Test: a peer whose owner's table is shorter than the peer expects, or has another major version.
  *
- * The header of the shorter table states a size that leaves out d2d_lookup. With each table,
- * d2d_lookup() must return -EOPNOTSUPP. The peer calls d2d_lookup() before d2d_register(), which
- * sets the static calls, and again after d2d_register(). In both tables, d2d_lookup points to
- * beyond(). If the peer wrongly calls it, the call returns another value. With the other major
- * version, d2d_attach() must return -EOPNOTSUPP, too.
+ * The size of the shorter table leaves out d2d_lookup. With both tables, d2d_lookup() must return
+ * -EOPNOTSUPP, not call beyond(): before d2d_register(), which sets the static calls, and after it.
+ * With the other major version, d2d_attach() must return -EOPNOTSUPP, too.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -73,10 +70,7 @@ static bool returns(const char *call, int result, int expected)
 	return false;
 }
 
-/*
- * Calls functions through a table, before and after d2d_register(), and checks what they return.
- * @attach is what d2d_attach() must return.
- */
+/* @attach: what d2d_attach() must return */
 static bool calls_return_as_expected(const struct d2d_table *table, int attach)
 {
 	d2d_handle found;
