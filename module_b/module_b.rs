@@ -18,7 +18,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Offer, //
     },
     link::PeerLink,
@@ -84,7 +84,7 @@ struct DriverB {
 
 /// Dropping this value removes B's events from `requests`: from then on, no request can set them. The library
 /// drops the value before it unregisters B.
-struct Resources(Handle<DriverB>);
+struct Resources(DriverRef<DriverB>);
 
 impl Drop for Resources {
     fn drop(&mut self) {
@@ -109,7 +109,7 @@ impl Driver for DriverB {
     }
 
     /// Creates B's events after the handshake, so that the trace always has the same order.
-    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         // B stays loaded even if the handshake has failed, so ignore the error.
         let _ = driver.settled_link();
         DemoEvents::new(|event| driver.create_event_of(PeerModule::NAME, event, false)).map(
@@ -121,7 +121,7 @@ impl Driver for DriverB {
     }
 
     /// Reads the number of rounds, 1 to 1000, and plays them.
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
 

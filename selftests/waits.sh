@@ -22,7 +22,7 @@ OWNER=/sys/kernel/debug/d2d-module_a
 # item that completes its handshake), work or thread. WHAT is
 # - event: an event of the peer,
 # - request: a request that the peer has sent, or
-# - link: the end of the peer's handshake, by Handle::settled_link()
+# - link: the end of the peer's handshake, by DriverRef::settled_link()
 load_waiting()
 {
 	load waiting_peer "waits_in=$1" "waits_for=$2"

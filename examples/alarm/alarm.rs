@@ -41,8 +41,8 @@ use d2d::{
 use d2d_owner::{
     Config,
     Contexts,
-    Handle,
-    Owner, //
+    Owner,
+    OwnerRef, //
 };
 use kernel::{
     ioctl::_IOWR,
@@ -117,7 +117,7 @@ struct Waiting {
 struct Opened;
 
 impl device::File for Opened {
-    type Driver = Handle<Alarm>;
+    type Driver = OwnerRef<Alarm>;
 
     fn open(_alarm: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         Ok(Self)

@@ -20,7 +20,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::Event,
     packet::{
@@ -97,7 +97,7 @@ impl Driver for Sleeper {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         if driver.every > 0 {
             driver.bell.populate(Bell {
                 alarm: driver.sender().lookup(c"alarm")?,
@@ -125,7 +125,7 @@ impl Driver for Sleeper {
         }
     }
 
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let after = control::read_number(reader)?;
         let alarm = driver.sender().lookup(c"alarm")?;
         let mut packet = driver.sender().packet_for(RING)?;

@@ -13,7 +13,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::{
         Event,
@@ -120,7 +120,7 @@ impl Driver for Listener {
 
     /// Makes the work item, and starts the metronome. The library stops the work item when the
     /// module is unloaded.
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         let work = driver.work(WorkContext::Worker, |driver, work| {
             if let Some(link) = driver.link() {
                 driver.listen(link, work);
@@ -132,7 +132,7 @@ impl Driver for Listener {
         Ok(())
     }
 
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let beats = control::read_number(reader)?;
         let enough = driver.create_event_of(PeerModule::NAME, ENOUGH, false)?;
         let waited_for = driver.open_event_of(PeerModule::NAME, ENOUGH)?;

@@ -29,8 +29,8 @@ use d2d::{
 use d2d_owner::{
     Config,
     Contexts,
-    Handle,
-    Owner, //
+    Owner,
+    OwnerRef, //
 };
 use kernel::{
     prelude::*,
@@ -87,7 +87,7 @@ struct Follower(Atomic<u64>);
 
 impl Follower {
     /// Returns how many expiries the file has seen, and how many there were.
-    fn seen(&self, metronome: &Handle<Metronome>) -> Option<(u64, u64)> {
+    fn seen(&self, metronome: &OwnerRef<Metronome>) -> Option<(u64, u64)> {
         let contexts = metronome.contexts();
         let (this, _) = contexts.get(0)?;
         Some((self.0.load(Relaxed), this.expiries.load(Relaxed)))
@@ -95,7 +95,7 @@ impl Follower {
 
     /// Returns how many expiries the file has not seen, and marks them as seen; `None` if there are none, or if
     /// another thread has just marked them.
-    fn see(&self, metronome: &Handle<Metronome>) -> Option<u64> {
+    fn see(&self, metronome: &OwnerRef<Metronome>) -> Option<u64> {
         let (seen, now) = self.seen(metronome)?;
         let unseen = now.checked_sub(seen).filter(|unseen| *unseen > 0)?;
         self.0.cmpxchg(seen, now, Full).ok().map(|_| unseen)
@@ -103,7 +103,7 @@ impl Follower {
 }
 
 impl device::File for Follower {
-    type Driver = Handle<Metronome>;
+    type Driver = OwnerRef<Metronome>;
 
     fn open(metronome: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         let contexts = metronome.contexts();

@@ -23,7 +23,7 @@ use d2d::{
     },
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::{
         Event,
@@ -244,7 +244,7 @@ impl Driver for Recorder {
 
     /// Makes the work items and the device, and starts the sampler. The library stops and removes
     /// them when the module is unloaded, after it has dropped the doorbell.
-    fn start(driver: Handle<Self>) -> impl PinInit<Event, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Event, Error> {
         let link = driver.settled_link()?;
         let drain = driver.work(WorkContext::Worker, |driver, work| {
             if let Some(link) = driver.link() {
@@ -309,7 +309,7 @@ impl Reader {
 }
 
 impl device::File for Reader {
-    type Driver = Handle<Recorder>;
+    type Driver = DriverRef<Recorder>;
 
     fn open(recorder: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         let count = recorder.recording.lock().count;

@@ -9,7 +9,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     job::{
         Timer,
@@ -111,7 +111,7 @@ impl Driver for Sensor {
     }
 
     /// Makes the timer. The library stops it before it detaches the driver.
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         let clock = driver.timer(TimerContext::SoftIrq, |driver, clock| {
             if let Some(link) = driver.link() {
                 driver.tick(link, clock);

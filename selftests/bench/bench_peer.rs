@@ -22,7 +22,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::{
         Event,
@@ -90,11 +90,11 @@ impl Driver for BenchPeer {
         })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.link().ok_or(ENOTCONN)?;
         let mut word = [0u8; 16];
         let word = word.get_mut(..reader.len()).ok_or(EINVAL)?;
@@ -130,7 +130,7 @@ impl PeerOps for BenchPeer {
 }
 
 /// Measures the kernel's mechanisms and each operation.
-fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
+fn operations(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     contender::mechanisms()?;
     calls(link, no_curve)?;
     queue_put_take(link, 1, &Numbers::new(), 0, no_curve)?;
@@ -161,7 +161,7 @@ fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
 }
 
 /// Measures operations while more and more contexts are in use.
-fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
+fn contexts(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let measured = [1, 2, 4, 8, 16, 32, 64].into_iter().try_for_each(|count| {
         let at = |contender: Contender| contender.at(c"contexts", count.into());
         contender::crowd(link.context(), count - 1)?;
@@ -206,7 +206,7 @@ fn payloads(link: &PeerLink<BenchPair>) -> Result {
 /// How many events or requests one command allocates.
 const KEPT: usize = 1024;
 
-fn keep_events(driver: &Handle<BenchPeer>) -> Result {
+fn keep_events(driver: &DriverRef<BenchPeer>) -> Result {
     let mut kept = driver.kept.lock();
     for _ in 0..KEPT {
         let name = CString::try_from_fmt(fmt!("bench-{}", kept.events.len()))?;
@@ -216,7 +216,7 @@ fn keep_events(driver: &Handle<BenchPeer>) -> Result {
     Ok(())
 }
 
-fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
+fn keep_requests(driver: &DriverRef<BenchPeer>) -> Result {
     let mut kept = driver.kept.lock();
     for _ in 0..KEPT {
         let packet = driver.sender().packet_for(PING)?;
@@ -344,7 +344,7 @@ fn request(sender: &Sender, at: impl Fn(Contender) -> Contender) -> Result {
 }
 
 /// Measures events: in one thread, and between two threads.
-fn events(driver: &Handle<BenchPeer>) -> Result {
+fn events(driver: &DriverRef<BenchPeer>) -> Result {
     let ping = driver.create_event(c"bench-ping", Kind::Synchronization, false)?;
     let pong = driver.create_event(c"bench-pong", Kind::Synchronization, false)?;
     Contender::new(c"event-set-take", c"ops-call-b-to-a", c"wait")
@@ -356,7 +356,7 @@ fn events(driver: &Handle<BenchPeer>) -> Result {
 }
 
 /// Measures the time from putting an item until the queue's doorbell has woken the other thread.
-fn doorbell(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
+fn doorbell(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let create = |name| driver.create_event(name, Kind::Synchronization, false);
     let ping = create(DOORBELL)?;
     let pong = create(c"bench-to-peer")?;

@@ -99,7 +99,7 @@ macro_rules! role {
             /// Starts a thread that calls `wait`. Returns only when the thread runs. Otherwise the library could stop
             /// the thread before the thread waits, and the test would show nothing.
             fn wait_in_thread(
-                driver: &$library::driver::Handle<Self>,
+                driver: &$library::driver::DriverRef<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
             ) -> Result {
                 let kind = $library::event::Kind::Notification;
@@ -115,17 +115,17 @@ macro_rules! role {
             }
 
             /// Calls `ping` of this role's owner. Any context.
-            fn ping(driver: &$library::driver::Handle<Self>, value: u32) -> Result<u32> {
+            fn ping(driver: &$library::driver::DriverRef<Self>, value: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().ping(value)
             }
 
             /// Calls `bounce` of this role's owner. Any context.
-            fn bounce(driver: &$library::driver::Handle<Self>, hops: u32) -> Result<u32> {
+            fn bounce(driver: &$library::driver::DriverRef<Self>, hops: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().bounce(hops)
             }
 
             /// Puts a note for this role's owner. Any context.
-            fn put(driver: &$library::driver::Handle<Self>, note: u64) -> Result {
+            fn put(driver: &$library::driver::DriverRef<Self>, note: u64) -> Result {
                 let link = driver.link().ok_or(ENOTCONN)?;
                 $pair::NOTE.put(&link.outgoing(), &note)
             }
@@ -133,7 +133,7 @@ macro_rules! role {
             /// Makes this role's owner take the items that this role has put. Then takes the items that the owner has
             /// put, and passes the notes among them to `put`. Any context.
             fn drain(
-                driver: &$library::driver::Handle<Self>,
+                driver: &$library::driver::DriverRef<Self>,
                 put: impl FnMut(u64) -> Result,
             ) -> Result<u32> {
                 let link = driver.link().ok_or(ENOTCONN)?;
@@ -187,7 +187,7 @@ macro_rules! role {
                 self.cancellation.complete_all();
             }
 
-            fn start(driver: $library::driver::Handle<Self>) -> impl PinInit<Resources, Error> {
+            fn start(driver: $library::driver::DriverRef<Self>) -> impl PinInit<Resources, Error> {
                 Self::begin(&driver)
             }
 
@@ -254,7 +254,7 @@ role! {
 }
 
 impl First {
-    fn begin(driver: &first::driver::Handle<Self>) -> Result<Resources> {
+    fn begin(driver: &first::driver::DriverRef<Self>) -> Result<Resources> {
         if module_parameters::waits.value() >= STARTED_THREAD {
             let kind = first::event::Kind::Notification;
             NEVER_OF_FIRST.populate(driver.create_event(NEVER, kind, false)?);
@@ -291,7 +291,7 @@ role! {
 const CONTROL_DEVICE: second::device::Settings = second::device::Settings::new(c"bridge");
 
 impl Second {
-    fn begin(driver: &second::driver::Handle<Self>) -> Result<Resources> {
+    fn begin(driver: &second::driver::DriverRef<Self>) -> Result<Resources> {
         let mut resources = Resources(None);
         match module_parameters::waits.value() {
             STARTED_THREAD => Self::wait_in_thread(driver, wait_for_first)?,
@@ -302,14 +302,16 @@ impl Second {
             START => Err(ENODEV),
             // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => driver
-                .device::<second::control::Commands<second::driver::Handle<Self>>>(CONTROL_DEVICE)
+                .device::<second::control::Commands<second::driver::DriverRef<Self>>>(
+                    CONTROL_DEVICE,
+                )
                 .map(|_| resources),
             _ => Ok(resources),
         }
     }
 
     /// Starts a thread that waits for an event of this role.
-    fn wait_for_own_event(driver: &second::driver::Handle<Self>) -> Result<Resources> {
+    fn wait_for_own_event(driver: &second::driver::DriverRef<Self>) -> Result<Resources> {
         let never = driver.create_event(NEVER, second::event::Kind::Notification, false)?;
         let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let ended_in_thread = ended.clone();
@@ -336,7 +338,7 @@ fn wait_for_first() -> Result {
 ///
 /// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
 /// cancelled. So the test unloads the module only after `bridge.held` has been set.
-fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
+fn wait_until_cancelled(first: &first::driver::DriverRef<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
     let packet = sender.packet_for(first_pair::PEND)?;
@@ -350,8 +352,8 @@ fn wait_until_cancelled(first: &first::driver::Handle<First>) -> Result {
 
 /// What `join` returns: the handles of both drivers, and what the tests of `waits` need.
 struct Bridge {
-    first: first::driver::Handle<First>,
-    second: second::driver::Handle<Second>,
+    first: first::driver::DriverRef<First>,
+    second: second::driver::DriverRef<Second>,
     /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: the thread of [`make_waiting_thread`]. The operation `bounce`
     /// starts the thread.
     waiting_thread: Option<first::job::Thread>,
@@ -364,8 +366,8 @@ impl d2d_roles::TwoPeers for Bridge {
     type Second = Second;
 
     fn join(
-        first: first::driver::Handle<First>,
-        second: second::driver::Handle<Second>,
+        first: first::driver::DriverRef<First>,
+        second: second::driver::DriverRef<Second>,
     ) -> Result<Self> {
         let mut waiting_thread = None;
         match module_parameters::waits.value() {
@@ -409,7 +411,7 @@ impl Drop for Bridge {
 /// Makes a thread that uses the bridge while the drivers leave. The thread calls `wait`, which returns when the drivers
 /// leave. Then the thread calls the second owner.
 fn make_waiting_thread(
-    first: &first::driver::Handle<First>,
+    first: &first::driver::DriverRef<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,
 ) -> Result<first::job::Thread> {
     first.thread(c"bridge_user", move |_, _| {
@@ -427,8 +429,8 @@ fn make_waiting_thread(
 /// Starts a thread of each role. Each thread waits for an event that the other role has created. Nobody sets these
 /// events.
 fn wait_in_threads(
-    first: &first::driver::Handle<First>,
-    second: &second::driver::Handle<Second>,
+    first: &first::driver::DriverRef<First>,
+    second: &second::driver::DriverRef<Second>,
 ) -> Result {
     let never = second.create_event(NEVER, second::event::Kind::Notification, false)?;
     First::wait_in_thread(first, move || never.wait(second::event::Wait::FOREVER))?;

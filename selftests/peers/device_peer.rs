@@ -20,7 +20,7 @@ use d2d::{
     },
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     job::{
         Timer,
@@ -169,14 +169,14 @@ impl DevicePeer {
 }
 
 /// Counts a run of the leaked job with the index `job`.
-fn count(driver: &Handle<DevicePeer>, job: usize) {
+fn count(driver: &DriverRef<DevicePeer>, job: usize) {
     if let Some(runs) = driver.runs.get(job) {
         runs.fetch_add(1, Relaxed);
     }
 }
 
 /// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if a job does not run within 30 s.
-fn run_on(driver: &Handle<DevicePeer>) -> Result {
+fn run_on(driver: &DriverRef<DevicePeer>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
     for _ in 0..3000 {
@@ -198,7 +198,7 @@ struct Opened {
 }
 
 impl device::File for Opened {
-    type Driver = Handle<DevicePeer>;
+    type Driver = DriverRef<DevicePeer>;
 
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         if driver.variant == NESTED {
@@ -304,7 +304,7 @@ impl device::File for Opened {
 
 /// Makes jobs, a device and a pending call, and leaks the driver's references to them. If the library did not stop
 /// the jobs, they would run after the module is unloaded.
-fn leak(driver: &Handle<DevicePeer>, call: &Call<'_>) -> Result {
+fn leak(driver: &DriverRef<DevicePeer>, call: &Call<'_>) -> Result {
     let mut jobs = 0..LEAKED;
     for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
         let job = jobs.next().ok_or(EINVAL)?;
@@ -339,7 +339,7 @@ fn leak(driver: &Handle<DevicePeer>, call: &Call<'_>) -> Result {
 
 /// Tries to remove the device that a process is opening, and makes another device. If removing fails with `EDEADLK`, as
 /// it must, returns the result of making the other device. Otherwise returns `EPROTO`.
-fn nest(driver: &Handle<DevicePeer>, opening: &Opening<'_>) -> Result {
+fn nest(driver: &DriverRef<DevicePeer>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));
     match (removed, made) {
@@ -359,7 +359,7 @@ impl Driver for DevicePeer {
     );
 
     // Reads only one byte of a command, even if the command is longer: the library must take the other bytes.
-    fn control(_driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(_driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         reader.read::<u8>().map(drop)
     }
 
@@ -375,7 +375,7 @@ impl Driver for DevicePeer {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         let settings = Settings::new(NAME);
         let settings = match driver.variant {
             FOR_ALL => settings.mode(0o666),

@@ -8,7 +8,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::{
         Event,
@@ -42,7 +42,7 @@ struct Greeter;
 
 impl Greeter {
     /// Sends the guest a request, and returns its answer. May sleep.
-    fn greet(driver: &Handle<Self>) -> Result<u64> {
+    fn greet(driver: &DriverRef<Self>) -> Result<u64> {
         // A target is stale once its driver has unregistered, so look the guest up each time.
         let guest = driver.sender().lookup(c"guest_peer")?;
         let mut packet = driver.sender().packet_for(ADD)?;
@@ -58,7 +58,7 @@ impl Driver for Greeter {
         Ok(Self)
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<Event, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Event, Error> {
         let greeting = driver.work(WorkContext::Worker, |driver, _work| {
             match Self::greet(driver) {
                 Ok(answer) => pr_info!("answer={}\n", answer),

@@ -8,7 +8,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::{
         Event,
@@ -49,7 +49,7 @@ impl Driver for Guest {
         Ok(Self)
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<Event, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Event, Error> {
         let arrived = driver.create_event(c"guest.arrived", Kind::Synchronization, false)?;
         arrived.set()?;
         Ok(arrived)

@@ -13,7 +13,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Offer, //
     },
     link::PeerLink,
@@ -143,12 +143,12 @@ impl Driver for HandlePeer {
         })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 
     /// Reads the number of rounds, 1 to 1000, and plays them in each execution context.
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
         let link = driver.settled_link()?;

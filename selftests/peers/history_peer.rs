@@ -19,7 +19,7 @@ use d2d::{
     },
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     link::PeerLink,
     run_in::{
@@ -111,7 +111,7 @@ struct HistoryPeer {
 struct Opened;
 
 impl device::File for Opened {
-    type Driver = Handle<HistoryPeer>;
+    type Driver = DriverRef<HistoryPeer>;
 
     fn open(_driver: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
         Ok(Self)
@@ -142,7 +142,7 @@ impl Driver for HistoryPeer {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         driver.device::<Opened>(Settings::new(c"d2d_history"))?;
         Ok(())
     }

@@ -20,8 +20,8 @@ use d2d_owner::{
     create_event_of,
     Config,
     Contexts,
-    Handle,
-    Owner, //
+    Owner,
+    OwnerRef, //
 };
 use d2d_pair as owner_pair;
 use d2d_pair_peer as first_pair;
@@ -94,7 +94,7 @@ macro_rules! role {
             /// test would show nothing.
             fn start_waiting_thread(
                 contexts: &Contexts<'_, AsOwner>,
-                driver: &$library::driver::Handle<Self>,
+                driver: &$library::driver::DriverRef<Self>,
             ) -> Result {
                 let event =
                     |name| driver.create_event(name, $library::event::Kind::Notification, false);
@@ -119,7 +119,7 @@ macro_rules! role {
                 Ok(Self)
             }
 
-            fn start(_driver: $library::driver::Handle<Self>) -> impl PinInit<(), Error> {
+            fn start(_driver: $library::driver::DriverRef<Self>) -> impl PinInit<(), Error> {
                 Ok(())
             }
 
@@ -172,7 +172,10 @@ role! {
 
 /// What all contexts of the owner's role share.
 struct State {
-    above: SetOnce<(first::driver::Handle<First>, second::driver::Handle<Second>)>,
+    above: SetOnce<(
+        first::driver::DriverRef<First>,
+        second::driver::DriverRef<Second>,
+    )>,
     requests: owner_pair::demo_requests::DemoRequests,
 }
 
@@ -185,8 +188,8 @@ impl d2d_roles::ThreeRoles for AsOwner {
 
     fn join(
         contexts: &Contexts<'_, Self>,
-        first: first::driver::Handle<First>,
-        second: second::driver::Handle<Second>,
+        first: first::driver::DriverRef<First>,
+        second: second::driver::DriverRef<Second>,
     ) -> Result {
         if module_parameters::waits.value() != 0 {
             First::start_waiting_thread(contexts, &first)?;
@@ -233,7 +236,7 @@ impl Owner for AsOwner {
             READY => Err(ENODEV),
             // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => contexts
-                .device::<Commands<Handle<Self>>>(CONTROL_DEVICE)
+                .device::<Commands<OwnerRef<Self>>>(CONTROL_DEVICE)
                 .map(|_| ()),
             _ => Ok(()),
         }

@@ -7,7 +7,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     link::PeerLink, //
 };
@@ -40,7 +40,7 @@ impl Driver for LoudSensor {
         Ok(Self)
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<Self::Resources, Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error> {
         Ok(())
     }
 

@@ -29,15 +29,15 @@ use d2d_owner::{
     create_event_of,
     Config,
     Contexts,
-    Handle as OwnerHandle,
-    Owner, //
+    Owner,
+    OwnerRef, //
 };
 use d2d_pair as owner_pair;
 use d2d_pair_peer as peer_pair;
 use d2d_peer::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::{
         Kind,
@@ -116,7 +116,7 @@ struct AsPeer {
 
 /// The library drops this value before it detaches the driver. [`AsPeer::requests`] has references to the driver's
 /// events (`set_events`). `drop` makes `requests` drop these references: from then on, no request can set the events.
-struct Resources(Handle<AsPeer>);
+struct Resources(DriverRef<AsPeer>);
 
 impl Drop for Resources {
     fn drop(&mut self) {
@@ -137,7 +137,7 @@ impl Driver for AsPeer {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         peer_pair::demo_events::DemoEvents::new(|event| {
             driver.create_event_of(TwoRolesModule::NAME, event, false)
         })
@@ -239,14 +239,14 @@ fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
 
 /// What the owner's role needs to reach module_a.
 struct Above {
-    peer: Handle<AsPeer>,
+    peer: DriverRef<AsPeer>,
     module_a: Target,
     /// Allocated in advance, because requests from below may come in hard interrupt.
     packets: Pin<KBox<SpinLockIrq<KVec<Packet>>>>,
 }
 
 impl Above {
-    fn new(peer: Handle<AsPeer>) -> Result<Self> {
+    fn new(peer: DriverRef<AsPeer>) -> Result<Self> {
         let sender = peer.sender();
         let mut packets = KVec::with_capacity(PACKETS, GFP_KERNEL)?;
         for _ in 0..PACKETS {
@@ -301,7 +301,7 @@ struct AsOwner(Arc<State>);
 impl d2d_roles::TwoRoles for AsOwner {
     type Peer = AsPeer;
 
-    fn join(contexts: &Contexts<'_, Self>, peer: Handle<AsPeer>) -> Result {
+    fn join(contexts: &Contexts<'_, Self>, peer: DriverRef<AsPeer>) -> Result {
         contexts.state().above.populate(Above::new(peer.clone())?);
         start_waiting_thread(contexts, &peer)?;
         match module_parameters::fails.value() {
@@ -317,7 +317,7 @@ impl d2d_roles::TwoRoles for AsOwner {
 ///
 /// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
 /// cancelled. So the test unloads the module only after `middle.held` has been set.
-fn wait_until_cancelled(peer: &Handle<AsPeer>) -> Result {
+fn wait_until_cancelled(peer: &DriverRef<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
     let packet = sender.packet_for(peer_pair::PEND)?;
@@ -339,7 +339,7 @@ fn send_to_owner(owner: &Sender) -> Result {
 
 /// Starts the thread that the parameter `waits` selects, if any. Returns only when the thread runs. Otherwise
 /// the library could stop the thread before the thread waits, and the test would show nothing.
-fn start_waiting_thread(contexts: &Contexts<'_, AsOwner>, peer: &Handle<AsPeer>) -> Result {
+fn start_waiting_thread(contexts: &Contexts<'_, AsOwner>, peer: &DriverRef<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {
         return Ok(());
@@ -405,7 +405,7 @@ impl Owner for AsOwner {
             READY => Err(ENODEV),
             // Takes the name of the control device, so that the library cannot make that device.
             CONTROL => contexts
-                .device::<Commands<OwnerHandle<Self>>>(CONTROL_DEVICE)
+                .device::<Commands<OwnerRef<Self>>>(CONTROL_DEVICE)
                 .map(|_| ()),
             _ => Ok(()),
         }

@@ -12,7 +12,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Offer, //
     },
     link::PeerLink,
@@ -73,7 +73,7 @@ impl Driver for Paused {
         Ok(Self { deferred })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use d2d::{
     control_code::ControlCode,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     link::PeerLink,
     packet::{
@@ -137,7 +137,7 @@ impl Driver for Relay {
         })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     link::PeerLink,
     queue::Queue,
@@ -237,7 +237,7 @@ impl Drop for Ticker {
 /// The timer. Dropping the [`ArcHrTimerHandle`] stops the timer.
 #[pin_data]
 struct Clock {
-    driver: Handle<Ticker>,
+    driver: DriverRef<Ticker>,
     #[pin]
     timer: HrTimer<Self>,
 }
@@ -287,7 +287,7 @@ impl Driver for Ticker {
 
     /// Starts the timer. The library drops the timer's handle, which stops the timer, before it
     /// detaches the driver.
-    fn start(driver: Handle<Self>) -> impl PinInit<Self::Resources, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
                 driver,
@@ -299,7 +299,7 @@ impl Driver for Ticker {
     }
 
     /// Reads the number N, 1 to 1000, and makes N exchanges. Then makes more until the timer has ticked N times, too.
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let count = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "tick", count, 1..=1000)?;
         let link = driver.settled_link()?;

@@ -8,7 +8,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Offer, //
     },
     event::{
@@ -81,7 +81,7 @@ struct Awaited {
     event: Event,
     /// A reference to the driver, which the driver itself stores. As long as this reference is stored, the driver
     /// cannot be freed. So the function that waits takes the reference out.
-    handle: Handle<Waiting>,
+    handle: DriverRef<Waiting>,
 }
 
 #[pin_data]
@@ -101,7 +101,7 @@ struct Waiting {
 }
 
 /// `drop` takes the handle out of the driver, if no function has done so. Otherwise the driver would never be freed.
-struct Resources(Handle<Waiting>);
+struct Resources(DriverRef<Waiting>);
 
 impl Drop for Resources {
     fn drop(&mut self) {
@@ -139,7 +139,7 @@ impl Waiting {
 
     /// Starts the work item or the thread that waits, if `waits_in` selects one. The test reads the result of the
     /// wait from the trace.
-    fn start_job(driver: &Handle<Self>) -> Result {
+    fn start_job(driver: &DriverRef<Self>) -> Result {
         match driver.waits_in {
             WORK => {
                 let work = driver.work(WorkContext::Worker, |driver, _work| {
@@ -176,7 +176,7 @@ impl Driver for Waiting {
         })
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         let make = move || {
             // If a later step fails, dropping `resources` takes the handle out of the driver.
             let resources = Resources(driver);

@@ -50,7 +50,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Offer, //
     },
     event::{
@@ -146,11 +146,11 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
         })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let link = driver.settled_link()?;
@@ -235,7 +235,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     }
 }
 
-impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePeer<M, PENDS>> {
+impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for DriverRef<TorturePeer<M, PENDS>> {
     fn name(&self) -> &'static CStr {
         M::NAME
     }
@@ -277,7 +277,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
 
 /// Returns the route of the peer's requests to the owner. The owner does not unregister before the peer.
 fn route<M: ModuleMetadata + 'static, const PENDS: bool>(
-    driver: &Handle<TorturePeer<M, PENDS>>,
+    driver: &DriverRef<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,
     uncounted: bool,
 ) -> Result<request_traffic::Route> {

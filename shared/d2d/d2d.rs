@@ -56,8 +56,6 @@ pub mod driver;
 pub mod event;
 pub mod fingerprint;
 mod for_each;
-#[doc(hidden)]
-pub mod handler;
 pub mod header;
 #[doc(hidden)]
 pub mod hot_step;
@@ -82,6 +80,8 @@ pub mod readers;
 #[doc(hidden)]
 pub mod registration;
 pub mod request;
+#[doc(hidden)]
+pub mod routines;
 pub mod run_in;
 pub mod rundown;
 mod safe_calls;

@@ -4,7 +4,7 @@
 //! polls and calls `ioctl`.
 //!
 //! A driver implements [`File`] for what a process has opened. A peer makes the device by
-//! [`Handle::device`](crate::driver::Handle::device), an owner by the method `device` of its
+//! [`DriverRef::device`](crate::driver::DriverRef::device), an owner by the method `device` of its
 //! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. A driver that
 //! only gets commands needs none of this: it has a [control device](crate::control).
 //!
@@ -26,7 +26,7 @@
 //! struct Ticks;
 //!
 //! impl device::File for Ticks {
-//!     type Driver = Handle<Clock>;
+//!     type Driver = DriverRef<Clock>;
 //!
 //!     fn open(_clock: &Self::Driver, _opening: &Opening<'_>) -> impl PinInit<Self, Error> {
 //!         Ok(Ticks)
@@ -90,7 +90,7 @@ use node::Node;
 /// replaces errnos that user space does not know. For example, `ENOTSUPP` becomes `EOPNOTSUPP`, and
 /// `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
-    /// The driver: [`Handle<T>`](crate::driver::Handle) of a peer `T`, or `d2d_owner::Handle<O>` of
+    /// The driver: [`DriverRef<T>`](crate::driver::DriverRef) of a peer `T`, or `d2d_owner::OwnerRef<O>` of
     /// an owner `O`.
     type Driver: Clone + Send + Sync + 'static;
 
@@ -304,7 +304,7 @@ impl Devices {
     ///
     /// # Errors
     ///
-    /// Those of [`Handle::device`](crate::driver::Handle::device).
+    /// Those of [`DriverRef::device`](crate::driver::DriverRef::device).
     pub fn make<F: File>(
         &self,
         name: &'static CStr,

@@ -21,7 +21,6 @@ use crate::{
         Kind,
         PairEvent, //
     },
-    handler::Handler,
     interface::{
         Binding,
         Link,
@@ -59,6 +58,7 @@ use crate::{
         Request,
         RequestId, //
     },
+    routines::Routines,
     step,
     trace::report_memory, //
 };
@@ -125,8 +125,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
 
     /// Starts the driver: makes its jobs, and its [`Resources`](Driver::Resources). The library calls this
     /// after it has asked the owner for a context. If the driver has pended the handshake, the
-    /// handshake may still be under way: see [`Handle::settled_link`]. Process context, may sleep.
-    fn start(driver: Handle<Self>) -> impl PinInit<Self::Resources, Error>;
+    /// handshake may still be under way: see [`DriverRef::settled_link`]. Process context, may sleep.
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error>;
 
     /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
     /// has the rules.
@@ -134,7 +134,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// The errno that the process gets.
-    fn control(_driver: &Handle<Self>, _reader: &mut UserSliceReader) -> Result {
+    fn control(_driver: &DriverRef<Self>, _reader: &mut UserSliceReader) -> Result {
         Err(EINVAL)
     }
 
@@ -200,15 +200,15 @@ pub trait Driver: Sized + Send + Sync + 'static {
 }
 
 /// A reference to a driver that is, or was, registered.
-pub struct Handle<T: Driver>(Arc<Shared<T>>);
+pub struct DriverRef<T: Driver>(Arc<Shared<T>>);
 
-impl<T: Driver> Clone for Handle<T> {
+impl<T: Driver> Clone for DriverRef<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Driver> Handle<T> {
+impl<T: Driver> DriverRef<T> {
     pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
         Self(shared)
     }
@@ -244,7 +244,7 @@ impl<T: Driver> Handle<T> {
     }
 
     /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
-    /// Then returns the link to the owner, as [`Handle::link`]. May sleep. There is no time limit,
+    /// Then returns the link to the owner, as [`DriverRef::link`]. May sleep. There is no time limit,
     /// but a signal ends the wait. So the process that loads the module, or writes to its device,
     /// can be killed.
     ///
@@ -282,7 +282,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// # Errors
     ///
-    /// As [`Handle::create_event`], and `ENOENT` if there is no event of the name.
+    /// As [`DriverRef::create_event`], and `ENOENT` if there is no event of the name.
     pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
         Event::open(self.0.raw_handle(), name, kind)
     }
@@ -292,7 +292,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// # Errors
     ///
-    /// As [`Handle::create_event`].
+    /// As [`DriverRef::create_event`].
     pub fn create_event_of(&self, of: &CStr, event: PairEvent, set: bool) -> Result<Event> {
         Event::create_of(self.0.raw_handle(), of, event, set)
     }
@@ -301,7 +301,7 @@ impl<T: Driver> Handle<T> {
     ///
     /// # Errors
     ///
-    /// As [`Handle::open_event`].
+    /// As [`DriverRef::open_event`].
     pub fn open_event_of(&self, of: &CStr, event: PairEvent) -> Result<Event> {
         Event::open_of(self.0.raw_handle(), of, event)
     }
@@ -380,7 +380,7 @@ impl<T: Driver> Handle<T> {
     }
 }
 
-impl<T: Driver> Deref for Handle<T> {
+impl<T: Driver> Deref for DriverRef<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -388,7 +388,7 @@ impl<T: Driver> Deref for Handle<T> {
     }
 }
 
-impl<T: Driver> Control for Handle<T> {
+impl<T: Driver> Control for DriverRef<T> {
     fn control(&self, command: &mut UserSliceReader) -> Result {
         T::control(self, command).map_err(|error| report_memory(self.0.name, error))
     }
@@ -530,7 +530,7 @@ struct Deferred {
     closed: bool,
 }
 
-/// What a registration, its [`Handle`]s and its [`Offer`]s share.
+/// What a registration, its [`DriverRef`]s and its [`Offer`]s share.
 #[pin_data]
 pub(crate) struct Shared<T: Driver> {
     /// Name of the driver, and of its module.
@@ -759,7 +759,7 @@ where
     }
 }
 
-impl<T: Driver> Handler for Shared<T>
+impl<T: Driver> Routines for Shared<T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {

@@ -140,7 +140,7 @@ impl Event {
     /// ignores `set`. May sleep. A name has 1 to 63 bytes, which are visible ASCII characters other
     /// than `/`; `.` and `..` are no names.
     ///
-    /// Drivers call `Handle::create_event` or `d2d_owner::create_event` instead.
+    /// Drivers call `DriverRef::create_event` or `d2d_owner::create_event` instead.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Event {
 
     /// Creates the event of the driver `of` that the pair declares. May sleep.
     ///
-    /// Drivers call `Handle::create_event_of` or `d2d_owner::create_event_of` instead.
+    /// Drivers call `DriverRef::create_event_of` or `d2d_owner::create_event_of` instead.
     ///
     /// # Errors
     ///

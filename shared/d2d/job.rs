@@ -4,9 +4,9 @@
 //!
 //! A driver makes a job from a routine. A [`Work`] runs its routine in a kernel worker or in
 //! softirq. A [`Timer`] runs it in softirq or in hard interrupt, and a [`Thread`] in a thread of
-//! its own. A peer makes jobs by [`Handle::work`](crate::driver::Handle::work),
-//! [`Handle::timer`](crate::driver::Handle::timer) and
-//! [`Handle::thread`](crate::driver::Handle::thread). An owner makes jobs by the methods of its
+//! its own. A peer makes jobs by [`DriverRef::work`](crate::driver::DriverRef::work),
+//! [`DriverRef::timer`](crate::driver::DriverRef::timer) and
+//! [`DriverRef::thread`](crate::driver::DriverRef::thread). An owner makes jobs by the methods of its
 //! `Contexts` that have the same names. The driver keeps a job where its other code finds it, for
 //! example in a [`SetOnce`](kernel::sync::SetOnce) of its state. It can start a job in any
 //! execution context but NMI.

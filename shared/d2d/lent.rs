@@ -163,7 +163,7 @@ impl Lending {
     ///
     /// # Errors
     ///
-    /// Those of [`Handle::user_buffer`](crate::driver::Handle::user_buffer).
+    /// Those of [`DriverRef::user_buffer`](crate::driver::DriverRef::user_buffer).
     #[doc(hidden)]
     pub fn user_buffer<T: Memory>(
         lending: Option<&Self>,

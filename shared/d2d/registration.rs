@@ -7,14 +7,14 @@ use crate::{
     control::Commands,
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Shared, //
     },
-    handler,
     interface::TableFor,
     leaving,
     link::Pair,
     patience::LeaveRoles,
+    routines,
     safe_calls,
     status::to_result,
     step,
@@ -92,7 +92,7 @@ where
     ) -> Result<Self> {
         let shared =
             Shared::new(promise, driver).map_err(|error| trace::report_memory(M::NAME, error))?;
-        let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
+        let object = routines::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
         // SAFETY: The routines are in the module's text, and the static keys are in its data.
         // `promise` says that the registration is dropped before the kernel frees them. The
@@ -146,8 +146,8 @@ impl<T: Driver> Registration<T> {
     }
 
     /// Returns a reference to the driver. The reference does not keep the driver registered.
-    pub(crate) fn handle(&self) -> Handle<T> {
-        Handle::new(self.shared.clone())
+    pub(crate) fn handle(&self) -> DriverRef<T> {
+        DriverRef::new(self.shared.clone())
     }
 }
 
@@ -274,7 +274,7 @@ where
         };
         if let Some(settings) = T::CONTROL {
             peer.handle()
-                .device::<Commands<Handle<T>>>(settings)
+                .device::<Commands<DriverRef<T>>>(settings)
                 .map_err(report)?;
         }
         Ok(peer)
@@ -283,7 +283,7 @@ where
 
 impl<T: Driver> Peer<T> {
     /// Returns a reference to the driver. The reference does not keep the driver registered. Any context.
-    pub fn handle(&self) -> Handle<T> {
+    pub fn handle(&self) -> DriverRef<T> {
         self.registration.handle()
     }
 

@@ -28,7 +28,6 @@ use d2d::{
         self,
         Device, //
     },
-    handler::Handler,
     interface::{
         Binding,
         Endpoint,
@@ -64,6 +63,7 @@ use d2d::{
         Request,
         RequestId, //
     },
+    routines::Routines,
     step,
     trace::report_memory, //
 };
@@ -211,9 +211,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Self { seats, server }
     }
 
-    fn handle(&self) -> Handle<O> {
+    fn handle(&self) -> OwnerRef<O> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
-        Handle { seats, server }
+        OwnerRef { seats, server }
     }
 
     /// Makes a job of the owner. Each time that the job is started, it runs `routine` in a worker
@@ -274,8 +274,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
     ///
     /// # Errors
     ///
-    /// Those of [`d2d::driver::Handle::device`].
-    pub fn device<F: device::File<Driver = Handle<O>>>(
+    /// Those of [`d2d::driver::DriverRef::device`].
+    pub fn device<F: device::File<Driver = OwnerRef<O>>>(
         &self,
         settings: device::Settings,
     ) -> Result<Device> {
@@ -317,7 +317,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     ///
     /// # Errors
     ///
-    /// Those of [`d2d::driver::Handle::user_buffer`].
+    /// Those of [`d2d::driver::DriverRef::user_buffer`].
     pub fn user_buffer<V: Memory>(
         &self,
         link: &OwnerLink<O::Pair>,
@@ -339,25 +339,25 @@ impl<'a, O: Owner> Contexts<'a, O> {
 ///
 /// Dropping the last reference may sleep. In a module in two roles, the peer's role may keep the
 /// last one. So that role drops its reference where it may sleep.
-pub struct Handle<O: Owner> {
+pub struct OwnerRef<O: Owner> {
     seats: Arc<Seats<O>>,
     server: Arc<Server>,
 }
 
-impl<O: Owner> Clone for Handle<O> {
+impl<O: Owner> Clone for OwnerRef<O> {
     fn clone(&self) -> Self {
         self.contexts().handle()
     }
 }
 
-impl<O: Owner> Handle<O> {
+impl<O: Owner> OwnerRef<O> {
     /// Returns the contexts. Any context.
     pub fn contexts(&self) -> Contexts<'_, O> {
         Contexts::new(&self.seats, &self.server)
     }
 }
 
-impl<O: Owner> Control for Handle<O> {
+impl<O: Owner> Control for OwnerRef<O> {
     fn control(&self, command: &mut UserSliceReader) -> Result {
         O::control(&self.contexts(), command)
             .map_err(|error| report_memory(self.server.name, error))
@@ -587,7 +587,7 @@ impl<O: Owner> OwnerDriver<O> {
     }
 }
 
-impl<O: Owner> Handler for OwnerDriver<O> {
+impl<O: Owner> Routines for OwnerDriver<O> {
     const DISPATCH_ATOMIC: bool = O::DISPATCH_ATOMIC;
 
     fn name(&self) -> &'static CStr {

@@ -76,8 +76,8 @@ mod tracing;
 pub use config::Config;
 pub use contexts::{
     Contexts,
-    Handle,
     Owner,
+    OwnerRef,
     Peer, //
 };
 #[doc(hidden)]

@@ -9,9 +9,9 @@ use crate::{
     c_owner::COwner,
     contexts::{
         Contexts,
-        Handle,
         Owner,
         OwnerDriver,
+        OwnerRef,
         Seats, //
     },
     going::{
@@ -51,7 +51,6 @@ use d2d::{
         Text, //
     },
     fields,
-    handler,
     interface::TableFor,
     leaving,
     link::Pair,
@@ -59,6 +58,7 @@ use d2d::{
     readers::Readers,
     refuse,
     registration::DropPromise,
+    routines,
     step,
     trace::{
         refuse,
@@ -185,7 +185,7 @@ impl<O: Owner> AnyOwner for OwnerDriver<O> {
     }
 
     fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver {
-        handler::driver_object(this, module)
+        routines::driver_object(this, module)
     }
 
     fn leaving(&self) {
@@ -366,7 +366,7 @@ impl Exports {
         if let Some(settings) = O::CONTROL {
             let contexts = opened.driver.contexts();
             contexts
-                .device::<Commands<Handle<O>>>(settings)
+                .device::<Commands<OwnerRef<O>>>(settings)
                 .map_err(|error| report_memory(self.name, error))?;
         }
         Ok(Parts {

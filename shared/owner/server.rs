@@ -435,7 +435,7 @@ impl Server {
 /// `set`. When the owner is unloaded, the library calls
 /// [`Owner::leaving`](crate::contexts::Owner::leaving). Then waits that were begun with the owner's
 /// handle end with `ECANCELED`. The library closes the handle when none of the owner's routines
-/// runs any more. May sleep. Peers have `Handle::create_event` instead.
+/// runs any more. May sleep. Peers have `DriverRef::create_event` instead.
 ///
 /// # Errors
 ///

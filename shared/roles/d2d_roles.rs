@@ -29,7 +29,7 @@ use d2d_owner::{
 use d2d_peer::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     patience::LeaveRoles,
     registration::{
@@ -75,7 +75,7 @@ pub trait TwoRoles: Owner {
     ///
     /// The errno with which loading the module fails. Before it fails, the peer's role leaves, and the
     /// library calls [`Owner::leaving`].
-    fn join(contexts: &Contexts<'_, Self>, peer: Handle<Self::Peer>) -> Result;
+    fn join(contexts: &Contexts<'_, Self>, peer: DriverRef<Self::Peer>) -> Result;
 }
 
 /// As [`d2d_owner::DropPromise`], for all roles of module `M`.

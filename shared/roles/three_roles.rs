@@ -36,8 +36,8 @@ pub trait ThreeRoles: Owner {
     /// As `TwoRoles::join`.
     fn join(
         contexts: &Contexts<'_, Self>,
-        first: d2d_peer::driver::Handle<Self::First>,
-        second: d2d_peer2::driver::Handle<Self::Second>,
+        first: d2d_peer::driver::DriverRef<Self::First>,
+        second: d2d_peer2::driver::DriverRef<Self::Second>,
     ) -> Result;
 }
 

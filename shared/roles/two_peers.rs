@@ -49,8 +49,8 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
     ///
     /// The errno with which loading the module fails.
     fn join(
-        first: d2d_peer::driver::Handle<Self::First>,
-        second: d2d_peer2::driver::Handle<Self::Second>,
+        first: d2d_peer::driver::DriverRef<Self::First>,
+        second: d2d_peer2::driver::DriverRef<Self::Second>,
     ) -> Result<Self>;
 }
 
@@ -183,7 +183,12 @@ where
     }
 
     /// Returns references to the drivers.
-    pub(crate) fn handles(&self) -> (d2d_peer::driver::Handle<A>, d2d_peer2::driver::Handle<B>) {
+    pub(crate) fn handles(
+        &self,
+    ) -> (
+        d2d_peer::driver::DriverRef<A>,
+        d2d_peer2::driver::DriverRef<B>,
+    ) {
         (self.first.handle(), self.second.handle())
     }
 }

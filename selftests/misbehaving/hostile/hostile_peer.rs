@@ -16,7 +16,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle,
+        DriverRef,
         Offer, //
     },
     event::{
@@ -138,7 +138,7 @@ impl Drop for Hostile {
 }
 
 /// Makes objects and leaks them in `drop`, which the library calls before it detaches the driver.
-struct Resources(Handle<Hostile>);
+struct Resources(DriverRef<Hostile>);
 
 impl Drop for Resources {
     fn drop(&mut self) {
@@ -156,7 +156,7 @@ impl Drop for Resources {
 
 /// A routine of a job owns this value. After the library has closed the driver's jobs, it drops the routine, and so
 /// this value. `drop` then tries to start and to make jobs, which the library must refuse.
-struct Captured(Handle<Hostile>);
+struct Captured(DriverRef<Hostile>);
 
 impl Drop for Captured {
     fn drop(&mut self) {
@@ -205,7 +205,7 @@ impl Hostile {
     }
 
     /// Leaks a value of each type whose `drop` matters.
-    fn leak_all(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+    fn leak_all(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         let sender = driver.sender();
         let owner = sender.lookup(c"module_a")?;
         forget(link.incoming().take());
@@ -226,7 +226,7 @@ impl Hostile {
     }
 
     /// Uses handles from made-up numbers, handles that are no longer valid, and wrong names.
-    fn make_up(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+    fn make_up(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         for number in [0, 1, !0, 1 << 32, (1 << 32) | 1, !0 << 32, 0x8000_0000] {
             expect(
                 link.incoming()
@@ -273,7 +273,7 @@ impl Hostile {
     }
 
     /// Sends requests to this driver from inside its routines, and completes some requests with invalid results.
-    fn reenter(driver: &Handle<Self>) -> Result {
+    fn reenter(driver: &DriverRef<Self>) -> Result {
         let sender = driver.sender();
         let to = Self::target(&sender)?;
         let mut packet = sender.packet_for(AGAIN)?;
@@ -305,7 +305,7 @@ impl Hostile {
 
     /// Calls `leaving::note_begun` of `shared/d2d/leaving.rs`, by which the library notes that this module's driver
     /// leaves. Then goes on using the driver.
-    fn claim_to_leave(driver: &Handle<Self>) -> Result {
+    fn claim_to_leave(driver: &DriverRef<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
         leaving::note_begun();
@@ -316,7 +316,7 @@ impl Hostile {
     }
 
     /// Calls the library from closures that the library runs under one of its locks.
-    fn nest(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+    fn nest(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         let event = driver.create_event(c"hostile_peer.nest", Kind::Notification, false)?;
         for place in Place::ALL {
             run_in(place, || {
@@ -346,7 +346,7 @@ impl Hostile {
     }
 
     /// Makes and keeps jobs that start each other and themselves until the driver leaves.
-    fn start_jobs(driver: &Handle<Self>) -> Result {
+    fn start_jobs(driver: &DriverRef<Self>) -> Result {
         let captured = Captured(driver.clone());
         let timer = driver.timer(TimerContext::HardIrq, move |driver, _timer| {
             let _ = &captured;
@@ -436,7 +436,7 @@ impl Driver for Hostile {
     }
 
     /// Stores what [`Hostile::drop`] uses.
-    fn start(driver: Handle<Self>) -> impl PinInit<Resources, Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         let keep = || -> Result<Resources> {
             let sender = driver.sender();
             let kept = Kept {
@@ -453,7 +453,7 @@ impl Driver for Hostile {
     }
 
     /// Reads a number, and runs the group of misuses with this number.
-    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.settled_link()?;
         match control::read_number(reader)? {
             1 => Self::make_up(driver, link),

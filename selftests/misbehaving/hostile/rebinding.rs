@@ -7,7 +7,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     interface,
     link::{
@@ -102,7 +102,7 @@ impl Driver for Attached {
         Result::Ok(Self)
     }
 
-    fn start(_driver: Handle<Self>) -> impl Initializer<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl Initializer<(), Error> {
         Result::<(), Error>::Ok(())
     }
 

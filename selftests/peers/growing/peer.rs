@@ -6,7 +6,7 @@ use d2d::{
     control_code::ControlCode,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     interface::Plain,
     link::PeerLink,
@@ -47,7 +47,7 @@ macro_rules! growing_peer {
             }
         }
 
-        fn common_version($driver: &Handle<Growing>, $link: &PeerLink<GrowingPair>) -> Result<u32> {
+        fn common_version($driver: &DriverRef<Growing>, $link: &PeerLink<GrowingPair>) -> Result<u32> {
             $common_version
         }
 
@@ -85,7 +85,7 @@ impl Driver for Growing {
         Ok(Self)
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         let link = driver.link().ok_or(ENOTCONN)?;
         let peers = link.context().with_shared(|shared| shared.peers);
         expect(link.owner().check(data().cookie, peers), Ok(peers))?;
@@ -130,7 +130,7 @@ fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
     expect(kind.put(queue, payload), expected)
 }
 
-fn call_owner(driver: &Handle<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
+fn call_owner(driver: &DriverRef<Growing>, code: ControlCode<u64, u64>, input: u64) -> Result<u64> {
     let owner = driver.sender().lookup(c"growing")?;
     let mut packet = driver.sender().packet_for(code)?;
     Ok(packet.call(&owner, code, &input, None)?)

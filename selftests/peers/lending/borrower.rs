@@ -18,7 +18,7 @@ use d2d::{
     device::Settings,
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     lent::Lending,
     link::PeerLink,
@@ -106,7 +106,7 @@ impl Borrower {
     }
 
     fn send(
-        driver: &Handle<Self>,
+        driver: &DriverRef<Self>,
         to: &Target,
         code: ControlCode<(), u64>,
         counter: &Counter,
@@ -119,7 +119,7 @@ impl Borrower {
         Ok(output)
     }
 
-    fn count_each(driver: &Handle<Self>) -> Result {
+    fn count_each(driver: &DriverRef<Self>) -> Result {
         let owner = driver.sender().lookup(c"lender")?;
         for (n, counter) in driver.counters.iter().enumerate() {
             let expected = counter.count.load(Relaxed) + counter.step.load(Relaxed);
@@ -158,7 +158,7 @@ impl Driver for Borrower {
         })
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok::<_, Error>(())
     }
 
@@ -172,7 +172,7 @@ impl Driver for Borrower {
         Some(Lending::slice(counters, |counters| counters))
     }
 
-    fn control(driver: &Handle<Self>, command: &mut UserSliceReader) -> Result {
+    fn control(driver: &DriverRef<Self>, command: &mut UserSliceReader) -> Result {
         let link = driver.link().ok_or(ENOTCONN)?;
         match control::read_number(command)? {
             1 => Place::ALL

@@ -6,7 +6,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     interface,
     link::{
@@ -109,7 +109,7 @@ impl Driver for Skewed {
         Ok(Self)
     }
 
-    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         driver
             .link()
             .ok_or(ENOTCONN)

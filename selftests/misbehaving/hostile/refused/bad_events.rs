@@ -13,7 +13,7 @@ include!("../declare.rs");
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     event::Event, //
 };
@@ -64,6 +64,6 @@ declare! {
 }
 
 // The driver opens an event that the pair does not declare.
-fn open(driver: &Handle<impl Driver>) -> Result<Event> {
+fn open(driver: &DriverRef<impl Driver>) -> Result<Event> {
     driver.open_event_of(c"module_a", d2d_pair::NOTICES)
 }

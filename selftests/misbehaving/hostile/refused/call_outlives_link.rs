@@ -11,7 +11,7 @@
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     link::{
         OwnerLink,
@@ -29,7 +29,7 @@ fn keep_call(link: &OwnerLink<DemoPair>) -> Result<PeerCall<'static, DemoPair>> 
     link.peer()
 }
 
-fn keep_queue<T: Driver>(handle: Handle<T>) -> Option<Queue<'static>> {
+fn keep_queue<T: Driver>(handle: DriverRef<T>) -> Option<Queue<'static>> {
     handle.link().map(|link| link.outgoing())
 }
 

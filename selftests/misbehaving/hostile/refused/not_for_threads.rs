@@ -12,7 +12,7 @@ use core::cell::Cell;
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        DriverRef, //
     },
     interface,
     link::{
@@ -98,7 +98,7 @@ impl Driver for Hostile {
         Ok(Self(Rc(core::ptr::null_mut())))
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: DriverRef<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

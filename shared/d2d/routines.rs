@@ -3,7 +3,7 @@
 //! What a driver receives, and the C routines that the owner calls for it.
 //!
 //! The owner and its peers register the same kind of driver object: [`driver_object`] makes one
-//! from a [`Handler`].
+//! from a [`Routines`].
 
 use crate::{
     abi,
@@ -35,8 +35,8 @@ use kernel::{
 
 /// What a driver receives. `struct d2d_driver` in `d2d.h` says in which execution context each
 /// routine is called.
-pub trait Handler: Send + Sync + Sized + 'static {
-    /// Whether [`dispatch`](Handler::dispatch) never sleeps.
+pub trait Routines: Send + Sync + Sized + 'static {
+    /// Whether [`dispatch`](Routines::dispatch) never sleeps.
     const DISPATCH_ATOMIC: bool;
 
     /// Returns the driver's name.
@@ -56,24 +56,24 @@ pub trait Handler: Send + Sync + Sized + 'static {
     fn cancelled(&self, id: RequestId);
 }
 
-/// Makes the driver object of `handler`, whose code is in `module`. The owner refuses to register
+/// Makes the driver object of `driver`, whose code is in `module`. The owner refuses to register
 /// the object if the name leaves no room for its NUL.
-pub fn driver_object<H: Handler>(
-    handler: &Arc<H>,
+pub fn driver_object<T: Routines>(
+    driver: &Arc<T>,
     module: *mut bindings::module,
 ) -> abi::d2d_driver {
-    let this = Arc::as_ptr(handler).cast_mut().cast();
+    let this = Arc::as_ptr(driver).cast_mut().cast();
     abi::d2d_driver {
-        dispatch: Some(dispatch::<H>),
-        returned: Some(returned::<H>),
-        completed: Some(completed::<H>),
-        cancelled: Some(cancelled::<H>),
+        dispatch: Some(dispatch::<T>),
+        returned: Some(returned::<T>),
+        completed: Some(completed::<T>),
+        cancelled: Some(cancelled::<T>),
         flags: abi::D2D_DISPATCH_IN_PLACE
-            | match H::DISPATCH_ATOMIC {
+            | match T::DISPATCH_ATOMIC {
                 true => abi::D2D_DISPATCH_ATOMIC,
                 false => 0,
             },
-        ..object_without_routines(handler.name(), module, this)
+        ..object_without_routines(driver.name(), module, this)
     }
 }
 
@@ -107,20 +107,20 @@ pub fn object_without_routines(
 ///
 /// # Safety
 ///
-/// `this` is what `Arc::as_ptr` returns for an `Arc<H>`. For `'a`, an `Arc` of this value exists.
-unsafe fn handler<'a, H: Handler>(this: *mut c_void) -> ArcBorrow<'a, H> {
-    // SAFETY: The caller says that `this` is the pointer of an `Arc<H>`, and that an `Arc` of this value
+/// `this` is what `Arc::as_ptr` returns for an `Arc<T>`. For `'a`, an `Arc` of this value exists.
+unsafe fn driver<'a, T: Routines>(this: *mut c_void) -> ArcBorrow<'a, T> {
+    // SAFETY: The caller says that `this` is the pointer of an `Arc<T>`, and that an `Arc` of this value
     // exists for `'a`.
-    unsafe { ArcBorrow::from_raw(this.cast::<H>().cast_const()) }
+    unsafe { ArcBorrow::from_raw(this.cast::<T>().cast_const()) }
 }
 
 /// The C dispatch routine.
 ///
 /// # Safety
 ///
-/// `this` is the `self` of a registered driver object of an `H`. `request` is valid for reads, and
+/// `this` is the `self` of a registered driver object of a `T`. `request` is valid for reads, and
 /// is a request that the driver has received.
-unsafe extern "C" fn dispatch<H: Handler>(
+unsafe extern "C" fn dispatch<T: Routines>(
     this: *mut c_void,
     request: *const abi::d2d_request,
 ) -> c_int {
@@ -128,8 +128,8 @@ unsafe extern "C" fn dispatch<H: Handler>(
     // returned, and `d2d_unregister` waits for this call. `request` is valid for reads during the call, and
     // is a request that the driver has received.
     unsafe {
-        receive(handler::<H>(this).name(), request, |request| {
-            H::dispatch(handler::<H>(this), request)
+        receive(driver::<T>(this).name(), request, |request| {
+            T::dispatch(driver::<T>(this), request)
         })
     }
 }
@@ -139,14 +139,14 @@ unsafe extern "C" fn dispatch<H: Handler>(
 /// # Safety
 ///
 /// As for `dispatch`; and `result` is valid for reads.
-unsafe extern "C" fn returned<H: Handler>(
+unsafe extern "C" fn returned<T: Routines>(
     this: *mut c_void,
     request: *const abi::d2d_request,
     result: *const abi::d2d_result,
 ) -> c_int {
     // SAFETY: As for `dispatch`; and `result` is valid for reads.
     unsafe {
-        let (this, outcome) = (handler::<H>(this), Outcome::new(&*result));
+        let (this, outcome) = (driver::<T>(this), Outcome::new(&*result));
         receive(this.name(), request, |request| {
             this.returned(request, outcome)
         })
@@ -159,7 +159,7 @@ unsafe extern "C" fn returned<H: Handler>(
 ///
 /// `this` is as for `dispatch`. `result` is valid for reads. `request` is the handle of a request
 /// that has come back to the driver, its sender.
-unsafe extern "C" fn completed<H: Handler>(
+unsafe extern "C" fn completed<T: Routines>(
     this: *mut c_void,
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
@@ -168,7 +168,7 @@ unsafe extern "C" fn completed<H: Handler>(
     // back, and no `Packet` has the handle: the driver gave its `Packet` up when it sent the
     // request. If it is the request of a handshake, the owner's library has sent it, and has made no
     // `Packet` for it.
-    let (this, completed) = unsafe { (handler::<H>(this), Completed::from_raw(request, *result)) };
+    let (this, completed) = unsafe { (driver::<T>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
     // The driver has either kept the `Packet` or dropped it. Dropping it has freed the request, unless the
     // driver is leaving: then `d2d_unregister` frees the request.
@@ -180,7 +180,7 @@ unsafe extern "C" fn completed<H: Handler>(
 /// # Safety
 ///
 /// `this` is as for `dispatch`.
-unsafe extern "C" fn cancelled<H: Handler>(this: *mut c_void, request: abi::d2d_handle) {
+unsafe extern "C" fn cancelled<T: Routines>(this: *mut c_void, request: abi::d2d_handle) {
     // SAFETY: `this` is as for `dispatch`.
-    unsafe { handler::<H>(this) }.cancelled(RequestId::from_raw(request));
+    unsafe { driver::<T>(this) }.cancelled(RequestId::from_raw(request));
 }
