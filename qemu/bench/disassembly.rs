@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the measured loops in the disassembly of the modules. The compiler may have removed a loop, or the call in
-//! the loop.
+//! Checks in the modules' disassembly that the compiler has removed no measured loop, and no call in it.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +11,14 @@ struct Line<'a> {
     relocation: bool,
 }
 
-/// The functions of the modules, by their symbols
+/// The functions by their symbols
 pub struct Disassembly<'a>(BTreeMap<&'a str, Vec<Line<'a>>>);
 
 fn hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text.trim(), 16).ok()
 }
 
-/// Returns the symbol if a function begins at this line.
+/// Returns the symbol of the function that begins at this line.
 fn function(line: &str) -> Option<&str> {
     let (address, symbol) = line.strip_suffix(">:")?.split_once(" <")?;
     hex(address)?;
@@ -37,7 +36,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Returns the target if the line is a jump.
+    /// Returns the target of a jump.
     fn jump(&self) -> Option<u64> {
         let (name, target) = self.text.split_once(' ')?;
         let (address, _) = target.trim().split_once(' ')?;
@@ -77,13 +76,12 @@ impl<'a> Disassembly<'a> {
         Disassembly(functions)
     }
 
-    /// Checks that the contender's function has a loop, and that the loop makes the right call. `calls` is a part of
-    /// the symbol of the called function, or `*` for an indirect call. If `calls` is empty, the loop need not call
-    /// anything. If the contender's name has a colon, the part after the colon is the name of the loop.
+    /// Checks the loop of a contender `LOOP` or `PAIR:LOOP`. `calls` is a part of the symbol that the loop must call,
+    /// `*` for any indirect call, or empty.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let (_, name) = contender.split_once(':').unwrap_or(("", contender));
         let name = format!("loop_{}", name.replace('-', "_"));
-        // A Rust function has a mangled symbol, which ends with the function's name.
+        // The mangled symbol of a Rust function ends with the function's name.
         let mut found = self.0.iter().filter(|(symbol, _)| symbol.ends_with(&name));
         let (Some((_, lines)), None) = (found.next(), found.next()) else {
             return Err(format!("there is no function {name}, or more than one"));
@@ -94,10 +92,8 @@ impl<'a> Disassembly<'a> {
             let back = (first..=line.address).contains(&target);
             back.then_some(target..=line.address)
         });
-        // For User-Mode Linux the compiler makes all calls indirect: the code first loads the address of the function.
-        // This load may stand before the loop. Its relocation names the function. But if the function is in the same
-        // module, the relocation names only the section .ltext. So accept each relocation that names this section. For
-        // the modules of the stock kernel the check is exact.
+        // For User-Mode Linux the compiler makes all calls indirect, and may load the address of the function before
+        // the loop. If the function is in the same module, the relocation names only the section .ltext.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()

@@ -35,7 +35,6 @@ pub const AXES: &[Axis] = &[
     },
 ];
 
-/// Returns the medians of a curve.
 pub fn medians(log: &Log, name: &str, axis: &str) -> Vec<(u64, f64)> {
     let curve = log.curve(name, axis).into_iter();
     curve.map(|(value, one)| (value, one.median())).collect()
@@ -78,13 +77,12 @@ impl Axis {
     }
 }
 
-/// Returns a table for each axis.
 pub fn tables(runs: &[Run]) -> String {
     let table = |axis: &Axis| Some(format!("\n### {}\n\n{}", axis.title, axis.table(runs)?));
     AXES.iter().filter_map(table).collect()
 }
 
-/// Returns a table of the items that the producers of a queue have put.
+/// Returns a table of the items that the producers have put.
 pub fn shares(runs: &[Run]) -> String {
     let head = [
         "contender",

@@ -8,12 +8,10 @@ use crate::record::{Entry, Record};
 /// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
-/// The contender that the guard leaves out, because its figure differs by more than 3 percent from run to run. There
-/// are two paths in the kernel to wake a worker and wait for it, and they differ in cost. In some runs the kernel takes
-/// both paths, in others always the same one.
+/// The contender that the guard leaves out. The kernel has two paths to wake a worker and wait for it, with different
+/// costs. So the figure differs by more than 3 percent from run to run.
 const LEFT_OUT: &str = "request-worker";
 
-/// The result of a comparison
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
     Passed,
@@ -28,20 +26,18 @@ pub struct Check {
     why: String,
 }
 
-/// Returns the figure by which an entry is compared.
 fn figure(entry: &Entry) -> f64 {
     steady(&entry.name, entry.least, entry.median)
 }
 
-/// Returns the ratio of an entry's figure to the figure of another contender, `to`, in the same run.
+/// Returns the ratio of an entry's figure to that of the contender `to` in the same run.
 fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     let other = record.find(to, entry).or_else(|| record.single(to))?;
     Some(figure(entry) / figure(other))
 }
 
-/// Compares an entry with the recorded entry. If all versions (of the kernel, the compiler, ...) are the recorded ones,
-/// compares the figures. Otherwise compares ratios: the figure, divided by the figure of the twin. If there is no twin,
-/// the divisor is the figure of the base.
+/// Compares an entry with the recorded one. With other versions of the kernel or the tools, compares their ratios to
+/// the twin, or to the base if there is no twin.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.same_as(entry) {
         None => (
@@ -83,7 +79,6 @@ fn judge(was: f64, is: f64, unit: &str) -> (Verdict, String) {
     }
 }
 
-/// Returns a text for each version that differs from the recorded one.
 fn differences(recorded: &Record, now: &Record) -> Vec<String> {
     let current = |name: &str| now.versions.iter().find(|(other, _)| other == name);
     let recorded = recorded.versions.iter();
@@ -93,7 +88,7 @@ fn differences(recorded: &Record, now: &Record) -> Vec<String> {
         .collect()
 }
 
-/// Compares a run with a record. Returns the KTAP, and the numbers of passed, failed and skipped checks.
+/// Returns the KTAP, and the numbers of passed, failed and skipped checks.
 pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     let differences = differences(recorded, now);
     let same_versions = differences.is_empty();
@@ -156,7 +151,7 @@ event\t-\tindirect-call\t100\t200
 queue\tdepth:10\tindirect-call\t38\t38
 ";
 
-    /// Returns the counts for a run whose figures are the recorded ones with these changes.
+    /// Returns the counts for a run that differs from `RECORD` by these changes.
     fn counts(changes: &[(&str, &str)]) -> [usize; 3] {
         let now = changes.iter().fold(RECORD.to_owned(), |text, (from, to)| {
             assert!(text.contains(from));

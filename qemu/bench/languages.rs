@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares pairs that have an owner or a peer in C with the pair in Rust.
+//! Compares the pairs with drivers in C with the pair in Rust.
 
 use crate::log::Log;
 use crate::markdown::{cells, number_or_none, table};
@@ -16,13 +16,12 @@ const OPERATIONS: [&str; 4] = [
     "request",
 ];
 
-/// Returns the median of an operation in the pair of these languages. If the loop is in C, its name begins with `c-`.
+/// Returns the median of an operation. The name of a loop in C begins with `c-`.
 fn median(log: &Log, pair: &str, operation: &str) -> Option<f64> {
     log.median(&format!("{pair}:{operation}"))
         .or_else(|| log.median(&format!("{pair}:c-{operation}")))
 }
 
-/// Returns the section: a table with the ratios to the pair in Rust.
 pub fn section(runs: &[Run]) -> String {
     let mut head = cells(["operation"]);
     for run in runs {

@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the lines of a run's file `output` that contain "bench: ". The modules and guest/bench.sh have written most of
-//! these lines to the kernel's log. bench/run.sh has appended the others to the file.
+//! Reads the "bench: " lines of a run's file `output`. The modules, guest/bench.sh and bench/run.sh write these lines.
 
 use crate::log_lines::{At, Contender, Memory, Share};
 
-/// The contender that checks the clock. It is measured first and last; a wrong figure shows that the clock is wrong.
+/// The contender that checks the clock. It is measured first and last.
 pub const EMPTY_LOOP: &str = "empty-loop";
 
 /// The number of instructions of the empty loop
 const EMPTY_LOOP_INSTRUCTIONS: f64 = 2.0;
 
-/// The fraction by which the median of the empty loop may differ from `EMPTY_LOOP_INSTRUCTIONS`, because timer ticks
-/// interrupt the loop
+/// By which fraction the empty loop's median may be wrong, because timer ticks interrupt the loop
 const TOLERANCE: f64 = 0.01;
 
-/// The lines of one run
 pub struct Log {
-    /// In the order in which they were measured; the empty loop occurs twice
+    /// In the order of their measurement
     pub contenders: Vec<Contender>,
     pub memory: Vec<Memory>,
     pub shares: Vec<Share>,
-    /// Names and values
     pub conditions: Vec<(String, String)>,
 }
 
@@ -53,8 +49,7 @@ impl Log {
         Ok(parsed)
     }
 
-    /// Returns the first measurement of a contender: at the point `at` of a curve, or outside of all curves if `at` is
-    /// `None`.
+    /// Returns the first measurement of a contender at this point. `None` is the measurement outside of all curves.
     pub fn find(&self, name: &str, at: Option<&At>) -> Option<&Contender> {
         self.contenders
             .iter()
@@ -66,7 +61,7 @@ impl Log {
         Some(self.find(name, None)?.median())
     }
 
-    /// Returns a curve: the values of the axis, sorted, and the measurement at each.
+    /// Returns the measurements of a contender, sorted by their values of the axis.
     pub fn curve(&self, name: &str, axis: &str) -> Vec<(u64, &Contender)> {
         let mut curve: Vec<_> = self
             .contenders
@@ -81,7 +76,7 @@ impl Log {
         curve
     }
 
-    /// Returns the contenders that have a curve along an axis, in the order of their measurement.
+    /// Returns the contenders with a curve along an axis, in the order of their measurement.
     pub fn curves(&self, axis: &str) -> Vec<&str> {
         let mut names = Vec::new();
         for one in &self.contenders {
@@ -98,7 +93,7 @@ impl Log {
         Some(&conditions.find(|(other, _)| other == name)?.1)
     }
 
-    /// Checks that the run is complete: a complete run measures the empty loop first and last.
+    /// Checks that the run is complete.
     pub fn check_ends(&self) -> Result<(), String> {
         match self.contenders.as_slice() {
             [first, _, .., last] if first.name == EMPTY_LOOP && last.name == EMPTY_LOOP => Ok(()),
@@ -108,7 +103,7 @@ impl Log {
         }
     }
 
-    /// Checks that the clock advances by one nanosecond with each instruction, at the beginning and at the end.
+    /// Checks that the clock counts instructions.
     pub fn check_instructions(&self) -> Result<(), String> {
         for contender in self.contenders.iter().filter(|one| one.name == EMPTY_LOOP) {
             let median = contender.median();

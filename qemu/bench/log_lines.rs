@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lines that the bench prints. There are three kinds:
-//! - the figures of a contender;
-//! - the memory that an object takes;
-//! - how many items each of several producers has put into one queue.
+//! The lines that the bench prints.
 //!
-//! In the line of a contender, the field `n=` has the number of operations in a batch. The field `ns=` has a number for
-//! each batch: how many nanoseconds of the guest's clock the batch took. On a machine whose clock counts instructions,
-//! this is a number of instructions ([`crate::machine::Machine::counts_instructions`]).
+//! In the line of a contender, `n=` is the number of operations in a batch, and `ns=` lists the nanoseconds of the
+//! guest's clock that each batch took. If the clock counts instructions
+//! ([`crate::machine::Machine::counts_instructions`]), these are numbers of instructions.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A point of a growth curve
+/// A point of a curve
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
     pub axis: String,
@@ -35,17 +32,14 @@ impl fmt::Display for At {
     }
 }
 
-/// The figures of a contender, which is one way of doing an operation
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contender {
     pub name: String,
-    /// The name of the base. If this contender has no twin, the guard compares it with the contender of this name.
     pub base: String,
-    /// The point of a growth curve at which the contender was measured, if any
     pub at: Option<At>,
     /// What its loop must call ([`crate::disassembly::Disassembly::check`])
     pub calls: String,
-    /// What one operation has cost in each batch, sorted: nanoseconds or instructions
+    /// The cost of one operation in each batch, sorted
     costs: Vec<f64>,
 }
 
@@ -86,7 +80,7 @@ impl Contender {
     }
 }
 
-/// The memory that one context, item, request or event takes
+/// The memory of one context, item, request or event
 #[derive(Debug, PartialEq)]
 pub struct Memory {
     pub of: String,
@@ -105,7 +99,7 @@ impl Memory {
     }
 }
 
-/// How many items each of several producers has put into one queue in the same time
+/// How many items each producer of one queue has put in the same time
 #[derive(Debug, PartialEq)]
 pub struct Share {
     pub of: String,
@@ -130,13 +124,11 @@ impl Share {
         self.counts.iter().copied().fold(0.0, f64::max)
     }
 
-    /// Returns the ratio of the largest count to the smallest.
     pub fn unfairness(&self) -> f64 {
         self.most() / self.least()
     }
 }
 
-/// Returns the value of a field `NAME=VALUE`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let value = |word: &'a str| word.strip_prefix(name)?.strip_prefix('=');
     text.split(' ').find_map(value)
@@ -146,7 +138,7 @@ fn number<T: FromStr>(text: &str, name: &str) -> Option<T> {
     field(text, name)?.parse().ok()
 }
 
-/// Returns the numbers of a field, which must have at least one.
+/// Returns the numbers of a field. No number is an error.
 fn numbers(text: &str, name: &str) -> Option<Vec<f64>> {
     let numbers = field(text, name)?.split_terminator(',').map(str::parse);
     let numbers: Vec<f64> = numbers.collect::<Result<_, _>>().ok()?;

@@ -5,9 +5,8 @@
 pub struct Machine {
     /// The name of the directory with the files of a run
     pub name: &'static str,
-    /// Whether the guest's clock counts instructions: it advances by a nanosecond with each instruction
+    /// The guest's clock advances by a nanosecond with each instruction.
     pub counts_instructions: bool,
-    /// The unit of its figures, as the tables name it
     pub unit: &'static str,
     /// The kernel and the emulator, as the page describes them
     pub on: &'static str,

@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Makes tables and pictures of the figures that the bench has measured. Compares the figures with recorded ones.
+// Makes tables and pictures of the bench's figures, and compares the figures with recorded ones. preface.md explains
+// the kinds of contenders.
 //
-// Words: a *contender* is one way of doing an operation. The bench measures each contender in a loop (preface.md). A
-// *curve* has the figures of one contender for several values of an *axis*, such as the number of items in a queue
-// (growth.rs). The *twin* of a contender does the same in the C twin of the project. A *mark* is the limit that a
-// figure must keep (marks.rs). The *record* has the figures of an earlier run (record.rs), and the *guard* compares a
-// run with the record. If a contender has no twin, the guard compares the contender with another contender, its *base*
-// (guard.rs). A *floor* is a primitive of the kernel that the simplest version of the operation in C would need, too
-// (preface.md).
+// Words: a *curve* has the figures of one contender for several values of an *axis*, such as the number of items in a
+// queue. The *record* has the figures of an earlier run, and the *guard* compares a run with the record. If a
+// contender has no twin, the guard may compare it with another contender, its *base*.
 //
-// Usage: d2d-bench report DOCS DIR...
-//        d2d-bench guard RECORD DIR
-//        d2d-bench record DIR
+// Usage: d2d-bench report DOCS DIR...    writes results.md, results.svg and the record, results.tsv, to DOCS
+//        d2d-bench guard RECORD DIR      compares a run with a record, and prints KTAP
+//        d2d-bench record DIR            prints the record of a run
 //
-// Each DIR has the files of one run. Its name is the name of the machine on which the bench ran: icount, uml or kvm.
-// The DIR no-tracepoints is for a run on the machine icount, with modules that were built without tracepoints. The
-// files are:
-//   output       the kernel's log, with the figures that the modules have measured. bench/run.sh adds the conditions
-//                of the run.
+// Each DIR has the files of one run. Its name is that of the machine (machine.rs). The DIR no-tracepoints is for a run
+// on the machine icount whose modules were built without tracepoints. The files are:
+//   output       the kernel's log, with the figures and the conditions of the run
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
-// The program refuses a run whose clock is wrong, or in which a measured loop does not call what it must call.
-//
-// "report" writes results.md, results.svg and the record, results.tsv, to DOCS. "guard" compares a run with a record,
-// and prints KTAP. "record" prints the record of one run.
 
 mod disassembly;
 mod growth;
@@ -56,13 +47,11 @@ use std::process::ExitCode;
 /// The name of the run that counts the instructions of modules without tracepoints
 const NO_TRACEPOINTS: &str = "no-tracepoints";
 
-/// A run of the bench on one machine
 pub struct Run {
     pub machine: &'static Machine,
     pub log: Log,
 }
 
-/// The results of all runs
 pub struct Measured {
     pub runs: Vec<Run>,
     pub no_tracepoints: Option<Log>,
@@ -70,7 +59,6 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Returns what was measured on a machine
     pub fn log(&self, machine: &str) -> Option<&Log> {
         let mut runs = self.runs.iter();
         let run = runs.find(|run| run.machine.name == machine)?;
@@ -87,7 +75,6 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Returns the model of the host's CPU
 fn host_cpu() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = |line: &str| {
@@ -113,7 +100,7 @@ fn machine(name: &str) -> Result<&'static Machine, String> {
         .ok_or_else(|| format!("the bench does not run on a machine {name}"))
 }
 
-/// Reads and checks a run. Returns its log, and the number of loops in it.
+/// Reads and checks a run. Returns its log and the number of its loops.
 fn run(dir: &Path, machine: &Machine) -> Result<(Log, usize), String> {
     let checked = || {
         let log = Log::parse(&read(&dir.join("output"))?)?;
@@ -176,7 +163,7 @@ fn record(dir: &Path) -> Result<String, String> {
     Ok(Record::new(&log).text())
 }
 
-/// Compares a run with a record. Returns the KTAP, and whether the run has passed.
+/// Returns the KTAP, and whether the run has passed.
 fn guard(recorded: &Path, dir: &Path) -> Result<(String, bool), String> {
     let recorded = Record::parse(&read(recorded)?)?;
     let (log, _) = run(dir, machine(ICOUNT)?)?;

@@ -2,10 +2,9 @@
 
 //! Tables in Markdown, and the numbers in them.
 
-/// The cell of a figure that does not exist
 pub const NONE: &str = "–";
 
-/// Formats a number so that the text has at least three digits.
+/// Formats a number with at least three digits.
 pub fn number(value: f64) -> String {
     let decimals = match value {
         value if value < 10.0 => 2,
@@ -19,13 +18,11 @@ pub fn number_or_none(value: Option<f64>) -> String {
     value.map_or(NONE.into(), number)
 }
 
-/// Makes cells of texts.
 pub fn cells<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
 }
 
-/// Formats a table. The first row has the names of the columns. The first `texts` columns are text, and the others
-/// numbers, which are aligned on the right.
+/// Formats a table. The first row is the head. The first `texts` columns are text, the others numbers.
 pub fn table(rows: &[Vec<String>], texts: usize) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());

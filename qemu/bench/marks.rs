@@ -9,28 +9,25 @@ use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks increase medians by about this factor. So the limits of `AtMostTimes` and `AtMost` are multiplied by the
-/// factor. The limit of `Tracepoints` for an operation below `SHORT` is multiplied, too. For example, a limit of 500
-/// instructions becomes 501.
+/// Timer ticks increase medians by about this factor.
 const TICK: f64 = 1.002;
 
-/// By how many percent the figures of a flat curve may differ
+/// The percentage by which the figures of a flat curve may differ
 const FLAT: f64 = 5.0;
 
-/// An operation with fewer instructions than this may take one more because of its tracepoints.
+/// An operation with fewer instructions than this may take one more with tracepoints.
 const SHORT: f64 = 50.0;
 
-/// The name of the condition that gives the host's load average over the minute before the run
+/// The condition with the host's load average before the run
 const LOAD: &str = "load of the host before the run";
 
-/// The largest load that the bench itself causes. If the load is larger, other programs keep the host busy.
+/// The largest load that the bench itself causes
 const BUSY: f64 = 1.7;
 
 /// A contender's figure: `NAME`, or `NAME@AXIS:VALUE` at a point of a curve
 type Figure = &'static str;
 
-/// What a mark demands. A demand has up to three kinds of fields, in this order: the limit, the machine that measures
-/// the figures, and the figures. `Flat` has other fields.
+/// What a mark demands: the limit, the machine, and the figures
 enum Demand {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),
@@ -38,14 +35,13 @@ enum Demand {
     AtMost(f64, &'static str, Figure),
     /// The first figure, multiplied by this number, is at most the second.
     TimesFewer(f64, &'static str, Figure, Figure),
-    /// The ratio of the first figure to the second is reported. There is no limit.
+    /// The ratio of the first figure to the second is reported.
     Reported(&'static str, Figure, Figure),
-    /// The figures along a curve differ by at most `FLAT` percent. The curve must reach this value of its axis.
+    /// The figures of this contender along this axis, up to at least this value, differ by at most `FLAT` percent.
     Flat(Figure, &'static str, u64),
-    /// Each contender of the project costs at most this many times its cost without tracepoints. If that cost is less
-    /// than `SHORT`, one instruction more is allowed, too.
+    /// Each contender of the project costs at most this many times its cost without tracepoints (see also `SHORT`).
     Tracepoints(f64),
-    /// The files of the modules are at most this many times as large as those of the twin.
+    /// The modules' files are at most this many times as large as those of the twin.
     Sizes(f64),
     /// The modules of the demonstration have together at most this many bytes.
     Bytes(f64),
@@ -110,7 +106,6 @@ pub const MARKS: &[Mark] = &[
     mark("fairness", "items of producers of one queue, two CPUs (UML)", "the fastest producer at most 2 times the slowest", Fair(2.0, "queue-producers")),
 ];
 
-/// The cells of a mark's row, and whether the mark is met
 struct Outcome {
     measured: String,
     against: String,
@@ -127,7 +122,7 @@ fn figure(log: &Log, figure: &str) -> Option<f64> {
 }
 
 impl Mark {
-    /// Compares the figures. Returns `None` if one of them was not measured.
+    /// Returns `None` if a figure was not measured.
     fn outcome(&self, all: &Measured) -> Option<Outcome> {
         let both = |machine, one, other| {
             let log = all.log(machine)?;
@@ -220,7 +215,7 @@ fn reason<'a>(reasons: &'a str, key: &str) -> Option<&'a str> {
     Some(text.trim())
 }
 
-/// Returns a warning if the host was busy with other work just before nanoseconds were measured.
+/// Returns a warning if other programs kept the host busy.
 fn busy(all: &Measured) -> Option<String> {
     let load = all.log(UML)?.condition(LOAD)?;
     let busy = load.parse::<f64>().ok()? > BUSY;
@@ -229,7 +224,6 @@ fn busy(all: &Measured) -> Option<String> {
     })
 }
 
-/// Returns the table of the marks, and the reason for each missed mark.
 pub fn section(all: &Measured, reasons: &str) -> String {
     let head = ["operation", "mark", "", "measured", "against", "ratio"];
     let mut rows = vec![cells(head)];

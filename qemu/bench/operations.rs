@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::markdown::{cells, number, number_or_none, table, NONE};
 use crate::Run;
 
-/// The kind of a contender; preface.md explains the four kinds
+/// The kind of a contender (preface.md)
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     Project,
@@ -28,9 +28,9 @@ impl Kind {
 
 pub struct Operation {
     pub title: &'static str,
-    /// The contenders of the project. The column `× twin` gives ratios to the twin of the first one.
+    /// The column `× twin` gives ratios to the twin of the first one.
     project: &'static [&'static str],
-    /// The contenders that are floors. The column `× floor` gives ratios to the first one.
+    /// The column `× floor` gives ratios to the first one.
     floor: &'static [&'static str],
     alternatives: &'static [&'static str],
 }
@@ -113,12 +113,11 @@ pub const OPERATIONS: &[Operation] = &[
     },
 ];
 
-/// Returns the name of a contender's twin.
 pub fn twin(name: &str) -> String {
     format!("twin-{name}")
 }
 
-/// Returns the kind of a contender. A contender that no operation lists belongs to the project.
+/// A contender that no operation lists belongs to the project.
 pub fn kind(name: &str) -> Kind {
     let among = |list: fn(&Operation) -> &'static [&'static str]| {
         OPERATIONS.iter().any(|one| list(one).contains(&name))
@@ -134,11 +133,10 @@ pub fn kind(name: &str) -> Kind {
     }
 }
 
-/// Contenders whose threads sleep. Their medians depend on the scheduler and change from run to run; their least
-/// figures do not.
+/// Contenders whose threads sleep. The scheduler changes their medians from run to run, but not their least figures.
 const SLEEPERS: [&str; 4] = ["request-worker", "event", "doorbell", "attach-detach"];
 
-/// The figure that is nearly the same in each run: the median, or the least figure if the contender sleeps
+/// The figure that is nearly the same in each run
 pub fn steady(name: &str, least: f64, median: f64) -> f64 {
     if SLEEPERS.contains(&name.trim_start_matches("twin-")) {
         least
@@ -148,7 +146,6 @@ pub fn steady(name: &str, least: f64, median: f64) -> f64 {
 }
 
 impl Operation {
-    /// The contenders of the operation. Those of the project come first.
     pub fn members(&self) -> Vec<(String, Kind)> {
         let mut members = Vec::new();
         let mut add = |name: &str, kind| members.push((name.to_owned(), kind));
@@ -162,7 +159,6 @@ impl Operation {
         members
     }
 
-    /// The contenders that a run has measured, and their medians
     pub fn medians(&self, log: &Log) -> Vec<(String, Kind, f64)> {
         let members = self.members().into_iter();
         let median = |(name, kind): (String, Kind)| {
@@ -172,7 +168,6 @@ impl Operation {
         members.filter_map(median).collect()
     }
 
-    /// The cells of a contender, from one run
     fn figures(&self, log: &Log, name: &str) -> Vec<String> {
         let Some(one) = log.find(name, None) else {
             return vec![NONE.into(); 5];
@@ -204,7 +199,6 @@ impl Operation {
     }
 }
 
-/// A table for each operation
 pub fn tables(runs: &[Run]) -> String {
     let mut text = String::new();
     let measured_in_any_run = |name: &str| runs.iter().any(|run| run.log.median(name).is_some());

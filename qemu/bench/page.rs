@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the page docs/results.md.
+//! The page docs/results.md.
 
 use crate::machine::ICOUNT;
 use crate::{growth, languages, marks, operations, sizes, tracepoints, Measured};
 
-/// Returns the page.
 pub fn page(all: &Measured, host_cpu: &str) -> String {
     let mut text = include_str!("preface.md").to_owned();
     let mut section = |title: &str, body: &str| text += &format!("\n## {title}\n\n{body}");

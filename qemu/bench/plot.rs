@@ -10,10 +10,10 @@ use crate::svg::{short, Scale, Svg};
 use crate::{Measured, Run};
 
 const WIDTH: f64 = 900.0;
-/// The left end of all bars, and the right end of the longest one. The figures stand to the right of the bars.
+/// The left end of all bars, and the right end of the longest one
 const BARS: (f64, f64) = (230.0, 830.0);
 const ROW: f64 = 17.0;
-/// The width and the height of a chart of growth, including its title and its legend
+/// The width and the height of a chart, including its title and its legend
 const CHART: (f64, f64) = (WIDTH / 2.0, 250.0);
 const COLOURS: usize = 4;
 
@@ -82,7 +82,7 @@ fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
     Some(bottom)
 }
 
-/// Draws the curves that one machine has along an axis, in a chart with this upper left corner.
+/// Draws the curves of one machine along an axis, in a chart with this upper left corner.
 fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     let names = run.log.curves(axis.name);
     let curves: Vec<_> = names
@@ -156,8 +156,7 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the picture: the bars, and charts for each axis. A chart is for one machine that has curves along the axis.
-/// An axis has charts for at most two machines.
+/// Returns the picture. Only the first two machines with curves along an axis get a chart.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;

@@ -2,14 +2,8 @@
 
 //! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
-//! Tabs separate the fields of a line. The line of a condition has its name and its value. The line of a contender has
-//! these fields:
-//!
-//! 1. its name
-//! 2. the point of a curve at which it was measured, such as `depth:10`; `-` if it is on no curve
-//! 3. its base
-//! 4. its least figure
-//! 5. its median
+//! Tabs separate the fields of a line. A condition has a name and a value. A contender has a name, the point of its
+//! curve, such as `depth:10`, or `-`, then its base, its least figure and its median.
 
 use crate::log::Log;
 use crate::log_lines::{At, Contender};
@@ -51,7 +45,6 @@ impl Entry {
         }
     }
 
-    /// Returns the name, and the point of the curve if there is one.
     pub fn title(&self) -> String {
         match self.at.as_str() {
             SINGLE => self.name.clone(),
@@ -81,7 +74,7 @@ impl Record {
             versions: VERSIONS.into_iter().filter_map(version).collect(),
             entries: Vec::new(),
         };
-        // The empty loop is in the log twice; the first measurement is recorded.
+        // The empty loop is in the log twice.
         for contender in &log.contenders {
             let entry = Entry::new(contender);
             if record.same_as(&entry).is_none() {
@@ -108,7 +101,6 @@ impl Record {
         Ok(record)
     }
 
-    /// Returns the entry of the same contender at the same point.
     pub fn same_as(&self, entry: &Entry) -> Option<&Entry> {
         self.find(&entry.name, entry)
     }

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Runs the bench, and collects the files that the program of bench/ reads (bench/main.rs). bench.sh and bench-check.sh
-# source lib/lab.sh first, and then this file.
+# Runs the bench, and collects the files that bench/main.rs reads. Source lib/lab.sh first.
 
 only_x86_64 "the bench"
 D2D_ROOT=$("$LAB/root/root.sh")
@@ -9,20 +8,17 @@ export D2D_ROOT
 unset D2D_KERNEL
 requested_kver=${KVER-}
 
-# condition NAME VALUE - prints a condition on which the figures depend, in the form that the guest uses
-# (guest/bench.sh)
+# condition NAME VALUE - prints a condition of the run, in the form that guest/bench.sh uses
 condition() {
 	echo "bench: condition $1: $2"
 }
 
-# version_line PROGRAM - prints the first line of the output of PROGRAM --version
 version_line() {
 	"$LAB/enter.sh" "$@" --version | head -n 1
 }
 
-# run_bench DIR KERNEL ABOUT - runs the bench on a kernel. Leaves in DIR the log, the disassembly and the sizes of the
-# modules. ABOUT says how long the run takes, such as "1 min". The name of DIR is that of the machine
-# (bench/machine.rs), or no-tracepoints.
+# run_bench DIR KERNEL ABOUT - runs the bench on a kernel, and fills DIR. ABOUT says how long the run takes, such as
+# "1 min". bench/main.rs explains the name of DIR.
 run_bench() {
 	local dir=$1 kernel objects modules load
 	# shellcheck disable=SC2034 # kernel.env sets both

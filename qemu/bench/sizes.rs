@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sizes of the modules without debugging symbols, and the memory of a context, an item, a request and an event.
+//! The sizes of the modules and of their objects.
 
 use crate::markdown::{cells, number, number_or_none, table};
 
@@ -12,7 +12,6 @@ pub struct Size {
     file: u64,
 }
 
-/// The pair that the bench measures, its twin, and the demonstration
 const PAIRS: [(&str, [&str; 2]); 3] = [
     ("project", ["bench_owner", "bench_peer"]),
     ("C twin", ["twin_owner", "twin_peer"]),
@@ -26,7 +25,7 @@ and symbols besides text and data. Both peers contain measuring code, and `bench
 ";
 
 impl Size {
-    /// Parses a line that `size` prints, if it is the line of a module. `bytes` returns the size of the file at a path.
+    /// Parses a line of `size`. `bytes` returns the size of a file.
     fn parse(line: &str, bytes: impl Fn(&str) -> Option<u64>) -> Option<Self> {
         let mut words = line.split_whitespace();
         let mut number = || words.next()?.parse::<u64>().ok();
@@ -42,13 +41,12 @@ impl Size {
     }
 }
 
-/// Parses the output of `size`.
 pub fn parse(text: &str, bytes: impl Fn(&str) -> Option<u64>) -> Vec<Size> {
     let lines = text.lines();
     lines.filter_map(|line| Size::parse(line, &bytes)).collect()
 }
 
-/// Returns the sizes of a pair: text, data and files.
+/// Returns the text, data and files of a pair.
 fn pair(sizes: &[Size], modules: [&str; 2]) -> Option<[u64; 3]> {
     let mut sum = [0; 3];
     for module in modules {
@@ -66,7 +64,6 @@ pub fn files(sizes: &[Size]) -> Option<(f64, f64)> {
     Some((file(0)?, file(1)?))
 }
 
-/// Returns the bytes of the files of the demonstration.
 pub fn demonstration(sizes: &[Size]) -> Option<f64> {
     Some(pair(sizes, PAIRS[2].1)?[2] as f64)
 }
@@ -94,7 +91,6 @@ pub fn tables(sizes: &[Size]) -> String {
     format!("{SIZES}{}", table(&rows, 1))
 }
 
-/// Returns a table of the bytes that a context, an item, a request and an event take.
 pub fn memory(log: &crate::log::Log) -> String {
     let bytes = |of: &str, who: &str| {
         let mut lines = log.memory.iter();

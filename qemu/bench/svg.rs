@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Draws a picture in SVG. The picture needs no other file, and has colours for light and for dark pages.
+//! Draws a picture in SVG.
 
-/// The colours for light pages, and then the colours that are different on dark pages
+/// The colours for light pages, then those that differ on dark pages
 pub const STYLE: &str = "\
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .small { font-size: 11px; fill: #57606a }
@@ -26,12 +26,10 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 }
 ";
 
-/// Escapes the characters that a text of SVG cannot contain.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// A picture that is being drawn
 #[derive(Default)]
 pub struct Svg(String);
 
@@ -73,7 +71,7 @@ impl Svg {
     }
 }
 
-/// A logarithmic scale, which maps values to coordinates
+/// A logarithmic scale
 pub struct Scale {
     low: f64,
     high: f64,
@@ -82,7 +80,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A scale that extends the range of the values to whole decades
+    /// Extends the range of the values to whole decades.
     pub fn decades(values: &[f64], from: f64, to: f64) -> Self {
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(0.0, f64::max);
@@ -96,7 +94,6 @@ impl Scale {
         }
     }
 
-    /// A scale whose range is that of the values
     pub fn tight(values: &[f64], from: f64, to: f64) -> Self {
         let mut scale = Self::decades(values, from, to);
         let logs = || values.iter().map(|value| value.log10());
@@ -112,14 +109,12 @@ impl Scale {
         self.from + part * (self.to - self.from)
     }
 
-    /// Returns the powers of ten on the scale.
     pub fn ticks(&self) -> Vec<f64> {
         let (first, last) = (self.low.ceil() as i32, self.high.floor() as i32);
         (first..=last).map(|power| 10f64.powi(power)).collect()
     }
 }
 
-/// Formats a value with few characters.
 pub fn short(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{}M", value / 1e6),

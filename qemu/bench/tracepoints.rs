@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cost of disabled tracepoints: compares each contender with the same contender built without tracepoints.
+//! The cost of disabled tracepoints.
 
 use crate::log::Log;
 use crate::log_lines::Contender;
 use crate::markdown::{cells, number, table};
 use crate::operations::{kind, steady, Kind};
 
-/// The figures of a contender with its tracepoints compiled in, and without them
+/// A contender with its tracepoints compiled in, and without them
 pub struct Compared {
     name: String,
     with: f64,
@@ -32,7 +32,6 @@ fn figure(one: &Contender) -> f64 {
     steady(&one.name, one.min(), one.median())
 }
 
-/// Compares the project's contenders that both runs have measured.
 pub fn compare(with: &Log, without: &Log) -> Vec<Compared> {
     let single = with.contenders.iter().filter(|one| one.at.is_none());
     let project = single.filter(|one| kind(&one.name) == Kind::Project);
