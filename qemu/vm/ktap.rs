@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP as kselftest's runner writes it, and counts the results. Before its result line, a test may print nested
-//! KTAP of its own. Nested KTAP is indented by "# ", or by four blanks if KUnit prints it. These results are counted:
-//! - the result of a test without nested results;
-//! - the nested results of a test that has some;
-//! - the result of a test that fails although none of its nested results has failed.
-//!
-//! At each level of nesting, the plan must be the number of results; otherwise the report has a problem.
+//! Reads the KTAP of kselftest's runner, and counts the results. Before its result line, a test may print nested KTAP,
+//! indented by "# ", or by four blanks if KUnit prints it. Then the nested results are counted instead of the test's. A
+//! test that fails without a failed nested result is counted, too.
 
 use std::fmt;
 
@@ -31,12 +27,10 @@ impl fmt::Display for Tally {
 #[derive(Debug, Default)]
 pub struct Report {
     pub tally: Tally,
-    /// The names of the failed tests
     pub failed: Vec<String>,
-    /// What is wrong with the report itself
+    /// What is wrong with the report itself, and why a test has bailed out
     pub problems: Vec<String>,
-    /// Whether a test has bailed out. Then `problems` has the reason that the test gave, and the result line "not ok"
-    /// of the test is not counted.
+    /// Whether a test has bailed out. Its result "not ok" is not counted.
     pub bailed_out: bool,
 }
 
@@ -45,7 +39,7 @@ pub struct Report {
 struct Level {
     plan: Option<u64>,
     results: u64,
-    /// The counts when the level was opened
+    // The counts when the level was opened
     failed_before: u64,
     counted_before: u64,
 }
@@ -88,7 +82,7 @@ fn classify(text: &str) -> Line<'_> {
     }
 }
 
-/// Splits a line into its depth and its text without the indentation
+/// Returns the depth of a line, and its text
 fn unindent(mut line: &str) -> (usize, &str) {
     let mut depth = 0;
     while let Some(rest) = line
@@ -101,7 +95,7 @@ fn unindent(mut line: &str) -> (usize, &str) {
     (depth, line)
 }
 
-/// Returns the name of the test if the line is the result of a failed one
+/// Returns the name of the failed test of which the line is the result
 pub fn failure(line: &str) -> Option<&str> {
     match classify(unindent(line).1) {
         Line::Result {
@@ -133,7 +127,7 @@ impl Parser {
         }
     }
 
-    /// Returns the level at this depth. If this level is closed and the level above is open, opens it first
+    /// Returns the level at this depth, and opens it if the level above is open
     fn level(&mut self, depth: usize) -> Option<&mut Level> {
         if depth == self.open.len() {
             self.open.push(Level {
@@ -145,8 +139,7 @@ impl Parser {
         self.open.get_mut(depth)
     }
 
-    /// Closes the levels of this depth and deeper, and returns the level of this depth. `test` is the name of the test
-    /// that printed them.
+    /// Closes the levels of this depth and deeper, which `test` has printed. Returns the level of this depth.
     fn close(&mut self, depth: usize, test: &str) -> Option<Level> {
         let mut closed = None;
         while self.open.len() > depth {
@@ -196,12 +189,11 @@ impl Parser {
         }
     }
 
-    /// Counts the result of a test. Does nothing if the nested results, `inner`, are counted instead.
+    /// Counts the result of a test, unless its nested results, `inner`, count instead.
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;
         if let Some(inner) = inner {
-            // Nested results always explain the result "ok". They explain "not ok" only if one of them has failed.
             let nested_explain_it = ok || tally.failed > inner.failed_before;
             if nested_explain_it && counted > inner.counted_before {
                 return;

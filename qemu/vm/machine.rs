@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The virtual machine: its command line for QEMU or User-Mode Linux, the files that the guest writes, and how the
-//! machine ends.
+//! The virtual machine: its command line, the files that the guest writes, and its end.
 
 use crate::stop::Stop;
 use crate::threads;
@@ -17,23 +16,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub enum Ended {
     /// Its process exited with this status, or was killed by a signal (`None`)
     Exit(Option<i32>),
-    /// `follow` killed it because it still ran after this time
     Timeout(Duration),
-    /// `follow` killed it because this test has failed, as the caller expected
+    /// This test has failed, as the caller expected
     Stopped(String),
 }
 
 /// What the guest's kernel runs on
 #[derive(Clone, Copy, PartialEq)]
 pub enum Platform {
-    /// QEMU
     Qemu,
-    /// QEMU that emulates a machine of arm64
     Arm64,
-    /// QEMU with one CPU and a clock that advances by a nanosecond with each instruction. When the CPU is idle, the
-    /// clock jumps to the next timer.
+    /// QEMU with one CPU and a clock that advances by a nanosecond with each instruction
     Counting,
-    /// User-Mode Linux: the kernel is a program of the host
     Uml,
 }
 
@@ -49,8 +43,7 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. On a CPU without virtualization, /dev/kvm may exist nevertheless, so the function also
-/// looks at the flags of the CPU.
+/// Whether KVM can run a guest. A CPU without virtualization may have /dev/kvm, too.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -64,37 +57,33 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// Returns a text that is different for each run. The guest repeats the text in the result line. So d2d-vm does not
-/// accept the result line of another run.
+/// Returns a text that is different for each run. The guest repeats it in the result line, so that d2d-vm accepts no
+/// result line of another run.
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
     format!("{nanos:x}-{}", std::process::id())
 }
 
-/// The files in DIR that the guest writes: in QEMU through virtio-serial ports, in User-Mode Linux through the mounted
-/// DIR.
+/// The files that the guest writes through virtio-serial ports
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
 /// After this time without KTAP, `follow` prints what the threads of a User-Mode Linux guest do.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long to sleep before the state of the machine is checked again
 const POLL: Duration = Duration::from_millis(50);
 
 fn kill(mut child: Child) {
-    // This fails if the machine has exited in the meantime.
+    // Fails if the machine has exited.
     child.kill().and_then(|()| child.wait()).ok();
 }
 
-/// The accelerator that runs the guest at the speed of the host
 const KVM: &str = "KVM";
 
-/// The accelerator that translates the guest's instructions, in one thread for each CPU
+/// The guest's CPUs run in a thread each.
 const EMULATED: &str = "emulated (TCG)";
 
-/// The command line of QEMU, and the name of its accelerator. With a plugin, QEMU emulates the CPUs, because a plugin
-/// does not work with KVM.
+/// Returns the command line of QEMU, and the name of its accelerator. A plugin does not work with KVM.
 fn qemu(
     platform: Platform,
     interactive: bool,
@@ -112,8 +101,8 @@ fn qemu(
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // Without these features, the kernel copies and clears memory with moves instead of string instructions. The
-        // clock would count each repetition of a string instruction.
+        // Without these features, the kernel copies memory with moves. The clock counts each repetition of a string
+        // instruction.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
@@ -142,7 +131,7 @@ fn qemu(
     (command, accel)
 }
 
-/// The command line of User-Mode Linux, with two CPUs. The guest can mount DIR as its hostfs.
+/// Returns the command line of User-Mode Linux.
 fn uml(kernel: &str, interactive: bool, dir: &str) -> io::Result<Command> {
     let mut command = Command::new(kernel);
     // Only the seccomp mode supports more than one CPU.
@@ -169,15 +158,13 @@ impl Machine {
         let mut line = format!("panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
         line += match mode {
             "shell" => " quiet",
-            // During boot the kernel prints everything to the console. After that, guest/init lets only warnings
-            // through.
+            // After boot, guest/init lets only warnings through to the console.
             _ => " ignore_loglevel",
         };
         if mode != "shell" {
-            // Make the kernel panic at each kind of report for which it has an option.
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
             line += " log_buf_len=4M printk.devkmsg=on panic_console_replay";
-            // Do not run the kernel's own KUnit suites, one of which prints a warning.
+            // One of the kernel's own KUnit suites prints a warning.
             line += " kunit.autorun=0";
         }
         if !append.is_empty() {
@@ -194,23 +181,18 @@ impl Machine {
                 let console = if x86 { "ttyS0" } else { "ttyAMA0" };
                 line = format!("console={console} {line}");
                 if x86 && accel != KVM {
-                    // The kernel's timer check expects ticks within a short time. On a busy host, those of an
-                    // emulated timer may come later.
+                    // On a busy host, the ticks of an emulated timer may come too late for the kernel's timer check.
                     line += " no_timer_check";
                 }
                 if x86 && accel == EMULATED {
-                    // An emulated CPU may execute old code after the other CPU has changed it. The kernel changes
-                    // code, such as the branches of a static key, through a breakpoint. During boot, one CPU removed
-                    // such a breakpoint, but the other CPU still ran into it. The kernel reported this (Oops: int3
-                    // in sched_clock_idle_wakeup_event). So boot with one CPU; the guest's init brings the second
-                    // CPU online.
+                    // An emulated CPU may execute old code after the other CPU has changed it. During boot, a CPU ran
+                    // into a breakpoint that the other CPU had removed from a static key (Oops: int3 in
+                    // sched_clock_idle_wakeup_event). guest/init brings the second CPU online after boot.
                     line += " maxcpus=1";
-                    // On a busy host an emulated CPU may stop for long. Then the kernel would report that two clocks,
-                    // or the clocks of two CPUs, differ. Do not let the kernel compare its clocks.
+                    // On a busy host an emulated CPU may stop for long, and its clock then differs from others.
                     line += " tsc=nowatchdog";
-                    // Do not let the kernel record the names of tasks while a tracepoint is on. To record the names,
-                    // the kernel would change the code of its scheduler. Both CPUs run this code. A CPU might then
-                    // execute the old code, as above (Oops: int3 in __schedule).
+                    // While a tracepoint is on, the kernel records the names of tasks. For this, it changes code of its
+                    // scheduler, which both CPUs run (Oops: int3 in __schedule).
                     line += " trace_options=norecord-cmd";
                 }
                 command.args(["-append", &line]);
@@ -237,8 +219,7 @@ impl Machine {
         }
     }
 
-    /// Makes the machine wait for a debugger before its first instruction, at the socket DIR/gdb. The absolute path may
-    /// be too long for a socket, so QEMU runs in DIR and gets a relative path.
+    /// Makes the machine wait for a debugger at the socket DIR/gdb. An absolute path may be too long for a socket.
     pub fn wait_for_debugger(&mut self) {
         self.command.current_dir(&self.dir);
         self.command
@@ -246,19 +227,18 @@ impl Machine {
         self.debugged = true;
     }
 
-    /// Makes the machine end when a test that matches this reason has failed
     pub fn stop_at(&mut self, reason: &str) {
         self.stop = Some(Stop::new(reason));
     }
 
-    /// Gives the terminal to the guest
+    /// Replaces this process by the machine
     pub fn interact(mut self) -> ExitCode {
         let error = self.command.exec();
         eprintln!("cannot run {}: {error}", self.program());
         ExitCode::FAILURE
     }
 
-    /// Runs the machine until it exits. If `limit` has passed since its boot, kills it
+    /// Runs the machine until it exits, or until `limit` has passed since its boot
     pub fn follow(&mut self, limit: Duration) -> Ended {
         let mut child = self.boot();
         let booted = Instant::now();
@@ -300,12 +280,7 @@ impl Machine {
     }
 
     /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
-    /// kernel hangs earlier, before any code under test runs. Even a slow kernel prints a line on the console now and
-    /// then. So this function watches the console. If the console is silent for a minute, the function kills the
-    /// machine and starts it once more. It then returns without watching the console again.
-    ///
-    /// The function does not watch the console in two cases: the machine is User-Mode Linux, or there is a debugger. A
-    /// debugger may stop the machine for longer than a minute.
+    /// kernel hangs before that. If the console is silent for a minute, the function starts the machine once more.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
@@ -341,7 +316,6 @@ impl Machine {
         self.command.get_program().to_string_lossy().into_owned()
     }
 
-    /// Whether the guest's KTAP is shown as it comes
     fn shows_ktap(&self) -> bool {
         self.mode == "test" || self.mode == "torture"
     }
@@ -349,8 +323,7 @@ impl Machine {
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::null());
         if self.platform == Platform::Uml {
-            // A User-Mode Linux kernel that panics sends SIGTERM to its process group. So give the kernel a group
-            // without d2d-vm.
+            // A User-Mode Linux kernel that panics sends SIGTERM to its process group.
             self.command.process_group(0);
         }
         match self.command.spawn() {
@@ -359,7 +332,7 @@ impl Machine {
         }
     }
 
-    /// Reads a file that the guest has written. Replaces bytes that are not UTF-8.
+    /// Reads a file of the guest
     pub fn read(&self, name: &str) -> String {
         let bytes = fs::read(format!("{}/{name}", self.dir)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()

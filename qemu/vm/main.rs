@@ -5,28 +5,26 @@
 // Usage: d2d-vm [--uml | --icount | --arm64] MODE KERNEL INITRAMFS DIR [APPEND]
 //        d2d-vm --has-kvm (exits with 0 if KVM can run a guest on this host)
 //
-// MODE names a script of qemu/guest/, and determines what d2d-vm prints:
+// MODE names a script of qemu/guest/, and determines what d2d-vm prints besides the reasons of a failure:
 //   run            the trace
-//   test, torture  the KTAP as it comes, and the counts last
-//   shell          nothing: the user has the console, and d2d-vm does not judge the run
+//   test, torture  the KTAP as it comes, and the counts
 //   cache-lines    the KTAP, if the run has failed
-//   any other      nothing
-// If the run has failed, d2d-vm also prints the reasons.
+// In the mode shell, the user has the console, and d2d-vm does not judge the run.
 // Without an option, QEMU boots KERNEL. The options:
 //   --icount  QEMU emulates one CPU, whose clock counts instructions
 //   --arm64   QEMU emulates a machine of arm64
-//   --uml     KERNEL is a User-Mode Linux program, and d2d-vm runs it
+//   --uml     d2d-vm runs KERNEL, a User-Mode Linux program
 // The guest writes these files to DIR: console.log, output (the kernel's log), ktap, result. APPEND goes to the kernel's
 // command line.
 //
 // Environment:
-//   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
-//   D2D_EXPECT   "NAME=VALUE ...": the fields of the result line in which this kernel differs from the stock kernel;
+//   D2D_TIMEOUT  seconds after boot at which the machine is killed
+//   D2D_EXPECT   "NAME=VALUE ...": the fields of the result line that differ from those of the stock kernel;
 //                NAME=any accepts every value
-//   D2D_STOP_ON  a regular expression: as soon as a failed test matches it, d2d-vm ends the machine (stop.rs)
+//   D2D_STOP_ON  a regular expression: when a failed test matches it, d2d-vm ends the machine (stop.rs)
 //   D2D_LOGS     the path at which the user will find DIR after the run
 //   D2D_GDB      the machine waits for a debugger at the socket DIR/gdb
-//   D2D_PLUGIN   QEMU runs this plugin, which writes its KTAP to DIR/ktap when the machine ends
+//   D2D_PLUGIN   QEMU runs this plugin, which writes its KTAP to DIR/ktap
 
 mod ktap;
 #[allow(dead_code, reason = "the trace tool uses the rest")]
@@ -44,17 +42,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
 
-/// The values that the result line of guest/init must have on the stock kernel. The taint is that of out-of-tree,
-/// unsigned modules.
+/// The result line of guest/init on the stock kernel. The taint is that of out-of-tree, unsigned modules.
 const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=none leaks=none";
 
-/// The values that differ on User-Mode Linux, whose configuration has no module signatures
+/// User-Mode Linux has no module signatures.
 const FIELDS_UML: &str = "taint=4096";
 
 /// The taint that test modules add
 const TAINT_TEST: u64 = 1 << 18;
 
-/// The modes whose scripts write no KTAP. In all other modes, a run without a result in its KTAP fails.
+/// In all other modes, a run without a result in its KTAP fails.
 const WITHOUT_KTAP: [&str; 5] = ["run", "shell", "bench", "install", "rust-headers"];
 
 fn needs_ktap(mode: &str) -> bool {
@@ -106,7 +103,7 @@ fn main() -> ExitCode {
     };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
     if let Ended::Stopped(test) = &ended {
-        // The KTAP may have been cut in the middle of a line.
+        // The KTAP may end in the middle of a line.
         println!("\nFAIL: test: {test}");
         return ExitCode::FAILURE;
     }
@@ -132,9 +129,8 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // Show the console only if it may explain the failure. It explains nothing if the only reason is that a test has
-    // bailed out. It also explains nothing if a step of the demonstration has failed and the guest has reached its end:
-    // then the trace shows the step.
+    // Show the console only if it may explain the failure. If a step of the demonstration has failed and the guest has
+    // reached its end, the trace shows the step.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {
@@ -163,7 +159,7 @@ fn main() -> ExitCode {
 mod tests {
     use super::*;
 
-    /// Returns the name of the mode of a script in qemu/guest/, and whether the script writes KTAP.
+    /// Returns a script's mode, and whether the script writes KTAP.
     fn mode(script: &str) -> Option<(&str, bool)> {
         let mut lines = script.lines();
         let (name, _) = lines.find_map(|line| line.strip_prefix("# Mode ")?.split_once(": "))?;

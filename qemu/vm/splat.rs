@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the kernel's reports of trouble ("splats") in a log, by their text. To look for a panic or a taint would not
-//! be enough: reports of lockdep, might_sleep, spinlock debugging and kmemleak cause neither, even with panic_on_warn.
+//! Finds the kernel's reports of trouble ("splats") in a log. Reports of lockdep, might_sleep, spinlock debugging and
+//! kmemleak cause no panic and no taint, even with panic_on_warn.
 
-/// A line that contains one of these texts is a report. Neither the boot of a healthy kernel nor the modules under
-/// test print such a line.
+/// A line that contains one of these texts is a report.
 const ANYWHERE: &[&str] = &[
     // oopses and panics
     "kernel BUG at",
@@ -102,7 +101,7 @@ fn message(line: &str) -> &str {
     text
 }
 
-/// Whether the text contains the pattern. The end of a longer word does not count: `DEBUG: ` does not contain `BUG: `.
+/// Whether the text contains the pattern at the beginning of a word: `DEBUG: ` does not contain `BUG: `.
 fn has_word(text: &str, pattern: &str) -> bool {
     text.match_indices(pattern).any(|(at, _)| {
         let before = text[..at].bytes().next_back();
@@ -110,14 +109,13 @@ fn has_word(text: &str, pattern: &str) -> bool {
     })
 }
 
-/// Returns the pattern that makes a line a report, if it is one
+/// Returns the pattern that makes the line a report
 fn kind(text: &str) -> Option<&'static &'static str> {
     let anywhere = ANYWHERE.iter().find(|kind| has_word(text, kind));
     anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)))
 }
 
-/// Returns the lines that report trouble. Many lines of one report may match a pattern, so the function returns only
-/// the first line for each pattern.
+/// Returns the first line for each pattern, because one report may have many.
 pub fn scan(console: &str) -> Vec<&str> {
     let mut seen = Vec::new();
     let mut reports = Vec::new();
@@ -132,7 +130,7 @@ pub fn scan(console: &str) -> Vec<&str> {
     reports
 }
 
-/// Returns the lines of a failed run's console log around the first report, and the last lines
+/// Returns the lines around the first report, and the last lines
 pub fn excerpt(console: &str) -> Vec<&str> {
     const BEFORE: usize = 5;
     const AFTER: usize = 80;
@@ -151,7 +149,6 @@ pub fn excerpt(console: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    /// First lines of reports as kernels print them
     const SAMPLES: &[&str] = &[
         "BUG: kernel NULL pointer dereference, address: 0000000000000000",
         "BUG: unable to handle page fault for address: ffffc90000a3b000",

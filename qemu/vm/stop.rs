@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Searches the KTAP of a running machine for the failure that the caller expects. After this failure, d2d-vm ends
-//! the machine, because later tests do not matter.
+//! Searches the KTAP of a running machine for the failure that the caller expects. d2d-vm then ends the machine.
 
 use crate::ktap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Looks for the expected failure in the KTAP while it comes
 pub struct Stop {
     /// An extended regular expression for the beginning of "test: NAME"
     reason: String,
-    /// The end of the KTAP so far, if it is an incomplete line
+    /// The incomplete line at the end of the KTAP
     rest: Vec<u8>,
 }
 
@@ -23,7 +21,7 @@ impl Stop {
         }
     }
 
-    /// Takes the next bytes of the KTAP. Returns the name of the first failed test there that matches `reason`.
+    /// Takes the next bytes of the KTAP. Returns the first failed test in it that matches `reason`.
     pub fn find(&mut self, new: &[u8]) -> Option<String> {
         self.rest.extend_from_slice(new);
         let end = self.rest.iter().rposition(|&byte| byte == b'\n')? + 1;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host. If the guest
-//! hangs, the states of these threads show why: a CPU may spin, sleep, or get no timer signal.
+//! Describes the threads of a hanging User-Mode Linux guest. Its CPUs are threads of the host.
 
 use std::fs;
 
-/// Returns one line for each thread of a process: its state, the ticks of CPU time that it has used in its own
-/// code and in the host's kernel, the system call that it is in, and its pending and blocked signals
+/// Returns one line for each thread of a process
 pub fn describe(process: u32) -> Vec<String> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter();
     let paths = threads.flatten().flatten().map(|thread| thread.path());
@@ -46,8 +44,7 @@ mod tests {
             let first = lines.iter().find(|line| line.starts_with(&first));
             first.unwrap().to_owned()
         };
-        // The process blocks no signals. But its first thread blocks all signals while it starts the thread of a
-        // test, so try again.
+        // The first thread blocks all signals while it starts the thread of a test, so try again.
         let mut tries = 0..1000;
         let is_found = tries.any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(1));

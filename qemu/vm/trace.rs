@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace of the demonstration, or of a pair outside of this tree. Two CPUs write its lines to the guest's kernel
-//! log, perhaps in a wrong order. So this module sorts the lines by their fields load and seq (docs/trace.md). Two
-//! kinds of lines have no seq: the lines of guest/run.sh ("lab: ..."), and the lines that a driver prints itself
-//! ("DRIVER: ..."). Such a line comes after all steps that precede it in the log.
+//! The trace of a pair. Two CPUs may write its lines to the kernel log in a wrong order, so this module sorts the lines
+//! by load and seq (docs/trace.md). Lines of guest/run.sh ("lab: ...") and of a driver itself ("DRIVER: ...") have no
+//! seq: they come after all steps that precede them in the log.
 
 use crate::line::{unstamped, Line};
 use std::collections::HashSet;
 
-/// Returns the trace in a kernel log
 pub fn from_dmesg(dmesg: &str) -> String {
     let mut lines: Vec<((u64, u64), &str)> = Vec::new();
     let mut last = (0, 0);

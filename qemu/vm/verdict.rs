@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decides whether a run has passed: there must be all evidence of success, and no report of trouble.
+//! Decides whether a run has passed.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;
 use crate::splat;
 
-/// The value in `D2D_EXPECT` of a field that may have any value
 const ANY: &str = "any";
 
 pub struct Expected {
-    /// The names and values that the result line must have
+    /// Names and values of the result line
     fields: Vec<(String, String)>,
-    /// Whether a run without KTAP fails. If the guest has written KTAP, `judge` reads it in any case.
+    /// Whether a run without KTAP fails
     ktap: bool,
-    /// Whether the kernel's log may lack its beginning: a long run writes more than the log buffer holds. The console
-    /// has all warnings and worse anyway.
+    /// A long run may write more than the log buffer holds. The console has all warnings anyway.
     pub log_may_wrap: bool,
 }
 
@@ -38,7 +36,7 @@ impl Expected {
         }
     }
 
-    /// Sets flags in the expected value of a field that is a number
+    /// Adds flags to a field that is a number
     pub fn add(&mut self, name: &str, flags: u64) {
         for (known, value) in &mut self.fields {
             if let (true, Ok(number)) = (known == name, value.parse::<u64>()) {
@@ -49,9 +47,9 @@ impl Expected {
 }
 
 pub struct Evidence {
-    /// Everything that the kernel wrote to the serial console. After boot it writes only warnings and worse.
+    /// The serial console. After boot, it has only warnings and worse.
     pub console: String,
-    /// The kernel's whole log at the end of the run; empty if the run did not reach its end
+    /// The kernel's log; empty if the run did not reach its end
     pub dmesg: String,
     pub ktap: String,
     pub result: String,
@@ -59,11 +57,10 @@ pub struct Evidence {
 }
 
 pub struct Verdict {
-    /// The tests that passed, failed and were skipped. Each reason other than a failed test adds one failure.
+    /// Each reason other than a failed test counts as a failure, too.
     pub tally: Tally,
-    /// Why the run has failed, a line each
     pub reasons: Vec<String>,
-    /// Whether a test has bailed out, and `reasons` has nothing but the reason that this test gave.
+    /// `reasons` has only the reason for which a test has bailed out.
     pub only_bailed_out: bool,
 }
 
@@ -82,7 +79,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let mut reasons = report.problems;
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
-        // `Stopped` does not occur here: main() itself reports the test at which it stopped the run.
+        // main() itself reports `Stopped`.
         Ended::Exit(Some(0)) | Ended::Stopped(_) => {}
         Ended::Exit(Some(status)) => {
             reasons.push(format!("the VM ended with exit status {status}"))
@@ -111,8 +108,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Whether the log has its first line. A log that has lost its beginning may have lost a report of trouble, too. On
-/// arm64, the first line names the CPU.
+/// Whether the log has its first line. A log without it may lack a report of trouble, too.
 fn begins_at_boot(dmesg: &str) -> bool {
     let begins = |line: &str| {
         let texts = ["] Linux version ", "] Booting Linux on physical CPU "];
@@ -121,8 +117,7 @@ fn begins_at_boot(dmesg: &str) -> bool {
     dmesg.lines().next().is_some_and(begins)
 }
 
-/// Compares the result line, which the guest writes last, with what is expected of it. Returns the reasons why the
-/// run has failed.
+/// Compares the result line with what is expected of it. Returns the differences.
 fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<String> {
     let Some(fields) = result
         .strip_suffix('\n')
@@ -133,14 +128,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut rc_is_wrong = false;
     for (name, want) in &expected.fields {
-        // A failed test is a reason of its own. The test also makes rc 1, so rc is no further reason.
+        // A failed test makes rc 1, too.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // If rc is wrong, the guest may have stopped while modules were loaded. Their number is no further reason then.
+        // If rc is wrong, the guest may have stopped while modules were loaded.
         if name == "modules" && rc_is_wrong {
             continue;
         }
