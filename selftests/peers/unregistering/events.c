@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The subject "event" of unregistering.c: a driver unregisters while two events are in one of the
- * stages below. The drivers "opener" and "other" have opened these events; in the stage "watched",
- * only "opener" has. The driver "waiter" sends a request in the stage "waited-inside", and does
- * nothing in the other stages. If HOW is "synchronization", the events are synchronization events;
- * otherwise they are notification events.
+ * stages below. The drivers "opener" and "other" have opened the events; in the stage "watched",
+ * only "opener" has.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -15,7 +13,7 @@
 
 /* A time limit in ms that does not expire */
 #define LONG	600000
-/* The number of events, and of the further handles that do_close() closes */
+/* The number of events, and of the handles that do_close() closes */
 #define COUNT	2
 #define MANY	64
 
@@ -26,8 +24,8 @@ static const char * const names[COUNT] = { "unregistering.one", "unregistering.t
 static u32 kind;
 static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
-static bool stop;	/* true: the threads that repeat a call must end */
-static int calls;	/* the number of repeated calls so far */
+static bool stop;
+static int calls;
 static struct completion has_unregistered;	/* the thread "unregister" has ended */
 
 static struct unreg_driver * const opener = &drivers[OPENER];
@@ -125,9 +123,8 @@ static void do_open(struct unreg_thread *thread)
 }
 
 /*
- * Closes the handles in many[] one by one, until opener has unregistered and the owner refuses to
- * close a handle. Before the last handle, waits until the thread "unregister" has ended. So at
- * least one handle is open while a driver unregisters.
+ * Before the last handle, waits until the thread "unregister" has ended. So at least one handle is
+ * open while a driver unregisters.
  */
 static void do_close(struct unreg_thread *thread)
 {
@@ -180,10 +177,6 @@ static int wait_by_both(const char *how, u32 flags, u32 ms)
 	       wait_by("other", handles[OTHER], flags, ms);
 }
 
-/*
- * Starts a thread that waits for the two events: for the first by a handle of "opener", for the
- * second by a handle of "other".
- */
 static int wait_mixed(const char *how, u32 flags)
 {
 	static d2d_handle mixed[COUNT];
@@ -196,7 +189,7 @@ static int wait_mixed(const char *how, u32 flags)
 	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
 }
 
-/* Starts a thread that repeats a call, and returns when the thread has made two calls. */
+/* Returns when the thread has made two calls. */
 static int start_repeating(const char *name, void (*run)(struct unreg_thread *thread))
 {
 	if (!unreg_start(name, run, (struct unreg_thread){}, -1))
@@ -251,7 +244,7 @@ static int reach_waited_mixed_all(const char *how)
 	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
 }
 
-/* "waiter" sends "other" a request. The dispatch routine of "other" waits in the sending thread. */
+/* The dispatch routine of "other" waits in the sending thread. */
 static int reach_waited_inside(const char *how)
 {
 	int err = create_for_both(how);
@@ -312,16 +305,15 @@ static const struct stage stages[] = {
 	{ "created", reach_created },
 	{ "opened", reach_opened },
 	{ "closed", reach_closed },
-	/* In these stages, the test starts a program that watches the first event. */
+	/* The test starts a program that watches the first event. */
 	{ "watched", reach_alone },
 	{ "watched-by-two", reach_open },
 	{}
 };
 
 /*
- * Awaits the thread that unregisters, because unregistering must end without help. Then ends the
- * waits that still go on. Setting a synchronization event ends only one wait. So this function sets
- * the events again and again, until all waits have ended.
+ * Unregistering must end without help, so this function awaits it first. Then it sets the events
+ * until all waits have ended: setting a synchronization event ends only one wait.
  */
 static void end(void)
 {
@@ -331,10 +323,9 @@ static void end(void)
 	unreg_await("unregister");
 	complete_all(&has_unregistered);
 	/*
-	 * In some stages a thread repeats a call with opener's handles. The thread ends when the
-	 * owner refuses the call, or when `stop` is true. If opener has unregistered, the owner
-	 * must refuse the call. Do not set `stop` then. So if the owner wrongly accepts the call,
-	 * the thread does not end, and the test reports this.
+	 * If opener has unregistered, the owner must refuse the calls of repeat(). So do not set
+	 * `stop` then: if the owner wrongly accepts the calls, the thread hangs, and the test
+	 * fails.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {
@@ -348,7 +339,6 @@ static void end(void)
 	} while (waiting && unreg_time_left() > 1);
 }
 
-/* Notes what d2d_event_query() returns for each handle of the first event: opener's and other's. */
 static void report(void)
 {
 	static const char * const query[] = { [OPENER] = "opener.query", [OTHER] = "other.query" };

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The subject "handshake" of unregistering.c: a driver unregisters while a handshake between the
- * owner and the driver "peer" is in one of the stages below. The thread "unregister" calls
- * d2d_detach() and then d2d_unregister() for the driver that unregisters. The second result of the
- * thread, after the "/", is what d2d_detach() returned. At the end, the driver "next" attaches,
- * which shows whether the context is free.
- *
- * HOW is the parameter "completion" with which the test has loaded the owner. This module ignores
- * HOW.
+ * The subject "handshake" of unregistering.c: a driver detaches and unregisters while a handshake
+ * between the owner and the driver "peer" is in one of the stages below. At the end, the driver
+ * "next" attaches, which shows whether the context is free.
  */
 #include <linux/err.h>
 #include <linux/string.h>
@@ -30,7 +25,7 @@ static int bounce(void *self, u32 hops, u32 *result)
 	return unreg_operation(self, hops);
 }
 
-/* The table has no ping and no drain, so that the owner makes no call once it has attached peer. */
+/* Without ping and drain, so that the owner makes no call once it has attached peer. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.bounce = bounce,
@@ -59,7 +54,7 @@ static void do_adopt(struct unreg_thread *thread)
 	thread->err = unreg_adopt(thread->driver);
 }
 
-/* Completes the handshake, but does not write the context, which is no longer the driver's. */
+/* Does not write the context, which is no longer the driver's. */
 static void do_complete(struct unreg_thread *thread)
 {
 	thread->err = d2d_complete(thread->driver->received, 0, 0);
@@ -78,14 +73,12 @@ static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thr
 	return unreg_start(name, run, (struct unreg_thread){ .driver = driver }, -1);
 }
 
-/* Starts a thread that attaches peer, and returns when the thread has ended or sleeps. */
 static int attach(void)
 {
 	timed_out = false;
 	return unreg_settle(start("attach", do_attach, peer));
 }
 
-/* Starts a thread that attaches peer, and returns when the thread sleeps in @checkpoint. */
 static int attach_into(struct checkpoint *checkpoint)
 {
 	timed_out = false;
@@ -123,7 +116,7 @@ static int reach_offered_refused(const char *how)
 	return attach_into(&peer->after);
 }
 
-/* The test has loaded the owner with a short timeout, which expires while this function waits. */
+/* The owner has a short timeout, which expires while this function waits. */
 static int reach_timed_out(const char *how)
 {
 	struct unreg_thread *thread;
@@ -136,7 +129,6 @@ static int reach_timed_out(const char *how)
 	return 0;
 }
 
-/* After the timeout, peer has completed the handshake. */
 static int reach_late(const char *how)
 {
 	return reach_timed_out(how) ?: unreg_settle(start("complete", do_complete, peer));

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The subject "operation" of unregistering.c: a driver unregisters while a thread is inside an
- * operation or a routine of the driver "peer". In most stages, this thread waits without a time
- * limit for an event or a request of peer. So peer can unregister only if the library ends the
- * wait. HOW says which functions the driver that unregisters calls:
- *
- *   detach	d2d_detach() and d2d_unregister()
- *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
- *   stays	d2d_detach() alone
- *
- * The result of d2d_detach() is the second result of the thread that unregisters.
+ * operation or a routine of the driver "peer". In most stages, this thread waits without a limit
+ * for an event or a request of peer. So peer can unregister only if the library ends the wait.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -31,16 +24,16 @@ static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 };
 
-static char chosen_how[8];	/* HOW of the command "reach" */
-static bool has_called_leave;	/* peer has called d2d_leave() */
+static char chosen_how[8];
+static bool has_called_leave;	/* by peer */
 static d2d_handle request;	/* sent by sender to peer, or by peer to receiver */
-static struct completion called;	/* completed when peer's operation calls in_operation() */
-static struct completion ending;	/* completed by the command "end" */
+static struct completion called;	/* peer's operation has begun */
+static struct completion ending;	/* completed by end() */
 static int (*in_operation)(void);	/* what peer's operation does; may be NULL */
 
 /*
- * Calls the owner's operation bounce, which calls peer's operation bounce with one hop less. Once
- * peer has begun to detach, the owner's operation does not call peer, and fails with -ESHUTDOWN.
+ * Calls the owner's bounce, which calls peer's bounce with one hop less. Fails with -ESHUTDOWN once
+ * peer has begun to detach.
  */
 static int call(u32 hops)
 {
@@ -50,9 +43,8 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(). They are not 0, because with 0 the owner would not call peer's operation.
- * With CALL, peer's operation runs in_operation(). With TRY, peer's operation returns at once: the
- * test only finds out whether the owner can call peer.
+ * Arguments of call(). With CALL, peer's operation runs in_operation(). With TRY, it returns at
+ * once. With 0, the owner does not call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -65,17 +57,13 @@ int unreg_operation(struct unreg_driver *driver, u32 hops)
 	return in_operation();
 }
 
-/* Waits until peer has begun to detach. */
 static void await_detaching(void)
 {
 	while (call(TRY) != -ESHUTDOWN)
 		usleep_range(1000, 2000);
 }
 
-/*
- * Values of in_operation. A function whose name ends in _late does not begin to wait before peer
- * has begun to detach.
- */
+/* Values of in_operation. Those with _late begin to wait only when peer has begun to detach. */
 
 static int wait_for_event(void)
 {
@@ -179,7 +167,6 @@ static int make_attached(const char *how)
 	       d2d_ops_copy(&owner.hdr, &peer->context->owner, peer->context->module);
 }
 
-/* Calls peer's operation in a thread, and returns when the operation sleeps. */
 static int reach_operation(const char *how, int (*does)(void))
 {
 	struct unreg_thread *thread;
@@ -216,7 +203,6 @@ static int reach_request_late(const char *how)
 	return reach_operation(how, wait_for_request_late);
 }
 
-/* Another thread has called d2d_detach() for peer. The call waits until the operation ends. */
 static int reach_detaching(const char *how)
 {
 	int err = reach_operation(how, wait_for_end);
@@ -228,7 +214,6 @@ static int reach_detaching(const char *how)
 	return 0;
 }
 
-/* peer's dispatch routine has received the handshake, and waits for an event. */
 static int reach_offered(const char *how)
 {
 	int err = make(how);
@@ -239,7 +224,6 @@ static int reach_offered(const char *how)
 	return unreg_settle(start("attach", do_attach));
 }
 
-/* A request that peer has forwarded is back, and peer's routine `returned` waits for an event. */
 static int reach_returned(const char *how)
 {
 	struct d2d_send send = d2d_send_to(peer->target, 1);
@@ -256,7 +240,6 @@ static int reach_returned(const char *how)
 	return unreg_settle(start("complete", do_complete));
 }
 
-/* peer has sent receiver a request, which is pending. @does is what peer's `completed` will do. */
 static int reach_completed_by(const char *how, enum reaction does)
 {
 	struct d2d_send send = d2d_send_to(receiver->target, 1);
@@ -294,8 +277,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters, because unregistering must end without help. Then ends peer's
- * waits, which still go on if a driver other than peer has unregistered.
+ * Unregistering must end without help, so this function awaits it first. Then it ends the waits
+ * that still go on.
  */
 static void end(void)
 {
@@ -303,8 +286,8 @@ static void end(void)
 	complete_all(&ending);
 	unreg_await("detach");
 	/*
-	 * If HOW is "stays", detaching alone must end the waits. Setting the event would end them,
-	 * too. So await the waiting threads first, and set the event after that.
+	 * If HOW is "stays", detaching alone must end the waits. So await them before the event is
+	 * set.
 	 */
 	if (!strcmp(chosen_how, "stays")) {
 		unreg_await("call");

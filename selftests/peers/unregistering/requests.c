@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The subject "request" of unregistering.c: a driver unregisters while a request is in one of the
- * stages below. The driver "sender" sends the request to the driver "receiver". In some stages, the
- * drivers "upper" and "lower" forward the request:
+ * stages below. The request takes one of these ways:
  *
  * - sender -> receiver
  * - sender -> upper -> receiver
  * - sender -> upper -> lower -> receiver
- *
- * In the stage "pended-by-owner", the sender sends the request to module_a instead.
- *
- * HOW says how the sender learns of the result:
- *
- *   wait	a thread waits for the request without a time limit
- *   timed	a thread waits for the request with a time limit that does not expire
- *   routine	the owner calls the sender's completion routine
- *   none	the sender does not learn of the result; at the end it sends the request again
+ * - sender -> module_a, in the stage "pended-by-owner"
  */
 #include <linux/err.h>
 #include <linux/sched.h>
@@ -37,9 +28,9 @@ static struct unreg_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct unreg_driver *first_receiver;	/* of the request from sender; NULL: the owner */
-static char chosen_how[16];	/* HOW of the command "reach" */
-static bool reports_notified;	/* report() notes how often receiver's cancelled() was called */
+static struct unreg_driver *first_receiver;	/* NULL: the owner */
+static char chosen_how[16];
+static bool reports_notified;
 
 static bool how_is(const char *name)
 {
@@ -98,9 +89,8 @@ static void do_free(struct unreg_thread *thread)
 }
 
 /*
- * Completes the request and unregisters at once. This thread has a realtime priority, and the
- * thread that waits for the request is bound to the same CPU. So when this thread unregisters, the
- * waiting thread is awake, but has not run yet.
+ * This thread has a realtime priority, and the thread that waits for the request is bound to the
+ * same CPU. So when this thread unregisters, the waiting thread is awake, but has not run yet.
  */
 static void do_complete_and_unregister(struct unreg_thread *thread)
 {
@@ -125,7 +115,6 @@ static int make(const char *how, struct unreg_driver *to)
 	       d2d_request_alloc(sender->self, sizeof(u64), sizeof(u64), &request);
 }
 
-/* If HOW is "wait" or "timed", starts the thread that waits for the request. */
 static int start_wait_on(int cpu)
 {
 	u32 ms = how_is("timed") ? LONG : D2D_FOREVER;
@@ -140,13 +129,12 @@ static int start_wait(void)
 	return start_wait_on(-1);
 }
 
-/* @err is the result of sending a request. Returns 0 if the request is pending, or an error. */
+/* Returns 0 if sending has left the request pending. */
 static int must_pend(int err)
 {
 	return err == -EINPROGRESS ? 0 : err ?: -EBADMSG;
 }
 
-/* Sends the request, which receiver pends: @reaction is PENDS or PENDS_NOTIFIED. */
 static int send_to_pend(enum reaction reaction)
 {
 	receiver->in_dispatch = reaction;
@@ -160,7 +148,6 @@ static void forwards(struct unreg_driver *from, struct unreg_driver *to, enum re
 	from->next = to;
 }
 
-/* Starts a thread that completes the request. Returns when a thread sleeps in @checkpoint. */
 static int complete_into(struct checkpoint *checkpoint)
 {
 	unreg_close_checkpoint(checkpoint);
@@ -181,10 +168,8 @@ static int reach_idle_completed(const char *how)
 }
 
 /*
- * The request is sent, but no worker has called receiver's dispatch routine yet. To reach this
- * stage, this function sends the request twice. The first time, a worker calls lower's dispatch
- * routine, which completes the request and then sleeps. The second time, the request waits for this
- * worker, because a request has only one worker at a time.
+ * lower's dispatch routine keeps the only worker of the request. So no worker calls receiver's
+ * dispatch routine yet.
  */
 static int reach_sent_to_worker(const char *how)
 {
@@ -227,7 +212,6 @@ static int reach_dispatched_by_worker(const char *how)
 	       unreg_await_thread_in(&receiver->before) ?: start_wait();
 }
 
-/* upper has forwarded the request to @next. A thread is inside receiver's dispatch routine. */
 static int reach_dispatched_through(struct unreg_driver *next, const char *how)
 {
 	int err = make(how, upper);
@@ -318,10 +302,6 @@ static int reach_returned_cancelled(const char *how)
 	return unreg_await_thread_in(&upper->returned);
 }
 
-/*
- * The request is cancelled while a thread is inside upper's routine `returned`. When the routine
- * has returned, that thread delivers the request to the sender.
- */
 static int reach_returned_then_cancelled(const char *how)
 {
 	return reach_returned(how) ?: unreg_settle(start("cancel", do_cancel));
@@ -368,7 +348,6 @@ static int reach_cancelled(const char *how)
 	return unreg_await_thread_in(&receiver->cancelled);
 }
 
-/* The time limit of a wait has expired, and a thread is inside receiver's cancelled(). */
 static int reach_timing_out(const char *how)
 {
 	int err = make("none", receiver) ?: send_to_pend(PENDS_NOTIFIED);
@@ -441,8 +420,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Awaits the thread that unregisters, because unregistering must end without help. Then ends the
- * request. So the thread that waits for the request ends, too.
+ * Unregistering must end without help, so this function awaits it first. Then it ends the request,
+ * and so the wait for the request.
  */
 static void end(void)
 {
@@ -472,7 +451,7 @@ static void report(void)
 		unreg_note_error("sender.completed", sender->completed_status);
 	if (reports_notified)
 		unreg_note("notified", "%d", atomic_read(&receiver->notified));
-	/* If HOW is "none", no result shows that the request has ended: send it again instead. */
+	/* No other result shows that the request has ended, so send it again. */
 	if (!how_is("none"))
 		return;
 	err = send(0);

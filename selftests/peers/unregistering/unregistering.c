@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver unregisters while something is in progress, the *subject*: a request, an event, a
- * handshake or an operation. The *stage* is the state of the subject. If the subject is a handshake
- * or an operation, the driver also detaches. The subject stays in its stage for as long as the test
- * needs, because a routine sleeps in a checkpoint, a thread waits or repeats a call, or a driver
- * keeps a request pending. The module needs no file of the library but the headers in
- * shared/include/.
+ * Test: a driver unregisters while the *subject* is in a certain stage. The subject is a request,
+ * an event, a handshake or an operation. It stays in the stage because a routine sleeps in a
+ * checkpoint, a thread waits or repeats a call, or a driver keeps a request pending.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
- *   reach SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
- *				subject into the stage. The subject's file explains HOW
+ *   reach SUBJECT STAGE HOW	registers the drivers, and brings the subject into the stage
  *   unregister DRIVER		starts a thread in which this driver unregisters, and returns
  *				when the thread has ended or sleeps
  *   end			opens the checkpoints, and waits for all threads
  *
- * After "end", the test reads the file "seen". Its line has an entry NAME=VALUE for each thread.
- * VALUE is what the call of the thread returned. A second result, if any, follows after a "/": the
- * status of a request, or what d2d_detach() returned. If a thread does not end in time, the line
- * has the entry "hung=NAME:PID,..." instead, and all later commands fail.
+ * After "end", the file "seen" has a line with NAME=VALUE for each thread: OBSERVER=RESULT of
+ * unregistering.table. If a thread does not end in time, the line has "hung=NAME:PID,..." instead,
+ * and all later commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -37,12 +32,9 @@
 #include "d2d_table.h"
 #include "unregistering.h"
 
-/* The time limit of a command. A thread that still runs when the time is over counts as hung. */
+/* The time limit of a command */
 #define LIMIT		(30 * HZ)
-/*
- * The least time that threads get to end after the command "end" has opened the checkpoints and
- * ended the waits. They get this time even if less of LIMIT is left.
- */
+/* How long the threads have at least to end after the command "end" has opened the checkpoints */
 #define GRACE		(5 * HZ)
 #define THREADS		12
 #define LINE		96
@@ -58,7 +50,7 @@ static const struct subject *subject;
 static void (*unregister_by)(struct unreg_thread *thread);
 static int unregistering_cpu;
 static bool hung;
-static unsigned long deadline;	/* when the command's time is over, in jiffies */
+static unsigned long deadline;	/* of the command, in jiffies */
 static char seen[SEEN];
 static size_t seen_length;
 
@@ -73,7 +65,6 @@ void unreg_note(const char *name, const char *format, ...)
 	va_end(args);
 }
 
-/* Returns the name of an errno or, if unregistering.table does not use the errno, its number. */
 static const char *errno_text(int err, char *text)
 {
 	static const struct {
@@ -121,7 +112,6 @@ int unreg_await_thread_in(struct checkpoint *checkpoint)
 	return 0;
 }
 
-/* Sleeps in the checkpoint while it is closed. */
 static void pass(struct checkpoint *checkpoint)
 {
 	if (!READ_ONCE(checkpoint->closed))
@@ -165,7 +155,6 @@ static int forward(struct unreg_driver *driver, const struct d2d_request *reques
 	return -D2D_STATUS_PENDING;
 }
 
-/* Treats a request as driver->in_dispatch says. */
 static int react(struct unreg_driver *driver, const struct d2d_request *request)
 {
 	int err = 0;
@@ -251,10 +240,7 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/*
- * Registers a driver under a name, unless the driver is already registered under this name. Resets
- * the fields of the driver. A driver that was registered already keeps its handles.
- */
+/* Registers a driver. If it is registered under this name already, only resets its fields. */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&
@@ -362,7 +348,7 @@ bool unreg_is_running(const char *name)
 	return false;
 }
 
-/* Waits for all threads until the command's time is over, and notes the threads that still run. */
+/* Notes the threads that do not end in time. */
 static int join_threads(void)
 {
 	char stuck[SEEN / 2] = "";
@@ -389,7 +375,7 @@ static int join_threads(void)
 		return 0;
 	unreg_note("hung", "%s", stuck);
 	hung = true;
-	/* A thread that hangs is inside this module's code, so this module must stay loaded. */
+	/* The threads that hang are inside this module's code. */
 	__module_get(THIS_MODULE);
 	return -ETIMEDOUT;
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the files of the module unregistering share: drivers whose routines sleep in checkpoints,
- * and threads whose results the test reads. unregistering.c says how the test uses them.
- */
+/* What the files of the module unregistering share */
 #ifndef UNREGISTERING_H
 #define UNREGISTERING_H
 
@@ -13,26 +10,25 @@
 #include "d2d_event.h"
 #include "d2d_request.h"
 
-/* A place in a routine. While it is closed, the threads that reach it sleep there. */
+/* While a checkpoint is closed, each thread that comes to it sleeps there. */
 struct checkpoint {
 	bool closed;
-	struct completion entered;	/* a thread has come there, and sleeps or is about to */
-	struct completion opened;	/* the threads that sleep there may go on */
+	struct completion entered;	/* a thread has come */
+	struct completion opened;
 };
 
-/* What a routine of a driver does with the request that it is called for */
+/* What a routine does with its request */
 enum reaction {
 	ANSWERS,	/* completes the request with success */
-	PENDS,		/* pends it */
-	PENDS_NOTIFIED,	/* pends it after d2d_request_set_cancel() */
-	FORWARDS,	/* forwards it to driver->next */
-	FORWARDS_BACK,	/* forwards it to driver->next, and wants it back */
-	REFUSES,	/* completes it with an error */
+	PENDS,
+	PENDS_NOTIFIED,	/* after d2d_request_set_cancel() */
+	FORWARDS,	/* to driver->next */
+	FORWARDS_BACK,	/* to driver->next, and wants it back */
+	REFUSES,	/* completes it with an errno */
 	WAITS,		/* waits for the driver's event, then completes the request */
 	SETS,		/* sets the driver's event, then completes the request */
 };
 
-/* A driver of this module. Once it has unregistered, none of its routines may be called. */
 struct unreg_driver {
 	struct d2d_driver object;
 	d2d_handle self;	/* 0: not registered */
@@ -41,21 +37,21 @@ struct unreg_driver {
 	enum reaction in_returned;	/* ANSWERS or WAITS */
 	enum reaction in_completed;	/* ANSWERS (does nothing), WAITS or SETS */
 	struct unreg_driver *next;
-	d2d_handle received;	/* the request that dispatch() was called with last */
+	d2d_handle received;	/* the last request of dispatch() */
 	d2d_handle event;
 	struct d2d_context *context;	/* from the last handshake */
-	struct checkpoint before;	/* in dispatch(), before it does what in_dispatch says */
-	struct checkpoint after;	/* in dispatch(), after that */
+	struct checkpoint before;	/* in dispatch(), before the reaction */
+	struct checkpoint after;	/* in dispatch(), after the reaction */
 	struct checkpoint returned;
 	struct checkpoint completed;
 	struct checkpoint cancelled;
 	int returned_status;
 	int completed_status;
-	int completed_err;	/* result of the wait or set that in_completed demands */
-	struct completion completed_called;	/* completed by each call of completed() */
-	atomic_t notified;	/* how often cancelled() was called */
-	atomic_t inside;	/* calls of its routines that have not returned */
-	/* Calls of its routines that ran after it had unregistered. There must be none. */
+	int completed_err;	/* result of the wait or set */
+	struct completion completed_called;
+	atomic_t notified;	/* calls of cancelled() */
+	atomic_t inside;	/* calls of its routines that run now */
+	/* Calls that ran after the driver had unregistered: must be 0 */
 	atomic_t called_after;
 	bool unregistered;
 };
@@ -64,38 +60,37 @@ struct unreg_driver {
 /* A status that no request has. */
 #define NO_STATUS	1
 
-/* A thread that makes or repeats a call, and the result of the last call */
+/* A thread that makes or repeats a call */
 struct unreg_thread {
 	const char *name;
 	void (*run)(struct unreg_thread *thread);
-	/* The arguments of the call. Each run() uses only the arguments that its call has. */
+	/* The arguments of the call */
 	struct unreg_driver *driver;
 	const d2d_handle *events;
 	u32 count;
 	u32 flags;
 	u32 ms;
 
-	int err;	/* what the call has returned */
-	int status;	/* second result: the request's status, or what d2d_detach() returned */
+	int err;	/* result of the last call */
+	int status;	/* the request's status, or what d2d_detach() returned */
 	bool has_result;	/* status is valid */
 	bool started;
 	struct task_struct *task;
 	struct completion done;
 };
 
-/* A stage of a subject */
 struct stage {
 	const char *name;
-	/* Brings the subject into the stage. @how is HOW of "reach". Returns 0 or an errno. */
+	/* Brings the subject into the stage. unregistering.table explains @how. */
 	int (*reach)(const char *how);
 };
 
-/* What is in progress when a driver unregisters: a request, an event, a handshake, an operation */
+/* What is in progress when a driver unregisters */
 struct subject {
 	const char *name;
-	const char *names[DRIVERS];	/* the drivers' names; "bystander" does nothing */
+	const char *names[DRIVERS];
 	const struct stage *stages;
-	/* Unregisters a driver. Runs in a thread. */
+	/* Runs in a thread. */
 	void (*unregister)(struct unreg_thread *thread);
 	/* Ends what is still in progress. Called when all checkpoints are open. */
 	void (*end)(void);
@@ -112,51 +107,32 @@ extern const struct subject operations;
 
 extern struct unreg_driver drivers[DRIVERS];
 
-/*
- * Returns how many jiffies of its time limit the command has left, or 1 if the time is over. The
- * time is over only if a thread hangs.
- */
+/* Returns how many jiffies the command has left, or 1 if its time is over. */
 unsigned long unreg_time_left(void);
 
-/**
- * unreg_start() - Start a thread
- * @name: NAME in the file "seen"
- * @run: what the thread does. @run sets err, or err, status and has_result
- * @plan: has the arguments of the call; the other fields are 0
- * @cpu: the CPU to bind the thread to; negative for no CPU
- *
- * Return: The thread, or NULL.
+/*
+ * Starts a thread, whose @run sets err, or err, status and has_result. @plan has the arguments of
+ * the call. Binds the thread to @cpu, unless @cpu is negative. Returns NULL if it fails.
  */
 struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thread *thread),
 				 struct unreg_thread plan, int cpu);
 
-/**
- * unreg_settle() - Wait until a thread sleeps or has ended
- * @thread: the thread, or NULL
- *
- * Return: 0; -ENOMEM if @thread is NULL; -ETIMEDOUT if the thread still runs when the command's
- * time is over.
- */
+/* Waits until the thread sleeps or has ended. Returns -ENOMEM if @thread is NULL. */
 int unreg_settle(struct unreg_thread *thread);
 
-/* Closes a checkpoint. Threads that come to it sleep until the command "end" opens it. */
+/* The command "end" opens the checkpoint again. */
 void unreg_close_checkpoint(struct checkpoint *checkpoint);
 
-/**
- * unreg_await_thread_in() - Wait until a thread sleeps in a checkpoint
- * @checkpoint: the checkpoint, which is closed
- *
- * Return: 0, or -ETIMEDOUT if no thread has come when the command's time is over.
- */
+/* Waits until a thread sleeps in the closed checkpoint. */
 int unreg_await_thread_in(struct checkpoint *checkpoint);
 
 /* Makes the command "unregister" call @run on @cpu, instead of the subject's unregister(). */
 void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu);
 
-/* Unregisters the driver. Increments called_after if one of its routines still runs after that. */
+/* Unregisters the driver, and checks that none of its routines still runs. */
 void unreg_unregister(struct unreg_thread *thread);
 
-/* Writes the driver's operations to the context, and completes the handshake with success. */
+/* Writes the driver's operations to the context, and completes the handshake. */
 int unreg_adopt(struct unreg_driver *driver);
 
 /* Called by the driver's operation bounce, which then returns the same errno. */
@@ -166,19 +142,13 @@ int unreg_operation(struct unreg_driver *driver, u32 hops);
 void unreg_note(const char *name, const char *format, ...) __printf(2, 3);
 void unreg_note_error(const char *name, int err);
 
-/*
- * Waits until the threads of this name have ended. Notes still-runs=NAME if one of them still runs
- * when the command's time is over.
- */
+/* Waits for the threads of this name. Notes still-runs=NAME if one does not end in time. */
 void unreg_await(const char *name);
 
-/* Returns whether a thread of this name was started. */
 bool unreg_has_thread(const char *name);
 
-/* Returns whether a thread of this name was started and has not ended. */
 bool unreg_is_running(const char *name);
 
-/* Runs a function in a hard interrupt, and returns what the function returned. */
 int unreg_in_hardirq(int (*run)(void));
 
 #endif /* UNREGISTERING_H */
