@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
-# counts.
+# The part of check.sh that runs inside the toolchain root.
 # Usage: check-inside.sh KERNEL PROOFREAD MUTATE EXTRA_ROOT
 #   KERNEL      a kernel's directory (kernel/kernel-stock.sh)
 #   PROOFREAD   the compiled program of qemu/proofread/
@@ -19,11 +18,11 @@ tree=$kernel/tree
 out=build/$KVER-check
 mkdir -p "$out"
 log=$out/log
-# The build must work with a kernel tree that the user cannot write to, so mount the tree read-only.
+# A user may have no right to write to the kernel tree, so mount it read-only.
 busybox mount -o bind "$tree" "$tree"
 busybox mount -o remount,bind,ro "$tree"
 
-# sources PATTERN... - prints the files of the project whose names match one of the patterns
+# sources PATTERN... - prints the project's files that match a pattern
 sources() {
 	local names=(-name "$1")
 	shift
@@ -33,24 +32,22 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
-# lints - compiles everything with clippy, and writes the documentation; a warning is a failure
+# lints - compiles everything with clippy, and writes the documentation, without a warning
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" modules 2>&1 | tee "$out/lints" || return 1
 	if grep -i warning "$out/lints"; then
-		# Make the next check print the warning again: without the .cmd files, make compiles everything.
+		# Without the .cmd files, the next check compiles everything, and prints the warning again.
 		find "$out" -name '.*.cmd' -delete
 		return 1
 	fi
 }
 
-# unchanged - calls lints once more; the build must compile nothing
 unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
-# builds_outside - builds a driver in C outside of the project, with the first Kbuild of docs/guide.md. In this Kbuild,
-# $D2D is the folder of the project, and $D2D/build/KVER has the project's build.
+# builds_outside - builds a driver in C outside of the project, with the first Kbuild of docs/guide.md
 builds_outside() {
 	local D2D rc=0
 	D2D=$(mktemp -d)
@@ -65,9 +62,8 @@ builds_outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because checkpatch.pl leaves a file in its working directory. Some macros
-# are lists, such as D2D_STEPS(X). If the file has such a macro, the function turns off the checks that complain about
-# lists. D2D_FUNCTIONS and the record in recorded.h are lists of functions. For these, it turns off more checks.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Turns off checks that
+# complain about macros that are lists
 checkpatch() {
 	local options=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS|FUNCTIONS|RECORDED_FUNCTION)\(' "$1" ||
@@ -77,8 +73,7 @@ checkpatch() {
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${options[@]}" -f "$OLDPWD/$1")
 }
 
-# kernel_doc HEADER - checks the comments of a header with the kernel's kernel-doc. Fails, too, if the header declares a
-# function of the library without such a comment.
+# kernel_doc HEADER - runs kernel-doc; each function of the library in the header must have a comment for it
 kernel_doc() {
 	local function rc=0
 	"$tree/scripts/kernel-doc" -none -Wall -Werror "$1" || rc=1
@@ -88,7 +83,7 @@ kernel_doc() {
 	return "$rc"
 }
 
-# host_program FILE - checks a host program with clippy, and reports each of its unit tests
+# host_program FILE - checks a host program with clippy, and runs its unit tests
 host_program() {
 	local name
 	expect "clippy $1" \
@@ -99,15 +94,13 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-# raw_locks PATH... - prints each use of a raw lock or of a timer mode ..._HARD, and fails if there is one. Code that
-# holds a raw lock, or that runs in a timer of such a mode, must not call the library. Lockdep reports such a call, but
-# only with CONFIG_PROVE_RAW_LOCK_NESTING.
+# raw_locks PATH... - fails if a file uses a raw lock or a timer mode ..._HARD. Under either, code must not call the
+# library. Lockdep reports such a call only with CONFIG_PROVE_RAW_LOCK_NESTING
 raw_locks() {
 	! grep -rniE --include='*.[ch]' --include='*.rs' 'HRTIMER_MODE_[A-Z_]*_HARD|raw_spin_?lock' "$@"
 }
 
-# refusals - compares the refusals of docs/refusals.md with those in the sources of shared/. Prints each refusal that is
-# only in the document or only in the sources, and fails if there is one
+# refusals - docs/refusals.md and the sources of shared/ must have the same refusals
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
@@ -119,9 +112,8 @@ refusals() {
 	[ -z "$difference" ] || { echo "$difference" && return 1; }
 }
 
-# kernels - compares the table of docs/kernels.md with kernels.sh. Prints each kernel of the table that kernels.sh does
-# not test. Prints each release that kernels.sh names, and that the table lacks. Fails if it prints anything. kernels.sh
-# names only one kernel of trixie, and finds the others in Debian's archive. So the table may have any kernel of trixie.
+# kernels - docs/kernels.md must have the releases that kernels.sh names, and no other, except kernels of trixie:
+# kernels.sh finds those in Debian's archive
 kernels() {
 	local named listed release kernel rc=0
 	named=$(sed -nE 's/^(older|unstable)=(.+)/\2/p' qemu/kernels.sh)
@@ -139,9 +131,7 @@ kernels() {
 	return "$rc"
 }
 
-# test_modules - compares the table of selftests/README.md with the test modules of the makefiles. Prints each module
-# that is only in the table or only in the makefiles, and fails if there is one. Some modules need an option of the
-# kernel. So make reads the makefiles as for a kernel that has all these options.
+# test_modules - selftests/README.md and the makefiles must have the same test modules, for a kernel with all options
 test_modules() {
 	local listed=$out/listed built=$out/built difference
 	sed -nE 's/^\| `([a-z0-9_]+)` \|.*/\1/p' selftests/README.md | sort >"$listed"
@@ -170,7 +160,7 @@ for program in {qemu/vm/main,qemu/cache-lines/main,qemu/mutate/main,qemu/bench/m
 done
 while read -r document; do
 	expect "each quote in $document is in its source" "$proofread" quotes "$document"
-	# Skip the change log, which names files and symbols that do not exist any more.
+	# The change log may name what does not exist any more.
 	[ "$document" = ./CHANGELOG.md ] || expect "each name in $document exists" "$proofread" names "$document"
 done < <(sources '*.md')
 expect "the figures in README.md are the recorded ones" "$proofread" figures README.md "Is it fast?" docs/results.tsv
@@ -186,12 +176,12 @@ expect "docs/refusals.md lists the refusals of shared/" refusals
 expect "selftests/README.md lists the test modules" test_modules
 expect "drivers use no raw lock, and no timer in a mode ..._HARD" raw_locks examples module_a module_b selftests/{peers,misbehaving,torture}
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant selftests/abi.change
-# Skip windows/, whose sources have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
+# The sources of windows/ have the style of Windows drivers; windows/build.sh fails on warnings.
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
 expect "clang's analyzer finds no fault in windows/" qemu/check/windows-analysis.sh "$extra_root"
-# The build writes a header for each pair, from the comments of the pair's declaration in Rust.
+# Some headers come from pairs declared in Rust.
 for file in shared/include/*.h "$out"/{shared/pair/d2d_pair,selftests/peers/lending/lending_pair,selftests/bench/bench}.h "$out"/examples/*/*_pair.h; do
 	expect "kernel-doc ${file#"$out/"}" kernel_doc "$file"
 done

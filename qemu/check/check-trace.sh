@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the trace tool (trace/) with clippy, and runs its tests. Prints KTAP, and last a line of counts.
+# Checks the trace tool (trace/) with clippy, and runs its tests.
 . "$(dirname "$0")/../lib/lab.sh"
 
 need_cache

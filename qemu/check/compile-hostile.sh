@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Compiles a hostile driver with the command by which Kbuild has compiled module_a. A hostile driver tries to break a
-# rule of the library (selftests/misbehaving/hostile/). Compares the errors of rustc with the lines `// error: TEXT` of
-# the driver. Each TEXT must occur in an error, and each error must contain one of the TEXTs. Prints what is wrong. If a
-# driver has the line `// compiles`, the driver must compile. Runs inside the toolchain root.
+# Compiles a hostile driver (selftests/misbehaving/hostile/) as Kbuild has compiled module_a. Each line `// error: TEXT`
+# of the driver must match an error of rustc, and each error a line. A driver with the line `// compiles` must compile.
+# Runs inside the toolchain root.
 # Usage: compile-hostile.sh OUT DRIVER
 # OUT is a build directory, DRIVER a Rust file.
 set -euo pipefail

@@ -1,15 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs clang's static analyzer on the sources of windows/ that the lab builds. Fails if it finds a fault, or if clang
-# warns. Runs inside the first root (qemu/root/root.sh), which has clang.
+# Runs clang's static analyzer on the sources of windows/ that the lab builds. Fails on warnings, too. Runs inside the
+# first root, which has clang.
 # Usage: windows-analysis.sh EXTRA_ROOT
-# EXTRA_ROOT is the directory of the extra root (qemu/root/root-extra.sh), which has mingw-w64's headers.
+# The extra root has mingw-w64's headers.
 set -euo pipefail
 
 include=$1/usr/x86_64-w64-mingw32/include
 cd "$(dirname "$0")/../../windows"
-# Turn off two warnings: mingw-w64's headers include a deprecated header, and tags of pool memory are multi-character
-# constants.
+# mingw-w64's headers include a deprecated header, and tags of pool memory are multi-character constants.
 flags=(--target=x86_64-w64-mingw32 -std=gnu11 -Wall -Wextra -Werror -Wno-multichar '-Wno-#warnings'
 	-nostdlibinc -isystem "$include/ddk" -isystem "$include" -I. -Ishared/include -Ishared/owner)
 find module_a module_b shared example alarm play.c -name '*.c' -print0 |

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Runs background jobs, two at a time. To run more, a script adds numbers to free_slots. Do not source this file: source
-# ktap.sh or parts.sh instead. Each of these two sources this file, and defines the function job_ended. wait_for_job
-# calls job_ended for each job that has ended.
+# Runs background jobs, two at a time, or more if a script adds numbers to free_slots. ktap.sh and parts.sh source this
+# file, and define job_ended.
 
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)
 
-# start_job NAME CMD... - waits until a slot is free, and runs CMD in the background. $SLOT is the number of the job's
-# slot; jobs that run at the same time have different slots.
+# start_job NAME CMD... - waits until a slot is free, and runs CMD in the background. $SLOT is the number of the slot
 start_job() {
 	local name=$1
 	shift
-	# Background jobs ignore Ctrl-C, so this script ends them when it is interrupted.
+	# Background jobs ignore Ctrl-C.
 	trap 'trap "" INT TERM HUP; end_children $$; exit 130' INT TERM HUP
 	[ ${#free_slots[@]} -gt 0 ] || wait_for_job
 	SLOT=${free_slots[-1]}
@@ -31,7 +29,6 @@ wait_for_job() {
 	job_ended "$name" "$rc" "$slot" "$seconds"
 }
 
-# wait_for_jobs - waits until all jobs have ended
 wait_for_jobs() {
 	while [ ${#job_name[@]} -gt 0 ]; do
 		wait_for_job
@@ -46,8 +43,7 @@ end_children() {
 	done
 }
 
-# end_tree PID - ends a process and its descendants. Finds the children first, because they get another parent when the
-# process ends.
+# end_tree PID - ends a process and its descendants. Lists the children first: an ended process has none
 end_tree() {
 	local pid children
 	children=$(ps -o pid= --ppid "$1") || :
@@ -61,8 +57,7 @@ end_tree() {
 cpu_time() {
 	local stat
 	read -r stat <"/proc/$BASHPID/stat"
-	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are
-	# the times of the children.
+	# proc_pid_stat(5): field 3 follows "(NAME) ". Fields 16 and 17 are the times of the children.
 	read -ra stat <<<"${stat##*) }"
 	# shellcheck disable=SC2034 # a result
 	cpu_time=$((stat[13] + stat[14]))

@@ -7,15 +7,13 @@ key() {
 	printf '%s\n' "$@" | sha256sum | cut -c1-12
 }
 
-# need_cache - creates the cache directory, or dies
 need_cache() {
 	if ! mkdir -p "$CACHE/lock" "$CACHE/log" 2>/dev/null || [ ! -w "$CACHE/lock" ]; then
 		die "cannot write to the cache $CACHE: set XDG_CACHE_HOME to a directory of your own"
 	fi
 }
 
-# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free. WHAT, a part of the message, names what
-# needs the space
+# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free; WHAT needs them
 need_space() {
 	local free
 	# In tenths of a gigabyte
@@ -24,8 +22,7 @@ need_space() {
 		die "$2 needs $1 GB of disk space, $CACHE has $((free / 10)).$((free % 10)) GB free: make room or set XDG_CACHE_HOME"
 }
 
-# hold PATH - locks PATH, a folder, or a file that hold creates if it is missing. Waits if another run has locked PATH.
-# The lock is released when this script and its children have ended.
+# hold PATH - locks PATH, a folder or a file, until this script and its children have ended. Makes a missing file
 hold() {
 	local fd
 	[ -e "$1" ] || : >>"$1"
@@ -35,18 +32,15 @@ hold() {
 	flock "$fd"
 }
 
-# hold_build - holds the lock of this project's builds, because all of them write to the same directory. The Makefile
-# and install/lib.sh hold it, too
+# hold_build - holds the lock of this project's builds. The Makefile and install/lib.sh hold it, too
 hold_build() {
 	hold "$PROJECT"
 }
 
-# cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it exists. CMD gets a temporary
-# path as one more argument, and makes the entry at this path. Then cached renames the entry to ENTRY. So an interrupted
-# run leaves no half-made ENTRY. If CMD fails, cached removes what CMD has made, because this may take gigabytes. The
-# logs stay, in $CACHE/log. CMD runs under the lock named LOCK: of several runs, one makes the entry, and the others
-# wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested. Do not set a trap
-# for EXIT before you call cached: cached replaces the trap, and then removes it.
+# cached ENTRY LOCK CMD... - makes ENTRY of the cache, unless it exists. CMD gets a temporary path as one more argument,
+# and makes the entry there. An interrupted run leaves no half-made ENTRY. Do not test the status of cached: bash
+# ignores
+# set -e in a function whose status is tested. Set no trap for EXIT before: cached replaces the trap, and removes it.
 cached() {
 	local entry=$1 lock=$2
 	shift 2
@@ -56,7 +50,7 @@ cached() {
 	[ ! -e "$entry" ] || return 0
 	# A killed run may have left a half-made entry.
 	"$LAB/root/remove.sh" "$entry.tmp"
-	# Not a local variable: the trap runs when the script has left this function.
+	# Not local: the trap outlives this function.
 	incomplete=$entry.tmp
 	trap '"$LAB/root/remove.sh" "$incomplete"' EXIT
 	"$@" "$incomplete"

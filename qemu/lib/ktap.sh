@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Reports checks in KTAP: call ktap_begin, then expect or expect_silence for each check, and ktap_end at the
-# end. Before the first expect, set `log` to the path of a file. expect writes the output of the check to this file.
+# Reports checks in KTAP, and last a line of counts. Set `log`, the path of a file, before the first expect.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 
@@ -11,8 +10,7 @@ ktap_begin() {
 	echo "TAP version 13"
 }
 
-# report NAME PASSED OUTPUT - prints the result of a check. PASSED is "y" or empty. OUTPUT is the file with the output
-# of the check. If the check has failed, report prints this output before the result.
+# report NAME PASSED OUTPUT - prints the result of a check, and if PASSED is empty, also the file OUTPUT
 report() {
 	if [ -n "$2" ]; then
 		passed=$((passed + 1))
@@ -24,7 +22,7 @@ report() {
 	fi
 }
 
-# expect NAME CMD... - runs CMD; the check passes if CMD succeeds
+# expect NAME CMD... - the check passes if CMD succeeds
 expect() {
 	local name=$1 ok=y
 	shift
@@ -32,20 +30,17 @@ expect() {
 	report "$name" "$ok" "$log"
 }
 
-# expect_silence NAME CMD... - runs CMD as a job in the background. CMD prints to stdout what is wrong; the check
-# passes if CMD prints nothing and succeeds.
+# expect_silence NAME CMD... - the check passes if CMD, run in the background, succeeds and prints nothing to stdout
 expect_silence() {
 	local name=$1
 	shift
 	start_job "$name" into_file "$@"
 }
 
-# into_file CMD... - runs the command of a job, and writes its output to the file of the job's slot
 into_file() {
 	"$@" >"${TMPDIR:-/tmp}/ktap-$$-$SLOT"
 }
 
-# job_ended NAME STATUS SLOT SECONDS - reports a check that ran in the background
 job_ended() {
 	local output="${TMPDIR:-/tmp}/ktap-$$-$3" ok=
 	[ "$2" -eq 0 ] || echo "the check ended with status $2" >>"$output"
@@ -54,8 +49,7 @@ job_ended() {
 	rm "$output"
 }
 
-# ktap_end - waits for the checks in the background, and prints the plan and the counts; fails if a check has
-# failed
+# ktap_end - waits for the checks in the background, and prints the counts; fails if a check has failed
 ktap_end() {
 	wait_for_jobs
 	echo "1..$((passed + failed))"

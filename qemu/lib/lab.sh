@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
-# What the lab's scripts share: paths, messages, the choice of the kernel, and long steps with their progress. cache.sh
-# has the cache and its locks. The scripts that run on the host source this file, or execute a script that sources it.
-# Two kinds of scripts do not use this file:
-# - scripts that run inside a toolchain root (a Debian tree with the compilers, root/root.sh);
-# - scripts that enter.sh or mmdebstrap runs in namespaces, such as root/archive.sh.
+# What the lab's scripts share: paths, messages, the choice of the kernel, and long steps with their progress. Scripts
+# that run inside a toolchain root or in mmdebstrap's namespaces do not source this file.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
@@ -29,7 +26,6 @@ esac
 
 . "$LAB/lib/cache.sh"
 
-# known_kernel NAME - dies if the lab has no such kernel
 known_kernel() {
 	case $1 in
 	stock | sanitizer | uml | debug | strict) ;;
@@ -43,10 +39,8 @@ known_mode() {
 	grep -qs "^# Mode $1: " "$LAB/guest/$1.sh" || die "there is no mode '$1'"
 }
 
-# ARCH is the architecture of the kernel, the modules and the guest. If it is not set, KVER determines it. The host is
-# always x86_64. debian_arch is Debian's name for ARCH, sysroot the directory in the toolchain root that has the
-# guest's programs. Other code that depends on ARCH is in lib/machine.sh, root/root.sh, root/root-cross.sh,
-# kernel/prepare-stock.sh and vm/machine.rs.
+# ARCH is the architecture of the kernel, the modules and the guest. The host is always x86_64. debian_arch is Debian's
+# name for ARCH. sysroot is the directory of the guest's programs in the toolchain root.
 case ${ARCH-}:${KVER-} in
 :*-arm64) ARCH=arm64 ;;
 :*) ARCH=x86_64 ;;
@@ -57,24 +51,21 @@ arm64) debian_arch=arm64 sysroot=/usr/aarch64-linux-gnu ;;
 *) die "there is no architecture '$ARCH': ARCH is x86_64 or arm64" ;;
 esac
 
-# only_x86_64 WHAT - dies unless ARCH is x86_64, the only architecture for which the lab has WHAT
+# only_x86_64 WHAT - dies unless ARCH is x86_64
 only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }
 
-# $suite is the Debian suite from which the toolchain root for KVER is made. $compiler is the compiler with which Debian
-# builds the kernels of this suite. The part "+deb13" of a KVER such as 7.3.4+deb13-amd64 says for which version of
-# Debian the kernel was built. Version 13 is trixie. The kernels for later versions are in unstable (sid).
+# $suite is the Debian suite of the toolchain root for KVER. $compiler builds the suite's kernels. In a KVER such as
+# 7.3.4+deb13-amd64, "+deb13" is the version of Debian: 13 is trixie. Later kernels are in unstable (sid).
 suite=trixie compiler=gcc-14
 case ${KVER-} in
 *+deb13[.-]*) ;;
 *+deb[0-9]*) suite=sid compiler=gcc-16 ;;
 esac
 
-# kernel_dir NAME - prints the directory of the kernel NAME in version KVER. If the cache lacks this kernel, first
-# prepares it. kernel/kernel-stock.sh says what is in the directory. If D2D_KERNEL is set, only prints its value. A
-# script that has prepared a kernel sets D2D_KERNEL to the kernel's directory, for the scripts that it calls. (The user
-# sets KERNEL, the name of a kernel.)
+# kernel_dir NAME - prints the directory (kernel/kernel-stock.sh) of the kernel NAME in version KVER. Prepares a kernel
+# that the cache lacks. If D2D_KERNEL is set, prints its value: the directory that the calling script has prepared.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -93,8 +84,8 @@ kernel_dir() {
 	esac
 }
 
-# ci_share N - copies standard input to standard output. If CI is set, copies only every Nth line, because the time of
-# CI is limited. Each commit gets other lines than the commit before. So N commits in a row get all lines.
+# ci_share N - filters lines. If CI is set, passes only every Nth line, because CI has little time. N commits in a row
+# together pass all lines.
 ci_share() {
 	local commits
 	[ -n "${CI-}" ] || exec cat
@@ -102,15 +93,13 @@ ci_share() {
 	awk -v "n=$commits" -v "share=$1" 'NR % share == n % share'
 }
 
-# ticker WHAT ABOUT - prints how long the step WHAT has taken so far, again and again until standard input ends.
-# Standard input is a pipe to which no process writes. When the step has ended, step() closes the other end of the pipe.
-# If the script is killed, the kernel closes that end.
+# ticker WHAT ABOUT - prints the time of the step WHAT until standard input ends: when step() closes the pipe or is
+# killed
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
 	while :; do
-		# Wait for $every seconds, or less if standard input ends. read returns a status over 128 if the time
-		# has passed.
+		# If the time has passed, the status of read is over 128.
 		rc=0
 		read -rt "$every" || rc=$?
 		[ "$rc" -gt 128 ] || return 0
@@ -122,9 +111,8 @@ ticker() {
 	done
 }
 
-# export_proxies - exports the host's proxies in http_proxy, https_proxy and no_proxy. mmdebstrap, and apt in a root,
-# read only these variables. The host may have set its proxies in these variables, in HTTP_PROXY and so on, or in apt's
-# configuration.
+# export_proxies - exports the host's proxies, from its environment or apt's configuration. mmdebstrap, and apt in a
+# root, read only http_proxy, https_proxy and no_proxy
 export_proxies() {
 	local apt_http='' apt_https='' name upper apt proxy
 	! command -v apt-config >/dev/null ||
@@ -136,16 +124,14 @@ export_proxies() {
 	done
 }
 
-# reason LOG - prints in one line why the command that wrote LOG has failed:
-# - If LOG has a line "reason: ..." of the command, prints this line.
-# - If LOG shows that a host was not found or not reached, prints "reason: no network..." and the proxy, if one is set.
-# Otherwise fails.
+# reason LOG - prints in one line why the command that wrote LOG has failed: its line "reason: ...", or a missing
+# network. Fails if it finds neither
 reason() {
 	local proxy
 	if grep -m 1 '^reason: ' "$1"; then
 		return
 	elif grep -qE 'Temporary failure resolving|Could not resolve|Network is unreachable|[Cc]ould not connect|Unable to connect' "$1"; then
-		# Print host and port only: the URL of a proxy may contain a password.
+		# The URL of a proxy may contain a password.
 		proxy=$(export_proxies && echo "${http_proxy:-${https_proxy-}}")
 		proxy=${proxy##*@}
 		proxy=${proxy#*://}
@@ -155,15 +141,13 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - runs CMD, which takes about the time ABOUT, with its output in LOG. Meanwhile shows the
-# time that CMD has taken so far. If CMD fails, shows the reason, or the end of LOG if reason() finds none. CMD must be
-# a program, not a shell function: bash ignores set -e in a function whose status is tested.
+# step WHAT ABOUT LOG CMD... - runs CMD, which takes about ABOUT, and shows the time so far. If CMD fails, shows the
+# reason or the end of LOG. CMD must be a program: bash ignores set -e in a function whose status is tested.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3
 	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
-	# Do not let the ticker inherit standard output. Otherwise a caller that reads this script's output through a
-	# pipe would wait for the ticker, too.
+	# The ticker must not inherit standard output: a caller that reads this script's output waits for all writers.
 	exec {running}> >(ticker "$what" "$about" >/dev/null)
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null {running}>&- || rc=$?

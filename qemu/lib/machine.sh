@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Starts virtual machines. vm.sh and run/boots.sh source this file, after lib/lab.sh.
+# Starts virtual machines. Source lib/lab.sh first.
 
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 d2d_vm=$("$LAB/root/tools.sh")
 
-# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm (vm/main.rs). d2d-vm boots the kernel in
-# the directory KERNEL (kernel/kernel-stock.sh), and judges the run. The machine is QEMU. If the kernel is User-Mode
-# Linux, the machine is the kernel itself.
-# Environment: D2D_TIMEOUT, D2D_STOP_ON, D2D_LOGS, D2D_GDB and D2D_PLUGIN; d2d-vm explains them
+# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm, which explains the D2D_ variables
+# (vm/main.rs). KERNEL is the kernel's directory
 run_machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too
 	local image=$1/vmlinux options=() KVER KMAKE EXPECT='' APPEND='' name
@@ -28,7 +26,7 @@ run_machine() {
 	local mode=$1 initramfs=$2 dir=$3
 	shift 3
 	case $* in
-	# With d2d.case=PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
+	# A program that runs a single case may leave modules loaded.
 	*d2d.case=*:*) EXPECT+=' modules=any' ;;
 	esac
 	local settings=("D2D_EXPECT=$EXPECT")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with
-# the line "N passed, N failed, N skipped".
+# Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with the
+# line
+# "N passed, N failed, N skipped".
 #
-# There are two ways to run parts. "part_now" runs a part and shows all its output; call total after the last
-# part. "part" only declares a part. run_parts then runs all declared parts, two at a time, and shows the
-# results of their tests. If a part fails, run_parts also shows the output that belongs to each failed test.
+# part_now runs a part and shows its output; call total last. part only declares a part. run_parts then runs the
+# declared
+# parts, two at a time, and shows the results of their tests, and the output of those that failed.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 
@@ -16,9 +17,9 @@ counts_shape='[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped'
 part_names=()
 declare -A part_command=()
 
-# add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and sets $counts to the line of
-# counts. STATUS is the part's exit status. Counts one more failure if the part has failed, but reports no failed test.
-# Does the same if the part reports no test that has passed or failed.
+# add_counts PART LOG STATUS - adds the counts of a part's LOG to the sums, and sets $counts to the line of counts. A
+# part
+# that fails without a failed test, or that tests nothing, counts as one more failure.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -34,8 +35,8 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - adds the failed tests of the part to $failures, each with a reason. If LOG has a list of
-# failed tests, which total writes, takes the tests from the list. Otherwise takes them from the result lines.
+# note_failures PART LOG - adds the failed tests of the part to $failures: those that total has listed in LOG, or those
+# of the result lines
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
@@ -45,9 +46,8 @@ note_failures() {
 	done <<<"$names"
 }
 
-# failed_names LOG - prints the name of each test that has failed, and a reason. The reason is one of the diagnostic
-# lines before the test's result line. It is the last line that begins with "FAIL: " or "not ok ". If no line does, the
-# reason is the first diagnostic line.
+# failed_names LOG - prints the name of each failed test, and a reason: the last diagnostic line before the result that
+# begins with "FAIL: " or "not ok ", or else the first one
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {
@@ -59,8 +59,8 @@ failed_names() {
 		/^# / && (why == "" || /^[# ]*(FAIL: |not ok )/) { why = $0; sub(/^[# ]+/, "", why) }' "$1"
 }
 
-# part_now NAME CMD... - runs a part, shows its output, and prints how long the part took. Turns the part's line of
-# counts into a diagnostic line, because only total may print a line of counts.
+# part_now NAME CMD... - runs a part and shows its output. Makes its line of counts a diagnostic line: only total prints
+# counts
 part_now() {
 	local name=$1 log status=0 start=$SECONDS before
 	shift
@@ -74,7 +74,7 @@ part_now() {
 	rm "$log"
 }
 
-# total - lists the tests that have failed, and prints the sums; fails if a test has failed
+# total - lists the failed tests, and prints the sums; fails if a test has failed
 total() {
 	[ ${#failures[@]} -eq 0 ] || printf '# failed: %s\n' "${failures[@]}"
 	echo "$passed passed, $failed failed, $skipped skipped"
@@ -89,8 +89,7 @@ part() {
 	part_command[$name]=$(printf '%q ' "$@")
 }
 
-# run_parts - runs the declared parts in their order, two at a time. The output of each is kept in
-# build/SCRIPT/NAME.log, SCRIPT being the name of the script.
+# run_parts - runs the declared parts, and keeps their output in build/SCRIPT/NAME.log
 run_parts() {
 	local left=("${part_names[@]}")
 	part_logs=$PROJECT/build/$(basename "$0" .sh)
@@ -105,7 +104,6 @@ run_parts() {
 	total
 }
 
-# run_part NAME - runs a part, and shows its results as they come
 run_part() {
 	local status=0
 	set -o pipefail
@@ -115,16 +113,14 @@ run_part() {
 	return "$status"
 }
 
-# part_progress NAME - filters a part's output for the user. Prints the result of each test, after the part's name. Also
-# prints the messages of step (lab.sh), because a part may have to build a kernel first. Prints nothing else.
+# part_progress NAME - passes only results of tests, and messages of step (lab.sh): a part may have to build a kernel
 part_progress() {
 	local result="s/^((not )?ok [0-9]+ )(selftests: d2d: )?(.*)/$1: \\1\\4/p"
 	local step_message='s/^[a-z-]+: .*([,:] about | [0-9]+ s$|failed).*/&/p'
 	sed -unE "/^vm: /d; $result; $step_message"
 }
 
-# job_ended NAME STATUS SLOT SECONDS - adds the counts of the part NAME, which has ended. Shows the parts that are
-# running, and the parts that have not started (`left`, a variable of run_parts)
+# job_ended NAME STATUS SLOT SECONDS - adds the counts of the part NAME; `left` is a variable of run_parts
 job_ended() {
 	local name=$1 status=$2 seconds=$4 failed_before=$failed log=$part_logs/$1.log
 	add_counts "$name" "$log" "$status"
@@ -135,8 +131,7 @@ job_ended() {
 	echo "== $name: $counts, $seconds s, CPU $(<"$part_logs/$name.cpu") s; running: ${job_name[*]}; left: ${left[*]}"
 }
 
-# failed_results LOG - prints, for each test that has failed, its diagnostic lines and its result line. Then prints what
-# the part has printed after its last result
+# failed_results LOG - prints the lines of each failed test, and what follows the last result
 failed_results() {
 	awk '/^# failed: / { next }
 		/^ok / { lines = ""; next }

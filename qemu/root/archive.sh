@@ -1,11 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# If the suite has backports, adds them to apt's sources, from the mirror of the suite. Then chooses the kernel
-# (kernel/resolve.sh). mmdebstrap runs this script as its set-up hook, with the host's programs and in the namespaces of
-# unshare.sh. At that time, the directory of the new toolchain root has only apt's configuration. So the script can
-# refuse an unusable kernel before mmdebstrap fetches any package.
+# Adds the suite's backports to apt's sources, and chooses the kernel (kernel/resolve.sh). mmdebstrap runs this script
+# as
+# its set-up hook, before it fetches packages: an unusable kernel is refused at once.
 # Usage: archive.sh ROOT SUITE OUT ARCH [KVER]
-# ROOT is the directory of the new toolchain root. resolve.sh explains the other arguments.
+# ROOT is the new toolchain root, which has only apt's configuration yet. resolve.sh explains the other arguments.
 set -euo pipefail
 
 root=$1
@@ -14,7 +13,7 @@ out=$3
 arch=$4
 kver=${5-}
 
-# apt has two formats of source lists; mmdebstrap writes one of them.
+# mmdebstrap writes one of apt's two formats of source lists.
 cd "$root/etc/apt"
 if [ "$suite" = sid ]; then
 	: # Unstable has no backports.
@@ -26,9 +25,7 @@ fi
 
 export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
 if [ "$arch" != amd64 ]; then
-	# The commands below also look for packages of this architecture. So make a second configuration of apt for
-	# these commands. mmdebstrap keeps its own configuration: it installs no packages of this architecture in the
-	# new root. The lists of this architecture stay in the root until the next update there.
+	# Only the commands below look for packages of this architecture: mmdebstrap keeps its own configuration.
 	mkdir -p "$out"
 	{ cat "$MMDEBSTRAP_APT_CONFIG" && echo "APT::Architectures \"amd64,$arch\";"; } >"$out/apt.conf"
 	APT_CONFIG=$out/apt.conf

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs cargo in the extra root (root-extra.sh), in the crate of the trace tool. Keeps cargo's downloads and objects in
-# the lab's cache. Links the trace tool statically, because it runs on the host and not in a toolchain root.
+# Runs cargo in the extra root, in the crate of the trace tool. Links statically: the trace tool runs on the host.
 # Usage: cargo.sh ARGUMENT...
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -1,14 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks that the host has what the set-up of a toolchain root needs. Everything else that the lab uses is in the
-# toolchain roots. If packages are missing, and the superuser runs the script on a host with apt-get, the script
-# installs them. Otherwise it prints the command that installs them, and fails.
+# Checks that the host has what the set-up of a toolchain root needs. The superuser of a host with apt-get gets missing
+# packages installed; others get the command that installs them.
 . "$(dirname "$0")/../lib/lab.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"
 need_cache
 
-# Check the namespaces before the packages: if the host allows no namespaces, installing packages does not help.
+# Check the namespaces first: without them, packages do not help.
 instead="without the lab, 'make KDIR=DIR' builds the modules for the kernel tree DIR; \
 Debian's trees need the package that 'make rust-headers' makes on another machine (docs/install.md)"
 if [ "$(id -u)" -eq 0 ]; then

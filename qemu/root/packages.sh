@@ -1,15 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the cache in which these Debian packages are unpacked. If the cache lacks this directory,
-# fetches and unpacks the packages. The packages have programs that only one command or test needs. If a program needs a
-# library that the first root (root.sh) lacks, the caller also names the package of the library.
+# Prints the directory of the cache in which these Debian packages are unpacked, and makes it if it is missing. Name the
+# packages of libraries, too, which the first root (root.sh) lacks.
 # Usage: packages.sh NAME...
 . "$(dirname "$0")/../lib/lab.sh"
 
 root=$("$LAB/root/root.sh")
 packages=$CACHE/$1-$(key 2 "$(basename "$root")" "$@")
 names=("$@")
-# fetch DIR - unpacks the packages in DIR
 fetch() {
 	mkdir "$1"
 	D2D_ROOT=$root step "fetch ${names[*]} (once)" "10 s" "$CACHE/log/packages.log" "$LAB/enter.sh" sh -ec '

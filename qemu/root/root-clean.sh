@@ -1,18 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the clean root, and makes the root if the cache lacks it. The clean root has the packages that
-# a user of Debian needs to build modules, and no package that only the lab needs. Tests use it (tests/rust-headers.sh).
+# Prints the directory of the clean root, and makes the root if the cache lacks it. The clean root has only the packages
+# with which a user of Debian builds modules.
 # Usage: root-clean.sh KVER
-# KVER is the release of the stock kernel. The root has the headers package of this kernel.
+# KVER is the release of the stock kernel.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie
-# bindgen is for the modules of this project; other modules in Rust do not need it.
+# Only this project's modules need bindgen.
 packages=("linux-headers-$1" rustc dkms bindgen)
 base=$("$LAB/root/root.sh")
 root=$CACHE/root-clean-$(key 1 "$(basename "$base")" "${packages[@]}")
 
-# make_root DIR - installs the packages in DIR, from the suites of the first root (root.sh)
 make_root() {
 	"$LAB/root/host.sh"
 	need_space 2 "the clean root"

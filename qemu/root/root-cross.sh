@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the toolchain root for ARCH, an architecture other than the host's. If the cache lacks this
-# root, first makes it. The root is a copy of the first root (root.sh). It also has a cross compiler, QEMU for ARCH, the
-# guest's busybox in $sysroot, and Rust's library for the guest's programs. The copy shares its files with the first
-# root by hard links. This is safe, because dpkg never writes to an existing file but replaces it.
+# Prints the directory of the toolchain root for ARCH, an architecture other than the host's, and makes the root if the
+# cache lacks it. The root is a copy of the first root, with a cross compiler, QEMU and the guest's programs. The copy
+# has hard links to the first root. This is safe: dpkg replaces a file, and never writes to it.
 # Usage: root-cross.sh ROOT
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -11,12 +10,10 @@ base=$1
 case $ARCH in
 arm64) packages=("$compiler-aarch64-linux-gnu" libc6-dev-arm64-cross qemu-system-arm) ;;
 esac
-# Packages of ARCH. They are for the guest and its programs. So the script unpacks them, but does not install them in
-# the root.
+# Packages of ARCH for the guest: unpacked, not installed.
 foreign=(busybox-static libstd-rust-dev)
 root=$CACHE/root-$ARCH-$(key 1 "$(basename "$base")" "${packages[@]}" "${foreign[@]}")
 
-# make_root DIR - copies the first root to DIR, and adds the packages
 make_root() {
 	"$LAB/root/host.sh"
 	need_space 2 "the toolchain root for $ARCH"

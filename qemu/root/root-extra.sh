@@ -1,23 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *extra root*. If the cache lacks this root, first makes it. The extra root is a toolchain
-# root with the packages that only some targets need: cargo for the trace tool, gdb, and the compiler and Wine for the
-# Windows version. So the first `make run` does not wait for these packages. D2D_ROOT=$(root-extra.sh) enter.sh CMD runs
-# a command there.
+# Prints the directory of the *extra root*, and makes the root if the cache lacks it. The extra root has the packages
+# that
+# only some targets need, so that the first `make run` does not wait for them.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie
 packages=(
 	# the trace tool
 	cargo rustc rustfmt rust-clippy gcc libc6-dev ca-certificates
-	# the debugger, which attaches to a virtual machine
 	gdb
 	# the Windows version
 	make gcc-mingw-w64-x86-64 wine wine64 procps cppcheck
 )
 root=$CACHE/root-extra-$(key 1 "$suite" "${packages[@]}")
 
-# make_root DIR - installs the packages in DIR
 make_root() {
 	"$LAB/root/host.sh"
 	need_space 4 "the extra toolchain root"

@@ -1,12 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *first root*. If the cache lacks this root, first makes it. The first root is the
-# toolchain root for the host's architecture: a Debian tree with the compilers, QEMU and the checkers. The directory's
-# name contains a hash of the list of packages.
-# If ARCH is not x86_64, the script prints the directory of the root that root-cross.sh makes from the first one.
-# For a kernel of unstable, the script prints the directory of another root, which has unstable's packages. Each kernel
-# of unstable has a root of its own, which keeps the compiler that built the kernel, because unstable may have a newer
-# compiler a week later.
+# Prints the directory of the *first root*, and makes the root if the cache lacks it. The first root is a Debian tree
+# with
+# the compilers, QEMU and the checkers. For another ARCH than x86_64, prints the root of root-cross.sh.
+# Each kernel of unstable has a root of its own, which keeps the kernel's compiler: a week later, unstable may have a
+# newer one.
 # Environment: KVER, the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -25,11 +23,10 @@ root=$CACHE/root-$(key 1 "$suite" "${packages[@]}")
 if [ "$suite" = sid ]; then
 	what="unstable's toolchain root for ${kver%+*}"
 	root=$CACHE/root-sid-$(key 1 "${kver%+*}" "${packages[@]}")
-	# The indices of unstable are valid for a week only. Accept older ones, because a mirror may lag behind.
+	# A mirror may lag behind, and the indices of unstable are valid for a week only.
 	options=('--aptopt=Acquire::Check-Valid-Until "false"')
 fi
 
-# make_root DIR - chooses the kernel (archive.sh), and installs the packages in DIR
 make_root() {
 	local resolved
 	need_space 7 "the set-up (root and kernel)"
@@ -37,9 +34,9 @@ make_root() {
 	resolved=$CACHE/resolved-$(basename "$root")-${kver:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
-	# Run mmdebstrap in a mount namespace, so that an interrupted run leaves no mounts. For a plain user,
-	# unshare.sh also creates a user namespace. If mmdebstrap created the user namespace itself, files could belong
-	# to users that the namespaces of enter.sh do not have.
+	# The mount namespace removes the mounts of an interrupted run. If mmdebstrap created the user namespace of a
+	# plain user,
+	# files could belong to users that the namespaces of enter.sh lack.
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \
@@ -48,9 +45,9 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# On x86_64, keep what archive.sh has chosen, because kernel-stock.sh looks for it under the name of the root.
-	# For another ARCH, kernel-stock.sh looks under the name of a root that root-cross.sh makes only later. So
-	# remove the choice; kernel-stock.sh then chooses again.
+	# kernel-stock.sh looks for this choice under the name of its root. For another ARCH, that is the root of
+	# root-cross.sh,
+	# so kernel-stock.sh chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else

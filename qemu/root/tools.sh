@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of one of the project's host programs. If the program's sources have changed, first compiles it. The
-# script compiles the trace tool with cargo in the extra root (root-extra.sh), and the other programs with rustc in the
-# first root (root.sh). cache-lines is a plugin of QEMU.
+# Prints the path of a host program of the project. Compiles the program if its sources have changed. cache-lines is a
+# plugin of QEMU.
 # Usage: tools.sh [vm|mutate|bench|proofread|cache-lines|trace]
 . "$(dirname "$0")/../lib/lab.sh"
 
 name=${1:-vm}
-# These programs run on the host, whatever the guest's architecture and kernel.
+# Host programs do not depend on the guest's architecture and kernel.
 export ARCH=x86_64 KVER=
 if [ "$name" = trace ]; then
 	root=$("$LAB/root/root-extra.sh")
@@ -18,7 +17,6 @@ else
 	sources=("$LAB/$name"/* "$PROJECT"/{trace/src/{line,clock}.rs,shared/include/d2d_step.h})
 fi
 tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "${sources[@]}")")
-# compile FILE - compiles the program to FILE
 compile() {
 	if [ "$name" = trace ]; then
 		"$LAB/root/remove.sh" "$1.cargo"

@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command as the superuser, in a mount namespace of its own. If a plain user calls this script, the command also
-# runs in a new user namespace, and is the superuser only in this namespace.
+# Runs a command as the superuser in a mount namespace of its own. A plain user gets a user namespace, too.
 # Usage: unshare.sh [OPTION...] -- CMD...
-# OPTION is an option of unshare(1), for a namespace of another kind.
+# OPTION is an option of unshare(1), for another namespace.
 . "$(dirname "$0")/../lib/lab.sh"
 
 export_proxies
 
 user=()
 if [ "$(id -u)" -ne 0 ]; then
-	# Fail here if the kernel refuses the namespaces: with --map-auto, unshare starts a helper before it asks the
-	# kernel for them. If the kernel refused then, the helper would sleep for ever, and keep the caller's pipe open.
+	# Fail here if the kernel refuses the namespaces. Otherwise unshare's helper for --map-auto sleeps for ever, and
+	#  keeps the
+	# caller's pipe open.
 	unshare --user --mount --pid --fork true
 	user=(--user --map-root-user --map-auto)
 fi

@@ -1,9 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise the
-# run must pass. So a table can show that d2d-vm (tests/harness.sh), lockdep (tests/lockdep.sh) or the kselftests
-# (mutants.sh) notice a fault. Prints KTAP, and last a line of counts. If a run that must pass fails, also prints the
-# end of its console.
+# Boots a guest for each line of a table. If the line names a reason, the run must fail for it; otherwise the run must
+# pass.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
@@ -16,18 +14,16 @@
 #               torture/N            the torture for N seconds (uml)
 #               torture/fuzz,N,SEED  only the fuzzer of the torture (uml)
 #   SECONDS   the limit after which the guest counts as hung
-#   REASON    the rest of the line: an extended regular expression. When a run fails, d2d-vm prints each reason after
-#             "FAIL: ", in a line of its own. REASON must match the beginning of one of these reasons. The reason for a
-#             failed test is "test: NAME". When a test of the kselftests or of the torture fails, and REASON matches the
-#             beginning of "test: NAME", d2d-vm ends the run at once.
-# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.expected, and the line names a REASON,
-# d2d-vm must also print each line of that file as a reason.
+#   REASON    an extended regular expression. It must match the beginning of a reason, which d2d-vm prints after "FAIL:
+#   ".
+#             The reason for a failed test is "test: NAME". When a test fails for REASON, d2d-vm ends the run at once.
+# The guest finds all modules in /lib/d2d. If a line names a REASON, and qemu/guest/CASE.expected exists, d2d-vm must
+# also
+# print each line of that file as a reason.
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:
-#   ARCH        arm64: boot a virtual machine of arm64. Each line must then name the kernel "stock"
-#   KERNEL      boot only the lines of this kernel; see also kernel_dir (lib/lab.sh)
-#   D2D_IMAGES  a directory with the output of run/image.sh in KERNEL/, for each kernel of the table
+#   ARCH        arm64: boot machines of arm64, with the kernel "stock" only
 . "$(dirname "$0")/../lib/lab.sh"
 . "$(dirname "$0")/../lib/ktap.sh"
 
@@ -39,7 +35,7 @@ for line in "${table[@]}"; do
 	known_kernel "$kernel"
 	known_mode "${scenario%%/*}"
 	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
-	# The scenario becomes a word of the kernel's command line, which guest/init evaluates as shell code.
+	# guest/init evaluates the kernel's command line as shell code.
 	[[ $scenario != *[\'\"]* ]] || die "the second column has a quote: $line"
 done
 
@@ -56,10 +52,10 @@ for line in "${table[@]}"; do
 	[ -n "${D2D_IMAGES-}" ] || D2D_KERNEL=${kernels[$name]} "$LAB/run/image.sh" "$dir/$name" --selftests
 done
 
-# boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
+# boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line; prints what is wrong with the outcome
 boot() {
 	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop='' plugin=''
-	# Replace the commas of a scenario, because a comma ends the path in the option hostfs= of User-Mode Linux.
+	# In the option hostfs= of User-Mode Linux, a comma ends the path.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	mkdir -p "$logs"

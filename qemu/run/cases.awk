@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Lists the cases of kselftests in the form that `make test CASE=` takes: PROGRAM:NAME, or PROGRAM if the program names
-# no case. The name of a case is the argument of `verdict`, of a function verdict_..., or of sweep. In the list, "*"
-# stands for each variable of a name ($x).
+# Lists the cases of kselftests for `make test CASE=`: PROGRAM:NAME, or PROGRAM if it names no case. A NAME is the
+# argument of `verdict`, of a function verdict_..., or of sweep. "*" stands for each variable ($x).
 # Usage: awk -f cases.awk PROGRAM...
 
 function end_program() {
@@ -15,13 +14,12 @@ FNR == 1 {
 	sub(/.*\//, "", program)
 	cases = 0
 }
-# A program may set name="NAME" before verdict "$name".
 /^\t*name="[^"]*"$/ && !/\$name/ { last_name = substr($0, index($0, "\"") + 1) }
 /^\t*verdict[a-z_]* ".*"$/ || /^\t*sweep "/ {
 	name = substr($0, index($0, "\"") + 1)
 	if (/sweep/)
 		sub(/".*/, "\"", name)
-	# This line is in a helper function; the lines that call the helper have the names.
+	# The lines that call this helper have the names.
 	if (name == "$1\"" || name == "$what\"")
 		next
 	if (name == "$name\"")

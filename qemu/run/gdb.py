@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Corrects the kernel's gdb scripts for kernels that clang has compiled. gdb runs this file when it is connected to
-# the machine (qemu/gdb.sh).
+# Corrects the kernel's gdb scripts for kernels that clang has compiled, once gdb is connected (qemu/gdb.sh).
 
 import gdb
 import linux.symbols
@@ -30,7 +29,7 @@ class LoadModuleBreakpoint(gdb.Breakpoint):
 
 linux.symbols.LoadModuleBreakpoint = LoadModuleBreakpoint
 
-# If the machine has not executed its first instruction, there is no kernel in memory yet. Let the machine boot first.
+# Before the first instruction, memory has no kernel yet. Let the machine boot first.
 if gdb.parse_and_eval("$pc") == 0xFFF0:
     gdb.execute("thbreak start_kernel")
     gdb.execute("continue")

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules. Then packs the modules, busybox and the scripts of qemu/guest/ into DIR/initramfs.cpio, the
-# initramfs that the virtual machine boots.
+# Builds the modules, and packs them, busybox and qemu/guest/ into DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; A_PARAMS, B_PARAMS: for make run, the parameters of the owner
-# and of the peers (module_a and module_b, or the modules of PAIR)
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; for make run, A_PARAMS and B_PARAMS: the parameters of the owner
+# and of the peers
 . "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1
@@ -14,14 +13,12 @@ for params in "${A_PARAMS-}" "${B_PARAMS-}"; do
 	[[ $params =~ ^[A-Za-z0-9_=.,\ -]*$ ]] || die "'$params' is no list of module parameters (name=value)"
 done
 
-# known_parameters MODULE LIST - dies if the module lacks one of the parameters. The kernel would only warn, and load
-# the module without it.
+# known_parameters MODULE LIST - dies if the module lacks a parameter; the kernel only warns
 known_parameters() {
 	local names word
 	[ -n "$2" ] || return 0
 	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/root/lib/d2d/$1.ko" | cut -d: -f1)
 	for word in $2; do
-		# The kernel takes "-" in a parameter's name as "_".
 		word=${word%%=*} word=${word//-/_}
 		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'${names:+; it has: ${names//$'\n'/ }}"
 	done

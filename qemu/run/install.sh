@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Copies the modules that were built in OUT to DIR/lib/d2d, and strips the copies. If the kernel demands signed modules,
-# also signs the copies. With "selftests", the script also installs the kselftest collection, and the kernel's own
-# runner, in DIR/kselftest. Runs inside the toolchain root.
+# Copies the modules from OUT to DIR/lib/d2d, stripped, and signed if the kernel demands this. With "selftests", also
+# installs the kselftests and the kernel's runner in DIR/kselftest. Runs inside the toolchain root.
 # Usage: install.sh KERNEL OUT DIR [selftests]
 # KERNEL is the kernel's directory (kernel/kernel-stock.sh); DIR becomes the root of the guest's file system.
 set -euo pipefail
@@ -11,7 +10,7 @@ tree=$1/tree
 out=$2
 dir=$3
 . "$1/kernel.env"
-# The prefix of the tools, if the guest's architecture is not the host's
+# The prefix of a cross compiler's tools
 prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 
 mkdir -p "$dir/lib/d2d"
@@ -26,13 +25,12 @@ done <"$out/modules.order"
 project=$(realpath "$(dirname "$0")/../..")
 kselftest=$tree/tools/testing/selftests
 to=$dir/kselftest
-# The programs of the guest are the same for all kernels of an architecture.
+# All kernels of an architecture share these programs.
 programs=${out%/*}/programs${prefix:+-${prefix%-}}
 mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$programs"
 cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
 cp "$kselftest/run_kselftest.sh" "$to/"
-# The test modules are in OUT, and the loop below installs them. Without the empty TEST_GEN_MODS_DIR, lib.mk would look
-# for them beside the sources.
+# With an empty TEST_GEN_MODS_DIR, lib.mk does not look for test modules beside the sources.
 make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$programs" TEST_GEN_MODS_DIR=)
 [ -z "$prefix" ] || make+=("${KMAKE[@]}")
 "${make[@]}" install INSTALL_PATH="$to/d2d"

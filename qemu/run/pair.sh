@@ -1,15 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds a pair from outside of this tree as docs/install.md says, but with the library of this tree. Copies to
-# DIR/lib/d2d what the guest needs:
-# - the pair's modules, stripped, and a file "modules", which lists them;
-# - the pair's file "use", which says how to make the pair work;
-# - pair_lib.sh, which reads "modules" and "use";
-# - the pair's executable files.
-# The caller has run build.sh for the same kernel before.
+# DIR/lib/d2d the pair's modules, their list "modules", the pair's file "use", its executable files, and pair_lib.sh.
+# Call build.sh for the same kernel before.
 # Usage: pair.sh DIR
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's sources, its test.sh, and its Kbuild, which
-# includes a makefile of the library from the folder $(D2D)
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's sources, test.sh and Kbuild
 . "$(dirname "$0")/../lib/lab.sh"
 
 . "$D2D_KERNEL/kernel.env"
@@ -19,15 +14,12 @@ for file in Kbuild test.sh; do
 done
 hold_build
 
-# Lay out the files as make install-dev does, with the symbols of module_a only. Link the sources: if they were copied,
-# make would compile the library again each time.
+# The layout of make install-dev, with the symbols of module_a only. Links keep make from compiling the library again.
 mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
 
-# Commands in the toolchain root see this tree, but not the pair's folder. So build a copy of the pair, in this tree.
-# The files of the copy keep their times. So if the last run built the same pair, make compiles only what has changed
-# since then.
+# The toolchain root has this tree, but not the pair's folder. So build a copy, with the times of the originals.
 if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 	rm -rf "$built/pair"
 	mkdir -p "$built/pair/objects"
@@ -36,8 +28,7 @@ fi
 rm -rf "$built/pair/sources"
 cp -Rp -- "$PAIR" "$built/pair/sources"
 making=("$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" "${KMAKE[@]}" D2D="$built/dev")
-# If the user has built the pair in its own folder, the copy has the files of that build. Kbuild then refuses to build
-# elsewhere. So clean the copy.
+# If the copy has the files of a user's build, Kbuild refuses to build elsewhere.
 [ ! -e "$built/pair/sources/modules.order" ] || "${making[@]}" -s clean
 "${making[@]}" MO="$built/pair/objects" -j"$(nproc)" modules || die "the pair in $PAIR does not build"
 
