@@ -1,21 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests that drivers of older and newer versions of the library work together. Builds the owner and peers of the
-# demonstration from the three trees below. Loads the owner of each tree with the peers of each tree (selftests/abi.sh).
-#   old    the recorded commit (shared/owner/recorded.h). git may lack that commit, in a shallow clone or in a tree
-#          without a repository. Then the test uses only the other two trees
+# Tests that drivers of older and newer versions of the library work together: loads the owner of each of these trees
+# with
+# the peers of each (selftests/abi.sh).
+#   old    the recorded commit (shared/owner/recorded.h), unless git lacks it, as in a shallow clone
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The test also uses the growing pair, whose interface has several versions. It loads the pair's owners from the tree
-# "today" with the pair's peers from the tree "old". These peers have version 1.0 of the interface, as the recorded
-# commit declares it. Prints KTAP, and last a line of counts.
-# The script keeps the trees "old" and "grown" in build/abi/, so that make compiles only what has changed.
+# The owners of the growing pair in "today" also get the pair's peers from "old", which have version 1.0 of the
+# interface.
+# build/abi/ keeps the trees "old" and "grown", so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 
 kernel=uml
 D2D_KERNEL=$(kernel_dir "$kernel")
 D2D_ROOT=$("$LAB/root/root.sh")
-# The modules that selftests/abi.sh loads from each tree
 D2D_ONLY="module_a c_owner module_b c_peer"
 export D2D_KERNEL D2D_ROOT D2D_ONLY
 . "$D2D_KERNEL/kernel.env"
@@ -30,8 +28,7 @@ mkdir -p "$images/root/lib/d2d"
 D2D_ONLY="$D2D_ONLY growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1" \
 	"$LAB/run/image.sh" "$images/$kernel" --selftests
 
-# add TREE [MODULE...] - builds the modules of $D2D_ONLY and each MODULE in a tree, and adds them to the image, in
-# /lib/d2d/TREE
+# add TREE [MODULE...] - builds $D2D_ONLY and each MODULE in a tree, and adds them to the image, in /lib/d2d/TREE
 add() {
 	local tree=$trees/$1 D2D_ONLY="$D2D_ONLY ${*:2}"
 	"$LAB/build.sh" --source "$tree" --selftests >&2
@@ -41,7 +38,6 @@ add() {
 
 commit=$(sed -n 's/^#define D2D_RECORDED_COMMIT[[:space:]]*"\(.*\)"$/\1/p' "$PROJECT/shared/owner/recorded.h")
 if git -C "$PROJECT" cat-file -e "$commit^{commit}" 2>/dev/null; then
-	# If the tree is already at this commit, keep the tree, so that make compiles nothing again.
 	if [ "$(cat "$trees/old/build/commit" 2>/dev/null)" != "$commit" ]; then
 		rm -rf "$trees/old"
 		mkdir -p "$trees/old/build"
@@ -60,7 +56,7 @@ mkdir -p "$trees/grown/build"
 	"$3" selftests/abi.change' sh "$PROJECT" "$trees/grown" "$("$LAB/root/tools.sh" mutate)"
 add grown
 
-# Append a second archive to the initramfs: the kernel unpacks one after the other.
+# The kernel unpacks both archives, one after the other.
 "$LAB/enter.sh" sh -ec 'cd "$1/root"; find . | cpio --quiet -o -H newc -R 0:0 >>"$1/$2/initramfs.cpio"' sh "$images" "$kernel"
 D2D_IMAGES=$images "$LAB/run/boots.sh" - <<TABLE
 $kernel abi 300

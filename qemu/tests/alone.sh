@@ -1,8 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs each case of the kselftests alone (qemu/guest/alone.sh), except those of kunit.sh, fault_sweep.sh and fuzz.sh;
-# docs/testing.md gives the reasons. Each line of the table is a boot, which runs the programs that the line names.
-# If CI is set, the script boots only a third of the lines. Prints KTAP, and last a line of counts. run/boots.sh
+# Runs each case of the kselftests alone (qemu/guest/alone.sh), except those that docs/testing.md excludes. run/boots.sh
 # explains the columns and the environment.
 . "$(dirname "$0")/../lib/lab.sh"
 

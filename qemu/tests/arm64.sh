@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Plays the demonstration and runs kselftests on Debian's kernel for arm64, in machines that QEMU emulates. These
-# kselftests test what differs on arm64: the atomics of requests, events, queues and handshakes, and the code that the
-# kernel patches. (`make test ARCH=arm64` runs all kselftests.) The last two lines show that d2d-vm notices reports of
-# trouble whose text differs on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
+# Plays the demonstration on Debian's kernel for arm64, and runs the kselftests of what differs there: atomics, and code
+# that the kernel patches. The last two lines show that d2d-vm notices reports whose text differs on arm64.
+# run/boots.sh explains the columns.
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64
-# Build only the modules that these kselftests load: building all modules would take longer than the tests.
+# Build only what these kselftests load: building all modules takes longer than the tests.
 D2D_ONLY="module_a module_b other_a other_b torture_owner torture_peer0 paused_peer handle_peer waiting_peer ticker_peer"
 export D2D_ONLY="$D2D_ONLY c_peer bad_peer bridge pause_calls actor splat"
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'

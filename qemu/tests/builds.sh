@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Starts builds that cannot succeed: each must end before it compiles anything, and print the reason in one line. Also
-# builds modules for kernel trees as distributions have them: these builds must succeed. Runs inside the toolchain
-# root. Prints KTAP, and last a line of counts.
+# Starts builds that cannot succeed: each must print the reason in one line, before it compiles anything. Builds for
+# kernel trees as distributions have them must succeed. Runs inside the toolchain root.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
@@ -17,14 +16,13 @@ log=$dir/log
 . qemu/lib/ktap.sh
 ktap_begin
 
-# links FROM TO [ARGUMENT...] - makes the folder TO with links to the files in FROM; ARGUMENTs of find select some of
-# them
+# links FROM TO [ARGUMENT...] - makes the folder TO with links to the files in FROM that find selects by ARGUMENT
 links() {
 	mkdir -p "$2"
 	find "$1" -mindepth 1 -maxdepth 1 "${@:3}" -exec ln -s -t "$2" {} +
 }
 
-# A tree of links to the kernel's files, from which the test can remove one file
+# A tree of links, so that the test can remove a file
 tree=$dir/tree
 mkdir "$dir/out"
 links "$kernel/tree" "$tree" ! -name rust ! -name scripts ! -name include
@@ -34,27 +32,24 @@ links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
 
-# layout DIR - makes a kernel's tree without sources in Rust. Distributions have such a tree in
-# /lib/modules/VERSION/build. Its folder rust has only the metadata and the macros
+# layout DIR - makes a tree as in a distribution's /lib/modules/VERSION/build: rust has only metadata and macros
 layout() {
 	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
 	links "$kernel/tree/rust" "$1/rust" '(' -name '*.rmeta' -o -name '*.so' ')'
 }
 
-# pair_for DIR - builds the pair for the tree DIR, always in the same folder
 pair_for() {
 	mkdir -p "$dir/pair"
 	make --no-print-directory -C "$1" M="$PWD" MO="$dir/pair" "${KMAKE[@]}" D2D_ONLY='module_a module_b' modules
 }
 
-# builds DIR - empties the folder of pair_for, and builds the pair there for the tree DIR
+# builds DIR - builds the pair from scratch for the tree DIR
 builds() {
 	rm -rf "$dir/pair"
 	pair_for "$1"
 }
 
-# in_place DIR MODULES [ARGUMENT...] - runs make KDIR=DIR in a copy of the project, as README.md says. make must write
-# each of the MODULES to the copy
+# in_place DIR MODULES [ARGUMENT...] - make KDIR=DIR must write these MODULES to a copy of the project
 in_place() {
 	local name
 	make --no-print-directory -C "$dir/copy" KDIR="$1" "${@:3}" || return
@@ -63,26 +58,26 @@ in_place() {
 	done
 }
 
-# branches - succeeds if module_b's object has branches that the kernel patches to switch the trace of a hot step.
-# (rustc compiles the library's functions together with the module that calls them.)
+# branches - succeeds if module_b has branches that the kernel patches to switch the trace of a hot step
 branches() {
 	readelf -SW "$dir/pair/module_b/module_b.o" | grep __jump_table
 }
 
-# alternate DIR - builds for $tree, then for DIR, and then for $tree again. The macro static_branch_unlikely! makes a
-# branch that the kernel patches. The macro needs a source that the kernel's build has generated (one of
-# generated_arch_*.rs). DIR lacks these sources. So the pair that is built for DIR has no such branches
+# alternate DIR - builds for $tree, for DIR, and for $tree again. DIR lacks a source that the kernel's build has
+# generated
+# (generated_arch_*.rs), so that the pair for DIR has no branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
 
-# generated_once - succeeds if all sources that the kernel's build has generated are older than this test
+# generated_once - succeeds if this test has not changed the sources that the kernel's build has generated
 generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }
 
-# replaced DIR - builds for the tree $tree. DIR is a tree without the generated sources. Makes all files of DIR older
-# than this build, moves DIR to the path of $tree, and builds again. At the end, moves both trees back
+# replaced DIR - moves DIR, which lacks the generated sources, to the path of $tree, with files older than the last
+# build.
+# The next build must notice this
 replaced() {
 	local rc=0
 	builds "$tree" && branches || return
@@ -93,15 +88,14 @@ replaced() {
 	return "$rc"
 }
 
-# broken_rustc PATTERN STATUS - writes the program $dir/broken, which runs rustc. If the arguments of the program match
-# PATTERN, the program does not run rustc, but exits with STATUS
+# broken_rustc PATTERN STATUS - writes $dir/broken: rustc that exits with STATUS if its arguments match PATTERN
 broken_rustc() {
 	printf '#!/bin/sh\ncase " $* " in %s) exit %s ;; esac\nexec rustc "$@"\n' "$1" "$2" >"$dir/broken"
 	chmod +x "$dir/broken"
 }
 
-# recovers DIR ITEMS - builds for the tree DIR with the rustc that broken_rustc has written; this build must fail. Then
-# builds with the real rustc. The second build must find that the kernel crate lacks ITEMS, one on each line
+# recovers DIR ITEMS - a build with $dir/broken must fail. The next build, with rustc, must find that the kernel crate
+# lacks ITEMS, one on each line
 recovers() {
 	rm -rf "$dir/pair"
 	mkdir "$dir/pair"
@@ -110,8 +104,8 @@ recovers() {
 		pair_for "$1" && [ "$(cat "$dir"/pair/shared/.kernel-lacks-*[0-9])" = "$2" ]
 }
 
-# fails_with REGEX ARGUMENT... - runs make. make must fail before it compiles anything, and print one line that matches
-# REGEX. The kernel's makefile may also warn that another compiler built the kernel
+# fails_with REGEX ARGUMENT... - make must fail before it compiles anything, and print one line that matches REGEX. The
+# kernel's makefile may also warn about another compiler
 fails_with() {
 	local why=$1
 	shift

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that `make gdb` works: a machine with the debug kernel plays the demonstration, and gdb stops the machine
-# in a Rust function of module_b. Prints KTAP, and last a line of counts.
+# Shows that `make gdb` works: gdb stops a machine with the debug kernel in a Rust function of module_b.
 # Usage: gdb.sh [FUNCTION]
 # To see that the test can fail, name a FUNCTION that does not exist.
 . "$(dirname "$0")/../lib/lab.sh"
@@ -13,14 +12,13 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 
-# gdb_prints REGEX - succeeds if the output of gdb, its lines joined by blanks, matches
+# gdb_prints REGEX - succeeds if gdb's output, joined to one line, matches
 gdb_prints() {
 	tr '\n' ' ' <"$dir/gdb" | grep -qE -- "$1"
 }
 
 ktap_begin
-# The machine gets 10 minutes, because the host may be busy. If the machine ends early, gdb loses its connection and
-# ends, too.
+# The host may be busy, so allow 10 minutes. If the machine ends early, gdb ends, too.
 GDB=1 KERNEL=debug D2D_TIMEOUT=600 "$LAB/vm.sh" run >"$dir/vm" 2>&1 &
 until run=$(sed -n 's/.*another terminal: .*gdb.sh //p' "$dir/vm") && [ -S "$PROJECT/${run:-none}/gdb" ]; do
 	kill -0 $! 2>/dev/null || break

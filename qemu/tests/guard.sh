@@ -1,8 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the guard can fail. The guard is the comparison by which bench-check.sh finds operations that have become
-# slower. This script compares the figures that bench-check.sh has measured with altered records. Prints KTAP, and last
-# a line of counts.
+# Shows that the guard (bench-check.sh) can fail: compares the figures of bench-check.sh with altered records.
 . "$(dirname "$0")/../lib/lab.sh"
 
 run=$PROJECT/build/bench-check/icount
@@ -14,8 +12,7 @@ dir=$(mktemp -d "$PROJECT/build/bench-check.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 
-# guard PASSED RECORD - lets the guard compare the run with a record; exactly PASSED contenders (measured loops) must
-# pass, and all others must fail
+# guard PASSED RECORD - compares the run with a record; exactly PASSED contenders must pass, and all others must fail
 guard() {
 	local rc=0
 	"${tool[@]}" guard "$2" "$run" >"$dir/output" || rc=$?
@@ -24,7 +21,7 @@ guard() {
 		[ "$rc" -eq $(($1 < contenders)) ]
 }
 
-# lower PERCENT - makes a record with figures that are PERCENT lower than the measured ones
+# lower PERCENT - makes a record whose figures are PERCENT lower
 lower() {
 	awk -F '\t' -v OFS='\t' -v by="$1" 'NF == 5 { $4 *= 1 - by / 100; $5 *= 1 - by / 100 } 1' "$dir/record" >"$dir/lower"
 }
@@ -35,7 +32,7 @@ contenders=$("${tool[@]}" guard "$dir/record" "$run" | grep -c '^ok ') || die "t
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
 expect "figures equal to the record pass" guard "$contenders" "$dir/record"
-# A record that is lower by 2.5 % makes the figures 1/0.975 = 2.6 % higher than recorded.
+# 1/0.975 is 1.026.
 lower 2.5
 expect "figures 2.6 percent above the record pass" guard "$contenders" "$dir/lower"
 lower 4

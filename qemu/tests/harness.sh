@@ -1,9 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests the harness, d2d-vm (qemu/vm/): it must notice each fault in a guest, and name the reason. In a line
-# harness/CASE, qemu/guest/harness.sh causes the fault CASE. The last line that boots the kernel "stock" names a case
-# that the kselftest lacks. If CI is set, the script boots only a third of the lines. Prints KTAP, and last a line of
-# counts. run/boots.sh explains the columns and the environment.
+# Tests the harness, d2d-vm (qemu/vm/): it must notice each fault in a guest, and name the reason. qemu/guest/harness.sh
+# causes the faults. run/boots.sh explains the columns and the environment.
 . "$(dirname "$0")/../lib/lab.sh"
 
 ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -
@@ -40,7 +38,7 @@ sanitizer harness/sleep_under_lock 180  console: BUG: sleeping function called f
 sanitizer harness/leak             180  result: leaks is [1-9]
 sanitizer harness/active_timer     180  console: ODEBUG: free active .* object type: timer_list
 
-# These cases leak on purpose. On the sanitizer kernel, a program skips them unless CASE selects one.
+# These cases leak on purpose, so the sanitizer kernel skips them unless CASE selects one.
 sanitizer test/forgotten_drivers.sh:another?one?unregisters  300  result: leaks is [1-9]
 sanitizer test/forgotten_drivers.sh:while?a?driver?is?in     300  result: leaks is [1-9]
 sanitizer test/device.sh:has?leaked?its?jobs                 300  result: leaks is [1-9]

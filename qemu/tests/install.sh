@@ -1,13 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests the targets by which users install the project and build drivers of their own:
-# - modules_install installs the modules in an image. A virtual machine boots this image. In the machine, kmod's
-#   modprobe loads and unloads the modules.
-# - modules_uninstall removes the modules.
-# - install-dev installs the library. The test builds drivers outside of the project with the installed library, and
-#   loads the drivers.
-# - dkms builds the modules.
-# A command with a mistake in it must fail with one line and change nothing. Prints KTAP, and last a line of counts.
+# Tests how users install the project and build drivers of their own: modules_install and modules_uninstall,
+# install-dev,
+# make new, and dkms. A virtual machine loads the modules with kmod's modprobe. A command with a mistake in it must fail
+# with one line and change nothing.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -24,8 +20,9 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# run_make DIR ARGUMENT... - runs make in DIR for the kernel $kver, in the toolchain root, so that the host needs no
-# kmod. If $failing is set, the programs in $dir/fails come first in PATH, and fail
+# run_make DIR ARGUMENT... - runs make for the kernel $kver in the toolchain root: the host needs no kmod. If $failing
+# is
+# set, the programs in $dir/fails replace those of PATH, and fail
 kver=$KVER failing=
 run_make() {
 	local in=$1
@@ -34,38 +31,37 @@ run_make() {
 		make --no-print-directory -C "$in" ${kver:+KVER="$kver"} "$@"
 }
 
-# state DIR - prints the folders in DIR, and a hash of each file
 state() {
 	(cd "$1" && { find . -type d && find . ! -type d -exec md5sum {} +; } | sort)
 }
 
-# has DIR FILE... - succeeds if DIR has exactly these files, apart from the tables of depmod
+# has DIR FILE... - succeeds if DIR has exactly these files, besides depmod's tables
 has() {
 	local at=$1
 	shift
 	diff <(printf '%s\n' "$@") <(cd "$at" && find . ! -type d ! -name 'modules.*' | sort)
 }
 
-# make_leaves TARGET DIR FILE... - runs make TARGET; afterwards DIR must have exactly these files
+# make_leaves TARGET DIR FILE... - after make TARGET, DIR must have exactly these files
 make_leaves() {
 	local target=$1 at=$2
 	shift 2
 	run_make "$PROJECT" "$target" INSTALL_MOD_PATH="$at" && has "$at" "$@"
 }
 
-# removes DIR - runs make modules_uninstall, which must leave nothing in DIR
+# removes DIR - make modules_uninstall must leave nothing in DIR
 removes() {
 	run_make "$PROJECT" modules_uninstall INSTALL_MOD_PATH="$1" && [ -z "$(ls -A "$1")" ]
 }
 
-# installs_by_kdir - installs modules that are beside the Makefile, as after make KDIR=DIR
+# installs_by_kdir - installs the modules that make KDIR=DIR leaves beside the Makefile
 installs_by_kdir() {
 	cp "$dir/root/$updates"/*.ko "$dir/project/"
 	run_make "$dir/project" modules_install KDIR="$D2D_KERNEL/tree" INSTALL_MOD_PATH="$dir/kdir" &&
 		has "$dir/kdir" "$updates"/module_{a,b}.ko
 }
 
-# refused REGEX CMD... - runs CMD. CMD must fail, print one line that matches REGEX, and not change $dir/to
+# refused REGEX CMD... - CMD must fail, print one line that matches REGEX, and not change $dir/to
 refused() {
 	local why=$1 output before
 	shift
@@ -76,34 +72,33 @@ refused() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
-# mistake REGEX ARGUMENT... - runs make in $dir/project, the copy of the installer that is made below. make must fail,
-# print one line that matches REGEX, and not change $dir/to
+# mistake REGEX ARGUMENT... - the installer's copy in $dir/project must refuse these arguments
 mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
 
-# without_project CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local and $dir/drivers at
-# /mnt. An empty folder is mounted over the project, so that CMD cannot use the project's files
+# without_project CMD... - runs CMD with $dir/prefix at /usr/local, $dir/drivers at /mnt, and an empty folder in place
+# of
+# the project
 without_project() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt
 		busybox mount -t tmpfs tmpfs "$2"; cd /mnt; shift 2; exec "$@"' sh "$dir" "$PROJECT" "$@"
 }
 
-# builds FOLDER [VARIABLE=VALUE...] - builds the driver in this folder of $dir/drivers
+# builds FOLDER [VARIABLE=VALUE...] - builds the driver in $dir/drivers/FOLDER
 builds() {
 	without_project make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
 }
 
-# recipe N DOCUMENT - prints the Nth Kbuild file in DOCUMENT, a file of docs/
+# recipe N FILE - prints the Nth Kbuild file in this file of docs/
 recipe() {
 	awk -v wanted="$1" '/^```$/ { in_block = 0 } in_block && n == wanted; /^```make$/ { in_block = 1; n++ }' \
 		"$PROJECT/docs/$2"
 }
 
-# writes_roles - writes the sources of two modules to $dir/drivers/roles. Each has two roles: filter is a peer of gauged
-# and an owner, bridge is a peer of gauged and a peer of alarmd. There is no module alarmd. So the test builds
-# bridge with a copy of gauged's table of symbols. In this copy, the name alarmd replaces gauged
+# writes_roles - writes two modules with two roles each: filter, a peer of gauged and an owner, and bridge, a peer of
+# gauged and of alarmd. There is no alarmd: a copy of gauged's symbols stands for it
 writes_roles() {
 	local to=$dir/drivers/roles pair
 	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return
@@ -117,34 +112,31 @@ writes_roles() {
 		sed 's/gauged/alarmd/g' "$dir/drivers/own/Module.symvers" >"$dir/drivers/alarm/Module.symvers"
 }
 
-# dev TARGET - runs make TARGET, install-dev or uninstall-dev, with PREFIX=$dir/prefix
 dev() {
 	run_make "$PROJECT" "$1" PREFIX="$dir/prefix"
 }
 
-# new ARGUMENT... - runs make new in the project
 new() {
 	make --no-print-directory -C "$PROJECT" new "$@"
 }
 
-# new_mistake REGEX ARGUMENT... - runs make new with these arguments. make must fail, print one line that matches REGEX,
-# and not change $dir/to
+# new_mistake REGEX ARGUMENT... - make new must refuse these arguments
 new_mistake() {
 	refused "$1" new "${@:2}"
 }
 
-# writes FILE ARGUMENT... - runs make new in the project, which must write FILE
+# writes FILE ARGUMENT... - make new must write FILE
 writes() {
 	new "${@:2}" && [ -f "$1" ]
 }
 
-# tests_pair TARGET CASES PAIR - runs make TARGET for a pair. All its CASES cases must pass
+# tests_pair TARGET CASES PAIR - in make TARGET, all CASES cases of the pair must pass
 tests_pair() {
 	make --no-print-directory -C "$PROJECT" "$1" PAIR="$3" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	[ "$(tail -n 1 "$dir/output")" = "$2 passed, 0 failed, 0 skipped" ]
 }
 
-# pair_mistake REGEX ARGUMENT... - runs make. make must fail, and print a line that matches REGEX
+# pair_mistake REGEX ARGUMENT... - make must fail, and print a line that matches REGEX
 pair_mistake() {
 	local why=$1
 	shift
@@ -153,7 +145,7 @@ pair_mistake() {
 	grep -qE -e "$why" "$dir/output"
 }
 
-# runs_pair PAIR - runs make run for a pair. The pair must attach, work as its file "use" says, and be unloaded
+# runs_pair PAIR - in make run, the pair must attach, work as its file "use" says, and be unloaded
 runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
@@ -164,30 +156,27 @@ runs_pair() {
 	done
 }
 
-# failing_pair_fails PAIR - changes the test of a pair so that it fails, and runs it. make test must report the failed
-# case and fail
+# failing_pair_fails PAIR - breaks a case of the pair's test; make test must report this case
 failing_pair_fails() {
 	sed -i 's/hear 20$/hear 0x/' "$1/test.sh"
 	pair_mistake '^not ok 3 ' test PAIR="$1" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
 }
 
-# torture_reports PAIR - adds a use that never succeeds to the file "use" of a pair. The torture must still load, use
-# and unload the pair, and report this use
+# torture_reports PAIR - adds a use that never succeeds; the torture must report it, and still use and unload the pair
 torture_reports() {
 	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$1/use"
 	pair_mistake "^not ok 5 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$1" SECONDS=10 &&
 		[ "$(grep -c '^ok [1234] ' "$dir/output")" = 4 ]
 }
 
-# no_library - builds a pair where the library is not installed. The build must fail with one line
+# no_library - a build must fail with one line if the library is not installed
 no_library() {
 	! builds own D2D=/nosuch >"$dir/output" 2>&1 || return
 	cat "$dir/output"
 	! grep -vE '^make|There is no /nosuch/rust.mk: run make install-dev' "$dir/output"
 }
 
-# no_symbols - builds a driver for a kernel for which the library's symbols are not installed. The build must fail with
-# one line
+# no_symbols - a build must fail with one line if the library's symbols for the kernel are not installed
 no_symbols() {
 	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
 	! builds c >"$dir/output" 2>&1 || return
@@ -196,8 +185,7 @@ no_symbols() {
 	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
 }
 
-# with_dkms CMD... - runs CMD in the toolchain root, with dkms in PATH. First mounts the folders of $dir/machine over
-# the folders that dkms reads and writes
+# with_dkms CMD... - runs CMD with dkms in PATH, and $dir/machine over the folders of dkms
 with_dkms() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'mkdir -p /usr/lib/modules
@@ -205,7 +193,7 @@ with_dkms() {
 		busybox mount -o bind "$1/machine/lib" /var/lib; PATH=$2/usr/sbin:$PATH; shift 2; exec "$@"' sh "$dir" "$dkms" "$@"
 }
 
-# dkms_installs - lets dkms install the pair: dkms must sign both modules with its key, and B must depend on A
+# dkms_installs - dkms must sign both modules with its key, and B must depend on A
 dkms_installs() {
 	mkdir -p "$dir/machine"/{lib/dkms,"modules/$KVER",src}
 	dkms_sources "$dir/machine/src"
@@ -216,14 +204,14 @@ dkms_installs() {
 		[ "$(with_dkms modinfo -F signer -k "$KVER" module_a module_b)" = $'DKMS module signing key\nDKMS module signing key' ]
 }
 
-# dkms_removes - lets dkms remove the pair. dkms must remove nothing else
+# dkms_removes - dkms must remove the pair, and nothing else
 dkms_removes() {
 	with_dkms dkms remove "beyond-irps/$version" --all &&
 		diff <(printf '%s\n' ./build ./modules.builtin ./modules.order) <(cd "$dir/machine/modules/$KVER" &&
 			find . ! -type d ! -name 'modules.*.bin' ! -name 'modules.[adsw]*' ! -name modules.builtin.alias.bin | sort)
 }
 
-# boots - boots an image with kmod and the modules that are installed in $dir/root
+# boots - boots an image with kmod and the installed modules
 boots() {
 	mkdir -p "$dir"/root/{bin,lib/outside} "$dir/logs"
 	cp "$dir"/drivers/*/*.ko "$dir/drivers/own/test.sh" "$dir/root/lib/outside/"

@@ -1,13 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong argument, and a host that lacks something. Each command must end at once, and print
-# one line. It must leave no process behind that keeps the caller's pipe open. Also tests the lists of make, the proxies
-# of a root, the cache, the lock of builds, and the terminal of make shell. Prints KTAP, and last a line of counts.
+# Shows that the lab refuses a wrong argument, and a host that lacks something: with one line, at once, and with no
+# process left that keeps the caller's pipe open. Also tests the cache, locks, proxies and the terminal.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
-# If make runs this script, hide the variables of this outer make from the calls of make in the tests. Otherwise these
-# calls would print "make[1]:", and get the arguments of the outer make.
+# Hide the variables of an outer make: with them, make prints "make[1]:" and takes the outer make's arguments.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
@@ -21,9 +19,8 @@ log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
 
-# fails_with REGEX CMD... - runs CMD, which must fail. Apart from the error line of make, CMD must print only one line,
-# and this line must match REGEX. fails_with reads the output through a pipe. CMD and its children must close the pipe
-# within $limit seconds.
+# fails_with REGEX CMD... - CMD must fail, and print only one line, which matches REGEX, besides make's error line. CMD
+# and its children must close the output's pipe within $limit seconds.
 limit=60
 fails_with() {
 	local why=$1 output
@@ -34,20 +31,19 @@ fails_with() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output"
 }
 
-# lists WORD CMD... - runs CMD, which must succeed and print WORD as a line
+# lists WORD CMD... - CMD must succeed and print WORD as a line
 lists() {
 	local word=$1
 	shift
 	"$@" >"$dir/list" && cat "$dir/list" && grep -qxF -e "$word" "$dir/list"
 }
 
-# case_of PROGRAM REGEX - prints PROGRAM:NAME for the first case of this kselftest whose whole name matches REGEX
+# case_of PROGRAM REGEX - prints PROGRAM:NAME for the first case whose whole name matches REGEX
 case_of() {
 	echo "$1:$(sed -n "s/^	*verdict \"\($2\)\"$/\1/p" "selftests/$1" | head -n 1)"
 }
 
-# no_namespaces KIND CMD... - runs CMD as a plain user. This user has ranges of subordinate ids, but the kernel allows
-# no namespace of this kind
+# no_namespaces KIND CMD... - runs CMD as a plain user, without any namespace of this kind
 no_namespaces() {
 	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
 	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
@@ -56,7 +52,6 @@ no_namespaces() {
 		shift 2; exec "$@"' sh "$dir/ranges" "$@"
 }
 
-# booting LINE - runs run/boots.sh with a table of this line
 booting() {
 	"$LAB/run/boots.sh" - <<<"$1"
 }
@@ -103,14 +98,13 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# $dir/host has the programs of a host that lacks mmdebstrap, and whose apt-get fails.
+# The programs of a host that lacks mmdebstrap, and whose apt-get fails
 mkdir "$dir/host"
 find /bin /sbin /usr/bin /usr/sbin -mindepth 1 -maxdepth 1 ! -name mmdebstrap ! -name apt-get -exec ln -sf -t "$dir/host" {} +
 printf '#!/bin/sh\nexit 100\n' >"$dir/host/apt-get"
 chmod +x "$dir/host/apt-get"
 
-# fresh_host SIZE CMD... - runs CMD as the superuser of the host of $dir/host. The cache is empty, on a disk of
-# this size
+# fresh_host SIZE CMD... - runs CMD as the superuser of this host, with an empty cache on a disk of this size
 fresh_host() {
 	mkdir -p "$dir/fresh"
 	unshare --user --map-root-user --mount env PATH="$dir/host" XDG_CACHE_HOME="$dir/fresh" sh -ec '
@@ -118,7 +112,7 @@ fresh_host() {
 		shift; exec "$@"' sh "$@"
 }
 
-# in_container CMD... - runs CMD as in a container with the default restrictions, in which the superuser may not mount
+# in_container CMD... - runs CMD as in a container, in which the superuser may not mount
 in_container() {
 	fresh_host 8g setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"
 }
@@ -133,7 +127,7 @@ expect "a plain user without user namespaces is refused before anything is fetch
 	fails_with "plain user cannot create a user namespace .*max_user_namespaces=0.*: run this as root" \
 	env XDG_CACHE_HOME="$dir/fresh" PATH="$dir/host" bash -c "no_namespaces user qemu/root/root.sh"
 
-# proxy VARIABLE=VALUE... - prints the proxies that apt knows in a root if these variables are set on the host
+# proxy VARIABLE=VALUE... - prints the proxies in a root if the host has these variables
 proxy() {
 	env "$@" qemu/enter.sh sh -c 'env | grep "_proxy="'
 }
@@ -145,8 +139,7 @@ echo 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://1
 expect "apt's proxy for http reaches a root" lists http_proxy=http://127.0.0.1:9 proxy APT_CONFIG="$dir/apt.conf"
 expect "apt's proxy for https reaches a root" lists https_proxy=http://127.0.0.1:8 proxy APT_CONFIG="$dir/apt.conf"
 
-# fetching - runs make run for a kernel that the lab has to look for in the archive, and returns its status. Leaves out
-# the progress, and the line that says that another run looks for a kernel
+# fetching - runs make run for a kernel that the lab has to look for. Leaves out progress and waiting
 fetching() {
 	make run KVER=1.2.3+deb13-amd64 2>&1 |
 		grep -vE '^kernel-stock: (look for .*( about .*|: [0-9]+ s)|another run holds .*, waiting for it)$'
@@ -160,9 +153,9 @@ expect "make run with a proxy that does not answer names the proxy without its p
 	fails_with "^[^@]*: failed: no network, or the proxy 127.0.0.1:9 does not answer, [^@]*$" \
 	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching
 
-# resolving KVER LINE... - runs resolve.sh for this kernel, with the lists of the archive that the toolchain root has.
-# resolve.sh does not fetch the kernel's headers package, but gets a false package. The kernel configuration in this
-# package has the given lines. Prints what resolve.sh has chosen
+# resolving KVER LINE... - prints the kernel that resolve.sh chooses for KVER. The kernel's headers package is a fake:
+# its
+# kernel configuration has the given lines
 resolving() {
 	local config=$dir/headers/usr/src/linux-headers-$1/.config
 	mkdir -p "${config%/*}" "$dir/bin"
@@ -174,7 +167,7 @@ resolving() {
 }
 export -f resolving
 
-# newest PACKAGE - prints the release of the newest kernel whose headers package matches the regular expression PACKAGE
+# newest PACKAGE - prints the release of the newest kernel whose release matches PACKAGE
 newest() {
 	qemu/enter.sh apt-cache pkgnames linux-headers- | sed -nE "s/^linux-headers-($1)\$/\1/p" | sort -V | tail -n 1
 }
@@ -182,8 +175,8 @@ rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
 
-# unstable KVER - runs make run for a kernel that Debian unstable lacks, and returns the status of make. make must leave
-# no root of unstable in the cache. Hides the lines in which the lab says that it makes a root, and how long this takes
+# unstable KVER - runs make run for a kernel that unstable lacks. It must leave no root of unstable in the cache. Leaves
+# out the progress
 unstable() {
 	local rc before
 	before=$(echo "$CACHE"/root-sid-*)
@@ -208,8 +201,8 @@ expect "a KVER whose kernel has PREEMPT_RT is refused" \
 cloud=$(newest '[0-9].*-cloud-amd64')
 expect "KVER can be a kernel for clouds" lists "KVER=$cloud" resolving "$cloud" "${rust[@]}"
 
-# dying - kills a script during a step. The progress display of the step (ticker in lib/lab.sh) must end, too. The
-# function always fails, because fails_with requires a failure
+# dying - kills a script during a step. The step's progress display (ticker in lib/lab.sh) must end, too. Fails always,
+# as fails_with requires
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
@@ -218,23 +211,20 @@ dying() {
 export -f dying
 expect "the progress display of a step ends when the script is killed" fails_with '^$' timeout 10 bash -c dying
 
-# entry CMD - makes an entry in a cache that only this test uses. Runs CMD when the entry is complete, before `cached`
-# renames the entry
+# entry CMD - makes an entry in a cache of this test, and runs CMD before `cached` renames the complete entry
 entry() {
 	XDG_CACHE_HOME=$dir bash -c '. qemu/lib/lab.sh
 		make_entry() { mkdir "$1" && echo made && '"$1"'; }
 		cached "$CACHE/entry" entry make_entry'
 }
 
-# entries - tries to make an entry three times. The first try is killed, the second makes the entry, and the third must
-# find it
+# entries - makes an entry three times: the first run is killed, the second makes the entry, the third finds it
 entries() {
 	! entry 'kill -KILL $$' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
 }
 
-# leaves_no_entry CMD - makes an entry. CMD ends this run early: the run must fail, and leave nothing of the entry in
-# the cache
+# leaves_no_entry CMD - CMD ends the making of an entry early: the run must fail, and leave nothing in the cache
 leaves_no_entry() {
 	rm -rf "$dir/beyond-irps/entry"
 	! entry "$1" || { echo "the command succeeded" && return 1; }
@@ -245,9 +235,8 @@ expect "a failed run leaves nothing in the cache" leaves_no_entry 'false'
 expect "a run that fails with a message leaves nothing in the cache" leaves_no_entry 'die "a message"'
 expect "an interrupted run leaves nothing in the cache" leaves_no_entry 'kill -INT $$'
 
-# failing_build LINE - runs build.sh for a kernel whose build prints LINE and fails. Returns the status of build.sh.
-# Leaves out the line "another run holds ...", because build.sh may have to wait some minutes for the build of another
-# part of make verify.
+# failing_build LINE - runs build.sh for a kernel whose build prints LINE and fails. Leaves out the line "another run
+# holds ...": another part of make verify may be building
 failing_build() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
@@ -265,9 +254,8 @@ expect "a build that fails because of the project's own code gets no hint" fails
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "failing_build 'error: could not write output: No space left on device'"
 
-# begins CMD... - starts CMD as the process $first, and waits until its build has begun. CMD builds in the kernel tree
-# $dir/kernel/tree. There the build writes to $dir/events when it begins and when it ends. In between, it waits for a
-# line from the pipe $dir/go
+# begins CMD... - starts CMD as the process $first, and waits until its build in $dir/kernel/tree has begun. The build
+# waits for a line from the pipe $dir/go
 begins() {
 	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"
 	: >"$dir/events"
@@ -279,8 +267,7 @@ begins() {
 	done
 }
 
-# waits CMD... - starts CMD as the process $second. CMD must print that it waits for the build of $first. Then lets the
-# build of $first end
+# waits CMD... - starts CMD as the process $second, which must wait for the build of $first; then ends this build
 waits() {
 	timeout "$limit" "$@" >"$dir/second" 2>&1 &
 	second=$!
@@ -296,8 +283,7 @@ waits() {
 	wait "$first"
 }
 
-# take_turns CMD... - starts CMD twice at the same time. Each run builds. The second build must begin only when the first
-# one has ended
+# take_turns CMD... - starts CMD twice at the same time. The second build must begin only when the first one has ended
 take_turns() {
 	local first second
 	begins "$@" && waits "$@" || return
@@ -309,14 +295,13 @@ take_turns() {
 	wait "$second" && cat "$dir/events" && [ "$(paste -sd ' ' "$dir/events")" = 'begins ends begins ends' ]
 }
 
-# waits_for_kdir CMD... - runs CMD while make builds a copy of the project for the tree KDIR. CMD must wait
+# waits_for_kdir CMD... - CMD must wait while make builds a copy of the project for the tree KDIR
 waits_for_kdir() {
 	local first second
 	begins make -C "$dir/copy" KDIR="$dir/kernel/tree" && waits "$@" && { wait "$second" || :; }
 }
 
-# leaves_a_process - runs a build that starts a process. This process goes on when the build has ended. Another build
-# must not have to wait for the process
+# leaves_a_process - a build starts a process, and ends before it. The next build must not wait for the process
 leaves_a_process() {
 	local rc=0
 	printf 'modules:\n\t@sleep %s >/dev/null 2>&1 & echo $$! >%s\n' "$limit" "$dir/pid" >"$dir/kernel/tree/Makefile"
@@ -341,8 +326,7 @@ D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
-# running PARAMETERS - runs make run, and returns its status. Leaves out the progress of the build, and the line that
-# says that build.sh waits for another build
+# running PARAMETERS - runs make run. Leaves out progress and waiting
 running() {
 	make run "$1" 2>&1 | grep -vE '^  [A-Z]|^build: another run holds '
 	return "${PIPESTATUS[0]}"
@@ -355,9 +339,8 @@ expect "make run B_PARAMS=nosuch, without a value, is refused" fails_with "modul
 limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - runs the demonstration. The run must fail at a step that prints these lines, and for no other
-# reason. Ignores the kernel's lines that do not name a module, because on a busy host, the kernel may report a slow
-# clock or interrupt.
+# failing LINE... - the demonstration must fail at a step that prints these lines, and for no other reason. Ignores the
+# kernel's lines without a module: a busy host may make the kernel report a slow clock or interrupt.
 failing() {
 	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return
 	cat "$dir/output"
@@ -370,8 +353,7 @@ A_PARAMS=contexts=abc expect "make run ends with the kernel's reason if the kern
 B_PARAMS=deferred=2 expect "make run ends with the kernel's reason if the kernel refuses to load the peer" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_b.ko': Numerical result out of range"
 
-# terminal - runs the shell in a terminal of its own: waits for the prompt, and types exit. After that, the settings of
-# the terminal must be as before. The machine must not clear the terminal, and must not turn off its line wrap.
+# terminal - types exit at the shell's prompt. The terminal must keep its settings, its text and its line wrap.
 terminal() {
 	mkfifo "$dir/keys"
 	SHELL=/bin/sh script -qfec 'stty rows 24 cols 80; stty -g >"$dir/before"; qemu/vm.sh shell; echo $? >"$dir/rc"

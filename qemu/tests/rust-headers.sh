@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the package of `make rust-headers`, and installs it in a copy of the clean root (root/root-clean.sh), which
-# stands for a user's machine. There make builds one of the kernel's samples, a module in Rust, and dkms builds the
-# pair. Loads all three modules in a virtual machine. Prints KTAP, and last a line of counts.
+# Installs the package of `make rust-headers` in a copy of the clean root (root/root-clean.sh), which stands for a
+# user's
+# machine. There make builds a sample of the kernel, and dkms the pair. A virtual machine loads all three modules.
 unset ARCH KERNEL
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -20,8 +20,7 @@ trap 'rm -rf "$dir"; "$LAB/root/remove.sh" "$user_root"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# The copy shares its files with the clean root by hard links. This is safe, because dpkg and dkms never write to an
-# existing file but replace it.
+# Hard links are safe: dpkg and dkms replace a file, and never write to it.
 need_space 1 "a copy of the clean root"
 "$LAB/root/unshare.sh" -- sh -ec 'cp -al "$1" "$2"
 	rm -r "$2/etc" "$2/var"
@@ -32,27 +31,25 @@ on_machine() {
 	D2D_ROOT=$user_root "$LAB/enter.sh" "$@"
 }
 
-# makes_package - make rust-headers must print the path of a package
 makes_package() {
 	package=$PROJECT/$(make --no-print-directory -C "$PROJECT" rust-headers) && [ -s "$package" ]
 }
 
-# builds_sample - builds the kernel's sample as a user builds a module: not as the superuser, with the default of each
-# variable, and without bindgen
+# builds_sample - builds the kernel's sample as a user does: not as the superuser, and without bindgen
 builds_sample() {
 	on_machine setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all \
 		make -C "/lib/modules/$KVER/build" M="$dir/sample" BINDGEN=/nosuch modules
 }
 
-# fails_with TEXT CMD... - runs CMD, which must fail and print the text
+# fails_with TEXT CMD... - CMD must fail and print the text
 fails_with() {
 	! "${@:2}" >"$dir/output" 2>&1 || { cat "$dir/output" && echo "the command succeeded" && return 1; }
 	cat "$dir/output"
 	grep -qF -e "$1" "$dir/output"
 }
 
-# other_rustc VERSION - lets dpkg install the package on a machine whose list of packages has rustc in this version.
-# dpkg leaves the package unconfigured, and fails. Removes the package again, and returns the status of dpkg
+# other_rustc VERSION - installs the package on a machine with this version of rustc. Removes the unconfigured package
+# again, and returns the status of dpkg
 other_rustc() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r /var/lib/dpkg /tmp/dpkg
@@ -63,30 +60,27 @@ other_rustc() {
 		exit $rc' sh "$package" "$1" "linux-rust-headers-$KVER"
 }
 
-# upgrade_removes - succeeds if apt would remove the package when another rustc is installed
+# upgrade_removes - succeeds if another rustc makes apt remove the package
 upgrade_removes() {
 	on_machine apt-get -s install -t trixie-backports rustc >"$dir/output" && cat "$dir/output" &&
 		grep -q "^Remv linux-rust-headers-$KVER " "$dir/output"
 }
 
-# has_vermagic COUNT PATTERN - succeeds if COUNT modules have a path that matches PATTERN, and all are built for the
-# stock kernel
+# has_vermagic COUNT PATTERN - succeeds if PATTERN matches COUNT modules, all for the stock kernel
 has_vermagic() {
 	on_machine sh -c "modinfo -F vermagic $2" >"$dir/output" && cat "$dir/output" &&
 		[ "$(wc -l <"$dir/output")" -eq "$1" ] && [ "$(grep -c "^$KVER " "$dir/output")" -eq "$1" ]
 }
 
-# dkms_installs - lets dkms build and install the pair
 dkms_installs() {
 	dkms_sources "$dir"
-	# A real machine has these tables of the kernel's own modules.
+	# On a real machine, the kernel's own modules have these tables.
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r "$1/beyond-irps-$2" /usr/src/; touch "/lib/modules/$3/modules.order" "/lib/modules/$3/modules.builtin"
 		dkms install "beyond-irps/$2" -k "$3" || { cat /var/lib/dkms/*/*/build/make.log; exit 1; }' \
 		sh "$dir" "$version" "$KVER" && has_vermagic 2 "/lib/modules/$KVER/updates/dkms/module_[ab].ko*"
 }
 
-# boots - boots an image with the sample and the pair that dkms has installed
 boots() {
 	local file
 	mkdir -p "$dir/root/lib/outside" "$dir/logs"
@@ -97,19 +91,19 @@ boots() {
 		*) cp "$file" "$dir/root/lib/outside/" ;;
 		esac
 	done
-	# The guest loads no module that image.sh builds, so let image.sh build only one.
+	# The guest loads none of image.sh's modules, so build only one.
 	D2D_ONLY=module_a "$LAB/run/image.sh" "$dir" >/dev/null 2>&1
 	D2D_TIMEOUT=180 run_machine "$D2D_KERNEL" rust-headers "$dir/initramfs.cpio" "$dir/logs" && return
 	grep -h 'lab: ' "$dir/logs/output"
 	return 1
 }
 
-# files - prints the files of the copy, except those in which dpkg, apt and dkms record what they do
+# files - lists the copy's files, except the records of dpkg, apt and dkms
 files() {
 	(cd "$user_root" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
 }
 
-# removes - removes the pair and the package: no file of them may be left
+# removes - removes the pair and the package, which must leave no file
 removes() {
 	on_machine sh -ec 'dkms remove "beyond-irps/$1" --all; rm -r "/usr/src/beyond-irps-$1"
 		apt-get -y remove "linux-rust-headers-$2"' sh "$version" "$KVER" && diff "$dir/before" <(files)
@@ -118,12 +112,11 @@ removes() {
 ktap_begin
 mkdir "$dir/sample"
 cp "$D2D_KERNEL/tree/samples/rust/rust_minimal.rs" "$dir/sample/"
-# Let the sample use a macro that includes sources which the kernel's build has generated.
+# This macro includes sources that the kernel's build has generated.
 printf '\npub fn warn(cond: bool) -> bool {\n\tkernel::warn_on!(cond)\n}\n' >>"$dir/sample/rust_minimal.rs"
 echo 'obj-m := rust_minimal.o' >"$dir/sample/Kbuild"
 chmod -R a+rwX "$dir"
-# The first run in the copy makes the folders at which the project and the cache are mounted. Make them now, so that the
-# list of files has them.
+# The first run makes the mount points of the project and the cache, which belong on the list.
 on_machine true
 files >"$dir/before"
 

@@ -1,17 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules for the strict kernel (kernel/strict.config), and runs kselftests there. At each indirect call,
-# this kernel checks the type of the called function, also between Rust and C. versions.sh is one of the kselftests,
-# because its owners and peers in Rust and in C pass each other structures. The modules of bridge.sh and chain.sh have
-# several roles, and pass on calls. The kernel loads a module only if the module is signed. Each symbol that the module
-# imports must also have the version for which the module was built. The kernel has neither debugfs nor tracepoints.
-# Prints KTAP, and last a line of counts.
+# Runs kselftests on the strict kernel (kernel/strict.config). At each indirect call, this kernel checks the type of the
+# function, also between Rust and C. In versions.sh, owners and peers in both languages pass structures; in bridge.sh
+# and
+# chain.sh, modules in several roles pass on calls. The kernel loads only signed modules, whose imported symbols have
+# the
+# expected versions. It has neither debugfs nor tracepoints.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
 D2D_KERNEL=$(kernel_dir strict)
 D2D_ROOT=$("$LAB/root/root.sh")
-# The modules that these kselftests load
 modules=(module_a module_b c_owner owner_appended owner_major owner_signature splat bad_owner bad_peer c_peer
 	growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1
 	growing_c growing_c_v1_1 growing_stale growing_swapped growing_v1_0 growing_v1_1 growing_v1_2 growing_v1_2_data
@@ -28,7 +27,7 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# without_llvm - succeeds if a build without LLVM= compiles nothing, and prints the reason
+# without_llvm - a build without LLVM= must compile nothing, and print the reason
 without_llvm() {
 	! "$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT" MO="$dir/gcc" modules >"$dir/output" 2>&1 || return
 	cat "$dir/output"
@@ -36,14 +35,13 @@ without_llvm() {
 		! grep -E '^  (CC|RUSTC|BINDGEN) ' "$dir/output"
 }
 
-# have_versions - succeeds if each symbol that an owner exports has a version
+# have_versions - each symbol that an owner exports must have a version
 have_versions() {
 	awk '$2 ~ /_d2d$/ { print; n++; if ($1 == "0x00000000") bad = 1 } END { exit !n || bad }' "$PROJECT/build/$KVER/Module.symvers"
 }
 
-# signing COMMANDS FOLDER - copies the pair to FOLDER, and runs commands there. These are the commands in the section
-# Signing of docs/install.md that match the regular expression COMMANDS. For these commands, the kernel's tree is
-# /lib/modules/KVER/build, and uname prints KVER
+# signing COMMANDS FOLDER - copies the pair to FOLDER, and runs there the commands of docs/install.md, section Signing,
+# that match COMMANDS. They find the kernel's tree in /lib/modules/KVER/build, and KVER by uname
 signing() {
 	local in=$dir/strict/root/lib/signing/$2
 	mkdir -p "$in/build/$KVER"
@@ -56,14 +54,14 @@ signing() {
 		mv "$in/build/$KVER"/*.ko "$in/" && rm -r "$in/build" && [ -e "$in/key.pem" ] && rm "$in"/key.*
 }
 
-# signs_by_trusted_key - signs the pair by the key that the kernel trusts, which prepare-built.sh has made
+# signs_by_trusted_key - signs the pair by the kernel's own key (prepare-built.sh)
 signs_by_trusted_key() {
 	mkdir -p "$dir/strict/root/lib/signing/signed"
 	cp "$D2D_KERNEL"/key.{pem,der} "$dir/strict/root/lib/signing/signed/"
 	signing /sign-file signed
 }
 
-# boot LINE - boots the guest of a line of the table (run/boots.sh), and prints what is wrong with the outcome
+# boot LINE - boots a line of the table; prints what is wrong with the outcome
 boot() {
 	local output
 	output=$(D2D_IMAGES=$dir "$LAB/run/boots.sh" - <<<"$1" 2>&1) || echo "$output"
@@ -71,7 +69,7 @@ boot() {
 
 ktap_begin
 expect "a build without LLVM= ends with one line" without_llvm
-# Builds the modules, so that signing finds them
+# signing and have_versions need the modules.
 "$LAB/build.sh" --selftests >"$log" 2>&1 || { cat "$log" && exit 1; }
 expect "each owner's symbol has a version" have_versions
 
