@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Counts the instructions that each operation takes. Fails if an operation takes over 3 percent more than `make bench`
-# has recorded in docs/results.tsv. This comparison is the *guard*; tests/guard.sh then shows that the guard can fail.
-# Prints KTAP, and last a line of counts.
+# The *guard*: counts the instructions of each operation. Fails if an operation takes over 3 percent more than
+# docs/results.tsv records. tests/guard.sh then shows that the guard can fail.
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Measures the operations of the library, of its C twin (the same pair in C), and of the kernel's alternatives. Counts
-# instructions in QEMU, and measures nanoseconds in User-Mode Linux on two real CPUs and, if KVM works, in QEMU. The
-# program d2d-bench (bench/main.rs) checks each run, and writes docs/results.{md,svg,tsv}.
+# Measures the library, its C twin and the kernel's alternatives: instructions in QEMU; nanoseconds in User-Mode Linux
+# and, with KVM, in QEMU. d2d-bench (bench/main.rs) checks each run, and writes docs/results.{md,svg,tsv}.
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/bench/run.sh"

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules for one kernel, inside the toolchain root, in build/KVER/. The source tree stays clean. The script
-# holds the build lock until it ends. So no other build can replace the modules before --install has copied them.
+# Builds the modules for one kernel in build/KVER/. Holds the build lock until --install has copied the modules.
 # Usage: build.sh [--selftests] [--bench] [--install DIR] [--source DIR] [--list]
-#   --selftests    also build the test modules. With --install, also install the kselftest collection in DIR/kselftest
+#   --selftests    also build the test modules; with --install, install the kselftests in DIR/kselftest
 #   --bench        also build the modules of the bench
 #   --install DIR  copy the modules, stripped, to DIR/lib/d2d
 #   --source DIR   build another tree of the project, in DIR/build/KVER/
@@ -11,10 +10,9 @@
 # Environment:
 #   KERNEL                  the kernel of the lab to build for; see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY="NAME..."      build only these modules
-#   D2D_BUILD_ID            the build ID of all modules, instead of a hash (shared/library.mk)
-#   D2D_INCREMENTAL=y       build without debug information. Of a crate that has changed, compile only the changed parts
-#                           (mutate/rustc.sh)
-#   D2D_NO_TRACEPOINTS=y    build without the tracepoints of hot steps, in build/KVER-no-tracepoints/ (for the bench)
+#   D2D_BUILD_ID            the build ID of all modules (shared/library.mk)
+#   D2D_INCREMENTAL=y       omit debug information, and compile crates in parts (mutate/rustc.sh)
+#   D2D_NO_TRACEPOINTS=y    omit the tracepoints of hot steps, and build in build/KVER-no-tracepoints/
 . "$(dirname "$0")/lib/lab.sh"
 
 install='' selftests='' bench='' list='' source=$PROJECT
@@ -36,8 +34,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 out=$source/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
-# For Debian's kernels, and for the bench, build the modules as a user does. For the lab's own kernels, turn off
-# D2D_INLINE (shared/library.mk), to save rustc time.
+# Debian's kernels and the bench get what a user builds. For all other builds, save rustc time.
 case $KVER$bench in
 *+deb* | *y) ;;
 *) KMAKE+=(D2D_INLINE=) ;;
@@ -45,7 +42,7 @@ esac
 
 hold_build
 mkdir -p "$out"
-# The kernel's build makes BTF from debug information. An incremental build has no debug information, so turn BTF off.
+# BTF needs the debug information that an incremental build omits.
 [ -z "${D2D_INCREMENTAL-}" ] ||
 	KMAKE+=(RUSTC="$LAB/mutate/rustc.sh" KCFLAGS=-g0 KRUSTFLAGS=-Cdebuginfo=0 CONFIG_DEBUG_INFO_BTF_MODULES=)
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$source" MO="$out" "${KMAKE[@]}" \

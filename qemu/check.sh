@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the sources without loading a module: formatting, lints, documentation, and the unit tests of the host
-# programs. Shows the result of each check, and last a line with the sum of the counts.
+# Checks the sources without loading a module.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
@@ -12,8 +11,7 @@ hold_build
 proofread=$("$LAB/root/tools.sh" proofread)
 mutate=$("$LAB/root/tools.sh" mutate)
 extra_root=$("$LAB/root/root-extra.sh")
-# The part "sources" takes the longest, and mostly keeps only one CPU busy. So it starts first. The other parts run at
-# the same time.
+# "sources" takes the longest, so it starts first.
 part sources "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$proofread" "$mutate" "$extra_root"
 part trace-tool "$LAB/check/check-trace.sh"
 part refused-builds "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"

@@ -10,7 +10,7 @@ if [ "${1-}" = --cache ]; then
 fi
 hold_build
 rm -rf "$PROJECT/build"
-# `make KDIR=...` builds beside the sources. .gitignore lists the files that this build leaves, so git can remove them.
+# `make KDIR=...` builds beside the sources; .gitignore lists the files that it leaves.
 if [ -e "$PROJECT/.git" ] && command -v git >/dev/null; then
 	git -C "$PROJECT" -c core.excludesFile=/dev/null clean -qfX
 fi

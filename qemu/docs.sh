@@ -1,10 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the documentation to build/docs/:
-# - of the library's crates, with their private items (shared/rustdoc.mk);
-# - of the functions and structures in each header for drivers in C.
-# Also writes the Markdown documents there, as HTML pages. Names of the kernel's crates link to the kernel's
-# documentation.
+# Writes to build/docs/ the documentation of the crates (with private items), of the headers for drivers in C, and the
+# Markdown documents as HTML.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command inside a toolchain root: a Debian tree, which is "/" for the command. By default, it is the tree with
-# the compilers (root/root.sh). The command runs as the superuser, in mount and PID namespaces of its own
-# (root/unshare.sh). The project and the cache have the same absolute paths inside the toolchain root as outside.
+# Runs a command inside a toolchain root: a Debian tree, which is "/" for the command. The command runs as the
+# superuser, in namespaces of its own. The project and the cache keep their absolute paths.
 # Usage: enter.sh CMD...
 # Environment: D2D_ROOT, the directory of the toolchain root (default: the one that root/root.sh prints)
 . "$(dirname "$0")/lib/lab.sh"

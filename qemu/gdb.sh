@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Attaches gdb to a virtual machine of this tree that was started with GDB=1. If the machine's kernel has symbols
-# (KERNEL=debug), gdb also has the kernel's own commands (lx-...). Whenever this kernel loads a module, gdb gets the
-# module's symbols.
+# Attaches gdb to a virtual machine of this tree that was started with GDB=1. With KERNEL=debug, gdb also has the
+# kernel's symbols and lx-... commands, and loads the symbols of each module.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
-# RUN is the directory that vm.sh has printed. Without it, gdb attaches to the only machine that waits.
+# RUN is the directory that vm.sh has printed (default: that of the only machine that waits).
 . "$(dirname "$0")/lib/lab.sh"
 
 cd "$PROJECT"
@@ -24,8 +23,7 @@ shift
 kernel=$(readlink "$run/kernel")
 cd "${run%/*}"
 
-# "breakpoint pending on" lets gdb accept a breakpoint in a module that is not loaded yet. gdb sets the breakpoint
-# when the module is loaded.
+# Accept breakpoints in modules that are not loaded yet.
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then

@@ -1,13 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Plays the demonstration and runs kselftests on Debian's kernels:
-# - all kselftests on three kernels for x86-64 (the newest, an older one, and one of unstable) and on the newest kernel
-#   for arm64;
-# - a few kselftests (some_tests) on the other kernels of trixie for x86-64 that can be used (of the kernels for clouds,
-#   only the newest), and on two more kernels for arm64.
-# Prints each row of the table of docs/kernels.md when the row is complete, the table at the end, and last a line of
-# counts. A kernel that the cache lacks takes 4 to 9 minutes more. A kernel that cannot be prepared counts as a failure;
-# the script still tests the others.
+# Tests Debian's kernels, and prints the table of docs/kernels.md. All kselftests run on the newest kernel, an older one
+# and one of unstable for x86-64, and on the newest one for arm64. some_tests runs on the others.
+# A kernel that the cache lacks takes 4 to 9 minutes more.
 # Usage: kernels.sh [some]
 #   some  runs some_tests on the older kernel, and nothing else
 . "$(dirname "$0")/lib/lab.sh"
@@ -19,10 +14,9 @@ unset ARCH KERNEL KVER CASE
 older=7.2.12+deb13
 unstable=7.2.13+deb14
 
-# some_tests - plays the demonstration, and runs the kselftests of the functions that shared/compat/ replaces on older
-# kernels
+# some_tests - plays the demonstration, and runs the kselftests of what shared/compat/ replaces on older kernels
 some_tests() {
-	# Build only the modules that these kselftests load: building all modules would take longer than the tests.
+	# Build only what these kselftests load: building all modules takes longer than the tests.
 	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
 		echo 'stock test/lifecycle.sh,handshakes.sh,jobs.sh 600'
 		echo 'stock test/events.sh:a?program?watches 180'
@@ -30,20 +24,19 @@ some_tests() {
 	)
 }
 
-# compilers KERNEL - prints the compilers that built the kernel in the directory KERNEL; the same ones build the modules
+# compilers KERNEL - prints the compilers that built a kernel, and that build its modules
 compilers() {
 	sed -nE 's/^CONFIG_RUSTC_VERSION_TEXT="(rustc [^ ]+).*/\1/p; s/^CONFIG_CC_VERSION_TEXT=".* ([^ "]+)"$/gcc \1/p' \
 		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'
 }
 
-# row TEXT - adds a row to the table
 row() {
 	rows+=("# $1")
 	echo "# $1"
 }
 
-# try KVER ARCH CMD... - runs CMD, which runs tests, on a kernel. If KVER is empty, this is the newest kernel. Then
-# plays the demonstration, unless CMD is some_tests, which plays it itself. Adds a row with the counts to the table
+# try KVER ARCH CMD... - runs the tests CMD on a kernel (if KVER is empty, on the newest), and adds a row of counts.
+# Plays the demonstration, too; some_tests plays it itself.
 try() {
 	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name tests=all
 	local -x KVER=$1 ARCH=$2
@@ -65,10 +58,8 @@ try() {
 	row "| $name | $ARCH | $(compilers "$kernel") | $tests | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |"
 }
 
-# others - prints the kernels of trixie for x86-64 on which this script runs some_tests:
-# - of the kernels for clouds (-cloud-), the newest;
-# - of the others, all except the newest and $older.
-# Leaves out the kernels for real-time (-rt-), which the lab refuses, and 6.12, which is built without CONFIG_RUST
+# others - prints the kernels of trixie for x86-64 on which this script runs some_tests. Leaves out the kernels that the
+# lab refuses: those for real-time, and 6.12.
 others() {
 	local names
 	names=$("$LAB/enter.sh" apt-cache pkgnames linux-headers- |

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the models of the protocols with spin, and the litmus tests with herd7 and the memory model in the source of
-# the stock kernel (selftests/model/). Prints KTAP, and last a line of counts.
+# Checks the models of the protocols with spin, and the litmus tests with herd7 (selftests/model/).
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes rust-project.json, which tells rust-analyzer and editors the crates of the kernel and of this project,
-# test modules included.
+# Writes rust-project.json, which tells editors the crates of the kernel and of this project.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

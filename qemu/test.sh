@@ -1,19 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, runs them in
-# one machine and shows its KTAP. With PAIR, runs the test of a pair outside of this tree instead. The line of counts
-# comes last.
-# Environment:
-#   ARCH, KERNEL  see also kernel_dir (lib/lab.sh)
-#   PAIR          the folder of the pair
-#   CASE          PROGRAM, or PROGRAM:TEXT for the first case of PROGRAM whose name contains TEXT, or "list" to list
-#                 the programs and their cases
+# Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, uses one machine
+# and shows its KTAP. With PAIR, runs the test of a pair outside of this tree.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
-# The programs of the first machine. The second machine runs all other programs. If you add a program to selftests/, the
-# second machine runs it, too. If one machine takes much longer than the other, move a program. There are two machines
-# because an emulated machine keeps about one CPU of the host busy.
+# The programs of the first machine; the second machine runs all others. Keep the times of both about equal.
 first_programs=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 
 known_program() {
@@ -29,8 +21,8 @@ elif [ "${CASE-}" = list ]; then
 	exec awk -f "$LAB/run/cases.awk" "${programs[@]}"
 elif [ -n "${CASE-}" ]; then
 	known_program "${CASE%%:*}"
-	# A word of the kernel's command line cannot contain a blank or a quote, among others. Replace such a character
-	# by "?", which the guest reads as any character. The guest reads "*" as any text.
+	# The kernel's command line allows no blank or quote here. The guest reads "?" as any character, "*" as any
+	# text.
 	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:*-]/?}"
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test

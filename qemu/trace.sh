@@ -4,7 +4,7 @@
 # Usage: trace.sh
 #          plays the demonstration, and writes its trace to build/trace/ in every form
 #        trace.sh text|mermaid|json|html|perfetto [OPTION...] [LOG]
-#          runs the trace tool, which converts the trace in a log to one form
+#          converts the trace in LOG
 # Environment: KERNEL, A_PARAMS, B_PARAMS as for make run
 . "$(dirname "$0")/lib/lab.sh"
 

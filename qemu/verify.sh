@@ -1,14 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the tests that neither `make test` nor `make check` runs. They are divided into parts; docs/testing.md explains
-# each. With PART, runs this part only; with "list", lists the parts. The line of counts comes last.
+# Runs the tests that neither `make test` nor `make check` runs. docs/testing.md explains the parts.
 # Usage: verify.sh [PART|list]
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL CASE
 
-# Two parts run at a time. The longest one comes first. The mutants come last, because they keep both CPUs busy even
-# when no other part is left.
+# The longest part comes first. The mutants come last: alone, they still keep both CPUs busy.
 part sanitizer env KERNEL=sanitizer D2D_TIMEOUT=4800 "$LAB/vm.sh" test
 part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"
@@ -28,7 +26,7 @@ part rust-headers "$LAB/tests/rust-headers.sh"
 part windows "$PROJECT/windows/compare/compare.sh"
 part windows-example "$LAB/windows-example.sh"
 part mutants "$LAB/mutants.sh"
-# This part runs only if PART names it, because the debug kernel takes 9.5 minutes to build.
+# This part runs only if PART names it: building the debug kernel takes 9.5 minutes.
 [ -z "${1-}" ] || part gdb "$LAB/tests/gdb.sh"
 
 if [ "${1-}" = list ]; then

@@ -2,20 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh MODE [APPEND...]
-# MODE names a script of qemu/guest/, which the guest runs. make uses the modes run, test, shell, torture and bench.
-# Each of the other modes needs a case, a plugin of QEMU, or modules of other trees. So only the scripts of qemu/tests/
-# use these modes. APPEND goes to the kernel's command line. After the run, build/KVER/MODE/ has the files that the
-# guest has written.
+# MODE names a script of qemu/guest/. make uses the modes run, test, shell, torture and bench; only qemu/tests/ uses the
+# others. APPEND goes to the kernel's command line. build/KVER/MODE/ gets the files that the guest writes.
 # Environment:
 #   ARCH           x86_64, or arm64 (with the stock kernel only)
 #   KERNEL         stock, uml, sanitizer, debug or strict; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
-#   PAIR           a pair outside of this tree, for the modes run, test and shell (run/pair.sh). With d2d.case=pair, the
-#                  mode test runs the pair's own test
+#   PAIR           a pair outside of this tree, for run, test and shell (run/pair.sh). With d2d.case=pair, test runs
+#                  the pair's own test
 #   GDB=1          the machine waits for a debugger (gdb.sh)
-#   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
-#   D2D_NAME=NAME  the guest's files go to build/KVER/MODE-NAME/ instead, so two machines of one mode can run side by
-#                  side
+#   D2D_TIMEOUT    kill the machine after this many seconds; d2d-vm has a default for each mode
+#   D2D_NAME=NAME  the guest's files go to build/KVER/MODE-NAME/, so machines of one mode can run side by side
 #   D2D_ICOUNT=y   QEMU emulates one CPU, whose clock counts instructions
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -33,7 +30,7 @@ fi
 if [ -n "${PAIR-}" ]; then
 	[[ $mode = @(run|test|shell) ]] || die "PAIR is for make run, trace, test, torture, sweep and shell"
 	PAIR=$(realpath -- "$PAIR")
-	# The pair is built with the sources of the library. Of the modules of this tree, it needs only module_a.
+	# The pair needs no other module of this tree.
 	export PAIR D2D_ONLY=module_a
 fi
 
@@ -44,7 +41,7 @@ case ${GDB:=} in
 	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
 	[[ ${KERNEL-} != @(uml|sanitizer) ]] ||
 		die "gdb cannot attach to User-Mode Linux: KERNEL is stock or debug"
-	# gdb takes addresses from the symbols, so the kernel must not randomize them.
+	# gdb takes addresses from the symbols.
 	append+=(nokaslr)
 	;;
 *) die "GDB is 1 or empty, not '$GDB'" ;;
@@ -55,7 +52,7 @@ export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$(dirname "$0")/lib/machine.sh"
 
-# The run writes to a new directory. At the end, this directory replaces that of the last run.
+# The files of this run replace those of the last run at the end.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"
@@ -68,7 +65,7 @@ run) modules=() ;;
 bench) modules=(--bench) ;;
 test) [[ " ${append[*]} " != *" d2d.case=pair "* ]] || modules=() ;;
 shell)
-	# QEMU puts the terminal into raw mode. If QEMU is killed, it does not restore the mode.
+	# A killed QEMU leaves the terminal in raw mode.
 	trap 'rm -rf "$run"; stty "$terminal"' EXIT
 	;;
 esac

@@ -1,11 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs Windows drivers under Wine:
-# - the drivers of the examples in docs/porting.md, windows/example and windows/alarm. They must print what
-#   selftests/sensor.sh and selftests/alarm.sh expect of the Linux ports;
-# - module_a and module_b, in cases that a plain `make compare` does not play: the other ways to complete the handshake,
-#   faulty peers, and the unloading of module_a before module_b (Linux refuses this order).
-# Prints KTAP, and last a line of counts.
+# - the examples of docs/porting.md must print what selftests/sensor.sh and selftests/alarm.sh expect of the Linux
+#   ports;
+# - module_a and module_b play cases that a plain `make compare` does not play.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 
@@ -14,23 +12,21 @@ out=build/example
 mkdir -p "$out"
 log=$out/log
 
-# play STEP... - plays these steps, whose form windows/play.c explains; the drivers print their lines to
-# $out/windows.log
+# play STEP... - plays these steps (windows/play.c); the drivers print to $out/windows.log
 play() {
 	"$LAB/windows.sh" >/dev/null &&
 		D2D_ROOT=$("$LAB/root/root-extra.sh") "$LAB/enter.sh" windows/play.sh build/windows "$out" "$@"
 }
 
-# as_port NAME STEP... - plays these steps; the drivers must print the lines of selftests/spec/NAME.expected
+# as_port NAME STEP... - plays these steps; the drivers must print selftests/spec/NAME.expected
 as_port() {
 	local expected=selftests/spec/$1.expected
 	shift
 	play "$@" && diff "$expected" "$out/windows.log"
 }
 
-# take_back - unloads module_a while module_b is attached. A must take the context back from B before A frees the
-# context. From then on B cannot exercise A. The step `module_b!1` sends a number to the device of B, and passes only if
-# this fails (windows/play.c)
+# take_back - unloads module_a while module_b is attached, which Linux refuses. A must take the context back before A
+# frees it. Then B's device must refuse a number (`module_b!1`)
 take_back() {
 	play +module_a +module_b -module_a 'module_b!1' -module_b &&
 		sed -nE 's/^(module_[ab]): .* step=(detach|rundown|unregister|free|unload)\b.*/\1 \2/p' "$out/windows.log" | diff - <(
@@ -39,28 +35,24 @@ take_back() {
 		)
 }
 
-# refuses_parameter - module_a must refuse a parameter that is out of range, and say so
 refuses_parameter() {
 	play module_a.completion=9 '!module_a' &&
 		grep 'step=refuse reason=parameter-out-of-range status=0xc000000d param=completion value=9 min=0 max=2$' "$out/windows.log"
 }
 
-# without_entry - loads module_b alone. Wine then loads the image of module_a, too, but does not call A's DriverEntry. B
-# must refuse to load, with STATUS_DEVICE_NOT_READY. Then both drivers must load
+# without_entry - loads module_b alone. Wine loads the image of module_a, too, but does not call its DriverEntry
 without_entry() {
 	play '!module_b' +module_a +module_b module_b=1 -module_b -module_a &&
 		grep 'module_b: .* step=refuse reason=driver-entry status=0xc00000a3$' "$out/windows.log"
 }
 
-# unregisters_twice - B's routine TakeBack (windows/README.md) unregisters B, too. A must detach B only once, and must
-# not crash
+# unregisters_twice - B's routine TakeBack unregisters B, too (windows/README.md). A must detach B once
 unregisters_twice() {
 	play +module_a +unregisters_twice -module_a -unregisters_twice &&
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
 }
 
-# attaches_via VIA COMPLETION DEFERRED - plays the handshake with these parameters. A must learn in the way VIA that B
-# has completed the handshake, and then print the step "attached"
+# attaches_via VIA COMPLETION DEFERRED - plays the handshake; A must learn of its completion in the way VIA
 attaches_via() {
 	play "module_a.completion=$2" "module_b.deferred=$3" +module_a +module_b module_b=1 module_a=1 -module_b -module_a &&
 		sed -nE 's/^module_a: .* step=completion via=(.*) status=0 ctx=c0$/\1/p; s/^module_a: .* step=attached .*/attached/p' \

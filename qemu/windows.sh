@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/. If the build there is up to
-# date, does not build again, because two parts of make verify may run the drivers at the same time. Neither part may
-# replace drivers that the other part is running.
+# Builds the Windows version of the pair in build/windows/. Keeps an up-to-date build, because another part of make
+# verify may be running its drivers.
 . "$(dirname "$0")/lib/lab.sh"
 
 D2D_ROOT=$("$LAB/root/root-extra.sh")
