@@ -85,7 +85,7 @@ inline give_back(me)
 		delivering--;
 		assert(!gone[F] && !in_place);
 		d_step { returned++; assert(notified + returned <= 1) };
-		h = SEQ_OF(w);
+		h = GENERATION_OF(w);
 		if
 		/* returned() returns a status, and the library completes the request with this status. */
 		:: INSIDE(F, me) = false;
@@ -93,7 +93,7 @@ inline give_back(me)
 		   :: true ->
 			w = word;
 			if
-			:: SEQ_OF(w) != h || PHASE_OF(w) != Held -> break
+			:: GENERATION_OF(w) != h || PHASE_OF(w) != Held -> break
 			:: else
 			fi;
 			TRANSITION(COMPLETE);
@@ -279,7 +279,7 @@ inline complete(me, h, inside)
 	:: true ->
 		w = word;
 		if
-		:: SEQ_OF(w) != h || PHASE_OF(w) != Held -> break
+		:: GENERATION_OF(w) != h || PHASE_OF(w) != Held -> break
 		:: else
 		fi;
 		atomic {
@@ -350,7 +350,7 @@ inline forward(me, f)
 {
 	w = word;
 	if
-	:: SEQ_OF(w) == f && PHASE_OF(w) == Held ->
+	:: GENERATION_OF(w) == f && PHASE_OF(w) == Held ->
 		TRANSITION(FORWARD);
 		if
 		:: ok ->
@@ -377,7 +377,7 @@ inline forward(me, f)
 					:: else
 					fi;
 					own = (me == 0 || !(w & IN_PLACE));
-					r = SEQ_OF(FORWARDED(w));
+					r = GENERATION_OF(FORWARDED(w));
 					atomic {
 						if
 						:: word == w ->
@@ -430,7 +430,7 @@ proctype sender()
 	:: leaving[F] || leaving[S] -> INSIDE(F, 0) = false; word = UNCLAIM(w); goto done
 	:: else
 	fi;
-	f = SEQ_OF(SEND(w));
+	f = GENERATION_OF(SEND(w));
 	word = SEND(w) | IN_PLACE;
 	/* F's dispatch routine */
 	assert(!gone[F]);

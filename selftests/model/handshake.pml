@@ -204,7 +204,7 @@ inline complete(h, value, inside)
 	:: true ->
 		w = word;
 		if
-		:: SEQ_OF(w) != h || !CAN_COMPLETE(w) -> break
+		:: GENERATION_OF(w) != h || !CAN_COMPLETE(w) -> break
 		:: else
 		fi;
 		atomic {
@@ -312,7 +312,7 @@ proctype attacher()
 			goto sent
 		:: ok && !leaving && !owner_leaving
 		fi;
-		h = SEQ_OF(SEND(w));
+		h = GENERATION_OF(SEND(w));
 		result = 0;
 		d_step { filling = true; dispatching++ };
 		word = SEND(w) | IN_PLACE;
@@ -325,7 +325,7 @@ proctype attacher()
 		fi;
 		w = word;
 		if
-		:: (w & IN_PLACE) && SEQ_OF(w) == h ->
+		:: (w & IN_PLACE) && GENERATION_OF(w) == h ->
 			if
 			:: pended != h -> complete(h, 2, true)
 			:: else
@@ -434,7 +434,7 @@ proctype completer()
 		atomic { h = pended; pended = 0 };
 		atomic {
 			if
-			:: SEQ_OF(word) == h && PHASE_OF(word) == Held -> filled = true; assert(has_context)
+			:: GENERATION_OF(word) == h && PHASE_OF(word) == Held -> filled = true; assert(has_context)
 			:: else
 			fi
 		};

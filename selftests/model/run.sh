@@ -61,7 +61,7 @@ mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched-while-
 mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched-while-home : Record::is_still() does not look at the phase
 mutant word states REUSED,CANCEL cancelled-by-stale-handle : Requests::cancel_for() does not check whether the handle belongs to the request
 mutant word states CANCEL sender-not-woken : Requests::bring_home() does not call wake()
-fault word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
+fault word states SENDS=2,CANCEL no-generation : Requests::complete() does not compare the generation
 fault word states SENDS=2,CANCEL no-pin : Requests::access() takes no pin
 fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the word before it takes the cell
 mutant word states UNREGISTERS_S claimed-request-never-freed : Requests::free_all() does not wait for a thread that has claimed a request

@@ -225,10 +225,10 @@ inline complete(me, h, inside)
 	:: true ->
 		w = word;
 		if
-#ifdef NO_SEQ
+#ifdef NO_GENERATION
 		:: PHASE_OF(w) != Held || !CAN_COMPLETE(w) -> break
 #else
-		:: SEQ_OF(w) != h || !CAN_COMPLETE(w) -> break
+		:: GENERATION_OF(w) != h || !CAN_COMPLETE(w) -> break
 #endif
 		:: else
 		fi;
@@ -240,7 +240,7 @@ inline complete(me, h, inside)
 		};
 		if
 		:: ok ->
-			assert(SEQ_OF(w) == h);
+			assert(GENERATION_OF(w) == h);
 			if
 			:: inside -> in_place--
 			:: else
@@ -277,7 +277,7 @@ inline copy(me, h)
 {
 	w = word;
 	if
-	:: SEQ_OF(w) == h && CAN_PINNED(w) && PHASE_OF(w) == Held ->
+	:: GENERATION_OF(w) == h && CAN_PINNED(w) && PHASE_OF(w) == Held ->
 #ifdef NO_PIN
 		ok = true;
 #else
@@ -320,7 +320,7 @@ inline fail_uncompleted(h)
 	:: true ->
 		w = word;
 		if
-		:: SEQ_OF(w) != h || !CAN_COMPLETE(w) -> break
+		:: GENERATION_OF(w) != h || !CAN_COMPLETE(w) -> break
 		:: else
 		fi;
 		atomic {
@@ -457,7 +457,7 @@ proctype sender()
 		:: else
 		fi;
 		d_step { sending++; claims = 0; result = 0; view = 1 };
-		h = SEQ_OF(SEND(w));
+		h = GENERATION_OF(SEND(w));
 #ifdef COPIES
 		word = SEND(w);
 		/* Requests::dispatch(): another thread may have cancelled the request and sent it again. */
@@ -466,9 +466,9 @@ proctype sender()
 		/* Record::is_still() */
 		w = word;
 #ifdef CANCELLED_REQUEST_DISPATCHED_WHILE_HOME
-		ok = SEQ_OF(w) == h;
+		ok = GENERATION_OF(w) == h;
 #else
-		ok = SEQ_OF(w) == h && ON_ITS_WAY(w);
+		ok = GENERATION_OF(w) == h && ON_ITS_WAY(w);
 #endif
 		if
 		:: !ok -> goto returned
@@ -496,7 +496,7 @@ proctype sender()
 		/* If the routine has completed the request, it has given up the buffers. */
 		w = word;
 		if
-		:: (w & IN_PLACE) && SEQ_OF(w) == h -> end_dispatch(h)
+		:: (w & IN_PLACE) && GENERATION_OF(w) == h -> end_dispatch(h)
 		:: else
 		fi;
 returned:
@@ -556,7 +556,7 @@ proctype resender()
 		/* Requests::publish() writes the fields one by one */
 		view = 2;
 		d_step { sending++; claims = 0; result = 0 };
-		h = SEQ_OF(SEND(w));
+		h = GENERATION_OF(SEND(w));
 		word = SEND(w);
 		complete(1, h, false)
 	:: else
@@ -608,11 +608,11 @@ proctype stranger()
 	id = 2;
 	GO(MADE);
 	GO(CLAIM);
-	h = SEQ_OF(SEND(w));
+	h = GENERATION_OF(SEND(w));
 	word = SEND(w);
 	/* Nobody cancels this request. */
 	GO(COMPLETE);
-	assert(ok && SEQ_OF(w) == h);
+	assert(ok && GENERATION_OF(w) == h);
 	GO(HOME);
 	assert(ok);
 	GO(RECLAIM);

@@ -20,7 +20,7 @@ use kernel::{
 
 static EXPORTS: Exports = Exports::new(OwnerModule::NAME);
 
-static STARTED: CModule<OwnerModule> = CModule::new(&EXPORTS);
+static MODULE: CModule<OwnerModule> = CModule::new(&EXPORTS);
 
 struct OwnerModule;
 
@@ -49,7 +49,7 @@ const _: unsafe extern "C" fn() = abi::d2d_owner_stop;
 /// As `d2d_owner.h` says.
 #[no_mangle]
 unsafe extern "C" fn d2d_owner_stop() {
-    STARTED.stop();
+    MODULE.stop();
 }
 
 /// Defines functions of `d2d_owner.h` whose callers have to keep its contract.
@@ -71,7 +71,7 @@ macro_rules! functions {
 
 functions! {
     fn d2d_owner_start(owner: *const abi::d2d_owner, handle: *mut abi::d2d_handle) -> c_int
-        => STARTED.start(owner, handle);
+        => MODULE.start(owner, handle);
     fn d2d_peer_enter(context: *mut abi::d2d_context, peer: *mut abi::d2d_peer) -> c_int
         => c_owner::store(c_owner::enter(context), peer);
     fn d2d_peer_exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer)

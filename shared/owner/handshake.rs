@@ -172,10 +172,10 @@ impl Server {
 
     /// Sets the timer, which is not set yet. Any context.
     fn set_timer(&self, after: Delta) {
-        if let Some(timer) = self.handshake_timer.as_ref() {
+        if let Some(timeout) = self.handshake_timeout.as_ref() {
             // If this fails, the owner has closed its jobs. It then unregisters its driver, which ends the
             // requests of all handshakes.
-            let _ = timer.start_after(after);
+            let _ = timeout.start_after(after);
         }
     }
 

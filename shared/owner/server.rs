@@ -96,7 +96,7 @@ pub(crate) struct Server {
     pub(super) refusals: SpinLockIrq<Refusals>,
     /// One of the jobs, which is started with a delay. It ends the handshakes whose time limits have
     /// ended and for which nobody waits.
-    pub(super) handshake_timer: SetOnce<Work>,
+    pub(super) handshake_timeout: SetOnce<Work>,
     /// The owner's own jobs.
     #[pin]
     pub(super) jobs: Jobs,
@@ -129,7 +129,7 @@ impl Server {
                 requests,
                 events <- Events::new(promise, name),
                 refusals <- Refusals::new(),
-                handshake_timer: SetOnce::new(),
+                handshake_timeout: SetOnce::new(),
                 jobs <- Jobs::new(promise),
                 devices <- Devices::new(promise),
             }),
@@ -146,11 +146,11 @@ impl Server {
     pub(crate) fn enrol(this: &Arc<Self>, object: Arg<*const abi::d2d_driver>) -> Result {
         // The routine's reference is dropped when the jobs are stopped.
         let server = this.clone();
-        let timer = this
+        let timeout = this
             .jobs
             .work(WorkContext::Worker, move |_| server.end_overdue())
             .map_err(|error| report_memory(this.name, error))?;
-        this.handshake_timer.populate(timer);
+        this.handshake_timeout.populate(timeout);
         let handle = this
             .register(object)
             .inspect_err(|_| this.jobs.stop(|| {}))?;

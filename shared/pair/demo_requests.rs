@@ -142,7 +142,7 @@ impl DemoRequests {
 
     fn pend<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
         let mut pended = self.0.pended.lock();
-        let Some(place) = pended.iter_mut().find(|place| place.is_none()) else {
+        let Some(cell) = pended.iter_mut().find(|cell| cell.is_none()) else {
             drop(pended);
             return request.fail(EBUSY);
         };
@@ -154,7 +154,7 @@ impl DemoRequests {
         // fails, and the library does not call `cancelled`. So this driver must not keep the
         // request.
         let lost = match request.tell_if_cancelled() {
-            Ok(()) => place
+            Ok(()) => cell
                 .replace(KeyedRequest { key, request })
                 .map(|keyed| keyed.request),
             Err(_) => Some(request),
@@ -169,7 +169,7 @@ impl DemoRequests {
         let mut pended = self.0.pended.lock();
         pended
             .iter_mut()
-            .find_map(|place| place.take_if(|keyed| f(keyed)))
+            .find_map(|cell| cell.take_if(|keyed| f(keyed)))
     }
 
     fn complete(&self, complete: &Complete) -> Result {

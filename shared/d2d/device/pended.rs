@@ -18,7 +18,7 @@ use kernel::{
 
 /// What both ends of a pended call share.
 #[pin_data]
-struct Slot<A> {
+struct PendedCall<A> {
     device: Arc<Inner>,
     #[pin]
     state: SpinLockIrq<State<A>>,
@@ -34,16 +34,16 @@ enum State<A> {
 }
 
 pub(super) fn new<A: Send + Unpin + 'static>(device: Arc<Inner>) -> Result<(Answer<A>, Pended<A>)> {
-    let init = pin_init!(Slot {
+    let init = pin_init!(PendedCall {
         device,
-        state <- new_spinlock_irq!(State::Pending, "d2d::device::Slot::state"),
+        state <- new_spinlock_irq!(State::Pending, "d2d::device::PendedCall::state"),
     });
-    let slot = Arc::pin_init(init, GFP_KERNEL)?;
-    Ok((Answer(slot.clone()), Pended(slot)))
+    let call = Arc::pin_init(init, GFP_KERNEL)?;
+    Ok((Answer(call.clone()), Pended(call)))
 }
 
 /// The driver's end of a pended call. Dropping it makes [`Answer::wait`] return `ECANCELED`.
-pub struct Pended<A: Send + Unpin + 'static>(Arc<Slot<A>>);
+pub struct Pended<A: Send + Unpin + 'static>(Arc<PendedCall<A>>);
 
 impl<A: Send + Unpin + 'static> Pended<A> {
     /// Completes the call. Any context.
@@ -85,7 +85,7 @@ impl<A: Send + Unpin + 'static> Drop for Pended<A> {
 }
 
 /// The end of a pended call that waits for the answer. Dropping it cancels the pended call.
-pub struct Answer<A: Send + Unpin + 'static>(Arc<Slot<A>>);
+pub struct Answer<A: Send + Unpin + 'static>(Arc<PendedCall<A>>);
 
 impl<A: Send + Unpin + 'static> Answer<A> {
     /// Returns whether the call was completed or abandoned: [`Answer::wait`] would return at once. Any

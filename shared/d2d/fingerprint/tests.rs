@@ -125,7 +125,7 @@ const DECLARATION: Declaration = Declaration {
 };
 
 /// The hash of a declaration in version 0.
-const fn agreement(declaration: &Declaration) -> u64 {
+const fn declared_hash(declaration: &Declaration) -> u64 {
     versions::<1>(declaration)[0]
 }
 
@@ -187,21 +187,21 @@ const NEWER: Declaration = Declaration {
 };
 
 const fn of_kinds(kinds: &'static [DeclaredKind]) -> u64 {
-    agreement(&Declaration {
+    declared_hash(&Declaration {
         kinds,
         ..DECLARATION
     })
 }
 
 const fn of_codes(codes: &'static [Code]) -> u64 {
-    agreement(&Declaration {
+    declared_hash(&Declaration {
         codes,
         ..DECLARATION
     })
 }
 
 const fn of_events(events: &'static [DeclaredEvent]) -> u64 {
-    agreement(&Declaration {
+    declared_hash(&Declaration {
         events,
         ..DECLARATION
     })
@@ -283,7 +283,7 @@ mod cases {
             PAYLOADS.map(|of| chain::<2>("t", (1, 0), &[0], &[operation("op", &[], of)])[1]);
         assert_all_differ(&hashes);
         let hashes = PAYLOADS.map(|owner_data| {
-            agreement(&Declaration {
+            declared_hash(&Declaration {
                 owner_data,
                 ..DECLARATION
             })
@@ -292,7 +292,7 @@ mod cases {
     }
 
     #[test]
-    fn each_part_of_a_declaration_changes_the_agreement() {
+    fn each_part_of_a_declaration_changes_the_hash() {
         const SWAPPED_DATA: Declaration = Declaration {
             owner_data: &U64,
             peer_data: &U32,
@@ -307,10 +307,10 @@ mod cases {
             ..DECLARATION
         };
         const HASHES: &[u64] = &[
-            agreement(&DECLARATION),
-            agreement(&SWAPPED_DATA),
-            agreement(&OTHER_SHARED_DATA),
-            agreement(&OTHER_NAME),
+            declared_hash(&DECLARATION),
+            declared_hash(&SWAPPED_DATA),
+            declared_hash(&OTHER_SHARED_DATA),
+            declared_hash(&OTHER_NAME),
             of_kinds(&[kind("A", 1, &PAYLOAD)]),
             of_kinds(&[kind("A", 1, &SWAPPED)]),
             of_kinds(&[kind("A", 2, &PAYLOAD)]),
@@ -414,7 +414,7 @@ mod cases {
                 ..NEWER
             },
         ];
-        const OLD: u64 = agreement(&Declaration { minor: 0, ..NEWER });
+        const OLD: u64 = declared_hash(&Declaration { minor: 0, ..NEWER });
         let hashes = GROWN.iter().map(versions::<2>);
         let mut newest = KVec::new();
         for [old, new] in hashes {

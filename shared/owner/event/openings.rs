@@ -2,8 +2,8 @@
 
 //! The table of the handles of events. The code of events calls such a handle an *opening*.
 //!
-//! Each handle has a slot, which contains the handle, the driver that has opened it, and the event.
-//! Slots are in chunks, which are allocated when they are needed. The slot of a closed handle is
+//! Each handle has a cell, which contains the handle, the driver that has opened it, and the event.
+//! Cells are in chunks, which are allocated when they are needed. The cell of a closed handle is
 //! used again. No chunk is freed before the table. The table takes at most 1.5 MB.
 //!
 //! [`Openings::find`] takes no lock, but its caller is an RCU reader. After an event's handle was
@@ -35,26 +35,26 @@ use kernel::{
 };
 use pin_init::init_array_from_fn;
 
-/// Number of slots of a [`Chunk`].
-const SLOTS: usize = 64;
+/// Number of cells of a [`Chunk`].
+const CELLS: usize = 64;
 
 /// Most chunks of a table.
-const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / SLOTS;
+const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / CELLS;
 
-/// The slot of a handle. A free slot has the handle 0.
+/// The cell of a handle. A free cell has the handle 0.
 ///
 /// # Invariants
 ///
 /// If `handle` is not 0, `event` points to an event. This event is not freed before the end of a grace
 /// period that begins after `handle` has become 0. Only a thread that has the [`Vacancies`] changes the
 /// fields.
-struct Slot<E> {
+struct OpeningCell<E> {
     handle: Atomic<d2d_handle>,
     driver: Atomic<d2d_handle>,
     event: Atomic<*mut E>,
 }
 
-impl<E> Slot<E> {
+impl<E> OpeningCell<E> {
     const fn new() -> Self {
         // INVARIANT: `handle` is 0.
         Self {
@@ -64,7 +64,7 @@ impl<E> Slot<E> {
         }
     }
 
-    /// If the slot is that of `handle`, returns what `f` loads from the slot by `load_acquire`.
+    /// If the cell is that of `handle`, returns what `f` loads from the cell by `load_acquire`.
     ///
     /// A writer clears `self.handle`, changes the other fields, and stores the new handle last. So
     /// if the first load of `self.handle` finds `handle`, `f` reads fields of `handle` or of a
@@ -80,13 +80,13 @@ impl<E> Slot<E> {
     }
 }
 
-/// A chunk of slots.
+/// A chunk of cells.
 pub(crate) struct Chunk<E> {
-    /// How many slots have a handle.
+    /// How many cells have a handle.
     used: Atomic<u64>,
-    /// A bit for each slot: whether the driver of its handle is leaving.
+    /// A bit for each cell: whether the driver of its handle is leaving.
     leaving: Atomic<u64>,
-    slots: [Slot<E>; SLOTS],
+    cells: [OpeningCell<E>; CELLS],
 }
 
 impl<E> Chunk<E> {
@@ -100,7 +100,7 @@ impl<E> Chunk<E> {
             init!(Self {
                 used: Atomic::new(0),
                 leaving: Atomic::new(0),
-                slots <- init_array_from_fn(|_| Slot::new()),
+                cells <- init_array_from_fn(|_| OpeningCell::new()),
             }),
             GFP_KERNEL,
         )
@@ -114,13 +114,13 @@ impl<E> Chunk<E> {
         AtomicWord::store_release(&self.used, used as u64);
     }
 
-    fn is_leaving(&self, slot: usize) -> bool {
-        self.leaving.get() & (1 << slot) != 0
+    fn is_leaving(&self, cell: usize) -> bool {
+        self.leaving.get() & (1 << cell) != 0
     }
 
-    fn set_leaving(&self, slot: usize, leaving: bool) {
-        let others = self.leaving.get() & !(1 << slot);
-        AtomicWord::store_release(&self.leaving, others | (u64::from(leaving) << slot));
+    fn set_leaving(&self, cell: usize, leaving: bool) {
+        let others = self.leaving.get() & !(1 << cell);
+        AtomicWord::store_release(&self.leaving, others | (u64::from(leaving) << cell));
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) enum Lacking {
 
 /// What a thread needs in order to add or remove handles. It is under the dispatcher's lock.
 pub(crate) struct Vacancies {
-    /// The number of a chunk. No chunk before it has a free slot.
+    /// The number of a chunk. No chunk before it has a free cell.
     first: usize,
     /// The generation of the handle that was added last.
     generation: u32,
@@ -173,21 +173,21 @@ impl<E> Openings<E> {
         self.chunks.get(number)?.get()
     }
 
-    /// Returns the slot of a handle, with its chunk. Another handle may have the slot by now.
+    /// Returns the cell of a handle, with its chunk. Another handle may have the cell by now.
     #[inline(always)]
-    fn slot(&self, handle: d2d_handle) -> Option<(&Chunk<E>, &Slot<E>)> {
+    fn cell(&self, handle: d2d_handle) -> Option<(&Chunk<E>, &OpeningCell<E>)> {
         let (index, _) = Kind::Event.parts(handle)?;
-        let chunk = self.chunk(index / SLOTS)?;
-        Some((chunk, &chunk.slots[index % SLOTS]))
+        let chunk = self.chunk(index / CELLS)?;
+        Some((chunk, &chunk.cells[index % CELLS]))
     }
 
     /// Returns the event that a handle names; `None` if the handle is stale. Any context.
     #[inline(always)]
     pub(crate) fn find<'a>(&'a self, handle: d2d_handle, _reader: &'a rcu::Guard) -> Option<&'a E> {
-        let (_, slot) = self.slot(handle)?;
-        let event = slot.read(handle, |slot| AtomicWord::load_acquire(&slot.event))?;
-        // SAFETY: The handle was in the slot while the caller was an RCU reader. So by the
-        // invariants of `Slot` the event is not freed before the reader's critical section ends.
+        let (_, cell) = self.cell(handle)?;
+        let event = cell.read(handle, |cell| AtomicWord::load_acquire(&cell.event))?;
+        // SAFETY: The handle was in the cell while the caller was an RCU reader. So by the
+        // invariants of `OpeningCell` the event is not freed before the reader's critical section ends.
         Some(unsafe { &*event })
     }
 
@@ -198,8 +198,8 @@ impl<E> Openings<E> {
         reader: &'a rcu::Guard,
     ) -> Option<(d2d_handle, &'a E)> {
         let event = self.find(handle, reader)?;
-        let (_, slot) = self.slot(handle)?;
-        let driver = slot.read(handle, |slot| AtomicWord::load_acquire(&slot.driver))?;
+        let (_, cell) = self.cell(handle)?;
+        let driver = cell.read(handle, |cell| AtomicWord::load_acquire(&cell.driver))?;
         Some((driver, event))
     }
 
@@ -223,7 +223,7 @@ impl<E> Openings<E> {
     ) -> Result<d2d_handle, Lacking> {
         let is_full = |number: &usize| {
             let chunk = self.chunk(*number);
-            chunk.is_some_and(|chunk| chunk.used() == SLOTS)
+            chunk.is_some_and(|chunk| chunk.used() == CELLS)
         };
         let skipped = (vacancies.first..CHUNKS).take_while(is_full).count();
         vacancies.first += skipped;
@@ -234,15 +234,15 @@ impl<E> Openings<E> {
             let _ = place.set(spare.take().ok_or(Lacking::Chunk)?);
         }
         let chunk = place.get().ok_or(Lacking::Chunk)?;
-        let is_free = |slot: &Slot<E>| slot.handle.get() == 0;
-        let free = chunk.slots.iter().position(is_free).ok_or(Lacking::Room)?;
+        let is_free = |cell: &OpeningCell<E>| cell.handle.get() == 0;
+        let free = chunk.cells.iter().position(is_free).ok_or(Lacking::Room)?;
         vacancies.generation = vacancies.generation.wrapping_add(1).max(1);
-        let handle = Kind::Event.handle(number * SLOTS + free, vacancies.generation);
-        let slot = &chunk.slots[free];
-        AtomicWord::store_release(&slot.driver, driver);
-        AtomicWord::store_release(&slot.event, event.cast_mut());
+        let handle = Kind::Event.handle(number * CELLS + free, vacancies.generation);
+        let cell = &chunk.cells[free];
+        AtomicWord::store_release(&cell.driver, driver);
+        AtomicWord::store_release(&cell.event, event.cast_mut());
         // INVARIANT: The caller promises that the event lives long enough.
-        AtomicWord::store_release(&slot.handle, handle);
+        AtomicWord::store_release(&cell.handle, handle);
         chunk.set_used(chunk.used() + 1);
         Ok(handle)
     }
@@ -255,20 +255,20 @@ impl<E> Openings<E> {
         reader: &'a rcu::Guard,
     ) -> Option<&'a E> {
         let event = self.find(handle, reader)?;
-        let (chunk, slot) = self.slot(handle)?;
+        let (chunk, cell) = self.cell(handle)?;
         let (index, _) = Kind::Event.parts(handle)?;
-        AtomicWord::store_release(&slot.handle, 0);
+        AtomicWord::store_release(&cell.handle, 0);
         chunk.set_used(chunk.used() - 1);
-        chunk.set_leaving(index % SLOTS, false);
-        vacancies.first = vacancies.first.min(index / SLOTS);
+        chunk.set_leaving(index % CELLS, false);
+        vacancies.first = vacancies.first.min(index / CELLS);
         Some(event)
     }
 
     /// Notes that the driver of a handle, which is not stale, is leaving. Any context.
     pub(crate) fn leave(&self, _vacancies: &mut Vacancies, handle: d2d_handle) {
         let index = handle::index(handle) as usize;
-        if let Some((chunk, _)) = self.slot(handle) {
-            chunk.set_leaving(index % SLOTS, true);
+        if let Some((chunk, _)) = self.cell(handle) {
+            chunk.set_leaving(index % CELLS, true);
         }
     }
 
@@ -276,12 +276,12 @@ impl<E> Openings<E> {
     /// dispatcher's lock.
     pub(crate) fn is_leaving(&self, handle: d2d_handle) -> bool {
         let index = handle::index(handle) as usize;
-        let slot = self.slot(handle);
-        slot.is_some_and(|(chunk, _)| chunk.is_leaving(index % SLOTS))
+        let cell = self.cell(handle);
+        cell.is_some_and(|(chunk, _)| chunk.is_leaving(index % CELLS))
     }
 
-    /// Returns the number of chunks up to the last one with a handle. A new handle gets a slot in
-    /// the first chunk that has a free slot. So the number is small unless there are many handles.
+    /// Returns the number of chunks up to the last one with a handle. A new handle gets a cell in
+    /// the first chunk that has a free cell. So the number is small unless there are many handles.
     /// Any context.
     pub(crate) fn used_chunks(&self) -> usize {
         let is_used = |number: &usize| self.chunk(*number).is_some_and(|chunk| chunk.used() > 0);
@@ -295,10 +295,10 @@ impl<E> Openings<E> {
         chunk: usize,
         f: impl Fn(d2d_handle, d2d_handle) -> bool,
     ) -> Option<d2d_handle> {
-        let mut slots = self.chunk(chunk)?.slots.iter();
-        slots.find_map(|slot| {
-            let handle = AtomicWord::load_acquire(&slot.handle);
-            let is_chosen = handle != 0 && f(handle, slot.driver.get());
+        let mut cells = self.chunk(chunk)?.cells.iter();
+        cells.find_map(|cell| {
+            let handle = AtomicWord::load_acquire(&cell.handle);
+            let is_chosen = handle != 0 && f(handle, cell.driver.get());
             is_chosen.then_some(handle)
         })
     }

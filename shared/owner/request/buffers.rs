@@ -110,13 +110,13 @@ impl Requests {
     /// before the in-place call has ended.
     #[inline]
     fn access(&self, handle: d2d_handle, writes: bool) -> Result<Access<'_>, Refusal> {
-        let (record, seq) = self.held(handle)?;
+        let (record, generation) = self.held(handle)?;
         loop {
             let held = record.word();
-            if !held.is_held_as(seq) || held.has(bits::QUEUED) {
-                return Err(self.why_stale(record, seq));
+            if !held.is_held_as(generation) || held.has(bits::QUEUED) {
+                return Err(self.why_stale(record, generation));
             }
-            let pinned = writes || !record.is_inside(held, seq);
+            let pinned = writes || !record.is_inside(held, generation);
             if !pinned || self.pin(record, held)? {
                 return Ok(Access {
                     requests: self,

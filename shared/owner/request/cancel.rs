@@ -158,7 +158,7 @@ impl Requests {
         // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
         // `Requests::pin` has left one pin for that.
         let cancelled = cancelled.plus(if calls_cancelled { bits::PIN } else { 0 });
-        let (holder, seq) = (record.holder(word), word.seq());
+        let (holder, generation) = (record.holder(word), word.generation());
         record.change(word, cancelled).ok()?;
         if record.tracing().is_on() {
             let by = match canceller {
@@ -169,7 +169,7 @@ impl Requests {
         }
         if calls_cancelled {
             if let Some(driver) = self.registry.enter(holder) {
-                driver.cancelled(record.holder_handle(seq));
+                driver.cancelled(record.holder_handle(generation));
             }
             self.unpin(record);
         } else if cancelled.is_over() {

@@ -59,8 +59,8 @@ impl Requests {
     /// Returns why a holder's handle is stale: the request was cancelled, or the holder has
     /// completed or forwarded it.
     #[cold]
-    pub(super) fn why_stale(&self, record: &Record, seq: u32) -> Refusal {
-        match record.was_cancelled(seq) {
+    pub(super) fn why_stale(&self, record: &Record, generation: u32) -> Refusal {
+        match record.was_cancelled(generation) {
             true => CANCELLED,
             false => STALE_HOLDER_HANDLE,
         }
@@ -89,18 +89,20 @@ impl Requests {
         information: u64,
         output_len: Option<u32>,
     ) -> Result<CompleteOutcome, Refusal> {
-        let (record, seq) = self.held(handle)?;
+        let (record, generation) = self.held(handle)?;
         let claimed = loop {
             let held = record.word();
-            let claimed = word::COMPLETE.apply(held).filter(|_| held.seq() == seq);
+            let claimed = word::COMPLETE
+                .apply(held)
+                .filter(|_| held.generation() == generation);
             let Some(claimed) = claimed else {
-                return Err(self.why_stale(record, seq));
+                return Err(self.why_stale(record, generation));
             };
             if output_len.is_some_and(|length| length > record.output_room.get()) {
                 return Err(("output-too-long", EMSGSIZE));
             }
             // If the calling thread is in the in-place call, it gives up the buffers.
-            let keeps = held.has(bits::IN_PLACE) && !record.is_inside(held, seq);
+            let keeps = held.has(bits::IN_PLACE) && !record.is_inside(held, generation);
             let claimed = claimed.assign(bits::IN_PLACE, keeps);
             if record.change(held, claimed).is_ok() {
                 break claimed;
@@ -173,11 +175,11 @@ impl Requests {
     }
 
     fn try_set_cancel(&self, handle: d2d_handle) -> Result<(), Refusal> {
-        let (record, seq) = self.held(handle)?;
+        let (record, generation) = self.held(handle)?;
         loop {
             let held = record.word();
-            if word::SET_CANCEL.apply(held).is_none() || held.seq() != seq {
-                return Err(self.why_stale(record, seq));
+            if word::SET_CANCEL.apply(held).is_none() || held.generation() != generation {
+                return Err(self.why_stale(record, generation));
             }
             if !self.registry.has_cancelled_routine(record.holder(held)) {
                 return Err(("no-cancel-routine", EINVAL));
@@ -290,7 +292,7 @@ impl Requests {
         drop(driver);
         loop {
             let now = record.word();
-            let Some(status) = status.filter(|_| now.is_held_as(held.seq())) else {
+            let Some(status) = status.filter(|_| now.is_held_as(held.generation())) else {
                 break;
             };
             if record.transition(&word::COMPLETE, now).is_some() {

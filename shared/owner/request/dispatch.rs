@@ -110,7 +110,7 @@ impl Requests {
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
         // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the last
         // `set_in_place_call` was for the hold of this generation.
-        let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.seq());
+        let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.generation());
         let mut view = record.view(word);
         if in_place {
             view.input = record.input.get().cast_const().cast();
@@ -131,7 +131,7 @@ impl Requests {
         let now = record.word();
         // Usually the routine has completed the request, and has so given up the buffers: nothing
         // is left to do.
-        if now.is_held_as(word.seq()) || in_place && now.has(bits::IN_PLACE) {
+        if now.is_held_as(word.generation()) || in_place && now.has(bits::IN_PLACE) {
             self.end_dispatch(record, receiver, word, in_place, returned);
         }
         returned
@@ -149,14 +149,14 @@ impl Requests {
         in_place: bool,
         returned: c_int,
     ) {
-        let seq = before.seq();
+        let generation = before.generation();
         loop {
             let now = record.word();
-            if now.is_held_as(seq) && returned != PENDING {
+            if now.is_held_as(generation) && returned != PENDING {
                 let Some(claimed) = word::COMPLETE.apply(now) else {
                     return;
                 };
-                let is_ours = in_place && record.is_inside(now, seq);
+                let is_ours = in_place && record.is_inside(now, generation);
                 let claimed = claimed.assign(bits::IN_PLACE, now.has(bits::IN_PLACE) && !is_ours);
                 if record.change(now, claimed).is_err() {
                     continue;
@@ -166,7 +166,7 @@ impl Requests {
                 self.finish(record);
                 return;
             }
-            if now.is_held_as(seq) && record.tracing().is_on() {
+            if now.is_held_as(generation) && record.tracing().is_on() {
                 self.trace_pend(record, receiver, before);
             }
             if in_place {
@@ -183,15 +183,15 @@ impl Requests {
     /// cancelled meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE). Then the request is
     /// delivered when the dispatch routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
-        let (record, seq) = self
+        let (record, generation) = self
             .held(handle)
             .map_err(|refusal| self.refuse(refusal, handle))?;
         loop {
             let word = record.word();
-            if !word.is_held_as(seq) {
-                return Err(self.refuse(self.why_stale(record, seq), handle));
+            if !word.is_held_as(generation) {
+                return Err(self.refuse(self.why_stale(record, generation), handle));
             }
-            if !record.is_inside(word, seq)
+            if !record.is_inside(word, generation)
                 || record.transition(&word::IN_PLACE_END, word).is_some()
             {
                 return Ok(());
@@ -238,7 +238,7 @@ impl Requests {
         };
         let word = loop {
             let now = record.word();
-            if now.seq() != word.seq() {
+            if now.generation() != word.generation() {
                 // The request has changed hands. If a worker is to dispatch it again, its work item
                 // was queued again.
                 return;
@@ -260,7 +260,7 @@ impl Requests {
             Self::trace_dispatch(record, &receiver, &view);
         }
         let returned = receiver.dispatch(&view);
-        if record.word().is_held_as(word.seq()) {
+        if record.word().is_held_as(word.generation()) {
             self.end_dispatch(record, &receiver, word, false, returned);
         }
     }

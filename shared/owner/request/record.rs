@@ -88,7 +88,7 @@ pub(crate) struct Record {
     /// While the word has [`IN_PLACE`](word::bits::IN_PLACE): the task of the in-place call, and
     /// the generation of the hold that this call dispatches.
     in_place_task: Atomic<u64>,
-    in_place_seq: Atomic<u32>,
+    in_place_generation: Atomic<u32>,
     /// The flags that the request was sent with, and [`Tracing::TRACEPOINT`].
     pub(super) flags: Atomic<u32>,
     sender: Atomic<u64>,
@@ -235,8 +235,8 @@ impl Record {
 
     /// Returns the holder's handle of this generation.
     #[inline(always)]
-    pub(super) fn holder_handle(&self, seq: u32) -> d2d_handle {
-        Kind::Held.handle(self.index.get() as usize, seq)
+    pub(super) fn holder_handle(&self, generation: u32) -> d2d_handle {
+        Kind::Held.handle(self.index.get() as usize, generation)
     }
 
     #[inline(always)]
@@ -294,9 +294,9 @@ impl Record {
 
     /// Notes the in-place call. The caller sets [`IN_PLACE`](word::bits::IN_PLACE) afterwards.
     #[inline(always)]
-    pub(super) fn set_in_place_call(&self, task: u64, seq: u32) {
+    pub(super) fn set_in_place_call(&self, task: u64, generation: u32) {
         self.in_place_task.set(task);
-        self.in_place_seq.set(seq);
+        self.in_place_generation.set(generation);
     }
 
     /// Returns whether no thread has written to the fields that the holder sees since the word was
@@ -308,22 +308,22 @@ impl Record {
         // has read a value that this thread has written, the caller sees the transition here.
         read_barrier();
         let now = self.word();
-        now.seq() == word.seq() && now.is_on_its_way()
+        now.generation() == word.generation() && now.is_on_its_way()
     }
 
     /// Returns whether an in-place call dispatches the hold of this generation, and the calling
     /// thread is inside this in-place call.
     #[inline(always)]
-    pub(super) fn is_inside(&self, word: Word, seq: u32) -> bool {
+    pub(super) fn is_inside(&self, word: Word, generation: u32) -> bool {
         word.has(word::bits::IN_PLACE)
-            && self.in_place_seq.get() == seq
+            && self.in_place_generation.get() == generation
             && self.in_place_task.get() == Task::current_raw() as u64
     }
 
     /// Returns whether the in-place call dispatches the hold of this generation.
     #[inline(always)]
-    pub(super) fn is_in_place_call_of(&self, seq: u32) -> bool {
-        self.in_place_seq.get() == seq
+    pub(super) fn is_in_place_call_of(&self, generation: u32) -> bool {
+        self.in_place_generation.get() == generation
     }
 
     /// Returns whether the in-place call belongs to this task.
@@ -382,19 +382,19 @@ impl Record {
     /// the generation has not changed since the cancel.
     pub(super) fn note_cancelled(&self, word: Word) {
         if !self.is_handshake() {
-            self.cancelled[word.seq() as usize % REMEMBERED].set(word.seq());
+            self.cancelled[word.generation() as usize % REMEMBERED].set(word.generation());
         }
     }
 
     /// Returns whether a cancel has ended the hold of this generation lately. Returns `false` for a
     /// handshake: its driver gets `ESTALE` instead of `ECANCELED`.
-    pub(super) fn was_cancelled(&self, seq: u32) -> bool {
+    pub(super) fn was_cancelled(&self, generation: u32) -> bool {
         let word = self.word();
-        if word.is(Phase::Cancelled) && word.seq() == seq {
+        if word.is(Phase::Cancelled) && word.generation() == generation {
             // The deliverer may not have called `note_cancelled()` yet.
             return !self.is_handshake();
         }
-        seq != 0 && self.cancelled[seq as usize % REMEMBERED].get() == seq
+        generation != 0 && self.cancelled[generation as usize % REMEMBERED].get() == generation
     }
 
     /// Makes the record a request of the driver `sender`. The caller has the record in
@@ -438,7 +438,7 @@ impl Record {
         let level = &self.levels[(word.level().wrapping_sub(1)) % self.levels.len()];
         abi::d2d_request {
             hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
-            handle: self.holder_handle(word.seq()),
+            handle: self.holder_handle(word.generation()),
             major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
             code: level.code.get(),
             user_buffer: self.user_buffer.get(),
@@ -477,8 +477,8 @@ pub(super) type Work = unsafe extern "C" fn(*mut bindings::work_struct);
 /// Records that are allocated together, and do not move.
 type Chunk = [Record; RECORDS_PER_CHUNK];
 
-/// The place of a chunk, which is allocated when it is needed.
-struct Place {
+/// The cell of a chunk, which is allocated when it is needed.
+struct ChunkCell {
     chunk: OnceBox<Chunk>,
     /// An upper bound of the number of the chunk's records that are not free, or that a thread is
     /// just taking. If it is 0, [`Records::iter`] skips the chunk.
@@ -487,7 +487,7 @@ struct Place {
 
 /// The table of all records.
 pub(crate) struct Records {
-    chunks: KVec<Place>,
+    chunks: KVec<ChunkCell>,
     /// The index at which the search for a free record begins. The records before it were in use
     /// lately.
     first: Atomic<usize>,
@@ -504,11 +504,11 @@ impl Records {
     pub(super) fn new(run: Work) -> Result<Self> {
         let mut chunks = KVec::with_capacity(REQUESTS / RECORDS_PER_CHUNK, GFP_KERNEL)?;
         for _ in 0..REQUESTS / RECORDS_PER_CHUNK {
-            let place = Place {
+            let cell = ChunkCell {
                 chunk: OnceBox::new(),
                 used: Atomic::new(0),
             };
-            chunks.push(place, GFP_KERNEL)?;
+            chunks.push(cell, GFP_KERNEL)?;
         }
         Ok(Self {
             chunks,
@@ -536,8 +536,8 @@ impl Records {
     /// thread makes a request, and then checks the flag. Then that thread sees the change, or the
     /// caller finds the request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
-        let used = self.chunks.iter().filter(|place| place.used.get() != 0);
-        used.filter_map(|place| place.chunk.get()).flatten()
+        let used = self.chunks.iter().filter(|cell| cell.used.get() != 0);
+        used.filter_map(|cell| cell.chunk.get()).flatten()
     }
 
     /// Takes a free record, and leaves it in [`Fill`](Phase::Fill). May sleep.
@@ -579,7 +579,7 @@ impl Records {
 
     /// Adds `change` to the number of used records of the chunk that has the record of this index.
     fn add_to_used(&self, index: usize, change: u64) {
-        if let Some(Place { used, .. }) = self.chunks.get(index / RECORDS_PER_CHUNK) {
+        if let Some(ChunkCell { used, .. }) = self.chunks.get(index / RECORDS_PER_CHUNK) {
             let mut old = used.get();
             while let Err(found) = u64::cmpxchg(used, old, old.wrapping_add(change)) {
                 old = found;
@@ -614,17 +614,17 @@ impl Records {
         }
         // SAFETY: The loop has initialized all records of the chunk.
         let chunk = unsafe { chunk.assume_init() };
-        let place = self.chunks.get(number).ok_or(EAGAIN)?;
+        let cell = self.chunks.get(number).ok_or(EAGAIN)?;
         // If this fails, another thread has put a chunk there, and this one is freed.
-        let _ = place.chunk.set(chunk);
+        let _ = cell.chunk.set(chunk);
         Ok(())
     }
 }
 
 impl Drop for Records {
     fn drop(&mut self) {
-        // The places free the chunks after this.
-        let chunks = self.chunks.iter().filter_map(|place| place.chunk.get());
+        // The cells free the chunks after this.
+        let chunks = self.chunks.iter().filter_map(|cell| cell.chunk.get());
         for record in chunks.flatten() {
             if !record.word().is(Phase::Free) {
                 // SAFETY: No thread is left between `take` and `make`, so a record that is not

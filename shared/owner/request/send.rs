@@ -357,7 +357,7 @@ impl Requests {
             .assign(bits::QUEUED, !inline);
         let word = word.plus(if WAITS { bits::WAITER } else { 0 });
         if in_place {
-            record.set_in_place_call(stack.task(), word.seq());
+            record.set_in_place_call(stack.task(), word.generation());
         }
         if record.tracing().is_on() {
             self.trace_build(record, send);
@@ -408,12 +408,12 @@ impl Requests {
         send: &abi::d2d_send,
         stack: Stack,
     ) -> Result<Passed<'_>, Refusal> {
-        let (record, seq) = self.held(handle)?;
+        let (record, generation) = self.held(handle)?;
         // After the claim, only this thread writes to the levels.
         let (claimed, level) = loop {
             let held = record.word();
-            if word::FORWARD.apply(held).is_none() || held.seq() != seq {
-                return Err(self.why_stale(record, seq));
+            if word::FORWARD.apply(held).is_none() || held.generation() != generation {
+                return Err(self.why_stale(record, generation));
             }
             if record.is_handshake() {
                 return Err(("handshake-forwarded", EINVAL));
@@ -433,7 +433,7 @@ impl Requests {
                 level
                     .wants_back
                     .set(u32::from(send.flags & abi::D2D_SEND_ROUTINE != 0));
-                self.publish_below(record, seq, send, stack, receiver, inline)
+                self.publish_below(record, generation, send, stack, receiver, inline)
             }
             Err(refusal) => match record.go(&word::FORWARD_REFUSED) {
                 Ok(_) => Err(refusal),
@@ -460,7 +460,7 @@ impl Requests {
     fn publish_below<'a>(
         &'a self,
         record: &'a Record,
-        seq: u32,
+        generation: u32,
         send: &abi::d2d_send,
         stack: Stack,
         receiver: Inside<'a>,
@@ -473,7 +473,7 @@ impl Requests {
         let sending = record.sendings.get();
         // If the calling thread is in the in-place call, it gives up the buffers. If another
         // in-place call uses them, the receiver cannot use them in place.
-        let is_ours = record.is_inside(record.word(), seq);
+        let is_ours = record.is_inside(record.word(), generation);
         loop {
             let claimed = record.word();
             let Some(word) = word::FORWARDED.apply(claimed) else {
@@ -485,7 +485,7 @@ impl Requests {
             let word = word.assign(bits::IN_PLACE, !is_free || in_place);
             let word = word.assign(bits::QUEUED, !inline);
             if in_place {
-                record.set_in_place_call(stack.task(), word.seq());
+                record.set_in_place_call(stack.task(), word.generation());
             }
             if record.change(claimed, word).is_ok() {
                 return Ok(Passed {

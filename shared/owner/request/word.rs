@@ -105,7 +105,7 @@ pub(crate) mod bits {
     pub(crate) const WAITER: u64 = 1 << 26;
     pub(crate) const UNWAITER: u64 = WAITER.wrapping_neg();
     /// One generation of the holder's handle.
-    pub(crate) const SEQ: u64 = 1 << 32;
+    pub(crate) const GENERATION: u64 = 1 << 32;
 }
 
 use bits::*;
@@ -139,7 +139,7 @@ impl Word {
 
     /// Returns the generation of the holder's handle.
     #[inline(always)]
-    pub(crate) const fn seq(self) -> u32 {
+    pub(crate) const fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
@@ -181,8 +181,8 @@ impl Word {
 
     /// Returns whether a driver holds the request by the handle of this generation.
     #[inline(always)]
-    pub(crate) const fn is_held_as(self, seq: u32) -> bool {
-        self.is(Held) && self.seq() == seq
+    pub(crate) const fn is_held_as(self, generation: u32) -> bool {
+        self.is(Held) && self.generation() == generation
     }
 
     /// Returns whether the request is over. If it is, the thread whose transition has led to this
@@ -346,14 +346,14 @@ transitions! {
     /// A thread takes a free record for a new request.
     ALLOC: Free => Fill [] Acquire;
     /// The request is allocated. Full: its maker checks next whether the sender is leaving.
-    MADE: Fill => Idle [add SEQ] Full;
+    MADE: Fill => Idle [add GENERATION] Full;
     /// A thread is going to send the request. Full: the thread checks next whether the sender is
     /// leaving.
     CLAIM: Idle => Fill [unless IN_PLACE|PINS|WAITERS|ORPHAN] Full;
     /// The send was refused.
     UNCLAIM: Fill => Idle [] Release;
     /// The request is with its receiver, which the sending thread has entered.
-    SEND: Fill => Held [add SEQ|DOWN] Release;
+    SEND: Fill => Held [add GENERATION|DOWN] Release;
     /// Nobody uses the request, and a thread is going to free it.
     RECLAIM: Idle => Fill [unless IN_PLACE|PINS|WAITERS] Acquire;
     /// The record is free again.
@@ -378,7 +378,7 @@ transitions! {
     /// thread that sees such a write sees that the word has changed.
     FORWARD: Held => Forward [unless QUEUED] Full;
     /// The request is with the next driver, which the forwarding thread has entered.
-    FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add SEQ|DOWN] Release;
+    FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add GENERATION|DOWN] Release;
     /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     /// The request was cancelled while the holder was forwarding it.
@@ -419,9 +419,9 @@ transitions! {
     PARK: Done|Cancelled => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
     /// A forwarder, which the deliverer has entered, gets the request back.
     RETURN: Done|Cancelled => Held
-        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|RETURN_LEVEL, set CARRY, add SEQ|UP] Full;
+        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|RETURN_LEVEL, set CARRY, add GENERATION|UP] Full;
     /// A forwarder, which the deliverer has entered, is notified that the request was cancelled.
-    NOTIFY: Cancelled => Same [set CARRY, add SEQ|UP] Full;
+    NOTIFY: Cancelled => Same [set CARRY, add GENERATION|UP] Full;
     /// The forwarder's `returned()` has returned.
     CARRIED: Held|Forward|Busy|Done|Cancelled => Same [with CARRY, clear CARRY] Full;
     /// The request is home.

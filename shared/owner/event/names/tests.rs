@@ -326,7 +326,7 @@ mod cases {
     }
 
     #[test]
-    fn a_slot_that_is_used_again_has_another_handle() -> Result {
+    fn a_cell_that_is_used_again_has_another_handle() -> Result {
         let fixture = Fixture::new()?;
         let keeps = fixture.make(c"keeps", NOTIFICATION)?;
         let mut last = fixture.make(c"one", NOTIFICATION)?;

@@ -274,7 +274,7 @@ mod cases {
         assert_eq!(fixture.try_take(other), None);
         fixture.events.close_all(DRIVER);
         assert_eq!(fixture.try_take(other), Some(false));
-        // The handle that gets the slot next can be waited for, and have a handler.
+        // The handle that gets the cell next can be waited for, and have a handler.
         let next = fixture.make(c"two", NOTIFICATION)?;
         fixture.set(next)?;
         assert_eq!(fixture.wait(&[next], ANY), Ok(0));

@@ -161,7 +161,7 @@ mod cases {
         let record = fixture.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
-        let held = record.holder_handle(record.word().seq());
+        let held = record.holder_handle(record.word().generation());
         assert_eq!(b.forward_in_a_worker(held)?, PENDING);
         // Pretend that c is just completing the request.
         assert!(record.go(&word::COMPLETE).is_ok());
@@ -248,7 +248,7 @@ mod cases {
                 b.passes_on_to(&c, PEND);
                 c.passes_on_to(&d, PEND);
                 c.keeps_what_returns();
-                let held = record.holder_handle(record.word().seq());
+                let held = record.holder_handle(record.word().generation());
                 assert_eq!(b.forward_in_a_worker(held)?, PENDING);
                 assert_eq!(c.forward_in_a_worker(c.holds())?, PENDING);
                 if is_completed {

@@ -132,7 +132,7 @@ mod cases {
         let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
         c.passes_on_to(&d, PEND);
-        let held = record.holder_handle(record.word().seq());
+        let held = record.holder_handle(record.word().generation());
         assert_eq!(b.forward_in_a_worker(held)?, PENDING);
         assert_eq!(c.forward_in_a_worker(c.holds())?, PENDING);
         let cancel = |party: &Party<'_>| {

@@ -174,7 +174,7 @@ mod cases {
         let record = fixture.record(request)?;
         let passed = a.pass(request, &b, COMPLETE, ATOMIC)?;
         // No driver has got this handle yet, so a driver can only guess it.
-        let guessed = record.holder_handle(record.word().seq());
+        let guessed = record.holder_handle(record.word().generation());
         b.passes_on_to(&a, COMPLETE);
         assert_eq!(b.actor.forward(guessed, 0), ESTALE.to_errno());
         assert_eq!(fixture.complete(guessed, 0), Err(ESTALE));

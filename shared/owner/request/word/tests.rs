@@ -29,7 +29,7 @@ const FLAGS: [u64; 9] = [
 
 /// A word of this phase, at level 2, with these bits.
 fn word(phase: Phase, bits: u64) -> Word {
-    Word(phase as u64 | bits).plus(7 * SEQ + 2 * DOWN)
+    Word(phase as u64 | bits).plus(7 * GENERATION + 2 * DOWN)
 }
 
 /// Calls `f` with a word for each combination of a phase, flags and counts that a transition may look
@@ -87,7 +87,7 @@ mod cases {
                     _ => word,
                 };
                 if let Some(new) = transition.apply(word) {
-                    let differs = new.seq() != word.seq();
+                    let differs = new.generation() != word.generation();
                     assert_eq!(differs, changes);
                 }
             });
@@ -157,7 +157,7 @@ mod cases {
                     (reason, level)
                 );
                 assert_eq!(cancelled.level(), 2);
-                assert_eq!(cancelled.seq(), 7);
+                assert_eq!(cancelled.generation(), 7);
             }
         }
     }
@@ -173,7 +173,7 @@ mod cases {
         }
         assert_eq!(held.0 & PINS, PINS);
         assert_eq!(held.0 & WAITERS, WAITERS);
-        assert_eq!(held.seq(), 7);
+        assert_eq!(held.generation(), 7);
         assert_eq!(held.level(), 2);
         assert!(named("PINNED").is_some() && named("PINNING").is_none());
     }
