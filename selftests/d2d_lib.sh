@@ -1,39 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that the test programs share. They load and unload modules, check errnos, and read the
-# trace. A test program changes to its own directory and then sources this file.
+# The functions that the test programs share. A program changes to its own directory, and then sources this file.
 #
-# If the comment of a function says "succeeds if CONDITION", the function fails if the condition does not
-# hold. The errno of a failed call, or what a check has found, goes to the file $NOTES. If the case fails,
-# verdict() prints this file.
+# "Succeeds if CONDITION" also means: otherwise the function fails. The errno of a failed call, or what a check has
+# found, goes to the file $NOTES, which verdict() prints if the case fails.
 #
-# Below is an example of a case. A case begins with `fresh` or a function `fresh_...`. This function sets up the state
-# that the case needs, whatever modules are loaded. So each case can be run alone
-# (`make test CASE=PROGRAM:NAME`):
+# A case begins with a line `fresh...`, and ends with a line `verdict "NAME"`. The function `fresh...` sets up the state
+# that the case needs, whatever modules are loaded. So each case can be run alone (`make test CASE=PROGRAM:NAME`). In
+# this example, fresh_peer loads the owner with one context, and bad_peer, which gets the context:
 #
 #   fresh_peer bad_peer fault=none
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
-#
-# Here fresh_peer loads the owner with one context, and then bad_peer, a peer that gets this context.
 
-# The kernel's KTAP helpers. An installed collection of kselftests has them in ../kselftest. In the
-# source tree the Makefile passes their path in KSFT_HELPERS.
+# The kernel's KTAP helpers: in ../kselftest of an installed collection; in the source tree the Makefile sets
+# KSFT_HELPERS.
 for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	# shellcheck source=/dev/null
 	[ -f "$helpers" ] && . "$helpers" && break
 done
 
-# Error numbers by name, ENOENT=2 and so on: generated from the kernel's headers
+# ENOENT=2 and so on, generated from the kernel's headers
 # shellcheck source=/dev/null
 . ./errnos
 
-# The exit status of the program. Empty until the program has reported the case that D2D_CASE selects
+# The program's exit status; empty before the case of D2D_CASE has been reported
 outcome=''
 
-# runs_case NAME - succeeds if the program must run the case NAME: D2D_CASE selects this case, or is not set. If
-# the program has already reported the selected case, ends the program. So the program ends at the next case, and not
-# right after the selected one, because the lines in between clean up. With D2D_LIST, prints NAME and fails
+# runs_case NAME - succeeds if the program must run this case. Ends the program at the first case after the selected
+# one, and not before, because the lines in between clean up
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -48,13 +43,11 @@ runs_case()
 	esac
 }
 
-# D2D_CASE, a shell pattern, selects one case: the program runs and reports only the first case whose
-# name contains a match. With D2D_LIST=1 the program runs no case, and prints the names of all cases. With either
-# variable, the program still runs the commands outside of the cases: its setup, and the cleanups.
+# D2D_CASE is a shell pattern: the program runs only the first case whose name contains a match. With D2D_LIST=1, the
+# program runs no case, and prints all names. Either way, the program runs the commands outside of the cases.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
-		# Replaces this program by a changed copy of it. A case begins with a line `fresh...` and ends with
-		# a line `verdict "NAME"`. In the copy, `if runs_case "NAME"; then ... fi` encloses each case.
+		# Replace this program by a copy in which `if runs_case "NAME"; then ... fi` encloses each case.
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -72,7 +65,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 		D2D_WRAPPED=1 exec sh -c "$program" "./${0##*/}" "$@"
 	fi
 
-	# These functions replace those of the same names in ktap_helpers.sh.
+	# These functions replace those of ktap_helpers.sh.
 	ktap_set_plan()
 	{
 		[ -n "${D2D_LIST-}" ] || echo "1..1"
@@ -82,7 +75,6 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	{
 		unload_all
 		if [ -z "$outcome${D2D_LIST-}" ]; then
-			# In D2D_CASE a "?" stands for each blank of the name.
 			echo "Bail out! no case of ${0##*/} has '$(echo "$D2D_CASE" | tr '?' ' ')' in its name" \
 				"(make test CASE=list lists them)"
 			outcome=1
@@ -93,8 +85,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
-			# With D2D_LIST, runs_case() skips each case that begins with `fresh`. A case that comes here
-			# does not begin with `fresh`, and cannot be run alone.
+			# With D2D_LIST, a case that begins with `fresh` does not come here.
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi
@@ -105,24 +96,21 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	}
 fi
 
-# A timeout, in milliseconds, for handshakes that a worker completes. On a busy machine the worker may begin seconds
-# late, but must still complete the handshake before the timeout
+# The timeout, in milliseconds, of handshakes that a worker completes. On a busy machine, the worker may begin seconds
+# late
 # shellcheck disable=SC2034 # a variable of the test programs
 LONG_TIMEOUT=60000
 TRACE_START="d2d selftest: the trace starts"
-# The file that says why the last command failed: "errno=N (text)", or what a check has found
+# Why the last command failed: "errno=N (text)", or what a check has found
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
-# module_path NAME - prints the path of NAME.ko. If $D2D_MODULES is set, looks only in this folder. Otherwise looks
-# first in the folders of the source tree, then in /lib/d2d (a folder of the lab's guests), and last among the modules
-# that are installed for modprobe
 module_path()
 {
 	find_module "$1" && echo "$path"
 }
 
-# find_module NAME - as module_path, but sets $path instead of printing
+# find_module NAME - sets $path to the path of NAME.ko. If $D2D_MODULES is set, looks only there
 find_module()
 {
 	for dir in ${D2D_MODULES:-test_modules .. ../.. ../examples /lib/d2d}; do
@@ -133,10 +121,8 @@ find_module()
 	[ -z "${D2D_MODULES-}" ] && path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# words MODULE PARAM - prints the words for the numbers 0, 1 and so on of this parameter; prints nothing for a parameter
-# without words. The macro module! of the kernel crate has no parameter that takes a word. So a parameter of a module in
-# Rust is a number, even if it selects one of several behaviours. For such parameters of the test modules, the cases use
-# these words instead of numbers. The module's source says what each number does
+# words MODULE PARAM - prints words for the numbers 0, 1 and so on of this parameter. `module!` of the kernel crate has
+# no parameters that are words. The module's source says what each number does
 words()
 {
 	case $1.$2 in
@@ -153,8 +139,7 @@ words()
 	esac
 }
 
-# in_numbers MODULE [PARAM=VALUE...] - prints these parameters of the module. If VALUE is a word of words(), prints
-# the number instead
+# in_numbers MODULE [PARAM=VALUE...] - prints the parameters, with numbers in place of words
 in_numbers()
 {
 	module=$1
@@ -169,9 +154,8 @@ in_numbers()
 	done
 }
 
-# load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. VALUE may be a word of
-# words(). Ends the program if the module was not built, because no case may pass or fail only because a module is
-# missing
+# load NAME [PARAM=VALUE...] - loads a module. VALUE may be a word of words(). If the module was not built, ends the
+# program, so that no case passes or fails for this reason
 load()
 {
 	find_module "$1"
@@ -183,32 +167,27 @@ load()
 	./one_call load "$path" $(in_numbers "$@") 2>"$NOTES"
 }
 
-# unload NAME - unloads a module by one system call; writes the errno to $NOTES
 unload()
 {
 	./one_call unload "$1" 2>"$NOTES"
 }
 
-# write_to FILE TEXT - writes to a file by one system call; writes the errno to $NOTES
 write_to()
 {
 	./one_call write "$1" "$2" 2>"$NOTES"
 }
 
-# devctl CHECK DEVICE [UID] - runs the program devctl (programs/devctl.rs); writes what is wrong, or the
-# errno, to $NOTES
 devctl()
 {
 	./devctl "$@" 2>"$NOTES"
 }
 
-# number ERRNO - prints the number of an error
 number()
 {
 	eval "echo \"\${$1:?is not the name of an error}\""
 }
 
-# fails ERRNO COMMAND... - succeeds if the command fails, and has written this errno to $NOTES
+# fails ERRNO COMMAND... - succeeds if the command fails with this errno
 fails()
 {
 	wanted=$(number "$1")
@@ -221,8 +200,7 @@ loaded()
 	[ -d "/sys/module/$1" ]
 }
 
-# unload_all - unloads those of the modules below that are loaded, peers before owners. A case that loads another module
-# unloads that module itself
+# unload_all - unloads the modules below, peers before owners. A case that loads another module unloads it itself
 unload_all()
 {
 	for name in d2d_kunit torture_peer0 event_faults forgetful_torture forgetful_middle forgetful_lender forgetful_junction forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer handle_kinds rebinds_core rebinds_kernel actor unregistering bad_peer pointers arrivals c_peer handle_peer ticker_peer paused_peer waiting_peer device_peer history_peer greeter_peer guest_peer pause_calls loud_sensor c_sensor sensor consumer listener c_listener metronome c_metronome tuner recorder sampler sleeper c_sleeper alarm c_alarm growing_v1_0 growing_v1_1 growing_v1_2 growing_c growing_c_v1_1 growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1 borrower c_borrower lender c_lender junction_peer junction bridge c_bridge twice other_b other_a lower1 lower2 middle c_middle module_b module_a bad_owner unloading_owner c_owner owner_appended owner_major owner_signature; do
@@ -230,23 +208,19 @@ unload_all()
 	done
 }
 
-# reset_trace - begins a new trace: writes a marker to the kernel log. trace() and only_refusal_is()
-# read only the lines after the last marker
+# reset_trace - begins a new trace: log_lines() leaves out what precedes this marker
 reset_trace()
 {
-	# Reading a long log for each case is slow. So if D2D_LOG names a file, as in the lab, move the log to
-	# that file.
+	# Move the log away, because reading a long one for each case is slow.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$TRACE_START" >/dev/kmsg
 }
 
-# load_unless_loaded MODULE [PARAM=VALUE...] - loads a module with these parameters, unless it is loaded
 load_unless_loaded()
 {
 	loaded "$1" || load "$@"
 }
 
-# unload_if_loaded MODULE... - unloads those of these modules that are loaded, in this order
 unload_if_loaded()
 {
 	for unneeded; do
@@ -269,21 +243,18 @@ log_lines()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# trace - prints the d2d lines of the kernel log since the last reset_trace
 trace()
 {
 	log_lines ': d2d: '
 }
 
-# printed DRIVERS - prints what these drivers have printed since the last reset_trace, except the trace. DRIVERS is a
-# regular expression
+# printed DRIVERS - prints what these drivers (a regular expression) have printed, except the trace
 printed()
 {
 	log_lines "($1): " | awk -v regex="($1): " '!/: d2d: / && match($0, regex) { print substr($0, RSTART) }'
 }
 
-# only_refusal_is DRIVER REASON [ERRNO] - succeeds if the trace has exactly one refusal: DRIVER refused
-# something, for this reason and with this errno
+# only_refusal_is DRIVER REASON [ERRNO] - succeeds if the trace has exactly this refusal
 only_refusal_is()
 {
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 errno=${3:+-$(number "$3") }" '
@@ -291,9 +262,8 @@ only_refusal_is()
 		END { exit !(refusals == 1 && right) }'
 }
 
-# exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side,
-# in each execution context. Fails if the driver has no device, because writing would then create a regular
-# file of that name
+# exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side, in each execution
+# context. Without the device, the shell would create a regular file of its name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"
@@ -305,27 +275,24 @@ logged()
 	dmesg | sed -n "s/.*$1: .*\<$2=\([0-9]*\).*/\1/p" | tail -n 1
 }
 
-# traced TEXT - succeeds if a line of the trace has this text
 traced()
 {
 	trace | grep -q "$1"
 }
 
-# event_has EVENT OWNER FIELD=VALUE - succeeds if the file of this event of this owner has this field
+# event_has EVENT OWNER FIELD=VALUE - succeeds if the event's file has this field
 event_has()
 {
-	# Reads one line only, because a second read would wait until the event is set again.
+	# Read one line only: a second read waits until the event is set again.
 	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* "$3" }" != "$line" ]
 }
 
-# waits_for EVENT OWNER - succeeds if a thread waits for this event of this owner
 waits_for()
 {
 	event_has "$1" "$2" waiters=1
 }
 
-# owner_is_idle - succeeds if module_a has a free context, no request, and no event but its own. If not,
-# $NOTES says what is wrong
+# owner_is_idle - succeeds if module_a has a free context, no request, and no event but its own
 owner_is_idle()
 {
 	state=/sys/kernel/debug/d2d-module_a/state
@@ -337,8 +304,7 @@ owner_is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# await COMMAND... - repeats the command until the command succeeds. Fails after about 30 s, because only a hang takes
-# so long. After 2 s, repeats the command less often
+# await COMMAND... - repeats the command until it succeeds. Fails after about 30 s, because only a hang takes so long
 await()
 {
 	tries=0
@@ -353,7 +319,6 @@ await()
 	done
 }
 
-# all_succeed PID... - waits for these processes to exit; succeeds if all exit with 0
 all_succeed()
 {
 	all=0
@@ -363,7 +328,7 @@ all_succeed()
 	return "$all"
 }
 
-# set_up - prints the KTAP header, skips the program if it cannot run here, and unloads all modules
+# set_up - skips the program if it cannot run here, and unloads all modules
 set_up()
 {
 	ktap_print_header
@@ -376,15 +341,13 @@ set_up()
 	unload_all
 }
 
-# begin CASES - as set_up, and announces this number of cases (the plan of KTAP)
 begin()
 {
 	set_up
 	ktap_set_plan "$1"
 }
 
-# verdict NAME - reports a case, which passes if the command before `verdict` succeeded. If not,
-# prints $NOTES and the end of the trace
+# verdict NAME - reports a case, which passes if the command before `verdict` succeeded
 verdict()
 {
 	if [ $? = 0 ]; then
@@ -396,10 +359,9 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - succeeds if the case NAME must be skipped; if so, reports the case as skipped. The case leaks
-# memory on purpose, and WHY says what causes the leak. On a kernel with kmemleak the case must be skipped,
-# because the report of kmemleak makes the run fail. But the case runs if D2D_CASE selects it: qemu/tests/harness.sh
-# selects such cases to show that the run then fails
+# skips_leak NAME WHY - on a kernel with kmemleak, skips the case NAME and succeeds. The case leaks memory on purpose,
+# so kmemleak's report makes the run fail. qemu/tests/harness.sh selects such cases by D2D_CASE and expects this
+# failure, so a selected case is not skipped
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The function event_act makes the drivers of torture_owner and torture_peer0 use named events and the
-# doorbells of their queues. In both modules, torture/event_commands.rs executes the commands. d2d_lib.sh
-# sources this file.
+# event_act makes the drivers of torture_owner and torture_peer0 use events and the doorbells of their queues.
+# torture/event_commands.rs executes the commands. d2d_lib.sh sources this file.
 #
 #   event_act MODULE COMMAND
 #
-# The errno of the command goes to $NOTES. A command names an event by the number of the slot in which the driver
-# keeps the event's handle. Each driver has slots of its own. In this example the owner creates an event in slot 0.
-# The peer opens the event in slot 5, and waits for it:
+# The errno goes to $NOTES. Each driver has slots of its own for handles of events; SLOT is the number of a slot.
+# In this example the owner creates an event in slot 0. The peer opens the event in slot 5, and waits for it:
 #
 #   event_act torture_owner create 0 ready synchronization
 #   event_act torture_peer0 open 5 ready synchronization
@@ -16,37 +14,33 @@
 #   event_act torture_owner set 0 in=hardirq && wait "$background"
 #
 # KIND is notification or synchronization. PLACE is task (the default), worker, softirq or hardirq.
-#   create SLOT NAME KIND [set]      opens the event NAME if it exists; otherwise creates the event. With
-#                                    `set` the new event is set, without `set` it is reset
+#   create SLOT NAME KIND [set]      opens the event NAME if it exists; otherwise creates it, by default not set
 #   open SLOT NAME KIND              opens an event that exists
 #   close SLOT
 #   set SLOT [in=PLACE] [was=set|was=reset]
 #                                    sets the event; with was=, fails unless the event was in this state
-#                                    before
 #   reset SLOT [in=PLACE]
 #   query SLOT is=set|is=reset [in=PLACE]
 #                                    fails unless the event is in this state
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
-#                                    waits, without a limit unless timeout= is given; with
-#                                    interruptible, a signal ends the wait
+#                                    waits, by default without a limit; with interruptible, a signal ends the wait
 #   on-set SLOT worker|softirq|timer|thread RAN [HOLD]
-#                                    makes a job the handler of the event. worker and softirq: a work item
-#                                    that runs there; timer: a timer, whose routine runs in hard interrupt;
-#                                    thread: a thread. Each run of the job sets the event in the slot RAN. If
-#                                    HOLD is given, the run then waits for the event in the slot HOLD
+#                                    makes a job the handler of the event: a work item, a timer (in hard interrupt)
+#                                    or a thread. Each run sets the event in the slot RAN, and waits for the event
+#                                    in the slot HOLD
 #   no-on-set SLOT                   removes the handler
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
-#   no-doorbell                      removes the doorbell from that queue
+#   no-doorbell                      removes this doorbell
 #   put COUNT [in=PLACE]             puts items on the queue to the other side
 #   take MOST                        takes up to MOST items
 #   create-many COUNT                creates COUNT events, many0 and so on
-#   close-many                       closes the events that create-many created
+#   close-many                       closes these events
 
-# event_words MODULE COMMAND - sets $words to the text that the module's control device takes for the command
+# event_words MODULE COMMAND - sets $words to what the module's control device takes for this command
 event_words()
 {
 	words=event
-	# The owner has slots of its own for each context. The tests use those of context 0.
+	# The owner has slots for each context. The tests use those of context 0.
 	[ "$1" != torture_owner ] || words="event 0"
 	shift
 	words="$words $*"
@@ -58,7 +52,7 @@ event_act()
 	write_to "/dev/$1" "$words"
 }
 
-# event_act_in_background MODULE COMMAND - as event_act, but in the background; $background is the ID of the process
+# event_act_in_background MODULE COMMAND - as event_act, in the process $background
 event_act_in_background()
 {
 	event_words "$@"
