@@ -1,17 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Owners work with peers that were built from another version of the library. The modules come from three source trees,
-# and qemu/tests/abi.sh builds them:
+# Owners work with peers that were built from another version of the library. qemu/tests/abi.sh builds the modules from
+# three source trees:
 #   today  this tree; its modules are in /lib/d2d
 #   old    the commit that shared/owner/recorded.h names; its modules are in /lib/d2d/old
-#   grown  a copy of this tree; its modules are in /lib/d2d/grown. In the copy, the owner's table has one more
-#          function, d2d_sum(), and c_peer calls this function
+#   grown  a copy of this tree, in /lib/d2d/grown. Its owner has one more function, d2d_sum(), which its c_peer calls
 #
-# The script also tests the growing pair, whose interface has several versions. The owners from the tree today must work
-# with the peers from the tree old that have version 1.0 of this interface. Peers from old with version 1.1 are not
-# tested. The reason is that version 1.0 has got one more operation, at its end, since the commit of the tree old. Peers
-# with version 1.0 from old do not know this operation, which does no harm. But the operations that version 1.1
-# appends have moved one place back, so today's owners would refuse those peers.
+# The growing pair has several versions. The peers of old with version 1.1 are not tested: since the commit of old,
+# version 1.0 has got one more operation. So the operations of version 1.1 have moved, and today's owners refuse those
+# peers.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -22,8 +19,7 @@ from()
 	D2D_MODULES=/lib/d2d/${1#today}
 }
 
-# has_or_skips TREE NAME - succeeds if the modules of a tree are here. If they are missing, reports the case NAME as
-# skipped
+# has_or_skips TREE NAME - if the modules of TREE are missing, reports the case NAME as skipped, and fails
 has_or_skips()
 {
 	from "$1"
@@ -32,8 +28,7 @@ has_or_skips()
 	return 1
 }
 
-# fresh_owner_of TREE [MODULE] - reloads the owner, from the modules of TREE, with two contexts and without a peer.
-# MODULE is module_a, the default, or c_owner, the owner in C, which registers under the name module_a
+# fresh_owner_of TREE [MODULE] - reloads the owner of TREE: module_a, or c_owner, which has the same name
 fresh_owner_of()
 {
 	unload_if_loaded c_peer module_b module_a c_owner
@@ -41,14 +36,11 @@ fresh_owner_of()
 	from "$1" && load "${2-module_a}" contexts=2
 }
 
-# load_peers TREE - loads the peers module_b and c_peer. module_b exercises calls, items, requests and events; c_peer
-# exercises calls, items and requests
 load_peers()
 {
 	from "$1" && load module_b && load c_peer
 }
 
-# all_traced TEXT... - succeeds if the trace has a line with each of these texts
 all_traced()
 {
 	for text; do
@@ -56,13 +48,8 @@ all_traced()
 	done
 }
 
-# all_take_part OWNER - succeeds if the trace has no refusal, and shows for both peers that they
-# - were attached,
-# - updated the shared data,
-# - sent and received requests,
-# - called the owner, were called by it, put items and took items (only if OWNER is module_a: c_owner does not print
-#   these steps),
-# - were detached
+# all_take_part OWNER - succeeds if the trace shows that both peers attached, exchanged with the owner, and detached.
+# c_owner does not trace calls and items
 all_take_part()
 {
 	for peer in module_b c_peer; do
@@ -74,8 +61,7 @@ all_take_part()
 	! traced "step=refuse"
 }
 
-# attach_all PEER... - succeeds if each of these peers can be loaded, is attached, and can be unloaded. The peers are
-# from the tree old
+# attach_all PEER... - succeeds if each of these peers of old attaches
 attach_all()
 {
 	from old

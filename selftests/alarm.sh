@@ -1,84 +1,71 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The owner, alarm, arms a timer on demand. The
-# peer, sleeper, sends requests to the alarm. The alarm keeps each request pending until the request is due and the
-# timer expires. If a request takes too long, the sleeper cancels it.
-# Processes make ioctl calls of /dev/alarm. The alarm keeps each call pending in the same way. The drivers must print
-# what the drivers of windows/alarm print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm,
-# c_sleeper); the cases run with each alarm and each sleeper.
+# The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The sleeper sends requests to the alarm, and
+# processes make ioctl calls of /dev/alarm. The alarm completes each of them when it is due. The drivers must print what
+# the Windows drivers print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# A write of MILLISECONDS to this device makes the sleeper send a request that is due after this time. The sleeper waits
-# for the request
+# A write of MILLISECONDS makes the sleeper send a request that is due after this time, and wait for it
 SLEEP=/dev/sleeper
 HOUR=3600000
 # The ioctl command of /dev/alarm
 WAIT=0xc0086101
 
-# nap MILLISECONDS - writes to the sleeper's device; the errno goes to $NOTES
 nap()
 {
 	write_to "$SLEEP" "$1"
 }
 
-# fresh_sleeper LIMIT - reloads the drivers $alarm and $sleeper. The sleeper waits for a request for at most LIMIT
-# milliseconds
+# fresh_sleeper LIMIT - reloads both drivers. The sleeper waits for a request for at most LIMIT milliseconds
 fresh_sleeper()
 {
 	fresh_alarm && load "$sleeper" "limit=$1"
 	reset_trace
 }
 
-# nap_times_out - reloads the sleeper with a short limit, and lets it wait for a request that is due in an hour. Fails
-# unless the wait times out. At the end, reloads the sleeper with a long limit
+# nap_times_out - succeeds if the sleeper's wait for a request times out. Reloads the sleeper before and after the wait
 nap_times_out()
 {
 	unload "$sleeper" && load "$sleeper" limit=50 && fails ETIMEDOUT nap "$HOUR" && unload "$sleeper" && load "$sleeper" limit=30000
 }
 
-# fresh_alarm - reloads $alarm, without a sleeper
 fresh_alarm()
 {
 	unload_if_loaded sleeper c_sleeper alarm c_alarm && load "$alarm"
 }
 
-# unload_pair - unloads both drivers
 unload_pair()
 {
 	unload "$sleeper" && unload "$alarm"
 }
 
-# unload_both_and_count COMPLETED CANCELLED - unloads both drivers; succeeds if the alarm has completed that many
-# requests (COMPLETED), and has dropped that many cancelled requests (CANCELLED)
+# unload_both_and_count COMPLETED CANCELLED - unloads both drivers; then checks as unload_alarm_and_count
 unload_both_and_count()
 {
 	unload "$sleeper" && unload_alarm_and_count "$1" "$2"
 }
 
-# make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time, and prints the answer. The answer
-# is the number of requests and calls that the alarm has completed before it completes this call. The errno goes to
-# $NOTES. Fails if the device does not exist, because the shell would then create a regular file of this name
+# make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time. Prints the answer: how many
+# requests and calls the alarm has completed before. Without the device, the shell would create a regular file of this
+# name
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
 }
 
-# make_call_read_only - as make_call, with a file that is open only for reading
 make_call_read_only()
 {
 	./one_call ioctl "$WAIT" 1 </dev/alarm 2>"$NOTES"
 }
 
-# asleep PROCESS - succeeds if this process sleeps in its call
 asleep()
 {
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
 }
 
-# begin_call MILLISECONDS - starts the process $caller, which makes an ioctl call that is due after this time. Waits
-# until the process sleeps in the call, and adds the process to $callers
+# begin_call MILLISECONDS - starts the process $caller, which sleeps in an ioctl call that is due after this time
 begin_call()
 {
 	[ -c /dev/alarm ] || return
@@ -88,7 +75,6 @@ begin_call()
 	await asleep "$caller"
 }
 
-# begin_calls COUNT MILLISECONDS - as begin_call, with COUNT processes
 begin_calls()
 {
 	n=0
@@ -98,7 +84,6 @@ begin_calls()
 	[ "$n" = "$1" ]
 }
 
-# end_calls [SIGNAL] - ends the processes in $callers by a signal, by default TERM
 end_calls()
 {
 	for caller in ${callers-}; do
@@ -108,48 +93,43 @@ end_calls()
 	callers=
 }
 
-# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm (the sleeper must not be loaded); succeeds if the alarm
-# has completed that many requests and ioctl calls (COMPLETED), and has dropped that many cancelled ones (CANCELLED)
+# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm; succeeds if it has completed COMPLETED requests and
+# calls, and has dropped CANCELLED ones
 unload_alarm_and_count()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
-# one_request_is_pending - succeeds if exactly one request is pending
 one_request_is_pending()
 {
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
 
-# lines_of_both_drivers - prints the lines of the two drivers, in the order of the log. Leaves out the lines of the
-# alarm's work item, because the Windows drivers do not print such lines
+# lines_of_both_drivers - leaves out those of the alarm's work item, because the Windows drivers print no such lines
 lines_of_both_drivers()
 {
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the same calls as the line "as_port alarm" of qemu/windows-example.sh, but not the first three
-# requests of the sleeper
+# as_in_windows - makes the calls of the line "as_port alarm" of qemu/windows-example.sh, without the first three
 as_in_windows()
 {
 	fails EINVAL make_call 0 && make_call 1 >/dev/null && make_call 20 >/dev/null && begin_calls 2 "$HOUR" &&
 		nap_times_out && kill "$caller" && ! wait "$caller" && nap_times_out && end_calls && nap 1
 }
 
-# fresh_repeating EVERY - reloads $alarm and the sleeper in Rust. The sleeper sends a request that is due in EVERY
-# milliseconds. When the alarm completes the request, the sleeper's completion routine sends the request again
+# fresh_repeating EVERY - reloads the alarm and the sleeper in Rust, which sends a request that is due in EVERY
+# milliseconds. When the request is completed, the sleeper's completion routine sends it again
 fresh_repeating()
 {
 	fresh_alarm && load sleeper "every=$1"
 }
 
-# rang_often - succeeds if the sleeper's completion routine has set the event sleeper.rang more than once
 rang_often()
 {
 	read -r line </sys/kernel/debug/d2d-alarm/events/sleeper.rang && sets=${line##* sets=} && [ "${sets%% *}" -gt 1 ]
 }
 
-# unload_quietly - unloads both drivers; succeeds if the library has refused nothing
 unload_quietly()
 {
 	reset_trace

@@ -1,22 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# All pairs run together:
-# - the demonstration, with a peer in Rust and a peer in C;
-# - a chain of three modules;
-# - a peer of two owners;
-# - a module in three roles, with its peer;
-# - the pair of examples/sensor;
-# - an owner in C with two peers: the owner and each peer lend each other memory;
-# - the pair of the torture.
-# So there are owners and peers in Rust and in C, in all four combinations.
-#
-# Each round loads all modules in one random order, and unloads them in another. For every two modules M and N of which
-# neither needs the other, some round loads M before N, and some round loads N before M. The same holds for unloading.
+# All pairs run together, in each combination of owners and peers in Rust and in C. Each round loads all modules in one
+# random order, and unloads them in another. For any two modules M and N that do not need each other, some round loads M
+# before N, and some round loads N before M. The same holds for unloading.
 #
 # Most modules have "traffic": a process that makes the module exchange calls, items and requests with the other side.
-# Before the test loads or unloads a module, it tells the traffic of each loaded module to exchange once more. The test
-# does not wait for these exchanges. So the loaded modules exchange while the test loads or unloads the module. The test
-# ends a module's traffic before it unloads the module.
+# The modules exchange while the test loads and unloads other modules.
+#
 # Usage: all_pairs.sh [ROUNDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -28,8 +18,7 @@ DEBUG=/sys/kernel/debug
 work=$(mktemp -d)
 trap 'rm -rf "$NOTES" "$work"' EXIT
 
-# Each line is a module, and the modules that it needs ("-" if it needs none). A round replaces MIDDLE by middle or
-# c_middle, and BRIDGE by bridge or c_bridge.
+# Each line is a module, and the modules that it needs
 MODULES='module_a -
 module_b module_a
 c_peer module_a
@@ -47,7 +36,7 @@ c_borrower c_lender
 torture_owner -
 torture_peer0 torture_owner'
 
-# Each line is the name of an owner, and the names of its peers.
+# Each line is the name of an owner, and the names of its peers
 FAMILIES='module_a module_b c_peer MIDDLE BRIDGE junction
 middle lower1
 other_a BRIDGE junction
@@ -56,21 +45,18 @@ consumer sensor
 lender borrower c_borrower
 torture_owner torture_peer0'
 
-# orders - prints a line for each round: its number, the middle of the chain, the peer of two owners, the order of
-# loading, and after "/" the order of unloading.
+# orders - prints a line for each round: its number, the middle, the bridge, the order of loading, "/", the order of
+# unloading.
 #
-# A "precedence" is two modules, M before N. An order has this precedence if M comes before N in it. The precedence is
-# possible unless M needs N. For each round, this function makes 30 random orders. In each order, a module comes after
-# the modules that it needs. A precedence is new if the orders of loading of the earlier rounds lack it. The function
-# chooses the order with the most new precedences as the order of loading. It makes the order of unloading in the same
-# way, and prints this order backwards, because a module must be unloaded before the modules that it needs. Fails if the
-# orders of loading, or those of unloading, lack some possible precedence
+# A "precedence" is two modules, M before N. It is possible unless M needs N. For each round, this function makes 30
+# random orders of loading, and chooses the one with the most precedences that the earlier rounds lack. It makes the
+# order of unloading in the same way, and prints it backwards. Fails if no round has some possible precedence
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
 	{ all[++n] = $1; needs[$1] = $2 }
 
-	# Returns whether all modules that this module needs are in "done", the modules of the order so far.
+	# Returns whether "done" has all modules that this module needs.
 	function is_ready(module, done,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
 			if (words[i] != "-" && !(words[i] in done))
@@ -78,7 +64,6 @@ orders()
 		return 1
 	}
 
-	# Makes a random order, in which each module comes after those that it needs.
 	function make(order,	left, ready, count, i, done) {
 		for (left = n; left; left--) {
 			count = 0
@@ -90,7 +75,7 @@ orders()
 		}
 	}
 
-	# Counts the precedences of an order that the array "had" lacks. If "keep" is 1, adds them to the array.
+	# Counts the precedences of an order that "had" lacks. If "keep" is 1, adds them.
 	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
@@ -102,7 +87,7 @@ orders()
 		return count
 	}
 
-	# Returns whether a module needs another one, perhaps through a third one.
+	# Returns whether a module needs another one, directly or not.
 	function depends_on(module, other,	words, i) {
 		for (i = split(needs[module], words, ","); i; i--)
 			if (words[i] == other || (words[i] in needs && depends_on(words[i], other)))
@@ -110,7 +95,7 @@ orders()
 		return 0
 	}
 
-	# Chooses an order for each round. Returns how many possible precedences are in no round.
+	# Chooses an order for each round. Returns the number of missing precedences.
 	function choose(lines,	round, try, most, now, order, best, had, i, j, missing) {
 		for (round = 1; round <= rounds; round++) {
 			most = -1
@@ -136,7 +121,6 @@ orders()
 
 	END {
 		srand(seed)
-		# Choose again, at most 20 times, if a precedence is missing.
 		for (left = 20; (missing = choose(loads) + choose(backwards)) && left; left--)
 			;
 		for (round = 1; round <= rounds; round++) {
@@ -154,7 +138,6 @@ orders()
 	}'
 }
 
-# fresh_round MIDDLE BRIDGE - begins a round: no module is loaded, and no process makes traffic
 fresh_round()
 {
 	unload_all
@@ -164,14 +147,14 @@ fresh_round()
 	reset_trace
 }
 
-# exchange MODULE N - makes the Nth exchange of a module: calls, items and requests, with the other side
+# exchange MODULE N - makes the Nth exchange of a module
 exchange()
 {
 	text=1
 	case $1 in
 	sensor) device=consumer ;;
 	c_lender) device=lender ;;
-	# Each run of the traffic of the torture needs a number of its own.
+	# The torture needs another number for each run.
 	torture_owner) device=$1 text="run 0 $2 $SEED 100 15" ;;
 	torture_peer0) device=$1 text="run $((1000000 + $2)) $SEED 100 15" ;;
 	*) device=$1 ;;
@@ -179,7 +162,7 @@ exchange()
 	[ -c "/dev/$device" ] && echo "$text" >"/dev/$device"
 }
 
-# traffic MODULE - makes an exchange for each line in the FIFO of this module, until the line "end"
+# traffic MODULE - makes an exchange for each line in the module's FIFO, until the line "end"
 traffic()
 {
 	times=0
@@ -189,7 +172,6 @@ traffic()
 	done 3<>"$work/$1"
 }
 
-# run_traffic MODULE - starts a process for the traffic of this module
 run_traffic()
 {
 	mkfifo "$work/$1"
@@ -202,22 +184,18 @@ run_traffic()
 begin_traffic()
 {
 	case $1 in
-	# These have no traffic of their own. The traffic of the sensor makes the consumer collect samples. The middle
-	# passes on what module_a and lower1 send, the bridge what module_a and other_a send, and the junction what
-	# module_a, other_a and junction_peer send.
+	# These modules take part in the traffic of others.
 	consumer | middle | c_middle | bridge | c_bridge | junction) ;;
-	# An exercise of lower1 sends requests to the middle. c_middle serves no requests.
+	# lower1 sends requests to the middle, and c_middle serves none.
 	lower1) loaded c_middle || run_traffic lower1 ;;
-	# torture_owner opens the events of its traffic when torture_peer0 is attached. So the traffic of torture_owner
-	# begins when torture_peer0 is loaded.
+	# torture_owner has no events for its traffic before torture_peer0 attaches.
 	torture_owner) ;;
 	torture_peer0) run_traffic torture_owner && run_traffic torture_peer0 ;;
 	*) run_traffic "$1" ;;
 	esac
 }
 
-# end_traffic MODULE - waits until this module has made all exchanges that give_work has asked for. Then ends the
-# process of this traffic
+# end_traffic MODULE - waits for the exchanges that give_work has asked for, and ends the process
 end_traffic()
 {
 	[ -p "$work/$1" ] || return 0
@@ -231,7 +209,7 @@ end_traffic()
 	running=$others
 }
 
-# give_work - tells each module that has traffic to exchange once more; adds a line to the file given.MODULE
+# give_work - tells each traffic to exchange once more, and counts this in the file given.MODULE
 give_work()
 {
 	for busy in $running; do
@@ -260,7 +238,7 @@ are_apart()
 	EOT
 }
 
-# is_idle NAME - succeeds if the owner NAME has no context in use, and no request. Also succeeds if NAME is no owner
+# is_idle NAME - succeeds if NAME is no owner, or has no context in use and no request
 is_idle()
 {
 	state=$DEBUG/d2d-$1/state
@@ -270,7 +248,6 @@ is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# load_one MODULE - loads a module, with a context for each peer
 load_one()
 {
 	case $1 in
@@ -281,7 +258,6 @@ load_one()
 	esac
 }
 
-# load_and_unload_in ORDERS - loads and unloads the modules in these orders, while the loaded modules exchange
 load_and_unload_in()
 {
 	for module in ${1%/*}; do
@@ -298,7 +274,6 @@ load_and_unload_in()
 	done
 }
 
-# end_all - ends all traffic, also if a module could not be loaded or unloaded. Fails if some traffic has failed
 end_all()
 {
 	for module in $running; do
@@ -307,9 +282,8 @@ end_all()
 	[ ! -e "$work/failed" ] || ! cp "$work/failed" "$NOTES"
 }
 
-# traced_apart - succeeds if the trace has no unexpected refusal, and shows that no item was lost. Each line of an owner
-# must name only drivers that the owner knows. Each owner must have numbered its lines from 1 on, and attached each of
-# its peers once
+# traced_apart - succeeds if the trace shows no unexpected refusal and no lost item, and each line of an owner names
+# only drivers that the owner knows. Each owner must have numbered its lines without a gap, and attached each peer once
 traced_apart()
 {
 	trace | awk -v families="$(echo "$families" | tr '\n' ';')" '
@@ -323,12 +297,10 @@ traced_apart()
 				family[words[1], words[j]]
 			}
 		}
-		# The module c_middle is an owner of the name "middle". The lines of its calls and items have the name
-		# of the module.
+		# c_middle is an owner named "middle", but the lines of its calls and items have the name of the module.
 		family["middle", "c_middle"]
 	}
 
-	# Returns the number that this line has in the field name=NUMBER, or an empty string.
 	function number(name) {
 		return match($0, " " name "=[0-9]+") ? substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) + 0 : ""
 	}
@@ -349,8 +321,7 @@ traced_apart()
 		if (seen[load, number("seq")]++)
 			wrong("twice", $0)
 	}
-	# These two refusals are no failures: module_a may send a request to a peer, or open an event of the peer, just
-	# when the peer unregisters.
+	# module_a may send a request to a peer, or open its event, just when the peer unregisters.
 	/ step=refuse / && !/ reason=(target-is-leaving errno=-108|unknown-event errno=-2) / || /incomplete/ { wrong("a failure", $0) }
 	/ step=export/ { owner[load] = substr($1, 1, length($1) - 1) }
 	/ step=attached / { attached[substr($1, 1, length($1) - 1)]++ }
@@ -373,7 +344,6 @@ traced_apart()
 	}' >"$NOTES"
 }
 
-# nothing_left - succeeds if all modules of this round are unloaded, and have left no device and no folder in debugfs
 nothing_left()
 {
 	for driver in $families; do
@@ -381,21 +351,16 @@ nothing_left()
 	done
 }
 
-# numbers DRIVERS KEY - prints the numbers that these drivers have printed as KEY=NUMBER, in ascending order
 numbers()
 {
 	printed "$1" | sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" | sort -n
 }
 
-# counted - succeeds if the drivers of two pairs have counted what the traffic should have done:
-# - In each exchange, the sensor takes 16 samples, and the consumer collects them.
-# - In each exchange, borrower puts 256 values into the ring that c_lender lends to borrower: 64 values in each of four
-#   places (the process, a worker, softirq and hardirq).
-# - In each exchange, c_borrower puts ten values into the ring that c_lender lends to c_borrower. c_borrower also puts
-#   ten values there when it is loaded.
-# - c_lender must have taken all values of each borrower.
-# - c_lender counts in the counters that a borrower lends to c_lender: once in each exchange of c_lender, and once while
-#   the kernel loads c_borrower. c_lender and the borrower must print the same count.
+# counted - succeeds if the drivers of two pairs have counted what the traffic should have done. In an exchange,
+# - the sensor takes 16 samples, and the consumer collects them;
+# - borrower puts 256 values into the ring of c_lender, 64 in each execution context and in a worker;
+# - c_borrower puts ten values, and ten more when it is loaded.
+# c_lender must have taken all values, and must print the same counts as the borrowers.
 counted()
 {
 	exchanges=$(wc -w <"$work/given.sensor")

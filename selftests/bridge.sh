@@ -1,17 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module that is a peer of two owners. The modules "bridge" (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/)
-# are peers of module_a and of other_a. They pass calls and items from each owner to the other one. The module
-# "junction" (peers/junction.rs) is in three roles: it is a peer of module_a, a peer of other_a, and the owner of
-# junction_peer. The build makes other_a from the source of module_a, and other_b and junction_peer from that of
-# module_b (peers/peers.mk).
+# Peers of two owners. bridge (peers/bridge.rs) and, in C, c_bridge (peers/c_bridge/) are peers of module_a and of
+# other_a. They pass calls and items from each owner to the other one. junction (peers/junction.rs) has three roles: it
+# is a peer of module_a and of other_a, and the owner of junction_peer. peers/peers.mk makes other_a from module_a, and
+# other_b and junction_peer from module_b.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/roles_lib.sh
 . ./roles_lib.sh
 
-# fresh_owners [MODULE [PARAM=VALUE...]] - unloads all modules; then loads both owners, and this module
+# fresh_owners [MODULE [PARAM=VALUE...]] - loads both owners, and this module
 fresh_owners()
 {
 	unload_all
@@ -20,8 +19,7 @@ fresh_owners()
 	[ $# = 0 ] || load "$@"
 }
 
-# fresh_exercises [PARAM=VALUE...] - loads both owners, and c_bridge with these parameters. Then begins the exercise of
-# each owner in the background: of module_a in the process $first, of other_a in the process $second. Each exercise
+# fresh_exercises [PARAM=VALUE...] - begins the exercises of both owners, in the processes $first and $second. Each
 # calls an operation of c_bridge, which waits for an event that nobody sets
 fresh_exercises()
 {
@@ -32,15 +30,12 @@ fresh_exercises()
 	second=$!
 }
 
-# operations_wait - waits until an operation of each role of c_bridge waits for an event of the other role
 operations_wait()
 {
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - succeeds if the exercise of OWNER has passed calls and items to the owner OTHER, and back:
-# - OWNER has made calls, and taken items;
-# - OTHER has made calls, taken items, and put items
+# passes OWNER OTHER - succeeds if the exercise of OWNER has passed calls and items to the owner OTHER, and back
 passes()
 {
 	in_each_place "$1" 'op-call to=peer op=bounce' && in_each_place "$2" 'op-call to=peer op=bounce' &&
@@ -48,13 +43,12 @@ passes()
 		in_each_place "$1" 'dequeue queue=to_owner' && ! traced step=refuse
 }
 
-# refused_by REASON - prints the names of the owners that have refused for this reason, sorted
 refused_by()
 {
 	trace | sed -nE "s/^(.*[] ])?([a-z_]+): d2d: .*step=refuse reason=$1 .*/\2/p" | sort | xargs
 }
 
-# depends MODULE - prints the modules that modprobe loads before this one, sorted
+# depends MODULE - prints the modules that modprobe loads before this one
 depends()
 {
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
@@ -100,16 +94,14 @@ for module in bridge c_bridge; do
 	verdict "$module is loaded before one of its owners: ENOENT; the owners can be loaded and unloaded in both orders"
 done
 
-# The module "twice" is the bridge with module_a as both owners (peers/peers.mk).
+# twice is the bridge with module_a as both owners (peers/peers.mk).
 fresh_owners
 fails ENOTUNIQ load twice && only_refusal_is module_a name-taken && is_free module_a && ! loaded twice && load bridge && exercise module_a
 verdict "a module registers twice with one owner, under the same name: ENOTUNIQ, and the owner keeps nothing of it"
 
-# In each case, a step of loading the bridge fails while code of one role waits for an event that nobody sets. Each line
-# is WAITS STEP ERRNO PARAMETER CASE. WAITS and STEP are the values of the bridge's parameters "waits" and "fails",
-# as the words of words() (d2d_lib.sh). STEP says which step of loading fails. With the word "nothing", none of these
-# steps fails, but the handshake does. ERRNO is the errno with which loading the bridge fails. PARAMETER is a parameter
-# of other_a, with its value
+# In each case, loading the bridge fails while code of one role waits for an event that nobody sets. Each line is WAITS
+# STEP ERRNO PARAMETER CASE. WAITS and STEP are the bridge's parameters "waits" and "fails". If STEP is "nothing", the
+# handshake fails. PARAMETER is a parameter of other_a
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&
@@ -199,7 +191,7 @@ fresh_owners junction waits=1
 unload junction && nothing_left_of junction && is_free module_a && is_free other_a
 verdict "a module in three roles is unloaded while threads of its owner's role wait, one for an event of each peer's role"
 
-# Each line is STEP ERRNO CASE; STEP is the value of the parameter "fails" of junction
+# Each line is STEP ERRNO CASE; STEP is the parameter "fails" of junction
 while read -r step errno case; do
 	fresh_owners
 	fails "$errno" load junction waits=1 "fails=$step" && nothing_left_of junction && is_free module_a && is_free other_a && load junction &&

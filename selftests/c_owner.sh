@@ -1,26 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# An owner in C (peers/c_owner.c). It registers under the name module_a, so the peers of module_a, in
-# Rust and in C, can attach to it.
+# An owner in C (peers/c_owner.c). It registers under the name module_a, so the peers of module_a can attach to it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_none - unloads all modules
 fresh_none()
 {
 	unload_all
 	reset_trace
 }
 
-# fresh_c_owner [PARAM=VALUE...] - unloads all modules, and loads the owner in C
 fresh_c_owner()
 {
 	fresh_none
 	load c_owner "$@"
 }
 
-# fresh_peers PEER... - as fresh_c_owner, with a context for each of these peers; then loads the peers
+# fresh_peers PEER... - loads the owner in C and these peers, with a context for each
 fresh_peers()
 {
 	fresh_c_owner "contexts=$#"
@@ -29,8 +26,7 @@ fresh_peers()
 	done
 }
 
-# all_exercise PEER... - starts a process for the owner and for each of these peers. Each process makes five rounds of
-# its driver's exercise. Succeeds if all processes succeed
+# all_exercise PEER... - the owner and these peers exercise at the same time, five rounds each
 all_exercise()
 {
 	pids=
@@ -42,30 +38,25 @@ all_exercise()
 	all_succeed $pids
 }
 
-# refusals_are REASON... - succeeds if the trace has a refusal for each of these reasons, in this order, and no others
 refusals_are()
 {
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([a-z-]*\).*/\1/p' | xargs)" = "$*" ]
 }
 
-# both_update PEER - succeeds if the trace shows that the peer was attached, and that the owner and the peer
-# have updated the shared data
 both_update()
 {
 	traced "module_a: d2d: .* step=attached to=$1 ctx=c0" && traced "module_a: d2d: .* step=update" &&
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact - succeeds if the shared data has counted each update once, after all_exercise with one peer. The
-# function all_exercise makes five rounds. In each round, the owner makes one update. The peer makes four updates: in
-# the process, in a worker, in softirq and in hardirq
+# updates_are_exact - succeeds if the shared data has counted each update of all_exercise with one peer. In each of the
+# five rounds, the owner makes one update. The peer makes four: in the process, a worker, softirq and hardirq
 updates_are_exact()
 {
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq $((5 * (1 + 4))) | xargs)" ]
 }
 
-# The parameters with which d2d_owner_start() fails, so that c_owner is not loaded. Each line is PARAM=VALUE REASON
-# ERRNO
+# The parameters with which d2d_owner_start() fails. Each line is PARAM=VALUE REASON ERRNO
 faults()
 {
 	cat <<-EOT
@@ -90,8 +81,7 @@ faults()
 	EOT
 }
 
-# The faults of the peer bad_peer that the owner refuses. The reason is the same word as the fault. Each line is FAULT
-# ERRNO
+# The faults of bad_peer that the owner refuses; the reason is the fault's name. Each line is FAULT ERRNO
 peer_faults()
 {
 	cat <<-EOT
@@ -104,28 +94,26 @@ peer_faults()
 	EOT
 }
 
-# keeps_no_context - succeeds if the trace shows that the owner has freed as many contexts as it has allocated
+# keeps_no_context - succeeds if the owner has freed as many contexts as it has allocated
 keeps_no_context()
 {
 	[ "$(trace | grep -c ' step=alloc ')" = "$(trace | grep -c ' step=free ')" ]
 }
 
-# frees_all CONTEXTS - succeeds if the trace shows that the owner has freed this number of contexts and was unloaded
+# frees_all CONTEXTS - succeeds if the owner was unloaded, and has freed this number of contexts
 frees_all()
 {
 	[ "$(trace | grep -c 'module_a: d2d: .* step=free ctx=')" = "$1" ] && traced 'module_a: d2d: .* step=unload'
 }
 
-# fresh_bare COMPLETION - loads the owner in C without its optional routines, and registers the actor alice. Alice will
-# pend her handshake
+# fresh_bare COMPLETION - loads the owner in C without its optional routines. The actor alice will pend her handshake
 fresh_bare()
 {
 	fresh_c_owner bare=1 "completion=$1" timeout=50
 	load pause_calls && load actor && act "register alice; on-dispatch alice pend"
 }
 
-# attach_times_out COMPLETION - attaches alice; succeeds if her handshake times out. d2d_attach() must return ETIMEDOUT.
-# With completion=1 the owner does not wait for the handshake, so d2d_attach() must return EINPROGRESS instead
+# attach_times_out COMPLETION - succeeds if alice's handshake times out. With completion=1, d2d_attach() does not wait
 attach_times_out()
 {
 	if [ "$1" = 1 ]; then
@@ -199,8 +187,7 @@ load skew_older && fails EOPNOTSUPP write_to /dev/c_owner 1 && unload skew_older
 	unload c_owner && frees_all 1
 verdict "the owner calls an operation that an older peer lacks: EOPNOTSUPP"
 
-# The operations of skew_newer return 0, which the owner does not expect. So EBADMSG shows that the owner has called one
-# of them.
+# The operations of skew_newer return 0, which the owner does not expect: EBADMSG shows that the owner has called one.
 fresh_c_owner
 load skew_newer && fails EBADMSG write_to /dev/c_owner 1 && unload skew_newer && unload c_owner && frees_all 1
 verdict "a newer peer has more operations than the owner knows: the owner can call those that it knows"

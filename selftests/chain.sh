@@ -1,17 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A chain of modules: module_a at the top, the module "middle" (peers/middle.rs), and at the bottom lower1, lower2 or
-# both. The module "middle" is in two roles: it is a peer of module_a, and the owner of lower1 and lower2. It passes
-# calls and items on in both directions, and requests with the control code ADD upwards only. The build makes lower1 and
-# lower2 from the source of module_b (peers/peers.mk). c_middle does in C what "middle" does, except for requests. As an
-# owner, c_middle has the name "middle".
+# A chain: module_a at the top, middle (peers/middle.rs), and the bottoms lower1 and lower2. The middle passes on calls
+# and items in both directions, and requests with the control code ADD upwards. peers/peers.mk makes the bottoms from
+# module_b. c_middle does in C what middle does, except for requests; its name as an owner is "middle".
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/roles_lib.sh
 . ./roles_lib.sh
 
-# fresh_chain [LOWER...] - unloads all modules; then loads module_a, the middle, and these peers of the middle
+# fresh_chain [LOWER...] - loads module_a, the middle, and these bottoms
 fresh_chain()
 {
 	unload_all
@@ -22,7 +20,6 @@ fresh_chain()
 	done
 }
 
-# fresh_c_chain [LOWER...] - as fresh_chain, with c_middle as the middle
 fresh_c_chain()
 {
 	unload_all
@@ -155,8 +152,8 @@ unload_all
 load module_a && load middle waits=dispatch-for-request && await is_set middle.held module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while a dispatch routine of the owner's role waits until a request that the peer's role holds is cancelled"
 
-# The steps of loading the middle that can fail while a thread of the middle waits for an event of the top. Each line is
-# WAITS STEP ERRNO CASE: WAITS and STEP are the values of the middle's parameters "waits" and "fails"
+# Loading the middle fails while one of its threads waits for an event of the top. Each line is WAITS STEP ERRNO CASE.
+# WAITS and STEP are the middle's parameters "waits" and "fails"
 while read -r waits step errno case; do
 	fresh_trace
 	unload_all

@@ -1,9 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Character devices of drivers: calls, pending calls, poll, and the permission to open a device. In some cases, a
-# process has a device open while the device is removed, or while the test tries to unload the device's module. The
-# module device_peer has the device, and the program devctl makes the calls. history_peer keeps records in the lookaside
-# list that docs/porting-tables.md describes.
+# Character devices of drivers. device_peer has the device, and the program devctl makes the calls. history_peer keeps
+# records in the lookaside list that docs/porting-tables.md describes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -12,8 +10,7 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - reloads device_peer, and loads its owner if it is not loaded. VARIANT selects another device
-# or behaviour; peers/device_peer.rs lists them
+# fresh_device [VARIANT] - reloads device_peer; its parameter "variant" selects the device
 fresh_device()
 {
 	unload_if_loaded device_peer
@@ -22,7 +19,6 @@ fresh_device()
 	load device_peer variant="${1-for-root}"
 }
 
-# fresh_no_device - unloads device_peer, and loads its owner if it is not loaded
 fresh_no_device()
 {
 	unload_if_loaded device_peer
@@ -30,51 +26,45 @@ fresh_no_device()
 	reset_trace
 }
 
-# refused VARIANT ERRNO REASON - succeeds if loading device_peer is refused for this reason. No device may be left,
-# and the kernel may print no warning
+# refused VARIANT ERRNO REASON - succeeds if device_peer is refused, and the kernel prints no warning
 refused()
 {
 	fails "$2" load device_peer variant="$1" && [ ! -e "$DEV" ] && only_refusal_is device_peer "$3" "$2" &&
 		[ -z "$(log_lines 'Call Trace|sysfs|kobject')" ]
 }
 
-# fresh_name_taken - loads device_peer, whose device gets the name of c_sleeper's device. Then loads alarm, the owner
-# of c_sleeper
+# fresh_name_taken - loads device_peer, whose device has the name of c_sleeper's device; also loads c_sleeper's owner
 fresh_name_taken()
 {
 	unload_if_loaded c_sleeper sleeper alarm
 	fresh_device sleeper && load alarm
 }
 
-# mode_is MODE [FILE] - succeeds if a file in /dev has this mode
 mode_is()
 {
 	stat -c %a "${2-$DEV}" >"$NOTES" && grep -qx "$1" "$NOTES"
 }
 
-# has_opened PROCESS - succeeds if this process has the device open, as its file descriptor 9
 has_opened()
 {
 	[ "$(readlink "/proc/$1/fd/9")" = "$DEV" ]
 }
 
-# keeps_the_module - a process opens the device; succeeds if device_peer can be unloaded after the process has ended,
-# and not before
+# keeps_the_module - succeeds if device_peer cannot be unloaded while a process has the device open
 keeps_the_module()
 {
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await has_opened "$holder" || return
-	# If the module was unloaded, do not kill the process, because the kernel would then close the file, and
-	# call freed code.
+	# If the module was unloaded, do not kill the process: the kernel would close the file and call freed code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# cannot_open_while_loading - makes loading device_peer fail 20 times. Meanwhile a process tries to open the device
-# again and again; succeeds if each attempt of the process failed
+# cannot_open_while_loading - loading device_peer fails 20 times; succeeds if a process could not open the device
+# meanwhile
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &
@@ -92,8 +82,7 @@ cannot_open_while_loading()
 	return "$result"
 }
 
-# is_unloaded_while_used - 10 times: loads device_peer, and starts a process that opens the device again and again;
-# succeeds if device_peer can be unloaded while the process does this
+# is_unloaded_while_used - unloads device_peer 10 times, while a process opens the device again and again
 is_unloaded_while_used()
 {
 	n=0
@@ -110,7 +99,6 @@ is_unloaded_while_used()
 	[ "$n" = 10 ]
 }
 
-# fresh_metronome - loads the owner of the pair of examples/metronome
 fresh_metronome()
 {
 	unload_if_loaded listener metronome
@@ -118,14 +106,11 @@ fresh_metronome()
 	load metronome
 }
 
-# write_period PERIOD - sets the metronome's period; the errno goes to $NOTES
 write_period()
 {
 	write_to /dev/metronome "$1"
 }
 
-# beats_are_read - succeeds if the metronome's period can be set, each of two reads returns a number, and a wrong
-# period is refused
 beats_are_read()
 {
 	write_period 1000 && [ "$(dd if=/dev/metronome bs=8 count=2 2>"$NOTES" | wc -c)" = 16 ] &&
@@ -140,7 +125,6 @@ fresh_history()
 	load history_peer
 }
 
-# keep NUMBER... - keeps a record with each number; the errno goes to $NOTES
 keep()
 {
 	for kept; do
@@ -148,8 +132,7 @@ keep()
 	done
 }
 
-# records_are_given_back - keeps 8 records; succeeds if history_peer refuses a 9th until one was read, and all are
-# read in order
+# records_are_given_back - succeeds if history_peer refuses a 9th record until one was read
 records_are_given_back()
 {
 	keep 1 2 3 4 5 6 7 8 && fails ENOSPC keep 9 && [ "$(dd if="$HISTORY" bs=16 count=1 2>"$NOTES")" = 1 ] && keep 9 &&

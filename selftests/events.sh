@@ -1,11 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Named events. Two drivers set, reset and wait for events of both kinds, in both directions and in
-# each execution context. Programs read and poll the files of events. A put on an empty queue rings the
-# queue's doorbell. Setting an event starts the job that is the event's handler. Drivers are unloaded and
-# loaded while events exist.
-#
-# The two drivers are the owner, torture_owner, and its peer, torture_peer0; event_act.sh documents their commands.
+# Named events. The owner, torture_owner, and its peer, torture_peer0, set, reset and wait for events, by the commands
+# of event_act.sh. Programs read the files of events. Doorbells ring, and handlers start jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -14,7 +10,6 @@ OWNER=torture_owner
 PEER=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$OWNER/events
 
-# owner COMMAND, peer COMMAND - makes this driver run the command; the errno goes to $NOTES
 owner()
 {
 	event_act "$OWNER" "$@"
@@ -25,20 +20,17 @@ peer()
 	event_act "$PEER" "$@"
 }
 
-# other owner|peer - prints the name of the other driver
 other()
 {
 	[ "$1" = owner ] && echo peer || echo owner
 }
 
-# driver owner|peer - prints the name of the driver's module
 driver()
 {
 	[ "$1" = owner ] && echo "$OWNER" || echo "$PEER"
 }
 
-# field NAME KEY - prints the value of KEY in the file of the event NAME. Reads only one line, because a second read
-# would wait until the event is set again
+# field NAME KEY - prints the value of KEY. Reads one line only: a second read waits until the event is set
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -47,7 +39,6 @@ field()
 	done
 }
 
-# await_field NAME KEY VALUE - waits until the event's file has this value; gives up after 10000 reads
 await_field()
 {
 	tries=0
@@ -56,15 +47,13 @@ await_field()
 	done
 }
 
-# ended_by - prints, for each wait since reset_trace, which event of the wait's list ended the wait: 0 for the first, 1
-# for the second, and so on
+# ended_by - prints, for each wait since reset_trace, the index of the event that ended the wait
 ended_by()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# driver_in_background owner|peer COMMAND - makes this driver run the command, in the background; $background is the ID
-# of the process
+# driver_in_background owner|peer COMMAND - runs the command in the process $background
 driver_in_background()
 {
 	module=$(driver "$1")
@@ -72,12 +61,12 @@ driver_in_background()
 	event_act_in_background "$module" "$@"
 }
 
-# The faults of the module event_faults. Each line is FAULT ERRNO REASON: loading the module fails with ERRNO, and the
-# owner refuses a call of the module for REASON. For these faults the owner refuses no call, and REASON is "none":
-# - timeout: nobody sets the event, so the module's wait times out.
-# - ring-when-closed: the module rings a doorbell by a stale handle. The owner ignores this.
+# The faults of event_faults. Each line is FAULT ERRNO REASON: loading the module fails with ERRNO, because the owner
+# refuses a call for REASON. With REASON "none", the owner refuses no call:
+# - timeout: nobody sets the event.
+# - ring-when-closed: the module rings a doorbell by a stale handle, which the owner ignores.
 # - not-closed: the module leaves its event open.
-# With the last two faults, no call fails. So event_faults itself makes its init fail, with ENOTRECOVERABLE
+# With the last two faults, event_faults itself makes its init fail, with ENOTRECOVERABLE
 faults()
 {
 	cat <<-EOF
@@ -110,7 +99,7 @@ faults()
 	EOF
 }
 
-# fresh_drivers - reloads both drivers. $own names the events that the drivers open when they are loaded
+# fresh_drivers - reloads both drivers. $own names the events that they open when they are loaded
 fresh_drivers()
 {
 	unload_if_loaded event_faults c_handler "$PEER" "$OWNER"
@@ -119,14 +108,13 @@ fresh_drivers()
 	reset_trace
 }
 
-# only_own_open - succeeds if both drivers are loaded, and only the events $own are open
 only_own_open()
 {
 	loaded "$PEER" && ! loaded event_faults && ! loaded c_handler && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
-# fresh_events [SET] - makes sure that both drivers are loaded, and that only the events $own are open. If SET is given,
-# also calls the function open_SET
+# fresh_events [SET] - makes sure that both drivers are loaded, and that only the events $own are open. Calls open_SET
+# if SET is given
 fresh_events()
 {
 	only_own_open || fresh_drivers
@@ -141,14 +129,12 @@ open_kinds()
 		$setter create 1 sync synchronization && $waiter open 1 sync synchronization
 }
 
-# open_shared - both drivers create the same two events, in their slots 0 and 1
 open_shared()
 {
 	owner create 0 up notification set && peer create 0 up notification &&
 		owner create 1 down synchronization && peer create 1 down synchronization set
 }
 
-# open_three - both drivers have three events open, in their slots 10, 11 and 12
 open_three()
 {
 	for slot in 10 11 12; do
@@ -156,7 +142,7 @@ open_three()
 	done
 }
 
-# open_many - the peer creates 65 events, in its slots 0 to 64. $many has the numbers of the first 64 slots
+# open_many - the peer creates 65 events. $many has the slots of the first 64
 open_many()
 {
 	many=$(seq -s ' ' 0 63)
@@ -165,8 +151,8 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - succeeds if, in each execution context, $setter can set and reset the event in SLOT, and
-# $waiter sees each change
+# works_everywhere SLOT - succeeds if $setter sets and resets the event in each execution context, and $waiter sees it
+# there
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -176,8 +162,7 @@ works_everywhere()
 	done
 }
 
-# wakes_from PLACE - a thread of $waiter waits for an event, and $setter sets the event in PLACE; succeeds if the wait
-# ends
+# wakes_from PLACE - succeeds if $setter, in PLACE, ends a wait of $waiter
 wakes_from()
 {
 	driver_in_background "$waiter" wait any 1
@@ -185,7 +170,7 @@ wakes_from()
 }
 
 # both_kinds owner|peer - cases in which $setter, the given driver, creates and sets an event of each kind. The other
-# driver, $waiter, opens the events and waits for them
+# driver is $waiter
 both_kinds()
 {
 	setter=$1 waiter=$(other "$1")
@@ -238,7 +223,6 @@ both_kinds()
 	verdict "the $setter closes its events: they exist until the $waiter has closed them too"
 }
 
-# refuses ERRNO REASON COMMAND... - succeeds if the owner refuses the command with this errno, for this reason
 refuses()
 {
 	errno=$1 reason=$2
@@ -247,7 +231,6 @@ refuses()
 	fails "$errno" "$@" && only_refusal_is "$OWNER" "$reason"
 }
 
-# refuse_bad_names - succeeds if the owner refuses each name that an event must not have
 refuse_bad_names()
 {
 	for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
@@ -341,7 +324,7 @@ fresh_crowd()
 	await_field any10 waiters 64
 }
 
-# let_go - sets the event once for each process in $pids; succeeds if the waits of all these processes end
+# let_go - sets the event once for each process in $pids; succeeds if all their waits end
 let_go()
 {
 	crowd=${pids-}
@@ -386,7 +369,6 @@ event_words "$PEER" set 4 in=hardirq
 ./eventctl watch "$EVENTS/watched" "/dev/$PEER" "$words" "event close 4" >"$NOTES" 2>&1
 verdict "a program watches an event by read, poll and epoll: it sees that the event is set, and then closed"
 
-# verdict_unless_skipped NAME - as verdict; if $skipped has a reason, reports the case as skipped
 verdict_unless_skipped()
 {
 	status=$?
@@ -398,9 +380,7 @@ verdict_unless_skipped()
 	fi
 }
 
-# stall - makes a process read the file of an event, and stalls the process in a page fault. Meanwhile closes the event;
-# succeeds if closing did not wait for the process. The test stalls the process by userfaultfd. Sets $skipped if the
-# kernel has no userfaultfd
+# stall - succeeds if an event can be closed while a process that reads its file is stalled in a page fault
 stall()
 {
 	./eventctl stall "$EVENTS/stalled" "/dev/$PEER" "event close 7" >"$NOTES" 2>&1
@@ -430,15 +410,14 @@ done <<EOF
 $(faults)
 EOF
 
-# fresh_doorbell - reloads both drivers, and makes the event `bell` the doorbell of the queue from which $taker takes
+# fresh_doorbell - makes the event `bell` the doorbell of the queue from which $taker takes
 fresh_doorbell()
 {
 	fresh_drivers
 	"$taker" create 0 bell synchronization && "$taker" doorbell 0
 }
 
-# doorbell owner|peer - cases in which $taker, the given driver, takes from a queue that has a doorbell. The other
-# driver, $putter, puts on the queue
+# doorbell owner|peer - cases in which $taker, the given driver, has a doorbell. The other driver, $putter, puts
 doorbell()
 {
 	taker=$1 putter=$(other "$1")
@@ -465,8 +444,8 @@ doorbell()
 doorbell owner
 doorbell peer
 
-# fresh_handler KIND - opens two events. `armed` is of this KIND, in slot 0 of $setter and of $runner. `ran` is in slot
-# 1 of $runner
+# fresh_handler KIND - opens the event `armed`, of this KIND, in slot 0 of $setter and $runner, and `ran` in slot 1 of
+# $runner
 fresh_handler()
 {
 	fresh_events
@@ -479,12 +458,12 @@ await_runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of the event `armed`. For each job,
-# $setter sets the event once in task context, once from a worker, once in softirq and once in hardirq. This function
-# succeeds if the job runs once for each set, and the event is in STATE after each set:
-# - reset: `armed` must be a synchronization event. The job takes the event.
-# - set: `armed` must be a notification event, which stays set. This function sets `armed` before the first job becomes
-#   the handler. So `armed` is set when a job becomes the handler, and each job must run once at that moment, too
+# runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of `armed`. For each job, $setter
+# sets `armed` in task context, a worker, softirq and hardirq. Succeeds if the job runs once for each set, and `armed`
+# is in STATE after that:
+# - reset: `armed` is a synchronization event, which the job takes.
+# - set: `armed` is a notification event, which is already set when it gets a job. So each job must also run at that
+#   moment
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return
@@ -497,8 +476,7 @@ runs_for_each_set()
 	done
 }
 
-# handlers owner|peer - cases in which $runner, the given driver, makes a job the handler of an event. The other driver,
-# $setter, sets the event
+# handlers owner|peer - cases in which $runner, the given driver, has a job for an event. The other driver is $setter
 handlers()
 {
 	runner=$1 setter=$(other "$1")
@@ -532,7 +510,6 @@ handlers()
 handlers owner
 handlers peer
 
-# The function fresh_handler uses $setter and $runner.
 runner=peer setter=owner
 
 fresh_handler notification
@@ -554,16 +531,15 @@ peer create 0 bell synchronization && peer create 1 ran notification && peer on-
 	owner put 5 in=hardirq && await_runs 1 && peer query 0 is=reset && owner put 3 && peer take 8 && owner put 1 in=softirq && await_runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
-# fresh_c_handler [PARAM=VALUE...] - loads c_handler, a driver in C whose event `c-armed` has a handler. The owner opens
-# this event in its slot 0
+# fresh_c_handler [PARAM=VALUE...] - loads c_handler, whose event `c-armed` has a handler. The owner opens it in slot 0
 fresh_c_handler()
 {
 	fresh_events
 	load c_handler "$@" && owner open 0 c-armed synchronization
 }
 
-# c_handler_runs - succeeds if each set of the event makes the work item of c_handler run once. The owner sets the event
-# four times: in the process, in a worker, in softirq and in hardirq
+# c_handler_runs - succeeds if each set, in the process, a worker, softirq and hardirq, makes c_handler's work item run
+# once
 c_handler_runs()
 {
 	count=0

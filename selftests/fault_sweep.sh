@@ -1,17 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Tests of "out of memory". This program loads, uses and unloads modules, again and again. Each time, the kernel
-# makes another one of their allocations fail. The system call that asked for the memory may succeed nevertheless.
-# If the call fails, it must fail with ENOMEM and one line in the log, and leak nothing. This program needs a kernel
-# with failslab and its stack filter.
+# Out of memory. This program loads, uses and unloads modules again and again. Each time, another allocation of the
+# modules fails. A system call that fails must fail with ENOMEM and one line in the log, and leak nothing. Needs a
+# kernel with failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/sweep_lib.sh
 . ./sweep_lib.sh
 
-# fresh_state STATE [ARGUMENT...] - unloads all modules, and sets up a state. STATE is the name of a function: one of
-# the functions from unloaded() to event()
+# fresh_state STATE [ARGUMENT...] - sets up a state: STATE is one of the functions from unloaded() to event()
 fresh_state()
 {
 	unload_all
@@ -19,74 +17,63 @@ fresh_state()
 	reset_trace
 }
 
-# unloaded - no module is loaded
 unloaded()
 {
 	:
 }
 
-# owner [PARAM=VALUE...] - module_a is loaded, with these parameters
 owner()
 {
 	load module_a "$@"
 }
 
-# pair - module_a and module_b are loaded
 pair()
 {
 	load module_a && load module_b
 }
 
-# c_owner - the owner in C, whose name is module_a, is loaded
 c_owner()
 {
 	load c_owner
 }
 
-# c_pair - the owner in C and module_b are loaded
 c_pair()
 {
 	c_owner && load module_b
 }
 
-# middle - module_a and middle are loaded
 middle()
 {
 	load module_a && load middle
 }
 
-# chain - module_a, middle and a peer of middle are loaded
 chain()
 {
 	middle && load lower1
 }
 
-# two_owners - module_a and other_a are loaded
 two_owners()
 {
 	load module_a && load other_a
 }
 
-# actors - alice and bob are registered
 actors()
 {
 	load pause_calls && load module_a && load actor && act "register alice; register bob"
 }
 
-# torture - torture_owner, which is the owner of event_faults, is loaded
 torture()
 {
 	load torture_owner contexts=1
 }
 
-# event - torture_owner is loaded, and the driver of event_faults has an event
 event()
 {
 	torture && load event_faults fault=none
 }
 
-# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sets up STATE, and then does what sweep_allocations
-# (sweep_lib.sh) does. The call must make at least LEAST allocations
+# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sets up STATE, then calls sweep_allocations
+# (sweep_lib.sh)
 sweep()
 {
 	case_name=$1 least=$2 state=$3
@@ -99,9 +86,8 @@ sweep()
 
 set_up_failslab 34
 
-# The memory of each queue's items consists of chunks. A chunk of at most two pages comes from slab, so failslab
-# can make its allocation fail. With a capacity of 200 items, the last chunk of each queue has at most two pages. The
-# other chunks are larger, and do not come from slab.
+# The items of a queue are in chunks. failslab can make the allocation of a chunk of at most two pages fail. With a
+# capacity of 200 items, the last chunk of a queue is so small.
 a=$(module_path module_a)
 sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
 sweep "unloading module_a" 0 unloaded unload "$a"
@@ -117,8 +103,7 @@ sweep "unloading module_b" 0 owner unload "$b"
 sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" \
 	"$(in_numbers waiting_peer waits_in=thread)"
 
-# d2d_request_alloc() allocates the buffers of the request, and its first call also allocates records.
-# Lookup and send allocate nothing, in any execution context.
+# The first d2d_request_alloc() also allocates records. Lookup and send allocate nothing.
 sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
 sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \
@@ -152,18 +137,16 @@ sweep "loading a peer of two owners: a thread of the peer waits" 12 two_owners l
 sweep "unloading a peer of two owners" 0 two_owners unload "$t"
 sweep "loading a module in three roles: threads of the module wait" 40 two_owners load "$(module_path junction)" contexts=1 waits=1
 
-# In the cases above, fail_nth makes allocations of one task fail. In the two cases below, failslab makes
-# the first allocation of any task or interrupt fail. In the first case, a system call makes this
-# allocation, so the system call must fail. This shows that the settings of failslab work.
+# In the cases above, fail_nth makes allocations of one task fail. Here failslab makes the first allocation of any task
+# or interrupt fail. This shows that failslab's settings work.
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# In the second case, failslab ignores allocations inside system calls. It would make the first
-# allocation outside of a system call fail, and lower its setting `times` to 0. But workers and interrupts
-# must not allocate, so `times` must stay 1.
+# Here failslab ignores allocations inside system calls. Any other allocation fails and lowers `times` to 0. Workers and
+# interrupts must not allocate, so `times` must stay 1.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

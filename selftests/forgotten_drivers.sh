@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The module "forgetful" (misbehaving/forgetful.c) forgets its drivers: it does not unregister them before it is
-# unloaded or its init fails. The owner must remove these drivers before the kernel frees the module's code. Other
-# drivers must go on working, and all modules can be loaded again.
+# The module "forgetful" (misbehaving/forgetful.c) is unloaded, or its init fails, without unregistering its drivers.
+# The owner must remove them before the kernel frees the module's code. Other drivers must go on working.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -12,16 +11,13 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# Values of the parameter "forgets" of the module "forgetful". Each is the state in which the module forgets its driver,
-# which is also called "forgetful" (misbehaving/forgetful.c)
+# Values of forgetful's parameter "forgets"
 STATES="registered context handshake sent pended event"
 
-# The module that forgets its drivers: forgetful, a peer of module_a, or one of the modules forgetful_*. The modules
-# forgetful_* have the same drivers as forgetful, but are peers of other owners
+# forgetful, or one of the modules forgetful_*, which do with other owners what forgetful does
 FORGETFUL=forgetful
 
-# load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, the module's
-# init fails; if AT is exit, unloads the module
+# load_and_unload FORGETS AT - if AT is init, the init of $FORGETFUL fails; if AT is exit, unloads $FORGETFUL
 load_and_unload()
 {
 	if [ "$2" = init ]; then
@@ -31,42 +27,37 @@ load_and_unload()
 	fi
 }
 
-# names REASON - prints the names of the drivers in the refusals with this reason, sorted
 names()
 {
 	trace | sed -n "s/.*step=refuse reason=$1 errno=-[0-9]* name=//p" | sort | xargs
 }
 
-# expelled - succeeds if the owner has removed both drivers of $FORGETFUL, and called none of their routines
-# after the module was unloaded
+# expelled - succeeds if the owner has removed both drivers of $FORGETFUL, and called no routine of theirs afterwards
 expelled()
 {
 	[ "$(names module-gone)" = "forgetful forgetful_too" ] && [ "$(trace | grep -c 'step=unregister name=forgetful')" = 2 ] &&
 		! dmesg | grep "was called after the module was unloaded"
 }
 
-# another_works - succeeds if another driver, module_b, can be loaded, work with the owner, and be unloaded
 another_works()
 {
 	load module_b && exercise module_b && exercise module_a && unload module_b
 }
 
-# can_be_reloaded - succeeds if forgetful can be loaded again, and unloaded without a refusal. This time it forgets
-# nothing
+# can_be_reloaded - succeeds if forgetful, which forgets nothing this time, can be loaded and unloaded without a refusal
 can_be_reloaded()
 {
 	reset_trace
 	load forgetful at=exit && unload forgetful && ! trace | grep step=refuse
 }
 
-# unloading NAME - succeeds if this module is being unloaded
 unloading()
 {
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# fresh_stranger PARAM=VALUE - makes sure that module_a is loaded with this parameter, and has no peer. Also makes sure
-# that the module "stranger" is loaded, and its driver is not registered
+# fresh_stranger PARAM=VALUE - module_a is loaded with this parameter and without a peer; the driver of the module
+# "stranger" is not registered
 fresh_stranger()
 {
 	unload_if_loaded forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
@@ -80,7 +71,6 @@ fresh_stranger()
 	reset_trace
 }
 
-# fresh_actor - as fresh_stranger, with a short timeout; also loads the module "actor"
 fresh_actor()
 {
 	fresh_stranger timeout=100
@@ -88,8 +78,8 @@ fresh_actor()
 	reset_trace
 }
 
-# inside_forgetful - the process $sender sends forgetful a request, and pauses inside forgetful's dispatch routine.
-# Meanwhile the process $remover begins to unload forgetful
+# inside_forgetful - the process $sender pauses inside forgetful's dispatch routine. Meanwhile the process $remover
+# begins to unload forgetful
 inside_forgetful()
 {
 	load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful" && pause task
@@ -101,15 +91,9 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...:
-# - OWNER is the owner's module.
-# - NAME is the name by which drivers know the owner.
-# - FORGETFUL is the module that forgets its own drivers.
-# - PEER is another peer of the owner.
-# - DEVICE is a file in /dev: a write to this file makes the owner call PEER.
-# - Each STATE is a value of "forgets". Only the line of c_owner has "handshake", because the other owners wait 5 s for
-#   a pended handshake, which would take too long. In the state "sent", the owner has pended a request. c_middle and
-#   c_lender pend no requests, so their lines lack "sent".
+# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: drivers know the owner as NAME;
+# PEER is another peer, which the owner calls when DEVICE is written. A pended handshake takes 5 s with most owners, so
+# only c_owner has the state "handshake". c_middle and c_lender pend no requests, so they lack "sent"
 other_owners()
 {
 	cat <<-EOT
@@ -121,8 +105,7 @@ other_owners()
 	EOT
 }
 
-# fresh_other OWNER FORGETFUL - unloads all modules; then loads this owner, and the modules that the owner and FORGETFUL
-# need
+# fresh_other OWNER FORGETFUL - loads this owner, and what it and FORGETFUL need
 fresh_other()
 {
 	unload_all
@@ -148,8 +131,7 @@ for at in init exit; do
 	done
 done
 
-# With completion=1, d2d_attach() does not wait for a pended handshake. So the handshake is still pending
-# when the kernel unloads the module.
+# With completion=1, d2d_attach() does not wait for the handshake, which is still pending when the module is unloaded.
 for at in init exit; do
 	fresh_stranger completion=1
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
@@ -164,7 +146,6 @@ fresh_stranger timeout=100
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
 verdict "module-is-going: a module registers a driver in its exit: the owner refuses it"
 
-# Another driver, x, has sent forgetful a request, and waits for the request
 fresh_actor
 load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
 fails EINPROGRESS act "send r1 forgetful"
@@ -173,7 +154,6 @@ waiter=$background
 unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED; free r1" && owner_is_idle && another_works
 verdict "a module is unloaded with a request pending: the sender gets ECANCELED"
 
-# A thread is inside forgetful's dispatch routine while forgetful is unloaded
 fresh_actor
 inside_forgetful && fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful" &&
 	load bad_peer fault=none && unload bad_peer && unloading forgetful
@@ -190,20 +170,15 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# The library must not dispatch a queued request to a module that is being unloaded. If a sender cannot sleep, the
-# library queues the request, and a work item dispatches it. Each request has one work item. To keep r0 queued, the case
-# keeps r0's work item busy:
-# - alice sends r0 to bob in hardirq, where she cannot sleep. bob completes r0, and then pauses inside his dispatch
-#   routine. So r0's work item still runs.
-# - alice sends r0 to forgetful in hardirq. The work item cannot dispatch r0 before bob's routine returns, so r0 is
-#   still queued while forgetful is unloaded.
-# Before this, alice sends r1 to forgetful in task context. The trace must show that the library has called forgetful's
-# dispatch routine for r1 only.
+# The library must not dispatch a queued request to a module that is being unloaded. If the sender cannot sleep, a work
+# item of the request dispatches it. Here r0's work item has dispatched r0 to bob, who has completed r0 but pauses
+# inside his dispatch routine. So r0 stays queued when alice sends it to forgetful. The library must call forgetful's
+# dispatch routine only for r1, which alice has sent in task context.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
 act_pends "send r1 forgetful $CODE_ADD trace" && pause task
-# The send succeeds, or fails with EINPROGRESS if it returns before bob has answered.
+# The send fails with EINPROGRESS if it returns before bob has answered.
 act "in hardirq send r0 bob $CODE_ADD atomic"
 await one_inside && act "wait r0; expect r0 output=42" && act_pends "in hardirq send r0 forgetful $CODE_ADD atomic trace"
 sent=$?
@@ -213,13 +188,13 @@ unload forgetful && wait "$waiter" && [ "$sent" = 0 ] && one_inside && expelled 
 	act "expect r0 status=-$ECANCELED ended=left; wait r1; expect r1 status=-$ECANCELED ended=left"
 ended=$?
 resume
-# This command returns only when no thread is inside bob any more.
+# Unregistering waits until no thread is inside bob.
 act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 
-# The module "actor" unregisters the driver of paused_peer by a forged handle. Meanwhile paused_peer, which is in Rust,
-# is unloaded
+# By a forged handle, the module actor unregisters the driver of paused_peer, which is in Rust. Meanwhile paused_peer is
+# unloaded
 name="a module is unloaded while another one unregisters the first module's driver: unloading waits until the driver is unregistered"
 if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
@@ -241,8 +216,8 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	verdict "$name"
 fi
 
-# In the cases from here to those of other_owners, forgetful registers a driver whose routines are in another module,
-# "stranger". stranger imports no symbol of the owner, so the kernel can unload the owner before stranger.
+# From here to the cases of other_owners, forgetful registers a driver whose routines are in the module "stranger". This
+# module imports no symbol of the owner, so the kernel can unload the owner first.
 fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"
@@ -269,7 +244,7 @@ if ! skips_leak "$name" "the owner does not free the context of a driver that it
 	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
 	remover=$!
-	# When this line is logged, the owner has cancelled and freed the request of the handshake.
+	# When this line is logged, the owner has freed the request of the handshake.
 	await traced reason=drivers-left
 	resume
 	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
@@ -288,8 +263,7 @@ done <<EOT
 $(other_owners)
 EOT
 
-# fresh_waiter - loads torture_owner and torture_peer0. Then the process $waiter makes torture_peer0 wait for an event.
-# Later, forgetful_torture will open this event and not close it
+# fresh_waiter - the process $waiter makes torture_peer0 wait for an event that forgetful_torture will forget
 fresh_waiter()
 {
 	unload_all
@@ -301,7 +275,6 @@ fresh_waiter()
 	reset_trace
 }
 
-# wait_ends - sets the event; succeeds if the wait of the process $waiter ends. Fails if there is no such process
 wait_ends()
 {
 	[ -n "${waiter-}" ] || return

@@ -1,15 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers forward requests: chains of actors, and of modules in Rust and in C. A forwarder that gets a
-# request back completes it, pends it or forwards it again. In the last cases, a request is cancelled, or its sender
-# unregisters, while the owner brings the request back.
+# Chains of actors, and of modules in Rust and in C, forward requests. A forwarder that gets a request back completes
+# it, pends it or forwards it again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/request_lib.sh
 . ./request_lib.sh
 
-# A request with this code makes relay_peer complete the request that relay_peer has pended
+# A request with this code makes relay_peer complete its pended request
 CODE_RELAY_COMPLETE=0x2223c0
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
@@ -17,7 +16,7 @@ begin 33
 load pause_calls
 load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
-# Chains of actors: each forwards to the next one
+# Chains of actors
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
@@ -85,11 +84,10 @@ act "on-dispatch bob pend; unregister carol"
 act_pends "send r0 bob $CODE_PEND" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
 verdict "stale-target: a request is forwarded to a driver that has unregistered: ESTALE"
 
-# Chains of modules, in Rust and in C
+# Chains of modules
 
-# fresh_relay DRIVER [complete|no-return|pend] - as fresh_with_peers, for alice and bob; bob's dispatch routine does
-# not sleep. Then loads relay_peer, which forwards its requests to DRIVER. When a request comes back, relay_peer
-# completes it (default) or pends it. With no-return, relay_peer does not want requests back
+# fresh_relay DRIVER [complete|no-return|pend] - loads the drivers of fresh_with_peers, and relay_peer, which forwards
+# its requests to DRIVER. relay_peer completes or pends what comes back, or wants nothing back (no-return)
 fresh_relay()
 {
 	unload_if_loaded relay_peer
@@ -107,7 +105,7 @@ for driver in module_a module_b handle_peer c_peer bob; do
 		}
 	verdict "relay_peer forwards alice's request to $driver: relay_peer gets it back, and alice gets the result"
 
-	# bob is an actor, and an actor does not serve the requests of module_a's exercise.
+	# An actor does not serve the requests of module_a's exercise.
 	[ "$driver" != bob ] || continue
 	fresh_relay "$driver"
 	case $driver in
@@ -163,12 +161,10 @@ verdict "no-stack-location: relay_peer forwards a request to itself and wants it
 unload_if_loaded relay_peer
 each_peer unload_if_loaded
 
-# bob forwards alice's request to carol, and carol completes it. Then the request is cancelled, or alice unregisters,
-# while bob's routine `returned` runs
+# Cases in which the request is cancelled, or alice unregisters, while bob's routine `returned` runs
 
-# fresh_returning MS - alice sends r0 to bob, and bob forwards r0 to carol. The process $waiter waits for r0, for at
-# most MS milliseconds (0xffffffff means no limit). Then the process $completer makes carol complete r0, and pauses
-# inside bob's routine `returned`
+# fresh_returning MS - bob forwards alice's request r0 to carol. The process $waiter waits for r0 for MS milliseconds
+# (0xffffffff: no limit). The process $completer makes carol complete r0, and pauses inside bob's routine `returned`
 fresh_returning()
 {
 	fresh alice bob carol

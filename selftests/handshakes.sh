@@ -1,38 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The timeout of handshakes. module_a's parameter "completion" selects how the owner learns that a handshake is
-# complete. This program tests each value. An actor, alice, pends her handshake. Then she completes it in time,
-# completes it too late, detaches, or does nothing. paused_peer is a driver in Rust: its work item completes the
-# handshake too late.
+# The timeout of handshakes, for each value of module_a's parameter "completion". The actor alice pends her handshake.
+# Then she completes it in time or too late, detaches, or does nothing. In paused_peer, a driver in Rust, a work item
+# completes the handshake too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
-# The longest timeout that module_a accepts
 LONG=600000
 ROUNDS=100
-# The file for the errno that the process of attach_in_background() gets
+# The errno that the process of attach_in_background() gets
 ATTACH_ERRNO=$(mktemp)
 trap 'rm -f "$NOTES" "$ATTACH_ERRNO"' EXIT
 
-# count_lines TEXT - prints how many lines of the trace have this text
 count_lines()
 {
 	trace | grep -c "$1"
 }
 
-# context_is STATE [NUMBER] - succeeds if the context with this NUMBER (default: 0) is in this state
 context_is()
 {
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints the value that the field via= must have after a pended handshake, in the line step=completion.
-# The field says how the owner has learned that the handshake has ended. With completion=0, the owner should learn of
-# the end when its call of the driver returns. But this call returns before a pended handshake ends, so the owner waits
-# instead. Then the line has two fields: via=wait says what the owner has done, and asked=return says that completion=0
-# stands for via=return. So for 0, this function prints "wait asked=return"
+# via COMPLETION - prints the field via= of the line step=completion after a pended handshake: how the owner has learned
+# of its end. asked=return: for completion=0, the owner looks when its call of the driver returns, and then had to wait
 via()
 {
 	case $1 in
@@ -42,15 +35,14 @@ via()
 	esac
 }
 
-# fresh_alice COMPLETION TIMEOUT - loads module_a, with one context, and registers alice, who will pend her handshake
+# fresh_alice COMPLETION TIMEOUT - loads module_a with one context. The actor alice will pend her handshake
 fresh_alice()
 {
 	load pause_calls && load module_a "completion=$1" "timeout=$2" && load actor && reset_trace &&
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_times_out COMPLETION - attaches alice; succeeds if d2d_attach() returns ETIMEDOUT. With completion=1 the
-# owner does not wait for a pended handshake, so d2d_attach() must return EINPROGRESS instead
+# attach_times_out COMPLETION - attaches alice. With completion=1, d2d_attach() does not wait for her handshake
 attach_times_out()
 {
 	if [ "$1" = 1 ]; then
@@ -60,28 +52,25 @@ attach_times_out()
 	fi
 }
 
-# timed_out COMPLETION - waits until the handshake has timed out and the owner has learned of the timeout; succeeds if
-# the trace has no other refusal, and no other completion
+# timed_out COMPLETION - waits until the owner has learned of the timeout; succeeds if the trace has no other refusal or
+# completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
 		only_refusal_is module_a not-completed-in-time && [ "$(count_lines step=completion)" = 1 ]
 }
 
-# owner_knows COMPLETION - succeeds if exactly one line of the trace shows that the owner has learned of the timeout
 owner_knows()
 {
 	[ "$(count_lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# module_b_can_attach - succeeds if module_b gets the context, which must be free, and no request is left
 module_b_can_attach()
 {
 	reset_trace
 	load module_b && [ "$(count_lines step=attached)" = 1 ] && unload module_b && owner_is_idle
 }
 
-# owner_unloads - succeeds if the owner can be unloaded, and frees the context
 owner_unloads()
 {
 	reset_trace
@@ -89,7 +78,6 @@ owner_unloads()
 		[ "$(count_lines "step=free ctx=c0\$")" = 1 ]
 }
 
-# attach_in_background - attaches alice in the process $attaching; alice pends the handshake
 attach_in_background()
 {
 	./one_call write "$ACTOR" "attach alice" 2>"$ATTACH_ERRNO" &
@@ -97,9 +85,8 @@ attach_in_background()
 	await context_is attaching
 }
 
-# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got this errno. If COMPLETION is 1,
-# d2d_attach() does not wait for a pended handshake: the process must get EINPROGRESS instead of ERRNO. For a handshake
-# that was not pended, COMPLETION is "any"
+# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got ERRNO, or EINPROGRESS if COMPLETION
+# is 1. If the handshake was not pended, COMPLETION is "any"
 background_attach_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&
@@ -115,10 +102,9 @@ one_is_held()
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
 }
 
-# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. In each round, she detaches later than in
-# the round before: first before her handshake times out, then while it times out, and last after it has timed out
-# (`one_call race`). d2d_attach() fails with EINPROGRESS. But if her dispatch routine takes longer than the timeout,
-# d2d_attach() fails with ETIMEDOUT
+# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. She detaches later in each round: at first
+# before her handshake times out, at last after that. If her dispatch routine takes longer than the timeout,
+# d2d_attach() gets ETIMEDOUT
 attach_and_detach_repeatedly()
 {
 	./one_call race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
@@ -153,8 +139,8 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
-	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So the
-	# process gets ECANCELED for each value of completion.
+	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So it gets
+	# ECANCELED.
 	fresh_alice $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
 		background_attach_fails any "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads

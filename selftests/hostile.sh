@@ -1,21 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers in safe Rust that try to cause undefined behaviour. Each attempt must either work as
-# documented or be refused. When such a driver is unloaded, the owner keeps nothing of it.
+# Drivers in safe Rust try to cause undefined behaviour. Each attempt must work as documented, or be refused. The owner
+# keeps nothing of such a driver.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 # misuse NUMBER - makes hostile_peer misuse the library; fails if the library accepts what it must refuse. NUMBER, 1 to
-# 7, selects the misuse: the function control in misbehaving/hostile/hostile_peer.rs lists them. In misuse 6 the driver
-# makes the library believe that the driver is leaving, and then goes on using its events
+# 7, selects the misuse: the function control in misbehaving/hostile/hostile_peer.rs lists them
 misuse()
 {
 	write_to /dev/hostile_peer "$1"
 }
 
-# works_as_peer NAME - twice: loads a driver and unloads it; succeeds if the driver calls the owner, and detaches and
-# unregisters when it is unloaded
+# works_as_peer NAME - succeeds if a driver can be loaded twice, calls the owner, and detaches and unregisters when it
+# is unloaded
 works_as_peer()
 {
 	for _ in 1 2; do
@@ -26,7 +25,6 @@ works_as_peer()
 	done
 }
 
-# fresh_hostile - begins a new trace, and reloads hostile_peer
 fresh_hostile()
 {
 	unload_if_loaded hostile_peer
