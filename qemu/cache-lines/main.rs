@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A plugin of QEMU that records which cache lines each CPU of the guest writes in certain sections of the code. Its
-// report, in KTAP, says whether two CPUs have written the same cache line.
-//
-// The guest's module selftests/peers/two_pairs.c marks the beginning and the end of each section. Two CPUs run all
-// sections, with interrupts disabled, so that a CPU executes nothing else between the marks.
+// A plugin of QEMU that reports, in KTAP, whether two CPUs of the guest write the same cache line in some sections of
+// the code. The guest's module selftests/peers/two_pairs.c marks the sections, and runs them with interrupts disabled.
 //
 // Argument: out=FILE. When the machine ends, the plugin writes its report to FILE. If the guest has written its
 // /proc/kallsyms to FILE before, the report names functions and variables.
@@ -17,8 +14,7 @@ mod plugin;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The sections, in the order in which the module runs them. In the section "control", both CPUs write one variable on
-/// purpose, and the plugin must find the cache line of this variable.
+/// The sections, in the module's order. In the section "control", both CPUs write one variable on purpose.
 const SECTIONS: [&str; 4] = [
     "requests that are completed at once, with copies",
     "requests that are completed at once, in place",
@@ -29,7 +25,7 @@ const SECTIONS: [&str; 4] = [
 /// Bytes of a cache line
 const LINE: u64 = 64;
 
-/// The cache lines that a CPU has written in a section. Each has the address of the instruction that wrote it first.
+/// The cache lines that a CPU has written in a section, and the instruction that wrote each first
 #[derive(Default)]
 struct Section(BTreeMap<u64, u64>);
 
@@ -41,7 +37,7 @@ impl Section {
     }
 }
 
-/// The symbols of the guest, by address
+/// The guest's symbols by address
 #[derive(Default)]
 struct Symbols(BTreeMap<u64, String>);
 
@@ -57,7 +53,7 @@ impl Symbols {
         Self(text.lines().filter_map(symbol).collect())
     }
 
-    /// Names an address of code or of a variable. Allocated memory has no name: its address is returned as a number.
+    /// Names an address. Allocated memory has no name, only a number.
     fn name(&self, address: u64) -> String {
         match self.0.range(..=address).next_back() {
             Some((start, name)) if address - start < 1 << 16 => {
@@ -68,7 +64,6 @@ impl Symbols {
     }
 }
 
-/// Writes the report, from the sections that each CPU has run.
 fn report(cpus: [&[Section]; 2], symbols: &Symbols) -> String {
     let mut out = format!("TAP version 13\n1..{}\n", SECTIONS.len() + 1);
     let mut number = 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! QEMU calls the functions of this file, and they call functions of QEMU. QEMU's functions are declared here as in
-//! version 4 of its header qemu-plugin.h.
+//! The interface to QEMU. Its functions are declared as in version 4 of qemu-plugin.h.
 
 use crate::{report, Section, Symbols};
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr};
@@ -9,16 +8,15 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
-/// The instruction `xchg %bx, %bx`, which does nothing, begins a section.
+/// `xchg %bx, %bx`, which does nothing, begins a section.
 const BEGIN: [u8; 3] = [0x66, 0x87, 0xdb];
-/// The instruction `xchg %cx, %cx`, which does nothing, either, ends a section.
+/// `xchg %cx, %cx` ends it.
 const END: [u8; 3] = [0x66, 0x87, 0xc9];
 
 const NO_REGISTERS: c_int = 0;
 const STORES: c_int = 2;
 
-/// A function that QEMU calls when it translates a block, or at the end. It gets the plugin's number. The other
-/// argument is the block, or at the end the pointer that the plugin has passed to register the function.
+/// Gets the plugin's number, and the block or the pointer that the plugin has registered.
 type OnBlockOrExit = extern "C" fn(u64, *mut c_void);
 type OnExecution = extern "C" fn(c_uint, *mut c_void);
 type OnAccess = extern "C" fn(c_uint, u32, u64, *mut c_void);
@@ -46,12 +44,11 @@ extern "C" {
     fn qemu_plugin_mem_size_shift(access: u32) -> c_uint;
 }
 
-/// The version of QEMU's plugin interface
 #[no_mangle]
 pub static qemu_plugin_version: c_int = 4;
 
 struct Cpu {
-    /// Whether the CPU is between the two marks of a section
+    /// Whether the CPU is inside a section
     inside: AtomicBool,
     /// The sections that the CPU has begun
     sections: Mutex<Vec<Section>>,
@@ -85,7 +82,7 @@ extern "C" fn store(cpu: c_uint, access: u32, address: u64, instruction: *mut c_
         return;
     };
     if cpu.inside.load(Relaxed) {
-        // SAFETY: QEMU has passed the description of this access.
+        // SAFETY: QEMU has passed this access.
         let bytes = 1 << unsafe { qemu_plugin_mem_size_shift(access) };
         if let Some(section) = cpu.sections.lock().unwrap().last_mut() {
             section.store(address, bytes, instruction as u64);
@@ -97,7 +94,7 @@ extern "C" fn translate(_: u64, block: *mut c_void) {
     // SAFETY: QEMU has passed a block, which is valid during the call.
     for index in 0..unsafe { qemu_plugin_tb_n_insns(block) } {
         let mut bytes = [0; 16];
-        // SAFETY: The block has an instruction of this index, valid during the call. There is room for the bytes.
+        // SAFETY: The block has this instruction, valid during the call. There is room for the bytes.
         unsafe {
             let instruction = qemu_plugin_tb_get_insn(block, index);
             let size = qemu_plugin_insn_data(instruction, bytes.as_mut_ptr().cast(), bytes.len());
@@ -146,7 +143,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     argv: *const *const c_char,
 ) -> c_int {
     for index in 0..argc as usize {
-        // SAFETY: The caller says that `argv` has `argc` strings.
+        // SAFETY: `argv` has `argc` strings.
         let argument = unsafe { CStr::from_ptr(*argv.add(index)) }.to_string_lossy();
         match argument.strip_prefix("out=") {
             Some(path) => OUT.get_or_init(|| path.into()),

@@ -5,8 +5,8 @@
 // Usage: d2d-mutate MUTANT
 //        d2d-mutate --check MUTANT...
 //
-// With --check, the program writes no file. It prints a line for each mutant that does not apply. It also prints a line
-// for each mutant whose line `modules:` lacks a module that the test needs.
+// With --check, the program writes no file. It prints a line for each mutant that does not apply, or whose line
+// `modules:` lacks a module.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -14,15 +14,13 @@
 //   -LINE       a line that is removed
 //   +LINE       a line that is added
 //    LINE       a line that stays (after a blank)
-// The removed lines and the lines that stay form a block, in this order and without other lines between them. The block
-// must occur exactly once in the file, or in the function. Changes apply one after the other. If a change does not
-// apply, the program writes no file.
+// The removed lines and the lines that stay form a block, which must occur exactly once in the file, or in the
+// function. Changes apply one after the other. If one does not apply, the program writes no file.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::ExitCode;
 
-/// A change of one file.
 #[derive(Debug, Default, PartialEq)]
 struct Change<'a> {
     file: &'a str,
@@ -31,7 +29,6 @@ struct Change<'a> {
     new: Vec<&'a str>,
 }
 
-/// Returns the changes of a mutant, in order.
 fn parse(mutant: &str) -> Result<Vec<Change<'_>>, String> {
     let mut changes = Vec::new();
     let mut lines = mutant.lines();
@@ -73,7 +70,6 @@ fn parse(mutant: &str) -> Result<Vec<Change<'_>>, String> {
     Ok(changes)
 }
 
-/// Returns the only element of `found`. Fails if there is none, or more than one.
 fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> {
     match (found.next(), found.count()) {
         (None, _) => Err(format!("not found: {what}")),
@@ -82,8 +78,8 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> 
     }
 }
 
-/// Returns the indices of a function's first line and of the line after the function. The function ends at the next
-/// brace that is indented like the function's first line.
+/// Returns the indices of a function's first line and of the line after the function. A brace that is indented like the
+/// first line ends it.
 fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
     let begin = only(begins, text)?;
@@ -96,7 +92,6 @@ fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
         .ok_or_else(|| format!("the function has no end: {text}"))
 }
 
-/// Applies a change to the lines of its file.
 fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     let (begin, end) = match change.function {
         None => (0, lines.len()),
@@ -111,8 +106,7 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the names of the modules that a test program loads before its first case. The program loads these modules
-/// even if it runs only one case.
+/// Returns the modules that a test program loads before its first case, and thus for every case.
 fn loaded_first(program: &str) -> Vec<&str> {
     let is_end = |character: char| !character.is_ascii_alphanumeric() && character != '_';
     program
@@ -122,9 +116,8 @@ fn loaded_first(program: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Fails if a mutant's line `modules:` lacks a module that the mutant's test program needs. The line `boot:` names this
-/// program. The program needs module_a, and each module that it loads before its first case. `read` returns the text of
-/// a file.
+/// Fails if the line `modules:` lacks a module. The test program on the line `boot:` needs module_a, and what it loads
+/// before its first case.
 fn check_modules(
     mutant: &str,
     read: impl Fn(&str) -> Result<String, String>,
@@ -150,7 +143,7 @@ fn check_modules(
     }
 }
 
-/// Applies a mutant in memory. Returns the lines of each file that it changes.
+/// Returns the lines of each file that a mutant changes.
 fn mutated(path: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
     let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     let mutant = read(path)?;
@@ -226,7 +219,7 @@ impl X {
 }
 ";
 
-    /// Applies a mutant to `SOURCE`. Returns the lines that differ from `SOURCE`, or why the mutant does not apply.
+    /// Applies changes to `SOURCE`. Returns the number of its lines, and those that differ.
     fn applied(changes: &str) -> Result<String, String> {
         let mut lines: Vec<String> = SOURCE.lines().map(String::from).collect();
         for change in parse(changes)? {

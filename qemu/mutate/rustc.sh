@@ -1,9 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Kbuild calls this script instead of rustc when it builds a mutant. Two mutants differ by a few lines, so the script
-# uses rustc's incremental compilation. rustc then compiles a crate in parts, and keeps the parts in
-# OBJECT.incremental/. For the next mutant, rustc compiles only the parts that have changed. Kbuild expects one object,
-# so the script links the parts into one.
+# Kbuild calls this script instead of rustc when it builds a mutant. Two mutants differ by a few lines, so it compiles
+# incrementally. rustc then writes a crate in parts. Kbuild expects one object, so the script links the parts.
 set -euo pipefail
 
 object='' crate='' before=''
@@ -17,8 +15,7 @@ for argument; do
 done
 [ -n "$object" ] || exec rustc "$@"
 
-# rustc names the parts after the crate, CRATE.HASH.rcgu.o, and writes them beside the object. It writes the object
-# itself if the crate has only one part.
+# rustc names the parts CRATE.HASH.rcgu.o. If there is only one, rustc writes the object itself.
 stem=$(dirname "$object")/$crate
 rm -f "$stem".*.rcgu.o
 rustc "$@" -Cincremental="$object.incremental" -Ccodegen-units=16

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the Windows kernel functions that sources call and that the tables of a document lack. Recognizes the
-//! functions by the form of their names.
+//! Finds the Windows kernel functions that sources call and that the tables of a document lack.
 
 use std::collections::BTreeSet;
 
-/// The prefixes of function names. After the prefix, the name ends, or goes on with a capital letter.
+/// After the prefix, the name of a function ends, or goes on with a capital letter.
 const PREFIXES: &[&str] = &[
     "DbgPrint",
     "Ex",
@@ -38,7 +37,6 @@ fn is_api(name: &str) -> bool {
             && ["List", "Object"].iter().any(|noun| name.contains(noun))
 }
 
-/// The functions that are called in the sources
 fn called(sources: &str) -> BTreeSet<&str> {
     sources
         .split('(')
@@ -57,7 +55,6 @@ fn listed(document: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Returns a line for each function that the sources call and no table of the document has.
 pub fn missing(sources: &str, document: &str) -> Vec<String> {
     let listed = listed(document);
     called(sources)

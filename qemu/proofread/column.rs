@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the columns "in C" of a document's tables: each name in a code span of such a column must be in a C header.
+//! Checks that a C header has each name in a code span of a column "in C".
 
 use crate::name::words;
 use std::collections::BTreeMap;
 
 const HEADING: &str = "in C";
 
-/// Returns the names in the columns "in C", each with the number of the line in which it occurs first.
+/// Returns the names in the columns "in C", and the first line of each.
 pub fn names(document: &str) -> BTreeMap<&str, usize> {
     let mut found = BTreeMap::new();
-    // Outside of a table: `None`. In a table without a column "in C": `Some(None)`. In a table with this column:
-    // `Some(Some(INDEX))`
+    // The index of the column "in C" of the table
     let mut table: Option<Option<usize>> = None;
     for (index, line) in document.lines().enumerate() {
         let Some(row) = line.strip_prefix('|') else {
@@ -34,7 +33,6 @@ pub fn names(document: &str) -> BTreeMap<&str, usize> {
     found
 }
 
-/// Returns a line for each name that is in none of the headers.
 pub fn check(
     document: &str,
     headers: impl Iterator<Item = Result<String, String>>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the comments of the sources: each path and each place (place.rs) that a comment names must exist.
+//! Checks that each path and each place (place.rs) in the comments of the sources exists.
 
 use crate::name::{check_path, directory, is_path, is_word, report, Project};
 use crate::place::in_one_span;
@@ -35,8 +35,7 @@ fn comments(path: &str, source: &str) -> String {
     all
 }
 
-/// Checks the paths and the places in the comments of a source. Returns a line for each one that does not
-/// exist.
+/// Returns a line for each path or place that does not exist.
 pub fn check(path: &str, source: &str, project: &Project) -> Vec<String> {
     let dir = directory(path);
     let text = comments(path, source);
@@ -73,7 +72,6 @@ mod tests {
         let right = "//! `queue.rs:put`, `put` in\n//! `queue.rs`, shared/d2d/queue.rs, `include/x.h`, a/b.c\n\
             let x = \"`shared/nosuch.rs`\";\n/// `Queue::put` in `shared/d2d/queue.rs`\n";
         assert_eq!(wrong("shared/d2d/a.rs", right), Vec::<String>::new());
-        // A path may be relative to any directory above the source.
         assert_eq!(
             wrong("shared/owner/a.c", "/* See owner/gate.c. */\n"),
             Vec::<String>::new()

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the figures in a section of a document with those that the bench has recorded. Each number in the tables of
-//! the section must be a recorded number, rounded to the decimals that the document gives. Two kinds of numbers are not
-//! checked: numbers outside of the tables, and whole numbers below 10, which may count something else.
+//! Checks that each number in the tables of a section is a figure that the bench has recorded, perhaps rounded. Whole
+//! numbers below 10 are not checked: they may count something else.
 
-/// Returns the numbers in a text, each with the number of its decimals. A comma separates thousands.
+/// Returns the numbers in a text, and how many decimals each has.
 fn numbers(text: &str) -> impl Iterator<Item = (f64, u32)> + '_ {
     let is_part = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
     text.split(move |c| !is_part(c)).filter_map(|word| {
@@ -14,7 +13,7 @@ fn numbers(text: &str) -> impl Iterator<Item = (f64, u32)> + '_ {
     })
 }
 
-/// Returns the lines of the section with this heading, each with its number in the document.
+/// Returns the lines of a section with their numbers.
 fn section<'a>(document: &'a str, heading: &str) -> Vec<(usize, &'a str)> {
     let mut inside = false;
     let mut found = vec![];
@@ -28,8 +27,7 @@ fn section<'a>(document: &'a str, heading: &str) -> Vec<(usize, &'a str)> {
     found
 }
 
-/// Returns a complaint about each number in the tables of a section that the bench has not recorded. If the tables have
-/// no number, returns a complaint about this.
+/// Returns a complaint about each number that was not recorded. Tables without a number are a complaint, too.
 pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
     let recorded: Vec<_> = numbers(recorded).map(|(number, _)| number).collect();
     let mut count = 0;
@@ -44,8 +42,7 @@ pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
             }
             count += 1;
             let unit = 0.1_f64.powi(decimals.try_into().unwrap_or(0));
-            // Allow a little more than half a unit of the last decimal, because the recorded number may be
-            // rounded, too.
+            // Allow more than half a unit of the last decimal: the recorded number may be rounded, too.
             if !recorded
                 .iter()
                 .any(|other| (other - number).abs() < 0.51 * unit)

@@ -3,17 +3,16 @@
 //! Compares the public items of a library with the tables of a document. The tables must name each safe item. Each
 //! name in the tables must fit exactly one item.
 //!
-//! rustfmt has formatted the sources. So a block ends with a brace that is indented like the block's first line. Each
-//! item with a plain `pub` is public, because the compiler warns if no other crate can reach such an item.
+//! rustfmt has formatted the sources: a block ends with a brace that is indented like the block's first line. Each item
+//! with a plain `pub` is public: otherwise the compiler warns.
 
 use std::collections::BTreeSet;
 
-/// A public item.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
     /// `file::name`, `file::Type::name` or `name!`
     path: String,
-    /// An unsafe item needs no row in the document: its own comment says what the caller must ensure.
+    /// An unsafe item needs no row: its own comment says what the caller must ensure.
     is_unsafe: bool,
 }
 
@@ -21,12 +20,10 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Returns the word with which a text begins.
 fn word(text: &str) -> &str {
     text.split(|c| !is_word(c)).next().unwrap_or_default()
 }
 
-/// Returns a text without the generic parameters at its beginning, if it has some.
 pub fn after_generics(text: &str) -> &str {
     let mut depth = 0;
     for (at, c) in text.char_indices() {
@@ -42,7 +39,7 @@ pub fn after_generics(text: &str) -> &str {
     ""
 }
 
-/// Returns the type if a line begins an inherent implementation (`impl Type {`).
+/// Returns the type of which a line begins an inherent implementation.
 fn implements(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("impl")?;
     if !rest.starts_with([' ', '<']) {
@@ -52,7 +49,7 @@ fn implements(line: &str) -> Option<&str> {
     (!rest.contains(" for ")).then(|| word(rest))
 }
 
-/// Returns the name of the item that a line declares, and whether the item is unsafe. `line` is the text after `pub `.
+/// Returns the declared item, and whether it is unsafe. `line` is the text after `pub `.
 fn declared(mut line: &str) -> Option<(&str, bool)> {
     let mut is_unsafe = false;
     loop {
@@ -74,7 +71,6 @@ fn declared(mut line: &str) -> Option<(&str, bool)> {
     }
 }
 
-/// Returns the public items of a source file.
 pub fn public(file: &str, source: &str) -> BTreeSet<Item> {
     let mut items = BTreeSet::new();
     let mut implemented: Option<(usize, &str)> = None;
@@ -111,8 +107,7 @@ pub fn public(file: &str, source: &str) -> BTreeSet<Item> {
     items
 }
 
-/// Returns the names in the first column of a document's tables: those in code spans. `a::{b, c}` stands for two
-/// names, `a::b` and `a::c`.
+/// Returns the names in the first column of a document's tables. `a::{b, c}` stands for `a::b` and `a::c`.
 fn listed(document: &str) -> Vec<String> {
     let cells = document
         .lines()
@@ -130,14 +125,12 @@ fn listed(document: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a name stands for an item. The name may be the item's whole path, or only the end of the path.
+/// Whether a name is the item's path, or the end of the path.
 fn is_named(item: &Item, name: &str) -> bool {
     let before = item.path.strip_suffix(name);
     before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
 }
 
-/// Returns a complaint about each name in the tables that does not fit exactly one public item. Also returns a
-/// complaint about each safe item that no table names.
 pub fn check(document: &str, items: &BTreeSet<Item>) -> Vec<String> {
     let listed = listed(document);
     let mut wrong = vec![];

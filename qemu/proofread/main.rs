@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Compares the documents and the comments of the sources with the project. What a document or a comment names or lists
-// must exist. What a document quotes must be the same as in the project.
+// Compares the documents and the comments of the sources with the project.
 //
 // Usage: d2d-proofread {quotes,names} DOCUMENT
 //        d2d-proofread comments
@@ -10,18 +9,14 @@
 //        d2d-proofread {items,headers} DOCUMENT DIR...
 //
 //   quotes    Each quote of the document is in the file that the quote names (quote.rs).
-//   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
-//             names exists in the project (name.rs).
-//   comments  Each path and each place, such as FILE:FUNCTION, that a comment in the project's sources names exists
-//             (comment.rs).
-//   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
-//             (figure.rs).
+//   names     The names in the document's code spans exist in the project (name.rs).
+//   comments  The paths and places in the sources' comments exist (comment.rs).
+//   figures   The figures in the tables of the section HEADING are in the bench's file RECORDED (figure.rs).
 //   apis      Each Windows kernel function that a source in DIR calls is in a table of a document (api.rs).
 //   headers   Each name in the columns "in C" of the document's tables is in a C header in DIR (column.rs).
-//   items     Each safe public item that a Rust source in DIR declares is in a table of the document. Each item in the
-//             tables is declared in DIR (item.rs).
-// Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
-// is one.
+//   items     Each safe public item of a Rust source in DIR is in a table of the document. Each item of the tables is
+//             in DIR (item.rs).
+// The current directory is the project. The program prints a line for each fault, and exits with 1 if there is one.
 
 mod api;
 mod column;
@@ -41,7 +36,6 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Finds the files under a directory that have one of these extensions.
 fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), String> {
     let why = |error| format!("{}: {error}", dir.display());
     for entry in fs::read_dir(dir).map_err(why)? {
@@ -58,7 +52,7 @@ fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), St
     Ok(())
 }
 
-/// Reads the files of the project, except `build` and `.git`, into a map by path. The text of a binary file is empty.
+/// Reads the files of the project by path. The text of a binary file is empty.
 fn files(dir: &Path, found: &mut BTreeMap<String, String>) -> Result<(), String> {
     let why = |error| format!("{}: {error}", dir.display());
     for entry in fs::read_dir(dir).map_err(why)? {

@@ -1,38 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that these names in a Markdown document exist:
-//! - the targets of its links;
-//! - in its code spans: paths, make targets and variables, module parameters, symbols of the library, and places. A
-//!   place is a file and a name that the file defines (place.rs).
+//! Checks that the names in a Markdown document exist: the targets of its links, and in its code spans paths, make
+//! targets and variables, module parameters, symbols of the library, and places (place.rs).
 //!
-//! Other code spans are not checked. Paths outside the project are not checked, either. These are absolute paths, and
-//! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
-//! letters, which stands for any name: `selftests/mutants/NAME.mutant`.
+//! A path may contain a placeholder in capital letters, which stands for any name: `selftests/mutants/NAME.mutant`.
 
 use crate::place::{definitions, in_one_span, in_two_spans, Within};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A name with one of these extensions is the name of a file, even without a directory before it.
+/// A name with one of these extensions is a file, even without a directory.
 const SUFFIXES: &[&str] = &[
     "rs", "c", "h", "sh", "md", "mk", "py", "awk", "pml", "mutant", "spec", "table", "tsv", "svg",
     "config", "toml",
 ];
 
-/// If a path begins with one of these folders, the path is outside the project: in the kernel's tree, in its file
-/// systems, or in a build directory.
+/// A path that begins with one of these folders is in the kernel's tree, in its file systems or in a build directory,
+/// and is not checked.
 const OUTSIDE: &[&str] = &[
     "build", "events", "rust", "scripts", "include", "state", "sections", "holders", "kernel",
     "drivers", "lib",
 ];
 
-/// A placeholder stands for any name in a path or a make target.
 const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP", "CASE"];
 
 /// The names that exist in the project
 pub struct Project {
-    /// Its files, by path, with their texts; `None` is a directory.
+    /// The texts of the files, by path; `None` is a directory.
     files: BTreeMap<String, Option<String>>,
-    /// The words of its sources
+    /// The words of the sources, not of the documents
     words: BTreeSet<String>,
     targets: BTreeSet<String>,
 }
@@ -56,7 +51,6 @@ fn targets(makefile: &str) -> BTreeSet<String> {
 }
 
 impl Project {
-    /// Makes a project from its files, by path. The words of the project are those of its sources, not of documents.
     pub fn new(files: BTreeMap<String, String>) -> Self {
         let is_source = |path: &str| !path.ends_with(".md");
         let sources = files.iter().filter(|(path, _)| is_source(path));
@@ -77,7 +71,7 @@ impl Project {
         }
     }
 
-    /// Whether the part of `path` before its first slash is a file or a folder at the top of the project
+    /// Whether the project has the folder with which `path` begins
     pub fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
@@ -87,9 +81,8 @@ impl Project {
         self.words.contains(word)
     }
 
-    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. `dir` is the
-    /// directory of the text that names the path. The path may be relative to the top of the project, to `dir`, or to
-    /// any directory above `dir`. A path without a slash matches the files of this name in all directories.
+    /// Returns the files and directories that match a path. The path may be relative to `dir`, the directory of the
+    /// text that names it, or to any directory above. A path without a slash matches files in all directories.
     fn find(&self, path: &str, dir: &str) -> Vec<&String> {
         let path = path.trim_end_matches('/');
         let above = dir.match_indices('/').map(|(at, _)| &dir[..=at]);
@@ -106,7 +99,6 @@ impl Project {
         self.files.keys().filter(is_found).collect()
     }
 
-    /// Checks the places that a text writes in two code spans.
     pub fn check_two_spans(&self, text: &str, dir: &str, all: &mut Vec<(usize, String)>) {
         for (line, path, name) in in_two_spans(text) {
             let mut wrong = vec![];
@@ -115,7 +107,6 @@ impl Project {
         }
     }
 
-    /// Checks a place: `name` is an item, a function, a macro or the number of a line, in a file that matches `path`.
     pub fn check_place(&self, path: &str, name: &str, dir: &str, wrong: &mut Vec<String>) {
         let found = self.find(path, dir);
         if found.is_empty() {
@@ -127,7 +118,7 @@ impl Project {
             .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
             .flat_map(|(path, text)| definitions(path, text, name))
             .collect();
-        // If the file has an item of this name outside of all types, the name means this item.
+        // An item outside of all types goes before functions of types.
         let is_one = defined.len() == 1 || name.contains("::") || defined.contains(&Within::File);
         if defined.is_empty() {
             wrong.push(format!("no {name} in {path}"));
@@ -138,7 +129,6 @@ impl Project {
         }
     }
 
-    /// Whether a module's source declares this parameter
     fn has_parameter(&self, module: &str, name: &str) -> bool {
         let path = format!("{module}/{module}.rs");
         let text = self.files.get(&path).and_then(Option::as_ref);
@@ -149,7 +139,7 @@ impl Project {
     }
 }
 
-/// Whether a name matches a pattern, which may contain asterisks and placeholders.
+/// Whether a name matches a pattern with asterisks and placeholders.
 fn matches(pattern: &str, name: &str) -> bool {
     let placeholder = PLACEHOLDERS
         .iter()
@@ -167,7 +157,7 @@ fn matches(pattern: &str, name: &str) -> bool {
         .any(|end| matches(after, &rest[end..]))
 }
 
-/// Returns the paths for which a path with braces stands: `a/b` and `a/c` for `a/{b,c}`.
+/// Returns `a/b` and `a/c` for `a/{b,c}`.
 fn braces(path: &str) -> Vec<String> {
     let parts = path.split_once('{').and_then(|(before, rest)| {
         let (inside, after) = rest.split_once('}')?;
@@ -195,7 +185,7 @@ pub fn is_path(text: &str) -> bool {
         && !(text.contains('/') && (OUTSIDE.contains(&first) || first.starts_with("d2d-")))
 }
 
-/// Returns the words of a command, without their quotes. Leaves out a comment, which begins with ` #`.
+/// Returns the words of a command without quotes and without a comment.
 fn arguments(command: &str) -> Vec<String> {
     let command = command.split(" #").next().unwrap_or_default();
     let (mut all, mut one, mut quote) = (vec![], String::new(), None);
@@ -212,7 +202,6 @@ fn arguments(command: &str) -> Vec<String> {
     all
 }
 
-/// Checks the arguments of a `make` command.
 fn check_make(project: &Project, command: &str, wrong: &mut Vec<String>) {
     let all = arguments(command);
     if all.iter().any(|word| word == "-C") {
@@ -239,8 +228,7 @@ pub fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<Stri
     }
 }
 
-/// Checks a code span. `before` is the text before the span. After `module_a` or `module_b`, a word is a parameter of
-/// that module.
+/// Checks a code span. `before` is the text before it. After `module_a` or `module_b`, a word is a parameter.
 fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mut Vec<String>) {
     if let Some((path, name)) = in_one_span(span) {
         return project.check_place(path, name, dir, wrong);
@@ -277,8 +265,8 @@ fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mu
     check_symbols(project, span, wrong);
 }
 
-/// Checks the symbols of the library in a span, and the words of a Rust path. A name such as `d2d_STEP` has a
-/// placeholder, and is not checked.
+/// Checks the symbols of the library, and the words of a Rust path. A name with a placeholder, such as `d2d_STEP`, is
+/// not checked.
 fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     let is_path = span.contains("::") && !span.contains(' ');
     for word in words(span) {
@@ -295,7 +283,6 @@ fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     }
 }
 
-/// Returns the links in a line: the path, and the heading after `#`.
 fn links(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let targets = line
         .split("](")
@@ -309,7 +296,6 @@ fn links(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         })
 }
 
-/// Returns the name by which a link refers to a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading
         .trim_matches(['#', ' '])
@@ -327,7 +313,7 @@ fn has_heading(document: &str, name: &str) -> bool {
     headings.any(|heading| anchor(heading) == name)
 }
 
-/// Returns the path to which a link leads, relative to the top of the project. `dir` is the directory of the document.
+/// Returns the path to which a link in the directory `dir` leads.
 fn resolve(dir: &str, link: &str) -> String {
     let mut parts: Vec<_> = dir.split('/').filter(|part| !part.is_empty()).collect();
     for part in link.split('/') {
@@ -340,8 +326,7 @@ fn resolve(dir: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// Returns the lines of a document. A line in a block of code comes with the language of the block, a line of prose
-/// with `None`.
+/// Returns the lines of a document. A line in a block of code comes with the block's language, prose with `None`.
 fn lines(document: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut fence = None;
     document.lines().map(move |line| {
@@ -359,12 +344,11 @@ fn lines(document: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     })
 }
 
-/// The directory of a path, with a slash at its end
+/// Returns the directory of a path, with its slash
 pub fn directory(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..=at])
 }
 
-/// Checks the links in a line of a document.
 fn check_links(project: &Project, line: &str, document: &str, dir: &str, wrong: &mut Vec<String>) {
     for (link, heading) in links(line) {
         let target = match link {
@@ -384,7 +368,6 @@ fn check_links(project: &Project, line: &str, document: &str, dir: &str, wrong: 
     }
 }
 
-/// Returns a line for each name in the document that does not exist.
 pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
     let dir = directory(path);
     let mut all = vec![];
@@ -414,7 +397,6 @@ pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
     report(path, &all)
 }
 
-/// Returns a line for each complaint about a file.
 pub fn report(path: &str, complaints: &[(usize, String)]) -> Vec<String> {
     complaints
         .iter()

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds places in documents and comments, and what they name. A *place* is a file and a name that the file defines. A
-//! text writes a place in one code span, such as `shared/d2d/queue.rs:put`. Or it writes a place in two code spans with
-//! the word "in" between them, such as `put` in `shared/d2d/queue.rs`. If several types of the file have a function of
-//! this name, the place names the type, as in `queue.rs:Queue::put`.
+//! Finds places in documents and comments, and what they name. A *place* is a file and a name that the file defines,
+//! such as `shared/d2d/queue.rs:put`, or `put` in `shared/d2d/queue.rs`. If several types of the file have a function
+//! of this name, the place names the type: `queue.rs:Queue::put`.
 
 use crate::item::after_generics;
 use crate::name::{is_path, is_word, words};
@@ -25,20 +24,18 @@ const DEFINING: &[&str] = &[
     "#define",
 ];
 
-/// Whether a text is a word, or several with `::` between them
 fn is_name(text: &str) -> bool {
     text.split("::")
         .all(|word| !word.is_empty() && word.chars().all(is_word))
 }
 
-/// Splits a text of the form `file:function`.
+/// Splits a text of the form `file:name`.
 pub fn in_one_span(text: &str) -> Option<(&str, &str)> {
     let (path, name) = text.split_once(':')?;
     (is_path(path) && path.contains('.') && is_name(name)).then_some((path, name))
 }
 
-/// Finds the places that a text writes in two code spans. Returns the number of the line, the path and the name of
-/// each.
+/// Returns the places that a text writes in two code spans: line, path and name.
 pub fn in_two_spans(text: &str) -> Vec<(usize, &str, &str)> {
     let pieces: Vec<_> = text.split('`').collect();
     let mut line = 1;
@@ -86,7 +83,6 @@ fn implemented(line: &str) -> Option<&str> {
 /// What a definition is in
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Within<'a> {
-    /// In no block: the definition is a free function or another item of the file.
     File,
     /// The implementation of this type, or the declaration of this trait
     Type(&'a str),
@@ -104,9 +100,8 @@ impl fmt::Display for Within<'_> {
     }
 }
 
-/// Finds the definitions of an item, a function or a macro of this name in a file. Returns what the definitions are in.
-/// If the name is `Type::name`, only definitions in implementations of this type count. The name may also be the number
-/// of a line. If the file has that line, the line counts as an item of the file.
+/// Finds the definitions of a name, or of `Type::name`, in a file. Returns what they are in. The name may also be the
+/// number of a line, which counts as an item of the file.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<Within<'a>> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);
@@ -134,11 +129,10 @@ pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<Within
         .collect()
 }
 
-/// Returns what a line is in; `before` is the text before the line. (rustfmt indents the lines of a block.)
+/// Returns what a line is in; `before` is the text before the line. rustfmt has indented the lines of a block.
 fn within<'a>(before: &'a str, line: &str) -> Within<'a> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut least = indent(line);
-    // An implementation begins with the line of `impl`, not with `where` or the brace after it.
     let is_begin = |line: &&str| !["", "where", "{"].contains(&line.trim());
     for line in before.lines().rev().filter(is_begin) {
         if indent(line) < least {
@@ -179,7 +173,6 @@ mod tests {
             wrong("`put` in `shared/nosuch.rs`")[0],
             "docs/a.md:1: no file shared/nosuch.rs"
         );
-        // A block of code is not prose.
         assert_eq!(
             wrong("```rust\n`take` in `queue.rs`\n```\n"),
             Vec::<String>::new()

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the quotes in a Markdown document. A quote is a fenced block after a line `<!-- from PATH -->`. The file at
-//! PATH must contain the same lines, one after the other, but may indent them deeper. A line `...` in the quote stands
-//! for lines that are left out.
+//! Checks the quotes in a document. A quote is a fenced block after a line `<!-- from PATH -->`. The file at PATH must
+//! have the same lines, but may indent them deeper. A line `...` stands for lines that are left out.
 
 /// The lines of a quote that stand together in the file
 struct Part<'a> {
-    /// The number of the line at which it begins in the document
+    /// The document's line at which it begins
     line: usize,
     lines: Vec<&'a str>,
 }
@@ -20,7 +19,7 @@ fn path(line: &str) -> Option<&str> {
     line.strip_prefix("<!-- from ")?.strip_suffix(" -->")
 }
 
-/// Returns the parts of the block whose first line after the fence has this index.
+/// Returns the parts of the block that begins at this index.
 fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
     let mut parts = vec![];
     let mut open = None;
@@ -43,7 +42,7 @@ fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
     parts
 }
 
-/// Returns the quotes of a document, and a complaint about each quote without lines
+/// Returns the quotes, and a complaint about each quote without lines
 fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     let lines: Vec<_> = document.lines().collect();
     let (mut quotes, mut wrong) = (vec![], vec![]);
@@ -66,8 +65,8 @@ fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     (quotes, wrong)
 }
 
-/// Compares quoted lines with the source, from the first line of both. Returns how many lines are the same before the
-/// first difference. The source may indent them deeper, all by the same amount.
+/// Returns how many lines are the same before the first difference. The source may indent all of them deeper by the
+/// same amount.
 fn common(lines: &[&str], source: &[&str]) -> usize {
     let mut indent = None;
     let pairs = lines.iter().zip(source);
@@ -83,8 +82,7 @@ fn common(lines: &[&str], source: &[&str]) -> usize {
         .count()
 }
 
-/// Finds a part of a quote in the rest of the source. Returns where the part ends in the source. If the source lacks
-/// the part, returns the line of the document that does not match.
+/// Returns where a part ends in the source, or the document's line that does not match.
 fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
     let mut most = 0;
     for begin in 0..source.len() {
@@ -106,7 +104,6 @@ fn check_quote(quote: &Quote<'_>, source: &str) -> Result<(), usize> {
     Ok(())
 }
 
-/// Returns a line for each fault of the quotes in a document. `read` reads the file at a path.
 pub fn check(document: &str, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
     let (quotes, mut wrong) = find(document);
     for quote in &quotes {
