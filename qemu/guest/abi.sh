@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode abi: runs selftests/abi.sh, with the modules of other trees that qemu/tests/abi.sh has put below /lib/d2d.
+# Mode abi: runs selftests/abi.sh, with modules of other trees (qemu/tests/abi.sh).
 
 set_test_taint
 set -o pipefail

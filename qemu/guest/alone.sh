@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode alone: runs each case of some kselftests alone. A new process runs each case, and no module is loaded when the
-# case begins. $case names the kselftests: PROGRAM[,PROGRAM...]. A case fails in this mode if it needs what another case
-# of its program leaves behind.
+# Mode alone: runs each case of the kselftests $case, PROGRAM[,PROGRAM...], in a new process and without a module. A
+# case fails in this mode if it needs what another case leaves behind.
 
 cd /kselftest/d2d || return 1
 short_grace_periods
@@ -10,8 +9,8 @@ set_test_taint
 modules=$(wc -l </proc/modules)
 reported=0 failed=0
 
-# report ok|"not ok" NAME - reports a case. If the case has failed, first prints the output of its program. The output
-# is indented, so that d2d-vm takes no line of it for a result
+# report ok|"not ok" NAME - reports a case, and the output of a failed one. The output is indented, so that d2d-vm takes
+# no line of it for a result
 report() {
 	reported=$((reported + 1))
 	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone
@@ -19,10 +18,10 @@ report() {
 	[ "$1" = ok ] || failed=1
 }
 
-# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if the program reports another case or no
-# case, or if a module stays loaded. Kills a program that hangs
+# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, reports not just this case, or leaves a module
+# loaded
 run_alone() {
-	# D2D_CASE is a pattern, so escape the characters that have a meaning in a pattern.
+	# D2D_CASE is a pattern.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')
 	D2D_CASE=$pattern timeout -s KILL 120 "./$1" >/tmp/alone 2>&1 || return
 	[ "$(wc -l </proc/modules)" = "$modules" ] || return
@@ -51,7 +50,7 @@ run_alone() {
 			fi
 			cut -d ' ' -f 1 /proc/modules >>/tmp/alone
 			report "not ok" "$program: $name"
-			# Stop if the case has left a module loaded, because all later cases would fail.
+			# With a module loaded, all later cases fail.
 			[ "$(wc -l </proc/modules)" = "$modules" ] || break 2
 		done 3</tmp/cases
 	done

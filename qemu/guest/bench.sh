@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode bench: runs the measurements. The figures go to the kernel's log, together with the conditions under which they
-# were measured. On the host, d2d-bench (qemu/bench/) reads the log.
+# Mode bench: runs the measurements. d2d-bench (qemu/bench/main.rs) reads the figures and their conditions in the
+# kernel's log.
 
-# condition NAME VALUE - logs a condition on which the figures depend
 condition() {
 	echo "bench: condition $1: $2" >/dev/kmsg
 }
@@ -17,13 +16,12 @@ done
 mitigation=/sys/devices/system/cpu/vulnerabilities/spectre_v2
 [ ! -e "$mitigation" ] || condition 'indirect calls' "$(cat "$mitigation")"
 
-# busy - prints for how long the CPUs have been busy since boot, in 1/100 s
+# busy - prints how long the CPUs have been busy, in 1/100 s
 busy() {
 	awk '/^cpu /{ print $2 + $3 + $4 + $7 + $8 }' /proc/stat
 }
 
-# For some seconds after its boot, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute. If they
-# stay busy, the figures of the empty loop show this to d2d-bench (qemu/bench/log.rs).
+# After its boot, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute.
 tries=60
 before=$(busy)
 while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -= 1)) -gt 0 ]; do
@@ -31,19 +29,18 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until the CPUs were idle' $((60 - tries))
 
-# load PAIR PARAMETER... - loads a pair, bench or twin: the owner with the parameters, and the peer, which measures
+# load PAIR PARAMETER... - loads a pair, bench or twin. The parameters are the owner's
 load() {
 	pair=$1
 	shift
 	insmod "/lib/d2d/${pair}_owner.ko" "$@" && insmod "/lib/d2d/${pair}_peer.ko"
 }
 
-# unload PAIR
 unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure_part PAIR PART - makes the peer of a pair run one part of its measurements
+# measure_part PAIR PART - makes the peer measure
 measure_part() {
 	case $1 in
 	bench) echo "$2" >/dev/bench_peer ;;
@@ -51,14 +48,14 @@ measure_part() {
 	esac
 }
 
-# memory_in_use - prints how many bytes the kernel uses: slabs, vmalloc and per-CPU memory
+# memory_in_use - prints the bytes that the kernel uses
 memory_in_use() {
 	echo 1 >/proc/sys/vm/stat_refresh
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# report_memory PAIR THING BEFORE COUNT - reports how much memory one THING takes. BEFORE is the memory that was in use
-# before the pair created COUNT THINGs. The figure includes the unused end of each allocation, and debugfs files.
+# report_memory PAIR THING BEFORE COUNT - reports the memory of one THING. BEFORE is the memory that was in use before
+# the pair created COUNT THINGs
 report_memory() {
 	case $1 in
 	bench) name=project ;;
@@ -67,9 +64,8 @@ report_memory() {
 	echo "bench: memory of=$2 who=$name bytes=$((($(memory_in_use) - $3) / $4))" >/dev/kmsg
 }
 
-# load_and_report_memory PAIR THING COUNT PARAMETER... - loads the pair with one context, reads how much memory is in
-# use, and unloads the pair. Then loads the pair with the PARAMETERs, with which it creates COUNT more THINGs. Reports
-# the memory of one THING. The pair stays loaded.
+# load_and_report_memory PAIR THING COUNT PARAMETER... - loads a pair with the PARAMETERs, with which it creates COUNT
+# more THINGs than with contexts=1. Reports the memory of one THING. The pair stays loaded
 load_and_report_memory() {
 	pair=$1 thing=$2 count=$3
 	shift 3
@@ -77,22 +73,21 @@ load_and_report_memory() {
 		report_memory "$pair" "$thing" "$before" "$count"
 }
 
-# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The peer creates 1024 THINGs, and
-# then 1024 more. The first 1024 also fill slabs that were partly empty, so only the second 1024 count.
+# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The first 1024 also fill slabs that
+# were partly empty, so only the second 1024 count
 measure_kept() {
 	measure_part "$1" "keep-$2s" && before=$(memory_in_use) && measure_part "$1" "keep-$2s" &&
 		report_memory "$1" "$2" "$before" 1024 && measure_part "$1" keep-nothing
 }
 
-# The host sets this case if the modules have no tracepoints (D2D_NO_TRACEPOINTS). Measure only the operations then.
+# The modules have no tracepoints (D2D_NO_TRACEPOINTS).
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure_part bench empty-loop && measure_part bench operations && measure_part bench empty-loop &&
 		unload bench
 	return
 fi
 
-# Measure the cost of each operation. Both pairs stay loaded, and are measured one after the other under equal
-# conditions.
+# Measure both pairs under equal conditions: both stay loaded.
 load_and_report_memory bench context 63 contexts=64 && load_and_report_memory twin context 63 contexts=64 &&
 	measure_part bench empty-loop &&
 	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
@@ -101,13 +96,12 @@ for pair in bench twin; do
 	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
 
-# Measure the cost with an owner in C, with a peer in C, and with both. The peer in C measures when it is loaded.
+# The peer in C measures when it is loaded.
 insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=rust-c && rmmod bench_c_peer && rmmod bench_owner &&
 	insmod /lib/d2d/bench_c_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=c-c && rmmod bench_c_peer &&
 	insmod /lib/d2d/bench_peer.ko && measure_part bench owner-in-c && rmmod bench_peer && rmmod bench_c_owner || return
 
-# Measure the cost with more items and with larger items. The guest's memory suffices for a million items of one pair
-# only, so load one pair at a time.
+# The guest's memory suffices for a million items of one pair only.
 default_capacity=256 capacity=1000000 queues=2
 for pair in bench twin; do
 	load_and_report_memory "$pair" item $((queues * (capacity - default_capacity))) contexts=1 "capacity=$capacity" &&

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Functions that print the findings of lockdep and kmemleak, for the result line. init sources this file.
+# Functions that print the findings of lockdep and kmemleak. init sources this file.
 
-# debug_locks - prints the state of lockdep: 1 if it works, 0 if it has turned itself off after its first report, or
-# "none" in a kernel without lockdep
+# debug_locks - prints 1 if lockdep works, 0 if it has turned itself off after a report, or "none" without lockdep
 debug_locks() {
 	if [ -e /proc/lockdep_stats ]; then
 		sed -n 's/^ *debug_locks: *//p' /proc/lockdep_stats
@@ -12,10 +11,9 @@ debug_locks() {
 	fi
 }
 
-# leaks - prints the number of leaked allocations, "none" in a kernel without kmemleak, or "unknown" if kmemleak has
-# turned itself off. Writes the descriptions of the leaked allocations to the kernel's log. kmemleak does not report an
-# allocation that is younger than 5 s, so wait. The first scan does not report an allocation whose contents have
-# changed, so scan twice.
+# leaks - prints the number of leaked allocations, "none" without kmemleak, or "unknown" if kmemleak has turned itself
+# off. Logs the leaks. kmemleak reports no allocation younger than 5 s, so wait. The first scan reports no allocation
+# whose contents have changed, so scan twice
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
 	if [ ! -e "$kmemleak" ]; then

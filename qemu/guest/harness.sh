@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode harness: the guest in the tests of the harness, d2d-vm (qemu/tests/harness.sh). The guest has the one fault that
-# $case names, which d2d-vm must notice. In the case "good" the guest has no fault, and the run must pass.
+# Mode harness: the guest of qemu/tests/harness.sh. d2d-vm must notice the fault that $case names. "good" has no fault.
 
 second_result='ok 2 second'
-# In each case, "good" included, load a test module once, because d2d-vm expects the taint that it sets.
+# d2d-vm expects the taint that a test module sets.
 insmod /lib/d2d/splat.ko && rmmod splat
 
 splat() {
@@ -32,7 +31,7 @@ console-texts)
 	done </d2d/console-texts.expected
 	;;
 log-only-texts)
-	# At this level only the kernel's log gets the lines, not the console.
+	# At this level the console does not get the lines.
 	while read -r text; do
 		echo "<6>$text" >/dev/kmsg
 	done </d2d/log-only-texts.expected
@@ -45,13 +44,12 @@ rcu-stall)
 	echo 0 >/proc/sys/kernel/soft_watchdog
 	echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 	splat spin &
-	# Wait for the kernel's report. If there is none, the host ends the run at its time limit.
 	until dmesg | grep -q 'rcu: INFO: '; do
 		sleep 1
 	done
 	;;
 hung-task)
-	# On a busy host, other tasks may be blocked for some seconds, too. Set a limit that only insmod exceeds.
+	# On a busy host, other tasks may be blocked for some seconds, too.
 	echo 10 >/proc/sys/kernel/hung_task_timeout_secs
 	splat hang
 	;;

@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode install: loads and unloads the installed modules with kmod's modprobe, as on a real machine. Then loads and
-# unloads the drivers that were built outside of the project. The host has put kmod and all modules into the image
-# (qemu/tests/install.sh). Stops at the first step that fails, and notes it in the kernel's log.
+# Mode install: loads the installed modules with kmod's modprobe, as on a real machine. Then loads the drivers that were
+# built outside of the project (qemu/tests/install.sh).
 
 . /d2d/steps.sh
 
-# is_kmod - succeeds if /bin/modprobe is that of kmod. Without the path, busybox's shell runs its own modprobe
+# is_kmod - succeeds if /bin/modprobe is kmod's. Without the path, busybox's shell runs its own modprobe
 is_kmod() {
 	/bin/modprobe -V | grep '^kmod'
 }
 
-# plays DRIVER - loads a driver, which must attach to module_a and exchange calls with it, and unloads the driver
+# plays DRIVER - loads a driver, which must attach to module_a and exchange calls with it
 plays() {
 	insmod "/lib/outside/$1.ko" && log_has "step=attached to=$1" && [ -c "/dev/$1" ] && echo 1 >"/dev/$1" &&
 		rmmod "$1"
 }
 
-# plays_pair OWNER PEER - loads a pair, which must attach, writes a number to the owner's device, and unloads the pair
+# plays_pair OWNER PEER - loads and uses a pair, which must attach
 plays_pair() {
 	insmod "/lib/outside/$1.ko" && insmod "/lib/outside/$2.ko" && log_has "step=attached to=$2" &&
 		[ -c "/dev/$1" ] && echo 2 >"/dev/$1" && rmmod "$2" && rmmod "$1"

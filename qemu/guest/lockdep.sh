@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode lockdep: loads a peer that detaches where d2d.h forbids it. The owner cannot refuse the call, but lockdep reports
-# it, and the host must find the report (qemu/tests/lockdep.sh).
+# Mode lockdep: loads a peer that detaches where d2d.h forbids it. Lockdep reports this (qemu/tests/lockdep.sh).
 
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 insmod /lib/d2d/module_a.ko
 insmod /lib/d2d/bad_peer.ko "fault=$case" && echo 1 >/dev/module_a &
-# The commands above run in the background, because a thread that detaches inside an operation waits for itself for
-# ever. Wait for lockdep's report; if it does not come, the host ends the run at the time limit.
+# The commands above run in the background: a thread that detaches inside an operation waits for itself for ever.
 until dmesg | grep -q 'WARNING: '; do
 	sleep 1
 done

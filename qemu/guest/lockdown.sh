@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode lockdown: runs selftests/lockdown.sh, which locks the kernel down. $case is the level: integrity or
-# confidentiality.
+# Mode lockdown: runs selftests/lockdown.sh. $case is the level: integrity or confidentiality.
 
 set_test_taint
 set -o pipefail

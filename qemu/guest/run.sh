@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode run: plays the demonstration. If the host has put a pair into /lib/d2d (qemu/run/pair.sh), loads, uses and
-# unloads that pair instead. Stops at the first step that fails. The script writes its messages, "lab: ...", to the
-# kernel's log, where they stand between the lines of the trace.
+# Mode run: plays the demonstration, or the pair that the host has put into /lib/d2d (qemu/run/pair.sh). Writes its
+# messages, "lab: ...", to the kernel's log, between the lines of the trace.
 
 . /d2d/params
 
@@ -10,9 +9,8 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, because
-# d2d-vm prints it anyway. Leaves out a line that equals the line before, because insmod tries to load a module twice,
-# and the kernel complains each time.
+# failed REASON - notes the reason, and what the kernel has printed since the step began, without the trace. Leaves out
+# equal lines: insmod tries to load a module twice
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ output = "" } !/^lab: |: d2d: |taint/ && $0 != last { output = output $0 "\n" }
 		{ last = $0 } END { printf "%s", output }' >/tmp/output
@@ -23,7 +21,6 @@ failed() {
 	return 1
 }
 
-# succeeds CMD... - runs the command of a step, which must succeed
 succeeds() {
 	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
 }
@@ -34,7 +31,7 @@ run_step() {
 	succeeds "$@"
 }
 
-# unload_refused MODULE USER - tries to unload MODULE; the kernel must refuse it, because USER uses MODULE
+# unload_refused MODULE USER - the kernel must refuse to unload MODULE, because USER uses it
 unload_refused() {
 	if rmmod "$1" 2>/tmp/err; then
 		failed "rmmod $1 succeeded although $2 uses it"
@@ -45,8 +42,7 @@ unload_refused() {
 	fi
 }
 
-# write_to FILE TEXT - notes a step and writes to a file. Fails if there is no such file: the shell would create a
-# regular one, even in /dev
+# write_to FILE TEXT - notes a step and writes to a file. The file must exist: the shell creates a missing one
 write_to() {
 	note "echo '$2' >$1"
 	# shellcheck disable=SC2016 # expanded by the inner shell
@@ -60,10 +56,9 @@ read_from() {
 		note "$(wc -c </tmp/read) bytes were read"
 }
 
-# write_or_read NUMBER WHAT write FILE TEXT - makes the pair work by writing TEXT to FILE
-# write_or_read NUMBER WHAT read FILE - makes the pair work by reading from FILE
-# The function each_use (pair_lib.sh) makes one of these two calls for each line of the pair's file "use".
-# write_or_read ignores NUMBER and WHAT. When a call has failed, the later calls do nothing
+# write_or_read NUMBER WHAT write FILE TEXT
+# write_or_read NUMBER WHAT read FILE - makes the pair work. each_use (pair_lib.sh) calls it for each line of the file
+# "use". After a failed call, later calls do nothing
 write_or_read() {
 	[ -z "$stopped" ] || return
 	case $3 in
@@ -72,7 +67,6 @@ write_or_read() {
 	esac || stopped=y
 }
 
-# play_pair OWNER PEER... - loads the modules, makes them work, and unloads them
 play_pair() {
 	owner=$1
 	shift

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode rust-headers: loads and unloads the modules in /lib/outside, which were built from Debian's headers
-# (qemu/tests/rust-headers.sh). They are the kernel's sample rust_minimal, and the pair as dkms has installed it. Stops
-# at the first step that fails, and notes it in the kernel's log.
+# Mode rust-headers: loads modules that were built from Debian's headers: the kernel's sample rust_minimal, and the pair
+# as dkms has installed it (qemu/tests/rust-headers.sh).
 
 . /d2d/steps.sh
 

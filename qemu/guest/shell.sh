@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode shell: a root shell on the serial console. The machine ends when the shell exits.
+# Mode shell: a root shell on the serial console.
 
 cat >/etc/profile <<'PROFILE'
 export PS1='d2d:\w# '

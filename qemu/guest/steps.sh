@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Functions for the modes that load and unload modules in steps: install and rust-headers.
+# Functions for the modes install and rust-headers.
 
-# run_step CMD... - runs a step, which must succeed. Notes each step, and why one has failed, in the kernel's log
+# run_step CMD... - runs a step. Notes it, and why it has failed, in the kernel's log
 run_step() {
 	echo "lab: $*" >/dev/kmsg
 	"$@" >/tmp/output 2>&1 && return
@@ -12,15 +12,13 @@ run_step() {
 	return 1
 }
 
-# loaded NAME... - succeeds if exactly these modules are loaded. NAMEs are in the order of /proc/modules: the module
-# that was loaded last comes first
+# loaded NAME... - succeeds if exactly these modules are loaded. The module that was loaded last comes first
 loaded() {
 	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
 	echo "loaded: $names"
 	[ "$names" = "$*${1:+ }" ]
 }
 
-# log_has TEXT - succeeds if the kernel's log has TEXT
 log_has() {
 	dmesg | grep -qF -e "$1"
 }

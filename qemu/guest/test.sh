@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode test: runs kselftests, and writes their KTAP to $KTAP, which the host reads. $case selects the tests:
+# Mode test: runs kselftests. $case selects them:
 #   (empty)                 all
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
-#   pair                    test.sh of the pair that the host has put into /lib/d2d (qemu/run/pair.sh); no kselftests
-#   pair_torture:SECONDS    pair_torture.sh of the kselftests, with that pair
-#   pair_sweep              pair_sweep.sh of the kselftests, with that pair
-#   loader                  loader.sh of the kselftests, which needs the strict kernel
-#   PROGRAM:TEXT            the first case of this program whose name contains TEXT. In TEXT, "?" stands for any
-#                           character, and "*" for any text
-# The KTAP goes through a pipe. kselftest's runner opens /dev/stdout again for some lines. If stdout were a
-# virtio-serial port, these lines would be lost.
+#   pair                    test.sh of the pair in /lib/d2d (qemu/run/pair.sh)
+#   pair_torture:SECONDS    pair_torture.sh with that pair
+#   pair_sweep              pair_sweep.sh with that pair
+#   loader                  loader.sh, which needs the strict kernel
+#   PROGRAM:TEXT            the first case of this program whose name contains the shell pattern TEXT
+# The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and a virtio-serial
+# port loses these lines.
 
 set_test_taint
 short_grace_periods

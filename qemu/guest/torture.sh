@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 # Mode torture: runs the torture for $seconds, the fuzzer for $seconds, and then rounds of all_pairs.sh for about as
-# long. $seed determines the random numbers of all three. If $seconds is empty, runs run_torture once, with the
-# arguments in $case, which are separated by commas: "8", for example, or "fuzz,8,SEED".
+# long. $seed determines the random numbers of all three. If $seconds is empty, runs run_torture with the arguments in
+# $case, such as "8" or "fuzz,8,SEED".
 
-# Short grace periods let the torture load and unload more peers in the same time.
 short_grace_periods
 set -o pipefail
 
-# write_ktap PREFIX CMD... - runs CMD. Writes PREFIX and each line of CMD's KTAP as soon as the line comes, so that the
-# host sees the progress
+# write_ktap PREFIX CMD... - runs CMD, and writes PREFIX and each line of its KTAP as soon as the line comes
 write_ktap() {
 	local prefix=$1
 	shift
@@ -18,7 +16,7 @@ write_ktap() {
 	done
 }
 
-# run_nested NUMBER NAME CMD... - runs CMD, the test NUMBER of this mode
+# run_nested NUMBER NAME CMD... - runs CMD as the test NUMBER
 run_nested() {
 	local number=$1 name=$2 result=ok
 	shift 2
@@ -30,9 +28,8 @@ run_nested() {
 cd /kselftest/d2d || return 1
 # shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
 if [ -n "$seconds" ]; then
-	# A round of all_pairs.sh takes about 5 seconds. All rounds together must load every two modules in both orders,
-	# and unload them in both orders (unless one needs the other). all_pairs.sh fails if the rounds are too few for
-	# this. Six rounds suffice.
+	# A round of all_pairs.sh takes about 5 seconds. The rounds must load and unload every two modules in both orders;
+	# six rounds suffice.
 	rounds=$((seconds / 5))
 	[ "$rounds" -ge 6 ] || rounds=6
 	[ -n "$seed" ] || seed=$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')
