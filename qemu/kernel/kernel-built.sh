@@ -7,7 +7,6 @@
 #   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; the directory also has key.pem and
 #              key.der, by which modules are signed for this kernel
 # kernel-stock.sh explains the directory. The directory of "sanitizer" has the program linux instead of vmlinux.
-# kernel-uml.sh builds another kernel, User-Mode Linux without the checks of "sanitizer".
 # Usage: kernel-built.sh NAME
 # Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"
@@ -20,11 +19,9 @@ stock=$("$LAB/kernel/kernel-stock.sh")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# The key of the cache entry does not depend on prepare-built.sh. If you change that script in a way that changes the
-# kernel, increase the number in the call of key below. Then the kernel is built again. The name of $stock contains a
-# hash of the toolchain root and of the source packages.
+# The key does not depend on prepare-built.sh. If a change of that script changes the kernel, increase the number in the
+# call of key. The name of $stock contains a hash of the toolchain root and of the source packages.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
-# build_kernel DIR - makes the kernel's directory
 build_kernel() {
 	need_space 2 "the $name kernel"
 	mkdir "$1"

@@ -1,11 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of User-Mode Linux with SMP in the cache. If the cache lacks this kernel, first builds it from
-# the source of the stock kernel. User-Mode Linux is a program of the host, so the modules run at the speed of the
-# host's CPUs. The directory has
-#   tree/       the source tree in which the kernel was built (KDIR of module builds)
-#   linux       the kernel, a program
-#   kernel.env  KVER and KMAKE, as in the directories of kernel-stock.sh
+# the source of the stock kernel. kernel-stock.sh explains the directory. It has the program linux instead of vmlinux.
 # Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -14,7 +10,6 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
 kernel=$CACHE/kernel-uml-$(key "$(basename "$stock")" "$(cat "$LAB/kernel/uml.config" "$LAB/kernel/prepare-uml.sh")")
-# build_kernel DIR - makes the kernel's directory
 build_kernel() {
 	need_space 4 "the User-Mode Linux kernel"
 	mkdir "$1"

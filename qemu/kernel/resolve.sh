@@ -1,16 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Chooses a kernel in apt's archive: KVER, or the newest that can be used. Writes OUT/resolved, which names the packages
-# to fetch, and leaves the headers package in OUT. A kernel can be used if all of this holds:
-# - The archive has the kernel's headers and its source in the same version.
-# - The kernel was built with CONFIG_RUST, and without CONFIG_PREEMPT_RT.
-# - The kernel was built with the archive's rustc.
-# - KVER names the kernel, or the kernel is not one for clouds or for real-time (-cloud-, -rt-).
+# to fetch, and leaves the headers package in OUT. The archive must have the kernel's headers and source in the same
+# version, and the rustc with which the kernel was built.
 #
-# The script runs in two places:
-# - on the host, while mmdebstrap makes a toolchain root, before mmdebstrap installs any package (root/archive.sh). So a
-#   wrong KVER fails within seconds. APT_CONFIG makes apt use the configuration of the new root.
-# - inside the toolchain root, later (kernel-stock.sh).
+# The script runs inside the toolchain root, and before that on the host (root/archive.sh), so that a wrong KVER fails
+# within seconds.
 # Usage: resolve.sh ARCH OUT [KVER]
 # ARCH is Debian's name of the architecture: amd64 or arm64.
 set -euo pipefail
@@ -24,7 +19,7 @@ die() {
 	exit 1
 }
 
-# versions PACKAGE - prints the versions of a package in the archive, as lines "NAME VERSION", the newest first
+# versions PACKAGE - prints lines "NAME VERSION", the newest first
 versions() {
 	apt-cache madison "$1" | awk -F ' *[|] *' '{ sub(/^ */, "", $1); print $1, $2 }' | sort -u | sort -rV
 }

@@ -1,12 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. To find the files for the package,
-# the script builds modules in the kernel's tree, and watches which files of the tree the builds open. The package gets
-# each such file that Debian's headers packages lack. The package also gets the sources that the macros of the kernel
-# crate include.
+# Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. The script builds modules in the
+# kernel's tree. The package gets each file of the tree that the builds open and that Debian's headers packages lack.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
-# KERNEL is the kernel's directory (kernel-stock.sh). RESOLVED is the directory with the files that resolve.sh has
-# written. STRACE is the directory into which packages.sh has unpacked strace.
+# KERNEL is the kernel's directory (kernel-stock.sh), RESOLVED that of resolve.sh. STRACE has strace (packages.sh).
 set -euo pipefail
 
 kernel=$1
@@ -21,21 +18,19 @@ headers=$(echo "$resolved"/linux-headers-*.deb)
 version=$(dpkg-deb -f "$headers" Version)
 name=linux-rust-headers-$KVER
 
-# watch ARGUMENT... - builds modules in the kernel's tree, and notes which files are opened
+# watch ARGUMENT... - builds modules, and notes which files are opened
 watch() {
 	LD_LIBRARY_PATH=$(echo "$strace"/usr/lib/*-linux-gnu) "$strace/usr/bin/strace" -f -qq -y -z --seccomp-bpf \
 		-e trace=open,openat,openat2 -e signal=none -A -o trace \
 		make -s -j"$(nproc)" -C "$tree" "${KMAKE[@]}" "$@" modules
 }
 
-# The modules of this project use more of what the kernel offers than most modules do, such as static keys.
-# Of the kernel's two samples, rust_minimal is built with the default flags, and rust_print has a tracepoint.
+# rust_minimal is built with the default flags, and rust_print has a tracepoint.
 mkdir out
 watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
 cp -r "$tree/samples/rust" samples
 watch M="$PWD/samples" CONFIG_SAMPLE_RUST_MINIMAL=m CONFIG_SAMPLE_RUST_PRINT=m
 
-# The headers package depends on two other packages of its own version. apt-get fails if the archive no longer has them.
 apt-get -q -o APT::Update::Error-Mode=any update
 # shellcheck disable=SC2046 # a list
 apt-get -q -o APT::Sandbox::User=root download \
@@ -43,7 +38,7 @@ apt-get -q -o APT::Sandbox::User=root download \
 for deb in "$headers" linux-*.deb; do
 	dpkg-deb -x "$deb" headers
 done
-# Modules are built in $build. $common has the headers that all flavours of a kernel share.
+# $common has the headers that all flavours of a kernel share.
 build=$(realpath "headers/usr/lib/modules/$KVER/build")
 common=$(realpath "headers/usr/lib/modules/$KVER/source")
 
@@ -56,20 +51,18 @@ common=$(realpath "headers/usr/lib/modules/$KVER/source")
 	if [ "$path" = "$file" ] || [ ! -f "$file" ] || [ -e "$build/$path" ] || [ -e "$common/$path" ]; then
 		continue
 	fi
-	# Skip a file that Debian's packages have in another folder: their makefiles look for it there.
+	# The makefiles of Debian's packages look for such a file in another folder.
 	moved=$(find headers -name "${path##*/}" -exec cmp -s {} "$file" \; -print -quit)
 	[ -z "$moved" ] || continue
-	# Follow the links of the headers package, which lead to folders of other packages.
+	# Links of the headers package lead to folders of other packages.
 	to=$(realpath -m "$build/$path")
 	install -D -p -m "$(stat -c %a "$file")" "$file" "package/${to#"$PWD/headers/"}"
 done
 
 mkdir -p package/DEBIAN "package/usr/share/doc/$name"
-# A release of rustc can read only the metadata that the same release has written. A new revision of Debian's package
-# rustc is the same release.
+# rustc can read only the metadata of the same release. A new revision of Debian's package rustc is the same release.
 release=$(sed -E 's/^rustc ([0-9.]+).*/\1/' <<<"$RUSTC")
-# Let the packages of two flavours conflict: all flavours of a kernel share the folder scripts/, and each puts its
-# target.json there.
+# The packages of two flavours conflict: each puts its target.json into the shared folder scripts/.
 flavours=linux-rust-${common##*/linux-headers-}
 {
 	echo "Package: $name"

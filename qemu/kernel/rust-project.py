@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Adds the crates of this project to the rust-project.json that the kernel's build has written, and prints the result.
 # Usage: rust-project.py BUILD ROOT PROJECT
-# BUILD is a build directory of the modules. Its .cmd files name each crate, the crate's source, and the crates that
-# this crate uses. ROOT is the toolchain root, which has the sources of the standard library.
+# BUILD is a build directory of the modules, whose .cmd files name the crates. ROOT is the toolchain root.
 
 import json
 import pathlib
@@ -40,7 +39,6 @@ def add(name, source, uses, cfg, env):
     )
 
 
-# The crates of the modules
 commands = {}
 for file in build.rglob(".*.o.cmd"):
     text = file.read_text()
@@ -59,7 +57,7 @@ while todo:
         add(source.stem, source, todo.pop(source), generated_cfg, {"RUST_MODFILE": source.stem})
         index.setdefault(source.stem, len(crates) - 1)
 
-# The programs of the lab and of the tests: each is a crate that uses no other crate of this project.
+# The programs of the lab and of the tests
 known = {crate["root_module"] for crate in crates}
 for top in ("qemu", "selftests"):
     for source in sorted((project / top).rglob("*.rs")):
