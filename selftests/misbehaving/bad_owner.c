@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner that is loaded instead of module_a. The parameter "fault" names one fault. In the
- * handshake, this owner sends the peer a request or a context with this fault. The peer must
- * refuse the request or the context.
+ * Test: an owner that is loaded instead of module_a. In the handshake, it sends the peer a request
+ * or a context with one fault. The parameter "fault" names it. The peer must refuse the fault.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -60,10 +59,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/*
- * Copies the first @mapped bytes of an object to the end of the page. The rest of the copy would be
- * in the page after it, which is not mapped.
- */
+/* Copies the first @mapped bytes to the end of the page. The page after it is not mapped. */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);
@@ -93,7 +89,7 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("unmapped-context"))
 		request.user_buffer = page + PAGE_SIZE;
 	if (fault_is("half-context"))
-		/* Keep the copy aligned: peers refuse a misaligned context before they read it. */
+		/* Keep the copy aligned: peers check the alignment before they read. */
 		request.user_buffer = cut_off(context, ALIGN(sizeof(context->hdr),
 							     __alignof__(*context)));
 	if (fault_is("half-data"))
@@ -173,7 +169,7 @@ int d2d_complete_with(d2d_handle handle, int result, u64 information, u32 output
 	return d2d_complete(handle, result, information);
 }
 
-/* The table must also have the following functions. */
+/* The table also needs the following functions. */
 int d2d_lookup(const char *name, d2d_handle *driver)
 {
 	*driver = 1;
@@ -236,11 +232,7 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 	return -EOPNOTSUPP;
 }
 
-/*
- * Prints a line for each step that a peer traces. For a refusal, the line has the reason and the
- * errno. trace() of d2d_lib.sh finds only the lines of owners with the library, which have
- * another format.
- */
+/* refusals.sh looks for the reason in these lines. */
 void d2d_trace(const struct d2d_record *record)
 {
 	const struct d2d_field *reason = &record->fields[0];
@@ -251,7 +243,6 @@ void d2d_trace(const struct d2d_record *record)
 		(const char *)(unsigned long)reason->value, refuse ? reason[1].value : 0);
 }
 
-/* This owner has no events. */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
 		     d2d_handle *event)
 {
@@ -297,7 +288,7 @@ int d2d_event_on_set(d2d_handle event, d2d_event_routine routine, void *argument
 	return -ENODEV;
 }
 
-/* This owner exports the table of module_a, so the peers of module_a attach to it. */
+/* So the peers of module_a attach to this owner. */
 D2D_EXPORT_TABLE(module_a);
 
 static int __init bad_owner_init(void)

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing. The parameter "fault" names it. A function of
- * d2d_queue.h must refuse every misuse of an item. The owner must refuse every other fault. There
- * are two exceptions:
- * - fault=item-not-released: the owner must revoke the handle of the item;
+ * Test: a driver in C that does one wrong thing. The parameter "fault" names it. The owner must
+ * refuse it. If it is a misuse of an item, d2d_queue.h must refuse it. There are two exceptions:
+ * - fault=item-not-released: the owner must revoke the item's handle;
  * - fault=detach-under-lock: lockdep must make a report.
  *
- * The init fails with the errno of the refusal. If no call has returned an errno, the init fails
- * with -ENOTRECOVERABLE. The init succeeds with only two values of the parameter:
- * - fault=none: the driver keeps the rules;
- * - fault=detach-from-operation: the driver does the wrong thing later, when the owner calls the
- *   driver's operation drain.
+ * The init fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing was refused. It
+ * succeeds only with fault=none, and with fault=detach-from-operation: there, the fault comes when
+ * the owner calls "drain".
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -37,7 +34,6 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Returns whether the init must succeed with this fault, so that the module stays loaded. */
 static bool stays_loaded(void)
 {
 	return fault_is("none") || fault_is("detach-from-operation");
@@ -46,13 +42,11 @@ static bool stays_loaded(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * With fault=detach-under-lock, a thread calls d2d_detach() while it holds the mutex. d2d_detach()
- * waits until no thread is inside peer_ping(). A thread inside peer_ping() may wait for the mutex.
- * The two threads would wait for each other, so lockdep must report the call.
+ * With fault=detach-under-lock, d2d_detach() is called under the mutex. It waits until no thread is
+ * inside peer_ping(), and peer_ping() waits for the mutex. Lockdep must report this deadlock.
  *
- * peer_ping() may sleep, because module_a calls it only in process context: once in each
- * attachment, inside d2d_attach(), after the driver has completed the handshake. peer_bounce() and
- * peer_drain() must not sleep.
+ * peer_ping() may sleep, because module_a calls it only inside d2d_attach(), after the handshake.
+ * The other operations must not sleep.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -73,8 +67,7 @@ static int owner_bounce(u32 hops)
 #define NOTES	6
 
 /*
- * Puts six notes and, between two of them, a wrong item, which has @kind and @len bytes. Then makes
- * the owner take all seven items. The owner must refuse only the wrong item, and put an answer for
+ * The owner must refuse only the wrong item, which has @kind and @len bytes, and put an answer for
  * each note.
  */
 static int put_for_owner(u32 kind, u32 len)
@@ -112,17 +105,14 @@ static int peer_bounce(void *this, u32 hops, u32 *result)
 	return err;
 }
 
-/* Takes all items without the functions of d2d_queue.h. */
+/* Does not use the functions of d2d_queue.h. */
 static int peer_drain(void *this, u32 *result)
 {
 	struct d2d_queue *queue = &context->to_peer;
 	struct d2d_item *item;
 	unsigned long flags;
 
-	/*
-	 * The owner calls this operation inside d2d_attach(), too. There, the owner would refuse
-	 * d2d_detach() for another reason, because the driver is not attached yet.
-	 */
+	/* Inside d2d_attach(), the owner would refuse d2d_detach() for another reason. */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
 	*result = 0;
@@ -145,9 +135,8 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * The address of peer_init_ping() is in a variable. Otherwise clang would put the address of this
- * __init function into an instruction, with 32 bits. In a module of User-Mode Linux the address
- * needs more bits.
+ * A variable, because clang would put the address of an __init function into an instruction with 32
+ * bits, which are too few in a module of User-Mode Linux.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
@@ -160,7 +149,7 @@ static struct d2d_pair_peer_ops ops = {
 	.drain = peer_drain,
 };
 
-/* Fills in the peer's endpoint. The owner must find the fault when the handshake is completed. */
+/* The owner must find the fault when the handshake is completed. */
 static noinline __ref void fill(void)
 {
 	const struct d2d_ops *table = &ops.hdr;
@@ -198,7 +187,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
 		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
-	/* The previous handshake's handle must be stale during the next handshake, too. */
+	/* The handle of the previous handshake must be stale during this one. */
 	if (fault_is("old-request-handle") && last_request)
 		errno_of_old_handle = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
@@ -218,7 +207,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static struct d2d_driver driver = D2D_DRIVER_INIT("bad_peer", .dispatch = dispatch);
 
-/* Registers drivers until the owner refuses one, unregisters them, and returns the errno. */
+/* Returns the errno with which the owner refuses one more driver. */
 static int too_many_drivers(void)
 {
 	d2d_handle *handles = kcalloc(1000, sizeof(*handles), GFP_KERNEL);
@@ -239,7 +228,7 @@ static int too_many_drivers(void)
 	return err;
 }
 
-/* Does one wrong thing with an item. Returns the errno of the refusal, or 0. */
+/* Returns the errno of the refusal, or 0. */
 static int mishandle_item(void)
 {
 	struct d2d_queue *queue = &context->to_peer;
@@ -247,7 +236,7 @@ static int mishandle_item(void)
 	d2d_handle handle;
 	int err;
 
-	/* Makes sure that the queue has an item. The owner may have put more items. */
+	/* The queue needs an item. The owner may have put others. */
 	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (err)
 		return err;
@@ -278,7 +267,7 @@ static int mishandle_item(void)
 	return err;
 }
 
-/* Does the wrong thing, as a registered driver. Returns the errno of the refusal, or 0. */
+/* Returns the errno of the refusal, or 0. */
 static int misbehave(void)
 {
 	d2d_handle other = self;
@@ -286,7 +275,7 @@ static int misbehave(void)
 
 	if (fault_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
-	/* Makes `other` a stale handle, and `self` a valid handle with the same index. */
+	/* Make `other` a stale handle with the same index as `self`. */
 	if (fault_is("stale-attach") || fault_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
@@ -299,7 +288,7 @@ static int misbehave(void)
 		return d2d_unregister(other);
 	if (fault_is("not-attached"))
 		return d2d_detach(self);
-	/* d2d_trace() has no result, so the test looks for the refusal in the log. */
+	/* d2d_trace() has no result: the test looks for the refusal in the log. */
 	if (fault_is("unknown-step")) {
 		d2d_trace(D2D_RECORD(driver.name, COUNT, 0));
 		return 0;
@@ -315,17 +304,15 @@ static int misbehave(void)
 		return 0;
 	}
 
-	/* If the handshake has the fault, d2d_attach() fails with the errno of the refusal. */
 	err = d2d_attach(self);
 	/*
-	 * With fault=completed-late, the handshake has timed out. The context stays reserved until
-	 * the driver completes the handshake. So the owner must refuse another d2d_attach(). Then
-	 * the owner must refuse the late completion.
+	 * The handshake has timed out. Until the driver completes it, the context stays reserved:
+	 * the owner must refuse another d2d_attach(). Then it must refuse the late completion.
 	 */
 	if (fault_is("completed-late") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
-	/* Detaching cancels the pending handshake. */
+	/* This cancels the pending handshake. */
 	if (err == -EINPROGRESS)
 		d2d_detach(self);
 	if (err)
@@ -345,10 +332,7 @@ static int misbehave(void)
 		err = put_for_owner(D2D_PAIR_KIND_NOTE, sizeof(u32));
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
-	/*
-	 * No thread is inside peer_ping(), so this call of d2d_detach() does not deadlock. But
-	 * lockdep must report it.
-	 */
+	/* Lockdep must report this, although no thread is inside peer_ping(). */
 	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);
@@ -363,7 +347,6 @@ static int misbehave(void)
 	return err;
 }
 
-/* Unregisters the driver. If the driver is attached, detaches it first. */
 static void detach_and_unregister(void)
 {
 	if (d2d_unregister(self) != -EBUSY)
@@ -379,7 +362,6 @@ static int __init init_dispatch(void *this, const struct d2d_request *request)
 
 static typeof(init_dispatch) *init_dispatch_pointer __refdata = init_dispatch;
 
-/* Returns the address of the driver object, or a wrong address if the fault demands it. */
 static const struct d2d_driver *driver_address(void)
 {
 	if (fault_is("no-driver"))

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing with an event. The parameter "fault" names it. The
- * init fails with the errno of the call that fails, or with -ENOTRECOVERABLE if no call fails.
- * With fault=none, the driver creates, opens and waits for events, and the module stays loaded.
+ * Test: a driver in C that misuses an event. The parameter "fault" says how. The init fails with
+ * the errno of the call, or with -ENOTRECOVERABLE if no call fails. With fault=none, the module
+ * stays loaded.
  *
- * The driver does not attach, because events need no context. It closes no handles at the end,
- * because unregistering closes them.
+ * Events need no context, so the driver does not attach. Unregistering closes its handles.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -39,7 +38,7 @@ static int create(const char *name, u32 kind)
 	return d2d_event_create(self, name, kind, 0, &event);
 }
 
-/* No thread sets an event of this test. So a wait that the owner accepts times out after 1 ms. */
+/* Nobody sets an event of this test, so a wait that the owner accepts times out. */
 static int wait(const d2d_handle *events, u32 count, u32 flags, u32 *index)
 {
 	return d2d_event_wait(events, count, flags, 1, index);
@@ -62,10 +61,7 @@ static int ignore_set(void *argument, d2d_handle handle)
 	return 0;
 }
 
-/*
- * Adds as many handlers to the event as an event may have, each by a new handle. Returns the errno
- * with which the owner refuses one more handler.
- */
+/* Returns the errno with which the owner refuses one handler more than an event may have. */
 static int many_handlers(void)
 {
 	d2d_handle another;
@@ -78,7 +74,7 @@ static int many_handlers(void)
 	return err ? -ENOTRECOVERABLE : d2d_event_on_set(event, ignore_set, NULL);
 }
 
-/* Does one wrong thing with the event that the driver has created. Returns the errno, or 0. */
+/* Returns the errno, or 0. */
 static int misuse(void)
 {
 	d2d_handle pair[2] = { event, event };
@@ -120,13 +116,13 @@ static int misuse(void)
 		return d2d_event_on_set(event, ignore_set, NULL);
 	if (fault_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
-	/* d2d_event_ring() has no result, and ignores a stale handle. */
+	/* Has no result, and ignores a stale handle. */
 	if (fault_is("ring-when-closed"))
 		d2d_event_ring(event);
 	return 0;
 }
 
-/* For fault=none. Waits for so many events that the owner must allocate memory for the wait. */
+/* So many events that the owner must allocate memory for the wait */
 static int behave(void)
 {
 	d2d_handle events[6];
@@ -145,10 +141,7 @@ static int behave(void)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/*
- * Creates and opens an event of this driver. Then opens an event of another driver. The name of
- * that driver is so long that it leaves no room for the name of the event.
- */
+/* The last driver's name is so long that it leaves no room for the name of the event. */
 static int open_of_long_name(void)
 {
 	char name[D2D_EVENT_NAME_SIZE] = {};

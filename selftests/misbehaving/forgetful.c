@@ -1,36 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module that registers the drivers "forgetful" and "forgetful_too", and does not
- * unregister them before the kernel unloads the module. The parameter "at" says when the kernel
- * unloads the module:
+ * Test: a module that registers the drivers "forgetful" and "forgetful_too", and forgets them. A
+ * routine that is called after the unload prints a line, and the test fails.
+ *
+ * The parameter "at" says when the kernel unloads the module:
  *
  *   init               after the init, which fails with -ENOTRECOVERABLE
  *   exit               after the exit
  *
- * If a routine of the drivers is called after the end of this init or exit, the routine prints a
- * line, and the test fails.
+ * The parameter "forgets" says what "forgetful" has when the module is unloaded:
  *
- * The parameter "forgets" says what the driver "forgetful" has when the module is unloaded. With
- * these values, the module forgets this driver and "forgetful_too":
- *
+ *   nothing            only its registration; but the exit unregisters both drivers
  *   registered         only its registration
  *   context            a context
  *   handshake          a handshake that it has pended
  *   sent               requests that it has sent to its owner
- *   pended             a request that it has sent to "forgetful_too", which has pended the request
+ *   pended             a request that it has sent to "forgetful_too", which has pended it
  *   event              an event
  *
- * With this value, it depends on "at" whether the module forgets its two drivers:
+ * With these values, the module registers a driver of the module stranger instead, and the init
+ * succeeds. The driver has an event and:
  *
- *   nothing            the exit unregisters both drivers. With at=init the exit does not run, so
- *                      the module forgets both, as with the value "registered"
- *
- * With these values, the module does not register its two drivers:
- *
- *   stranger           this module registers a driver that belongs to the module stranger. This
- *                      driver has an event. The init succeeds, whatever "at" says
- *   stranger-attached  like stranger, and the driver has a context
- *   stranger-attaching like stranger, and a work item of the module stranger attaches the driver
+ *   stranger           nothing else
+ *   stranger-attached  a context
+ *   stranger-attaching a work item of the module stranger, which attaches it
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,7 +39,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-/* The owner of this peer. The files forgetful_*.c name other owners. */
+/* The files forgetful_*.c name other owners. */
 #ifndef OWNER
 #define OWNER module_a
 #endif
@@ -69,17 +62,13 @@ static bool forgets_is(const char *what)
 	return !strcmp(forgets, what);
 }
 
-/*
- * Each routine and operation calls this function first. Prints a line if the init has failed or
- * the exit has ended: no routine may be called after that.
- */
+/* Called first in each routine and operation. */
 static void check(const char *routine)
 {
 	if (READ_ONCE(unloaded))
 		pr_err("%s was called after the module was unloaded\n", routine);
 }
 
-/* Fills in the endpoint of a driver during its handshake. */
 static int fill_in(struct d2d_endpoint *peer);
 
 /* forgetful_lender.c defines the peer of another pair. */
@@ -112,7 +101,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	check("dispatch");
 	d2d_pause_call();
-	/* Pends each request, and with forgets=handshake the handshake, too. */
+	/* Pend requests and, with forgets=handshake, the handshake. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || forgets_is("handshake"))
 		return -D2D_STATUS_PENDING;
 	err = fill_in(&context->peer);
@@ -134,7 +123,7 @@ static struct d2d_driver driver = D2D_DRIVER_INIT("forgetful", .dispatch = dispa
 						  .completed = completed,
 						  .cancelled = cancelled);
 
-/* Sends a request to forgetful_too or the owner. Both pend it. */
+/* The receiver pends the request. */
 static int send(const char *to, u32 flags)
 {
 	static u64 key;
@@ -156,7 +145,6 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
-/* Gives the driver forgetful what the parameter "forgets" says. */
 static int set_up_state(void)
 {
 	d2d_handle event;
@@ -201,7 +189,6 @@ static void unregister_both(void)
 	d2d_unregister(self);
 }
 
-/* Registers a driver of the module stranger, and gives it what the parameter "forgets" says. */
 static int register_stranger(void)
 {
 	d2d_handle event;
@@ -216,10 +203,7 @@ static int register_stranger(void)
 		d2d_stranger_attach_driver(self, d2d_the_owner->d2d_attach);
 		return 0;
 	}
-	/*
-	 * stranger-attached: the driver never completes its handshake. So the handshake times out,
-	 * and the context stays reserved for the driver.
-	 */
+	/* The driver never completes its handshake. The context stays reserved for it. */
 	err = d2d_attach(self);
 	return err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
 }

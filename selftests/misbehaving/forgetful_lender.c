@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Test: the module of forgetful.c, but as a peer of lender or c_lender instead of module_a. The
- * drivers lend the owner a counter of the module.
- */
+/* Test: forgetful.c as a peer of lender or c_lender, to which it lends a counter of the module */
 #define OWNER lender
 #define OTHER_PAIR
 #include "forgetful.c"

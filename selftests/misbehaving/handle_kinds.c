@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: passes handles of the wrong kind to each function that takes a handle. Each function must
+ * Test: passes handles of the wrong kind to each function that takes a handle. The function must
  * fail with -ESTALE, and must not change what the handle names. Otherwise the init fails with
- * -ENOTRECOVERABLE. The driver has a valid handle of each kind, also of an item. Items need a
- * context, so the whole test runs in the dispatch routine, during the handshake.
- *
- * The last line that the module prints says how many refusals the owner must have printed.
+ * -ENOTRECOVERABLE. The test runs during the handshake, because item handles need a context.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -17,7 +14,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* A request has two handles: its sender has one (SENT), its holder has the other (HELD). */
+/* A request's sender has the handle SENT, its holder the handle HELD. */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
@@ -26,7 +23,7 @@ static const char * const kinds[] = {
 
 /* A valid handle of each kind; 0 for NOTHING */
 static d2d_handle live[KINDS];
-/* The sender's handle of a request that is never sent. The request of live[SENT] is pending. */
+/* Of a request that is never sent; the request of live[SENT] is pending */
 static d2d_handle idle;
 static struct d2d_context *context;
 
@@ -123,11 +120,7 @@ static int wait_for(d2d_handle handle)
 	return d2d_event_wait(&handle, 1, 0, 0, NULL);
 }
 
-/*
- * d2d_event_ring() has no result, so this function returns what must_refuse() expects. The owner
- * must not print a refusal, because handles.sh compares the number of the printed refusals with the
- * number that the init prints.
- */
+/* Returns what must_refuse() expects, because d2d_event_ring() has no result. */
 static int ring(d2d_handle handle)
 {
 	d2d_event_ring(handle);
@@ -157,8 +150,8 @@ static int release(d2d_handle handle)
 static const struct function {
 	const char *name;
 	int (*call)(d2d_handle handle);
-	unsigned long accepts;	/* the kinds of handles that the function accepts, as bits */
-	bool silent;		/* the function refuses without printing a line */
+	unsigned long accepts;	/* kinds of handles, as bits */
+	bool silent;		/* refuses without printing a line */
 } functions[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
@@ -212,7 +205,7 @@ static void must_refuse(const struct function *function, d2d_handle handle, cons
 	expect(function->call(handle) == -ESTALE, function->name, kind);
 }
 
-/* Returns the kind that the bits of a handle state (d2d.h). The handle need not be valid. */
+/* Returns the kind that a handle states (d2d.h), which need not be valid. */
 static enum kind kind_of(d2d_handle handle)
 {
 	static const enum kind of[] = {
@@ -230,12 +223,9 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Calls a function with handles that it must refuse:
- * - a valid handle of each kind that the function does not accept;
- * - for each kind that the function accepts, copies of a valid handle of this kind. In each copy
- *   the kind bits are altered in another way. A copy is left out if the function also accepts the
- *   kind that the altered bits state. A copy that states the kind of an item is always passed:
- *   the function must refuse it, because no item has this handle.
+ * Passes a valid handle of each kind that the function does not accept, and accepted handles with
+ * altered kind bits. The altered bits do not state another kind that it accepts. They may state an
+ * item, because no item has this handle.
  */
 static void pass_all_to(const struct function *function)
 {
@@ -254,10 +244,7 @@ static void pass_all_to(const struct function *function)
 	}
 }
 
-/*
- * Fills in "idle" and live[]. The init has filled in live[DRIVER]. The dispatch routine fills in
- * live[HELD], when this function sends the request of live[SENT].
- */
+/* The dispatch routine fills in live[HELD], the init live[DRIVER]. */
 static int make_all(void)
 {
 	struct d2d_send send;
@@ -282,7 +269,7 @@ static int make_all(void)
 	return 0;
 }
 
-/* Checks that everything that the handles name is unchanged, and frees it. */
+/* What the handles name must be unchanged. */
 static void check_all(void)
 {
 	struct d2d_result result = {};

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test modules that break the rules of the interface or of the kernel. test_modules/modules.mk and
-# shared/library.mk define the functions that are called here.
+# Builds the modules that break the rules of the interface or of the kernel.
 
 d2d-forgetful := forgetful forgetful_junction forgetful_lender forgetful_middle forgetful_torture
 $(foreach name,bad_owner bad_peer event_faults $(d2d-forgetful) handle_kinds pointers splat stranger,\
@@ -9,15 +8,14 @@ $(foreach name,$(d2d-forgetful) stranger,$(eval CFLAGS_selftests/misbehaving/$(n
 CFLAGS_selftests/misbehaving/forgetful_lender.o += -I$(obj)/selftests/peers/lending
 $(obj)/selftests/misbehaving/forgetful_lender.o: $(obj)/selftests/peers/lending/lending_pair.h
 
-# pointers.c includes a table of the exported functions, which pointers.awk generates from their prototypes.
+# pointers.awk generates a table of the exported functions from their prototypes.
 CFLAGS_selftests/misbehaving/pointers.o := -I$(obj)/selftests/misbehaving
 $(obj)/selftests/misbehaving/pointers_calls.h: $(src)/selftests/misbehaving/pointers.awk $(d2d-prototypes) FORCE
 	$(call if_changed,d2d_calls)
 targets += selftests/misbehaving/pointers_calls.h
 $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_calls.h
 
-# Drivers that break the rules in safe Rust. The drivers in hostile/refused and hostile/kernel_crate are not built here:
-# qemu/check/compile-hostile.sh compiles them. Each line `// error: TEXT` in such a driver is part of an error that the
-# compiler must print. With the line `// compiles`, the compiler must print no error.
+# qemu/check/compile-hostile.sh compiles the drivers in hostile/refused and hostile/kernel_crate. Each line
+# `// error: TEXT` is part of an error that the compiler must print. With `// compiles`, it must print none.
 $(foreach name,hostile_peer rebinds_core rebinds_kernel,\
 	$(eval $(call d2d-rust-peer,selftests/test_modules/$(name),selftests/misbehaving/hostile/$(name))))

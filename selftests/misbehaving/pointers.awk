@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Prints C code by which pointers.c calls the exported functions. For each function it prints a table and a wrapper.
-# The table describes the function's arguments. The wrapper takes the arguments as an array of numbers, and calls the
-# function. awk reads prototypes.awk before this script. prototypes.awk calls prototype() for each exported function.
+# Prints a table of the arguments of each exported function, and a wrapper that takes them as an array of numbers.
+# prototypes.awk, which awk reads first, calls prototype().
 
 function prototype(result, name, count, pieces,	n, list, type, kind, value)
 {
@@ -14,7 +13,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 		else if (type ~ /^const .*\*$/)
 			kind = "INPUT"
 		else if (type == "void *" && pieces[n] ~ /argument$/)
-			# The owner only passes this pointer to a routine of the driver, so no value of it is bad.
+			# The owner only passes it to a routine of the driver, so no value is bad.
 			kind = "NUMBER"
 		else if (type ~ /\*$/)
 			kind = "OUTPUT"
@@ -24,7 +23,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 			kind = "NUMBER"
 		printf "\t{ \"%s\", \"%s\", %s },\n", pieces[n], type, kind
 		value = "(" type ")values[" n - 1 "]"
-		# A structure that is passed by value has no pointers, so the wrapper passes any bytes.
+		# A structure that is passed by value has no pointers: pass any bytes.
 		if (type ~ /^struct [a-z_0-9]+$/)
 			value = "({ " type " bytes; memset(&bytes, 0xff, sizeof(bytes)); bytes; })"
 		list = list (n > 1 ? ", " : "") value

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: calls each function that the owner exports with bad pointers. In each call, one pointer is
- * bad, and the other pointers are valid. The other arguments are numbers and handles. Each pointer
- * gets in turn each bad address that is meant for its kind. For each of these addresses, the test
- * calls the function with each combination of numbers and handles. pointers.awk generates the table
- * of functions from the headers. So a new function is in the table, too.
+ * Test: calls each exported function with bad pointers. In each call, one pointer is bad, and the
+ * others are valid. Each pointer gets each bad address of its kind, with each combination of
+ * numbers and handles. pointers.awk generates the table of functions, so it has new functions, too.
  *
- * A function may accept two of the bad addresses:
- * - NULL, because some pointers are optional;
- * - a misaligned address, because the memory there can be accessed.
+ * A function may accept NULL, because some pointers are optional, and a misaligned address. For the
+ * other bad addresses (must_fail), these rules hold if the function returns an int:
+ * - A call must fail, unless one of its numbers is 0: with a length of 0, the function may ignore
+ *   the pointer.
+ * - With one combination or more, the function must fail with -EFAULT. This shows that it has used
+ *   the pointer.
  *
- * At each of the other bad addresses, the kernel has no memory, or memory that the function must
- * not use (must_fail). With such an address, these rules hold for a function that returns an int:
- * - A call must fail, unless one of its numbers is 0. For example, if a length is 0, the function
- *   may ignore the pointer.
- * - At least one combination must make the function fail with -EFAULT: this shows that the function
- *   has used the pointer. The other combinations may make it fail with another errno.
- *
- * After each function the test checks that requests and events work, and that no refused call had
- * an effect.
- *
- * If a check fails, the module prints what was wrong, and the init fails with -ENOTRECOVERABLE.
+ * After each function, requests and events must work, and no refused call may have had an effect.
+ * If a check fails, the init fails with -ENOTRECOVERABLE.
  */
 #include <linux/init.h>
 #include <linux/mm.h>
@@ -65,14 +57,14 @@ static d2d_handle target;
 static d2d_handle event;
 static d2d_handle idle;		/* a request that was never sent */
 static d2d_handle done;		/* a completed request with 8 bytes of output */
-static d2d_handle pended;	/* a request that the receiver has left pending */
-static d2d_handle held;		/* the receiver's handle of that request */
+static d2d_handle pended;	/* the sender's handle of a request that is pending */
+static d2d_handle held;		/* the receiver's handle of it */
 
 static struct d2d_send send;
 static u64 scratch[64];
 static const u64 constant[64] = { 1 };
 
-/* A page of memory. The page after it is not mapped. */
+/* The page after it is not mapped. */
 static char *last_page;
 
 static u32 calls;
@@ -82,7 +74,7 @@ struct bad_pointer {
 	const char *name;
 	unsigned long address;
 	bool must_fail;
-	enum kind only;		/* the kind of pointer that gets this address; 0: all kinds */
+	enum kind only;		/* 0: all kinds of pointers get this address */
 };
 
 static int serve_echo(const struct d2d_request *request)
@@ -110,7 +102,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* The valid driver object for calls of d2d_register() in which the other pointer is bad */
+/* Valid: the other pointer of d2d_register() is bad. */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)
@@ -168,7 +160,6 @@ static void unmake(void)
 	d2d_unregister(receiver);
 }
 
-/* Checks that requests and events work, and that no refused call had an effect. */
 static void check(const char *after)
 {
 	int err;
@@ -179,18 +170,17 @@ static void check(const char *after)
 	err = d2d_event_wait(&event, 1, 0, 0, NULL);
 	if (err)
 		fail("after %s: a wait returned %d", after, err);
-	/* The receiver must still hold the request that it has pended. */
+	/* The receiver must still hold this request. */
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
 		fail("after %s: writing the held request returned %d", after, err);
-	/* Each call that could register this driver or create this event had a bad pointer. */
+	/* Each call that could register or create these had a bad pointer. */
 	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s: a refused call has registered a driver", after);
 	if (d2d_event_open(self, "new", D2D_EVENT_NOTIFICATION, &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s: a refused call has created an event", after);
 }
 
-/* Returns a valid value of a pointer argument. */
 static unsigned long valid(const struct argument *argument)
 {
 	if (argument->kind == STRING)
@@ -204,10 +194,7 @@ static unsigned long valid(const struct argument *argument)
 	return (unsigned long)scratch;
 }
 
-/*
- * Calls the function with one combination of numbers and handles, and with a bad address for the
- * argument @which. Returns whether the function returned -EFAULT.
- */
+/* Returns whether the function returned -EFAULT. The argument @which gets the bad address. */
 static bool call(const struct function *function, u32 which, const struct bad_pointer *bad,
 		 u32 combination)
 {
@@ -244,7 +231,6 @@ static bool call(const struct function *function, u32 which, const struct bad_po
 	return result == -EFAULT;
 }
 
-/* Returns how many combinations of numbers and handles the test passes to the function. */
 static u32 combinations(const struct function *function)
 {
 	u32 count = 1;
@@ -271,7 +257,7 @@ static void call_with_bad(const struct function *function, u32 which, const stru
 		     function->arguments[which].name, bad->name);
 }
 
-/* Calls a function that takes no pointers, with numbers that are no valid handles. */
+/* The numbers are no valid handles. */
 static void call_without_pointers(const struct function *function)
 {
 	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
@@ -320,7 +306,6 @@ static void try(const struct function *function)
 	check(function->name);
 }
 
-/* Sends requests with a struct d2d_send in which only the pointer "input" is bad. */
 static void try_input(void)
 {
 	const unsigned long wrong[] = {
@@ -343,10 +328,7 @@ static void try_input(void)
 	check("a bad input");
 }
 
-/*
- * Passes an input of the largest allowed size, which ends in unmapped memory. Then passes an input
- * and an output that are too large.
- */
+/* An input of the largest allowed size ends in unmapped memory. Larger buffers are refused. */
 static void try_large(void)
 {
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
@@ -374,7 +356,7 @@ static void try_large(void)
 	check("a large input");
 }
 
-/* A work item that unmaps the memory for the index of d2d_event_wait(), and then sets events */
+/* Unmaps the memory for the index of d2d_event_wait(), and then sets events. */
 struct vanishing {
 	struct work_struct work;
 	struct task_struct *waiter;
@@ -388,10 +370,7 @@ static void vanish(struct work_struct *work)
 {
 	struct vanishing *this = container_of(work, struct vanishing, work);
 
-	/*
-	 * When the waiting thread sleeps, the owner has already checked that the index is writable,
-	 * but has not written the index yet.
-	 */
+	/* When the thread sleeps, the owner has checked the index, but has not written it yet. */
 	while (task_is_running(this->waiter))
 		cond_resched();
 	vunmap(this->place);
@@ -400,10 +379,7 @@ static void vanish(struct work_struct *work)
 		d2d_event_set(this->events[n]);
 }
 
-/*
- * Waits for two events. The memory for the index is mapped when the wait begins, and unmapped when
- * the wait ends. The wait must fail with -EFAULT, and must not reset an event.
- */
+/* The wait must fail with -EFAULT when it ends, and must not reset an event. */
 static void try_vanishing_index(const d2d_handle *events, u32 flags)
 {
 	struct vanishing vanishing = {
@@ -462,7 +438,7 @@ static int __init pointers_init(void)
 	u32 n;
 	int err;
 
-	/* vmalloc() leaves an unmapped guard page after this page. */
+	/* vmalloc() leaves an unmapped guard page after this one. */
 	last_page = vmalloc(PAGE_SIZE);
 	if (!last_page)
 		return -ENOMEM;

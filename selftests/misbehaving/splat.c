@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module whose init does one wrong thing. The parameter "kind" names it: for example,
- * `insmod splat.ko kind=oops` makes an oops. The harness must then make the run fail.
- * qemu/tests/harness.sh checks that the run fails for the right reason.
+ * Test: a module whose init does one wrong thing. The parameter "kind" names it. The harness must
+ * make the run fail; qemu/tests/harness.sh checks the reason.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>
@@ -39,7 +38,7 @@ static void splat_sleep_in_atomic(void)
 	preempt_enable();
 }
 
-/* Makes a soft lockup: this CPU does not schedule any more. */
+/* A soft lockup */
 static void splat_spin(void)
 {
 	preempt_disable();
@@ -47,7 +46,7 @@ static void splat_spin(void)
 		cpu_relax();
 }
 
-/* Makes a hung task, which sleeps and is never woken. */
+/* A hung task */
 static void splat_hang(void)
 {
 	set_current_state(TASK_UNINTERRUPTIBLE);
@@ -61,7 +60,7 @@ static void splat_refcount(void)
 	refcount_inc(&count);
 }
 
-/* Corrupts a list. A kernel with BUG_ON_DATA_CORRUPTION calls BUG(). */
+/* A kernel with BUG_ON_DATA_CORRUPTION calls BUG(). */
 static void splat_list(void)
 {
 	LIST_HEAD(list);
@@ -72,7 +71,6 @@ static void splat_list(void)
 	list_del(&item);
 }
 
-/* Destroys a cache that still has an object. */
 static void splat_slab(void)
 {
 	struct kmem_cache *cache;
@@ -90,10 +88,7 @@ static void splat_taint(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
-/*
- * To notice the acts below, the kernel needs KASAN, lockdep, kmemleak and object debugging. To
- * notice the last one, it needs CFI.
- */
+/* The acts below need a kernel with KASAN, lockdep, kmemleak, object debugging, or CFI. */
 
 static void splat_use_after_free(void)
 {
@@ -118,7 +113,7 @@ static void splat_out_of_bounds(void)
 	kfree(object);
 }
 
-/* Takes two locks in both orders. Lockdep reports that even if no thread has to wait. */
+/* Lockdep reports the two orders even if no thread has to wait. */
 static void splat_inversion(void)
 {
 	static DEFINE_SPINLOCK(one);
@@ -135,7 +130,7 @@ static void splat_inversion(void)
 	spin_unlock(&other);
 }
 
-/* Makes lockdep switch itself off without a report, as loading a proprietary module does. */
+/* Lockdep switches itself off without a report, as it does for a proprietary module. */
 static void splat_lockdep_off(void)
 {
 	add_taint(TAINT_USER, LOCKDEP_NOW_UNRELIABLE);
@@ -150,7 +145,7 @@ static void splat_sleep_under_lock(void)
 	spin_unlock(&lock);
 }
 
-/* Leaks several objects, because kmemleak misses one if a stale word in memory points to it. */
+/* Several objects, because kmemleak misses one if a stale word in memory points to it */
 static void splat_leak(void)
 {
 	int i;
@@ -187,7 +182,6 @@ static u64 splat_of_u64(u64 value)
 	return value;
 }
 
-/* Calls a function by a pointer of the wrong type. Only a kernel with CFI reports that. */
 static void splat_cfi(void)
 {
 	void *function = splat_of_u64;

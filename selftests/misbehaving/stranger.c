@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module whose driver is registered by another module, forgetful (forgetful.c). This
- * module imports no symbol of the owner. So the kernel can unload the owner even while the driver
- * is registered. This module imports the namespace D2D only for the functions of pause_calls.
+ * Test: a module whose driver the module forgetful registers. It imports no symbol of the owner, so
+ * the kernel can unload the owner while the driver is registered. It imports the namespace D2D for
+ * pause_calls.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -15,7 +15,7 @@
 static int (*attach_by)(d2d_handle driver);
 static d2d_handle attaching;
 
-/* Pends each request. Without importing d2d_complete(), this module cannot complete any. */
+/* This module cannot complete requests, because it must not import d2d_complete(). */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	d2d_pause_call();
@@ -26,7 +26,7 @@ void d2d_stranger_fill_driver(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
-	/* Must be NULL or point to static keys of the driver's module. This module has none. */
+	/* Static keys must be in the driver's module, which has none. */
 	driver->hot_keys = NULL;
 	driver->dispatch = dispatch;
 	driver->completed = NULL;

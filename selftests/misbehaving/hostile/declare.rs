@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// The macro by which drivers in refused/ declare pairs. Each of these drivers includes this file.
-
-/// Declares version 1.`$minor` of a pair, in a Rust module of its own. The pair's owner offers `$operations`. Its peer
-/// offers no operations.
+/// Declares version 1.`$minor` of a pair for a driver in refused/, in a Rust module of its own.
 macro_rules! declare {
     (
         $module:ident, $name:literal,

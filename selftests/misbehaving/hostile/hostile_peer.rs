@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a driver that misuses the library in each way that safe code can. No misuse may cause undefined behaviour.
+//! The sanitizer kernel reports it.
 //!
 //! Writing a number to `/dev/hostile_peer` runs one group of misuses; see `control`. The write fails if the library
-//! accepts what it must refuse. On the sanitizer kernel, the sanitizers report undefined behaviour during the write
-//! or when the module is unloaded.
+//! accepts what it must refuse.
 
 #![forbid(unsafe_code)]
 
@@ -91,17 +91,15 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The input is a number. If it is not 0, the receiver sends itself another request of this code, with the number
-/// minus 1.
+/// The input is the number of further requests of this code that the receiver sends itself, one inside the other.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
-/// The receiver completes this request with the information and the status that the input has.
+/// The receiver completes this request with the invalid information and status of the input.
 const INVALID: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
-/// The receiver pends this request, and leaks the request that it has pended before.
+/// The receiver pends this request, and leaks the one that it has pended before.
 const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
-/// The sender's completion routine sends this request again, until the tag of the request is 0.
+/// The sender's completion routine sends this request again, as often as its tag says.
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
-/// The number of nested requests [`AGAIN`].
 const DEPTH: u32 = 3;
 
 /// What the driver uses after it has unregistered.
@@ -113,14 +111,12 @@ struct Kept {
     pended: Option<Pended<()>>,
 }
 
-/// The driver.
 struct Hostile {
     kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
-    /// Set by [`Hostile::start_jobs`].
     jobs: SetOnce<(Timer, Work, Thread)>,
 }
 
-/// Uses what [`Kept`] has. The library drops the driver only after it has unregistered the driver.
+/// The library drops the driver after it has unregistered the driver.
 impl Drop for Hostile {
     fn drop(&mut self) {
         try_closed_jobs(&self.jobs);
@@ -137,7 +133,7 @@ impl Drop for Hostile {
     }
 }
 
-/// Makes objects and leaks them in `drop`, which the library calls before it detaches the driver.
+/// The library drops this value before it detaches the driver.
 struct Resources(DriverRef<Hostile>);
 
 impl Drop for Resources {
@@ -154,8 +150,8 @@ impl Drop for Resources {
     }
 }
 
-/// A routine of a job owns this value. After the library has closed the driver's jobs, it drops the routine, and so
-/// this value. `drop` then tries to start and to make jobs, which the library must refuse.
+/// A routine of a job owns this value. The library drops both after it has closed the driver's jobs. Then it must
+/// refuse to start and to make jobs.
 struct Captured(DriverRef<Hostile>);
 
 impl Drop for Captured {
@@ -169,7 +165,6 @@ impl Drop for Captured {
     }
 }
 
-/// Tries to start jobs that the library has closed, in each execution context. Each start must fail.
 fn try_closed_jobs(jobs: &SetOnce<(Timer, Work, Thread)>) {
     let Some((timer, work, thread)) = jobs.as_ref() else {
         return;
@@ -192,7 +187,7 @@ fn try_closed_jobs(jobs: &SetOnce<(Timer, Work, Thread)>) {
     }
 }
 
-/// A text that is too long for a line of the trace, and consists of line breaks.
+/// Too long for a line of the trace
 const NEWLINES: &[u8; 384] = &[b'\n'; 384];
 
 fn expect(is: bool) -> Result {
@@ -225,7 +220,6 @@ impl Hostile {
         Ok(())
     }
 
-    /// Uses handles from made-up numbers, handles that are no longer valid, and wrong names.
     fn make_up(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         for number in [0, 1, !0, 1 << 32, (1 << 32) | 1, !0 << 32, 0x8000_0000] {
             expect(
@@ -272,7 +266,6 @@ impl Hostile {
         expect(Event::wait_all(&[&event, &event], Wait::NOT) == Err(EINVAL))
     }
 
-    /// Sends requests to this driver from inside its routines, and completes some requests with invalid results.
     fn reenter(driver: &DriverRef<Self>) -> Result {
         let sender = driver.sender();
         let to = Self::target(&sender)?;
@@ -303,8 +296,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Calls `leaving::note_begun` of `shared/d2d/leaving.rs`, by which the library notes that this module's driver
-    /// leaves. Then goes on using the driver.
+    /// Goes on using the driver after `leaving::note_begun`, by which the library notes that the driver leaves.
     fn claim_to_leave(driver: &DriverRef<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
@@ -315,7 +307,7 @@ impl Hostile {
         expect(!event.set()?)
     }
 
-    /// Calls the library from closures that the library runs under one of its locks.
+    /// The library runs these closures under one of its locks.
     fn nest(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         let event = driver.create_event(c"hostile_peer.nest", Kind::Notification, false)?;
         for place in Place::ALL {
@@ -345,7 +337,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Makes and keeps jobs that start each other and themselves until the driver leaves.
+    /// These jobs start each other and themselves until the driver leaves.
     fn start_jobs(driver: &DriverRef<Self>) -> Result {
         let captured = Captured(driver.clone());
         let timer = driver.timer(TimerContext::HardIrq, move |driver, _timer| {
@@ -392,8 +384,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Does what only the library needs to do: initializes the module (while it is loaded, the library must refuse this),
-    /// makes debugfs directories, and uses a rundown.
+    /// Does what only the library needs to do. The library must refuse to initialize a loaded module.
     fn imitate() -> Result {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let directory = Directory::of_module(c"module_a")?;
@@ -425,7 +416,7 @@ impl Driver for Hostile {
 
     const CONTROL: Option<Settings> = Some(Settings::new(c"hostile_peer"));
 
-    /// Calls the module's `init` while `init` already runs. The library must refuse the second call.
+    /// The library must refuse to run `init` inside `init`.
     fn new() -> Result<Self> {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let kept = KBox::pin_init(new_spinlock_irq!(None, "hostile_peer::kept"), GFP_KERNEL)?;
@@ -435,7 +426,6 @@ impl Driver for Hostile {
         })
     }
 
-    /// Stores what [`Hostile::drop`] uses.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         let keep = || -> Result<Resources> {
             let sender = driver.sender();
@@ -452,7 +442,6 @@ impl Driver for Hostile {
         keep()
     }
 
-    /// Reads a number, and runs the group of misuses with this number.
     fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.settled_link()?;
         match control::read_number(reader)? {
@@ -475,7 +464,6 @@ impl Driver for Hostile {
         }
     }
 
-    /// Completes the handshake later.
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
         offer.pend()
     }
@@ -515,7 +503,6 @@ impl Driver for Hostile {
             .or_unknown()
     }
 
-    /// Sends the request again from inside the completion routine, as often as its tag says.
     fn completed(&self, completed: Completed) {
         let tag = completed.tag();
         let target = self.kept.lock().as_ref().map(|kept| kept.target);
@@ -531,11 +518,10 @@ impl Driver for Hostile {
 
 #[vtable]
 impl PeerOps for Hostile {
-    /// Calls the owner's `ping` from inside the peer's `ping`.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         link.owner().ping(value)
     }
 
-    /// Claims that this type implements `bounce`, although it does not.
+    /// A lie: this type does not implement `bounce`.
     const HAS_BOUNCE: bool = true;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer of module_a. Its crate gives other meanings to names that the library's macros might use. This file gives
-// other meanings to names of the prelude. rebinds_core.rs and rebinds_kernel.rs include this file, and give other
-// meanings to names of crates.
+// A peer of module_a in whose crate names have other meanings. This file gives them to names of the prelude,
+// rebinds_core.rs and rebinds_kernel.rs to names of crates. The library's macros must not use these names.
 
 use d2d::{
     driver::{
@@ -27,15 +26,14 @@ use real_kernel::{
 };
 use real_pin_init::PinInit as Initializer;
 
-/// If a macro of the library used the bare name `Ok`, it would call this function. The function leaks the registration
-/// of the driver, and makes the init fail. So the driver would stay registered after the kernel has freed the module.
+/// Leaks the registration, so the driver stays registered after the kernel has freed the module.
 #[allow(non_snake_case, dead_code)]
 fn Ok(module: PeerModule) -> Result<PeerModule> {
     real_core::mem::forget(module);
     Result::Err(EINVAL)
 }
 
-/// If a macro of the library used the bare names `Send` or `Sync`, it would get this trait, which all types implement.
+/// All types implement this trait.
 pub trait Anything {}
 impl<T> Anything for T {}
 #[allow(unused_imports)]
@@ -43,7 +41,7 @@ use Anything as Send;
 #[allow(unused_imports)]
 use Anything as Sync;
 
-/// If a macro of the library used the bare names `Option`, `Some` or `PhantomData`, it would get this type.
+/// A type of another kind.
 #[allow(dead_code)]
 #[derive(Clone, Copy)]
 pub struct Option<T>(T);
@@ -91,7 +89,6 @@ interface! {
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
 }
 
-/// The driver.
 struct Attached;
 
 impl Driver for Attached {

@@ -2,8 +2,7 @@
 
 //! Test: a peer in whose crate the name `core` means this crate itself.
 //!
-//! `size_of` and `stringify` of this crate return wrong values. If `interface!` used one of them, the operations table
-//! would have a wrong header.
+//! If `interface!` uses this crate's `size_of` or `stringify`, the operations table gets a wrong header.
 
 #![forbid(unsafe_code)]
 

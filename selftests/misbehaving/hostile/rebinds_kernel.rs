@@ -2,8 +2,7 @@
 
 //! Test: a peer in whose crate the names `kernel` and `pin_init` mean this crate itself.
 //!
-//! `try_pin_init!` of this crate leaks its arguments. If `module_peer!` used this macro, the registration would
-//! never be dropped.
+//! If `module_peer!` uses this crate's `try_pin_init!`, the registration is never dropped.
 
 #![forbid(unsafe_code)]
 

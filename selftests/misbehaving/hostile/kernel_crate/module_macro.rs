@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows a soundness hole of the kernel crate: safe code can cause undefined behaviour. The library of this
-//! project is not involved. In an `unsafe` block, `module!` calls the function `raw_try_init` of `::pin_init`. Here,
-//! the name `::pin_init` means this crate, whose `raw_try_init` initializes nothing. Unloading the module would drop a
-//! value that was never initialized.
+//! Shows a soundness hole of the kernel crate, without the library. In an `unsafe` block, `module!` calls
+//! `::pin_init::raw_try_init`. Here, `::pin_init` means this crate, whose `raw_try_init` initializes nothing. Unloading
+//! the module drops a value that was never initialized.
 // compiles
 
 #![forbid(unsafe_code)]
@@ -27,7 +26,6 @@ kernel::prelude::module! {
     license: "GPL",
 }
 
-/// Takes the place of the function of this name in `pin_init`, and initializes nothing.
 pub fn raw_try_init<T>(_place: *mut T, init: impl PinInit<T, Error>) -> Result {
     core::mem::forget(init);
     Ok(())

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that gives an operation an attribute. The attribute would apply to code that
-//! `interface!` generates.
+//! Must not compile: an operation with an attribute, which applies to code that `interface!` generates.
 // error: no rules expected `inline`
 
 #![forbid(unsafe_code)]

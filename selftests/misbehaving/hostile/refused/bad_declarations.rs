@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs, each with one fault. The faults are: a number that is used twice; a name
-//! that is no C identifier; a name that is too long; an array as an argument or a result.
+//! Must not compile: declarations of pairs, each with one fault.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two kinds of items have the same number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'two control codes have the same function number'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair must be an identifier of C, and no keyword'
@@ -15,7 +14,6 @@
 
 include!("../declare.rs");
 
-// Two kinds have the number 1.
 declare! {
     kinds, "kinds",
     shared_data: (),
@@ -30,7 +28,6 @@ declare! {
     {}
 }
 
-// Two codes have the number 0x801.
 declare! {
     codes, "codes",
     shared_data: (),
@@ -45,10 +42,8 @@ declare! {
     }
 }
 
-// The name of the pair has a hyphen.
 declare! { name, "a-pair", shared_data: (), minor: 0, {}, {}, {} }
 
-// The name of the structure has a blank.
 declare! {
     structure, "a_pair",
     shared_data: (),
@@ -65,7 +60,6 @@ declare! {
     }
 }
 
-// An argument is an array.
 declare! {
     argument, "argument",
     shared_data: (),
@@ -80,7 +74,6 @@ declare! {
     }
 }
 
-// A result is an array.
 declare! {
     result, "result",
     shared_data: (),
@@ -95,7 +88,6 @@ declare! {
     }
 }
 
-// The name of the event has a letter that C identifiers must not have.
 declare! {
     event_name, "event_name",
     shared_data: (),
@@ -109,7 +101,6 @@ declare! {
     },
 }
 
-// The name of the event has 32 bytes.
 declare! {
     long_event, "long_event",
     shared_data: (),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: wrong declarations of events, and a driver that opens an event that its pair does not declare.
+//! Must not compile: wrong declarations of events, and the use of an event that the pair does not declare.
 // error: [E0428]: the name `READY` is defined multiple times
 // error: [E0425]: cannot find value `NOTICES` in crate `d2d_pair`
 // error: [E0599]: no variant or associated item named `Sometimes` found for enum `Kind`
@@ -19,7 +19,6 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-// Two events have the same name.
 declare! {
     twice, "twice",
     shared_data: (),
@@ -35,7 +34,6 @@ declare! {
     },
 }
 
-// The event has a kind that does not exist.
 declare! {
     kind, "kind",
     shared_data: (),
@@ -49,7 +47,6 @@ declare! {
     },
 }
 
-// The name of the event is a string literal.
 declare! {
     text, "text",
     shared_data: (),
@@ -63,7 +60,6 @@ declare! {
     },
 }
 
-// The driver opens an event that the pair does not declare.
 fn open(driver: &DriverRef<impl Driver>) -> Result<Event> {
     driver.open_event_of(c"module_a", d2d_pair::NOTICES)
 }

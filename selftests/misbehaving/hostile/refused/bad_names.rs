@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs with a name that cannot be used in the C header. The name is a keyword or
-//! a macro of C, or a raw identifier of Rust, or the header would use it twice.
+//! Must not compile: pairs with a name that the C header cannot use: a keyword or a macro of C, a raw identifier of
+//! Rust, or a name that the header has already.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a pair must be an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a field must be an identifier of C, and no keyword'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the name of a kind must be an identifier of C, and no keyword'
@@ -17,7 +17,6 @@ include!("../declare.rs");
 
 declare! { pair, "switch", shared_data: (), minor: 0, {}, {}, {} }
 
-// A field of a payload is called `int`.
 declare! {
     field, "field",
     shared_data: (),
@@ -33,7 +32,6 @@ declare! {
     {},
 }
 
-// A field of a payload is called `type`, for which Rust needs `r#`.
 declare! {
     raw_field, "raw_field",
     shared_data: (),
@@ -114,7 +112,7 @@ declare! {
     },
 }
 
-// The last parameter of each operation is called `result` in C.
+// In C, the last parameter is called `result`.
 declare! {
     result, "result",
     shared_data: (),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: declarations of pairs that break the rules for new minor versions. A new minor version may only
-//! append.
+//! Must not compile: pairs that break the rule that a new minor version may only append.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a kind was appended in a later minor version than that of the pair'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a control code was appended in a later minor version than that of the pair'
@@ -16,7 +15,6 @@
 
 include!("../declare.rs");
 
-// Version 1.1 declares a field as appended in version 1.2.
 declare! {
     later_field, "later_field",
     shared_data: Shared,
@@ -33,7 +31,6 @@ declare! {
     {},
 }
 
-// Version 1.0 declares a kind as appended in version 1.1.
 declare! {
     later_kind, "later_kind",
     shared_data: u64,
@@ -47,7 +44,6 @@ declare! {
     {},
 }
 
-// Version 1.0 declares a control code as appended in version 1.1.
 declare! {
     later_code, "later_code",
     shared_data: u64,
@@ -61,7 +57,6 @@ declare! {
     },
 }
 
-// Version 1.0 declares an event as appended in version 1.1.
 declare! {
     later_event, "later_event",
     shared_data: u64,
@@ -76,7 +71,6 @@ declare! {
     },
 }
 
-// A new field is declared before an older one.
 declare! {
     inserted, "inserted",
     shared_data: Shared,
@@ -95,7 +89,6 @@ declare! {
     {},
 }
 
-// A field is appended to the payload of an item.
 declare! {
     payload, "payload",
     shared_data: u64,
@@ -117,7 +110,6 @@ declare! {
     {},
 }
 
-// The baseline is the header of another pair.
 declare! {
     other, "other",
     shared_data: u64,
@@ -128,7 +120,7 @@ declare! {
     {},
 }
 
-// An operation is declared before an older one, which the baseline has.
+// `between` is before `second`, which the baseline has.
 declare! {
     inserted_operation, "grown",
     shared_data: u64,
@@ -148,9 +140,7 @@ declare! {
     },
 }
 
-// A new operation is declared, but the minor version is that of the baseline. Nothing else differs from the baseline.
-// So the compiler must report "something was appended to the baseline without a new minor version". The declaration
-// above does not show this: its error is "GROWN_OWNER_SECOND: not as in the baseline".
+// Nothing but the new operation differs from the baseline, so only the minor version is wrong.
 declare! {
     same_version, "grown",
     shared_data: u64,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that begins a call of the peer in a task, and ends the call in a hard interrupt.
+//! Must not compile: a driver that begins a call of the peer in a task, and ends it in a hard interrupt.
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut kernel::bindings::srcu_ctr` cannot be sent between threads safely
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps a value for longer than the object from which the value borrows. A call and a
-//! queue borrow from the link, and a payload borrows from the batch.
+//! Must not compile: a driver that keeps a call, a queue or a payload for longer than the link or the batch.
 // error: lifetime may not live long enough
 // error: [E0515]: cannot return value referencing
 // error: [E0505]: cannot move out of `batch` because it is borrowed

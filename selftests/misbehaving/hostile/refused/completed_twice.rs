@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that completes a request or an offer twice, or redeems the handle of an item twice.
+//! Must not compile: a driver that completes a request or an offer twice, or redeems an item handle twice.
 // error: [E0382]: use of moved value
 
 #![forbid(unsafe_code)]

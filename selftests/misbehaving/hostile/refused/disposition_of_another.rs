@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a routine that returns the disposition of another request, or keeps a request after the routine
-//! has returned.
+//! Must not compile: a routine that returns the disposition of another request, or keeps a request.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

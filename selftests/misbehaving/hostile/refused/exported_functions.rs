@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that uses the macro `entry_points!`. By this macro, the library defines the owner's
-//! exported functions. A driver could define any global symbol by it, here `memset`.
+//! Must not compile: a driver that uses the library's `entry_points!`, here to define the global symbol `memset`.
 // error: [E0433]: failed to resolve: could not find `entry_points` in `d2d_owner`
 
 #![forbid(unsafe_code)]

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that misuses lent memory. An owner keeps the peer's memory for longer than the call in
-//! which it got the memory. A peer keeps the owner's memory for longer than its link. A driver lends memory that does
-//! not consist of atomic variables.
+//! Must not compile: an owner that keeps the peer's memory after the call, a peer that keeps the owner's memory for
+//! longer than its link, and lent memory that is not atomic.
 // error: [E0515]: cannot return value referencing local variable `peer`
 // error: lifetime may not live long enough
 // error: [E0277]: the trait bound `u32: Memory` is not satisfied

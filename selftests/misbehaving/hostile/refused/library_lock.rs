@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that uses `IrqLock`, the spinlock of the library's own data. While a driver has a
-//! `LocalInterruptDisabled`, interrupts must stay disabled. But dropping the guard of an `IrqLock` would enable them.
+//! Must not compile: a driver that uses the library's `IrqLock`. Dropping its guard enables interrupts, in spite of the
+//! driver's `LocalInterruptDisabled`.
 // error: [E0603]: module `lock` is private
 // error: [E0433]: failed to resolve: could not find `new_irq_lock` in `d2d`
 

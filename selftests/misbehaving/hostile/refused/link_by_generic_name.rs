@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that gives the type of its link as `<D2dDriver as Names>::Link`. Here the name
-//! `D2dDriver` stands for two types. In the declaration of the interface, it stands for the struct below. In the entry
-//! points that `interface!` generates, it stands for their type parameter. So the declaration and the entry points
-//! would use different types for the same link.
+//! Must not compile: the link `<D2dDriver as Names>::Link`. In the declaration of the interface, `D2dDriver` is the
+//! struct below. In the entry points that `interface!` generates, it is their type parameter, so they use another type
+//! for the link.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]
@@ -15,13 +14,11 @@ use d2d::{
 };
 use d2d_pair::DemoPair;
 
-/// A trait whose associated type is a link.
 pub trait Names {
     /// The link.
     type Link: Link;
 }
 
-/// Has the name that the expansion of `interface!` gives its type parameter.
 pub struct D2dDriver;
 
 impl Names for D2dDriver {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a pair that gives its peer the owner's link.
+//! Must not compile: a pair in which the peer gets the owner's link.
 // error: [E0271]: type mismatch resolving
 
 #![forbid(unsafe_code)]

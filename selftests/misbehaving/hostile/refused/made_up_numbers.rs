@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that makes a `Target` and a `Cancel` from numbers of its own. Such a number stands for a
-//! handle. The library relies on the fact that only the library makes values of these types.
+//! Must not compile: a driver that makes a `Target` and a `Cancel` from numbers. Only the library may make them.
 // error: [E0423]: cannot initialize a tuple struct which contains private fields
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: types of drivers that are not `Send` or not `Sync`. This crate defines traits of its own with the
-//! names `Send` and `Sync`, and all types implement these. The library's macros must not use these traits.
+//! Must not compile: types of drivers that are not `Send` or not `Sync`. The library's macros must not use the traits
+//! `Send` and `Sync` of this crate, which all types implement.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely
@@ -34,11 +34,9 @@ impl ModuleMetadata for LocalModule {
     const THIS_MODULE: ThisModule = None::<ThisModule>.unwrap();
 }
 
-/// Has the name `Send`. The library's macros must not use this trait.
 pub trait Send {}
 impl<T> Send for T {}
 
-/// Has the name `Sync`. The library's macros must not use this trait.
 pub trait Sync {}
 impl<T> Sync for T {}
 
@@ -76,10 +74,8 @@ impl Counting for Counter {
     }
 }
 
-/// A type that is not `Send`, because it has a pointer.
 pub struct Rc<T>(*mut T);
 
-/// The pair.
 pub struct Hostile(Rc<()>);
 
 impl Pair for Hostile {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a peer that removes the owner's doorbell. After that, items of this peer would not wake the owner.
-//! Nor would items of any later peer.
+//! Must not compile: a peer that removes the owner's doorbell. After that, no item wakes the owner.
 // error: [E0624]: method `set_doorbell` is private
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that uses pointers and references as arguments, results, payloads and
-//! shared data.
+//! Must not compile: pointers and references as arguments, results, payloads and shared data.
 // error: [E0277]: the trait bound
 // error: the trait bound `&'static u32: Plain` is not satisfied
 // error: the trait bound `&str: IntoBytes` is not satisfied
@@ -52,10 +51,8 @@ fn put(queue: Queue<'_>) -> Result {
     queue.put(0, &"text")
 }
 
-/// A code with a reference as input.
 pub const CODE: ControlCode<&'static u32, ()> = ControlCode::new(0x900);
 
-/// Shares references.
 pub struct Sharing;
 
 impl Pair for Sharing {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps a reference to the context's data after `with_owner_data` has returned. Before
-//! it returns, `with_owner_data` releases the lock of the data.
+//! Must not compile: a driver that keeps a reference to the context's data without the lock of the data.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

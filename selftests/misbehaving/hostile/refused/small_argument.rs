@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver with arguments of 1 and 2 bytes. The caller's compiler widens such an argument to 4
-//! bytes: with zeros, or with copies of the argument's sign bit. For example, the owner's compiler may widen the byte
-//! 0xff with copies of the sign bit. Then this driver would get a `u8` above 255: undefined behaviour.
+//! Must not compile: arguments of 1 and 2 bytes. The caller's compiler may widen a byte 0xff with copies of its sign
+//! bit. Then the driver gets a `u8` above 255: undefined behaviour.
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument must have 4 bytes or more'
 
 #![forbid(unsafe_code)]
@@ -45,7 +44,6 @@ interface! {
     fn tune(&self, link: &OwnerLink<Mixer>, pitch: Pitch) -> Result<u8>;
 }
 
-/// The pair of these interfaces.
 pub struct Mixer;
 
 impl Pair for Mixer {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that calls unsafe functions of the library without `unsafe`.
+//! Must not compile: a driver that calls unsafe functions of the library.
 // error: [E0133]: call to unsafe function `DropPromise::<M>::new` is unsafe
 // error: [E0133]: call to unsafe function `queue::handle::<impl d2d::queue::Queue<'a>>::revoke_handles` is unsafe
 // error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe
@@ -28,7 +28,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// A second static like the one that `module_peer!` defines.
+/// `module_peer!` defines such a static.
 static STARTED: Started = Started::new();
 
 fn register_again<T: Driver, M: ModuleMetadata>() -> Result<Peer<T>>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that implements the unsafe traits of an operations table by itself. Only code that
-//! `interface!` generates may implement these traits.
+//! Must not compile: a driver that implements the unsafe traits that only `interface!` may implement.
 // error: implementation of an `unsafe` trait
 // error: [E0200]: the trait `Interface` requires an `unsafe impl` declaration
 
