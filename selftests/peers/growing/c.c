@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a peer in C with version 1.0 of the growing pair, by the header of this version.
- * c_v1_1.c and stale.c build this file with other headers.
+ * Test: a peer in C with version 1.0 of the growing pair, built with growing-1.0.h. c_v1_1.c
+ * and stale.c build this file with other headers.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: an owner in C with version 1.0 of the growing pair, by the header of this version. Its
- * queues also have room for the items of version 1.2. owner_c_v1_1.c builds this file with the
- * header of version 1.1.
+ * Test: an owner in C with version 1.0 of the growing pair, built with growing-1.0.h. Its queues
+ * also have room for the items of version 1.2. owner_c_v1_1.c builds this file with the header of
+ * version 1.1.
  */
 #include "c.h"
 #include "d2d_owner.h"

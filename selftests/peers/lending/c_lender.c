@@ -21,11 +21,11 @@
 
 static d2d_handle self;
 
-/* By the number of the context */
+/* Indexed by the number of the context */
 static struct lender {
 	struct d2d_context *context;
 	struct lending_ring ring;
-	/* In the memory of this peer */
+	/* How often the owner has counted in this peer's memory */
 	atomic_t counted;
 } lenders[CONTEXTS];
 
@@ -159,7 +159,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Whichever peer lends the counter. The output is its index. */
+/* Counts in the counter, whichever peer lends it. The output is its index. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;
