@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests Debian's kernels, and prints the table of docs/kernels.md. All kselftests run on the newest kernel, an older one
-# and one of unstable for x86-64, and on the newest one for arm64. some_tests runs on the others.
+# Tests Debian's kernels, and prints the table of docs/kernels.md. Most kernels get some_tests, a few all kselftests.
 # A kernel that the cache lacks takes 4 to 9 minutes more.
 # Usage: kernels.sh [some]
 #   some  runs some_tests on the older kernel, and nothing else

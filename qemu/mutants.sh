@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the tests can fail: a test must fail on each mutant of selftests/mutants/, for the reason that the mutant
-# names.
+# Shows that the tests can fail: on each mutant, a test must fail for the reason that the mutant names.
 # Usage: mutants.sh [NAME...]
 #
 # The first line of a mutant says what it breaks. Then come two lines:

@@ -1,7 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, uses one machine
-# and shows its KTAP. With PAIR, runs the test of a pair outside of this tree.
+# and shows its KTAP.
+# Environment:
+#   ARCH, KERNEL  see also kernel_dir (lib/lab.sh)
+#   PAIR          the folder of a pair outside of this tree: run its test instead
+#   CASE          PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or "list" to list all
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
@@ -21,8 +25,7 @@ elif [ "${CASE-}" = list ]; then
 	exec awk -f "$LAB/run/cases.awk" "${programs[@]}"
 elif [ -n "${CASE-}" ]; then
 	known_program "${CASE%%:*}"
-	# The kernel's command line allows no blank or quote here. The guest reads "?" as any character, "*" as any
-	# text.
+	# The kernel's command line cannot carry blanks and quotes. "?" stands for any character, "*" for any text.
 	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:*-]/?}"
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test

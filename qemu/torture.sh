@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the torture, the fuzzer and rounds of all_pairs.sh (docs/testing.md), each for about SECONDS, in User-Mode Linux
-# on two real CPUs. With PAIR, loads, uses and unloads that pair instead.
+# Runs the torture, the fuzzer and rounds of all_pairs.sh (docs/testing.md), each for about SECONDS, in User-Mode Linux.
+# With PAIR, loads, uses and unloads that pair instead.
 # Usage: torture.sh [SECONDS [SEED]]
-# Environment: PAIR, a pair outside of this tree; KVER; with PAIR also KERNEL (default: sanitizer); D2D_KERNEL, the
-# directory of a kernel, which the script uses only for User-Mode Linux
+# Environment: PAIR, a pair outside of this tree; KVER; with PAIR also KERNEL (default: sanitizer); D2D_KERNEL, ignored
+# unless it is User-Mode Linux
 . "$(dirname "$0")/lib/lab.sh"
 
 seconds=${1:-30}

@@ -1,9 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs Windows drivers under Wine:
-# - the examples of docs/porting.md must print what selftests/sensor.sh and selftests/alarm.sh expect of the Linux
-#   ports;
-# - module_a and module_b play cases that a plain `make compare` does not play.
+# Runs Windows drivers under Wine. The examples of docs/porting.md must print what their Linux ports print. module_a and
+# module_b play cases that a plain `make compare` does not play.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The part of check.sh that runs inside the toolchain root.
 # Usage: check-inside.sh KERNEL PROOFREAD MUTATE EXTRA_ROOT
-#   KERNEL      a kernel's directory (kernel/kernel-stock.sh)
-#   PROOFREAD   the compiled program of qemu/proofread/
-#   MUTATE      the compiled program of qemu/mutate/
-#   EXTRA_ROOT  the directory of the extra root (root/root-extra.sh)
+# KERNEL and EXTRA_ROOT are directories, PROOFREAD and MUTATE the compiled programs of qemu/.
 set -euo pipefail
 
 kernel=$1
@@ -22,7 +19,6 @@ log=$out/log
 busybox mount -o bind "$tree" "$tree"
 busybox mount -o remount,bind,ro "$tree"
 
-# sources PATTERN... - prints the project's files that match a pattern
 sources() {
 	local names=(-name "$1")
 	shift

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Compiles a hostile driver (selftests/misbehaving/hostile/) as Kbuild has compiled module_a. Each line `// error: TEXT`
-# of the driver must match an error of rustc, and each error a line. A driver with the line `// compiles` must compile.
-# Runs inside the toolchain root.
+# Compiles a hostile driver as Kbuild has compiled module_a. Each line `// error: TEXT` of the driver must match an
+# error of rustc, and each error a line. A driver with `// compiles` must compile. Runs inside the toolchain root.
 # Usage: compile-hostile.sh OUT DRIVER
 # OUT is a build directory, DRIVER a Rust file.
 set -euo pipefail

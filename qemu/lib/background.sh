@@ -10,7 +10,7 @@ free_slots=(0 1)
 start_job() {
 	local name=$1
 	shift
-	# Background jobs ignore Ctrl-C.
+	# Background jobs ignore Ctrl-C, so end them here.
 	trap 'trap "" INT TERM HUP; end_children $$; exit 130' INT TERM HUP
 	[ ${#free_slots[@]} -gt 0 ] || wait_for_job
 	SLOT=${free_slots[-1]}
@@ -35,7 +35,6 @@ wait_for_jobs() {
 	done
 }
 
-# end_children PID - ends the descendants of a process
 end_children() {
 	local pid
 	for pid in $(ps -o pid= --ppid "$1"); do

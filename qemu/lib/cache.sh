@@ -37,10 +37,9 @@ hold_build() {
 	hold "$PROJECT"
 }
 
-# cached ENTRY LOCK CMD... - makes ENTRY of the cache, unless it exists. CMD gets a temporary path as one more argument,
-# and makes the entry there. An interrupted run leaves no half-made ENTRY. Do not test the status of cached: bash
-# ignores
-# set -e in a function whose status is tested. Set no trap for EXIT before: cached replaces the trap, and removes it.
+# cached ENTRY LOCK CMD... - makes ENTRY of the cache, unless it exists: CMD makes it at a temporary path, its last
+# argument. Never test the status of cached: bash then ignores set -e in it. Set no trap for EXIT before: cached
+# replaces the trap, and removes it.
 cached() {
 	local entry=$1 lock=$2
 	shift 2

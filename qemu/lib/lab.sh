@@ -34,13 +34,12 @@ known_kernel() {
 }
 known_kernel "${KERNEL-stock}"
 
-# known_mode NAME - dies if qemu/guest/ has no script for a mode of this name
 known_mode() {
 	grep -qs "^# Mode $1: " "$LAB/guest/$1.sh" || die "there is no mode '$1'"
 }
 
-# ARCH is the architecture of the kernel, the modules and the guest. The host is always x86_64. debian_arch is Debian's
-# name for ARCH. sysroot is the directory of the guest's programs in the toolchain root.
+# ARCH is the architecture of the guest; the host is always x86_64. debian_arch is Debian's name for ARCH. sysroot is
+# the directory of the guest's programs in the toolchain root.
 case ${ARCH-}:${KVER-} in
 :*-arm64) ARCH=arm64 ;;
 :*) ARCH=x86_64 ;;
@@ -56,16 +55,16 @@ only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }
 
-# $suite is the Debian suite of the toolchain root for KVER. $compiler builds the suite's kernels. In a KVER such as
-# 7.3.4+deb13-amd64, "+deb13" is the version of Debian: 13 is trixie. Later kernels are in unstable (sid).
+# $suite is the Debian suite of the toolchain root; $compiler builds the suite's kernels. "+deb13" in KVER is Debian 13,
+# trixie. Later kernels are in unstable (sid).
 suite=trixie compiler=gcc-14
 case ${KVER-} in
 *+deb13[.-]*) ;;
 *+deb[0-9]*) suite=sid compiler=gcc-16 ;;
 esac
 
-# kernel_dir NAME - prints the directory (kernel/kernel-stock.sh) of the kernel NAME in version KVER. Prepares a kernel
-# that the cache lacks. If D2D_KERNEL is set, prints its value: the directory that the calling script has prepared.
+# kernel_dir NAME - prints the directory of a kernel (kernel/kernel-stock.sh). Prepares a kernel that the cache lacks.
+# If a calling script has set D2D_KERNEL, prints its value.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -93,8 +92,7 @@ ci_share() {
 	awk -v "n=$commits" -v "share=$1" 'NR % share == n % share'
 }
 
-# ticker WHAT ABOUT - prints the time of the step WHAT until standard input ends: when step() closes the pipe or is
-# killed
+# ticker WHAT ABOUT - prints the time of the step WHAT until step() closes the pipe or is killed
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
@@ -111,8 +109,7 @@ ticker() {
 	done
 }
 
-# export_proxies - exports the host's proxies, from its environment or apt's configuration. mmdebstrap, and apt in a
-# root, read only http_proxy, https_proxy and no_proxy
+# export_proxies - exports the host's proxies under the only names that mmdebstrap, and apt in a root, read
 export_proxies() {
 	local apt_http='' apt_https='' name upper apt proxy
 	! command -v apt-config >/dev/null ||
@@ -124,8 +121,7 @@ export_proxies() {
 	done
 }
 
-# reason LOG - prints in one line why the command that wrote LOG has failed: its line "reason: ...", or a missing
-# network. Fails if it finds neither
+# reason LOG - prints why a command has failed: its line "reason: ...", or a missing network. Fails if LOG has neither
 reason() {
 	local proxy
 	if grep -m 1 '^reason: ' "$1"; then
@@ -141,8 +137,8 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - runs CMD, which takes about ABOUT, and shows the time so far. If CMD fails, shows the
-# reason or the end of LOG. CMD must be a program: bash ignores set -e in a function whose status is tested.
+# step WHAT ABOUT LOG CMD... - runs CMD, which takes about ABOUT, and shows the time so far. If CMD fails, shows why.
+# CMD must be a program: bash ignores set -e in a function whose status is tested.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3

@@ -6,8 +6,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 d2d_vm=$("$LAB/root/tools.sh")
 
-# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm, which explains the D2D_ variables
-# (vm/main.rs). KERNEL is the kernel's directory
+# run_machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - runs d2d-vm; vm/main.rs explains the D2D_ variables
 run_machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too
 	local image=$1/vmlinux options=() KVER KMAKE EXPECT='' APPEND='' name

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with the
-# line
-# "N passed, N failed, N skipped".
+# line "N passed, N failed, N skipped".
 #
-# part_now runs a part and shows its output; call total last. part only declares a part. run_parts then runs the
-# declared
-# parts, two at a time, and shows the results of their tests, and the output of those that failed.
+# part_now runs a part and shows its output; call total last. part only declares a part. run_parts then runs the parts,
+# two at a time, and shows the results, and the output of failed tests.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 
@@ -17,9 +15,8 @@ counts_shape='[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped'
 part_names=()
 declare -A part_command=()
 
-# add_counts PART LOG STATUS - adds the counts of a part's LOG to the sums, and sets $counts to the line of counts. A
-# part
-# that fails without a failed test, or that tests nothing, counts as one more failure.
+# add_counts PART LOG STATUS - adds the counts of LOG to the sums, and sets $counts to the line of counts. A part that
+# fails without a failed test, or tests nothing, counts as a failure.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -35,8 +32,7 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - adds the failed tests of the part to $failures: those that total has listed in LOG, or those
-# of the result lines
+# note_failures PART LOG - adds the failed tests of LOG to $failures, preferably from the list that total writes
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
@@ -46,8 +42,8 @@ note_failures() {
 	done <<<"$names"
 }
 
-# failed_names LOG - prints the name of each failed test, and a reason: the last diagnostic line before the result that
-# begins with "FAIL: " or "not ok ", or else the first one
+# failed_names LOG - prints each failed test and its reason: the last diagnostic line with "FAIL: " or "not ok ", or the
+# first diagnostic line
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {
@@ -59,8 +55,7 @@ failed_names() {
 		/^# / && (why == "" || /^[# ]*(FAIL: |not ok )/) { why = $0; sub(/^[# ]+/, "", why) }' "$1"
 }
 
-# part_now NAME CMD... - runs a part and shows its output. Makes its line of counts a diagnostic line: only total prints
-# counts
+# part_now NAME CMD... - runs a part. Makes its line of counts a diagnostic line, because only total prints counts
 part_now() {
 	local name=$1 log status=0 start=$SECONDS before
 	shift
@@ -81,7 +76,6 @@ total() {
 	[ "$failed" -eq 0 ]
 }
 
-# part NAME CMD... - declares a part for run_parts
 part() {
 	local name=$1
 	shift

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Adds the suite's backports to apt's sources, and chooses the kernel (kernel/resolve.sh). mmdebstrap runs this script
-# as
-# its set-up hook, before it fetches packages: an unusable kernel is refused at once.
+# Adds the suite's backports to apt's sources, and chooses the kernel (kernel/resolve.sh). This is mmdebstrap's set-up
+# hook, so that an unusable kernel is refused before mmdebstrap fetches packages.
 # Usage: archive.sh ROOT SUITE OUT ARCH [KVER]
-# ROOT is the new toolchain root, which has only apt's configuration yet. resolve.sh explains the other arguments.
+# ROOT has only apt's configuration yet. resolve.sh explains the other arguments.
 set -euo pipefail
 
 root=$1

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Mounts into a toolchain root what a command needs of the host, such as each directory BIND, and runs the command
-# there.
-# enter.sh makes this script the first process of its namespaces, so the mounts disappear with the last process.
+# Mounts into a toolchain root what a command needs of the host, and runs the command there. The mounts disappear with
+# the namespaces of enter.sh.
 # Usage: inside.sh ROOT WORKDIR BIND... -- CMD...
 set -eu
 

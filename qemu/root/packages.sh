@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the cache in which these Debian packages are unpacked, and makes it if it is missing. Name the
-# packages of libraries, too, which the first root (root.sh) lacks.
+# Prints a directory of the cache with these Debian packages, unpacked. Also name the libraries that root.sh lacks.
 # Usage: packages.sh NAME...
 . "$(dirname "$0")/../lib/lab.sh"
 

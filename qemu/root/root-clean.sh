@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the clean root, and makes the root if the cache lacks it. The clean root has only the packages
-# with which a user of Debian builds modules.
+# Prints the directory of the clean root, which has only the packages with which a user of Debian builds modules.
 # Usage: root-clean.sh KVER
 # KVER is the release of the stock kernel.
 . "$(dirname "$0")/../lib/lab.sh"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the toolchain root for ARCH, an architecture other than the host's, and makes the root if the
-# cache lacks it. The root is a copy of the first root, with a cross compiler, QEMU and the guest's programs. The copy
-# has hard links to the first root. This is safe: dpkg replaces a file, and never writes to it.
+# Prints the directory of the toolchain root for ARCH, an architecture other than the host's. The root is a copy of the
+# first root, with a cross compiler, QEMU and the guest's programs. The copy consists of hard links. This is safe: dpkg
+# replaces a file, and never writes to it.
 # Usage: root-cross.sh ROOT
 . "$(dirname "$0")/../lib/lab.sh"
 

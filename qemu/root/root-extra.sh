@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *extra root*, and makes the root if the cache lacks it. The extra root has the packages
-# that
-# only some targets need, so that the first `make run` does not wait for them.
+# Prints the directory of the *extra root*. It has the packages that only some targets need, so that the first `make
+# run` does not wait for them.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *herd root*, and makes the root if the cache lacks it. The herd root has herd7, which
-# trixie lacks.
+# Prints the directory of the *herd root*, which has herd7. trixie lacks herd7.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=forky

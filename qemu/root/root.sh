@@ -1,11 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of the *first root*, and makes the root if the cache lacks it. The first root is a Debian tree
-# with
-# the compilers, QEMU and the checkers. For another ARCH than x86_64, prints the root of root-cross.sh.
-# Each kernel of unstable has a root of its own, which keeps the kernel's compiler: a week later, unstable may have a
-# newer one.
-# Environment: KVER, the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
+# Prints the directory of the *first root*: a Debian tree with the compilers, QEMU and the checkers. For another ARCH
+# than x86_64, prints the root of root-cross.sh. Each kernel of unstable has a root of its own, which keeps the compiler
+# that built the kernel.
+# Environment: KVER, the kernel that the caller needs
 . "$(dirname "$0")/../lib/lab.sh"
 
 packages=(
@@ -35,8 +33,7 @@ make_root() {
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
 	# The mount namespace removes the mounts of an interrupted run. If mmdebstrap created the user namespace of a
-	# plain user,
-	# files could belong to users that the namespaces of enter.sh lack.
+	# plain user, files could belong to users that the namespaces of enter.sh lack.
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \
@@ -46,8 +43,7 @@ make_root() {
 		exit 1
 	}
 	# kernel-stock.sh looks for this choice under the name of its root. For another ARCH, that is the root of
-	# root-cross.sh,
-	# so kernel-stock.sh chooses again.
+	# root-cross.sh, so kernel-stock.sh chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of a host program of the project. Compiles the program if its sources have changed. cache-lines is a
-# plugin of QEMU.
+# Prints the path of a host program of the project. Compiles the program if its sources have changed.
 # Usage: tools.sh [vm|mutate|bench|proofread|cache-lines|trace]
 . "$(dirname "$0")/../lib/lab.sh"
 

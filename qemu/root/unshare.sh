@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs a command as the superuser in a mount namespace of its own. A plain user gets a user namespace, too.
-# Usage: unshare.sh [OPTION...] -- CMD...
-# OPTION is an option of unshare(1), for another namespace.
+# Usage: unshare.sh [OPTION OF UNSHARE(1)...] -- CMD...
 . "$(dirname "$0")/../lib/lab.sh"
 
 export_proxies
@@ -10,8 +9,7 @@ export_proxies
 user=()
 if [ "$(id -u)" -ne 0 ]; then
 	# Fail here if the kernel refuses the namespaces. Otherwise unshare's helper for --map-auto sleeps for ever, and
-	#  keeps the
-	# caller's pipe open.
+	# keeps the caller's pipe open.
 	unshare --user --mount --pid --fork true
 	user=(--user --map-root-user --map-auto)
 fi

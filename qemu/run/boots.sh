@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots a guest for each line of a table. If the line names a reason, the run must fail for it; otherwise the run must
-# pass.
+# Boots a guest for each line of a table. If the line names a reason, the run must fail for it, or else pass.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
@@ -14,16 +13,16 @@
 #               torture/N            the torture for N seconds (uml)
 #               torture/fuzz,N,SEED  only the fuzzer of the torture (uml)
 #   SECONDS   the limit after which the guest counts as hung
-#   REASON    an extended regular expression. It must match the beginning of a reason, which d2d-vm prints after "FAIL:
-#   ".
-#             The reason for a failed test is "test: NAME". When a test fails for REASON, d2d-vm ends the run at once.
+#   REASON    a regular expression for the beginning of a reason, which d2d-vm prints after "FAIL: ". The reason for
+#             a failed test is "test: NAME". When a test fails for REASON, d2d-vm ends the run at once.
 # The guest finds all modules in /lib/d2d. If a line names a REASON, and qemu/guest/CASE.expected exists, d2d-vm must
-# also
-# print each line of that file as a reason.
+# also print each line of that file as a reason.
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:
 #   ARCH        arm64: boot machines of arm64, with the kernel "stock" only
+#   KERNEL      boot only the lines of this kernel; see also kernel_dir (lib/lab.sh)
+#   D2D_IMAGES  a directory with the output of run/image.sh in KERNEL/, for each kernel of the table
 . "$(dirname "$0")/../lib/lab.sh"
 . "$(dirname "$0")/../lib/ktap.sh"
 

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules, and packs them, busybox and qemu/guest/ into DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; for make run, A_PARAMS and B_PARAMS: the parameters of the owner
-# and of the peers
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; A_PARAMS, B_PARAMS: the parameters of the owner and of the peers
 . "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1

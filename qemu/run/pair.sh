@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a pair from outside of this tree as docs/install.md says, but with the library of this tree. Copies to
-# DIR/lib/d2d the pair's modules, their list "modules", the pair's file "use", its executable files, and pair_lib.sh.
+# Builds a pair from outside of this tree with the library of this tree. Copies what the guest needs to DIR/lib/d2d.
 # Call build.sh for the same kernel before.
 # Usage: pair.sh DIR
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's sources, test.sh and Kbuild
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder of the pair
 . "$(dirname "$0")/../lib/lab.sh"
 
 . "$D2D_KERNEL/kernel.env"
@@ -19,7 +18,8 @@ mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
 
-# The toolchain root has this tree, but not the pair's folder. So build a copy, with the times of the originals.
+# The toolchain root lacks the pair's folder, so build a copy in this tree. The copy keeps the files' times, so make
+# compiles only what has changed.
 if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 	rm -rf "$built/pair"
 	mkdir -p "$built/pair/objects"

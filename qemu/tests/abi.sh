@@ -1,14 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests that drivers of older and newer versions of the library work together: loads the owner of each of these trees
-# with
-# the peers of each (selftests/abi.sh).
+# Tests that drivers of older and newer versions of the library work together. Loads the owner of each of these trees
+# with the peers of each (selftests/abi.sh):
 #   old    the recorded commit (shared/owner/recorded.h), unless git lacks it, as in a shallow clone
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The owners of the growing pair in "today" also get the pair's peers from "old", which have version 1.0 of the
-# interface.
-# build/abi/ keeps the trees "old" and "grown", so that make compiles only what has changed.
+# The growing pair's owners of "today" also get the pair's peers of "old". build/abi/ keeps the trees, so that make
+# compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 
 kernel=uml

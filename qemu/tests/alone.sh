@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs each case of the kselftests alone (qemu/guest/alone.sh), except those that docs/testing.md excludes. run/boots.sh
-# explains the columns and the environment.
+# Runs each case of the kselftests alone (qemu/guest/alone.sh), except those that docs/testing.md excludes.
 . "$(dirname "$0")/../lib/lab.sh"
 
 ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration on Debian's kernel for arm64, and runs the kselftests of what differs there: atomics, and code
 # that the kernel patches. The last two lines show that d2d-vm notices reports whose text differs on arm64.
-# run/boots.sh explains the columns.
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Starts builds that cannot succeed: each must print the reason in one line, before it compiles anything. Builds for
-# kernel trees as distributions have them must succeed. Runs inside the toolchain root.
+# Starts builds that cannot succeed: each must print the reason in one line, before it compiles anything. Builds for the
+# kernel trees of distributions must succeed. Runs inside the toolchain root.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
@@ -64,8 +64,7 @@ branches() {
 }
 
 # alternate DIR - builds for $tree, for DIR, and for $tree again. DIR lacks a source that the kernel's build has
-# generated
-# (generated_arch_*.rs), so that the pair for DIR has no branches
+# generated (generated_arch_*.rs), so that the pair for DIR has no branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
@@ -76,8 +75,7 @@ generated_once() {
 }
 
 # replaced DIR - moves DIR, which lacks the generated sources, to the path of $tree, with files older than the last
-# build.
-# The next build must notice this
+# build. The next build must notice this
 replaced() {
 	local rc=0
 	builds "$tree" && branches || return
@@ -88,7 +86,7 @@ replaced() {
 	return "$rc"
 }
 
-# broken_rustc PATTERN STATUS - writes $dir/broken: rustc that exits with STATUS if its arguments match PATTERN
+# broken_rustc PATTERN STATUS - writes $dir/broken: a rustc that exits with STATUS if its arguments match PATTERN
 broken_rustc() {
 	printf '#!/bin/sh\ncase " $* " in %s) exit %s ;; esac\nexec rustc "$@"\n' "$1" "$2" >"$dir/broken"
 	chmod +x "$dir/broken"

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests the harness, d2d-vm (qemu/vm/): it must notice each fault in a guest, and name the reason. qemu/guest/harness.sh
-# causes the faults. run/boots.sh explains the columns and the environment.
+# The harness must notice each fault in a guest (qemu/guest/harness.sh), and name the reason.
 . "$(dirname "$0")/../lib/lab.sh"
 
 ci_share 3 <<'TABLE' | "$LAB/run/boots.sh" -

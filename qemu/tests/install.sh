@@ -1,9 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests how users install the project and build drivers of their own: modules_install and modules_uninstall,
-# install-dev,
-# make new, and dkms. A virtual machine loads the modules with kmod's modprobe. A command with a mistake in it must fail
-# with one line and change nothing.
+# Tests how users install the project and build drivers of their own. A command with a mistake in it must fail with one
+# line and change nothing.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -21,8 +19,7 @@ log=$dir/log
 . "$LAB/lib/ktap.sh"
 
 # run_make DIR ARGUMENT... - runs make for the kernel $kver in the toolchain root: the host needs no kmod. If $failing
-# is
-# set, the programs in $dir/fails replace those of PATH, and fail
+# is set, the programs in $dir/fails replace those of PATH, and fail
 kver=$KVER failing=
 run_make() {
 	local in=$1
@@ -77,9 +74,7 @@ mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
 
-# without_project CMD... - runs CMD with $dir/prefix at /usr/local, $dir/drivers at /mnt, and an empty folder in place
-# of
-# the project
+# without_project CMD... - runs CMD with $dir/prefix at /usr/local, $dir/drivers at /mnt, and the project hidden
 without_project() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt
@@ -97,8 +92,8 @@ recipe() {
 		"$PROJECT/docs/$2"
 }
 
-# writes_roles - writes two modules with two roles each: filter, a peer of gauged and an owner, and bridge, a peer of
-# gauged and of alarmd. There is no alarmd: a copy of gauged's symbols stands for it
+# writes_roles - writes filter, a peer of gauged and an owner, and bridge, a peer of gauged and of alarmd. There is no
+# alarmd: a copy of gauged's symbols stands for it
 writes_roles() {
 	local to=$dir/drivers/roles pair
 	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return

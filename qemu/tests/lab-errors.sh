@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the lab refuses a wrong argument, and a host that lacks something: with one line, at once, and with no
-# process left that keeps the caller's pipe open. Also tests the cache, locks, proxies and the terminal.
+# process left that keeps the caller's pipe open.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
@@ -154,8 +154,7 @@ expect "make run with a proxy that does not answer names the proxy without its p
 	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching
 
 # resolving KVER LINE... - prints the kernel that resolve.sh chooses for KVER. The kernel's headers package is a fake:
-# its
-# kernel configuration has the given lines
+# its kernel configuration has the given lines
 resolving() {
 	local config=$dir/headers/usr/src/linux-headers-$1/.config
 	mkdir -p "${config%/*}" "$dir/bin"
@@ -175,8 +174,7 @@ rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
 
-# unstable KVER - runs make run for a kernel that unstable lacks. It must leave no root of unstable in the cache. Leaves
-# out the progress
+# unstable KVER - runs make run for a kernel that unstable lacks. Its root must not stay in the cache
 unstable() {
 	local rc before
 	before=$(echo "$CACHE"/root-sid-*)
@@ -201,8 +199,7 @@ expect "a KVER whose kernel has PREEMPT_RT is refused" \
 cloud=$(newest '[0-9].*-cloud-amd64')
 expect "KVER can be a kernel for clouds" lists "KVER=$cloud" resolving "$cloud" "${rust[@]}"
 
-# dying - kills a script during a step. The step's progress display (ticker in lib/lab.sh) must end, too. Fails always,
-# as fails_with requires
+# dying - kills a script during a step. The step's progress display (ticker in lib/lab.sh) must end, too
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
@@ -339,8 +336,8 @@ expect "make run B_PARAMS=nosuch, without a value, is refused" fails_with "modul
 limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - the demonstration must fail at a step that prints these lines, and for no other reason. Ignores the
-# kernel's lines without a module: a busy host may make the kernel report a slow clock or interrupt.
+# failing LINE... - the demonstration must fail, and print exactly these lines. Ignores the kernel's lines without a
+# module: on a busy host, the kernel may report a slow clock.
 failing() {
 	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return
 	cat "$dir/output"

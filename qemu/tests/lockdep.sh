@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that lockdep reports a peer in C that detaches inside an operation, or while it holds a lock that an operation
-# takes (qemu/guest/lockdep.sh). run/boots.sh explains the columns and the environment.
+# Shows that lockdep reports a peer in C that detaches inside an operation, or under a lock that an operation takes.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 sanitizer lockdep/detach-from-operation  120  console: WARNING: (possible recursive locking detected|suspicious RCU usage)

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs the package of `make rust-headers` in a copy of the clean root (root/root-clean.sh), which stands for a
-# user's
-# machine. There make builds a sample of the kernel, and dkms the pair. A virtual machine loads all three modules.
+# Installs the package of `make rust-headers` in a copy of the clean root, which stands for a user's machine. There make
+# builds a sample of the kernel, and dkms the pair. A virtual machine loads all three modules.
 unset ARCH KERNEL
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -26,7 +25,6 @@ need_space 1 "a copy of the clean root"
 	rm -r "$2/etc" "$2/var"
 	cp -a "$1/etc" "$1/var" "$2/"' sh "$clean" "$user_root"
 
-# on_machine CMD... - runs CMD in the copy
 on_machine() {
 	D2D_ROOT=$user_root "$LAB/enter.sh" "$@"
 }

@@ -1,11 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs kselftests on the strict kernel (kernel/strict.config). At each indirect call, this kernel checks the type of the
-# function, also between Rust and C. In versions.sh, owners and peers in both languages pass structures; in bridge.sh
-# and
-# chain.sh, modules in several roles pass on calls. The kernel loads only signed modules, whose imported symbols have
-# the
-# expected versions. It has neither debugfs nor tracepoints.
+# Runs kselftests on the strict kernel (kernel/strict.config), which loads only signed modules, whose imported symbols
+# have the expected versions. At each indirect call, it checks the type of the function, also between Rust and C: in
+# versions.sh, both languages pass structures. In bridge.sh and chain.sh, modules in several roles pass on calls.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
