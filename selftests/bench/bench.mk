@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The modules of the bench: an owner, a peer, and the crate with their interface. The peer has parts
-# in C, which take the times, and run the kernel's mechanisms for comparison. See
-# test_modules/modules.mk.
+# The modules of the bench. See test_modules/modules.mk.
 
 d2d-bench := selftests/bench
 
@@ -10,8 +8,8 @@ RUSTFLAGS_$(d2d-bench)/bench.o := --emit=metadata=$(obj)/$(d2d-bench)/libbench.r
 $(obj)/$(d2d-bench)/bench.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-bench)/bench.o: private modfile := $(obj)/$(d2d-bench)/bench
 
-# An owner and a peer in C. The bench loads this owner instead of bench_owner; both export the same table. So in obj-m
-# this owner must come before bench_owner, as c_owner must come before module_a (see Kbuild).
+# The owner in C exports the same table as bench_owner. So in obj-m it must come before bench_owner, as c_owner must
+# come before module_a (see Kbuild).
 $(eval $(call d2d-header,$(d2d-bench)/bench))
 define d2d-bench-c-module
 obj-m += selftests/test_modules/bench_c_$1.o
@@ -30,13 +28,12 @@ RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --e
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef
 $(eval $(call d2d-bench-module,owner,$(call d2d-owner-of,bench_owner) $(d2d-bench)/exported.o))
-# These objects in C come first, because they use the most types of the kernel. In another order, the module's BTF would
-# contain such types once more: see d2d-owner-of in shared/library.mk.
+# The objects in C come first, to keep the module's BTF small: see d2d-owner-of in shared/library.mk.
 $(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o) $(d2d-peer)))
 
 clean-files += $(d2d-bench)/*.rmeta $(d2d-bench)/bench.h
 
-# The C twin of the pair
+# The C twin
 d2d-twin := $(d2d-bench)/twin
 obj-m += $(addprefix selftests/test_modules/,twin_owner.o twin_peer.o check_twin.o)
 selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,step.o owner.o probe.o drivers.o requests.o events.o)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The bench measures how long the library's operations take. This crate has the interface of the owner
-//! and the peer that the bench measures.
+//! The interface of the bench's owner and peer. The other files of this folder:
 //!
-//! - `bench_owner.rs` and `bench_peer.rs`: the two drivers, with the loops that run in each.
-//! - `c_owner.c` and `c_peer.c`: the two drivers in C, to compare C with Rust.
-//! - `contender.rs` and `measure.c`: measure a loop.
-//! - `mechanisms.c`: loops of the kernel's mechanisms, with which the bench compares the operations.
-//! - `crowd.c`: drivers that are attached and do nothing else, so that many contexts are in use.
-//! - `twin/`: the C twin, the same pair without the library.
+//! - `bench_owner.rs`, `bench_peer.rs`: the two drivers, with the measured loops.
+//! - `c_owner.c`, `c_peer.c`: the two drivers in C.
+//! - `contender.rs`, `measure.c`: measure a loop.
+//! - `mechanisms.c`: loops of the kernel's mechanisms, for comparison.
+//! - `crowd.c`: drivers that only attach, so that many contexts are in use.
+//! - `twin/`: the C twin.
 
 #![forbid(unsafe_code)]
 
@@ -51,8 +50,8 @@ pair! {
         fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
         /// Calls the peer `times` times, and returns the last result.
         fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
-        /// Makes the event [`DOORBELL`] the doorbell of the queue to the owner, or removes the doorbell
-        /// if `on` is 0. May sleep.
+        /// Makes [`DOORBELL`] the doorbell of the queue to the owner, or removes the doorbell if `on` is 0. May
+        /// sleep.
         fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32>;
     }
     peer {

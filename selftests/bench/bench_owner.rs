@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the bench. It exports a table of its own, and its peer is `bench_peer`.
+//! The owner of the bench. Its peer is `bench_peer`.
 
 #![forbid(unsafe_code)]
 
@@ -60,7 +60,6 @@ d2d_owner::module_owner! {
     },
 }
 
-/// What the owner keeps for each context.
 struct BenchOwner {
     /// The doorbell of the queue to the owner.
     doorbell: Pin<KBox<Mutex<Option<Event>>>>,
@@ -96,8 +95,7 @@ impl Owner for BenchOwner {
         [0]
     }
 
-    /// May sleep, because the owner leaves `DISPATCH_ATOMIC` false. So if the sender must not
-    /// sleep, a worker calls this function.
+    /// May sleep: `DISPATCH_ATOMIC` is false. So a worker calls it if the sender must not sleep.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request
             .on(PING, |value, request| {
@@ -105,7 +103,7 @@ impl Owner for BenchOwner {
             })
             .on(PEND, |value, request| {
                 let (disposition, request) = request.pend();
-                // Fails only if the sender has cancelled the request. The bench never cancels a request.
+                // Fails only if the request was cancelled, and the bench cancels none.
                 let _ = request.complete(&value.wrapping_add(1));
                 disposition
             })

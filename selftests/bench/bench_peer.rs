@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer of the bench. It measures loops. It also allocates events and requests, so that `qemu/guest/bench.sh` can
-//! measure the memory that they take. Its control device takes the words in [`BenchPeer::control`].
-//! `measure.c` prints the figures to the kernel log.
+//! The peer of the bench. It measures loops. It also allocates events and requests, whose memory
+//! `qemu/guest/bench.sh` measures. Its control device takes the words in [`BenchPeer::control`].
 
 #![deny(unsafe_code)]
 
@@ -71,7 +70,7 @@ struct BenchPeer {
     kept: Pin<KBox<Mutex<Kept>>>,
 }
 
-/// Events and requests whose memory the bench measures. Dropping them frees the memory.
+/// Events and requests whose memory the bench measures.
 #[derive(Default)]
 struct Kept {
     events: KVec<Event>,
@@ -129,7 +128,6 @@ impl PeerOps for BenchPeer {
     }
 }
 
-/// Measures the kernel's mechanisms and each operation.
 fn operations(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     contender::mechanisms()?;
     calls(link, no_curve)?;
@@ -141,8 +139,7 @@ fn operations(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Resu
     contender::attach_detach(link.context())
 }
 
-/// Measures the owner in C (`c_owner.c`). The name of a contender here has the languages of owner and peer, a
-/// colon, and the name of the loop.
+/// Measures the owner in C (`c_owner.c`). The names of the contenders are made as in `c_peer.c`.
 fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
     Contender::new(c"c-rust:ops-call-b-to-a", c"ops-call-b-to-a", c"*")
         .run(|n| loop_ops_call_b_to_a(link, n))?;
@@ -173,8 +170,7 @@ fn contexts(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Result
     measured
 }
 
-/// Measures the queue with more and more items in it, up to its capacity. The loop puts each item
-/// behind the others, and takes the first one.
+/// Measures the queue with more and more items in it, up to its capacity.
 fn depths(link: &PeerLink<BenchPair>) -> Result {
     let queue = link.outgoing();
     let numbers = Numbers::new();
@@ -195,7 +191,6 @@ fn depths(link: &PeerLink<BenchPair>) -> Result {
     Ok(())
 }
 
-/// Measures the queue with larger and larger items.
 fn payloads(link: &PeerLink<BenchPair>) -> Result {
     [1, 8, 64, 512].into_iter().try_for_each(|words| {
         let at = |contender: Contender| contender.at(c"payload", words as u64 * 8);
@@ -225,13 +220,11 @@ fn keep_requests(driver: &DriverRef<BenchPeer>) -> Result {
     Ok(())
 }
 
-/// What a caller passes as the parameter `at` if it measures no curve: returns the contender as it is. A caller that
-/// measures a curve passes a function that makes the contender a point on this curve ([`Contender::at`]).
+/// What a caller that measures no curve passes as `at`.
 fn no_curve(contender: Contender) -> Contender {
     contender
 }
 
-/// Measures calls, in both directions.
 fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Result {
     at(Contender::new(c"ops-call-b-to-a", c"indirect-call", c"*"))
         .run(|n| loop_ops_call_b_to_a(link, n))?;
@@ -252,15 +245,13 @@ impl Numbers {
         self.0.load(Relaxed)
     }
 
-    /// Returns the next `n` numbers, which no later call returns.
     fn take(&self, n: u64) -> Range<u64> {
         let first = self.0.fetch_add(n, Relaxed);
         first..first + n
     }
 }
 
-/// Measures the queue to the owner with items of `words` words. `queued` other items are in the queue
-/// already.
+/// Measures the queue with items of `words` words, while `queued` other items are in it.
 fn queue_put_take(
     link: &PeerLink<BenchPair>,
     words: usize,
@@ -279,7 +270,6 @@ fn queue_put_take(
     })
 }
 
-/// Measures the queue to the owner, which no other driver uses.
 fn queues(link: &PeerLink<BenchPair>) -> Result {
     contender::queue_in_c(link.context())?;
     Contender::new(
@@ -322,7 +312,7 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
     Ok(())
 }
 
-/// Measures requests to the owner. Each loop has one request, and sends it again and again.
+/// Each loop sends one request again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
     request(sender, no_curve)?;
@@ -343,7 +333,6 @@ fn request(sender: &Sender, at: impl Fn(Contender) -> Contender) -> Result {
     .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))
 }
 
-/// Measures events: in one thread, and between two threads.
 fn events(driver: &DriverRef<BenchPeer>) -> Result {
     let ping = driver.create_event(c"bench-ping", Kind::Synchronization, false)?;
     let pong = driver.create_event(c"bench-pong", Kind::Synchronization, false)?;
@@ -388,8 +377,7 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Puts an item, takes it, reads it in place and releases it. For all of this, the library takes the queue's lock
-/// twice. `queued` other items are in the queue.
+/// For each item, the library takes the lock of the queue twice. `queued` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -427,7 +415,6 @@ fn put_take<const WORDS: usize>(
     Ok(())
 }
 
-/// Puts an item, takes its handle, redeems the handle, reads the item and releases it.
 #[inline(never)]
 fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -439,7 +426,7 @@ fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts and takes batches of `size` items. The bench counts each item as one operation.
+/// Each item counts as one operation.
 #[inline(never)]
 fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     let queue = link.outgoing();
@@ -467,13 +454,13 @@ fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     Ok(())
 }
 
-/// Does the same as `loop_queue_put_take` with items of one word. Runs in hard interrupt.
+/// Runs in hard interrupt.
 #[inline(never)]
 fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
     put_take::<1>(link.outgoing(), &mut [0], 0..n, 0)
 }
 
-/// Takes the items that the other thread puts (`put_two_cpus`). Both threads spin while they wait.
+/// Takes the items that `put_two_cpus` puts in another thread.
 #[inline(never)]
 fn loop_queue_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -551,7 +538,6 @@ fn loop_request(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// The owner pends the request, and completes it before its dispatch routine returns.
 #[inline(never)]
 fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
     let mut value = 0;
@@ -576,7 +562,7 @@ fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Sets an event and takes it in the same thread, which does not sleep.
+/// Sets and takes an event in one thread, which does not sleep.
 #[inline(never)]
 fn loop_event_set_take(event: &Event, n: u64) -> Result {
     for _ in 0..n {
@@ -604,8 +590,7 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts an item into the empty queue to the owner, so that the queue's doorbell rings. The other thread
-/// (`answer_doorbell`) takes the item, and puts one into the queue to the peer.
+/// Each item wakes `answer_doorbell` by the doorbell of the queue. `answer_doorbell` puts an item in return.
 #[inline(never)]
 fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {
     for number in 0..n / 2 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An owner in C, loaded instead of bench_owner to compare C with Rust. Its symbols and its driver
- * have the names of those of bench_owner. It has only the operations and the request that the bench
- * compares.
+ * have the same names.
  */
 #include <linux/module.h>
 
@@ -51,7 +50,7 @@ static int c_owner_call_peer(void *context, u64 times, u32 *result)
 	return loop_c_ops_call_a_to_b(context, times, result);
 }
 
-/* bench_peer imports this function, so the kernel loads bench_peer only if the owner exports it. */
+/* bench_peer imports this function. */
 int d2d_bench_ping(void *self, u32 value, u32 *result)
 {
 	return c_owner_ping(self, value, result);
@@ -72,7 +71,7 @@ static const struct bench_peer_ops peer_ops = {
 	.hdr = D2D_OPS_INIT(struct bench_peer_ops, BENCH_MAJOR, BENCH_MINOR, peer_chain),
 };
 
-/* May sleep, because the dispatch routine of bench_owner may sleep, too. */
+/* May sleep, as the dispatch routine of bench_owner. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	int err = -ENOTTY;

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A peer in C of the bench's owner. Its init function measures calls in both directions, an item
- * that is put and taken, and a request. The bench compares the figures with those of bench_peer,
- * the peer in Rust.
- */
+/* A peer in C of the bench's owner, to compare C with Rust. Its init function measures. */
 #include <linux/module.h>
 #include <linux/string.h>
 
@@ -93,7 +89,6 @@ static int call_peer(void *arg, u64 n)
 	       (value == (u32)n ? 0 : -EBADMSG);
 }
 
-/* Drivers in C take items by handle. */
 static noinline int loop_c_queue_put_take(void *arg, u64 n)
 {
 	return d2d_bench_put_take(&context->to_owner, n);

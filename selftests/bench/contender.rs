@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures loops in Rust.
+//! Measures loops in Rust. A function that measures may sleep.
 //!
 //! C header: `measure.h`.
 
@@ -33,7 +33,7 @@ struct RawContender {
     flags: c_uint,
 }
 
-// Flags: `D2D_BENCH_HARDIRQ` and so on.
+// `D2D_BENCH_HARDIRQ` and so on.
 const HARDIRQ: c_uint = 1;
 const SPINS: c_uint = 2;
 const PRODUCERS: c_uint = 4;
@@ -42,44 +42,38 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
-    // `context` points to a `c_void`. A pointer to the context's own type would make rustc warn on a kernel
-    // whose locks are empty structs.
+    // A `c_void`, because the context's own type makes rustc warn on a kernel whose locks are empty structs.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
     fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
     fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
 }
 
-/// Measures an empty loop, whose number of instructions is known. May sleep.
 pub(crate) fn calibrate() -> Result {
     to_result(d2d_bench_calibrate())
 }
 
-/// Measures the kernel's mechanisms. May sleep.
 pub(crate) fn mechanisms() -> Result {
     to_result(d2d_bench_mechanisms())
 }
 
-/// Measures the queue to the owner with the functions for drivers in C. May sleep.
 pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     // SAFETY: The context is initialized, and lives longer than the call.
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Attaches or detaches drivers, until `size` drivers besides `bench_peer` have a context. May sleep.
+/// Attaches or detaches drivers, until `size` drivers besides `bench_peer` have a context.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
-    // SAFETY: The context is initialized and has both endpoints. The caller, `contexts()` of
-    // `bench_peer.rs`, detaches the drivers before it returns.
+    // SAFETY: The context is initialized and has both endpoints. The caller (`contexts()` in `bench_peer.rs`)
+    // detaches the drivers before it returns.
     to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
 }
 
-/// Measures attaching and detaching a driver of `crowd.c`. May sleep.
 pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     // SAFETY: The context is initialized, has both endpoints, and lives longer than the call.
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
-/// One way of doing an operation. `base` is the name of the contender to compare with. `callee` is a part of
-/// the name of the function that the loop calls. See `struct d2d_bench_contender` (`measure.h`).
+/// See `struct d2d_bench_contender` (`measure.h`).
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static CStr,
@@ -117,34 +111,30 @@ impl Contender {
         }
     }
 
-    /// Measures the loop `run`, and prints the figures. May sleep.
     pub(crate) fn run<F: Loop>(self, run: F) -> Result {
         // SAFETY: `other` is `None`.
         unsafe { self.measure(&(run, ()), None) }
     }
 
-    /// Measures the loop `run` in hard interrupt, and prints the figures. May sleep.
     pub(crate) fn run_in_hardirq<F: Loop>(mut self, run: F) -> Result {
         self.flags = HARDIRQ;
         self.run(run)
     }
 
-    /// Measures `run` while another thread runs `other`. When `run` ends, `other` must end, too. May sleep.
+    /// Measures `run` while another thread runs `other`. When `run` ends, `other` must end, too.
     pub(crate) fn run_pair<F: Loop, G: Loop>(self, run: F, other: G) -> Result {
         // SAFETY: `call_other::<F, G>` takes the address of an `(F, G)`.
         unsafe { self.measure(&(run, other), Some(call_other::<F, G>)) }
     }
 
-    /// As [`run_pair`](Self::run_pair), for two threads that spin while they wait. Does nothing on a
-    /// machine with one CPU.
+    /// For two threads that spin while they wait. Does nothing on a machine with one CPU.
     pub(crate) fn run_spinning<F: Loop, G: Loop>(mut self, run: F, other: G) -> Result {
         self.flags = SPINS;
         self.run_pair(run, other)
     }
 
-    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`. Each call
-    /// puts up to the given number of items, and returns how many fitted. Does nothing on a machine with
-    /// one CPU.
+    /// Measures `run`, which takes items. Until it returns, `producers` threads call `put`, which puts up to the
+    /// given number of items, and returns how many fitted. Does nothing on a machine with one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,
@@ -173,14 +163,13 @@ impl Contender {
             value: value.unwrap_or(0),
             flags: self.flags,
         };
-        // SAFETY: The strings are static. `call_run::<F, G>` takes the address of an `(F, G)`, and `other`
-        // takes the address of `loops`. Both closures are `Sync`. They outlive the threads of `measure.c`,
-        // because these threads end before this call returns.
+        // SAFETY: The strings are static. `call_run::<F, G>` takes an `(F, G)`, and `other` takes `loops`. Both
+        // closures are `Sync`, and outlive the threads of `measure.c`: these end before this call returns.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
 }
 
-/// Calls the measured loop, the first of the two closures.
+/// Calls the measured loop.
 ///
 /// # Safety
 ///
@@ -191,7 +180,7 @@ unsafe extern "C" fn call_run<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
     to_errno(run(n))
 }
 
-/// Calls the loop of the other thread, the second of the two closures.
+/// Calls the loop of the other thread.
 ///
 /// # Safety
 ///
@@ -202,7 +191,7 @@ unsafe extern "C" fn call_other<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
     to_errno(run(n))
 }
 
-/// Calls a producer's closure, the second of the two. Returns how many items fitted.
+/// Calls a producer's loop. Returns how many items fitted.
 ///
 /// # Safety
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers in C that only attach and detach. While they are attached, many contexts are in use, and
- * another driver measures. Also measures attaching and detaching one of these drivers.
+ * Drivers in C that only attach and detach, so that many contexts are in use while another driver
+ * measures.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -10,15 +10,15 @@
 #include "d2d.h"
 #include "measure.h"
 
-/* One driver for each of the 64 contexts, except for the context of the measuring driver. */
+/* The measuring driver has the 64th context. */
 #define MAX_CROWD	63
 
 static d2d_handle crowd[MAX_CROWD];
 static unsigned int crowd_size;
 
 /*
- * The context of the measuring driver, from which the other drivers copy their endpoint. The
- * library has checked both endpoints in it.
+ * The measuring driver's context, from which the others copy their endpoint. Both endpoints in it
+ * are checked.
  */
 static const struct d2d_context *model;
 
@@ -83,10 +83,7 @@ int d2d_bench_crowd(const struct d2d_context *context, u32 size)
 	return err;
 }
 
-/*
- * Attaches a registered driver and detaches it. Detaching waits until no thread can be inside the
- * driver's operations. The measured time includes the time of printing the lines of the trace.
- */
+/* The measured time includes printing the lines of the trace. */
 static noinline int loop_attach_detach(void *arg, u64 n)
 {
 	const d2d_handle *handle = arg;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A function that the peer calls by its name, to compare such a call with an operation. */
+/* The peer calls this function by its name, to compare the call with an operation. */
 #include <linux/export.h>
 #include <linux/types.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The bench's owner exports this function, besides its table. */
+/* What the bench's owner exports besides its table. */
 #ifndef D2D_BENCH_EXPORTED_H
 #define D2D_BENCH_EXPORTED_H
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures contenders: loops in Rust and in C (measure.h). Prints raw times; the host makes the
- * statistics (qemu/bench/).
+ * Measures contenders (measure.h). Prints raw times; the host makes the statistics (qemu/bench/).
  *
- * A contender's loop runs on the first CPU, in a thread of its own or in a timer's interrupt.
- * Further threads are bound to the other CPUs in turn. A batch is one call of the loop. This file
- * reads the clock before and after the call. With producers, a batch is several calls. This file
- * measures each call, and prints the mean. Each figure includes the time that reading the clock
- * takes.
+ * The measured loop runs on the first CPU, the other threads on the other CPUs in turn. A batch is
+ * one call of the loop. With producers, a batch is several calls, and its time is their mean. Each
+ * time includes reading the clock.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -22,22 +19,22 @@
 #include "measure.h"
 
 #define BATCHES		30
-/* Number of batches for each point of a curve. */
+/* For a point of a curve */
 #define POINT_BATCHES	7
-/* Operations in the first batch of the warm-up. */
+/* Operations in the first batch of the warm-up */
 #define FIRST_N		2
-/* If there is a second thread, the first batch is longer, because the thread starts slowly. */
+/* More for two threads, because the second one starts slowly */
 #define FIRST_N_OF_TWO	64
-/* The warm-up ends after this many batches in a row of at least BATCH_NS each. */
+/* The warm-up ends after this many batches of BATCH_NS in a row: one may be so long by chance. */
 #define WARM		3
-/* The least time of a batch. In so long a time, a timer tick or reading the clock hardly counts. */
+/* The least time of a batch, so that a timer tick or reading the clock hardly counts */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* The least time of a batch with producers. In this time, all producers on a CPU have a turn. */
+/* The least time of a batch with producers, so that all producers on a CPU have a turn */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
-/* What a thread of the bench runs, such as its part of a batch. */
+/* What a thread of the bench runs */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;
@@ -49,7 +46,6 @@ struct part {
 	u64 put;
 };
 
-/* A contender that is being measured. */
 struct measurement {
 	const struct d2d_bench_contender *contender;
 	bool warm;
@@ -104,15 +100,12 @@ static struct task_struct *begin(struct part *part, int (*thread)(void *data), u
 
 static int end(struct part *part, struct task_struct *task)
 {
-	/* kthread_stop_put() wakes the thread. So wait first, until the thread's loop has ended. */
+	/* kthread_stop_put() wakes the thread, so wait until its loop has ended. */
 	wait_for_completion(&part->done);
 	return kthread_stop_put(task);
 }
 
-/*
- * Returns a CPU other than the first one. The indices 0, 1 and so on give the other CPUs in turn.
- * If there is no other CPU, returns the first one.
- */
+/* Returns a CPU other than the first one, if there is one. */
 static unsigned int other_cpu(unsigned int index)
 {
 	unsigned int others = num_online_cpus() - 1;
@@ -183,10 +176,8 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 		}
 	}
 	/*
-	 * Do not count the items that the first producers have put before the last producer
-	 * started. The loop at the end of this function adds all items that each producer has put,
-	 * so subtract the early items here. The subtraction may wrap measurement->counts[i] below
-	 * 0; the addition at the end wraps it back.
+	 * Do not count the items that the first producers have put before the last one started. The
+	 * difference may wrap below 0; adding parts[i].put below wraps it back.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
@@ -223,10 +214,6 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 	return end(&other, task) ?: err;
 }
 
-/*
- * Warms up with growing batches, until WARM batches in a row take at least BATCH_NS each. One batch
- * is not enough, because it may take that long by chance.
- */
 static int warm_up(struct measurement *measurement, u64 *n)
 {
 	int long_enough = 0, err;
@@ -247,10 +234,7 @@ static int warm_up(struct measurement *measurement, u64 *n)
 	return 0;
 }
 
-/*
- * Measures @batches batches of a contender, and prints the figures. This function has the type of a
- * contender's loop, because d2d_bench_run() makes part_thread() call it.
- */
+/* Has the type of a contender's loop, because part_thread() calls it. */
 static int measure(void *arg, u64 batches)
 {
 	struct measurement *measurement = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Measures contenders: a contender is one way of doing an operation, measured in a loop.
- * contender.rs has the same types in Rust.
+ * Measures contenders, each of which is one way of doing an operation. contender.rs has the same
+ * types in Rust.
  */
 #ifndef D2D_BENCH_MEASURE_H
 #define D2D_BENCH_MEASURE_H
@@ -14,22 +14,20 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 /* The loop runs in hard interrupt, in the callback of a timer. */
 #define D2D_BENCH_HARDIRQ	1
 /*
- * @loop and @other run in two threads, which spin while they wait. d2d_bench_run() skips this
- * contender on a machine with one CPU.
+ * @loop and @other run in two threads, which spin while they wait. Skipped on a machine with one
+ * CPU.
  */
 #define D2D_BENCH_SPINS		2
 /*
- * While one thread runs @loop, other threads, the producers, call @other again and again, and spin
- * while the queue is full. @value is the number of producers. Each call of @other puts up to n
- * items, and returns how many fitted, or an errno. d2d_bench_run() skips this contender on a
- * machine with one CPU, too.
+ * @value threads, the producers, call @other again and again while one thread runs @loop. Each call
+ * puts up to n items, and returns how many fitted, or an errno. Skipped on a machine with one CPU.
  */
 #define D2D_BENCH_PRODUCERS	4
 
 /*
- * The name of the function with the measured loop ends with loop_NAME. NAME is the contender's name
- * (after the colon, if it has one), with _ for each -. The host finds this function in the
- * disassembly, and checks what the loop calls.
+ * The measured loop is in a function whose name ends with loop_NAME. NAME is the contender's name
+ * (after the colon, if it has one), with _ for each -. The host looks in the disassembly what this
+ * function calls.
  */
 struct d2d_bench_contender {
 	const char *name;
@@ -50,7 +48,6 @@ int d2d_bench_run(const struct d2d_bench_contender *contender);
 /* Measures an empty loop, whose number of instructions is known. */
 int d2d_bench_calibrate(void);
 
-/* Measures the kernel's mechanisms. */
 int d2d_bench_mechanisms(void);
 
 struct d2d_context;
@@ -61,7 +58,6 @@ int d2d_bench_queue(struct d2d_context *context);
 /* Attaches or detaches drivers, until @size drivers besides the one of @context have a context. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
-/* Measures attaching and detaching a driver that is not the one of @context. */
 int d2d_bench_attach_detach(const struct d2d_context *context);
 
 #endif /* D2D_BENCH_MEASURE_H */

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops with which the bench compares the library:
- * - an empty loop: its cost is known, so it shows whether the clock is right;
- * - a bare indirect call: no call of the library can cost less;
- * - the kernel's mechanisms.
- * Also a loop that calls the library's functions for drivers in C.
+ * Loops with which the bench compares the library: an empty loop, whose cost is known; a bare
+ * indirect call, than which no call of the library can cost less; and the kernel's mechanisms.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>
@@ -25,18 +22,18 @@
 #include "measure.h"
 #include "put_take.h"
 
-/* Number and size of the items, as in the queues of a context. */
+/* As in the queues of a context */
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Executes two instructions n times. In C, the compiler would remove the empty loop. */
+/* Two instructions for each n. The compiler would remove an empty loop in C. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
 	return 0;
 }
 
-/* Has the signature of an operation. The loops call this function without a link. */
+/* Has the signature of an operation. */
 static noinline int ping(void *self, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -59,7 +56,7 @@ static noinline int loop_indirect_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Needs no protection: as long as this module is loaded, so is the module that has the function. */
+/* Needs no protection: while this module is loaded, so is the module that exports the function. */
 static noinline int loop_exported_symbol_call(void *arg, u64 n)
 {
 	u32 value = 0;
@@ -74,10 +71,7 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/*
- * Without the library, drivers could use SRCU like this to protect calls into a driver that may
- * detach. The library uses its own code instead (rundown.rs).
- */
+/* How drivers can protect calls into a driver that may detach, without the library. */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
 
@@ -89,7 +83,7 @@ static noinline int loop_indirect_call_srcu(void *arg, u64 n)
 
 	for (i = 0; i < n; i++) {
 		index = srcu_read_lock(&srcu);
-		/* Ordered as in a real driver, which would set `opened` with a store-release. */
+		/* Pairs with the store-release by which a real driver sets `opened`. */
 		if (smp_load_acquire(&opened))
 			err = READ_ONCE(operation)(arg, value, &value);
 		srcu_read_unlock(&srcu, index);
@@ -120,7 +114,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Calls through notifier chains with one member. A member may leave an SRCU chain during a call. */
+/* Notifier chains with one member. A member may leave an SRCU chain during a call. */
 static int notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	u32 *value = data;
@@ -217,7 +211,7 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	for (i = 0; i < n; i++) {
 		entry.words[0] = i;
 		list_add_tail(&entry.node, &entries);
-		/* Make the compiler store the list, as it must if other threads read the list. */
+		/* Make the compiler store the list, as if other threads read it. */
 		barrier();
 		first = list_first_entry_or_null(&entries, struct entry, node);
 		if (!first || first->words[0] != i)
@@ -228,10 +222,7 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	return 0;
 }
 
-/*
- * The kernel's queues. Each loop puts and takes one item of 64 bytes, by functions that any
- * execution context may call.
- */
+/* The kernel's queues, by functions that any execution context may call. */
 struct payload {
 	u64 words[ITEM_WORDS];
 };
@@ -269,7 +260,7 @@ static int measure_kfifo(void)
 	return err;
 }
 
-/* ptr_ring passes a pointer to the item, and does not copy the item. */
+/* ptr_ring passes a pointer, and copies nothing. */
 static noinline int loop_ptr_ring(void *arg, u64 n)
 {
 	struct ptr_ring *ring = arg;
@@ -305,7 +296,7 @@ static int measure_ptr_ring(void)
 
 static LLIST_HEAD(llist);
 
-/* llist has no lock and no bound. llist_del_all() takes all entries. */
+/* llist has no lock and no bound. */
 static noinline int loop_llist(void *arg, u64 n)
 {
 	struct llist_node *taken;
@@ -322,7 +313,7 @@ static noinline int loop_llist(void *arg, u64 n)
 	return 0;
 }
 
-/* A worker does the work of a request, and then completes a struct completion. */
+/* A worker does the work of a request. */
 struct job {
 	struct work_struct work;
 	struct completion done;
@@ -364,10 +355,7 @@ static noinline int loop_work_item_unbound(void *arg, u64 n)
 	return work_items(system_dfl_wq, n);
 }
 
-/*
- * Waking: two threads wake each other in turn. Of n wake-ups each thread makes one half, and
- * waits for the other half.
- */
+/* Two threads wake each other in turn. Each makes half of the n wake-ups. */
 static DECLARE_COMPLETION(ping_done);
 static DECLARE_COMPLETION(pong_done);
 
@@ -397,7 +385,7 @@ static DECLARE_WAIT_QUEUE_HEAD(ping_queue);
 static DECLARE_WAIT_QUEUE_HEAD(pong_queue);
 static bool ping_set, pong_set;
 
-/* Each flag has only one waiter, so the waiter itself resets the flag after the wake-up. */
+/* Each flag has only one waiter, which resets the flag. */
 static __always_inline void wait_for(wait_queue_head_t *queue, bool *set)
 {
 	wait_event(*queue, READ_ONCE(*set));
@@ -432,7 +420,6 @@ static noinline int other_wait_queue(void *arg, u64 n)
 	return 0;
 }
 
-/* Drivers in C pass items on by handle. */
 static noinline int loop_queue_handle_c(void *arg, u64 n)
 {
 	return d2d_bench_put_take(arg, n);

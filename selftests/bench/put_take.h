@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Passes items through a queue as a driver in C does. Loops in C call this function. */
+/* Passes items through a queue as a driver in C does. */
 #ifndef D2D_BENCH_PUT_TAKE_H
 #define D2D_BENCH_PUT_TAKE_H
 
@@ -7,7 +7,7 @@
 
 #include "d2d_queue.h"
 
-/* Puts an item, takes it by its handle, reads and releases it, n times. Any execution context. */
+/* Puts an item, takes it by its handle, reads and releases it. Any execution context. */
 static __always_inline int d2d_bench_put_take(struct d2d_queue *queue, u64 n)
 {
 	struct d2d_item *item;

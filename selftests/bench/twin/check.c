@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Checks what the measured loops do not use of the twin:
- * - refusals;
- * - requests that are completed, pended, cancelled or timed out;
- * - requests that a driver holds when it unregisters;
- * - all kinds of waits for events.
- * If a check fails, loading this module fails.
- */
+/* Checks what the measured loops do not use. If a check fails, loading this module fails. */
 #include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/kthread.h>
@@ -32,10 +25,6 @@ static void expect(int line, const char *expression, s64 value, s64 expected)
 
 #define EXPECT(expression, expected) expect(__LINE__, #expression, expression, expected)
 
-/*
- * With ECHO, dispatch() completes the request with its input. With PEND, it pends the request. With
- * NOT_COMPLETED, it does neither. With INSIDE, it tries to unregister the driver that it is inside.
- */
 #define ECHO	TWIN_CTL_CODE(0x801, 0)
 #define PEND	TWIN_CTL_CODE(0x802, 0)
 #define NOT_COMPLETED	TWIN_CTL_CODE(0x803, 0)
@@ -130,7 +119,6 @@ static void check_drivers(void)
 	EXPECT(twin_register(&objects[0], &handle), -ENOTUNIQ);
 	EXPECT(twin_attach(sender + (1ull << 32)), -ESTALE);
 	EXPECT(twin_detach(sender), -ENOTCONN);
-	/* The sender's dispatch routine neither completes nor pends the handshake. */
 	EXPECT(twin_attach(sender), -EIO);
 	EXPECT(twin_detach(sender), -ENOTCONN);
 	EXPECT(twin_lookup("nobody", &handle), -ENOENT);
@@ -169,10 +157,7 @@ static void check_requests(void)
 	send.code = INSIDE;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), -EDEADLK);
 
-	/*
-	 * A pended request times out, is cancelled by its sender, or is completed with a bad
-	 * status. A later completion fails.
-	 */
+	/* A request times out, is cancelled by its sender, or is completed with a bad status. */
 	send.code = PEND;
 	EXPECT(twin_request_send(request, &send), -EINPROGRESS);
 	EXPECT(twin_request_send(request, &send), -EBUSY);
@@ -280,10 +265,7 @@ static void check_events(void)
 	EXPECT(twin_event_close(other), 0);
 	EXPECT(twin_event_set(other), -ESTALE);
 
-	/*
-	 * A wait for all takes all events at once or none. The thread may begin to wait before or
-	 * after the events are set.
-	 */
+	/* The thread may begin to wait before or after the events are set. */
 	EXPECT(begin_to_wait(wait_for_all), 0);
 	EXPECT(twin_event_set(events[2]), 0);
 	EXPECT(twin_event_set(events[0]), 0);
@@ -300,10 +282,7 @@ static void check_events(void)
 	EXPECT(waited_index, 2);
 }
 
-/*
- * The drivers' routines are not __init, because twin_register() refuses routines in the init text.
- * Unregistering the drivers frees their requests and events.
- */
+/* The routines are not __init, because twin_register() refuses routines in the init text. */
 static int __init check_twin_init(void)
 {
 	int err;

@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Part of the twin (twin.h). The registered drivers, the calls of their routines, and the
- * handshake. By the handshake, the owner shares a context with a driver. Its steps are:
- * 1. Look the driver up.
- * 2. Build an internal device control request: its user buffer is the context.
- * 3. Send the request.
- * 4. Learn of the request's completion.
- * 5. Open the owner's link to the driver.
- */
+/* The registered drivers, the calls of their routines, and the handshake */
 #include <linux/delay.h>
 
 #include "event.h"
@@ -177,10 +169,7 @@ static int check_outside(twin_handle handle, const char *reason)
 	return 0;
 }
 
-/*
- * Changes a driver's state from @from to @to. If @to is TWIN_REGISTERED, takes the context from the
- * driver. Returns false, and changes nothing, if the state is not @from.
- */
+/* Changes nothing, and returns false, if the state is not @from. */
 static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_state to)
 {
 	unsigned long flags;
@@ -208,7 +197,7 @@ static void unreserve(struct twin_slot *slot, enum twin_state from)
 	}
 }
 
-/* Claims an offer: of all threads that try to complete or cancel it, exactly one succeeds. */
+/* Of all threads that try to complete or cancel an offer, exactly one claims it. */
 static bool claim(struct twin_slot *slot)
 {
 	unsigned long flags;
@@ -243,10 +232,7 @@ static void wait_for_offer(struct twin_offer *offer)
 	wait_for_completion(&offer->sender_out);
 }
 
-/*
- * Ends the handshake after the driver has completed the offer. If @status is 0, opens the owner's
- * link to the driver. Any execution context.
- */
+/* Ends the handshake that the driver has completed with @status. Any execution context. */
 static int conclude(struct twin_slot *slot, int status)
 {
 	static const u64 chain[] = TWIN_PEER_CHAIN;
@@ -277,10 +263,7 @@ static void trace_completion(const struct twin_slot *slot, const char *via, int 
 		  slot->seat->context->id);
 }
 
-/*
- * Cancels an offer that has timed out, unless another thread is completing the offer. In both
- * cases, waits until the offer has ended.
- */
+/* If another thread is completing the offer, only waits until it has ended. */
 static void time_out(struct twin_slot *slot)
 {
 	struct twin_offer *offer = &slot->offer;
@@ -299,7 +282,6 @@ static void time_out(struct twin_slot *slot)
 	wait_for_completion(&offer->ended);
 }
 
-/* Sends the offer and learns of its completion. */
 static int send_offer(struct twin_slot *slot)
 {
 	struct twin_offer *offer = &slot->offer;
@@ -331,7 +313,6 @@ static int send_offer(struct twin_slot *slot)
 	return conclude(slot, offer->status);
 }
 
-/* Reserves a free context for a driver, and fills in the offer. */
 static int reserve(twin_handle handle, struct twin_slot **reserved)
 {
 	static const struct twin_header hdr = TWIN_HEADER(struct twin_request, TWIN_REQUEST_MAGIC);
@@ -419,7 +400,6 @@ int twin_check_status(int status)
 	return twin_refuse(TWIN_OWNER, "bad-status", -EIO, "status=%d", status);
 }
 
-/* Completes the request of a handshake. */
 static int complete_offer(twin_handle handle, int status, u64 information)
 {
 	u32 index = (u32)handle & ~TWIN_HANDLE_OFFER;
@@ -463,9 +443,8 @@ int twin_complete(twin_handle request, int status, u64 information)
 EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
 
 /*
- * Cancels a driver's handshake and makes the handshake's context free, unless another thread is
- * completing the handshake. In both cases, waits until the handshake has ended and its sender has
- * left the driver's dispatch routine. Returns whether this call has cancelled the handshake.
+ * Cancels a handshake. If another thread is completing it, only waits, and returns false. In both
+ * cases, the handshake has then ended, and its sender has left dispatch().
  */
 static bool cancel_offer(struct twin_slot *slot)
 {
@@ -509,7 +488,6 @@ static void revoke_handles(const char *name, struct twin_context *context,
 			  revoked);
 }
 
-/* Waits until no thread is inside the driver's operations, and makes the context free. */
 static void take_context_back(struct twin_slot *slot)
 {
 	struct twin_owner_link *link = &slot->seat->link;
@@ -524,7 +502,6 @@ static void take_context_back(struct twin_slot *slot)
 	context->peer = (struct twin_endpoint){};
 	revoke_handles("to_peer", context, &context->to_peer);
 	revoke_handles("to_owner", context, &context->to_owner);
-	/* Remove the doorbell of the queue from which the driver takes items. */
 	twin_queue_set_doorbell(&context->to_peer, 0);
 	transition(slot, TWIN_DETACHING, TWIN_REGISTERED);
 }
@@ -580,7 +557,6 @@ int twin_detach(twin_handle driver)
 }
 EXPORT_SYMBOL_NS_GPL(twin_detach, "TWIN");
 
-/* Removes a driver that unregisters, unless a thread is inside its routines. */
 static bool remove_driver(struct twin_slot *slot)
 {
 	unsigned long flags;

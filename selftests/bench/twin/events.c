@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the twin (twin.h). Named events. A mutex protects the names. The calls that create, open
- * or close an event take this mutex. All other calls take only the dispatcher lock. A waiting
- * thread has a block on the list of each of its events. A thread that sets an event gives the event
- * to the waiting threads, in the order of the list. Only then does this thread release the
- * dispatcher lock. So no set is lost. A wait for all events takes all of them at once or none.
+ * Named events. The calls that create, open or close an event take the mutex of the names. All
+ * other calls take only the dispatcher lock. A waiting thread has a block on the list of each of
+ * its events. A thread that sets an event ends waits before it releases the dispatcher lock, so no
+ * set is lost.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -63,7 +62,7 @@ struct waiter {
 static DEFINE_MUTEX(names_lock);
 static struct rb_root names = RB_ROOT;
 static u32 event_count;
-static u32 generation;	/* of the handle that was made last */
+static u32 generation;
 
 /* The dispatcher lock protects handles, events and waits. Taken with interrupts disabled. */
 static DEFINE_SPINLOCK(lock);
@@ -83,21 +82,14 @@ static int refuse_stale(twin_handle handle)
 }
 
 /*
- * Takes the events that end a wait.
- * - A wait for any event: takes the first event that is set, and returns its index.
- * - A wait for all events: if all are set, takes all and returns 0.
- * - Otherwise the wait goes on: returns -EAGAIN.
+ * Takes the events that end a wait, and returns its outcome. Returns -EAGAIN if the wait goes on.
  */
 static int take(const struct waiter *waiter)
 {
 	struct event *event;
 	u32 i;
 
-	/*
-	 * Find the first event that decides. In a wait for any event, an event that is set decides:
-	 * the wait ends. In a wait for all events, an event that is not set decides: the wait goes
-	 * on.
-	 */
+	/* Stop at an event that is set (wait for any), or that is not set (wait for all). */
 	for (i = 0; i < waiter->count; i++) {
 		event = waiter->blocks[i].event;
 		if (event->set != waiter->all)
@@ -128,20 +120,16 @@ static void unlink_blocks(struct waiter *waiter)
 	}
 }
 
-/* Ends a wait: takes its blocks off the lists. */
 static void finish(struct waiter *waiter, int outcome)
 {
 	unlink_blocks(waiter);
 	waiter->outcome = outcome;
 	waiter->over = true;
-	/*
-	 * This thread holds the lock. The waiting thread takes the lock before it returns, so
-	 * waiter is still valid here.
-	 */
+	/* The waiting thread takes the lock before it returns, so waiter is still valid here. */
 	complete(&waiter->done);
 }
 
-/* Sets an event. Returns whether the event was set before, or -ESTALE. */
+/* Returns whether the event was set before, or -ESTALE. */
 static int set(twin_handle handle)
 {
 	struct block *block, *next;
@@ -179,7 +167,7 @@ int twin_event_set(twin_handle event)
 }
 EXPORT_SYMBOL_NS_GPL(twin_event_set, "TWIN");
 
-/* Rings a doorbell: sets its event, unless the event is gone. */
+/* Does nothing if the event is gone. */
 void twin_event_ring(twin_handle event)
 {
 	set(event);
@@ -216,12 +204,8 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Begins a wait.
- * - If the wait is refused, returns an errno and the reason.
- * - If take() ends the wait at once, returns what take() returns.
- * - Otherwise, with @poll, returns -ETIMEDOUT.
- * - Otherwise puts the blocks on the lists of their events, and returns -EAGAIN: the thread has to
- *   wait.
+ * Returns an errno and a reason if the wait is refused, the result of take() if the wait is over,
+ * -ETIMEDOUT with @poll, and otherwise -EAGAIN: the thread has to wait.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {
@@ -366,7 +350,7 @@ static bool is_less(struct rb_node *a, const struct rb_node *b)
 	return compare_name(rb_entry(a, struct event, node)->name, b) < 0;
 }
 
-/* Gives a driver a handle of an event. The caller holds the mutex of the names. */
+/* The caller holds the mutex of the names. */
 static int add_opening(twin_handle driver, struct event *event, twin_handle *handle)
 {
 	struct opening *opening;
@@ -408,8 +392,8 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 }
 
 /*
- * Opens the event of this name. If it does not exist, and @make is not NULL, creates it: as a set
- * event if *make is not 0, otherwise as a reset event. The caller holds the mutex of the names.
+ * If there is no event of this name, makes one, unless @make is NULL. *make says whether it is set.
+ * The caller holds the mutex of the names.
  */
 static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
 		       twin_handle *handle, const char **step)
@@ -421,8 +405,8 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	int err = 0;
 
 	/*
-	 * twin_unregister() may begin after this check. It waits for the mutex, which the caller
-	 * holds. Then it closes the handle that this function makes.
+	 * twin_unregister() may begin after this check. Then it waits for the mutex, and closes the
+	 * handle that this function makes.
 	 */
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);
@@ -514,7 +498,7 @@ int twin_event_open(twin_handle driver, const char *name, u32 kind, twin_handle 
 }
 EXPORT_SYMBOL_NS_GPL(twin_event_open, "TWIN");
 
-/* Closes a handle, and ends the waits that began with it. The caller holds the mutex. */
+/* Also ends the waits that began with the handle. The caller holds the mutex. */
 static int close_locked(twin_handle handle)
 {
 	struct block *block, *next;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Part of the twin (twin.h). Each side's link to the other side, and the calls through these links.
- */
+/* Each side's link to the other side, and the calls through these links. */
 #ifndef TWIN_LINK_H
 #define TWIN_LINK_H
 
@@ -33,8 +31,8 @@ struct twin_peer_link {
 };
 
 /*
- * Calls an operation of the owner; -EOPNOTSUPP if the owner does not have it. The peer imports the
- * owner's symbols, so the owner stays loaded.
+ * -EOPNOTSUPP: the owner lacks the operation. The peer imports the owner's symbols, so the owner
+ * stays loaded.
  */
 static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, u32 *result)
 {
@@ -64,7 +62,7 @@ static inline int twin_owner_call_peer(const struct twin_peer_link *link, u64 ti
 	return err;
 }
 
-/* Calls the peer's ping. The caller has entered rundown protection of the peer. */
+/* The caller has entered rundown protection of the peer. */
 static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *result)
 {
 	int err;
@@ -79,7 +77,7 @@ static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *r
 	return err;
 }
 
-/* Calls the peer under rundown protection. -ESHUTDOWN if the peer is detaching or detached. */
+/* -ESHUTDOWN: the peer is detaching or detached. */
 static inline int twin_peer_ping_protected(struct twin_owner_link *link, u32 value, u32 *result)
 {
 	struct srcu_ctr __percpu *entered = srcu_read_lock_fast(&link->srcu);

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The loops of the twin. Each loop_twin_NAME does the same as loop_NAME in bench_peer.rs or in
- * crowd.c. The loop loop_twin_ops_call_a_to_b is in owner.c, because the owner runs it. The
- * contenders queue-handle, request-pended and request-worker have no loop here.
- */
+/* The loops of the twin: loop_twin_NAME is loop_NAME of bench_peer.rs or crowd.c in C. */
 #include <linux/errno.h>
 #include <linux/processor.h>
 #include <linux/slab.h>
@@ -41,7 +37,6 @@ static int run_ops_call_a_to_b(void *arg, u64 n)
 	return err ?: value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Takes an item, reads its number, and releases it. */
 static __always_inline int take_number(struct twin_queue *queue, u64 *number)
 {
 	struct twin_item *item = twin_queue_take(queue);
@@ -245,10 +240,7 @@ static int run_put_take(struct numbered *numbered, const char *axis, u64 value)
 	return d2d_bench_run(&contender);
 }
 
-/*
- * Measures the queue with more and more items in it, up to its capacity. The loop puts each item
- * behind the others, and takes the first one.
- */
+/* Measures the queue with more and more items in it, up to its capacity. */
 static int run_depths(void)
 {
 	struct twin_queue *queue = &twin_link.context->to_owner;
@@ -270,7 +262,6 @@ static int run_depths(void)
 	return err == -ENOSPC ? 0 : err;
 }
 
-/* Measures the queue with larger and larger items. */
 static int run_payloads(void)
 {
 	struct numbered numbered = { .queue = &twin_link.context->to_owner };
@@ -339,10 +330,7 @@ static int run_calls(void)
 	return d2d_bench_run(&b_to_a) ?: d2d_bench_run(&a_to_b);
 }
 
-/*
- * The dispatch routine of the driver twin_crowd. Copies the endpoint of the measuring driver to the
- * offered context.
- */
+/* The dispatch routine of twin_crowd, which uses the endpoint of the measuring driver */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =
@@ -357,7 +345,7 @@ static int dispatch_offer(void *this, const struct twin_request *request)
 	return twin_complete(request->handle, err, 0) ?: err;
 }
 
-/* The measured time includes the time of printing the lines of the trace. */
+/* The measured time includes printing the lines of the trace. */
 static noinline int loop_twin_attach_detach(void *arg, u64 n)
 {
 	const twin_handle *handle = arg;
@@ -472,7 +460,6 @@ static int answer_event(void *arg, u64 n)
 	return err;
 }
 
-/* Puts an item, so that the doorbell wakes the other thread. That thread puts an item in return. */
 static noinline int loop_twin_doorbell(void *arg, u64 n)
 {
 	const struct ping_pong *bells = arg;
@@ -545,7 +532,7 @@ close_ping:
 	return err;
 }
 
-/* keep_events() and keep_requests() allocate this many at a time. keep_nothing() frees all. */
+/* How many events or requests one command allocates */
 #define KEPT	1024
 
 static twin_handle kept_events[2 * KEPT];

@@ -58,7 +58,6 @@ static void free_items(struct twin_queue *queue)
 	kvfree(queue->pool);
 }
 
-/* Allocates all items, and puts them on the free list. */
 static int make_items(struct twin_queue *queue)
 {
 	u32 i, chunk, chunks = DIV_ROUND_UP(queue->capacity, queue->per_chunk);
@@ -124,7 +123,7 @@ static int owner_ping(void *self, u32 value, u32 *result)
 	return 0;
 }
 
-/* Enters rundown protection for each call, as a caller does that may sleep between calls. */
+/* Enters rundown protection for each call, as a caller that may sleep between calls. */
 static noinline int loop_twin_ops_call_a_to_b(struct twin_owner_link *link, u64 n, u32 *result)
 {
 	u32 value = 0;
@@ -213,7 +212,6 @@ static void free_contexts(void)
 	}
 }
 
-/* Writes the output of a request: its input + 1. */
 static int serve(const struct twin_request *request)
 {
 	u32 value;
@@ -228,10 +226,7 @@ static int serve(const struct twin_request *request)
 	return twin_request_write(request->handle, &value, sizeof(value));
 }
 
-/*
- * May sleep, because the driver object has no TWIN_DISPATCH_ATOMIC. So if the sender must not
- * sleep, a worker calls this function.
- */
+/* May sleep: no TWIN_DISPATCH_ATOMIC. So a worker calls it if the sender must not sleep. */
 static int dispatch(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =
@@ -247,7 +242,7 @@ static int dispatch(void *this, const struct twin_request *request)
 		err = serve(request);
 		information = err ? 0 : sizeof(u32);
 	}
-	/* Fails only if the sender has cancelled the request. The bench never cancels a request. */
+	/* Fails only if the request was cancelled, and the bench cancels none. */
 	twin_complete(request->handle, err, information);
 	return request->code == TWIN_IOCTL_PEND ? -TWIN_STATUS_PENDING : err;
 }

@@ -14,8 +14,8 @@
 #define TWIN_MAX_CAPACITY	1048576
 
 /*
- * Each of these bits says what a handle names. A handle from twin_register() has none of them, nor
- * has a handle of an event. The handles of items have another form (queue.h).
+ * What a handle names. A handle from twin_register() or of an event has none of these bits. The
+ * handles of items have another form (queue.h).
  */
 #define TWIN_HANDLE_OFFER	BIT(28)	/* the request of a handshake */
 #define TWIN_HANDLE_TARGET	BIT(29)	/* a driver, found by twin_lookup() */
@@ -41,20 +41,12 @@ struct twin_seat {
 extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
 
 /*
- * The state of a driver. TWIN_ABANDONED: the handshake has timed out, but the driver may still be
- * busy with the handshake. The handshake's context stays reserved until the driver completes the
- * handshake, detaches or unregisters.
+ * TWIN_ABANDONED: the handshake has timed out. Its context stays reserved until the driver
+ * completes the handshake, detaches or unregisters.
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/*
- * How an offer has ended:
- * - DRIVER: the driver has completed the offer.
- * - SENDER: the driver's dispatch routine has returned, but has neither completed nor pended the
- *   offer. So the sender has ended the offer.
- * - TIMEOUT: the timeout has passed.
- * - CANCEL: the offer was cancelled.
- */
+/* Who has ended an offer. The sender does it if dispatch() neither completes nor pends it. */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,
@@ -73,11 +65,10 @@ struct twin_offer {
 	bool has_ended;		/* winner, status and result are valid */
 	bool sender_is_out;	/* the driver's dispatch routine has returned to the sender */
 	bool driver_is_done;	/* the driver is not busy with the offer any more */
-	struct completion ended;	/* completed when has_ended is set */
-	struct completion sender_out;	/* completed when sender_is_out is set */
+	struct completion ended;
+	struct completion sender_out;
 };
 
-/* A place for a driver. */
 struct twin_slot {
 	u32 generation;
 	bool used;

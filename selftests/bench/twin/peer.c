@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The twin's peer: adopts a context, and measures when a process writes to its parameter `run`. */
+/* The twin's peer: measures when a process writes to its parameter `run`. */
 #include <linux/moduleparam.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
@@ -33,7 +33,6 @@ static const struct twin_peer_ops ops = {
 	.ping = peer_ping,
 };
 
-/* The peer's side of the handshake: saves the context, and fills in its own operations and data. */
 static int adopt(struct twin_context *offered)
 {
 	static const struct twin_header expected =
@@ -65,7 +64,7 @@ static int adopt(struct twin_context *offered)
 	return 0;
 }
 
-/* The handshake that the driver has pended, and that the work item completes; at most one. */
+/* The pended handshake, which the work item completes */
 static struct twin_request pended;
 
 static int accept_offer(const struct twin_request *request)
@@ -142,8 +141,8 @@ static int __init twin_peer_init(void)
 module_init(twin_peer_init);
 
 /*
- * After twin_detach() has returned, the owner calls no operation of this module. After
- * twin_unregister() has returned, the owner does not call dispatch() either.
+ * After twin_detach(), the owner calls no operation of this module. After twin_unregister(), it
+ * does not call dispatch() either.
  */
 static void __exit twin_peer_exit(void)
 {

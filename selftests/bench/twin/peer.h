@@ -9,10 +9,7 @@
 extern struct twin_peer_link twin_link;
 extern twin_handle twin_self;
 
-/*
- * Runs a command (loops.c). Some commands measure loops. Others allocate or free events or
- * requests, so that the bench can compare the memory in use.
- */
+/* Measures loops; or allocates or frees events or requests, whose memory the bench measures. */
 int twin_run_command(const char *what);
 
 /* loop_twin_queue_put_take without the kernel's list checks: see unchecked.c. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the twin (twin.h). The checks of what the other side passes: pointers, headers,
- * operations tables and driver objects. A bad pointer makes a check fail, and does not crash the
+ * Checks what the other side passes. A bad pointer makes a check fail, and does not crash the
  * kernel.
  */
 #include <linux/ctype.h>
@@ -67,9 +66,7 @@ static int refuse_ops(const char *driver, const char *reason, int err, const cha
 }
 
 /*
- * Copies the other side's operations table, and checks the copy. (The other side can change its
- * table, but not the copy.) If the other side's table is shorter than @ours, the copy lacks the
- * last operations. If that table is longer, the copy has only the operations that this side knows.
+ * Checks the copy, which the other side cannot change. It has the operations that both tables have.
  */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of the twin (twin.h). The queue's functions for drivers. They may be called in any execution
- * context but NMI. None of them sleeps or allocates.
+ * The twin's queues. Any execution context but NMI may call these functions. None sleeps or
+ * allocates.
  */
 #ifndef TWIN_QUEUE_H
 #define TWIN_QUEUE_H
@@ -34,14 +34,14 @@ static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *i
 	memcpy(item->payload, payload, len);
 }
 
-/* Counts n more items. Returns the doorbell if the caller has to ring it now, otherwise 0. */
+/* Returns the doorbell if the caller has to ring it now, otherwise 0. */
 static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 {
 	twin_handle doorbell = !queue->depth && n ? queue->doorbell : 0;
 
 	queue->depth += n;
 	queue->high_water = max(queue->high_water, queue->depth);
-	/* The caller holds the lock, so the trace has the items in the order of the queue. */
+	/* The lock is held, so the trace has the items in the order of the queue. */
 	if (twin_hot_enabled(queues)) {
 		twin_trace_queue(THIS_MODULE->name, queue, TWIN_QUEUE_ENQUEUE, n);
 		if (doorbell)
@@ -50,7 +50,7 @@ static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 	return doorbell;
 }
 
-/* Puts a copy of a payload. -EMSGSIZE: the payload is too long. -ENOSPC: the queue is full. */
+/* -EMSGSIZE: the payload is too long. -ENOSPC: the queue is full. */
 static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void *payload, u32 len)
 {
 	twin_handle doorbell = 0;
@@ -77,9 +77,8 @@ static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void 
 }
 
 /*
- * Puts @count payloads of @len bytes each, in order, but at most TWIN_MAX_BATCH. A payload for
- * which the queue has no room counts as refused. Returns how many payloads it has put, or -EMSGSIZE
- * if @len is too large.
+ * Puts up to TWIN_MAX_BATCH payloads of @len bytes each. Returns how many fitted, or -EMSGSIZE if
+ * @len is too large.
  */
 static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const void *payloads,
 				       u32 len, u32 count)
@@ -111,8 +110,7 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 }
 
 /*
- * Moves up to max of the oldest items, and at most TWIN_MAX_BATCH, to the end of the caller's list.
- * The caller owns them until twin_queue_release_batch(). Returns their number.
+ * Moves the oldest items, at most @max and TWIN_MAX_BATCH, to the end of @batch. Returns how many.
  */
 static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_head *batch, u32 max)
 {
@@ -135,7 +133,6 @@ static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_he
 	return n;
 }
 
-/* Releases taken items. */
 static inline void twin_queue_release_batch(struct twin_queue *queue, struct list_head *batch)
 {
 	unsigned long flags;
@@ -145,7 +142,7 @@ static inline void twin_queue_release_batch(struct twin_queue *queue, struct lis
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/* Takes the oldest item, or returns NULL. The caller owns it until twin_queue_release(). */
+/* Returns the oldest item, or NULL. The caller owns it until twin_queue_release(). */
 static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 {
 	struct twin_item *item;
@@ -164,7 +161,6 @@ static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 	return item;
 }
 
-/* Releases a taken item. */
 static inline void twin_queue_release(struct twin_queue *queue, struct twin_item *item)
 {
 	unsigned long flags;
@@ -174,11 +170,7 @@ static inline void twin_queue_release(struct twin_queue *queue, struct twin_item
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/*
- * Sets the doorbell of a queue that the caller takes items from: an event, or none (0). The event
- * is set when an item arrives in the empty queue. If the queue has items now, the event is set at
- * once.
- */
+/* For the side that takes items. @event may be 0. If the queue has items, rings now. */
 static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle event)
 {
 	unsigned long flags;
@@ -194,10 +186,7 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 		twin_event_ring(event);
 }
 
-/*
- * Returns the item of a handle. If the handle is stale, counts this and returns NULL. The caller
- * holds the lock.
- */
+/* Returns NULL, and counts this, if the handle is stale. The caller holds the lock. */
 static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_handle handle)
 {
 	u32 index = handle & GENMASK(TWIN_ITEM_INDEX_BITS - 1, 0);
@@ -227,7 +216,7 @@ static inline twin_handle twin_queue_make_handle(struct twin_queue *queue, struc
 	return handle;
 }
 
-/* Redeems a handle. Returns the item, or NULL if the handle is stale. */
+/* Returns NULL if the handle is stale. */
 static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin_handle handle)
 {
 	struct twin_item *item;
@@ -245,7 +234,7 @@ static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin
 	return item;
 }
 
-/* Releases the item of a handle, redeemed or not. Returns -ESTALE if the handle is stale. */
+/* @handle may be redeemed or not. Returns -ESTALE if it is stale. */
 static inline int twin_queue_release_handle(struct twin_queue *queue, twin_handle handle)
 {
 	struct twin_item *item;

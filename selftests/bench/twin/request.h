@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Part of the twin (twin.h). Requests from any registered driver to any other, with the rules,
- * bounds and errors of d2d.h. Drivers have no pointer to a request or to its buffers.
- */
+/* Requests between drivers, with the rules, bounds and errors of d2d.h. */
 #ifndef TWIN_REQUEST_H
 #define TWIN_REQUEST_H
 
@@ -19,7 +16,7 @@ int twin_request_read(twin_handle request, void *buffer, u32 len);
 int twin_request_write(twin_handle request, const void *buffer, u32 len);
 int twin_request_set_cancel(twin_handle request);
 
-/* Describes a send without buffers. The caller fills in what else it needs. */
+/* A send without buffers */
 static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 {
 	return (struct twin_send){
@@ -30,10 +27,7 @@ static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 	};
 }
 
-/*
- * Sends a request without a completion routine, waits for at most @ms milliseconds, and copies
- * the output. Fails with -EMSGSIZE if the output does not fill the buffer.
- */
+/* Sends, waits, and reads the output. Returns -EMSGSIZE if the output does not fill the buffer. */
 static inline int twin_request_call(twin_handle request, const struct twin_send *send,
 				    void *output, u32 ms)
 {

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the twin (twin.h). Requests. A request is allocated once and can be sent again and again.
- * The sender names the request by the handle that twin_request_alloc() has returned. The holder is
- * the driver that has got the request. It names the request by another handle, which is new for
- * each send. One lock protects all requests. A thread that holds this lock may take the drivers'
- * lock. To complete or cancel a request, a thread claims the request first: of all threads that
- * try, exactly one succeeds.
+ * Requests. The sender names a request by the handle from twin_request_alloc(), the holder by a
+ * handle that is new for each send. One lock protects all requests. A thread that holds it may take
+ * the drivers' lock.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -22,10 +19,7 @@
 #define MAX_REQUESTS	4096
 /* How many places to look at before releasing the lock. */
 #define SCAN		64
-/*
- * How many handles of cancelled requests to remember. A holder that uses one of them gets
- * -ECANCELED. A holder that uses another stale handle gets -ESTALE.
- */
+/* How many handles of cancelled requests to remember, to tell -ECANCELED from -ESTALE. */
 #define MAX_CANCELLED	1024
 
 /*
@@ -113,7 +107,6 @@ static struct packet *find(twin_handle key)
 	return packet && packet->generation == key >> 32 ? packet : NULL;
 }
 
-/* Finds a request by its sender's handle. */
 static struct packet *find_sent(twin_handle handle)
 {
 	struct packet *packet = find(handle & ~(twin_handle)TWIN_HANDLE_SENDER);
@@ -121,7 +114,7 @@ static struct packet *find_sent(twin_handle handle)
 	return handle & TWIN_HANDLE_SENDER && packet && !packet->orphan ? packet : NULL;
 }
 
-/* Finds a request by its holder's handle. If there is none, returns NULL and an errno in *err. */
+/* If the handle is stale, returns NULL, and an errno in *err. */
 static struct packet *find_held(twin_handle handle, int *err)
 {
 	u32 index = (u32)handle & ~TWIN_HANDLE_HOLDER;
@@ -140,10 +133,7 @@ static void unlink_packet(struct packet *packet)
 	ida_free(&indices, packet->index);
 }
 
-/*
- * Prints the refusal of a call, unless @err is -ECANCELED. A request may be cancelled at any time,
- * so a call for a cancelled request is no mistake of the driver.
- */
+/* Prints nothing for -ECANCELED: a call for a cancelled request is no mistake of the driver. */
 static int refuse(twin_handle handle, const char *reason, int err)
 {
 	if (err == -ECANCELED)
@@ -151,7 +141,6 @@ static int refuse(twin_handle handle, const char *reason, int err)
 	return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", handle);
 }
 
-/* Prints a step of a request in the name of a driver, if @flags has TWIN_SEND_TRACE. */
 static void trace_step(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
 {
 	char name[TWIN_NAME_SIZE] = "?";
@@ -229,7 +218,6 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 }
 EXPORT_SYMBOL_NS_GPL(twin_request_alloc, "TWIN");
 
-/* Copies a driver's description of a send, and checks the copy. */
 static int check_send(const struct twin_send *from, struct twin_send *send)
 {
 	static const struct twin_header expected = TWIN_HEADER(struct twin_send, TWIN_SEND_MAGIC);
@@ -255,10 +243,8 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request. The caller holds the lock. Later, the sending thread or a worker
- * calls the receiver's dispatch routine. If the sending thread is to call it, this function begins
- * the call (twin_call_begin), so that the receiver stays registered until the call ends. A worker
- * begins the call itself.
+ * The caller holds the lock. If the sending thread is to call the receiver, begins the call, so
+ * that the receiver stays registered. A worker begins the call itself.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -316,7 +302,7 @@ static void view(const struct packet *packet, struct twin_request *request)
 	};
 }
 
-/* Fills in a request, and makes the receiver its holder. The caller holds the lock. */
+/* Makes the receiver the holder of the request. The caller holds the lock. */
 static int prepare(struct packet *packet, const struct twin_send *send, struct twin_call *call,
 		   const char **reason)
 {
@@ -331,10 +317,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	*reason = "buffer-too-small";
 	if (send->input_len > packet->input_size || send->output_len > packet->output_size)
 		return -EMSGSIZE;
-	/*
-	 * Copy the input before find_receiver() begins the call of the receiver: after that,
-	 * nothing may fail.
-	 */
+	/* Copy the input first: after find_receiver() has begun a call, nothing may fail. */
 	*reason = "bad-input-pointer";
 	if (send->input_len &&
 	    (!send->input ||
@@ -363,7 +346,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	return 0;
 }
 
-/* Returns true if the request is on its way, and @sending is the number of its last send. */
+/* Whether the last send of the request is @sending, and the request is still on its way */
 static bool is_on_its_way(twin_handle key, u32 sending)
 {
 	struct packet *packet;
@@ -379,9 +362,8 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 }
 
 /*
- * Brings a claimed request home, to its sender. If the sender has freed the request, sets *freed,
- * and the caller must call packet_put(*freed). If the caller must call the sender's completion
- * routine, begins *call and returns true. The caller holds the lock.
+ * Brings a claimed request home. The caller holds the lock. If *freed is set, the caller must put
+ * it. If this returns true, the caller must call the sender's completion routine, and end *call.
  */
 static bool bring_home(struct packet *packet, struct twin_call *call, struct packet **freed)
 {
@@ -405,7 +387,6 @@ static bool bring_home(struct packet *packet, struct twin_call *call, struct pac
 
 static int discard(twin_handle handle);
 
-/* Calls the sender's completion routine. */
 static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 			   const struct twin_result *result)
 {
@@ -422,7 +403,7 @@ static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 		discard(key | TWIN_HANDLE_SENDER);
 }
 
-/* Brings a claimed request home. Wakes a sender that waits, or calls its completion routine. */
+/* Brings a claimed request home. Releases the lock. */
 static void deliver(struct packet *packet, unsigned long flags)
 	__releases(&lock)
 {
@@ -481,7 +462,7 @@ int twin_requests_complete(twin_handle handle, int status, u64 information)
 	return err ? refuse(handle, "stale-request-handle", err) : 0;
 }
 
-/* Calls the driver's dispatch routine. Returns whether the request is still on its way. */
+/* Returns whether the request is still on its way. */
 static bool dispatch(const struct twin_call *call, const struct twin_request *request,
 		     twin_handle key, u32 sending, u32 send_flags)
 {
@@ -506,7 +487,7 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	if (held && returned != -TWIN_STATUS_PENDING) {
 		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
 			    returned);
-		/* If the request was cancelled meanwhile, its handle is stale: has no effect. */
+		/* Has no effect if the request was cancelled meanwhile. */
 		finish_held(request->handle, -EIO, 0);
 		return is_on_its_way(key, sending);
 	}
@@ -515,7 +496,6 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	return on_its_way;
 }
 
-/* Dispatches a queued request, unless it was cancelled meanwhile. */
 static void dispatch_queued(struct work_struct *work)
 {
 	struct packet *packet = container_of(work, struct packet, work);
@@ -585,9 +565,8 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		twin_call_end(&call);
 	} else {
 		/*
-		 * The work item may still be queued for an earlier send. Then it dispatches this
-		 * send instead. It has the reference of the earlier send, so the reference of this
-		 * send is dropped.
+		 * The work item may still be queued for an earlier send, with the reference of that
+		 * send. Then it dispatches this send.
 		 */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
@@ -603,14 +582,9 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Cancels a request, which ends with @status. Any execution context.
- *
- * Returns -EBUSY if another thread is completing or cancelling the request. Returns -EALREADY in
- * these cases:
- * - The request is IDLE, or no longer exists.
- * - @driver is 0, and the last send of the request has another number than @sending.
- * - @driver is not 0, and this driver neither holds the request nor has sent it. The function then
- *   ignores @sending.
+ * Any execution context. If @driver is 0, cancels the send with the number @sending; otherwise only
+ * a request that @driver holds or has sent. Returns -EALREADY if no such request is on its way, or
+ * -EBUSY if another thread is completing or cancelling it.
  */
 static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 {
@@ -870,11 +844,8 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent. Returns whether other threads are still
- * completing or cancelling some of the requests.
- *
- * Each send increments last_hold, and stores the new value in the request, as its hold. If @until
- * is not 0, this function cancels only the requests whose hold is at most @until.
+ * Cancels all requests that a driver holds or has sent; if @until is not 0, only those that were
+ * sent until then. Returns whether other threads are still completing or cancelling some of them.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {
@@ -906,11 +877,7 @@ void twin_requests_cancel_all(twin_handle driver)
 		fsleep(USEC_PER_MSEC);
 }
 
-/*
- * Called when a driver unregisters. Cancels the requests that the driver holds or has sent, and
- * waits until no thread is inside the driver's routines. Then frees the requests that the driver
- * has allocated.
- */
+/* Called when a driver unregisters. */
 void twin_requests_clear_and_free(twin_handle driver)
 {
 	struct packet *packet;

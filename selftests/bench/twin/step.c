@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Part of the twin (twin.h). Prints the lines of the trace, and defines the tracepoints. */
+/* Prints the lines of the trace, and defines the tracepoints. */
 #include <linux/atomic.h>
 #include <linux/export.h>
 #include <linux/preempt.h>

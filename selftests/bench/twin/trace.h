@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of the twin (twin.h). The tracepoints. All steps that the twin prints share one tracepoint.
- * Each step that is too frequent to be printed has a tracepoint of its own. A header that hits a
- * tracepoint includes tracepoint_key.h instead of this file.
+ * The tracepoints. All printed steps share one; each step that is too frequent to be printed has
+ * its own. A header that hits a tracepoint includes tracepoint_key.h instead of this file.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin
@@ -14,10 +13,7 @@
 
 #include "twin.h"
 
-/*
- * The steps of queues are a group, and so are those of operations. A group's key (tracepoint_key.h)
- * counts how many of the group's tracepoints are on.
- */
+/* A group's key (tracepoint_key.h) counts how many of the group's tracepoints are on. */
 int twin_queues_on(void);
 void twin_queues_off(void);
 int twin_ops_on(void);

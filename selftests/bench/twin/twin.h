@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
- * kernel C. The bench compares the project's speed and size with those of the twin. So the
- * twin has the checks, protection and limits that the project has for the same things. The twin has
- * one check more, because it uses the kernel's lists. With CONFIG_DEBUG_LIST, the kernel checks the
- * pointers of these lists. The project has lists of its own, without such checks.
+ * The C twin: the pair of the bench (bench_owner, bench_peer) in idiomatic kernel C. To be
+ * comparable, it has the same checks, protection and limits as the project. It has one check more:
+ * with CONFIG_DEBUG_LIST, the kernel checks the pointers of the twin's lists. The project has lists
+ * of its own, without such checks.
  *
- * The twin does not do all that the project does. It lacks:
+ * The twin lacks:
  * - forwarding requests;
  * - requests whose buffers a dispatch routine uses in place;
  * - leaving (d2d_leave());
@@ -18,8 +17,7 @@
  * - a tracepoint with typed fields for each step: all printed lines share one;
  * - counters of refusals by reason, and of calls.
  *
- * This header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h
- * has the owner's private part.
+ * This header has the boundary between the owner (twin_owner) and its peers (twin_peer).
  */
 #ifndef TWIN_H
 #define TWIN_H
@@ -46,10 +44,7 @@
 #define TWIN_CONTEXT_MAGIC	0x57585443u
 #define TWIN_SEND_MAGIC		0x57444e53u
 
-/*
- * The names of the modules in the trace. KBUILD_MODNAME would be another name, because Kbuild puts
- * the folder of the modules before the name.
- */
+/* Names in the trace. KBUILD_MODNAME has the folder of the modules before the name. */
 #define TWIN_OWNER		"twin_owner"
 #define TWIN_PEER		"twin_peer"
 
@@ -67,7 +62,7 @@
 /* Returned by a completion routine that keeps the request. */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
-/* How many items a thread moves at most while it holds a queue's lock, with interrupts disabled. */
+/* How many items a thread moves at most while it holds a queue's lock */
 #define TWIN_MAX_BATCH		128
 
 /* A handle has a generation and an index, never an address. */
@@ -83,10 +78,8 @@ struct twin_header {
 };
 
 /*
- * First member of every operations table. The chain begins with a hash of the interface's name and
- * major version. The hash of each operation covers the hash before it, the operation's name and
- * its signature. So if two tables have the same hash at one place, they have the same operations up
- * to that place.
+ * First member of every operations table. @chain has a hash of the interface, and for each
+ * operation a hash of it and all before it.
  */
 struct twin_ops {
 	u32 size;
@@ -102,10 +95,10 @@ struct twin_endpoint {
 	void *self;
 };
 
-/* The state of an item that has a handle: the handle is not redeemed yet, or redeemed. */
+/* The handle of an item is not redeemed yet, or redeemed. */
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
-/* An item is on one of its queue's lists, or belongs to the thread that took it off the list. */
+/* On one of its queue's lists, or owned by the thread that took it off the list. */
 struct twin_item {
 	struct list_head node;
 	u64 seq;
@@ -138,7 +131,6 @@ struct twin_queue {
 	twin_handle doorbell;	/* event to set when an item arrives in the empty queue, or 0 */
 };
 
-/* Plain data of both sides. Either side reads and writes it under the lock. */
 struct twin_data {
 	spinlock_t lock;	/* protects the data; taken with interrupts disabled */
 	u64 owner[TWIN_DATA_SIZE / sizeof(u64)];
@@ -170,7 +162,6 @@ struct twin_request {
 	u32 output_len;		/* how many bytes of output there is room for */
 };
 
-/* The result of a request. */
 struct twin_result {
 	u64 information;
 	u64 tag;
@@ -206,8 +197,7 @@ struct twin_send {
  *   -TWIN_STATUS_PENDING.
  * - completed() returns TWIN_MORE_PROCESSING_REQUIRED to keep the request. If it returns 0, the
  *   owner frees the request.
- * - cancelled() is called when a request is cancelled. It is called only for a request for which
- *   the driver has called twin_request_set_cancel().
+ * - cancelled() is called only if the driver has called twin_request_set_cancel() for the request.
  */
 struct twin_driver {
 	struct twin_header hdr;
@@ -238,7 +228,7 @@ struct twin_driver {
 	sizeof(struct twin_request)), sizeof(struct twin_result)), \
 	sizeof(struct twin_send)), sizeof(struct twin_driver))
 
-/* The header of an object. @object is the type of the object, or the object itself. */
+/* @object is the type of the object, or the object itself. */
 #define TWIN_HEADER(object, number) {		\
 	.magic = (number),			\
 	.size = sizeof(object),			\
@@ -249,7 +239,7 @@ struct twin_driver {
 
 /*
  * The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping @times times.
- * The chains have arbitrary numbers instead of hashes: the two sides only compare these numbers.
+ * The chains are arbitrary numbers, which the two sides only compare.
  */
 #define TWIN_OWNER_CHAIN { 0x52c8a1f0d4be9637ull, 0x0f6e3bd7a95c1284ull, 0xc17d508e63f2ab49ull }
 #define TWIN_PEER_CHAIN { 0xe49b7c02165adf83ull, 0x7ab1d36fe8045c92ull }
@@ -267,10 +257,7 @@ struct twin_peer_ops {
 
 /* A request that the owner serves. Input and output are a u32; the output is the input + 1. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
-/*
- * As TWIN_IOCTL_PING, but dispatch() returns -TWIN_STATUS_PENDING, although it has completed the
- * request already.
- */
+/* As TWIN_IOCTL_PING, but dispatch() returns -TWIN_STATUS_PENDING after it has completed it. */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
 
 enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
@@ -279,9 +266,8 @@ enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
 #define TWIN_EVENT_WAIT_INTERRUPTIBLE	2
 
 /*
- * The owner exports these functions, GPL only, in the symbol namespace "TWIN". They return 0 or a
- * negative errno. Each twin_NAME has the errnos and the execution contexts that d2d.h or
- * d2d_event.h documents for d2d_NAME.
+ * The owner exports these functions, GPL only, in the namespace "TWIN". Each twin_NAME has the
+ * errnos and the execution contexts that d2d.h or d2d_event.h documents for d2d_NAME.
  */
 int twin_register(const struct twin_driver *driver, twin_handle *handle);
 int twin_attach(twin_handle driver);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The loop of the twin's queue, compiled without the kernel's checks of list pointers. The
- * project's lists have no such checks, so this loop does the same work as the project's loop.
+ * The twin's queue without the kernel's checks of list pointers, as the project's lists have none.
  */
 #include <linux/kconfig.h>
 #undef CONFIG_DEBUG_LIST
