@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver that learns that module_b is loaded. The two modules may be loaded in any order.
- * The driver then sends module_b a request, and prints the answer. A Windows driver would learn of
- * another driver by IoRegisterPlugPlayNotification(). docs/porting-tables.md quotes this file.
+ * Test: a driver that learns by a module notifier that module_b is loaded, and then sends module_b
+ * a request. docs/porting-tables.md quotes this file.
  */
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 
@@ -37,7 +36,6 @@ static int greet(d2d_handle request, d2d_handle to)
 	return err;
 }
 
-/* Greets module_b, if it is registered. */
 static void greet_module_b(struct work_struct *work)
 {
 	d2d_handle to, request;
@@ -51,9 +49,8 @@ static void greet_module_b(struct work_struct *work)
 static DECLARE_WORK(greeting, greet_module_b);
 
 /*
- * The kernel calls this function with MODULE_STATE_LIVE after a module's init, which has registered
- * the module's drivers. The kernel holds the lock of the notifier chain during the call, so a
- * worker does the rest.
+ * At MODULE_STATE_LIVE, the module's init has registered the module's drivers. The kernel holds the
+ * lock of the notifier chain during this call, so a worker does the rest.
  */
 static int module_changed(struct notifier_block *block, unsigned long state, void *data)
 {

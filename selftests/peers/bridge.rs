@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a module that is a peer of two owners, module_a and other_a. It passes calls and items from each owner to the
-//! other one. Both pairs have the same declaration.
-//!
-//! Until the library has joined the two roles, each role answers the calls of its owner itself.
+//! Test: a peer of two owners, module_a and other_a, which passes calls and items from each owner to the other one.
+//! Until the library has joined the two roles, each role answers the calls itself.
 
 #![forbid(unsafe_code)]
 
@@ -63,16 +61,14 @@ const START: u32 = 1;
 const CONTROL: u32 = 2;
 const JOIN: u32 = 3;
 
-/// The name of each event that nobody sets.
 const NEVER: &CStr = c"bridge.never";
 
 /// The event [`NEVER`] of the first role. The second role waits for this event before the roles are joined.
 static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 
-/// The most items that are taken at a time.
 const BATCH: u32 = 8;
 
-/// If the thread of [`Second::wait_for_own_event`] was started, dropping this value waits until the thread ends.
+/// Dropping this value waits until the thread of [`Second::wait_for_own_event`] ends, if the thread was started.
 struct Resources(Option<Arc<Completion>>);
 
 impl Drop for Resources {
@@ -84,8 +80,7 @@ impl Drop for Resources {
 }
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
-/// other role; the field `$other` of [`Bridge`] has that driver's handle. `$more` has those functions and constants of
-/// `Driver` that only this role defines.
+/// other role, and `$other` its field in [`Bridge`]. `$more` has what only this role defines of `Driver`.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*
@@ -96,8 +91,8 @@ macro_rules! role {
         }
 
         impl $Role {
-            /// Starts a thread that calls `wait`. Returns only when the thread runs. Otherwise the library could stop
-            /// the thread before the thread waits, and the test would show nothing.
+            /// Returns only when the thread runs. Otherwise the library could stop the thread before it waits, and the
+            /// test would show nothing.
             fn wait_in_thread(
                 driver: &$library::driver::DriverRef<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -114,24 +109,23 @@ macro_rules! role {
                 begun.wait($library::event::Wait::FOREVER)
             }
 
-            /// Calls `ping` of this role's owner. Any context.
+            /// Any context.
             fn ping(driver: &$library::driver::DriverRef<Self>, value: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().ping(value)
             }
 
-            /// Calls `bounce` of this role's owner. Any context.
+            /// Any context.
             fn bounce(driver: &$library::driver::DriverRef<Self>, hops: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().bounce(hops)
             }
 
-            /// Puts a note for this role's owner. Any context.
+            /// Any context.
             fn put(driver: &$library::driver::DriverRef<Self>, note: u64) -> Result {
                 let link = driver.link().ok_or(ENOTCONN)?;
                 $pair::NOTE.put(&link.outgoing(), &note)
             }
 
-            /// Makes this role's owner take the items that this role has put. Then takes the items that the owner has
-            /// put, and passes the notes among them to `put`. Any context.
+            /// Exchanges items with this role's owner, and passes the owner's notes to `put`. Any context.
             fn drain(
                 driver: &$library::driver::DriverRef<Self>,
                 put: impl FnMut(u64) -> Result,
@@ -141,8 +135,8 @@ macro_rules! role {
                 Self::take(link, put)
             }
 
-            /// Takes all items that the owner has put, and passes the notes among them to `put`. If `put` fails, the
-            /// rest of the batch is lost. Returns the number of items that it took. Any context.
+            /// Takes all items of the owner, and passes the notes to `put`. If `put` fails, the rest of the batch is
+            /// lost. Returns the number of items. Any context.
             fn take(
                 link: &$library::link::PeerLink<$pair::DemoPair>,
                 mut put: impl FnMut(u64) -> Result,
@@ -234,7 +228,7 @@ macro_rules! role {
                     })
             }
 
-            /// Passes the notes of this role's owner on to the other owner, and passes the other owner's answers back.
+            /// Passes the owner's notes to the other owner, and the other owner's answers back.
             fn drain(&self, link: &$library::link::PeerLink<$pair::DemoPair>) -> Result<u32> {
                 JOINED
                     .with(|bridge| {
@@ -310,7 +304,6 @@ impl Second {
         }
     }
 
-    /// Starts a thread that waits for an event of this role.
     fn wait_for_own_event(driver: &second::driver::DriverRef<Self>) -> Result<Resources> {
         let never = driver.create_event(NEVER, second::event::Kind::Notification, false)?;
         let ended = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
@@ -324,7 +317,6 @@ impl Second {
     }
 }
 
-/// Waits for [`NEVER_OF_FIRST`].
 fn wait_for_first() -> Result {
     NEVER_OF_FIRST
         .as_ref()
@@ -332,12 +324,11 @@ fn wait_for_first() -> Result {
         .wait(first::event::Wait::FOREVER)
 }
 
-/// Sends a request from the first role to itself. The role's `dispatch` calls `tell_if_cancelled`, and keeps the
-/// request pending (`DemoRequests`). Then this function sets the event `bridge.held`, and waits until the request is
-/// cancelled.
+/// Sends a request from the first role to itself. The role keeps the request pending. Then this function sets the event
+/// `bridge.held`, and waits until the request is cancelled.
 ///
-/// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
-/// cancelled. So the test unloads the module only after `bridge.held` has been set.
+/// The library calls `cancelled`, which ends the wait, only if the role has called `tell_if_cancelled` before the
+/// cancel. So the test unloads the module only after `bridge.held` has been set.
 fn wait_until_cancelled(first: &first::driver::DriverRef<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
@@ -350,14 +341,12 @@ fn wait_until_cancelled(first: &first::driver::DriverRef<First>) -> Result {
     Ok(())
 }
 
-/// What `join` returns: the handles of both drivers, and what the tests of `waits` need.
 struct Bridge {
     first: first::driver::DriverRef<First>,
     second: second::driver::DriverRef<Second>,
-    /// With [`INSIDE`] and [`HELD_REQUEST_INSIDE`]: the thread of [`make_waiting_thread`]. The operation `bounce`
-    /// starts the thread.
+    /// The thread of [`make_waiting_thread`], which the operation `bounce` starts.
     waiting_thread: Option<first::job::Thread>,
-    /// The number of threads that use this value now.
+    /// Threads that use this value now.
     users: Atomic<u32>,
 }
 
@@ -408,8 +397,7 @@ impl Drop for Bridge {
     }
 }
 
-/// Makes a thread that uses the bridge while the drivers leave. The thread calls `wait`, which returns when the drivers
-/// leave. Then the thread calls the second owner.
+/// Makes a thread that uses the bridge until the drivers leave, and then calls the second owner.
 fn make_waiting_thread(
     first: &first::driver::DriverRef<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -426,8 +414,7 @@ fn make_waiting_thread(
     })
 }
 
-/// Starts a thread of each role. Each thread waits for an event that the other role has created. Nobody sets these
-/// events.
+/// Each thread waits for an event that the other role has created.
 fn wait_in_threads(
     first: &first::driver::DriverRef<First>,
     second: &second::driver::DriverRef<Second>,

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that has a handler for the event c-armed. As d2d_event.h advises, the handler
- * queues a work item, which sets the event c-ran. With fails=1, the handler sets c-ran itself, and
- * returns an error.
+ * Test: a driver in C with a handler for the event c-armed. The handler queues a work item, which
+ * sets the event c-ran. With fails=1, the handler sets c-ran itself, and returns an errno.
  *
- * With leaves=1, the driver leaves while its handler runs. A process sets c-armed. The handler
- * begins, and sets c-ran to tell the test. The handler ends 100 ms after the module's exit has
- * begun. The exit calls d2d_leave(), which must wait for the handler. If the handler still runs
- * when d2d_leave() has returned, the exit prints a line, and the test fails.
+ * With leaves=1, the handler runs until 100 ms after the module's exit has begun. If d2d_leave()
+ * does not wait for the handler, the exit prints a line, and the test fails.
  */
 #include <linux/delay.h>
 #include <linux/init.h>
@@ -45,10 +42,6 @@ static void run(struct work_struct *work)
 
 static DECLARE_WORK(work, run);
 
-/*
- * Runs until 100 ms after the exit has begun. If d2d_leave() wrongly does not wait for the handler,
- * it returns before these 100 ms are over.
- */
 static void run_into_exit(void)
 {
 	WRITE_ONCE(is_running, true);

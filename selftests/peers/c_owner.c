@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in plain C: read this file if you write an owner in C. This owner does what module_a
- * does. It exports the same table, module_a_d2d. So the peers of module_a can attach to this owner
- * instead.
+ * An owner in plain C: read this file if you write an owner in C. It exports the same table as
+ * module_a, so the peers of module_a can attach to it instead.
  *
- * Writing N to /dev/c_owner plays N rounds. A round has the same steps for each peer: the owner
- * updates the data that it shares with the peer, puts an item, calls the peer's operations, and
- * sends the peer a request.
+ * Writing N to /dev/c_owner plays N rounds with each peer.
  *
  * Only the tests need the parameters "bare", "keeps" and "fault".
  */
@@ -32,7 +29,6 @@
 #define NAME		"module_a"
 #define MAX_CONTEXTS	4
 #define MAX_HOPS	16
-/* The most requests that the owner keeps pending for its peers */
 #define MAX_PENDED	32
 
 static unsigned int contexts = 1;
@@ -55,20 +51,17 @@ MODULE_PARM_DESC(fault, "What the owner does wrong, in its init or, with \"live\
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
-/* The contexts by number. prepare() stores each pointer before drivers can register. */
+/* By number. prepare() stores each pointer before drivers can register. */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
 /* With "keeps": the handle of the item that the owner keeps, or 0 */
 static d2d_handle kept;
-/* An operations table that D2D_OPS_INIT() has not initialized */
+/* Not initialized by D2D_OPS_INIT() */
 static const struct d2d_ops zeroed;
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
 
-/*
- * Takes all items of the peer. Returns the number of notes. d2d_queue_expect() refuses each item
- * that is no note. Any context.
- */
+/* Takes all items of the peer, and returns the number of notes. Any context. */
 static u32 take_all(struct d2d_context *context)
 {
 	struct d2d_queue *queue = &context->to_owner;
@@ -95,7 +88,7 @@ static int put_note(struct d2d_context *context, u64 note)
 	return d2d_queue_put(&context->to_peer, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 }
 
-/* Peers call these operations in any execution context, so the operations must not sleep. */
+/* Peers call these operations in any execution context, so they must not sleep. */
 static int c_owner_ping(void *context, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -147,12 +140,11 @@ static const struct d2d_pair_owner_ops ops = {
 
 static const u64 peer_chain[] = D2D_PAIR_PEER_CHAIN;
 
-/* What the owner expects of a peer's operations */
 static const struct d2d_pair_peer_ops peer_ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, peer_chain),
 };
 
-/* The requests that the owner keeps pending. In a free entry, the handle is 0. */
+/* The requests that the owner keeps pending. The handle of a free entry is 0. */
 static struct {
 	d2d_handle request;
 	u64 key;
@@ -160,8 +152,8 @@ static struct {
 static DEFINE_SPINLOCK(pended_lock);
 
 /*
- * Removes a request from the list, and returns its handle, or 0 if there is none. Finds the request
- * by its handle @request or, if @request is 0, by @key.
+ * Removes the request with the handle @request or, if @request is 0, with @key. Returns its handle,
+ * or 0 if there is none.
  */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
@@ -178,10 +170,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Adds a request to the list. Calls d2d_request_set_cancel() under the lock. If the request is
- * cancelled already, this call fails, and the request is not added. If the request is cancelled
- * later, the library calls c_owner_cancelled(), which waits for the lock, and then finds the
- * request.
+ * Calls d2d_request_set_cancel() under the lock. If the request is cancelled after this call,
+ * c_owner_cancelled() waits for the lock, and then finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -242,7 +232,7 @@ static int serve_complete(const struct d2d_request *request)
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
 }
 
-/* The owner's events: a notification event and a synchronization event */
+/* A notification event and a synchronization event */
 static d2d_handle notice, turn;
 
 static int serve_signal(void)
@@ -250,7 +240,7 @@ static int serve_signal(void)
 	return d2d_event_set(notice) ?: d2d_event_set(turn);
 }
 
-/* Receives requests in any execution context, because of D2D_DISPATCH_ATOMIC in c_owner_init(). */
+/* Any context, because of D2D_DISPATCH_ATOMIC. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	u64 information = 0;
@@ -281,7 +271,7 @@ static void c_owner_cancelled(void *this, d2d_handle request)
 	take_pended(request, 0);
 }
 
-/* Wakes send_requests(). The return value keeps the request allocated. Any context. */
+/* The return value keeps the request allocated. Any context. */
 static int c_owner_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct completion *done = (void *)(uintptr_t)result->tag;
@@ -316,7 +306,7 @@ static void detached(void *this, struct d2d_context *context)
 	pr_info("left ctx=%u attachments=%u\n", context->id, atomic_read(&attachments));
 }
 
-/* Counts an update in the shared data, and checks the sum of both sides' updates. Any context. */
+/* Checks the sum of both sides' updates. Any context. */
 static int update(struct d2d_context *context)
 {
 	unsigned long flags = d2d_data_lock(context);
@@ -329,7 +319,6 @@ static int update(struct d2d_context *context)
 	return value == sum ? 0 : -EBADMSG;
 }
 
-/* Calls each operation of the peer. */
 static int call_peer(struct d2d_context *context)
 {
 	const struct d2d_pair_peer_ops *peer_ops;
@@ -357,9 +346,8 @@ static int call_peer(struct d2d_context *context)
 }
 
 /*
- * Sends the peer a request twice. First, d2d_request_call() sends the request, and waits until the
- * peer has completed it. Then d2d_request_send() sends the request again. When the peer has
- * completed it, the library calls c_owner_completed().
+ * Sends a request twice: first with d2d_request_call(), which waits; then with d2d_request_send()
+ * and a completion routine.
  */
 static int send_requests(struct d2d_context *context, d2d_handle request)
 {
@@ -390,10 +378,7 @@ static int send_requests(struct d2d_context *context, d2d_handle request)
 	return 0;
 }
 
-/*
- * Plays a round with the peer of each context. If a context has no peer, or its peer detaches or is
- * busy, goes on with the next context.
- */
+/* Skips each context that has no peer, or whose peer detaches or is busy. */
 static int exercise(d2d_handle request)
 {
 	int err = 0;
@@ -445,8 +430,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Starts the owner, creates its events, and registers the device last. After that, the init must
- * not fail: a process may already have the device open, and the kernel would free the module.
+ * Registers the device last. After that, the init must not fail: a process may already have the
+ * device open, and the kernel would free the module.
  */
 static int __init c_owner_init(void)
 {

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A peer of module_a in plain C: read this file if you write a driver in C. The driver needs no
- * file of the library but the headers in shared/include/. It does what module_b does:
- * - It accepts a context, and offers its operations in the context.
- * - It exchanges calls, items and requests with module_a in every execution context.
- * - It has the two events of the pair.
+ * file of the library but the headers in shared/include/.
  *
  * Writing N to /dev/c_peer plays N rounds in each execution context: in the system call of the
- * writing process, in a worker, in softirq and in hard interrupt. In a round, the driver exchanges
- * items with module_a, calls it, and sends it requests; see exercise().
+ * writing process, in a worker, in softirq and in hard interrupt. exercise() plays a round.
  */
 #include <linux/completion.h>
 #include <linux/hrtimer.h>
@@ -27,12 +23,11 @@
 #include "d2d_table.h"
 
 #define MAX_HOPS	16
-/* The most requests that this driver keeps pending for other drivers */
+/* The most requests that this driver keeps pending */
 #define MAX_PENDED	32
 
-/* This driver's handle, from d2d_register() */
 static d2d_handle self;
-/* module_a as a receiver of requests, from d2d_lookup() */
+/* module_a as a receiver of requests */
 static d2d_handle target;
 /* Set before the handshake is completed, and never NULL after that. */
 static struct d2d_context *context;
@@ -42,17 +37,16 @@ static struct d2d_context *context;
 static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
 /*
- * A checked copy of module_a's operations, made during the handshake. This driver needs no lock to
- * call them: the kernel does not unload module_a, because this driver imports symbols of module_a.
+ * A checked copy of module_a's operations. Calling them needs no lock: the kernel does not unload
+ * module_a, because this driver imports its symbols.
  */
 static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
 /*
- * Takes all items. Items of the kind D2D_PAIR_KIND_NOTE are notes: each has a number. Adds these
- * numbers to @sum, and returns how many notes there were. d2d_queue_expect() refuses all other
- * items. Any context.
+ * Takes all items. Adds the numbers of the notes to @sum, and returns how many notes there were.
+ * d2d_queue_expect() refuses all other items. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -84,8 +78,8 @@ static int put_note(u64 note)
 
 /*
  * module_a calls these operations in any execution context, so they must not sleep. Their first
- * argument is context->peer.self, which adopt() sets. A driver with several contexts would let this
- * field point to the data that the driver keeps for the context.
+ * argument is context->peer.self. A driver with several contexts sets this field to its own data
+ * for the context.
  */
 static int c_peer_ping(void *this, u32 value, u32 *result)
 {
@@ -122,7 +116,6 @@ static int c_peer_drain(void *this, u32 *result)
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
-/* The owner may call these functions until d2d_detach() has returned. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.ping = c_peer_ping,
@@ -130,7 +123,6 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = c_peer_drain,
 };
 
-/* Checks that this driver was built for this kind of context and for the owner's operations. */
 static int check(const struct d2d_context *offered)
 {
 	return d2d_context_check(offered) ?:
@@ -141,10 +133,7 @@ static int check(const struct d2d_context *offered)
 	       (owner.bounce && owner.drain ? 0 : -EOPNOTSUPP);
 }
 
-/*
- * The peer's part of the handshake: saves the address of the context, and fills in this driver's
- * data and operations. One lock of the context protects all data of the context.
- */
+/* The peer's part of the handshake. One lock protects all data of the context. */
 static int adopt(struct d2d_context *offered)
 {
 	struct d2d_pair_peer_data *data;
@@ -167,21 +156,17 @@ static int adopt(struct d2d_context *offered)
 	return 0;
 }
 
-/*
- * The requests that this driver keeps pending. A sender may cancel its request at any time. The
- * owner then calls c_peer_cancelled(), in any execution context, so spin_lock_irqsave() protects
- * the list.
- */
+/* The requests that this driver keeps pending */
 static struct pended {
-	d2d_handle request;	/* 0: no request is pended here */
+	d2d_handle request;	/* 0: free entry */
 	u64 key;
 } pended[MAX_PENDED];
 
 static DEFINE_SPINLOCK(pended_lock);
 
 /*
- * Removes a request from the list, and returns its handle, or 0 if there is none. Finds the request
- * by its handle @request or, if @request is 0, by @key.
+ * Removes the request with the handle @request or, if @request is 0, with @key. Returns its handle,
+ * or 0 if there is none.
  */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
@@ -200,9 +185,9 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Adds a request to the list. Calls d2d_request_set_cancel() under the lock. If the request is
- * cancelled already, this call fails, and the request is not added. If the request is cancelled
- * later, the owner calls c_peer_cancelled(), which waits for the lock, and then finds the request.
+ * Calls d2d_request_set_cancel() under the lock. If the request is cancelled already, the call
+ * fails. If it is cancelled later, c_peer_cancelled() waits for the lock, and then finds the
+ * request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -244,7 +229,7 @@ static int serve_pend(const struct d2d_request *request)
 		return err;
 	if (request->output_len < sizeof(key))
 		return -EMSGSIZE;
-	/* Once the request is on the list, another thread may complete it: do not use it again. */
+	/* Once the request is pended, another thread may complete it: do not use it again. */
 	return pend(request->handle, key) ?: -D2D_STATUS_PENDING;
 }
 
@@ -260,22 +245,19 @@ static int serve_complete(const struct d2d_request *request)
 	other = take_pended(0, complete.key);
 	if (!other)
 		return -ENOENT;
-	/*
-	 * No other thread can complete the request, because it is no longer on the list. So
-	 * complete it here even if writing the output fails.
-	 */
+	/* The request is no longer on the list: complete it even if writing the output fails. */
 	err = d2d_request_write(other, &complete.value, sizeof(complete.value));
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
 }
 
-/* This driver's events, which it creates once it is attached */
+/* Created once the driver is attached */
 static d2d_handle notice, turn;
 
 static int serve_signal(void)
 {
 	int err;
 
-	/* A request may come before c_peer_init() has created the events. */
+	/* c_peer_init() may not have created the events yet. */
 	if (!READ_ONCE(turn))
 		return -ENOTTY;
 	trace(EVENT_SET, D2D_TEXT(KIND, "notification"));
@@ -287,8 +269,8 @@ static int serve_signal(void)
 }
 
 /*
- * Receives requests, in any execution context because the driver object sets D2D_DISPATCH_ATOMIC.
- * Either completes the request and returns the same status, or returns -D2D_STATUS_PENDING.
+ * Any context, because of D2D_DISPATCH_ATOMIC. Either completes the request and returns the same
+ * status, or returns -D2D_STATUS_PENDING.
  */
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -302,8 +284,8 @@ static int dispatch(void *this, const struct d2d_request *request)
 		      D2D_NUMBER(CODE, request->code));
 		err = adopt(request->user_buffer);
 		/*
-		 * As soon as the request is completed, module_a may call this driver's operations.
-		 * So everything that they use must be ready before that.
+		 * When the request is completed, module_a may call the operations: all that they
+		 * use must be ready before that.
 		 */
 		return d2d_complete(handle, err, 0) ?: err;
 	case D2D_PAIR_IOCTL_ADD:
@@ -326,29 +308,23 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return err;
 }
 
-/* The request was cancelled. The handle is stale and can only be compared. Any context. */
+/* The handle is stale and can only be compared. Any context. */
 static void c_peer_cancelled(void *this, d2d_handle request)
 {
 	take_pended(request, 0);
 }
 
-/*
- * What the rounds use. The two requests are allocated once, in process context, and sent again in
- * each execution context and each round.
- */
+/* Both requests are allocated in process context, and sent again in each execution context. */
 struct round {
-	d2d_handle call;	/* the request that module_a completes at once */
-	d2d_handle pend;	/* the request that module_a keeps pending */
+	d2d_handle call;	/* module_a completes it at once */
+	d2d_handle pend;	/* module_a keeps it pending */
 	int pend_sent;		/* how often pend was sent */
 	struct completion done;	/* completed each time that pend is completed */
 	int status;		/* pend's last status */
 	u64 value;		/* pend's last output */
 };
 
-/*
- * The owner calls this routine when round->pend is completed. The return value keeps the request,
- * to be sent again. Any context.
- */
+/* The return value keeps the request, to be sent again. Any context. */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -367,7 +343,7 @@ static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME,
 	.cancelled = c_peer_cancelled,
 	.flags = D2D_DISPATCH_ATOMIC);
 
-/* Sends a request that module_a completes at once. Any context. */
+/* Any context. */
 static int call(struct round *round, u32 code, const void *input, u32 input_len, u64 *output)
 {
 	const struct d2d_send send = D2D_SEND_INIT(target, code,
@@ -384,8 +360,8 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 }
 
 /*
- * Sends round->pend, which module_a keeps pending until it receives the request COMPLETE with the
- * same key. The key is the handle of round->pend, because each handle is unique.
+ * module_a keeps round->pend pending until it receives the request COMPLETE with the same key. The
+ * handle of round->pend is a unique key.
  */
 static int send_pend(struct round *round)
 {
@@ -405,9 +381,8 @@ static int send_pend(struct round *round)
 }
 
 /*
- * 1. Sends the request ADD, which module_a completes at once.
- * 2. Sends PEND, which module_a keeps pending. Then sends COMPLETE, which makes module_a complete
- *    PEND.
+ * 1. Sends ADD, which module_a completes at once.
+ * 2. Sends PEND, then COMPLETE, which makes module_a complete PEND.
  * 3. Sends PEND again, and cancels it.
  */
 static int send_requests(struct round *round)
@@ -435,7 +410,7 @@ static int send_requests(struct round *round)
 	return round->status == -ECANCELED ? 0 : -EBADMSG;
 }
 
-/* Counts an update in the shared data, and checks the sum of both sides' updates. Any context. */
+/* Checks the sum of both sides' updates. Any context. */
 static int update(void)
 {
 	unsigned long flags = d2d_data_lock(context);
@@ -449,12 +424,8 @@ static int update(void)
 }
 
 /*
- * Plays a round, in any context:
- * - Updates the shared data.
- * - Puts an item. Calls module_a's operation drain, which takes the item and puts an answer. Takes
- *   the answer.
- * - Calls module_a's operation bounce, which calls this driver back.
- * - Sends requests.
+ * Plays a round, in any context. module_a's drain takes the note, and puts an answer. Its bounce
+ * calls this driver back.
  */
 static int exercise(struct round *round)
 {
@@ -477,7 +448,7 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* A round in another execution context. The thread that waits for it has the job on its stack. */
+/* A round in another execution context */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -521,15 +492,15 @@ static int run_in_timer(struct round *round, enum hrtimer_mode mode)
 	hrtimer_setup_on_stack(&job.timer, timer_job, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job.timer, ns_to_ktime(NSEC_PER_USEC), mode);
 	wait_for_completion(&job.done);
-	/* timer_job() has called complete(), but may not have returned: wait for that. */
+	/* timer_job() may not have returned yet. */
 	hrtimer_cancel(&job.timer);
 	destroy_hrtimer_on_stack(&job.timer);
 	return job.err;
 }
 
 /*
- * Cancels round->pend, and waits until c_peer_completed() was called as often as round->pend was
- * sent. After that the round and its requests can be freed.
+ * Waits until c_peer_completed() was called as often as round->pend was sent. After that, the
+ * requests can be freed.
  */
 static void end_round(struct round *round)
 {
@@ -587,10 +558,7 @@ static struct miscdevice device = {
 	.mode = 0600,
 };
 
-/*
- * Registers, attaches, and creates the events. Registers the device last, because nothing may fail
- * after that (d2d_device.h).
- */
+/* Registers the device last, because nothing may fail after that (d2d_device.h). */
 static int __init c_peer_init(void)
 {
 	int err;
@@ -599,7 +567,7 @@ static int __init c_peer_init(void)
 	err = d2d_register(&driver, &self);
 	if (err)
 		return err;
-	/* From here on this driver can send and receive requests, which need no context. */
+	/* From here on this driver can send and receive requests. */
 	err = d2d_lookup("module_a", &target) ?: d2d_attach(self);
 	if (err)
 		goto unregister;
@@ -619,9 +587,8 @@ unregister:
 module_init(c_peer_init);
 
 /*
- * Undoes c_peer_init() in reverse order. No process has the device open now, because an open file
- * keeps this module loaded. So no thread plays a round. When d2d_detach() has returned, no thread
- * is inside the operations of this module, and module_a does not call them again.
+ * No process has the device open now, because an open file keeps this module loaded. When
+ * d2d_detach() has returned, no thread is inside this module's operations.
  */
 static void __exit c_peer_exit(void)
 {

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One of the roles of a module in C: the role of a peer in the demonstration pair. A file that
- * includes this header defines
- *
- *   ROLE(name)	the name of a function of this role, which the files of the other roles call
- *
- * and op_ping(), op_bounce() and op_drain(), which are the operations that the owner calls.
+ * The role of a peer, for a module in C with several roles. A file that includes this header
+ * defines ROLE(name), which is the name of a function of this role, and the operations op_ping(),
+ * op_bounce() and op_drain().
  *
  * An operation of one role may wait for an event or a request of another role. So the module's exit
- * first calls d2d_leave() for the driver of each role, to end these waits. Only then does the exit
- * call d2d_detach(), which waits for the operations.
+ * calls d2d_leave() for each role before d2d_detach(), which waits for the operations.
  */
 #ifndef C_ROLE_H
 #define C_ROLE_H
@@ -29,14 +25,11 @@
 #define role_leave	ROLE(leave)
 #define role_stop	ROLE(stop)
 
-/* Call the owner, or put an item for the owner. Any context, while the driver is attached. */
+/* Any context, while the driver is attached. */
 int role_ping(u32 value, u32 *result);
 int role_bounce(u32 hops, u32 *result);
 int role_put(u64 note);
-/*
- * role_start() registers and attaches the driver. role_leave() lets it leave. role_stop() detaches
- * and unregisters it. All three may sleep.
- */
+/* May sleep. */
 int role_start(void);
 void role_leave(void);
 void role_stop(void);

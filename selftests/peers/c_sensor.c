@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a sensor in C for the consumer of examples/sensor/. Its operation set_rate puts a whole
- * burst of samples on the queue before it returns. The pair is declared in Rust. This driver
- * includes the C header that the build generates from the declaration.
+ * Test: a sensor in C for the consumer of examples/sensor/, with the C header that the build
+ * generates from the pair's declaration in Rust. set_rate puts a whole burst of samples before it
+ * returns.
  */
 #include <linux/module.h>
 #include <linux/string.h>

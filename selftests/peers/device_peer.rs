@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with the character device `/dev/d2d_test`. The program devctl calls the device, mostly by `ioctl`
-//! with one of the commands below.
+//! Test: a peer with the character device `/dev/d2d_test`, which the program devctl uses.
 
 #![forbid(unsafe_code)]
 
@@ -104,59 +103,52 @@ const KIND: u32 = b'd' as u32;
 const ADD: u32 = _IOWR::<u64>(KIND, 0);
 /// Pends a call, waits until it is completed, and returns the answer.
 const PEND: u32 = _IO(KIND, 1);
-/// Pends a call and returns. The process gets the answer later, by `read`.
+/// Pends a call. The process gets the answer later, by `read`.
 const SUBMIT: u32 = _IO(KIND, 2);
-/// Completes the oldest pending call with the argument.
 const COMPLETE: u32 = _IO(KIND, 3);
-/// Starts a timer, which completes the oldest pending call with 7 after 1 ms, in hard interrupt.
+/// Starts a timer, which completes the oldest pending call with 7 in hard interrupt.
 const COMPLETE_LATER: u32 = _IO(KIND, 4);
-/// Drops the pending calls, and returns how many of them were cancelled.
+/// Drops the pending calls, and returns how many were cancelled.
 const CANCELLED: u32 = _IO(KIND, 5);
-/// Removes the device.
 const REMOVE: u32 = _IO(KIND, 6);
-/// Fails with the errno in the argument.
 const FAIL: u32 = _IO(KIND, 7);
-/// Returns the argument.
 const RETURN: u32 = _IO(KIND, 8);
-/// Returns the number of pending calls that the driver keeps, including cancelled ones.
+/// The number of pending calls, including cancelled ones.
 const PENDING: u32 = _IO(KIND, 9);
-/// Pends a call, and waits for a condition that never becomes true. Each check of the condition wakes all processes
-/// that wait for the device.
+/// Pends a call, and waits for a condition that never becomes true. Each check of the condition wakes all waiting
+/// processes.
 const WAIT: u32 = _IO(KIND, 10);
-/// Returns whether the file was opened for writing.
 const MAY_WRITE: u32 = _IO(KIND, 11);
-/// Leaks a value of each type that stands for a job, a device or a pending call.
+/// Leaks each kind of job, a device and a pending call.
 const LEAK: u32 = _IO(KIND, 12);
 /// Waits until each leaked job has run once more.
 const RUN_ON: u32 = _IO(KIND, 13);
 
-/// The number of jobs that [`LEAK`] makes.
 const LEAKED: usize = 7;
 
-/// The driver.
 struct DevicePeer {
     variant: u32,
     device: SetOnce<Device>,
     timer: SetOnce<Timer>,
     pended: Pin<KBox<SpinLockIrq<KVec<Pended<u32>>>>>,
-    /// How often each leaked job has run.
+    /// Runs of each leaked job.
     runs: [Atomic<u32>; LEAKED],
 }
 
 impl DevicePeer {
-    /// Stores a pending call. Fails with `EBUSY` if 8 calls are stored already.
+    /// Fails with `EBUSY` if 8 calls are stored already.
     fn keep(&self, pended: Pended<u32>) -> Result {
         let mut list = self.pended.lock();
         list.push_within_capacity(pended).map_err(|_| EBUSY)
     }
 
-    /// Completes the oldest pending call. Any context.
+    /// Any context.
     fn complete(&self, answer: u32) -> Result {
         let oldest = self.pended.lock().remove(0).map_err(|_| ENOENT)?;
         oldest.complete(answer).map_err(|_| ECANCELED)
     }
 
-    /// Drops the pending calls, and returns how many of them were cancelled.
+    /// Returns how many of the calls were cancelled.
     fn drop_pended(&self) -> u32 {
         let mut cancelled = 0;
         loop {
@@ -168,14 +160,13 @@ impl DevicePeer {
     }
 }
 
-/// Counts a run of the leaked job with the index `job`.
 fn count(driver: &DriverRef<DevicePeer>, job: usize) {
     if let Some(runs) = driver.runs.get(job) {
         runs.fetch_add(1, Relaxed);
     }
 }
 
-/// Waits until each leaked job has run once more. Fails with `ETIMEDOUT` if a job does not run within 30 s.
+/// Fails with `ETIMEDOUT` if a job does not run within 30 s.
 fn run_on(driver: &DriverRef<DevicePeer>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
@@ -192,7 +183,6 @@ fn run_on(driver: &DriverRef<DevicePeer>) -> Result {
     Err(ETIMEDOUT)
 }
 
-/// An open file.
 struct Opened {
     answer: Pin<KBox<Mutex<Option<Answer<u32>>>>>,
 }
@@ -209,10 +199,10 @@ impl device::File for Opened {
         Ok(Self { answer })
     }
 
-    /// Returns, as 4 bytes, the answer of the call that [`SUBMIT`] has pended.
+    /// Returns the answer to [`SUBMIT`].
     fn read(&self, _driver: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
         if to.len() == 3 {
-            // Replaces the writer by a longer one, and writes nothing: the library must return 0 bytes.
+            // The library must return 0 bytes, although a longer writer replaces its own.
             *to = UserSlice::new(UserPtr::from_addr(0), usize::MAX).writer();
             return Ok(());
         }
@@ -228,7 +218,6 @@ impl device::File for Opened {
         }
     }
 
-    /// Reads at most 4 bytes from the process.
     fn write(
         &self,
         _driver: &Self::Driver,
@@ -276,7 +265,6 @@ impl device::File for Opened {
             RETURN => Ok(argument.value() as u32),
             PENDING => Ok(driver.pended.lock().len() as u32),
             WAIT => {
-                // The answer is dropped when the wait ends.
                 let (_answer, pended) = call.pend::<u32>()?;
                 driver.keep(pended)?;
                 call.wait(|| {
@@ -302,8 +290,7 @@ impl device::File for Opened {
     }
 }
 
-/// Makes jobs, a device and a pending call, and leaks the driver's references to them. If the library did not stop
-/// the jobs, they would run after the module is unloaded.
+/// The library must stop the leaked jobs. Otherwise they run after the module is unloaded.
 fn leak(driver: &DriverRef<DevicePeer>, call: &Call<'_>) -> Result {
     let mut jobs = 0..LEAKED;
     for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
@@ -337,8 +324,7 @@ fn leak(driver: &DriverRef<DevicePeer>, call: &Call<'_>) -> Result {
     Ok(())
 }
 
-/// Tries to remove the device that a process is opening, and makes another device. If removing fails with `EDEADLK`, as
-/// it must, returns the result of making the other device. Otherwise returns `EPROTO`.
+/// Removing a device that is being opened must fail with `EDEADLK`.
 fn nest(driver: &DriverRef<DevicePeer>, opening: &Opening<'_>) -> Result {
     let removed = opening.device().remove();
     let made = driver.device::<Opened>(Settings::new(c"d2d_nested"));
@@ -358,7 +344,7 @@ impl Driver for DevicePeer {
             .capability(CAP_SYS_ADMIN),
     );
 
-    // Reads only one byte of a command, even if the command is longer: the library must take the other bytes.
+    // The library must take the bytes of the command that this function does not read.
     fn control(_driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         reader.read::<u8>().map(drop)
     }
@@ -389,7 +375,7 @@ impl Driver for DevicePeer {
             _ => settings,
         };
         let timer = driver.timer(TimerContext::HardIrq, |driver, _timer| {
-            // If `complete` fails, the pending call is not completed, which the test notices.
+            // If `complete` fails, the test notices that the call is not completed.
             let _ = driver.complete(7);
         })?;
         driver.timer.populate(timer);
@@ -397,7 +383,7 @@ impl Driver for DevicePeer {
         match driver.variant {
             TWICE => driver.device::<Opened>(settings).map(|_| ()),
             FAILS => {
-                // Give processes of the test time to try to open the device.
+                // The test tries to open the device meanwhile.
                 fsleep(Delta::from_millis(10));
                 Err(ENXIO)
             }

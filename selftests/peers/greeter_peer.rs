@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that greets another peer, the guest (`guest_peer.rs`). Each time the guest is loaded, the guest sets an
-//! event, and the greeter sends the guest a request. The greeter and the guest may be loaded in any order.
+//! Test: a peer that greets another peer, the guest (`guest_peer.rs`): when the guest sets an event, the greeter sends
+//! the guest a request. The two may be loaded in any order.
 
 #![forbid(unsafe_code)]
 
@@ -34,14 +34,13 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// Longest wait for an answer, in milliseconds.
+/// In milliseconds.
 const PATIENCE: u32 = 30_000;
 
-/// The driver.
 struct Greeter;
 
 impl Greeter {
-    /// Sends the guest a request, and returns its answer. May sleep.
+    /// May sleep.
     fn greet(driver: &DriverRef<Self>) -> Result<u64> {
         // A target is stale once its driver has unregistered, so look the guest up each time.
         let guest = driver.sender().lookup(c"guest_peer")?;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that sets an event when it is loaded. By this event, another peer, the greeter (`greeter_peer.rs`),
-//! learns that this peer is loaded.
+//! Test: a peer that sets an event when it is loaded, for the greeter (`greeter_peer.rs`).
 
 #![forbid(unsafe_code)]
 
@@ -37,7 +36,6 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The driver.
 struct Guest;
 
 impl Driver for Guest {

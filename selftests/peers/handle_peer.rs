@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that takes handles of items, and pends each handshake.
+//! Test: a peer that stores handles of items as numbers, and pends each handshake.
 //!
-//! Writing N to `/dev/handle_peer` plays N rounds in each execution context. In a round, the peer takes handles of
-//! items, and stores them as numbers. The next round redeems these handles, usually in another execution context.
-//! When the peer detaches, the owner revokes the handles that are still stored.
+//! Writing N to `/dev/handle_peer` plays N rounds in each execution context. A round redeems the handles that the round
+//! before has stored, usually in another execution context. When the peer detaches, the owner revokes the stored
+//! handles.
 
 #![forbid(unsafe_code)]
 
@@ -58,16 +58,14 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The driver.
 struct HandlePeer {
-    /// Handles that were taken and not redeemed yet.
     stored: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
     requests: DemoRequests,
 }
 
 impl HandlePeer {
-    /// Takes the handle of an item, and stores the handle. If there is no room for it, redeems the handle at once.
-    /// Returns `false` if there is no item.
+    /// Stores the handle of an item. If there is no room, redeems the handle at once. Returns `false` if there is no
+    /// item.
     fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
         let Some(handle) = link.incoming().take_handle() else {
             return Ok(false);
@@ -83,7 +81,7 @@ impl HandlePeer {
         Ok(true)
     }
 
-    /// Redeems all stored handles. Returns the sum of the notes in the items.
+    /// Returns the sum of the notes.
     fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<Note> {
         let mut sum = 0;
         let numbers = core::mem::take(&mut *self.stored.lock());
@@ -94,7 +92,7 @@ impl HandlePeer {
         Ok(sum)
     }
 
-    /// Reads the item of a handle and releases the item. Checks that the handle is stale after that.
+    /// Reads and releases the item. After that, the handle must be stale.
     fn redeem(link: &PeerLink<DemoPair>, number: u64) -> Result<Note> {
         let items = link.incoming().redeem(ItemHandle::from_raw(number))?;
         let note = items.iter().find_map(|item| item.read::<Note>());
@@ -105,7 +103,7 @@ impl HandlePeer {
         }
     }
 
-    /// Stores the handles of all items of the queue. Any context. Returns the number of items.
+    /// Returns the number of items. Any context.
     fn store_all(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = 0;
         while self.store(link)? {
@@ -114,8 +112,7 @@ impl HandlePeer {
         Ok(taken)
     }
 
-    /// Plays a round: redeems the stored handles, puts the sum of the notes on the queue to the owner, and stores the
-    /// handles of the owner's answers. The peer's operation `drain` stores handles, too.
+    /// Plays a round. The peer's operation `drain` stores handles, too.
     fn exercise(&self, link: &PeerLink<DemoPair>) -> Result {
         let sum = self.redeem_all(link)?;
         NOTE.put(&link.outgoing(), &sum)?;
@@ -147,7 +144,7 @@ impl Driver for HandlePeer {
         Ok(())
     }
 
-    /// Reads the number of rounds, 1 to 1000, and plays them in each execution context.
+    /// Reads the number of rounds, 1 to 1000.
     fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with the lookaside list of `docs/porting-tables.md`. When the driver is loaded, it fills the list with
-//! large values of one size. In hard interrupt, it takes values from the list and gives them back.
+//! Test: a peer with the lookaside list of `docs/porting-tables.md`. It uses the list in hard interrupt.
 //!
-//! The values are *records*. Writing a number to `/dev/d2d_history` takes a record from the list, and keeps it with
-//! this number. Reading returns the number of the oldest kept record, as a line of text, and gives the record back to
-//! the list. If no record is kept, reading returns the end of the file.
+//! Writing a number to `/dev/d2d_history` takes a *record* from the list, and keeps it with this number. Reading
+//! returns the number of the oldest kept record, and gives the record back to the list. If no record is kept, reading
+//! returns the end of the file.
 
 #![forbid(unsafe_code)]
 
@@ -55,10 +54,9 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The number of records.
 const MOST: usize = 8;
 
-/// A record: too large for the stack of an interrupt.
+/// Too large for the stack of an interrupt.
 #[derive(Zeroable)]
 struct Record {
     number: u32,
@@ -73,7 +71,7 @@ struct History {
 }
 
 impl History {
-    /// Allocates the records. May sleep.
+    /// May sleep.
     fn new() -> Result<Self> {
         let mut free = KVec::with_capacity(MOST, GFP_KERNEL)?;
         for _ in 0..MOST {
@@ -102,12 +100,10 @@ impl History {
     }
 }
 
-/// The driver.
 struct HistoryPeer {
     history: Pin<KBox<SpinLockIrq<History>>>,
 }
 
-/// An open file.
 struct Opened;
 
 impl device::File for Opened {

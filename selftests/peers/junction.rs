@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a module in three roles. It is a peer of module_a and of other_a, and the owner of a third pair with the same
-//! declaration. In this file, the two owners are *above* the module, and its own peers are *below* it. The module
-//! passes on a call from below to both owners, and a `ping` from above to a peer.
+//! Test: a module in three roles. It is a peer of module_a and of other_a, the owners *above* it, and the owner of the
+//! peers *below* it. It passes on a call from below to both owners, and a `ping` from above to a peer.
 
 #![forbid(unsafe_code)]
 
@@ -37,7 +36,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// The macro also defines the static `OWNER`, by which the peers' roles reach the contexts of the owner's role.
+// The macro also defines the static `OWNER`, by which the peers' roles reach the contexts.
 d2d_roles::module_in_three_roles! {
     type: AsOwner,
     first: module_a,
@@ -70,7 +69,7 @@ const CONTROL: u32 = 3;
 
 const CONTROL_DEVICE: Settings = Settings::new(c"junction");
 
-/// Calls `ping` of the first attached peer below. If no peer is attached, returns what a peer would return.
+/// Calls `ping` of a peer below. If none is attached, returns what a peer returns.
 fn below(value: u32) -> Result<u32> {
     OWNER
         .contexts(|contexts| {
@@ -89,9 +88,8 @@ macro_rules! role {
         struct $Role;
 
         impl $Role {
-            /// Starts a thread of the owner's role that waits for an event of this role. Nobody sets the event. Returns
-            /// only when the thread runs. Otherwise the library could stop the thread before the thread waits, and the
-            /// test would show nothing.
+            /// Starts a thread of the owner's role that waits for an event of this role. Returns only when the thread
+            /// runs. Otherwise the library could stop the thread before it waits, and the test would show nothing.
             fn start_waiting_thread(
                 contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::DriverRef<Self>,
@@ -170,7 +168,6 @@ role! {
     Second, second, second_pair
 }
 
-/// What all contexts of the owner's role share.
 struct State {
     above: SetOnce<(
         first::driver::DriverRef<First>,
@@ -264,14 +261,14 @@ impl Owner for AsOwner {
 
 #[vtable]
 impl owner_pair::OwnerOps for AsOwner {
-    /// Calls `ping` of the first owner. Passes the answer to `ping` of the second owner.
+    /// Calls `ping` of the first owner, and passes the answer to the second owner.
     fn ping(&self, _link: &OwnerLink<owner_pair::DemoPair>, value: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let value = first.link().ok_or(ENOTCONN)?.owner().ping(value)?;
         second.link().ok_or(ENOTCONN)?.owner().ping(value)
     }
 
-    /// Calls `bounce` of both owners, which must return the same number of calls.
+    /// Both owners must return the same number of calls.
     fn bounce(&self, _link: &OwnerLink<owner_pair::DemoPair>, hops: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let calls = first.link().ok_or(ENOTCONN)?.owner().bounce(hops)?;

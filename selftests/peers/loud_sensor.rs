@@ -49,7 +49,6 @@ impl Driver for LoudSensor {
 
 #[vtable]
 impl SensorOps for LoudSensor {
-    /// Puts all samples of a burst on the queue.
     fn set_rate(&self, link: &PeerLink<SensorPair>, _period: u32) -> Result<u32> {
         for number in 0..u64::from(BURST) {
             let value = u64::MAX;

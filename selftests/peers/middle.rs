@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the middle of a chain of three modules. This module is a peer of module_a, and the owner of a second pair,
-//! which has the same declaration. In this file, module_a is *above* the module, and the peers of the second pair are
-//! *below* it.
+//! Test: the middle of a chain. This module is a peer of module_a, which is *above* it, and the owner of the peers
+//! *below* it. Both pairs have the same declaration.
 //!
 //! The module passes on calls and items in both directions. When it receives the request [`ADD`](peer_pair::ADD), it
-//! sends module_a a request of its own. It serves the other requests itself. While no peer is attached below, it
+//! sends module_a a request of its own. It serves the other requests itself. While no peer is attached below, it also
 //! answers module_a's calls itself.
 
 #![forbid(unsafe_code)]
@@ -62,7 +61,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// The macro also defines the static `OWNER`, by which the peer's role reaches the contexts of the owner's role.
+// The macro also defines the static `OWNER`, by which the peer's role reaches the contexts.
 d2d_roles::module_in_two_roles! {
     peer: AsPeer,
     of: module_a,
@@ -101,10 +100,8 @@ const CONTROL: u32 = 3;
 
 const CONTROL_DEVICE: Settings = Settings::new(c"middle");
 
-/// The most items that one batch has.
 const BATCH: u32 = 8;
 
-/// The most requests to module_a at a time.
 const PACKETS: usize = 32;
 
 /// This module as a peer of module_a.
@@ -114,8 +111,8 @@ struct AsPeer {
     cancellation: Arc<Completion>,
 }
 
-/// The library drops this value before it detaches the driver. [`AsPeer::requests`] has references to the driver's
-/// events (`set_events`). `drop` makes `requests` drop these references: from then on, no request can set the events.
+/// [`AsPeer::requests`] has references to the driver's events. Dropping this value, before the library detaches the
+/// driver, drops these references.
 struct Resources(DriverRef<AsPeer>);
 
 impl Drop for Resources {
@@ -168,8 +165,7 @@ impl Driver for AsPeer {
     }
 }
 
-/// Finds an attached peer below. Calls `f` with the link to this peer, and with the [`PeerCall`] by which `f` can call
-/// the peer's operations. Returns `None` if no peer is attached.
+/// Calls `f` with the link to an attached peer below. Returns `None` if no peer is attached.
 fn below<R>(
     f: impl FnOnce(&OwnerLink<owner_pair::DemoPair>, PeerCall<'_, owner_pair::DemoPair>) -> R,
 ) -> Option<R> {
@@ -206,8 +202,8 @@ impl peer_pair::PeerOps for AsPeer {
     }
 }
 
-/// Takes all items of a queue from below. Puts the notes on a queue to module_a, and drops the other items. Fails if
-/// the queue to module_a is full; then the rest of the batch is lost. Returns the number of items that it took.
+/// Moves the notes to the queue to module_a, and drops the other items. Fails if the queue to module_a is full; then
+/// the rest of the batch is lost. Returns the number of taken items.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -222,7 +218,7 @@ fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     }
 }
 
-/// Like [`move_up`], from a queue of module_a to a queue below.
+/// Like [`move_up`], in the other direction.
 fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -259,8 +255,8 @@ impl Above {
         })
     }
 
-    /// Sends module_a the request `ADD`, and returns the answer. Any context. module_a completes this request at once.
-    /// If module_a left the request pending, this function would cancel and free the request.
+    /// module_a completes this request at once. If it does not, this function cancels and frees the request. Any
+    /// context.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
         let (packet, answer) =
@@ -272,13 +268,12 @@ impl Above {
                 }
                 Err(refused) => (refused.packet, Err(refused.error)),
             };
-        // This succeeds, because the vector has room for all packets.
+        // The vector has room for all packets.
         let _ = self.packets.lock().push_within_capacity(packet);
         answer
     }
 }
 
-/// What all contexts of the owner's role share.
 struct State {
     above: SetOnce<Above>,
     requests: owner_pair::demo_requests::DemoRequests,
@@ -289,7 +284,6 @@ impl State {
         self.above.as_ref().ok_or(ENODEV)
     }
 
-    /// Returns the link to module_a.
     fn link(&self) -> Result<&PeerLink<peer_pair::DemoPair>> {
         self.above()?.peer.link().ok_or(ENOTCONN)
     }
@@ -311,12 +305,11 @@ impl d2d_roles::TwoRoles for AsOwner {
     }
 }
 
-/// Sends a request from the peer's role to itself. The role's `dispatch` calls `tell_if_cancelled` and keeps the
-/// request pending (`DemoRequests`). Then this function sets the event `middle.held`, and waits until the request is
-/// cancelled.
+/// Sends a request from the peer's role to itself. The role keeps the request pending. Then this function sets the
+/// event `middle.held`, and waits until the request is cancelled.
 ///
-/// The library calls `cancelled`, which ends the wait, only if `tell_if_cancelled` was called before the request is
-/// cancelled. So the test unloads the module only after `middle.held` has been set.
+/// The library calls `cancelled`, which ends the wait, only if the role has called `tell_if_cancelled` before the
+/// cancel. So the test unloads the module only after `middle.held` has been set.
 fn wait_until_cancelled(peer: &DriverRef<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
@@ -329,7 +322,7 @@ fn wait_until_cancelled(peer: &DriverRef<AsPeer>) -> Result {
     Ok(())
 }
 
-/// Sends a request from the owner's role to itself. The role's `dispatch` waits before it completes this request.
+/// Sends a request from the owner's role to itself. The role's `dispatch` waits.
 fn send_to_owner(owner: &Sender) -> Result {
     let packet = owner.packet_for(owner_pair::ADD)?;
     let to = owner.lookup(TwoRolesModule::NAME)?;
@@ -337,8 +330,8 @@ fn send_to_owner(owner: &Sender) -> Result {
     sent.map(drop).map_err(|refused| refused.error)
 }
 
-/// Starts the thread that the parameter `waits` selects, if any. Returns only when the thread runs. Otherwise
-/// the library could stop the thread before the thread waits, and the test would show nothing.
+/// Returns only when the thread runs. Otherwise the library could stop the thread before it waits, and the test would
+/// show nothing.
 fn start_waiting_thread(contexts: &Contexts<'_, AsOwner>, peer: &DriverRef<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* For modules in C with several roles: moves the items that one role gets to another role. */
+/* For modules in C with several roles */
 #ifndef MOVE_NOTES_H
 #define MOVE_NOTES_H
 
@@ -10,8 +10,7 @@
 
 /*
  * Takes all items of a queue. Passes each note to put(), unless @put is NULL, and drops the other
- * items. If put() fails, the items that are not taken yet stay in the queue. Counts the taken items
- * in @moved.
+ * items. If put() fails, the rest stays in the queue.
  */
 static inline int move_notes(struct d2d_queue *queue, int (*put)(u64 note), u32 *moved)
 {

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: keeps calls inside a test peer until the test lets them go on. For example, the test can
- * unload the peer while a call is inside the peer. Meanwhile no process can open a device of the
- * peer to resume the call, because the kernel is unloading the device's module. So this code is a
- * module of its own, and the test resumes the call by the parameters of this module. They are these
- * files in /sys/module/pause_calls/parameters/:
- *
- *   pause      which calls to pause: those in the execution context task, softirq or hardirq;
- *              handshakes (handshake); or none
- *   inside     how many calls are paused now
- *   timed_out  how many paused calls went on because the time limit was over
+ * Test: keeps calls inside a test peer until the test resumes them. While the kernel unloads the
+ * peer, no process can open a device of the peer. So this code is a module of its own, and the test
+ * resumes the calls by its parameters.
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
@@ -23,11 +16,9 @@
 #include "pause_calls.h"
 
 /*
- * The time limits. A call is paused for at most SLEEP_SECONDS in a task, and for at most
- * SPIN_SECONDS in an interrupt. So a failed test does not hang the machine. SLEEP_SECONDS is less
- * than the timeout of the hung task detector. SPIN_SECONDS is more than the default timeouts of the
- * lockup and RCU stall detectors. unload.sh pauses calls in interrupts, so it raises these
- * timeouts.
+ * How long a call is paused at most: in a task, and in an interrupt. SLEEP_SECONDS is less than the
+ * timeout of the hung task detector. SPIN_SECONDS is more than the timeouts of the lockup and RCU
+ * stall detectors, so unload.sh raises these.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that is unloaded while a call is inside it.
+//! Test: a peer that is unloaded while a call is inside it. The module pause_calls keeps the call in the operation
+//! `drain`, in the dispatch routine or in the handshake.
 //!
-//! The module pause_calls keeps the call in the operation `drain`, in the dispatch routine or in the handshake until
-//! the test resumes the call.
-//!
-//! When the test resumes `drain`, the peer is detaching, but the context still exists. So `drain` can call the owner's
-//! `bounce`, which tries to call this peer's `bounce`. This second call must fail, because the peer is detaching. The
-//! trace shows the errno.
+//! When the test resumes `drain`, the peer is detaching. `drain` then calls the owner's `bounce`, which tries to call
+//! this peer's `bounce`. This second call must fail; the trace shows the errno.
 
 use d2d::{
     driver::{
@@ -34,7 +31,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// pause_calls is in C. Declaring its functions is the only unsafe code here.
+// The only unsafe code here
 unsafe extern "C" {
     safe fn d2d_pause_call();
     safe fn d2d_pause_handshake();
@@ -56,7 +53,6 @@ d2d::module_peer! {
     },
 }
 
-/// The driver.
 struct Paused {
     deferred: bool,
 }

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test drivers and owners that follow the rules of the interface. Also builds the module pause_calls, which
-# keeps a call inside such a driver until the test resumes the call. test_modules/modules.mk, shared/library.mk and this
-# file define the functions that this file calls.
+# Builds the test drivers and owners that follow the rules of the interface, and pause_calls. Calls functions of
+# test_modules/modules.mk and shared/library.mk.
 
 $(foreach name,arrivals c_handler c_peer pause_calls two_pairs,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
-# The actors: drivers that do what a test case tells them to do
 $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))
 
 $(foreach name,paused_peer handle_peer ticker_peer relay_peer waiting_peer device_peer greeter_peer guest_peer history_peer,\
 	$(eval $(call d2d-rust-peer,selftests/test_modules/$(name),selftests/peers/$(name))))
 
-# Owners with the declaration of the demonstration pair. Each exports a table under its own name.
+# Owners of the demonstration pair
 d2d-owners := unloading_owner
 obj-m += $(d2d-owners:%=selftests/test_modules/%.o)
 define d2d-owner-module
@@ -21,13 +19,11 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
-# An owner in C of the demonstration pair. It is loaded instead of module_a, and also exports the table module_a_d2d. So
-# the peers of module_a can attach to it.
+# An owner in C, loaded instead of module_a. It exports the same table, so the peers of module_a can attach to it.
 $(eval $(call d2d-c-module,c_owner,selftests/peers/c_owner.o))
 selftests/test_modules/c_owner-y += $(call d2d-c-owner-of,module_a)
 
-# A second demonstration pair: other_a is a copy of module_a, and other_b is a copy of module_b. Tests load the two
-# pairs together.
+# A second demonstration pair, other_a and other_b
 quiet_cmd_d2d_other_pair = GEN     $@
       cmd_d2d_other_pair = sed 's/\<module_\([ab]\)\>/other_\1/g' $< >$@
 define d2d-other-module
@@ -43,14 +39,13 @@ $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
 $(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
-# c_middle: the middle of a chain, in C. It is loaded instead of middle and exports the table middle_d2d, too. modpost
-# resolves a symbol to the last module that exports the symbol. The peers must depend on middle, so middle must come
-# after c_middle.
+# c_middle is loaded instead of middle, and exports the same table. modpost resolves a symbol to the last module that
+# exports the symbol. The peers must depend on middle, so middle must come after c_middle.
 $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_role.o owner_role.o)))
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)
 
-# A chain: module_a is the owner of middle, and middle is the owner of lower1 and lower2, two copies of module_b.
+# A chain: module_a, middle, and two copies of module_b: lower1 and lower2
 obj-m += selftests/test_modules/middle.o
 selftests/test_modules/middle-y := selftests/peers/middle.o shared/pair/d2d_pair.o shared/pair/d2d_pair_peer.o \
 				   $(call d2d-two-roles-of,middle)
@@ -70,7 +65,6 @@ $(obj)/selftests/peers/$1.o: $(obj)/selftests/peers/$1.rs
 endef
 $(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name),middle)))
 
-# A peer of two owners, module_a and other_a
 d2d-bridge-crates := -L $(obj)/shared --extern d2d_peer --extern d2d_pair_peer --extern d2d_peer2 --extern d2d_pair_peer2 --extern d2d_roles
 d2d-bridge-needs := $(addprefix $(obj)/shared/,pair/d2d_pair_peer.o pair/d2d_pair_peer2.o roles/d2d_roles.o)
 obj-m += selftests/test_modules/bridge.o
@@ -78,7 +72,7 @@ selftests/test_modules/bridge-y := selftests/peers/bridge.o shared/pair/d2d_pair
 RUSTFLAGS_selftests/peers/bridge.o := $(d2d-bridge-crates)
 $(obj)/selftests/peers/bridge.o: $(d2d-bridge-needs)
 
-# twice: a copy of bridge in which module_a is both of the owners
+# twice: bridge with module_a as both owners
 $(obj)/selftests/peers/twice.rs: $(src)/selftests/peers/bridge.rs FORCE
 	$(call if_changed,d2d_twice)
 quiet_cmd_d2d_twice = GEN     $@
@@ -89,7 +83,7 @@ selftests/test_modules/twice-y := selftests/peers/twice.o shared/pair/d2d_pair_p
 RUSTFLAGS_selftests/peers/twice.o := $(d2d-bridge-crates)
 $(obj)/selftests/peers/twice.o: $(obj)/selftests/peers/twice.rs $(d2d-bridge-needs)
 
-# junction is a peer of module_a and of other_a, and an owner, too. junction_peer is a peer of junction.
+# junction is a peer of two owners, and an owner, too. junction_peer is its peer.
 obj-m += selftests/test_modules/junction.o
 selftests/test_modules/junction-y := selftests/peers/junction.o $(addprefix shared/pair/,d2d_pair.o d2d_pair_peer.o d2d_pair_peer2.o) \
 				     $(call d2d-three-roles-of,junction)
@@ -97,26 +91,24 @@ RUSTFLAGS_selftests/peers/junction.o := $(d2d-bridge-crates) --extern d2d --exte
 $(obj)/selftests/peers/junction.o: $(obj)/shared/pair/d2d_pair.o $(d2d-bridge-needs)
 $(eval $(call d2d-lower,junction_peer,junction))
 
-# c_bridge: a peer of two owners, as bridge, but in C
+# bridge in C
 $(eval $(call d2d-c-module,c_bridge,$(addprefix selftests/peers/c_bridge/,first.o second.o)))
 CFLAGS_selftests/peers/c_bridge/first.o := $(d2d-peer-role-flags)
 CFLAGS_selftests/peers/c_bridge/second.o := $(d2d-peer2-role-flags)
 
-# Another sensor for the consumer of examples/sensor/. The crate of the pair is in that folder.
+# Two more sensors for the consumer of examples/sensor/
 obj-m += selftests/test_modules/loud_sensor.o
 selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/sensor/sensor_pair.o $(d2d-peer)
 RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/sensor --extern d2d --extern sensor_pair
 $(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
 
-# A sensor in C for the same consumer, built with the generated header of the pair
 $(eval $(call d2d-c-module,c_sensor,selftests/peers/c_sensor.o))
 CFLAGS_selftests/peers/c_sensor.o := -I$(obj)/examples/sensor
 $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 
-# Drivers that unregister while a request, an event, a handshake or an operation is in progress
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
-# Peers of module_a whose declaration of the pair is not the same as module_a's. Each is a module with one difference.
+# Peers of module_a. The pair's declaration of each differs in one point from module_a's.
 d2d-skews := older newer reordered signature payload event major build_id
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
@@ -126,8 +118,8 @@ $(obj)/selftests/peers/skew/$1.o: $(obj)/shared/pair/d2d_pair.o
 endef
 $(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
 
-# A driver in C built with another version of d2d.h: a field of an item is wider. The static assertions of d2d.h are
-# removed, because they would make the compiler refuse the wider field.
+# A driver in C built with another d2d.h, in which a field of an item is wider. The static assertions are removed,
+# because they refuse the wider field.
 $(eval $(call d2d-c-module,skew_core,selftests/peers/skew/core.o))
 CFLAGS_selftests/peers/skew/core.o := -I$(obj)/selftests/peers/skew
 
@@ -138,13 +130,11 @@ quiet_cmd_d2d_other_header = GEN     $@
 targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
-# A peer in C that defines two tables of owners itself. One table lacks functions that the peer's d2d_table.h has, the
-# other table has another major version.
+# A peer in C that defines two tables of owners itself. One lacks functions, the other has another major version.
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
-# Copies of c_owner. The table of each differs from the real one: in appended, the table has one more function; in
-# major, its major version differs; in signature, a function has another signature. They test how the kernel's module
-# loader compares symbol versions, so they are built only for a kernel that has symbol versions.
+# Copies of c_owner whose table differs: it has one more function, another major version, or a function with another
+# signature. They test how the kernel compares symbol versions, so the kernel must have these.
 ifdef CONFIG_MODVERSIONS
 d2d-abis := appended major signature
 obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)
@@ -165,10 +155,9 @@ $(obj)/selftests/peers/abi/appended.o: $(obj)/selftests/peers/abi/appended.h
 $(obj)/selftests/peers/abi/signature.o: $(obj)/selftests/peers/abi/signature.h
 endif
 
-# A pair that has several versions. There are owners and peers of each version. All owners export the table growing_d2d,
-# so the kernel can load each peer with each of the owners. Drivers in C of version 1.0 are built with the header that
-# was recorded for this version. Drivers in C of version 1.1 are built with a generated header. The peers must depend on
-# the module growing. So this module must come after the modules of the other owners, as middle after c_middle.
+# A pair with several versions. All owners export the table growing_d2d, so the kernel can load each peer with each
+# owner. Drivers in C of version 1.0 include a recorded header, those of version 1.1 a generated one. The module growing
+# must come after the other owners, as middle after c_middle.
 $(eval $(call d2d-c-module,growing_owner_c,selftests/peers/growing/owner_c.o))
 $(eval $(call d2d-c-module,growing_owner_c_v1_1,selftests/peers/growing/owner_c_v1_1.o))
 selftests/test_modules/growing_owner_c-y += $(call d2d-c-owner-of,growing)
@@ -201,14 +190,14 @@ d2d-growing-1.1 := $(addprefix selftests/peers/growing/,c_v1_1.o owner_c_v1_1.o)
 $(foreach object,$(d2d-growing-1.1),$(eval CFLAGS_$(object) := -I$(obj)/selftests/peers/growing))
 $(addprefix $(obj)/,$(d2d-growing-1.1)): $(obj)/selftests/peers/growing/v1_1.h
 
-# The peer in C with version 1.0, built with the header of a wrong declaration (swapped.rs)
+# A peer in C, built with the header of a wrong declaration (swapped.rs)
 $(eval $(call d2d-header,selftests/peers/growing/swapped))
 $(eval $(call d2d-c-module,growing_stale,selftests/peers/growing/stale.o))
 CFLAGS_selftests/peers/growing/stale.o := -I$(obj)/selftests/peers/growing
 $(obj)/selftests/peers/growing/stale.o: $(obj)/selftests/peers/growing/swapped.h
 clean-files += selftests/peers/growing/swapped.h selftests/peers/growing/v1_1.h
 
-# A pair whose two sides lend each other memory. Each side is written in Rust, and once more in C.
+# A pair whose two sides lend each other memory
 d2d-lending := selftests/peers/lending
 d2d-lending-crates := -L $(obj)/shared -L $(obj)/$(d2d-lending) --extern d2d --extern lending_pair
 RUSTFLAGS_$(d2d-lending)/lending_pair.o := --emit=metadata=$(obj)/$(d2d-lending)/liblending_pair.rmeta \
@@ -217,8 +206,7 @@ $(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
 $(eval $(call d2d-header,$(d2d-lending)/lending_pair))
 
-# An owner in C. It is loaded instead of lender and exports the table lender_d2d, too. It must come before lender, for
-# the same reason as c_middle before middle.
+# Loaded instead of lender, with the same table. It must come before lender, as c_middle before middle.
 $(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
 selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
 CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)

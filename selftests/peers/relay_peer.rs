@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that forwards requests to another driver.
-//!
-//! The parameter `next` selects the other driver. The parameter `then` selects what happens when the other driver
-//! has completed the request:
-//!
-//! - [`COMPLETE`]: the request returns to this peer, which completes it,
-//! - [`NO_RETURN`]: the request does not return to this peer,
-//! - [`PEND`]: the request returns to this peer, which pends it. A later request with
-//!   the code [`COMPLETE_PENDED`] makes the peer complete the pended request.
+//! Test: a peer that forwards requests to the driver that the parameter `next` selects.
 
 #![forbid(unsafe_code)]
 
@@ -77,7 +69,7 @@ const DRIVERS: [&CStr; 6] = [
     c"bob",
 ];
 
-/// A request with this code makes the peer complete the request that it has pended.
+/// Completes the request that the peer has pended.
 const COMPLETE_PENDED: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
 // Values of `then`
@@ -85,13 +77,11 @@ const COMPLETE: u32 = 0;
 const NO_RETURN: u32 = 1;
 const PEND: u32 = 2;
 
-/// A request that has returned, and its result.
 struct Returned {
     request: Pended<()>,
     outcome: Outcome,
 }
 
-/// The driver.
 struct Relay {
     next: &'static CStr,
     then: u32,
@@ -155,8 +145,7 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // Do not forward this request, because the sender waits for the event of this peer. The next driver would
-            // set an event of its own instead.
+            // Do not forward this request: the sender waits for the event of this peer, not of the next driver.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }
@@ -171,8 +160,7 @@ impl Driver for Relay {
         let mut pended = self.pended.lock();
         let (disposition, request) = request.pend();
         let returned = Returned { request, outcome };
-        // If `tell_if_cancelled()` succeeds and the request is cancelled later, the library calls `cancelled()`.
-        // `cancelled()` waits for this lock, and then finds the request in `pended`.
+        // If the request is cancelled later, `cancelled()` waits for this lock, and then finds the request in `pended`.
         let to_drop = match returned.request.tell_if_cancelled() {
             Ok(()) => pended.replace(returned),
             Err(_) => Some(returned),

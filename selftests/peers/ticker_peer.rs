@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in which a periodic timer and processes put and take items at the same time. The timer runs in hard
-//! interrupt.
+//! Test: a peer in which a timer, in hard interrupt, and processes put and take items at the same time.
 //!
-//! There are two producers: the timer, and all writing processes together. A producer puts items on both queues of the
-//! context. The peer takes the items on the queue to the peer, and checks their order. Each producer numbers the items
-//! that it puts on this queue: 0, 1, 2 and so on. If the queue refuses an item, the producer's next item has the same
-//! number. A thread takes an item and checks its number under a lock. All threads use the same lock. So the numbers of
-//! each producer must arrive in order and without a gap. When the module is unloaded, it prints its counters. The test
-//! compares them with the owner's counters.
+//! There are two *producers*: the timer, and all writing processes together. A producer puts items on both queues of
+//! the context, and numbers those that the queue to the peer accepts: 0, 1, 2 and so on. The peer takes them under one
+//! lock, so each producer's numbers must arrive in order and without a gap. When the module is unloaded, it prints its
+//! counters. The test compares them with the owner's counters.
 //!
-//! A process that writes N to `/dev/ticker_peer` makes N exchanges of items. Then it makes more exchanges until the
-//! timer has ticked N times, too.
+//! A process that writes N to `/dev/ticker_peer` makes N exchanges, and then more until the timer has ticked N times,
+//! too.
 
 #![forbid(unsafe_code)]
 
@@ -82,14 +79,13 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// Kind of the items that carry a [`Numbered`].
 const KIND_NUMBERED: u32 = 0x7469;
 
-// The producers: the timer, and the processes that write to the control device.
+// The producers
 const TIMER: usize = 0;
 const PROCESS: usize = 1;
 
-/// Payload of an item: its producer, and how many items of this producer the queue accepted before.
+/// `number`: how many items of the producer the queue has accepted before.
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 struct Numbered {
@@ -97,7 +93,7 @@ struct Numbered {
     number: u32,
 }
 
-/// How many puts of a producer a queue has accepted and refused.
+/// Puts of a producer to one queue.
 #[derive(Default)]
 struct Put {
     accepted: u32,
@@ -113,7 +109,6 @@ impl Put {
     }
 }
 
-/// The counters of a producer. Each producer has a lock for them.
 #[derive(Default)]
 struct Produced {
     to_peer: Put,
@@ -134,18 +129,17 @@ impl Produced {
     }
 }
 
-/// The counters of taken items. One lock protects them.
 #[derive(Default)]
 struct Taken {
     items: u32,
-    /// The number that the next item of each producer must have.
+    /// The next number of each producer.
     expected: [u32; 2],
-    /// Items that had another number.
+    /// Items with another number.
     disorder: u32,
 }
 
 impl Taken {
-    /// Takes an item and checks its number. Returns `false` if the queue is empty.
+    /// Returns `false` if the queue is empty.
     fn take(&mut self, queue: &Queue<'_>) -> bool {
         let Some(items) = queue.take() else {
             return false;
@@ -171,9 +165,8 @@ impl Taken {
     }
 }
 
-/// Each producer has its own lock. All threads that take items share a third lock. So two producers can call the same
-/// queue at the same time, and so can a producer and a thread that takes items. Then only the queue's own lock protects
-/// the queue.
+/// Each producer has its own lock, and all threads that take items share a third one. So several threads can call a
+/// queue at the same time, and only the queue's own lock protects the queue.
 #[pin_data]
 struct State {
     #[pin]
@@ -185,12 +178,10 @@ struct State {
     ticks: Atomic<u32>,
 }
 
-/// The driver.
 struct Ticker(Pin<KBox<State>>);
 
 impl Ticker {
-    /// Puts two items on each queue, and takes one item from the queue to the peer. So the queues are full most of the
-    /// time.
+    /// Puts two items on each queue and takes only one, so the queues are full most of the time.
     fn exchange(&self, link: &PeerLink<DemoPair>, producer: usize) {
         let lock = match producer {
             TIMER => &self.0.timer,
@@ -203,7 +194,6 @@ impl Ticker {
         self.0.taken.lock().take(&link.incoming());
     }
 
-    /// Returns how often the timer has ticked.
     fn ticks(&self) -> u32 {
         self.0.ticks.load(Acquire)
     }
@@ -234,7 +224,6 @@ impl Drop for Ticker {
     }
 }
 
-/// The timer. Dropping the [`ArcHrTimerHandle`] stops the timer.
 #[pin_data]
 struct Clock {
     driver: DriverRef<Ticker>,
@@ -285,8 +274,7 @@ impl Driver for Ticker {
         )?))
     }
 
-    /// Starts the timer. The library drops the timer's handle, which stops the timer, before it
-    /// detaches the driver.
+    /// The library drops the timer's handle, which stops the timer, before it detaches the driver.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
@@ -298,7 +286,7 @@ impl Driver for Ticker {
         Ok(clock.start(PERIOD))
     }
 
-    /// Reads the number N, 1 to 1000, and makes N exchanges. Then makes more until the timer has ticked N times, too.
+    /// Reads N, 1 to 1000.
     fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let count = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "tick", count, 1..=1000)?;
@@ -334,7 +322,6 @@ impl PeerOps for Ticker {
         Ok(hops)
     }
 
-    /// Takes items until the queue is empty.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = self.0.taken.lock();
         let before = taken.items;

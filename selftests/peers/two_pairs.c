@@ -4,9 +4,7 @@
  * qemu/cache-lines/ records which cache lines each CPU writes. The CPUs must not write a common
  * line, except in the last section, which tests the plugin.
  *
- * Both CPUs run the same sections, in the order that the plugin expects. A special instruction
- * marks the beginning of a section, and a second one marks its end. Interrupts are disabled in a
- * section, so that the CPU does nothing else.
+ * Both CPUs run the same sections, in the order that the plugin expects.
  */
 #include <linux/completion.h>
 #include <linux/irqflags.h>
@@ -19,9 +17,8 @@
 
 #define PAIRS	2
 /*
- * The number of requests of a pair. A section sends each request once. The pairs allocate their
- * requests alternately. So if the library let small buffers share a cache line, some line would
- * have buffers of both pairs.
+ * The pairs allocate their requests alternately. So if the library lets small buffers share a cache
+ * line, some line has buffers of both pairs.
  */
 #define REQUESTS	32
 
@@ -41,17 +38,17 @@ struct pair {
 
 static struct pair pairs[PAIRS];
 
-/* How often the threads have come to a section, in total. Written between sections only. */
+/* How often the threads have come to a section, in total */
 static atomic_t arrived __aligned(D2D_CACHE_LINE);
 
-/* To test the plugin, both CPUs write this line in the last section: the plugin must report it. */
+/* Both CPUs write this line in the last section: the plugin must report it. */
 static struct {
 	u64 value;
 } common __aligned(D2D_CACHE_LINE);
 
 /*
  * The marks for the plugin: xchg %bx, %bx and xchg %cx, %cx, which do nothing. They exist only on
- * x86-64. On another architecture, the plugin finds no section, and the test fails.
+ * x86-64. On another architecture, the test fails.
  */
 #ifdef CONFIG_X86_64
 #define BEGIN	".byte 0x66, 0x87, 0xdb"
@@ -136,10 +133,6 @@ static int exchange(struct pair *pair, d2d_handle request, u32 code)
 	return result.status ?: answer == 2 ? 0 : -EPROTO;
 }
 
-/*
- * Waits until the other thread has come to this section, too. So both threads run the section at
- * the same time.
- */
 static void wait_for_both(int section)
 {
 	atomic_inc(&arrived);
@@ -234,7 +227,7 @@ static int run_pairs(void)
 	}
 	for (n = 0; n < PAIRS; n++) {
 		wait_for_completion(&pairs[n].done);
-		/* Waits until the thread no longer executes the module's code. */
+		/* Until this call returns, the thread may execute the module's code. */
 		kthread_stop_put(tasks[n]);
 		err = err ?: pairs[n].err;
 	}

@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that is unloaded while it is busy. Its dispatch routine serves a request, another request is pending,
-//! and jobs wait or run.
+//! Test: an owner that is unloaded while it is busy. [`Owner::ready`] sends two requests from the owner to itself, and
+//! starts a job:
 //!
-//! When the module is loaded, [`Owner::ready`] sends two requests from the owner to itself, and starts a job (a work
-//! item or a thread):
-//!
-//! - the owner's dispatch routine, called with the first request in a worker of the library, waits for the event
-//!   `unloading.served`,
+//! - in a worker of the library, the dispatch routine waits for the event `unloading.served`,
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
-//! So two waits and a pending request are in progress, all without a time limit. With `hook=1` the owner ends the waits
-//! and the request in [`Owner::leaving`]; with `hook=0` the library must end them. With some values of the parameter
-//! `job`, the owner also starts *further* jobs, which do not wait: delayed work, bottom-half work or a timer. The
-//! library must stop these jobs with either value of `hook`.
-//!
-//! With `wait=1` the owner does none of this: [`Owner::ready`] waits until a signal interrupts the wait. Loading then
-//! fails.
+//! With `hook=1` the owner ends the waits and the request in [`Owner::leaving`]; with `hook=0` the library must end
+//! them. With some values of `job`, the owner also starts *further* jobs, which do not wait. The library must stop
+//! these jobs with either value of `hook`.
 
 #![forbid(unsafe_code)]
 
@@ -106,15 +98,13 @@ const BOTTOM_HALF: u32 = 3;
 const SOFT_TIMER: u32 = 4;
 const LEAKED: u32 = 5;
 
-/// The dispatch routine completes this request after it has waited for the event `unloading.served`.
+/// Completed after a wait for the event `unloading.served`.
 const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
-/// The dispatch routine pends this request. Only the hook completes it.
+/// Pended. Only the hook completes it.
 const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 
-/// The output with which the hook completes [`PEND`].
 const PENDED: u64 = 7;
 
-/// The job that waits: its event and its progress.
 #[pin_data]
 struct Job {
     event: Event,
@@ -153,12 +143,11 @@ impl Job {
     }
 }
 
-/// Counts the runs of a further job. The job's routine owns this value. When the library drops the routine, the
-/// value traces its count.
+/// Counts the runs of a further job. When the library drops the job's routine, which owns this value, the value traces
+/// its count.
 struct Runs {
     job: &'static str,
     count: Atomic<u32>,
-    /// Completed by the first run.
     begun: Arc<Completion>,
 }
 
@@ -183,8 +172,7 @@ impl Drop for Runs {
     }
 }
 
-/// Starts the further jobs that the parameter `job` demands. Returns when the bottom-half work and the timer have run
-/// once. The delayed work is due so late that it never runs.
+/// Returns when the bottom-half work and the timer have run once. The delayed work is due so late that it never runs.
 fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     let wanted = module_parameters::job.value();
     if [DELAYED, LEAKED].contains(&wanted) {
@@ -215,23 +203,18 @@ fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     Ok(())
 }
 
-/// Leaks the owner's reference to a further job, if `wanted` is [`LEAKED`].
 fn leak_if<J>(wanted: u32, job: J) {
     if wanted == LEAKED {
         forget(job);
     }
 }
 
-/// The two waits and the pending request that are in progress when the owner is unloaded.
+/// What is in progress when the owner is unloaded.
 struct InProgress {
-    /// The event `unloading.served`, for which the dispatch routine waits.
     serve_event: Arc<Event>,
     job: Arc<Job>,
-    /// The request [`SERVE`], as its sender has it.
     sent_serve: Option<Sent<u64>>,
-    /// The request [`PEND`], as its sender has it.
     sent_pend: Option<Sent<u64>>,
-    /// The request [`PEND`], as its receiver has it.
     held_pend: Option<Pended<u64>>,
 }
 
@@ -239,20 +222,16 @@ struct InProgress {
 struct Inner {
     #[pin]
     in_progress: Mutex<Option<InProgress>>,
-    /// Completed when the dispatch routine has received [`SERVE`].
     #[pin]
     serve_received: Completion,
-    /// Completed when [`PEND`] is pending.
     #[pin]
     pend_is_pending: Completion,
 }
 
-/// The owner.
 struct UnloadingOwner(Pin<KBox<Inner>>);
 
 impl UnloadingOwner {
-    /// Ends the two waits and the pending request. Uses the owner's queues, requests and events, which must work until
-    /// the hook has returned.
+    /// Uses the owner's queues, requests and events, which must work until the hook has returned.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.in_progress.lock();
         let in_progress = (*guard).as_mut().ok_or(ENODATA)?;
@@ -309,7 +288,7 @@ impl Owner for UnloadingOwner {
         let serve_event = create_event(c"unloading.served", Kind::Notification, false)?;
         let serve_event = Arc::new(serve_event, GFP_KERNEL)?;
         let (sender, job) = (contexts.sender(), Job::start(contexts)?);
-        // If a later step fails, `leaving` must find the job, so store the job first.
+        // Store the job first: if a later step fails, `leaving` must find it.
         *this.0.in_progress.lock() = Some(InProgress {
             serve_event,
             job: job.clone(),
@@ -328,7 +307,7 @@ impl Owner for UnloadingOwner {
         if let Some(in_progress) = &mut *this.0.in_progress.lock() {
             (in_progress.sent_serve, in_progress.sent_pend) = (Some(sent_serve), Some(sent_pend));
         }
-        // Wait until `PEND` is pending, so that `leaving` can complete it.
+        // `leaving` must be able to complete `PEND`.
         this.0.pend_is_pending.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());
@@ -357,7 +336,6 @@ impl Owner for UnloadingOwner {
         }
     }
 
-    /// Sleeps, so the library calls it in a worker when the sender cannot sleep.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         let Some((this, _)) = contexts.get(0) else {
             return request.fail(ENODEV);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that is unloaded while one of its functions waits. The wait has no time limit, and only the library can
-//! end it. The function is an operation, [`Driver::deferred`], or the routine of a work item or of a thread.
+//! Test: a peer that is unloaded while an operation, [`Driver::deferred`] or a job waits without a limit. Only the
+//! library can end the wait.
 
 #![forbid(unsafe_code)]
 
@@ -73,14 +73,13 @@ const EVENT: u32 = 0;
 const REQUEST: u32 = 1;
 const LINK: u32 = 2;
 
-/// The driver that receives the request [`PEND`] and keeps it pending.
+/// Keeps the request [`PEND`] pending.
 const OWNER: &CStr = c"module_a";
 
-/// What the wait needs.
 struct Awaited {
     event: Event,
-    /// A reference to the driver, which the driver itself stores. As long as this reference is stored, the driver
-    /// cannot be freed. So the function that waits takes the reference out.
+    /// While the driver stores this reference to itself, the driver cannot be freed. So the function that waits takes
+    /// the reference out.
     handle: DriverRef<Waiting>,
 }
 
@@ -88,19 +87,18 @@ struct Awaited {
 struct Inner {
     #[pin]
     awaited: SpinLockIrq<Option<Awaited>>,
-    /// Completed when `awaited` has got a value.
     #[pin]
     ready: Completion,
 }
 
-/// The driver.
 struct Waiting {
     waits_in: u32,
     waits_for: u32,
     inner: Pin<KBox<Inner>>,
 }
 
-/// `drop` takes the handle out of the driver, if no function has done so. Otherwise the driver would never be freed.
+/// If no function has taken [`Awaited::handle`] out of the driver, `drop` does so. Otherwise the driver would never be
+/// freed.
 struct Resources(DriverRef<Waiting>);
 
 impl Drop for Resources {
@@ -137,8 +135,7 @@ impl Waiting {
         waited
     }
 
-    /// Starts the work item or the thread that waits, if `waits_in` selects one. The test reads the result of the
-    /// wait from the trace.
+    /// The test reads the result of the wait from the trace.
     fn start_job(driver: &DriverRef<Self>) -> Result {
         match driver.waits_in {
             WORK => {
@@ -210,7 +207,7 @@ impl Driver for Waiting {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        // The test reads the result from the trace. Accept the handshake even if the wait has failed.
+        // The test reads the result from the trace.
         let _ = self.wait_in("deferred");
         offer.accept()
     }
@@ -218,8 +215,7 @@ impl Driver for Waiting {
 
 #[vtable]
 impl PeerOps for Waiting {
-    /// `ping` is the first operation that module_a calls in the new context. It fails, so that module_a makes no other
-    /// call.
+    /// module_a calls `ping` first in a new context. `ping` fails, so that module_a makes no other call.
     fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
         Err(EBUSY)
     }
