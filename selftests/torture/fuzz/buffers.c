@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). The bytes in the buffers of requests. All bytes of the output of a
- * send have one value, which follows from the tag of the send. So the sender knows the output even
- * if the request was forwarded, and notices bytes of another send.
+ * Part of the fuzzer (fuzz.h). All bytes of the output of a send have one value, which follows from
+ * the tag. So even if the request was forwarded, the sender notices bytes of another send.
  */
 #include <linux/string.h>
 
@@ -11,7 +10,6 @@
 /* The bytes of an answer's output before the call */
 #define UNTOUCHED	0xa5
 
-/* Returns the value of all bytes of the output of a send. */
 u8 fuzz_byte(u64 tag)
 {
 	u8 byte = fuzz_mix(tag);
@@ -28,7 +26,6 @@ static u32 sum(const u8 *bytes, u32 len)
 	return sum;
 }
 
-/* A dispatch routine begins. If it may use the buffers in place, fills the output. */
 void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_request *request,
 			  struct fuzz_registration *reg)
 {
@@ -45,9 +42,8 @@ void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_reque
 }
 
 /*
- * A dispatch routine is about to give up the buffers of its request. Checks that no other thread
- * has used the buffers since the routine began. Even if the request is cancelled or freed, or its
- * sender leaves, no other thread may use them.
+ * Until a dispatch routine gives up the buffers, no other thread may use them, even if the request
+ * is cancelled or freed, or its sender leaves.
  */
 void fuzz_in_place_ends(struct fuzz_in_place *in_place)
 {
@@ -71,9 +67,8 @@ void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, 
 }
 
 /*
- * d2d_request_call() has returned. Checks that the result and the output belong to this send. If
- * the status is 0 and the output fits, the function must have copied the whole output. Otherwise it
- * must have copied nothing.
+ * If the status is 0 and the output fits, d2d_request_call() must have copied the whole output of
+ * this send, otherwise nothing.
  */
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). A wrapper of each exported function: calls the function, and lets
- * the oracle judge the result. If the call may take long, lets the watchdog watch it.
+ * Part of the fuzzer (fuzz.h). Calls each exported function, and lets the oracle judge the result.
+ * The watchdog watches calls that may take long.
  */
 #include <linux/jiffies.h>
 #include <linux/string.h>
@@ -46,11 +46,7 @@ int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 	return err;
 }
 
-/*
- * Calls d2d_request_call(), which sends a request, waits for it and reads the output. If the flags
- * have D2D_SEND_ROUTINE, the owner must refuse the call. If they have D2D_SEND_ATOMIC, the owner
- * must not wait.
- */
+/* The owner must refuse the flag D2D_SEND_ROUTINE. With D2D_SEND_ATOMIC, it must not wait. */
 int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
 		      struct fuzz_pick *target, struct d2d_send *send, struct fuzz_answer *answer)
 {
@@ -91,10 +87,6 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 	return err;
 }
 
-/*
- * The watchdog reports a wait that exceeds its limit. All waits for the same send must get the same
- * result.
- */
 int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
 		      struct d2d_result *result)
 {
@@ -243,9 +235,8 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. So this function chooses the result that it passes to
- * fuzz_count(): 0, a success, if the handle is live. Otherwise it passes -ESTALE, which no header
- * documents for d2d_event_ring(), so that fuzz_count() counts only the origin of the handle.
+ * d2d_event_ring() returns nothing. fuzz_count() ignores -ESTALE here, as no header documents it
+ * for this function.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -253,7 +244,6 @@ void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 	fuzz_count(FUZZ_EVENT_RING, event->origin == FUZZ_LIVE ? 0 : -ESTALE, event, 1);
 }
 
-/* Sets, resets or queries an event. */
 int fuzz_event_call(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call)
 {
 	int most = call == FUZZ_EVENT_RESET ? 0 : 1;
@@ -277,7 +267,6 @@ int fuzz_event_call(struct fuzz_caller *caller, struct fuzz_pick *event, enum fu
 	return err;
 }
 
-/* Sets or removes the handler of an event. */
 int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool remove)
 {
 	/* The driver may be unregistered by now; then the owner refuses the handle. */
@@ -293,8 +282,7 @@ int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool 
 
 /*
  * Returns whether the driver of one of the events is being detached. Stores in *begun how often
- * fuzz_detach() was called for these drivers. The caller calls this function before and after a
- * wait for the events.
+ * fuzz_detach() was called for these drivers. Called before and after a wait.
  */
 static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 {
@@ -309,14 +297,8 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
-		 * then reg->detaches_begun. The caller calls this function before and after a wait,
-		 * and compares the two *begun. So the caller misses no detach that overlaps the
-		 * wait:
-		 * - A detach that the first *begun counts still runs, or has ended. If it still
-		 *   runs, reg->detaching counts it, too. If it has ended, it does not overlap the
-		 *   wait.
-		 * - A detach that begins after the first *begun was read, and before the wait ends,
-		 *   makes the second *begun greater than the first.
+		 * then reg->detaches_begun. If the first *begun counts a detach that overlaps the
+		 * wait, reg->detaching counts it, too. Otherwise the second *begun is greater.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);
@@ -357,10 +339,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	if (timeout && left && (!err || err == -ETIMEDOUT))
 		fuzz_violation("wait-after-leaving", "events=%u handle=0x%llx err=%d", count,
 			       handles[0], err);
-	/*
-	 * A detach that takes long ends the waits for the driver's events. Such a detach may have
-	 * begun during the wait.
-	 */
+	/* A detach that takes long ends waits, and may have begun during this one. */
 	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;
 	if (err == -ECANCELED && live && !detached && !leaving)

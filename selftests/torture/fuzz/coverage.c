@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Has a list of the errors that d2d.h and d2d_event.h document for
- * each exported function. Counts how often each function was called, with what handles and with
- * what results. Each function may also return -ENODEV, once the owner is unloaded. The list lacks
- * this errno, because the owner stays loaded while the fuzzer is loaded.
+ * Part of the fuzzer (fuzz.h). The errnos that d2d.h and d2d_event.h document for each exported
+ * function, and counts of calls, handles and results. -ENODEV is left out: the owner stays loaded.
  */
 #include <linux/errno.h>
 
@@ -20,7 +18,7 @@ static const int documented[FUZZ_CALLS][MOST_ERRNOS] = {
 	[FUZZ_REGISTER] = {
 		EFAULT, EBADMSG, EPROTO, EMSGSIZE, EBADE, ENAMETOOLONG, EINVAL, ENOEXEC,
 		ENOTUNIQ, ENFILE, ESHUTDOWN },
-	/* EPERM and ENXIO are statuses with which the fuzzer's drivers complete a handshake. */
+	/* The fuzzer's drivers complete handshakes with EPERM and ENXIO. */
 	[FUZZ_ATTACH] = {
 		ESTALE, ESHUTDOWN, EALREADY, EBUSY, EINPROGRESS, EFAULT, EPROTO, EMSGSIZE, EBADR,
 		EXDEV, ENOEXEC, EIO, ETIMEDOUT, ECANCELED, ENOMEM, EAGAIN, EPERM, ENXIO },
@@ -69,12 +67,11 @@ static const int documented[FUZZ_CALLS][MOST_ERRNOS] = {
 	[FUZZ_EVENT_ON_SET] = { ESTALE, ENOEXEC, ESHUTDOWN, EAGAIN, ENOMEM },
 };
 
-/* How often each errno was returned; the last place counts successes. */
+/* The last place counts successes. */
 static atomic_t results[FUZZ_CALLS][MOST_ERRNOS + 1];
-/* How often each function was called with handles of each origin. */
 static atomic_t origins[FUZZ_CALLS][FUZZ_ORIGINS];
 
-/* Returns the place of a result in results[call], or -1 if the errno is not documented. */
+/* Returns -1 if the errno is not documented. */
 static int place(enum fuzz_call call, int err)
 {
 	if (err >= 0)
@@ -110,7 +107,6 @@ const char *fuzz_call_name(enum fuzz_call call)
 	return exported[call].name;
 }
 
-/* Counts a call with these handles, and its result. */
 void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32 count)
 {
 	int n = place(call, err);
@@ -122,9 +118,8 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 }
 
 /*
- * Returns whether the fuzzer must get this errno at least once in all runs together, unless the
- * mode is fuzz-slow. These are the errnos of limits, and that of a lack of memory, which
- * no_memory() of limits.c causes on a kernel with failslab.
+ * Returns whether the fuzzer must get this errno at least once in all runs. On a kernel with
+ * failslab, no_memory() of limits.c causes ENOMEM.
  */
 static bool is_limit(int errno)
 {
@@ -140,16 +135,15 @@ static bool is_limit(int errno)
 	}
 }
 
-/* Returns whether the fuzzer must call each function with handles of this origin. */
 static bool is_required(enum fuzz_origin origin)
 {
 	return origin == FUZZ_DEAD || origin == FUZZ_OTHER || origin == FUZZ_ALTERED;
 }
 
 /*
- * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A RESULT or ORIGIN that the
- * fuzzer must reach ends with "!": the torture fails if the sum of its counts in all runs is 0. In
- * the mode fuzz-slow, this does not hold for errnos.
+ * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... If a RESULT or ORIGIN ends
+ * with "!", the torture fails if the sum of its counts is 0. In the mode fuzz-slow, this does not
+ * hold for errnos.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {

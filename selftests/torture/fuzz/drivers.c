@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. No routine of a driver may
- * run after d2d_unregister() has returned. To check this, each routine gets the driver's struct
- * fuzz_registration as an argument. The fuzzer reuses the memory of this structure only after it
- * has registered many other drivers.
+ * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. Each routine gets a struct
+ * fuzz_registration, whose memory is reused only after many other drivers. So a routine that runs
+ * after d2d_unregister() is noticed.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -14,7 +13,7 @@
 #include "fuzz.h"
 
 #define REGISTRATIONS	4096
-/* How many nested calls of routines may be on one stack, which is small. */
+/* Nested calls of routines on one stack, which is small */
 #define MAX_DEPTH	1
 #define NESTS	32
 
@@ -33,8 +32,8 @@ void fuzz_drivers_free(void)
 }
 
 /*
- * Each routine of a driver calls this function first, and fuzz_end_routine() last. Returns whether
- * the owner may still call the driver.
+ * Each routine calls this function first, and fuzz_end_routine() last. Returns whether the owner
+ * may still call the driver.
  */
 bool fuzz_begin_routine(struct fuzz_registration *reg, const char *routine)
 {
@@ -54,14 +53,13 @@ void fuzz_end_routine(struct fuzz_registration *reg, const char *routine)
 	atomic_dec(&reg->inside);
 }
 
-/* How many nested calls of routines are on each stack. In a free entry, stack_id is 0. */
+/* Nested calls of routines on each stack. In a free entry, stack_id is 0. */
 static struct {
 	unsigned long stack_id;
 	u32 depth;
 } nests[NESTS];
 static DEFINE_SPINLOCK(nests_lock);
 
-/* Identifies the stack of the caller: that of a task, or that of softirq or hardirq on a CPU. */
 static unsigned long stack_id(void)
 {
 	if (in_hardirq())
@@ -71,10 +69,7 @@ static unsigned long stack_id(void)
 	return (unsigned long)current;
 }
 
-/*
- * Returns whether a routine may make a call in which the owner may call routines again. If so, the
- * routine must call fuzz_end_nested_call() after the call.
- */
+/* Returns whether a routine may make a call in which the owner may call routines again. */
 bool fuzz_begin_nested_call(void)
 {
 	unsigned long me = stack_id(), flags;
@@ -125,7 +120,7 @@ struct d2d_driver fuzz_driver_object(const char *name, void *self)
 	return object;
 }
 
-/* Registers a driver under one of a few names, so that the name is sometimes in use already. */
+/* The names are few, so that a name is sometimes in use already. */
 void fuzz_play_register(struct fuzz_caller *caller)
 {
 	u32 number = (u32)atomic_inc_return(&next_registration) % REGISTRATIONS;
@@ -166,7 +161,7 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_publish(driver, reg->handle, reg);
 }
 
-/* Calls d2d_leave(). From the beginning of the call, the owner may refuse waits and sends. */
+/* From the beginning of d2d_leave(), the owner may refuse waits and sends. */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;
@@ -239,9 +234,8 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 }
 
 /*
- * Sends a request, calls d2d_leave(), and waits for the request, which d2d_leave() must have
- * cancelled. No other caller knows the handle of the request, so nothing else cancels it. Then, in
- * most cases, unregisters the driver.
+ * d2d_leave() must cancel the request. No other caller knows its handle, so nothing else cancels
+ * it.
  */
 void fuzz_play_leave(struct fuzz_caller *caller)
 {
@@ -270,10 +264,8 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 }
 
 /*
- * Unregisters all drivers at the end of a run. For each driver, exactly one call of
- * d2d_unregister() returns 0. If d2d_unregister() returns -ESTALE to this function, it has returned
- * 0 to another thread. That thread has not set reg->unregistered yet, and still counts in
- * reg->unregistering.
+ * For each driver, exactly one call of d2d_unregister() returns 0. If this function gets -ESTALE,
+ * another thread has got the 0, and counts in reg->unregistering.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {

@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign and
- * altered handles, from every execution context. An oracle judges each result. The callers are the
- * routines of the drivers, and players. A player is a thread, the worker, a timer or the irq_work.
- * It makes random plays, one after the other. A play is one action, such as sending a request. The
- * parts:
+ * altered handles, from every execution context, and an oracle judges each result. The callers are
+ * the routines of the drivers, and *players*: threads, a worker, timers and an irq_work. A player
+ * makes one random *play* after the other.
  *
- *   run.c	the module: players and reports
- *   plays.c	random plays that do not sleep
- *   sleepers.c	random plays that may sleep
- *   limits.c	plays that reach the limits of the owner's tables
- *   routines.c	the routines of the driver objects
- *   link.c	the handshake, and plays with a context
- *   calls.c	a wrapper of each exported function: calls the function, and judges the result
- *   oracle.c	the rules, and the violations of them
- *   coverage.c	the errors that each function may return, and what was called how often
- *   buffers.c	the bytes in the buffers of requests
- *   things.c	the things that handles name, and which of them exist
- *   drivers.c	registering and unregistering drivers
- *
- * The random numbers of a player follow from the seed, the player's number and the number of its
- * turn. Those of a routine follow from the seed and the request. So the same seed gives the same
- * decisions, but not always the same interleaving.
+ * The same seed gives the same decisions of each turn and each routine, but not always the same
+ * interleaving.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -38,43 +23,41 @@
 #include "d2d_request.h"
 #include "fuzz_calls.h"
 
-/* How many drivers, requests, events and pended requests a module of the fuzzer keeps track of. */
 #define FUZZ_DRIVERS	8
 #define FUZZ_REQUESTS	96
 #define FUZZ_EVENTS	48
 #define FUZZ_KEPT	64
 
-/* A call may exceed its limit by this much, because the machine may be busy. */
+/* A call may exceed its limit by this much, as the machine may be busy. */
 #define FUZZ_MARGIN_MS	30000
-/* The longest random limit of a wait. Also the limit of some calls that have no time limit. */
+/* The longest random limit of a wait. Also limits some calls without a time limit. */
 #define FUZZ_LONGEST_MS	100
 /* The limit of a wait that another thread has to end earlier. */
 #define FUZZ_PATIENCE_MS	10000
 
-/* How many bytes of output the fuzzer's requests have room for, at most. */
 #define FUZZ_OUTPUT	80
 
-/* The digit in this module's name, fuzz0 or fuzz1. The tag of a request has it in the top byte. */
+/* The digit of fuzz0 or fuzz1. It is the top byte of the tags of requests. */
 #define FUZZ_MODULE_DIGIT	(THIS_MODULE->name[4])
 
 /*
  * What a handle names. A driver has two handles: FUZZ_DRIVER from d2d_register(), and FUZZ_TARGET
  * from d2d_lookup(). A request has two, as well: FUZZ_REQUEST is the sender's. The receiver's is
- * FUZZ_HOLD, or FUZZ_OFFER if the request is a handshake.
+ * FUZZ_HOLD, or FUZZ_OFFER for a handshake.
  */
 enum fuzz_kind {
 	FUZZ_DRIVER, FUZZ_TARGET, FUZZ_REQUEST, FUZZ_EVENT, FUZZ_HOLD, FUZZ_OFFER, FUZZ_ITEM,
 	FUZZ_KINDS
 };
 
-/* Where a handle comes from. The origin decides what a function may do with the handle. */
+/* Where a handle comes from, which decides what a function may do with it. */
 enum fuzz_origin {
-	FUZZ_LIVE,	/* of this module; its thing existed when the handle was chosen */
-	FUZZ_DEAD,	/* of this module; its thing no longer existed when the handle was chosen */
+	FUZZ_LIVE,	/* of this module; live when it was chosen */
+	FUZZ_DEAD,	/* of this module; dead when it was chosen */
 	FUZZ_OTHER,	/* of a kind that the function does not take */
-	FUZZ_ALTERED,	/* made of a handle of this module, and names nothing */
-	FUZZ_GUESSED,	/* a handle of this module with other kind bits; may name something */
-	FUZZ_ZERO,	/* the handle is 0 */
+	FUZZ_ALTERED,	/* altered; names nothing */
+	FUZZ_GUESSED,	/* altered kind bits; may name something */
+	FUZZ_ZERO,
 	FUZZ_FOREIGN,	/* of another module */
 	FUZZ_ORIGINS
 };
@@ -83,7 +66,7 @@ struct fuzz_random {
 	u64 state;
 };
 
-/* What calls the owner: a player, or a routine. */
+/* A player or a routine */
 struct fuzz_caller {
 	struct fuzz_random random;
 	u32 player;
@@ -91,67 +74,61 @@ struct fuzz_caller {
 	bool in_routine;
 };
 
-/* A driver, from before it is registered until long after it was unregistered. */
+/* A driver, until long after it was unregistered */
 struct fuzz_registration {
 	struct d2d_driver object;
 	d2d_handle handle;
 	d2d_handle target;
-	atomic_t inside;	/* routines that run */
+	atomic_t inside;
 	atomic_t unregistering;	/* calls of d2d_unregister() that run or have succeeded */
 	/* Calls of d2d_unregister() that run or have succeeded, and all calls of d2d_leave() */
 	atomic_t leaving;
 	bool has_left;		/* d2d_leave() has returned 0 */
-	/* The tag of the module's last send before d2d_leave() returned 0; 0 until then */
+	/* The module's last tag when d2d_leave() returned 0; otherwise 0 */
 	u64 tag_when_left;
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
-	atomic_t context_users;	/* calls that use the context */
-	/* Calls that may take away the context. While there is one, no play uses the context. */
+	atomic_t context_users;
+	/* Calls that may take away the context. If there is one, no play uses the context. */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
-	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
-	atomic_t adopted_in;	/* number of the handshake that gave the driver its context, or 0 */
+	atomic_t detaches_begun;	/* all calls so far */
+	atomic_t adopted_in;	/* the handshake that gave the context, or 0 */
 };
 
-/*
- * Which players may use a thing. The fewer players use it, the longer it keeps its state, and the
- * more the oracle can check.
- */
+/* Which players may use a thing. The fewer, the more the oracle can check. */
 enum fuzz_sharing {
 	FUZZ_FOR_ALL,
 	FUZZ_FOR_ONE,
-	FUZZ_FOR_TWO,	/* players whose numbers differ in the lowest bit only */
+	FUZZ_FOR_TWO,	/* players that differ in the lowest bit */
 };
 
-/* A thing that a handle names. */
 struct fuzz_thing {
 	d2d_handle handle;
-	struct fuzz_registration *reg;	/* the driver that the thing belongs to */
+	struct fuzz_registration *reg;
 	enum fuzz_kind kind;
-	/* FUZZ_IS_RESERVED: a call that may make the thing has not ended */
+	/* FUZZ_IS_RESERVED: a call may be making the thing */
 	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
-	u32 nth;		/* counts the things that were in this place */
+	u32 nth;		/* counts the things in this place */
 	enum fuzz_sharing sharing;
-	u32 sharing_player;	/* unless FUZZ_FOR_ALL: a player that may use the thing */
+	u32 sharing_player;
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or the request's completion routine */
-	atomic_t users;		/* calls that use the thing's handle */
+	atomic_t users;		/* calls that use the handle */
 	atomic_t ending;	/* calls that end the thing and have not failed */
-	atomic_t completions_due;	/* calls of a completion routine that are still to come */
+	atomic_t completions_due;	/* calls of `completed` still to come */
 };
 
-/* A handle that was chosen for a call. */
 struct fuzz_pick {
 	d2d_handle handle;
 	enum fuzz_origin origin;
-	struct fuzz_thing *thing;	/* NULL unless the origin is FUZZ_LIVE */
+	struct fuzz_thing *thing;	/* NULL unless FUZZ_LIVE */
 	u32 nth;
-	/* Whether d2d_leave() had returned for the thing's driver when the handle was chosen */
+	/* The thing's driver had left when the handle was chosen */
 	bool driver_had_left;
 };
 
-/* Where d2d_request_call() puts the result and the output. */
 struct fuzz_answer {
 	u32 ms;
 	u32 room;
@@ -159,39 +136,38 @@ struct fuzz_answer {
 	u8 output[FUZZ_OUTPUT];
 };
 
-/* A call that may take long. */
 struct fuzz_watch {
 	struct list_head node;
 	enum fuzz_call call;
 	d2d_handle handle;
 	u64 since;
-	u32 limit;	/* in milliseconds, or D2D_FOREVER */
+	u32 limit;	/* ms, or D2D_FOREVER */
 	u32 player;
 	bool reported;
 };
 
-/* A request that one of the drivers has pended. */
+/* A request that a driver has pended */
 struct fuzz_kept {
 	d2d_handle handle;	/* 0: none */
 	struct fuzz_registration *reg;
 	u64 tag;
 	bool is_offer;
-	int handshake;		/* for an offer, the number of the handshake */
+	int handshake;		/* number of an offer's handshake */
 	bool for_ever;		/* no play completes it */
 };
 
-/* An in-place call: a dispatch routine that may use the buffers of its request in place. */
+/* A dispatch routine that may use the buffers of its request in place */
 struct fuzz_in_place {
-	const struct d2d_request *request;	/* NULL: the routine does not use the buffers now */
+	const struct d2d_request *request;	/* NULL: it does not use the buffers now */
 	u64 tag;
 	u32 sum;	/* of the input */
 };
 
 extern u64 fuzz_seed;
-/* Set when a run ends: the players stop, and no play begins a wait without a limit. */
+/* Set when a run ends: players stop, and no play begins a wait without a limit. */
 extern bool fuzz_is_over;
 
-/* Random numbers: SplitMix64 */
+/* SplitMix64 */
 static inline u64 fuzz_mix(u64 value)
 {
 	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -220,10 +196,7 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
-/*
- * Makes this thread's @nth next allocation fail, or none if @nth is 0. Does nothing in a kernel
- * without fault injection.
- */
+/* Makes this thread's @nth next allocation fail; 0: none. Needs fault injection. */
 static inline void fuzz_fail_nth(u32 nth)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -232,21 +205,20 @@ static inline void fuzz_fail_nth(u32 nth)
 }
 
 /*
- * Makes a pick of the handle of a request that a driver holds. The handle may become stale at any
- * time, so the oracle has to judge it like a handle of another module.
+ * A pick of a request that a driver holds. The handle may become stale at any time, so the oracle
+ * judges it like a foreign one.
  */
 static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
 {
 	return (struct fuzz_pick){ .handle = handle, .origin = FUZZ_FOREIGN };
 }
 
-/* The information with which a request is completed; its sender checks it. */
+/* The information of a completed request, which the sender checks. */
 static inline u64 fuzz_information(u64 tag)
 {
 	return fuzz_mix(tag) | 1;
 }
 
-/* Returns whether this module has sent the request with this tag. */
 static inline bool fuzz_is_own_tag(u64 tag)
 {
 	return tag >> 56 == FUZZ_MODULE_DIGIT;
@@ -293,7 +265,7 @@ void fuzz_in_place_ends(struct fuzz_in_place *in_place);
 void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
-/* things.c. A harmless function does not end the thing whose handle it gets. */
+/* things.c. A harmless function does not end the thing of its handle. */
 struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind);
 void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg);
 void fuzz_thing_unreserve(struct fuzz_thing *thing);

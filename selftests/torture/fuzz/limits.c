@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Plays that fill the owner's tables, until the owner refuses a call.
- * Each play has a driver of its own, but the drivers of all players share the tables. So while a
- * table is full, the owner also refuses calls of other players. The function fuzz_forget() is here,
- * too: it leaves a driver registered.
+ * Part of the fuzzer (fuzz.h). Plays that fill the owner's tables. While a table is full, the owner
+ * refuses other players, too.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -17,18 +15,17 @@
 
 #define WAITERS	80
 /* Limits of the owner that no header of the library names */
-#define MOST_DRIVERS	127	/* drivers besides the owner's own */
+#define MOST_DRIVERS	127	/* besides the owner's own */
 #define MOST_REQUESTS	4096
-#define MOST_WAITS	63	/* threads that wait for one request */
+#define MOST_WAITS	63	/* for one request */
 #define TRIES_TO_ATTACH	1000
-/* More handles than any of the owner's tables can hold */
 #define TOO_MANY	(D2D_EVENT_MAX_OPEN + 1)
 
 #define CODE_PEND	D2D_CTL_CODE(0x8ff, D2D_METHOD_BUFFERED)
 
 static d2d_handle *handles;
 
-/* The dispatch routine of the plays' drivers: pends many_waits()'s request, and fails others. */
+/* Pends many_waits()'s request. */
 static int dispatch(void *self, const struct d2d_request *request)
 {
 	if (request->code == CODE_PEND)
@@ -57,16 +54,13 @@ static void unregister_one(d2d_handle handle)
 		fuzz_violation("driver-not-unregistered", "handle=0x%llx err=%d", handle, err);
 }
 
-/*
- * Checks that a call has failed with the expected errno, that of its limit. @count says how often
- * the same call has succeeded before, and @most is the limit.
- */
+/* After @count successes, a call must fail with @expected. The limit is @most. */
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
 {
 	/*
-	 * The owner limits its events (-ENFILE) and their handles (-EMFILE). The fuzzer's other
-	 * module may use the owner, too. So it is not known which limit a call reaches first.
+	 * The owner limits its events (-ENFILE) and their handles (-EMFILE). The other module may
+	 * use the owner, too, so a call may reach either limit first.
 	 */
 	bool is_full = err == expected || (err == -EMFILE && call == FUZZ_EVENT_CREATE) ||
 		       (err == -ENFILE && call == FUZZ_EVENT_CREATE);
@@ -104,9 +98,8 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 	}
 	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
 	/*
-	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does. If
-	 * another player has just freed a request, d2d_attach() may succeed. If other drivers have
-	 * all contexts, it fails with another errno.
+	 * While all requests are allocated, d2d_attach() fails with -EAGAIN. Try until it does:
+	 * other players may free requests, and other drivers may have all contexts.
 	 */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < TOO_MANY; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
@@ -117,7 +110,7 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 			break;
 		usleep_range(100, 200);
 	}
-	/* Free half of the requests here; d2d_unregister() frees the rest. */
+	/* d2d_unregister() frees the other half. */
 	for (u32 n = 0; n < count / 2; n++)
 		d2d_request_free(handles[n]);
 }
@@ -160,13 +153,13 @@ static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 		d2d_event_close(handles[n]);
 }
 
-/* Threads that wait for the same event or request, more than the owner allows. */
+/* Threads that wait for one event or request, more than the owner allows */
 static struct {
-	d2d_handle event;	/* 0: the threads wait for the request */
+	d2d_handle event;	/* 0: they wait for the request */
 	d2d_handle request;
 	atomic_t refused;
 	atomic_t left;
-	struct completion enough;	/* the owner has refused all waits beyond its limit */
+	struct completion enough;	/* the owner has refused all others */
 	struct completion done;
 } crowd;
 
@@ -189,10 +182,7 @@ static int wait_in_crowd(void *most)
 	return 0;
 }
 
-/*
- * Starts threads that wait. The owner accepts @most waits. When it has refused all others, calls
- * end(), which ends the waits.
- */
+/* The owner accepts @most waits. When it has refused all others, end() ends the waits. */
 static void gather(enum fuzz_call call, long most, void (*end)(void))
 {
 	init_completion(&crowd.enough);
@@ -248,12 +238,11 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 
 #ifdef CONFIG_FAILSLAB
 /*
- * How often to try a call until it allocates memory. The first tries may allocate nothing: the
- * owner uses memory that it has kept, or refuses the call because a table is full.
+ * The first tries may allocate nothing: the owner uses memory that it has kept, or a table is full.
  */
 #define TRIES	4096
 
-/* Allocates a request without buffers. The request needs no memory but its record. */
+/* A request without buffers needs no memory but its record. */
 static int alloc_small(d2d_handle driver)
 {
 	d2d_handle request;
@@ -290,7 +279,7 @@ static int create(d2d_handle driver)
 	return d2d_event_create(driver, "fuzz.no-memory", 0, 0, &event);
 }
 
-/* Creates an event named after the module, and then makes the next allocation fail. */
+/* Creates an event, and then makes the next allocation fail. */
 static int create_before(d2d_handle driver, char (*name)[32], d2d_handle *event)
 {
 	int err;
@@ -327,7 +316,6 @@ static int wait(d2d_handle driver)
 	return d2d_event_wait(events, ARRAY_SIZE(events), 0, 0, NULL);
 }
 
-/* Makes an allocation fail in each function that documents -ENOMEM. */
 static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 {
 	static const struct {
@@ -358,9 +346,8 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Makes the play with the number @which, to reach a limit. run_torture lets the fuzzer's two
- * modules do this at the same time. It gives them the numbers 0 and 1, or 2 and 3, or 4 and 5. The
- * two plays of each such pair fill different tables.
+ * Both modules do this at the same time, with the numbers 0 and 1, 2 and 3, or 4 and 5, whose plays
+ * fill different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {
@@ -373,7 +360,7 @@ void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 	handles = kvcalloc(TOO_MANY, sizeof(*handles), GFP_KERNEL);
 	if (!handles)
 		return;
-	/* The fuzzer's other module may have reached the limit of drivers just now. */
+	/* The other module may have reached the limit of drivers just now. */
 	for (u32 tries = 0; tries < FUZZ_PATIENCE_MS / 20; tries++) {
 		int err = register_one("limits", 0, &driver);
 
@@ -388,10 +375,7 @@ void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 	kvfree(handles);
 }
 
-/*
- * Leaves a driver registered, with an event and a request that is on its way. When the module is
- * unloaded, the owner removes the driver.
- */
+/* The owner removes the driver when the module is unloaded. */
 void fuzz_forget(void)
 {
 	struct d2d_send send = d2d_send_to(0, D2D_PAIR_IOCTL_PEND);
@@ -400,7 +384,7 @@ void fuzz_forget(void)
 	int err;
 
 	err = register_one("forgotten", 0, &driver);
-	/* The fuzzer's other module may have reached the limit of drivers just now. */
+	/* As in fuzz_play_limits() */
 	if (err == -ENFILE)
 		return;
 	if (err) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). The handshake, and plays with a context: operations, queues and
- * items. The owner is module_a. It may call a driver's operations from the handshake's completion
- * until d2d_detach() has returned.
+ * Part of the fuzzer (fuzz.h). The handshake, and plays with a context. The owner may call a
+ * driver's operations from the handshake's completion until d2d_detach() has returned.
  */
 #include <linux/delay.h>
 #include <linux/string.h>
@@ -13,7 +12,7 @@
 
 static atomic_t handshakes;
 
-/* Called by each operation: checks that the owner may call the driver now. */
+/* Called first by each operation. Checks that the owner may call the driver now. */
 static void enter(void *this, const char *op)
 {
 	struct fuzz_registration *reg = this;
@@ -56,7 +55,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
-/* Completes a handshake. On success, the driver has a context, which use() may return. */
+/* On success, use() may return the context from now on. */
 static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
@@ -65,7 +64,7 @@ static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *o
 		atomic_cmpxchg(&offer->reg->adopted_in, offer->handshake, 0);
 }
 
-/* The driver's side of the handshake. In most cases, accepts the context, at once or later. */
+/* In most cases, accepts the context, at once or later. */
 int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	       const struct d2d_request *request)
 {
@@ -101,8 +100,8 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 }
 
 /*
- * Completes an offer that a driver has kept. If another caller uses the context now, does not
- * complete the offer: the driver goes on keeping it. Any execution context.
+ * Completes an offer that a driver has kept. If another caller uses the context now, keeps the
+ * offer.
  */
 void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
@@ -137,8 +136,8 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 }
 
 /*
- * Closes a driver's context before a call that may give it back. Until fuzz_open_context() is
- * called, use() does not return the context. Waits until no play uses the context. May sleep.
+ * Keeps use() from returning the context until fuzz_open_context(), and waits until no play uses
+ * it. May sleep.
  */
 void fuzz_close_context(struct fuzz_registration *reg)
 {
@@ -179,8 +178,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, false);
 	if (reg) {
 		/*
-		 * Meanwhile the driver may have got another context. It is not known whether
-		 * d2d_detach() has taken that one away, too. So the plays do not use it.
+		 * Meanwhile the driver may have got another context, which d2d_detach() may have
+		 * taken away, too. So do not use it.
 		 */
 		if (!err && atomic_cmpxchg(&reg->adopted_in, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);
@@ -198,7 +197,7 @@ void fuzz_play_detach(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
-/* Begins to use the context of a driver, until use_ended(). Returns NULL if no play may use it. */
+/* Returns NULL if no play may use the context now. */
 static struct d2d_context *use(struct fuzz_registration *reg)
 {
 	struct d2d_context *context;
@@ -241,7 +240,6 @@ static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
 	}
 }
 
-/* Takes an item. Checks that its handle can be redeemed only once and released only once. */
 static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 {
 	d2d_handle handle = d2d_queue_take(queue);
@@ -250,10 +248,7 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 	if (!handle)
 		return;
 	fuzz_note_seen(handle, FUZZ_ITEM);
-	/*
-	 * The handle is live here. The owner revokes handles only when the driver detaches, and the
-	 * driver does not detach while a call uses the context.
-	 */
+	/* The handle is live here: the driver does not detach while a call uses the context. */
 	if (redeem && !d2d_queue_redeem(queue, handle))
 		fuzz_violation("live-item-not-redeemed", "handle=0x%llx", handle);
 	if (redeem && d2d_queue_redeem(queue, handle))
@@ -265,7 +260,6 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 	fuzz_note_dead(FUZZ_ITEM, handle);
 }
 
-/* Makes a random play with the context of one of the drivers. Any execution context. */
 void fuzz_play_link(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);

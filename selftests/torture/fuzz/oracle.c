@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Part of the fuzzer (fuzz.h). The oracle: rules that must hold whatever the drivers do. It counts
- * all violations, and reports the first ones with a line each.
- */
+/* Part of the fuzzer (fuzz.h). The oracle: rules that must hold whatever the drivers do. */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
@@ -57,10 +54,7 @@ ssize_t fuzz_report(char *text, size_t size)
 	return used;
 }
 
-/*
- * d2d_request_read() takes the sender's handle of a request, and also the receiver's. Returns
- * whether the call is d2d_request_read() with a handle of one of these two kinds.
- */
+/* d2d_request_read() takes the sender's handle, and also the receiver's. */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
@@ -68,7 +62,6 @@ static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 	return call == FUZZ_REQUEST_READ && (kind == D2D_HANDLE_SENT || kind == D2D_HANDLE_HELD);
 }
 
-/* Returns whether a function must refuse handles of a driver after d2d_leave() has returned. */
 static bool must_refuse_after_leave(enum fuzz_call call)
 {
 	switch (call) {
@@ -85,7 +78,6 @@ static bool must_refuse_after_leave(enum fuzz_call call)
 	}
 }
 
-/* Returns whether the driver that a picked thing belongs to has begun to leave. */
 bool fuzz_is_leaving(const struct fuzz_pick *pick)
 {
 	struct fuzz_registration *reg = pick->thing ? READ_ONCE(pick->thing->reg) : NULL;
@@ -93,10 +85,7 @@ bool fuzz_is_leaving(const struct fuzz_pick *pick)
 	return reg && atomic_read(&reg->leaving);
 }
 
-/*
- * Judges the result of a function that was called with these handles. @call_ends_thing says
- * whether the function ends the things that the handles name.
- */
+/* @call_ends_thing: the function ends the things that @picks name. */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, bool call_ends_thing)
 {
@@ -137,14 +126,14 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, picks->handle, caller->player);
 }
 
-/* Handles of this module, live and dead. A new one replaces the handle in its place, if any. */
+/* Handles of this module, hashed. A new one replaces another one in its place. */
 static struct {
 	d2d_handle handle;
 	enum fuzz_kind kind;
 } seen[SEEN];
 static DEFINE_SPINLOCK(seen_lock);
 
-/* Checks that the owner never gives one handle to two things. */
+/* The owner must never give one handle to two things. */
 void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 {
 	u32 place = fuzz_mix(handle) % SEEN;
@@ -164,7 +153,7 @@ void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 			       kind);
 }
 
-/* The results of sends, by their tags. A new one replaces the one in its place, if any. */
+/* Sends, by tag. A new one replaces another one in its place. */
 static struct sending {
 	u64 tag;
 	u32 flags;
@@ -186,11 +175,7 @@ static struct sending *find_sending(u64 tag)
 	return sending->tag == tag ? sending : NULL;
 }
 
-/*
- * Returns a new tag for a send. The tag consists of the module's digit, a bit that is set if the
- * owner is the receiver, and a number. With D2D_SEND_ROUTINE, notes that the completion routine has
- * to be called.
- */
+/* A tag has the module's digit, a bit that is set if the owner is the receiver, and a number. */
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner)
 {
@@ -209,7 +194,6 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 	return tag;
 }
 
-/* d2d_request_send() or d2d_request_call() has returned: the request was sent or refused. */
 void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 {
 	bool completed = false, dispatched = false;
@@ -235,9 +219,8 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 }
 
 /*
- * The owner has called the routine `dispatch` or `returned` of a driver for a request. The owner
- * must not have refused the request. The request must have been sent before this driver had left.
- * The oracle does not check at what time the request was forwarded to this driver.
+ * The owner must not have refused the request, and it must have been sent before this driver had
+ * left. The oracle does not check when it was forwarded.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {
@@ -262,7 +245,6 @@ static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 			       reg->object.name);
 }
 
-/* d2d_leave() has returned 0. */
 void fuzz_note_left(struct fuzz_registration *reg)
 {
 	unsigned long irq;
@@ -274,7 +256,6 @@ void fuzz_note_left(struct fuzz_registration *reg)
 	WRITE_ONCE(reg->has_left, true);
 }
 
-/* Returns whether a request may end with this result. */
 static bool is_outcome(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;
@@ -294,7 +275,6 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 	}
 }
 
-/* Returns whether the members `status` and `ended` of a result agree. */
 static bool status_fits_ending(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;
@@ -327,7 +307,6 @@ static void check_result(u64 tag, const struct d2d_result *result)
 			       tag, result->status, result->information);
 }
 
-/* The completion routine was called. */
 void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_result *result)
 {
 	bool again = false, unasked = false;
@@ -351,7 +330,7 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
 }
 
-/* A wait has returned this result. All waits for the same send have to get the same result. */
+/* All waits for the same send must get the same result. */
 void fuzz_note_result(u64 tag, const struct d2d_result *result)
 {
 	struct d2d_result before = *result;
@@ -373,7 +352,7 @@ void fuzz_note_result(u64 tag, const struct d2d_result *result)
 			       result->status);
 }
 
-/* Requests that the drivers have received. A new one replaces the one in its place, if any. */
+/* Received requests, hashed. A new one replaces another one in its place. */
 static struct hold {
 	d2d_handle handle;
 	u64 tag;
@@ -383,7 +362,7 @@ static struct hold {
 } holds[HOLDS];
 static DEFINE_SPINLOCK(holds_lock);
 
-/* A routine of a driver was called with this handle, which must be new. */
+/* The handle that a routine was called with must be new. */
 void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -399,7 +378,7 @@ void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg)
 	note_dispatched(tag, reg);
 }
 
-/* Returns whether a driver has completed a request, or knows that the request was cancelled. */
+/* Returns whether a driver has completed a request, or knows that it was cancelled. */
 bool fuzz_is_finished(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -412,7 +391,6 @@ bool fuzz_is_finished(d2d_handle handle)
 	return finished;
 }
 
-/* d2d_complete() or d2d_complete_with() has returned 0. */
 void fuzz_note_finished(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -432,7 +410,7 @@ void fuzz_note_finished(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* d2d_request_set_cancel() is called: from now on the owner may call the routine `cancelled`. */
+/* From now on the owner may call `cancelled`. */
 void fuzz_note_set_cancel(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -444,7 +422,6 @@ void fuzz_note_set_cancel(d2d_handle handle)
 	spin_unlock_irqrestore(&holds_lock, flags);
 }
 
-/* The routine `cancelled` was called. */
 void fuzz_note_cancelled(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -467,7 +444,6 @@ void fuzz_note_cancelled(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* Calls that run and may take long. */
 static LIST_HEAD(watches);
 static DEFINE_SPINLOCK(watches_lock);
 
@@ -504,10 +480,7 @@ void fuzz_watch_ended(struct fuzz_watch *watch)
 			       watch->player);
 }
 
-/*
- * The watchdog: reports each call that has exceeded its limit, once. Returns the number of calls
- * that run and have a limit.
- */
+/* Reports each call that has exceeded its limit, once. Returns how many calls with a limit run. */
 u32 fuzz_watchdog(void)
 {
 	struct fuzz_watch *watch, found;
@@ -539,9 +512,8 @@ u32 fuzz_watchdog(void)
 }
 
 /*
- * Checks that a wait which timed out has lasted at least its limit. The kernel counts the limit in
- * jiffies, so this function does so, too. A late CPU counts several ticks at once, so by another
- * clock the wait may have been shorter.
+ * Uses jiffies, as the kernel does for the limit. A late CPU counts several ticks at once, so by
+ * another clock the wait may have been shorter.
  */
 void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms)
 {

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Part of the fuzzer (fuzz.h). Random plays that do not sleep. They run in threads, workers,
- * softirq and hard interrupt, and inside routines.
- */
+/* Part of the fuzzer (fuzz.h). Plays that do not sleep, from any execution context and routine. */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "d2d_hot_step.h"
 #include "fuzz.h"
 
-/* Returns a code for the owner or for the fuzzer's drivers, or rarely that of a handshake. */
 static u32 any_code(struct fuzz_caller *caller, bool to_owner)
 {
 	if (fuzz_chance(caller, 1))
@@ -30,7 +26,6 @@ static struct fuzz_pick lookup(struct fuzz_caller *caller, const char *name)
 	return pick;
 }
 
-/* Picks a driver of this module or of the fuzzer's other module, or the owner. */
 static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 {
 	u32 chance = fuzz_below(caller, 100);
@@ -47,7 +42,7 @@ static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 	return lookup(caller, "module_a");
 }
 
-/* Picks a handle of a thing that all players may use, to pass the handle to another module. */
+/* Other modules may only get handles of things that all players may use. */
 static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[2])
 {
 	static const enum fuzz_kind kinds[] = {
@@ -65,10 +60,7 @@ static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[
 	fuzz_unpick(&pick);
 }
 
-/*
- * Sends a request to a random driver: by d2d_request_call() if @answer is not NULL, otherwise by
- * d2d_request_send().
- */
+/* If @answer is not NULL, uses d2d_request_call(). */
 int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag,
 	      struct fuzz_answer *answer)
 {
@@ -107,7 +99,7 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	return err;
 }
 
-/* Forwards a request, but not to the owner, whose results the oracle does not know. */
+/* Not to the owner, whose results the oracle does not know. */
 int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags)
 {
 	struct fuzz_pick target = any_target(caller, NULL);
@@ -131,7 +123,7 @@ static void play_send(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Sends a request by d2d_request_call(). With D2D_SEND_ATOMIC, the function must not wait. */
+/* With D2D_SEND_ATOMIC, d2d_request_call() must not wait. */
 static void play_call(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
@@ -167,7 +159,7 @@ static void play_read(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Picks a pended request, or a handle that names no pended request. */
+/* Picks a pended request, or a handle that names none. */
 static struct fuzz_pick any_hold(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it)
 {
 	struct fuzz_pick pick;
@@ -252,7 +244,7 @@ static void play_poll(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* In an interrupt, tries to wait for an event and for a request. The owner must refuse to wait. */
+/* In an interrupt, the owner must refuse to wait. */
 static void play_wait_in_interrupt(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
@@ -271,9 +263,8 @@ static void play_wait_in_interrupt(struct fuzz_caller *caller)
 }
 
 /*
- * Traces a step. In most cases the step is hot, so that it gets no line. A field is a number or a
- * text. The text has an address in the first page, where nothing is mapped. Reading it must not
- * crash the owner.
+ * Most steps are hot, so that they get no line. A text has an address in the first page, where
+ * nothing is mapped: reading it must not crash the owner.
  */
 static void play_trace(struct fuzz_caller *caller)
 {
@@ -294,7 +285,6 @@ static void play_trace(struct fuzz_caller *caller)
 	fuzz_count(FUZZ_TRACE, 0, NULL, 0);
 }
 
-/* Makes a random play that does not sleep. */
 void fuzz_play(struct fuzz_caller *caller)
 {
 	static const struct {

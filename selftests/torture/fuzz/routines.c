@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Part of the fuzzer (fuzz.h). The routines of the driver objects. A routine's decisions follow
- * from the seed and the arguments. A routine may make a play itself, unless the stack is too deep.
- */
+/* Part of the fuzzer (fuzz.h). The routines of the driver objects. */
 #include <linux/string.h>
 
 #include "fuzz.h"
 
-/* The player number of routines. */
 #define ROUTINE	1000
 
 /* The input of a request: a handle of the sender's module, and its kind */
@@ -16,7 +12,6 @@ struct passed_handle {
 	u64 kind;
 };
 
-/* Describes a routine as a caller. Its random numbers follow from what it was called for. */
 static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 {
 	return (struct fuzz_caller){
@@ -27,7 +22,6 @@ static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 	};
 }
 
-/* Makes a play inside a routine, if the stack allows it. */
 static void play_inside(struct fuzz_caller *caller)
 {
 	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_begin_nested_call())
@@ -39,7 +33,6 @@ static void play_inside(struct fuzz_caller *caller)
 	fuzz_end_nested_call();
 }
 
-/* Notes the handle in the input, if the sender is of another module. */
 static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_request *request)
 {
 	u64 tag = (u64)(unsigned long)request->user_buffer;
@@ -51,7 +44,7 @@ static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_requ
 		fuzz_note_foreign(passed.kind, passed.handle);
 }
 
-/* Completes a request, sometimes wrongly. in_place is NULL outside of a dispatch routine. */
+/* Completes a request, sometimes wrongly. @in_place is NULL outside of a dispatch routine. */
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
 		 struct fuzz_in_place *in_place)
 {
@@ -94,9 +87,8 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, stru
 }
 
 /*
- * Tries to detach or unregister a driver inside a routine. This must fail: otherwise a driver would
- * wait for itself, or two drivers for each other. Sometimes calls d2d_leave() instead, which is
- * allowed inside a routine.
+ * Inside a routine, detaching and unregistering must fail: otherwise a driver would wait for
+ * itself, or two drivers for each other. d2d_leave() is allowed.
  */
 static void try_to_detach_or_unregister(struct fuzz_caller *caller)
 {
@@ -120,10 +112,7 @@ static void try_to_detach_or_unregister(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
-/*
- * Pends, forwards or completes a request, or returns without doing any of these. Gives up the
- * buffers first.
- */
+/* Pends, forwards, completes or ignores a request. Gives up the buffers first. */
 static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 		 const struct d2d_request *request, struct fuzz_in_place *in_place)
 {
@@ -158,7 +147,7 @@ static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 
 int fuzz_dispatch(void *self, const struct d2d_request *request)
 {
-	bool may_sleep, is_ours = request->code != D2D_IOCTL_SHARE_CONTEXT;
+	bool may_sleep, is_offer = request->code == D2D_IOCTL_SHARE_CONTEXT;
 	struct fuzz_registration *reg = self;
 	struct fuzz_caller caller;
 	struct fuzz_in_place in_place;
@@ -171,7 +160,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 	if (request->driver != reg->handle && reg->handle)
 		fuzz_violation("request-of-another-driver", "driver=0x%llx self=0x%llx",
 			       request->driver, reg->handle);
-	if (!is_ours) {
+	if (is_offer) {
 		fuzz_note_seen(request->handle, FUZZ_OFFER);
 		status = fuzz_share(&caller, reg, request);
 	} else {
@@ -189,11 +178,7 @@ out:
 	return status;
 }
 
-/*
- * Keeps, forwards or completes a request, or returns a status: that of the result, or -EPIPE. Never
- * returns 0 for a failed request. Otherwise the oracle would take the request for a success, and
- * check that its information is that of a success.
- */
+/* Never returns 0 for a failed request, because the oracle checks the information of a success. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
@@ -268,7 +253,7 @@ void fuzz_cancelled(void *self, d2d_handle request)
 	fuzz_end_routine(reg, "cancelled");
 }
 
-/* The handler of events. If @argument is NULL, the fuzzer does not know the driver of the event. */
+/* @argument is NULL if the fuzzer does not know the event's driver. */
 int fuzz_event_was_set(void *argument, d2d_handle event)
 {
 	struct fuzz_registration *reg = argument;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module of the fuzzer (fuzz.h). To let the module NAME play, write "SEED MILLISECONDS" to
- * /sys/kernel/debug/d2d-NAME/run. The module plays for this number of milliseconds. The write fails
- * with EBADMSG if the oracle has found a violation. The file "report" shows the violations, and
- * "coverage" how often each function was called, with what handles and results.
+ * A module of the fuzzer (fuzz.h). Its folder /sys/kernel/debug/d2d-NAME has these files:
  *
- * If "limits=N" follows SEED and MILLISECONDS, the module also makes the play with the number N in
- * limits.c, which reaches a limit of the owner. If "forget" follows, the module leaves a driver
- * registered.
+ *   run		write "SEED MILLISECONDS [limits=N] [forget]" to let the module play
+ *   report	the violations; if there is one, writing to "run" fails with EBADMSG
+ *   coverage	how often each function was called, with what handles and results
+ *
+ * limits=N also makes the play N of limits.c. forget leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -36,10 +35,9 @@
 u64 fuzz_seed;
 bool fuzz_is_over;
 
-/* A thread, the worker, a timer, or the irq_work */
 static struct player {
 	u32 number;
-	u64 turn;	/* counts the player's turns; a turn is none, one or several plays */
+	u64 turn;	/* a turn is none, one or several plays */
 	struct hrtimer timer;
 } players[PLAYERS];
 
@@ -52,7 +50,6 @@ static struct irq_work irq_work;
 static struct workqueue_struct *workqueue;
 static DEFINE_MUTEX(run_lock);
 
-/* Begins a turn of a player. */
 static struct fuzz_caller next_turn(struct player *player, bool may_sleep)
 {
 	return (struct fuzz_caller){
@@ -72,7 +69,6 @@ static void turn_that_may_sleep(struct player *player)
 		fuzz_play(&caller);
 }
 
-/* Notes that a player has ended. */
 static void player_ended(void)
 {
 	if (atomic_dec_and_test(&playing))
@@ -108,7 +104,7 @@ static void play_in_irq_work(struct irq_work *work)
 	fuzz_play(&caller);
 }
 
-/* Runs in hard interrupt or in softirq, as the timer's mode says. */
+/* In hard interrupt or in softirq, as the timer's mode says. */
 static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 {
 	struct player *player = container_of(timer, struct player, timer);
@@ -118,7 +114,7 @@ static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	for (u32 n = fuzz_below(&caller, 4); n; n--)
 		fuzz_play(&caller);
-	/* Only one timer queues the irq_work. So the irq_work never runs on two CPUs at a time. */
+	/* Only one timer queues the irq_work, so it never runs on two CPUs at a time. */
 	if (player->number == THREADS + WORKERS && !irq_work_is_busy(&irq_work))
 		irq_work_queue(&irq_work);
 	hrtimer_forward_now(timer, ns_to_ktime(100000 + fuzz_below(&caller, 400000)));
@@ -156,9 +152,9 @@ static void start(void)
 }
 
 /*
- * Ends a run. First the players stop, so no driver completes requests any more. Then each wait with
- * a time limit times out. The other waits end when the drivers are unregistered. If a thread is
- * stuck, the module stays loaded.
+ * When the players have stopped, no driver completes requests any more. Then each wait with a time
+ * limit times out. The other waits end when the drivers are unregistered. If a thread is stuck, the
+ * module stays loaded.
  */
 static void stop(void)
 {
@@ -179,19 +175,19 @@ static void stop(void)
 		__module_get(THIS_MODULE);
 		return;
 	}
-	/* Each thread has called player_ended(), but may still execute code of this module. */
+	/* The threads may still execute code of this module. */
 	for (u32 n = 0; n < THREADS; n++) {
 		if (threads[n])
 			kthread_stop_put(threads[n]);
 	}
 	flush_workqueue(workqueue);
-	/* Threads may have registered drivers after the first call of fuzz_unregister_all(). */
+	/* Threads may have registered drivers after the first call. */
 	fuzz_unregister_all(&caller);
 	fuzz_things_check();
 	fuzz_things_reset();
 }
 
-/* @limits is the number of the play in limits.c, or negative for none. */
+/* @limits: the number of the play in limits.c, or negative. */
 static int run(u64 seed, u32 ms, int limits)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);

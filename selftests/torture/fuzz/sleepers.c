@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Part of the fuzzer (fuzz.h). Random plays that may sleep: allocating requests, opening events,
- * waiting, registering and unregistering drivers.
- */
+/* Part of the fuzzer (fuzz.h). Plays that may sleep. */
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -10,8 +7,8 @@
 #include "fuzz.h"
 
 /*
- * Chooses which players may use a new thing. All routines have the same player number, but run in
- * several threads. So a routine never chooses FUZZ_FOR_ONE.
+ * All routines have one player number, but run in several threads. So they never choose
+ * FUZZ_FOR_ONE.
  */
 static void choose_sharing(struct fuzz_caller *caller, struct fuzz_thing *thing)
 {
@@ -48,8 +45,8 @@ static void play_alloc(struct fuzz_caller *caller)
 }
 
 /*
- * A wait without a limit ends when this module's drivers are unregistered. Another module's
- * drivers may stay, so waits for foreign handles have a limit.
+ * A wait without a limit ends when this module's drivers are unregistered. Another module's drivers
+ * may stay, so waits for foreign handles have a limit.
  */
 static u32 any_limit(struct fuzz_caller *caller, const struct fuzz_pick *picks, u32 count)
 {
@@ -71,7 +68,7 @@ static void play_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Sends a request by d2d_request_call(), which waits for it. Only this player uses the request. */
+/* Only this player uses the request. */
 static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);
@@ -85,7 +82,7 @@ static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, ms);
 }
 
-/* Sends and waits. Only this player uses the request, so the player knows each send's result. */
+/* Only this player uses the request, so it knows each send's result. */
 static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);
@@ -144,7 +141,7 @@ static void play_request(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Creates or opens an event by one of a few names, which all modules use. */
+/* All modules use the same few names. */
 static void play_open(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
@@ -169,8 +166,7 @@ static void play_open(struct fuzz_caller *caller)
 		fuzz_thing_publish(thing, handle, driver.thing->reg);
 	} else {
 		/*
-		 * The driver is one of another module. That module may unregister the driver at any
-		 * time, so do not keep the event's handle.
+		 * Another module may unregister its driver at any time, so do not keep the handle.
 		 */
 		d2d_event_close(handle);
 		fuzz_thing_unreserve(thing);
@@ -210,11 +206,7 @@ static void play_events(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/*
- * Makes a random play that may sleep. A routine makes none of the plays from fuzz_play_register()
- * to the end of the table: a routine does not register, unregister, attach or detach drivers, and
- * lets no driver leave.
- */
+/* A routine makes none of the last five plays. */
 void fuzz_play_may_sleep(struct fuzz_caller *caller)
 {
 	static const struct {

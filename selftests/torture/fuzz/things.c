@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Keeps track of things, dead handles, and handles from other modules.
- * A thing is what a handle names. A thing becomes live before any play can get its handle. When a
- * call that ends the thing begins, the thing ceases to be live. So if a thing is live before and
- * after a call, it existed during the call.
+ * Part of the fuzzer (fuzz.h). A thing is what a handle names. It is live from before a play can
+ * get its handle until a call that ends it begins. So if it is live before and after a call, it
+ * existed during the call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "fuzz.h"
 
-/* How many handles of dead things the fuzzer keeps, for each kind */
 #define DEAD	128
 /*
- * How many of these handles note_dead() never replaces: the first ones of each kind. The owner uses
- * their places in its tables again. So the fuzzer also tries handles whose places have a new use.
+ * The first dead handles of each kind are never replaced. So the fuzzer also tries old handles,
+ * whose places in the owner's tables have a new use.
  */
 #define NEVER_REPLACED	32
-/* How many handles from other modules the fuzzer keeps */
 #define FOREIGN	64
 
-/* Places for things of each kind. The requests and offers that drivers hold are in `kept`. */
+/* Places for things. The requests and offers that drivers hold are in `kept`. */
 static const u32 counts[FUZZ_KINDS] = {
 	[FUZZ_DRIVER] = FUZZ_DRIVERS,
 	[FUZZ_TARGET] = FUZZ_DRIVERS,
@@ -41,8 +38,8 @@ static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
 /*
- * Checks that the completion routine was called once for each send that asked for it. Does not
- * check this if the request was freed. No thread may be sending the request meanwhile.
+ * The completion routine must have been called once for each send that asked for it, unless the
+ * request was freed. No thread may be sending the request.
  */
 static void check_completions(struct fuzz_thing *thing)
 {
@@ -53,7 +50,7 @@ static void check_completions(struct fuzz_thing *thing)
 			       thing->handle, due);
 }
 
-/* Reserves a place for a thing of this kind. Returns NULL if none is free. */
+/* Returns NULL if no place is free. */
 struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind)
 {
 	struct fuzz_thing *found = NULL;
@@ -101,13 +98,12 @@ void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Gives up a place: the thing was not made. */
 void fuzz_thing_unreserve(struct fuzz_thing *thing)
 {
 	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
 }
 
-/* Notes that a thing is gone. The call that ended it is counted in thing->ending. */
+/* The call that ended the thing is counted in thing->ending. */
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 {
 	unsigned long flags;
@@ -116,7 +112,7 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	if (thing->nth == nth) {
 		if (thing->state == FUZZ_IS_LIVE)
 			thing->state = FUZZ_IS_DEAD;
-		/* Do this even if the thing is dead: its driver may have unregistered meanwhile. */
+		/* Even if the thing is dead: its driver may have unregistered. */
 		thing->freed |= freed;
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -143,7 +139,7 @@ static void end_things_of_kind(struct fuzz_registration *reg, enum fuzz_kind kin
 	}
 }
 
-/* Notes that a driver is unregistered, and that all its things are dead. */
+/* The driver is unregistered, so all its things are dead. */
 void fuzz_end_things_of(struct fuzz_registration *reg)
 {
 	unsigned long flags;
@@ -161,7 +157,7 @@ void fuzz_end_things_of(struct fuzz_registration *reg)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Picks the live thing of a handle. If there is none, the pick has no thing. */
+/* If no live thing has this handle, the pick has no thing. */
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 {
 	struct fuzz_pick pick = { .origin = FUZZ_ZERO };
@@ -182,12 +178,8 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and no other call has begun to end it. Two counters
- * count the calls that have begun to end a thing:
- * - fuzz_registration.unregistering, if the thing is a driver or a target,
- * - fuzz_thing.ending, if it is another thing.
- *
- * If @call_ends_thing is set, the counter includes the caller's own call.
+ * Returns whether the picked thing is live, and no other call has begun to end it.
+ * @call_ends_thing: the caller's own call ends it.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing)
 {
@@ -209,7 +201,6 @@ bool fuzz_is_live(const struct fuzz_pick *pick, bool call_ends_thing)
 	return !reg || (!atomic_read(&reg->unregistering) && !READ_ONCE(reg->unregistered));
 }
 
-/* Returns whether a player may use a thing. */
 static bool is_for(const struct fuzz_thing *thing, u32 player)
 {
 	switch (thing->sharing) {
@@ -274,7 +265,6 @@ static struct fuzz_pick pick_foreign(struct fuzz_caller *caller, enum fuzz_kind 
 	return pick;
 }
 
-/* Alters a handle, so that it has another kind or names nothing. */
 static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick, bool harmless)
 {
 	fuzz_unpick(&pick);
@@ -298,8 +288,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. @harmless says that the function does not end
- * the thing that the handle names. Then the handle may also be one of another module.
+ * Picks a handle for a function that takes this kind. @harmless: the function does not end the
+ * thing, so the handle may also be one of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -332,7 +322,6 @@ void fuzz_unpick(struct fuzz_pick *pick)
 		atomic_dec(&pick->thing->users);
 }
 
-/* Notes a handle that names nothing any more. */
 void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;
@@ -342,7 +331,7 @@ void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Notes a handle that another module has sent as the input of a request. */
+/* Another module has sent this handle as the input of a request. */
 void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;
@@ -357,7 +346,7 @@ void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Keeps a pended request. Returns whether there was room. */
+/* Returns whether there was room. */
 bool fuzz_keep(const struct fuzz_kept *request)
 {
 	unsigned long flags;
@@ -374,7 +363,7 @@ bool fuzz_keep(const struct fuzz_kept *request)
 	return has_room;
 }
 
-/* Copies a kept request, and removes it unless @leave_it is set. Returns whether there is one. */
+/* Copies a kept request, and removes it unless @leave_it. */
 bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool leave_it)
 {
 	u32 first = fuzz_below(caller, FUZZ_KEPT);
@@ -396,7 +385,7 @@ bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool 
 	return found;
 }
 
-/* Checks, after all calls have ended, that the completion routine was called for each send. */
+/* Called after all calls have ended. */
 void fuzz_things_check(void)
 {
 	for (u32 n = 0; n < FUZZ_REQUESTS; n++)

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the fuzzer of the C functions. The owner is `module_a`. The modules `fuzz0` and `fuzz1` make random calls
-//! (they *play*). For each of them, a thread loads the module, lets it play, and unloads it. The fuzzer's oracle judges
-//! each call (`fuzz/fuzz.h`), and the thread reads the oracle's report. At the end, this program checks that nothing is
-//! left in the owner's state.
+//! Drives the fuzzer of the C functions (`fuzz/fuzz.h`). For each of its modules, a thread loads the module, lets it
+//! make random calls of the owner, and unloads it. At the end, nothing may be left in the owner's state.
 
 use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -18,16 +16,16 @@ use std::time::{Duration, Instant};
 const OWNER: &str = "module_a";
 const MODULES: [&str; 2] = ["fuzz0", "fuzz1"];
 const STATE: &str = "/sys/kernel/debug/d2d-module_a/state";
-/// How long the owner waits for a pended handshake, in milliseconds.
+/// Time limit of a handshake, in milliseconds.
 const TIMEOUT: u32 = 60;
 
-/// For each function, how often it was called with handles of each origin, and how often it returned each result.
+/// For each function, the counts of its results and of the origins of its handles.
 #[derive(Default)]
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. A key that ends in "!" is
-    /// required: at the end, its count must not be 0.
+    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or the origin of a handle. If it ends in "!", it is
+    /// required: its sum must not be 0 at the end.
     fn add_report(&mut self, report: &str) {
         for line in report.lines() {
             let mut words = line.split(' ');
@@ -56,8 +54,7 @@ impl Counts {
         results.map(|(_, count)| count).sum()
     }
 
-    /// Returns the required keys whose count is 0. The fuzzer gets a required errno only at a limit. So without
-    /// `limits`, leaves out errnos, which are the negative numbers.
+    /// Returns the required keys whose count is 0. Without `limits`, leaves out errnos, which are negative.
     fn missing(&self, limits: bool) -> Vec<&str> {
         let missing = self.0.iter().filter(|(_, count)| **count == 0);
         missing
@@ -66,7 +63,6 @@ impl Counts {
             .collect()
     }
 
-    /// Returns a line for each function.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for (key, count) in &self.0 {
@@ -86,10 +82,8 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. To let the module play, writes one command to the
-/// module's file `run`. About one in six commands also lets the module reach the limit with the number `limit`
-/// (`fuzz_play_limits()`). With `at_once`, the first command does so in any case. Returns the counts of the
-/// module's calls.
+/// Loads a module, lets it play, and unloads it, again and again. About one time in six, and with `at_once` the first
+/// time, the module also reaches the limit with the number `limit` (`fuzz_play_limits()`).
 fn load_play_unload(
     name: &str,
     seed: u64,
@@ -127,7 +121,6 @@ fn load_play_unload(
     Ok(counts)
 }
 
-/// Checks the owner's state after all drivers were unregistered.
 fn check_state() -> Outcome<()> {
     let read = |name: &str| describe(fs::read_to_string(format!("{STATE}/{name}")), name);
     let field = |line: &str, name: &str| {
@@ -164,8 +157,7 @@ fn check_state() -> Outcome<()> {
     }
 }
 
-/// What the kernel log of a run says: how many refusals it has for each reason. Also counts how often this program has
-/// missed records, because the kernel had overwritten them.
+/// The refusals in the kernel log by reason, and how often the kernel overwrote records unread.
 #[derive(Default)]
 pub struct Log {
     refusals: BTreeMap<String, u64>,
@@ -173,8 +165,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. If `$D2D_LOG` names a file, appends to the file each line that no driver
-    /// has printed. Otherwise such a line may get lost: the kernel may overwrite it before the run ends.
+    /// If `$D2D_LOG` is set, appends each line that no driver has printed to this file, because the kernel may
+    /// overwrite the line before the run ends.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -238,8 +230,7 @@ impl std::fmt::Display for Log {
     }
 }
 
-/// Keeps refusals off the console. If the kernel has fault injection, lets allocations that may sleep fail, too, and
-/// keeps the kernel from reporting each failure.
+/// Keeps refusals off the console, and lets allocations that may sleep fail, too.
 fn prepare() {
     for (path, value) in [
         ("/proc/sys/kernel/printk", "4"),
@@ -247,13 +238,12 @@ fn prepare() {
         ("/sys/kernel/debug/failslab/verbose", "0"),
         ("/sys/kernel/debug/fail_page_alloc/verbose", "0"),
     ] {
-        // Not every kernel has these files.
         fs::write(path, value).ok();
     }
 }
 
-/// Plays a round with a new owner. All random decisions of the round follow from the seed. With `limits`, each module
-/// reaches a limit.
+/// Plays a round with a new owner. All random decisions follow from the seed. With `limits`, each module reaches a
+/// limit.
 pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> {
     prepare();
     let completion = seed % 3;
@@ -302,9 +292,7 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
     }
 }
 
-/// Judges all rounds together. Fails if a function has never succeeded. Fails if, for one of the required origins, a
-/// function was never called with a handle of this origin. With `limits`, also fails if a function has never returned
-/// the errno of a limit.
+/// Judges all rounds together: fails if a required result or origin never occurred.
 pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
     if counts.0.is_empty() {
         return Err("the modules called no function".into());
@@ -318,7 +306,6 @@ pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
     }
 }
 
-/// Unloads the modules after a round that failed.
 pub fn unload_all() {
     for name in MODULES.into_iter().chain([OWNER]) {
         super::modules::unload(name).ok();
