@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Parses the commands that processes write to control devices: words and decimal numbers.
+//! Splits the commands of control devices into words and numbers.
 
 use kernel::{
     prelude::*,
@@ -24,7 +24,7 @@ impl<'a> Words<'a> {
         Ok(Self(text.split_ascii_whitespace()))
     }
 
-    /// Returns the next word, or an empty string at the end.
+    /// Returns the next word, or "" at the end.
     pub fn word(&mut self) -> &'a str {
         self.0.next().unwrap_or_default()
     }

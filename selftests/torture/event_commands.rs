@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Executes the command `event ...` of a control device, by which `selftests/events.sh` uses named events.
-//!
-//! `selftests/event_act.sh` documents the words after `event`.
+//! The command `event ...` of a control device. `selftests/event_act.sh` documents its words.
 
 use crate::{
     command::Words,
@@ -40,11 +38,10 @@ use kernel::{
     }, //
 };
 
-/// The number of slots. Each slot can keep one event open. The owner accepts at most 64 events in a wait. There are
-/// more slots than that, so that a test can ask for a wait with too many events.
+/// The owner accepts at most 64 events in a wait. With more slots than that, a test can ask for too many.
 const SLOTS: usize = 66;
 
-/// A driver that executes commands: it opens events and makes jobs.
+/// A driver that executes commands.
 pub trait Opener {
     /// Name of the driver.
     fn name(&self) -> &'static CStr;
@@ -66,9 +63,9 @@ pub trait Opener {
     ) -> Result<Timer>;
     /// Makes a thread.
     fn thread(&self, routine: impl Fn() + Send + Sync + 'static) -> Result<Thread>;
-    /// The side of a context that the driver is on.
+    /// The driver's side of a context.
     type Side: Side;
-    /// Returns that side.
+    /// Returns this side.
     fn side(&self) -> Result<&Self::Side>;
 }
 
@@ -82,7 +79,7 @@ pub struct OpenEvents {
 }
 
 impl OpenEvents {
-    /// Makes empty slots. May sleep.
+    /// May sleep.
     pub fn new() -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
@@ -112,8 +109,7 @@ impl OpenEvents {
     ///
     /// # Errors
     ///
-    /// The errno of the function that the command calls, or `EBADMSG` if the function returns another result than the
-    /// command expects.
+    /// The errno of the called function, or `EBADMSG` if its result is not the expected one.
     pub fn command(&self, words: &mut Words<'_>, by: &impl Opener) -> Result {
         match words.word() {
             "create" => {
@@ -164,7 +160,7 @@ impl OpenEvents {
                     slot => Some(self.get(slot.parse().map_err(|_| EINVAL)?)?),
                 };
                 let routine = move || {
-                    // Once the driver leaves, both calls fail. Ignore that.
+                    // Both calls fail once the driver leaves.
                     let _ = ran.set();
                     let _ = hold.as_ref().map(|hold| hold.wait(Wait::FOREVER));
                 };
@@ -237,11 +233,10 @@ fn kind(words: &mut Words<'_>) -> Result<Kind> {
 struct Options {
     /// `in=`: where the driver acts.
     place: Place,
-    /// `is=` or `was=`: whether the event must be set.
+    /// `is=` or `was=`: the state that the event must have.
     state: Option<bool>,
     /// `timeout=` and `interruptible`.
     wait: Wait,
-    /// The numbers of slots.
     slots: KVec<u32>,
 }
 
@@ -280,7 +275,6 @@ impl Options {
         }
     }
 
-    /// Fails with `EBADMSG` if the command expects another state than `set`.
     fn expect(&self, set: bool) -> Result {
         match self.state {
             Some(state) if state != set => Err(EBADMSG),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Event traffic: both sides of a context set the same events and wait for them.
+//! Both sides of a context set the same events and wait for them.
 
 use crate::tally::{
     Count,
@@ -19,12 +19,11 @@ use kernel::{
     str::CString, //
 };
 
-/// The number of events of a context that a [`Run`](crate::run::Run) sets and waits for at random. They are
-/// synchronization events. If such an event is set, it is a *token*. A wait that resets the event takes the token.
+/// The synchronization events that runs use. If such an event is set, it is a *token*. A wait that resets the event
+/// takes the token.
 pub const TOKENS: usize = 4;
 
-/// Time limit of a wait in `lead` and `follow`. No traffic delays a wake-up for a minute. So if the wait times out, the
-/// wake-up was lost.
+/// No traffic delays a wake-up for a minute. So if this wait times out, the wake-up was lost.
 const LONG: Wait = Wait::at_most(60_000);
 
 /// The events of a context.
@@ -36,7 +35,7 @@ pub struct EventTraffic {
 }
 
 impl EventTraffic {
-    /// Opens the events of a context, or creates them. May sleep.
+    /// Opens or creates the events of a context. May sleep.
     pub fn open<P: d2d::link::Pair>(
         context: &Context<P>,
         create: impl Fn(&CStr, Kind, bool) -> Result<Event>,
@@ -53,7 +52,7 @@ impl EventTraffic {
         })
     }
 
-    /// Sets an event, and counts a token if the event was not set before. Any execution context.
+    /// Counts a token if the event was not set before. Any execution context.
     pub(crate) fn set(&self, number: u32, tally: &mut Tally) {
         tally.add(Count::Sets, 1);
         match self.tokens[number as usize % TOKENS].set() {
@@ -62,8 +61,7 @@ impl EventTraffic {
         }
     }
 
-    /// Waits for some of the events, and counts the tokens that it takes. The bits of `choice` say for which events,
-    /// and whether for any or for all of them. Sleeps only if `may_sleep`.
+    /// `choice` selects the events, and whether to wait for any or for all. Sleeps only if `may_sleep`.
     pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
         let [a, b, c, d] = &self.tokens;
         let lists: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
@@ -84,14 +82,13 @@ impl EventTraffic {
         }
     }
 
-    /// Takes all tokens that are still set, and returns their number. Any execution context.
+    /// Takes all tokens, and returns their number.
     pub fn take_all(&self) -> u64 {
         let taken = |event: &&Event| event.wait(Wait::NOT).is_ok();
         self.tokens.iter().filter(taken).count() as u64
     }
 
-    /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes the caller. Does this `times`
-    /// times. May sleep.
+    /// Wakes the thread in [`follow`](Self::follow), and is woken by it, `times` times. May sleep.
     pub fn lead(&self, times: u32) -> Result<Tally> {
         let mut tally = Tally::default();
         for _ in 0..times {
@@ -102,13 +99,12 @@ impl EventTraffic {
         Ok(tally)
     }
 
-    /// Ends [`follow`](Self::follow) on the other side.
+    /// Ends [`follow`](Self::follow).
     pub fn stop(&self) -> Result {
         self.stop.set().map(|_| ())
     }
 
-    /// The other side of [`lead`](Self::lead). Each time the thread in `lead` wakes the caller, the caller wakes the
-    /// thread in `lead`. Returns after [`stop`](Self::stop). May sleep.
+    /// The other side of [`lead`](Self::lead), until [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

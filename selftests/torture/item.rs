@@ -20,15 +20,15 @@ use zerocopy::{
 
 pub(crate) use crate::Taken;
 
-/// A put or a take moves at most this many items.
+/// The most items of one put or take.
 pub(crate) const MAX: u32 = 8;
 
-/// Payload of the items of a run whose number is odd.
+/// Payload of runs with an odd number.
 type Small = [u64; 3];
-/// Payload of the items of a run whose number is even.
+/// Payload of runs with an even number.
 type Large = [u64; 8];
 
-/// The producer of an item: a run, in one direction of one context.
+/// A run, in one direction of one context.
 #[derive(Clone, Copy)]
 pub(crate) struct Producer(u64);
 
@@ -37,7 +37,6 @@ impl Producer {
         Self((u64::from(run) << 32) | (u64::from(context) << 1) | direction as u64)
     }
 
-    /// Whether the items of this producer belong to the queue of this context and direction.
     fn is_of(self, context: u32, direction: Direction) -> bool {
         self.0 & u64::from(u32::MAX) == (u64::from(context) << 1) | direction as u64
     }
@@ -55,8 +54,7 @@ impl Producer {
         })
     }
 
-    /// Returns a number that looks random, but depends only on the item. If the sum over the items put equals the sum
-    /// over the items taken, no item was lost or taken twice.
+    /// Depends only on the item. Equal sums over the items put and taken show that none was lost or taken twice.
     pub(crate) fn checksum(self, number: u64) -> u64 {
         mix(self.0 ^ mix(number))
     }
@@ -65,7 +63,7 @@ impl Producer {
         mix(self.0) as u32
     }
 
-    /// Puts `count` items, at most [`MAX`], from number `from` on. Returns how many fitted.
+    /// Puts `count` items, at most [`MAX`]. Returns how many fitted.
     pub(crate) fn put(self, queue: &Queue<'_>, from: u64, count: u32) -> Result<u32> {
         if self.is_small() {
             self.put_as::<Small>(queue, from, count, |large| {
@@ -110,21 +108,20 @@ pub struct Checker {
     direction: Direction,
     /// Whether no other consumer takes items from the queue.
     sole: bool,
-    /// The `seq` of the next item. If there are other consumers, the next item may have a larger `seq`.
+    /// The `seq` of the next item; with other consumers, a lower bound.
     next: u64,
     batches: u64,
-    /// Some of the producers whose items were taken.
+    /// Hashed by producer.
     producers: [Seen; 16],
     taken: Taken,
 }
 
-/// The last item of one producer that the consumer has taken.
+/// The last item that was taken of one producer.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     producer: u64,
-    /// The number of the batch in which the item was taken, or 0 if there is no such item.
+    /// 0: no item.
     batch: u64,
-    /// The number of the producer's next item.
     next: u64,
 }
 
@@ -142,7 +139,7 @@ impl Checker {
         }
     }
 
-    /// Makes the checker of the sole consumer of a queue whose next item has the number `next`.
+    /// Makes the checker of a sole consumer, whose next item has `next` as its `seq`.
     pub fn sole(context: u32, direction: Direction, next: u64) -> Self {
         Self {
             sole: true,
@@ -165,11 +162,6 @@ impl Checker {
         batch.len()
     }
 
-    /// Redeems the handle of an item of the queue.
-    ///
-    /// # Errors
-    ///
-    /// `ESTALE`, as [`Queue::redeem`].
     pub(crate) fn redeem(&mut self, queue: &Queue<'_>, handle: ItemHandle) -> Result {
         self.check(&queue.redeem(handle)?);
         Ok(())
@@ -180,7 +172,7 @@ impl Checker {
         while self.take(queue, MAX) > 0 {}
     }
 
-    /// Returns what was taken in all.
+    /// Returns the counts.
     pub fn taken(&self) -> &Taken {
         &self.taken
     }
@@ -191,8 +183,7 @@ impl Checker {
         for item in batch {
             self.taken.count = self.taken.count.wrapping_add(1);
             self.taken.sequence = self.taken.sequence.wrapping_add(mix(item.seq));
-            // Items of a batch have consecutive numbers. Other consumers may have taken items
-            // before the batch.
+            // Other consumers may have taken items before the batch, but none within it.
             if item.seq < self.next || follows && item.seq > self.next {
                 self.taken.gaps = self.taken.gaps.wrapping_add(1);
             }

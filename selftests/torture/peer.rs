@@ -4,17 +4,15 @@
 //!
 //! - `run RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `drain`: takes all items, as the only consumer
-//! - `follow`: the peer's side of the owner's command `lead`; see `EventTraffic::follow`
-//! - `race NOW RACES ALLOWED TOGETHER`: makes RACES races; see [`RequestTraffic::race`]. TOGETHER is 1 if both sides
-//!   begin each race together
+//! - `follow`: the peer's side of the owner's `lead`
+//! - `race NOW RACES ALLOWED TOGETHER`: see [`RequestTraffic::race`]. TOGETHER is 1 if both sides begin each race
+//!   together
 //! - `settle`: stops sending requests
-//! - `uncounted NOW`: sends requests, and reports no counts of them to the owner. So the peer can be unloaded while the
-//!   requests are on their way: the library cancels them, and all sums stay right
-//! - `forward-to NAME`: from now on, forwards requests to the driver NAME
+//! - `uncounted NOW`: sends requests, and does not count them. So they may be on their way when the peer is unloaded
+//! - `forward-to NAME`: forwards requests to the driver NAME from now on
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 //!
-//! ALLOWED says in which execution contexts the peer may act: bit n stands for number n of `Place::ALL`. NOW is a
-//! number that grows with time.
+//! Bit n of ALLOWED allows the execution context `Place::ALL[n]`. NOW is a number that grows with time.
 
 use crate::{
     command::Words,
@@ -93,13 +91,11 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The name of the owner's driver object.
 const OWNER: &CStr = c"torture_owner";
 
 const ALIVE: u64 = 0x600d_600d_600d_600d;
 
-/// The peer in module `M`. With `PENDS`, the peer pends its handshake, a work item completes the handshake, and the
-/// peer's dispatch routine may sleep.
+/// The peer in module `M`. With `PENDS`, it pends its handshake, and its dispatch routine may sleep.
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until the peer is dropped.
     alive: Atomic<u64>,
@@ -109,7 +105,7 @@ pub struct TorturePeer<M, const PENDS: bool> {
 }
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
-    /// Runs an operation, and fails with [`UNLOADED`] if the peer is unloaded before the operation ends.
+    /// Fails with [`UNLOADED`] if the peer is unloaded before `operation` ends.
     fn alive<R>(&self, operation: impl FnOnce() -> Result<R>) -> Result<R> {
         let check = || match self.alive.load(Acquire) {
             ALIVE => Ok(()),
@@ -123,8 +119,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The peer has detached, so none of its operations may run any more. If an operation runs nevertheless, the pause
-    /// gives it time to see that the peer is unloaded, and to fail with [`UNLOADED`].
+    /// The peer has detached. If one of its operations runs nevertheless, the pause gives it time to fail with
+    /// [`UNLOADED`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));
@@ -275,7 +271,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for DriverRef<Tortur
     }
 }
 
-/// Returns the route of the peer's requests to the owner. The owner does not unregister before the peer.
+/// `unregisters` is false: the owner does not unregister before the peer.
 fn route<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &DriverRef<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,
@@ -303,7 +299,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, 
     #[cfg(not(d2d_lacks_vtable_module))]
     type OwnerModule = M;
 
-    /// Takes longer for some values, so that some calls are running when the peer is unloaded.
+    /// Takes longer for some values, so that some calls run when the peer is unloaded.
     fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64> {
         self.alive(|| {
             if value % 64 == 0 {

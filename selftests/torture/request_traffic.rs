@@ -2,18 +2,13 @@
 
 //! Request traffic: the sender cancels requests while the receiver completes them.
 //!
-//! Each side has a [`RequestTraffic`] for a context. Each side sends some requests to the other side, which pends them.
-//! When a request ends, its sender's completion routine sends it again. Meanwhile each side makes *races*. In a race, a
-//! side first chooses sent requests that it can cancel, and received requests that it can complete. Then it cancels the
-//! sent requests, and completes the received ones. Most of these requests are chosen by both sides: the sender wants to
-//! cancel the request, and the receiver to complete it. One side succeeds, and the other side is too late.
+//! Each side sends requests to the other side, which pends them. When a request ends, its sender's completion routine
+//! sends it again. Meanwhile each side makes *races*: it chooses sent and received requests, and then cancels the
+//! sent ones and completes the received ones. Both sides choose most of the requests, and then one of the two is too
+//! late.
 //!
-//! Each time a request is sent, it gets a new key. The key is the input and the tag of the request. The receiver
-//! computes the output from the key. At the end, sums show whether these rules were kept:
-//!
-//! - The sender sees each completion.
-//! - Each cancelled request ends as cancelled.
-//! - Each request ends once.
+//! Each send has a new key, which is its input and its tag. The receiver computes the output from the key. At the
+//! end, sums show whether each request ended once, and whether its sender saw how.
 
 use crate::{
     mix,
@@ -78,44 +73,38 @@ use kernel::{
 
 /// The receiver pends this request, and later completes it with the [`output_for`] of its key.
 const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// The receiver forwards this request to the driver that [`RequestTraffic::set_forward_to`] has set. That driver
-/// pends the request, like [`PEND`]. If no driver is set, the receiver pends the request itself.
+/// Like [`PEND`], but the receiver first forwards the request to the driver of [`RequestTraffic::set_forward_to`], if
+/// any.
 const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// The number of requests of one side. Each request has a slot. A thread sends the request in slot [`TIMED`], and waits
-/// for it with a short limit. The owner, too, has slots and cells for drivers; those are not meant here.
+/// How many requests a side sends. A thread sends that of slot [`TIMED`], and waits for it with a short limit.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
-/// The number of cells for pended requests. The receiver needs a cell for each slot of up to four contexts, because
-/// drivers of other contexts forward requests to the receiver.
+/// Cells for pended requests. Drivers of up to four contexts may forward requests to one receiver.
 const CELLS: usize = 4 * SLOTS;
 
-/// A bit of a key. It is set if the sender does not count the request (the command `uncounted`). Such a sender will be
-/// unloaded while the request is on its way. The output of the request is not checked.
+/// A bit of a key: the sender will be unloaded while the request is on its way, so it does not count the request.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// The state of a slot consists of the number of its last request, shifted left by [`NUMBER_SHIFT`], and of three bits.
-/// The first bit: the request is *on its way*. The bit is set from before the request is sent until it has ended.
+/// The state of a slot has the number of its last request, and three bits. This bit is set from before the request is
+/// sent until it has ended.
 const ON_ITS_WAY: u64 = 1;
-/// The second bit: the call that sent the request has returned, so the request can be cancelled.
+/// The call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
-/// The third bit: a thread has chosen the request to cancel it.
+/// A thread has chosen the request to cancel it.
 const CANCELLING: u64 = 4;
 const NUMBER_SHIFT: u32 = 3;
 
-/// Whether the receiver may forward the request to a next driver. When the next driver has completed the request, the
-/// request may go back to the receiver first, and then to the sender. Until it reaches the sender, the sender can
-/// cancel it, and then gets no output. So the output of such a request is not checked.
+/// Whether the receiver may forward the request. The sender may cancel it on its way back from the next driver, so
+/// nobody checks the output.
 fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// For one cell in `NOTIFY_EVERY`, the receiver calls `tell_if_cancelled`. If the request in the cell is cancelled, the
-/// library then notifies the receiver at once.
+/// For one cell in `NOTIFY_EVERY`, the receiver wants to be told at once that its request is cancelled.
 const NOTIFY_EVERY: usize = 8;
 
-/// Returns the output with which the receiver completes a request, and which the sender must get. If nobody checks
-/// the output, returns 0.
+/// Returns the output of a request, or 0 if nobody checks it.
 fn output_for(key: u64) -> u64 {
     match key & UNCOUNTED == 0 && !may_be_forwarded(cell(key)) {
         true => mix(key),
@@ -127,12 +116,12 @@ fn cell(key: u64) -> usize {
     key as usize % CELLS
 }
 
-/// Returns the number of the context to which the request with this key belongs.
+/// Returns the number of a key's context.
 pub fn context_of(key: u64) -> u32 {
     (cell(key) / SLOTS) as u32
 }
 
-/// A pended request of the other side, which this side has to complete.
+/// A request of the other side, which this side has pended.
 struct ReceivedRequest {
     key: u64,
     request: Pended<u64>,
@@ -143,15 +132,15 @@ struct ReceivedRequest {
 pub struct Route {
     /// The receiver.
     pub to: Target,
-    /// The number of the context that both sides share.
+    /// The number of the context.
     pub context: u32,
-    /// Whether the receiver may unregister. The library then cancels the requests that the receiver has.
+    /// Whether the receiver may unregister. The library then cancels the requests that it has.
     pub unregisters: bool,
-    /// Whether the sender unregisters before its requests have ended. It does not count these requests.
+    /// Whether the sender unregisters before its requests have ended. It does not count them.
     pub uncounted: bool,
 }
 
-/// A barrier before a race. A side waits there until the other side has chosen its requests, too.
+/// A barrier before a race: a side waits until the other side has chosen its requests, too.
 pub struct Meeting {
     mine: Event,
     theirs: Event,
@@ -160,10 +149,10 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// How long a side waits. If the other side makes races, it comes within this time.
+    /// If the other side makes races, it comes within this time.
     const PATIENCE: Wait = Wait::at_most(100);
 
-    /// Opens the barrier of a context, for the owner or for the peer. May sleep.
+    /// Opens the barrier of a context. May sleep.
     pub fn open(
         context: u32,
         is_owner: bool,
@@ -181,7 +170,6 @@ impl Meeting {
         })
     }
 
-    /// Waits for the other side, for a limited time. May sleep.
     fn wait(&self) -> Result {
         if self.missed.load(Relaxed) {
             return Ok(());
@@ -197,23 +185,20 @@ impl Meeting {
     }
 }
 
-/// The requests that a side has chosen.
 struct Chosen {
-    /// For each slot, whether to cancel its request
     to_cancel: [bool; SLOTS],
     to_complete: KVec<ReceivedRequest>,
 }
 
-/// What the lock protects.
 struct Inner {
-    /// If this is `None`, a request that ends is not sent again.
+    /// `None`: a request that ends is not sent again.
     route: Option<Route>,
     cancels: [Option<Cancel>; SLOTS],
     pended: KVec<Option<ReceivedRequest>>,
     forward_to: Option<Target>,
 }
 
-/// The requests of one side of a context: those that this side sends, and those that it has received and pended.
+/// The requests that one side of a context sends, and those that it has pended.
 pub struct RequestTraffic {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
@@ -221,7 +206,7 @@ pub struct RequestTraffic {
 }
 
 impl RequestTraffic {
-    /// Makes a side, which sends nothing before [`start`](Self::start).
+    /// Sends nothing before [`start`](Self::start).
     pub fn new() -> Result<Self> {
         let mut pended = KVec::with_capacity(CELLS, GFP_KERNEL)?;
         for _ in 0..CELLS {
@@ -264,12 +249,11 @@ impl RequestTraffic {
 
     /// Sends all requests that are not on their way. May sleep.
     ///
-    /// All keys must be new, because the other side may still have requests of an earlier sender. A key contains the
-    /// number of its request, and `now` makes these numbers grow. So `now` must be larger than in the calls of all
-    /// earlier senders.
+    /// `now` is a part of the keys. It must be larger than in the calls of all earlier senders, because the other
+    /// side may still have their requests.
     pub fn start(&self, sender: &Sender, route: Route, now: u32) -> Result {
         self.inner.lock().route = Some(route);
-        // If a side unregisters, the library prints a line for each request that it cancels or refuses. So send few.
+        // If a side unregisters, the library prints a line for each request. So send few.
         let end = match route.unregisters || route.uncounted {
             true => 9,
             false => SLOTS,
@@ -302,8 +286,8 @@ impl RequestTraffic {
             true => FORWARD,
             false => PEND,
         };
-        // Count the request now, before it is sent. As soon as it has ended, `stop` may return, and another thread may
-        // take the counts.
+        // Count before sending: as soon as the request has ended, `stop` may return, and another thread may take the
+        // counts.
         self.count(Count::Sent, 1);
         self.count(Count::Unsettled, 1);
         match packet.send_with_routine(&route.to, code, &key, Sleep::Cannot, key) {
@@ -319,8 +303,8 @@ impl RequestTraffic {
                 let expected = match refused.error {
                     // Sender or receiver has unregistered, or is unregistering.
                     ESHUTDOWN | ESTALE => true,
-                    // The library has cancelled the last send of this request, because a driver is unregistering. But
-                    // the dispatch routine that got this send still uses the request's buffers.
+                    // A driver is unregistering, so the library has cancelled the last send. But the dispatch routine
+                    // that got it still uses the request's buffers.
                     EBUSY => route.unregisters || route.uncounted,
                     _ => false,
                 };
@@ -341,8 +325,7 @@ impl RequestTraffic {
             return self.count(Count::WrongValues, 1);
         }
         let route = self.inner.lock().route;
-        // Count the request now, before its slot is free. As soon as the slot is free, `stop` may return, and another
-        // thread may take the counts.
+        // Count first, as in `send`.
         self.ended(
             key,
             completed.output(),
@@ -352,7 +335,7 @@ impl RequestTraffic {
             Some(_) => ((number + 1) << NUMBER_SHIFT) | ON_ITS_WAY,
             None => number << NUMBER_SHIFT,
         };
-        // If the request is no longer on its way, another call of this routine has ended the same request.
+        // Not on its way: another call of this routine has ended the same request.
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
             return self.count(Count::WrongValues, 1);
         }
@@ -361,7 +344,6 @@ impl RequestTraffic {
         }
     }
 
-    /// Counts how a request ended.
     fn ended(&self, key: u64, output: Result<u64>, unregisters: bool) {
         self.count(Count::Unsettled, 1u64.wrapping_neg());
         match output {
@@ -376,19 +358,16 @@ impl RequestTraffic {
                 self.count(Count::CancelMismatch, 1u64.wrapping_neg());
             }
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
-            // The receiver could not forward the request.
             Err(ESHUTDOWN | ESTALE) if may_be_forwarded(cell(key)) => {
                 self.count(Count::NotForwarded, 1)
             }
-            // The sender is a peer that unregisters, and the receiver has failed the request with `EIO`; see
-            // `complete_ended`.
+            // The sender unregisters, and the receiver has failed the request; see `complete_ended`.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
             Err(_) => self.count_if_wrong(true),
         }
     }
 
-    /// Sends the request of slot [`TIMED`] and waits for it for `ms` milliseconds at most. May
-    /// sleep.
+    /// Sends the request of slot [`TIMED`], and waits `ms` milliseconds at most. May sleep.
     fn call(
         &self,
         sender: &Sender,
@@ -421,7 +400,7 @@ impl RequestTraffic {
         renewed
     }
 
-    /// Chooses a slot's request to cancel it, unless another thread has chosen it. Any execution context.
+    /// Chooses a slot's request to cancel it, unless another thread has chosen it.
     fn choose(&self, slot: usize) -> bool {
         let state = self.slots[slot].load(Acquire);
         state & (ON_ITS_WAY | SENT | CANCELLING) == ON_ITS_WAY | SENT
@@ -430,7 +409,6 @@ impl RequestTraffic {
                 .is_ok()
     }
 
-    /// Cancels a chosen request. Any execution context.
     fn cancel(&self, slot: usize) {
         let (route, cancel) = {
             let inner = self.inner.lock();
@@ -443,7 +421,7 @@ impl RequestTraffic {
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),
-            // The receiver has completed the request first, because no other thread cancels this request.
+            // No other thread cancels this request, so the receiver has completed it.
             Err(EALREADY) => self.count(Count::TooLate, certain.into()),
             // The request was not sent again, and is freed.
             Err(ESTALE) => {}
@@ -451,8 +429,7 @@ impl RequestTraffic {
         }
     }
 
-    /// Chooses requests to cancel: all that are on their way and that `choose` lets this thread cancel, except that of
-    /// slot TIMED. Chooses requests to complete: all pended ones in `cells`. Any execution context.
+    /// Chooses requests to cancel, and all pended ones in `cells` to complete. Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);
@@ -467,7 +444,6 @@ impl RequestTraffic {
         Ok(())
     }
 
-    /// Cancels the requests in `to_cancel`. Any execution context.
     fn cancel_all(&self, chosen: &mut Chosen) {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             if core::mem::take(to_cancel) {
@@ -476,14 +452,14 @@ impl RequestTraffic {
         }
     }
 
-    /// Completes the requests in `to_complete`, from the last cell to the first. `cancel_all` begins with the first
-    /// slot, so the two sides meet in the middle. Any execution context.
+    /// Goes from the last cell to the first. `cancel_all` begins with the first slot, so the two sides meet in the
+    /// middle.
     fn complete_all(&self, chosen: &mut Chosen) {
         while let Some(received) = chosen.to_complete.pop() {
             let output = output_for(received.key);
             match received.request.complete(&output) {
                 Ok(()) => self.count(Count::OutputMismatch, output),
-                // The sender has cancelled the request. If the errno is `ESTALE`, it has also sent the request again.
+                // The sender has cancelled the request. With `ESTALE`, it has also sent the request again.
                 Err(ECANCELED | ESTALE) => self.count(Count::TooLate, 1),
                 Err(_) => self.count_if_wrong(true),
             }
@@ -502,8 +478,8 @@ impl RequestTraffic {
         {
             let mut inner = self.inner.lock();
             let kept = &mut inner.pended[cell];
-            // If the cell has a request already, keep the request with the larger key, which was sent later: the other
-            // one has ended. The request that was received just now may be the older one.
+            // If the cell has a request already, keep the one with the larger key. It was sent later, so the other
+            // one has ended.
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
@@ -521,12 +497,11 @@ impl RequestTraffic {
         disposition
     }
 
-    /// Completes a request that the receiver does not keep. Its sender has cancelled the request, or has sent a newer
-    /// one with the same cell. So the request has ended, and completing it must fail.
+    /// Completes a request that has ended: its sender has cancelled it, or has sent a newer one with the same cell.
+    /// So completing it must fail.
     ///
-    /// Completing it may succeed if its sender unregisters while the request is pending ([`UNCOUNTED`]). The next
-    /// driver that attaches gets the same context, so its requests have the same cells. This new sender may send a
-    /// request before the library has cancelled the old sender's request.
+    /// This need not hold if the sender unregisters ([`UNCOUNTED`]). The next driver that attaches has the same
+    /// context and cells, and may send a request before the library has cancelled the old one.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let uncounted = received.key & UNCOUNTED != 0;
@@ -551,7 +526,7 @@ impl RequestTraffic {
         }
     }
 
-    /// The library calls this when a request was cancelled. Any execution context.
+    /// A request was cancelled. Any execution context.
     pub fn cancelled(&self, id: RequestId) {
         let received = self
             .inner
@@ -566,10 +541,9 @@ impl RequestTraffic {
 
     /// Makes `races` races in random execution contexts. May sleep.
     ///
-    /// Bit n of `allowed` allows the execution context with number n in [`Place::ALL`]. `now` seeds the random choices,
-    /// and is the `now` of [`start`](Self::start). `cancels_first` is whether this side cancels before it completes.
-    /// The other side uses the reverse order. So the two sides act on the same requests at the same time. With a
-    /// `meeting`, both sides begin each race together. Then `allowed` must only allow execution contexts that may
+    /// Bit n of `allowed` allows `Place::ALL[n]`. `now` seeds the random choices; see also [`start`](Self::start). If
+    /// one side sets `cancels_first` and the other does not, both act on the same requests at the same time. With a
+    /// `meeting`, both sides begin each race together, and `allowed` must only allow execution contexts that may
     /// sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
@@ -601,7 +575,7 @@ impl RequestTraffic {
                 continue;
             }
             let own = cells(route.context as usize);
-            // The cells of a random context. They have the requests that other drivers have forwarded.
+            // Drivers of a random context may have forwarded requests to these cells.
             let other = cells(random_below(CELLS / SLOTS));
             run_in(place, || {
                 self.choose_all(own, &mut chosen)?;
@@ -623,12 +597,11 @@ impl RequestTraffic {
                 self.call(sender, &mut packet, route, now, random_below(8) as u32 / 7)?;
             }
         }
-        // If the receiver has unregistered meanwhile, some requests have ended. Send these again.
+        // If the receiver has unregistered, some requests have ended. Send these again.
         self.start(sender, route, now)
     }
 
-    /// Stops sending, and cancels all requests that are on their way. No race may be under way. May
-    /// sleep.
+    /// Stops sending, and cancels all requests that are on their way. No race may be under way. May sleep.
     pub fn stop(&self) {
         self.inner.lock().route = None;
         for (number, slot) in self.slots.iter().enumerate() {
@@ -642,8 +615,7 @@ impl RequestTraffic {
         }
     }
 
-    /// Takes the pended requests out of their cells, and tries to complete them. All sides must have stopped sending.
-    /// So all these requests have ended, and completing them must fail. Any execution context.
+    /// Tries to complete the pended requests. All sides must have stopped sending, so these requests have ended.
     pub fn clear(&self) {
         for cell in 0..CELLS {
             let received = self.inner.lock().pended[cell].take();
@@ -652,7 +624,7 @@ impl RequestTraffic {
     }
 }
 
-/// Passes a request on to the context that the request's key names. Any execution context.
+/// Passes a request on to the context of its key. Any execution context.
 pub fn dispatch<'a, 'b>(
     request: Request<'a>,
     requests: impl Fn(u32) -> Option<&'b RequestTraffic>,
@@ -670,9 +642,8 @@ pub fn dispatch<'a, 'b>(
 }
 
 impl Drop for RequestTraffic {
-    /// The driver is unregistered, so no request may be on its way. The counts since the last
-    /// [`take_counts`](Self::take_counts) must be 0. Otherwise this function logs a refusal, and lets the kernel warn.
-    /// Then the test fails.
+    /// No request may be on its way any more, and the counts since the last [`take_counts`](Self::take_counts) must
+    /// be 0. If not, the kernel's warning fails the test.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);
@@ -685,8 +656,8 @@ impl Drop for RequestTraffic {
                 values: values, errors: errors
             );
         }
-        // The macro includes sources that the kernel's build has generated, and that a distribution may leave
-        // out. Then only the line of `refuse!` reports the fault.
+        // The macro needs generated sources, which a distribution may leave out. Then only `refuse!` reports the
+        // fault.
         #[cfg(not(d2d_lacks_warn_on))]
         kernel::warn_on!(is_any_left || wrong != [0; 3]);
     }

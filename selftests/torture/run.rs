@@ -41,15 +41,14 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// How many calls between the two sides may be nested. All of them are on one stack, which may be that of a hard
-/// interrupt.
+/// The most nested calls. They share one stack, which may be that of a hard interrupt.
 pub const MAX_HOPS: u32 = 8;
 
 /// The side of a context on which a run makes its actions.
 pub trait Side: Sync {
-    /// The direction of the queue in which this side puts items.
+    /// The direction in which this side puts items.
     const OUT: Direction;
-    /// The direction of the queue from which this side takes items.
+    /// The direction from which this side takes items.
     const IN: Direction;
     /// Whether the other side may be missing: not attached, or detaching.
     const OTHER_MAY_BE_MISSING: bool;
@@ -61,9 +60,9 @@ pub trait Side: Sync {
 
     /// Returns the context.
     fn context(&self) -> &Context<TorturePair>;
-    /// Sets or removes the doorbell of the queue from the other side.
+    /// Sets or removes the doorbell of the incoming queue.
     fn set_doorbell(&self, event: Option<&Event>);
-    /// Keeps the other side from detaching; fails if the other side is missing.
+    /// Keeps the other side from detaching. Fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's `call`.
     fn call_other(&self, value: u64, hops: u32) -> Result<u64>;
@@ -126,7 +125,7 @@ impl Side for PeerLink<TorturePair> {
         self.set_doorbell(event);
     }
 
-    /// Does nothing, because the owner is never missing.
+    /// The owner is never missing.
     fn stay(&self) -> Result {
         Ok(())
     }
@@ -156,7 +155,7 @@ pub fn queue(context: &Context<TorturePair>, direction: Direction) -> Queue<'_> 
     }
 }
 
-/// The implementation of `call` on side `S`: calls the other side while there are hops left.
+/// `call` of side `S`.
 pub fn call_for<S: Side>(side: &S, value: u64, hops: u32) -> Result<u64> {
     let value = match hops.min(MAX_HOPS).checked_sub(1) {
         None => value,
@@ -165,14 +164,14 @@ pub fn call_for<S: Side>(side: &S, value: u64, hops: u32) -> Result<u64> {
     Ok(mix(value))
 }
 
-/// The implementation of `put` on side `S`.
+/// `put` of side `S`.
 pub fn put_for<S: Side>(side: &S, run: u32, from: u64, count: u32) -> Result<u32> {
     let context = side.context();
     let producer = Producer::new(run, context.id(), S::OUT);
     producer.put(&queue(context, S::OUT), from, count.min(MAX))
 }
 
-/// The implementation of `take` on side `S`.
+/// `take` of side `S`.
 pub fn take_for<S: Side>(side: &S, max: u32) -> Result<Taken> {
     let context = side.context();
     let mut checker = Checker::new(context.id(), S::IN);
@@ -180,8 +179,7 @@ pub fn take_for<S: Side>(side: &S, max: u32) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// The implementation of `redeem` on side `S`. The item is one that `S` has put and the other side
-/// has taken.
+/// `redeem` of side `S`, for an item that `S` has put and the other side has taken.
 pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     let context = side.context();
     let mut checker = Checker::new(context.id(), S::OUT);
@@ -190,7 +188,7 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, one by one. Their run number is 0, because no process makes a run with 0.
+/// Puts `count` items on an empty queue, as run 0, which no process makes.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -213,9 +211,9 @@ pub struct Run {
     run: u32,
     context: u32,
     random: u64,
-    /// The number of the run's next item in each direction.
+    /// The next item in each direction.
     next: [u64; 2],
-    /// The handle that a side has redeemed last for this run. The queue must refuse this handle now.
+    /// The handle that was redeemed last for this run.
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
@@ -225,10 +223,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the run with number `run` on side `S`.
-    ///
-    /// Runs with the same number and seed make the same actions. The checks tell the items of two runs apart by the
-    /// numbers of the runs. So each run with the same owner needs another number.
+    /// Makes the run with number `run` on side `S`. Runs with the same owner need different numbers, because the
+    /// checks tell their items apart by the numbers.
     pub fn new<S: Side>(
         side: &S,
         run: u32,
@@ -250,8 +246,7 @@ impl Run {
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes `actions` random actions in random execution contexts. Bit n of `allowed` allows the execution context
-    /// with number n in [`Place::ALL`]. May sleep.
+    /// Makes `actions` random actions. Bit n of `allowed` allows `Place::ALL[n]`. May sleep.
     pub fn go<S: Side>(&mut self, side: &S, actions: u32, allowed: u32) -> Result {
         let mut left = actions;
         while left > 0 {
@@ -259,7 +254,7 @@ impl Run {
             if allowed & (1 << place as u32) == 0 {
                 continue;
             }
-            // Make few actions per interrupt, because they delay the CPU's other interrupts.
+            // Actions in an interrupt delay the CPU's other interrupts.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,
@@ -276,7 +271,7 @@ impl Run {
         Ok(())
     }
 
-    /// Puts `count` items, or as many as there is room for.
+    /// Puts `count` items, or as many as fit.
     pub fn fill<S: Side>(&mut self, side: &S, count: u32) {
         for _ in 0..count {
             self.put(side, 1);
@@ -293,18 +288,16 @@ impl Run {
         tally
     }
 
-    /// Returns the next random number. The generator is SplitMix64.
+    /// SplitMix64.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.random)
     }
 
-    /// Returns a random number that is less than `limit`.
     fn below(&mut self, limit: u32) -> u32 {
         (((self.random() >> 32) * u64::from(limit)) >> 32) as u32
     }
 
-    /// Returns a random number of items for a put or a take.
     fn item_count(&mut self) -> u32 {
         self.below(MAX) + 1
     }
@@ -393,11 +386,8 @@ impl Run {
         }
     }
 
-    /// Takes an item as a handle. Then either this side or the other side redeems the handle. Also checks that the
-    /// queue refuses the handle that was redeemed last.
-    ///
-    /// Keeps the peer from detaching until the handle is redeemed. Detaching would revoke the handle. Then neither side
-    /// would count the item as taken.
+    /// One of the two sides redeems the handle. The peer must not detach before, because detaching revokes handles:
+    /// then neither side counts the item.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,
@@ -416,7 +406,7 @@ impl Run {
         self.stale = Some(handle);
     }
 
-    /// Checks that the handle that was redeemed last cannot be redeemed a second time.
+    /// The queue must refuse the handle that was redeemed last.
     fn redeem_stale<S: Side>(&mut self, queue: &Queue<'_>) {
         let Some(stale) = self.stale.take() else {
             return;
@@ -428,7 +418,7 @@ impl Run {
         }
     }
 
-    /// Lets the other side redeem the handle. Returns whether the other side could be called.
+    /// Returns whether the other side could be called.
     fn redeem_by_other<S: Side>(&mut self, side: &S, handle: u64) -> bool {
         match side.let_other_redeem(handle) {
             Ok(taken) => {
@@ -447,7 +437,7 @@ impl Run {
         let value = self.random();
         match side.call_other(value, hops) {
             Ok(result) => {
-                // There are `hops` + 1 calls. The last call mixes the value once, all others twice.
+                // The last of the `hops` + 1 calls mixes the value once, all others twice.
                 let expected = (0..2 * hops + 1).fold(value, |value, _| mix(value));
                 self.tally.add(Count::Calls, (hops + 1).into());
                 self.tally
@@ -457,8 +447,7 @@ impl Run {
         }
     }
 
-    /// Increments the shared number, and checks that the last update was whole. The owner's command
-    /// `check` finds lost updates.
+    /// Checks that the last update was whole. The owner's `check` finds lost updates.
     fn update<S: Side>(&mut self, side: &S) {
         let whole = side.context().with_shared(|[count, copy]| {
             let whole = *copy == *count;
@@ -470,7 +459,6 @@ impl Run {
         self.tally.add(Count::WrongValues, (!whole).into());
     }
 
-    /// Checks that a queue's counters are consistent.
     fn check_counters<S: Side>(&mut self, side: &S) {
         let counters = queue(side.context(), S::OUT).counters();
         let right = counters.put.wrapping_sub(counters.taken) == counters.depth.into()

@@ -28,7 +28,7 @@ impl Direction {
     pub const ALL: [Self; 2] = [Self::ToPeer, Self::ToOwner];
 }
 
-/// What is counted of each queue.
+/// Counts of a queue.
 #[derive(Clone, Copy)]
 pub enum Flow {
     /// Items put.
@@ -41,7 +41,7 @@ pub enum Flow {
     Taken,
     /// Sum of the checksums of the items taken.
     ChecksumsTaken,
-    /// Sum of `mix(seq)` over the items taken, where `seq` is an item's number in its queue; see [`Taken`].
+    /// Sum of `mix(seq)`; see [`Taken`].
     Sequence,
     /// Stale handles that the queue refused.
     Stale,
@@ -49,7 +49,7 @@ pub enum Flow {
 
 const FLOWS: usize = 7;
 
-/// What is counted of the whole context.
+/// Counts of the whole context.
 #[derive(Clone, Copy)]
 pub enum Count {
     /// Operations called, including nested ones.
@@ -66,57 +66,56 @@ pub enum Count {
     Sets,
     /// Waits for events.
     Waits,
-    /// Calls that set an event which was not set.
+    /// Sets of an event that was not set.
     Tokens,
     /// Events that a wait reset.
     TokensTaken,
-    /// Wake-ups: a thread has waited, and another thread has woken it.
+    /// Wake-ups in `lead` and `follow`.
     Wakes,
     /// Requests sent.
     Sent,
-    /// Requests that their receiver completed.
+    /// Requests completed.
     Completed,
-    /// Requests that their sender cancelled.
+    /// Requests cancelled by their sender.
     Cancelled,
-    /// Requests that were cancelled because their sender or receiver unregistered.
+    /// Requests cancelled because a driver unregistered.
     Orphaned,
     /// Requests that timed out.
     TimedOut,
-    /// Requests that their receiver could not forward.
+    /// Requests that could not be forwarded.
     NotForwarded,
-    /// Requests that their receiver forwarded.
+    /// Requests forwarded.
     Forwarded,
-    /// Failed attempts to complete or cancel a request: the other side was faster.
+    /// Failed completions and cancels: the other side was faster.
     TooLate,
-    /// Requests whose outcome the sender does not know, because its call returned without a result. At the time limit
-    /// of the call, another thread was still completing, cancelling or delivering the request, and the library stopped
-    /// waiting for that thread.
+    /// Calls that returned without a result. At their time limit, another thread was still completing, cancelling or
+    /// delivering the request.
     OutcomeUnknown,
-    /// Items whose payload is not what was put. At the end, this count and all that follow must be 0.
+    /// Items whose payload is not what was put. This count and all that follow must be 0 at the end.
     Torn,
     /// Items on the wrong queue.
     Foreign,
-    /// Items out of the queue's order, or with an unexpected number.
+    /// Items out of the queue's order.
     Gaps,
     /// Items out of their producer's order.
     Disorder,
     /// Operations that returned a wrong value.
     WrongValues,
-    /// Operations that failed although they must not fail, and operations that failed with a wrong errno.
+    /// Operations that failed although they must not, or with a wrong errno.
     WrongErrors,
-    /// Operations of a peer that ran after the peer was unloaded.
+    /// Operations of a peer that ran after its unload.
     LateCalls,
     /// Requests sent, minus those that ended.
     Unsettled,
     /// Successful cancels, minus requests that ended as cancelled.
     CancelMismatch,
-    /// Sum of the outputs with which requests were completed, minus the sum of the outputs that the senders got.
+    /// Outputs of receivers, minus outputs that senders got.
     OutputMismatch,
-    /// Sums that differ from what the owner's command `check` expects.
+    /// Sums that the owner's `check` found wrong.
     SumMismatches,
 }
 
-/// Names of the counts of the whole context.
+/// The name of each [`Count`].
 pub const NAMES: [&str; 30] = [
     "calls",
     "updates",
@@ -155,7 +154,7 @@ const COUNTS: usize = 2 * FLOWS + NAMES.len();
 const _: () = assert!(Count::SumMismatches as usize + 1 == NAMES.len());
 const _: () = assert!(Flow::Stale as usize + 1 == FLOWS);
 
-/// Identifies a count by its number.
+/// A count.
 pub trait Index {
     /// Returns its number.
     fn index(self) -> usize;
@@ -173,7 +172,7 @@ impl Index for (Direction, Flow) {
     }
 }
 
-/// What one run has counted.
+/// The counts of one run.
 pub struct Tally([u64; COUNTS]);
 
 impl Default for Tally {
@@ -210,7 +209,7 @@ impl Tally {
         self.add(count, 1);
     }
 
-    /// Returns the number and the value of each count that is not 0.
+    /// Returns the counts that are not 0, with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         self.0
             .iter()
@@ -220,7 +219,7 @@ impl Tally {
     }
 }
 
-/// The counts of all runs, to which several threads add at the same time.
+/// Counts to which several threads add.
 pub struct SharedCounts([Atomic<u64>; COUNTS]);
 
 impl Default for SharedCounts {
@@ -253,7 +252,7 @@ impl SharedCounts {
         self.0[count.index()].load(Relaxed)
     }
 
-    /// Returns the whole context's counts, in the order of [`NAMES`].
+    /// Returns the counts of the whole context, in the order of [`NAMES`].
     pub fn counts(&self) -> impl Iterator<Item = u64> + '_ {
         self.0[2 * FLOWS..].iter().map(|count| count.load(Relaxed))
     }

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-# The torture: an owner, several peers of the same kind, and the crate that has their code.
 # See test_modules/modules.mk.
 
 d2d-torture := selftests/torture
@@ -23,14 +22,13 @@ $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,$(d2d-peer))))
 
 clean-files += $(d2d-torture)/*.rmeta
 
-# The modules of the fuzzer, fuzz0 and fuzz1, are linked from the same objects. Kbuild compiles an object for one module
-# name, so these objects are compiled for the name `fuzz`.
+# Both modules of the fuzzer are linked from the same objects. Kbuild compiles an object for one module name: here
+# `fuzz`.
 d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o buffers.o \
 	      oracle.o coverage.o things.o drivers.o)
 $(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))
 $(foreach object,$(d2d-fuzz),$(eval $(obj)/$(object): private modfile := $(obj)/$(d2d-torture)/fuzz/fuzz))
 
-# A list of the exported functions, generated from their prototypes.
 $(obj)/$(d2d-torture)/fuzz/fuzz_calls.h: $(src)/$(d2d-torture)/fuzz/fuzz_calls.awk $(d2d-prototypes) FORCE
 	$(call if_changed,d2d_calls)
 targets += $(d2d-torture)/fuzz/fuzz_calls.h

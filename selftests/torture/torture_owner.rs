@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the torture. It exports a table of its own, and its peers are `torture_peer0` to `torture_peer3`. Its
-//! control device takes these commands:
+//! The owner of the torture. Its control device takes these commands:
 //!
 //! - `run CONTEXT RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
-//! - `lead CONTEXT TIMES`: wakes the thread that runs the peer's command `follow`, and waits until that thread wakes
-//!   this one. Does this TIMES times; see [`EventTraffic::lead`]
+//! - `lead CONTEXT TIMES`: see [`EventTraffic::lead`]
 //! - `stop CONTEXT`: ends the peer's command `follow`
-//! - `race CONTEXT NOW RACES ALLOWED UNREGISTERS TOGETHER`: makes RACES races; see [`RequestTraffic::race`].
-//!   UNREGISTERS is 1 if the peer may be unloaded during the races. TOGETHER is 1 if both sides begin each race
-//!   together
+//! - `race CONTEXT NOW RACES ALLOWED UNREGISTERS TOGETHER`: see [`RequestTraffic::race`]. UNREGISTERS is 1 if the
+//!   peer may be unloaded during the races
 //! - `settle`: stops sending requests in all contexts
-//! - `check`: takes the remaining items of all queues, compares the counts, and prints them. Allowed only
-//!   once, after all other commands have ended
+//! - `check`: takes the remaining items, and compares the counts. Allowed once, after all other commands
 //! - `event CONTEXT ...`: see [`torture::event_commands`]
 //!
-//! [`torture::peer`] explains ALLOWED and NOW.
+//! [`torture::peer`] explains ALLOWED, NOW and TOGETHER.
 
 #![forbid(unsafe_code)]
 
@@ -112,10 +108,9 @@ d2d_owner::module_owner! {
     },
 }
 
-/// Size of an item's payload, in bytes.
 const ITEM_SIZE: u32 = 64;
 
-/// Time limit of a handshake in milliseconds. No traffic delays a handshake for a minute.
+/// In milliseconds. No traffic delays a handshake for a minute.
 const TIMEOUT: u32 = 60_000;
 
 /// What the owner has for each context.
@@ -233,7 +228,7 @@ impl Owner for TortureOwner {
 
     fn attached(&self, link: &OwnerLink<TorturePair>) {
         self.count(Count::Attached, 1);
-        // The owner keeps the context's events open, so that `check` finds all tokens.
+        // Keep the context's events open, so that `check` finds all tokens.
         if self.event_traffic.as_ref().is_none() {
             match event_traffic(link) {
                 Ok(event_traffic) => drop(self.event_traffic.populate(event_traffic)),
@@ -277,7 +272,6 @@ impl OwnerOps for TortureOwner {
 }
 
 impl TortureOwner {
-    /// Returns the route of the owner's requests to the peer, if there is a peer.
     fn route(
         &self,
         contexts: &Contexts<'_, Self>,
@@ -299,7 +293,6 @@ impl TortureOwner {
         let _ = self.shared_counts.add(count.index(), value);
     }
 
-    /// Compares two sums. If they differ, counts a mismatch and prints both sums.
     fn expect(&self, link: &OwnerLink<TorturePair>, what: &str, got: u64, expected: u64) {
         if got != expected {
             self.count(Count::SumMismatches, 1);
@@ -308,8 +301,7 @@ impl TortureOwner {
         }
     }
 
-    /// Takes the remaining items of a queue. Fills the queue once, to check that its pool has lost no item. Compares
-    /// the queue's counters with the counts of all runs.
+    /// Fills the empty queue once, to check that its pool has lost no item.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
         let next = self.shared_counts.get((direction, Flow::Taken));
@@ -344,7 +336,7 @@ impl TortureOwner {
             counted(Flow::ChecksumsTaken),
             checksums_put,
         );
-        // The queue has numbered its items from 0 on.
+        // The queue numbers its items from 0 on.
         let sequence = (0..put).fold(0u64, |sum, number| sum.wrapping_add(mix(number)));
         self.expect(link, "sequence", counted(Flow::Sequence), sequence);
     }
@@ -354,7 +346,6 @@ fn event_traffic(link: &OwnerLink<TorturePair>) -> Result<EventTraffic> {
     EventTraffic::open(link.context(), create_event)
 }
 
-/// The owner and one of its contexts, for [`torture::event_commands`].
 struct OwnerSide<'a>(&'a Contexts<'a, TortureOwner>, &'a OwnerLink<TorturePair>);
 
 impl Opener for OwnerSide<'_> {
@@ -397,14 +388,12 @@ impl Opener for OwnerSide<'_> {
     }
 }
 
-/// Stops sending requests.
 fn settle(contexts: &Contexts<'_, TortureOwner>) {
     for (owner, _) in contexts.iter() {
         owner.requests.stop();
     }
 }
 
-/// Compares the counts of all contexts, and prints their sums.
 fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     let mut put = 0u64;
     let mut refused = 0u64;
@@ -437,7 +426,7 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     }
     pr_info!("torture: {}\n", Totals { put, refused, sums });
     if sums[Count::OutcomeUnknown as usize] != 0 {
-        // The receiver may have counted an output that the sender has not got. Then this count need not be 0.
+        // The receiver may have counted an output that the sender has not got.
         sums[Count::OutputMismatch as usize] = 0;
     }
     let wrong = &sums[Count::Torn as usize..];
@@ -447,7 +436,6 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     Ok(())
 }
 
-/// The line that `check` prints.
 struct Totals {
     put: u64,
     refused: u64,

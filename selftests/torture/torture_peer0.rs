@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One of the four peers of the torture; `peer.rs` has their code. This one accepts its handshake at once, and its
-//! dispatch routine does not sleep. Each peer has a context of its own.
+//! A torture peer (`peer.rs`) that accepts its handshake at once.
 
 #![forbid(unsafe_code)]
 

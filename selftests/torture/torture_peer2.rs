@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One of the four peers of the torture; `peer.rs` has their code. This one pends its handshake, and its dispatch
-//! routine may sleep. Each peer has a context of its own.
+//! A torture peer (`peer.rs`) that pends its handshake.
 
 #![forbid(unsafe_code)]
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the torture in rounds. In each round, processes write commands to the control devices of an
-//! owner and its peers, while other peers are loaded and unloaded. After the round, the owner's counts
-//! must agree. These rounds take SECONDS in all. Then rounds of the fuzzer of the C functions ([`fuzz`])
-//! take SECONDS, too. Reports in KTAP.
+//! Drives the torture: SECONDS of rounds with traffic, then SECONDS of rounds of the fuzzer ([`fuzz`]). After each
+//! round of traffic, the owner's counts must agree. Reports in KTAP.
 //!
-//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`. With `fuzz`, the program runs the fuzzer alone. `fuzz-slow`,
-//! for slow machines, does the same, but does not require the fuzzer to reach the limits of the owner.
-//! The program looks for modules in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. It prints the seed.
-//! With the same seed, a failure is likely to occur again, but not certain to.
+//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`. `fuzz` runs the fuzzer alone. So does `fuzz-slow`, for slow
+//! machines, but it does not require the fuzzer to reach the owner's limits. Modules are in `$D2D_MODULES`,
+//! `test_modules`, `..` or `/lib/d2d`. With the same seed, a failure is likely to occur again, but not certain to.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -23,26 +20,21 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const OWNER: &str = "torture_owner";
-/// How many peer modules there are
 const PEERS: u32 = 4;
-/// Items that the owner puts for each peer before the peer is loaded.
 const ITEMS_BEFORE_LOAD: u32 = 40;
-// Values of the word ALLOWED: bit n allows the execution context with number n in `Place::ALL`.
-/// All execution contexts
+// Values of the word ALLOWED: bit n allows the execution context `Place::ALL[n]`.
 const EVERYWHERE: u64 = 15;
-/// The process itself
 const CALLER: u64 = 1;
-/// The execution contexts that may sleep
 const MAY_SLEEP: u64 = 3;
 
 /// The peers of a round. In each round, two processes also make runs in the owner.
 struct Shape {
     name: &'static str,
-    /// Peers that stay loaded for the whole round.
+    /// Peers that stay loaded.
     stay: u32,
-    /// Processes that make runs in each of these peers.
+    /// Processes that make runs in each of these.
     processes: usize,
-    /// Peers that are loaded and unloaded again and again, each by a process of its own.
+    /// Peers that are loaded and unloaded again and again.
     cycle: u32,
 }
 
@@ -53,14 +45,12 @@ const SHAPES: [Shape; 3] = [
         processes: 1,
         cycle: 2,
     },
-    // All processes use the queues of one context.
     Shape {
         name: "crowded",
         stay: 1,
         processes: 2,
         cycle: 0,
     },
-    // The owner's calls go to a peer that is loaded and unloaded all the time.
     Shape {
         name: "revolving",
         stay: 0,
@@ -70,13 +60,11 @@ const SHAPES: [Shape; 3] = [
 ];
 
 impl Shape {
-    /// Contexts, one for each peer
     fn contexts(&self) -> u32 {
         self.stay + self.cycle
     }
 }
 
-/// How many rounds of the fuzzer may be added on a slow machine.
 const EXTRA_ROUNDS: u32 = 10;
 
 const NONBLOCK: i32 = 0o4000;
@@ -87,7 +75,6 @@ fn peer_name(number: u32) -> String {
     format!("torture_peer{number}")
 }
 
-/// SplitMix64
 struct Random(u64);
 
 impl Random {
@@ -99,7 +86,6 @@ impl Random {
     }
 }
 
-/// Prepends to an error what the program was doing.
 fn describe<T>(result: io::Result<T>, what: &str) -> Outcome<T> {
     result.map_err(|error| format!("{what}: {error}"))
 }
@@ -119,7 +105,6 @@ fn unload(name: &str) -> Outcome<()> {
     describe(modules::unload(name), &format!("unload {name}"))
 }
 
-/// A module's control device
 struct Control {
     module: String,
     file: File,
@@ -141,7 +126,6 @@ impl Control {
     }
 }
 
-/// A helper process. In each part of a round's traffic, run_torture starts several helpers, and waits for them.
 struct Helper {
     number: u32,
     runs: u32,
@@ -151,13 +135,12 @@ struct Helper {
 }
 
 impl Helper {
-    /// Returns the words RUN and SEED of the command `run`. No other run of the round has the same RUN.
+    /// Returns the words RUN and SEED of `run`. No other run of the round has this RUN.
     fn next_run(&mut self) -> String {
         self.runs += 1;
         format!("{} {}", (self.number << 24) | self.runs, self.seed)
     }
 
-    /// Returns the word ALLOWED of the commands `run` and `race`.
     fn allowed(&mut self) -> u64 {
         [CALLER, EVERYWHERE][self.random.below(2) as usize]
     }
@@ -166,7 +149,6 @@ impl Helper {
         Instant::now() >= self.deadline
     }
 
-    /// Makes runs on the owner's side, in random contexts.
     fn run_owner(&mut self, contexts: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -177,7 +159,6 @@ impl Helper {
         Ok(())
     }
 
-    /// Makes runs on the side of a peer that stays loaded.
     fn run_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
@@ -187,7 +168,6 @@ impl Helper {
         Ok(())
     }
 
-    /// Lets the owner and the peer of the first context wake each other, again and again.
     fn lead(&mut self) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -196,15 +176,13 @@ impl Helper {
         control.write("stop 0")
     }
 
-    /// Returns the word NOW of the command `race`: a number that grows with time. The keys of requests contain the
-    /// number; see `RequestTraffic::start`.
+    /// The word NOW of `race`, which must grow with time; see `RequestTraffic::start`.
     fn now() -> u128 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_millis() % (1 << 30))
     }
 
-    /// Makes races on the owner's side, in random contexts. The peers of the first `stay` contexts
-    /// stay loaded.
+    /// The peers of the first `stay` contexts stay loaded.
     fn race_owner(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -216,8 +194,7 @@ impl Helper {
         Ok(())
     }
 
-    /// Makes races on one side of the first context. Another process makes races on the other side. Both sides begin
-    /// each race together.
+    /// Makes races on one side of the first context, while another process does so on the other.
     fn race_together(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         let (context, unregisters) = if name == OWNER {
@@ -235,7 +212,6 @@ impl Helper {
         Ok(())
     }
 
-    /// Makes races on the side of a peer that stays loaded.
     fn race_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
@@ -245,9 +221,8 @@ impl Helper {
         Ok(())
     }
 
-    /// Loads and unloads a peer again and again, at least once. The peer sometimes makes races, and is unloaded
-    /// while its requests are on their way. The peer forwards some of the requests that it gets to
-    /// the driver `next`. Returns how often the peer was loaded.
+    /// Unloads a peer again and again, at least once, while its requests are on their way. The peer forwards some of
+    /// the requests that it gets to the driver `next`.
     fn race_and_unload(&mut self, name: &str, next: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
         loop {
@@ -271,13 +246,11 @@ impl Helper {
         }
     }
 
-    /// The peer's side of [`lead`](Self::lead).
     fn follow(&mut self, name: &str) -> Outcome<()> {
         Control::open(name)?.write("follow")
     }
 
-    /// Loads and unloads a peer again and again, at least once, and sometimes makes a run. Returns how often the
-    /// peer was loaded.
+    /// Loads and unloads a peer again and again, at least once.
     fn cycle(&mut self, name: &str) -> Outcome<u64> {
         let mut cycles = 0;
         loop {
@@ -295,9 +268,9 @@ impl Helper {
     }
 }
 
-/// `run_torture helper NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
-/// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`: the main function of a
-/// helper process. Prints how often the process loaded a peer, or why it failed.
+/// `run_torture helper NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow NAME|race-owner
+/// CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`: the main function of a helper
+/// process. Prints how often it loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -344,7 +317,6 @@ fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child
     describe(child, "start a process")
 }
 
-/// Waits for a helper process. Returns how often the process loaded a peer.
 fn reap(child: Child) -> Outcome<u64> {
     let output = describe(child.wait_with_output(), "wait for a process")?;
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -355,16 +327,14 @@ fn reap(child: Child) -> Outcome<u64> {
     }
 }
 
-/// The names and counts that the owner's `check` prints.
 #[derive(Default)]
 struct Totals(Vec<(String, u64)>);
 
 impl Totals {
-    /// Reads the totals from new lines of the kernel log.
     fn read(kmsg: &mut File) -> Outcome<Self> {
         let mut record = [0; 8192];
         loop {
-            // Each read returns one record, or `EPIPE` if the kernel has overwritten the next record.
+            // `EPIPE`: the kernel has overwritten the next record.
             let length = match kmsg.read(&mut record) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => continue,
@@ -401,8 +371,7 @@ impl Totals {
         }
     }
 
-    /// Returns the number of operations: items put, items taken, calls, updates, operations on events, and requests
-    /// sent. In the end no item is left, so as many items were taken as put.
+    /// In the end no item is left, so as many items were taken as put.
     fn operations(&self) -> u64 {
         2 * self.get("put")
             + self.get("calls")
@@ -411,8 +380,7 @@ impl Totals {
             + self.get("sent")
     }
 
-    /// Returns the number of operations on events: sets and waits. Each count in `wakes` stands for one set and one
-    /// wait.
+    /// Each wake-up is a set and a wait.
     fn event_operations(&self) -> u64 {
         self.get("sets") + self.get("waits") + 2 * self.get("wakes")
     }
@@ -427,7 +395,6 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// Lets the owner compare its counts. Returns the counts that the owner prints.
 fn check() -> Outcome<Totals> {
     let kmsg = OpenOptions::new()
         .read(true)
@@ -444,7 +411,7 @@ fn check() -> Outcome<Totals> {
     totals
 }
 
-/// Lets the owner put items for each peer, and then loads the peers. Checks that each peer finds its items in order.
+/// A peer must find the items that the owner has put before the peer was loaded, in order.
 fn check_items_put_before_load(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
@@ -463,7 +430,6 @@ fn check_items_put_before_load(first_run: u32, names: &[String]) -> Outcome<()> 
     Ok(())
 }
 
-/// Runs a helper process for each of these commands. Returns how often the processes loaded a peer.
 fn run_helpers(commands: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     let started: Vec<_> = (0..)
         .zip(commands)
@@ -473,8 +439,7 @@ fn run_helpers(commands: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64
     ended.into_iter().sum()
 }
 
-/// Makes the traffic of a round. It has three parts: runs, races, and races that both sides begin together. During the
-/// first two parts, other peers are loaded and unloaded. Returns how often a peer was loaded.
+/// Makes runs, then races, and then races that both sides begin together.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
     for name in staying {
@@ -485,7 +450,6 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     for name in staying {
         commands.extend(vec![vec!["peer", name.as_str()]; shape.processes]);
     }
-    // The peer that was loaded first has the first context.
     if let Some(name) = staying.first() {
         commands.extend([vec!["lead", "-"], vec!["follow", name]]);
     }
@@ -519,7 +483,6 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     Ok(cycles)
 }
 
-/// Plays a round with a new owner.
 fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
     let (shape, completion) = shape_and_completion(number);
     let contexts = shape.contexts();
@@ -530,7 +493,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
     )?;
-    // The numbers of these runs are so high that no process of the round makes a run with one of them.
+    // These numbers are so high that no process of the round uses one of them.
     check_items_put_before_load(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
@@ -541,14 +504,12 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
     Ok((totals, cycles))
 }
 
-/// Returns the shape of a round, and the owner's parameter `completion`. Nine rounds in a row have
-/// all combinations.
+/// Returns the shape of a round, and the owner's parameter `completion`. Nine rounds in a row have all combinations.
 fn shape_and_completion(number: u32) -> (&'static Shape, u32) {
     let shape = &SHAPES[number as usize % SHAPES.len()];
     (shape, (number + number / 3) % 3)
 }
 
-/// Unloads the modules after a round that failed.
 fn unload_all() {
     for number in 0..PEERS {
         modules::unload(&peer_name(number)).ok();
@@ -556,7 +517,6 @@ fn unload_all() {
     modules::unload(OWNER).ok();
 }
 
-/// Plays rounds of traffic. Returns how many rounds failed.
 fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
@@ -596,8 +556,7 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     failed
 }
 
-/// Plays rounds of the fuzzer. In the KTAP output their numbers begin with `after` + 1. With `limits`, the rounds must
-/// reach the limits of the owner. Returns how many rounds failed.
+/// The numbers in KTAP begin with `after` + 1.
 fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool) -> u32 {
     let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
     for number in 0..rounds {
@@ -613,11 +572,11 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool)
         };
         let mut done = play(seed);
         if number + 1 < rounds {
-            // The counts are judged only after the last round, because they are sums of all rounds.
+            // The counts are sums of all rounds, so the last round judges them.
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
-            // On a slow machine the fuzzer may need more rounds to make all the calls that `judge` requires.
+            // On a slow machine, the fuzzer may need more rounds for the calls that `judge` requires.
             if let Ok(Err(missing)) = done {
                 let seed = seed.wrapping_add(extra);
                 println!("# {missing}; one more round, seed {seed}");
