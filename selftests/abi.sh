@@ -48,8 +48,8 @@ all_traced()
 	done
 }
 
-# all_take_part OWNER - succeeds if the trace shows that both peers attached, exchanged with the owner, and detached.
-# c_owner does not trace calls and items
+# all_take_part OWNER - succeeds if the trace has no refusal, and shows that both peers attached, exchanged with the
+# owner, and detached. c_owner does not trace calls and items
 all_take_part()
 {
 	for peer in module_b c_peer; do
@@ -61,7 +61,6 @@ all_take_part()
 	! traced "step=refuse"
 }
 
-# attach_all PEER... - succeeds if each of these peers of old attaches
 attach_all()
 {
 	from old
@@ -88,7 +87,7 @@ for owner in old today grown; do
 done
 
 for owner in old today; do
-	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: the call gets EOPNOTSUPP; with needs_sum=1, loading c_peer gets EOPNOTSUPP"
+	name="c_peer of grown calls d2d_sum(), which the owner of $owner lacks: EOPNOTSUPP; c_peer with needs_sum=1 is not loaded"
 	if has_or_skips "$owner" "$name"; then
 		fresh_owner_of "$owner" && from grown && load c_peer && [ "$(printed c_peer)" = "c_peer: d2d_sum: -$EOPNOTSUPP" ] &&
 			unload c_peer && fails EOPNOTSUPP load c_peer needs_sum=1 && ! loaded c_peer && owner_is_idle &&

@@ -67,7 +67,7 @@
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME, with room for input and output (8 bytes each).
-#                                    Mistake: handle=null
+#                                    Mistakes: handle=null
 #   alloc-until-refused NAME         allocates requests until the owner refuses one. Frees them, and fails with the
 #                                    errno of the refusal
 #   send rN TO [CODE] [OPTION...]    sends the request; CODE is CODE_ADD by default
@@ -78,13 +78,13 @@
 #       bad-layout, unknown-function, unknown-flag, reserved, stale-handle
 #   send-and-cancel rN TO CODE TIMES
 #                                    sends and cancels the request TIMES times; TO must pend it each time
-#   wait rN [timeout=MS]             waits for the result, by default without a limit. Mistake: result=null
+#   wait rN [timeout=MS]             waits for the result, by default without a limit. Mistakes: result=null
 #   expect rN [status=S] [output=N] [ended=HOW]
 #                                    checks the result that a wait or the completion routine has stored: by default
 #                                    status 0 and no output. HOW is what must have ended the request: completed,
 #                                    cancelled, timed-out, left (the receiver has unregistered) or not-completed
 #   cancel rN, free rN
-#   read rN BYTES                    reads the output. Mistake: buffer=null
+#   read rN BYTES                    reads the output. Mistakes: buffer=null
 # The receiver; each command but complete-again acts on the oldest request that NAME has pended
 #   complete NAME [status=S|output=N]
 #                                    completes the request, by default with status 0 and the output 0. With another

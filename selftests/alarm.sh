@@ -18,7 +18,6 @@ nap()
 	write_to "$SLEEP" "$1"
 }
 
-# fresh_sleeper LIMIT - reloads both drivers. The sleeper waits for a request for at most LIMIT milliseconds
 fresh_sleeper()
 {
 	fresh_alarm && load "$sleeper" "limit=$1"
@@ -41,14 +40,14 @@ unload_pair()
 	unload "$sleeper" && unload "$alarm"
 }
 
-# unload_both_and_count COMPLETED CANCELLED - unloads both drivers; then checks as unload_alarm_and_count
+# unload_both_and_count COMPLETED CANCELLED - as unload_alarm_and_count, but unloads both drivers
 unload_both_and_count()
 {
 	unload "$sleeper" && unload_alarm_and_count "$1" "$2"
 }
 
 # make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time. Prints the answer: how many
-# requests and calls the alarm has completed before. Without the device, the shell would create a regular file of this
+# requests and calls the alarm has completed before. Fails without the device, so that the shell creates no file of its
 # name
 make_call()
 {
@@ -65,7 +64,7 @@ asleep()
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
 }
 
-# begin_call MILLISECONDS - starts the process $caller, which sleeps in an ioctl call that is due after this time
+# begin_call MILLISECONDS - makes an ioctl call that is due after this time, and sleeps there, in the process $caller
 begin_call()
 {
 	[ -c /dev/alarm ] || return

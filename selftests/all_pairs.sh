@@ -147,7 +147,6 @@ fresh_round()
 	reset_trace
 }
 
-# exchange MODULE N - makes the Nth exchange of a module
 exchange()
 {
 	text=1
@@ -195,7 +194,7 @@ begin_traffic()
 	esac
 }
 
-# end_traffic MODULE - waits for the exchanges that give_work has asked for, and ends the process
+# end_traffic MODULE - ends the process, after all exchanges that give_work has asked for
 end_traffic()
 {
 	[ -p "$work/$1" ] || return 0

@@ -17,7 +17,6 @@ fresh_c_owner()
 	load c_owner "$@"
 }
 
-# fresh_peers PEER... - loads the owner in C and these peers, with a context for each
 fresh_peers()
 {
 	fresh_c_owner "contexts=$#"
@@ -94,7 +93,6 @@ peer_faults()
 	EOT
 }
 
-# keeps_no_context - succeeds if the owner has freed as many contexts as it has allocated
 keeps_no_context()
 {
 	[ "$(trace | grep -c ' step=alloc ')" = "$(trace | grep -c ' step=free ')" ]

@@ -101,7 +101,6 @@ fi
 # shellcheck disable=SC2034 # a variable of the test programs
 LONG_TIMEOUT=60000
 TRACE_START="d2d selftest: the trace starts"
-# Why the last command failed: "errno=N (text)", or what a check has found
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
@@ -139,7 +138,7 @@ words()
 	esac
 }
 
-# in_numbers MODULE [PARAM=VALUE...] - prints the parameters, with numbers in place of words
+# in_numbers MODULE [PARAM=VALUE...] - prints these parameters, with the numbers of the words
 in_numbers()
 {
 	module=$1
@@ -263,7 +262,7 @@ only_refusal_is()
 }
 
 # exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side, in each execution
-# context. Without the device, the shell would create a regular file of its name
+# context. Fails without the device, so that the shell creates no file of its name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"

@@ -10,7 +10,6 @@ DEV=/dev/d2d_test
 CONTROL=/dev/d2d_commands
 HISTORY=/dev/d2d_history
 
-# fresh_device [VARIANT] - reloads device_peer; its parameter "variant" selects the device
 fresh_device()
 {
 	unload_if_loaded device_peer
@@ -56,7 +55,8 @@ keeps_the_module()
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await has_opened "$holder" || return
-	# If the module was unloaded, do not kill the process: the kernel would close the file and call freed code.
+	# If the module was unloaded, do not kill the process: at its end, the kernel closes the file, and calls freed
+	# code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
@@ -117,7 +117,6 @@ beats_are_read()
 		fails EINVAL write_period 1 && unload metronome
 }
 
-# fresh_history - reloads history_peer, which has room for 8 records
 fresh_history()
 {
 	unload_if_loaded history_peer

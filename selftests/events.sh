@@ -53,7 +53,6 @@ ended_by()
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# driver_in_background owner|peer COMMAND - runs the command in the process $background
 driver_in_background()
 {
 	module=$(driver "$1")
@@ -114,7 +113,6 @@ only_own_open()
 }
 
 # fresh_events [SET] - makes sure that both drivers are loaded, and that only the events $own are open. Calls open_SET
-# if SET is given
 fresh_events()
 {
 	only_own_open || fresh_drivers
@@ -122,7 +120,6 @@ fresh_events()
 	reset_trace
 }
 
-# open_kinds - $setter creates an event of each kind, in its slots 0 and 1, and $waiter opens them
 open_kinds()
 {
 	$setter create 0 note notification && $waiter open 0 note notification &&
@@ -162,7 +159,6 @@ works_everywhere()
 	done
 }
 
-# wakes_from PLACE - succeeds if $setter, in PLACE, ends a wait of $waiter
 wakes_from()
 {
 	driver_in_background "$waiter" wait any 1
@@ -324,7 +320,6 @@ fresh_crowd()
 	await_field any10 waiters 64
 }
 
-# let_go - sets the event once for each process in $pids; succeeds if all their waits end
 let_go()
 {
 	crowd=${pids-}

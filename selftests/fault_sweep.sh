@@ -145,8 +145,8 @@ setting probability 100 interval 1 times 1
 verdict "failslab makes the first allocation of any task fail: a write to a device fails with the reason out-of-memory"
 setting probability 0
 
-# Here failslab ignores allocations inside system calls. Any other allocation fails and lowers `times` to 0. Workers and
-# interrupts must not allocate, so `times` must stay 1.
+# Here failslab ignores allocations inside system calls. Any other allocation fails, and lowers `times` from 1 to 0.
+# Workers and interrupts must not allocate.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

@@ -17,7 +17,6 @@ STATES="registered context handshake sent pended event"
 # forgetful, or one of the modules forgetful_*, which do with other owners what forgetful does
 FORGETFUL=forgetful
 
-# load_and_unload FORGETS AT - if AT is init, the init of $FORGETFUL fails; if AT is exit, unloads $FORGETFUL
 load_and_unload()
 {
 	if [ "$2" = init ]; then
@@ -56,8 +55,8 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# fresh_stranger PARAM=VALUE - module_a is loaded with this parameter and without a peer; the driver of the module
-# "stranger" is not registered
+# fresh_stranger PARAM=VALUE - loads module_a with this parameter and without a peer, and stranger without a registered
+# driver
 fresh_stranger()
 {
 	unload_if_loaded forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
@@ -91,8 +90,8 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: drivers know the owner as NAME;
-# PEER is another peer, which the owner calls when DEVICE is written. A pended handshake takes 5 s with most owners, so
+# Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: drivers know the owner as NAME.
+# PEER is another peer, which the owner calls when DEVICE is written. With most owners, a pended handshake takes 5 s, so
 # only c_owner has the state "handshake". c_middle and c_lender pend no requests, so they lack "sent"
 other_owners()
 {
@@ -105,7 +104,6 @@ other_owners()
 	EOT
 }
 
-# fresh_other OWNER FORGETFUL - loads this owner, and what it and FORGETFUL need
 fresh_other()
 {
 	unload_all
@@ -157,7 +155,7 @@ verdict "a module is unloaded with a request pending: the sender gets ECANCELED"
 fresh_actor
 inside_forgetful && fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful" &&
 	load bad_peer fault=none && unload bad_peer && unloading forgetful
-verdict "a module is unloaded while a thread is inside its driver: unloading waits, and other modules can be loaded and unloaded meanwhile"
+verdict "a module is unloaded while a thread is inside its driver: unloading waits, but other modules can be loaded and unloaded"
 resume
 wait
 

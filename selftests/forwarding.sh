@@ -30,7 +30,7 @@ fresh alice bob+ carol+ dave+ erin+ frank+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
 act "on-dispatch erin forward-back frank; send r0 bob; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	got_back dave "-$E2BIG" 1 && got_back carol "-$E2BIG" 1 && got_back bob "-$E2BIG" 1
-verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG and completes the request with it; the other drivers get this status"
+verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG, and the other drivers get this status"
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward dave; on-dispatch dave forward erin"
@@ -141,7 +141,7 @@ fresh_relay handle_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
 	act "send r1 relay_peer $CODE_RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
-verdict "relay_peer gets a request back from handle_peer and pends it, and alice cancels it: relay_peer's routine cancelled() is called"
+verdict "relay_peer gets a request back from handle_peer and pends it, and alice cancels: relay_peer's routine cancelled() is called"
 
 fresh_relay handle_peer pend
 act "lookup relay_peer" && act_pends "send r0 relay_peer $CODE_ADD" && unload relay_peer &&
@@ -156,7 +156,7 @@ verdict "no-stack-location: relay_peer forwards a request to itself: the fourth 
 fresh_relay relay_peer
 act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
-verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: the fourth time it gets E2BIG, and the request comes back three times"
+verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: the fourth time it gets E2BIG"
 
 unload_if_loaded relay_peer
 each_peer unload_if_loaded
@@ -186,12 +186,12 @@ for limit in "without a limit" "with a limit"; do
 	*) ms=60000 ;;
 	esac
 	fresh_returning "$ms" && sender_unregisters
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits for the routine returned()"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits $limit: unregistering waits for the routine returned()"
 	resume_and_await ${waiter:+"$background" "$waiter" "$completer"}
 
 	fresh_returning "$ms" && sender_unregisters
 	resume_and_await "$background" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the routine returned() ends, unregistering ends, and the wait gets ECANCELED"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits $limit: unregistering ends with the routine returned(), and the wait gets ECANCELED"
 done
 
 fresh_returning 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&

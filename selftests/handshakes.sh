@@ -25,7 +25,8 @@ context_is()
 }
 
 # via COMPLETION - prints the field via= of the line step=completion after a pended handshake: how the owner has learned
-# of its end. asked=return: for completion=0, the owner looks when its call of the driver returns, and then had to wait
+# of its end. asked=return: completion=0 asks the owner to learn when its call of the driver returns. The handshake is
+# then pending, so the owner waits
 via()
 {
 	case $1 in
@@ -52,8 +53,7 @@ attach_times_out()
 	fi
 }
 
-# timed_out COMPLETION - waits until the owner has learned of the timeout; succeeds if the trace has no other refusal or
-# completion
+# timed_out COMPLETION - waits for the timeout; succeeds if the trace has no other refusal or completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
@@ -85,8 +85,8 @@ attach_in_background()
 	await context_is attaching
 }
 
-# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got ERRNO, or EINPROGRESS if COMPLETION
-# is 1. If the handshake was not pended, COMPLETION is "any"
+# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got ERRNO, or EINPROGRESS with
+# COMPLETION 1. If the handshake was not pended, COMPLETION is "any"
 background_attach_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&

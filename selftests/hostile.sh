@@ -1,20 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers in safe Rust try to cause undefined behaviour. Each attempt must work as documented, or be refused. The owner
-# keeps nothing of such a driver.
+# Drivers in safe Rust try to cause undefined behaviour. Each attempt must work as documented, or be refused. When such
+# a driver is unloaded, the owner keeps nothing of it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library; fails if the library accepts what it must refuse. NUMBER, 1 to
-# 7, selects the misuse: the function control in misbehaving/hostile/hostile_peer.rs lists them
+# misuse NUMBER - fails if the library accepts what it must refuse. The function control in
+# misbehaving/hostile/hostile_peer.rs lists the misuses
 misuse()
 {
 	write_to /dev/hostile_peer "$1"
 }
 
-# works_as_peer NAME - succeeds if a driver can be loaded twice, calls the owner, and detaches and unregisters when it
-# is unloaded
 works_as_peer()
 {
 	for _ in 1 2; do
