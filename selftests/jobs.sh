@@ -1,9 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Jobs of the owner and of the peer. In the pair of examples/metronome, the owner's timer puts items, called beats, in
-# hard interrupt. The peer's work item takes the beats in a kernel worker. Each of the two drivers exists in Rust and in
-# C. In one case device_peer has a job of each kind, while a CPU goes offline and online. The unit tests of
-# shared/d2d/job/ test all kinds of jobs.
+# hard interrupt, and a work item of the peer takes them. One case uses device_peer, which has a job of each kind.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -12,19 +10,17 @@ PERIOD=/dev/metronome
 CPU=/sys/devices/system/cpu/cpu1/online
 ROUNDS=10
 
-# write_period MICROSECONDS - sets the metronome's period; the errno goes to $NOTES
 write_period()
 {
 	write_to "$PERIOD" "$1"
 }
 
-# hear BEATS [LISTENER] - waits until the listener has taken ("heard") BEATS more beats; the errno goes to $NOTES
+# hear BEATS [LISTENER] - waits until the listener has taken ("heard") BEATS more beats
 hear()
 {
 	write_to "/dev/${2-listener}" "$1"
 }
 
-# fresh_metronome [METRONOME] - reloads the metronome, without a listener
 fresh_metronome()
 {
 	unload_if_loaded listener c_listener metronome c_metronome
@@ -32,8 +28,7 @@ fresh_metronome()
 	load "${1-metronome}"
 }
 
-# all_beats_are_counted HEARD [METRONOME] - succeeds if each beat was heard, lost, or left in the queue. Compares
-# HEARD with what the metronome and the library logged while the metronome was unloaded
+# all_beats_are_counted HEARD [METRONOME] - call it after the metronome was unloaded
 all_beats_are_counted()
 {
 	{
@@ -46,8 +41,7 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# reload_listener - loads and unloads the listener ROUNDS times, while the metronome beats. Sets $heard to the number of
-# beats that the listener has taken
+# reload_listener - sets $heard to the number of beats that the listener has taken
 reload_listener()
 {
 	n=0
@@ -59,7 +53,6 @@ reload_listener()
 	done
 }
 
-# fresh_leaking_peer - reloads device_peer, which can leak a job of each kind
 fresh_leaking_peer()
 {
 	unload_if_loaded device_peer
@@ -68,7 +61,6 @@ fresh_leaking_peer()
 	load device_peer
 }
 
-# switch_cpu - takes CPU 1 offline and online, ROUNDS times
 switch_cpu()
 {
 	n=0
@@ -126,8 +118,7 @@ if [ ! -w "$CPU" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer
-	# As long as bottom-half work starts itself again, it stays on its CPU. So this case starts the jobs on CPU 1,
-	# and then takes CPU 1 offline.
+	# CPU 1, which goes offline, must start the jobs: bottom-half work that starts itself again stays on its CPU.
 	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
 	verdict "$name"
 fi

@@ -1,7 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The unit tests of shared/: runs the KUnit suites of d2d_kunit and reports each of their cases.
-# Only a kernel with KUnit built in can run them.
+# The unit tests of shared/: runs the KUnit suites of d2d_kunit and reports each of their cases
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -13,9 +12,8 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite, by writing to the suite's file, and prints the results. The write is necessary
-# if the kernel was booted with kunit.autorun=0. Such a kernel runs no suite when d2d_kunit is loaded, but the
-# files "results" then say that all suites have passed
+# If a kernel was booted with kunit.autorun=0, no suite has run yet, but the files "results" say that all suites have
+# passed.
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
@@ -33,8 +31,7 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# The plan consists of the cases, a result for each suite, and the two checks at the end. It counts the suites in
-# $SUITES, not in $RESULTS. So the run fails if the result of a suite is missing.
+# The plan counts the suites in $SUITES, so the run fails if the result of a suite is missing.
 ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 2))
 while read -r line; do
 	case $line in

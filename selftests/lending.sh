@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Two drivers lend each other memory: the owner (lender) lends a ring, and the peer (borrower) lends counters. Each
-# driver exists in Rust and in C. Writing a number to a device makes a driver use lent memory:
+# Two drivers lend each other memory: the owner (lender) lends a ring, and the peer (borrower) lends counters. A number
+# that is written to a device makes a driver use lent memory:
 #
 #   /dev/borrower   1  the peer uses the owner's ring
 #                   2  the owner uses the peer's counters
-#                   3  the peer asks for the owner's memory with another type than a ring, which is refused
-#                   4  the owner asks for the peer's memory with another type than counters, which is refused
+#                   3  the peer wants another type than a ring
+#                   4  the owner wants another type than counters
 #                   5  the peer sends requests whose user_buffer points to its counters
-#                   6  the peer sends such a request to c_borrower, a peer in another context
+#                   6  the peer sends such a request to c_borrower
 #   /dev/lender     1  the owner gets the peer's counters, and uses them
-#                   2  the owner gets the peer's counters, waits until a process writes 3, and then uses them
+#                   2  the same, but the owner waits in between until a process writes 3
 #                   4  the owner in Rust sends a request whose user_buffer points to its ring
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -19,7 +19,6 @@ cd "$(dirname "$0")" || exit 1
 EVENTS=/sys/kernel/debug/d2d-lender/state/events
 CONTEXTS=/sys/kernel/debug/d2d-lender/state/contexts
 
-# fresh_lender - unloads all modules, and loads the owner in Rust
 fresh_lender()
 {
 	unload_all
@@ -27,14 +26,12 @@ fresh_lender()
 	load lender
 }
 
-# fresh_borrower [PARAM=VALUE...] - as fresh_lender; then loads the peer in Rust, with these parameters
 fresh_borrower()
 {
 	fresh_lender
 	load borrower "$@"
 }
 
-# fresh_c_lender - unloads all modules, and loads the owner in C
 fresh_c_lender()
 {
 	unload_all
@@ -42,14 +39,11 @@ fresh_c_lender()
 	load c_lender
 }
 
-# refuses_nothing - succeeds if the trace has no refusal
 refuses_nothing()
 {
 	! traced step=refuse
 }
 
-# waits_for_the_owner PID - succeeds if the process PID, which unloads the peer, still runs and has begun to detach
-# the peer
 waits_for_the_owner()
 {
 	kill -0 "$1" && grep -q state=detaching "$CONTEXTS"
@@ -64,7 +58,7 @@ fresh_borrower
 write_to /dev/borrower 2 && write_to /dev/borrower 2 && refuses_nothing
 verdict "the owner uses the peer's memory, in each execution context"
 
-# If the library freed the memory, KASAN would report that the owner uses it.
+# KASAN notices if the library has freed the memory.
 fresh_borrower keeps=0
 write_to /dev/lender 1 && write_to /dev/lender 1 && refuses_nothing && unload borrower
 verdict "the peer drops its reference to the memory that it lends: the library keeps the memory"
@@ -146,8 +140,7 @@ behind EFAULT user-buffer-not-lent
 inside EFAULT user-buffer-not-lent
 EOT
 
-# d2d_lent_index(), an inline function in the owner, refuses these faults without a line in the log. Each line is
-# FAULT ERRNO
+# d2d_lent_index(), an inline function, refuses these faults without a line in the log. Each line is FAULT ERRNO
 while read -r fault errno; do
 	fresh_c_lender
 	fails "$errno" load c_borrower fault="$fault" && refuses_nothing && ! loaded c_borrower
@@ -159,7 +152,7 @@ behind EFAULT
 inside EFAULT
 EOT
 
-# d2d_lend() and d2d_lent(), inline functions in the peer, refuse these faults. Each line is FAULT ERRNO REASON
+# d2d_lend() and d2d_lent() in the peer refuse these faults. Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
 	fresh_lender
 	fails "$errno" load c_borrower fault="$fault" && only_refusal_is c_borrower "$reason" "$errno" && ! loaded c_borrower
@@ -171,7 +164,7 @@ want_counter EPROTOTYPE other-lent-type
 want_more EMSGSIZE lent-too-small
 EOT
 
-# d2d_lent(), an inline function in the owner, refuses these faults. Each line is FAULT ERRNO REASON
+# d2d_lent() in the owner refuses these faults. Each line is FAULT ERRNO REASON
 while read -r fault errno reason; do
 	fresh_c_lender
 	fails "$errno" load c_borrower fault="$fault" && only_refusal_is c_lender "$reason" "$errno" && ! loaded c_borrower

@@ -1,14 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# module_a (A) and module_b (B) are loaded, attach, exchange items and requests, detach and are
-# unloaded. The trace is compared with spec/lifecycle.spec step by step. A's parameter "completion" says
-# how A learns that the handshake is complete. B's parameter "deferred" says how B completes the
-# handshake. There is a case for each combination of values of these two parameters.
+# The life cycle of module_a and module_b. The trace must have the steps of spec/lifecycle.spec, for each combination of
+# module_a's parameter "completion" and module_b's parameter "deferred".
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# scenario COMPLETION DEFERRED - makes all steps of the life cycle with these values of the modules' parameters
 scenario()
 {
 	load module_a "completion=$1" "timeout=$LONG_TIMEOUT" &&

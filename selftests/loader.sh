@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# What the kernel's module loader refuses: modules without the signature of a trusted key, and peers of
-# another version of the library. The kernel must enforce signatures and have CONFIG_MODVERSIONS
-# (qemu/tests/strict.sh). module_a and module_b are in each of these folders of /lib/signing:
+# The kernel's module loader refuses modules without the signature of a trusted key, and peers of another version of the
+# library. The kernel must enforce signatures and have CONFIG_MODVERSIONS (qemu/tests/strict.sh). module_a and module_b
+# are in each of these folders of /lib/signing:
 #
 #   signed      signed as docs/install.md says, by a key that the kernel trusts
 #   other_key   signed by a key that the kernel does not trust
@@ -13,41 +13,35 @@ cd "$(dirname "$0")" || exit 1
 
 SIGNING=/lib/signing
 
-# fresh_none - unloads all modules and empties the trace
 fresh_none()
 {
 	unload_all
 	reset_trace
 }
 
-# fresh_with OWNER - as fresh_none; then loads this owner
 fresh_with()
 {
 	fresh_none
 	load "$1"
 }
 
-# kernel_logged TEXT - succeeds if the kernel has logged this since the last reset_trace, and the trace is empty
 kernel_logged()
 {
 	log_lines "$1" | grep -q . && ! trace | grep .
 }
 
-# is_refused FOLDER WHAT - succeeds if the kernel refuses module_a of this folder, and logs that it rejects WHAT
 is_refused()
 {
 	D2D_MODULES=$SIGNING/$1
 	fails EKEYREJECTED load module_a && ! loaded module_a && kernel_logged "Loading of $2 is rejected"
 }
 
-# module_b_works - succeeds if module_b attaches to the loaded owner, and module_b and this owner call each other.
-# module_b was built for module_a, but the loaded owner may be another module
+# module_b_works - the loaded owner need not be module_a
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b
 }
 
-# module_b_is_refused - succeeds if the loader refuses module_b because of the version of the symbol module_a_d2d
 module_b_is_refused()
 {
 	fails EINVAL load module_b && ! loaded module_b &&

@@ -1,11 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads drivers, and then locks the kernel down. After that, root must still be able to use the drivers' devices, and a
-# plain user those that are for everybody. Root can read debugfs, but not write to it.
+# Loads drivers, and locks the kernel down. After that, root and plain users must still be able to use the drivers.
 #
 # Usage: lockdown.sh integrity|confidentiality
 #
-# The lockdown lasts until a reboot, and no later program could load a module. So run_tests leaves this program out.
+# No later program can load a module: the lockdown lasts until a reboot. So run_tests leaves this program out.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -15,7 +14,6 @@ SECURITY=/sys/kernel/security
 DEV=/dev/d2d_test
 USER=1000
 
-# fresh_locked - loads the drivers and locks the kernel down, unless it is already locked down
 fresh_locked()
 {
 	reset_trace
@@ -25,7 +23,6 @@ fresh_locked()
 	fi
 }
 
-# has_calls_of_32_bits - succeeds if the kernel lets processes make system calls of 32 bits
 has_calls_of_32_bits()
 {
 	grep -q '^flags.* lm ' /proc/cpuinfo

@@ -9,11 +9,10 @@ OWNER=torture_owner
 PEER=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$OWNER/events
 MANY=10000
-# A kernel with kmemleak takes ten times as long, so this program makes fewer events there.
+# A kernel with kmemleak takes ten times as long.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# The last case creates and closes all events ROUNDS times. Afterwards the number of objects in use must
-# have grown by less than TOLERANCE. The number may grow a little, because the rest of the system allocates, too.
-# A leak of one object per 40 events makes the case fail.
+# The last case creates and closes all events ROUNDS times. It fails if TOLERANCE more objects are in use afterwards,
+# for example if each 40th event leaks one. The rest of the system allocates a few objects, too.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -22,22 +21,18 @@ peer()
 	event_act "$PEER" "$@"
 }
 
-# count - prints how many of the events that the command create-many creates exist
 count()
 {
 	find "$EVENTS" -name 'many*' | wc -l
 }
 
-# objects - lets the kernel drop its caches, and prints how many objects of its allocators are in use
 objects()
 {
 	echo 3 >/proc/sys/vm/drop_caches
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# settled_objects - calls objects until the number no longer falls, and prints this number. RCU frees some
-# objects only after a grace period. If a grace period takes very long, the number is too large, and the case may miss a
-# small leak
+# RCU frees some objects only after a grace period. If a grace period takes very long, the case may miss a small leak.
 settled_objects()
 {
 	least=$(objects) still=0
@@ -48,20 +43,17 @@ settled_objects()
 	echo "$least"
 }
 
-# has_freed - succeeds if fewer than TOLERANCE objects more than $before are in use
 has_freed()
 {
 	after=$(objects)
 	[ "$after" -lt $((before + TOLERANCE)) ]
 }
 
-# round - creates all events and closes them
 round()
 {
 	peer create-many $MANY && peer close-many
 }
 
-# fresh_no_events - makes sure that both modules are loaded, and that no event of create-many exists
 fresh_no_events()
 {
 	load_unless_loaded $OWNER contexts=1
@@ -70,7 +62,6 @@ fresh_no_events()
 	reset_trace
 }
 
-# fresh_many - makes sure that both modules are loaded, and that all events of create-many exist
 fresh_many()
 {
 	[ "$(count)" = $MANY ] || { fresh_no_events && peer create-many $MANY; }
@@ -87,8 +78,7 @@ fresh_many
 peer close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
-# The allocators keep some pages after the objects in these pages are freed. After two rounds, more rounds do
-# not make the allocators keep more pages. So this case makes two rounds before it counts for the first time.
+# The allocators keep some pages of freed objects. The number of these pages grows only in the first two rounds.
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else

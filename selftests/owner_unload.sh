@@ -1,15 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# An owner is unloaded, or its loading fails, while it is busy:
-# - Its dispatch routine waits for an event.
-# - One of its jobs waits for another event.
-# - It has pended a request.
-#
-# Neither wait has a time limit. The owner is unloading_owner (peers/unloading_owner.rs). Its parameters:
-# - hook: with hook=1 the owner ends the waits and the request itself, in its hook Owner::leaving(). Otherwise the
-#   library must end them.
-# - job: with job=thread the job that waits is a thread, otherwise a work item. The other values give the owner further
-#   jobs, which do not wait:
+# An owner is unloaded, or its loading fails, while its dispatch routine and one of its jobs wait for events without a
+# time limit, and while it has pended a request. The owner is unloading_owner (peers/unloading_owner.rs). Its
+# parameters:
+# - hook: with hook=1, the owner ends the waits and the request in its hook Owner::leaving(). Otherwise the library must
+#   end them.
+# - job: with job=thread, a thread waits, otherwise a work item. The other values add jobs that do not wait:
 #     delayed      work that is due later
 #     bottom-half  work that starts itself again and again
 #     timer        a timer that expires again and again in softirq
@@ -23,8 +19,6 @@ cd "$(dirname "$0")" || exit 1
 OWNER=unloading_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
-# both_wait - waits until the dispatch routine and the job wait for their events; succeeds if the owner then has two
-# requests: one in its dispatch routine, and a pended one
 both_wait()
 {
 	await waits_for unloading.served "$OWNER" && await waits_for unloading.job "$OWNER" &&
@@ -38,8 +32,7 @@ line_of()
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - succeeds if the trace has all these lines, in this order. A NUMBER is empty if line_of has
-# found no line
+# in_order NUMBER... - fails if a number is empty, because line_of has found no line, or not greater than the one before
 in_order()
 {
 	last=0
@@ -49,33 +42,28 @@ in_order()
 	done
 }
 
-# has_unloaded - succeeds if the owner is unloaded, and has first unregistered its driver, and then freed its contexts
 has_unloaded()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&
 		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - succeeds if both waits ended with STATUS. The wait of the dispatch routine must have ended
-# before the owner unregistered its driver. The wait of the job must have ended before the owner freed the contexts
+# library_ends STATUS - succeeds if both waits ended with STATUS
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - succeeds if the library dropped the routine of JOB before the owner freed the contexts. If
-# the job ran later, it would execute freed code. REGEX must match the number of runs. JOB is delayed, bottom-half or
-# timer: a further job, whose routine does not wait
+# library_stops JOB REGEX - succeeds if the library dropped the routine of JOB before the owner freed the contexts. A
+# job that runs later executes freed code. REGEX matches the number of runs. JOB is delayed, bottom-half or timer
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
 }
 
-# hook_ends - succeeds if both waits and both requests ended in the owner's hook, before the owner unregistered its
-# driver, and the owner refused nothing. When the hook ends the wait of the dispatch routine, this routine completes its
-# request with the output 0. The hook completes the pended request with the output 7 (PENDED in
-# peers/unloading_owner.rs), and traces both outputs
+# hook_ends - succeeds if both waits and both requests ended in the owner's hook. The hook traces the requests' outputs:
+# 0 from the dispatch routine, and 7 (PENDED in peers/unloading_owner.rs) from the hook itself
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&
@@ -116,8 +104,8 @@ fresh_trace
 load "$OWNER" hook=1 && both_wait && unload "$OWNER" && hook_ends && has_unloaded
 verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
-# The initialization may fail before a thread has begun to wait. That thread then finds its event
-# closed, and gets another errno than ECANCELED.
+# If loading fails before a thread begins to wait, the thread finds its event closed, and gets another errno than
+# ECANCELED.
 fresh_trace
 fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && has_unloaded
 verdict "the owner's loading fails: the library ends its waits"
@@ -130,8 +118,8 @@ fresh_trace
 load "$OWNER" && both_wait && unload "$OWNER" && has_unloaded
 verdict "the owner can be loaded and unloaded again"
 
-# If the initialization of a module fails, the kernel frees the module, even if a process has one of the
-# module's files open. So no process may open an event's file before the initialization is over.
+# If the initialization of a module fails, the kernel frees the module even while one of its files is open. So no
+# process may open an event's file before the end of the initialization.
 fresh_trace
 find_module "$OWNER"
 ./one_call load "$path" wait=1 2>/dev/null &

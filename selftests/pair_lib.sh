@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that pair_torture.sh and pair_sweep.sh share. These programs test a pair of modules from outside of this
-# tree. They source d2d_lib.sh before this file. qemu/guest/run.sh sources this file, but not d2d_lib.sh. So run.sh can
-# call only each_use and backwards. In the guest, /lib/d2d has the modules, and two files that qemu/run/pair.sh puts
-# there:
+# The functions that pair_torture.sh and pair_sweep.sh share. qemu/guest/run.sh sources this file without d2d_lib.sh,
+# and can call only each_use and backwards. In the guest, /lib/d2d has the modules, and two files from qemu/run/pair.sh:
 #
 #   modules  the names of the modules, in the order in which they are loaded: the owner, then its peers
-#   use      what a process does to make the loaded modules work. Each line, called a "use", has a file and
-#            perhaps a text. With a text, the process writes the text to the file. Without a text, the process reads
-#            from the file once, as soon as there is something to read
+#   use      the uses. Each line has a file and perhaps a text, which a process writes to the file. Without a text,
+#            the process reads from the file once, as soon as there is something to read
 
 modules=$(cat /lib/d2d/modules)
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)
 # shellcheck disable=SC2034 # the programs use it
 number_of_uses=$(echo "$uses" | grep -c .)
 
-# each_use CMD... - for each line of the file "use", runs CMD NUMBER WHAT write FILE TEXT, or
-# CMD NUMBER WHAT read FILE. NUMBER is the number of the line, and WHAT describes the use in words
+# each_use CMD... - for each use, runs CMD NUMBER WHAT write FILE TEXT, or CMD NUMBER WHAT read FILE. WHAT describes the
+# use in words
 each_use()
 {
 	use=0
@@ -33,7 +30,6 @@ each_use()
 	USES
 }
 
-# backwards WORD... - prints the words in the reverse order
 backwards()
 {
 	reversed=''
@@ -43,7 +39,7 @@ backwards()
 	echo "$reversed"
 }
 
-# load_before NAME - loads the modules that come before this one in $modules. If NAME is empty, loads all
+# load_before NAME - loads the modules before this one in $modules, or all if NAME is empty
 load_before()
 {
 	for before in $modules; do
@@ -52,7 +48,6 @@ load_before()
 	done
 }
 
-# unload_pair - unloads those of the pair's modules that are loaded
 unload_pair()
 {
 	# shellcheck disable=SC2046,SC2086 # words

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Tests a pair of modules from outside of this tree, as fault_sweep.sh tests the modules of this tree. This program
-# loads, uses and unloads the modules, again and again. Each time, the kernel makes another one of their allocations
-# fail.
+# Loads, uses and unloads a pair of modules from outside of this tree, again and again. Each time, the kernel makes
+# another one of their allocations fail, as in fault_sweep.sh.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,7 +10,6 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/pair_lib.sh
 . ./pair_lib.sh
 
-# sweep_use NUMBER WHAT CALL... - a case: makes each allocation of the CALL fail in turn
 sweep_use()
 {
 	shift

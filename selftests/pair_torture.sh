@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads and unloads a pair of modules from outside of this tree. Meanwhile processes make the modules work as often as
-# they can. There are two processes for each use (pair_lib.sh).
+# Loads and unloads a pair of modules from outside of this tree. Meanwhile two processes for each use (pair_lib.sh) make
+# the modules work as often as they can.
 # Usage: pair_torture.sh SECONDS
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -12,8 +12,6 @@ cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'touch "$work/end"; wait; rm -rf "$NOTES" "$work"' EXIT
 
-# use_repeatedly NUMBER CALL... - makes the call again and again until the test ends; adds a line to the file
-# use.NUMBER for each success
 use_repeatedly()
 {
 	successes=$work/use.$1
@@ -23,7 +21,6 @@ use_repeatedly()
 	done
 }
 
-# begin_use NUMBER WHAT CALL... - starts two processes that make this call again and again
 begin_use()
 {
 	number=$1
@@ -32,7 +29,6 @@ begin_use()
 	use_repeatedly "$number" "$@" &
 }
 
-# report_use NUMBER WHAT CALL... - a case, which passes if the call has succeeded at least once
 report_use()
 {
 	echo "# $(wc -l <"$work/use.$1") times"
@@ -40,14 +36,12 @@ report_use()
 	verdict "$2 has succeeded"
 }
 
-# unload_in_use NAME - unloads a module; tries again while a process has a file of the module open
+# unload_in_use NAME - tries again while a process has a file of the module open
 unload_in_use()
 {
 	await unload "$1"
 }
 
-# reload_for SECONDS - loads all modules, unloads and loads the peers, and unloads all modules, again and
-# again; prints how often the peers were loaded
 reload_for()
 {
 	end=$(($(date +%s) + $1))
@@ -62,8 +56,7 @@ reload_for()
 			for peer; do
 				load "$peer" || return
 			done
-			# The sleep differs from round to round, so that the peers are unloaded at different moments of
-			# their uses.
+			# So the peers are unloaded at different moments of their uses.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

@@ -9,8 +9,8 @@ cd "$(dirname "$0")" || exit 1
 
 CODE_UNKNOWN=0x223ffc
 
-# Requests to drivers in Rust and in C. The buffers of each request do not have the size that the control code needs.
-# Each line is DRIVER CODE OPTION..., as in the command "send" (act.sh)
+# The buffers do not have the sizes that the control code needs. Each line is DRIVER CODE OPTION... of the command
+# "send" (act.sh)
 wrong_sizes()
 {
 	for driver in module_a module_b c_peer; do

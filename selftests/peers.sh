@@ -1,21 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Several peers at a time, in C and in Rust, each with a context of its own. Neither the work nor the loading or
-# unloading of the other peers may affect a peer's context.
+# Several peers at a time, in C and in Rust. No peer may affect the context of another one.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# The function reload_while_others_work reloads a peer at least TIMES times. It goes on until each other peer has taken
-# a step while the reloaded peer was detached. After MOST_TIMES reloads, it fails. During each reload, the owner and the
-# other peers make WORK rounds of their exercise.
+# reload_while_others_work reloads a peer at least TIMES times, and until each other peer has taken a step while the
+# reloaded peer was detached. After MOST_TIMES reloads, it fails. During each reload, the others make WORK rounds of
+# their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5
 
-# load_all CONTEXTS - loads the owner, with this number of contexts, and all peers
 load_all()
 {
 	load module_a "contexts=$1" "timeout=$LONG_TIMEOUT" && each load
@@ -26,7 +24,6 @@ unload_peers()
 	each unload
 }
 
-# exercise_all - makes the owner and all peers exercise at the same time, in two processes each
 exercise_all()
 {
 	pids=
@@ -38,24 +35,22 @@ exercise_all()
 	all_succeed $pids
 }
 
-# contexts_of NAME - prints the contexts that a peer was attached to, each once
 contexts_of()
 {
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# took_everywhere STEP NAME - succeeds if the driver NAME has taken the step in each execution context. STEP is the
-# step's name, and may have its first fields, too
+# took_everywhere STEP NAME - succeeds if the driver NAME has taken the step in each execution context. STEP is the name
+# of a step, perhaps with its first fields
 took_everywhere()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
 		"hardirq softirq task" ]
 }
 
-# updates_are_exact NAME - succeeds if the peer has updated the shared data in each execution context, and no update was
-# lost. An update by the peer or the owner increments a count in the shared data, and traces the new count. So the trace
-# must have each number from 1 to the number of updates once. Peer and owner each have two processes. In each round,
-# each process makes four updates: in the process itself, in a worker, in softirq and in hardirq
+# updates_are_exact NAME - succeeds if no update of the peer's shared data was lost. Each update increments a count, and
+# traces it. So the trace must have each number once. In each round, two processes of the peer and two of the owner make
+# four updates each
 updates_are_exact()
 {
 	took_everywhere update "$1" &&
@@ -71,8 +66,6 @@ each()
 	done
 }
 
-# no_item_is_lost CONTEXTS - succeeds if the trace has a line step=drain for each queue of this number of contexts. In
-# each line, the number of put items must be the number of taken items plus the number of items that are left
 no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
@@ -87,8 +80,7 @@ no_item_is_lost()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# items_stay_in_context NAME - succeeds if the peer put and took as many items as the owner counted in the peer's
-# context. If so, no item went through another context
+# items_stay_in_context NAME - compares the peer's items with those that the owner counted in the peer's context
 items_stay_in_context()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
@@ -106,7 +98,6 @@ items_stay_in_context()
 		END { exit !(put > 0 && put == counted_put && taken > 0 && taken == counted_taken) }'
 }
 
-# others_worked_meanwhile NAME - succeeds if each other peer took a step while the peer NAME was detached
 others_worked_meanwhile()
 {
 	for other in $PEERS; do
@@ -119,7 +110,6 @@ others_worked_meanwhile()
 	done
 }
 
-# reload_while_others_work NAME - unloads and loads a peer while the owner and all other peers work
 reload_while_others_work()
 {
 	times=0
@@ -138,7 +128,6 @@ reload_while_others_work()
 	done
 }
 
-# fresh_contexts CONTEXTS - reloads the owner, with this number of contexts, and all peers
 fresh_contexts()
 {
 	# shellcheck disable=SC2086 # a list
@@ -147,16 +136,14 @@ fresh_contexts()
 	load_all "$1"
 }
 
-# fresh_peers - makes sure that the owner is loaded with three contexts, and that all peers are attached
 fresh_peers()
 {
 	each loaded || fresh_contexts 3
 	reset_trace
 }
 
-# fresh_work - loads the owner and three peers, lets all exercise at the same time, and unloads all. Does nothing if an
-# earlier case has done this. $worked is 0 if the exercises succeeded, and $unloaded is 0 if unloading succeeded;
-# trace() prints the steps of the run
+# fresh_work - the first time, all drivers are loaded, exercise at the same time, and are unloaded. $worked and
+# $unloaded say whether this succeeded
 fresh_work()
 {
 	[ -z "${worked-}" ] || return

@@ -7,9 +7,8 @@ cd "$(dirname "$0")" || exit 1
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# fresh_calls - loads the module "pointers", unless it is loaded. The module makes all its calls in its init. Sets
-# $refused to 0 if each function has refused each bad pointer. Sets $functions to the number of functions that the
-# module has called
+# fresh_calls - the module makes all its calls in its init. Sets $refused to 0 if each function has refused each bad
+# pointer
 fresh_calls()
 {
 	loaded pointers && return

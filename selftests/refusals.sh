@@ -1,13 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A driver's registration or handshake, or a parameter of a module, has a fault. The call fails with an errno, and one
-# line in dmesg has the reason. The owner keeps nothing of a refused driver.
+# line in dmesg has the reason.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Each line of a table of faults below has the fault, then the errno, and then the reason. If a line has no
-# reason, the reason is the same word as the fault.
+# In the tables, a line without a reason has the fault as its reason.
 
 # The faults of bad_peer that the owner refuses. Each line is FAULT ERRNO [REASON]
 peer_faults()
@@ -55,8 +54,7 @@ peer_faults()
 	EOT
 }
 
-# The faults of bad_peer for which no call of bad_peer fails: the owner only logs an errno. Each line is FAULT ERRNO
-# [REASON]
+# The faults of bad_peer that the owner only logs, while bad_peer's calls succeed. Each line is FAULT ERRNO [REASON]
 silent_faults()
 {
 	cat <<-EOT
@@ -103,7 +101,7 @@ owner_faults()
 	EOT
 }
 
-# The faults of bad_peer with an item. Each line is FAULT ERRNO
+# Faults with an item. Each line is FAULT ERRNO
 item_faults()
 {
 	cat <<-EOT
@@ -135,7 +133,6 @@ parameters()
 	EOT
 }
 
-# fresh_no_peer - makes sure that module_a is loaded with one context and a short timeout, and has no peer
 fresh_no_peer()
 {
 	unload_if_loaded bad_peer module_b bad_owner
@@ -143,7 +140,6 @@ fresh_no_peer()
 	reset_trace
 }
 
-# fresh_peer MODULE [PARAM=VALUE...] - as fresh_no_peer; then loads a peer
 fresh_peer()
 {
 	fresh_no_peer
@@ -151,7 +147,6 @@ fresh_peer()
 	reset_trace
 }
 
-# fresh_bad_owner FAULT - unloads all modules; then loads bad_owner with this fault
 fresh_bad_owner()
 {
 	unload_all
@@ -161,7 +156,6 @@ fresh_bad_owner()
 
 begin $(($(peer_faults | wc -l) + $(silent_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
 
-# The kernel's loader refuses module_b, because the symbols that it imports are missing.
 fresh_trace
 fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
@@ -204,7 +198,7 @@ fresh_no_peer
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
-# Inline functions of the C header refuse these faults. These functions are compiled into bad_peer, and log no line.
+# Inline functions of the C header, compiled into bad_peer, refuse these faults. They log no line.
 while read -r fault errno; do
 	fresh_no_peer
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
@@ -217,7 +211,6 @@ fresh_no_peer
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
-# The owner has one context. If bad_peer gets it, no refused driver has kept the context.
 fresh_no_peer
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
 verdict "a peer in C that does nothing wrong is attached: no refusal has kept the context"
@@ -249,9 +242,8 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
-# refusal_is MODULE REASON - succeeds if a peer of bad_owner has refused something for this reason. An owner prints the
-# lines of its peers. bad_owner prints "bad_owner:" in these lines, where other owners print "d2d:". So trace() leaves
-# these lines out
+# refusal_is MODULE REASON - looks for "bad_owner:", which bad_owner prints instead of "d2d:". trace() leaves such lines
+# out
 refusal_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |
@@ -264,7 +256,7 @@ while read -r fault errno reason; do
 	fails "$errno" load module_b && ! loaded module_b && refusal_is module_b "$reason"
 	verdict "an owner with the fault $fault: $reason, $errno"
 
-	# This fault is in the header of the request that offers the context. c_peer does not check this header.
+	# This fault is in a header that c_peer does not check.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
 	fails "$errno" load c_peer && ! loaded c_peer && refusal_is c_peer "$reason"

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# module_a and module_b are loaded and unloaded many times, in each order that the kernel allows. Items that a peer has
-# not taken stay in the queue for the next peer. In the last cases, one driver learns that another driver is loaded, and
-# sends it a request as a greeting. In C, arrivals greets module_b. In Rust, greeter_peer greets guest_peer.
+# module_a and module_b are loaded and unloaded many times, in each order that the kernel allows. In the last cases, one
+# driver learns that another driver is loaded, and sends it a request as a greeting.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,13 +9,11 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# items STEP QUEUE - prints the sum of the items in all lines of this queue with this step, enqueue or dequeue
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# peer_rounds ROUNDS - loads and unloads module_b ROUNDS times, with deferred=0 and deferred=1 in turn
 peer_rounds()
 {
 	n=0
@@ -26,8 +23,8 @@ peer_rounds()
 	done
 }
 
-# fresh_rounds ROUNDS - reloads module_a, and then loads and unloads module_b ROUNDS times. With completion=1
-# and deferred=1 no thread waits for the handshake, so unloading begins while the handshake is pending
+# With completion=1 and deferred=1 no thread waits for the handshake, so unloading begins while the handshake is
+# pending.
 fresh_rounds()
 {
 	unload_if_loaded arrivals greeter_peer guest_peer module_b module_a
@@ -35,7 +32,6 @@ fresh_rounds()
 	load module_a completion=1 "timeout=$LONG_TIMEOUT" && peer_rounds "$1"
 }
 
-# fresh_module_a [PARAM=VALUE] - reloads module_a, without a peer
 fresh_module_a()
 {
 	unload_if_loaded arrivals greeter_peer guest_peer module_b module_a
@@ -43,14 +39,11 @@ fresh_module_a()
 	load module_a "$@"
 }
 
-# greetings DRIVER N - succeeds if this driver has greeted the other one N times
 greetings()
 {
 	[ "$(printed "$1" | grep -c 'answer=42$')" = "$2" ]
 }
 
-# owner_rounds - loads and unloads module_a OWNER_ROUNDS times, with other values of completion and contexts
-# each time
 owner_rounds()
 {
 	n=0
@@ -69,8 +62,7 @@ verdict "module_a is loaded and unloaded $OWNER_ROUNDS times, without a peer"
 fresh_rounds "$PEER_ROUNDS" && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
 verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each time"
 
-# Each time module_b is unloaded, module_a puts two items for the next peer. The last two stay in
-# the queue.
+# Each time module_b is unloaded, module_a puts two items for the next peer.
 fresh_rounds "$PEER_ROUNDS" && [ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
 	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
 verdict "module_b is loaded and unloaded $PEER_ROUNDS times: all items are taken, except the last two, which stay for the next peer"

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. The function act
-# tells the actors alice, bob and so on what to do; act.sh documents the commands. The function fresh makes new actors
-# for each case. In most cases alice sends r0 to bob. bob may forward r0 to carol, and carol to dave.
+# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. In most cases alice
+# sends r0 to bob. bob may forward r0 to carol, and carol to dave. act.sh documents the commands of these actors.
 # shellcheck disable=SC2034,SC2154 # variables that the programs or act.sh use or set
 
 REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
 PEERS="module_b handle_peer c_peer"
 
-# background_sleeps - waits until the process $background, which act_in_background has started, sleeps in the kernel
 background_sleeps()
 {
 	await grep -q '^State:.*D (disk sleep)' "/proc/$background/status"
@@ -27,11 +25,8 @@ exit_in_time()
 	done
 }
 
-# resume_and_await PID... - lets the paused routine go on, and waits until these processes exit. Fails if one hangs or
-# exits with an error. Some programs call this function in the cleanup after a case that starts the processes. If
-# D2D_CASE selects another case, the program skips this case and still runs the cleanup. The variable of the process,
-# for example $sender, is then unset. So the cleanup passes ${sender:+"$sender"}: if $sender is unset, the shell passes
-# no argument
+# resume_and_await PID... - resumes, then as exit_in_time. If a program skips a case, it still calls this function, but
+# the variable $sender of the case is unset. So it passes ${sender:+"$sender"}
 resume_and_await()
 {
 	resume
@@ -44,7 +39,6 @@ steps_are()
 	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
 }
 
-# refusals_are_only REASON - succeeds if all refusals in the trace, if any, have this reason
 refusals_are_only()
 {
 	! trace | grep step=refuse | grep -qv "reason=$1 "
@@ -55,8 +49,7 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; the last command sends or forwards a request. Also succeeds if this last command fails
-# with EINPROGRESS, because the receiver has pended the request
+# may_pend COMMAND... - as act; the receiver may pend the request of the last command
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
@@ -70,20 +63,16 @@ cancelled_called()
 		! trace | grep -q what=another
 }
 
-# got_back NAME STATUS TIMES - succeeds if NAME's routine `returned` got a request with this status TIMES
-# times
 got_back()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
 }
 
-# took_step NAME STEP PLACE - succeeds if the driver NAME took this step exactly once in this execution context
 took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
 }
 
-# each_peer COMMAND... - runs the command for each peer of $PEERS, with the peer's name as its last argument
 each_peer()
 {
 	for peer in $PEERS; do
@@ -91,7 +80,6 @@ each_peer()
 	done
 }
 
-# fresh_with_peers NAME... - as fresh; first loads module_a's peers, unless they are loaded
 fresh_with_peers()
 {
 	each_peer load_unless_loaded

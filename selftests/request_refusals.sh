@@ -1,20 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner refuses a call because the sender, the receiver or a forwarder of a request has done something wrong. The
-# call returns an errno, and the owner logs one line with the reason.
+# The owner refuses a wrong call of the sender, the receiver or a forwarder of a request. The call returns an errno, and
+# one line in dmesg has the reason.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 # shellcheck source=selftests/request_lib.sh
 . ./request_lib.sh
 
-# The control code of the handshake: only the owner may send a request with this code
+# The control code of the handshake
 CODE_SHARE_CONTEXT=0x222003
-# An address at which no memory is mapped
 BAD_POINTER=4096
 
-# The faults in calls of the library. Each line is ERRNO REASON COMMAND. The command makes the call with the fault. The
-# command may use these requests:
+# The faults in calls of the library. Each line is ERRNO REASON COMMAND. The command may use these requests:
 # - r0, a request of alice, was never sent.
 # - r1 was never allocated.
 # - r2 is a request of dave, whose driver object has no routine but dispatch.
@@ -65,8 +63,7 @@ call_faults()
 	EOT
 }
 
-# The faults of a receiver's dispatch routine. Each line is ACTION ERRNO REASON; the sender gets
-# ERRNO as the status
+# The faults of a receiver's dispatch routine. Each line is ACTION ERRNO REASON; the sender gets ERRNO as the status
 receiver_faults()
 {
 	cat <<-EOT
@@ -153,7 +150,6 @@ done <<EOT
 $(receiver_faults)
 EOT
 
-# makes_mistake ACTION - alice sends r0 to bob, whose dispatch routine makes this mistake
 makes_mistake()
 {
 	act "on-dispatch bob $1; send r0 bob; wait r0"
@@ -165,8 +161,7 @@ makes_mistake omit-completion && makes_mistake bad-status && makes_mistake unreg
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a dispatch routine makes seven mistakes, one after another, with one request: after that, the request can be sent and completed"
 
-# Two kinds of calls that the owner refuses: a routine makes a call that would wait for the routine's own end, or a
-# call that may sleep is made in atomic context
+# Calls from routines that would have to wait for their own end, and calls that may sleep, in atomic context
 
 while read -r action reason; do
 	fresh alice bob carol

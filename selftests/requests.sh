@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Requests between drivers, in each execution context. Drivers send, complete, pend and cancel requests. Waits for
-# requests time out. Drivers unregister while they have requests. request_lib.sh explains the actors.
+# Requests between drivers, in each execution context: sending, completing, pending, cancelling, timeouts, and drivers
+# that unregister. request_lib.sh explains the actors.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -144,10 +144,10 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" &&
 	! grep -q alice "$REQUESTS"
 verdict "a thread frees a request while another one waits for it: the wait gets ECANCELED, and the owner has no request of the sender"
 
-# send_again_at_once - 20 times, a thread waits for r0, the receiver completes r0, and the sender sends r0 again at
-# once. If the waiting thread has not read the result yet, the owner refuses the second send with EBUSY. In each round
-# the receiver completes r0 with another status. So the test notices if a wait gets the result of a later round. r0 has
-# no output, because once r0 is sent again, the owner refuses a call that reads the output of the earlier send.
+# send_again_at_once - a thread waits for r0, the receiver completes it, and the sender sends it again at once. The
+# second send gets EBUSY if the waiting thread has not read the result yet. Each round has another status, so the test
+# notices a wait that gets the result of a later round. r0 has no output, because the owner refuses to read the output
+# of an earlier send
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -164,7 +164,7 @@ fresh alice bob
 act "on-dispatch bob pend" && send_again_at_once && refusals_are_only request-waited-for
 verdict "a completed request is sent again while a thread waits for it: the thread gets the first result, and the send works or gets EBUSY"
 
-# Requests in each execution context. bob's dispatch routine never sleeps (bob+), carol's may.
+# Requests in each execution context. bob's dispatch routine never sleeps (bob+), carol's may
 
 for place in task worker softirq hardirq; do
 	case $place in
@@ -198,7 +198,7 @@ for place in task worker softirq hardirq; do
 	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's routine returned() runs there"
 done
 
-# The result of a request says what has ended the request (ended=), whatever the status is
+# The result says what has ended the request (ended=), whatever the status is
 
 while read -r error; do
 	fresh alice bob
@@ -251,8 +251,7 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "unregis
 	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
-# fresh_unregistering - pauses the process $sender inside bob's dispatch routine. Then the process $background begins to
-# unregister bob. Unregistering has to wait until the routine has returned
+# fresh_unregistering - $sender pauses inside bob's dispatch routine, while $background begins to unregister bob
 fresh_unregistering()
 {
 	fresh alice bob

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that the tests of modules in several roles share
 
 DEBUG=/sys/kernel/debug
 
-# in_each_place DRIVER STEP - succeeds if the driver has taken this step in each execution context. STEP is the
-# step's name, and may have its first fields, too
+# in_each_place DRIVER STEP - STEP is the name of a step, perhaps with its first fields
 in_each_place()
 {
 	for context in task softirq hardirq; do
@@ -14,7 +12,7 @@ in_each_place()
 	done
 }
 
-# holders MODULE - prints the modules that import symbols of MODULE, and so keep MODULE loaded
+# holders MODULE - prints the modules that import symbols of MODULE
 holders()
 {
 	ls "/sys/module/$1/holders"
@@ -27,7 +25,6 @@ knows()
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
-# is_free OWNER - succeeds if OWNER has only free contexts, no request, and no event but its own
 is_free()
 {
 	state=$DEBUG/d2d-$1/state
@@ -39,13 +36,11 @@ is_free()
 	[ ! -s "$NOTES" ]
 }
 
-# nothing_left_of OWNER - succeeds if this module is unloaded, and its folder in debugfs is removed
 nothing_left_of()
 {
 	! loaded "$1" && [ ! -e "$DEBUG/d2d-$1" ]
 }
 
-# is_set EVENT OWNER - succeeds if this event of this owner is set
 is_set()
 {
 	event_has "$1" "$2" state=set

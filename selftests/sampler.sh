@@ -1,32 +1,29 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/sampler. The owner is sampler; its timer takes samples in hard interrupt. The peer is recorder.
-# For each expiry of the timer, a sample arrives in a kernel worker of recorder, a lost sample is counted, or an overrun
-# is counted.
+# The pair of examples/sampler. sampler, the owner, takes samples in hard interrupt, and recorder, the peer, gets them
+# in a kernel worker. The drivers must account for each expiry of the timer: as a recorded sample, a lost sample, or an
+# overrun.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 DEVICE=/dev/recorder
 ROUNDS=10
-# How many samples the recorder keeps for a process
 KEPT=8192
 COUNTS=$(mktemp)
 trap 'rm -f "$NOTES" "$COUNTS"' EXIT
 
-# samples ARGUMENT... - runs the program samples; what it prints goes to $COUNTS, the errno to $NOTES
+# samples ARGUMENT... - runs the program samples; its output goes to $COUNTS, the errno to $NOTES
 samples()
 {
 	./samples "$@" >"$COUNTS" 2>"$NOTES"
 }
 
-# write_rate TEXT - writes to the device; the errno goes to $NOTES
 write_rate()
 {
 	write_to "$DEVICE" "$1"
 }
 
-# fresh_sampler [PARAM=VALUE...] - reloads the pair
 fresh_sampler()
 {
 	unload_if_loaded tuner recorder sampler
@@ -35,44 +32,37 @@ fresh_sampler()
 	load sampler "$@" && load recorder
 }
 
-# count KEY - prints a number that `samples` has printed
 count()
 {
 	sed -n "s/^$1=//p" "$COUNTS"
 }
 
-# adds_up - succeeds if both drivers account for each expiry of the timer
 adds_up()
 {
 	samples statistics && [ "$(count produced)" = $(($(count recorded) + $(count lost) + $(count overruns))) ]
 }
 
-# agrees_with_the_queue - succeeds if the library has counted the same numbers of taken and refused items as the drivers
 agrees_with_the_queue()
 {
 	grep 'queue=to_peer' /sys/kernel/debug/d2d-sampler/state/queues >"$NOTES" &&
 		grep -q " taken=$(count recorded) " "$NOTES" && grep -q " refused=$(count lost) " "$NOTES"
 }
 
-# all_are_counted - stops the timer, and waits until the drivers' counts account for each expiry of the timer (adds_up).
-# Succeeds if these counts are those of the library
 all_are_counted()
 {
 	samples rate 0 && await adds_up && agrees_with_the_queue
 }
 
-# runs_at RATE - takes samples for half a second. Succeeds if each sample was counted, and a process has read each
-# recorded sample. If there are more samples than the recorder keeps, the process may miss some
+# runs_at RATE - takes samples for half a second. A process may miss some of the recorded samples only if the recorder
+# cannot keep all
 runs_at()
 {
 	samples rate 0 && await adds_up && samples all "$1" $(($1 / 2)) && cp "$COUNTS" "$NOTES" && [ "$(count wrong)" = 0 ] &&
 		{ [ "$(count samples)" -ge "$(count recorded)" ] || [ "$(count recorded)" -gt "$KEPT" ]; } && all_are_counted
 }
 
-# nearly_all_arrive RATE - succeeds if 99 percent of the samples arrive in at least one of $ROUNDS runs. One such run is
-# enough, because the host may have stopped the virtual machine for a while in the other runs, so that the recorder did
-# not run. Each run takes more samples than the queue can hold. An overrun is an expiry for which no sample was taken,
-# because the machine's timer was late. So overruns do not count
+# nearly_all_arrive RATE - succeeds if 99 percent of the taken samples arrive in one of the runs. In the others, the
+# host may have stopped the virtual machine for a while. Overruns do not count: the timer was too late to take a sample
 nearly_all_arrive()
 {
 	round=0
@@ -88,19 +78,17 @@ nearly_all_arrive()
 	return 1
 }
 
-# some_are_lost - succeeds if at least one sample was lost, because the queue was full
 some_are_lost()
 {
 	samples statistics && [ "$(count lost)" -gt 0 ]
 }
 
-# tune PARAM=VALUE... - loads the tuner, which sends the recorder a request with these settings; then unloads the tuner
+# tune PARAM=VALUE... - loads the tuner, which sends the recorder these settings, and unloads it
 tune()
 {
 	load tuner "$@" && unload tuner
 }
 
-# reload_recorder - unloads and loads the recorder $ROUNDS times while the timer runs
 reload_recorder()
 {
 	round=0

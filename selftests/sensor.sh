@@ -8,13 +8,11 @@ cd "$(dirname "$0")" || exit 1
 
 COLLECT=/dev/consumer
 
-# collect PERIOD - lets the consumer collect samples; the errno goes to $NOTES
 collect()
 {
 	write_to "$COLLECT" "$1"
 }
 
-# fresh_consumer - makes sure that the consumer is loaded, and that no sensor is loaded
 fresh_consumer()
 {
 	unload_if_loaded sensor loud_sensor c_sensor
@@ -22,7 +20,7 @@ fresh_consumer()
 	reset_trace
 }
 
-# collects_as_on_windows - makes the calls that qemu/windows-example.sh makes with the Windows drivers
+# collects_as_on_windows - makes the calls of qemu/windows-example.sh
 collects_as_on_windows()
 {
 	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer

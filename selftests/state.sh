@@ -1,8 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Files in debugfs show the owner's contexts, queues, calls, requests, events and refusals, as text and in JSON. The
-# test brings the owner into known states, and checks what the files show. It also reads the files while drivers
-# exchange items, and tries to unload the owner while a file is open.
+# The owner's files in debugfs show its contexts, queues, calls, requests, events and refusals, as text and in JSON
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,8 +8,7 @@ cd "$(dirname "$0")" || exit 1
 DIRECTORY=/sys/kernel/debug/d2d-module_a
 STATE=$DIRECTORY/state
 
-# shows FILE PATTERN... - succeeds if the lines of the file match the patterns: line 1 the first pattern, and so on. The
-# file must have no other lines. $NOTES has the lines of the file
+# shows FILE PATTERN... - succeeds if the file has one line for each pattern, and each line matches
 shows()
 {
 	file=$STATE/$1
@@ -25,7 +22,7 @@ shows()
 	done
 }
 
-# json_has [PATH VALUE]... - succeeds if the JSON has these values; otherwise $NOTES has the whole JSON
+# json_has [PATH VALUE]... - succeeds if the JSON has these values
 json_has()
 {
 	while [ $# -gt 0 ]; do
@@ -37,8 +34,7 @@ json_has()
 	done
 }
 
-# start_readers COUNT - starts this many processes, which read all files again and again until the owner is unloaded.
-# Adds the processes to $pids
+# start_readers COUNT - starts processes that read all files until the owner is unloaded. Adds them to $pids
 start_readers()
 {
 	reader=0
@@ -49,7 +45,6 @@ start_readers()
 	done
 }
 
-# fresh_module_a - reloads module_a, without a peer
 fresh_module_a()
 {
 	unload_if_loaded actor module_b paused_peer module_a
@@ -57,14 +52,14 @@ fresh_module_a()
 	load module_a capacity=16 completion=1
 }
 
-# pend_request - registers alice and bob; alice sends bob a request, which bob pends
+# pend_request - alice sends bob a request, which bob pends
 pend_request()
 {
 	load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
 		act_pends "send r0 bob $CODE_PEND"
 }
 
-# end_readers - unloads module_a between two reads of its files. The readers end when the files are gone
+# end_readers - unloads module_a between two reads of its files, which ends the readers
 end_readers()
 {
 	unload_if_loaded module_b

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# The functions that fault_sweep.sh and pair_sweep.sh share. They let failslab, a part of the kernel's
-# fault injection, make allocations of modules fail. They need a kernel with failslab and its stack
-# filter. A program sources d2d_lib.sh first.
+# The functions that fault_sweep.sh and pair_sweep.sh share. They let failslab, a part of the kernel's fault injection,
+# make allocations of modules fail
 
 FAILSLAB=/sys/kernel/debug/failslab
-# The range of addresses of the code of modules. failslab ignores an allocation unless such an address is on
-# the stack. So failslab ignores what the kernel itself allocates to load a module. SYSCALL is the function of
-# the kernel through which every system call goes.
+# The addresses of the code of modules. failslab ignores an allocation unless such an address is on the stack. SYSCALL
+# is the function of the kernel through which each system call goes.
 if grep -q "User Mode Linux" /proc/cpuinfo; then
 	# The code of modules is above the kernel's code, and below KASAN's memory and the C library.
 	MODULES_START=$(awk '$3 == "_etext" { print "0x" $1 }' /proc/kallsyms)
@@ -21,7 +19,6 @@ else
 	SYSCALL=do_syscall_64
 fi
 
-# setting [NAME VALUE]... - changes settings of failslab
 setting()
 {
 	while [ $# -gt 0 ]; do
@@ -30,8 +27,7 @@ setting()
 	done
 }
 
-# function_range NAME - prints the address at which this function of the kernel begins, and the address at which the
-# next function begins. Prints nothing if the function does not exist
+# function_range NAME - prints where this function of the kernel begins, and where the next one begins
 function_range()
 {
 	awk -v name="$1" '
@@ -40,7 +36,6 @@ function_range()
 		$3 == name { begin = $1 }' /proc/kallsyms
 }
 
-# ignore_calls_of NAME - makes failslab ignore allocations with this function on the stack
 ignore_calls_of()
 {
 	# shellcheck disable=SC2046 # two words
@@ -48,23 +43,20 @@ ignore_calls_of()
 	setting reject-start "${1:-0}" reject-end "${2:-0}"
 }
 
-# reset_failslab - gives the settings of failslab the values that they have when the kernel starts
 reset_failslab()
 {
 	setting probability 0 task-filter N ignore-gfp-wait Y stacktrace-depth 32 \
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# fail_modules_only - makes failslab ignore all allocations but those of modules. To record such an allocation,
-# kmemleak allocates memory itself; failslab ignores that, too
+# kmemleak allocates memory in __alloc_object to record an allocation of a module.
 fail_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
 	ignore_calls_of __alloc_object
 }
 
-# set_up_failslab CASES - as begin; then makes failslab ignore all allocations but those of modules. Skips the program
-# if the kernel lacks failslab
+# set_up_failslab CASES - as begin; skips the program if the kernel lacks failslab
 set_up_failslab()
 {
 	set_up
@@ -79,10 +71,8 @@ set_up_failslab()
 	ktap_set_plan "$1"
 }
 
-# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth makes a call again and again.
-# It lets each allocation of the call fail in turn, and checks the results. The call must make at least LEAST
-# allocations, because a call that makes fewer has not done what the case is about. LEAST is 0 for a call that need not
-# allocate
+# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth lets each allocation of a call
+# fail in turn. A call with fewer than LEAST allocations has not done what the case is about: the case fails
 sweep_allocations()
 {
 	case_name=$1 least=$2

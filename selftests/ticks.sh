@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A timer of the peer ticker_peer puts and takes items in hardirq. Meanwhile processes make the peer and the owner put
-# and take items, too. The queues are full most of the time. The test checks that no item is lost, and that the items of
-# each producer arrive in order. It also checks that each refused put is counted, and that no put or take allocates
-# memory.
+# A timer of ticker_peer puts and takes items in hardirq, while processes make both drivers put and take items. The
+# queues are full most of the time. No item may be lost, the items of each producer must arrive in order, each refused
+# put must be counted, and no put or take may allocate memory.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -13,22 +12,19 @@ TRACING=/sys/kernel/tracing
 FULL=$(mktemp)
 trap 'rm -f "$NOTES" "$FULL"' EXIT
 
-# tick - makes ticker_peer exchange items, until this process has made TICKS exchanges and the timer has ticked TICKS
-# times
+# tick - exchanges items until both this process and the timer have made TICKS exchanges
 tick()
 {
 	exercise ticker_peer "$TICKS"
 }
 
-# tick_file_9 - as tick, but writes to the peer's device by file descriptor 9, because opening the device would
-# allocate memory
+# tick_file_9 - as tick, but does not open the device, which allocates memory
 tick_file_9()
 {
 	echo "$TICKS" >&9
 }
 
-# owner_rounds - runs module_a's exercise ten times. If an exercise finds the queue to the peer full, adds a line to
-# $FULL, and goes on
+# owner_rounds - adds a line to $FULL for each exercise that finds the queue to the peer full
 owner_rounds()
 {
 	round=0
@@ -43,7 +39,6 @@ owner_rounds()
 	done
 }
 
-# in_parallel COMMAND... - runs each command in a process of its own; succeeds if all succeed
 in_parallel()
 {
 	pids=
@@ -58,7 +53,6 @@ in_parallel()
 	return "$failed"
 }
 
-# record 1|0 - starts or stops recording allocations and their stacks
 record()
 {
 	if [ "$1" = 1 ]; then
@@ -71,10 +65,9 @@ record()
 	done
 }
 
-# peer_allocated - succeeds if the peer's code made one of the recorded allocations. The kernel prints a stack from the
-# innermost function on. Suppose that the stack has a function of the peer. If no function of an interrupt comes before
-# this function, the peer has made the allocation. Otherwise an interrupt has made the allocation while the peer ran.
-# The option sym-offset makes the kernel print the module of each function
+# peer_allocated - succeeds if the peer made one of the recorded allocations. If a stack, innermost function first, has
+# a function of an interrupt before the peer's, the interrupt has made the allocation. sym-offset makes the kernel print
+# the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -88,7 +81,7 @@ peer_allocated()
 	return "$found"
 }
 
-# value KEY REGEX - prints the value of KEY in the last matching line of the kernel log since reset_trace
+# value KEY REGEX - prints the value of KEY in the last matching line of the kernel log
 value()
 {
 	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '
@@ -103,15 +96,13 @@ value()
 		END { print value }'
 }
 
-# total STEP QUEUE - prints the number of items in all of module_a's lines of this step
 total()
 {
 	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" |
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - lets the timer, processes of the peer and processes of module_a work at the same time. If an earlier case
-# has done this, does nothing. Sets $ran to 0 if all succeeded. trace() prints the steps of the run
+# fresh_run - runs once. $ran is 0 if all succeeded
 fresh_run()
 {
 	[ -z "${ran-}" ] || return
@@ -124,8 +115,7 @@ fresh_run()
 
 begin 5
 
-# User-Mode Linux runs an interrupt on the stack of the interrupted code. So an allocation in an interrupt
-# would look like an allocation by the interrupted code, here the peer's.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code, here the peer's.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	fresh_trace
 	load module_a capacity=4
@@ -155,12 +145,10 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue must have counted each refused put of the peer and of module_a. The peer itself counts its refused puts, and
-# prints the count. module_a does not count its refused puts. This case adds them up:
-# - Each exercise of module_a that found the queue full had one refused put. $FULL has a line for each of these
-#   exercises.
-# - When the peer has detached, module_a puts two items for the next peer. Its line in the trace says how many of them
-#   had room: $for_next. The other ones, 2 - $for_next, were refused.
+# The queue must have counted each refused put. The peer prints how many of its puts were refused. module_a's are:
+# - one in each exercise that found the queue full: a line of $FULL.
+# - some of the two puts for the next peer, when the peer has detached. The trace has $for_next, the number that had
+#   room.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each step of the trace has a tracepoint. The tracepoint has the text of the step's line in dmesg, and fields to filter
-# by. Frequent steps are called hot steps. The owner prints lines for them in dmesg only if its parameter hot_lines says
-# so. Modules are loaded and unloaded while tracepoints are on.
+# Each step of the trace has a tracepoint, with the text of its line in dmesg and with fields to filter by. Hot steps
+# have a line only if the owner's parameter hot_lines says so.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -12,7 +11,6 @@ EVENTS=$TRACING/events/d2d_module_a
 LINES=$(mktemp)
 trap 'rm -f "$NOTES" "$LINES"; restore_tracing' EXIT
 
-# restore_tracing - restores what this program sets in tracefs, if there is a tracefs
 restore_tracing()
 {
 	[ ! -e "$TRACING/set_event" ] || {
@@ -21,13 +19,11 @@ restore_tracing()
 	}
 }
 
-# clear_buffer - clears the kernel's trace buffer
 clear_buffer()
 {
 	echo >"$TRACING/trace"
 }
 
-# record STEP [FILTER] - clears the buffer, and switches the tracepoint of this step on, with this filter
 record()
 {
 	clear_buffer
@@ -36,7 +32,6 @@ record()
 	echo 1 >"$step/enable"
 }
 
-# reset_tracepoints - switches all tracepoints off and removes their filters
 reset_tracepoints()
 {
 	echo 0 >"$EVENTS/enable"
@@ -45,13 +40,11 @@ reset_tracepoints()
 	done
 }
 
-# recorded - prints the recorded steps, oldest first: the name of the tracepoint and its text
 recorded()
 {
 	sed -nE 's/^.*: d2d_([a-z_]+): /\1 /p' "$TRACING/trace" | sed 's/ *$//'
 }
 
-# has PATTERN - succeeds if one of the recorded steps matches; otherwise $NOTES has the last steps
 has()
 {
 	recorded | grep -qxE -e "$1" && return
@@ -59,22 +52,17 @@ has()
 	return 1
 }
 
-# only PATTERN - succeeds if steps were recorded, and each of them matches PATTERN. $NOTES has the steps that do not
-# match
 only()
 {
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
-# keep_order - makes the trace show the steps of all CPUs in their order. With the default clock, "local", the times of
-# two CPUs may differ
+# With the default clock, the times of two CPUs may differ.
 keep_order()
 {
 	echo counter >"$TRACING/trace_clock"
 }
 
-# fresh_tracepoints [PEER] - makes sure that module_a is loaded with this peer, or without a peer. Switches all
-# tracepoints off, and clears the recorded steps
 fresh_tracepoints()
 {
 	for peer in module_b c_peer; do
@@ -89,8 +77,7 @@ fresh_tracepoints()
 	reset_trace
 }
 
-# fresh_tracing - unloads all modules. When module_a is loaded later, the kernel switches on all tracepoints of
-# module_a. So even the first step of module_a is recorded
+# fresh_tracing - the kernel switches all tracepoints of module_a on when it loads module_a, before the first step
 fresh_tracing()
 {
 	unload_all
@@ -101,7 +88,6 @@ fresh_tracing()
 	reset_trace
 }
 
-# fresh_actors - as fresh_tracepoints; then registers alice and bob, and switches the tracepoints of requests on
 fresh_actors()
 {
 	fresh_tracepoints
@@ -114,7 +100,6 @@ fresh_actors()
 	reset_trace
 }
 
-# record_in_c - switches the tracepoints of hot steps on, for the steps of c_peer only, and lets c_peer exercise
 record_in_c()
 {
 	for step in enqueue dequeue op_call op_return; do
@@ -131,8 +116,7 @@ if [ ! -e "$TRACING/set_event" ]; then
 fi
 ktap_set_plan 18
 
-# A regular expression for the first fields of a recorded step that has no line in dmesg. The number (seq) of such a
-# step is 0.
+# The first fields of a step that has no line in dmesg: its number is 0
 HEAD='seq=0 load=[0-9]+'
 
 fresh_tracepoints
@@ -152,8 +136,7 @@ load module_a completion=1 "timeout=$LONG_TIMEOUT" && load module_b deferred=1 &
 	[ "$(wc -l <"$LINES")" -gt 300 ]
 verdict "all tracepoints are on: they record the steps with the text and in the order of the lines in dmesg"
 
-# This case does not look at the recorded steps, because the kernel clears the buffer when it removes tracepoints that
-# were on.
+# The kernel clears the buffer when it removes tracepoints that are on.
 fresh_tracing
 load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a hot_lines=0 &&
 	[ "$(cat "$EVENTS/enable")" = 0 ]
@@ -183,7 +166,7 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 	! recorded | grep 'step=op-return .*op=drain' >"$NOTES"
 verdict "op_call and op_return record each call of an operation and its return, in both directions"
 
-# The tracepoints op_call and op_return share one static key. Each of the two alone must switch the key on.
+# op_call and op_return share one static key, which each of them alone must switch on.
 fresh_tracepoints module_b
 record op_return 'seq == 0'
 exercise module_b
@@ -234,8 +217,7 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "wait r0
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "pend and cancel record that a request is pended and times out"
 
-# Each module has static keys of its own. When a peer is loaded, its owner must switch on the peer's keys for the
-# tracepoints that are on.
+# The owner must switch on the static keys of a new peer, for the tracepoints that are on.
 fresh_tracepoints
 record enqueue 'seq == 0'
 load module_b && exercise module_b &&
@@ -256,7 +238,6 @@ unload_if_loaded other_b other_a
 [ "$as_expected" = 0 ]
 verdict "two owners: each has tracepoints of its own, which record the steps of its own pair"
 
-# A module has static keys for each of its roles.
 fresh_tracepoints
 load_unless_loaded other_a
 load_unless_loaded bridge

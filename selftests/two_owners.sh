@@ -1,16 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Two owners are loaded at the same time, each with its peer: module_a with module_b, and other_a with
-# other_b. The build makes the second pair from the sources of the first, with other names
-# (peers/peers.mk). The two pairs share no symbol, no driver, no event, no file and no device.
-# tracepoints.sh tests that they share no tracepoint. The last cases load an owner that has the name of a loaded one.
+# Two owners are loaded, each with its peer: module_a with module_b, and other_a with other_b, which is built from the
+# same sources (peers/peers.mk). The pairs share no symbol, driver, event, file or device. The last cases load an owner
+# that has the name of a loaded one.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 DEBUG=/sys/kernel/debug
 
-# fresh_pairs - reloads both pairs
 fresh_pairs()
 {
 	unload_all
@@ -18,7 +16,6 @@ fresh_pairs()
 	load module_a && load other_a && load module_b && load other_b
 }
 
-# fresh_owner OWNER - unloads all modules, and loads this owner
 fresh_owner()
 {
 	unload_all
@@ -26,8 +23,6 @@ fresh_owner()
 	load "$1"
 }
 
-# has_only PAIR - succeeds if the debugfs files of the pair's owner name both drivers of this pair, and no driver of the
-# other pair
 has_only()
 {
 	cat "$DEBUG/d2d-$1_a/state"/* "$DEBUG/d2d-$1_a/state.json" >"$NOTES" || return
@@ -35,29 +30,26 @@ has_only()
 		! grep -oE '\<(module|other)_[ab]\>' "$NOTES" | grep -qv "^$1_"
 }
 
-# steps DRIVER - prints the steps that this driver has traced, without their numbers. Sorts the steps, because two
-# threads may trace in any order
+# steps DRIVER - prints the driver's steps, sorted because two threads may trace in any order
 steps()
 {
 	trace | sed -nE "s/^.*\<$1: d2d: .* step=/step=/p" |
 		sed -E 's/\<(module|other)_([ab])\>/\2/g; s/handle=0x[0-9a-f]+/handle=N/g' | sort
 }
 
-# attached PAIR - succeeds if the trace shows that the peer of this pair has been attached to its owner
 attached()
 {
 	trace | grep -q "$1_a: d2d: .* step=attached"
 }
 
-# only_exports TABLE MODULE - succeeds if only this module defines the symbol TABLE. Always succeeds on a kernel without
-# CONFIG_KALLSYMS_ALL, which does not list the symbols of data
+# only_exports TABLE MODULE - a kernel without CONFIG_KALLSYMS_ALL does not list the symbols of data: always succeeds
+# there
 only_exports()
 {
 	by=$(awk -v table="$1" '$3 == table { print $4 }' /proc/kallsyms)
 	[ "${by:-[$2]}" = "[$2]" ]
 }
 
-# same_steps - exercises each driver of both pairs; succeeds if both pairs take the same steps
 same_steps()
 {
 	reset_trace
@@ -118,8 +110,7 @@ load torture_owner && load pause_calls && load stranger && load forgetful at=exi
 	load forgetful_torture at=exit && ! traced step=refuse && unload forgetful && unload forgetful_torture && unload torture_owner
 verdict "drivers of the same names register with two owners: neither owner refuses them"
 
-# Each line is FIRST SECOND TABLE PEER CASE. The owners FIRST and SECOND export the same TABLE. PEER can attach to each
-# of them
+# Each line is FIRST SECOND TABLE PEER CASE. Both owners export TABLE, and PEER can attach to each of them
 while read -r first second table peer case; do
 	fresh_owner "$first"
 	fails ENOEXEC load "$second" && ! loaded "$second" &&

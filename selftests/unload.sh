@@ -1,15 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's module is unloaded while a thread is inside the module: in an operation that the owner has called, in the
-# dispatch routine, or in the work item of a pended handshake. The module pause_calls keeps the thread there until the
-# test has seen that unloading waits for the thread. So the result does not depend on timing.
+# A peer's module is unloaded while a thread is inside it: in an operation, in the dispatch routine, or in the work item
+# of a pended handshake. pause_calls keeps the thread there until unloading has begun to wait for it. So the result does
+# not depend on timing.
 
-# A call that is paused in an interrupt occupies its CPU: the CPU takes no other interrupt and runs no process. So the
-# test pauses such calls on CPU 1. Everything that the test waits for runs on CPU 0:
-# - The test itself, from its start. When a process unmaps memory, the kernel interrupts each CPU on which the process
-#   has run, and waits until each of them answers. If the test had ever run on CPU 1, it would wait for the
-#   paused call, and this call waits for the test.
-# - The workers of unbound work queues, and kthreadd, which creates a worker when all workers of a queue sleep.
+# A call that is paused in an interrupt occupies its CPU. So the test pauses such calls on CPU 1, and everything that it
+# waits for runs on CPU 0:
+# - The test itself, from its start. When a process unmaps memory, each CPU on which it has run must answer an
+#   interrupt. A test that has ever run on CPU 1 would wait for the paused call, which waits for the test.
+# - The workers of unbound work queues, and kthreadd, which creates such workers.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -22,14 +21,12 @@ EVENTS=/sys/kernel/tracing/events/workqueue
 OLD_WORKER_CPUS=$(cat "$WORKER_CPUS")
 KTHREADD=2 # the process ID
 OLD_KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
-# Each of these files has a time in seconds. The kernel reports a CPU that takes no interrupts or runs no workers for
-# this time.
+# The kernel reports a CPU that takes no interrupts or runs no workers for these numbers of seconds.
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout \
 	/sys/module/workqueue/parameters/watchdog_thresh 2>/dev/null)
 # shellcheck disable=SC2086 # a list
 OLD_WATCHDOG_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 
-# restore - undoes what this test has changed for the whole machine
 restore()
 {
 	rm -f "$NOTES"
@@ -41,7 +38,6 @@ restore()
 }
 trap restore EXIT
 
-# set_watchdogs SECONDS... - writes one of these times to each of the files $WATCHDOGS, in this order
 set_watchdogs()
 {
 	for watchdog in $WATCHDOGS; do
@@ -50,31 +46,26 @@ set_watchdogs()
 	done
 }
 
-# waits_in PID FUNCTION - succeeds if a process sleeps in FUNCTION, or in a function that FUNCTION calls
 waits_in()
 {
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
 }
 
-# unloading_steps_are STEP... - succeeds if the trace has these steps of the handshake and of unloading, in this order
 unloading_steps_are()
 {
 	[ "$(trace | sed -nE 's/.* step=(pend|cancel|attached|detach|rundown|unregister|unload|refuse).*/\1/p' | xargs)" = "$*" ]
 }
 
-# op_calls - prints how often the owner has called an operation of the peer
 op_calls()
 {
 	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
 }
 
-# new_request_fails - succeeds if the owner refuses a new request to the peer
 new_request_fails()
 {
 	fails ESHUTDOWN act "send r1 paused_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
-# new_exercise_makes_no_call - succeeds if the owner's exercise returns without calling the peer
 new_exercise_makes_no_call()
 {
 	before=$(op_calls)
@@ -82,24 +73,22 @@ new_exercise_makes_no_call()
 }
 
 # unloading_waits FUNCTION STEP... - begins to unload the peer, in the process $remover. Succeeds if $remover takes
-# these steps, and then waits in FUNCTION (waits_in)
+# these steps, and then waits in FUNCTION
 unloading_waits()
 {
 	./one_call unload paused_peer 2>"$NOTES" &
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
-	# In an earlier step, the process may wait in the same function. So check which steps it has made.
+	# The process may wait in the same function in an earlier step.
 	grep -q '^paused_peer .* Unloading ' /proc/modules && await unloading_steps_are "$@"
 }
 
-# unloaded - succeeds if unloading has ended and succeeded
 unloaded()
 {
 	wait "$remover" && ! loaded paused_peer
 }
 
-# watch 1|0 - starts or stops recording the events of work queues, which settled() reads
 watch()
 {
 	for event in queue_work execute_start execute_end; do
@@ -108,16 +97,12 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - succeeds if the kernel has freed the init memory of the module that was loaded last. The kernel frees it
-# in a work item, do_free_init, which waits for all CPUs. So this item would hang while the test pauses a call on a
-# CPU.
+# settled - succeeds if the kernel has freed the init memory of the module that was loaded last. The work item that
+# frees it, do_free_init, waits for all CPUs, and hangs while a call is paused on one.
 #
-# The trace must have the start and the end of do_free_init, but may lack its queueing. An earlier load may have queued
-# the item before watch() cleared the trace. If the item still has not started when the test loads another module, the
-# kernel does not queue it again. The item then frees the init memory of both modules.
-#
-# The trace may have the work item execmem_cache_clean, in which the kernel gives back memory of freed code. If so, this
-# item must have ended, too
+# The trace may lack the queueing of do_free_init: if an earlier load has queued it, and it has not started yet, the
+# kernel does not queue it again. execmem_cache_clean gives back the memory of freed code. If it was queued, it must
+# have ended, too
 settled()
 {
 	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }
@@ -127,7 +112,6 @@ settled()
 		END { exit !(state["free"] == "ended" && state["clean"] ~ /^(ended)?$/) }' /sys/kernel/tracing/trace
 }
 
-# load_settled NAME - loads a module, and waits until the kernel has freed the module's init memory
 load_settled()
 {
 	watch 1
@@ -137,15 +121,15 @@ load_settled()
 	return "$loading"
 }
 
-# verdict_and_clean NAME - as verdict. If a failed case has left the peer loaded, then unloads it
+# verdict_and_clean NAME - as verdict; then unloads the peer if a failed case has left it loaded
 verdict_and_clean()
 {
 	verdict "$1"
 	! loaded paused_peer || unload paused_peer
 }
 
-# unload_during_call PLACE CPUS - unloads the peer while a call of the owner is inside the peer in this execution
-# context. CPUS is the mask of the CPUs on which the calling process may run
+# unload_during_call PLACE CPUS - a call of the owner is inside the peer in this execution context. The calling process
+# runs on CPUS, a mask
 unload_during_call()
 {
 	load_settled paused_peer || return
@@ -162,10 +146,8 @@ unload_during_call()
 		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce status=-$ESHUTDOWN"
 }
 
-# unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Unloading first
-# detaches the peer, which cancels the request. Detaching does not wait for the routine: the trace has the step rundown
-# while the routine is paused. Then unloading unregisters the driver, which waits until the routine has returned. The
-# request ends with ECANCELED
+# unload_during_request - the dispatch routine runs in the sending process. Detaching, which cancels the request, does
+# not wait for the routine (step=rundown). Unregistering does
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
@@ -182,9 +164,8 @@ unload_during_request()
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
-# unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an interrupt. In this
-# case detaching waits, too: it waits for a grace period. The grace period ends only when the interrupt with the paused
-# routine has ended
+# unload_during_request_in PLACE CPUS - the request is sent in an interrupt. Detaching waits, too: its grace period ends
+# only after the interrupt
 unload_during_request_in()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
@@ -210,7 +191,7 @@ load pause_calls
 set_watchdogs 60 60 60
 [ ! -f "$WORKER_CPUS" ] || echo 1 >"$WORKER_CPUS"
 taskset -p 1 "$KTHREADD" >/dev/null
-# The timeout of a handshake must be longer than the time for which pause_calls pauses a call.
+# This timeout must be longer than the time for which pause_calls pauses a call.
 load module_a completion=1 timeout=600000
 load actor
 fresh alice
@@ -232,7 +213,7 @@ done
 
 for place in task softirq hardirq; do
 	if [ -e /sys/kernel/debug/kmemleak ] || [ "$(nproc --all)" -lt 2 ]; then
-		# On a debugging kernel such a case can take longer than pause_calls pauses a call.
+		# On a debugging kernel, a case can take longer than pause_calls pauses a call.
 		ktap_test_skip "unloading waits for a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi

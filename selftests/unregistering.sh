@@ -1,16 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A driver unregisters while the subject is in a certain stage. The subject is a request, an event, a handshake, or a
-# call of an operation or a routine. For example, the receiver has pended a request, and unregisters. Each line of
-# unregistering.table is a case: the stage, the driver that unregisters, and what each thread and routine must observe.
-# In all cases each wait ends, and d2d_unregister() returns. After that, the owner calls no routine of the driver, and
-# keeps no request and no event of the driver. The module "unregistering" (peers/unregistering/) keeps the subject in its
-# stage while the driver unregisters.
-# If a thread hangs, this program skips the remaining cases.
+# A driver unregisters while the subject (a request, an event, a handshake, or a call of an operation or a routine) is
+# in a certain stage. Each line of unregistering.table is a case: the stage, the driver that unregisters, and what each
+# thread and routine must observe. In all cases each wait ends, and d2d_unregister() returns. After that, the owner
+# calls no routine of the driver, and keeps no request and no event of it. The module "unregistering"
+# (peers/unregistering/) keeps the subject in its stage. If a thread hangs, this program skips the remaining cases.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
-# runs only the cases whose first words match; "*" matches any word. If the program has no arguments, it takes
-# them from the variable UNREGISTERING.
+# runs only the cases whose first words match; "*" matches any word. Without arguments, the program takes them from the
+# variable UNREGISTERING.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -21,7 +19,6 @@ OWNER=/sys/kernel/debug/d2d-module_a
 [ $# -gt 0 ] || { set -f && set -- ${UNREGISTERING-} && set +f; }
 FILTER="${1:-*} ${2:-*} ${3:-*} ${4:-*}"
 
-# cases - prints the lines of the table that match the arguments
 cases()
 {
 	sed '/^#/d; /^$/d; s/  */ /g' unregistering.table | if [ "$FILTER" = "* * * *" ]; then
@@ -36,13 +33,11 @@ cases()
 	fi
 }
 
-# tell COMMAND... - writes a command to the module "unregistering"
 tell()
 {
 	echo "$*" 2>"$NOTES" >$CONTROL/do
 }
 
-# is_one_of VALUE A|B... - succeeds if VALUE is in the list A|B...
 is_one_of()
 {
 	case "|$2|" in
@@ -51,8 +46,7 @@ is_one_of()
 	esac
 }
 
-# as_expected SEEN EXPECTED... - succeeds if SEEN and EXPECTED name the same observers, in the same order. The result of
-# each observer must be one of its expected results
+# as_expected SEEN EXPECTED... - succeeds if each observer has seen one of its expected results
 as_expected()
 {
 	seen=$1
@@ -64,7 +58,6 @@ as_expected()
 	[ $# = 0 ]
 }
 
-# where_they_hang SEEN - prints the kernel stacks of the threads that hang
 where_they_hang()
 {
 	for word in $(echo "${1#hung=}" | tr , ' '); do
@@ -73,15 +66,13 @@ where_they_hang()
 	done
 }
 
-# owner_is_in_use - succeeds if module_a has users. The kernel refuses to unload a module that has users; lifecycle.sh
-# tests this
 owner_is_in_use()
 {
 	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
 }
 
-# owner_for HOW - reloads module_a with the parameters for HOW, unless it has them already. For a handshake, HOW is the
-# value of the parameter "completion"; if "-short" follows, the timeout is short
+# owner_for HOW - reloads module_a with the parameters for HOW. For a handshake, HOW is the value of "completion",
+# perhaps with "-short" for a short timeout
 owner_for()
 {
 	case $1 in
@@ -98,13 +89,11 @@ owner_for()
 	owner_parameters=$parameters
 }
 
-# is_watching - succeeds if the program of watch() still sleeps in its read or poll
 is_watching()
 {
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
 }
 
-# watch HOW - starts a program that watches the event. HOW is poll or read. Waits until the program sleeps
 watch()
 {
 	if [ "$1" = poll ]; then
@@ -116,15 +105,13 @@ watch()
 	await is_watching
 }
 
-# has_exited - succeeds if the program of watch() has exited. It exits when the event is closed
 has_exited()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - makes the steps of one case; succeeds if the case passes. Sets
-# $seen to what was observed. In an impossible case (unregistering.table), no driver unregisters. Instead, the owner
-# must be in use, and all threads must end as usual
+# case_passes SUBJECT STAGE DRIVER HOW EXPECTED... - sets $seen to what was observed. In an impossible case
+# (unregistering.table), no driver unregisters: the owner must be in use
 case_passes()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
@@ -141,8 +128,7 @@ case_passes()
 		tell unregister "$driver"
 	fi
 	unregistered=$?
-	# A watching program is one more observer. If only the unregistering driver had the event open, the program must
-	# exit now. Otherwise the program must still sleep.
+	# A watching program is one more observer. It must exit now only if no other driver had the event open.
 	case "$stage $*" in
 	watched*"closed=now"*) await has_exited && seen=closed=now ;;
 	watched*) await is_watching && seen=closed=later ;;
@@ -166,7 +152,7 @@ case_passes()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# owner_is_idle() takes longer than a case. So it runs only after every 16th case.
+	# owner_is_idle() takes longer than a case.
 	case_number=$((case_number + 1))
 	[ $((case_number % 16)) != 0 ] || { owner_is_idle && reset_trace; }
 }
@@ -177,7 +163,7 @@ load unregistering
 reset_trace
 hung='' owner_parameters='' case_number=0
 trap 'rm -f "$NOTES" "$NOTES.watched"' EXIT
-# The loop does not read with `while read`, because the shell would make a system call for each character of the table.
+# `while read` makes a system call for each character of the table.
 rows=$(cases)
 set -f
 IFS='

@@ -1,13 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Peers that were built with another version of the boundary (d2d.h) or of the pair's interface.
-# Compatible peers work; the others cannot attach, and one dmesg line says why.
+# Peers that were built with another version of the boundary (d2d.h) or of the pair's interface. Compatible peers work.
+# The others cannot attach, and one dmesg line says why.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# fresh_growing [OWNER] - makes sure that OWNER, an owner of the growing pair, is loaded, and has no peer. The default
-# is the owner with version 1.1
 fresh_growing()
 {
 	# shellcheck disable=SC2046 # lists
@@ -16,9 +14,8 @@ fresh_growing()
 	reset_trace
 }
 
-# The owners of the growing pair. Each line is MODULE MINOR ITEMS. MINOR is the minor version of the owner's interface.
-# Each minor version after 0 appends a kind of items that are longer than those of the older kinds. ITEMS is the newest
-# minor version whose items fit into the owner's queues
+# The owners of the growing pair. Each line is MODULE MINOR ITEMS. Each minor version after 0 appends a kind of items
+# that are longer than the older ones. ITEMS is the newest minor version whose items fit into the owner's queues
 growing_owners()
 {
 	cat <<-EOT
@@ -30,7 +27,7 @@ growing_owners()
 	EOT
 }
 
-# The peers of the growing pair. Each line is MODULE MINOR
+# Each line is MODULE MINOR
 growing_peers()
 {
 	cat <<-EOT
@@ -42,13 +39,11 @@ growing_peers()
 	EOT
 }
 
-# refusals - prints DRIVER REASON for each refusal in the trace
 refusals()
 {
 	trace | sed -n 's/.*\<\([a-z0-9_]*\): d2d: .*step=refuse reason=\([a-z-]*\).*/\1 \2/p'
 }
 
-# repeated COUNT TEXT - prints the text this number of times. COUNT may be negative: then prints nothing
 repeated()
 {
 	for _ in $(seq 1 "$1"); do
@@ -56,14 +51,12 @@ repeated()
 	done
 }
 
-# smaller A B - prints the smaller number
 smaller()
 {
 	echo $(($1 < $2 ? $1 : $2))
 }
 
-# verb_of OWNER_MINOR PEER_MINOR - prints what a peer does with an owner. Version 1.1 has appended fields to the data,
-# and a peer refuses an owner whose data lacks fields that the peer knows
+# Version 1.1 has appended fields to the data. A peer refuses an owner whose data lacks fields that the peer knows.
 verb_of()
 {
 	if [ "$1" = 0 ] && [ "$2" != 0 ]; then
@@ -73,13 +66,10 @@ verb_of()
 	fi
 }
 
-# agree OWNER_MINOR ITEMS PEER PEER_MINOR - loads the peer. Succeeds if the peer and the owner exchange what both know,
-# and refuse the rest. Each minor version after 0 has appended a kind of items and an event. So the trace must have
-# these refusals:
-# - The peer puts an item of each kind that it knows, unless the item does not fit. The owner refuses the kinds that are
-#   newer than the owner.
-# - The peer opens each event that it knows. The owner refuses the events that are newer than the owner.
-# - The owner puts an item of each kind that it knows. The peer refuses the kinds that are newer than the peer.
+# agree OWNER_MINOR ITEMS PEER PEER_MINOR - succeeds if the owner and the peer exchange what both know. They must
+# refuse:
+# - the owner: events, and items that fit into the queue, that only a newer peer knows.
+# - the peer: items that only a newer owner knows.
 agree()
 {
 	load "$3" && trace | grep -q "step=attached to=$3" &&
@@ -108,8 +98,7 @@ fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
 verdict "a peer with a newer, longer operations table is attached, and the owner can call the operations that the owner knows"
 
-# These peers refuse the owner's operations table before the owner sees theirs. Each line is MODULE
-# ERRNO REASON, and what differs between the peer and the owner
+# These peers refuse the owner. Each line is MODULE ERRNO REASON, and what differs between the peer and the owner
 while read -r module errno reason difference; do
 	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"

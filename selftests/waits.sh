@@ -1,36 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The peer waiting_peer, in Rust (peers/waiting_peer.rs), waits without a limit for an event or a request of its own.
-# The test unloads the peer during this wait. Unloading has to end the wait. unregistering.sh tests such waits of
-# drivers in C. The peer waits in
-# - an operation that the owner has called,
-# - the work item that completes its pended handshake, or
-# - a job: a work item or a thread.
-#
-# In three more cases, the program checks that
-# - the thread has the name that the driver has given it,
-# - the library refuses a wait in which the work item that completes a handshake waits for the end of this handshake,
-# - a signal can interrupt the loading of the peer while start() of the peer waits for the end of the handshake, and the
-#   handshake's work item waits for an event.
+# waiting_peer is unloaded while it waits without a limit for an event or a request of its own. Unloading has to end the
+# wait. unregistering.sh tests such waits of drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 OWNER=/sys/kernel/debug/d2d-module_a
 
-# load_waiting WHERE WHAT - loads the peer, which then waits in WHERE for WHAT. WHERE is operation, deferred (the work
-# item that completes its handshake), work or thread. WHAT is
-# - event: an event of the peer,
-# - request: a request that the peer has sent, or
-# - link: the end of the peer's handshake, by DriverRef::settled_link()
+# load_waiting WHERE WHAT - WHERE is operation, deferred (the work item that completes the handshake), work or thread.
+# WHAT is event, request, or link: the end of the handshake
 load_waiting()
 {
 	load waiting_peer "waits_in=$1" "waits_for=$2"
 }
 
-# one_waits event - succeeds if a thread waits for the peer's event
-# one_waits request - succeeds if a driver holds the peer's request. The request with the code 0x222003 is the
-# handshake, and does not count
+# The code 0x222003 is that of the handshake.
 one_waits()
 {
 	case $1 in
@@ -44,8 +29,7 @@ not_loaded()
 	! loaded "$1"
 }
 
-# peer_unloads - succeeds if the peer can be unloaded. Unloads it in the background, so that a hang
-# fails the case
+# peer_unloads - unloads the peer in the background, so that a hang fails the case
 peer_unloads()
 {
 	./one_call unload waiting_peer 2>"$NOTES" &
@@ -53,14 +37,12 @@ peer_unloads()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# wait_was_cancelled WHERE - succeeds if the peer's wait in this code has ended with ECANCELED, and nothing was refused.
-# WHERE is operation, deferred, work or thread. The peer logs the step event-wait also when a wait for a request ends
+# The peer logs the step event-wait for a request, too.
 wait_was_cancelled()
 {
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
 }
 
-# in_operation event|request - unloads the peer while its operation waits for an event or a request
 in_operation()
 {
 	load_waiting operation "$1" || return
@@ -71,28 +53,23 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_background deferred|work|thread event|request - unloads the peer while this code of the peer waits for an event or
-# a request. A kernel worker or a thread runs the code
 in_background()
 {
 	reset_trace
 	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && wait_was_cancelled "$1" && owner_is_idle
 }
 
-# has_thread NAME - succeeds if there is a thread of this name
 has_thread()
 {
 	grep -qsx "$1" /proc/[0-9]*/comm
 }
 
-# is_attached - succeeds if the trace shows that a peer is attached
 is_attached()
 {
 	trace | grep -q step=attached
 }
 
-# verdict_and_unload NAME - as verdict. If a failed case has left the peer loaded, then unloads it. If unloading hangs,
-# this program hangs, too
+# verdict_and_unload NAME - as verdict; then unloads the peer if a failed case has left it loaded
 verdict_and_unload()
 {
 	verdict "$1"
@@ -100,7 +77,7 @@ verdict_and_unload()
 }
 
 begin 11
-# The timeout of a handshake must be longer than any of these waits.
+# This timeout must be longer than any of these waits.
 load module_a completion=1 timeout=600000
 
 fresh_trace
