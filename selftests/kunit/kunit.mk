@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the module d2d_kunit, which has the unit tests of shared/. Kbuild includes this file. The rules below compile
-# each crate a second time, under the same name and with its tests, into this folder. The other modules contain no
-# tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
+# Builds d2d_kunit, the module of unit tests, if the kernel has CONFIG_KUNIT. Each crate is compiled a second time,
+# under the same name and with its tests, into this folder.
 #
-# The rules compile with clippy, and make each warning an error, because `make check` does not lint the tests: it runs
-# clippy on the build for the stock kernel, which has no CONFIG_KUNIT. For a mutant (qemu/mutants.sh sets D2D_BUILD_ID)
-# the rules compile with rustc, because that takes less time, and because a mutant may leave code unused.
+# `make check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT. So the rules below run clippy
+# on the tests. Mutants (with D2D_BUILD_ID, from qemu/mutants.sh) are not linted: rustc takes less time, and a mutant
+# may leave code unused.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)

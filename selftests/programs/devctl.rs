@@ -4,9 +4,8 @@
 //!
 //! - `devctl open DEVICE [UID]` opens a device, and prints `errno=N (text)` if that fails.
 //! - `devctl hold DEVICE [UID]` makes a call that stays pending until the process is killed.
-//! - `devctl wait DEVICE [UID]` makes such a call, too. While the call is pending, the driver wakes the process again
-//!   and again.
-//! - `devctl CHECK DEVICE [UID]` runs the check of this name in [`CHECKS`], and prints what is wrong if it fails.
+//! - `devctl wait DEVICE [UID]` makes such a call, which the driver wakes again and again.
+//! - `devctl CHECK DEVICE [UID]` runs the check of this name in [`CHECKS`].
 //!
 //! With UID, devctl first becomes the user with this number.
 
@@ -47,7 +46,7 @@ const ENODATA: i32 = 61;
 const EOPNOTSUPP: i32 = 95;
 const ECANCELED: i32 = 125;
 
-// The commands, as in selftests/peers/device_peer.rs
+// As in selftests/peers/device_peer.rs
 const ADD: u32 = 0xc008_6400;
 const PEND: u32 = 0x6401;
 const SUBMIT: u32 = 0x6402;
@@ -63,7 +62,7 @@ const MAY_WRITE: u32 = 0x640b;
 const LEAK: u32 = 0x640c;
 const RUN_ON: u32 = 0x640d;
 
-/// `struct sigaction` of the C library, on x86-64 and arm64.
+/// `struct sigaction`, on x86-64 and arm64.
 #[repr(C)]
 struct Action {
     handler: extern "C" fn(c_int),
@@ -99,7 +98,7 @@ extern "C" {
 }
 
 type Outcome = Result<(), String>;
-/// A check of a device. Its argument is the device's path.
+/// The argument is the device's path.
 type Check = fn(&str) -> Outcome;
 
 fn last_errno() -> i32 {
@@ -110,10 +109,9 @@ fn errno(error: Error) -> i32 {
     error.raw_os_error().unwrap_or(0)
 }
 
-/// Calls `ioctl`. Returns its result, or the errno.
 fn ioctl(file: &File, command: u32, argument: usize) -> Result<i32, i32> {
-    // SAFETY: No command but ADD uses the memory at the argument. The caller of ADD passes the address of a number that
-    // the kernel may write, or a bad address. The kernel refuses a bad address.
+    // SAFETY: Only ADD uses the memory at the argument. The caller of ADD passes the address of a number that the
+    // kernel may write, or a bad address, which the kernel refuses.
     match unsafe { raw_ioctl(file.as_raw_fd(), command.into(), argument) } {
         -1 => Err(last_errno()),
         value => Ok(value),
@@ -126,7 +124,6 @@ fn add(file: &File, number: u64) -> Result<u64, i32> {
     Ok(number)
 }
 
-/// Reads 4 bytes.
 fn read(file: &File) -> Result<u32, i32> {
     let mut bytes = [0; 4];
     match (&mut &*file).read(&mut bytes) {
@@ -144,17 +141,14 @@ fn open(path: &str, flags: c_int) -> Result<File, String> {
         .map_err(|error| format!("{path}: {error}"))
 }
 
-/// Polls a file without waiting.
 fn polled(file: &File) -> c_short {
     polling::polled(file, POLLIN | POLLOUT, 0)
 }
 
-/// Polls a file until it can be read.
 fn poll_in(file: &File) -> c_short {
     polling::polled(file, POLLIN, -1)
 }
 
-/// Checks for which events the file in an epoll set is ready.
 fn are_ready(what: &str, epoll: &Option<Epoll>, expected: c_short) -> Outcome {
     epoll.as_ref().map_or(Ok(()), |epoll| {
         let (_, events) = epoll.ready();
@@ -169,7 +163,7 @@ fn is<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Outcom
     }
 }
 
-/// Runs `f` in a thread, with a copy of the file. Once the thread sleeps in `f`, returns the thread and its number.
+/// Runs `f` in a thread. Once the thread sleeps in `f`, returns the thread and its number.
 fn asleep<T: Send + 'static>(
     file: &File,
     f: impl FnOnce(File) -> T + Send + 'static,
@@ -178,7 +172,7 @@ fn asleep<T: Send + 'static>(
     waiting::asleep(move || f(file))
 }
 
-/// Returns the address of the last 2 bytes of a page, after which no page is mapped.
+/// The last 2 bytes of a page, after which no page is mapped.
 fn edge() -> *mut u8 {
     // SAFETY: A new private mapping overlaps nothing, and nothing uses its second page.
     unsafe {
@@ -195,8 +189,8 @@ fn join<T>(runner: thread::JoinHandle<T>) -> Result<T, String> {
         .map_err(|_| "a thread has panicked".to_owned())
 }
 
-/// Checks what reads, writes and ioctls of a device return. Some pass a bad pointer or a wrong command. For some, the
-/// driver returns an errno that a process must not see.
+/// Reads, writes and ioctls, some with a bad pointer or a wrong command. For some, the driver returns an errno that a
+/// process must not see.
 fn calls(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("a number in memory", add(&file, 41), Ok(42))?;
@@ -308,7 +302,7 @@ fn calls(path: &str) -> Outcome {
     }
 }
 
-/// Checks calls that wait. Another thread or a hard interrupt completes the call, or the driver abandons it.
+/// Calls that wait. Another thread or a hard interrupt completes the call, or the driver abandons it.
 fn pend(path: &str) -> Outcome {
     let file = open(path, 0)?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
@@ -351,8 +345,8 @@ fn pend(path: &str) -> Outcome {
     )
 }
 
-/// A signal cancels a pending call, whether the process catches the signal or is killed by it. A fatal signal also
-/// ends a call that the driver wakes again and again.
+/// A signal cancels a pending call, whether the process catches the signal or is killed by it. A fatal signal also ends
+/// a call that the driver wakes again and again.
 fn signals(path: &str) -> Outcome {
     extern "C" fn ignore(_signal: c_int) {}
     for (signal, flags) in [(SIGUSR1, 0), (SIGUSR2, SA_RESTART)] {
@@ -417,8 +411,7 @@ const TGKILL: c_long = 234;
 #[cfg(target_arch = "aarch64")]
 const TGKILL: c_long = 131;
 
-/// Checks calls whose answer the process reads later, by poll, by epoll, and by reads that wait or must not wait.
-/// Closing the file cancels such a call.
+/// Calls whose answer the process reads later. Closing the file cancels such a call.
 fn answers(path: &str) -> Outcome {
     let file = open(path, NONBLOCK)?;
     let set = Epoll::new(&file)?;
@@ -486,8 +479,7 @@ fn answers(path: &str) -> Outcome {
     )
 }
 
-/// Opens the device and makes some calls, again and again until one fails. The reason must be that the device is gone.
-/// Prints a line after the first calls.
+/// Uses the device until a call fails, which must be because the device is gone. Prints a line after the first calls.
 fn uses(path: &str) -> Outcome {
     let mut has_printed = false;
     let failed = loop {
@@ -594,20 +586,19 @@ fn compat(_path: &str) -> Outcome {
     Ok(())
 }
 
-/// Makes the driver leak its jobs, a device and a pending call. Then waits until each leaked job has run.
+/// Makes the driver leak its jobs, a device and a pending call. Waits until each job has run.
 fn leak(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("leaking", ioctl(&file, LEAK, 0), Ok(0))?;
     run_on(path)
 }
 
-/// Waits until each job that the driver has leaked has run once more.
+/// Waits until each leaked job has run once more.
 fn run_on(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("each leaked job runs", ioctl(&file, RUN_ON, 0), Ok(0))
 }
 
-/// The checks, by their names.
 const CHECKS: [(&str, Check); 9] = [
     ("calls", calls),
     ("pend", pend),
@@ -620,7 +611,6 @@ const CHECKS: [(&str, Check); 9] = [
     ("run_on", run_on),
 ];
 
-/// Becomes another user without groups.
 fn become_user(uid: &str) -> Outcome {
     let uid = uid.parse().map_err(|_| format!("no user '{uid}'"))?;
     // SAFETY: There are no groups to read.
@@ -632,7 +622,6 @@ fn become_user(uid: &str) -> Outcome {
     }
 }
 
-/// Does what the arguments say.
 fn run(verb: &str, path: &str, user: &[&str]) -> Outcome {
     user.iter().try_for_each(|uid| become_user(uid))?;
     match verb {

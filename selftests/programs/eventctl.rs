@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Watches an event through its file, as programs in user space do.
+//! Watches an event through its file.
 //!
-//! Usage:
-//!
-//! - `eventctl poll FILE` reads the first line of an event's file; this read returns at once. Then it polls the file
-//!   without a limit, and prints what the poll reports: `in`, `hup` or both.
-//! - `eventctl watch FILE CONTROL SET CLOSE` checks how an event's file can be read and polled. It
-//!   writes SET to CONTROL to set the event, and CLOSE to close the event's last handle. Prints the
-//!   number of checks. If a check fails, prints what is wrong instead, and exits with 1.
-//! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is
-//!   stalled in a page fault. If that fails, prints what is wrong, and exits with 1. If the kernel has
-//!   no userfaultfd, exits with 4.
+//! - `eventctl poll FILE` reads an event's file once, then polls it without a limit, and prints what the poll reports:
+//!   `in`, `hup` or both.
+//! - `eventctl watch FILE CONTROL SET CLOSE` checks how the file can be read and polled. It writes SET to CONTROL to
+//!   set the event, and CLOSE to close the event's last handle. Prints the number of checks.
+//! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is stalled in a
+//!   page fault. Exits with 4 if the kernel has no userfaultfd.
 
 mod polling;
 mod waiting;
@@ -47,12 +43,11 @@ extern "C" {
 
 type Outcome<T> = Result<T, String>;
 
-/// Polls a file for at most `timeout` milliseconds, or without a limit if `timeout` is -1.
+/// Polls for at most `timeout` milliseconds, or without a limit if `timeout` is -1.
 fn polled(file: &File, timeout: c_int) -> c_short {
     polling::polled(file, POLLIN, timeout)
 }
 
-/// Reads once. Returns the text, or the errno.
 fn read(file: &mut File, most: usize) -> Result<String, i32> {
     let mut bytes = vec![0; most];
     match file.read(&mut bytes) {
@@ -61,7 +56,7 @@ fn read(file: &mut File, most: usize) -> Result<String, i32> {
     }
 }
 
-/// The number after `sets=` in the line of an event.
+/// The number of sets in the line of an event.
 fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     let line = line.as_ref().map_err(|errno| format!("errno {errno}"))?;
     let found = line
@@ -71,8 +66,7 @@ fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     found.ok_or(format!("no line of an event: {line:?}"))
 }
 
-/// Reads an event's file. Then starts a thread that reads the file again, and returns when the thread sleeps in this
-/// read.
+/// Starts a thread that reads an event's file a second time. Returns when this read sleeps.
 fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     sets(&read(&mut file, 4096))?;
@@ -252,14 +246,12 @@ impl AbsentPage {
         }
     }
 
-    /// Returns when a thread sleeps in the page fault.
     fn wait_for_fault(&mut self) -> Outcome<()> {
         let mut message = [0; 32];
         let read = self.faults.read_exact(&mut message);
         read.map_err(|error| format!("no page fault: {error}"))
     }
 
-    /// Supplies the page, which wakes the thread.
     fn supply(&self) {
         const ZERO: c_ulong = 0xc020_aa04;
 
@@ -269,7 +261,7 @@ impl AbsentPage {
     }
 }
 
-/// See `eventctl stall`. Returns false if the kernel has no userfaultfd.
+/// Returns false if the kernel has no userfaultfd.
 fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     let Some(mut page) = AbsentPage::new()? else {
         return Ok(false);
@@ -297,7 +289,6 @@ fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     }
 }
 
-/// Writes a command to a control device.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     OpenOptions::new()
         .write(true)
@@ -305,7 +296,6 @@ fn write(path: &str, text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
 }
 
-/// See `eventctl poll`. Returns what the poll reports.
 fn poll_once(path: &str) -> Result<String, Error> {
     let mut file = File::open(path)?;
     let _ = file.read(&mut [0; 4096])?;

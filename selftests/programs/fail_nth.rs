@@ -2,26 +2,20 @@
 
 //! Makes each memory allocation of a system call fail in turn, and checks the results.
 //!
-//! The caller must have set up failslab (`fault_sweep.sh`). Only allocations that failslab can make fail are counted.
+//! Only allocations that failslab can make fail are counted. The caller must have set up failslab (`fault_sweep.sh`).
 //!
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module.
 //! - `fail_nth unload FILE [PARAM=VALUE...]` unloads a module, which it first loads without a failure.
 //! - `fail_nth write FILE TEXT` writes to a file.
-//! - `fail_nth read FILE` opens a file, polls it, and reads from it once. Finding nothing to read is a success.
-//! - `fail_nth count ...` makes one of these calls once, and lets no allocation fail. It prints how many allocations
-//!   the call makes.
+//! - `fail_nth read FILE` opens a file, polls it, and reads once. Finding nothing to read is a success.
+//! - `fail_nth count ...` makes one of these calls once, and prints how many allocations the call makes.
 //!
-//! Except for `count`, the program makes the call once in each round. In round n, the n-th allocation of the call
-//! fails. The program ends when the call makes fewer than n allocations, so that none fails. It checks these rules in
-//! each round:
+//! In round n, the n-th allocation of the call fails. The program ends when the call makes fewer than n allocations,
+//! and prints their number. It checks these rules in each round:
 //!
 //! - A call may succeed without the memory. Otherwise it must fail with `ENOMEM`, and log one refusal with the reason
 //!   out-of-memory. Unloading must succeed.
-//! - After `load` or `unload`, the module must be gone. The other modules must have as many users as before. If `load`
-//!   succeeds, the program unloads the module before it checks this.
-//!
-//! The program prints the number of allocations and exits with 0. If something is wrong, it prints this as a KTAP
-//! comment, and exits with 1.
+//! - After `load` or `unload`, the module must be gone, and the other modules must have as many users as before.
 
 mod modules;
 mod polling;
@@ -39,7 +33,7 @@ const ENOMEM: i32 = 12;
 /// No call of the tests makes so many allocations.
 const LIMIT: u32 = 1000;
 
-/// The file by which a thread makes the kernel fail the thread's n-th allocation.
+/// Makes the kernel fail an allocation of this thread.
 struct FailNth(File);
 
 impl FailNth {
@@ -51,7 +45,7 @@ impl FailNth {
         Ok(Self(file))
     }
 
-    /// Makes the n-th allocation from now on fail, or no allocation if n is 0.
+    /// From now on, the n-th allocation fails, or none if n is 0.
     fn set(&self, n: u32) -> Result<(), Error> {
         let text = n.to_string();
         self.0.write_at(text.as_bytes(), 0).map(|_| ())
@@ -66,12 +60,11 @@ impl FailNth {
     }
 }
 
-/// The kernel log, from the moment when this is created.
+/// The kernel log, from this object's creation on.
 struct Log(File);
 
 impl Log {
     fn new() -> Result<Self, Error> {
-        // At the end of the log, a read fails instead of waiting.
         let mut file = OpenOptions::new()
             .read(true)
             .custom_flags(NONBLOCK)
@@ -80,7 +73,7 @@ impl Log {
         Ok(Self(file))
     }
 
-    /// Returns the reasons of the refusals since the last call of this function.
+    /// Returns the reasons of the refusals since the last call.
     fn refusals(&mut self) -> Result<Vec<String>, Error> {
         let mut reasons = Vec::new();
         let mut record = [0; 8192];
@@ -94,14 +87,12 @@ impl Log {
     }
 }
 
-/// The reason of a refusal, if the record of the log is one.
 fn reason(record: &str) -> Option<String> {
     let (_, fields) = record.split_once(": d2d: ")?;
     let (_, rest) = fields.split_once(" step=refuse reason=")?;
     rest.split_whitespace().next().map(String::from)
 }
 
-/// The call whose allocations fail.
 enum Call<'a> {
     Load(&'a str, String),
     Unload(&'a str, String),
@@ -133,7 +124,6 @@ impl Call<'_> {
         !matches!(self, Self::Unload(..))
     }
 
-    /// Undoes the call after it has succeeded.
     fn undo(&self) -> Result<(), Error> {
         match self {
             Self::Load(path, _) => modules::unload(name(path)),
@@ -141,8 +131,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns what the call has left behind, if anything. `before` is the number of users that each
-    /// module had before.
+    /// Returns what the call has left behind. `before` is the number of users that each module had before.
     fn left_over(&self, before: &BTreeMap<String, String>) -> Option<String> {
         let (Self::Load(path, _) | Self::Unload(path, _)) = self else {
             return None;
@@ -172,13 +161,11 @@ fn users() -> BTreeMap<String, String> {
     modules.filter_map(number).collect()
 }
 
-/// The name of the module in a file.
 fn name(path: &str) -> &str {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.strip_suffix(".ko").unwrap_or(file)
 }
 
-/// The result of a call in which one allocation has failed.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Refused,
@@ -186,7 +173,7 @@ enum Outcome {
     Tolerated,
 }
 
-/// Returns the outcome; `None` if the result or the log is wrong.
+/// Returns `None` if the result or the log is wrong.
 fn judge(result: &Result<(), Error>, reasons: &[String]) -> Option<Outcome> {
     match (result, reasons) {
         (Ok(()), []) => Some(Outcome::Tolerated),
@@ -255,7 +242,6 @@ fn sweep(mut call: Call) -> Result<String, String> {
     Err(format!("more than {LIMIT} allocations"))
 }
 
-/// Counts the allocations of a call.
 fn count(mut call: Call) -> Result<String, String> {
     const MANY: u32 = 1_000_000;
     let mut counted = || {

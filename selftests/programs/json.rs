@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads JSON from standard input and prints values of it.
+//! Prints values of the JSON of an owner.
 //!
-//! Usage: `json PATH... <FILE`. A path consists of keys and indices, as in `queues.0.depth`. The input must be JSON as
-//! an owner prints it. Numbers are integers. A string has no escapes other than `\"`, `\\` and `\/`. No object has a
-//! key twice. If the input breaks one of these rules, or lacks one of the values, the program prints no value and exits
-//! with 1.
+//! Usage: `json PATH... <FILE`. A path consists of keys and indices, as in `queues.0.depth`. The program prints nothing
+//! and exits with 1 if the input is no JSON, a value is missing, a key is there twice, a number is no integer, or a
+//! string has another escape than `\"`, `\\` and `\/`.
 
 use std::io::Read;
 use std::process::ExitCode;
 
-/// A value: its text, and its members or elements by key or index.
 #[derive(Debug, PartialEq)]
 struct Value {
     text: String,
@@ -27,7 +25,6 @@ impl Parser<'_> {
         &self.text[self.position..]
     }
 
-    /// Returns an error, which says that `wanted` does not come next.
     fn fail<T>(&self, wanted: &str) -> Result<T, String> {
         let found: String = self.rest().chars().take(20).collect();
         let position = self.position;
@@ -88,7 +85,6 @@ impl Parser<'_> {
         Ok(number)
     }
 
-    /// Reads members or elements up to the closing bracket `end`.
     fn parts(&mut self, end: &str, has_keys: bool) -> Result<Vec<(String, Value)>, String> {
         let mut parts: Vec<(String, Value)> = Vec::new();
         if self.takes(end) {

@@ -30,7 +30,7 @@ fn c_string(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(Error::other)
 }
 
-/// Loads the module in this file, with parameters as `insmod` takes them.
+/// With parameters as `insmod` takes them.
 pub fn load(path: &str, params: &str) -> Result<(), Error> {
     let file = File::open(path)?;
     let params = c_string(params)?;
@@ -39,7 +39,6 @@ pub fn load(path: &str, params: &str) -> Result<(), Error> {
     result(unsafe { syscall(number::FINIT_MODULE, file.as_raw_fd(), params, 0 as c_int) })
 }
 
-/// Unloads the module of this name.
 pub fn unload(name: &str) -> Result<(), Error> {
     let name = c_string(name)?;
     // SAFETY: `name` is a NUL-terminated string that outlives the call.

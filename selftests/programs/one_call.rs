@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes one call for a test, such as loading a module, and prints the errno with which it fails.
+//! Makes one call for a test, and prints the errno with which it fails.
 //!
 //! - `one_call load FILE [PARAM=VALUE...]`
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
-//! - `one_call read FILE` opens the file. It polls until there is something to read, for at most a second. Then it
-//!   reads once.
-//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of the file that is its standard input. It passes the address of a
-//!   number of 64 bits, and prints the number that the driver has stored there.
-//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` makes several calls. In each round it writes FIRST, pauses, and
-//!   writes SECOND. FIRST must fail with one of the errnos, and SECOND must succeed. The pause grows by 200
-//!   microseconds each round. Suppose that FIRST starts a timer. In the early rounds, SECOND comes before the timer
-//!   expires. In the late rounds, SECOND comes after the timer has expired. In a round between these, both may
-//!   happen at the same time.
+//! - `one_call read FILE` polls the file for at most a second, and then reads once.
+//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of its standard input, with the address of a number of 64 bits, and
+//!   prints the number that the driver has stored there.
+//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, pauses, and writes SECOND, in each round. FIRST
+//!   must fail with one of the errnos, and SECOND must succeed. The pause grows by 200 microseconds each round. If
+//!   FIRST starts a timer, SECOND thus comes before, at, and after its expiry.
 //!
-//! Exits with 0 if the call succeeds. If it fails, prints `errno=N (text)` and exits with 1. The tests cannot use
-//! insmod: if the system call fails, busybox's insmod makes another system call. Besides, each implementation of insmod
-//! prints its own texts.
+//! The tests do not use insmod: after a failure, busybox's insmod makes a second system call, and each insmod prints
+//! its own texts.
 
 mod modules;
 mod polling;
@@ -35,13 +31,11 @@ extern "C" {
     fn raw_ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
 }
 
-/// See `one_call ioctl`.
 fn ioctl(command: &str, number: &str) -> Result<(), Error> {
     let command = command.trim_start_matches("0x");
     let command = u32::from_str_radix(command, 16).map_err(Error::other)?;
     let mut number: u64 = number.parse().map_err(Error::other)?;
-    // SAFETY: The command says how many bytes the kernel reads and writes at the address. The tests give only commands
-    // that say at most 8 bytes, the size of `number`.
+    // SAFETY: The tests give only commands that make the kernel read and write at most 8 bytes, the size of `number`.
     if unsafe { raw_ioctl(0, command.into(), &raw mut number) } == -1 {
         return Err(Error::last_os_error());
     }
@@ -49,8 +43,7 @@ fn ioctl(command: &str, number: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes by one system call, because each write to a control device is a command. Fails if the file
-/// takes only a part of the text.
+/// By one system call, because each write to a control device is a command.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     match file.write(text.as_bytes())? {
@@ -59,7 +52,6 @@ fn write(path: &str, text: &str) -> Result<(), Error> {
     }
 }
 
-/// See `one_call race`.
 fn race(
     rounds: u32,
     path: &str,

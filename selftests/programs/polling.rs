@@ -21,8 +21,7 @@ extern "C" {
     fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
 }
 
-/// Polls a file for these events, for at most `timeout` milliseconds. If `timeout` is -1, there is no limit. Returns
-/// the events that the poll reports, or 0 if it reports none.
+/// Returns the events that the poll reports, after at most `timeout` milliseconds. -1 is no limit.
 pub fn polled(file: &File, events: c_short, timeout: c_int) -> c_short {
     let mut fd = PollFd {
         fd: file.as_raw_fd(),

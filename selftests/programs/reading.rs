@@ -7,8 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{Error, Read};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Opens a file. Polls until there is something to read, for at most a second. Then reads once. Fails with `EAGAIN` if
-/// there is nothing to read.
+/// Polls for at most a second. Fails with `EAGAIN` if there is nothing to read.
 pub fn read_once(path: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new()
         .read(true)

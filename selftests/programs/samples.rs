@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program that reads `/dev/recorder`.
+//! Reads `/dev/recorder`.
 //!
 //! - `samples rate RATE` sets the rate.
 //! - `samples statistics` prints what both drivers have counted.
-//! - `samples read COUNT` polls and reads until it has COUNT samples or more. It prints how many samples it has got,
-//!   and how many of them have a wrong value. The samples are numbered, so it also prints how many numbers are missing
-//!   between the first and the last sample.
+//! - `samples read COUNT` reads at least COUNT samples. It prints how many it has got, how many have a wrong value, and
+//!   how many numbers are missing between the first and the last sample.
 //! - `samples all RATE COUNT` sets the rate, reads COUNT samples, stops the timer, and reads the remaining samples. It
-//!   prints how many samples it has read, how many the recorder has recorded, and how many values are wrong. When the
-//!   command begins, the timer must not run.
-//! - `samples poll MS` polls for at most MS milliseconds, and prints whether there is something to read. Then it reads
-//!   once, and prints how many samples it has got.
+//!   prints how many samples it has read, how many the recorder has recorded, and how many are wrong. At first, the
+//!   timer must not run.
+//! - `samples poll MS` polls for at most MS milliseconds, and prints whether there is something to read, and how many
+//!   samples it has then read.
 
 mod polling;
 
@@ -28,7 +27,7 @@ use std::time::{Duration, Instant};
 const DEVICE: &str = "/dev/recorder";
 const ETIMEDOUT: c_int = 110;
 
-/// Longest wait for samples, in milliseconds
+/// In milliseconds
 const LIMIT: c_int = 30_000;
 
 /// `_IO('s', 0)`
@@ -75,7 +74,7 @@ fn print_statistics() -> Result<()> {
     Ok(())
 }
 
-/// Waits until the file can be read, for at most `limit` milliseconds. Returns whether it can.
+/// Waits for at most `limit` milliseconds. Returns whether the file can be read.
 fn wait(file: &File, limit: c_int) -> Result<bool> {
     match polled(file, POLLIN, limit) {
         0 => Ok(false),
@@ -84,7 +83,7 @@ fn wait(file: &File, limit: c_int) -> Result<bool> {
     }
 }
 
-/// Reads the samples that the recorder has now: their numbers and values.
+/// Returns the numbers and values of the samples that the recorder has now.
 fn read(mut file: &File) -> Result<Vec<(u64, u64)>> {
     let mut bytes = [0; 2048];
     let length = file.read(&mut bytes)?;
@@ -95,7 +94,6 @@ fn read(mut file: &File) -> Result<Vec<(u64, u64)>> {
         .collect())
 }
 
-/// Reads until it has `count` samples.
 fn read_many(file: &File, count: usize) -> Result<Vec<(u64, u64)>> {
     let mut samples = vec![];
     while samples.len() < count {

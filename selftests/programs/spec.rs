@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads `spec/lifecycle.spec`, which has the steps that a trace must have.
+//! Reads `spec/lifecycle.spec`.
 
 use crate::line::is_step;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The values of a line, by key.
 pub type Fields = HashMap<String, String>;
 
-/// Parses words of the form `KEY=VALUE`.
 pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String> {
     words
         .map(|word| match word.split_once('=') {
@@ -19,10 +17,9 @@ pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String
         .collect()
 }
 
-/// A step that the trace must have.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The line of the spec from which this step comes: `do NAME [PARAM=VALUE...]`, or the step itself.
+    /// The line of the spec from which this step comes: the step itself or a `do`.
     pub source: String,
     pub driver: String,
     pub step: String,
@@ -40,20 +37,18 @@ impl fmt::Display for Expected {
     }
 }
 
-/// The errnos that a spec may name in a value, and what the trace has instead.
+/// The errnos that a spec may name, and what the trace has instead.
 const ERRNOS: [(&str, &str); 1] = [("-ECANCELED", "-125")];
 
-/// A spec that is being read.
 #[derive(Default)]
 pub struct Spec {
-    /// The parameters and the lines of each part that was defined so far, by the part's name.
+    /// The parameters and the lines of each part so far, by the part's name.
     parts: HashMap<String, (Vec<String>, Vec<String>)>,
-    /// The steps so far.
     steps: Vec<Expected>,
 }
 
 impl Spec {
-    /// Returns the steps that a run with these parameters must have, in order.
+    /// Returns the steps of a run with these parameters.
     pub fn parse(text: &str, run: &Fields) -> Result<Vec<Expected>, String> {
         let mut spec = Spec::default();
         let mut lines = text.lines().map(str::trim).enumerate();
@@ -75,8 +70,8 @@ impl Spec {
         Ok(spec.steps)
     }
 
-    /// Reads a line that is outside of all parts, or a line of the part that a `do` names. `source` is the line with
-    /// the `do`, or the line itself. `args` has the values of the part's parameters.
+    /// Reads a line. `source` is the line itself, or the `do` that names its part. `args` has the values of the part's
+    /// parameters.
     fn line(
         &mut self,
         source: &str,

@@ -2,12 +2,10 @@
 
 //! Compares a trace with the spec of its steps (`spec/lifecycle.spec`).
 //!
-//! Usage: `trace_check SPEC [KEY=VALUE...] <LOG`. Each KEY is a parameter of the run, as in
-//! `completion=1`. The conditions of the spec refer to these parameters.
+//! Usage: `trace_check SPEC [KEY=VALUE...] <LOG`. Each KEY is a parameter of the run, as in `completion=1`.
 //!
-//! Each `d2d:` line of the log must be well-formed. The numbers `seq` of the lines must have no gap.
-//! In the order of these numbers, the lines must be exactly the steps of the spec. If so, the program
-//! exits with 0. Otherwise it prints what is wrong, as KTAP comments, and exits with 1.
+//! In the order of `seq`, which must have no gap, the `d2d:` lines of the log must be exactly the steps of the spec.
+//! Otherwise the program prints what is wrong, as KTAP comments, and exits with 1.
 //!
 //! `trace_check --steps` prints the names of all steps.
 
@@ -21,7 +19,6 @@ use spec::{fields, Expected, Fields, Spec};
 use std::io::BufRead;
 use std::process::ExitCode;
 
-/// A line of the trace.
 struct Actual {
     text: String,
     driver: String,
@@ -33,15 +30,14 @@ struct Actual {
 }
 
 impl Actual {
-    /// Parses a line of the log. Returns `None` if it is not a line of the trace.
+    /// Returns `None` if this is not a line of the trace.
     fn parse(line: &str) -> Option<Result<Self, String>> {
         let step = Line::parse(line)?.map_err(|damage| damage.to_string());
         let read = step.and_then(|step| Self::checked(&step, line));
         Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    /// Checks that the line has all fields. [`Line`] does not check this: in other logs, a line may lack `load` or
-    /// `in`.
+    /// [`Line`] does not check this, because in other logs a line may lack `load` or `in`.
     fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
         let load = line.load.ok_or("no load")?;
         let place = line.context.ok_or("no in")?;
@@ -78,7 +74,7 @@ impl Actual {
     }
 }
 
-/// Returns the number of steps, or an error that says what is wrong.
+/// Returns the number of steps.
 fn check(spec: &str, run: &Fields, log: impl Iterator<Item = String>) -> Result<usize, String> {
     let expected = Spec::parse(spec, run)?;
     let mut actual: Vec<Actual> = log

@@ -30,11 +30,11 @@ extern "C" {
     fn gettid() -> c_uint;
 }
 
-/// An epoll set that has one file, for `POLLIN`.
+/// An epoll set of one file, for `POLLIN`.
 pub struct Epoll(File);
 
 impl Epoll {
-    /// Returns `None` if the kernel was built without epoll.
+    /// Returns `None` if the kernel has no epoll.
     pub fn new(file: &File) -> Result<Option<Self>, String> {
         let mut event = EpollEvent {
             events: POLLIN as u32,
@@ -69,7 +69,7 @@ impl Epoll {
     }
 }
 
-/// Runs `f` in a new thread, which must sleep in `f`. Once that thread sleeps there, returns the thread and its number.
+/// Runs `f` in a new thread. Once the thread sleeps in `f`, returns the thread and its number.
 pub fn asleep<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> Result<(thread::JoinHandle<T>, u32), String> {
@@ -81,14 +81,13 @@ pub fn asleep<T: Send + 'static>(
         f()
     });
     let tid = hear.recv().map_err(|error| error.to_string())?;
-    // Wait until the thread has dropped `say`, which makes this `recv()` fail. From then on the thread does not use the
-    // channel. So if it sleeps, it sleeps in `f`.
+    // This `recv()` fails when the thread has dropped `say`. From then on, the thread can sleep only in `f`.
     let _ = hear.recv();
     wait_until_asleep(tid);
     Ok((thread, tid))
 }
 
-/// Waits until a thread of this process sleeps. If the thread ends before it sleeps, this function never returns.
+/// Never returns if the thread ends before it sleeps.
 fn wait_until_asleep(tid: u32) {
     let path = format!("/proc/self/task/{tid}/stat");
     let asleep = || {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Functions by which the .mk files of selftests/ declare test modules. The project's Kbuild includes this file.
-# The modules are built into this folder, from which kselftest's lib.mk installs them.
+# The .mk files of selftests/ declare test modules by these functions. The project's Kbuild includes this file. lib.mk
+# of kselftest installs the modules from this folder.
 
 # $(call d2d-c-module,NAME,OBJECTS) declares a module in C. In its objects, KBUILD_MODNAME is NAME.
 ccflags-y += -I$(obj)/shared/pair
@@ -11,9 +11,8 @@ $(addprefix $(obj)/,$2): private modname := $1
 $(addprefix $(obj)/,$2): $(obj)/shared/pair/d2d_pair.h
 endef
 
-# $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions. The
-# prerequisites of the file are a script in awk, which prints the file, and $(d2d-prototypes).
-# This list leaves out d2d_owner.h, because the functions of that header are not exported.
+# $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions, by the script in awk
+# among its prerequisites. The functions of d2d_owner.h are not exported.
 d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk \
 		  $(filter-out %/d2d_owner.h,$(wildcard $(src)/shared/include/*.h))
 quiet_cmd_d2d_calls = GEN     $@
