@@ -47,8 +47,7 @@ unload_both_and_count()
 }
 
 # make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time. Prints the answer: how many
-# requests and calls the alarm has completed before. Fails without the device, so that the shell creates no file of its
-# name
+# requests and calls the alarm has completed before. Fails without the device, so that the shell creates no file
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"

@@ -13,8 +13,7 @@
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
 
-# The kernel's KTAP helpers: in ../kselftest of an installed collection; in the source tree the Makefile sets
-# KSFT_HELPERS.
+# The kernel's KTAP helpers. In the source tree, the Makefile sets KSFT_HELPERS.
 for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	# shellcheck source=/dev/null
 	[ -f "$helpers" ] && . "$helpers" && break
@@ -96,8 +95,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	}
 fi
 
-# The timeout, in milliseconds, of handshakes that a worker completes. On a busy machine, the worker may begin seconds
-# late
+# In milliseconds. On a busy machine, a worker may complete a handshake seconds late
 # shellcheck disable=SC2034 # a variable of the test programs
 LONG_TIMEOUT=60000
 TRACE_START="d2d selftest: the trace starts"
@@ -138,7 +136,7 @@ words()
 	esac
 }
 
-# in_numbers MODULE [PARAM=VALUE...] - prints these parameters, with the numbers of the words
+# in_numbers MODULE [PARAM=VALUE...] - prints these parameters, with numbers in place of the words of words()
 in_numbers()
 {
 	module=$1

@@ -55,16 +55,14 @@ keeps_the_module()
 	sleep 1000 9<"$DEV" &
 	holder=$!
 	await has_opened "$holder" || return
-	# If the module was unloaded, do not kill the process: at its end, the kernel closes the file, and calls freed
-	# code.
+	# If the module was unloaded, do not kill the process: closing the file calls freed code.
 	fails EAGAIN unload device_peer || return
 	kill "$holder"
 	wait "$holder"
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# cannot_open_while_loading - loading device_peer fails 20 times; succeeds if a process could not open the device
-# meanwhile
+# cannot_open_while_loading - succeeds if a process cannot open the device while loading device_peer fails, 20 times
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &

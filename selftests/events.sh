@@ -148,8 +148,7 @@ open_many()
 	done
 }
 
-# works_everywhere SLOT - succeeds if $setter sets and resets the event in each execution context, and $waiter sees it
-# there
+# works_everywhere SLOT - succeeds if $waiter sees, in each execution context, that $setter sets and resets the event
 works_everywhere()
 {
 	for place in task worker softirq hardirq; do
@@ -439,8 +438,7 @@ doorbell()
 doorbell owner
 doorbell peer
 
-# fresh_handler KIND - opens the event `armed`, of this KIND, in slot 0 of $setter and $runner, and `ran` in slot 1 of
-# $runner
+# fresh_handler KIND - opens `armed`, of this KIND, in slot 0 of $setter and $runner, and `ran` in slot 1 of $runner
 fresh_handler()
 {
 	fresh_events
@@ -457,8 +455,7 @@ await_runs()
 # sets `armed` in task context, a worker, softirq and hardirq. Succeeds if the job runs once for each set, and `armed`
 # is in STATE after that:
 # - reset: `armed` is a synchronization event, which the job takes.
-# - set: `armed` is a notification event, which is already set when it gets a job. So each job must also run at that
-#   moment
+# - set: `armed` is a notification event, already set when it gets a job. So each job must also run at that moment
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return
@@ -533,8 +530,7 @@ fresh_c_handler()
 	load c_handler "$@" && owner open 0 c-armed synchronization
 }
 
-# c_handler_runs - succeeds if each set, in the process, a worker, softirq and hardirq, makes c_handler's work item run
-# once
+# c_handler_runs - succeeds if each set makes c_handler's work item run once
 c_handler_runs()
 {
 	count=0

@@ -72,8 +72,7 @@ event()
 	torture && load event_faults fault=none
 }
 
-# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sets up STATE, then calls sweep_allocations
-# (sweep_lib.sh)
+# sweep NAME LEAST STATE FAIL_NTH_ARGUMENT... - the case NAME: sweep_allocations (sweep_lib.sh) in this STATE
 sweep()
 {
 	case_name=$1 least=$2 state=$3

@@ -14,7 +14,7 @@ trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 # Values of forgetful's parameter "forgets"
 STATES="registered context handshake sent pended event"
 
-# forgetful, or one of the modules forgetful_*, which do with other owners what forgetful does
+# The module that forgets its drivers: forgetful or, with another owner, one of forgetful_*
 FORGETFUL=forgetful
 
 load_and_unload()
@@ -77,8 +77,8 @@ fresh_actor()
 	reset_trace
 }
 
-# inside_forgetful - the process $sender pauses inside forgetful's dispatch routine. Meanwhile the process $remover
-# begins to unload forgetful
+# inside_forgetful - the process $remover begins to unload forgetful, while $sender pauses inside forgetful's dispatch
+# routine
 inside_forgetful()
 {
 	load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful" && pause task

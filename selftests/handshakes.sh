@@ -139,8 +139,7 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
-	# The process $attaching is inside alice's dispatch routine, which has not pended the handshake. So it gets
-	# ECANCELED.
+	# Alice does not pend this handshake, so the process $attaching gets ECANCELED.
 	fresh_alice $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
 		background_attach_fails any "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads
