@@ -71,13 +71,13 @@ use kernel::{
     }, //
 };
 
-/// The receiver pends this request, and later completes it with the [`output_for`] of its key.
+/// The receiver pends this request, and later completes it.
 const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
 /// Like [`PEND`], but the receiver first forwards the request to the driver of [`RequestTraffic::set_forward_to`], if
 /// any.
 const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// How many requests a side sends. A thread sends that of slot [`TIMED`], and waits for it with a short limit.
+/// A thread sends the request in slot [`TIMED`], and waits for it with a short limit.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
 /// Cells for pended requests. Drivers of up to four contexts may forward requests to one receiver.
@@ -134,7 +134,7 @@ pub struct Route {
     pub to: Target,
     /// The number of the context.
     pub context: u32,
-    /// Whether the receiver may unregister. The library then cancels the requests that it has.
+    /// Whether the receiver may unregister.
     pub unregisters: bool,
     /// Whether the sender unregisters before its requests have ended. It does not count them.
     pub uncounted: bool,
@@ -144,7 +144,7 @@ pub struct Route {
 pub struct Meeting {
     mine: Event,
     theirs: Event,
-    /// Set once the other side has not come in time. From then on this side does not wait.
+    /// The other side has not come in time. From then on this side does not wait.
     missed: Atomic<bool>,
 }
 
@@ -267,7 +267,7 @@ impl RequestTraffic {
         Ok(())
     }
 
-    /// Claims a slot whose request is not on its way. Returns the number of its next request.
+    /// Returns the number of the slot's next request, unless the last one is on its way.
     fn claim(&self, slot: usize, now: u32) -> Option<u64> {
         let before = self.slots[slot].load(Relaxed);
         let next = (before >> NUMBER_SHIFT).max(u64::from(now) << 20) + 1;
@@ -301,7 +301,7 @@ impl RequestTraffic {
                 self.count(Count::Sent, 1u64.wrapping_neg());
                 self.count(Count::Unsettled, 1u64.wrapping_neg());
                 let expected = match refused.error {
-                    // Sender or receiver has unregistered, or is unregistering.
+                    // A side has unregistered, or is unregistering.
                     ESHUTDOWN | ESTALE => true,
                     // A driver is unregistering, so the library has cancelled the last send. But the dispatch routine
                     // that got it still uses the request's buffers.
@@ -417,7 +417,7 @@ impl RequestTraffic {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver may unregister, the library may have cancelled the request. Then do not count the result.
+        // If the receiver unregisters, the library cancels its requests. Then do not count the result.
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),
@@ -429,7 +429,7 @@ impl RequestTraffic {
         }
     }
 
-    /// Chooses requests to cancel, and all pended ones in `cells` to complete. Any execution context.
+    /// Chooses sent requests to cancel, and all pended ones in `cells` to complete. Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);
@@ -459,7 +459,7 @@ impl RequestTraffic {
             let output = output_for(received.key);
             match received.request.complete(&output) {
                 Ok(()) => self.count(Count::OutputMismatch, output),
-                // The sender has cancelled the request. With `ESTALE`, it has also sent the request again.
+                // The sender has cancelled the request. `ESTALE`: it has also sent the request again.
                 Err(ECANCELED | ESTALE) => self.count(Count::TooLate, 1),
                 Err(_) => self.count_if_wrong(true),
             }
@@ -483,7 +483,6 @@ impl RequestTraffic {
             let is_later =
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !kept.as_ref().is_some_and(is_later) {
-                // Without `tell_if_cancelled`, the receiver learns of a cancel when it completes the request.
                 let may_keep = not_kept
                     .as_ref()
                     .filter(|_| cell % NOTIFY_EVERY == 1)
@@ -497,8 +496,8 @@ impl RequestTraffic {
         disposition
     }
 
-    /// Completes a request that has ended: its sender has cancelled it, or has sent a newer one with the same cell.
-    /// So completing it must fail.
+    /// Completes a request whose sender has cancelled it, or has sent a newer one with the same cell. So completing
+    /// it must fail.
     ///
     /// This need not hold if the sender unregisters ([`UNCOUNTED`]). The next driver that attaches has the same
     /// context and cells, and may send a request before the library has cancelled the old one.

@@ -218,7 +218,6 @@ pub struct Run {
     checker: Checker,
     tally: Tally,
     event_traffic: EventTraffic,
-    /// Whether the current actions may sleep.
     may_sleep: bool,
 }
 
@@ -271,7 +270,7 @@ impl Run {
         Ok(())
     }
 
-    /// Puts `count` items, or as many as fit.
+    /// Puts `count` items, if they fit.
     pub fn fill<S: Side>(&mut self, side: &S, count: u32) {
         for _ in 0..count {
             self.put(side, 1);
@@ -447,7 +446,7 @@ impl Run {
         }
     }
 
-    /// Checks that the last update was whole. The owner's `check` finds lost updates.
+    /// The last update must be whole. The owner's `check` finds lost updates.
     fn update<S: Side>(&mut self, side: &S) {
         let whole = side.context().with_shared(|[count, copy]| {
             let whole = *copy == *count;

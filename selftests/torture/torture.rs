@@ -37,11 +37,11 @@ pub const UNLOADED: Error = EOWNERDEAD;
 pub const COOKIE: u64 = 0x7065_6572;
 
 pair! {
-    /// The pair of the torture's owner and one of its peers.
+    /// The pair of the owner and a peer.
     pub TorturePair: "torture" {
         owner_data: (),
         peer_data: [u64; 1],
-        // A number that both sides increment, and a copy of it.
+        // A number that both sides increment, and its copy.
         shared_data: [u64; 2],
         version: (1, 0),
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. Each routine gets a struct
- * fuzz_registration, whose memory is reused only after many other drivers. So a routine that runs
- * after d2d_unregister() is noticed.
+ * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. The struct fuzz_registration
+ * of a driver is reused only after many others, so that a routine that runs after d2d_unregister()
+ * is noticed.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -53,7 +53,7 @@ void fuzz_end_routine(struct fuzz_registration *reg, const char *routine)
 	atomic_dec(&reg->inside);
 }
 
-/* Nested calls of routines on each stack. In a free entry, stack_id is 0. */
+/* How many nested calls are on each stack. In a free entry, stack_id is 0. */
 static struct {
 	unsigned long stack_id;
 	u32 depth;

@@ -12,7 +12,7 @@
 
 static atomic_t handshakes;
 
-/* Called first by each operation. Checks that the owner may call the driver now. */
+/* Called first by each operation: the owner may call the driver only while it has a context. */
 static void enter(void *this, const char *op)
 {
 	struct fuzz_registration *reg = this;
@@ -55,7 +55,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
-/* On success, use() may return the context from now on. */
+/* On success, the driver has a context. */
 static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
@@ -64,7 +64,6 @@ static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *o
 		atomic_cmpxchg(&offer->reg->adopted_in, offer->handshake, 0);
 }
 
-/* In most cases, accepts the context, at once or later. */
 int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	       const struct d2d_request *request)
 {

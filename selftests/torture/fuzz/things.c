@@ -288,8 +288,7 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * Picks a handle for a function that takes this kind. @harmless: the function does not end the
- * thing, so the handle may also be one of another module.
+ * @harmless: the function does not end the thing, so the handle may also be one of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -331,7 +330,6 @@ void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Another module has sent this handle as the input of a request. */
 void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;
@@ -385,7 +383,6 @@ bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool 
 	return found;
 }
 
-/* Called after all calls have ended. */
 void fuzz_things_check(void)
 {
 	for (u32 n = 0; n < FUZZ_REQUESTS; n++)

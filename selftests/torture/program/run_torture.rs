@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the torture: SECONDS of rounds with traffic, then SECONDS of rounds of the fuzzer ([`fuzz`]). After each
-//! round of traffic, the owner's counts must agree. Reports in KTAP.
+//! Drives the torture: SECONDS of rounds with traffic, then SECONDS of rounds of the fuzzer ([`fuzz`]). Reports in
+//! KTAP.
 //!
 //! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`. `fuzz` runs the fuzzer alone. So does `fuzz-slow`, for slow
 //! machines, but it does not require the fuzzer to reach the owner's limits. Modules are in `$D2D_MODULES`,
