@@ -267,7 +267,6 @@ static int mishandle_item(void)
 	return err;
 }
 
-/* Returns the errno of the refusal, or 0. */
 static int misbehave(void)
 {
 	d2d_handle other = self;

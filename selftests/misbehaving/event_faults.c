@@ -74,7 +74,6 @@ static int many_handlers(void)
 	return err ? -ENOTRECOVERABLE : d2d_event_on_set(event, ignore_set, NULL);
 }
 
-/* Returns the errno, or 0. */
 static int misuse(void)
 {
 	d2d_handle pair[2] = { event, event };

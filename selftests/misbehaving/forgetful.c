@@ -62,7 +62,6 @@ static bool forgets_is(const char *what)
 	return !strcmp(forgets, what);
 }
 
-/* Called first in each routine and operation. */
 static void check(const char *routine)
 {
 	if (READ_ONCE(unloaded))

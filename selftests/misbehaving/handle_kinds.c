@@ -21,7 +21,7 @@ static const char * const kinds[] = {
 	"nothing", "driver", "target", "event", "sent", "held", "item",
 };
 
-/* A valid handle of each kind; 0 for NOTHING */
+/* A valid handle of each kind */
 static d2d_handle live[KINDS];
 /* Of a request that is never sent; the request of live[SENT] is pending */
 static d2d_handle idle;

@@ -2,17 +2,13 @@
 /*
  * Test: calls each exported function with bad pointers. In each call, one pointer is bad, and the
  * others are valid. Each pointer gets each bad address of its kind, with each combination of
- * numbers and handles. pointers.awk generates the table of functions, so it has new functions, too.
+ * numbers and handles. pointers.awk generates the table of functions from the headers.
  *
- * A function may accept NULL, because some pointers are optional, and a misaligned address. For the
- * other bad addresses (must_fail), these rules hold if the function returns an int:
- * - A call must fail, unless one of its numbers is 0: with a length of 0, the function may ignore
- *   the pointer.
- * - With one combination or more, the function must fail with -EFAULT. This shows that it has used
- *   the pointer.
+ * A function may accept NULL and misaligned addresses. With the other bad addresses (must_fail), a
+ * function that returns an int must fail, unless one of its numbers is 0, which may be a length.
+ * With some combination it must fail with -EFAULT: this shows that it uses the pointer.
  *
  * After each function, requests and events must work, and no refused call may have had an effect.
- * If a check fails, the init fails with -ENOTRECOVERABLE.
  */
 #include <linux/init.h>
 #include <linux/mm.h>

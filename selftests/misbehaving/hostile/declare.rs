@@ -13,7 +13,6 @@ macro_rules! declare {
     ) => {
         mod $module {
             d2d::pair! {
-                /// The pair.
                 pub ThePair: $name {
                     owner_data: (),
                     peer_data: (),
@@ -27,7 +26,6 @@ macro_rules! declare {
                 codes { $($codes)* }
                 $(events { $($events)* })?
                 owner {
-                    /// Offers these operations.
                     trait OwnerOps: "owner" {
                         interface: OwnerInterface,
                         caller: OwnerCaller,
@@ -36,7 +34,6 @@ macro_rules! declare {
                     $($($($operations)*)?)?
                 }
                 peer {
-                    /// Offers nothing.
                     trait PeerOps: "peer" {
                         interface: PeerInterface,
                         caller: PeerCaller,

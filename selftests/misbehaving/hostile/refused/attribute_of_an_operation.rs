@@ -12,7 +12,6 @@ use d2d::{
 use d2d_pair::DemoPair;
 
 interface! {
-    /// Has an operation with an attribute.
     pub trait Attributed: "attributed" {
         interface: AttributedInterface,
         caller: AttributedCaller,

@@ -20,9 +20,7 @@ declare! {
     minor: 0,
     {},
     {
-        /// One.
         const ONE: ItemKind<u64> = 1;
-        /// Another one.
         const OTHER: ItemKind<u32> = 1;
     },
     {}
@@ -35,9 +33,7 @@ declare! {
     {},
     {},
     {
-        /// One.
         const ONE: ControlCode<u64, u64> = 0x801;
-        /// Another one.
         const OTHER: ControlCode<u64, ()> = 0x801;
     }
 }
@@ -52,9 +48,7 @@ declare! {
     {},
     {},
     lent {
-        /// A counter.
         struct Counter: "a counter" {
-            /// A number.
             number: kernel::sync::atomic::Atomic<u64>,
         }
     }
@@ -69,7 +63,6 @@ declare! {
     {},
     {},
     {
-        /// Takes an array.
         fn take(&self, link: &d2d::link::OwnerLink<ThePair>, numbers: [u64; 2]) -> Result<u32>;
     }
 }
@@ -83,7 +76,6 @@ declare! {
     {},
     {},
     {
-        /// Returns an array.
         fn give(&self, link: &d2d::link::OwnerLink<ThePair>) -> Result<[u64; 2]>;
     }
 }
@@ -96,7 +88,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         über: Notification;
     },
 }
@@ -109,7 +100,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         a_name_of_exactly_32_bytes_is_on: Notification;
     },
 }
@@ -123,7 +113,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         a_name_of_exactly_31_bytes_is_o: Notification;
     },
 }

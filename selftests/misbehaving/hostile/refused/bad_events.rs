@@ -27,9 +27,7 @@ declare! {
     {},
     {},
     {
-        /// An event.
         ready: Notification;
-        /// Another one.
         ready: Synchronization;
     },
 }
@@ -42,7 +40,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         ready: Sometimes;
     },
 }
@@ -55,7 +52,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         "ready": Notification;
     },
 }

@@ -22,9 +22,7 @@ declare! {
     shared_data: (),
     minor: 0,
     {
-        /// A payload.
         struct Payload: "payload" {
-            /// A number.
             int: u64,
         }
     },
@@ -37,9 +35,7 @@ declare! {
     shared_data: (),
     minor: 0,
     {
-        /// A payload.
         struct Payload: "payload" {
-            /// A number.
             r#type: u64,
         }
     },
@@ -53,7 +49,6 @@ declare! {
     minor: 0,
     {},
     {
-        /// A kind.
         const NULL: ItemKind<u64> = 1;
     },
     {},
@@ -66,7 +61,6 @@ declare! {
     {},
     {},
     {
-        /// A code.
         const NULL: ControlCode<u64, u64> = 0x801;
     },
 }
@@ -79,7 +73,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         register: Notification;
     },
 }
@@ -93,7 +86,6 @@ declare! {
     {},
     {},
     {
-        /// Does nothing.
         fn register(&self, link: &d2d::link::OwnerLink<ThePair>) -> Result<()>;
     },
 }
@@ -107,7 +99,6 @@ declare! {
     {},
     {},
     {
-        /// Does nothing.
         fn call(&self, link: &d2d::link::OwnerLink<ThePair>, int: u64) -> Result<()>;
     },
 }
@@ -122,7 +113,6 @@ declare! {
     {},
     {},
     {
-        /// Does nothing.
         fn call(&self, link: &d2d::link::OwnerLink<ThePair>, result: u64) -> Result<()>;
     },
 }

@@ -20,9 +20,7 @@ declare! {
     shared_data: Shared,
     minor: 1,
     {
-        /// The shared data.
         struct Shared: "shared" {
-            /// A number.
             #[since = 2]
             a: u64,
         }
@@ -37,7 +35,6 @@ declare! {
     minor: 0,
     {},
     {
-        /// A kind.
         #[since = 1]
         const KIND: ItemKind<u64> = 1;
     },
@@ -51,7 +48,6 @@ declare! {
     {},
     {},
     {
-        /// A code.
         #[since = 1]
         const CODE: ControlCode<u64, u64> = 0x801;
     },
@@ -65,7 +61,6 @@ declare! {
     {},
     {},
     {
-        /// An event.
         #[since = 1]
         ready: Notification;
     },
@@ -76,12 +71,10 @@ declare! {
     shared_data: Shared,
     minor: 1,
     {
-        /// The shared data.
         struct Shared: "shared" {
             /// A new number.
             #[since = 1]
             a: u64,
-            /// An old number.
             b: u64,
         }
     },
@@ -94,9 +87,7 @@ declare! {
     shared_data: u64,
     minor: 1,
     {
-        /// A payload.
         struct Payload: "payload" {
-            /// A number.
             a: u64,
             /// A new number.
             #[since = 1]
@@ -104,7 +95,6 @@ declare! {
         }
     },
     {
-        /// A kind.
         const KIND: ItemKind<Payload> = 1;
     },
     {},
@@ -131,11 +121,9 @@ declare! {
     {},
     {},
     {
-        /// Does one thing.
         fn first(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
         /// A new operation.
         fn between(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
-        /// Does another thing.
         fn second(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
     },
 }
@@ -151,9 +139,7 @@ declare! {
     {},
     {},
     {
-        /// Does one thing.
         fn first(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
-        /// Does another thing.
         fn second(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;
         /// A new operation.
         fn third(&self, link: &d2d::link::OwnerLink<ThePair>, value: u32) -> Result<u32>;

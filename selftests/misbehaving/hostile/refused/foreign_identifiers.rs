@@ -17,7 +17,7 @@ use d2d::{
 use d2d_pair::DemoPair;
 
 interface! {
-    /// Has an operation with the name that the header of the operations table has.
+    /// In the operations table, the operation is a second field `hdr`.
     pub trait Header: "header" {
         interface: HeaderInterface,
         caller: HeaderCaller,
@@ -25,7 +25,6 @@ interface! {
         link: PeerLink<DemoPair>,
         version: (1, 0),
     }
-    /// Would be a second field `hdr`.
     fn hdr(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
 }
 
@@ -38,6 +37,5 @@ interface! {
         link: PeerLink<DemoPair>,
         version: (1, 0),
     }
-    /// An operation.
     fn nothing(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
 }

@@ -39,7 +39,7 @@ fn lend_a_number(number: Arc<u32>) -> Lending {
 }
 
 d2d::pair! {
-    /// A pair whose lent structure has a field that is not atomic.
+    /// Both sides access its lent field at the same time, but the field is not atomic.
     pub Lender: "lender" {
         owner_data: (),
         peer_data: (),
@@ -47,16 +47,13 @@ d2d::pair! {
     }
     structs {}
     lent {
-        /// Both sides would access the field at the same time.
         struct Ring: "ring" {
-            /// A plain number.
             put: u64,
         }
     }
     kinds {}
     codes {}
     owner {
-        /// Offers nothing.
         trait OwnerOps: "owner" {
             interface: OwnerInterface,
             caller: OwnerCaller,
@@ -64,7 +61,6 @@ d2d::pair! {
         }
     }
     peer {
-        /// Offers nothing.
         trait PeerOps: "peer" {
             interface: PeerInterface,
             caller: PeerCaller,

@@ -15,7 +15,6 @@ use d2d::{
 use d2d_pair::DemoPair;
 
 pub trait Names {
-    /// The link.
     type Link: Link;
 }
 
@@ -29,7 +28,7 @@ impl<T: Confused> Names for T {
     type Link = Address;
 }
 
-/// The entry points would pass a [`PeerLink`] as this type.
+/// The entry points pass a [`PeerLink`] as this type.
 pub struct Address(pub u64);
 
 impl Link for Address {
@@ -41,7 +40,6 @@ impl Link for Address {
 }
 
 interface! {
-    /// Reads an address as a number.
     pub trait Confused: "peer" {
         interface: ConfusedInterface,
         caller: ConfusedCaller,
@@ -49,6 +47,5 @@ interface! {
         link: <D2dDriver as Names>::Link,
         version: (1, 0),
     }
-    /// Returns the address.
     fn address(&self, link: &Address) -> Result<u64>;
 }

@@ -49,12 +49,10 @@ interface! {
         link: OwnerLink<Hostile>,
         version: (1, 0),
     }
-    /// Counts.
     fn count(&self, link: &OwnerLink<Hostile>, by: u32) -> Result<u32>;
 }
 
 interface! {
-    /// Offers nothing.
     pub trait Nothing: "peer" {
         interface: NothingInterface,
         caller: NothingCaller,

@@ -24,7 +24,6 @@ use d2d::{
 use kernel::prelude::*;
 
 interface! {
-    /// Hands out references.
     pub trait Lender: "lender" {
         interface: LenderInterface,
         caller: LenderCaller,
@@ -32,12 +31,10 @@ interface! {
         link: PeerLink<Sharing>,
         version: (1, 0),
     }
-    /// Takes a reference and returns another one.
     fn lend(&self, link: &PeerLink<Sharing>, take: &'static u32) -> Result<&'static u32>;
 }
 
 interface! {
-    /// Offers nothing.
     pub trait Reader: "reader" {
         interface: ReaderInterface,
         caller: ReaderCaller,

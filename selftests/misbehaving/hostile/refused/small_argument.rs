@@ -19,7 +19,6 @@ type Level = u8;
 type Pitch = [u8; 2];
 
 interface! {
-    /// Takes a number of one byte.
     pub trait Setter: "setter" {
         interface: SetterInterface,
         caller: SetterCaller,
@@ -27,12 +26,10 @@ interface! {
         link: PeerLink<Mixer>,
         version: (1, 0),
     }
-    /// Sets the level.
     fn set(&self, link: &PeerLink<Mixer>, level: Level) -> Result<u32>;
 }
 
 interface! {
-    /// Takes a value of two bytes.
     pub trait Tuner: "tuner" {
         interface: TunerInterface,
         caller: TunerCaller,

@@ -14,9 +14,7 @@ declare! {
     shared_data: (),
     minor: 0,
     {
-        /// A payload.
         struct Payload: "a payload" {
-            /// A number.
             number: u64,
         }
     },
