@@ -68,7 +68,6 @@ static NEVER_OF_FIRST: SetOnce<first::event::Event> = SetOnce::new();
 
 const BATCH: u32 = 8;
 
-/// Dropping this value waits until the thread of [`Second::wait_for_own_event`] ends, if the thread was started.
 struct Resources(Option<Arc<Completion>>);
 
 impl Drop for Resources {
@@ -86,13 +85,11 @@ macro_rules! role {
         $(#[$about])*
         struct $Role {
             requests: $pair::demo_requests::DemoRequests,
-            /// Completed when a request that the driver holds is cancelled.
             cancellation: Arc<Completion>,
         }
 
         impl $Role {
-            /// Returns only when the thread runs. Otherwise the library could stop the thread before it waits, and the
-            /// test would show nothing.
+            /// Returns only when the thread runs. So the library does not stop the thread before the thread waits.
             fn wait_in_thread(
                 driver: &$library::driver::DriverRef<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -109,23 +106,20 @@ macro_rules! role {
                 begun.wait($library::event::Wait::FOREVER)
             }
 
-            /// Any context.
             fn ping(driver: &$library::driver::DriverRef<Self>, value: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().ping(value)
             }
 
-            /// Any context.
             fn bounce(driver: &$library::driver::DriverRef<Self>, hops: u32) -> Result<u32> {
                 driver.link().ok_or(ENOTCONN)?.owner().bounce(hops)
             }
 
-            /// Any context.
             fn put(driver: &$library::driver::DriverRef<Self>, note: u64) -> Result {
                 let link = driver.link().ok_or(ENOTCONN)?;
                 $pair::NOTE.put(&link.outgoing(), &note)
             }
 
-            /// Exchanges items with this role's owner, and passes the owner's notes to `put`. Any context.
+            /// Exchanges items with this role's owner, and passes the owner's notes to `put`.
             fn drain(
                 driver: &$library::driver::DriverRef<Self>,
                 put: impl FnMut(u64) -> Result,
@@ -135,8 +129,7 @@ macro_rules! role {
                 Self::take(link, put)
             }
 
-            /// Takes all items of the owner, and passes the notes to `put`. If `put` fails, the rest of the batch is
-            /// lost. Returns the number of items. Any context.
+            /// If `put` fails, the rest of the batch is lost. Returns the number of items.
             fn take(
                 link: &$library::link::PeerLink<$pair::DemoPair>,
                 mut put: impl FnMut(u64) -> Result,
@@ -228,7 +221,6 @@ macro_rules! role {
                     })
             }
 
-            /// Passes the owner's notes to the other owner, and the other owner's answers back.
             fn drain(&self, link: &$library::link::PeerLink<$pair::DemoPair>) -> Result<u32> {
                 JOINED
                     .with(|bridge| {
@@ -397,7 +389,7 @@ impl Drop for Bridge {
     }
 }
 
-/// Makes a thread that uses the bridge until the drivers leave, and then calls the second owner.
+/// The thread uses the bridge until the drivers leave, and then calls the second owner.
 fn make_waiting_thread(
     first: &first::driver::DriverRef<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,

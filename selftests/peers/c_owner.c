@@ -61,7 +61,7 @@ static const struct d2d_ops zeroed;
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
 
-/* Takes all items of the peer, and returns the number of notes. Any context. */
+/* Returns the number of notes. Any context. */
 static u32 take_all(struct d2d_context *context)
 {
 	struct d2d_queue *queue = &context->to_owner;
@@ -170,8 +170,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Calls d2d_request_set_cancel() under the lock. If the request is cancelled after this call,
- * c_owner_cancelled() waits for the lock, and then finds the request.
+ * Under the lock: if the request is cancelled after d2d_request_set_cancel(), c_owner_cancelled()
+ * waits for the lock, and then finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -345,10 +345,6 @@ static int call_peer(struct d2d_context *context)
 	return value == 42 && hops == 2 ? 0 : -EBADMSG;
 }
 
-/*
- * Sends a request twice: first with d2d_request_call(), which waits; then with d2d_request_send()
- * and a completion routine.
- */
 static int send_requests(struct d2d_context *context, d2d_handle request)
 {
 	DECLARE_COMPLETION_ONSTACK(done);

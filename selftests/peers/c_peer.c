@@ -23,7 +23,6 @@
 #include "d2d_table.h"
 
 #define MAX_HOPS	16
-/* The most requests that this driver keeps pending */
 #define MAX_PENDED	32
 
 static d2d_handle self;
@@ -45,8 +44,8 @@ static struct d2d_pair_owner_ops owner = {
 };
 
 /*
- * Takes all items. Adds the numbers of the notes to @sum, and returns how many notes there were.
- * d2d_queue_expect() refuses all other items. Any context.
+ * Adds the numbers of the notes to @sum, and returns how many notes there were. d2d_queue_expect()
+ * refuses all other items. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -185,9 +184,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Calls d2d_request_set_cancel() under the lock. If the request is cancelled already, the call
- * fails. If it is cancelled later, c_peer_cancelled() waits for the lock, and then finds the
- * request.
+ * Under the lock: if the request is cancelled after d2d_request_set_cancel(), c_peer_cancelled()
+ * waits for the lock, and then finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -229,7 +227,7 @@ static int serve_pend(const struct d2d_request *request)
 		return err;
 	if (request->output_len < sizeof(key))
 		return -EMSGSIZE;
-	/* Once the request is pended, another thread may complete it: do not use it again. */
+	/* Once the request is pended, another thread may complete it. */
 	return pend(request->handle, key) ?: -D2D_STATUS_PENDING;
 }
 
@@ -380,11 +378,6 @@ static int send_pend(struct round *round)
 	return err ? 0 : -EBADMSG;
 }
 
-/*
- * 1. Sends ADD, which module_a completes at once.
- * 2. Sends PEND, then COMPLETE, which makes module_a complete PEND.
- * 3. Sends PEND again, and cancels it.
- */
 static int send_requests(struct round *round)
 {
 	struct d2d_pair_complete complete = { .key = round->pend, .value = 7 };
@@ -448,7 +441,6 @@ static int exercise(struct round *round)
 	return err ?: send_requests(round);
 }
 
-/* A round in another execution context */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -499,8 +491,7 @@ static int run_in_timer(struct round *round, enum hrtimer_mode mode)
 }
 
 /*
- * Waits until c_peer_completed() was called as often as round->pend was sent. After that, the
- * requests can be freed.
+ * When c_peer_completed() was called as often as round->pend was sent, the requests can be freed.
  */
 static void end_round(struct round *round)
 {

@@ -131,7 +131,6 @@ struct DevicePeer {
     device: SetOnce<Device>,
     timer: SetOnce<Timer>,
     pended: Pin<KBox<SpinLockIrq<KVec<Pended<u32>>>>>,
-    /// Runs of each leaked job.
     runs: [Atomic<u32>; LEAKED],
 }
 
@@ -166,7 +165,6 @@ fn count(driver: &DriverRef<DevicePeer>, job: usize) {
     }
 }
 
-/// Fails with `ETIMEDOUT` if a job does not run within 30 s.
 fn run_on(driver: &DriverRef<DevicePeer>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
@@ -199,7 +197,6 @@ impl device::File for Opened {
         Ok(Self { answer })
     }
 
-    /// Returns the answer to [`SUBMIT`].
     fn read(&self, _driver: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
         if to.len() == 3 {
             // The library must return 0 bytes, although a longer writer replaces its own.

@@ -81,7 +81,6 @@ impl HandlePeer {
         Ok(true)
     }
 
-    /// Returns the sum of the notes.
     fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<Note> {
         let mut sum = 0;
         let numbers = core::mem::take(&mut *self.stored.lock());
@@ -144,7 +143,6 @@ impl Driver for HandlePeer {
         Ok(())
     }
 
-    /// Reads the number of rounds, 1 to 1000.
     fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with the lookaside list of `docs/porting-tables.md`. It uses the list in hard interrupt.
+//! Test: a peer that uses the lookaside list of `docs/porting-tables.md` in hard interrupt.
 //!
 //! Writing a number to `/dev/d2d_history` takes a *record* from the list, and keeps it with this number. Reading
-//! returns the number of the oldest kept record, and gives the record back to the list. If no record is kept, reading
-//! returns the end of the file.
+//! returns the oldest number, and gives its record back to the list. If no record is kept, reading returns the end of
+//! the file.
 
 #![forbid(unsafe_code)]
 

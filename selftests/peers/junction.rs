@@ -53,7 +53,7 @@ d2d_roles::module_in_three_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "1: two threads of the owner's role wait until the library ends the waits. One thread waits for an event of the first peer's role, the other one for an event of the second peer's role. Nobody sets these events",
+            description: "1: two threads of the owner's role wait until the library ends the waits: one for an event of the first peer's role, the other for an event of the second peer's role",
         },
         fails: u32 {
             default: 0,
@@ -81,7 +81,6 @@ fn below(value: u32) -> Result<u32> {
         .unwrap_or(Ok(value.wrapping_add(1)))
 }
 
-/// Defines the driver of a peer's role, with the crates of this role.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident) => {
         $(#[$about])*
@@ -89,7 +88,7 @@ macro_rules! role {
 
         impl $Role {
             /// Starts a thread of the owner's role that waits for an event of this role. Returns only when the thread
-            /// runs. Otherwise the library could stop the thread before it waits, and the test would show nothing.
+            /// runs. So the library does not stop the thread before the thread waits.
             fn start_waiting_thread(
                 contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::DriverRef<Self>,
@@ -176,7 +175,6 @@ struct State {
     requests: owner_pair::demo_requests::DemoRequests,
 }
 
-/// This module as the owner of the peers below.
 struct AsOwner(Arc<State>);
 
 impl d2d_roles::ThreeRoles for AsOwner {
@@ -261,7 +259,6 @@ impl Owner for AsOwner {
 
 #[vtable]
 impl owner_pair::OwnerOps for AsOwner {
-    /// Calls `ping` of the first owner, and passes the answer to the second owner.
     fn ping(&self, _link: &OwnerLink<owner_pair::DemoPair>, value: u32) -> Result<u32> {
         let (first, second) = self.0.above.as_ref().ok_or(ENODEV)?;
         let value = first.link().ok_or(ENOTCONN)?.owner().ping(value)?;

@@ -104,10 +104,8 @@ const BATCH: u32 = 8;
 
 const PACKETS: usize = 32;
 
-/// This module as a peer of module_a.
 struct AsPeer {
     requests: peer_pair::demo_requests::DemoRequests,
-    /// Completed when a request that the driver holds is cancelled.
     cancellation: Arc<Completion>,
 }
 
@@ -165,7 +163,7 @@ impl Driver for AsPeer {
     }
 }
 
-/// Calls `f` with the link to an attached peer below. Returns `None` if no peer is attached.
+/// Returns `None` if no peer is attached.
 fn below<R>(
     f: impl FnOnce(&OwnerLink<owner_pair::DemoPair>, PeerCall<'_, owner_pair::DemoPair>) -> R,
 ) -> Option<R> {
@@ -202,8 +200,7 @@ impl peer_pair::PeerOps for AsPeer {
     }
 }
 
-/// Moves the notes to the queue to module_a, and drops the other items. Fails if the queue to module_a is full; then
-/// the rest of the batch is lost. Returns the number of taken items.
+/// Fails if the queue to module_a is full; then the rest of the batch is lost. Returns the number of taken items.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -218,7 +215,6 @@ fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     }
 }
 
-/// Like [`move_up`], in the other direction.
 fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -233,7 +229,6 @@ fn move_down(from: &d2d_peer::queue::Queue<'_>, to: &Queue<'_>) -> Result<u32> {
     }
 }
 
-/// What the owner's role needs to reach module_a.
 struct Above {
     peer: DriverRef<AsPeer>,
     module_a: Target,
@@ -289,7 +284,6 @@ impl State {
     }
 }
 
-/// This module as the owner of the peers below.
 struct AsOwner(Arc<State>);
 
 impl d2d_roles::TwoRoles for AsOwner {
@@ -322,7 +316,7 @@ fn wait_until_cancelled(peer: &DriverRef<AsPeer>) -> Result {
     Ok(())
 }
 
-/// Sends a request from the owner's role to itself. The role's `dispatch` waits.
+/// Sends a request from the owner's role to itself.
 fn send_to_owner(owner: &Sender) -> Result {
     let packet = owner.packet_for(owner_pair::ADD)?;
     let to = owner.lookup(TwoRolesModule::NAME)?;
@@ -330,8 +324,7 @@ fn send_to_owner(owner: &Sender) -> Result {
     sent.map(drop).map_err(|refused| refused.error)
 }
 
-/// Returns only when the thread runs. Otherwise the library could stop the thread before it waits, and the test would
-/// show nothing.
+/// Returns only when the thread runs. So the library does not stop the thread before the thread waits.
 fn start_waiting_thread(contexts: &Contexts<'_, AsOwner>, peer: &DriverRef<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {

@@ -55,7 +55,7 @@ d2d::module_peer! {
         },
         then: u32 {
             default: 0,
-            description: "What happens when the driver that `next` selects has completed the request. 0: the request returns to the peer, which completes it. 1: the request does not return to the peer. 2: the request returns to the peer, which pends it",
+            description: "What happens when the next driver has completed the request. 0: the request returns to the peer, which completes it. 1: the request does not return to the peer. 2: the request returns to the peer, which pends it",
         },
     },
 }

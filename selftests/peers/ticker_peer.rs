@@ -3,9 +3,9 @@
 //! Test: a peer in which a timer, in hard interrupt, and processes put and take items at the same time.
 //!
 //! There are two *producers*: the timer, and all writing processes together. A producer puts items on both queues of
-//! the context, and numbers those that the queue to the peer accepts: 0, 1, 2 and so on. The peer takes them under one
-//! lock, so each producer's numbers must arrive in order and without a gap. When the module is unloaded, it prints its
-//! counters. The test compares them with the owner's counters.
+//! the context, and numbers those that the queue to the peer accepts. The peer takes them under one lock, so each
+//! producer's numbers must arrive in order and without a gap. When the module is unloaded, it prints its counters. The
+//! test compares them with the owner's counters.
 //!
 //! A process that writes N to `/dev/ticker_peer` makes N exchanges, and then more until the timer has ticked N times,
 //! too.
@@ -85,7 +85,6 @@ const KIND_NUMBERED: u32 = 0x7469;
 const TIMER: usize = 0;
 const PROCESS: usize = 1;
 
-/// `number`: how many items of the producer the queue has accepted before.
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 struct Numbered {
@@ -93,7 +92,6 @@ struct Numbered {
     number: u32,
 }
 
-/// Puts of a producer to one queue.
 #[derive(Default)]
 struct Put {
     accepted: u32,
@@ -116,7 +114,6 @@ struct Produced {
 }
 
 impl Produced {
-    /// Puts an item on each queue, if there is room.
     fn put(&mut self, link: &PeerLink<DemoPair>, producer: usize) {
         let item = Numbered {
             producer: producer as u32,
@@ -132,7 +129,6 @@ impl Produced {
 #[derive(Default)]
 struct Taken {
     items: u32,
-    /// The next number of each producer.
     expected: [u32; 2],
     /// Items with another number.
     disorder: u32,
@@ -165,8 +161,8 @@ impl Taken {
     }
 }
 
-/// Each producer has its own lock, and all threads that take items share a third one. So several threads can call a
-/// queue at the same time, and only the queue's own lock protects the queue.
+/// Each producer has its own lock, and all threads that take items share a third one. So only the queue's own lock
+/// keeps several threads from changing the queue at the same time.
 #[pin_data]
 struct State {
     #[pin]

@@ -143,8 +143,7 @@ impl Job {
     }
 }
 
-/// Counts the runs of a further job. When the library drops the job's routine, which owns this value, the value traces
-/// its count.
+/// Counts the runs of a further job. When the library drops the job's routine, this value traces its count.
 struct Runs {
     job: &'static str,
     count: Atomic<u32>,
@@ -209,7 +208,6 @@ fn leak_if<J>(wanted: u32, job: J) {
     }
 }
 
-/// What is in progress when the owner is unloaded.
 struct InProgress {
     serve_event: Arc<Event>,
     job: Arc<Job>,

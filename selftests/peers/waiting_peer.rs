@@ -97,8 +97,7 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// If no function has taken [`Awaited::handle`] out of the driver, `drop` does so. Otherwise the driver would never be
-/// freed.
+/// If no function has taken [`Awaited::handle`], `drop` does so. Otherwise the driver is never freed.
 struct Resources(DriverRef<Waiting>);
 
 impl Drop for Resources {

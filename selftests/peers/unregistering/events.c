@@ -56,7 +56,6 @@ static void do_send(struct unreg_thread *thread)
 	d2d_request_free(request);
 }
 
-/* Repeats a call until it fails, or until end() sets `stop`. */
 static void repeat(struct unreg_thread *thread, int (*once)(void))
 {
 	do {
@@ -189,7 +188,6 @@ static int wait_mixed(const char *how, u32 flags)
 	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
 }
 
-/* Returns when the thread has made two calls. */
 static int start_repeating(const char *name, void (*run)(struct unreg_thread *thread))
 {
 	if (!unreg_start(name, run, (struct unreg_thread){}, -1))

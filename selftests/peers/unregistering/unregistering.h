@@ -13,7 +13,7 @@
 /* While a checkpoint is closed, each thread that comes to it sleeps there. */
 struct checkpoint {
 	bool closed;
-	struct completion entered;	/* a thread has come */
+	struct completion entered;
 	struct completion opened;
 };
 
@@ -47,7 +47,7 @@ struct unreg_driver {
 	struct checkpoint cancelled;
 	int returned_status;
 	int completed_status;
-	int completed_err;	/* result of the wait or set */
+	int completed_err;
 	struct completion completed_called;
 	atomic_t notified;	/* calls of cancelled() */
 	atomic_t inside;	/* calls of its routines that run now */
@@ -60,7 +60,6 @@ struct unreg_driver {
 /* A status that no request has. */
 #define NO_STATUS	1
 
-/* A thread that makes or repeats a call */
 struct unreg_thread {
 	const char *name;
 	void (*run)(struct unreg_thread *thread);
@@ -71,9 +70,9 @@ struct unreg_thread {
 	u32 flags;
 	u32 ms;
 
-	int err;	/* result of the last call */
+	int err;
 	int status;	/* the request's status, or what d2d_detach() returned */
-	bool has_result;	/* status is valid */
+	bool has_result;
 	bool started;
 	struct task_struct *task;
 	struct completion done;
@@ -107,12 +106,12 @@ extern const struct subject operations;
 
 extern struct unreg_driver drivers[DRIVERS];
 
-/* Returns how many jiffies the command has left, or 1 if its time is over. */
+/* The jiffies that the command has left, or 1 if its time is over */
 unsigned long unreg_time_left(void);
 
 /*
- * Starts a thread, whose @run sets err, or err, status and has_result. @plan has the arguments of
- * the call. Binds the thread to @cpu, unless @cpu is negative. Returns NULL if it fails.
+ * @run sets err, or err, status and has_result. @plan has the arguments of the call. @cpu: the CPU
+ * to bind the thread to, or negative. Returns NULL on failure.
  */
 struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thread *thread),
 				 struct unreg_thread plan, int cpu);
