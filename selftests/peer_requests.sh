@@ -66,7 +66,7 @@ for driver in $PEERS; do
 		act "wait r0; expect r0 status=-$ECANCELED" && no_refusal &&
 		load "$driver" && fails ESTALE act "send r0 $driver" && only_refusal_is module_a stale-target &&
 		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
-	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and ESTALE when it sends to the reloaded $driver by the old handle"
+	verdict "$driver is unloaded with a request pending: ECANCELED; a request to the old handle of the reloaded $driver: ESTALE"
 done
 each_peer unload_if_loaded
 

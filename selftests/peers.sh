@@ -191,15 +191,15 @@ done
 
 fresh_work
 [ "$worked" = 0 ]
-verdict "the owner and all peers work at the same time, in two processes each: all succeed"
+verdict "the owner and all peers work at the same time: all succeed"
 
 fresh_work
 [ "$unloaded" = 0 ] && no_item_is_lost 3
-verdict "the owner and all peers work at the same time, in two processes each: no context loses an item"
+verdict "the owner and all peers work at the same time: no context loses an item"
 
 fresh_work
 each items_stay_in_context
-verdict "the owner and all peers work at the same time, in two processes each: all items of a peer go through its own context"
+verdict "the owner and all peers work at the same time: each peer's items go through its own context"
 
 fresh_work
 took_everywhere update module_a && updates_are_exact module_b && updates_are_exact c_peer

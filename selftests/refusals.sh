@@ -182,7 +182,7 @@ fresh_no_peer
 fails ETIMEDOUT load bad_peer fault=completed-late && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
-verdict "a peer completes its handshake after the timeout: not-completed-in-time at the timeout, already-attached for another attach, stale-request-handle for the completion"
+verdict "a peer completes its handshake after the timeout: not-completed-in-time, already-attached, stale-request-handle"
 
 for fault in stale-attach stale-unregister; do
 	fresh_no_peer

@@ -65,7 +65,7 @@ verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each t
 # Each time module_b is unloaded, module_a puts two items for the next peer.
 fresh_rounds "$PEER_ROUNDS" && [ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
 	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
-verdict "module_b is loaded and unloaded $PEER_ROUNDS times: all items are taken, except the last two, which stay for the next peer"
+verdict "module_b is loaded and unloaded $PEER_ROUNDS times: all items but the last two are taken"
 
 fresh_rounds 2 && [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
 verdict "module_a has no users after module_b is unloaded"

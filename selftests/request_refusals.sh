@@ -159,7 +159,7 @@ fresh alice bob
 makes_mistake omit-completion && makes_mistake bad-status && makes_mistake unregister && makes_mistake detach &&
 	makes_mistake read-too-much && makes_mistake write-too-much && makes_mistake write-bad-pointer &&
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
-verdict "a dispatch routine makes seven mistakes, one after another, with one request: after that, the request can be sent and completed"
+verdict "a dispatch routine makes seven mistakes with one request: after that, the request can be sent and completed"
 
 # Calls from routines that would have to wait for their own end, and calls that may sleep, in atomic context
 
@@ -184,7 +184,7 @@ for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
 	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EDEADLK act "in $place send r1 bob" &&
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
-	verdict "send-in-atomic-context: a request is sent, and another forwarded, in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete the request that it has"
+	verdict "send-in-atomic-context: a request is sent, and another forwarded, in $place without D2D_SEND_ATOMIC: EDEADLK"
 done
 
 unload actor

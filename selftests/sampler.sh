@@ -138,7 +138,7 @@ verdict "a wrong rate gets EINVAL, and changes nothing"
 fresh_sampler
 fails EINVAL load tuner rate=50001 && fails EINVAL load tuner watermark=0 && fails EINVAL load tuner watermark=8193 &&
 	samples statistics && [ "$(count rate)" = 1000 ] && unload recorder && fails ENOENT load tuner
-verdict "a request with a wrong setting gets EINVAL, and changes nothing; if the recorder is not loaded, loading the tuner gets ENOENT"
+verdict "a request with a wrong setting gets EINVAL, and changes nothing; without the recorder, loading the tuner gets ENOENT"
 
 fresh_sampler
 fails EACCES devctl open "$DEVICE" 1000 && unload recorder && unload sampler

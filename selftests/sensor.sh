@@ -64,5 +64,5 @@ fresh_consumer
 load c_sensor newer=1 && collect 1 && unload c_sensor && unload consumer &&
 	[ "$(trace | grep -c 'consumer: d2d: .* step=refuse reason=unknown-item')" = 16 ] &&
 	printed consumer >"$NOTES" && grep -q "consumer: collected samples=16 sum=240\$" "$NOTES"
-verdict "a newer sensor puts items of a kind that the consumer does not know: the consumer refuses them, and collects all samples"
+verdict "a newer sensor puts items of an unknown kind: the consumer refuses them, and collects all samples"
 ktap_finished
