@@ -133,7 +133,7 @@ impl Drop for Hostile {
     }
 }
 
-/// The library drops this value before it detaches the driver.
+/// Its `drop` leaks objects. The library drops this value before it detaches the driver.
 struct Resources(DriverRef<Hostile>);
 
 impl Drop for Resources {

@@ -131,7 +131,7 @@ impl Borrower {
 }
 
 impl Drop for Borrower {
-    /// The owner must have counted equally often in all counters. It no longer uses them: the driver has detached.
+    /// The driver has detached, so the owner no longer counts. It must have counted equally often in all counters.
     fn drop(&mut self) {
         let counted = |counter: &Counter| {
             let step = counter.step.load(Relaxed);

@@ -214,7 +214,6 @@ static ssize_t c_lender_write(struct file *file, const char __user *buffer, size
 		return -EINVAL;
 	for (struct lender *lender = lenders; lender < lenders + CONTEXTS; lender++) {
 		err = c_lender_count(lender->context, &counted);
-		/* A context may have no peer. */
 		if (err && err != -ESHUTDOWN)
 			return err;
 	}

@@ -29,11 +29,11 @@ d2d::pair! {
     lent {
         /// A ring of values, which the owner lends. The peer puts values, and the owner takes them.
         struct Ring: "ring" {
-            /// How many values were put so far.
+            /// The number of values that were put.
             put: Atomic<u64>,
-            /// How many values were taken so far.
+            /// The number of values that were taken.
             taken: Atomic<u64>,
-            /// The value that was put as number N is in the slot N modulo the number of slots.
+            /// Value number N is in the slot N modulo the number of slots.
             slots: [Atomic<u64>; CAPACITY],
         }
         /// A counter of the owner's actions. The peer lends an array of counters.
