@@ -33,7 +33,7 @@ struct actor {
 	enum on_returned on_returned;
 	enum on_completed on_completed;
 	struct actor *to;	/* the receiver, if this driver forwards or asks */
-	u32 code;	/* the code that it sends on or asks; 0: the request's own */
+	u32 code;	/* of what it forwards or asks; 0: forward with the same code */
 	d2d_handle pended[MOST_PENDED];	/* oldest first */
 	d2d_handle last;	/* the one last taken from `pended` */
 	int errno_inside;	/* of a call inside a routine */
