@@ -26,7 +26,6 @@ done
 for page in *.md docs/*.md; do
 	"$LAB/enter.sh" rustdoc --output "$out/$(dirname "$page")" "$page"
 done
-# In the links between the documents, replace the .md files by the HTML pages.
 find "$out" -maxdepth 1 -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 find "$out/docs" -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 cp docs/*.svg "$out/docs"

@@ -23,7 +23,6 @@ shift
 kernel=$(readlink "$run/kernel")
 cd "${run%/*}"
 
-# Accept breakpoints in modules that are not loaded yet.
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then

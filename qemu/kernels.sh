@@ -23,7 +23,6 @@ some_tests() {
 	)
 }
 
-# compilers KERNEL - prints the compilers that built a kernel, and that build its modules
 compilers() {
 	sed -nE 's/^CONFIG_RUSTC_VERSION_TEXT="(rustc [^ ]+).*/\1/p; s/^CONFIG_CC_VERSION_TEXT=".* ([^ "]+)"$/gcc \1/p' \
 		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'

@@ -52,7 +52,6 @@ export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$(dirname "$0")/lib/machine.sh"
 
-# The files of this run replace those of the last run at the end.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"

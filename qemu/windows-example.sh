@@ -64,13 +64,13 @@ expect "alarm and sleeper print the same lines under Wine as their Linux ports" 
 	as_port alarm +alarm +sleeper sleeper=1 sleeper=20 'sleeper!3600000' 'alarm!0' alarm=1 'alarm?20' alarm:done \
 	'alarm?3600000' 'alarm?3600000' 'sleeper!3600000' alarm:cancel 'sleeper!3600000' alarm:close sleeper=1 -sleeper -alarm
 expect "module_a, unloaded before module_b, takes its context back" take_back
-expect "module_a is unloaded and loaded again while module_b is loaded: once module_b is loaded again, the two attach" \
+expect "module_a is loaded again, then module_b is loaded again, and the two attach" \
 	play +module_a +module_b -module_a +module_a 'module_b!1' -module_b +module_b module_b=1 module_a=1 -module_b -module_a
 expect "B completes the handshake at once: A's completion routine is called, and the two attach" attaches_via routine 1 0
 expect "B leaves the handshake pending: A's completion routine is called, and the two attach" attaches_via routine 1 1
 expect "B completes the handshake at once: A waits for the completion, and the two attach" attaches_via wait 2 0
 expect "B leaves the handshake pending: A waits for the completion, and the two attach" attaches_via wait 2 1
-expect "B leaves the handshake pending: A's call returns before the completion, so A waits for it, and the two attach" attaches_via 'wait asked=return' 0 1
+expect "B leaves the handshake pending: A's call returns, A waits for the completion, and the two attach" attaches_via 'wait asked=return' 0 1
 expect "a driver refuses to load with a parameter out of range, and prints the reason" refuses_parameter
 expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \

@@ -108,8 +108,8 @@ refusals() {
 	[ -z "$difference" ] || { echo "$difference" && return 1; }
 }
 
-# kernels - docs/kernels.md must have the releases that kernels.sh names, and no other, except kernels of trixie:
-# kernels.sh finds those in Debian's archive
+# kernels - docs/kernels.md must have the releases that kernels.sh names. It may also have kernels of trixie, which
+# kernels.sh finds in Debian's archive
 kernels() {
 	local named listed release kernel rc=0
 	named=$(sed -nE 's/^(older|unstable)=(.+)/\2/p' qemu/kernels.sh)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Compiles a hostile driver as Kbuild has compiled module_a. Each line `// error: TEXT` of the driver must match an
-# error of rustc, and each error a line. A driver with `// compiles` must compile. Runs inside the toolchain root.
+# error of rustc, and each error must match such a line. A driver with `// compiles` must compile. Runs inside the
+# toolchain root.
 # Usage: compile-hostile.sh OUT DRIVER
 # OUT is a build directory, DRIVER a Rust file.
 set -euo pipefail

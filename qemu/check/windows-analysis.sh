@@ -8,7 +8,7 @@ set -euo pipefail
 
 include=$1/usr/x86_64-w64-mingw32/include
 cd "$(dirname "$0")/../../windows"
-# mingw-w64's headers include a deprecated header, and tags of pool memory are multi-character constants.
+# Allow a deprecated header of mingw-w64, and tags of pool memory, which are multi-character constants.
 flags=(--target=x86_64-w64-mingw32 -std=gnu11 -Wall -Wextra -Werror -Wno-multichar '-Wno-#warnings'
 	-nostdlibinc -isystem "$include/ddk" -isystem "$include" -I. -Ishared/include -Ishared/owner)
 find module_a module_b shared example alarm play.c -name '*.c' -print0 |

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Makes the entries of the cache: the roots, the kernels and the host programs. lib/lab.sh sources this file.
 
-# key WORD... - prints a short hash of the words, for the name of an entry that is made from them
+# key WORD... - prints a short hash of the words, for the name of an entry
 key() {
 	printf '%s\n' "$@" | sha256sum | cut -c1-12
 }
@@ -13,7 +13,6 @@ need_cache() {
 	fi
 }
 
-# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free; WHAT needs them
 need_space() {
 	local free
 	# In tenths of a gigabyte

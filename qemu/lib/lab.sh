@@ -50,7 +50,6 @@ arm64) debian_arch=arm64 sysroot=/usr/aarch64-linux-gnu ;;
 *) die "there is no architecture '$ARCH': ARCH is x86_64 or arm64" ;;
 esac
 
-# only_x86_64 WHAT - dies unless ARCH is x86_64
 only_x86_64() {
 	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
 }

@@ -69,7 +69,6 @@ part_now() {
 	rm "$log"
 }
 
-# total - lists the failed tests, and prints the sums; fails if a test has failed
 total() {
 	[ ${#failures[@]} -eq 0 ] || printf '# failed: %s\n' "${failures[@]}"
 	echo "$passed passed, $failed failed, $skipped skipped"
@@ -83,7 +82,7 @@ part() {
 	part_command[$name]=$(printf '%q ' "$@")
 }
 
-# run_parts - runs the declared parts, and keeps their output in build/SCRIPT/NAME.log
+# run_parts - keeps the output of each part in build/SCRIPT/NAME.log
 run_parts() {
 	local left=("${part_names[@]}")
 	part_logs=$PROJECT/build/$(basename "$0" .sh)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Removes files and directories of the cache. A plain user needs a user namespace: some files belong to other users.
+# Removes files and directories of the cache. For a plain user, some of them belong to other users.
 # Usage: remove.sh PATH...
 . "$(dirname "$0")/../lib/lab.sh"
 

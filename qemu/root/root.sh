@@ -42,8 +42,8 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# kernel-stock.sh looks for this choice under the name of its root. For another ARCH, that is the root of
-	# root-cross.sh, so kernel-stock.sh chooses again.
+	# kernel-stock.sh looks for this choice under the name of the root for ARCH. The root for another ARCH does not
+	# exist yet, so kernel-stock.sh chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else

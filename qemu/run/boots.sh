@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots a guest for each line of a table. If the line names a reason, the run must fail for it, or else pass.
+# Boots a guest for each line of a table. If the line names a reason, the run must fail for this reason. Otherwise the
+# run must pass.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]

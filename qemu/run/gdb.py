@@ -29,7 +29,7 @@ class LoadModuleBreakpoint(gdb.Breakpoint):
 
 linux.symbols.LoadModuleBreakpoint = LoadModuleBreakpoint
 
-# Before the first instruction, memory has no kernel yet. Let the machine boot first.
+# Before the first instruction, memory has no kernel yet.
 if gdb.parse_and_eval("$pc") == 0xFFF0:
     gdb.execute("thbreak start_kernel")
     gdb.execute("continue")

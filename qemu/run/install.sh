@@ -10,7 +10,6 @@ tree=$1/tree
 out=$2
 dir=$3
 . "$1/kernel.env"
-# The prefix of a cross compiler's tools
 prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 
 mkdir -p "$dir/lib/d2d"

@@ -1,11 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration on Debian's kernel for arm64, and runs the kselftests of what differs there: atomics, and code
-# that the kernel patches. The last two lines show that d2d-vm notices reports whose text differs on arm64.
+# that the kernel patches. d2d-vm must notice reports whose text differs on arm64.
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64
-# Build only what these kselftests load: building all modules takes longer than the tests.
 D2D_ONLY="module_a module_b other_a other_b torture_owner torture_peer0 paused_peer handle_peer waiting_peer ticker_peer"
 export D2D_ONLY="$D2D_ONLY c_peer bad_peer bridge pause_calls actor splat"
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Starts builds that cannot succeed: each must print the reason in one line, before it compiles anything. Builds for the
-# kernel trees of distributions must succeed. Runs inside the toolchain root.
+# A build that cannot succeed must print the reason in one line, before it compiles anything. Builds for the kernel
+# trees of distributions must succeed. Runs inside the toolchain root.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
@@ -63,19 +63,19 @@ branches() {
 	readelf -SW "$dir/pair/module_b/module_b.o" | grep __jump_table
 }
 
-# alternate DIR - builds for $tree, for DIR, and for $tree again. DIR lacks a source that the kernel's build has
-# generated (generated_arch_*.rs), so that the pair for DIR has no branches
+# alternate DIR - builds for $tree, for DIR, and for $tree again. DIR lacks the sources generated_arch_*.rs, so the pair
+# for DIR has no branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
 
-# generated_once - succeeds if this test has not changed the sources that the kernel's build has generated
+# generated_once - succeeds if this test has generated no source of the kernel again
 generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }
 
 # replaced DIR - moves DIR, which lacks the generated sources, to the path of $tree, with files older than the last
-# build. The next build must notice this
+# build. The next build must notice the other tree
 replaced() {
 	local rc=0
 	builds "$tree" && branches || return
@@ -92,8 +92,7 @@ broken_rustc() {
 	chmod +x "$dir/broken"
 }
 
-# recovers DIR ITEMS - a build with $dir/broken must fail. The next build, with rustc, must find that the kernel crate
-# lacks ITEMS, one on each line
+# recovers DIR ITEMS - a build with $dir/broken must fail. The next build must find that the kernel crate lacks ITEMS
 recovers() {
 	rm -rf "$dir/pair"
 	mkdir "$dir/pair"
@@ -131,12 +130,12 @@ expect "a tree without the generated sources builds the torture" \
 	in_place "$headers" selftests/test_modules/torture_owner D2D_SELFTESTS=y D2D_ONLY=torture_owner
 expect "builds for two trees of one release alternate in one folder" alternate "$headers"
 expect "no build generates the kernel's Rust sources again" generated_once
-expect "if another kernel tree with older files is moved to the path of the first one, make builds for the other tree" \
+expect "make notices another kernel tree, with older files, at the path of the first one" \
 	replaced "$headers"
 broken_rustc '*" --crate-name probes "*' 1
-expect "after a build in which rustc failed for each probe of the kernel crate, the next build probes again" recovers "$tree" ''
+expect "if rustc failed for each probe of the kernel crate, the next build probes again" recovers "$tree" ''
 broken_rustc '*" --cfg probe_errors /"*' 137
-expect "after a build in which rustc was killed while it compiled a probe, the next build probes again" recovers "$headers" $'static_branch\nwarn_on'
+expect "if rustc was killed during a probe, the next build probes again" recovers "$headers" $'static_branch\nwarn_on'
 mkdir -p "$dir/usr/src/kernels"
 mv "$headers" "$dir/usr/src/kernels/$KVER"
 ln -s "$dir/usr/src/kernels/$KVER" "$headers"
@@ -173,7 +172,7 @@ expect "a CROSS_COMPILE that is no prefix of a compiler is refused" fails_with \
 expect "a clang that does not exist is refused for a tree that clang has built" \
 	fails_with "The compiler $dir/clang is missing" "${build[@]}" CC="$dir/clang" CONFIG_CC_IS_CLANG=y
 expect "a kernel tree that does not exist is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
-expect "make clean succeeds, although make does not read the kernel's configuration for it" \
+expect "make clean succeeds without the kernel's configuration" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 
 expect "a module that does not exist is refused" \

@@ -46,12 +46,10 @@ make_leaves() {
 	run_make "$PROJECT" "$target" INSTALL_MOD_PATH="$at" && has "$at" "$@"
 }
 
-# removes DIR - make modules_uninstall must leave nothing in DIR
 removes() {
 	run_make "$PROJECT" modules_uninstall INSTALL_MOD_PATH="$1" && [ -z "$(ls -A "$1")" ]
 }
 
-# installs_by_kdir - installs the modules that make KDIR=DIR leaves beside the Makefile
 installs_by_kdir() {
 	cp "$dir/root/$updates"/*.ko "$dir/project/"
 	run_make "$dir/project" modules_install KDIR="$D2D_KERNEL/tree" INSTALL_MOD_PATH="$dir/kdir" &&
@@ -81,7 +79,6 @@ without_project() {
 		busybox mount -t tmpfs tmpfs "$2"; cd /mnt; shift 2; exec "$@"' sh "$dir" "$PROJECT" "$@"
 }
 
-# builds FOLDER [VARIABLE=VALUE...] - builds the driver in $dir/drivers/FOLDER
 builds() {
 	without_project make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
 }
@@ -115,12 +112,10 @@ new() {
 	make --no-print-directory -C "$PROJECT" new "$@"
 }
 
-# new_mistake REGEX ARGUMENT... - make new must refuse these arguments
 new_mistake() {
 	refused "$1" new "${@:2}"
 }
 
-# writes FILE ARGUMENT... - make new must write FILE
 writes() {
 	new "${@:2}" && [ -f "$1" ]
 }
@@ -140,7 +135,6 @@ pair_mistake() {
 	grep -qE -e "$why" "$dir/output"
 }
 
-# runs_pair PAIR - in make run, the pair must attach, work as its file "use" says, and be unloaded
 runs_pair() {
 	local line
 	make --no-print-directory -C "$PROJECT" run PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
@@ -151,7 +145,6 @@ runs_pair() {
 	done
 }
 
-# failing_pair_fails PAIR - breaks a case of the pair's test; make test must report this case
 failing_pair_fails() {
 	sed -i 's/hear 20$/hear 0x/' "$1/test.sh"
 	pair_mistake '^not ok 3 ' test PAIR="$1" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
@@ -164,14 +157,12 @@ torture_reports() {
 		[ "$(grep -c '^ok [1234] ' "$dir/output")" = 4 ]
 }
 
-# no_library - a build must fail with one line if the library is not installed
 no_library() {
 	! builds own D2D=/nosuch >"$dir/output" 2>&1 || return
 	cat "$dir/output"
 	! grep -vE '^make|There is no /nosuch/rust.mk: run make install-dev' "$dir/output"
 }
 
-# no_symbols - a build must fail with one line if the library's symbols for the kernel are not installed
 no_symbols() {
 	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
 	! builds c >"$dir/output" 2>&1 || return
@@ -206,7 +197,6 @@ dkms_removes() {
 			find . ! -type d ! -name 'modules.*.bin' ! -name 'modules.[adsw]*' ! -name modules.builtin.alias.bin | sort)
 }
 
-# boots - boots an image with kmod and the installed modules
 boots() {
 	mkdir -p "$dir"/root/{bin,lib/outside} "$dir/logs"
 	cp "$dir"/drivers/*/*.ko "$dir/drivers/own/test.sh" "$dir/root/lib/outside/"
@@ -232,7 +222,6 @@ cp -r "$dir/root" "$dir/shared"
 touch "$dir/shared/$updates/other.ko.xz" "$dir/shared/lib/modules/$KVER/modules.order"
 expect "modules_uninstall leaves what others have installed" make_leaves modules_uninstall "$dir/shared" "$updates/other.ko.xz"
 
-# A copy of the installer, with modules of its own
 mkdir -p "$dir/project/build"
 cp -r "$PROJECT"/{Makefile,install} "$dir/project/"
 for name in "$KVER" other; do
@@ -309,7 +298,7 @@ for name in C cobol ''; do
 	expect "make new refuses OWNER='$name'" new_mistake "OWNER, the language of the owner, is rust or c, not '$name'" \
 		"${given[@]}" "$to" OWNER="$name"
 done
-expect "make new refuses A and B if the types that it would write for them had the same name" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
+expect "make new refuses an A and a B that are too similar" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
 expect "make new refuses the name of the pair's interface for a module" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
 expect "make new refuses a DIR that exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
 expect "make new refuses a DIR whose parent does not exist" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"

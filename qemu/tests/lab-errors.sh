@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong argument, and a host that lacks something: with one line, at once, and with no
-# process left that keeps the caller's pipe open.
+# The lab must refuse a wrong argument, or a host that lacks something: with one line, at once, and with no process left
+# that keeps the caller's pipe open.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
-# Hide the variables of an outer make: with them, make prints "make[1]:" and takes the outer make's arguments.
+# With the variables of an outer make, make prints "make[1]:" and takes the outer make's arguments.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
@@ -208,20 +208,20 @@ dying() {
 export -f dying
 expect "the progress display of a step ends when the script is killed" fails_with '^$' timeout 10 bash -c dying
 
-# entry CMD - makes an entry in a cache of this test, and runs CMD before `cached` renames the complete entry
+# entry CMD - makes an entry in a cache of this test. Runs CMD before `cached` renames the entry
 entry() {
 	XDG_CACHE_HOME=$dir bash -c '. qemu/lib/lab.sh
 		make_entry() { mkdir "$1" && echo made && '"$1"'; }
 		cached "$CACHE/entry" entry make_entry'
 }
 
-# entries - makes an entry three times: the first run is killed, the second makes the entry, the third finds it
+# entries - the first run is killed, the second makes the entry, the third finds it
 entries() {
 	! entry 'kill -KILL $$' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
 }
 
-# leaves_no_entry CMD - CMD ends the making of an entry early: the run must fail, and leave nothing in the cache
+# leaves_no_entry CMD - CMD ends the making of an entry early; nothing of it may be left
 leaves_no_entry() {
 	rm -rf "$dir/beyond-irps/entry"
 	! entry "$1" || { echo "the command succeeded" && return 1; }
@@ -251,8 +251,7 @@ expect "a build that fails because of the project's own code gets no hint" fails
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "failing_build 'error: could not write output: No space left on device'"
 
-# begins CMD... - starts CMD as the process $first, and waits until its build in $dir/kernel/tree has begun. The build
-# waits for a line from the pipe $dir/go
+# begins CMD... - starts CMD as $first, and waits until its build has begun. The build waits for a line from $dir/go
 begins() {
 	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"
 	: >"$dir/events"
@@ -264,7 +263,7 @@ begins() {
 	done
 }
 
-# waits CMD... - starts CMD as the process $second, which must wait for the build of $first; then ends this build
+# waits CMD... - starts CMD as $second, which must wait for the build of $first; then ends this build
 waits() {
 	timeout "$limit" "$@" >"$dir/second" 2>&1 &
 	second=$!
@@ -280,7 +279,6 @@ waits() {
 	wait "$first"
 }
 
-# take_turns CMD... - starts CMD twice at the same time. The second build must begin only when the first one has ended
 take_turns() {
 	local first second
 	begins "$@" && waits "$@" || return
@@ -292,13 +290,11 @@ take_turns() {
 	wait "$second" && cat "$dir/events" && [ "$(paste -sd ' ' "$dir/events")" = 'begins ends begins ends' ]
 }
 
-# waits_for_kdir CMD... - CMD must wait while make builds a copy of the project for the tree KDIR
 waits_for_kdir() {
 	local first second
 	begins make -C "$dir/copy" KDIR="$dir/kernel/tree" && waits "$@" && { wait "$second" || :; }
 }
 
-# leaves_a_process - a build starts a process, and ends before it. The next build must not wait for the process
 leaves_a_process() {
 	local rc=0
 	printf 'modules:\n\t@sleep %s >/dev/null 2>&1 & echo $$! >%s\n' "$limit" "$dir/pid" >"$dir/kernel/tree/Makefile"
@@ -336,8 +332,8 @@ expect "make run B_PARAMS=nosuch, without a value, is refused" fails_with "modul
 limit=60
 expect "make run A_PARAMS='x;y' is refused" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - the demonstration must fail, and print exactly these lines. Ignores the kernel's lines without a
-# module: on a busy host, the kernel may report a slow clock.
+# failing LINE... - the demonstration must fail with exactly these lines. Ignores the kernel's lines without a module: a
+# busy host may make the kernel report a slow clock.
 failing() {
 	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return
 	cat "$dir/output"

@@ -39,15 +39,13 @@ builds_sample() {
 		make -C "/lib/modules/$KVER/build" M="$dir/sample" BINDGEN=/nosuch modules
 }
 
-# fails_with TEXT CMD... - CMD must fail and print the text
 fails_with() {
 	! "${@:2}" >"$dir/output" 2>&1 || { cat "$dir/output" && echo "the command succeeded" && return 1; }
 	cat "$dir/output"
 	grep -qF -e "$1" "$dir/output"
 }
 
-# other_rustc VERSION - installs the package on a machine with this version of rustc. Removes the unconfigured package
-# again, and returns the status of dpkg
+# other_rustc VERSION - lets dpkg install the package where dpkg's list has this version of rustc; returns dpkg's status
 other_rustc() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r /var/lib/dpkg /tmp/dpkg
@@ -58,7 +56,6 @@ other_rustc() {
 		exit $rc' sh "$package" "$1" "linux-rust-headers-$KVER"
 }
 
-# upgrade_removes - succeeds if another rustc makes apt remove the package
 upgrade_removes() {
 	on_machine apt-get -s install -t trixie-backports rustc >"$dir/output" && cat "$dir/output" &&
 		grep -q "^Remv linux-rust-headers-$KVER " "$dir/output"
@@ -101,7 +98,6 @@ files() {
 	(cd "$user_root" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
 }
 
-# removes - removes the pair and the package, which must leave no file
 removes() {
 	on_machine sh -ec 'dkms remove "beyond-irps/$1" --all; rm -r "/usr/src/beyond-irps-$1"
 		apt-get -y remove "linux-rust-headers-$2"' sh "$version" "$KVER" && diff "$dir/before" <(files)

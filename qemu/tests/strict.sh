@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs kselftests on the strict kernel (kernel/strict.config), which loads only signed modules, whose imported symbols
-# have the expected versions. At each indirect call, it checks the type of the function, also between Rust and C: in
-# versions.sh, both languages pass structures. In bridge.sh and chain.sh, modules in several roles pass on calls.
+# Runs kselftests on the strict kernel (kernel/strict.config). This kernel loads a module only if the module is signed
+# and its imported symbols have the expected versions. At each indirect call, it checks the type of the function. So
+# choose tests whose modules pass structures between Rust and C (versions.sh), or have several roles (bridge.sh,
+# chain.sh).
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -24,7 +25,6 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# without_llvm - a build without LLVM= must compile nothing, and print the reason
 without_llvm() {
 	! "$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT" MO="$dir/gcc" modules >"$dir/output" 2>&1 || return
 	cat "$dir/output"
@@ -32,13 +32,12 @@ without_llvm() {
 		! grep -E '^  (CC|RUSTC|BINDGEN) ' "$dir/output"
 }
 
-# have_versions - each symbol that an owner exports must have a version
 have_versions() {
 	awk '$2 ~ /_d2d$/ { print; n++; if ($1 == "0x00000000") bad = 1 } END { exit !n || bad }' "$PROJECT/build/$KVER/Module.symvers"
 }
 
 # signing COMMANDS FOLDER - copies the pair to FOLDER, and runs there the commands of docs/install.md, section Signing,
-# that match COMMANDS. They find the kernel's tree in /lib/modules/KVER/build, and KVER by uname
+# that match COMMANDS
 signing() {
 	local in=$dir/strict/root/lib/signing/$2
 	mkdir -p "$in/build/$KVER"
@@ -58,7 +57,6 @@ signs_by_trusted_key() {
 	signing /sign-file signed
 }
 
-# boot LINE - boots a line of the table; prints what is wrong with the outcome
 boot() {
 	local output
 	output=$(D2D_IMAGES=$dir "$LAB/run/boots.sh" - <<<"$1" 2>&1) || echo "$output"
