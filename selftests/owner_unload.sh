@@ -32,7 +32,7 @@ line_of()
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - fails if a number is empty, because line_of has found no line, or not greater than the one before
+# in_order NUMBER... - fails if a number is not greater than the one before, or is empty: line_of has found no line
 in_order()
 {
 	last=0

@@ -25,8 +25,8 @@ exit_in_time()
 	done
 }
 
-# resume_and_await PID... - resumes, then as exit_in_time. If a program skips a case, it still calls this function, but
-# the variable $sender of the case is unset. So it passes ${sender:+"$sender"}
+# resume_and_await PID... - resumes, then as exit_in_time. Programs also call this function after a skipped case, which
+# has set no $sender: hence ${sender:+"$sender"}
 resume_and_await()
 {
 	resume

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner refuses a wrong call of the sender, the receiver or a forwarder of a request. The call returns an errno, and
-# one line in dmesg has the reason.
+# A sender, a receiver or a forwarder makes a wrong call, and the owner refuses it. The call returns an errno, and one
+# line in dmesg has the reason.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -161,7 +161,7 @@ makes_mistake omit-completion && makes_mistake bad-status && makes_mistake unreg
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a dispatch routine makes seven mistakes with one request: after that, the request can be sent and completed"
 
-# Calls from routines that would have to wait for their own end, and calls that may sleep, in atomic context
+# Calls that wait for the end of the routine that makes them, and calls in atomic context that may sleep
 
 while read -r action reason; do
 	fresh alice bob carol

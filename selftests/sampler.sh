@@ -62,7 +62,7 @@ runs_at()
 }
 
 # nearly_all_arrive RATE - succeeds if 99 percent of the taken samples arrive in one of the runs. In the others, the
-# host may have stopped the virtual machine for a while. Overruns do not count: the timer was too late to take a sample
+# host may have stopped the virtual machine for a while. Overruns do not count: the timer has taken no sample then
 nearly_all_arrive()
 {
 	round=0

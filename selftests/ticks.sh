@@ -65,9 +65,9 @@ record()
 	done
 }
 
-# peer_allocated - succeeds if the peer made one of the recorded allocations. If a stack, innermost function first, has
-# a function of an interrupt before the peer's, the interrupt has made the allocation. sym-offset makes the kernel print
-# the module of each function
+# peer_allocated - succeeds if the peer made one of the recorded allocations. A stack begins with the innermost
+# function. If a function of an interrupt comes before the peer's, the interrupt has made the allocation. sym-offset
+# makes the kernel print the module of each function
 peer_allocated()
 {
 	echo 1 >"$TRACING/options/sym-offset"
@@ -145,7 +145,8 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue must have counted each refused put. The peer prints how many of its puts were refused. module_a's are:
+# The queue must have counted each refused put. The peer prints how many of its puts were refused. The refused puts of
+# module_a are:
 # - one in each exercise that found the queue full: a line of $FULL.
 # - some of the two puts for the next peer, when the peer has detached. The trace has $for_next, the number that had
 #   room.

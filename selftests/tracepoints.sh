@@ -77,7 +77,7 @@ fresh_tracepoints()
 	reset_trace
 }
 
-# fresh_tracing - the kernel switches all tracepoints of module_a on when it loads module_a, before the first step
+# fresh_tracing - makes the kernel record module_a from the first step on
 fresh_tracing()
 {
 	unload_all

@@ -42,8 +42,8 @@ attached()
 	trace | grep -q "$1_a: d2d: .* step=attached"
 }
 
-# only_exports TABLE MODULE - a kernel without CONFIG_KALLSYMS_ALL does not list the symbols of data: always succeeds
-# there
+# only_exports TABLE MODULE - always succeeds on a kernel without CONFIG_KALLSYMS_ALL, which does not list the symbols
+# of data
 only_exports()
 {
 	by=$(awk -v table="$1" '$3 == table { print $4 }' /proc/kallsyms)

@@ -7,7 +7,7 @@
 # A call that is paused in an interrupt occupies its CPU. So the test pauses such calls on CPU 1, and everything that it
 # waits for runs on CPU 0:
 # - The test itself, from its start. When a process unmaps memory, each CPU on which it has run must answer an
-#   interrupt. A test that has ever run on CPU 1 would wait for the paused call, which waits for the test.
+#   interrupt. If the test has ever run on CPU 1, it waits for the paused call, which waits for the test.
 # - The workers of unbound work queues, and kthreadd, which creates such workers.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
@@ -100,9 +100,9 @@ watch()
 # settled - succeeds if the kernel has freed the init memory of the module that was loaded last. The work item that
 # frees it, do_free_init, waits for all CPUs, and hangs while a call is paused on one.
 #
-# The trace may lack the queueing of do_free_init: if an earlier load has queued it, and it has not started yet, the
-# kernel does not queue it again. execmem_cache_clean gives back the memory of freed code. If it was queued, it must
-# have ended, too
+# If an earlier load has queued do_free_init, and this work item has not started yet, the kernel does not queue it
+# again. So the trace may lack the queueing. execmem_cache_clean gives back the memory of freed code. If this work item
+# was queued, it must have ended, too
 settled()
 {
 	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }
@@ -147,7 +147,7 @@ unload_during_call()
 }
 
 # unload_during_request - the dispatch routine runs in the sending process. Detaching, which cancels the request, does
-# not wait for the routine (step=rundown). Unregistering does
+# not wait for the routine (step=rundown). Unregistering waits
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return

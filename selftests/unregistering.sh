@@ -128,7 +128,7 @@ case_passes()
 		tell unregister "$driver"
 	fi
 	unregistered=$?
-	# A watching program is one more observer. It must exit now only if no other driver had the event open.
+	# A watching program is one more observer. If no other driver had the event open, the program must exit now.
 	case "$stage $*" in
 	watched*"closed=now"*) await has_exited && seen=closed=now ;;
 	watched*) await is_watching && seen=closed=later ;;

@@ -68,7 +68,7 @@ verb_of()
 
 # agree OWNER_MINOR ITEMS PEER PEER_MINOR - succeeds if the owner and the peer exchange what both know. They must
 # refuse:
-# - the owner: events, and items that fit into the queue, that only a newer peer knows.
+# - the owner: events that only a newer peer knows, and such items, if they fit into the queue.
 # - the peer: items that only a newer owner knows.
 agree()
 {
