@@ -1,38 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Models events: the word of an event (shared/owner/event/state.rs). While no thread waits, threads
- * change the word by one atomic step. While a thread waits for the event, the word is guarded (has
- * the bit GUARDED). A thread that begins or ends a wait holds the dispatcher's lock
- * (shared/owner/event/wait.rs).
+ * Models the word of an event (shared/owner/event/state.rs). If no thread waits for the event, threads change the word
+ * by one atomic step. While a thread waits, the word has the bit GUARDED. A thread that begins or ends a wait holds the
+ * dispatcher's lock (shared/owner/event/wait.rs).
  *
- * The model has two synchronization events; with NOTIFICATION, the second one is a notification
- * event. There are five threads:
- * - one sets the first event twice;
- * - one sets the second event;
- * - one takes the first event without waiting;
- * - one waits for the first event;
- * - one waits for both events at once.
- * With LIMIT, the waits have a time limit, which may pass at any moment. Without LIMIT, they have
- * none.
+ * There are two synchronization events; with NOTIFICATION, the second one is a notification event. With LIMIT, the waits
+ * have a time limit, which may pass at any moment.
  *
- * The assertions say what must hold; in parentheses are the names in the model:
- * - While a word is guarded, only the thread that holds the lock changes the word. So when this thread
- *   stores a word, no other thread has changed the word since this thread loaded it (store).
- * - Each change of a synchronization event from not set to set (gained) lets exactly one thread take
- *   the event (taken). So when no thread can go on, `taken` equals `gained` if the event is not set.
- *   If the event is set, `taken` is one less.
- * - When no thread can go on, no wake-up was lost. So at least one event of each sleeping thread is not
- *   set. And a word is guarded if and only if a thread waits for the event.
+ * What must hold:
+ * - While a word is guarded, only the thread that holds the lock changes it (store).
+ * - Each change of a synchronization event to set (gained) lets one thread take the event (taken). So `taken` equals
+ *   `gained`, or is one less if the event is set.
+ * - No wake-up is lost: when no thread can go on, at least one event of each sleeping thread is not set. A word is then
+ *   guarded if and only if a thread waits for the event.
  *
  * The model leaves out:
  * - the generations of handles;
  * - RCU, which keeps the event in memory;
  * - the order of waiters, which is fixed here;
- * - files that watch an event. For the word, a file is one more user of the event, as a waiter is.
+ * - files that watch an event: for the word, a file is one more user, as a waiter is.
  *
- * Spin interleaves whole accesses, so memory is sequentially consistent in the model. The code
- * relies only on the order of accesses to one word, and on the order that the lock provides. A
- * compare-and-exchange of the word is fully ordered.
+ * Memory is sequentially consistent in the model. The code relies only on the order of accesses to one word, and on the
+ * lock. A compare-and-exchange of the word is fully ordered.
  */
 
 #define EVENTS	2
@@ -61,7 +50,7 @@ bool finished[WAITERS];
 
 byte gained[EVENTS];	/* how often a set has changed the event from not set to set */
 byte taken[EVENTS];	/* how often the event was changed from set to not set */
-bool stopped;		/* no thread could go on, so the monitor ends the waits */
+bool stopped;		/* no thread could go on, so the waits end */
 
 inline lock()
 {
@@ -84,7 +73,7 @@ inline store(e, new)
 	}
 }
 
-/* State::update(): changes the word if it is not guarded. `done` says whether the word was changed. */
+/* State::update(): changes the word if it is not guarded; then `done` is true */
 inline update(e, new)
 {
 	old = word[e];
@@ -112,7 +101,7 @@ inline update(e, new)
 	od
 }
 
-/* State::guard(): sets the bit GUARDED, which must not be set yet */
+/* State::guard() */
 inline guard(e)
 {
 	d_step { assert((word[e] & GUARDED) == 0); word[e] = word[e] + GUARDED }
@@ -313,12 +302,11 @@ active proctype monitor()
 {
 	byte e, w;
 
-	/* In Promela, `timeout` is true when no other process can go on. */
+	/* True when no other process can go on */
 	timeout;
 	d_step {
 		assert(!locked);
 		for (w : 0 .. WAITERS - 1) {
-			/* The events of a sleeping waiter are not all set. */
 			assert(!sleeps[w] || finished[w] ||
 			       !((word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET))))
 		}

@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Models a request that is forwarded: a sender S sends it to F. F forwards it to R, and then gets it back. See
- * shared/owner/request/, and the cells of shared/owner/slot.rs. word.pml models a request between a sender and
- * one receiver.
+ * Models a request that is forwarded: a sender S sends it to F. F forwards it to R, and then gets it back. word.pml
+ * models a request with one receiver.
  *
- * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and uses the buffers in
- * place. R completes the request at once, or pends it. When F gets the request back, F completes or pends it, too.
- * run.sh chooses by -D:
+ * F forwards the request in S's thread. R's dispatch routine runs there, too, and uses the buffers in place. R completes
+ * or pends the request, and so does F when it gets the request back. run.sh chooses by -D:
  *
  *   CANCEL	another thread of S cancels the request
  *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters at any moment
  *   FORWARDS_LATER	F pends the request, and forwards it from another thread
  *   NOT_RETURNED	F does not want the request back
  *
- * The assertions say what must hold; in parentheses are the variables that they check:
- *   - only one thread delivers the request at a time (delivering), and the request comes home at most
- *     once. From then on, S may send it again;
- *   - if S has cancelled the request with success (cancelled), the request ends as cancelled, unless F
- *     has got the request back and has completed it;
+ * What must hold, with the variables that check it:
+ *   - one thread delivers the request at a time (delivering), and the request comes home at most once (homes);
+ *   - if S has cancelled the request with success (cancelled), the request ends as cancelled, unless F has got it back
+ *     and completed it;
  *   - if S fails to cancel the request, F does not get the request back later;
- *   - while R's dispatch routine uses the buffers, F does not hold the request;
+ *   - while R's dispatch routine uses the buffers (in_place), F does not hold the request;
  *   - a cancelled request is not home while R's dispatch routine uses the buffers, unless a driver unregisters;
- *   - F is notified of the cancellation, or gets the request back, at most once;
- *   - a driver is unregistered only when no thread is inside the driver, and the request does not concern it
- *     (CONCERNS).
+ *   - F is notified of the cancellation, or gets the request back, at most once (notified, returned);
+ *   - a driver is unregistered (gone) only if no thread is inside it and the request does not concern it (CONCERNS).
  */
 #include "word.inc"
 
@@ -45,17 +41,16 @@ bool cell[THREADS * 3];
 			 !cell[(d) * THREADS + 3] && !cell[(d) * THREADS + 4] && !cell[(d) * THREADS + 5])
 bool leaving[3], gone[3];
 
-bool forwarded;		/* with FORWARDS_LATER: completer() has forwarded the request to R */
+bool forwarded;		/* completer() has forwarded the request */
 #ifdef NOT_RETURNED
 #define RETURNS	false
 #else
 #define RETURNS	true
 #endif
 /*
- * Record::level_above(). A request concerns each driver that has received it and has not given it up yet. LEVELS is
- * the number of these drivers. The last receiver of a parked request has given the request up, but the level in the
- * word still counts this receiver. So LEVELS subtracts it. CONCERNS(d) is whether the request concerns driver d, or d
- * is the sender.
+ * Record::level_above(). LEVELS is the number of drivers that have received the request and have not given it up. The
+ * last receiver of a parked request has given it up, but its level still counts. CONCERNS(d): driver d is one of
+ * them, or is S.
  */
 #define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
@@ -206,10 +201,9 @@ inline deliver(me)
 }
 
 /*
- * Requests::cancel_for(). If `for_driver` is false, S cancels the request (Canceller::Sender). If `for_driver` is
- * true, a driver unregisters (Canceller::Driver). `to` says which driver gets the request back (RETURN_LEVEL in
- * word.inc). If R unregisters, F gets it: `to` is 1. Otherwise S gets it: `to` is 0. `ok` says whether this call has
- * cancelled or recalled the request.
+ * Requests::cancel_for(), by S, or by a driver that unregisters (for_driver). `to` is the level of the driver that
+ * gets the request back: 1 for F if R unregisters, otherwise 0 for S. `ok` says whether this call has cancelled or
+ * recalled the request.
  */
 inline cancel_for(me, to, for_driver)
 {
@@ -269,10 +263,7 @@ inline cancel_for(me, to, for_driver)
 	od
 }
 
-/*
- * Requests::complete() by the holder's handle of generation h. If `inside` is true, R calls complete() in R's
- * in-place call; otherwise another thread calls it.
- */
+/* Requests::complete() by the holder's handle of generation h; `inside`: in R's in-place call */
 inline complete(me, h, inside)
 {
 	do
@@ -366,8 +357,7 @@ inline forward(me, f)
 			:: else ->
 				/*
 				 * R gets the buffers (own), unless an in-place call of another thread uses them.
-				 * Only thread 0 makes an in-place call of F. If that call forwards the request,
-				 * it passes its buffers on to R.
+				 * Thread 0 passes on the buffers of its own in-place call.
 				 */
 				do
 				:: true ->
@@ -445,7 +435,7 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* Requests::wait() of S, which cancels the request when the time limit of the wait has passed */
+	/* Requests::wait() of S, which cancels the request when its time limit has passed */
 	if
 	:: PHASE_OF(word) == Idle
 	:: cancel_for(0, 0, false);
@@ -459,7 +449,7 @@ done:
 	sender_done = true
 }
 
-/* A thread that completes the pending request. With FORWARDS_LATER, the thread first forwards the request for F. */
+/* Completes the pending request. With FORWARDS_LATER, first forwards it for F. */
 proctype completer()
 {
 	int w;

@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Models the handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a
- * driver in shared/owner/registry.rs. The request of a handshake has the word that word.pml models.
+ * Models the handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a driver in
+ * shared/owner/registry.rs.
  *
- * A driver asks for a context, once or twice. Its dispatch routine completes the request (with
- * success or not), pends it, or does neither. Another thread completes a pending request at any
- * moment, or never. A third thread detaches and unregisters the driver meanwhile. run.sh chooses by -D:
+ * A driver asks for a context, once or twice. Its dispatch routine completes the request (with success or not), pends it,
+ * or does neither. Another thread completes a pending request. A third thread detaches and unregisters the driver
+ * meanwhile. run.sh chooses by -D:
  *
- *   ROUTINE	the owner learns of completion by its completion routine, and a timer limits
- *		a pending handshake. Without ROUTINE, the thread in d2d_attach() waits for the
- *		completion, with a time limit
+ *   ROUTINE	the owner learns of completion by its completion routine, and a timer limits a pending handshake.
+ * 		Otherwise the thread in d2d_attach() waits, with a time limit
  *   NEVER	a pending request is never completed
  *   ENDLESS	the time limit of a handshake never passes
- *   OWNER_UNLOADED	the owner is unloaded while the driver's module stays. The driver does
- *		not detach, because the owner expels it
+ *   OWNER_UNLOADED	the owner is unloaded, and expels the driver, which does not detach
  *
- * The assertions say what must hold; in parentheses are the variables that they check:
- *   - the driver fills in a context only while the context is its own (has_context);
+ * What must hold, with the variables that check it:
+ *   - the driver fills in a context only while it has the context (has_context);
  *   - a context is made free once, and not while the driver may still fill it in (filling);
- *   - the link is opened only for a request that was completed with success, and is closed
- *     before the context is free;
- *   - when the driver is unregistered, the context is free and no thread is inside the driver.
- * Spin checks that every process comes to its end.
+ *   - the link is opened only for a request that was completed with success, and is closed before the context is free;
+ *   - when the driver is unregistered (gone), the context is free and no thread is inside the driver;
+ *   - every process ends.
  */
 #include "word.inc"
 
@@ -29,11 +26,11 @@
 #define ATTACHES 2
 #endif
 
-/* registry/entry.rs: State. Abandoned: the time limit has passed, but the driver has not completed the request. */
+/* registry/entry.rs: State */
 mtype = { Detached, Attaching, Attached, Detaching, Abandoned };
 /* registry/entry.rs: Entry */
 mtype state = Detached;
-byte request;		/* the request of the handshake, if state is Attaching or Abandoned */
+byte request;		/* if state is Attaching or Abandoned */
 bool attaching_task;	/* a thread is in d2d_attach() for the driver */
 bool leaving;		/* the driver is unregistering */
 bool gone;		/* the driver is unregistered */
@@ -44,12 +41,11 @@ byte due;		/* the request whose time limit the timer waits for, or 0 */
 bool has_context;	/* the context is the driver's */
 bool filled;		/* the driver's operations are in the context */
 bool open;		/* the link is open */
-bool filling;		/* the dispatch routine has not completed the request, so it may fill in the context */
+bool filling;		/* the dispatch routine may fill in the context */
 byte dispatching;	/* threads in the dispatch routine */
 
-/* The requests of the handshakes, all in one record */
-byte last_request;	/* the number of the last one */
-/* 0 none; 1 completed with success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
+byte last_request;	/* the number of the last request; all use one record */
+/* 0 none; 1 success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
 byte result;
 byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool woken;
@@ -58,8 +54,8 @@ bool owner_leaving, owner_gone;
 byte in_owner;		/* threads in the owner's completion routine */
 
 /*
- * With the fault GIVEN_BACK_AS_SEEN, a thread notes the state (known) before it calls give_back(). Then give_back()
- * makes the context free only if the state is still the noted one.
+ * With GIVEN_BACK_AS_SEEN, give_back() makes the context free only if the state is still the one that the thread has
+ * noted (known).
  */
 #ifdef GIVEN_BACK_AS_SEEN
 #define NOTE_STATE	known = state
@@ -92,7 +88,7 @@ inline give_back(r)
 	fi
 }
 
-/* Server::conclude() of request r, which was completed with success or not */
+/* Server::conclude() of request r */
 inline conclude(r)
 {
 	if
@@ -178,7 +174,10 @@ inline deliver()
 		NOTE_STATE;
 		if
 		:: result == 3 ->
-			/* A thread in d2d_attach() may be inside the dispatch routine. Then that thread makes the context free. */
+			/*
+			 * A thread in d2d_attach() may be inside the dispatch routine. Then that thread makes the
+			 * context free.
+			 */
 #ifdef GIVEN_BACK_EARLY
 			atomic { refusal = true; by_attacher = false };
 #else
@@ -235,9 +234,8 @@ inline wait_for_attach()
 }
 
 /*
- * Requests::cancel_for(). If `for_driver` is false, d2d_detach() cancels the request in the sender's
- * name (Canceller::Sender). d2d_detach() then waits for the dispatch routine. If `for_driver` is
- * true, the owner's own driver object unregisters (Canceller::Driver).
+ * Requests::cancel_for(), by d2d_detach() in the sender's name, or because the owner's driver object unregisters
+ * (for_driver)
  */
 inline cancel_for(for_driver)
 {
@@ -303,7 +301,7 @@ proctype attacher()
 			give_back(r);
 			goto sent
 		:: ok && (leaving || owner_leaving) ->
-			/* The driver or the owner is leaving: the request was not sent. */
+			/* The request was not sent. */
 			word = UNCLAIM(w);
 			GO(RECLAIM);
 			word = FREED(w);
@@ -345,7 +343,7 @@ proctype attacher()
 		fi;
 		d_step { filling = false; dispatching-- };
 #ifdef ROUTINE
-		/* Server::limit(), if the handshake is still under way */
+		/* Server::limit() */
 		atomic {
 			if
 			:: state == Attaching && request == r -> due = r
@@ -407,7 +405,9 @@ proctype attacher()
 		od;
 #endif
 sent:
-		/* Registry::end_attach(). After a refusal, this thread makes the context free, unless another thread has done so. */
+		/*
+		 * Registry::end_attach(). After a refusal, makes the context free, unless another thread has done so.
+		 */
 		atomic { NOTE_STATE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: by_attacher ->

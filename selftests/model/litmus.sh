@@ -1,13 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the orderings that the library relies on, for all CPUs that Linux runs on. Each litmus test in litmus/ has an
-# outcome that must not occur. herd7 looks for this outcome in all executions that the kernel's memory model allows.
-# Prints KTAP, and the counts last. Needs herd7, and a few seconds.
+# Checks the orderings that the library relies on. Each litmus test in litmus/ has an outcome that must not occur in the
+# kernel's memory model. Prints KTAP, and the counts last. Needs herd7, and a few seconds.
 #
-# A test also has lines "weaken: OLD => NEW [and OLD => NEW]". For each line, this script also checks a weakened copy
-# of the test, in which NEW replaces OLD everywhere in the code. In this copy, the outcome must be possible. "(*" begins
-# a comment in a litmus test. So OLD and NEW have "( *" instead. Numbers in the code of a test stand for states; the
-# test's comment names them.
+# For each line "weaken: OLD => NEW [and OLD => NEW]" of a test, this script also checks a copy of the test in which NEW
+# replaces OLD. In this copy, the outcome must be possible. In these lines, "( *" stands for "(*", which begins a comment.
+# The comment of a test also explains the numbers in its code.
 #
 # Usage: litmus.sh MODEL
 # MODEL is tools/memory-model/ of a kernel's source.
@@ -20,7 +18,7 @@ trap 'rm -rf "$dir"' EXIT
 
 passed=0 failed=0
 
-# result OK WHAT - counts and prints the result of a test
+# result OK WHAT - counts and prints a result
 result() {
 	if [ "$1" = ok ]; then
 		passed=$((passed + 1))
@@ -30,8 +28,8 @@ result() {
 	echo "$1 $((passed + failed)) $2"
 }
 
-# weakened NUMBER FILE - prints the test, weakened as its "weaken:" line number NUMBER says, or not weakened if NUMBER
-# is 0. The name of the printed test ends with NUMBER. Fails if the code lacks a text that is to be replaced.
+# weakened NUMBER FILE - prints the test, changed as its line "weaken:" number NUMBER says, or unchanged if NUMBER is
+# 0. Fails if the code has no OLD.
 weakened() {
 	awk -v number="$1" '
 		/^C / { print $0 "." number; next }
@@ -46,12 +44,12 @@ weakened() {
 			}
 			next
 		}
-		# The comment of a test has nothing to weaken.
+		# Skip the comment.
 		/^ ?[(*]/ { next }
 		{
 			rest = $0
 			line = ""
-			# Replace the leftmost match, and go on after it. So no replacement is replaced again.
+			# Go on after each replacement, so that no replacement is replaced again.
 			while (rest != "") {
 				first = 0
 				for (n = 1; n <= pairs; n++) {

@@ -1,11 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the models of rundown, requests, handshakes and events with spin. Spin explores every interleaving of a model,
-# and must find no error. Then checks models with one fault each: in each of them, spin must find an error.
-# transitions.awk generates the transitions of a request from shared/owner/request/word.rs. Prints KTAP, and the counts
-# last.
-# Needs spin, a C compiler, and 2.8 GB of memory: the largest search uses 1.4 GB, and two searches run at the same time.
-# Takes a minute and a half of CPU time.
+# Checks the models with spin, which must find no error. Then checks models with one fault each, in which spin must find
+# an error. Prints KTAP, and the counts last.
+# Needs spin, a C compiler, 2.8 GB of memory for two searches at a time, and a minute and a half of CPU time.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -15,15 +12,12 @@ trap 'rm -rf "$dir"' EXIT
 # KIND MODEL SEARCH CONFIGURATION FAULT : WHAT
 #
 # KIND:
-#   holds   the model has no fault, and the search must find none; FAULT is -
-#   mutant  the model has FAULT, which the search must find; ../mutants/FAULT.mutant makes the same
-#           fault in the code
-#   fault   the model has FAULT, which the search must find; ../mutants has no file for it. WHAT says
-#           which change of the code would make this fault
+#   holds   the search must find no error; FAULT is -
+#   mutant  the search must find FAULT; ../mutants/FAULT.mutant makes the same fault in the code
+#   fault   the search must find FAULT; WHAT says which change of the code makes this fault
 #
-# SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). This script passes
-# CONFIGURATION and FAULT to the model by -D. FAULT is then in capitals, with _ for -. A search for cycles costs most,
-# so only the smallest model is searched for them.
+# SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). A search for cycles costs
+# most, so only the smallest model is searched for them. The model gets CONFIGURATION and FAULT by -D.
 cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
@@ -81,25 +75,24 @@ mutant events states - guarded-for-one-user-only : Event::end_use() removes the 
 fault events states - guard-ignored : State::update() changes a word that is guarded
 '
 
-# search MODEL SEARCH CONFIGURATION FAULT - runs a search in the current directory. pan, the program that spin makes of
-# the model, prints what it finds.
+# search MODEL SEARCH CONFIGURATION FAULT - runs a search in the current directory
 search() {
 	local model=$1.pml defines=() compile=(-DSAFETY) run=() fault=${4^^}
 	[ "$2" = states ] || { compile=(-DNP); run=(-l); }
 	[ "$3" = - ] || IFS=, read -ra defines <<<"$3"
 	[ "$4" = - ] || defines+=("${fault//-/_}")
 	cp "$OLDPWD/word.inc" "$OLDPWD/$model" .
-	# Spin's partial order reduction would be wrong for a process with a "provided" condition.
+	# Spin's partial order reduction is wrong for a process with a "provided" condition.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
-	# MEMLIM is a limit that no search should reach: the largest one uses 1.4 GB. If a search reaches 2000 MB, pan gives
-	# up and says so, and judge() fails. The option is -O0, because optimizing would take longer than any search.
+	# The largest search uses 1.4 GB. If a search reaches MEMLIM (in MB), judge() fails. -O0, because optimizing
+	# takes longer than any search.
 	awk -f "$OLDPWD/transitions.awk" "$OLDPWD/../../shared/owner/request/word.rs" >transitions.inc &&
 		spin -a "${defines[@]/#/-D}" "$model" &&
 		cc -w -O0 -DCOLLAPSE -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&
 		./pan -n -m100000 -w23 "${run[@]}"
 }
 
-# judge KIND LOG - succeeds if the search found what a line of this KIND expects; prints what it found
+# judge KIND LOG - succeeds if the search found what KIND expects; prints what it found
 judge() {
 	local states
 	if [ "$1" != holds ]; then
@@ -117,7 +110,7 @@ mapfile -t cases < <(sed '/^$/d' <<<"$cases")
 declare -A numbers=()
 passed=0 failed=0
 
-# report - waits for one of the running searches to end, and reports it
+# report - waits until one of the running searches ends, and reports it
 report() {
 	local pid kind model search configuration fault what found number
 	wait -n -p pid || :
@@ -127,7 +120,7 @@ report() {
 	what="$model.pml $search $configuration $fault: $what"
 	if [ "$kind" = mutant ]; then
 		what+=", as ../mutants/$fault.mutant"
-		# qemu/mutants.sh shows that the tests notice the mutant of the code.
+		# qemu/mutants.sh checks the mutant of the code.
 		[ -e "../mutants/$fault.mutant" ] || echo "../mutants/$fault.mutant does not exist" >"$dir/$number/log"
 	fi
 	if found=$(judge "$kind" "$dir/$number/log"); then

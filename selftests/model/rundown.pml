@@ -1,40 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Models rundown protection, from shared/d2d/rundown.rs and shared/d2d/readers.rs, on the kernel's sleepable
- * RCU (SRCU). Two peers use a context, one after the other. Two tasks, with recursive calls, and an
- * interrupt make calls into each peer while it detaches.
+ * Models rundown protection (shared/d2d/rundown.rs, shared/d2d/readers.rs) on the kernel's sleepable RCU (SRCU). Two
+ * peers use a context, one after the other. Two tasks, with recursive calls, and an interrupt make calls into each peer
+ * while it detaches.
  *
- * A thread that makes such a call is a fast reader of SRCU: it uses the kernel's srcu_read_lock_fast() and
- * srcu_read_unlock_fast(). These have no memory barrier. SRCU has counters with the indices 0 and 1. One of the two
- * is the current index. A reader loads the pointer to the current counters. Then it increments the lock count of its
- * CPU, in one atomic step. When the reader leaves, it increments the unlock count of the same index. It may run on
- * another CPU by then, and uses the count of that CPU.
+ * A thread in such a call is a fast reader of SRCU (srcu_read_lock_fast()), without a memory barrier. It loads the
+ * current index, 0 or 1, and increments the lock count of its CPU at this index. When it leaves, it increments the
+ * unlock count of the same index, perhaps on another CPU.
  *
- * A grace period is modelled after kernel/rcu/srcutree.c. It has these steps:
+ * A grace period (kernel/rcu/srcutree.c) has three steps:
  *   1. Wait until the index that is not current has no reader.
  *   2. Flip the current index.
- *   3. Wait until the index that was current before step 2 has no reader.
- * To find out whether an index has readers, the kernel adds up the unlock counts of all CPUs and then their
- * lock counts. Readers may enter and leave meanwhile, so the kernel repeats this until the sums are equal.
+ *   3. Wait until the index that was current before has no reader.
+ * An index has no reader if the sum of its unlock counts, read first, equals the sum of its lock counts.
  *
- * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
- * order of the accesses has these reasons:
- *   - Because the readers are fast ones, the kernel waits for a grace period of RCU between the two sums (X in
- *     srcutree.c). Each increment is an RCU read-side critical section, so the wait ends only after all
- *     increments that began before the wait. So the readers need no barriers. The litmus tests
- *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this. The model leaves the wait out.
+ * Memory is sequentially consistent in the model. In the code, these things order the accesses:
+ *   - The kernel waits for a grace period of RCU between the two sums (X in srcutree.c). This wait ends only after all
+ *     increments that began before it, because each increment is an RCU read-side critical section. The litmus tests
+ *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
- *   - Readers::enter() loads the pointer `open` with acquire semantics after it has counted
- *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
- *   - Rundown::close_and_end_waits() stores null to the pointer by a relaxed store, which the grace period orders. It
- *     stores CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
- *     ordered.
+ *   - Readers::enter() counts the reader, and then loads the pointer `open` by an acquire. Rundown::open() stores this
+ *     pointer, and then OPEN, by releases.
+ *   - Rundown::close_and_end_waits() stores null by a relaxed store, which the grace period orders. It stores CLOSED by
+ *     a release.
  *
- * While an interrupt runs, the tasks of its CPU do not run ("provided"). So an interrupt that waits
- * for one of these tasks is a deadlock. Spin reports two kinds of runs:
- *   - a process waits for ever (an invalid end state);
- *   - the run itself goes on for ever (a non-progress cycle).
- * If spin reports none, all processes end in every run.
+ * While an interrupt runs, the tasks of its CPU do not run ("provided"). So an interrupt that waits for one of these
+ * tasks is a deadlock.
  */
 
 #define CPUS	2
@@ -46,8 +37,8 @@ byte srcu_locks[2 * CPUS];
 byte srcu_unlocks[2 * CPUS];
 
 /*
- * struct Rundown. The value is an endpoint of two words, each 0 or the number of a peer. If
- * is_open, the pointer `open` points to the value; otherwise it is null.
+ * struct Rundown. The value has two words, each 0 or the number of a peer. If is_open, the pointer `open` points to
+ * it; otherwise it is null.
  */
 mtype = { CLOSED, OPENING, OPEN, CLOSING };
 mtype state = CLOSED;
@@ -140,7 +131,7 @@ inline close_and_end_waits()
 	state = CLOSED
 }
 
-/* Rundown::enter(); `entered` says whether enter() has returned a value */
+/* Rundown::enter(), which returns a value if `entered` */
 inline enter(cpu, idx, entered)
 {
 #ifdef WAIT_IN_ENTER
@@ -159,7 +150,6 @@ inline enter(cpu, idx, entered)
 	fi
 }
 
-/* The caller gets the value, and the peer's code begins to run. */
 inline call_begins(peer)
 {
 	peer = value_ops;

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# Generates macros for the models from the table in shared/owner/request/word.rs. Each entry of the table
-# is a transition of the word:
-#	NAME: PHASE|PHASE... => PHASE [CLAUSE, CLAUSE...] ORDER;
-# For each entry, this script prints two macros. CAN_NAME(w) says whether the transition is allowed from the
-# word w. NAME(w) is the word after the transition. A CLAUSE is a keyword and BITS. The keywords "with" and
-# "unless" are conditions of the transition; "set", "clear" and "add" change the word. ORDER, the memory
-# ordering, does not matter here.
+# Generates macros for the models from the table of transitions in shared/owner/request/word.rs. Its entries are:
+# 	NAME: PHASE|PHASE... => PHASE [CLAUSE, CLAUSE...] ORDER;
+# CAN_NAME(w) says whether the transition is allowed from the word w. NAME(w) is the word after it.
 
 function sum(names, none,    list, n, text)
 {
@@ -74,7 +70,7 @@ inside && !/^ *\/\// {
 }
 
 END {
-	# Without this check, the models would have no transitions if the table were not found.
+	# The table was not found.
 	if (lines < 20)
 		exit 1
 }

@@ -1,34 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Models one request between a sender S and a receiver R: shared/owner/request/ with the cells of
- * shared/owner/slot.rs. forward.pml models a request that is forwarded.
+ * shared/owner/slot.rs.
  *
- * S sends the request, waits for it, sends it again, and frees it. R's dispatch routine
- * runs in S's thread and uses the buffers in place. The routine completes the request, pends it, or
- * does neither. run.sh chooses by -D:
+ * S sends the request, waits for it, and frees it. R's dispatch routine runs in S's thread and uses the buffers in
+ * place. It completes the request, pends it, or does neither. run.sh chooses by -D:
  *
  *   SENDS=N	S sends the request N times (default: once)
  *   COPIES	R does not use the buffers in place
  *   SENDS_AGAIN	another thread of S sends the request, to another driver
  *   CANCEL	another thread of S cancels the request
  *   WAITS	another thread of S waits for the request, too
- *   ROUTINE	S sends the request with its completion routine, and does not wait for it
+ *   ROUTINE	S has a completion routine, and does not wait for the request
  *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters at any moment
- *   REUSED	S frees the request; then another driver gets the record and sends a request
- *		of its own
+ *   REUSED	after S has freed the request, another driver uses its record
  *
- * The assertions say what must hold; in parentheses are the variables that they check:
+ * What must hold, with the variables that check it:
  *   - no thread writes to buffers, or frees them, while another thread uses them;
  *   - of all threads that try to complete or cancel the request, one succeeds (claims);
  *   - one thread delivers the request at a time (delivering);
- *   - the request comes home once for each send. After that, S may send it again;
- *   - a waiting thread gets the result of the send that it has waited for;
- *   - no routine of a driver is called after the driver has unregistered.
- * Spin checks that every process comes to its end, so every thread that sleeps is woken.
+ *   - the request comes home once for each send (homes);
+ *   - a waiting thread gets the result of the send that it has waited for (result);
+ *   - no routine of a driver is called after the driver has unregistered (gone_R, gone_S);
+ *   - every process ends, so every thread that sleeps is woken.
  *
- * Memory is sequentially consistent in the model. The last column of the table in
- * shared/owner/request/word.rs says how each transition is ordered, and the comments there
- * say what needs full ordering.
+ * Memory is sequentially consistent in the model. The litmus tests check the orderings.
  */
 #include "word.inc"
 
@@ -44,8 +40,8 @@
 #endif
 
 /*
- * The slots of R and S, with a cell for each thread that may be inside. The numbers of the threads: 0 sender(), 1
- * waiter() or resender(), 2 completer(), 3 canceller(), 4 clear_and_free_of_R() or clear_and_free_of_S().
+ * The cells of R and S. The index is the thread: 0 sender(), 1 waiter() or resender(), 2 completer(), 3 canceller(),
+ * 4 clear_and_free_of_R() or clear_and_free_of_S().
  */
 #define THREADS	5
 bool cell_R[THREADS], cell_S[THREADS];
@@ -89,10 +85,7 @@ inline reclaim()
 	fi
 }
 
-/*
- * Requests::discard(). Unlike the code, this inline does not cancel a request that is on its way:
- * sender() does that after it.
- */
+/* Requests::discard(), without the cancel of a request that is on its way: see sender() */
 inline discard()
 {
 	do
@@ -173,10 +166,7 @@ inline deliver(me)
 	fi
 }
 
-/*
- * Requests::cancel_for(). Thread 4 calls it for a driver that unregisters (Canceller::Driver). The other
- * threads call it for S (Canceller::Sender).
- */
+/* Requests::cancel_for(), by thread 4 for a driver that unregisters, by the other threads for S */
 inline cancel_for(me)
 {
 	do
@@ -215,10 +205,7 @@ inline cancel_for(me)
 	od
 }
 
-/*
- * Requests::complete() by the holder's handle of generation h. `inside` says whether the caller is in the
- * in-place call.
- */
+/* Requests::complete() by the holder's handle of generation h; `inside`: in the in-place call */
 inline complete(me, h, inside)
 {
 	do
@@ -476,7 +463,7 @@ proctype sender()
 		fi;
 #endif
 		assert(v == 1 && !gone_R);
-		/* The dispatch routine completes the request at once, or pends it. */
+		/* The dispatch routine */
 		if
 		:: complete(0, h, false)
 		:: pended = h
@@ -486,7 +473,7 @@ proctype sender()
 		in_place++;
 		assert(!gone_R);
 		in_call = true;
-		/* The dispatch routine completes the request, pends it, or does neither. */
+		/* The dispatch routine */
 		if
 		:: complete(0, h, true)
 		:: pended = h
@@ -515,7 +502,7 @@ returned:
 	/* While the other thread of S sends the request, the owner refuses to free it. */
 	(resender_done);
 #ifdef UNREGISTERS_S
-	/* S may leave it to the library to free the request, in Requests::free_all(). */
+	/* Or S leaves the request to Requests::free_all(). */
 	if
 	:: leaving_S -> goto sent
 	:: true
@@ -531,7 +518,6 @@ sent:
 	sender_done = true
 }
 
-/* Another thread of S waits for the request, too. */
 proctype waiter()
 {
 	int w, old;
@@ -542,7 +528,7 @@ proctype waiter()
 	waiter_done = true
 }
 
-/* Another thread of S sends the request to another driver, which completes it at once. */
+/* The other driver completes the request at once. */
 proctype resender()
 {
 	int w, old;
