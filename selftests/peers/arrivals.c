@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver that learns by a module notifier that module_b is loaded, and then sends module_b
- * a request. docs/porting-tables.md quotes this file.
+ * Test: a driver that sends module_b a request when module_b is loaded. It learns of this by a
+ * module notifier. docs/porting-tables.md quotes this file.
  */
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 

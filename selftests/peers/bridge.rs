@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer of two owners, module_a and other_a, which passes calls and items from each owner to the other one.
-//! Until the library has joined the two roles, each role answers the calls itself.
+//! Test: a peer of two owners, module_a and other_a. It passes calls and items from each owner to the other one. Until
+//! the library has joined the two roles, each role answers the calls itself.
 
 #![forbid(unsafe_code)]
 
@@ -319,8 +319,8 @@ fn wait_for_first() -> Result {
 /// Sends a request from the first role to itself. The role keeps the request pending. Then this function sets the event
 /// `bridge.held`, and waits until the request is cancelled.
 ///
-/// The library calls `cancelled`, which ends the wait, only if the role has called `tell_if_cancelled` before the
-/// cancel. So the test unloads the module only after `bridge.held` has been set.
+/// The library calls `cancelled` only if the role has called `tell_if_cancelled` before the cancel. So the test unloads
+/// the module only after `bridge.held` has been set.
 fn wait_until_cancelled(first: &first::driver::DriverRef<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in plain C: read this file if you write an owner in C. It exports the same table as
- * module_a, so the peers of module_a can attach to it instead.
+ * An owner in plain C: read this file if you write an owner in C. It exports the table of module_a,
+ * so module_a's peers can attach to it.
  *
  * Writing N to /dev/c_owner plays N rounds with each peer.
  *
@@ -170,8 +170,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Under the lock: if the request is cancelled after d2d_request_set_cancel(), c_owner_cancelled()
- * waits for the lock, and then finds the request.
+ * If the request is cancelled after d2d_request_set_cancel(), c_owner_cancelled() waits for the
+ * lock. Then it finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {

@@ -3,8 +3,8 @@
  * A peer of module_a in plain C: read this file if you write a driver in C. The driver needs no
  * file of the library but the headers in shared/include/.
  *
- * Writing N to /dev/c_peer plays N rounds in each execution context: in the system call of the
- * writing process, in a worker, in softirq and in hard interrupt. exercise() plays a round.
+ * Writing N to /dev/c_peer plays N rounds (exercise()) in each execution context: in a task, a
+ * worker, softirq and hard interrupt.
  */
 #include <linux/completion.h>
 #include <linux/hrtimer.h>
@@ -36,8 +36,8 @@ static struct d2d_context *context;
 static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
 /*
- * A checked copy of module_a's operations. Calling them needs no lock: the kernel does not unload
- * module_a, because this driver imports its symbols.
+ * A checked copy of module_a's operations. Calling them needs no lock: this driver imports symbols
+ * of module_a, so the kernel does not unload module_a.
  */
 static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
@@ -184,8 +184,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * Under the lock: if the request is cancelled after d2d_request_set_cancel(), c_peer_cancelled()
- * waits for the lock, and then finds the request.
+ * If the request is cancelled after d2d_request_set_cancel(), c_peer_cancelled() waits for the
+ * lock. Then it finds the request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -282,8 +282,8 @@ static int dispatch(void *this, const struct d2d_request *request)
 		      D2D_NUMBER(CODE, request->code));
 		err = adopt(request->user_buffer);
 		/*
-		 * When the request is completed, module_a may call the operations: all that they
-		 * use must be ready before that.
+		 * As soon as the request is completed, module_a may call the operations. What they
+		 * use must be ready before.
 		 */
 		return d2d_complete(handle, err, 0) ?: err;
 	case D2D_PAIR_IOCTL_ADD:

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The role of a peer, for a module in C with several roles. A file that includes this header
- * defines ROLE(name), which is the name of a function of this role, and the operations op_ping(),
- * op_bounce() and op_drain().
+ * defines the operations op_ping(), op_bounce() and op_drain(). It also defines ROLE(name), the
+ * name of a function of this role.
  *
- * An operation of one role may wait for an event or a request of another role. So the module's exit
- * calls d2d_leave() for each role before d2d_detach(), which waits for the operations.
+ * An operation of one role may wait for an event or a request of another role. d2d_detach() waits
+ * for the operations. So the module's exit calls d2d_leave() for each role first.
  */
 #ifndef C_ROLE_H
 #define C_ROLE_H

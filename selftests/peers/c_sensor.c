@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a sensor in C for the consumer of examples/sensor/, with the C header that the build
- * generates from the pair's declaration in Rust. set_rate puts a whole burst of samples before it
- * returns.
+ * Test: a sensor in C for the consumer of examples/sensor/. The build generates the C header from
+ * the pair's declaration. set_rate puts a whole burst of samples before it returns.
  */
 #include <linux/module.h>
 #include <linux/string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that greets another peer, the guest (`guest_peer.rs`): when the guest sets an event, the greeter sends
-//! the guest a request. The two may be loaded in any order.
+//! Test: a peer, the greeter, that learns by an event that the guest (`guest_peer.rs`) is loaded. It then sends the
+//! guest a request. The two may be loaded in any order.
 
 #![forbid(unsafe_code)]
 

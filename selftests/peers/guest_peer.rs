@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that sets an event when it is loaded, for the greeter (`greeter_peer.rs`).
+//! Test: a peer, the guest, that sets an event when it is loaded. The greeter (`greeter_peer.rs`) handles the event.
 
 #![forbid(unsafe_code)]
 

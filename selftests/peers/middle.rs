@@ -302,8 +302,8 @@ impl d2d_roles::TwoRoles for AsOwner {
 /// Sends a request from the peer's role to itself. The role keeps the request pending. Then this function sets the
 /// event `middle.held`, and waits until the request is cancelled.
 ///
-/// The library calls `cancelled`, which ends the wait, only if the role has called `tell_if_cancelled` before the
-/// cancel. So the test unloads the module only after `middle.held` has been set.
+/// The library calls `cancelled` only if the role has called `tell_if_cancelled` before the cancel. So the test unloads
+/// the module only after `middle.held` has been set.
 fn wait_until_cancelled(peer: &DriverRef<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();

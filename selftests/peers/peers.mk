@@ -133,8 +133,8 @@ $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 # A peer in C that defines two tables of owners itself. One lacks functions, the other has another major version.
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
-# Copies of c_owner whose table differs: it has one more function, another major version, or a function with another
-# signature. They test how the kernel compares symbol versions, so the kernel must have these.
+# Copies of c_owner with another table: one more function, another major version, or another signature of a function.
+# They test how the kernel compares symbol versions, so the kernel must have these.
 ifdef CONFIG_MODVERSIONS
 d2d-abis := appended major signature
 obj-m += $(d2d-abis:%=selftests/test_modules/owner_%.o)

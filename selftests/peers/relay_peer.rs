@@ -145,7 +145,7 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // Do not forward this request: the sender waits for the event of this peer, not of the next driver.
+            // Do not forward this request: the sender waits for the event of this peer.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }

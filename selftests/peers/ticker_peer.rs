@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in which a timer, in hard interrupt, and processes put and take items at the same time.
+//! Test: a peer in which a timer and processes put and take items at the same time. The timer runs in hard interrupt.
 //!
 //! There are two *producers*: the timer, and all writing processes together. A producer puts items on both queues of
-//! the context, and numbers those that the queue to the peer accepts. The peer takes them under one lock, so each
-//! producer's numbers must arrive in order and without a gap. When the module is unloaded, it prints its counters. The
-//! test compares them with the owner's counters.
+//! the context, and numbers those that the queue to the peer accepts. The peer takes these items under one lock. So
+//! each producer's numbers must arrive in order and without a gap. When the module is unloaded, it prints its counters.
+//! The test compares them with the owner's counters.
 //!
-//! A process that writes N to `/dev/ticker_peer` makes N exchanges, and then more until the timer has ticked N times,
-//! too.
+//! Writing N to `/dev/ticker_peer` makes N exchanges, and then more until the timer has ticked N times.
 
 #![forbid(unsafe_code)]
 

@@ -110,8 +110,9 @@ extern struct unreg_driver drivers[DRIVERS];
 unsigned long unreg_time_left(void);
 
 /*
- * @run sets err, or err, status and has_result. @plan has the arguments of the call. @cpu: the CPU
- * to bind the thread to, or negative. Returns NULL on failure.
+ * @run sets err. If the call has a second result, @run also sets status and has_result. @plan has
+ * the arguments of the call. If @cpu is not negative, the thread is bound to it. Returns NULL on
+ * failure.
  */
 struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thread *thread),
 				 struct unreg_thread plan, int cpu);
