@@ -11,14 +11,12 @@ struct Line<'a> {
     relocation: bool,
 }
 
-/// The functions by their symbols
 pub struct Disassembly<'a>(BTreeMap<&'a str, Vec<Line<'a>>>);
 
 fn hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text.trim(), 16).ok()
 }
 
-/// Returns the symbol of the function that begins at this line.
 fn function(line: &str) -> Option<&str> {
     let (address, symbol) = line.strip_suffix(">:")?.split_once(" <")?;
     hex(address)?;
@@ -36,7 +34,6 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Returns the target of a jump.
     fn jump(&self) -> Option<u64> {
         let (name, target) = self.text.split_once(' ')?;
         let (address, _) = target.trim().split_once(' ')?;
@@ -62,7 +59,6 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> Disassembly<'a> {
-    /// Parses what `objdump -dr --no-show-raw-insn` prints
     pub fn parse(text: &'a str) -> Self {
         let mut functions = BTreeMap::new();
         let mut current = None;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Growth: how the cost of an operation changes with the number of contexts, items, bytes or threads.
+//! How the cost of an operation grows with contexts, items, bytes or threads.
 
 use crate::log::Log;
 use crate::markdown::{cells, number, number_or_none, table, NONE};
@@ -82,7 +82,6 @@ pub fn tables(runs: &[Run]) -> String {
     AXES.iter().filter_map(table).collect()
 }
 
-/// Returns a table of the items that the producers have put.
 pub fn shares(runs: &[Run]) -> String {
     let head = [
         "contender",

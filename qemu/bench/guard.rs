@@ -5,7 +5,6 @@
 use crate::operations::{kind, steady, twin, Kind};
 use crate::record::{Entry, Record};
 
-/// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
 /// The contender that the guard leaves out. The kernel has two paths to wake a worker and wait for it, with different

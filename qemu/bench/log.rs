@@ -7,10 +7,9 @@ use crate::log_lines::{At, Contender, Memory, Share};
 /// The contender that checks the clock. It is measured first and last.
 pub const EMPTY_LOOP: &str = "empty-loop";
 
-/// The number of instructions of the empty loop
 const EMPTY_LOOP_INSTRUCTIONS: f64 = 2.0;
 
-/// By which fraction the empty loop's median may be wrong, because timer ticks interrupt the loop
+/// The tolerated error of the empty loop's median, because timer ticks interrupt the loop
 const TOLERANCE: f64 = 0.01;
 
 pub struct Log {
@@ -56,7 +55,6 @@ impl Log {
             .find(|other| other.name == name && other.at.as_ref() == at)
     }
 
-    /// Returns the median of a contender that is on no curve.
     pub fn median(&self, name: &str) -> Option<f64> {
         Some(self.find(name, None)?.median())
     }
@@ -103,7 +101,6 @@ impl Log {
         }
     }
 
-    /// Checks that the clock counts instructions.
     pub fn check_instructions(&self) -> Result<(), String> {
         for contender in self.contenders.iter().filter(|one| one.name == EMPTY_LOOP) {
             let median = contender.median();

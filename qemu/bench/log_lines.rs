@@ -80,7 +80,6 @@ impl Contender {
     }
 }
 
-/// The memory of one context, item, request or event
 #[derive(Debug, PartialEq)]
 pub struct Memory {
     pub of: String,

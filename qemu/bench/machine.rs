@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The machines on which the bench measures operations.
+//! The machines on which the bench runs.
 
 pub struct Machine {
-    /// The name of the directory with the files of a run
+    /// The name of a run's directory
     pub name: &'static str,
     /// The guest's clock advances by a nanosecond with each instruction.
     pub counts_instructions: bool,

@@ -44,7 +44,6 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The name of the run that counts the instructions of modules without tracepoints
 const NO_TRACEPOINTS: &str = "no-tracepoints";
 
 pub struct Run {
@@ -100,7 +99,7 @@ fn machine(name: &str) -> Result<&'static Machine, String> {
         .ok_or_else(|| format!("the bench does not run on a machine {name}"))
 }
 
-/// Reads and checks a run. Returns its log and the number of its loops.
+/// Returns the checked log of a run, and the number of its loops.
 fn run(dir: &Path, machine: &Machine) -> Result<(Log, usize), String> {
     let checked = || {
         let log = Log::parse(&read(&dir.join("output"))?)?;

@@ -15,10 +15,9 @@ const TICK: f64 = 1.002;
 /// The percentage by which the figures of a flat curve may differ
 const FLAT: f64 = 5.0;
 
-/// An operation with fewer instructions than this may take one more with tracepoints.
+/// Below this many instructions, tracepoints may add one.
 const SHORT: f64 = 50.0;
 
-/// The condition with the host's load average before the run
 const LOAD: &str = "load of the host before the run";
 
 /// The largest load that the bench itself causes
@@ -31,19 +30,17 @@ type Figure = &'static str;
 enum Demand {
     /// The first figure is at most this many times the second.
     AtMostTimes(f64, &'static str, Figure, Figure),
-    /// The figure is at most this.
     AtMost(f64, &'static str, Figure),
     /// The first figure, multiplied by this number, is at most the second.
     TimesFewer(f64, &'static str, Figure, Figure),
-    /// The ratio of the first figure to the second is reported.
     Reported(&'static str, Figure, Figure),
-    /// The figures of this contender along this axis, up to at least this value, differ by at most `FLAT` percent.
+    /// The curve reaches at least this value of its axis, and its figures differ by at most `FLAT` percent.
     Flat(Figure, &'static str, u64),
     /// Each contender of the project costs at most this many times its cost without tracepoints (see also `SHORT`).
     Tracepoints(f64),
     /// The modules' files are at most this many times as large as those of the twin.
     Sizes(f64),
-    /// The modules of the demonstration have together at most this many bytes.
+    /// The demonstration's modules have together at most this many bytes.
     Bytes(f64),
     /// The fastest producer puts at most this many times as many items as the slowest.
     Fair(f64, Figure),
@@ -208,7 +205,6 @@ impl Mark {
     }
 }
 
-/// Returns the text of reasons.md under the line `## KEY`.
 fn reason<'a>(reasons: &'a str, key: &str) -> Option<&'a str> {
     let mut sections = reasons.split("## ").skip(1);
     let text = sections.find_map(|section| section.strip_prefix(key)?.strip_prefix('\n'))?;

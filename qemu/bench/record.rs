@@ -25,7 +25,6 @@ pub struct Entry {
 
 #[derive(Debug, PartialEq)]
 pub struct Record {
-    /// Names and values
     pub versions: Vec<(String, String)>,
     pub entries: Vec<Entry>,
 }
@@ -112,7 +111,6 @@ impl Record {
             .find(|entry| entry.name == name && entry.at == at_point_of.at)
     }
 
-    /// Returns the entry of a contender that is on no curve.
     pub fn single(&self, name: &str) -> Option<&Entry> {
         self.entries
             .iter()

@@ -5,7 +5,6 @@
 use crate::markdown::{cells, number, number_or_none, table};
 
 pub struct Size {
-    /// The name of the module's file, without `.ko`
     name: String,
     text: u64,
     data: u64,
@@ -58,7 +57,7 @@ fn pair(sizes: &[Size], modules: [&str; 2]) -> Option<[u64; 3]> {
     Some(sum)
 }
 
-/// Returns the bytes of the files of the project's pair and of its twin.
+/// Returns the bytes of the project's pair and of its twin.
 pub fn files(sizes: &[Size]) -> Option<(f64, f64)> {
     let file = |index: usize| Some(pair(sizes, PAIRS[index].1)?[2] as f64);
     Some((file(0)?, file(1)?))

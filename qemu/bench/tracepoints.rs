@@ -7,7 +7,6 @@ use crate::log_lines::Contender;
 use crate::markdown::{cells, number, table};
 use crate::operations::{kind, steady, Kind};
 
-/// A contender with its tracepoints compiled in, and without them
 pub struct Compared {
     name: String,
     with: f64,

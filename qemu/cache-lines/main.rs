@@ -22,7 +22,6 @@ const SECTIONS: [&str; 4] = [
     "control",
 ];
 
-/// Bytes of a cache line
 const LINE: u64 = 64;
 
 /// The cache lines that a CPU has written in a section, and the instruction that wrote each first
@@ -37,7 +36,6 @@ impl Section {
     }
 }
 
-/// The guest's symbols by address
 #[derive(Default)]
 struct Symbols(BTreeMap<u64, String>);
 

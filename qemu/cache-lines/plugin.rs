@@ -16,7 +16,6 @@ const END: [u8; 3] = [0x66, 0x87, 0xc9];
 const NO_REGISTERS: c_int = 0;
 const STORES: c_int = 2;
 
-/// Gets the plugin's number, and the block or the pointer that the plugin has registered.
 type OnBlockOrExit = extern "C" fn(u64, *mut c_void);
 type OnExecution = extern "C" fn(c_uint, *mut c_void);
 type OnAccess = extern "C" fn(c_uint, u32, u64, *mut c_void);
@@ -61,7 +60,6 @@ static CPUS: [Cpu; 2] = [const {
     }
 }; 2];
 
-/// The file for the report
 static OUT: OnceLock<String> = OnceLock::new();
 
 extern "C" fn begin(cpu: c_uint, _: *mut c_void) {

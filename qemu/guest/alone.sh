@@ -18,8 +18,8 @@ report() {
 	[ "$1" = ok ] || failed=1
 }
 
-# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, reports not just this case, or leaves a module
-# loaded
+# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, reports another case or none, or leaves a
+# module loaded
 run_alone() {
 	# D2D_CASE is a pattern.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')

@@ -40,7 +40,6 @@ unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure_part PAIR PART - makes the peer measure
 measure_part() {
 	case $1 in
 	bench) echo "$2" >/dev/bench_peer ;;
@@ -48,7 +47,6 @@ measure_part() {
 	esac
 }
 
-# memory_in_use - prints the bytes that the kernel uses
 memory_in_use() {
 	echo 1 >/proc/sys/vm/stat_refresh
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo

@@ -25,7 +25,6 @@ succeeds() {
 	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
 }
 
-# run_step CMD... - notes a step and runs it; it must succeed
 run_step() {
 	note "$*"
 	succeeds "$@"
@@ -49,7 +48,6 @@ write_to() {
 	succeeds sh -c 'ls "$1" >/dev/null && echo "$2" >"$1"' sh "$1" "$2"
 }
 
-# read_from FILE - notes a step and reads from a file once
 read_from() {
 	note "dd if=$1 bs=4096 count=1"
 	succeeds timeout 10 dd if="$1" of=/tmp/read bs=4096 count=1 &&

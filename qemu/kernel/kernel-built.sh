@@ -4,11 +4,10 @@
 # kernel, with the configuration NAME.config. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
-#   strict     a kernel for QEMU with CFI, symbol versions and forced signatures; the directory also has key.pem and
-#              key.der, by which modules are signed for this kernel
-# kernel-stock.sh explains the directory. The directory of "sanitizer" has the program linux instead of vmlinux.
+#   strict     a kernel for QEMU with CFI, symbol versions and forced signatures
+# kernel-stock.sh explains the directory and the environment. Instead of vmlinux, the directory of "sanitizer" has the
+# program linux.
 # Usage: kernel-built.sh NAME
-# Environment: KVER, see kernel-stock.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
 name=$1

@@ -57,7 +57,6 @@ while todo:
         add(source.stem, source, todo.pop(source), generated_cfg, {"RUST_MODFILE": source.stem})
         index.setdefault(source.stem, len(crates) - 1)
 
-# The programs of the lab and of the tests
 known = {crate["root_module"] for crate in crates}
 for top in ("qemu", "selftests"):
     for source in sorted((project / top).rglob("*.rs")):

@@ -45,7 +45,6 @@ fn called(sources: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The names in code spans in the tables of the document
 fn listed(document: &str) -> BTreeSet<&str> {
     document
         .lines()

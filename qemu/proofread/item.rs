@@ -39,7 +39,7 @@ pub fn after_generics(text: &str) -> &str {
     ""
 }
 
-/// Returns the type of which a line begins an inherent implementation.
+/// Returns the type if the line begins `impl Type {`.
 fn implements(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("impl")?;
     if !rest.starts_with([' ', '<']) {

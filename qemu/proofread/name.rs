@@ -23,7 +23,6 @@ const OUTSIDE: &[&str] = &[
 
 const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP", "CASE"];
 
-/// The names that exist in the project
 pub struct Project {
     /// The texts of the files, by path; `None` is a directory.
     files: BTreeMap<String, Option<String>>,
@@ -40,7 +39,6 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
 }
 
-/// The targets that a makefile has rules for
 fn targets(makefile: &str) -> BTreeSet<String> {
     let rules = makefile.lines().filter_map(|line| line.split_once(':'));
     rules
@@ -118,7 +116,7 @@ impl Project {
             .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
             .flat_map(|(path, text)| definitions(path, text, name))
             .collect();
-        // An item outside of all types goes before functions of types.
+        // An item outside of all types goes before functions of types that have the same name.
         let is_one = defined.len() == 1 || name.contains("::") || defined.contains(&Within::File);
         if defined.is_empty() {
             wrong.push(format!("no {name} in {path}"));
@@ -172,7 +170,6 @@ fn braces(path: &str) -> Vec<String> {
     }
 }
 
-/// Whether a text has the form of a path of the project
 pub fn is_path(text: &str) -> bool {
     let first = text.split('/').next().unwrap_or_default();
     let is_file = text

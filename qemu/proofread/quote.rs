@@ -42,7 +42,7 @@ fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
     parts
 }
 
-/// Returns the quotes, and a complaint about each quote without lines
+/// Returns the quotes, and complaints about empty ones
 fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     let lines: Vec<_> = document.lines().collect();
     let (mut quotes, mut wrong) = (vec![], vec![]);

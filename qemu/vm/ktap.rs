@@ -39,7 +39,6 @@ pub struct Report {
 struct Level {
     plan: Option<u64>,
     results: u64,
-    // The counts when the level was opened
     failed_before: u64,
     counted_before: u64,
 }
@@ -95,7 +94,7 @@ fn unindent(mut line: &str) -> (usize, &str) {
     (depth, line)
 }
 
-/// Returns the name of the failed test of which the line is the result
+/// Returns the failed test if the line is its result
 pub fn failure(line: &str) -> Option<&str> {
     match classify(unindent(line).1) {
         Line::Result {

@@ -11,7 +11,6 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How the virtual machine ended
 #[derive(Debug, PartialEq)]
 pub enum Ended {
     /// Its process exited with this status, or was killed by a signal (`None`)
@@ -21,7 +20,6 @@ pub enum Ended {
     Stopped(String),
 }
 
-/// What the guest's kernel runs on
 #[derive(Clone, Copy, PartialEq)]
 pub enum Platform {
     Qemu,
@@ -131,7 +129,6 @@ fn qemu(
     (command, accel)
 }
 
-/// Returns the command line of User-Mode Linux.
 fn uml(kernel: &str, interactive: bool, dir: &str) -> io::Result<Command> {
     let mut command = Command::new(kernel);
     // Only the seccomp mode supports more than one CPU.
@@ -231,7 +228,6 @@ impl Machine {
         self.stop = Some(Stop::new(reason));
     }
 
-    /// Replaces this process by the machine
     pub fn interact(mut self) -> ExitCode {
         let error = self.command.exec();
         eprintln!("cannot run {}: {error}", self.program());
@@ -332,7 +328,6 @@ impl Machine {
         }
     }
 
-    /// Reads a file of the guest
     pub fn read(&self, name: &str) -> String {
         let bytes = fs::read(format!("{}/{name}", self.dir)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -359,7 +354,6 @@ impl Tail {
         Tail { path, file: None }
     }
 
-    /// Reads what was written since the last call
     fn read(&mut self) -> Vec<u8> {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();

@@ -14,8 +14,8 @@
 //   --icount  QEMU emulates one CPU, whose clock counts instructions
 //   --arm64   QEMU emulates a machine of arm64
 //   --uml     d2d-vm runs KERNEL, a User-Mode Linux program
-// The guest writes these files to DIR: console.log, output (the kernel's log), ktap, result. APPEND goes to the kernel's
-// command line.
+// The guest writes these files to DIR: console.log, output (the kernel's log), ktap, result. APPEND goes to the
+// kernel's command line.
 //
 // Environment:
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed
@@ -129,8 +129,7 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // Show the console only if it may explain the failure. If a step of the demonstration has failed and the guest has
-    // reached its end, the trace shows the step.
+    // If a step of the demonstration has failed and the guest has reached its end, the trace explains the failure.
     let trace_explains = mode == "run" && !evidence.result.is_empty();
     let console_helps = !verdict.only_bailed_out && !trace_explains;
     if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {

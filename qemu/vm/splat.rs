@@ -109,7 +109,6 @@ fn has_word(text: &str, pattern: &str) -> bool {
     })
 }
 
-/// Returns the pattern that makes the line a report
 fn kind(text: &str) -> Option<&'static &'static str> {
     let anywhere = ANYWHERE.iter().find(|kind| has_word(text, kind));
     anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)))

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace of a pair. Two CPUs may write its lines to the kernel log in a wrong order, so this module sorts the lines
-//! by load and seq (docs/trace.md). Lines of guest/run.sh ("lab: ...") and of a driver itself ("DRIVER: ...") have no
-//! seq: they come after all steps that precede them in the log.
+//! The trace of a pair. Two CPUs may log its lines in a wrong order, so this module sorts the lines by load and seq
+//! (docs/trace.md). Lines "lab: ..." and "DRIVER: ..." have no seq: they come after all steps that precede them.
 
 use crate::line::{unstamped, Line};
 use std::collections::HashSet;

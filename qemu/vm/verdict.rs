@@ -9,7 +9,6 @@ use crate::splat;
 const ANY: &str = "any";
 
 pub struct Expected {
-    /// Names and values of the result line
     fields: Vec<(String, String)>,
     /// Whether a run without KTAP fails
     ktap: bool,
@@ -28,7 +27,7 @@ impl Expected {
         expected
     }
 
-    /// Sets the expected values of fields, "NAME=VALUE ..."
+    /// Sets fields, "NAME=VALUE ..."
     pub fn set(&mut self, fields: &str) {
         for (name, value) in fields.split(' ').filter_map(|field| field.split_once('=')) {
             self.fields.retain(|(known, _)| known != name);
