@@ -2,9 +2,8 @@
 
 //! Test: a peer that stores handles of items as numbers, and pends each handshake.
 //!
-//! Writing N to `/dev/handle_peer` plays N rounds in each execution context. A round redeems the handles that the round
-//! before has stored, usually in another execution context. When the peer detaches, the owner revokes the stored
-//! handles.
+//! Writing N to `/dev/handle_peer` plays N rounds in each execution context. A round redeems the handles of the
+//! previous round, usually in another execution context. When the peer detaches, the owner revokes the stored handles.
 
 #![forbid(unsafe_code)]
 
