@@ -327,7 +327,7 @@ impl Dispatcher {
             (event, due, change)
         };
         event.notify();
-        self.call_handlers(event, due, &reader);
+        self.call_handlers(&event, due, &reader);
         Ok(change)
     }
 

@@ -310,7 +310,7 @@ impl Events {
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
             return Err(("bad-event-count", EINVAL));
         }
-        let mut few = [WaitBlock::new(0); FEW];
+        let mut few = [const { WaitBlock::new(0) }; FEW];
         let mut many = KVec::new();
         let blocks = match few.get_mut(..count) {
             Some(few) => few,
@@ -319,8 +319,11 @@ impl Events {
                     Some(0) => GFP_ATOMIC,
                     _ => GFP_KERNEL,
                 };
-                many.resize(count, WaitBlock::new(0), flags)
+                many.reserve(count, flags)
                     .map_err(|_| ("out-of-memory", ENOMEM))?;
+                for _ in 0..count {
+                    let _ = many.push_within_capacity(WaitBlock::new(0));
+                }
                 &mut many[..]
             }
         };

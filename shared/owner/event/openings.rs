@@ -30,7 +30,9 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::Atomic,
-        rcu, //
+        rcu,
+        Arc,
+        ArcBorrow, //
     }, //
 };
 use pin_init::init_array_from_fn;
@@ -45,9 +47,9 @@ const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / CELLS;
 ///
 /// # Invariants
 ///
-/// If `handle` is not 0, `event` points to an event. This event is not freed before the end of a grace
-/// period that begins after `handle` has become 0. Only a thread that has the [`Vacancies`] changes the
-/// fields.
+/// If `handle` is not 0, `event` is the pointer of an `Arc`. A reference to this event exists until the end
+/// of a grace period that begins after `handle` has become 0. Only a thread that has the [`Vacancies`]
+/// changes the fields.
 struct OpeningCell<E> {
     handle: Atomic<d2d_handle>,
     driver: Atomic<d2d_handle>,
@@ -183,12 +185,16 @@ impl<E> Openings<E> {
 
     /// Returns the event that a handle names; `None` if the handle is stale. Any context.
     #[inline(always)]
-    pub(crate) fn find<'a>(&'a self, handle: d2d_handle, _reader: &'a rcu::Guard) -> Option<&'a E> {
+    pub(crate) fn find<'a>(
+        &'a self,
+        handle: d2d_handle,
+        _reader: &'a rcu::Guard,
+    ) -> Option<ArcBorrow<'a, E>> {
         let (_, cell) = self.cell(handle)?;
         let event = cell.read(handle, |cell| AtomicWord::load_acquire(&cell.event))?;
-        // SAFETY: The handle was in the cell while the caller was an RCU reader. So by the
-        // invariants of `OpeningCell` the event is not freed before the reader's critical section ends.
-        Some(unsafe { &*event })
+        // SAFETY: The handle was in the cell while the caller was an RCU reader. So by the invariants of
+        // `OpeningCell`, a reference to the event exists until the reader's critical section ends.
+        Some(unsafe { ArcBorrow::from_raw(event) })
     }
 
     /// As [`Openings::find`], with the driver that has opened the handle. Any context.
@@ -196,7 +202,7 @@ impl<E> Openings<E> {
         &'a self,
         handle: d2d_handle,
         reader: &'a rcu::Guard,
-    ) -> Option<(d2d_handle, &'a E)> {
+    ) -> Option<(d2d_handle, ArcBorrow<'a, E>)> {
         let event = self.find(handle, reader)?;
         let (_, cell) = self.cell(handle)?;
         let driver = cell.read(handle, |cell| AtomicWord::load_acquire(&cell.driver))?;
@@ -212,14 +218,14 @@ impl<E> Openings<E> {
     ///
     /// # Safety
     ///
-    /// The event is not freed before the end of a grace period that begins after the handle was
+    /// A reference to the event exists until the end of a grace period that begins after the handle was
     /// removed.
     pub(crate) unsafe fn add(
         &self,
         vacancies: &mut Vacancies,
         spare: &mut Option<KBox<Chunk<E>>>,
         driver: d2d_handle,
-        event: *const E,
+        event: &Arc<E>,
     ) -> Result<d2d_handle, Lacking> {
         let is_full = |number: &usize| {
             let chunk = self.chunk(*number);
@@ -240,8 +246,8 @@ impl<E> Openings<E> {
         let handle = Kind::Event.handle(number * CELLS + free, vacancies.generation);
         let cell = &chunk.cells[free];
         AtomicWord::store_release(&cell.driver, driver);
-        AtomicWord::store_release(&cell.event, event.cast_mut());
-        // INVARIANT: The caller promises that the event lives long enough.
+        AtomicWord::store_release(&cell.event, Arc::as_ptr(event).cast_mut());
+        // INVARIANT: The caller promises that the reference exists long enough.
         AtomicWord::store_release(&cell.handle, handle);
         chunk.set_used(chunk.used() + 1);
         Ok(handle)
@@ -253,7 +259,7 @@ impl<E> Openings<E> {
         vacancies: &mut Vacancies,
         handle: d2d_handle,
         reader: &'a rcu::Guard,
-    ) -> Option<&'a E> {
+    ) -> Option<ArcBorrow<'a, E>> {
         let event = self.find(handle, reader)?;
         let (chunk, cell) = self.cell(handle)?;
         let (index, _) = Kind::Event.parts(handle)?;

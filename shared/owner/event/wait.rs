@@ -34,7 +34,7 @@ use crate::{
     handle,
     registry::Refusal, //
 };
-use core::cell::UnsafeCell;
+use core::cell::Cell;
 use d2d::abi::{
     d2d_handle,
     D2D_EVENT_MAX_WAITS, //
@@ -46,7 +46,8 @@ use kernel::{
     sync::{
         rcu,
         Arc, //
-    }, //
+    },
+    types::Opaque, //
 };
 
 /// How to wait.
@@ -64,46 +65,46 @@ pub(crate) struct Manner {
 ///
 /// # Invariants
 ///
-/// - `event` is valid while `node` is on the event's list. It is also valid while the thread that
-///   has looked it up still holds the dispatcher's lock.
-/// - `waiter` is valid while `node` is on the event's list.
-#[derive(Clone, Copy)]
+/// `node` and `waiter` are used only with the key. While `node` is on the list of `event`, the block
+/// stays where it is, and so does `waiter`, which is valid and has this block.
 pub(crate) struct WaitBlock {
-    node: bindings::list_head,
+    node: Opaque<bindings::list_head>,
     opening: d2d_handle,
-    event: *const Event,
-    waiter: *const Waiter,
+    event: Option<Arc<Event>>,
+    waiter: Cell<*const Waiter<'static>>,
 }
 
 impl WaitBlock {
     /// Makes a block for the event of this handle.
     pub(crate) const fn new(opening: d2d_handle) -> Self {
         Self {
-            node: bindings::list_head {
-                next: core::ptr::null_mut(),
-                prev: core::ptr::null_mut(),
-            },
+            node: Opaque::uninit(),
             opening,
-            event: core::ptr::null(),
-            waiter: core::ptr::null(),
+            event: None,
+            waiter: Cell::new(core::ptr::null()),
         }
     }
+}
+
+#[derive(Clone, Copy)]
+enum WaitState {
+    New,
+    Waiting,
+    /// The outcome: the index of the event that the wait has taken, 0 for all events, or an error.
+    Ended(Result<u32>),
 }
 
 /// A waiting thread.
 ///
 /// # Invariants
 ///
-/// `blocks` points to `count` blocks that nothing but this waiter uses. The blocks and `outcome`
-/// are used only with the key.
+/// Each block has an event, and no two blocks have the same. `state` is used only with the key. The
+/// blocks are on the lists of their events while `state` is `Waiting`, and on no list otherwise.
 #[pin_data]
-struct Waiter {
-    all: bool,
-    count: usize,
-    blocks: *mut WaitBlock,
-    /// `None` until the wait has ended. Then the index of the event that the wait has taken, 0 for
-    /// all events, or an error.
-    outcome: UnsafeCell<Option<Result<u32>>>,
+struct Waiter<'a> {
+    manner: Manner,
+    blocks: &'a [WaitBlock],
+    state: Cell<WaitState>,
     #[pin]
     done: Completion,
 }
@@ -128,18 +129,19 @@ impl Event {
     fn for_each_waiter(
         &self,
         key: &mut Key,
-        mut f: impl FnMut(&mut Key, &Waiter, d2d_handle) -> bool,
+        mut f: impl FnMut(&mut Key, &Waiter<'_>, d2d_handle) -> bool,
     ) {
         let head = self.waits.get();
-        // SAFETY: The key shows that the lock is held. So by the type invariants all nodes on the
-        // list are those of blocks, whose waiters are valid. A waiter has at most one block on the
-        // list, so the next node stays on the list if `f` finishes the waiter.
+        // SAFETY: All nodes on the list are those of blocks, which are valid, and so are their waiters,
+        // by the invariants of `WaitBlock`. No other thread uses what may only be used with the key. A
+        // waiter has one block on the list, so the next node stays on the list if `f` finishes the waiter.
         unsafe {
             let mut node = (*head).next;
             while node != head {
                 let next = (*node).next;
-                let block = container_of!(node, WaitBlock, node);
-                if !f(key, &*(*block).waiter, (*block).opening) {
+                let node_of_block = node.cast::<Opaque<bindings::list_head>>();
+                let block = &*container_of!(node_of_block, WaitBlock, node);
+                if !f(key, &*block.waiter.get(), block.opening) {
                     break;
                 }
                 node = next;
@@ -177,105 +179,101 @@ impl Event {
     }
 }
 
-impl Waiter {
-    /// Returns the addresses of the blocks.
-    fn blocks(&self) -> impl Iterator<Item = *mut WaitBlock> {
-        let first = self.blocks;
-        (0..self.count).map(move |n| first.wrapping_add(n))
-    }
-
-    /// Returns the events.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the lock until the last use of the result. It has looked up the events
-    /// under the lock, or the blocks are on the lists.
-    unsafe fn events<'a>(&self) -> impl Iterator<Item = &'a Event> {
-        // SAFETY: The caller holds the lock. It has looked up the events under the lock, or the
-        // blocks are on the lists. So by the invariants of `WaitBlock` the events are valid.
-        self.blocks().map(|block| unsafe { &*(*block).event })
+impl Waiter<'_> {
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        self.blocks
+            .iter()
+            .filter_map(|block| block.event.as_deref())
     }
 
     /// If the wait is for any event, takes the first event that is set, and returns its index. If
     /// the wait is for all events, and all are set, takes all of them, and returns 0. Returns
     /// `None` if it takes nothing. The waiter is a user of its events.
     fn take(&self, _key: &mut Key) -> Option<u32> {
-        // SAFETY: There are two callers, and both hold the lock. `Dispatcher::begin` has looked up
-        // the events under the lock. `Event::set_with_waiters` has found a block of the waiter on a
-        // list, so all blocks of the waiter are on lists.
-        let events = || unsafe { self.events() };
-        if !self.all {
-            let (index, event) = events()
+        if !self.manner.all {
+            let (index, event) = self
+                .events()
                 .enumerate()
                 .find(|(_, event)| event.is_set_guarded())?;
             event.take_guarded();
             return Some(index as u32);
         }
-        if !events().all(Event::is_set_guarded) {
+        if !self.events().all(Event::is_set_guarded) {
             return None;
         }
-        events().for_each(Event::take_guarded);
+        self.events().for_each(Event::take_guarded);
         Some(0)
     }
 
-    /// Puts the blocks on the lists of their events.
+    /// Takes the events if they are set, and returns the outcome of the wait. Returns `None` if the
+    /// thread has to sleep. The waiter then is a user of its events.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if 64 threads wait for one of the events.
+    fn begin(&self, key: &mut Key) -> Result<Option<Result<u32>>, Refusal> {
+        self.events().for_each(|event| event.begin_use(key));
+        let ended = if let Some(index) = self.take(key) {
+            Ok(Some(Ok(index)))
+        } else if self.manner.timeout == Some(0) {
+            Ok(Some(Err(ETIMEDOUT)))
+        } else if self
+            .events()
+            .any(|event| event.uses(key).waiting >= D2D_EVENT_MAX_WAITS)
+        {
+            Err(("too-many-waits", EAGAIN))
+        } else {
+            return Ok(None);
+        };
+        self.events().for_each(|event| event.end_use(key));
+        ended
+    }
+
+    /// Puts the blocks on the lists of their events. The waiter is a user of its events.
     ///
     /// # Safety
     ///
-    /// The caller has looked up the events under the lock, which it still holds. No event occurs
-    /// twice. The waiter is a user of each event. The blocks are on no list. The blocks and `self`
-    /// stay where they are until the blocks are off the lists.
+    /// The waiter is new. The waiter and its blocks stay where they are until [`Waiter::end`] was
+    /// called.
     unsafe fn link(&self, key: &mut Key) {
-        for block in self.blocks() {
-            // SAFETY: By the type invariants, nothing else uses the block. The caller has looked up
-            // the event under the lock, which it still holds. The node is on no list. The caller
-            // promises that the node stays where it is until it is off this list.
-            unsafe {
-                (*block).waiter = self;
-                let event = &*(*block).event;
-                bindings::list_add_tail(&raw mut (*block).node, event.waits.get());
-                event.uses(key).waiting += 1;
-            }
+        // INVARIANT: The loop puts all blocks on lists. The caller promises that they and the waiter
+        // stay where they are.
+        self.state.set(WaitState::Waiting);
+        for (block, event) in self.blocks.iter().zip(self.events()) {
+            block.waiter.set(core::ptr::from_ref(self).cast());
+            // SAFETY: The waiter is new, so the node is on no list. The caller promises that it stays
+            // where it is. The list is used only with the key.
+            unsafe { bindings::list_add_tail(block.node.get(), event.waits.get()) };
+            event.uses(key).waiting += 1;
         }
     }
 
-    /// Takes the blocks off the lists of their events. The waiter is no user of the events any
-    /// more.
-    ///
-    /// # Safety
-    ///
-    /// The blocks are on the lists.
-    unsafe fn unlink(&self, key: &mut Key) {
-        for block in self.blocks() {
-            // SAFETY: The block is on its event's list, so by the invariants of `WaitBlock` the event
-            // is valid. Both neighbours are nodes of that list, which only a thread with the key
-            // changes.
-            let event = unsafe {
-                let (prev, next) = ((*block).node.prev, (*block).node.next);
+    /// If the thread waits, ends the wait with `outcome`, and takes the blocks off the lists. Returns the
+    /// outcome with which the wait has ended. The waiter is no user of its events any more.
+    fn end(&self, key: &mut Key, outcome: Result<u32>) -> Result<u32> {
+        if let WaitState::Ended(outcome) = self.state.get() {
+            return outcome;
+        }
+        for (block, event) in self.blocks.iter().zip(self.events()) {
+            // SAFETY: By the type invariants, the node is on the event's list. Both neighbours are nodes
+            // of that list, which is used only with the key.
+            unsafe {
+                let bindings::list_head { next, prev } = *block.node.get();
                 (*prev).next = next;
                 (*next).prev = prev;
-                &*(*block).event
-            };
+            }
             event.uses(key).waiting -= 1;
             event.end_use(key);
         }
+        self.state.set(WaitState::Ended(outcome));
+        outcome
     }
 
-    /// Returns the outcome.
-    fn outcome<'a>(&'a self, _key: &'a mut Key) -> &'a mut Option<Result<u32>> {
-        // SAFETY: By the type invariants, `outcome` is used only with the key. The result borrows
-        // the key and the waiter.
-        unsafe { &mut *self.outcome.get() }
-    }
-
-    /// Ends the wait of a waiter that was found by a block on a list.
+    /// Ends the wait of a waiter that was found by a block on a list, and wakes the waiter's thread.
     fn finish(&self, key: &mut Key, outcome: Result<u32>) {
-        // SAFETY: A block of the waiter is on a list. `link` puts all blocks of a waiter on lists,
-        // and `unlink` takes all of them off, both under the lock. So all blocks are on lists.
-        unsafe { self.unlink(key) };
-        *self.outcome(key) = Some(outcome);
-        // This thread holds the lock. The waiter's thread takes the lock in `wait` after it wakes
-        // up. So the waiter lives until this thread releases the lock.
+        let _ = self.end(key, outcome);
+        // The waiter's thread takes the lock in `wait` after it wakes up. So the waiter lives until
+        // this thread releases the lock.
         self.done.complete_all();
     }
 }
@@ -312,10 +310,7 @@ impl Dispatcher {
                 // SAFETY: If this is the event's first handle, the code below takes the handles'
                 // reference. `Event::retire` drops it a grace period after the last handle was
                 // removed.
-                match unsafe {
-                    let event = Arc::as_ptr(event);
-                    self.openings.add(vacancies, &mut spare, driver, event)
-                } {
+                match unsafe { self.openings.add(vacancies, &mut spare, driver, event) } {
                     Ok(handle) => {
                         if uses.openings == 0 {
                             let _ = Arc::into_raw(event.clone());
@@ -364,7 +359,7 @@ impl Dispatcher {
             (event, closed, due)
         };
         event.notify();
-        self.call_handlers(event, due, &reader);
+        self.call_handlers(&event, due, &reader);
         Some(closed)
     }
 
@@ -397,7 +392,7 @@ impl Dispatcher {
                     event.begin_use(key);
                     drop(inner);
                     event.notify();
-                    self.call_handlers(event, due, &reader);
+                    self.call_handlers(&event, due, &reader);
                 }
             }
             next = handle::index(handle) + 1;
@@ -416,7 +411,7 @@ impl Dispatcher {
         let event = self.openings.find(handle, reader)?;
         match event.state.set() {
             Some(before) => Some(before),
-            None => Some(self.set_with_waiters(event, reader)),
+            None => Some(self.set_with_waiters(&event, reader)),
         }
     }
 
@@ -482,7 +477,7 @@ impl Dispatcher {
         for block in taken {
             let reader = rcu::read_lock();
             let event = self.openings.find(block.opening, &reader);
-            if event.is_some_and(Event::is_reset_by_wait) {
+            if event.is_some_and(|event| event.is_reset_by_wait()) {
                 self.set(block.opening, &reader);
             }
         }
@@ -502,99 +497,57 @@ impl Dispatcher {
         blocks: &mut [WaitBlock],
         manner: Manner,
     ) -> Result<Result<u32>, Refusal> {
-        // INVARIANT: The blocks are borrowed, and only the waiter uses them from here on.
+        let mut inner = self.lock();
+        let is_leaving = self.look_up(blocks)?;
+        if is_leaving && manner.timeout != Some(0) {
+            return Ok(Err(ECANCELED));
+        }
+        // INVARIANT: `look_up` has found an event for each block, and no event twice. The blocks are on
+        // no list.
         pin_init::stack_pin_init!(let waiter = pin_init!(Waiter {
-            all: manner.all,
-            count: blocks.len(),
-            blocks: blocks.as_mut_ptr(),
-            outcome: UnsafeCell::new(None),
+            manner,
+            blocks,
+            state: Cell::new(WaitState::New),
             done <- Completion::new(),
         }));
         let waiter = &*waiter;
-        // SAFETY: The waiter is pinned, and the blocks are borrowed. The blocks are on no list, as
-        // the waiter is new and nothing else uses them. This function does not return before the
-        // blocks are off the lists. If there is an outcome, another thread has taken them off.
-        // Otherwise this thread takes them off.
-        if let Some(ended) = unsafe { self.begin(waiter, manner) }? {
+        if let Some(ended) = waiter.begin(&mut inner.key)? {
             return Ok(ended);
         }
+        // SAFETY: The waiter is new and pinned, and has borrowed the blocks. This function does not return
+        // before it has called `end`.
+        unsafe { waiter.link(&mut inner.key) };
+        // A thread that sets an event waits for this lock, and then finds the blocks. So the waiter misses
+        // no set.
+        drop(inner);
         let completed = waiter.done.wait(manner.timeout, manner.interruptible);
         let key = &mut self.lock().key;
-        if let Some(outcome) = *waiter.outcome(key) {
-            return Ok(outcome);
-        }
-        // SAFETY: Without an outcome, no thread has finished the wait: the blocks are on the lists.
-        unsafe { waiter.unlink(key) };
-        Ok(completed.and(Err(ETIMEDOUT)))
+        Ok(waiter.end(key, completed.and(Err(ETIMEDOUT))))
     }
 
-    /// Takes the events that are set, or puts the blocks of a waiter on the lists of their events.
-    /// Returns the outcome of the wait, or `None` if the thread has to sleep. Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Dispatcher::wait`].
-    ///
-    /// # Safety
-    ///
-    /// The blocks are on no list. If the result is `None`, the waiter and its blocks stay where
-    /// they are until the blocks are off the lists.
-    unsafe fn begin(
-        &self,
-        waiter: &Waiter,
-        manner: Manner,
-    ) -> Result<Option<Result<u32>>, Refusal> {
-        let key = &mut self.lock().key;
-        let is_leaving = self.look_up(waiter)?;
-        if is_leaving && manner.timeout != Some(0) {
-            return Ok(Some(Err(ECANCELED)));
-        }
-        // SAFETY: `look_up` has looked up the events under the lock, which is held until this
-        // returns.
-        let events = || unsafe { waiter.events() };
-        // From here on no set is missed: a thread that sets an event waits for the lock, and then
-        // finds the blocks.
-        events().for_each(|event| event.begin_use(key));
-        let ended = if let Some(index) = waiter.take(key) {
-            Ok(Some(Ok(index)))
-        } else if manner.timeout == Some(0) {
-            Ok(Some(Err(ETIMEDOUT)))
-        } else if events().any(|event| event.uses(key).waiting >= D2D_EVENT_MAX_WAITS) {
-            Err(("too-many-waits", EAGAIN))
-        } else {
-            // SAFETY: `look_up` has looked up the events under the lock, and no event occurs twice.
-            // The waiter is a user of each event. The caller promises that the blocks are on no
-            // list, and that the waiter and its blocks stay where they are.
-            unsafe { waiter.link(key) };
-            return Ok(None);
-        };
-        events().for_each(|event| event.end_use(key));
-        ended
-    }
-
-    /// Looks up the events of a waiter, and returns whether the driver of one of the handles is
+    /// Looks up the events of these blocks, and returns whether the driver of one of the handles is
     /// leaving. The caller holds the lock.
     ///
     /// # Errors
     ///
     /// `ESTALE` if a handle is stale, `EINVAL` if an event occurs twice.
-    fn look_up(&self, waiter: &Waiter) -> Result<bool, Refusal> {
+    fn look_up(&self, blocks: &mut [WaitBlock]) -> Result<bool, Refusal> {
         let reader = rcu::read_lock();
         let mut is_leaving = false;
-        for (n, block) in waiter.blocks().enumerate() {
-            // SAFETY: By the type invariants only the waiter uses the block, and no other reference
-            // to it exists.
-            let block = unsafe { &mut *block };
+        for n in 0..blocks.len() {
+            let (before, rest) = blocks.split_at_mut(n);
+            let Some(block) = rest.first_mut() else { break };
             let event = self.openings.find(block.opening, &reader);
-            // INVARIANT: The event has a handle, which cannot be removed while the lock is held. So
-            // the event is valid while the lock is held.
-            block.event = event.ok_or(("stale-event-handle", ESTALE))?;
+            let event = event.ok_or(("stale-event-handle", ESTALE))?;
             is_leaving |= self.openings.is_leaving(block.opening);
-            let mut before = waiter.blocks().take(n);
-            // SAFETY: By the type invariants only the waiter uses these blocks, too.
-            if before.any(|other| unsafe { (*other).event } == block.event) {
+            let is_same = |other: &WaitBlock| {
+                let other = other.event.as_deref();
+                other.is_some_and(|other| core::ptr::eq(other, &*event))
+            };
+            if before.iter().any(is_same) {
                 return Err(("event-twice", EINVAL));
             }
+            block.event = Some(event.into());
         }
         Ok(is_leaving)
     }
