@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The interface of the bench's owner and peer. The other files of this folder:
+//! The interface of the bench's owner and peer, `bench_owner.rs` and `bench_peer.rs`. The other files of this folder:
 //!
-//! - `bench_owner.rs`, `bench_peer.rs`: the two drivers, with the measured loops.
 //! - `c_owner.c`, `c_peer.c`: the two drivers in C.
 //! - `contender.rs`, `measure.c`: measure a loop.
 //! - `mechanisms.c`: loops of the kernel's mechanisms, for comparison.
-//! - `crowd.c`: drivers that only attach, so that many contexts are in use.
+//! - `crowd.c`: drivers that only attach.
 //! - `twin/`: the C twin.
 
 #![forbid(unsafe_code)]

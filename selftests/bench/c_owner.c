@@ -20,7 +20,6 @@ static int c_owner_ping(void *context, u32 value, u32 *result)
 	return 0;
 }
 
-/* Does the same as loop_ops_call_a_to_b in bench_owner.rs. */
 static noinline int loop_c_ops_call_a_to_b(struct d2d_context *context, u64 n, u32 *result)
 {
 	const struct bench_peer_ops *ops;

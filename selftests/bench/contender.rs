@@ -175,7 +175,7 @@ impl Contender {
 ///
 /// `arg` is the address of an `(F, G)` that outlives the call.
 unsafe extern "C" fn call_run<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
-    // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
+    // SAFETY: `measure()` passes its `loops`, an `(F, G)` that outlives the call.
     let (run, _) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
 }
@@ -186,7 +186,7 @@ unsafe extern "C" fn call_run<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
 ///
 /// `arg` is the address of an `(F, G)` that outlives the call.
 unsafe extern "C" fn call_other<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
-    // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
+    // SAFETY: `measure()` passes its `loops`, an `(F, G)` that outlives the call.
     let (_, run) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
 }
@@ -197,7 +197,7 @@ unsafe extern "C" fn call_other<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
 ///
 /// `arg` is the address of an `(F, G)` that outlives the call.
 unsafe extern "C" fn call_put<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
-    // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
+    // SAFETY: `measure()` passes its `loops`, an `(F, G)` that outlives the call.
     let (_, put) = unsafe { &*arg.cast::<(F, G)>() };
     // A put has at most PUT_AT_ONCE items (`measure.c`), so the count fits.
     put(n).map_or_else(Error::to_errno, |count| count as c_int)

@@ -34,14 +34,12 @@
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
-/* What a thread of the bench runs */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;
 	u64 n;
 	struct completion begun;
 	struct completion done;
-	/* For a producer */
 	const bool *stop;
 	u64 put;
 };

@@ -11,7 +11,7 @@
 /* A loop that does n operations. Returns 0 or an errno. */
 typedef int d2d_bench_loop(void *arg, u64 n);
 
-/* The loop runs in hard interrupt, in the callback of a timer. */
+/* Runs in hard interrupt */
 #define D2D_BENCH_HARDIRQ	1
 /*
  * @loop and @other run in two threads, which spin while they wait. Skipped on a machine with one
@@ -42,7 +42,6 @@ struct d2d_bench_contender {
 	unsigned int flags;	/* D2D_BENCH_... */
 };
 
-/* Measures a contender, and prints the figures. */
 int d2d_bench_run(const struct d2d_bench_contender *contender);
 
 /* Measures an empty loop, whose number of instructions is known. */

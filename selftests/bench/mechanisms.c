@@ -33,7 +33,6 @@ static noinline int loop_empty_loop(void *arg, u64 n)
 	return 0;
 }
 
-/* Has the signature of an operation. */
 static noinline int ping(void *self, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -176,7 +175,6 @@ static int measure_notifier_chains(void)
 	return err;
 }
 
-/* The parts of a queue: a lock and a list. */
 static DEFINE_SPINLOCK(lock);
 static u64 locked;
 
@@ -229,7 +227,6 @@ struct payload {
 
 static DECLARE_KFIFO_PTR(fifo, struct payload);
 
-/* kfifo copies the item in and out. */
 static noinline int loop_kfifo_spinlock(void *arg, u64 n)
 {
 	struct payload in = {}, out;
@@ -313,7 +310,6 @@ static noinline int loop_llist(void *arg, u64 n)
 	return 0;
 }
 
-/* A worker does the work of a request. */
 struct job {
 	struct work_struct work;
 	struct completion done;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Passes items through a queue as a driver in C does. */
+/* Passes items as a driver in C does. */
 #ifndef D2D_BENCH_PUT_TAKE_H
 #define D2D_BENCH_PUT_TAKE_H
 

@@ -2,7 +2,7 @@
 /*
  * Models the word of an event (shared/owner/event/state.rs). If no thread waits for the event, threads change the word
  * by one atomic step. While a thread waits, the word has the bit GUARDED. A thread that begins or ends a wait holds the
- * dispatcher's lock (shared/owner/event/wait.rs).
+ * dispatcher's lock (shared/owner/event/wait.rs). Most inlines model the function of the same name.
  *
  * There are two synchronization events; with NOTIFICATION, the second one is a notification event. With LIMIT, the waits
  * have a time limit, which may pass at any moment.
@@ -42,14 +42,14 @@
 #define WAITS_FOR(w, e)	((MASK(w) >> (e)) & 1)
 
 byte word[EVENTS];
-byte users[EVENTS];	/* Uses::users */
+byte users[EVENTS];
 bool locked;		/* the dispatcher's lock */
 bool linked[WAITERS];	/* the waiter is on the lists of its events */
 bool sleeps[WAITERS];
 bool finished[WAITERS];
 
-byte gained[EVENTS];	/* how often a set has changed the event from not set to set */
-byte taken[EVENTS];	/* how often the event was changed from set to not set */
+byte gained[EVENTS];	/* how often the event was changed to set */
+byte taken[EVENTS];	/* how often the event was changed to not set */
 bool stopped;		/* no thread could go on, so the waits end */
 
 inline lock()
@@ -62,7 +62,6 @@ inline unlock()
 	locked = false
 }
 
-/* A thread that holds the lock changes the word from `old` to `new`. */
 inline store(e, new)
 {
 	d_step {
@@ -73,7 +72,7 @@ inline store(e, new)
 	}
 }
 
-/* State::update(): changes the word if it is not guarded; then `done` is true */
+/* State::update(); `done`: the word was not guarded, and is changed */
 inline update(e, new)
 {
 	old = word[e];
@@ -101,13 +100,11 @@ inline update(e, new)
 	od
 }
 
-/* State::guard() */
 inline guard(e)
 {
 	d_step { assert((word[e] & GUARDED) == 0); word[e] = word[e] + GUARDED }
 }
 
-/* Event::begin_use() */
 inline begin_use(e)
 {
 	users[e]++;
@@ -117,7 +114,6 @@ inline begin_use(e)
 	fi
 }
 
-/* Event::end_use() */
 inline end_use(e)
 {
 	users[e]--;
@@ -135,7 +131,7 @@ inline end_use(e)
 	fi
 }
 
-/* Waiter::take(); `done` says whether taking ends the wait. */
+/* Waiter::take(); `done`: the wait ends */
 inline take(w)
 {
 	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));
@@ -152,7 +148,6 @@ inline take(w)
 	fi
 }
 
-/* Waiter::unlink() */
 inline unlink(w)
 {
 	linked[w] = false;
@@ -164,7 +159,6 @@ inline unlink(w)
 	}
 }
 
-/* Event::set_with_waiters() */
 inline set_with_waiters(at)
 {
 	begin_use(at);
@@ -184,7 +178,6 @@ inline set_with_waiters(at)
 	end_use(at)
 }
 
-/* Dispatcher::set() */
 inline set(at)
 {
 	update(at, (old | SET) + COUNT);
@@ -233,7 +226,7 @@ active proctype taker()
 	fi
 }
 
-/* The begin_use() of each event of a waiter, in Dispatcher::begin() */
+/* Part of Dispatcher::begin() */
 inline begin_uses(w)
 {
 	for (e : 0 .. EVENTS - 1) {
@@ -244,7 +237,6 @@ inline begin_uses(w)
 	}
 }
 
-/* Dispatcher::wait() */
 inline wait(w)
 {
 	lock();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Models a request that is forwarded: a sender S sends it to F. F forwards it to R, and then gets it back. word.pml
- * models a request with one receiver.
+ * models a request with one receiver. Most inlines model the function of the same name.
  *
  * F forwards the request in S's thread. R's dispatch routine runs there, too, and uses the buffers in place. R completes
  * or pends the request, and so does F when it gets the request back. run.sh chooses by -D:
@@ -56,16 +56,16 @@ bool forwarded;		/* completer() has forwarded the request */
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
 /* For the assertions */
-byte delivering;	/* threads that deliver the request */
-byte homes;		/* how often the request has come home */
-byte notified, returned;	/* how often F was notified of the cancel, and got the request back */
+byte delivering;
+byte homes;
+byte notified, returned;	/* how often F was notified, and got the request back */
 bool in_place;		/* R's in-place call uses the buffers */
-bool cancelled;		/* S has cancelled the request with success */
-bool completed_when_back;	/* F has completed the request after it got it back */
+bool cancelled;
+bool completed_when_back;
 byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool sender_done;
 
-/* Requests::give_back(); `ok` says whether the caller still delivers the request */
+/* `ok` says whether the caller still delivers the request */
 inline give_back(me)
 {
 	INSIDE(F, me) = true;
@@ -113,7 +113,6 @@ inline give_back(me)
 	fi
 }
 
-/* Requests::deliver() */
 inline deliver(me)
 {
 	delivering++;
@@ -201,7 +200,7 @@ inline deliver(me)
 }
 
 /*
- * Requests::cancel_for(), by S, or by a driver that unregisters (for_driver). `to` is the level of the driver that
+ * By S, or by a driver that unregisters (for_driver). `to` is the level of the driver that
  * gets the request back: 1 for F if R unregisters, otherwise 0 for S. `ok` says whether this call has cancelled or
  * recalled the request.
  */
@@ -263,7 +262,7 @@ inline cancel_for(me, to, for_driver)
 	od
 }
 
-/* Requests::complete() by the holder's handle of generation h; `inside`: in R's in-place call */
+/* By the holder's handle of generation h; `inside`: in R's in-place call */
 inline complete(me, h, inside)
 {
 	do
@@ -315,7 +314,6 @@ inline recalled(me)
 	fi
 }
 
-/* Requests::give_up_buffers() */
 inline give_up_buffers(me)
 {
 	do
@@ -336,7 +334,7 @@ inline give_up_buffers(me)
 	od
 }
 
-/* Requests::forward(), by F, and the call of R's dispatch routine */
+/* By F, with the call of R's dispatch routine */
 inline forward(me, f)
 {
 	w = word;
@@ -484,7 +482,6 @@ proctype canceller()
 	fi
 }
 
-/* Requests::clear_and_free() of driver d */
 proctype clear_and_free(byte d)
 {
 	int w;

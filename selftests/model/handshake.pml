@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Models the handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a driver in
- * shared/owner/registry.rs.
+ * shared/owner/registry.rs. Most inlines model the function of the same name.
  *
  * A driver asks for a context, once or twice. Its dispatch routine completes the request (with success or not), pends it,
  * or does neither. Another thread completes a pending request. A third thread detaches and unregisters the driver
@@ -26,23 +26,22 @@
 #define ATTACHES 2
 #endif
 
-/* registry/entry.rs: State */
 mtype = { Detached, Attaching, Attached, Detaching, Abandoned };
-/* registry/entry.rs: Entry */
+/* shared/owner/registry/entry.rs */
 mtype state = Detached;
 byte request;		/* if state is Attaching or Abandoned */
 bool attaching_task;	/* a thread is in d2d_attach() for the driver */
-bool leaving;		/* the driver is unregistering */
-bool gone;		/* the driver is unregistered */
+bool leaving;
+bool gone;
 bool refusal;		/* the owner has refused the last handshake */
 byte due;		/* the request whose time limit the timer waits for, or 0 */
 
 /* For the assertions */
-bool has_context;	/* the context is the driver's */
+bool has_context;
 bool filled;		/* the driver's operations are in the context */
-bool open;		/* the link is open */
+bool open;
 bool filling;		/* the dispatch routine may fill in the context */
-byte dispatching;	/* threads in the dispatch routine */
+byte dispatching;
 
 byte last_request;	/* the number of the last request; all use one record */
 /* 0 none; 1 success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
@@ -51,7 +50,7 @@ byte pended;		/* the generation of the handle by which the request was left pend
 bool woken;
 bool attacher_done;
 bool owner_leaving, owner_gone;
-byte in_owner;		/* threads in the owner's completion routine */
+byte in_owner;
 
 /*
  * With GIVEN_BACK_AS_SEEN, give_back() makes the context free only if the state is still the one that the thread has
@@ -65,7 +64,6 @@ byte in_owner;		/* threads in the owner's completion routine */
 #define IS_SAME_STATE	true
 #endif
 
-/* Server::give_back() of request r */
 inline give_back(r)
 {
 	atomic {
@@ -88,7 +86,6 @@ inline give_back(r)
 	fi
 }
 
-/* Server::conclude() of request r */
 inline conclude(r)
 {
 	if
@@ -104,7 +101,6 @@ inline conclude(r)
 	fi
 }
 
-/* Requests::reclaim() */
 inline reclaim()
 {
 	GO(RECLAIM);
@@ -114,7 +110,6 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard() */
 inline discard()
 {
 	do
@@ -137,7 +132,7 @@ inline discard()
 	od
 }
 
-/* Requests::deliver() of a request that no driver has forwarded, with bring_home() and the owner's routine */
+/* With Requests::bring_home() and the owner's routine */
 inline deliver()
 {
 	do
@@ -196,7 +191,7 @@ inline deliver()
 	fi
 }
 
-/* Requests::complete() with the result `value`, by the holder's handle of generation h */
+/* By the holder's handle of generation h */
 inline complete(h, value, inside)
 {
 	do
@@ -227,14 +222,13 @@ inline complete(h, value, inside)
 	od
 }
 
-/* Server::wait_for_attach() */
 inline wait_for_attach()
 {
 	!attaching_task
 }
 
 /*
- * Requests::cancel_for(), by d2d_detach() in the sender's name, or because the owner's driver object unregisters
+ * By d2d_detach() in the sender's name, or because the owner's driver object unregisters
  * (for_driver)
  */
 inline cancel_for(for_driver)
@@ -301,7 +295,6 @@ proctype attacher()
 			give_back(r);
 			goto sent
 		:: ok && (leaving || owner_leaving) ->
-			/* The request was not sent. */
 			word = UNCLAIM(w);
 			GO(RECLAIM);
 			word = FREED(w);

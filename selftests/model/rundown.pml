@@ -2,7 +2,7 @@
 /*
  * Models rundown protection (shared/d2d/rundown.rs, shared/d2d/readers.rs) on the kernel's sleepable RCU (SRCU). Two
  * peers use a context, one after the other. Two tasks, with recursive calls, and an interrupt make calls into each peer
- * while it detaches.
+ * while it detaches. Most inlines model the function of the same name.
  *
  * A thread in such a call is a fast reader of SRCU (srcu_read_lock_fast()), without a memory barrier. It loads the
  * current index, 0 or 1, and increments the lock count of its CPU at this index. When it leaves, it increments the
@@ -45,28 +45,26 @@ mtype state = CLOSED;
 bool is_open;
 byte value_ops, value_self;
 
-/* For the assertions, for each peer (peers are numbered from 1) */
+/* For each peer, from 1 */
 bool loaded[PEERS + 1];		/* its code is in memory */
 bool closed[PEERS + 1];		/* Rundown::close_and_end_waits() has returned */
 byte inside[PEERS + 1];		/* calls that run in it */
 
 bool irq_runs;
 
-/* d2d_readers_enter() */
 inline readers_enter(cpu, idx)
 {
 	idx = srcu_idx;
 	srcu_locks[(idx) * CPUS + cpu]++
 }
 
-/* d2d_readers_leave() */
 inline readers_leave(cpu, idx)
 {
 	srcu_unlocks[(idx) * CPUS + cpu]++;
 	idx = 0
 }
 
-/* try_check_zero(), which repeats srcu_readers_active_idx_check() until there is no reader */
+/* With srcu_readers_active_idx_check() */
 inline try_check_zero(idx)
 {
 	do
@@ -83,7 +81,7 @@ inline try_check_zero(idx)
 	atomic { in = 0; out = 0 }
 }
 
-/* synchronize_srcu(), by srcu_advance_state() */
+/* By srcu_advance_state() */
 inline synchronize_srcu()
 {
 	try_check_zero(1 - srcu_idx);
@@ -91,7 +89,6 @@ inline synchronize_srcu()
 	try_check_zero(1 - srcu_idx)
 }
 
-/* Rundown::open() */
 inline open(peer)
 {
 	d_step { assert(state == CLOSED); state = OPENING };
@@ -104,14 +101,12 @@ inline open(peer)
 	state = OPEN
 }
 
-/* Option::take() of the value */
 inline take_value()
 {
 	value_ops = 0;
 	value_self = 0
 }
 
-/* Rundown::close_and_end_waits() */
 inline close_and_end_waits()
 {
 	d_step { assert(state == OPEN); state = CLOSING };
@@ -131,7 +126,7 @@ inline close_and_end_waits()
 	state = CLOSED
 }
 
-/* Rundown::enter(), which returns a value if `entered` */
+/* Returns a value if `entered` */
 inline enter(cpu, idx, entered)
 {
 #ifdef WAIT_IN_ENTER

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Generates macros for the models from the table of transitions in shared/owner/request/word.rs. Its entries are:
-# 	NAME: PHASE|PHASE... => PHASE [CLAUSE, CLAUSE...] ORDER;
+#	NAME: PHASE|PHASE... => PHASE [CLAUSE, CLAUSE...] ORDER;
 # CAN_NAME(w) says whether the transition is allowed from the word w. NAME(w) is the word after it.
 
 function sum(names, none,    list, n, text)

@@ -4,7 +4,8 @@
  * shared/owner/slot.rs.
  *
  * S sends the request, waits for it, and frees it. R's dispatch routine runs in S's thread and uses the buffers in
- * place. It completes the request, pends it, or does neither. run.sh chooses by -D:
+ * place. It completes the request, pends it, or does neither. Most inlines model the function of the same name.
+ * run.sh chooses by -D:
  *
  *   SENDS=N	S sends the request N times (default: once)
  *   COPIES	R does not use the buffers in place
@@ -32,7 +33,6 @@
 #define SENDS	1
 #endif
 
-/* Record::has_routine() */
 #ifdef ROUTINE
 #define HAS_ROUTINE	true
 #else
@@ -50,23 +50,22 @@ bool leaving_R, gone_R, leaving_S, gone_S;
 #define EMPTY_S	(!cell_S[0] && !cell_S[1] && !cell_S[2] && !cell_S[3] && !cell_S[4])
 
 /* For the assertions */
-byte claims;		/* threads that have claimed or cancelled the request, in this send */
-byte delivering;	/* threads that deliver the request */
+byte claims;		/* in this send */
+byte delivering;
 byte sending;		/* the number of this send */
-byte homes;		/* how often the request has come home, in all sends */
+byte homes;
 byte result;		/* of this send: 0 none; 1 completed; 2 cancelled */
 byte in_place;		/* in-place calls that use the buffers */
-byte copying;		/* copies by handle that run */
+byte copying;
 bool filling;		/* S writes to the buffers, or frees them */
-byte view;		/* the receiver that the fields of the request are for: 1 is R, 2 another driver */
-byte routines;		/* calls of S's completion routine */
+byte view;		/* the receiver for which the request is filled in: 1 R, 2 another driver */
+byte routines;
 
 byte pended;		/* the generation of the handle by which R has left the request pending, or 0 */
-bool woken[2];		/* whether a waiting thread was woken: [0] for sender(), [1] for waiter() */
+bool woken[2];		/* [0] sender(), [1] waiter() */
 bool sender_done, waiter_done = true, resender_done = true;
 byte id;		/* the generation of the sender's handle: 1 while the request belongs to S */
 
-/* Requests::unmake() */
 inline unmake()
 {
 	filling = true;
@@ -75,7 +74,6 @@ inline unmake()
 	word = FREED(w)
 }
 
-/* Requests::reclaim() */
 inline reclaim()
 {
 	GO(RECLAIM);
@@ -85,7 +83,7 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard(), without the cancel of a request that is on its way: see sender() */
+/* Does not cancel a request that is on its way: see sender() */
 inline discard()
 {
 	do
@@ -113,7 +111,7 @@ inline discard()
 	od
 }
 
-/* Requests::deliver() of a request that no driver has forwarded, with Requests::bring_home() */
+/* With Requests::bring_home() */
 inline deliver(me)
 {
 	delivering++;
@@ -166,7 +164,7 @@ inline deliver(me)
 	fi
 }
 
-/* Requests::cancel_for(), by thread 4 for a driver that unregisters, by the other threads for S */
+/* By thread 4 for a driver that unregisters, by the other threads for S */
 inline cancel_for(me)
 {
 	do
@@ -205,7 +203,7 @@ inline cancel_for(me)
 	od
 }
 
-/* Requests::complete() by the holder's handle of generation h; `inside`: in the in-place call */
+/* By the holder's handle of generation h; `inside`: in the in-place call */
 inline complete(me, h, inside)
 {
 	do
@@ -289,7 +287,6 @@ inline copy(me, h)
 	fi
 }
 
-/* Requests::give_up_buffers() */
 inline give_up_buffers()
 {
 	atomic { assert(CAN_IN_PLACE_END(word)); parked = ((word & PARKED) != 0); word = IN_PLACE_END(word); w = word };
@@ -300,7 +297,7 @@ inline give_up_buffers()
 	fi
 }
 
-/* The part of Requests::end_dispatch() for a request that the routine has neither completed nor pended */
+/* Part of Requests::end_dispatch() */
 inline fail_uncompleted(h)
 {
 	do
@@ -330,7 +327,7 @@ inline fail_uncompleted(h)
 	od
 }
 
-/* Requests::end_dispatch(), if the routine has not given up the buffers before it returns */
+/* The routine has not given up the buffers before it returned. */
 inline end_dispatch(h)
 {
 	assert(!filling);
@@ -405,7 +402,6 @@ proctype sender()
 	bool ok, in_call, parked;
 	byte h, v;
 
-	/* d2d_request_alloc() */
 	atomic { GO(ALLOC); id = 1 };
 	GO(MADE);
 #ifdef UNREGISTERS_S
@@ -480,7 +476,7 @@ proctype sender()
 		:: true
 		fi;
 #endif
-		/* If the routine has completed the request, it has given up the buffers. */
+		/* A routine that has completed the request has given up the buffers. */
 		w = word;
 		if
 		:: (w & IN_PLACE) && GENERATION_OF(w) == h -> end_dispatch(h)
@@ -489,7 +485,7 @@ proctype sender()
 returned:
 		cell_R[0] = false;
 #ifdef ROUTINE
-		/* S frees the request at once, or leaves this to the library, which frees it after S's routine. */
+		/* S frees the request at once, or the library frees it after S's routine. */
 		if
 		:: goto sent
 		:: break
@@ -550,7 +546,7 @@ proctype resender()
 	resender_done = true
 }
 
-/* A thread of R completes the request that R's dispatch routine has pended, or is about to pend. */
+/* Completes the request that R's dispatch routine has pended, or is about to pend. */
 proctype completer()
 {
 	int w, old;
@@ -596,7 +592,6 @@ proctype stranger()
 	GO(CLAIM);
 	h = GENERATION_OF(SEND(w));
 	word = SEND(w);
-	/* Nobody cancels this request. */
 	GO(COMPLETE);
 	assert(ok && GENERATION_OF(w) == h);
 	GO(HOME);
@@ -606,7 +601,6 @@ proctype stranger()
 	word = FREED(w)
 }
 
-/* Requests::clear_and_free() of R */
 proctype clear_and_free_of_R()
 {
 	int w, old;
@@ -630,7 +624,6 @@ proctype clear_and_free_of_R()
 	gone_R = true
 }
 
-/* Requests::clear_and_free() of S */
 proctype clear_and_free_of_S()
 {
 	int w, old;

@@ -265,7 +265,6 @@ static void check_events(void)
 	EXPECT(twin_event_close(other), 0);
 	EXPECT(twin_event_set(other), -ESTALE);
 
-	/* The thread may begin to wait before or after the events are set. */
 	EXPECT(begin_to_wait(wait_for_all), 0);
 	EXPECT(twin_event_set(events[2]), 0);
 	EXPECT(twin_event_set(events[0]), 0);

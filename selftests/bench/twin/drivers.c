@@ -148,7 +148,7 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-driver-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* Refuses a call from inside a driver's routine, because it would wait for that routine to end. */
+/* A caller inside the driver's routine would wait for itself. */
 static int check_outside(twin_handle handle, const char *reason)
 {
 	struct twin_call *call;
@@ -188,7 +188,7 @@ static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_s
 	return is_from;
 }
 
-/* Makes the context of a failed handshake free again, if the driver is in the state @from. */
+/* Makes the context free after a failed handshake, if the state is @from. */
 static void unreserve(struct twin_slot *slot, enum twin_state from)
 {
 	if (transition(slot, from, TWIN_DETACHING)) {
@@ -443,8 +443,8 @@ int twin_complete(twin_handle request, int status, u64 information)
 EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
 
 /*
- * Cancels a handshake. If another thread is completing it, only waits, and returns false. In both
- * cases, the handshake has then ended, and its sender has left dispatch().
+ * If another thread is completing the handshake, only waits, and returns false. In both cases, the
+ * handshake has then ended, and its sender has left dispatch().
  */
 static bool cancel_offer(struct twin_slot *slot)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Named events. The calls that create, open or close an event take the mutex of the names. All
- * other calls take only the dispatcher lock. A waiting thread has a block on the list of each of
- * its events. A thread that sets an event ends waits before it releases the dispatcher lock, so no
- * set is lost.
+ * Named events. Creating, opening or closing an event takes the mutex of the names; all else takes
+ * only the dispatcher lock. A thread that sets an event ends waits before it releases this lock, so
+ * no set is lost.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -33,7 +32,6 @@ struct event {
 	char name[TWIN_EVENT_NAME_SIZE];
 };
 
-/* A driver's handle of an event. */
 struct opening {
 	twin_handle driver;
 	struct event *event;
@@ -129,7 +127,6 @@ static void finish(struct waiter *waiter, int outcome)
 	complete(&waiter->done);
 }
 
-/* Returns whether the event was set before, or -ESTALE. */
 static int set(twin_handle handle)
 {
 	struct block *block, *next;

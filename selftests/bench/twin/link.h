@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Each side's link to the other side, and the calls through these links. */
+/* The two sides' links, and the calls through them */
 #ifndef TWIN_LINK_H
 #define TWIN_LINK_H
 
@@ -9,13 +9,12 @@
 #include "tracepoint_key.h"
 #include "twin.h"
 
-/* A checked copy of the peer's endpoint. */
+/* A checked copy of the peer's endpoint */
 struct twin_peer {
 	struct twin_peer_ops ops;
 	void *self;
 };
 
-/* The owner's side of a context. */
 struct twin_owner_link {
 	struct twin_context *context;
 	struct srcu_struct srcu;	/* readers: the owner's threads inside the peer */
@@ -23,7 +22,6 @@ struct twin_owner_link {
 	struct twin_peer copy;
 };
 
-/* The peer's side, with a checked copy of the owner's endpoint. */
 struct twin_peer_link {
 	struct twin_context *context;
 	struct twin_owner_ops owner;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The twin's owner: its contexts and its operations. */
+/* The twin's owner */
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>

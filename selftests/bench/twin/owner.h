@@ -59,11 +59,11 @@ struct twin_offer {
 	struct twin_request request;
 	struct task_struct *sender;	/* only compared, never dereferenced */
 	enum twin_winner winner;
-	int status;		/* with which the offer was completed */
+	int status;
 	int result;		/* of the handshake: 0 or an errno */
 	bool claimed;
 	bool has_ended;		/* winner, status and result are valid */
-	bool sender_is_out;	/* the driver's dispatch routine has returned to the sender */
+	bool sender_is_out;	/* dispatch() has returned */
 	bool driver_is_done;	/* the driver is not busy with the offer any more */
 	struct completion ended;
 	struct completion sender_out;
@@ -72,11 +72,11 @@ struct twin_offer {
 struct twin_slot {
 	u32 generation;
 	bool used;
-	bool unregistering;	/* twin_unregister() has begun */
+	bool unregistering;
 	enum twin_state state;
 	struct twin_seat *seat;		/* NULL if the driver is only registered */
 	struct twin_driver object;
-	struct list_head calls;	/* calls of the driver's routines that have not ended */
+	struct list_head calls;	/* running calls of the driver's routines */
 	struct twin_offer offer;
 };
 
@@ -84,10 +84,10 @@ struct twin_slot {
 struct twin_call {
 	struct list_head node;
 	struct task_struct *task;
-	struct twin_slot *slot;		/* NULL before the call begins */
+	struct twin_slot *slot;
 };
 
-/* Drivers (drivers.c). The lock is taken with interrupts disabled. */
+/* drivers.c; the lock is taken with interrupts disabled. */
 extern spinlock_t twin_drivers_lock;
 
 struct twin_slot *twin_driver_find(twin_handle handle);
@@ -99,20 +99,19 @@ void twin_drivers_init(void);
 
 int twin_check_status(int status);
 
-/* Checks (probe.c). The first two functions return -EFAULT if a pointer is bad. */
+/* probe.c; -EFAULT: a pointer is bad */
 int twin_probe(void *to, const void *from, size_t size);
 int twin_probe_string(char *to, const char *from, size_t size);
-/* Copies a driver object, and checks the copy. */
 int twin_check_driver(const struct twin_driver *from, struct twin_driver *object);
 
-/* Requests (requests.c). */
+/* requests.c */
 int twin_requests_init(void);
 void twin_requests_exit(void);
 void twin_requests_cancel_all(twin_handle driver);
 void twin_requests_clear_and_free(twin_handle driver);
 int twin_requests_complete(twin_handle handle, int status, u64 information);
 
-/* Events (events.c). */
+/* events.c */
 void twin_events_close_all(twin_handle driver);
 
 #endif /* TWIN_OWNER_H */

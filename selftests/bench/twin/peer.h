@@ -12,7 +12,7 @@ extern twin_handle twin_self;
 /* Measures loops; or allocates or frees events or requests, whose memory the bench measures. */
 int twin_run_command(const char *what);
 
-/* loop_twin_queue_put_take without the kernel's list checks: see unchecked.c. */
+/* unchecked.c */
 int loop_twin_queue_put_take_unchecked(void *arg, u64 n);
 
 #endif /* TWIN_PEER_H */

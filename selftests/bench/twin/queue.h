@@ -14,10 +14,7 @@
 #include "tracepoint_key.h"
 #include "twin.h"
 
-/*
- * The handle of an item has a generation and the queue's id. Its lowest TWIN_ITEM_INDEX_BITS bits
- * are the item's index.
- */
+/* An item's handle has a generation, the queue's id, and the item's index in the lowest bits. */
 #define TWIN_ITEM_INDEX_BITS	24
 
 static inline struct twin_item *twin_queue_item(const struct twin_queue *queue, u32 index)
@@ -98,7 +95,7 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 			break;
 		twin_queue_fill(queue, item, kind, payloads + n++ * len, len);
 	}
-	/* Move the filled items, which are those before @item. */
+	/* The filled items are those before @item. */
 	list_cut_before(&filled, &queue->free, &item->node);
 	list_splice_tail(&filled, &queue->items);
 	doorbell = twin_queue_filled(queue, n);
@@ -201,7 +198,7 @@ static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_h
 	return NULL;
 }
 
-/* Makes a handle of a taken item. The item now belongs to the driver that redeems the handle. */
+/* The item belongs to the driver that redeems the handle. */
 static inline twin_handle twin_queue_make_handle(struct twin_queue *queue, struct twin_item *item)
 {
 	twin_handle handle;

@@ -16,7 +16,6 @@ int twin_request_read(twin_handle request, void *buffer, u32 len);
 int twin_request_write(twin_handle request, const void *buffer, u32 len);
 int twin_request_set_cancel(twin_handle request);
 
-/* A send without buffers */
 static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 {
 	return (struct twin_send){
@@ -45,7 +44,7 @@ static inline int twin_request_call(twin_handle request, const struct twin_send 
 	return result.output_len ? twin_request_read(request, output, result.output_len) : 0;
 }
 
-/* For the receiver: copies the input; -EMSGSIZE if it is not @len bytes. Any execution context. */
+/* For the receiver; -EMSGSIZE if the input is not @len bytes. Any execution context. */
 static inline int twin_request_input(const struct twin_request *request, void *input, u32 len)
 {
 	if (request->input_len != len)

@@ -302,7 +302,7 @@ static void view(const struct packet *packet, struct twin_request *request)
 	};
 }
 
-/* Makes the receiver the holder of the request. The caller holds the lock. */
+/* The caller holds the lock. */
 static int prepare(struct packet *packet, const struct twin_send *send, struct twin_call *call,
 		   const char **reason)
 {
@@ -403,7 +403,7 @@ static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 		discard(key | TWIN_HANDLE_SENDER);
 }
 
-/* Brings a claimed request home. Releases the lock. */
+/* Releases the lock. */
 static void deliver(struct packet *packet, unsigned long flags)
 	__releases(&lock)
 {
@@ -877,7 +877,6 @@ void twin_requests_cancel_all(twin_handle driver)
 		fsleep(USEC_PER_MSEC);
 }
 
-/* Called when a driver unregisters. */
 void twin_requests_clear_and_free(twin_handle driver)
 {
 	struct packet *packet;

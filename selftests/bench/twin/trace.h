@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints. All printed steps share one; each step that is too frequent to be printed has
- * its own. A header that hits a tracepoint includes tracepoint_key.h instead of this file.
+ * All printed steps share one tracepoint; each step that is too frequent to be printed has its own.
+ * A header that hits a tracepoint includes tracepoint_key.h instead of this file.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin

@@ -62,7 +62,7 @@
 /* Returned by a completion routine that keeps the request. */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
-/* How many items a thread moves at most while it holds a queue's lock */
+/* For one hold of a queue's lock */
 #define TWIN_MAX_BATCH		128
 
 /* A handle has a generation and an index, never an address. */
@@ -89,24 +89,22 @@ struct twin_ops {
 	const u64 *chain;
 };
 
-/* What one side offers in a context. */
 struct twin_endpoint {
 	const struct twin_ops *ops;
 	void *self;
 };
 
-/* The handle of an item is not redeemed yet, or redeemed. */
+/* The handle of the item is not redeemed yet, or redeemed; 0: no handle */
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
-/* On one of its queue's lists, or owned by the thread that took it off the list. */
 struct twin_item {
 	struct list_head node;
 	u64 seq;
 	u32 kind;
 	u32 len;
 	u32 generation;	/* counts its handles, skips 0 */
-	u32 index:24;	/* its place in the pool */
-	u32 handle_state:8;	/* TWIN_ITEM_..., or 0 without a handle */
+	u32 index:24;
+	u32 handle_state:8;
 	u8 payload[];
 };
 
@@ -123,16 +121,16 @@ struct twin_queue {
 	u64 taken;
 	u64 refused;
 	u64 stale;
-	void **pool;		/* all items, in chunks, so that no allocation is of high order */
+	void **pool;		/* in chunks, so that no allocation is of high order */
 	u32 per_chunk;
-	u32 stride;		/* bytes of an item */
+	u32 stride;
 	u32 id;			/* unique among the queues of an owner; part of item handles */
-	u32 handle_count;	/* how many items have a handle */
+	u32 handle_count;
 	twin_handle doorbell;	/* event to set when an item arrives in the empty queue, or 0 */
 };
 
 struct twin_data {
-	spinlock_t lock;	/* protects the data; taken with interrupts disabled */
+	spinlock_t lock;	/* taken with interrupts disabled */
 	u64 owner[TWIN_DATA_SIZE / sizeof(u64)];
 	u64 peer[TWIN_DATA_SIZE / sizeof(u64)];
 };
@@ -142,7 +140,7 @@ struct twin_context {
 	struct twin_header hdr;
 	u32 id;
 	u32 reserved;
-	struct module *module;	/* the owner's */
+	struct module *module;
 	struct twin_endpoint owner;
 	struct twin_endpoint peer;
 	struct twin_queue to_peer;
@@ -159,7 +157,7 @@ struct twin_request {
 	void *user_buffer;
 	twin_handle driver;	/* the receiver's handle from twin_register() */
 	u32 input_len;
-	u32 output_len;		/* how many bytes of output there is room for */
+	u32 output_len;		/* room for output, in bytes */
 };
 
 struct twin_result {
@@ -170,8 +168,8 @@ struct twin_result {
 };
 
 #define TWIN_SEND_ROUTINE	1	/* completed() is called; otherwise the sender waits */
-#define TWIN_SEND_ATOMIC	2	/* sender cannot sleep, so a worker may call dispatch() */
-#define TWIN_SEND_TRACE		4	/* each step prints its line */
+#define TWIN_SEND_ATOMIC	2	/* the sender cannot sleep */
+#define TWIN_SEND_TRACE		4
 
 struct twin_send {
 	struct twin_header hdr;
@@ -187,7 +185,7 @@ struct twin_send {
 	u32 reserved;
 };
 
-#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps, so it may run in any context */
+#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps */
 
 /*
  * A driver object. twin_register() copies it. The routines, and what @self points to, must stay
@@ -211,7 +209,7 @@ struct twin_driver {
 	u32 reserved;
 };
 
-/* A hash of the layout (FNV-1a over words): equal if both sides lay the boundary out alike. */
+/* A hash of the layout (FNV-1a over words) */
 #define TWIN_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define TWIN_LAYOUT_ITEMS	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(0x811c9dc5u, \
 	sizeof(struct twin_header)), sizeof(struct twin_ops)), \
@@ -255,7 +253,7 @@ struct twin_peer_ops {
 	int (*ping)(void *self, u32 value, u32 *result);
 };
 
-/* A request that the owner serves. Input and output are a u32; the output is the input + 1. */
+/* The owner completes it with its input, a u32, + 1. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
 /* As TWIN_IOCTL_PING, but dispatch() returns -TWIN_STATUS_PENDING after it has completed it. */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
@@ -276,7 +274,6 @@ int twin_unregister(twin_handle driver);
 int twin_lookup(const char *name, twin_handle *driver);
 int twin_complete(twin_handle request, int status, u64 information);
 
-/* Refuses an object that does not begin with this header. */
 int twin_check_header(const char *driver, const char *what, const struct twin_header *hdr,
 		      const struct twin_header *expected);
 /* Checks the other side's endpoint. Copies its operations to @table, which is as long as @ours. */
