@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The interface of the bench's owner and peer, `bench_owner.rs` and `bench_peer.rs`. The other files of this folder:
+//! The interface of the bench's owner and peer.
 //!
-//! - `c_owner.c`, `c_peer.c`: the two drivers in C.
+//! - `bench_owner.rs`, `bench_peer.rs`; in C `c_owner.c`, `c_peer.c`: the two drivers.
 //! - `contender.rs`, `measure.c`: measure a loop.
 //! - `mechanisms.c`: loops of the kernel's mechanisms, for comparison.
 //! - `crowd.c`: drivers that only attach.
@@ -49,8 +49,7 @@ pair! {
         fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
         /// Calls the peer `times` times, and returns the last result.
         fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
-        /// Makes [`DOORBELL`] the doorbell of the queue to the owner, or removes the doorbell if `on` is 0. May
-        /// sleep.
+        /// Makes [`DOORBELL`] the doorbell of the queue to the owner, or removes it if `on` is 0. May sleep.
         fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32>;
     }
     peer {

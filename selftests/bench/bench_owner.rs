@@ -95,7 +95,7 @@ impl Owner for BenchOwner {
         [0]
     }
 
-    /// May sleep: `DISPATCH_ATOMIC` is false. So a worker calls it if the sender must not sleep.
+    /// May sleep, so a worker calls it if the sender must not sleep.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request
             .on(PING, |value, request| {
@@ -137,7 +137,7 @@ impl OwnerOps for BenchOwner {
     }
 }
 
-/// Enters and leaves rundown protection for each call, like a caller that may sleep between calls.
+/// Enters rundown protection for each call, as a caller that may sleep between calls.
 #[inline(never)]
 fn loop_ops_call_a_to_b(link: &OwnerLink<BenchPair>, n: u64) -> Result<u32> {
     let mut value = 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer of the bench. It measures loops. It also allocates events and requests, whose memory
-//! `qemu/guest/bench.sh` measures. Its control device takes the words in [`BenchPeer::control`].
+//! The peer of the bench. It measures loops. Its control device takes the words in [`BenchPeer::control`].
 
 #![deny(unsafe_code)]
 
@@ -157,7 +156,6 @@ fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
         .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))
 }
 
-/// Measures operations while more and more contexts are in use.
 fn contexts(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let measured = [1, 2, 4, 8, 16, 32, 64].into_iter().try_for_each(|count| {
         let at = |contender: Contender| contender.at(c"contexts", count.into());
@@ -232,7 +230,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Numbers the items that a loop puts into a queue. Each call of the loop goes on where the call before has stopped.
+/// Numbers the items of a loop. Each call of the loop goes on where the call before has stopped.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {
@@ -240,7 +238,6 @@ impl Numbers {
         Self(Atomic::new(0))
     }
 
-    /// Returns the number with which the next call of `take` begins.
     fn next(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -377,7 +374,7 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// For each item, the library takes the lock of the queue twice. `queued` other items are in the queue.
+/// The library takes the lock twice for each item. `queued` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -489,7 +486,6 @@ fn put_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Takes the items of all producers, in any order.
 #[inline(never)]
 fn loop_queue_producers(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -507,7 +503,7 @@ fn loop_queue_producers(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts up to `n` items. Returns how many fitted.
+/// Returns how many items fitted.
 fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
     let queue = link.outgoing();
     for number in 0..n {
@@ -519,7 +515,6 @@ fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
     Ok(n as usize)
 }
 
-/// Checks the payload of the first item.
 fn check(items: &Batch<'_>, number: u64) -> Result {
     let read = items.iter().next().and_then(|item| item.read());
     if read == Some(number) {
@@ -547,7 +542,7 @@ fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Sends as a driver that must not sleep. The owner's dispatch routine may sleep, so a worker calls it.
+/// Sends as a driver that must not sleep, so a worker calls the owner.
 #[inline(never)]
 fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
     let mut value = 0;
@@ -572,7 +567,7 @@ fn loop_event_set_take(event: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Does with events what `loop_completion` in `mechanisms.c` does with completions.
+/// As `loop_completion` in `mechanisms.c`, with events instead of completions.
 #[inline(never)]
 fn loop_event(ping: &Event, pong: &Event, n: u64) -> Result {
     for _ in 0..n / 2 {

@@ -11,17 +11,12 @@
  * - While a word is guarded, only the thread that holds the lock changes it (store).
  * - Each change of a synchronization event to set (gained) lets one thread take the event (taken). So `taken` equals
  *   `gained`, or is one less if the event is set.
- * - No wake-up is lost: when no thread can go on, at least one event of each sleeping thread is not set. A word is then
- *   guarded if and only if a thread waits for the event.
+ * - When no thread can go on, at least one event of each sleeping thread is not set, so no wake-up was lost. A word is
+ *   then guarded if and only if a thread waits for the event.
  *
- * The model leaves out:
- * - the generations of handles;
- * - RCU, which keeps the event in memory;
- * - the order of waiters, which is fixed here;
- * - files that watch an event: for the word, a file is one more user, as a waiter is.
- *
- * Memory is sequentially consistent in the model. The code relies only on the order of accesses to one word, and on the
- * lock. A compare-and-exchange of the word is fully ordered.
+ * The model leaves out the generations of handles, RCU, files that watch an event, and the order of waiters, which is
+ * fixed here. Memory is sequentially consistent in the model. The code relies only on the order of accesses to one
+ * word, and on the lock.
  */
 
 #define EVENTS	2

@@ -13,11 +13,10 @@
  *
  * What must hold, with the variables that check it:
  *   - one thread delivers the request at a time (delivering), and the request comes home at most once (homes);
- *   - if S has cancelled the request with success (cancelled), the request ends as cancelled, unless F has got it back
- *     and completed it;
+ *   - if S has cancelled the request (cancelled), it ends as cancelled, unless F completes it after it got it back;
  *   - if S fails to cancel the request, F does not get the request back later;
- *   - while R's dispatch routine uses the buffers (in_place), F does not hold the request;
- *   - a cancelled request is not home while R's dispatch routine uses the buffers, unless a driver unregisters;
+ *   - while R's dispatch routine uses the buffers (in_place), F does not hold the request, and a cancelled request is
+ *     home only if a driver unregisters;
  *   - F is notified of the cancellation, or gets the request back, at most once (notified, returned);
  *   - a driver is unregistered (gone) only if no thread is inside it and the request does not concern it (CONCERNS).
  */

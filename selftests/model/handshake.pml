@@ -3,12 +3,12 @@
  * Models the handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a driver in
  * shared/owner/registry.rs. Most inlines model the function of the same name.
  *
- * A driver asks for a context, once or twice. Its dispatch routine completes the request (with success or not), pends it,
- * or does neither. Another thread completes a pending request. A third thread detaches and unregisters the driver
- * meanwhile. run.sh chooses by -D:
+ * A driver asks for a context, once or twice. Its dispatch routine completes the request, pends it, or does neither.
+ * Another thread completes a pending request. A third thread detaches and unregisters the driver meanwhile. run.sh
+ * chooses by -D:
  *
- *   ROUTINE	the owner learns of completion by its completion routine, and a timer limits a pending handshake.
- * 		Otherwise the thread in d2d_attach() waits, with a time limit
+ *   ROUTINE	the owner has a completion routine, and a timer limits a pending handshake; otherwise the thread in
+ *		d2d_attach() waits, with a time limit
  *   NEVER	a pending request is never completed
  *   ENDLESS	the time limit of a handshake never passes
  *   OWNER_UNLOADED	the owner is unloaded, and expels the driver, which does not detach
@@ -16,7 +16,7 @@
  * What must hold, with the variables that check it:
  *   - the driver fills in a context only while it has the context (has_context);
  *   - a context is made free once, and not while the driver may still fill it in (filling);
- *   - the link is opened only for a request that was completed with success, and is closed before the context is free;
+ *   - the link is opened only after success, and is closed before the context is free;
  *   - when the driver is unregistered (gone), the context is free and no thread is inside the driver;
  *   - every process ends.
  */

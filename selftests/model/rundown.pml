@@ -15,9 +15,9 @@
  * An index has no reader if the sum of its unlock counts, read first, equals the sum of its lock counts.
  *
  * Memory is sequentially consistent in the model. In the code, these things order the accesses:
- *   - The kernel waits for a grace period of RCU between the two sums (X in srcutree.c). This wait ends only after all
- *     increments that began before it, because each increment is an RCU read-side critical section. The litmus tests
- *     reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check this.
+ *   - Between the two sums, the kernel waits for a grace period of RCU (X in srcutree.c), and so for all increments that
+ *     began before. The litmus tests reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check
+ *     this.
  *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() counts the reader, and then loads the pointer `open` by an acquire. Rundown::open() stores this
  *     pointer, and then OPEN, by releases.

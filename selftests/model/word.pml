@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Models one request between a sender S and a receiver R: shared/owner/request/ with the cells of
- * shared/owner/slot.rs.
+ * Models one request between a sender S and a receiver R (shared/owner/request/, shared/owner/slot.rs).
  *
  * S sends the request, waits for it, and frees it. R's dispatch routine runs in S's thread and uses the buffers in
  * place. It completes the request, pends it, or does neither. Most inlines model the function of the same name.

@@ -197,7 +197,7 @@ static void unreserve(struct twin_slot *slot, enum twin_state from)
 	}
 }
 
-/* Of all threads that try to complete or cancel an offer, exactly one claims it. */
+/* Of all threads that try to complete or cancel an offer, one claims it. */
 static bool claim(struct twin_slot *slot)
 {
 	unsigned long flags;

@@ -26,7 +26,7 @@ static noinline int loop_twin_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The owner runs the measured loop, because the loop calls the peer. */
+/* The owner runs the loop, because the loop calls the peer. */
 static int run_ops_call_a_to_b(void *arg, u64 n)
 {
 	struct twin_peer_link *link = arg;
@@ -52,7 +52,7 @@ static __always_inline int take_number(struct twin_queue *queue, u64 *number)
 	return err;
 }
 
-/* Numbers the items of a queue, as Numbers in bench_peer.rs. */
+/* As Numbers in bench_peer.rs */
 struct numbered {
 	struct twin_queue *queue;
 	u64 next;	/* the number of the item that is taken next */

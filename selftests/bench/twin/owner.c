@@ -226,7 +226,7 @@ static int serve(const struct twin_request *request)
 	return twin_request_write(request->handle, &value, sizeof(value));
 }
 
-/* May sleep: no TWIN_DISPATCH_ATOMIC. So a worker calls it if the sender must not sleep. */
+/* May sleep, so a worker calls it if the sender must not sleep. */
 static int dispatch(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =

@@ -140,10 +140,7 @@ static int __init twin_peer_init(void)
 }
 module_init(twin_peer_init);
 
-/*
- * After twin_detach(), the owner calls no operation of this module. After twin_unregister(), it
- * does not call dispatch() either.
- */
+/* After this function, the owner calls nothing in this module. */
 static void __exit twin_peer_exit(void)
 {
 	flush_work(&work);

@@ -22,13 +22,9 @@
 /* How many handles of cancelled requests to remember, to tell -ECANCELED from -ESTALE. */
 #define MAX_CANCELLED	1024
 
-/*
- * IDLE: the sender has the request. HELD: a driver holds the request. BUSY: a thread is completing
- * or cancelling the request.
- */
+/* IDLE: the sender has it. HELD: a driver has it. BUSY: a thread is completing or cancelling it. */
 enum phase { IDLE, HELD, BUSY };
 
-/* A request */
 struct packet {
 	struct kref refs;
 	u32 index;
@@ -37,7 +33,7 @@ struct packet {
 	enum phase phase;
 	twin_handle holder;	/* the driver that holds it (HELD) */
 	u32 hold;		/* the generation of the holder's handle; new for each send */
-	bool notify;		/* the holder wants to be notified of a cancel */
+	bool notify;		/* tell the holder of a cancel */
 	bool queued;		/* it waits for a worker */
 	bool orphan;		/* its sender has freed it, or is freeing it */
 	u32 sendings;		/* counts the sends, skips 0 */
@@ -52,16 +48,16 @@ struct packet {
 	void *user_buffer;
 	struct twin_result result;
 	struct work_struct work;
-	struct completion done;	/* threads that wait for the request sleep on it */
+	struct completion done;
 	u8 buffers[];		/* input, then output */
 };
 
 static DEFINE_SPINLOCK(lock);	/* protects all below; taken with interrupts disabled */
 static struct packet *packets[MAX_REQUESTS];
-static u32 used_places;	/* the places in packets[] from this index on were never used */
+static u32 used_places;	/* packets[] was never used from this index on */
 static u32 cancelled_holds[MAX_CANCELLED];
 static u32 generation;
-static u32 last_hold;	/* the generation of the handle that a holder got last */
+static u32 last_hold;	/* the hold of the last send */
 
 static DEFINE_IDA(indices);
 static struct workqueue_struct *workers;
@@ -243,8 +239,8 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * The caller holds the lock. If the sending thread is to call the receiver, begins the call, so
- * that the receiver stays registered. A worker begins the call itself.
+ * The caller holds the lock. If the sending thread is to call the receiver, begins this call. A
+ * worker begins the call itself.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -287,7 +283,6 @@ unlock:
 	return err;
 }
 
-/* Describes a request for its holder. */
 static void view(const struct packet *packet, struct twin_request *request)
 {
 	*request = (struct twin_request){
@@ -362,8 +357,8 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 }
 
 /*
- * Brings a claimed request home. The caller holds the lock. If *freed is set, the caller must put
- * it. If this returns true, the caller must call the sender's completion routine, and end *call.
+ * The caller has claimed the request, and holds the lock. If *freed is set, it must put *freed. If
+ * this returns true, it must call the completion routine, and end *call.
  */
 static bool bring_home(struct packet *packet, struct twin_call *call, struct packet **freed)
 {
