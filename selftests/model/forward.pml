@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Models a request that is forwarded: a sender S sends it to F. F forwards it to R, and then gets it back. word.pml
- * models a request with one receiver. Most inlines model the function of the same name.
+ * Models a request that a sender S sends to F. F forwards it to R, and then gets it back. Most inlines model the function
+ * of the same name.
  *
  * F forwards the request in S's thread. R's dispatch routine runs there, too, and uses the buffers in place. R completes
  * or pends the request, and so does F when it gets the request back. run.sh chooses by -D:

@@ -4,15 +4,9 @@
  * peers use a context, one after the other. Two tasks, with recursive calls, and an interrupt make calls into each peer
  * while it detaches. Most inlines model the function of the same name.
  *
- * A thread in such a call is a fast reader of SRCU (srcu_read_lock_fast()), without a memory barrier. It loads the
- * current index, 0 or 1, and increments the lock count of its CPU at this index. When it leaves, it increments the
- * unlock count of the same index, perhaps on another CPU.
- *
- * A grace period (kernel/rcu/srcutree.c) has three steps:
- *   1. Wait until the index that is not current has no reader.
- *   2. Flip the current index.
- *   3. Wait until the index that was current before has no reader.
- * An index has no reader if the sum of its unlock counts, read first, equals the sum of its lock counts.
+ * A thread in such a call is a fast reader of SRCU (srcu_read_lock_fast()), without a memory barrier. Grace periods are
+ * those of kernel/rcu/srcutree.c. An index has no reader if the sum of its unlock counts, read first, equals the sum of
+ * its lock counts.
  *
  * Memory is sequentially consistent in the model. In the code, these things order the accesses:
  *   - Between the two sums, the kernel waits for a grace period of RCU (X in srcutree.c), and so for all increments that

@@ -82,7 +82,7 @@ inline reclaim()
 	fi
 }
 
-/* Does not cancel a request that is on its way: see sender() */
+/* Without the cancel: see sender() */
 inline discard()
 {
 	do
@@ -383,7 +383,6 @@ inline wait_for_request(me)
 		   fi
 		fi
 	od;
-	/* The result belongs to the send that the thread has waited for. */
 	assert(h == sending && result != 0);
 	GO(WAITED);
 	assert(ok);
@@ -523,7 +522,6 @@ proctype waiter()
 	waiter_done = true
 }
 
-/* The other driver completes the request at once. */
 proctype resender()
 {
 	int w, old;
@@ -577,7 +575,7 @@ proctype canceller()
 #endif
 }
 
-/* Another driver gets the record, and sends a request of its own to R, which completes it. */
+/* Another driver uses the record for a request to R. */
 proctype stranger()
 {
 	int w, old;

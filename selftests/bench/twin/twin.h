@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The C twin: the pair of the bench (bench_owner, bench_peer) in idiomatic kernel C. To be
- * comparable, it has the same checks, protection and limits as the project. It has one check more:
- * with CONFIG_DEBUG_LIST, the kernel checks the pointers of the twin's lists. The project has lists
- * of its own, without such checks.
+ * comparable, it has the same checks, protection and limits as the project. If d2d.h or d2d_event.h
+ * documents a d2d_NAME, twin_NAME has the same meaning, errnos and execution contexts. The twin has
+ * one check more: with CONFIG_DEBUG_LIST, the kernel checks the pointers of the twin's lists. The
+ * project has lists of its own, without such checks.
  *
  * The twin lacks:
  * - forwarding requests;
@@ -56,19 +57,15 @@
 
 #define TWIN_MJ_INTERNAL_DEVICE_CONTROL	0x0f
 #define TWIN_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
-/* The request of a handshake: user_buffer points to the context. Only the owner sends this code. */
 #define TWIN_IOCTL_SHARE_CONTEXT	TWIN_CTL_CODE(0x800, 3)
 #define TWIN_STATUS_PENDING		529	/* -EIOCBQUEUED */
-/* Returned by a completion routine that keeps the request. */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
 /* For one hold of a queue's lock */
 #define TWIN_MAX_BATCH		128
 
-/* A handle has a generation and an index, never an address. */
 typedef u64 twin_handle;
 
-/* First member of every object that crosses the boundary. */
 struct twin_header {
 	u32 magic;
 	u32 size;
@@ -77,10 +74,6 @@ struct twin_header {
 	u32 layout;
 };
 
-/*
- * First member of every operations table. @chain has a hash of the interface, and for each
- * operation a hash of it and all before it.
- */
 struct twin_ops {
 	u32 size;
 	u16 major;
@@ -135,7 +128,6 @@ struct twin_data {
 	u64 peer[TWIN_DATA_SIZE / sizeof(u64)];
 };
 
-/* The owner fills in all but the peer's endpoint and data, which the peer fills in. */
 struct twin_context {
 	struct twin_header hdr;
 	u32 id;
@@ -148,16 +140,15 @@ struct twin_context {
 	struct twin_data data;
 };
 
-/* A request, as its receiver sees it. When the request ends, @handle becomes stale. */
 struct twin_request {
 	struct twin_header hdr;
 	twin_handle handle;
 	u32 major_function;
 	u32 code;
 	void *user_buffer;
-	twin_handle driver;	/* the receiver's handle from twin_register() */
+	twin_handle driver;
 	u32 input_len;
-	u32 output_len;		/* room for output, in bytes */
+	u32 output_len;
 };
 
 struct twin_result {
@@ -167,8 +158,8 @@ struct twin_result {
 	u32 output_len;
 };
 
-#define TWIN_SEND_ROUTINE	1	/* completed() is called; otherwise the sender waits */
-#define TWIN_SEND_ATOMIC	2	/* the sender cannot sleep */
+#define TWIN_SEND_ROUTINE	1
+#define TWIN_SEND_ATOMIC	2
 #define TWIN_SEND_TRACE		4
 
 struct twin_send {
@@ -185,18 +176,8 @@ struct twin_send {
 	u32 reserved;
 };
 
-#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps */
+#define TWIN_DISPATCH_ATOMIC	1
 
-/*
- * A driver object. twin_register() copies it. The routines, and what @self points to, must stay
- * until twin_unregister() has returned.
- *
- * - dispatch() completes the request by twin_complete(), and returns the same status. Or it returns
- *   -TWIN_STATUS_PENDING.
- * - completed() returns TWIN_MORE_PROCESSING_REQUIRED to keep the request. If it returns 0, the
- *   owner frees the request.
- * - cancelled() is called only if the driver has called twin_request_set_cancel() for the request.
- */
 struct twin_driver {
 	struct twin_header hdr;
 	char name[TWIN_NAME_SIZE];
@@ -263,10 +244,7 @@ enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
 #define TWIN_EVENT_WAIT_ALL		1
 #define TWIN_EVENT_WAIT_INTERRUPTIBLE	2
 
-/*
- * The owner exports these functions, GPL only, in the namespace "TWIN". Each twin_NAME has the
- * errnos and the execution contexts that d2d.h or d2d_event.h documents for d2d_NAME.
- */
+/* Exported by the owner, GPL only, in the namespace "TWIN". */
 int twin_register(const struct twin_driver *driver, twin_handle *handle);
 int twin_attach(twin_handle driver);
 int twin_detach(twin_handle driver);
