@@ -133,7 +133,7 @@ impl Contender {
         self.run_pair(run, other)
     }
 
-    /// Measures `run`, which takes items. Until it returns, `producers` threads call `put`, which puts up to the
+    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`, which puts up to the
     /// given number of items, and returns how many fitted. Does nothing on a machine with one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,

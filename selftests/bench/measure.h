@@ -26,7 +26,7 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 
 /*
  * The measured loop is in a function whose name ends with loop_NAME. NAME is the contender's name
- * (after the colon, if it has one), with _ for each -. The host looks in the disassembly what this
+ * (after the colon, if it has one), with _ for each -. The host checks in the disassembly what this
  * function calls.
  */
 struct d2d_bench_contender {

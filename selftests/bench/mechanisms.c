@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Loops with which the bench compares the library: an empty loop, whose cost is known; a bare
- * indirect call, than which no call of the library can cost less; and the kernel's mechanisms.
+ * indirect call, the least that a call can cost; and the kernel's mechanisms.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>
@@ -26,7 +26,7 @@
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Two instructions for each n. The compiler would remove an empty loop in C. */
+/* Two instructions a turn. In C, the compiler removes an empty loop. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");

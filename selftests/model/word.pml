@@ -57,7 +57,7 @@ byte result;		/* of this send: 0 none; 1 completed; 2 cancelled */
 byte in_place;		/* in-place calls that use the buffers */
 byte copying;
 bool filling;		/* S writes to the buffers, or frees them */
-byte view;		/* the receiver for which the request is filled in: 1 R, 2 another driver */
+byte fields_for;		/* the receiver for which the request is filled in: 1 R, 2 another driver */
 byte routines;
 
 byte pended;		/* the generation of the handle by which R has left the request pending, or 0 */
@@ -437,12 +437,12 @@ proctype sender()
 		:: !ok -> cell_R[0] = false; word = UNCLAIM(w); break
 		:: else
 		fi;
-		d_step { sending++; claims = 0; result = 0; view = 1 };
+		d_step { sending++; claims = 0; result = 0; fields_for = 1 };
 		h = GENERATION_OF(SEND(w));
 #ifdef COPIES
 		word = SEND(w);
 		/* Requests::dispatch(): another thread may have cancelled the request and sent it again. */
-		v = view;
+		v = fields_for;
 #ifndef CANCELLED_REQUEST_DISPATCHED_WHILE_HELD
 		/* Record::is_still() */
 		w = word;
@@ -533,7 +533,7 @@ proctype resender()
 	if
 	:: ok ->
 		/* Requests::publish() writes the fields one by one */
-		view = 2;
+		fields_for = 2;
 		d_step { sending++; claims = 0; result = 0 };
 		h = GENERATION_OF(SEND(w));
 		word = SEND(w);

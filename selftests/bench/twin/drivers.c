@@ -148,7 +148,7 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-driver-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* A caller inside the driver's routine would wait for itself. */
+/* A caller inside the driver's routine must not wait for this routine to end. */
 static int check_outside(twin_handle handle, const char *reason)
 {
 	struct twin_call *call;

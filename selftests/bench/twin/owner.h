@@ -46,7 +46,7 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/* Who has ended an offer. The sender does it if dispatch() neither completes nor pends it. */
+/* Who has ended an offer: the sender does so if dispatch() has neither completed nor pended it. */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,

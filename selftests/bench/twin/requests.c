@@ -32,7 +32,7 @@ struct packet {
 	twin_handle sender;
 	enum phase phase;
 	twin_handle holder;	/* the driver that holds it (HELD) */
-	u32 hold;		/* the generation of the holder's handle; new for each send */
+	u32 hold_generation;	/* of the holder's handle; new for each send */
 	bool notify;		/* tell the holder of a cancel */
 	bool queued;		/* it waits for a worker */
 	bool orphan;		/* its sender has freed it, or is freeing it */
@@ -57,7 +57,7 @@ static struct packet *packets[MAX_REQUESTS];
 static u32 used_places;	/* packets[] was never used from this index on */
 static u32 cancelled_holds[MAX_CANCELLED];
 static u32 generation;
-static u32 last_hold;	/* the hold of the last send */
+static u32 last_hold_generation;	/* that of the last send */
 
 static DEFINE_IDA(indices);
 static struct workqueue_struct *workers;
@@ -117,7 +117,8 @@ static struct packet *find_held(twin_handle handle, int *err)
 	u32 hold = handle >> 32;
 	struct packet *packet = index < MAX_REQUESTS ? packets[index] : NULL;
 
-	if (handle & TWIN_HANDLE_HOLDER && packet && packet->phase == HELD && packet->hold == hold)
+	if (handle & TWIN_HANDLE_HOLDER && packet && packet->phase == HELD &&
+	    packet->hold_generation == hold)
 		return packet;
 	*err = hold && cancelled_holds[hold % MAX_CANCELLED] == hold ? -ECANCELED : -ESTALE;
 	return NULL;
@@ -287,7 +288,7 @@ static void view(const struct packet *packet, struct twin_request *request)
 {
 	*request = (struct twin_request){
 		.hdr = TWIN_HEADER(struct twin_request, TWIN_REQUEST_MAGIC),
-		.handle = (u64)packet->hold << 32 | TWIN_HANDLE_HOLDER | packet->index,
+		.handle = (u64)packet->hold_generation << 32 | TWIN_HANDLE_HOLDER | packet->index,
 		.major_function = packet->major_function,
 		.code = packet->code,
 		.user_buffer = packet->user_buffer,
@@ -321,8 +322,8 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	err = find_receiver(packet, send, call, reason);
 	if (err)
 		return err;
-	last_hold = last_hold + 1 ?: 1;
-	packet->hold = last_hold;
+	last_hold_generation = last_hold_generation + 1 ?: 1;
+	packet->hold_generation = last_hold_generation;
 	packet->holder = send->to & ~(twin_handle)TWIN_HANDLE_TARGET;
 	packet->notify = false;
 	packet->queued = !call->slot;
@@ -474,7 +475,7 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	returned = driver->dispatch(driver->self, request);
 	spin_lock_irqsave(&lock, flags);
 	packet = find(key);
-	held = packet && packet->phase == HELD && packet->hold == request->handle >> 32;
+	held = packet && packet->phase == HELD && packet->hold_generation == request->handle >> 32;
 	if (packet)
 		on_its_way = packet->sendings == sending && packet->phase != IDLE &&
 			     !packet->orphan;
@@ -606,7 +607,7 @@ static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 	packet->result.status = status;
 	packet->result.information = 0;
 	packet->result.output_len = 0;
-	cancelled_holds[packet->hold % MAX_CANCELLED] = packet->hold;
+	cancelled_holds[packet->hold_generation % MAX_CANCELLED] = packet->hold_generation;
 	view(packet, &request);
 	send_flags = packet->flags;
 	if (packet->notify) {
@@ -839,8 +840,9 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent; if @until is not 0, only those that were
- * sent until then. Returns whether other threads are still completing or cancelling some of them.
+ * Cancels the requests that a driver holds or has sent; if @until is not 0, only those whose
+ * hold_generation is at most @until. Returns whether other threads are still completing or
+ * cancelling some of them.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {
@@ -856,7 +858,7 @@ static bool cancel_all(twin_handle driver, u32 until)
 		for (n = 0; n < SCAN && index < used_places && !key; n++, index++) {
 			packet = packets[index];
 			if (packet && concerns(packet, driver) &&
-			    (!until || (s32)(packet->hold - until) <= 0))
+			    (!until || (s32)(packet->hold_generation - until) <= 0))
 				key = key_of(packet);
 		}
 		spin_unlock_irqrestore(&lock, flags);
@@ -868,7 +870,7 @@ static bool cancel_all(twin_handle driver, u32 until)
 
 void twin_requests_cancel_all(twin_handle driver)
 {
-	while (cancel_all(driver, READ_ONCE(last_hold) ?: 1))
+	while (cancel_all(driver, READ_ONCE(last_hold_generation) ?: 1))
 		fsleep(USEC_PER_MSEC);
 }
 
