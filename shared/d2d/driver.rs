@@ -64,7 +64,6 @@ use crate::{
 };
 use core::ops::Deref;
 use kernel::{
-    bindings,
     prelude::*,
     sync::{
         atomic::{
@@ -88,14 +87,6 @@ use kernel::{
         Delta, //
     },
     uaccess::UserSliceReader,
-    workqueue::{
-        self,
-        impl_has_work,
-        new_work,
-        HasWork,
-        Work,
-        WorkItem, //
-    },
     ModuleMetadata, //
 };
 
@@ -259,7 +250,7 @@ impl<T: Driver> DriverRef<T> {
         if self.0.is_in_deferred() {
             return Err(refuse!(self.0.name, "settled-link-in-deferred", EDEADLK));
         }
-        Shared::await_work(&self.0)?;
+        self.0.await_deferred()?;
         self.link().ok_or(ENOTCONN)
     }
 
@@ -437,7 +428,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         step!(self.shared.name, pend, code: code);
-        match Shared::defer(self.shared, self.request.keep()) {
+        match self.shared.defer(self.request.keep()) {
             Ok(()) => Disposition::pending(),
             Err(kept) => Self {
                 shared: self.shared,
@@ -500,8 +491,8 @@ where
             // SAFETY: By the invariants of `Context` the pointer is valid. Until this driver completes the
             // request, only this driver uses the peer's endpoint. A context whose handshake has timed out stays
             // reserved until then. The driver is detached only after each routine that has the
-            // request has returned. The work item may have the request: dropping the registration
-            // stops the work item before it detaches the driver.
+            // request has returned. The job `deferred` may have the request: dropping the registration
+            // stops the job before it detaches the driver.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -522,14 +513,6 @@ const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
 
-/// What the work item of a pended handshake has to do.
-struct Deferred {
-    /// The offer that waits for the work item.
-    offer: Option<Kept>,
-    /// Whether the registration is being dropped. Then the driver may pend no further offer.
-    closed: bool,
-}
-
 /// What a registration, its [`DriverRef`]s and its [`Offer`]s share.
 #[pin_data]
 pub(crate) struct Shared<T: Driver> {
@@ -544,40 +527,20 @@ pub(crate) struct Shared<T: Driver> {
     raw_handle: SetOnce<abi::d2d_handle>,
     /// State of the handshake: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
+    /// The offer that waits for `deferred`.
     #[pin]
-    pended: SpinLockIrq<Deferred>,
+    pended: SpinLockIrq<Option<Kept>>,
+    /// The job that passes a pended offer to [`Driver::deferred`].
+    deferred: SetOnce<job::Work>,
+    /// That job. It is stopped after the driver's own jobs.
     #[pin]
-    work: Work<Self>,
+    handshake_jobs: Jobs,
     /// Address of the task that is in [`Driver::deferred`], or 0. The address is only compared.
     worker: Atomic<usize>,
     #[pin]
     pub(crate) jobs: Jobs,
     #[pin]
     pub(crate) devices: Devices,
-}
-
-impl_has_work! {
-    impl{T: Driver} HasWork<Self> for Shared<T> { self.work }
-}
-
-impl<T: Driver> WorkItem for Shared<T>
-where
-    <T::Pair as Pair>::Peer: TableFor<T>,
-{
-    type Pointer = Arc<Self>;
-
-    fn run(this: Arc<Self>) {
-        let offer = this.pended.lock().offer.take();
-        if let Some(kept) = offer {
-            this.worker.store(Task::current_raw() as usize, Relaxed);
-            // The disposition is for the caller of a dispatch routine. That routine has returned already.
-            let _ = this.driver().deferred(Offer {
-                shared: this.as_arc_borrow(),
-                request: kept.into_request(),
-            });
-            this.worker.store(0, Relaxed);
-        }
-    }
 }
 
 impl<T: Driver> Shared<T> {
@@ -598,14 +561,9 @@ impl<T: Driver> Shared<T> {
                 lent: SetOnce::new(),
                 binding <- Binding::new(PeerLinkStorage::new(), Ok(driver)),
                 progress: Atomic::new(IDLE),
-                pended <- new_spinlock_irq!(
-                    Deferred {
-                        offer: None,
-                        closed: false,
-                    },
-                    "d2d::Shared::pended"
-                ),
-                work <- new_work!("d2d::Shared::work"),
+                pended <- new_spinlock_irq!(None, "d2d::Shared::pended"),
+                deferred: SetOnce::new(),
+                handshake_jobs <- Jobs::new(promise),
                 worker: Atomic::new(0),
                 jobs <- Jobs::new(promise),
                 devices <- Devices::new(promise),
@@ -665,46 +623,35 @@ impl<T: Driver> Shared<T> {
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
     }
 
-    fn raw_work(this: &Arc<Self>) -> *mut bindings::work_struct {
-        // SAFETY: `this` is an initialized value, and `raw_get_work` returns the address of a field
-        // of it.
-        unsafe {
-            Work::raw_get(<Self as HasWork<Self>>::raw_get_work(
-                Arc::as_ptr(this).cast_mut(),
-            ))
-        }
-    }
-
     /// Returns whether the calling task is in [`Driver::deferred`]. Any context.
     pub(crate) fn is_in_deferred(&self) -> bool {
         // A task finds its own address only if it has stored the address itself.
         self.worker.load(Relaxed) == Task::current_raw() as usize
     }
 
-    /// Returns whether the work item is queued or runs. Any context.
-    fn work_is_busy(this: &Arc<Self>) -> bool {
-        // SAFETY: The work item is initialized and lives as long as `this`.
-        unsafe { bindings::work_busy(Self::raw_work(this)) != 0 }
+    /// Returns whether the job [`deferred`](Shared::deferred) was started and has not returned. Any context.
+    fn is_deferring(&self) -> bool {
+        self.deferred.as_ref().is_some_and(job::Work::is_busy)
     }
 
-    /// Waits until the work item, if it is queued or runs, has returned. If that takes more than 10 ms,
-    /// calls `end_waits` again and again to end the waits of the work item. May sleep.
-    pub(crate) fn flush_work_and_end_waits(this: &Arc<Self>, end_waits: impl Fn()) {
+    /// Waits until the job [`deferred`](Shared::deferred) has returned, if it was started. If that takes
+    /// more than 10 ms, calls `end_waits` again and again to end the waits of the job. May sleep.
+    pub(crate) fn flush_deferred(&self, end_waits: impl Fn()) {
         let mut patience = Patience::new();
-        while Self::work_is_busy(this) {
+        while self.is_deferring() {
             patience.sleep(&end_waits);
         }
     }
 
-    /// Waits until the work item, if it is queued or runs, has returned. May sleep.
+    /// Waits until the job [`deferred`](Shared::deferred) has returned, if it was started. May sleep.
     ///
     /// # Errors
     ///
-    /// `EINTR` if a signal comes. The work item may be waiting for something that happens only after the caller
-    /// has stopped waiting. While the module is being loaded, nothing makes its drivers leave, so only a signal
-    /// can end such a deadlock.
-    fn await_work(this: &Arc<Self>) -> Result {
-        while Self::work_is_busy(this) {
+    /// `EINTR` if a signal comes. The job may be waiting for something that happens only after the caller
+    /// has stopped waiting. While the module is being loaded, nothing makes its drivers leave, so only a
+    /// signal can end such a deadlock.
+    fn await_deferred(&self) -> Result {
+        while self.is_deferring() {
             if kernel::current!().signal_pending() {
                 return Err(EINTR);
             }
@@ -713,24 +660,14 @@ impl<T: Driver> Shared<T> {
         Ok(())
     }
 
-    /// Refuses to pend further offers, and stops the work item. If the work item runs, waits for
-    /// it. If it has not begun, takes it off the work queue and completes its offer with
-    /// `ECANCELED`. May sleep.
-    pub(crate) fn stop_work(this: &Arc<Self>) {
-        let offer = {
-            let mut pended = this.pended.lock();
-            pended.closed = true;
-            pended.offer.take()
-        };
+    /// Refuses to pend further offers, and stops the job [`deferred`](Shared::deferred). If the job runs,
+    /// waits for it. If it has not begun, completes its offer with `ECANCELED`. May sleep.
+    pub(crate) fn stop_deferred(&self) {
+        self.handshake_jobs.stop(|| {});
+        let offer = self.pended.lock().take();
         if let Some(kept) = offer {
             let _ = kept.into_request().fail(ECANCELED);
-            this.note_handshake_result(Err(ECANCELED));
-        }
-        // SAFETY: The work item is initialized and lives as long as `this`.
-        if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {
-            // SAFETY: The work item was queued, and now will not run. So the reference that
-            // `enqueue` took by `Arc::into_raw` has no other owner.
-            drop(unsafe { Arc::from_raw(Arc::as_ptr(this)) });
+            self.note_handshake_result(Err(ECANCELED));
         }
     }
 }
@@ -739,22 +676,52 @@ impl<T: Driver> Shared<T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Passes a pended offer to the work item. Any context.
+    /// Makes the job [`deferred`](Shared::deferred). It has a reference to `this` until
+    /// [`Shared::stop_deferred`]. May sleep.
     ///
     /// # Errors
     ///
-    /// Returns the offer if one is waiting already, or if [`Shared::stop_work`] was called.
-    pub(crate) fn defer(this: ArcBorrow<'_, Self>, kept: Kept) -> Result<(), Kept> {
-        let mut pended = this.pended.lock();
-        if pended.closed || pended.offer.is_some() {
+    /// `ENOMEM`.
+    pub(crate) fn make_deferred(this: &Arc<Self>) -> Result {
+        let shared = this.clone();
+        let job = this
+            .handshake_jobs
+            .work(WorkContext::Worker, move |_| Self::pass_on(&shared))?;
+        this.deferred.populate(job);
+        Ok(())
+    }
+
+    /// Passes the pended offer, if there is one, to [`Driver::deferred`].
+    fn pass_on(this: &Arc<Self>) {
+        let offer = this.pended.lock().take();
+        if let Some(kept) = offer {
+            this.worker.store(Task::current_raw() as usize, Relaxed);
+            // The disposition is for the caller of a dispatch routine. That routine has returned already.
+            let _ = this.driver().deferred(Offer {
+                shared: this.as_arc_borrow(),
+                request: kept.into_request(),
+            });
+            this.worker.store(0, Relaxed);
+        }
+    }
+
+    /// Passes a pended offer to the job [`deferred`](Shared::deferred). Any context.
+    ///
+    /// # Errors
+    ///
+    /// Returns the offer if one is waiting already, or if [`Shared::stop_deferred`] was called.
+    pub(crate) fn defer(&self, kept: Kept) -> Result<(), Kept> {
+        // If the job runs at once, it waits for this lock, and then finds the offer.
+        let mut pended = self.pended.lock();
+        let is_started = pended.is_none()
+            && self
+                .deferred
+                .as_ref()
+                .is_some_and(|job| job.start().is_ok());
+        if !is_started {
             return Err(kept);
         }
-        pended.offer = Some(kept);
-        drop(pended);
-        // SAFETY: `system_dfl_wq` is created at boot and never destroyed.
-        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
-        // If the work item is queued already, it has not begun, and will find the offer.
-        let _ = queue.enqueue(Arc::from(this));
+        *pended = Some(kept);
         Ok(())
     }
 }

@@ -92,12 +92,14 @@ where
     ) -> Result<Self> {
         let shared =
             Shared::new(promise, driver).map_err(|error| trace::report_memory(M::NAME, error))?;
+        Shared::make_deferred(&shared).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = routines::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
         // SAFETY: The routines are in the module's text, and the static keys are in its data.
         // `promise` says that the registration is dropped before the kernel frees them. The
         // registration keeps `shared`, with which the owner calls the routines.
-        to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })?;
+        to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })
+            .inspect_err(|_| shared.stop_deferred())?;
         shared.set_raw_handle(raw_handle);
         Ok(Self {
             shared,
@@ -125,7 +127,7 @@ where
             // caller drops the registration next, the driver can leave now, which ends the worker's
             // waits.
             self.end_waits();
-            Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
+            self.shared.flush_deferred(|| self.end_waits());
         }
         self.shared.note_handshake_result(result);
         result
@@ -139,7 +141,7 @@ impl<T: Driver> Registration<T> {
     }
 
     /// Makes the module's other roles leave, and then this driver. That ends the waits of the
-    /// driver's routines, jobs and work item, even if they wait for another role. May sleep.
+    /// driver's routines, jobs, even if they wait for another role. May sleep.
     fn end_waits(&self) {
         (self.leave_others)();
         self.leaver().leave();
@@ -158,16 +160,16 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.devices.close();
         // Otherwise a job that restarts itself would run until it is stopped below.
         self.shared.jobs.close();
-        // This must come before the waits for the jobs and the work item. Jobs and work item may
-        // wait for an event or a request of the driver or of another role. Calling `end_waits` once
-        // is not enough: a thread that is already delivering a request may deliver it only after
-        // this call. A job may then wait until that request is cancelled.
+        // This must come before the waits for the jobs. They may wait for an event or a request of the
+        // driver or of another role. Calling `end_waits` once is not enough: a thread that is already
+        // delivering a request may deliver it only after this call. A job may then wait until that
+        // request is cancelled.
         self.end_waits();
         self.shared.jobs.stop(|| self.end_waits());
-        // The work item completes a pended handshake before the driver is detached.
-        Shared::flush_work_and_end_waits(&self.shared, || self.end_waits());
-        // Cancels an offer that the driver has pended after this wait. No work item runs afterwards.
-        Shared::stop_work(&self.shared);
+        // The job `deferred` completes a pended handshake before the driver is detached.
+        self.shared.flush_deferred(|| self.end_waits());
+        // Cancels an offer that the driver has pended after this wait.
+        self.shared.stop_deferred();
         if self.shared.clear_asked() {
             safe_calls::d2d_detach(self.raw_handle);
         }
