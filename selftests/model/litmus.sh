@@ -5,7 +5,7 @@
 #
 # For each line "weaken: OLD => NEW [and OLD => NEW]" of a test, this script also checks a copy of the test in which NEW
 # replaces OLD. In this copy, the outcome must be possible. In these lines, "( *" stands for "(*", which begins a comment.
-# The comment of a test also explains the numbers in its code.
+# The comment of a test also says what P0, P1 and the numbers in its code stand for.
 #
 # Usage: litmus.sh MODEL
 # MODEL is tools/memory-model/ of a kernel's source.
