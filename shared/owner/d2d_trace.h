@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the tracepoints, one for each step of d2d_step.h. In tracefs they are
- * in events/d2d_NAME/, where NAME is the owner's. A driver that wants to hit one includes
- * d2d_step.h or d2d_hot_step.h instead.
+ * The tracepoints, one for each step of d2d_step.h. In tracefs they are in events/d2d_NAME/, where
+ * NAME is the owner's. Drivers include d2d_step.h or d2d_hot_step.h instead.
  *
- * A trace event prints the text of the line in dmesg, after the name of the driver. Its other
- * fields are for filters. If the step lacks a field, the trace event has 0 or "" in its place, but
- * -1 for ctx and req. seq is the number of the line in dmesg. If the step has no line, seq is 0.
+ * A trace event prints the text of the line in dmesg. Its other fields are for filters: 0, "", or
+ * -1 for ctx and req, if the step lacks the field. seq is 0 if the step has no line.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM D2D_TRACE_SYSTEM
@@ -22,7 +20,6 @@
 #ifndef D2D_TRACE_FIELDS
 #define D2D_TRACE_FIELDS
 
-/* Returns the first field with this key, or NULL. */
 static noinline const struct d2d_field *d2d_find_field(const struct d2d_record *record, u32 key)
 {
 	for (u32 i = 0; i < D2D_RECORD_FIELDS && record->fields[i].key; i++)
@@ -31,7 +28,6 @@ static noinline const struct d2d_field *d2d_find_field(const struct d2d_record *
 	return NULL;
 }
 
-/* Returns the number in the field with this key. If there is no such number, returns "none". */
 static noinline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
@@ -39,7 +35,6 @@ static noinline u64 d2d_number(const struct d2d_record *record, u32 key, u64 non
 	return field && field->length == D2D_IS_NUMBER ? field->value : none;
 }
 
-/* Returns the length of the text in the field with this key, or 0 if there is no such text. */
 static noinline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
@@ -47,7 +42,7 @@ static noinline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 	return field && field->length != D2D_IS_NUMBER ? field->length : 0;
 }
 
-/* Returns the text in the field with this key, or "". A text in a field does not end with a NUL. */
+/* Returns "" if there is no such text. A text in a field does not end with a NUL. */
 static noinline const char *d2d_text(const struct d2d_record *record, u32 key)
 {
 	if (!d2d_text_length(record, key))
@@ -107,10 +102,7 @@ DECLARE_EVENT_CLASS(d2d_step,
 			      __get_str(step), __get_str(detail))
 );
 
-/*
- * Define the tracepoint of a step. Switching the tracepoint on or off calls the functions of the
- * step's group, unless the group is none.
- */
+/* Switching a tracepoint on or off calls the functions of its group, unless the group is none. */
 #define D2D_HOT_TRACEPOINT(name, group)					\
 	DEFINE_EVENT_FN(d2d_step, d2d_##name, D2D_PROTO,			\
 			TP_ARGS(record, seq, load, in, detail),			\

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The SRCU structure that counts the threads inside the exported functions. Rust cannot define a
- * static one.
- */
+/* Rust cannot define a static SRCU structure. */
 #include <linux/srcu.h>
 
 #include "exports_srcu.h"

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The caller's execution context. in_hardirq() and the like are macros, for which the
- * kernel crate has no abstraction.
- */
+/* in_hardirq() and the like are macros, for which the kernel crate has no abstraction. */
 #include <linux/irqflags.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -19,9 +16,8 @@ unsigned int d2d_irq_context(void)
 }
 
 /*
- * Without CONFIG_PREEMPT_COUNT the kernel does not know whether the caller holds a spinlock
- * or is in an RCU read-side critical section. With CONFIG_PREEMPT_RCU such a section can be
- * preempted, but does not sleep.
+ * Without CONFIG_PREEMPT_COUNT the kernel does not know whether the caller holds a spinlock or is
+ * an RCU reader. With CONFIG_PREEMPT_RCU a reader can be preempted, but may not sleep.
  */
 unsigned int d2d_may_sleep(void)
 {

@@ -4,14 +4,14 @@
 
 #include <linux/types.h>
 
-/* The caller's execution context. The numbers are indices of the table IN in trace.rs. */
+/* The indices of the table IN in trace.rs. */
 #define D2D_IN_TASK	0
 #define D2D_IN_SOFTIRQ	1
 #define D2D_IN_HARDIRQ	2
 
 unsigned int d2d_irq_context(void);
 
-/* Returns whether the caller may sleep, as far as the kernel knows. Any context. */
+/* Whether the caller may sleep, as far as the kernel knows. Any context. */
 unsigned int d2d_may_sleep(void);
 
 #endif /* D2D_IRQ_CONTEXT_H */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The table that an owner exports. Kbuild compiles this file for each owner, whose name is
- * D2D_OWNER_NAME. The functions are defined by module_owner!. recorded.h makes the compiler compare
- * the table and the objects of the headers with the record of their major version.
+ * D2D_OWNER_NAME. module_owner! defines the functions.
  */
 #include "d2d_table.h"
 #include "recorded.h"

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The names of steps and fields, as the lines of the trace show them. */
 #include "tracepoints.h"
 
 #define D2D_NAME_OF_STEP(constant, tracepoint, name, group) \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Defines the tracepoints, which only C can do, and switches the static keys of the hot steps. All
- * steps of a group share one key. So code that hits several of these steps needs only one branch.
- * Kbuild compiles this file for each owner, as each owner has tracepoints of its own.
+ * The tracepoints, which only C can define, and the static keys of the hot steps. All steps of a
+ * group share one key, so code that hits several of them needs only one branch. Kbuild compiles
+ * this file for each owner.
  */
 #include <linux/jump_label.h>
 #include <linux/module.h>
@@ -16,7 +16,6 @@
 #include "d2d_trace.h"
 #endif
 
-/* The owner's own keys */
 D2D_DEFINE_HOT_KEYS;
 
 /* Protects what follows, and is held while keys are switched. */
@@ -28,10 +27,10 @@ enum { D2D_GROUPS(D2D_GROUP_NUMBER) };
 /* The key of a group is the one with the group's number. */
 static_assert(sizeof(struct d2d_hot_keys) == D2D_GROUP_COUNT * sizeof(struct static_key_false));
 
-/* How many tracepoints of a group are on, plus one if the group's steps are printed as lines. */
+/* Tracepoints of a group that are on, plus one if the group's steps are printed as lines. */
 static unsigned int d2d_on[D2D_GROUP_COUNT];
 
-/* The keys of the module of each registered driver, or NULL. Drivers of a module share them. */
+/* The keys of each driver's module, or NULL. Drivers of a module share them. */
 static struct d2d_hot_keys *d2d_driver_keys[D2D_MAX_DRIVERS];
 
 static void d2d_set(struct d2d_hot_keys *keys, u32 group, bool on)
@@ -129,7 +128,7 @@ bool d2d_is_on(u32 step)
 	return step < D2D_STEP_COUNT && static_key_enabled(&d2d_tracepoints[step]->key);
 }
 
-/* d2d_is_on() was true: trace_call__X() does not ask again whether the tracepoint is on. */
+/* trace_call__X() does not ask whether the tracepoint is on: d2d_is_on() was true. */
 #define D2D_HIT(constant, tracepoint, name, group)				\
 	case D2D_STEP_##constant:						\
 		trace_call__d2d_##tracepoint(record, seq, load, in, detail);	\

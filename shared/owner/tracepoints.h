@@ -5,8 +5,8 @@
 #include "d2d_hot_step.h"
 
 /*
- * 1 for each group of hot steps that an owner can print as lines (Config::print_hot_steps()). For
- * each request, its sender decides whether the steps have lines (D2D_SEND_TRACE).
+ * 1 for each group that Config::print_hot_steps() prints as lines. For a request, its sender
+ * decides (D2D_SEND_TRACE).
  */
 #define D2D_PRINTS_none		0
 #define D2D_PRINTS_queues	1
@@ -14,10 +14,7 @@
 #define D2D_PRINTS_requests	0
 #define D2D_PRINTS_events	0
 
-/*
- * A step or a field of the trace. It has a name, and for a field the form of the field's number.
- * For a step, it says whether the lines of the step's group can be printed. Rust type: TraceName.
- */
+/* The name of a step or of a field. Rust type: TraceName. */
 struct d2d_trace_name {
 	const char *text;
 	u32 length;
@@ -28,20 +25,19 @@ struct d2d_trace_name {
 extern const struct d2d_trace_name d2d_step_names[D2D_STEP_COUNT];
 extern const struct d2d_trace_name d2d_field_names[D2D_FIELD_COUNT];
 
-/* Returns whether the tracepoint of a step is on; false for an unknown step. Any context. */
+/* Returns false for an unknown step. Any context. */
 bool d2d_is_on(u32 step);
 
 /*
- * Hits the tracepoint of the record's step, which is less than D2D_STEP_COUNT. The caller
- * has copied all texts of the record to its own memory. Any context but NMI.
+ * The record's step is less than D2D_STEP_COUNT. The caller has copied all texts of the record to
+ * its own memory. Any context but NMI.
  */
 void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);
 
 /*
- * When the kernel switches a tracepoint of the group on, it calls d2d_GROUP_on(). When it switches
- * one off, it calls d2d_GROUP_off(). The two functions count the tracepoints that are on. May
- * sleep.
+ * The kernel calls d2d_GROUP_on() when it switches a tracepoint of the group on, and
+ * d2d_GROUP_off() when it switches one off. May sleep.
  */
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)
@@ -50,15 +46,14 @@ D2D_GROUPS(D2D_SWITCHES)
 void d2d_lines_on(void);
 
 /*
- * Notes the static keys that the module of a registered driver has. Switches on the keys of each
- * group that is on. slot is the driver's slot, and less than D2D_MAX_DRIVERS. The keys exist until
- * d2d_hot_keys_remove(). May sleep.
+ * From here on, switches the keys of the driver in this slot, which is less than D2D_MAX_DRIVERS.
+ * The keys exist until d2d_hot_keys_remove(). May sleep.
  */
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 
 /*
- * Forgets the keys of the driver in this slot, if it has keys. Switches them off, unless another
- * driver has the same keys, or they are the owner's own. May sleep.
+ * Forgets the keys of the driver in this slot. Switches them off, unless another driver or the
+ * owner has the same keys. May sleep.
  */
 void d2d_hot_keys_remove(u32 slot);
 
