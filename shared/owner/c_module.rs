@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module of an owner in C: the functions of `d2d_owner.h` and of the table. Kbuild compiles
-//! this file for each such owner, and states the owner's name in `RUST_MODFILE`. The sources in C
-//! have the module's `module_init()` and `MODULE_LICENSE()`.
+//! The module of an owner in C. Kbuild compiles this file for each such owner, and states the
+//! owner's name in `RUST_MODFILE`. The sources in C have `module_init()` and `MODULE_LICENSE()`.
 
 use d2d_owner::{
     abi,
@@ -35,8 +34,8 @@ impl ModuleMetadata for OwnerModule {
         unsafe extern "C" {
             static __this_module: [u8; 0];
         }
-        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked.
-        // The kernel keeps it while the module's code can run.
+        // SAFETY: `__this_module` is the `struct module` of this module. The kernel keeps it while
+        // the module's code can run.
         unsafe { ThisModule::from_ptr((&raw const __this_module).cast_mut().cast()) }
     };
 }
@@ -52,10 +51,8 @@ unsafe extern "C" fn d2d_owner_stop() {
     MODULE.stop();
 }
 
-/// Defines functions of `d2d_owner.h` whose callers have to keep its contract.
 macro_rules! functions {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? => $call:expr;)*) => {$(
-        // As above.
         const _: unsafe extern "C" fn($($type),*) $(-> $result)? = abi::$name;
 
         /// # Safety

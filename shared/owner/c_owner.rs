@@ -2,11 +2,9 @@
 
 //! An owner whose driver is written in C, and its contexts.
 //!
-//! C type: `struct d2d_owner`. The server uses the contexts of any owner as a `ContextTable`. For
-//! an owner in Rust, `contexts` makes them from the types of its pair. For an owner in C, this file
-//! makes them with the sizes and the operations that the owner states when it starts. An owner in
-//! Rust does not call the `#[inline]` functions of this file, so they are not compiled for its
-//! module.
+//! C type: `struct d2d_owner`. The contexts have the sizes and the operations that the owner states
+//! when it starts. An owner in Rust does not call the `#[inline]` functions of this file, so they
+//! are not compiled for its module.
 
 use crate::{
     config::Config,
@@ -72,10 +70,9 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The owner of this module, or null: set while there is a [`COwner`].
+/// Null while there is no [`COwner`].
 static OWNER: Atomic<*mut COwner> = Atomic::new(core::ptr::null_mut());
 
-/// A checked copy of what the owner consists of.
 #[derive(Clone, Copy)]
 struct Description {
     owner: abi::d2d_owner,
@@ -84,13 +81,13 @@ struct Description {
 }
 
 // SAFETY: By the contract of `struct d2d_owner`, any thread may call the operations, and the
-// routines with `self`. The tables and their chains are only read.
+// routines with `self`. Nobody writes the tables and their chains.
 unsafe impl Send for Description {}
 // SAFETY: As above.
 unsafe impl Sync for Description {}
 
 impl Description {
-    /// Checks what an owner has stated, and copies it. Any context.
+    /// Checks and copies what an owner has stated. Any context.
     ///
     /// # Errors
     ///
@@ -109,9 +106,9 @@ impl Description {
         owner: *const abi::d2d_owner,
     ) -> Result<Self> {
         let lacks = |what: &str| Err(refuse!(name, "incomplete-owner", EFAULT, what: what));
-        // SAFETY: The caller says that `owner` is null or as the header says. If it is not null,
-        // each of its tables is null or as the header says, too. The chains of the tables live
-        // until `d2d_owner_stop` has returned. That function drops this copy.
+        // SAFETY: The caller says that `owner` and its tables are null or as the header says. The
+        // chains of the tables live until `d2d_owner_stop` has returned. That function drops this
+        // copy.
         let found = unsafe {
             owner
                 .as_ref()
@@ -129,14 +126,12 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The chain has the hash of each minor version of this pair. `sizes_hash` must be the hash of
-        // this version. It is another one if the owner states no sizes, those of another pair, or
-        // those of another version, even of an older minor one.
+        // The sizes must be those of this version of the pair, not of an older minor one.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }
-        // The owner's other routines are in the driver object, so they are checked when the object is
-        // registered. The `completed` of the object is that of the library.
+        // The registration of the driver object checks the other routines. The `completed` of the
+        // object is that of the library.
         let routines = [
             owner.completed.map(|routine| routine as usize),
             owner.attached.map(|routine| routine as usize),
@@ -160,8 +155,6 @@ impl Description {
         })
     }
 
-    /// Returns the configuration of the contexts. Any context.
-    ///
     /// # Errors
     ///
     /// Those of [`Config::new`].
@@ -181,7 +174,6 @@ impl Description {
         })
     }
 
-    /// Calls `prepare`, `attached` or `detached` for a context, if the owner has that routine.
     fn tell(
         &self,
         routine: Option<unsafe extern "C" fn(*mut c_void, *mut abi::d2d_context)>,
@@ -196,7 +188,7 @@ impl Description {
     }
 }
 
-/// What a table that `D2D_OPS_INIT()` has initialized says of its interface: the table's header and chain.
+/// The header and the chain of a table that `D2D_OPS_INIT()` has initialized.
 #[derive(Clone, Copy)]
 struct Table {
     header: abi::d2d_ops,
@@ -204,8 +196,7 @@ struct Table {
 }
 
 impl Table {
-    /// Reads a table. Returns `None` if its size or its chain shows that `D2D_OPS_INIT()` has not
-    /// initialized it.
+    /// Returns `None` if `D2D_OPS_INIT()` has not initialized the table.
     ///
     /// # Safety
     ///
@@ -219,14 +210,13 @@ impl Table {
         let hashes = usize::from(header.minor) + 1 + operations / size_of::<usize>();
         Some(Self {
             header,
-            // SAFETY: The table could be read, so the caller promises that it is as the header
-            // says. It has a chain, so `D2D_OPS_INIT()` has initialized it, and has checked that
-            // the chain has this number of hashes. The chain lives as long as the result.
+            // SAFETY: The caller promises that a table that can be read is as the header says. This
+            // one has a chain, so `D2D_OPS_INIT()` has initialized it, and has checked that the
+            // chain has this number of hashes. The chain lives as long as the result.
             chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
         })
     }
 
-    /// Returns what the owner expects of a peer's operations. This table is the owner's `peer_ops`.
     fn expected(&self) -> Expected<'_> {
         Expected {
             name: "peer",
@@ -240,24 +230,23 @@ impl Table {
 
 /// A checked copy of a peer's endpoint.
 struct PeerTable {
-    /// A table of the type that the owner expects. It consists of the owner's header and the
-    /// addresses of the operations. If the peer lacks an operation, the address is 0.
+    /// The owner's header, and the addresses of the peer's operations. If the peer lacks an
+    /// operation, the address is 0.
     words: KVec<usize>,
     this: *mut c_void,
 }
 
-// SAFETY: `this` is only passed to the operations in `words`. By the contract of `struct d2d_endpoint`, any
-// thread may call these operations with `this`.
+// SAFETY: `this` is only passed to the operations in `words`. By the contract of `struct
+// d2d_endpoint`, any thread may call these operations with `this`.
 unsafe impl Send for PeerTable {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for PeerTable {}
 
-/// A context and the owner's side of it.
 struct CSeat {
     owner: &'static CStr,
     context: Context<()>,
     peer: Pin<KBox<Rundown<PeerTable>>>,
-    /// The memory of the context, which `context` refers to.
+    /// `context` refers to this memory.
     memory: ContextMemory,
 }
 
@@ -267,7 +256,6 @@ impl Drop for CSeat {
     }
 }
 
-/// All contexts of an owner in C.
 pub(crate) struct CSeats {
     name: &'static CStr,
     description: Description,
@@ -344,9 +332,8 @@ impl ContextTable for CSeats {
         let mut words = KVec::from_elem(0, count, GFP_ATOMIC)
             .map_err(|error| report_memory(self.name, error.into()))?;
         const HEAD: usize = size_of::<abi::d2d_ops>() / size_of::<usize>();
-        // SAFETY: The caller promises that the endpoint is that of a driver whose module is `module`,
-        // and that this driver has filled it in. The words have the size and the alignment of the
-        // table, which begins with its header.
+        // SAFETY: The caller promises that the driver of `module` has filled the endpoint in. The
+        // words have the size and the alignment of the table, which begins with its header.
         unsafe {
             let operations = &mut words[HEAD..];
             expected.copy_operations(self.name, &endpoint, module, operations)?;
@@ -405,14 +392,13 @@ impl ContextTable for CSeats {
     }
 }
 
-/// The driver of an owner in C. [`OWNER`] points to it while it exists.
 pub(crate) struct COwner {
     seats: Arc<CSeats>,
     server: Arc<Server>,
 }
 
 impl COwner {
-    /// Makes the contexts, a server of them, and the owner's driver. May sleep.
+    /// Makes the owner's driver, its contexts and their server. May sleep.
     ///
     /// # Errors
     ///
@@ -428,8 +414,7 @@ impl COwner {
         module: *mut bindings::module,
         owner: *const abi::d2d_owner,
     ) -> Result<Arc<Self>> {
-        // SAFETY: The caller says that `owner` is null or as the header says, and that `module` is the
-        // owner's module.
+        // SAFETY: The caller keeps the contract of `copy`.
         let description = unsafe { Description::copy(name, module, owner)? };
         let config = description.config(name)?;
         let stated = &description.owner;
@@ -472,7 +457,8 @@ impl AnyOwner for COwner {
         abi::d2d_driver {
             dispatch: owner.dispatch,
             returned: owner.returned,
-            // The library needs this routine even if the owner has none: it ends a late handshake.
+            // The library ends a late handshake in this routine, so it is needed even if the owner
+            // has none.
             completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
@@ -484,19 +470,19 @@ impl AnyOwner for COwner {
     fn leaving(&self) {}
 }
 
-/// The completion routine of an owner in C: ends a handshake, and passes any other request on.
+/// Ends a handshake, or passes the completion of another request on.
 ///
 /// # Safety
 ///
-/// It is the `completed` of the driver object of [`OWNER`], which the server calls as `d2d.h` says.
+/// The server calls this as `d2d.h` says, as the `completed` of the driver object of [`OWNER`].
 #[inline]
 unsafe extern "C" fn completed(
     this: *mut c_void,
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The server calls this as `d2d.h` says: the owner's driver object is registered, so the
-    // owner exists. The result is valid for reads. The request has come back. No `Packet` has the
+    // SAFETY: The owner's driver object is registered, so the owner exists. By the contract of
+    // `d2d.h`, the result is valid for reads, and the request has come back. No `Packet` has the
     // handle: an owner in C has no `Packet`, and the library makes none for a handshake.
     let (owner, completed) = unsafe {
         let owner = &*OWNER.load(Acquire);
@@ -505,8 +491,8 @@ unsafe extern "C" fn completed(
     let Some(completed) = owner.server.completed_handshake(completed) else {
         return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;
     };
-    // Dropping it would free the request. The value that the owner's routine returns says whether the server
-    // frees it.
+    // The value that the owner's routine returns says whether the server frees the request.
+    // Dropping `completed` would free it, too.
     core::mem::forget(completed);
     match owner.description().completed {
         // SAFETY: By the contract of `struct d2d_owner`, the routine may be called as the
@@ -519,7 +505,7 @@ unsafe extern "C" fn completed(
     }
 }
 
-/// Writes a result, if there is one. Returns 0, or `-ESHUTDOWN` if there is none. Any context.
+/// Returns 0, or `-ESHUTDOWN` if there is no result. Any context.
 ///
 /// # Safety
 ///
@@ -529,20 +515,19 @@ pub unsafe fn store<T>(result: Option<T>, to: *mut T) -> c_int {
     let Some(result) = result else {
         return ESHUTDOWN.to_errno();
     };
-    // SAFETY: The caller says that it is valid for writes.
+    // SAFETY: The caller says that `to` is valid for writes.
     unsafe { to.write(result) };
     0
 }
 
-/// Enters the peer of a context; see `d2d_peer_enter`. Returns `None` if there is no peer. Any context but
-/// NMI.
+/// `d2d_peer_enter`. Returns `None` if there is no peer. Any context but NMI.
 ///
 /// # Safety
 ///
 /// As `d2d_owner.h` says: the owner exists, and `context` is one of its contexts.
 #[inline(always)]
 pub unsafe fn enter(context: *mut abi::d2d_context) -> Option<abi::d2d_peer> {
-    // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
+    // SAFETY: The caller keeps the contract of `seat`.
     let (_, seat) = unsafe { seat(context) }?;
     let (table, inside) = seat.peer.enter()?.into_raw();
     Some(abi::d2d_peer {
@@ -552,16 +537,16 @@ pub unsafe fn enter(context: *mut abi::d2d_context) -> Option<abi::d2d_peer> {
     })
 }
 
-/// Leaves the peer of a context; see `d2d_peer_exit`. Any context but NMI.
+/// `d2d_peer_exit`. Any context but NMI.
 ///
 /// # Safety
 ///
 /// As `d2d_owner.h` says: the calling thread has entered the peer of `context`, and has got `peer`.
 #[inline]
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
-    // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and `context`
-    // is one of its contexts. The thread has got `peer` from `enter`, so `peer` is valid for reads, and
-    // `enter` took `inside` from this rundown.
+    // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and
+    // `context` is one of its contexts. `enter` has made `peer`, so `peer` is valid for reads, and
+    // `inside` comes from this rundown.
     unsafe {
         if let Some((_, seat)) = seat(context) {
             seat.peer.leave((*peer).inside);
@@ -569,36 +554,33 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
     }
 }
 
-/// Finds the peer of a context as a target of requests; see `d2d_peer_lookup`. Returns `None` if there is no
-/// peer. Any context.
+/// `d2d_peer_lookup`. Returns `None` if there is no peer. Any context.
 ///
 /// # Safety
 ///
 /// As `d2d_owner.h` says: the owner exists, and `context` is one of its contexts.
 #[inline]
 pub unsafe fn lookup(context: *mut abi::d2d_context) -> Option<abi::d2d_handle> {
-    // SAFETY: The caller says that the owner exists, and that `context` is one of its contexts.
+    // SAFETY: The caller keeps the contract of `seat`.
     let (owner, seat) = unsafe { seat(context) }?;
     let id = seat.context.id() as usize;
     let (target, _) = owner.server.registry.attached_to(id)?;
     Some(target)
 }
 
-/// Finds the owner and the seat of a context.
-///
 /// # Safety
 ///
 /// The owner exists for `'a`, and `context` is one of its contexts.
 #[inline]
 unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<(&'a COwner, &'a CSeat)> {
-    // SAFETY: The caller promises that the owner exists for `'a`, and that `context` is one of its
-    // contexts. So the context lives as long as the owner. The field never changes.
+    // SAFETY: The caller promises that the owner exists for `'a`, so its context lives as long. The
+    // field never changes.
     let (owner, id) = unsafe { (OWNER.load(Acquire).as_ref()?, (*context).id) };
     let seat = owner.seats.seats.get(id as usize)?;
     (seat.context.as_raw() == context).then_some((owner, seat))
 }
 
-/// What the module `M` of an owner in C keeps while the owner is started.
+/// What the module `M` of an owner in C keeps.
 ///
 /// # Invariants
 ///
@@ -609,8 +591,8 @@ pub struct CModule<M: ModuleMetadata> {
     _module: PhantomData<fn(M)>,
 }
 
-// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread,
-// which may drop the parts although another thread has made them, as that of a module in Rust may.
+// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread.
+// This thread may drop the parts that another thread has made.
 unsafe impl<M: ModuleMetadata> Sync for CModule<M> {}
 
 impl<M: ModuleMetadata> CModule<M> {
@@ -645,8 +627,8 @@ impl<M: ModuleMetadata> CModule<M> {
         };
         match parts {
             Ok(parts) => {
-                // INVARIANT: It comes from `into_raw`. `c_parts` succeeds only once, so nothing is
-                // overwritten.
+                // INVARIANT: `parts` comes from `into_raw`. `c_parts` succeeds only once, so
+                // nothing is overwritten.
                 self.parts.store(KBox::into_raw(parts), Release);
                 0
             }

@@ -13,15 +13,12 @@ use kernel::{
     prelude::*, //
 };
 
-/// Most contexts of an owner.
 const CONTEXTS: u32 = 64;
-/// Most items of a queue.
 const CAPACITY: u32 = 1 << 20;
-/// Most bytes of an item's payload.
 const ITEM_SIZE: u32 = 4096;
 
-// The handle of an item has room for the item's index and for the id of its queue. A context has
-// two queues. The 16-bit length of an item can hold the length of its payload.
+// The handle of an item has room for the item's index and for the id of its queue. The 16-bit
+// length of an item has room for the size of its payload.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
         && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM
@@ -43,17 +40,15 @@ pub(crate) enum Learn {
 /// The configuration of an owner's contexts.
 #[derive(Clone, Copy)]
 pub struct Config {
-    /// Number of contexts.
     pub(crate) contexts: u32,
-    /// Number of items of each queue.
+    /// Items of each queue.
     pub(crate) capacity: u32,
-    /// Size of each item's payload, in bytes.
+    /// Bytes of each item's payload.
     pub(crate) item_size: u32,
-    /// How the owner learns of the completion of a handshake.
     pub(crate) learn: Learn,
-    /// How much time a driver has to complete a handshake, in milliseconds.
+    /// Milliseconds that a driver has to complete a handshake.
     pub(crate) timeout: u32,
-    /// Whether the steps of queues and the calls of operations are printed as lines.
+    /// Whether hot steps are printed.
     pub(crate) hot_lines: bool,
 }
 
@@ -92,7 +87,7 @@ impl Config {
 
     /// Makes the owner print lines for two groups of hot steps of all its drivers: the steps of
     /// queues (`enqueue`, `dequeue`, `doorbell`) and the calls of operations (`op-call`,
-    /// `op-return`). Without this, these steps have only tracepoints. Any context.
+    /// `op-return`). Any context.
     #[must_use]
     pub fn print_hot_steps(mut self) -> Self {
         self.hot_lines = true;
@@ -114,9 +109,8 @@ impl Config {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checks whether enough memory is available for all contexts. The caller does this before it
-    /// allocates the first context. Otherwise the first contexts could use up the memory of the
-    /// machine before the allocation of a later context fails. Any context.
+    /// Checks whether there is enough memory for all contexts. Otherwise the first contexts could
+    /// use up the memory of the machine before the allocation of a later one fails. Any context.
     ///
     /// # Errors
     ///
@@ -129,7 +123,7 @@ impl Config {
         }
     }
 
-    /// Returns how much memory one context needs whose blocks of data have these sizes, in bytes.
+    /// Returns how many bytes a context needs whose blocks of data have these sizes.
     pub(crate) fn context_bytes(&self, sizes: Sizes) -> usize {
         let item = self.item_words() * 8 + size_of::<*mut abi::d2d_item>();
         sizes.context_bytes() + 2 * self.capacity as usize * item

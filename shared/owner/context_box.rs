@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Allocates a context, and initializes its locks, its queues and their items.
+//! Allocates and initializes a context and the items of its queues.
 
 use crate::config::Config;
 use core::ptr::{
@@ -27,9 +27,8 @@ use kernel::{
     }, //
 };
 
-/// The allocation flags for the memory of items. The memory is zeroed. If there is not enough
-/// memory for the items, the allocation fails. It does not call the OOM killer, which would end
-/// other processes.
+/// The allocation flags for the memory of items. If memory is short, the allocation fails, and does
+/// not call the OOM killer.
 const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
     | bindings::__GFP_ZERO
     | bindings::__GFP_NOWARN
@@ -43,9 +42,9 @@ const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
 fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     let size = count * size_of::<T>();
     let (align, node) = (align_of::<T>(), bindings::NUMA_NO_NODE);
-    // SAFETY: The old address is null, so the kernel makes a new allocation, as the vector's
-    // allocator, `KVmalloc`, does by the same function. The memory has room for `count` values, and
-    // the vector contains none of them.
+    // SAFETY: The old address is null, so the kernel makes a new allocation, by the same function
+    // as the vector's allocator, `KVmalloc`. The memory has room for `count` values, and the vector
+    // has length 0.
     unsafe {
         let memory = bindings::kvrealloc_node_align(null(), size, align, ITEMS, node);
         let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
@@ -53,29 +52,25 @@ fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     }
 }
 
-/// Most bytes of a chunk, the unit in which items are allocated. Because of this limit, no chunk is
-/// an allocation of a high order.
+/// Most bytes of a chunk, the unit in which items are allocated. With this limit, no chunk is an
+/// allocation of a high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
-/// The unit in which the memory of a context is allocated.
 #[repr(C, align(64))]
 struct CacheLine([u8; abi::D2D_CACHE_LINE as usize]);
 
-/// A context and the items of its queues.
-///
 /// # Invariants
 ///
 /// `raw` points to an initialized context in `_memory`, and the items of its queues are in `_items`.
 pub(crate) struct ContextBox {
     raw: *mut abi::d2d_context,
-    /// The memory of the context, in cache lines because of its alignment. Its length is 0.
+    /// In cache lines because of the context's alignment. The length is 0.
     _memory: KVVec<CacheLine>,
     _items: [Items; 2],
 }
 
-/// The memory of a queue's items.
 struct Items {
-    /// The items, in words because of their alignment. The length of each inner vector is 0.
+    /// In words because of the items' alignment. The length of each inner vector is 0.
     chunks: KVVec<KVVec<u64>>,
     /// The address of each item, by its index.
     pool: KVVec<*mut abi::d2d_item>,
@@ -93,8 +88,8 @@ impl Items {
         })
     }
 
-    /// Makes `config.capacity` items and puts them in the pool. Returns the first item of the list
-    /// that they are on.
+    /// Makes `config.capacity` items and puts them in the pool. Returns the first item of their
+    /// list.
     fn build(&mut self, queue_id: u32, config: &Config) -> Result<*mut abi::d2d_item> {
         let first_handle = abi::D2D_HANDLE_ITEM | queue_id << abi::D2D_ITEM_INDEX_BITS;
         let mut free = null_mut();
@@ -123,8 +118,8 @@ impl Items {
 }
 
 impl ContextBox {
-    /// Allocates context number `id` with zeroed blocks of data of these sizes, and initializes all
-    /// of it but its endpoints. The trace lines show `driver` as the driver that does so. May sleep.
+    /// Allocates context number `id` with zeroed blocks of data, and initializes all but its
+    /// endpoints. `driver` is the driver that the trace lines name. May sleep.
     ///
     /// # Errors
     ///
@@ -144,11 +139,11 @@ impl ContextBox {
         let mut items = [Items::new(config)?, Items::new(config)?];
         let [owner_size, peer_size, shared_size] = sizes.bytes();
         let lock_name = c"d2d".as_char_ptr();
-        // SAFETY: The context is new and zeroed, so no other thread uses it, and its memory does not
-        // move. The queues and the locks are parts of it. The name and the classes of the locks are
-        // statics of this module. Before the kernel unloads the module, the owner frees the context
-        // or keeps it for ever. If the owner keeps it, only lockdep can use the name and the
-        // classes after that.
+        // SAFETY: The context is new and zeroed, so no other thread uses it, and its memory does
+        // not move. The queues and the locks are parts of it. The name and the classes of the locks
+        // are statics of this module. Before the kernel unloads the module, the owner frees the
+        // context or keeps it for ever. After that, only lockdep can use the name and the classes
+        // of a kept context.
         let queues = unsafe {
             (*context).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*context).id = id;
@@ -196,13 +191,10 @@ impl ContextBox {
         })
     }
 
-    /// Returns the address of the context that lies in the box.
     pub(crate) fn as_raw(&self) -> *mut abi::d2d_context {
         self.raw
     }
 
-    /// Returns the context that lies in the box.
-    ///
     /// # Safety
     ///
     /// The box is not dropped while code that could have a copy of the result can run. It was made
@@ -214,8 +206,8 @@ impl ContextBox {
     }
 }
 
-/// A context's box, and the memory that the owner lends the peer of the context. Dropping this frees
-/// both, unless [`ContextMemory::keep`] was called.
+/// A context's box, and the memory that the owner lends the peer of the context. Dropping this
+/// frees both, unless [`ContextMemory::keep`] was called.
 pub(crate) struct ContextMemory {
     contents: Option<(ContextBox, Option<Lending>)>,
     kept: Atomic<u32>,
@@ -229,18 +221,16 @@ impl ContextMemory {
         }
     }
 
-    /// Keeps the box and the lent memory for ever, because a driver may go on using the context.
-    /// Any context.
+    /// Keeps the box and the lent memory for ever, because a driver may go on using them. Any
+    /// context.
     pub(crate) fn keep(&self) {
         self.kept.store(1, Relaxed);
     }
 
-    /// Returns what the owner lends the driver.
     pub(crate) fn lending(&self) -> Option<&Lending> {
         self.contents.as_ref()?.1.as_ref()
     }
 
-    /// Returns whether the box is kept for ever.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.load(Relaxed) != 0
     }
@@ -254,10 +244,9 @@ impl Drop for ContextMemory {
     }
 }
 
-// SAFETY: The box's memory is not tied to a thread. What it contains is protected by locks,
-// changes atomically, or never changes. The exception is the peer's endpoint. The state of the
-// driver in the registry says which thread may write the endpoint. No other thread reads it
-// meanwhile.
+// SAFETY: The box's memory is not tied to a thread. Its contents are protected by locks, change
+// atomically, or never change. The exception is the peer's endpoint: the state of the driver in the
+// registry says which thread may write it, and no other thread reads it meanwhile.
 unsafe impl Send for ContextBox {}
 // SAFETY: As above.
 unsafe impl Sync for ContextBox {}

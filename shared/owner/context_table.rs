@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The contexts as the server knows them: by number, without the Rust types of the owner's pair.
+//! The contexts as the server knows them: without the Rust types of the owner's pair.
 
 use crate::probe;
 use core::mem::offset_of;
@@ -19,31 +19,29 @@ use kernel::{
 pub(crate) struct Version {
     pub(crate) major: u16,
     pub(crate) minor: u16,
-    /// The last hash of the chain: of all operations, or of the minor version if there are none.
+    /// The last hash of the chain.
     pub(crate) fingerprint: u64,
 }
 
 /// The contexts of an owner. An `index` is the number of a context, less than
 /// [`ContextTable::len`].
 pub(crate) trait ContextTable: Send + Sync {
-    /// Returns the number of contexts.
     fn len(&self) -> usize;
 
-    /// Returns the address of a context, which lives as long as `self`. The owner gives its peer this
-    /// address.
+    /// The context lives as long as `self`. The owner gives its peer this address.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
 
-    /// Zeroes the peer's block of data. An older peer does not know all fields, and so leaves
-    /// zeroes in the newer ones. Any context.
+    /// Zeroes the peer's block of data. The next peer may be older and leave newer fields alone:
+    /// they must be zero. Any context.
     fn clear_peer_data(&self, index: usize);
 
-    /// Checks the endpoint that a driver has filled in, and opens the link: from here on the owner
-    /// can call the driver's operations. Any context.
+    /// Checks the endpoint that a driver has filled in, and opens the link: the owner can call the
+    /// driver's operations. Any context.
     ///
     /// # Errors
     ///
-    /// Those of [`Endpoint::copy`](d2d::interface::Endpoint::copy), `EBUSY` if the link is open
-    /// already.
+    /// Those of [`Endpoint::copy`](d2d::interface::Endpoint::copy), `EBUSY` if the link is already
+    /// open.
     ///
     /// # Safety
     ///
@@ -51,9 +49,8 @@ pub(crate) trait ContextTable: Send + Sync {
     /// d2d_context`. Its operations may be called until [`ContextTable::close`] has returned.
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result;
 
-    /// Closes the link: refuses new calls into the peer, and waits for the calls that run. While a
-    /// call takes long, calls `end_waits` again and again. `end_waits` ends the waits in which the
-    /// thread of that call may be. May sleep.
+    /// Refuses new calls into the peer, and waits for the calls that run. While a call takes long,
+    /// calls `end_waits` again and again, to end the waits of that call's thread. May sleep.
     ///
     /// # Safety
     ///
@@ -66,30 +63,29 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Calls the owner's [`detached`](crate::Owner::detached). May sleep.
     fn detached(&self, index: usize);
 
-    /// Keeps the context from ever being freed, because a driver may go on using it. Any context.
+    /// Keeps the context for ever, because a driver may go on using it. Any context.
     fn keep(&self, index: usize);
 
-    /// Returns the queue to the peer and the queue from the peer, with their names.
+    /// Returns the queue to the peer, then the queue from the peer.
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2];
 
-    /// Returns whether the owner may be using items whose handles it has redeemed. Only an owner in
-    /// C may. It uses such items until it releases them, even after the peer was detached.
+    /// Returns whether the owner may use items that it has redeemed, even after the peer was
+    /// detached. Only an owner in C may.
     fn owner_holds_items(&self) -> bool;
 
-    /// Returns the version of the owner's operations.
     fn version(&self) -> Version;
 
-    /// Runs `f` under the rundown protection of the link, as a call into the peer. Does nothing if
-    /// no peer is attached. Any context but NMI.
+    /// Runs `f` under the rundown protection of the link. Does nothing if no peer is attached. Any
+    /// context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
-    /// Returns how many calls into the peer there were, and how many run now. If calls begin or end
-    /// meanwhile, both numbers are approximate. Any context.
+    /// Returns how many calls into the peer there were, and how many run now; approximate while
+    /// calls begin or end. Any context.
     fn peer_calls(&self, index: usize) -> (u64, u64);
 }
 
-/// Returns the endpoint that the peer of a context has filled in. `context` is an address that
-/// [`ContextTable::as_raw`] has returned. Any context.
+/// Returns the endpoint that the peer of a context has filled in. [`ContextTable::as_raw`] has
+/// returned `context`. Any context.
 pub(crate) fn peer_of(context: *const abi::d2d_context) -> abi::d2d_endpoint {
     probe::read_at(context, offset_of!(abi::d2d_context, peer)).unwrap_or(NO_ENDPOINT)
 }

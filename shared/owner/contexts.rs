@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The driver that owns the contexts, and its side of each context.
-//!
-//! The server knows the contexts only as a [`ContextTable`], without the Rust types of the owner's
-//! pair.
 
 use crate::{
     config::Config,
@@ -80,13 +77,13 @@ use zerocopy::FromZeros;
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes its module.
 ///
-/// Each context has a value of the type. The type also implements the operations that the owner
-/// offers its peers: the trait of its pair's owner interface.
+/// Each context has a value of the type. The type also implements the trait of its pair's owner
+/// interface.
 pub trait Owner: Sized + Send + Sync + 'static {
     /// What the owner and its peers have agreed on.
     type Pair: Pair;
 
-    /// Returns the configuration of the contexts; called once, while the module is loaded. May
+    /// Returns the configuration of the contexts. Called once, while the module is loaded. May
     /// sleep.
     ///
     /// # Errors
@@ -94,20 +91,18 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// The errno with which loading the module fails.
     fn config() -> Result<Config>;
 
-    /// The state that the owner has once, whatever the number of its contexts. Use `()` if it has
-    /// none.
+    /// The state that the owner has once, whatever the number of its contexts.
     type State: Send + Sync + 'static;
 
-    /// Makes the owner's state, before [`new`](Owner::new) is called for the first context. May
-    /// sleep.
+    /// Makes the owner's state, before the first call of [`new`](Owner::new). May sleep.
     ///
     /// # Errors
     ///
     /// The errno with which loading the module fails.
     fn state(config: &Config) -> impl PinInit<Self::State, Error>;
 
-    /// Makes the value of context number `id`. If the operations need the owner's state, the value
-    /// keeps a reference to it. All other functions reach the state by [`Contexts::state`]. May sleep.
+    /// Makes the value of context number `id`. Operations reach the owner's state only if the value
+    /// keeps a reference to it; all other functions use [`Contexts::state`]. May sleep.
     ///
     /// # Errors
     ///
@@ -119,39 +114,39 @@ pub trait Owner: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. Before it fails, the library calls
+    /// The errno with which loading the module fails. Before, the library calls
     /// [`leaving`](Owner::leaving).
     fn ready(_contexts: &Contexts<'_, Self>) -> Result {
         Ok(())
     }
 
-    /// Called when the owner's module begins to be unloaded, or when loading has failed in
-    /// [`ready`](Owner::ready) or later. Links, events, requests, [jobs](d2d::job) and
-    /// [devices](d2d::device) still work. The owner stops here what it has started by other means. May sleep.
+    /// Stops what the owner has started by its own means. Called when the unload of the module
+    /// begins, or when loading fails in [`ready`](Owner::ready) or later. Links, events, requests,
+    /// [jobs](d2d::job) and [devices](d2d::device) still work. May sleep.
     ///
-    /// After this has returned, the library does the following, in this order:
-    /// 1. It makes calls of the owner's devices fail, and closes its jobs.
-    /// 2. It makes waits for the owner's events return `ECANCELED`, and cancels its requests.
-    /// 3. It waits until no job runs.
-    /// 4. It unregisters the owner's driver object, and removes its devices.
-    /// 5. It drops the values of the contexts and the owner's state.
+    /// Then the library:
+    /// 1. makes calls of the owner's devices fail, and closes its jobs,
+    /// 2. makes waits for the owner's events return `ECANCELED`, and cancels its requests,
+    /// 3. waits until no job runs,
+    /// 4. unregisters the owner's driver object, and removes its devices,
+    /// 5. drops the values of the contexts and the owner's state.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
-    /// Returns the owner's data, which is stored in each context. May sleep.
+    /// Returns the owner's block of data for a context. May sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
-    /// Returns the memory that the owner lends each peer of this context: see [`lent`](d2d::lent).
-    /// Called once, after [`new`](Owner::new). The library keeps the memory until the owner is
-    /// unloaded. May sleep.
+    /// Returns the memory that the owner [lends](d2d::lent) the peers of this context. Called once,
+    /// after [`new`](Owner::new). The library keeps the memory until the owner is unloaded. May
+    /// sleep.
     fn lend(&self) -> Option<Lending> {
         None
     }
 
-    /// The owner's [control device](d2d::control), or `None` for no such device.
+    /// The owner's [control device](d2d::control), if it has one.
     const CONTROL: Option<device::Settings> = None;
 
-    /// Receives what a process writes to the control device.
-    /// [`Control::control`](d2d::control::Control) has the rules.
+    /// Receives what a process writes to the control device, by the rules of
+    /// [`Control::control`](d2d::control::Control).
     ///
     /// # Errors
     ///
@@ -160,8 +155,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
-    /// Whether [`dispatch`](Owner::dispatch) never sleeps. If so, it is always called in the
-    /// sender's execution context. Otherwise a worker calls it if the sender cannot sleep.
+    /// Whether [`dispatch`](Owner::dispatch) never sleeps. If it may sleep, a worker calls it for a
+    /// sender that cannot.
     const DISPATCH_ATOMIC: bool = false;
 
     /// Receives a request from any driver. May sleep, unless
@@ -173,8 +168,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that the owner has [forwarded](Request::forward). The next driver has
-    /// completed the request with `outcome`, or the request was cancelled. Any context.
+    /// Receives a request that the owner has [forwarded](Request::forward), after the next driver
+    /// has completed it with `outcome` or it was cancelled. Any context.
     fn returned<'a>(
         _contexts: &Contexts<'_, Self>,
         request: Request<'a>,
@@ -183,17 +178,17 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.complete_as(outcome)
     }
 
-    /// Receives a request and its result. The owner has sent the request by
-    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine). The owner may keep
-    /// the request and send it again. Any context.
+    /// Receives the result of a request that the owner has sent by
+    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine). The owner may send
+    /// the request again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
 
-    /// Called when a request that the owner has pended was cancelled. The owner has asked for this call by
+    /// Called when a request was cancelled that the owner has pended, and for which it has called
     /// `tell_if_cancelled`. Any context.
     fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
 
-    /// Called when a peer was attached: in the execution context in which the owner learns of the
-    /// handshake's completion.
+    /// Called when a peer was attached, in the context in which the owner learns of the handshake's
+    /// completion.
     fn attached(&self, link: &OwnerLink<Self::Pair>);
 
     /// Called when the peer was detached and no call into it runs any more. May sleep.
@@ -216,9 +211,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         OwnerRef { seats, server }
     }
 
-    /// Makes a job of the owner. Each time that the job is started, it runs `routine` in a worker
-    /// or in softirq: see [`job`](d2d::job). The routine gets the contexts and the job itself. May
-    /// sleep.
+    /// Makes a [job](d2d::job) that runs `routine` in a worker or in softirq. The routine gets the
+    /// contexts and the job. May sleep.
     ///
     /// # Errors
     ///
@@ -233,8 +227,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         jobs.work(context, move |work| routine(&handle.contexts(), work))
     }
 
-    /// Makes a job of the owner that runs `routine` each time that a timer expires; see
-    /// [`job`](d2d::job). The routine gets the contexts and the job itself. May sleep.
+    /// Makes a [job](d2d::job) that runs `routine` when a timer expires. The routine gets the
+    /// contexts and the job. May sleep.
     ///
     /// # Errors
     ///
@@ -249,14 +243,13 @@ impl<'a, O: Owner> Contexts<'a, O> {
         jobs.timer(context, move |timer| routine(&handle.contexts(), timer))
     }
 
-    /// Makes a job of the owner. Each time that the job is started, it runs `routine` in a thread
-    /// of its own: see [`job`](d2d::job). The kernel shows the first 15 bytes of `name` as the
-    /// thread's. The routine gets the contexts and the job itself. May sleep.
+    /// Makes a [job](d2d::job) that runs `routine` in a thread of its own, called as the first 15
+    /// bytes of `name`. The routine gets the contexts and the job. May sleep.
     ///
     /// # Errors
     ///
-    /// With a line: `EAGAIN` if there are too many threads, `EINTR` if the calling process is killed.
-    /// Without one: `ESHUTDOWN` if the owner is being unloaded, `ENOMEM`.
+    /// With a line: `EAGAIN` if there are too many threads, `EINTR` if the calling process is
+    /// killed. Without one: `ESHUTDOWN` if the owner is being unloaded, `ENOMEM`.
     pub fn thread(
         &self,
         name: &CStr,
@@ -269,7 +262,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         })
     }
 
-    /// Makes a character device of the owner, whose open files are of type `F`; see [`d2d::device`].
+    /// Makes a [character device](d2d::device) of the owner, whose open files are of type `F`.
     /// Processes can open it once the module is loaded. May sleep.
     ///
     /// # Errors
@@ -283,8 +276,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         devices.make::<F>(self.server.name, self.handle(), settings)
     }
 
-    /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any
-    /// context.
+    /// Iterates over the owner's values and links, one of each per context. Any context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
         let seats = self.seats.seats.iter();
         seats.map(|seat| (seat.binding.driver(), seat.binding.storage()))
@@ -302,8 +294,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         unsafe { Sender::from_raw(crate::server::own_handle(), self.server.name) }
     }
 
-    /// Returns the peer of a context, to which the owner can send requests. Returns `None` if there
-    /// is no peer, or if the peer is leaving. Any context.
+    /// Returns the peer of a context, or `None` if there is none or it is leaving. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry.attached_to(id)?;
@@ -312,8 +303,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Some(Peer { target, driver })
     }
 
-    /// Makes the `user_buffer` of a request to the peer of this context. It points to `value`, one
-    /// of the values that the owner [lends](Owner::lend) this peer. Any context.
+    /// Makes the `user_buffer` of a request to the peer of this context. It points to `value`,
+    /// which the owner [lends](Owner::lend) this peer. Any context.
     ///
     /// # Errors
     ///
@@ -328,17 +319,16 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Lending::user_buffer(lending, self.server.name, value)
     }
 
-    /// Returns the owner's value of context number `id`, and the link to its peer; `None` if there
-    /// are fewer contexts. Any context.
+    /// Returns the owner's value and the link of context number `id`, if it exists. Any context.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
     }
 }
 
-/// A reference to the owner, which open files of its [devices](d2d::device) get.
+/// A reference to the owner, for open files of its [devices](d2d::device).
 ///
-/// Dropping the last reference may sleep. In a module in two roles, the peer's role may keep the
-/// last one. So that role drops its reference where it may sleep.
+/// Dropping the last reference may sleep. In a module in two roles, the peer's role may have the
+/// last one, so it drops its reference where it may sleep.
 pub struct OwnerRef<O: Owner> {
     seats: Arc<Seats<O>>,
     server: Arc<Server>,
@@ -383,26 +373,23 @@ impl Peer {
 }
 
 impl PartialEq for Peer {
-    /// Returns whether both are the same registration: a driver that was unregistered and
-    /// registered again is another peer.
+    /// Compares registrations: a driver that has registered again is another peer.
     fn eq(&self, other: &Self) -> bool {
         self.target == other.target
     }
 }
 
-/// A context and the owner's side of it.
 struct Seat<O: Owner> {
     owner: &'static CStr,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
-    /// The memory of the context. It is dropped after `binding`, which refers to it.
+    /// Dropped after `binding`, which refers to it.
     memory: ContextMemory,
 }
 
-/// All contexts, and the owner's state.
 pub(crate) struct Seats<O: Owner> {
     seats: KVec<Seat<O>>,
-    /// Each value of a context may have a reference to the state. So the state is dropped after
-    /// these values, or never if one of them has leaked its reference.
+    /// Values of contexts may have references to the state. So it is dropped after them, or never
+    /// if one of them has leaked its reference.
     state: Arc<O::State>,
 }
 
@@ -410,7 +397,7 @@ impl<O: Owner> Seats<O>
 where
     <O::Pair as Pair>::Owner: TableFor<O>,
 {
-    /// Makes the owner's state and allocates the contexts, each with a value of `O`. May sleep.
+    /// Makes the owner's state and the contexts. May sleep.
     ///
     /// # Errors
     ///
@@ -441,8 +428,8 @@ where
         // the owner's symbols, so it is unloaded before the owner, and cannot use the context
         // later. There are two exceptions: a driver has found the owner's functions without
         // importing the symbols, or the owner is unloaded by force. Then the owner expels the
-        // driver, and `ContextMemory::keep` keeps its box. The blocks of data have the sizes of
-        // the pair.
+        // driver, and `ContextMemory::keep` keeps its box. The blocks of data have the sizes of the
+        // pair.
         let context = unsafe { context_box.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
@@ -475,7 +462,7 @@ impl<O: Owner> Drop for Seat<O> {
     }
 }
 
-/// Takes the last steps of a context, before its box is dropped. Any context.
+/// Called before the context's box is dropped. Any context.
 pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, memory: &ContextMemory) {
     for (name, queue) in context.queues() {
         let counters = queue.counters();
@@ -491,7 +478,6 @@ pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, memory: &ContextM
 }
 
 impl<O: Owner> Seats<O> {
-    /// Returns the link of a context.
     fn link(&self, index: usize) -> &OwnerLink<O::Pair> {
         self.seats[index].binding.storage()
     }
@@ -516,19 +502,18 @@ impl<O: Owner> ContextTable for Seats<O> {
         let link = seat.binding.storage();
         // Nobody writes the endpoint until the driver is detached.
         let endpoint = peer_of(link.context().as_raw());
-        // SAFETY: The caller promises that the driver, whose module is `module`, has filled in the
-        // endpoint by the contract of `struct d2d_context`. The contracts of `struct d2d_endpoint`
-        // and `struct d2d_lent` hold while the driver is attached: any thread may call the
-        // operations with the endpoint's `self`, and the driver keeps the memory that it lends.
-        // Only the link gets the result. Only threads inside the peer have references to what is in
-        // the link. Before a driver is detached, its link is closed, which waits for these threads.
+        // SAFETY: The caller promises that the driver of `module` has filled in the endpoint by the
+        // contract of `struct d2d_context`. While the driver is attached, any thread may call the
+        // operations with the endpoint's `self`, and the driver keeps the memory that it lends, by
+        // the contracts of `struct d2d_endpoint` and `struct d2d_lent`. Only threads inside the
+        // peer have references to what is in the link. The link is closed before the driver is
+        // detached, and closing waits for these threads.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
         link.open(endpoint)
     }
 
     unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
-        // SAFETY: The caller promises that the link is open, that no other thread closes it, and
-        // that the caller is not inside the peer.
+        // SAFETY: The caller keeps the contract of `close`.
         unsafe { self.link(index).close(end_waits) };
     }
 
@@ -574,14 +559,13 @@ impl<O: Owner> ContextTable for Seats<O> {
     }
 }
 
-/// The owner's own driver object, which passes what it receives to `O`.
+/// The owner's own driver object.
 pub(crate) struct OwnerDriver<O: Owner> {
     pub(crate) seats: Arc<Seats<O>>,
     pub(crate) server: Arc<Server>,
 }
 
 impl<O: Owner> OwnerDriver<O> {
-    /// Returns the contexts as the functions of [`Owner`] get them.
     pub(crate) fn contexts(&self) -> Contexts<'_, O> {
         Contexts::new(&self.seats, &self.server)
     }

@@ -2,14 +2,13 @@
 
 //! The functions of the table that the owner exports, and the macro that declares the owner's module.
 //!
-//! The list at the end of this file says which method implements each function. The list of the
-//! table is in `shared/include/d2d_table.h`. If the two lists differ, the build stops. The compiler
-//! compares each function with the prototype that bindgen makes from the C header. If a function is
-//! missing, the table does not compile.
+//! The list at the end says which method implements each function. The build stops if the list
+//! differs from that of the table, `shared/include/d2d_table.h`, or a function from its prototype
+//! in the C header.
 
 use crate::abi;
 
-/// The types of the arguments of the functions that [`module_owner!`](crate::module_owner) makes.
+/// The argument types of the functions that [`module_owner!`](crate::module_owner) makes.
 #[doc(hidden)]
 pub mod types {
     pub use crate::abi::{
@@ -27,12 +26,11 @@ pub mod types {
     };
 }
 
-/// Makes [`module_owner!`](crate::module_owner) from the list of functions.
+/// Makes [`module_owner!`](crate::module_owner) from the list: method of
+/// [`Exports`](crate::export::Exports) `=` prototype of the function.
 ///
-/// Each line of the list is for one function. It names the method of
-/// [`Exports`](crate::export::Exports) that implements the function, and has the function's
-/// prototype. `$d` is the dollar sign of the macro that is made. That macro contains the list, so
-/// that its `unsafe` code uses no name from the macro's caller.
+/// `$d` is the dollar sign of the macro that is made. That macro contains the list, so that its
+/// `unsafe` code uses no name from the macro's caller.
 macro_rules! entry_points {
     (
         $d:tt
@@ -47,12 +45,11 @@ macro_rules! entry_points {
             $(const _: unsafe extern "C" fn($($type),*) $(-> $result)? = abi::$name;)*
         };
 
-        /// Declares the module of an owner, as the kernel's `module_pci_driver!` does for a PCI
-        /// driver.
+        /// Declares the module of an owner.
         ///
         /// `type` is the type that implements [`Owner`](crate::Owner). The other lines are those of
-        /// `module!`. The module defines the functions of the owner's table. `shared/owner/table.c`
-        /// exports this table under the name that Kbuild gives the owner.
+        /// `module!`. The module exports the owner's table under the name that Kbuild gives the
+        /// owner.
         ///
         /// ```ignore
         /// d2d_owner::module_owner! {
@@ -77,10 +74,11 @@ macro_rules! entry_points {
                     fn init(
                         _module: &'static $crate::__private::ThisModule,
                     ) -> $crate::__private::Result<Self> {
-                        // SAFETY: `Self` is the module into which this crate is linked. The parts are in the module's
-                        // value, which the kernel crate drops before the kernel frees the module's text and data. The
-                        // kernel crate calls `init` before any other code of the module can run. If the owner calls
-                        // `init` again, `Exports::parts` finds that `EXPORTS` was started before, and makes nothing.
+                        // SAFETY: `Self` is the module into which this crate is linked. The kernel
+                        // crate drops the module's value, which has the parts, before the kernel
+                        // frees the module's text and data. It calls `init` before any other code
+                        // of the module can run. If the owner calls `init` again, `Exports::parts`
+                        // finds that `EXPORTS` was started before, and makes nothing.
                         let promise = unsafe { $crate::DropPromise::<Self>::new() };
                         let parts = $crate::export::Exports::parts(&EXPORTS, promise)?;
                         $crate::__private::Ok(Self { _parts: parts })
@@ -94,7 +92,7 @@ macro_rules! entry_points {
 
                 $crate::module_owner! { @functions }
             };
-            // The functions of the table, which call the `Exports` that the caller has as `EXPORTS`.
+            // The caller has the static `EXPORTS`.
             (@functions) => {
                 const _: () = {
                     use $crate::entry_points::types::*;
@@ -102,8 +100,7 @@ macro_rules! entry_points {
                     $(
                         /// # Safety
                         ///
-                        /// The caller keeps the contract that the C header states for this
-                        /// function.
+                        /// The caller keeps the contract of the C header.
                         #[no_mangle]
                         unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
                             // SAFETY: The arguments are those of this function, whose caller keeps

@@ -90,9 +90,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// What the exported functions have in common: the way to the server. Each exported function has a
-/// method here, which finds the server and calls it. The macros that declare an owner make it, such
-/// as [`module_owner!`](crate::module_owner).
+/// The way from the exported functions to the server. Each of these functions has a method here.
+/// The macros that declare an owner make the value, such as [`module_owner!`](crate::module_owner).
 ///
 /// # Invariants
 ///
@@ -102,7 +101,6 @@ use kernel::{
 /// 2. All threads that were inside at that moment have left.
 /// 3. All RCU readers that were running at that moment have ended.
 pub struct Exports {
-    /// Name of the owner.
     name: &'static CStr,
     /// Not 0 once the owner has begun to start.
     started: Atomic<u32>,
@@ -111,21 +109,21 @@ pub struct Exports {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 unsafe extern "C" {
-    /// The threads inside the exported functions. Defined in `exports_srcu.c`, because Rust cannot
+    /// The threads inside the exported functions. `exports_srcu.c` defines it, because Rust cannot
     /// define a static SRCU structure. `DEFINE_SRCU_FAST()` has initialized it for fast readers.
     safe static d2d_exports_srcu: Readers;
 }
 
-/// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`]
-/// and makes the exported functions refuse calls. Then it waits until no thread is inside one of
-/// these functions, and frees the server. May sleep.
+/// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
+/// makes the exported functions refuse calls, waits until no thread is inside one of them, and
+/// frees the server. May sleep.
 struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
     /// Makes the module's other roles leave.
     leave_others: LeaveRoles,
     driver: Arc<S>,
-    /// This and `_remover` are dropped after all drivers have been expelled. Until then, the kernel
-    /// must call both notifiers before it frees the module of a driver.
+    /// Both notifiers are dropped after all drivers have been expelled. Until then, the kernel must
+    /// call them before it frees the module of a driver.
     _expeller: Pin<KBox<Notifier<Expeller>>>,
     _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
@@ -154,22 +152,21 @@ impl Going for Remover {
     }
 }
 
-/// What the module of an owner consists of. The fields are dropped in this order.
+/// What the module of an owner consists of. The order of the fields is that of their drops.
 pub struct Parts<O: Owner> {
     _state: KVec<ShowFile<View>>,
     _open: OpenExports<OwnerDriver<O>>,
 }
 
-/// What the module of an owner in C has while the owner is started. The fields are dropped in this
-/// order.
+/// What the module of an owner in C has while the owner is started. The order of the fields is that
+/// of their drops.
 pub struct CParts {
     _state: KVec<ShowFile<View>>,
     _open: OpenExports<COwner>,
 }
 
-/// The owner's driver, in Rust or in C, as the exported functions need it.
+/// The owner's driver, in Rust or in C.
 pub(crate) trait AnyOwner: Send + Sync + 'static {
-    /// Returns the server.
     fn server(&self) -> &Arc<Server>;
 
     /// Makes the driver object, whose code is in `module`. It is valid while the driver lives.
@@ -193,7 +190,7 @@ impl<O: Owner> AnyOwner for OwnerDriver<O> {
     }
 }
 
-/// What a file shows of the owner: a section, or all of them.
+/// A section of the owner's state, or all of them.
 struct View(&'static Exports, Option<Section>);
 
 impl Show for View {
@@ -206,20 +203,21 @@ impl Show for View {
 }
 
 /// The owner's role of a module that is a peer, too. Through this, code of the peer's role reaches
-/// the contexts. The peer's operations and jobs may run before the owner's role exists, and after
-/// the owner's role has ended. So this is a static of the module.
+/// the contexts. That code may run before the owner's role exists and after it has ended, so this
+/// is a static of the module.
 ///
 /// # Invariants
 ///
-/// `driver` is null, or was made from a pointer to the driver of the `OpenExports` of `exports`. This
-/// driver may have been dropped since. Only a thread that has found the server follows the pointer.
+/// `driver` is null, or was made from a pointer to the driver of the `OpenExports` of `exports`.
+/// This driver may have been dropped since. Only a thread that has found the server follows the
+/// pointer.
 pub struct OwnerRole<O: Owner> {
     exports: &'static Exports,
     driver: Atomic<*mut OwnerDriver<O>>,
 }
 
 impl<O: Owner> OwnerRole<O> {
-    /// Makes the owner's role of the module whose exported functions these are.
+    /// Makes the owner's role of the module that has these exported functions.
     pub const fn new(exports: &'static Exports) -> Self {
         // INVARIANT: `driver` is null.
         Self {
@@ -231,9 +229,9 @@ impl<O: Owner> OwnerRole<O> {
     /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. `join` gives the owner's
     /// role the drivers of the module's other roles. May sleep.
     ///
-    /// `leave_others` makes the other roles of the module leave, because the owner's jobs may wait for them.
-    /// Dropping the parts calls `leave_others` first, and then again and again until the jobs have ended. So
-    /// does this function if it fails. The other roles exist as long as the parts.
+    /// `leave_others` makes the module's other roles leave, because the owner's jobs may wait for
+    /// them. Dropping the parts calls it until the jobs have ended. So does this function if it
+    /// fails. The other roles exist as long as the parts.
     ///
     /// # Errors
     ///
@@ -248,22 +246,21 @@ impl<O: Owner> OwnerRole<O> {
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let join = |driver: &Arc<OwnerDriver<O>>| {
-            // INVARIANT: It is the driver of the `OpenExports` that have just been made. `exports` never has
-            // others.
+            // INVARIANT: It is the driver of the `OpenExports` that have just been made. `exports`
+            // never has others.
             self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
             join(&driver.contexts())
         };
         self.exports.joined_parts(promise, join, leave_others)
     }
 
-    /// Runs `f` on the contexts. Returns `None` before there are contexts, and after the owner has left.
-    /// Any context but NMI. The module is not unloaded before `f` returns.
+    /// Runs `f` on the contexts. Returns `None` before there are contexts, and after the owner has
+    /// left. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
             // SAFETY: By the type invariants, the pointer is null, or was made from a pointer to
-            // the driver of the `OpenExports`. This thread has found the server. The `OpenExports`
-            // keep the driver until every thread that has found the server has left. So if the
-            // pointer is not null, the driver lives until this thread leaves.
+            // the driver of the `OpenExports`. They keep the driver until every thread that has
+            // found the server, as this one has, has left.
             let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
             Some(f(&driver.contexts()))
         })?
@@ -275,9 +272,8 @@ impl<O: Owner> OwnerRole<O> {
 /// # Invariants
 ///
 /// The caller of an exported function has passed the value, and keeps to what the C header says of
-/// this argument. It does so during the call, and afterwards as long as the header says. For
-/// example, a driver object stays valid until the driver is unregistered. So a pointer is null or
-/// bad, or it leads to what the header names:
+/// this argument, for as long as the header says. So a pointer is null or bad, or it leads to what
+/// the header names:
 /// - a structure or a string that may be read, or
 /// - a place for a result, which no other thread uses during the call.
 #[derive(Clone, Copy)]
@@ -288,12 +284,12 @@ impl<T> Arg<T> {
     ///
     /// As the invariants of the type say.
     pub unsafe fn new(value: T) -> Self {
-        // INVARIANT: The caller promises what the invariants say of the value.
+        // INVARIANT: The caller promises it.
         Self(value)
     }
 }
 
-/// Makes methods that do no more than find the server and call it.
+/// Makes methods that only call the server.
 macro_rules! call_server {
     ($(
         $(#[$attribute:meta])*
@@ -310,7 +306,7 @@ macro_rules! call_server {
 use call_server;
 
 impl Exports {
-    /// Makes the exported functions of module `name`, which find no server yet.
+    /// Makes the exported functions of module `name`, without a server.
     pub const fn new(name: &'static CStr) -> Self {
         const fn assert_sync<T: Sync>() {}
         assert_sync::<Server>();
@@ -375,8 +371,8 @@ impl Exports {
         })
     }
 
-    /// Makes the server of an owner in C, and stores the handle of the owner's driver object; see
-    /// `d2d_owner_start`. May sleep.
+    /// `d2d_owner_start`: makes the server of an owner in C, and stores the handle of the owner's
+    /// driver object. May sleep.
     ///
     /// # Errors
     ///
@@ -391,8 +387,8 @@ impl Exports {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts>> {
-        // Once the module is initialized, other modules can register drivers. Such a driver could
-        // use the owner while the owner is still being started.
+        // Once the module is initialized, other modules can register drivers, and use an owner that
+        // is only half started.
         if !in_state(
             M::THIS_MODULE.as_ptr(),
             bindings::module_state_MODULE_STATE_COMING,
@@ -410,8 +406,8 @@ impl Exports {
             .map_err(|error| report_memory(self.name, error.into()))?;
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         let make = |module| {
-            // SAFETY: The caller says that `owner` is as the header says. `open` passes the module `M`,
-            // which is the owner's. `started` was 0, so there is no other `COwner`.
+            // SAFETY: The caller says that `owner` is as the header says. `open` passes the module
+            // `M`, which is the owner's. `started` was 0, so there is no other `COwner`.
             unsafe { COwner::new(promise, self.name, module, owner) }
         };
         let opened = self.open::<_, M>(make, leave_others)?;
@@ -426,7 +422,6 @@ impl Exports {
         Ok(place.write(parts))
     }
 
-    /// Makes the files that show the owner's state.
     fn state_files<M: ModuleMetadata>(
         &'static self,
         promise: DropPromise<M>,
@@ -458,10 +453,10 @@ impl Exports {
         let remover = Notifier::new(Remover(server.clone()))
             .map_err(|error| report_memory(self.name, error))?;
         let object = S::object(&driver, module);
-        // INVARIANT: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it
-        // off before dropping it.
+        // INVARIANT: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and
+        // strikes it off before dropping it.
         Server::enrol(&server, Arg(&raw const object))?;
-        // INVARIANT: The reference is dropped by `OpenExports`.
+        // INVARIANT: `OpenExports` drops the reference.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         step!(self.name, export, functions: abi::D2D_FUNCTION_COUNT, ns: "D2D");
         Ok(OpenExports {
@@ -474,7 +469,6 @@ impl Exports {
         })
     }
 
-    /// Makes the contexts, a server of them, and the owner's driver.
     fn make<O: Owner, M: ModuleMetadata>(
         &self,
         promise: DropPromise<M>,
@@ -489,12 +483,11 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // `Server::strike_off` stops the jobs of the server and removes its devices. So once the
-        // server can have jobs and devices, a value must exist whose drop calls `strike_off`. The
-        // `OpenExports` are this value. Three things make jobs or devices: `Server::enrol`,
-        // functions of `O`, and `joined_parts`, which makes the control device. As soon as `enrol`
-        // has succeeded, `open` makes the `OpenExports`. The other two need the `Contexts`, and get
-        // them only once there are `OpenExports`.
+        // Once the server can have jobs and devices, there must be `OpenExports`: their drop calls
+        // `Server::strike_off`, which stops the jobs and removes the devices. Three things make
+        // jobs or devices: `Server::enrol`, functions of `O`, and `joined_parts`. As soon as
+        // `enrol` has succeeded, `open` makes the `OpenExports`. The other two need the `Contexts`,
+        // and get them only from then on.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -511,9 +504,8 @@ impl Exports {
         refuse!(self.name, "no-owner", ENODEV)
     }
 
-    /// Returns whether the module `M` may stop its owner now. It may in its exit, and while its
-    /// initialization has not succeeded. At other times, drivers could still use the contexts.
-    /// Prints a line if the module may not stop its owner. Any context.
+    /// Refuses, with a line, to stop the owner of module `M` while the module is live: drivers
+    /// could still use the contexts. Returns whether the owner may be stopped. Any context.
     pub(crate) fn may_stop<M: ModuleMetadata>(&self) -> bool {
         let module = M::THIS_MODULE.as_ptr();
         let is_live = in_state(module, bindings::module_state_MODULE_STATE_LIVE);
@@ -523,12 +515,11 @@ impl Exports {
         !is_live
     }
 
-    /// Refuses to stop an owner in C that is not started. Any context.
+    /// Any context.
     pub(crate) fn refuse_stop(&self) {
         refuse!(self.name, "not-started", ENODEV);
     }
 
-    /// Runs `f` on the server, if there is one.
     #[inline]
     fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server>) -> R) -> Option<R> {
         let (_inside, server) = d2d_exports_srcu.enter(&self.server, false);
@@ -560,13 +551,12 @@ impl Exports {
         refuse!(self.name, reason, EFAULT)
     }
 
-    /// Checks the place for a result, before anything else is done.
     fn output<T: Copy>(&self, to: Arg<*mut T>, reason: &str) -> Result<Output<T>> {
         to.output()
             .ok_or_else(|| refuse!(self.name, reason, EFAULT))
     }
 
-    /// Writes a result. If its place has gone since it was checked, `undo` undoes what was done.
+    /// Writes a result. If its place has gone since it was checked, calls `undo`.
     fn fill<T: Copy>(
         &self,
         to: Output<T>,
@@ -750,27 +740,25 @@ impl Exports {
 impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
-        // Below, this thread waits for code that may wait for one of the other roles. So the other
-        // roles leave first. Below, `leave_others` is called again and again: another thread may
-        // give such a role a request after this first call. A job of the owner may wait until that
-        // request is cancelled.
+        // This thread waits below for code that may wait for one of the other roles. So the other
+        // roles leave first, and again and again below: another thread may give such a role a
+        // request after this call, for which a job of the owner waits.
         (self.leave_others)();
         self.driver.leaving();
-        // From here on, dropping one of the owner's events or requests does nothing. The server closes and
-        // frees them when it unregisters the owner's driver object.
+        // From here on, dropping the owner's events and requests does nothing: unregistering the
+        // owner's driver object closes and frees them.
         leaving::note_begun();
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
-        // two kinds of threads: threads of other roles of this module that are inside
-        // `OwnerRole::contexts`, and threads of a module that has found the functions without
-        // importing the symbols.
+        // threads of this module's other roles that are inside `OwnerRole::contexts`, and for
+        // threads of a module that has found the functions without importing the symbols.
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
-        // This waits for threads that have found the server as RCU readers: see `try_briefly`.
+        // Waits for threads that have found the server as RCU readers: see `try_briefly`.
         rcu::synchronize_rcu();
-        // SAFETY: `open` has stored the pointer, which came from `Arc::into_raw`, and only this `drop`
-        // takes it away. Nobody is inside any more, and all RCU readers that may have found the server
-        // have ended.
+        // SAFETY: `open` has stored the pointer, which came from `Arc::into_raw`, and only this
+        // `drop` takes it away. Nobody is inside any more, and all RCU readers that may have found
+        // the server have ended.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_remaining();
@@ -782,14 +770,12 @@ fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Returns `status`, or the errno if there is no server.
 #[inline(always)]
 fn status_or_errno(status: Result<c_int>) -> c_int {
     status.unwrap_or_else(Error::to_errno)
 }
 
-/// If a request was sent, returns 0 if it is completed, and `-EINPROGRESS` if it is not. If it was
-/// not sent, returns the errno that says why.
+/// Returns `-EINPROGRESS` for a request that was sent and is not completed yet.
 fn pending(result: Result<bool>) -> c_int {
     errno(result.and_then(|completed| completed.then_some(()).ok_or(EINPROGRESS)))
 }
