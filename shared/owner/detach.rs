@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Detaching a driver: the owner ends a handshake that is under way, or runs down the link, and
-//! takes the context back.
+//! Detaching a driver: the owner ends the driver's handshake, or runs down the link, and takes the
+//! context back.
 
 use crate::{
     driver_object::Driver,
@@ -23,7 +23,7 @@ use kernel::{
 };
 
 impl Server {
-    /// Detaches a driver; see `d2d_detach`. May sleep.
+    /// `d2d_detach`. May sleep.
     ///
     /// # Errors
     ///
@@ -43,26 +43,25 @@ impl Server {
                     return Err(refuse!(self.name, "already-detaching", EALREADY, name: name));
                 }
                 _ if self.try_to_detach(handle, &before) => return Ok(()),
-                // The driver cannot be detached yet, for one of these reasons:
+                // The driver cannot be detached yet:
                 // - The request of the handshake is not sent yet.
-                // - The request is being completed.
-                // - The thread that has sent the request is still in `d2d_attach()`.
+                // - Or the request is being completed.
+                // - Or the thread that has sent it is still in `d2d_attach()`.
                 _ => self.sleep_a_round(handle, &mut patience),
             }
         }
     }
 
-    /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns a copy of
-    /// the driver's entry as it was before. Returns `None` if there is nothing to detach. Any
-    /// context.
+    /// Begins to detach a driver that was expelled. Returns a copy of its entry from before, or
+    /// `None` if there is nothing to detach. Any context.
     pub(super) fn mark_detaching(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_fully_detached()).then_some(before)
     }
 
-    /// Detaches a driver, of whose entry `before` is a copy. If the driver's state was `Attached`,
-    /// [`detaching`] has changed it since. Returns whether the driver is detached; if not, the
-    /// caller [sleeps](Server::sleep_a_round) and tries again. May sleep.
+    /// Returns whether the driver is detached. If not, the caller [sleeps](Server::sleep_a_round)
+    /// and tries again. `before` is the driver's entry from before [`detaching`] changed its state.
+    /// May sleep.
     pub(super) fn try_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -83,10 +82,8 @@ impl Server {
         }
     }
 
-    /// Cancels the request of a handshake that is under way, and waits until the context is free.
-    /// The completion routine or the thread that has sent the request makes the context free.
-    /// Returns false if the request cannot be cancelled, because it is not sent yet or is being
-    /// completed. May sleep.
+    /// Cancels the request of a handshake, and waits until the context is free. Returns false if
+    /// the request is not sent yet or is being completed. May sleep.
     fn cancel_handshake(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
         if !self.requests.cancel_handshake(handshake.request) {
             return false;
@@ -100,8 +97,8 @@ impl Server {
     }
 
     /// Cancels the request that a driver has not completed in time, and waits until the context is
-    /// free. The completion routine makes it free: in this thread, or in another thread that is
-    /// completing the request just now. May sleep.
+    /// free. The completion routine frees the context, in this thread or in one that is just
+    /// completing the request. May sleep.
     pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         self.requests.cancel_handshake(handshake.request);
         while self.is_attaching(handle, handshake) {
@@ -109,7 +106,6 @@ impl Server {
         }
     }
 
-    /// Returns whether this handshake with a driver has not ended yet.
     fn is_attaching(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
         let entry = self.registry.peek(handle);
         entry.is_some_and(|entry| entry.state.handshake() == Some(handshake))
@@ -127,17 +123,15 @@ impl Server {
         }
     }
 
-    /// Sleeps for a millisecond; called again and again while a thread is in `d2d_attach()` for a
-    /// driver. That thread may be inside the driver's dispatch routine, and the routine may wait
-    /// for a request or an event of the driver. So after some rounds, this also ends such waits.
-    /// May sleep.
+    /// Sleeps for a millisecond. The thread that is in `d2d_attach()` for the driver may be inside
+    /// the dispatch routine, and wait there for a request or an event of the driver. So this
+    /// function ends such waits after some rounds. May sleep.
     pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, patience: &mut Patience) {
         patience.sleep(|| self.end_waits(handle));
     }
 
     /// Waits until no thread of the owner is inside the driver's operations or its dispatch
-    /// routine, and takes the context back. If an operation or the routine takes long, ends the
-    /// waits in which its thread may be. May sleep.
+    /// routine, and takes the context back. May sleep.
     fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
         // the state to `Detaching`, so it alone closes the link. This thread is not inside the
@@ -162,16 +156,16 @@ impl Server {
             .transition(handle, State::Detaching(index), State::Detached);
     }
 
-    /// Cancels the driver's requests, and ends the waits that were begun with its handles of
-    /// events. Threads inside the driver, and its jobs, may be in such waits. May sleep.
+    /// Ends the waits in which the driver's jobs, and threads inside the driver, may be: cancels
+    /// the driver's requests and its waits for events. May sleep.
     pub(super) fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.cancel_each(handle);
         self.events.cancel_waits(handle);
     }
 }
 
-/// Returns the state to which detaching changes that of an attached driver; `None` if the driver is
-/// not attached.
+/// Returns the state that follows when an attached driver begins to detach; `None` if it is not
+/// attached.
 fn detaching(state: State) -> Option<State> {
     match state {
         State::Attached(index) => Some(State::Detaching(index)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver object: the library's checked copy of a `struct d2d_driver`.
+//! The library's checked copy of a `struct d2d_driver`.
 
 use crate::{
     export::Arg,
@@ -32,7 +32,7 @@ type Completed =
     unsafe extern "C" fn(*mut c_void, abi::d2d_handle, *const abi::d2d_result) -> c_int;
 type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
 
-/// A checked copy of the driver object that a driver has registered. It does not change.
+/// Never changes.
 #[derive(Clone, Copy)]
 pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
@@ -54,7 +54,7 @@ unsafe impl Send for Driver {}
 unsafe impl Sync for Driver {}
 
 impl Driver {
-    /// Checks a driver object and copies it. Any context.
+    /// Any context.
     ///
     /// # Errors
     ///
@@ -129,30 +129,26 @@ impl Driver {
         })
     }
 
-    /// Returns the driver's name.
     #[inline(never)]
     pub(crate) fn name(&self) -> &CStr {
         // `copy` has refused a name without a NUL.
         CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")
     }
 
-    /// Returns the address of the driver's module.
     pub(crate) fn module(&self) -> *const bindings::module {
         self.module
     }
 
-    /// Returns the static keys of the module's hot steps, in the module's data, or null.
+    /// The keys are in the module's data. May be null.
     pub(crate) fn hot_keys(&self) -> *mut abi::d2d_hot_keys {
         self.hot_keys
     }
 
-    /// Returns whether the dispatch routine may be called in any context.
     #[inline]
     pub(crate) fn is_atomic(&self) -> bool {
         self.flags & abi::D2D_DISPATCH_ATOMIC != 0
     }
 
-    /// Returns whether the dispatch routine uses the buffers of requests in place.
     #[inline]
     pub(crate) fn uses_in_place(&self) -> bool {
         self.flags & abi::D2D_DISPATCH_IN_PLACE != 0

@@ -3,22 +3,19 @@
 //! The module notifier, which tells of modules that are unloaded or whose initialization has
 //! failed.
 //!
-//! When the exit of a module has run, or its initialization has failed, the kernel calls its module
-//! notifiers. Then it frees the text of the module. If a driver of the module is still registered
-//! when a notifier runs, the module has forgotten to unregister it.
+//! The kernel calls the notifiers before it frees the text of such a module. If a driver of the
+//! module is still registered then, the module has forgotten to unregister it.
 //!
 //! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and
 //! waits for none of their routines. The second one waits for the routines, and removes the
-//! drivers. A module may have registered drivers with several owners. A routine of one of these
-//! drivers may wait for an event or a request of another one. The kernel calls the first notifiers
-//! of all owners before the second one of any. So these waits are over before a notifier waits for
-//! a routine.
+//! drivers. A routine of a forgotten driver may wait for an event or a request of another forgotten
+//! driver, even of another owner. Such a wait is over before a notifier waits for the routine,
+//! because the kernel calls the first notifiers of all owners before any second one.
 //!
-//! While a notifier runs, the kernel holds the read lock of the notifier chain. Other modules can
-//! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier.
-//! That thread waits for the write lock, and every later reader waits behind it. All of them wait
-//! until the notifier returns. The notifier waits for the forgotten driver's routines. So a routine
-//! must not wait until a module is loaded or unloaded.
+//! A routine must not wait until a module is loaded or unloaded. The second notifier waits for the
+//! routine, and holds the read lock of the notifier chain meanwhile. If a thread registers or
+//! unregisters a module notifier, it waits for the write lock, and every later reader waits behind
+//! it.
 
 use kernel::{
     bindings,
@@ -33,7 +30,6 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What a [`Notifier`] calls.
 pub(crate) trait Going: Send + Sync {
     /// The kernel calls notifiers of a higher priority first.
     const PRIORITY: c_int;
@@ -42,14 +38,14 @@ pub(crate) trait Going: Send + Sync {
     fn going(&self, module: *const bindings::module);
 }
 
-/// The priority of the notifiers that expel drivers. This and [`REMOVES`] are the highest priorities:
-/// notifiers that run later may free parts of the module.
+/// Expels drivers. This and [`REMOVES`] are the highest priorities, because notifiers that run
+/// later may free parts of the module.
 pub(crate) const EXPELS: c_int = c_int::MAX;
 
-/// The priority of the notifiers that remove drivers.
+/// Removes drivers.
 pub(crate) const REMOVES: c_int = EXPELS - 1;
 
-/// A module notifier. Dropping it waits for running calls of [`Going::going`]; may sleep.
+/// Dropping it waits for running calls of [`Going::going`]; may sleep.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Notifier<T: Going> {
     block: Opaque<bindings::notifier_block>,
@@ -64,12 +60,11 @@ unsafe impl<T: Going> Send for Notifier<T> {}
 unsafe impl<T: Going> Sync for Notifier<T> {}
 
 impl<T: Going> Notifier<T> {
-    /// Registers a notifier, which calls `callee` for each module that is going from here on. May
-    /// sleep.
+    /// Registers a notifier that calls `callee`. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or `EEXIST` if the notifier is registered already.
+    /// `ENOMEM`, or `EEXIST` if the notifier is already registered.
     pub(crate) fn new(callee: T) -> Result<Pin<KBox<Self>>> {
         let this = KBox::pin_init(
             pin_init!(Self {
@@ -88,8 +83,6 @@ impl<T: Going> Notifier<T> {
         Ok(this)
     }
 
-    /// The function that the kernel calls.
-    ///
     /// # Safety
     ///
     /// `block` is that of a [`Notifier`] on the chain. `module` points to a module.
@@ -112,8 +105,8 @@ impl<T: Going> Notifier<T> {
 #[pinned_drop]
 impl<T: Going> PinnedDrop for Notifier<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The block is initialized. If `new` has failed, the block is not on the chain.
-        // Then the kernel returns an error and does nothing else.
+        // SAFETY: The block is initialized. If `new` has failed, the block is not on the chain, and
+        // the kernel only returns an error.
         unsafe { bindings::unregister_module_notifier(self.block.get()) };
     }
 }

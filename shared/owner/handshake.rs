@@ -2,20 +2,18 @@
 
 //! The handshake: how the owner shares a context with a driver.
 //!
-//! The owner does what the Windows original does:
-//! 1. It looks up the driver.
-//! 2. It builds an internal device control request whose user buffer is the context.
-//! 3. It sends the request to the driver's dispatch routine.
-//! 4. It learns of the completion, and opens the link.
+//! As on Windows, the owner:
+//! 1. looks up the driver,
+//! 2. builds an internal device control request whose user buffer is the context,
+//! 3. sends the request to the driver's dispatch routine,
+//! 4. learns of the completion, and opens the link.
 //!
-//! The request is like any other; its sender is the owner's own driver object. The driver's entry
-//! in the [registry](crate::registry) has the rest of the handshake's state: the context, and
-//! whether the driver has taken too long.
+//! The sender of the request is the owner's own driver object. The driver's entry in the
+//! [registry](crate::registry) has the handshake's state.
 //!
-//! A driver may pend the request of its handshake. If the owner learns of completion by its
-//! completion routine, no thread waits for this driver. A job of the owner ends such a handshake
-//! when its time limit ends. The server has one such job, the timer, for all handshakes. The timer is
-//! set while a handshake has a time limit, until the owner closes its jobs.
+//! A driver may pend the request. If the owner then learns of completion by its completion routine,
+//! no thread waits for the driver. One timer of the server ends all handshakes of this kind that
+//! take too long. It is set while a handshake has a time limit, until the owner closes its jobs.
 
 use crate::{
     config::Learn,
@@ -60,14 +58,14 @@ use kernel::{
 };
 
 impl Server {
-    /// Attaches a driver by a handshake; see `d2d_attach`. May sleep.
+    /// `d2d_attach`. May sleep.
     ///
     /// # Errors
     ///
     /// Those of `d2d_attach`.
     pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
-        // The request is allocated first. Another thread can end a handshake only by its request.
-        // So while the driver's state is `Attaching`, the handshake must have a request.
+        // The request is allocated before the state becomes `Attaching`, because another thread can
+        // end a handshake only by its request.
         let request = self.requests.alloc(own_handle(), 0, 0)?;
         let reserved = self.registry.reserve(handle, request, self.contexts.len());
         let (driver, handshake) = match reserved {
@@ -81,9 +79,8 @@ impl Server {
         step!(self.name, lookup, name: name);
         let result = self.offer(handle, &driver, handshake);
         // While this thread was inside the dispatch routine, the request may have been cancelled,
-        // or completed late. If `completed_handshake` was called for the request, that function has
-        // only noted the refusal. It has not made the context free, because the routine might still
-        // use the context.
+        // or completed late. Then `completed_handshake` has only noted the refusal: the routine
+        // might still use the context.
         let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
@@ -121,8 +118,8 @@ impl Server {
         }
     }
 
-    /// Waits for the completion of a handshake's request, and ends the handshake. `is_completed`
-    /// says whether the dispatch routine has returned the request completed. May sleep.
+    /// Waits for the completion of a handshake's request, and ends the handshake. `is_completed`:
+    /// the dispatch routine has returned a completed request. May sleep.
     ///
     /// # Errors
     ///
@@ -160,8 +157,7 @@ impl Server {
         }
     }
 
-    /// Begins the time limit of a handshake for which nobody waits. The limit ends after the timeout
-    /// of the owner's configuration. Any context.
+    /// Begins the time limit of a handshake for which nobody waits. Any context.
     fn limit(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let after = Delta::from_millis(self.config.timeout.into());
         let due = Instant::now() + after;
@@ -173,14 +169,14 @@ impl Server {
     /// Sets the timer, which is not set yet. Any context.
     fn set_timer(&self, after: Delta) {
         if let Some(timeout) = self.handshake_timeout.as_ref() {
-            // If this fails, the owner has closed its jobs. It then unregisters its driver, which ends the
-            // requests of all handshakes.
+            // Fails if the owner has closed its jobs. The owner then unregisters its driver, which
+            // ends all handshakes.
             let _ = timeout.start_after(after);
         }
     }
 
-    /// Ends the handshakes whose time limits have ended and for which nobody waits. Sets the timer
-    /// again if there is another limit. This is the routine of the timer. Any context.
+    /// The routine of the timer: ends the handshakes whose time limits have ended and for which
+    /// nobody waits. Sets the timer again if there is another limit. Any context.
     pub(super) fn end_overdue(&self) {
         loop {
             match self.registry.overdue(Instant::now()) {
@@ -200,8 +196,7 @@ impl Server {
         }
     }
 
-    /// Notes that the time limit of a handshake has ended. The request and the context stay with
-    /// the driver. Any context.
+    /// The request and the context stay with the driver. Any context.
     fn mark_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let driver = self.registry.peek(handle);
         let by = driver.as_ref().map_or(c"?", |driver| driver.name());
@@ -216,7 +211,7 @@ impl Server {
         );
     }
 
-    /// Makes the parameters with which the request of a handshake is sent. Any context.
+    /// Any context.
     fn build_request(&self, handle: abi::d2d_handle, index: usize) -> abi::d2d_send {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         let context = self.contexts.as_raw(index);
@@ -240,9 +235,8 @@ impl Server {
         send
     }
 
-    /// Completes a request; see `d2d_complete`. Any context. Returns 0 or a negative errno. For the
-    /// request of a handshake, this can be the errno with which the owner refuses what the driver has
-    /// filled in.
+    /// `d2d_complete`. Any context. For the request of a handshake, the result can be the errno
+    /// with which the owner refuses what the driver has filled in.
     pub(crate) fn complete(
         &self,
         handle: abi::d2d_handle,
@@ -260,21 +254,19 @@ impl Server {
         }
     }
 
-    /// Returns what `d2d_complete` returns to a driver that has completed the request of a
-    /// handshake.
     #[cold]
     fn answer(&self, driver: abi::d2d_handle, status: c_int) -> c_int {
-        // If the driver has failed the handshake itself, the noted refusal is the driver's own status.
+        // If the driver has failed the handshake itself, the noted refusal is the driver's own
+        // status.
         match self.registry.peek(driver) {
             Some(entry) if status == 0 => entry.refusal,
             _ => 0,
         }
     }
 
-    /// Ends a handshake whose request comes back to the owner's completion routine. A request comes
-    /// back there in two cases. Either the owner learns of completion by this routine. Or the
-    /// driver has taken too long, and no thread waits for it any more. If the request is not that
-    /// of a handshake, returns it. Any context.
+    /// Ends a handshake whose request comes back to the owner's completion routine: the owner
+    /// learns of completion in this way, or the driver has taken too long. Returns any other
+    /// request. Any context.
     pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
         let request = completed.handle();
         if !self.requests.is_handshake(request) {
@@ -290,7 +282,7 @@ impl Server {
             _ => {
                 let error = Error::from_errno(result.status);
                 // A thread that is in `d2d_attach()` may still be inside the dispatch routine,
-                // which may use the context. Such a thread makes the context free when it returns.
+                // which may use the context. That thread makes the context free when it returns.
                 if !self.registry.note_refusal(handle, error) {
                     self.give_back(handle, handshake);
                 }
@@ -299,7 +291,6 @@ impl Server {
         None
     }
 
-    /// Prints the trace line of a handshake's completion. Any context.
     fn trace_completion(&self, handshake: Handshake, via: &[Field<'_>], status: c_int) {
         StepRecord::new(self.name, Step::D2D_STEP_COMPLETION)
             .with(via)
@@ -332,40 +323,39 @@ impl Server {
             Err(error) => return Err(self.abort(handle, handshake, error)),
         };
         step!(self.name, attached, to: driver.name(), ctx: index);
-        // Called before the state changes. Until then, no thread can detach the driver, so the
-        // owner's `attached` runs before its `detached`.
+        // Until the state changes, no thread can detach the driver. So the owner's `attached` runs
+        // before its `detached`.
         self.contexts.attached(index);
         self.registry
             .transition(handle, State::Attaching(handshake), State::Attached(index));
         Ok(())
     }
 
-    /// Ends a failed handshake: makes its context free for another driver. Returns `error`. Any context.
+    /// Notes why a handshake has failed, and ends it. Returns `error`. Any context.
     fn abort(&self, handle: abi::d2d_handle, handshake: Handshake, error: Error) -> Error {
         self.registry.note_refusal(handle, error);
         self.give_back(handle, handshake);
         error
     }
 
-    /// Ends a failed handshake, unless another thread has ended it. Makes the context of the handshake
-    /// free for another driver. The timer may have changed the driver's state to `Abandoned` before.
-    /// Any context.
+    /// Ends a failed handshake, unless another thread has ended it, and makes its context free. The
+    /// timer may have changed the driver's state to `Abandoned` before. Any context.
     fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let clear = || self.clear_peer(handshake.context);
         self.registry.end_handshake(handle, handshake, clear);
     }
 
-    /// Clears the endpoint that a driver has filled in; called while the context is still that
-    /// driver's. Any context.
+    /// Clears the endpoint that a driver has filled in, while the context is still that driver's.
+    /// Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
-        // SAFETY: The context lives as long as `self.contexts`. There are two cases: this thread
-        // has set the driver's state to `Detaching`, or the registry is locked and the driver's
-        // handshake has failed. So no other driver has the context, and no other thread of the
-        // owner writes the peer's endpoint. By the contract of `struct d2d_request`, a driver does
-        // not write it after it has completed the request, or while it detaches or unregisters. A
-        // driver that is expelled, or whose handshake was cancelled because the owner is unloaded,
-        // may still write it: the owner reads the endpoint by `peer_of`, which trusts no value.
+        // SAFETY: The context lives as long as `self.contexts`. This thread has set the driver's
+        // state to `Detaching`, or the registry is locked and the driver's handshake has failed. So
+        // no other driver has the context, and no other thread of the owner writes the peer's
+        // endpoint. By the contract of `struct d2d_request`, a driver does not write it after it
+        // has completed the request, or while it detaches or unregisters. A driver that is
+        // expelled, or whose handshake was cancelled because the owner is unloaded, may still write
+        // it: the owner reads the endpoint by `peer_of`, which trusts no value.
         unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

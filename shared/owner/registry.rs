@@ -2,13 +2,12 @@
 
 //! The registered drivers, and which context each of them holds.
 //!
-//! A driver's handle consists of the index of its slot and a generation. By the generation, the
-//! registry refuses the handle of an unregistered driver without reading freed memory. The
-//! *senders* of a driver are the drivers that send requests to it. They get a handle of another
-//! kind, by which they cannot detach or unregister the driver.
+//! By the generation in a handle, the registry refuses the handle of an unregistered driver without
+//! reading freed memory. Drivers that send a driver requests have a handle of another kind, by
+//! which they cannot detach or unregister it.
 //!
-//! The code of requests finds a driver by its [`Slot`], without a lock. All else in the registry is
-//! used under the registry's lock.
+//! The code of requests finds a driver by its [`Slot`], without a lock. The registry's lock
+//! protects all else.
 
 use crate::{
     driver_object::Driver,
@@ -56,19 +55,16 @@ pub(crate) use self::{
     handshakes::Overdue, //
 };
 
-/// Most drivers that can be registered at a time, including the owner's own driver object.
+/// Including the owner's own driver object.
 pub(crate) const SLOTS: usize = abi::D2D_MAX_DRIVERS as usize;
 
 unsafe extern "C" {
-    /// Defined in `tracepoints.c`.
     fn d2d_hot_keys_add(slot: u32, keys: *mut abi::d2d_hot_keys);
-    /// As above.
     safe fn d2d_hot_keys_remove(slot: u32);
 }
 
-/// What the registry's lock protects.
 struct Table {
-    /// The entry of each slot; `None` if the slot is vacant.
+    /// `None` for a vacant slot.
     entries: KVec<Option<Entry>>,
     /// Whether the timer of handshakes is set, or its routine is running and will call
     /// [`Registry::overdue`] once more. Without a meaning when the owner has closed its jobs.
@@ -81,25 +77,21 @@ pub(crate) struct Registry {
     slots: KVVec<Slot>,
     #[pin]
     table: IrqLock<Table>,
-    /// Held while the keys of a driver's hot steps are added or removed. It is taken before the
+    /// Held while the keys of a driver's hot steps are added or removed. Taken before the
     /// registry's lock.
     #[pin]
     hot_keys: Mutex<()>,
-    /// Name of the owner, for its refusals.
     owner: &'static CStr,
 }
 
-/// The reason of a refusal and its errno. The caller prints the line after it has released the
-/// lock.
+/// The caller prints the line after it has released the lock.
 pub(crate) type Refusal = (&'static str, Error);
 
-/// The sender of a request is leaving.
 pub(crate) const SENDER_LEAVES: Refusal = ("driver-is-leaving", ESHUTDOWN);
-/// A handle names no registered driver.
 pub(crate) const STALE_DRIVER: Refusal = ("stale-driver-handle", ESTALE);
 
 impl Registry {
-    /// Makes a registry without drivers. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -128,7 +120,7 @@ impl Registry {
         })
     }
 
-    /// Prints the line of a refusal, and returns `error`. Called without the registry's lock.
+    /// Called without the registry's lock.
     fn refuse(&self, reason: &str, error: Error, fields: &[Field<'_>]) -> Error {
         refuse(self.owner, reason, error, fields)
     }
@@ -141,8 +133,8 @@ impl Registry {
         Some((self.slots.get(index)?, generation))
     }
 
-    /// Enters the driver that a target's handle names, so that the caller can call its dispatch
-    /// routine. `task` is the calling task. Any context; prints nothing.
+    /// Enters the driver that a target's handle names, to call its dispatch routine. `task` is the
+    /// calling task. Any context; prints nothing.
     ///
     /// # Errors
     ///
@@ -165,9 +157,8 @@ impl Registry {
             })
     }
 
-    /// Enters a driver, so that the caller can call one of its routines other than `dispatch`. The
-    /// driver may be leaving. Returns `None` if it is not registered any more, or was expelled. Any
-    /// context; prints nothing.
+    /// Enters a driver, even one that is leaving, to call a routine other than `dispatch`. Returns
+    /// `None` if it is not registered any more, or was expelled. Any context; prints nothing.
     pub(crate) fn enter(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
         let (slot, generation) = self.slot(Kind::Driver, driver)?;
         slot.enter(Task::current_raw() as u64, generation, EXPELLED)
@@ -181,8 +172,8 @@ impl Registry {
             .ok()
     }
 
-    /// Checks that a driver may send requests. `needs` is 0 or consists of flags of [`has`]. If it
-    /// is not 0, the driver must have at least one of these routines. Any context; prints nothing.
+    /// Checks that a driver may send requests. If `needs` has flags of [`has`], the driver must
+    /// have at least one of these routines. Any context; prints nothing.
     ///
     /// # Errors
     ///
@@ -210,13 +201,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Returns whether a driver has a `cancelled` routine. Any context; prints nothing.
+    /// Any context; prints nothing.
     pub(crate) fn has_cancelled_routine(&self, driver: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, driver)
             .is_some_and(|(slot, _)| slot.has(has::CANCELLED))
     }
 
-    /// Registers a driver, and returns its handle. May sleep.
+    /// Returns the handle. May sleep.
     ///
     /// # Errors
     ///
@@ -259,27 +250,24 @@ impl Registry {
     /// module is going. Returns whether it is going. May sleep.
     fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
         let _adding = self.hot_keys.lock();
-        // The module's state is read after the driver was added, and without the registry's lock.
-        // `expel` runs only after the state has become `GOING`. So if `expel` did not find the
-        // driver, `is_going` is true.
+        // `expel` runs only after the module's state has become `GOING`. The state is read after
+        // the driver was added. So if `expel` did not find the driver, `is_going` is true.
         let is_going = is_going(driver.module());
         let is_staying = self.with_entry(handle, |entry| !entry.is_unregistering) == Some(true);
         let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
         if !is_going && is_staying && !driver.hot_keys().is_null() {
-            // SAFETY: The keys are in the data of the driver's module. They are removed before the
-            // kernel frees this data. The kernel frees it only after `Server::remove_of` has found
-            // no driver of the module in the registry. This driver is in the registry. A thread
-            // that removes the driver calls `remove_hot_keys` before `remove`. `remove_hot_keys`
-            // waits for the mutex `hot_keys`, which this thread holds. The slot exists, as the
-            // handle names the driver.
+            // SAFETY: The keys are in the data of the driver's module. The kernel frees this data
+            // only after `Server::remove_of` has found no driver of the module in the registry.
+            // Before a thread removes this driver, it calls `remove_hot_keys`, which waits for the
+            // mutex `hot_keys` that this thread holds. The slot exists, as the handle names the
+            // driver.
             unsafe { d2d_hot_keys_add(slot as u32, driver.hot_keys()) };
         }
         is_going
     }
 
     /// Undoes [`Registry::add_hot_keys`] for a driver that a thread is removing
-    /// (`is_unregistering`). Does nothing if there are no keys to remove, or if the handle is stale.
-    /// May sleep.
+    /// (`is_unregistering`). Does nothing if the handle is stale. May sleep.
     pub(crate) fn remove_hot_keys(&self, handle: abi::d2d_handle) {
         let _removing = self.hot_keys.lock();
         let is_unregistering =
@@ -289,28 +277,28 @@ impl Registry {
         }
     }
 
-    /// Ends the registering of a driver. From here on [`Registry::lookup`] finds the driver, and
-    /// requests can be sent to it. If its module is going, removes the driver instead.
+    /// From here on [`Registry::lookup`] finds the driver, and requests can be sent to it. If its
+    /// module is going, removes the driver instead.
     ///
     /// # Errors
     ///
     /// `ESHUTDOWN` if the module is going, or if another thread unregisters or expels the driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, entry| {
-            // A thread that unregisters or expels the driver also removes it. To unregister it, the
-            // thread must have guessed the handle, which no function has returned yet.
+            // The thread that unregisters or expels the driver also removes it. A thread that
+            // unregisters it here has guessed the handle.
             let stays = |entry: &&mut Entry| !entry.is_unregistering && !entry.is_expelled;
             let published = entry.as_mut().filter(stays)?;
             published.is_registering = false;
             if is_going {
                 *entry = None;
-                // `Slot::fill` has set the flag `LEAVING`, so no request could be sent to the
-                // driver or by it. So no thread is inside.
+                // No thread is inside: the flag `LEAVING`, which `Slot::fill` has set, keeps
+                // requests away.
                 slot.vacate();
                 return None;
             }
-            // Clears the flag `LEAVING`, which `Slot::fill` has set. The flag stays if another
-            // thread has guessed the handle and called `d2d_leave` with it.
+            // Clears the flag `LEAVING`, unless another thread has guessed the handle and called
+            // `d2d_leave`.
             published.set_flags(slot);
             Some(handle)
         })
@@ -321,8 +309,8 @@ impl Registry {
         })
     }
 
-    /// Runs `f` on a driver's slot and entry under the lock. The entry is not `None`. Returns
-    /// `None` if the handle is stale. Any context; prints nothing.
+    /// Runs `f` under the lock. The entry is not `None`. Returns `None` if the handle is stale. Any
+    /// context; prints nothing.
     fn with<R>(
         &self,
         handle: abi::d2d_handle,
@@ -333,8 +321,6 @@ impl Registry {
         Some(f(slot, entry))
     }
 
-    /// Returns a driver's slot and entry, or `None` if the handle is stale. The entry is not
-    /// `None`.
     fn slot_and_entry<'a>(
         &'a self,
         table: &'a mut Table,
@@ -346,7 +332,6 @@ impl Registry {
         is_named.then_some((slot, entry))
     }
 
-    /// As [`Registry::with`], for an `f` that needs only the entry.
     fn with_entry<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         self.with(handle, |_, entry| entry.as_mut().map(f))
             .flatten()
@@ -357,7 +342,7 @@ impl Registry {
         self.refuse(reason, error, &fields![handle: handle])
     }
 
-    /// Finds a driver by its name, and returns the handle for its senders. Any context.
+    /// Finds a driver by its name, for its senders. Any context.
     ///
     /// # Errors
     ///
@@ -370,8 +355,8 @@ impl Registry {
         .ok_or_else(|| self.refuse("no-such-driver", ENOENT, &fields![name: name]))
     }
 
-    /// Finds the first driver for which `f` returns true, and returns a handle of this kind and a
-    /// copy of the driver's entry. Any context; prints nothing.
+    /// Finds the first driver for which `f` returns true, and copies its entry. Any context; prints
+    /// nothing.
     fn find(&self, kind: Kind, f: &dyn Fn(&Entry) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let table = self.table.lock();
         let mut entries = table.entries.iter().zip(&self.slots).enumerate();
@@ -382,16 +367,15 @@ impl Registry {
         })
     }
 
-    /// Finds the driver that is attached to a context and is not leaving. Returns the handle for the
-    /// driver's senders, and a copy of the driver's entry. Any context; prints nothing.
+    /// Finds the driver that is attached to a context and is not leaving, for its senders. Any
+    /// context; prints nothing.
     pub(crate) fn attached_to(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
         self.find(Kind::Target, &|entry| {
             entry.state == State::Attached(context) && !entry.is_leaving
         })
     }
 
-    /// Returns a copy of a driver's entry; `None` if the handle is stale. Any context; prints
-    /// nothing.
+    /// Copies a driver's entry; `None` if the handle is stale. Any context; prints nothing.
     #[inline(never)]
     pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Entry> {
         self.with_entry(handle, |entry| *entry)
@@ -403,15 +387,14 @@ impl Registry {
         self.slots.iter().any(|slot| slot.includes(current))
     }
 
-    /// Returns whether any thread is inside a routine of the driver. Any context.
+    /// Any context.
     pub(crate) fn has_thread_inside(&self, handle: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, handle)
             .is_some_and(|(slot, _)| !slot.is_empty())
     }
 
-    /// Notes that a driver leaves. From here on, requests to this driver and requests of this
-    /// driver are refused, and no handshake with it begins. The driver may still hold a context.
-    /// Any context.
+    /// From here on, requests to this driver and requests of this driver are refused, and no
+    /// handshake with it begins. The driver may still hold a context. Any context.
     ///
     /// # Errors
     ///
@@ -425,9 +408,8 @@ impl Registry {
         .ok_or_else(|| self.refuse_stale(handle))
     }
 
-    /// Begins to unregister a driver that holds no context. The driver [leaves](Registry::leave),
-    /// too. If several threads call this, only one succeeds. That thread has to
-    /// [remove](Registry::remove) the driver. Any context.
+    /// Begins to unregister a driver that holds no context, which [leaves](Registry::leave), too.
+    /// Only one thread succeeds, and has to [remove](Registry::remove) the driver. Any context.
     ///
     /// # Errors
     ///
@@ -449,9 +431,8 @@ impl Registry {
     }
 
     /// Expels the first driver for which `f` returns true and which was not expelled before. From
-    /// here on, none of the driver's routines is called, and requests to this driver and requests
-    /// of this driver are refused. Calls of its routines that run now are not ended. Returns the
-    /// driver's handle, and a copy of its entry as it was before. A thread that
+    /// here on, none of its routines is called, and its requests and those to it are refused.
+    /// Returns its handle, and a copy of its entry from before. A thread that
     /// [claims](Registry::claim_expelled) the driver has to remove it. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
@@ -470,7 +451,7 @@ impl Registry {
     }
 
     /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds.
-    /// Returns true if no other thread has begun to unregister the driver. Then the caller has to
+    /// Returns whether this thread is the first to unregister it, and so has to
     /// [remove](Registry::remove) it. Any context.
     pub(crate) fn claim_expelled(&self, handle: abi::d2d_handle) -> bool {
         let claim = |entry: &mut Entry| {
@@ -481,13 +462,13 @@ impl Registry {
         self.with_entry(handle, claim).unwrap_or(false)
     }
 
-    /// Returns the handle of the first driver for which `f` returns true. Any context.
+    /// Any context.
     pub(crate) fn first(&self, f: impl Fn(&Driver) -> bool) -> Option<abi::d2d_handle> {
         self.find(Kind::Driver, &|entry| f(&entry.driver))
             .map(|(handle, _)| handle)
     }
 
-    /// Returns a copy of a driver's entry. Any context.
+    /// Copies a driver's entry. Any context.
     ///
     /// # Errors
     ///
@@ -496,19 +477,17 @@ impl Registry {
         self.peek(handle).ok_or_else(|| self.refuse_stale(handle))
     }
 
-    /// Returns whether no driver is registered. Any context.
+    /// Any context.
     pub(crate) fn is_empty(&self) -> bool {
         self.first(|_| true).is_none()
     }
 
-    /// Removes a driver and returns it. If a thread is inside one of the driver's routines, changes
-    /// nothing and returns `None`. Before this call, the caller does three things:
-    /// 1. It begins to unregister the driver, by [`Registry::unregister`] or
-    ///    [`Registry::claim_expelled`].
-    /// 2. It calls [`Registry::remove_hot_keys`].
-    /// 3. It ends all requests of the driver.
-    ///
-    /// Any context.
+    /// Removes a driver and returns it. While a thread is inside one of the driver's routines,
+    /// changes nothing and returns `None`. Any context. Before, the caller has:
+    /// 1. begun to unregister the driver, by [`Registry::unregister`] or
+    ///    [`Registry::claim_expelled`],
+    /// 2. called [`Registry::remove_hot_keys`],
+    /// 3. ended all requests of the driver.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;
@@ -522,7 +501,7 @@ impl Registry {
     }
 }
 
-/// Returns whether a module is going: its exit runs or has run, or its initialization has failed.
+/// Returns whether a module's exit runs or has run, or its initialization has failed.
 fn is_going(module: *const bindings::module) -> bool {
     in_state(module, bindings::module_state_MODULE_STATE_GOING)
 }

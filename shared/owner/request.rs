@@ -2,13 +2,11 @@
 
 //! Requests, from any registered driver to any other.
 //!
-//! A driver allocates a request once and sends it as often as it needs. The sender names the
-//! request by the handle that `d2d_request_alloc()` has returned. The holder names the request by
-//! another handle. Each time that the request changes hands, the new holder gets a new handle. So a
-//! handle that a driver has kept for too long is stale. Both handles lead to the request's record.
+//! A driver allocates a request once and sends it as often as it needs. The sender and the holder
+//! have different handles of its record. Each new holder gets a new handle, so a handle that a
+//! driver has kept for too long is stale.
 //!
 //! - [`word`]: the state of a request, and the table of its transitions.
-//! - [`record`]: the memory of requests.
 //! - [`send`]: allocating, sending and forwarding requests; [`dispatch`]: calling the receiver.
 //! - [`complete`]: completing a request and bringing it home; [`cancel`]: cancelling it.
 //! - [`wait`]: waiting for a request and freeing it; [`buffers`]: reading and writing its buffers.
@@ -66,13 +64,11 @@ const ON_ITS_WAY: Refusal = ("request-on-its-way", EBUSY);
 const IN_USE: Refusal = ("request-in-use", EBUSY);
 const BAD_STATUS: &str = "bad-status";
 
-/// The request was cancelled before its holder called. The holder has lost a race and made no
-/// mistake, so no line is printed.
+/// The holder has lost a race and made no mistake, so no line is printed.
 const CANCELLED: Refusal = ("request-cancelled", ECANCELED);
 
-/// The requests of all drivers.
 pub(crate) struct Requests {
-    /// Dropped first: dropping them waits for the workers, which use the other fields.
+    /// Dropped first: that waits for the workers, which use the other fields.
     workers: Workers,
     owner: &'static CStr,
     pub(crate) registry: Arc<Registry>,
@@ -80,8 +76,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Iterates over the records of all requests, and over some free records; see
-    /// [`Records::iter`].
+    /// Some of the records are free; see [`Records::iter`].
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter()
     }
@@ -96,9 +91,8 @@ impl Requests {
         error
     }
 
-    /// Returns the status that a driver states. In two cases, prints a line and returns `-EIO`
-    /// instead: the status is neither 0 nor an errno, or the status means that the request is not
-    /// completed yet.
+    /// Returns a driver's status. Refuses one that is neither 0 nor an errno, or that means that
+    /// the request is not completed yet: returns `-EIO`.
     #[inline(always)]
     fn check_status(&self, status: c_int) -> c_int {
         match status {
@@ -117,7 +111,7 @@ impl Requests {
         refuse!(self.owner, BAD_STATUS, EIO, status: status).to_errno()
     }
 
-    /// Traces a step of a request in the name of `driver`. Any context.
+    /// In the name of `driver`. Any context.
     #[cold]
     #[inline(never)]
     fn trace(&self, record: &Record, driver: d2d_handle, step: Step, fields: &[Field<'_>]) {

@@ -75,16 +75,13 @@ use kernel::{
 /// The handle of the owner's driver object, once it is registered.
 static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
 
-/// Returns the handle of the owner's driver object. Before the object is registered, returns 0, which
-/// names nothing.
+/// Returns 0, which names nothing, before the owner's driver object is registered.
 pub(crate) fn own_handle() -> abi::d2d_handle {
     DRIVER.copy().unwrap_or(0)
 }
 
-/// The contexts, and all that the owner knows of drivers, requests and events.
 #[pin_data]
 pub(crate) struct Server {
-    /// Name of the owner, which is that of its module.
     pub(super) name: &'static CStr,
     pub(super) config: Config,
     pub(super) contexts: Arc<dyn ContextTable>,
@@ -94,20 +91,17 @@ pub(crate) struct Server {
     pub(super) events: Events,
     #[pin]
     pub(super) refusals: SpinLockIrq<Refusals>,
-    /// One of the jobs, which is started with a delay. It ends the handshakes whose time limits have
-    /// ended and for which nobody waits.
+    /// The job that ends handshakes that take too long and for which nobody waits; started with a
+    /// delay.
     pub(super) handshake_timeout: SetOnce<Work>,
-    /// The owner's own jobs.
     #[pin]
     pub(super) jobs: Jobs,
-    /// The owner's own devices.
     #[pin]
     pub(super) devices: Devices,
 }
 
 impl Server {
-    /// Makes the server of these contexts. The caller keeps it in a value that calls
-    /// [`Server::strike_off`] when it is dropped. May sleep.
+    /// The value that keeps the server calls [`Server::strike_off`] when it is dropped. May sleep.
     ///
     /// # Errors
     ///
@@ -137,14 +131,13 @@ impl Server {
         )
     }
 
-    /// Makes the timer, and registers the owner's own driver object, so that the owner can send and
-    /// receive requests. May sleep.
+    /// Makes the timer, and registers the owner's own driver object. May sleep.
     ///
     /// # Errors
     ///
     /// Those of `d2d_register`, `ENOMEM`. The server has no jobs then.
     pub(crate) fn enrol(this: &Arc<Self>, object: Arg<*const abi::d2d_driver>) -> Result {
-        // The routine's reference is dropped when the jobs are stopped.
+        // Dropped when the jobs are stopped.
         let server = this.clone();
         let timeout = this
             .jobs
@@ -159,29 +152,27 @@ impl Server {
     }
 
     /// Ends the waits for the owner's events, cancels its requests, and stops its jobs. Then
-    /// unregisters its driver object, which [`Server::enrol`] has registered. Then expels all
-    /// drivers that are still registered, and removes the owner's devices. `leave_others` makes the
-    /// module's other roles leave, because the owner's jobs and routines may wait for them. While
-    /// this function waits for the jobs and routines, it calls `leave_others` again and again. May
-    /// sleep.
+    /// unregisters its driver object, expels all other drivers, and removes the owner's devices.
+    /// Calls `leave_others` again and again, to make the module's other roles leave: the owner's
+    /// jobs and routines may wait for them. May sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
-        // From here on, no device can be made. No process has a device of the owner open: an open file would
+        // From here on, no device can be made. No device of the owner is open: an open file would
         // keep the module loaded.
         self.devices.close();
         // From here on a job cannot be started, not even by itself.
         self.jobs.close();
         let driver = own_handle();
-        // The jobs may wait for an event or a request of the owner, so this comes before the wait
-        // for the jobs. If `leave` fails, the owner's driver object is not registered, and the
-        // owner has no events and requests.
+        // The jobs may wait for an event or a request of the owner. `leave` fails only if the
+        // owner's driver object is not registered: then there are none.
         let _ = self.leave(driver);
         let end_waits = || {
             leave_others();
             self.end_waits(driver);
         };
         self.jobs.stop(end_waits);
-        // The owner's own routines may wait for the other roles, too, for example until `cancelled` of another
-        // role is called. No request brings a thread inside any more, because the owner has left.
+        // The owner's own routines may wait for the other roles, too, for example until `cancelled`
+        // of another role is called. No request brings another thread inside, because the owner has
+        // left.
         let mut patience = Patience::new();
         while self.registry.has_thread_inside(driver) {
             patience.sleep(end_waits);
@@ -189,14 +180,14 @@ impl Server {
         // If this fails, `expel_remaining` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_remaining();
-        // Last, because this takes `misc_mtx`. A process that opens a device of another module holds this
-        // mutex, and may wait for something of the owner meanwhile. Now there is nothing left to wait for.
+        // Last, because this takes `misc_mtx`. A process that opens a device of another module
+        // holds this mutex, and may wait for something of the owner meanwhile.
         self.devices.remove();
     }
 
-    /// Expels all drivers that are still registered while the owner is unloaded. Their modules do
-    /// not import the owner's symbols, or the owner is unloaded by force. The drivers may go on
-    /// using the contexts that they hold, so these contexts are never freed. May sleep.
+    /// Expels the drivers that are still registered while the owner is unloaded: their modules do
+    /// not import the owner's symbols, or the owner is unloaded by force. They may go on using
+    /// their contexts, which are never freed. May sleep.
     pub(crate) fn expel_remaining(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
@@ -214,9 +205,9 @@ impl Server {
         }
     }
 
-    /// Expels the drivers that `module` has forgotten to unregister, and ends their waits. `module`
-    /// is going. Does not wait for the routines of these drivers: a routine may wait for a driver
-    /// that another owner has yet to expel. May sleep.
+    /// Expels the drivers that `module`, which is going, has forgotten to unregister. Does not wait
+    /// for their routines: a routine may wait for a driver that another owner has yet to expel. May
+    /// sleep.
     pub(crate) fn expel(&self, module: *const bindings::module) {
         while let Some((handle, driver)) = self.registry.expel(|other| other.module() == module) {
             let name = driver.name();
@@ -225,8 +216,8 @@ impl Server {
         }
     }
 
-    /// Removes the drivers of a module that [`Server::expel`] has expelled. Returns when no driver of the
-    /// module is registered any more. May sleep.
+    /// Removes the drivers of a module that [`Server::expel`] has expelled. Returns when no driver
+    /// of the module is registered any more. May sleep.
     pub(crate) fn remove_of(&self, module: *const bindings::module) {
         while let Some(handle) = self.registry.first(|driver| driver.module() == module) {
             self.remove_expelled(handle);
@@ -235,7 +226,7 @@ impl Server {
         }
     }
 
-    /// Removes a driver that was expelled, unless another thread is unregistering it. May sleep.
+    /// Does nothing if another thread is unregistering the driver. May sleep.
     fn remove_expelled(&self, handle: abi::d2d_handle) {
         if !self.registry.claim_expelled(handle) {
             return;
@@ -249,7 +240,7 @@ impl Server {
         self.remove(handle);
     }
 
-    /// Registers a driver, and returns its handle; see `d2d_register`. May sleep.
+    /// `d2d_register`. May sleep.
     ///
     /// # Errors
     ///
@@ -262,8 +253,8 @@ impl Server {
         Ok(handle)
     }
 
-    /// Refuses a call that might wait for its own caller. A call might do so if the calling task is
-    /// inside a routine of any driver object, or in `d2d_attach()` for this driver. Any context.
+    /// Refuses a call that might wait for its own caller: the calling task is inside a routine of
+    /// any driver object, or in `d2d_attach()` for this driver. Any context.
     ///
     /// # Errors
     ///
@@ -278,7 +269,7 @@ impl Server {
         Err(refuse!(self.name, reason, EDEADLK, handle: handle))
     }
 
-    /// Ends the waits for a driver's events and cancels its requests; see `d2d_leave`. May sleep.
+    /// `d2d_leave`. May sleep.
     ///
     /// # Errors
     ///
@@ -290,18 +281,16 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the waits for the events of a driver, and cancels its requests. The driver has begun to
-    /// leave, so it opens no other event, begins no other wait, and sends no other request. May
-    /// sleep.
+    /// The driver has begun to leave, so it opens no other event, begins no other wait, and sends
+    /// no other request. May sleep.
     fn end_waits_for_good(&self, handle: abi::d2d_handle) {
-        // The library calls the driver's `completed` for each request that is cancelled.
-        // `completed` may set an event, so the events stay open. `completed` may also wait for an
-        // event, so waits end first.
+        // Cancelling a request calls the driver's `completed`. It may wait for an event, so waits
+        // end first. It may set an event, so the events stay open.
         self.events.leave(handle);
         self.requests.cancel_each(handle);
     }
 
-    /// Unregisters a driver; see `d2d_unregister`. May sleep.
+    /// `d2d_unregister`. May sleep.
     ///
     /// # Errors
     ///
@@ -320,9 +309,9 @@ impl Server {
         Ok(())
     }
 
-    /// Removes a driver that is leaving from the registry. Before that, cancels its requests, waits
-    /// until no thread is inside its routines, and closes its events. The caller is the thread that
-    /// has begun to unregister or expel the driver. May sleep.
+    /// Removes a driver that is leaving: cancels its requests, waits until no thread is inside its
+    /// routines, and closes its events. The caller is the thread that has begun to unregister or
+    /// expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
         self.registry.remove_hot_keys(handle);
         let driver = loop {
@@ -337,7 +326,7 @@ impl Server {
         step!(driver.name(), unregister, name: name);
     }
 
-    /// Hits the tracepoint of a step of an event, with the name of the driver that has opened the
+    /// Hits the tracepoint of an event's step, in the name of the driver that has opened the
     /// handle. Any context.
     #[cold]
     #[inline(never)]
@@ -353,16 +342,14 @@ impl Server {
             .hit();
     }
 
-    /// Prints the refusal of a call that a leaving driver has made, and returns its errno. Any
-    /// context.
+    /// Any context.
     fn refuse_leaving(&self, driver: &Driver) -> Error {
         let name = driver.name();
         refuse!(self.name, "driver-is-leaving", ESHUTDOWN, name: name)
     }
 
-    /// Opens an event, and returns the handle; see `d2d_event_create` and `d2d_event_open`. If the
-    /// event does not exist, creates it unless `make` is `None`. With `Some(true)`, the new event is
-    /// set. May sleep.
+    /// `d2d_event_create` if `make` says whether a new event is set; otherwise `d2d_event_open`.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -399,7 +386,7 @@ impl Server {
         Ok(handle)
     }
 
-    /// Has `routine` called with `argument` when an event is set; see `d2d_event_on_set`. May sleep.
+    /// `d2d_event_on_set`. May sleep.
     ///
     /// # Errors
     ///
@@ -423,19 +410,20 @@ impl Server {
             return Err(refuse!(self.name, "handler-outside-text", ENOEXEC, handle: event));
         }
         // SAFETY: By the contract of `d2d_event_on_set`, the routine may be called with the
-        // argument in any context and by an RCU reader. It may be called until the owner has
-        // removed the handler and waited for it. `Events::close`, `Events::leave` and
-        // `Dispatcher::set_handler` wait for a grace period after they have removed a handler.
+        // argument in any context and by an RCU reader, until the owner has removed the handler and
+        // waited for it. `Events::close`, `Events::leave` and `Dispatcher::set_handler` wait for a
+        // grace period after they have removed a handler.
         let call = unsafe { Call::new(routine, argument.get()) };
         self.events.set_handler(event, Some(call))
     }
 }
 
-/// Creates an event for the owner. If the event of that name already exists, opens it and ignores
-/// `set`. When the owner is unloaded, the library calls
-/// [`Owner::leaving`](crate::contexts::Owner::leaving). Then waits that were begun with the owner's
-/// handle end with `ECANCELED`. The library closes the handle when none of the owner's routines
-/// runs any more. May sleep. Peers have `DriverRef::create_event` instead.
+/// Creates an event for the owner, or opens the event of that name and ignores `set`. May sleep.
+/// Peers have `DriverRef::create_event` instead.
+///
+/// When the owner is unloaded, waits that were begun with this handle end with `ECANCELED` after
+/// [`Owner::leaving`](crate::contexts::Owner::leaving). The library closes the handle when none of
+/// the owner's routines runs any more.
 ///
 /// # Errors
 ///
@@ -445,7 +433,7 @@ pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
     Event::create(own_handle(), name, kind, set)
 }
 
-/// Opens an existing event for the owner. The library closes the handle as it does that of
+/// Opens an existing event for the owner. The library closes the handle as that of
 /// [`create_event`]. May sleep.
 ///
 /// # Errors
@@ -456,8 +444,7 @@ pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
     Event::open(own_handle(), name, kind)
 }
 
-/// Creates the event of the driver `of` that the pair declares. If it already exists, opens it and
-/// ignores `set`. May sleep.
+/// As [`create_event`], for the event of the driver `of` that the pair declares. May sleep.
 ///
 /// # Errors
 ///
@@ -466,7 +453,7 @@ pub fn create_event_of(of: &CStr, event: PairEvent, set: bool) -> Result<Event> 
     Event::create_of(own_handle(), of, event, set)
 }
 
-/// Opens the event of the driver `of` that the pair declares. May sleep.
+/// As [`open_event`], for the event of the driver `of` that the pair declares. May sleep.
 ///
 /// # Errors
 ///

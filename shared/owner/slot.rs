@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slot of a registered driver. The slot also shows which threads are inside the driver's
-//! routines.
+//! The slot of a registered driver, with the threads inside the driver's routines.
 //!
-//! To enter a driver, a thread writes the address of its task into a cell of the slot. Then it
-//! reads the slot's word. The thread does not enter, and clears the cell, in two cases: the word
-//! has another generation than the thread's handle, or it has a flag that keeps the thread out.
+//! A thread enters a driver in two steps: it writes the address of its task into a cell of the
+//! slot, then reads the slot's word. If the word has another generation than the thread's handle,
+//! or a flag that keeps the thread out, the thread clears the cell instead.
 //!
 //! Writing a cell and setting a flag are full barriers. So if a thread has set such a flag, and
-//! then finds all cells empty and no thread counted, no thread is inside. A thread that writes a cell, does not enter,
-//! and clears the cell does no harm. That holds even if another driver has got the slot meanwhile.
+//! then finds all cells empty and no thread counted, no thread is inside. The cell of a thread that
+//! does not enter does no harm, even if another driver has got the slot meanwhile.
 //!
 //! Slots live as long as the registry, so that a stale handle leads to valid memory.
 
@@ -27,28 +26,26 @@ use d2d::{
 };
 use kernel::{ffi::c_int, prelude::*, sync::atomic::Atomic};
 
-/// No driver is registered here.
 pub(crate) const VACANT: u32 = 1;
-/// The driver leaves: no request goes to it or comes from it any more.
+/// No request goes to the driver or comes from it any more.
 pub(crate) const LEAVING: u32 = 2;
 /// None of the driver's routines is called any more.
 pub(crate) const EXPELLED: u32 = 4;
 
-/// The optional routines of a driver, as flags for [`Slot::has`].
+/// Flags for the optional routines.
 pub(crate) mod has {
     pub(crate) const COMPLETED: u32 = 1;
     pub(crate) const RETURNED: u32 = 2;
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Number of cells of a slot. The slot knows the tasks of at most this many threads inside its
-/// driver, and only counts further threads. Suppose that a thread that is only counted calls
-/// `d2d_detach` or `d2d_unregister`. The owner does not refuse this call with `EDEADLK`, so the
-/// thread waits for itself.
+/// Further threads inside the driver are only counted. If such a thread calls `d2d_detach` or
+/// `d2d_unregister`, the owner does not refuse this with `EDEADLK`, and the thread waits for
+/// itself.
 const CELLS: usize = 64;
 
-/// The slot of a driver. No two slots share a cache line. So entering one driver does not slow down
-/// calls of another one.
+/// No two slots share a cache line, so that entering one driver does not slow down calls of
+/// another.
 ///
 /// # Invariants
 ///
@@ -56,14 +53,14 @@ const CELLS: usize = 64;
 /// lock. The word becomes `VACANT` only when every thread that has read it without `VACANT` has left.
 #[repr(align(64))]
 pub(crate) struct Slot {
-    /// The generation of the driver's handles, and flags.
+    /// Generation and flags.
     word: Atomic<u64>,
     /// The flags of [`has`], which a thread may read without having entered.
     has: Atomic<u32>,
-    /// How many of the threads inside have found no free cell.
+    /// Threads inside that have found no free cell.
     others: Atomic<u64>,
     driver: UnsafeCell<Option<Driver>>,
-    /// The tasks of the threads inside. A free cell is 0.
+    /// The tasks of the threads inside; 0 in a free cell.
     cells: [Atomic<u64>; CELLS],
 }
 
@@ -71,7 +68,6 @@ pub(crate) struct Slot {
 // atomic.
 unsafe impl Sync for Slot {}
 
-/// The generation and the flags of a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State(u64);
 
@@ -88,7 +84,6 @@ impl State {
 }
 
 impl Slot {
-    /// Makes a vacant slot.
     pub(crate) fn new() -> Self {
         // INVARIANT: The word says `VACANT`.
         Self {
@@ -100,21 +95,18 @@ impl Slot {
         }
     }
 
-    /// Returns the generation and the flags.
     #[inline(always)]
     pub(crate) fn state(&self) -> State {
         State(u64::load_acquire(&self.word))
     }
 
-    /// Returns whether the driver has any of these routines, which are flags of [`has`]. The answer
-    /// is right if the same driver has the slot before and after the call.
+    /// The answer is right if the same driver has the slot before and after the call.
     #[inline(always)]
     pub(crate) fn has(&self, what: u32) -> bool {
         self.has.get() & what != 0
     }
 
-    /// Puts a driver into a vacant slot, and sets the flag `LEAVING`. The flag stays set until
-    /// [`Slot::set`] clears it. Returns the generation of the driver's handles.
+    /// Puts a driver into a vacant slot, with the flag `LEAVING`, and returns the generation.
     ///
     /// # Safety
     ///
@@ -137,9 +129,9 @@ impl Slot {
         generation
     }
 
-    /// Sets the generation and the flags. The caller holds the registry's lock.
+    /// The caller holds the registry's lock.
     ///
-    /// The change is a full barrier. It pairs with the barrier of [`Slot::enter`]. So an entering
+    /// The change is a full barrier. It pairs with the barrier of [`Slot::enter`]: an entering
     /// thread sees the flags, or the caller sees the thread's cell.
     pub(crate) fn set(&self, generation: u32, flags: u32) {
         let new = u64::from(generation) << 32 | u64::from(flags);
@@ -149,16 +141,15 @@ impl Slot {
         }
     }
 
-    /// Makes the slot vacant: the driver's handles are stale from here on. The caller holds the
-    /// registry's lock. No thread is inside, and the flags keep every thread out.
+    /// Makes the driver's handles stale. The caller holds the registry's lock. No thread is inside,
+    /// and the flags keep every thread out.
     pub(crate) fn vacate(&self) {
         let generation = self.state().generation().wrapping_add(1).max(1);
         self.set(generation, VACANT);
     }
 
-    /// Enters the driver of this generation, unless one of the flags in `unless` is set. The driver
-    /// stays registered until the result is dropped. `task` is the calling task. Any context but
-    /// NMI.
+    /// Enters the driver of this generation, unless a flag in `unless` is set. The driver stays
+    /// registered until the result is dropped. `task` is the calling task. Any context but NMI.
     ///
     /// # Errors
     ///
@@ -171,8 +162,8 @@ impl Slot {
         unless: u32,
     ) -> Result<Inside<'_>, State> {
         let cell = Self::first_cell(task);
-        // INVARIANT: The thread has written its task into the cell. It reads the word below, and drops the
-        // value at once if the word is `VACANT`.
+        // INVARIANT: The thread has written its task into the cell. It reads the word below, and
+        // drops the value at once if the word is `VACANT`.
         let inside = match u64::cmpxchg(&self.cells[cell], 0, task) {
             Ok(_) => Inside { slot: self, cell },
             Err(_) => self.enter_elsewhere(task),
@@ -188,8 +179,8 @@ impl Slot {
     #[inline(never)]
     fn enter_elsewhere(&self, task: u64) -> Inside<'_> {
         let free = |cell: &Atomic<u64>| u64::cmpxchg(cell, 0, task).is_ok();
-        // INVARIANT: The thread has written its task into the cell, or was counted. `enter` reads the word
-        // next, as for any other cell.
+        // INVARIANT: The thread has written its task into the cell, or was counted. `enter` reads
+        // the word next.
         let cell = self.cells.iter().position(free).unwrap_or_else(|| {
             self.add_to_others(1);
             CELLS
@@ -210,29 +201,27 @@ impl Slot {
             && self.cells.iter().all(|cell| u64::load_acquire(cell) == 0)
     }
 
-    /// Returns whether the calling task is inside; `task` is that task.
+    /// `task` is the calling task.
     pub(crate) fn includes(&self, task: u64) -> bool {
-        // No thread is inside a vacant slot, so its cells need not be searched.
+        // No thread is inside a vacant slot.
         !self.state().is(VACANT) && self.cells.iter().any(|cell| cell.get() == task)
     }
 
-    /// Returns the index of the cell that a task tries first.
+    /// The cell that a task tries first.
     #[inline(always)]
     fn first_cell(task: u64) -> usize {
-        // Tasks lie at least some hundred bytes apart. So the low bits of their addresses, which are
-        // shifted out, hardly tell them apart.
+        // Tasks lie at least some hundred bytes apart, so the low bits hardly tell them apart.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
 }
 
-/// Proof that the thread is inside a driver, which stays registered until this is dropped.
+/// Proof that the thread is inside a driver.
 ///
 /// # Invariants
 ///
-/// The thread has written its task into the cell with the index `cell`. If no cell was free, `cell` is
-/// `CELLS`, and the thread was counted. After that, [`Slot::enter`] reads the slot's word. If the word
-/// is `VACANT`, `enter` drops this at once. So all other code has this only if the word was not
-/// `VACANT`.
+/// The thread has written its task into the cell with the index `cell`, or was counted if `cell` is
+/// `CELLS`. After that, [`Slot::enter`] reads the slot's word. If the word is `VACANT`, `enter`
+/// drops this at once. So all other code has this only if the word was not `VACANT`.
 pub(crate) struct Inside<'a> {
     slot: &'a Slot,
     cell: usize,
@@ -251,8 +240,7 @@ impl Deref for Inside<'_> {
 }
 
 impl Inside<'_> {
-    /// Calls the driver's dispatch routine, and returns its status. May sleep, unless the driver
-    /// [is atomic](Driver::is_atomic).
+    /// May sleep, unless the driver [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
         // SAFETY: By the type invariants, the driver stays registered while `self` lives. By the
@@ -261,9 +249,7 @@ impl Inside<'_> {
         unsafe { (self.dispatch)(self.this, request) }
     }
 
-    /// Calls the driver's `returned` routine for a request that the driver has forwarded. Returns
-    /// the status of the routine. If the driver has no such routine, returns the status of
-    /// `result`. Any context.
+    /// Returns the status of `result` if the driver has no such routine. Any context.
     pub(crate) fn returned(&self, request: &abi::d2d_request, result: &abi::d2d_result) -> c_int {
         self.returned.map_or(result.status, |returned| {
             // SAFETY: As for `dispatch`.
@@ -271,8 +257,7 @@ impl Inside<'_> {
         })
     }
 
-    /// Calls the driver's `completed` routine, if there is one, and returns its status, or 0. Any
-    /// context.
+    /// Returns 0 if the driver has no such routine. Any context.
     pub(crate) fn completed(&self, request: abi::d2d_handle, result: &abi::d2d_result) -> c_int {
         self.completed.map_or(0, |completed| {
             // SAFETY: As for `dispatch`.
@@ -280,7 +265,7 @@ impl Inside<'_> {
         })
     }
 
-    /// Calls the driver's `cancelled` routine, if there is one. Any context.
+    /// Does nothing if the driver has no such routine. Any context.
     pub(crate) fn cancelled(&self, request: abi::d2d_handle) {
         if let Some(cancelled) = self.cancelled {
             // SAFETY: As for `dispatch`.
