@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A completion for which a thread can wait with a time limit or until a signal comes. The kernel
-//! crate's `Completion` can do neither.
+//! A completion whose waits can have a time limit or be interrupted, unlike the kernel crate's
+//! `Completion`.
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
 
@@ -14,7 +14,6 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A `struct completion`.
 #[pin_data]
 pub(crate) struct Completion {
     #[pin]
@@ -27,7 +26,6 @@ unsafe impl Send for Completion {}
 unsafe impl Sync for Completion {}
 
 impl Completion {
-    /// Makes one that is not completed.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: `slot` is valid for writes.
@@ -35,7 +33,7 @@ impl Completion {
         })
     }
 
-    /// Ends all waits, those that have begun and those that will begin. Any context.
+    /// Ends all waits, also those that have not begun yet. Any context.
     pub(crate) fn complete_all(&self) {
         // SAFETY: `new` has initialized the completion.
         unsafe { bindings::complete_all(self.inner.get()) };
@@ -55,7 +53,7 @@ impl Completion {
                 true => {
                     bindings::wait_for_completion_interruptible_timeout(self.inner.get(), jiffies)
                 }
-                // The result fits: it is at most `MAX_SCHEDULE_TIMEOUT`.
+                // The result is at most `MAX_SCHEDULE_TIMEOUT`, so it fits.
                 false => bindings::wait_for_completion_timeout(self.inner.get(), jiffies) as c_long,
             }
         };

@@ -2,13 +2,12 @@
 
 //! Named events.
 //!
-//! - `state`: the word that says whether an event is set. While the event has no user, one
-//!   atomic operation changes the word.
+//! - `state`: whether an event is set. While the event has no user, this is changed atomically.
 //! - `openings`: the table of handles.
-//! - `handlers`: what is called when an event is set.
-//! - `wait`: waits, and sets that end waits, under the dispatcher's lock.
-//! - `name`: the name of an event; `names`: the table of all events by name.
-//! - `file`: the file through which user space watches an event.
+//! - `handlers`: the routines that setting an event calls.
+//! - `wait`: waits, and sets that end waits.
+//! - `name`: an event's name; `names`: the table of all events.
+//! - `file`: how user space watches an event.
 
 pub(crate) mod file;
 pub(crate) mod handlers;
@@ -56,7 +55,6 @@ use kernel::{
 
 pub(crate) use d2d::event::Kind;
 
-/// What the dispatcher's lock protects.
 struct Inner {
     vacancies: Vacancies,
     /// Whether any event of this owner has ever had a handler.
@@ -67,8 +65,7 @@ struct Inner {
 /// Proof that the dispatcher's lock is held. Each dispatcher has one, inside its lock.
 struct Key(());
 
-/// The table of handles, and the lock under which threads wait for events. All events of an owner
-/// share it.
+/// What all events of an owner share: the table of handles, and the lock for waits.
 #[pin_data]
 pub(crate) struct Dispatcher {
     openings: Openings<Event>,
@@ -77,7 +74,7 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Makes a dispatcher without events. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -96,7 +93,6 @@ impl Dispatcher {
         })
     }
 
-    /// Takes the lock, with interrupts disabled.
     fn lock(&self) -> Guard<'_, Inner, IrqSave> {
         self.inner.lock()
     }
@@ -108,17 +104,13 @@ impl Dispatcher {
     }
 }
 
-/// The status of an event, as its file and the owner's state show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) set: bool,
-    /// How often the event was set.
     pub(crate) sets: u64,
-    /// How many threads wait for the event.
     pub(crate) waiting: u32,
-    /// How many handlers it has.
     pub(crate) handlers: u32,
-    /// How many of these have failed, and are not called any more.
+    /// Handlers that have failed, and are not called any more.
     pub(crate) failed: u32,
     /// Whether the last handle is closed.
     pub(crate) closed: bool,
@@ -126,31 +118,29 @@ pub(crate) struct Status {
 
 /// What the dispatcher's lock protects of an event.
 struct Uses {
-    /// The number of the event's users. While there is a user, the state is guarded. The users are:
+    /// The number of users. While there is one, the state is guarded. The users are:
     /// - threads that wait for the event
     /// - its handlers and its open files
     /// - handles of drivers that are leaving
     /// - threads that set, reset or take the event under the lock
     users: u32,
-    /// How many nodes are on the list `waits`.
+    /// Nodes on the list `waits`.
     waiting: u32,
-    /// What is called when the event is set.
     handlers: Handlers,
-    /// How many handles there are.
+    /// Handles of the event.
     openings: u32,
     /// Whether the last handle is closed. No other handle is opened then.
     closed: bool,
 }
 
-/// An event.
-///
 /// # Invariants
 ///
 /// - `uses`, the list `waits` and its nodes are used only with the key of `dispatcher`.
 /// - Each node on the list is that of a [`WaitBlock`](wait::WaitBlock). Until the node is off the
 ///   list, the block and its waiter stay where they are, and the event has a handle.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
-///   reference to the event. The reference is dropped a grace period after the last handle was closed.
+///   reference to the event. The reference is dropped a grace period after the last handle was
+///   closed.
 #[pin_data]
 pub(crate) struct Event {
     state: State,
@@ -160,7 +150,7 @@ pub(crate) struct Event {
     #[pin]
     waits: Opaque<bindings::list_head>,
     name: Name,
-    /// The open files that wait for the event. Made when the first file is opened.
+    /// The open files that wait for the event; made for the first file.
     watchers: SetOnce<PollCondVarBox>,
     /// For the RCU callback that drops the handles' reference.
     retired: Opaque<bindings::callback_head>,
@@ -173,7 +163,6 @@ unsafe impl Send for Event {}
 unsafe impl Sync for Event {}
 
 impl Event {
-    /// Makes an event without a handle.
     pub(crate) fn new(
         name: Name,
         kind: Kind,
@@ -208,15 +197,13 @@ impl Event {
         self.kind
     }
 
-    /// Returns whether a wait resets the event.
     fn is_reset_by_wait(&self) -> bool {
         self.kind == Kind::Synchronization
     }
 
-    /// Returns what the dispatcher's lock protects.
     fn uses<'a>(&'a self, _key: &'a mut Key) -> &'a mut Uses {
-        // SAFETY: By the type invariants, `uses` is used only with the key of `dispatcher`, and
-        // each caller passes that key. The result borrows the key and the event.
+        // SAFETY: By the type invariants, `uses` is used only with the key of `dispatcher`, which
+        // each caller passes. The result borrows the key and the event.
         unsafe { &mut *self.uses.get() }
     }
 
@@ -230,7 +217,6 @@ impl Event {
         }
     }
 
-    /// Ends what [`Event::begin_use`] has begun.
     fn end_use(&self, key: &mut Key) {
         let uses = self.uses(key);
         uses.users -= 1;
@@ -252,27 +238,27 @@ impl Event {
         }
     }
 
-    /// Returns the event's status. Any context.
+    /// Any context.
     pub(crate) fn status(&self) -> Status {
         self.status_locked(&mut self.dispatcher.lock().key)
     }
 
-    /// Drops the handles' reference after a grace period. Until then, an RCU reader that has found
-    /// the event by a handle may still use the event. Called once, when the last handle is closed.
+    /// Drops the handles' reference after a grace period, because RCU readers that have found the
+    /// event by a handle may still use it. Called once, when the last handle is closed.
     fn retire(&self, _key: &mut Key) {
         /// # Safety
         ///
         /// `head` points to the `retired` of an event that has the handles' reference.
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
-            // If this is the last reference, the event is freed here, in softirq. Freeing it does
-            // not sleep. `PollCondVarBox` does not wait for the grace period after which it frees
-            // the watchers. The dispatcher is not freed here: `Events` keeps a reference to it
-            // until `Events` has waited for this callback.
+            // Dropping the last reference frees the event here, in softirq. That does not sleep:
+            // `PollCondVarBox` does not wait for its grace period. The dispatcher is not freed
+            // here: `Events` has a reference to it, and waits for this callback before dropping
+            // that reference.
             //
-            // SAFETY: `head` is the `retired` of an event that has the handles' reference.
-            // `Dispatcher::open` has taken this reference by `Arc::into_raw`. The kernel calls
-            // `release` once, as `retire` is called once.
+            // SAFETY: `head` is the `retired` of an event that has the handles' reference, which
+            // `Dispatcher::open` has taken by `Arc::into_raw`. The kernel calls `release` once, as
+            // `retire` is called once.
             drop(unsafe { Arc::from_raw(container_of!(head, Event, retired).cast_const()) });
         }
 
@@ -289,15 +275,14 @@ impl Event {
         }
     }
 
-    /// Begins to watch the event for an open file. From here on, [`Event::watchers`] are woken when
-    /// the event is set and when its last handle is closed. May sleep.
+    /// Begins to watch the event for an open file: setting it or closing its last handle wakes
+    /// [`Event::watchers`]. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        // If another thread gives the event watchers first, `spare` is dropped after the lock is
-        // released.
+        // If the event has watchers by then, `spare` is dropped after the lock is released.
         let mut spare = self.spare_watchers()?;
         self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);
         Ok(())
@@ -316,9 +301,8 @@ impl Event {
         Ok(Some(watchers))
     }
 
-    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. The event has
-    /// watchers when this returns: `spare` is `None` only if the event had watchers before. The lock, which
-    /// the caller holds, keeps another thread from giving the event watchers at the same time.
+    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. `spare`
+    /// is `None` only if the event had watchers before.
     fn begin_to_watch(&self, key: &mut Key, spare: &mut Option<PollCondVarBox>) {
         self.begin_use(key);
         if self.watchers().is_none() {
@@ -328,7 +312,6 @@ impl Event {
         }
     }
 
-    /// Ends what [`Event::watch`] has begun. Any context.
     pub(crate) fn unwatch(&self) {
         self.end_use(&mut self.dispatcher.lock().key);
     }

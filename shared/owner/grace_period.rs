@@ -8,27 +8,26 @@ use crate::kernel_calls::{
 };
 use kernel::ffi::c_ulong;
 
-/// A grace period: it is over once all RCU readers that ran when it began have ended.
+/// It is over once all RCU readers that ran when it began have ended.
 ///
-/// The `kernel` crate only has `synchronize_rcu`, which begins a grace period of its own.
+/// With the kernel crate's `synchronize_rcu`, each thread waits for a grace period of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct GracePeriod(c_ulong);
 
 impl GracePeriod {
     /// Makes the grace period that begins now. Any context.
     ///
-    /// This only reads RCU's state. If nothing else makes RCU begin a grace period, [`GracePeriod::wait`]
-    /// does so.
+    /// This only reads RCU's state. If nothing else makes RCU begin a grace period,
+    /// [`GracePeriod::wait`] does so.
     pub(crate) fn begin() -> Self {
         Self(get_state_synchronize_rcu())
     }
 
-    /// Waits until the grace period is over. Returns at once if it is. May sleep.
+    /// Returns at once if the grace period is over. May sleep.
     pub(crate) fn wait(self) {
         cond_synchronize_rcu(self.0);
     }
 
-    /// Whether the grace period is over.
     #[cfg(d2d_tests)]
     pub(crate) fn is_over(self) -> bool {
         crate::kernel_calls::poll_state_synchronize_rcu(self.0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place for a value in a box, which a thread fills in while others look there without a lock.
+//! A box that a thread fills in while others look there without a lock.
 //!
-//! For each look, the kernel crate's `SetOnce` loads two words, the first one by a call of a C helper.
+//! The kernel crate's `SetOnce` loads two words for each look, one of them in a C helper.
 
 use core::ptr::null_mut;
 use d2d::word::{
@@ -14,8 +14,7 @@ use kernel::{
     sync::atomic::Atomic, //
 };
 
-/// A place that is empty until a thread has put a value there. The value stays until the place is
-/// dropped.
+/// Once set, the value stays until the place is dropped.
 ///
 /// # Invariants
 ///
@@ -25,7 +24,6 @@ pub(crate) struct OnceBox<T: Send + Sync> {
 }
 
 impl<T: Send + Sync> OnceBox<T> {
-    /// Makes an empty place.
     pub(crate) const fn new() -> Self {
         // INVARIANT: `value` is null.
         Self {
@@ -33,7 +31,7 @@ impl<T: Send + Sync> OnceBox<T> {
         }
     }
 
-    /// Returns the value, if there is one. Any context.
+    /// Any context.
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&T> {
         // SAFETY: By the type invariants, the pointer is null, or points to a value in a box, which
@@ -41,11 +39,11 @@ impl<T: Send + Sync> OnceBox<T> {
         unsafe { AtomicWord::load_acquire(&self.value).as_ref() }
     }
 
-    /// Puts a value there. Any context.
+    /// Any context.
     ///
     /// # Errors
     ///
-    /// The value, if another one is there already.
+    /// The value, if there is another one already.
     pub(crate) fn set(&self, value: KBox<T>) -> Result<(), KBox<T>> {
         let value = KBox::into_raw(value);
         // INVARIANT: `value` came from `KBox::into_raw`, and replaces null only.
@@ -61,8 +59,8 @@ impl<T: Send + Sync> Drop for OnceBox<T> {
     fn drop(&mut self) {
         let value = self.value.get();
         if !value.is_null() {
-            // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. Nobody else has the
-            // place any more, so nobody has a reference to the value.
+            // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. This has the
+            // place alone, so nobody has a reference to the value.
             drop(unsafe { KBox::from_raw(value) });
         }
     }

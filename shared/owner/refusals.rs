@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The last refusal and the number of refusals, for the file `refusals` of the owner's state.
+//! What the file `refusals` of the owner's state shows.
 
 use crate::trace::Texts;
 use d2d::abi;
@@ -12,18 +12,16 @@ use kernel::{
     }, //
 };
 
-/// The last refusal, and the number of refusals.
 pub(crate) struct Refusals {
-    /// How many refusals there were since the owner was loaded.
+    /// Refusals since the owner was loaded.
     pub(crate) count: u64,
-    /// The driver whose line the last refusal has.
+    /// The driver in the line of the last refusal.
     pub(crate) driver: [u8; abi::D2D_NAME_SIZE as usize],
     /// The fields of that line.
     pub(crate) detail: [u8; abi::D2D_DETAIL_SIZE as usize],
 }
 
 impl Refusals {
-    /// Makes it without a refusal.
     pub(crate) fn new() -> impl PinInit<SpinLockIrq<Self>> {
         let none = Self {
             count: 0,
@@ -33,7 +31,7 @@ impl Refusals {
         new_spinlock_irq!(none, "d2d_refusals")
     }
 
-    /// Notes a refusal. A text that is too long is cut off. Any context.
+    /// Cuts off a text that is too long. Any context.
     pub(crate) fn note(&mut self, texts: &Texts) {
         self.count += 1;
         for (to, from) in [

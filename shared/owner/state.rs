@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files in debugfs that show the owner's state, for people and for programs.
+//! The files in debugfs that show the owner's state.
 //!
 //! Each [`Section`] has a file with one line for each row. One more file has all sections in JSON.
-//! Each row is a snapshot. If a lock protects what a row shows, the code copies this under the
-//! lock, releases the lock, and then formats the copy. So two rows may show different moments. While
-//! the code writes the section of events, it holds a mutex, so no event is created or closed
-//! meanwhile. But events may be set and reset.
+//! Each row is a snapshot: what a lock protects is copied under the lock, and formatted afterwards.
+//! So two rows may show different moments.
 
 use crate::{
     context_table::{
@@ -36,7 +34,6 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// A section of the state, with rows of one kind.
 #[derive(Clone, Copy)]
 pub(crate) enum Section {
     Contexts,
@@ -48,7 +45,7 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    /// All sections, with the names of their files.
+    /// With the names of their files.
     pub(crate) const ALL: [(Self, &'static CStr); 6] = [
         (Self::Contexts, c"contexts"),
         (Self::Queues, c"queues"),
@@ -59,18 +56,15 @@ impl Section {
     ];
 }
 
-/// The value of a field in a row.
 enum Value<'a> {
     Nothing,
     Number(u64),
-    /// A number shown in hexadecimal. In JSON it is a string, because many programs that read JSON
-    /// cannot hold a number of 64 bits.
+    /// In JSON a string, because many programs that read JSON cannot hold a number of 64 bits.
     Hex(u64),
     Text(&'a [u8]),
 }
 
 impl Value<'_> {
-    /// Appends the value to a text.
     fn write(&self, text: &mut Text, json: bool) -> core::fmt::Result {
         match self {
             Self::Nothing => text.write_str(if json { "null" } else { "-" }),
@@ -96,7 +90,6 @@ impl Value<'_> {
     }
 }
 
-/// Writes the rows of a section to a text.
 struct Rows<'a> {
     text: &'a mut Text,
     json: bool,
@@ -104,7 +97,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Writes a row. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -136,13 +129,12 @@ impl Rows<'_> {
     }
 }
 
-/// Returns a text up to its NUL, or to its end if it has none.
+/// Ends at a NUL, if there is one.
 fn string(bytes: &[u8]) -> Value<'_> {
     let length = bytes.iter().position(|byte| *byte == 0);
     Value::Text(&bytes[..length.unwrap_or(bytes.len())])
 }
 
-/// Returns the name of a driver, if there is one.
 fn name(driver: Option<&Entry>) -> Value<'_> {
     driver.map_or(Value::Nothing, |driver| {
         Value::Text(driver.name().to_bytes())
@@ -153,7 +145,7 @@ fn number(n: impl Into<u64>) -> Value<'static> {
     Value::Number(n.into())
 }
 
-/// Returns the version of a table of operations at an address that may be bad.
+/// The address may be bad.
 fn version(ops: *const abi::d2d_ops) -> Option<Version> {
     let header = probe::read(ops)?;
     let size = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
@@ -167,7 +159,7 @@ fn version(ops: *const abi::d2d_ops) -> Option<Version> {
 }
 
 impl Server {
-    /// Shows a section. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -183,7 +175,7 @@ impl Server {
         )
     }
 
-    /// Shows all sections in JSON. May sleep.
+    /// In JSON. May sleep.
     ///
     /// # Errors
     ///

@@ -2,9 +2,8 @@
 
 //! Prints the trace line of a step and hits its tracepoint, for all drivers.
 //!
-//! A driver hands over a step as a record. [`emit`] formats the fields once, in a buffer on the
-//! stack. The line and the tracepoint both use this text. [`emit`] neither allocates nor takes a
-//! lock of the library.
+//! [`emit`] formats the fields of a record once, on the stack, for both the line and the
+//! tracepoint. It neither allocates nor takes a lock of the library.
 
 use crate::{
     kernel_calls::ktime_get_boot_fast_ns,
@@ -31,9 +30,7 @@ use kernel::{
     }, //
 };
 
-/// A step or a field of the trace. It has a name, and for a field the form of the field's number.
-/// For a step, it says whether the lines of the step's group can be printed. C type: `struct
-/// d2d_trace_name`.
+/// The name of a step or of a field. C type: `struct d2d_trace_name`.
 #[repr(C)]
 struct TraceName {
     text: *const u8,
@@ -46,15 +43,12 @@ const STEPS: usize = Step::D2D_STEP_COUNT as usize;
 const FIELDS: usize = abi::d2d_key::D2D_FIELD_COUNT as usize;
 
 unsafe extern "C" {
-    /// Defined in `irq_context.c`.
+    /// `irq_context.c`
     safe fn d2d_irq_context() -> c_uint;
-    /// As above.
     safe fn d2d_may_sleep() -> c_uint;
-    /// Defined in `tracepoints.c`.
+    /// `tracepoints.c`
     safe fn d2d_lines_on();
-    /// As above.
     safe fn d2d_is_on(step: u32) -> bool;
-    /// As above.
     fn d2d_hit(
         record: *const abi::d2d_record,
         seq: u64,
@@ -62,9 +56,8 @@ unsafe extern "C" {
         place: *const c_char,
         detail: *const c_char,
     );
-    /// Defined in `trace_names.c`.
+    /// `trace_names.c`
     safe static d2d_step_names: [TraceName; STEPS];
-    /// As above.
     safe static d2d_field_names: [TraceName; FIELDS];
 }
 
@@ -72,7 +65,7 @@ unsafe extern "C" {
 unsafe impl Sync for TraceName {}
 
 impl TraceName {
-    /// The name of a field that this owner does not know, because the driver's headers are newer.
+    /// A field that this owner does not know, because the driver's headers are newer.
     const UNKNOWN: Self = Self {
         text: core::ptr::null(),
         length: 0,
@@ -90,20 +83,19 @@ impl TraceName {
     }
 }
 
-/// The names of the execution contexts, by the numbers that [`d2d_irq_context`] returns.
+/// By the numbers that [`d2d_irq_context`] returns.
 const IN: [&CStr; 3] = [c"task", c"softirq", c"hardirq"];
 
-/// How many lines were printed so far, for all drivers.
+/// Lines printed so far, for all drivers.
 static SEQ: Atomic<u64> = Atomic::new(0);
 
-/// The time when the owner printed its first line, in milliseconds since boot. It tells loads of
-/// the owner apart.
+/// Milliseconds from boot to the owner's first line. It tells loads of the owner apart.
 static LOAD: SetOnce<u64> = SetOnce::new();
 
-/// Whether the owner prints the steps of queues and the calls of operations as lines.
+/// Whether hot steps are printed as lines.
 static HOT_LINES: Atomic<bool> = Atomic::new(false);
 
-/// Begins to print the steps of queues and the calls of operations as lines. May sleep.
+/// May sleep.
 pub(crate) fn print_hot_steps() {
     HOT_LINES.store(true, Relaxed);
     d2d_lines_on();
@@ -115,23 +107,22 @@ pub(crate) fn may_sleep() -> bool {
     d2d_may_sleep() != 0
 }
 
-/// Returns the number of this load of the owner: see [`LOAD`]. Any context.
+/// Returns [`LOAD`]. Any context.
 pub(crate) fn load() -> u64 {
     let now = || ktime_get_boot_fast_ns() / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
-        // The owner prints its first line while its module is being loaded. Until then, no other
-        // driver can call this function. So no other thread writes `LOAD`.
+        // No other thread writes `LOAD`: the owner prints its first line while its module is being
+        // loaded, and no other driver can call this function before.
         LOAD.populate(now());
         LOAD.copy().unwrap_or(0)
     })
 }
 
-/// Returns the name of the caller's execution context.
 fn place() -> &'static CStr {
     IN.get(d2d_irq_context() as usize).unwrap_or(&c"?")
 }
 
-/// A text of at most `N - 1` bytes. What does not fit is cut off.
+/// At most `N - 1` bytes. What does not fit is cut off.
 ///
 /// # Invariants
 ///
@@ -149,22 +140,21 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Returns the text without its NUL.
+    /// Without the NUL.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Returns the text, which is ASCII, without its NUL.
+    /// ASCII, without the NUL.
     pub(crate) fn as_str(&self) -> &str {
         core::str::from_utf8(self.bytes()).unwrap_or("?")
     }
 
-    /// Returns the unused bytes, except for the one that the NUL needs.
+    /// The unused bytes, except for the one that the NUL needs.
     fn room(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.length..N - 1).unwrap_or_default()
     }
 
-    /// Appends a text.
     fn push(&mut self, text: &[u8]) {
         let room = self.room();
         let length = text.len().min(room.len());
@@ -174,7 +164,6 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Appends a byte.
     fn push_byte(&mut self, byte: u8) {
         if let Some(to) = self.room().first_mut() {
             *to = byte;
@@ -182,10 +171,10 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Appends a number in base 10 or 16, with at least `least` digits.
+    /// In base 10 or 16, with at least `least` digits.
     ///
-    /// Does not use `fmt!()`. With `fmt!()`, attaching and detaching would take 11.6 % more
-    /// instructions, because both print lines.
+    /// With `fmt!()`, attaching and detaching take 11.6 % more instructions, because both print
+    /// lines.
     fn push_number(&mut self, mut number: u64, base: u64, least: usize) {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
@@ -201,8 +190,8 @@ impl<const N: usize> Text<N> {
         self.push(digits.get(first..).unwrap_or_default());
     }
 
-    /// Appends a text from an address that may be bad. Each byte that is not a visible ASCII
-    /// character becomes `?`. A text that cannot be read becomes one `?`.
+    /// Appends a text from an address that may be bad. `?` replaces each byte that is not a visible
+    /// ASCII character, and a text that cannot be read.
     fn copy(&mut self, from: *const u8, length: usize) {
         let room = self.room();
         let length = length.min(room.len());
@@ -219,7 +208,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Appends a field's number in the form that `d2d_step.h` gives the field.
+    /// In the form that `d2d_step.h` gives the field.
     fn push_field(&mut self, form: u32, value: u64) {
         let signed = value as i64;
         let (prefix, number, base, least) = match form {
@@ -236,21 +225,17 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// The name of a driver.
 pub(crate) type Name = Text<64>;
 /// The fields of a step, as `key=value`.
 pub(crate) type Detail = Text<{ abi::D2D_DETAIL_SIZE as usize }>;
-/// A line.
 type Line = Text<{ 160 + abi::D2D_DETAIL_SIZE as usize }>;
 
-/// The texts of a step.
 pub(crate) struct Texts {
     pub(crate) driver: Name,
     pub(crate) detail: Detail,
 }
 
 impl Texts {
-    /// Makes empty texts.
     pub(crate) fn new() -> Self {
         Self {
             driver: Name::new(),
@@ -259,14 +244,13 @@ impl Texts {
     }
 }
 
-/// Prints the line of a step, if the step has one. Hits the step's tracepoint, if the tracepoint is
-/// on. A hot step has a line only if the owner prints such steps: see [`print_hot_steps`]. Returns
-/// false if the step has no line and its tracepoint is off. Otherwise writes the step's texts to
-/// `texts`, which are empty, and replaces those of `record` by their copies. Any context.
+/// Prints the step's line, and hits the tracepoint if it is on. A hot step has a line only after
+/// [`print_hot_steps`]. Returns false if there is neither. Otherwise writes the texts to `texts`,
+/// which are empty, and replaces those of `record` by these copies. Any context.
 ///
 /// # Errors
 ///
-/// `EINVAL` if the owner does not know the step. Then `texts` have the name of the driver.
+/// `EINVAL` if the owner does not know the step. `texts` have only the driver's name then.
 pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bool> {
     let Texts { driver, detail } = texts;
     driver.copy(record.driver, record.driver_length as usize);
@@ -281,7 +265,7 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
         if field.key == abi::d2d_key::D2D_FIELD_END as u32 {
             break;
         }
-        // The loop does not end at an unknown field: the tracepoint looks at each field, and must
+        // The loop goes on after an unknown field: the tracepoint looks at each field, and must
         // find copies only.
         let name = d2d_field_names.get(field.key as usize);
         let name = name.unwrap_or(&TraceName::UNKNOWN);
@@ -311,7 +295,7 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
     if is_on {
         record.driver = driver.bytes.as_ptr().cast();
         // SAFETY: The step exists. The record's texts are in `driver` and `detail`, which live
-        // during the call. `driver` and `detail` end with a NUL.
+        // during the call and end with a NUL.
         unsafe {
             d2d_hit(
                 record,
@@ -325,15 +309,13 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
     Ok(true)
 }
 
-/// The format of a line with the level `KERN_INFO`. `%pA` takes the address of a `fmt::Arguments`.
-/// The `fmt::Arguments` contain the name of the driver. As an argument for `%s`, the name would
-/// take longer: the kernel formats each line twice, and copies a string for `%s` byte by byte.
+/// `KERN_INFO`. `%pA` takes the address of a `fmt::Arguments`, which has the whole line. `%s` takes
+/// longer: the kernel formats each line twice, and copies a string for `%s` byte by byte.
 const INFO: &CStr = c"\x016%pA";
-/// As [`INFO`], with the level `KERN_WARNING`.
+/// `KERN_WARNING`.
 const WARNING: &CStr = c"\x014%pA";
 
-/// Prints the line of step `number`. `at` consists of the line's sequence number, the load and the
-/// name of the execution context.
+/// `at`: the line's sequence number, the load, the execution context.
 #[cfg_attr(not(CONFIG_PRINTK), allow(unused_variables))]
 fn print(number: u32, driver: &Name, step: &TraceName, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;

@@ -12,29 +12,26 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// The flags of a request that say how its steps are traced. Without such a flag, the steps are not
-/// traced.
+/// The flags of a request that say how its steps are traced; not at all without a flag.
 #[derive(Clone, Copy)]
 pub(crate) struct Tracing(pub(crate) u32);
 
 impl Tracing {
-    /// By lines and tracepoints: the flag that a sender sets.
+    /// By lines and tracepoints. A sender sets this flag.
     pub(crate) const LINE: u32 = D2D_SEND_TRACE;
-    /// By tracepoints alone: a flag that no sender can set.
+    /// By tracepoints alone. No sender can set this flag.
     pub(crate) const TRACEPOINT: u32 = 1 << 31;
 
-    /// Returns whether the steps are traced at all.
     pub(crate) fn is_on(self) -> bool {
         self.0 & (Self::LINE | Self::TRACEPOINT) != 0
     }
 
-    /// Traces a step of `driver`: see [`Tracing::emit_record`]. Any context.
+    /// In the name of `driver`. Any context.
     pub(crate) fn emit(self, driver: &CStr, step: Step, fields: &[Field<'_>]) {
         self.emit_record(StepRecord::new(driver, step).with(fields));
     }
 
-    /// Traces a step. If [`Tracing::LINE`] is set, traces it by a line and its tracepoint,
-    /// otherwise by its tracepoint alone. Any context.
+    /// Any context.
     pub(crate) fn emit_record(self, record: StepRecord<'_>) {
         if self.0 & Self::LINE != 0 {
             record.emit();
