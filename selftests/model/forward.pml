@@ -7,7 +7,7 @@
  * or pends the request, and so does F when it gets the request back. run.sh chooses by -D:
  *
  *   CANCEL	another thread of S cancels the request
- *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters at any moment
+ *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters
  *   FORWARDS_LATER	F pends the request, and forwards it from another thread
  *   NOT_RETURNED	F does not want the request back
  *
@@ -54,14 +54,13 @@ bool forwarded;		/* completer() has forwarded the request */
 #define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
-/* For the assertions */
 byte delivering;
 byte homes;
 byte notified, returned;	/* how often F was notified, and got the request back */
 bool in_place;		/* R's in-place call uses the buffers */
 bool cancelled;
 bool completed_when_back;
-byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
+byte pended;		/* the generation of the handle of the pending request, or 0 */
 bool sender_done;
 
 /* `ok` says whether the caller still delivers the request */
@@ -81,7 +80,7 @@ inline give_back(me)
 		d_step { returned++; assert(notified + returned <= 1) };
 		h = GENERATION_OF(w);
 		if
-		/* returned() returns a status, and the library completes the request with this status. */
+		/* returned() returns a status, or pends the request. */
 		:: INSIDE(F, me) = false;
 		   do
 		   :: true ->
@@ -96,7 +95,6 @@ inline give_back(me)
 			:: else
 			fi
 		   od
-		/* returned() pends the request. */
 		:: pended = h; INSIDE(F, me) = false
 		fi;
 		atomic {
@@ -387,7 +385,6 @@ inline forward(me, f)
 					:: complete(me, r, own)
 					:: pended = r
 					fi;
-					/* R's dispatch routine returns. */
 					if
 					:: own && in_place ->
 						in_place = false;
@@ -432,7 +429,7 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* Requests::wait() of S, which cancels the request when its time limit has passed */
+	/* Requests::wait() of S, with a time limit */
 	if
 	:: PHASE_OF(word) == Idle
 	:: cancel_for(0, 0, false);

@@ -30,15 +30,14 @@ mtype = { Detached, Attaching, Attached, Detaching, Abandoned };
 /* shared/owner/registry/entry.rs */
 mtype state = Detached;
 byte request;		/* if state is Attaching or Abandoned */
-bool attaching_task;	/* a thread is in d2d_attach() for the driver */
+bool attaching_task;	/* a thread is in d2d_attach() */
 bool leaving;
 bool gone;
 bool refusal;		/* the owner has refused the last handshake */
-byte due;		/* the request whose time limit the timer waits for, or 0 */
+byte due;		/* the request for which the timer waits, or 0 */
 
-/* For the assertions */
 bool has_context;
-bool filled;		/* the driver's operations are in the context */
+bool filled;
 bool open;
 bool filling;		/* the dispatch routine may fill in the context */
 byte dispatching;
@@ -46,7 +45,7 @@ byte dispatching;
 byte last_request;	/* the number of the last request; all use one record */
 /* 0 none; 1 success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
 byte result;
-byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
+byte pended;		/* the generation of the handle of the pending request, or 0 */
 bool woken;
 bool attacher_done;
 bool owner_leaving, owner_gone;
@@ -69,7 +68,6 @@ inline give_back(r)
 	atomic {
 		if
 		:: IS_SAME_STATE && (state == Attaching || state == Abandoned) && request == r ->
-			/* clear_peer() */
 			assert(has_context && !open && !filling);
 			filled = false;
 #ifdef FAILED_HANDSHAKE_LEAVES_DETACHING
@@ -307,7 +305,6 @@ proctype attacher()
 		result = 0;
 		d_step { filling = true; dispatching++ };
 		word = SEND(w) | IN_PLACE;
-		/* The dispatch routine */
 		if
 		:: assert(has_context); filled = true; complete(h, 1, true)
 		:: complete(h, 2, true)

@@ -40,7 +40,7 @@ bool is_open;
 byte value_ops, value_self;
 
 /* For each peer, from 1 */
-bool loaded[PEERS + 1];		/* its code is in memory */
+bool loaded[PEERS + 1];
 bool closed[PEERS + 1];		/* Rundown::close_and_end_waits() has returned */
 byte inside[PEERS + 1];		/* calls that run in it */
 
@@ -154,7 +154,7 @@ inline call_ends(peer)
 	d_step { assert(loaded[peer]); inside[peer]--; peer = 0 }
 }
 
-/* Attaches each peer in turn, detaches it and frees its code */
+/* Attaches each peer in turn, detaches and unloads it */
 active proctype detacher() provided (!irq_runs)
 {
 	byte peer, in, out;

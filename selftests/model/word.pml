@@ -6,13 +6,13 @@
  * place. It completes the request, pends it, or does neither. Most inlines model the function of the same name.
  * run.sh chooses by -D:
  *
- *   SENDS=N	S sends the request N times (default: once)
+ *   SENDS=N	S sends the request N times
  *   COPIES	R does not use the buffers in place
  *   SENDS_AGAIN	another thread of S sends the request, to another driver
  *   CANCEL	another thread of S cancels the request
  *   WAITS	another thread of S waits for the request, too
  *   ROUTINE	S has a completion routine, and does not wait for the request
- *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters at any moment
+ *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters
  *   REUSED	after S has freed the request, another driver uses its record
  *
  * What must hold, with the variables that check it:
@@ -48,7 +48,6 @@ bool leaving_R, gone_R, leaving_S, gone_S;
 #define EMPTY_R	(!cell_R[0] && !cell_R[1] && !cell_R[2] && !cell_R[3] && !cell_R[4])
 #define EMPTY_S	(!cell_S[0] && !cell_S[1] && !cell_S[2] && !cell_S[3] && !cell_S[4])
 
-/* For the assertions */
 byte claims;		/* in this send */
 byte delivering;
 byte sending;		/* the number of this send */
@@ -60,7 +59,7 @@ bool filling;		/* S writes to the buffers, or frees them */
 byte fields_for;		/* the receiver for which the request is filled in: 1 R, 2 another driver */
 byte routines;
 
-byte pended;		/* the generation of the handle by which R has left the request pending, or 0 */
+byte pended;		/* the generation of the handle of the pending request, or 0 */
 bool woken[2];		/* [0] sender(), [1] waiter() */
 bool sender_done, waiter_done = true, resender_done = true;
 byte id;		/* the generation of the sender's handle: 1 while the request belongs to S */
@@ -229,7 +228,6 @@ inline complete(me, h, inside)
 			:: inside -> in_place--
 			:: else
 			fi;
-			/* Usually the next transition brings the request home. */
 			if
 			:: !(w & (ORPHAN | ASLEEP)) && !HAS_ROUTINE ->
 				result = 1;
@@ -342,7 +340,7 @@ inline end_dispatch(h)
 	fi
 }
 
-/* Requests::wait(), with a time limit that may pass at any moment */
+/* Requests::wait(), with a time limit */
 inline wait_for_request(me)
 {
 	do
@@ -369,7 +367,7 @@ inline wait_for_request(me)
 		fi;
 		if
 		:: me == 0 -> cancel_for(me)
-		/* d2d_word_wait(): after the thread has joined the sleepers, it looks at the word once more. */
+		/* d2d_word_wait(): a thread that has joined the sleepers looks at the word once more. */
 		:: woken[me] = false;
 		   TRANSITION(SLEEP);
 		   if

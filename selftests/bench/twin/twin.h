@@ -61,7 +61,7 @@
 #define TWIN_STATUS_PENDING		529	/* -EIOCBQUEUED */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
-/* For one hold of a queue's lock */
+/* The most items that a thread moves under a queue's lock */
 #define TWIN_MAX_BATCH		128
 
 typedef u64 twin_handle;
