@@ -25,16 +25,12 @@ use kernel::{
     prelude::*, //
 };
 
-/// Checks the context at `user_buffer`, and makes the peer's link to it. `name` is the name of the
-/// peer, for a refusal. Any context.
+/// Checks the context at `user_buffer`, and makes the peer's link to it. A refusal names the peer
+/// `name`. Any context.
 ///
 /// # Errors
 ///
-/// - `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed.
-/// - `EBADMSG`, `EPROTO`, `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout
-///   of the context.
-/// - `EMSGSIZE` for a block of data that is smaller than the pair declares, or too large.
-/// - The errors of [`Endpoint::copy`], which checks the owner's operations.
+/// Those of [`Offer::adopt`](crate::driver::Offer::adopt), except `EALREADY`.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {
         return Err(refuse!(name, "no-context", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT));
@@ -44,8 +40,7 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     let header = probe::read(raw.as_ptr().cast::<abi::d2d_header>());
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-    // The header shows that `raw` is a context of this ABI. The owner does not change `owner`,
-    // `module` and the sizes once it has offered the context.
+    // The owner does not change these fields once it has offered the context.
     let fields = || {
         let context = raw.as_ptr().cast_const();
         let size = |offset| probe::read_at::<_, u64>(context, offset);
@@ -66,15 +61,14 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
         return Err(unreadable());
     }
-    // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the owner of
-    // the context, and any thread may call the owner's operations. By the contract of `struct d2d_lent`,
-    // the owner keeps its memory. Both hold until the owner's module is unloaded. This module
-    // imports symbols of that module, so the kernel unloads this module first.
+    // SAFETY: By the contract of `struct d2d_context`, these are the owner's endpoint and module,
+    // and any thread may call the owner's operations. By that of `struct d2d_lent`, the owner keeps
+    // its memory. Both hold until the owner's module is unloaded. This module imports its symbols,
+    // so the kernel unloads this module first.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-    // SAFETY: By its header, `raw` is a context, which the owner has initialized. The owner frees
-    // its contexts when its module is unloaded. This module imports symbols of that module, so the
-    // kernel unloads this module first. The blocks of data have these sizes, which are not less
-    // than those of the pair.
+    // SAFETY: By its header, `raw` is an initialized context, whose blocks have these sizes. The
+    // owner frees it when the owner's module is unloaded: as above, this module is unloaded first.
+    // No size is less than that of the pair.
     let context = unsafe { Context::from_raw(raw, sizes) };
     Ok(PeerLink::new(context, owner))
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counting the fast readers of SRCU, by one instruction on x86.
+//! Counts the fast readers of SRCU, for which the kernel crate has no functions.
 //!
-//! The kernel crate has no functions for these readers. On x86, this file has the instructions that
-//! a C compiler makes of the kernel's macros. On other architectures, the functions are those of
-//! `shared/d2d/readers.c`. A kernel with lockdep uses those, too, because they tell lockdep of each
-//! reader.
+//! On x86, this file has the instruction that a C compiler makes of the kernel's macros. Other
+//! kernels use `shared/d2d/readers.c`. So do kernels with lockdep, because these functions tell
+//! lockdep of each reader.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
 mod readers {
@@ -16,14 +15,14 @@ mod readers {
     };
     use kernel::bindings::srcu_ctr;
 
-    /// `srcu_read_lock_fast()`. If `tell_lockdep` is `true`, lockdep looks for deadlocks with this reader.
-    /// Any context but NMI.
+    /// `srcu_read_lock_fast()`. If `tell_lockdep` is set, lockdep checks this reader. Any context
+    /// but NMI.
     #[inline(always)]
     pub(crate) fn readers_enter(readers: &Readers, _tell_lockdep: bool) -> *mut srcu_ctr {
-        // SAFETY: By the type invariants of `Readers`, the structure is initialized. Another thread may
-        // change the field at the same time, so the read is volatile. The counters are per-CPU data:
-        // GS holds the offset of this CPU's data. One instruction is not interrupted, and the compiler
-        // moves no access to memory across the asm!.
+        // SAFETY: By the type invariants of `Readers`, the structure is initialized. Another thread
+        // may change the field, so the read is volatile. GS holds the offset of this CPU's
+        // counters. One instruction is not interrupted, and the compiler moves no access to memory
+        // across the asm!.
         unsafe {
             let counters = (&raw const (*readers.as_raw()).srcu_ctrp).read_volatile();
             asm!(
@@ -66,11 +65,9 @@ mod readers {
 
     #[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
     unsafe extern "C" {
-        /// As the function of this name for x86.
         #[link_name = "d2d_readers_enter"]
         pub(crate) safe fn readers_enter(readers: &Readers, tell_lockdep: bool) -> *mut srcu_ctr;
 
-        /// As the function of this name for x86.
         #[link_name = "d2d_readers_leave"]
         pub(crate) unsafe fn readers_leave(
             readers: &Readers,

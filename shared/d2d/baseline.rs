@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares a pair with its baseline, which is the C header of an older version of the pair.
-//! [`pair!`](crate::pair!) does so at compile time.
-//!
-//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
+//! Compares a pair with its baseline, the C header of an older version, at compile time.
 
 use crate::{
     c_header::Text,
     declaration::Declaration, //
 };
 
-/// A line of a text: where it begins and where it ends.
 #[derive(Clone, Copy)]
 struct Line {
     from: usize,
@@ -27,7 +23,6 @@ const fn line_at(text: &[u8], from: usize) -> Line {
     Line { from, to }
 }
 
-/// Returns whether `part` is in `text` at `at`.
 #[inline]
 pub(crate) const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
     if at + part.len() > text.len() {
@@ -51,7 +46,7 @@ const fn is_hash(text: &[u8], line: Line) -> bool {
         && is_at(text, line.to - 3, b"ull")
 }
 
-/// Returns how many lines of a header define a hash.
+/// Counts the lines that define a hash.
 #[inline]
 const fn hashes(text: &[u8]) -> usize {
     let (mut count, mut from) = (0, 0);
@@ -63,8 +58,8 @@ const fn hashes(text: &[u8]) -> usize {
     count
 }
 
-/// Searches `text`, beginning at `from`, for a copy of the line `wanted` of `other`. Returns where
-/// the line after the copy begins.
+/// Searches `text` from `from` on for the line `wanted` of `other`. Returns where the next line
+/// begins.
 #[inline]
 const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line) -> Option<usize> {
     let (_, tail) = other.split_at(wanted.from);
@@ -105,16 +100,11 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// Why a pair does not agree with its baseline. The `Line` is the line of the baseline that the
-/// pair's header lacks; `None` for any other reason.
+/// A reason, and the line of the baseline that the pair's header lacks, if that is the reason.
 type Fault = (&'static str, Option<Line>);
 
-/// Compares the C header of a pair with `recorded`, that of an older version. Returns what is
-/// wrong:
-///
-/// - `recorded` is not a C header of this pair.
-/// - The major version is the same, but something of the older version was changed.
-/// - The major version is the same, and something was appended without a new minor version.
+/// Returns how the C header of a pair breaks with `recorded`, that of an older version. A new major
+/// version may change everything.
 #[inline]
 const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fault> {
     let (Some(major), Some(minor)) = (
@@ -156,7 +146,7 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fau
     None
 }
 
-/// Panics with the name that a line of `recorded` defines, and a reason.
+/// Panics with a reason, and with the name that a line of `recorded` defines.
 #[inline]
 const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) -> ! {
     let mut text = Text::<1024>::new();
@@ -172,13 +162,12 @@ const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) -> ! {
     }
 }
 
-/// Compares the C header of a pair with its baseline, the C header of an older version. Does
-/// nothing if the pair has no baseline.
+/// Compares the C header of a pair with its baseline, if there is one.
 ///
 /// # Panics
 ///
-/// At compile time, if the pair has changed something of its baseline, or has appended something
-/// without a new minor version.
+/// At compile time, if something of the baseline was changed, or something was appended without a
+/// new minor version.
 #[inline]
 pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
     if let Some(recorded) = recorded {

@@ -2,11 +2,9 @@
 
 //! The C header of a pair, written at compile time.
 //!
-//! [`pair!`](crate::pair!) puts the text into the section `.discard.d2d_header` of the object of its
-//! crate. The build copies it to a file beside the object (`shared/library.mk`); the kernel's linker
-//! script leaves the section out of modules.
-//!
-//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
+//! [`pair!`](crate::pair!) puts the text into the section `.discard.d2d_header` of its crate's
+//! object. `shared/library.mk` copies it to a file. The kernel's linker script leaves it out of
+//! modules.
 
 use crate::{
     c_name::{
@@ -26,11 +24,11 @@ use crate::{
     for_each::for_each, //
 };
 
-/// A text of `N` bytes that is being written. If `N` is 0, the text is only measured.
+/// A text that is being written. If `N` is 0, it is only measured.
 pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
     len: usize,
-    /// Where the next byte is in its line.
+    /// The column of the next byte.
     column: usize,
 }
 
@@ -47,9 +45,8 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
-/// Panics if the type of an argument or a result is an array. C cannot pass an array by value. A
-/// pointer to an array would not work in a kernel with CFI, which compares the types of functions:
-/// rustc and clang do not agree on the type of such a pointer.
+/// Refuses arrays. C cannot pass an array by value. In a kernel with CFI, rustc and clang do not
+/// agree on the type of a pointer to an array.
 #[inline]
 const fn check_operand(of: &Type) {
     assert!(
@@ -67,7 +64,6 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Returns what was written.
     pub(crate) const fn written(&self) -> &[u8] {
         self.bytes.split_at(self.len).0
     }
@@ -123,16 +119,14 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes documentation, and ends the line. Each line after the first one begins with ` *` and
-    /// `indent`. Leaves out the brackets of rustdoc's links.
+    /// Writes documentation and a line feed. Continuation lines begin with ` *` and `indent`.
+    /// Leaves out the brackets of rustdoc's links.
     const fn docs(&mut self, docs: &[&str], indent: u8) {
         let mut line = 0;
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
-            // `///` leaves a blank at the beginning of the line. If the line continues a paragraph,
-            // this blank separates the line from the line before. Any other line (the
-            // first one, one after an empty line, an empty or indented one, or an item of a list)
-            // becomes a line of its own in C, without the blank.
+            // A line that continues a paragraph is joined to the line before, with the blank that
+            // `///` leaves. Any other line becomes a line of its own in C, without this blank.
             let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
             let joins = line > 0 && !begins && docs[line - 1].len() > 1;
             let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {
@@ -167,7 +161,7 @@ impl<const N: usize> Text<N> {
         self.byte(b'\n');
     }
 
-    /// Writes the name of a type, or that of the elements of an array.
+    /// Writes the name of a type, or of the elements of an array.
     const fn name_of(&mut self, of: &Type) {
         if let Some(element) = of.element {
             return self.name_of(element);
@@ -187,7 +181,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes a line with `what` and a type, such as `Payload: u64`.
+    /// Writes a line such as `Payload: u64`.
     const fn value(&mut self, what: &str, of: &Type) {
         self.text(" *\t");
         self.text(what);
@@ -225,7 +219,6 @@ impl<const N: usize> Text<N> {
         });
     }
 
-    /// Writes the hash of a structure of which lent memory consists.
     const fn hash_of(&mut self, of: &Type) {
         self.text("\n/* For d2d_lend() and d2d_lent() */\n#define ");
         self.upper(of.name);
@@ -234,7 +227,6 @@ impl<const N: usize> Text<N> {
         self.text("ull\n");
     }
 
-    /// Writes the size of a block of data.
     const fn size_of(&mut self, block: &Type) {
         if block.size == 0 {
             self.byte(b'0');
@@ -246,8 +238,6 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes a macro for the initializer of a `struct d2d_owner`: the members that state the sizes of the
-    /// blocks of data.
     const fn data_sizes(&mut self, of: &Declaration) {
         self.text("\n/* For struct d2d_owner: the sizes of the blocks of data */\n#define ");
         self.upper(of.name);
@@ -306,7 +296,6 @@ impl<const N: usize> Text<N> {
         self.text("};\n");
     }
 
-    /// Writes a macro for each event: its name and its kind, two arguments of `d2d_event_create_of()`.
     const fn events(&mut self, declaration: &Declaration) {
         for_each!(event in declaration.events => {
             self.text("\n/*\n * ");
@@ -321,8 +310,7 @@ impl<const N: usize> Text<N> {
         });
     }
 
-    /// Writes `PAIR_SIDE_NAME`, the name of the constant for a hash or for the whole chain of one
-    /// side. With `event` as the side, writes the name of an event.
+    /// Writes `PAIR_SIDE_NAME`.
     const fn constant(&mut self, pair: &str, side: &str, name: &str) {
         self.upper(pair);
         self.byte(b'_');
@@ -331,8 +319,7 @@ impl<const N: usize> Text<N> {
         self.upper(name);
     }
 
-    /// Writes the name of the constant for a hash in the chain of one side. The hash is that of a minor
-    /// version or of an operation.
+    /// Writes the name of the constant for a hash in the chain of one side.
     const fn name_of_hash(
         &mut self,
         of: &Declaration,
@@ -457,7 +444,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// Returns how many bytes the header of a pair has.
+/// Returns the size of the header of a pair, in bytes.
 #[inline]
 pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> usize {
     let mut text = Text::<0>::new();

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Which names of a pair can be names in C, too.
-//!
-//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
 use crate::{
     baseline::is_at,
     for_each::for_each, //
 };
 
-/// Words that cannot be the name of a field or of a parameter in C. They are the keywords of C11,
-/// C23 and GNU C, and macros of headers that each driver in C includes.
+/// The keywords of C11, C23 and GNU C, and macros of headers that each driver in C includes.
 const RESERVED: &[&str] = &[
     "NULL",
     "_Alignas",
@@ -94,8 +91,7 @@ const fn is_reserved(name: &str) -> bool {
     false
 }
 
-/// Returns whether a name is an identifier of C, and none of [`RESERVED`]. A raw identifier of Rust
-/// (`r#type`) is no identifier of C.
+/// Returns whether a name is an identifier of C, and none of [`RESERVED`].
 #[inline]
 pub(crate) const fn is_name(name: &str) -> bool {
     let bytes = name.as_bytes();

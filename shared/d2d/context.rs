@@ -30,35 +30,35 @@ use kernel::sync::lock::{
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_context` that lives as long as this value. `id` is
-/// the number of that context. `queues` are the queues of the context, so they must not outlive
-/// this value. The blocks of data of the context begin at `blocks`. If `P` is a [`Pair`], each
-/// block has at least the size that this pair declares ([`Sizes::of`]).
+/// its number, and `queues` are its queues, which must not outlive this value. Its blocks of data
+/// begin at `blocks`. If `P` is a [`Pair`], no block is smaller than the pair declares
+/// ([`Sizes::of`]).
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
     id: u32,
-    /// The queue to the peer, and that to the owner.
+    /// To the peer, and to the owner.
     queues: [Queue<'static>; 2],
-    /// Where each block begins, in bytes behind the beginning of the first one.
+    /// Where each block begins, in bytes from the beginning of the first one.
     blocks: [usize; 3],
     _pair: PhantomData<P>,
 }
 
-// SAFETY: What a context gives access to is protected by locks, changes atomically, or never
-// changes.
+// SAFETY: Everything in a context is protected by locks, atomic, or constant.
 unsafe impl<P> Send for Context<P> {}
 // SAFETY: As for `Send`.
 unsafe impl<P> Sync for Context<P> {}
 
 impl<P> Context<P> {
-    /// Makes a `Context` of its C counterpart, whose blocks of data have these sizes.
+    /// Wraps a context whose blocks of data have these sizes.
     ///
     /// # Safety
     ///
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
     /// blocks have these sizes. If `P` is a [`Pair`], no size is less than that of the pair.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
-        // SAFETY: The caller says that `raw` points to an initialized structure that lives as long as the
-        // result. The result hands the queues out only while it is borrowed. `id` never changes.
+        // SAFETY: By the contract, `raw` points to an initialized structure that lives as long as
+        // the result. The result hands the queues out only while it is borrowed. `id` never
+        // changes.
         let (id, queues) = unsafe {
             let context = raw.as_ptr();
             let to_peer = NonNull::new_unchecked(&raw mut (*context).to_peer);
@@ -68,9 +68,8 @@ impl<P> Context<P> {
                 [Queue::from_raw(to_peer), Queue::from_raw(to_owner)],
             )
         };
-        // INVARIANT: The caller promises that `raw` is valid as long as the result, and that the
-        // blocks have these sizes. The caller also promises that no size is less than that of a
-        // pair `P`.
+        // INVARIANT: The caller promises that `raw` is valid as long as the result, that the blocks
+        // have these sizes, and that no size is less than that of a pair `P`.
         Self {
             raw,
             id,
@@ -87,8 +86,8 @@ impl<P> Context<P> {
 
     #[inline]
     fn data_lock(&self) -> &Lock<(), SpinLockIrqBackend> {
-        // SAFETY: By the type invariants the context is initialized and lives as long as `self`.
-        // Its lock is a part of the context.
+        // SAFETY: By the type invariants, the context is initialized, with its lock, and lives as
+        // long as `self`.
         unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) }
     }
 
@@ -115,30 +114,28 @@ impl<P> Context<P> {
 
 /// A context of an owner in C, which has no type for its pair.
 impl Context<()> {
-    /// Zeroes the peer's block of data, with the lock of the data held and interrupts disabled. Any
-    /// context.
+    /// Zeroes the peer's block of data under the lock of the data. Any context.
     pub fn zero_peer_data(&self) {
         let [_, peer, shared] = self.blocks;
         let _guard = self.data_lock().lock();
-        // SAFETY: By the type invariants `raw` is valid, and its blocks begin at `blocks`. From the
-        // beginning of the peer's block to that of the shared block are the peer's block and
-        // padding. This thread holds the lock, so no other thread uses the peer's block. Nobody
-        // uses the padding.
+        // SAFETY: By the type invariants, `raw` is valid, and its blocks begin at `blocks`. These
+        // bytes are the peer's block and padding, which nobody uses. This thread holds the lock, so
+        // no other thread uses the block.
         unsafe {
             let blocks = (&raw mut (*self.as_raw()).data.blocks).cast::<u8>();
             blocks.add(peer).write_bytes(0, shared - peer);
         }
     }
 
-    /// Removes the doorbell that the peer has set for the queue to the peer. Any context.
+    /// Removes the peer's doorbell for the queue to the peer. Any context.
     pub fn remove_peer_doorbell(&self) {
         self.to_peer().set_doorbell(None);
     }
 }
 
 impl<P: Pair> Context<P> {
-    /// Runs `f` on the block number `BLOCK` of the data, with the lock of the data held and
-    /// interrupts disabled. Any context.
+    /// Runs `f` on a block of the data, with the lock of the data held and interrupts disabled. Any
+    /// context.
     #[inline]
     pub(crate) fn with_block<const BLOCK: usize, T: Plain, R>(
         &self,
@@ -151,9 +148,9 @@ impl<P: Pair> Context<P> {
         let raw = self.as_raw();
         let lock = self.data_lock();
         let _guard = lock.lock();
-        // SAFETY: By the type invariants, `raw` is valid, and this block lies in the context and is
-        // not smaller than a `T`. The block begins at a multiple of 8 bytes, which is enough for a
-        // `T`. Any bytes are a `T`. The lock is held, so this is the only reference.
+        // SAFETY: By the type invariants, `raw` is valid, and the block is not smaller than a `T`.
+        // It begins at a multiple of 8 bytes, which is enough for a `T`. Any bytes are a `T`. The
+        // lock is held, so this is the only reference.
         f(unsafe {
             let blocks = (&raw mut (*raw).data.blocks).cast::<u8>();
             &mut *blocks.add(self.blocks[BLOCK]).cast::<T>()

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Control devices, by which processes send commands to a driver. A control device is a
-//! [device](crate::device) that the driver names in its `CONTROL`. Each write to it is a command. A
-//! process cannot read anything from it.
+//! Control devices: [devices](crate::device) by which processes send commands to a driver. A driver
+//! names its control device in its `CONTROL`. Each write is a command. A process cannot read.
 
 use crate::device::{
     Call,
@@ -17,12 +16,11 @@ use kernel::{
 
 /// A driver that gets commands.
 pub trait Control: Clone + Send + Sync + 'static {
-    /// Receives what a process writes to the control device, during the system call. Process context, may
-    /// sleep.
+    /// Receives what a process writes to the control device. Process context, may sleep.
     ///
-    /// Several threads may call it at the same time. `O_NONBLOCK` has no effect. If a signal arrives while
-    /// the function waits, it must return `EINTR`. After `ERESTARTSYS`, the kernel may restart the system
-    /// call, and the driver would get the command twice.
+    /// Several threads may call it at the same time. `O_NONBLOCK` has no effect. If a signal ends a
+    /// wait, the function must return `EINTR`: after `ERESTARTSYS`, the kernel may restart the
+    /// system call, and the driver gets the command twice.
     ///
     /// # Errors
     ///
@@ -42,19 +40,18 @@ impl<C: Control> File for Commands<C> {
 
     fn write(&self, driver: &C, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
         driver.control(from)?;
-        // Take what `control` has not read, too. Otherwise the process would write the rest as another
+        // Take what `control` has not read. Otherwise the process writes the rest as another
         // command.
         from.skip(from.len())
     }
 }
 
-/// Reads a number that a process writes in decimal digits, with or without a newline. Process
-/// context, may sleep.
+/// Reads a decimal number, with or without a newline. Process context, may sleep.
 ///
 /// # Errors
 ///
-/// `EINVAL` if the text is not such a number, or is longer than 16 bytes. `EFAULT` if the text
-/// cannot be read.
+/// `EINVAL` if the text is no such number, or has more than 16 bytes. `EFAULT` if the text cannot
+/// be read.
 pub fn read_number(reader: &mut UserSliceReader) -> Result<u32> {
     let length = reader.len();
     let mut bytes = [0u8; 16];

@@ -9,9 +9,7 @@ use crate::{
 use core::marker::PhantomData;
 
 /// Makes the control code of a function number, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function,
-/// METHOD_BUFFERED, 0)` does.
-///
-/// A function number has 12 bits. Numbers up to `0x800` are reserved for the library.
+/// METHOD_BUFFERED, 0)` does. The number has 12 bits. The library reserves those up to `0x800`.
 #[inline]
 pub const fn ctl_code(function: u16) -> u32 {
     assert!(function < 0x1000);
@@ -20,8 +18,7 @@ pub const fn ctl_code(function: u16) -> u32 {
 
 const _: () = assert!(ctl_code(0x800) | abi::D2D_METHOD_NEITHER == abi::D2D_IOCTL_SHARE_CONTEXT);
 
-/// A control code, with the types of the request's input and output. `()` stands for no input or
-/// output.
+/// A control code, with the types of the request's input and output; `()` for none.
 pub struct ControlCode<I: Plain, O: Plain> {
     raw: u32,
     _types: PhantomData<fn(I) -> O>,
@@ -36,7 +33,7 @@ impl<I: Plain, O: Plain> Clone for ControlCode<I, O> {
 impl<I: Plain, O: Plain> Copy for ControlCode<I, O> {}
 
 impl<I: Plain, O: Plain> ControlCode<I, O> {
-    /// Makes the code of a function number greater than `0x800`: see [`ctl_code`].
+    /// Makes the code of a function number above `0x800`: see [`ctl_code`].
     pub const fn new(function: u16) -> Self {
         assert!(function > 0x800);
         const {

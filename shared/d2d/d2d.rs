@@ -2,41 +2,36 @@
 
 //! The library that both sides of a context link: driver-to-driver communication.
 //!
-//! The owner allocates contexts, and offers one to each peer by an internal device control request.
-//! From then on the two sides call each other's operations, and exchange items through the queues
-//! of the context. They may do so in any execution context but NMI. `shared/include/d2d.h` defines
-//! what crosses the boundary; this crate makes it safe to use:
+//! The owner allocates contexts, and offers one to each peer by a request. Then each side calls the
+//! other's operations, and passes it items through the queues of the context.
+//! `shared/include/d2d.h` defines what crosses the boundary. This crate makes it safe to use:
 //!
-//! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
-//! - [`hot_step`]: the trace of the hot steps.
-//! - [`mod@pair`]: the declaration of a pair. From the declaration, the macro `pair!` makes everything else
-//!   of the pair, and a C header (`c_header`). The macro compares this header with that of an older version
+//! - [`mod@trace`]: the steps and their trace; [`hot_step`]: that of the hot steps.
+//! - [`mod@pair`]: the macro `pair!`. From the declaration of a pair, it makes the rest of the pair
+//!   and a C header (`c_header`), and compares this header with that of an older version
 //!   (`baseline`). [`declaration`]: the declaration as data.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
-//! - [`header`]: the header with which every object of the boundary begins, and its check.
-//! - `probe`: reading what another driver points to.
-//! - [`context`]: the block of memory that both sides share, with its queues ([`queue`]) and its
-//!   [`data`].
-//! - [`link`]: what a side holds while it is attached, and how it calls the other side.
-//! - [`lent`]: memory that one side lends to the other side.
-//! - [`rundown`]: protects calls into a driver that may detach, and counts the threads inside the driver
-//!   by [`readers`].
-//! - [`event`]: named events. Each is a state, set or not set, that drivers share.
+//! - [`header`]: the header with which every object of the boundary begins.
+//! - `probe`: reads what another driver points to.
+//! - [`context`]: the block of memory that both sides share; [`queue`], [`data`]: its parts.
+//! - [`link`]: how an attached side calls the other side.
+//! - [`lent`]: memory that one side lends the other.
+//! - [`rundown`]: protects calls into a driver that may detach, with the counters of [`readers`].
+//! - [`event`]: named events.
 //! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: the peer's module.
-//! - [`control_code`], [`request`] and [`packet`]: requests, as the receiver and as the sender see
+//! - [`control_code`], [`request`], [`packet`]: requests; the receiver's and the sender's side of
 //!   them.
-//! - [`job`]: routines of a driver that run later or in another execution context.
-//! - [`device`]: character devices, by which user space uses a driver.
-//! - [`control`]: the simplest character devices, which only receive commands.
+//! - [`job`]: work items, timers and threads of a driver.
+//! - [`device`]: character devices; [`control`]: those that only receive commands.
 //! - [`debugfs`]: files that show state.
-//! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
+//! - [`run_in`]: runs a closure in a worker, in softirq or in hard interrupt.
 //!
-//! The documentation of a function says where it may be called. *Any context* is each execution
-//! context in which a `spinlock_t` may be taken: task, softirq and hard interrupt, but not NMI.
-//! *Process context* is a task. An error *with a line* is a refusal: dmesg gets a line with its reason.
+//! The documentation of a function says where it may be called. *Any context* is task, softirq and
+//! hard interrupt, wherever a `spinlock_t` may be taken, but not NMI. *Process context* is a task.
+//! An error *with a line* is a refusal.
 //!
-//! Drivers that use this crate carry `#![forbid(unsafe_code)]`. Whatever safe code does with the
-//! safe items of this crate, it cannot cause undefined behaviour.
+//! Drivers that use this crate carry `#![forbid(unsafe_code)]`. By the safe items of this crate,
+//! safe code cannot cause undefined behaviour.
 
 mod adopt;
 mod arch;
@@ -100,10 +95,10 @@ pub use d2d_abi as abi;
 #[cfg(d2d_tests)]
 use testing::LocalModule;
 
-/// The items that this library's macros name in their expansions. A path that begins with `$crate`
-/// has one meaning, wherever the macro is expanded. The meaning of `::kernel`, `::core` and bare
-/// names depends on the driver's crate. That crate could bind them to items of its own, and so put
-/// its own code into the library's `unsafe` blocks.
+/// The items that this library's macros name. A path that begins with `$crate` has one meaning
+/// everywhere. The meaning of `::kernel`, `::core` and bare names depends on the driver's crate,
+/// which could bind them to code of its own. This code would then be in the library's `unsafe`
+/// blocks.
 #[doc(hidden)]
 pub mod __private {
     pub use core::{

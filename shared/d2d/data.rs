@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The blocks of data of a context: one of the owner, one of the peer, and one that both share.
+//! The blocks of data of a context: the owner's, the peer's, and the shared one.
 //!
-//! C type: `struct d2d_data`. The types of the blocks are those of the [`Pair`]. The owner allocates
-//! as much memory as they need and states their sizes in the context. A newer minor version of the
-//! pair may append fields to each block. So the blocks of a newer owner may be larger than an older
-//! peer expects. A peer refuses a context with a block that is too small.
+//! C type: `struct d2d_data`. The [`Pair`] has their types. A newer minor version of the pair may
+//! append fields, so the blocks of a newer owner may be larger than an older peer expects. The
+//! context states the sizes. The peer refuses a block that is too small.
 
 use crate::{
     abi,
@@ -16,11 +15,9 @@ use crate::{
 use core::mem::offset_of;
 use kernel::prelude::*;
 
-/// The index of the owner's block.
+/// The indexes of the blocks.
 pub(crate) const OWNER: usize = 0;
-/// The index of the peer's block.
 pub(crate) const PEER: usize = 1;
-/// The index of the block that both share.
 pub(crate) const SHARED: usize = 2;
 
 /// The names of the blocks in a refusal.
@@ -31,8 +28,7 @@ const NAMES: [&str; 3] = ["owner", "peer", "shared"];
 pub struct Sizes([usize; 3]);
 
 impl Sizes {
-    /// Returns the sizes that the pair `P` declares. A pair with a block that is too large does not
-    /// compile.
+    /// Returns the sizes that the pair `P` declares.
     pub const fn of<P: Pair>() -> Self {
         const fn size<T>() -> usize {
             assert!(
@@ -52,8 +48,7 @@ impl Sizes {
         ])
     }
 
-    /// Makes a `Sizes` of what an owner in C states: the sizes of the owner's block, the peer's
-    /// block and the shared block. Any context.
+    /// Makes a `Sizes` of what an owner in C states. Any context.
     ///
     /// # Errors
     ///
@@ -70,14 +65,12 @@ impl Sizes {
         ]))
     }
 
-    /// Returns the size of a block, in bytes.
     #[inline]
     pub(crate) const fn get(&self, block: usize) -> usize {
         self.0[block]
     }
 
-    /// Returns where a block begins, in bytes behind the beginning of the first one. The blocks lie
-    /// one behind the other, each at a multiple of 8 bytes.
+    /// Returns where a block begins, in bytes from the beginning of the first one.
     #[inline]
     pub(crate) const fn offset(&self, block: usize) -> usize {
         let mut offset = 0;
@@ -100,15 +93,14 @@ impl Sizes {
         }
     }
 
-    /// Returns the sizes of the owner's block, the peer's block and the shared block, as a context
-    /// states them.
+    /// Returns the sizes as a context states them.
     #[inline]
     pub fn bytes(&self) -> [u64; 3] {
         self.0.map(|size| size as u64)
     }
 
-    /// Returns the sizes that a context states, if they are at least these sizes. `driver` is the driver that
-    /// a refusal names. Any context.
+    /// Returns the sizes that a context states, if they are at least these sizes. A refusal names
+    /// `driver`. Any context.
     ///
     /// # Errors
     ///

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs that show state. A process can read a [`ReadFile`]; a [`ShowFile`] is a `ReadFile` that
-//! shows a text. If processes have to write something, a driver has a [device](crate::device).
+//! Files in debugfs that show state. Processes cannot write to them, but to a
+//! [device](crate::device).
 //!
-//! The library does not use the kernel crate's `debugfs`: the files of that module have no owner.
-//! So a driver's module can be unloaded while a process has one of these files open. When the
-//! process closes the file, the kernel calls freed code.
-//!
-//! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
+//! The library does not use the kernel crate's `debugfs`, because its files have no owner. A module
+//! can be unloaded while a process has such a file open; closing the file then calls freed code.
 
 use crate::{
     opened::{
@@ -47,7 +44,7 @@ use kernel::{
 #[cfg(CONFIG_DEBUG_FS)]
 use kernel::bindings as functions;
 
-/// The functions of a kernel without debugfs. There they are inline in C, so `bindings` lacks them.
+/// Without debugfs, these functions are inline in C, so `bindings` lacks them.
 #[cfg(not(CONFIG_DEBUG_FS))]
 mod functions {
     use super::*;
@@ -80,8 +77,8 @@ mod functions {
 ///
 /// # Invariants
 ///
-/// The pointer is what debugfs returned when it made the entry: a pointer to the entry, or an error
-/// pointer. In a kernel without debugfs, it is null. The entry was not removed.
+/// The pointer is what debugfs returned: an entry that was not removed, or an error pointer. In a
+/// kernel without debugfs, it is null.
 struct Entry(*mut bindings::dentry);
 
 // SAFETY: Any thread may use and remove an entry of debugfs.
@@ -96,12 +93,11 @@ impl Drop for Entry {
     }
 }
 
-/// A directory in debugfs. Dropping the last reference to it removes it; may sleep.
-///
-/// On a kernel without debugfs, making a directory or a file succeeds and has no effect.
+/// A directory in debugfs. Dropping the last reference to it removes it; may sleep. On a kernel
+/// without debugfs, making directories and files succeeds and has no effect.
 pub struct Directory {
     entry: Entry,
-    /// Kept so that it is removed after this directory.
+    /// Removed after this directory.
     _parent: Option<Arc<Self>>,
 }
 
@@ -128,8 +124,8 @@ impl Directory {
         let above = parent
             .as_ref()
             .map_or(core::ptr::null_mut(), |parent| parent.entry.0);
-        // SAFETY: The name is a string, and the parent was not removed. `above` may be an error pointer:
-        // the functions of debugfs take such a directory and do nothing.
+        // SAFETY: The name is a string, and the parent was not removed. In a directory that is an
+        // error pointer, debugfs makes nothing.
         let dentry = unsafe { functions::debugfs_create_dir(name.as_char_ptr(), above) };
         let directory = Self {
             // INVARIANT: `dentry` is what debugfs returned above.
@@ -156,12 +152,12 @@ pub trait Show: Send + Sync + 'static {
     fn show(&self, text: &mut Text) -> Result;
 }
 
-/// What a process reads from a file that it has opened. Each open file has a value of its own.
+/// What a process reads from an open file. Each open file has a value of its own.
 pub trait OpenFile: Send + Sync + 'static {
-    /// What the file belongs to, whether it is open or not.
+    /// What the file belongs to, open or not.
     type Source: Send + Sync + 'static;
 
-    /// Makes the value for a file that a process opens. Process context, may sleep.
+    /// Opens the file for a process. Process context, may sleep.
     ///
     /// # Errors
     ///
@@ -169,8 +165,8 @@ pub trait OpenFile: Send + Sync + 'static {
     fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
 
     /// Copies at most `length` bytes to user space, and returns how many. Several threads may call
-    /// this at the same time. Process context, may sleep; but if `nonblocking` is set, it must not wait for
-    /// something to read.
+    /// this at the same time. Process context, may sleep, but not to wait for something to read if
+    /// `nonblocking` is set.
     ///
     /// # Errors
     ///
@@ -195,7 +191,6 @@ impl<F: OpenFile> Opened for F {
     }
 }
 
-/// The functions that the kernel calls for files of `F` in module `M`.
 struct FunctionsOf<F, M>(PhantomData<(F, M)>);
 
 impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
@@ -213,8 +208,7 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     /// `inode` and `file` are those of a [`ReadFile`], which is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
-        // until it has removed the file. By the contract of this function, the file is not removed
-        // during the call.
+        // until it has removed the file. By the contract, the file is not removed during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
         match opened::check_loaded(M::NAME).and_then(|()| F::open(source)) {
             // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
@@ -224,11 +218,11 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     }
 }
 
-/// The functions that the kernel calls for files of `F` in one module. A [`DropPromise`] promises that this
-/// module drops the files before the kernel frees its text.
+/// The functions that the kernel calls for files of `F` in one module. A [`DropPromise`] promises
+/// that this module drops the files before the kernel frees its text.
 ///
-/// The first field is a function that returns the `file_operations`. A reference to a
-/// `file_operations` is neither `Send` nor `Sync`.
+/// A function returns the `file_operations`, because a reference to them is neither `Send` nor
+/// `Sync`.
 pub struct FileOperations<F>(
     fn() -> &'static bindings::file_operations,
     PhantomData<fn(F)>,
@@ -241,18 +235,17 @@ impl<F: OpenFile> FileOperations<F> {
     }
 }
 
-/// A file that root can read.
+/// A file that root can read. While it is open, the module cannot be unloaded.
 ///
-/// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
-/// file. It waits for threads inside [`OpenFile::open`], but not for threads that read. May sleep.
-/// On a kernel without debugfs, making the file succeeds and has no effect.
+/// Dropping the value removes the file. This waits for threads inside [`OpenFile::open`], but not
+/// for threads that read. May sleep.
 ///
 /// # Invariants
 ///
 /// The file's `data` is the address of `source`, which is dropped after the file.
 pub struct ReadFile<F: OpenFile> {
     _entry: Entry,
-    /// Kept so that it is removed after the file.
+    /// Removed after the file.
     _directory: Arc<Directory>,
     source: Arc<F::Source>,
 }
@@ -266,14 +259,13 @@ impl<F: OpenFile> ReadFile<F> {
         source: Arc<F::Source>,
     ) -> Self {
         let data = Arc::as_ptr(&source).cast_mut().cast();
-        // Removing a file that the `_unsafe` function has made waits only for `open`. So a read that is stuck in
-        // a page fault on user memory does not delay the removal.
+        // With the `_unsafe` function, removing the file waits only for `open`. So a read that is
+        // stuck in a page fault on user memory does not delay the removal.
         // SAFETY: The name is a string, and the directory was not removed. `open` expects an
-        // `F::Source` in `data`. Dropping the entry waits for `open`, and `source` is dropped after
-        // the entry. The other functions use the `F` that `open` has made, and not `data`. The
-        // functions were made with a `DropPromise<M>`. It promises that they are in the text of
-        // module `M`, and that the file is dropped before that text is freed. `M` is the functions'
-        // `owner`, so it stays loaded while the file is open.
+        // `F::Source` in `data`. Dropping the entry waits for `open`, and `source` is dropped
+        // later. The other functions do not use `data`. By the `DropPromise<M>`, the functions are
+        // in the text of module `M`, and the file is dropped before that text is freed. `M` is
+        // their `owner`, so it stays loaded while the file is open.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
@@ -333,13 +325,13 @@ impl<S: Show> OpenFile for Shown<S> {
     }
 }
 
-/// A [`ReadFile`] that shows a text, which is made when a process opens the file.
+/// A [`ReadFile`] whose text is made when a process opens the file.
 pub struct ShowFile<S: Show> {
     _file: ReadFile<Shown<S>>,
 }
 
 impl<S: Show> ShowFile<S> {
-    /// Makes the file called `name` of module `M` in a directory. May sleep.
+    /// Makes the file called `name` in a directory. May sleep.
     ///
     /// # Errors
     ///

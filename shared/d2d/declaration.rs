@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What [`pair!`](crate::pair!) declares, as data. The data has the types that cross the boundary,
-//! with their fields. It also has the operations, kinds of items, control codes and events. The
-//! hashes ([`fingerprint`](crate::fingerprint)) and the C header ([`c_header`](crate::c_header))
-//! are made from it at compile time.
+//! What [`pair!`](crate::pair!) declares, as data: types, operations, kinds of items, control codes
+//! and events. The hashes ([`fingerprint`](crate::fingerprint)) and the C header
+//! ([`c_header`](crate::c_header)) are made from it at compile time.
 //!
 //! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
@@ -16,13 +15,13 @@ use crate::{
 
 /// A type that may cross the boundary.
 pub struct Type {
-    /// Name in C; that of a structure is without `struct`.
+    /// Name in C, without `struct`.
     pub name: &'static str,
     /// Bytes.
     pub size: usize,
     /// Bytes.
     pub align: usize,
-    /// The fields of a structure, in the order of their offsets.
+    /// The fields of a structure, by their offsets.
     pub fields: &'static [Member],
     /// The type of the elements of an array.
     pub element: Option<&'static Type>,
@@ -34,18 +33,18 @@ pub struct Type {
 pub struct Member {
     /// Name in Rust and in C.
     pub name: &'static str,
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its type.
     pub of: &'static Type,
     /// Bytes from the beginning of the structure.
     pub offset: usize,
-    /// The minor version in which it was appended.
+    /// The minor version that appended it.
     pub since: u16,
 }
 
 impl Type {
-    /// Describes the type that is called `name` in C, and has neither fields nor elements.
+    /// Describes a type without fields and elements, which is called `name` in C.
     pub const fn plain<T>(name: &'static str) -> Self {
         Self {
             name,
@@ -59,8 +58,7 @@ impl Type {
 }
 
 /// A type with a description of its layout, which both drivers of a pair compare.
-///
-/// [`pair!`](crate::pair!) implements it for the structures that it declares.
+/// [`pair!`](crate::pair!) describes the structures that it declares.
 pub trait Described {
     /// The description.
     const TYPE: &'static Type;
@@ -110,7 +108,7 @@ pub struct Argument {
 pub struct Operation {
     /// Name in Rust and in C.
     pub name: &'static str,
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its arguments, without `self` and the link.
     pub arguments: &'static [Argument],
@@ -122,13 +120,13 @@ pub struct Operation {
 pub struct DeclaredKind {
     /// Name of the constant in Rust.
     pub name: &'static str,
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// The number in `struct d2d_item`.
     pub number: u32,
     /// The type of the payload.
     pub payload: &'static Type,
-    /// The minor version in which it was appended.
+    /// The minor version that appended it.
     pub since: u16,
 }
 
@@ -136,7 +134,7 @@ pub struct DeclaredKind {
 pub struct Code {
     /// Name of the constant in Rust.
     pub name: &'static str,
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// The function number.
     pub number: u16,
@@ -144,7 +142,7 @@ pub struct Code {
     pub input: &'static Type,
     /// The type of the request's output.
     pub output: &'static Type,
-    /// The minor version in which it was appended.
+    /// The minor version that appended it.
     pub since: u16,
 }
 
@@ -152,19 +150,19 @@ pub struct Code {
 pub struct DeclaredEvent {
     /// Name in Rust and in C. The event of a driver is called `DRIVER.NAME`.
     pub name: &'static str,
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its kind.
     pub kind: Kind,
-    /// The minor version in which it was appended.
+    /// The minor version that appended it.
     pub since: u16,
 }
 
 /// What the two sides of a pair share apart from their operations.
 pub struct Declaration {
-    /// The names in C begin with this name and `_`.
+    /// The names in C begin with it and `_`.
     pub name: &'static str,
-    /// The documentation of the pair, one text for each line.
+    /// The documentation of the pair, line by line.
     pub docs: &'static [&'static str],
     /// Major version.
     pub major: u16,
@@ -178,8 +176,7 @@ pub struct Declaration {
     pub shared_data: &'static Type,
     /// All structures, each after those that it contains.
     pub structs: &'static [Struct],
-    /// The structures of which lent memory consists. A structure comes after those that it
-    /// contains.
+    /// The structures of lent memory, each after those that it contains.
     pub lent: &'static [Struct],
     /// All kinds of items.
     pub kinds: &'static [DeclaredKind],
@@ -191,7 +188,7 @@ pub struct Declaration {
 
 /// A structure of a pair.
 pub struct Struct {
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// The structure.
     pub of: &'static Type,
@@ -201,7 +198,7 @@ pub struct Struct {
 pub struct Operations {
     /// Name of the interface.
     pub name: &'static str,
-    /// Its documentation, one text for each line.
+    /// Its documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its hash chain.
     pub chain: &'static [u64],
@@ -209,7 +206,6 @@ pub struct Operations {
     pub list: &'static [Operation],
 }
 
-/// Panics if the name of a structure or of a field cannot be a name in C.
 #[inline]
 const fn check_names(structs: &[Struct]) {
     for_each!(structure in structs => {
@@ -226,11 +222,6 @@ const fn check_names(structs: &[Struct]) {
     });
 }
 
-/// Panics if a field of a block of data was appended
-///
-/// - in an older minor version than a field before it;
-/// - in a newer minor version than `latest`;
-/// - to a structure inside the block.
 #[inline]
 const fn check_fields(of: &Type, latest: u16) {
     if let Some(element) = of.element {
@@ -251,7 +242,6 @@ const fn check_fields(of: &Type, latest: u16) {
     });
 }
 
-/// Panics if this type is or contains a structure to which a field was appended.
 #[inline]
 const fn check_unchanged(of: &Type) {
     if let Some(element) = of.element {
@@ -267,8 +257,6 @@ const fn check_unchanged(of: &Type) {
 }
 
 impl Operation {
-    /// Panics if the name of the operation or of an argument cannot be a name in C. Panics if a
-    /// field was appended to an argument or to the result.
     #[inline]
     pub(crate) const fn check(&self) {
         assert!(
@@ -287,18 +275,11 @@ impl Operation {
 }
 
 impl Declaration {
-    /// Returns the declaration, if it is a valid one.
+    /// Returns the declaration.
     ///
     /// # Panics
     ///
-    /// At compile time, if
-    ///
-    /// - a name is a keyword of C, or not an identifier of C;
-    /// - the name of an event is too long;
-    /// - a number is declared twice;
-    /// - something was appended in a later minor version than that of the pair;
-    /// - a field was appended to a structure that is not a block of data;
-    /// - a field was appended to a block of data, but not at the end.
+    /// At compile time, if the declaration is not valid.
     #[inline]
     pub const fn checked(self) -> Self {
         assert!(

@@ -3,24 +3,23 @@
 //! Character devices, by which user space uses a driver: a process opens `/dev/NAME`, reads, writes,
 //! polls and calls `ioctl`.
 //!
-//! A driver implements [`File`] for what a process has opened. A peer makes the device by
-//! [`DriverRef::device`](crate::driver::DriverRef::device), an owner by the method `device` of its
-//! `Contexts`. Only root can open a device, unless its [`Settings`] say otherwise. A driver that
-//! only gets commands needs none of this: it has a [control device](crate::control).
+//! A driver implements [`File`] for what a process has opened. A peer makes a device by
+//! [`DriverRef::device`](crate::driver::DriverRef::device), an owner by `device` of its `Contexts`.
+//! Only root can open it, unless its [`Settings`] say otherwise. For commands, a [control
+//! device](crate::control) is enough.
 //!
-//! An open file holds a reference on the driver's module: while there is one, `rmmod` fails. The
-//! value of an open file ([`File`]) belongs to the file. It is dropped when the file is closed,
-//! even if the device was [removed](Device::remove) before. Calls that begin after the removal fail
-//! with `ENODEV`, and `poll` reports `POLLHUP` and `POLLERR`. Calls that began before the removal
-//! go on. The library removes a device when its driver leaves.
+//! While a process has a device open, `rmmod` of the driver's module fails. Closing the file drops
+//! its [`File`]. The library removes a device when its driver leaves; a driver can
+//! [remove](Device::remove) it earlier. Then new calls fail with `ENODEV`, and `poll` reports
+//! `POLLHUP` and `POLLERR`. Calls that began before go on.
 //!
-//! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend a call
-//! ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the pended call. The
-//! pended call is cancelled when its [`Answer`] is dropped. [`Answer::wait_or_cancel`] drops the
-//! answer when a signal comes. With `O_NONBLOCK`, it drops the answer at once if the pended call is
-//! not completed yet. A file can keep the answer for a later `read`: then closing the file drops
-//! the answer. The driver can complete a pended call after the device was removed. While the answer
-//! exists, [`Pended::complete`] then succeeds, but [`Answer::wait`] returns `ENODEV`.
+//! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend
+//! a call ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the call.
+//! Dropping the [`Answer`] cancels the call. [`Answer::wait_or_cancel`] does so when a signal
+//! comes, or at once if the file has `O_NONBLOCK` and the call is not completed. A file can keep
+//! the answer for a later `read`; closing the file then drops the answer. After the device was
+//! removed, [`Pended::complete`] still succeeds while the answer exists, but [`Answer::wait`]
+//! returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -32,7 +31,7 @@
 //!         Ok(Ticks)
 //!     }
 //!
-//!     // Waits for a tick, and returns its number as 8 bytes. A file whose `read` waits has `poll`, too.
+//!     // A file whose `read` waits has `poll`, too.
 //!     fn read(&self, clock: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
 //!         let tick = call.wait(|| clock.next_tick())?;
 //!         to.write(&tick)
@@ -82,32 +81,32 @@ use kernel::{
 };
 use node::Node;
 
-/// What a process has opened: each open file of a device has a value of this type.
+/// An open file of a device.
 ///
-/// Several threads may call its functions at the same time. All are called in process context, and may
-/// sleep. A function that waits must return when a signal arrives, as [`Call::wait`] does; otherwise
-/// the process cannot be killed. The process gets the errno that the function returns. The library
-/// replaces errnos that user space does not know. For example, `ENOTSUPP` becomes `EOPNOTSUPP`, and
+/// Several threads may call its functions at the same time. Process context, may sleep. A function
+/// that waits must return when a signal arrives, as [`Call::wait`] does; otherwise the process
+/// cannot be killed. The process gets the errno that the function returns. The library replaces
+/// errnos that user space does not know: for example, `ENOTSUPP` becomes `EOPNOTSUPP`, and
 /// `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
-    /// The driver: [`DriverRef<T>`](crate::driver::DriverRef) of a peer `T`, or `d2d_owner::OwnerRef<O>` of
-    /// an owner `O`.
+    /// [`DriverRef<T>`](crate::driver::DriverRef) of a peer `T`, or `d2d_owner::OwnerRef<O>` of an
+    /// owner `O`.
     type Driver: Clone + Send + Sync + 'static;
 
-    /// Called when a process opens the device, after the library has checked that the process may open it.
+    /// Called when a process that may open the device opens it.
     ///
-    /// The kernel holds the one lock of all miscellaneous devices during the call. So the function must
-    /// not wait for anything that may take long, nor make or remove a device.
+    /// The kernel holds the lock of all miscellaneous devices during the call. So do not wait for
+    /// long, and do not make or remove a device.
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error>;
 
-    /// Called when a process reads. The process gets what was written to `to`, if this returns
-    /// success. Nothing written means the end of the file.
+    /// Called when a process reads. On success, the process gets what was written to `to`. If that
+    /// is nothing, it is the end of the file.
     fn read(&self, _driver: &Self::Driver, _call: &Call<'_>, _to: &mut UserSliceWriter) -> Result {
         Err(EINVAL)
     }
 
-    /// Called when a process writes. The process learns how many bytes were taken from `from`, if this
-    /// returns success.
+    /// Called when a process writes. On success, the process learns how many bytes were taken from
+    /// `from`.
     fn write(
         &self,
         _driver: &Self::Driver,
@@ -117,9 +116,9 @@ pub trait File: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
-    /// Called when a process calls `ioctl`. On a kernel of 64 bits, the process may have 32 bits.
-    /// So a structure that the argument points to must have the same layout for both. The process
-    /// gets the value that is returned; a value above `i32::MAX` becomes `i32::MAX`.
+    /// Called when a process calls `ioctl`. The process may have 32 bits: give a structure that the
+    /// argument points to the same layout for 32 and 64 bits. The process gets the returned value,
+    /// or `i32::MAX` for a larger one.
     fn ioctl(
         &self,
         _driver: &Self::Driver,
@@ -131,7 +130,7 @@ pub trait File: Sized + Send + Sync + 'static {
     }
 
     /// Called when a process polls. Returns whether [`read`](File::read) and [`write`](File::write)
-    /// would return at once. When that changes, the driver calls [`Device::wake`].
+    /// return at once. When that changes, the driver calls [`Device::wake`].
     fn poll(&self, _driver: &Self::Driver) -> Ready {
         Ready::ALWAYS
     }
@@ -147,7 +146,7 @@ pub struct Settings {
 
 impl Settings {
     /// Settings of the device `/dev/NAME`, which only root can open (mode 0600). A name has 1 to 63
-    /// bytes, which are visible ASCII characters other than `/` and `!`; `.` and `..` are no names.
+    /// visible ASCII characters other than `/` and `!`, and is not `.` or `..`.
     pub const fn new(name: &'static CStr) -> Self {
         Self {
             name,
@@ -156,14 +155,14 @@ impl Settings {
         }
     }
 
-    /// Gives the file in `/dev` another mode: 1 to 0777. On a system without devtmpfs, the program that
-    /// makes the file sets its mode.
+    /// Sets the mode of the file in `/dev`: 1 to 0777. Without devtmpfs, the program that makes the
+    /// file sets its mode.
     pub const fn mode(self, mode: u16) -> Self {
         Self { mode, ..self }
     }
 
-    /// Only processes that have this capability (`CAP_...` in `linux/capability.h`) in the initial
-    /// user namespace may open the device, whatever its mode. Others get `EPERM`.
+    /// Only processes with this capability (`CAP_...` in `linux/capability.h`) in the initial user
+    /// namespace may open the device, whatever its mode. Others get `EPERM`.
     pub const fn capability(self, capability: u32) -> Self {
         Self {
             capability: Some(capability),
@@ -177,19 +176,18 @@ impl Settings {
 pub struct Device(Arc<Inner>);
 
 impl Device {
-    /// Makes each [`Call::wait`] of the device call its `ready` again, and makes each poll of the
-    /// device check its file again. Call this function after the change for which the waits and
-    /// polls wait. Any context.
+    /// Makes each [`Call::wait`] and each poll of the device check again. Call this after the
+    /// change for which they wait. Any context.
     ///
-    /// This wakes the waiting threads of all open files of the device. So a call may find that
-    /// nothing has changed for its own file.
+    /// It wakes the threads of all open files, so a call may find that nothing has changed for its
+    /// file.
     pub fn wake(&self) {
         self.0.wake();
     }
 
     /// Removes the device, for example because the hardware is gone. Waits for processes that are
-    /// opening a miscellaneous device. Does not wait for running functions of open files. They go
-    /// on, and their [`Call::wait`] returns `ENODEV`. May sleep.
+    /// opening a miscellaneous device, but not for running functions of open files. Their
+    /// [`Call::wait`] returns `ENODEV`. May sleep.
     ///
     /// # Errors
     ///
@@ -204,19 +202,18 @@ impl Device {
 /// A device, as its driver, the kernel and the open files share it.
 #[pin_data]
 struct Inner {
-    /// Name of the driver.
     driver: &'static CStr,
     settings: Settings,
     #[pin]
     node: Node,
     #[pin]
     watched: SpinLockIrq<Watched>,
-    /// Threads that wait until `watched` is changed. An open file keeps the device, so this wait queue
-    /// outlives the open file.
+    /// Threads that wait until `watched` is changed. It outlives the open files, which keep the
+    /// device.
     waiters: PollCondVarBox,
-    /// What opens the device; `None` once the device is removed. This breaks a reference cycle: the
-    /// opener refers to the driver, which may refer to the device. The lock is not held while a function
-    /// of the driver runs.
+    /// `None` once the device is removed. This breaks a reference cycle: the opener refers to the
+    /// driver, which may refer to the device. The lock is not held while a function of the driver
+    /// runs.
     #[pin]
     opener: Mutex<Option<Arc<dyn Opener>>>,
 }
@@ -247,22 +244,20 @@ impl Inner {
         self.waiters.notify_all();
     }
 
-    /// See [`Device::wake`]. Any context.
     fn wake(&self) {
         self.change(|watched| watched.count = watched.count.wrapping_add(1));
     }
 
-    /// Whether calls fail: the device was removed, or its driver is leaving. Any context.
+    /// Whether calls fail: the device was removed, or its driver is leaving.
     fn is_removed(&self) -> bool {
         self.watched.lock().is_removed
     }
 
-    /// Makes calls fail from here on, and ends those that wait. Any context.
+    /// Makes new calls fail, and ends those that wait. Any context.
     fn close(&self) {
         self.change(|watched| watched.is_removed = true);
     }
 
-    /// Removes the device. May sleep.
     fn remove(&self) {
         self.close();
         self.node.deregister();
@@ -280,13 +275,13 @@ pub struct Devices {
 }
 
 struct Made {
-    /// Whether the driver is leaving. No device is made any more.
+    /// Whether the driver is leaving: no device is made any more.
     is_closed: bool,
     devices: KVec<Arc<Inner>>,
 }
 
 impl Devices {
-    /// Makes an empty list of devices. The caller calls [`Devices::remove`] before the kernel frees the
+    /// Makes an empty list. The caller calls [`Devices::remove`] before the kernel frees the
     /// module's text: see [`DropPromise`].
     pub fn new<M>(_promise: DropPromise<M>) -> impl PinInit<Self> {
         pin_init!(Self {
@@ -315,15 +310,15 @@ impl Devices {
         settings.check(name)?;
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
-        // The device is added to the list first. So `remove` finds the device, and either waits for
-        // its registration or prevents it. Registration waits for processes that open a device.
-        // `close` must not wait for them, so the list is unlocked during registration.
+        // The device is added to the list first. So `remove` finds it, and either waits for its
+        // registration or prevents it. Registration waits for processes that open a device. `close`
+        // must not wait for them, so the list is unlocked meanwhile.
         {
             let mut made = self.made.lock();
             if made.is_closed {
                 return Err(ESHUTDOWN);
             }
-            // Take removed devices off the list: a device loses its opener after it is deregistered.
+            // A removed device has no opener.
             made.devices.retain(|device| device.opener.lock().is_some());
             made.devices.push(device.0.clone(), GFP_KERNEL)?;
         }
@@ -334,8 +329,8 @@ impl Devices {
         Ok(device)
     }
 
-    /// Makes calls of processes fail from here on, and ends the calls that wait. No device can be made after
-    /// this. May sleep.
+    /// Makes calls fail from here on, and ends those that wait. No device can be made later. May
+    /// sleep.
     pub fn close(&self) {
         let mut made = self.made.lock();
         made.is_closed = true;

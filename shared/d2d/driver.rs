@@ -2,10 +2,9 @@
 
 //! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
-//! An offer is a value. Completing or pending an offer consumes it, so a driver cannot complete it
-//! twice. Only these functions make the [`Disposition`] that the driver has to return. An offer and
-//! its disposition have the lifetime of the call of [`Driver::share`] or [`Driver::deferred`]. So
-//! neither of them can outlive that call, or be used in another call.
+//! Completing or pending an offer consumes it, so a driver cannot complete it twice. Only these
+//! functions make the [`Disposition`] that the driver has to return. Offer and disposition have the
+//! lifetime of the call of [`Driver::share`] or [`Driver::deferred`].
 
 use crate::{
     abi,
@@ -91,36 +90,31 @@ use kernel::{
 };
 
 /// A driver that can be the peer in a context. [`module_peer!`](crate::module_peer) makes its
-/// module.
-///
-/// The driver also implements its operations: the trait of its pair's peer interface.
+/// module. The driver also implements the trait of its pair's peer interface: its operations.
 pub trait Driver: Sized + Send + Sync + 'static {
-    /// The pair whose peer the driver is.
+    /// The pair of the driver.
     type Pair: Pair;
 
-    /// The driver's [control device](crate::control), or `None` for no such device.
+    /// The driver's [control device](crate::control), if it has one.
     const CONTROL: Option<device::Settings> = None;
 
-    /// A value that the library keeps for the driver until the module is unloaded; `()` if the
-    /// driver needs none. Use it for a registration by which other code calls the driver, for
-    /// example with a bus. The owner and the driver's [jobs](job) need no such registration.
-    /// [`start`](Driver::start) makes the value. The library drops the value before it detaches the
-    /// driver: while the value exists, the link works. In a module with one role, the library drops
-    /// the value before the driver leaves. So events and requests also work in the value's
-    /// destructor. In a module in several roles, all drivers leave first: then the destructor
-    /// cannot send a request (`ESHUTDOWN`) or wait (`ECANCELED`).
+    /// What the driver keeps until its module is unloaded, for example its registration with a bus;
+    /// `()` for nothing. The library drops the value before it detaches the driver: while the value
+    /// exists, the link works. In a module with one role, the value's destructor can also use
+    /// events and requests. In a module in several roles, all drivers leave first: a request in the
+    /// destructor fails with `ESHUTDOWN`, a wait with `ECANCELED`.
     type Resources: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Starts the driver: makes its jobs, and its [`Resources`](Driver::Resources). The library calls this
-    /// after it has asked the owner for a context. If the driver has pended the handshake, the
-    /// handshake may still be under way: see [`DriverRef::settled_link`]. Process context, may sleep.
+    /// Makes the driver's jobs, and its [`Resources`](Driver::Resources). The library has asked the
+    /// owner for a context before. A pended handshake may still be under way: see
+    /// [`DriverRef::settled_link`]. Process context, may sleep.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error>;
 
-    /// Receives what a process writes to the control device. [`Control::control`](crate::control::Control)
-    /// has the rules.
+    /// Receives what a process writes to the control device: see
+    /// [`Control::control`](crate::control::Control).
     ///
     /// # Errors
     ///
@@ -133,9 +127,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// context, may sleep.
     fn data(&self) -> <Self::Pair as Pair>::PeerData;
 
-    /// Returns the memory that the driver lends the owner: see [`lent`](crate::lent). The memory is
-    /// lent until the driver is detached. Called once, when the driver [fills in](Adopted::fill) a
-    /// context. Any context.
+    /// Returns the memory that the driver [lends](crate::lent) the owner until it is detached.
+    /// Called once, when the driver [fills in](Adopted::fill) a context. Any context.
     fn lend(&self) -> Option<Lending> {
         None
     }
@@ -148,9 +141,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
         offer.accept()
     }
 
-    /// Receives an offer that [`Offer::pend`] has left pending. Process context (a kernel worker),
-    /// may sleep. When the module is unloaded, waits for the driver's events and requests end with
-    /// `ECANCELED`.
+    /// Receives an offer that [`Offer::pend`] has left pending, in a kernel worker. May sleep. When
+    /// the module is unloaded, waits for the driver's events and requests end with `ECANCELED`.
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
     where
         <Self::Pair as Pair>::Peer: TableFor<Self>,
@@ -159,34 +151,34 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// Whether [`dispatch`](Driver::dispatch) never sleeps. If so, the library calls it in the
-    /// execution context of the sender. This may be any context. Otherwise a worker calls it for a
-    /// sender that cannot sleep.
+    /// sender's execution context, which may be any. Otherwise a worker calls it for a sender that
+    /// cannot sleep.
     const DISPATCH_ATOMIC: bool = false;
 
     /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
     /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
     ///
-    /// No routine may load or unload a module, or wait for a thread that does. `struct d2d_driver`
-    /// in `d2d.h` says why.
+    /// No routine may load or unload a module, or wait for a thread that does: see `struct
+    /// d2d_driver` in `d2d.h`.
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
 
     /// Receives a request that this driver has [forwarded](Request::forward) with `wants_back`, and
-    /// its result. Called when another driver has completed the request, and also when the request
-    /// was cancelled or that driver has left. Any context.
+    /// its result: another driver has completed it, it was cancelled, or that driver has left. Any
+    /// context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
 
     /// Receives a request that the driver has sent by
     /// [`Packet::send_with_routine`](crate::packet::Packet::send_with_routine), and its result. The
-    /// driver may keep the request, and send it again. Any context.
+    /// driver may keep the request and send it again. Any context.
     fn completed(&self, _completed: Completed) {}
 
-    /// Tells the driver that a request which it has left pending was cancelled. Called only for
-    /// requests for which the driver has called
-    /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled). Any context.
+    /// Tells the driver that a pended request was cancelled. Called only if the driver has called
+    /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled) for this request.
+    /// Any context.
     fn cancelled(&self, _id: RequestId) {}
 }
 
@@ -204,14 +196,14 @@ impl<T: Driver> DriverRef<T> {
         Self(shared)
     }
 
-    /// Returns the driver as a sender of requests. Once the driver is unregistered, the owner
-    /// refuses what it sends. Any context.
+    /// Returns the driver as a sender of requests. The owner refuses what an unregistered driver
+    /// sends. Any context.
     pub fn sender(&self) -> Sender {
         self.0.sender()
     }
 
-    /// Makes a `user_buffer` for requests to the owner. It points to `value`, which must be one of
-    /// the values that the driver [lends](Driver::lend). Any context.
+    /// Makes a `user_buffer` for requests to the owner. It points to `value`, one of the values
+    /// that the driver [lends](Driver::lend). Any context.
     ///
     /// # Errors
     ///
@@ -226,26 +218,24 @@ impl<T: Driver> DriverRef<T> {
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Use the link only while the driver is attached. Once there is a link, the driver stays
-    /// attached during its operations, [`dispatch`](Driver::dispatch) and the routines of its
-    /// [jobs](job), and while its [`Resources`](Driver::Resources) exist. A later use is safe, but
-    /// by then the owner may share the context with another driver.
+    /// Use the link only while the driver is attached: during its operations,
+    /// [`dispatch`](Driver::dispatch) and the routines of its [jobs](job), and while its
+    /// [`Resources`](Driver::Resources) exist. A later use is safe, but by then the owner may share
+    /// the context with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }
 
-    /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
-    /// Then returns the link to the owner, as [`DriverRef::link`]. May sleep. There is no time limit,
-    /// but a signal ends the wait. So the process that loads the module, or writes to its device,
-    /// can be killed.
+    /// As [`DriverRef::link`], but waits for a pended handshake, until [`Driver::deferred`] has
+    /// returned. The wait has no time limit, but a signal ends it. May sleep.
     ///
-    /// Do not call it in the `deferred` of another role of the module. If the `deferred` functions
-    /// of two roles wait for each other, both wait for ever. The library does not notice that.
+    /// Do not call it in the `deferred` of another role of the module. If two `deferred` functions
+    /// wait for each other, they wait for ever, and the library does not notice it.
     ///
     /// # Errors
     ///
-    /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `EINTR` if a signal came, `ENOTCONN` if
-    /// there is no link.
+    /// `EDEADLK` if [`Driver::deferred`] calls this, `EINTR` if a signal came, `ENOTCONN` if there
+    /// is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
         if self.0.is_in_deferred() {
             return Err(refuse!(self.0.name, "settled-link-in-deferred", EDEADLK));
@@ -255,14 +245,14 @@ impl<T: Driver> DriverRef<T> {
     }
 
     /// Creates a named event, which is set if `set` is true. If the event exists already, opens it
-    /// and ignores `set`. May sleep. A name has 1 to 63 bytes, which are visible ASCII characters
-    /// other than `/`; `.` and `..` are no names.
+    /// and ignores `set`. May sleep. A name has 1 to 63 visible ASCII characters other than `/`,
+    /// and is not `.` or `..`.
     ///
     /// # Errors
     ///
     /// - `ENAMETOOLONG` or `EINVAL` for the name.
     /// - `EPROTOTYPE` if the event exists and is of the other kind.
-    /// - `ENFILE` if there are too many events, `EMFILE` if there are too many handles of events.
+    /// - `ENFILE` for too many events, `EMFILE` for too many handles of events.
     /// - `ESTALE` if the driver is not registered any more.
     /// - `ENOMEM`.
     pub fn create_event(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
@@ -273,13 +263,13 @@ impl<T: Driver> DriverRef<T> {
     ///
     /// # Errors
     ///
-    /// As [`DriverRef::create_event`], and `ENOENT` if there is no event of the name.
+    /// As [`DriverRef::create_event`], and `ENOENT` if there is no such event.
     pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
         Event::open(self.0.raw_handle(), name, kind)
     }
 
-    /// Creates the event of the driver `of` that the pair declares. If the event already exists,
-    /// opens it and ignores `set`. May sleep.
+    /// As [`DriverRef::create_event`], for the event of the driver `of` that the pair declares. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -288,7 +278,8 @@ impl<T: Driver> DriverRef<T> {
         Event::create_of(self.0.raw_handle(), of, event, set)
     }
 
-    /// Opens the event of the driver `of` that the pair declares. May sleep.
+    /// As [`DriverRef::open_event`], for the event of the driver `of` that the pair declares. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -297,8 +288,7 @@ impl<T: Driver> DriverRef<T> {
         Event::open_of(self.0.raw_handle(), of, event)
     }
 
-    /// Makes a job that runs `routine` in a worker or in softirq, each time that it is started; see
-    /// [`job`]. The routine gets the driver and the job itself. May sleep.
+    /// Makes a job that runs `routine` in a worker or in softirq; see [`job`]. May sleep.
     ///
     /// # Errors
     ///
@@ -314,8 +304,7 @@ impl<T: Driver> DriverRef<T> {
             .work(context, move |work| routine(&driver, work))
     }
 
-    /// Makes a job that runs `routine` each time that a timer expires; see [`job`]. The
-    /// routine gets the driver and the job itself. May sleep.
+    /// Makes a job that runs `routine` each time that a timer expires; see [`job`]. May sleep.
     ///
     /// # Errors
     ///
@@ -331,9 +320,8 @@ impl<T: Driver> DriverRef<T> {
             .timer(context, move |timer| routine(&driver, timer))
     }
 
-    /// Makes a job that runs `routine` in a thread of its own, each time that it is started; see
-    /// [`job`]. The kernel shows the first 15 bytes of `name` as the name of the thread. The routine gets
-    /// the driver and the job itself. May sleep.
+    /// Makes a job that runs `routine` in a thread of its own; see [`job`]. The kernel shows the
+    /// first 15 bytes of `name`. May sleep.
     ///
     /// # Errors
     ///
@@ -350,8 +338,8 @@ impl<T: Driver> DriverRef<T> {
             .thread(self.0.name, name, move |thread| routine(&driver, thread))
     }
 
-    /// Makes a character device, whose open files are of type `F`; see [`device`]. Processes can open
-    /// it once the module is loaded. May sleep.
+    /// Makes a character device whose open files are of type `F`; see [`device`]. Processes can
+    /// open it once the module is loaded. May sleep.
     ///
     /// # Errors
     ///
@@ -385,9 +373,7 @@ impl<T: Driver> Control for DriverRef<T> {
     }
 }
 
-/// The offer of a context that the driver has received and not completed yet.
-///
-/// The driver has to complete the offer or leave it pending. Otherwise [`Driver::share`] and
+/// The offer of a context. The driver has to complete or pend it: otherwise [`Driver::share`] and
 /// [`Driver::deferred`] cannot return.
 pub struct Offer<'a, T: Driver> {
     shared: ArcBorrow<'a, Shared<T>>,
@@ -395,8 +381,8 @@ pub struct Offer<'a, T: Driver> {
 }
 
 impl<'a, T: Driver> Offer<'a, T> {
-    /// Adopts the context, fills in the driver's [data](Driver::data), and completes the offer.
-    /// Most drivers need nothing else. May sleep.
+    /// Adopts the context, fills in the driver's [data](Driver::data), and completes the offer. May
+    /// sleep.
     pub fn accept(self) -> Disposition<'a>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -408,20 +394,17 @@ impl<'a, T: Driver> Offer<'a, T> {
         }
     }
 
-    /// Completes the offer. Any context.
-    ///
-    /// `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the offer is not completed.
-    /// `information` has no meaning in a handshake.
+    /// Completes the offer. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they say that an offer is
+    /// not completed. `information` has no meaning in a handshake. Any context.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let (disposition, result) = self.request.finish(result, information);
         self.shared.note_handshake_result(result);
         disposition
     }
 
-    /// Leaves the offer pending. A kernel worker passes the offer to [`Driver::deferred`]. Any context.
-    ///
-    /// At most one offer waits for the worker. If one waits already, or the module is being unloaded,
-    /// this completes the offer with `EBUSY`.
+    /// Leaves the offer pending. A kernel worker passes it to [`Driver::deferred`]. If another
+    /// offer waits for the worker, or the module is being unloaded, completes the offer with
+    /// `EBUSY`. Any context.
     pub fn pend(self) -> Disposition<'a>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -438,8 +421,7 @@ impl<'a, T: Driver> Offer<'a, T> {
         }
     }
 
-    /// Adopts the context that the request carries: checks the context and saves its address. Any
-    /// context.
+    /// Adopts the context that the request carries: checks it and saves its address. Any context.
     ///
     /// # Errors
     ///
@@ -474,25 +456,25 @@ impl<'a, T: Driver> Offer<'a, T> {
     }
 }
 
-/// An offer whose context the driver has adopted, and not filled in yet.
+/// An offer whose context is adopted, but not filled in.
 pub struct Adopted<'a, T: Driver>(Offer<'a, T>);
 
 impl<'a, T: Driver> Adopted<'a, T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Fills in the driver's operations and data. The owner may use them once the request is
+    /// Fills in the driver's operations and data. The owner may use them once the offer is
     /// completed. Any context.
     pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
         let binding = &self.0.shared.binding;
         if let Some(link) = PeerLink::of(binding.storage()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
-            // SAFETY: By the invariants of `Context` the pointer is valid. Until this driver completes the
-            // request, only this driver uses the peer's endpoint. A context whose handshake has timed out stays
-            // reserved until then. The driver is detached only after each routine that has the
-            // request has returned. The job `deferred` may have the request: dropping the registration
-            // stops the job before it detaches the driver.
+            // SAFETY: By the invariants of `Context`, the pointer is valid. Until this driver
+            // completes the request, only this driver uses the peer's endpoint, and a context whose
+            // handshake has timed out stays reserved. The driver is detached only after each
+            // routine that has the request has returned, and after the job `deferred`, which may
+            // have it, was stopped.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -520,22 +502,22 @@ pub(crate) struct Shared<T: Driver> {
     name: &'static CStr,
     #[pin]
     binding: Binding<PeerLinkStorage<T::Pair>, T>,
-    /// The memory that the driver lends, if it lends some. It is dropped with `self`, to which the
-    /// registration has a reference until the driver is unregistered.
+    /// The memory that the driver lends. The registration keeps `self` until the driver is
+    /// unregistered.
     lent: SetOnce<Lending>,
-    /// The number by which the owner names the driver, once the driver is registered.
+    /// By this number, the owner names the driver, once it is registered.
     raw_handle: SetOnce<abi::d2d_handle>,
-    /// State of the handshake: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
+    /// [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
     /// The offer that waits for `deferred`.
     #[pin]
     pended: SpinLockIrq<Option<Kept>>,
     /// The job that passes a pended offer to [`Driver::deferred`].
     deferred: SetOnce<job::Work>,
-    /// That job. It is stopped after the driver's own jobs.
+    /// Stopped after the driver's own jobs.
     #[pin]
     handshake_jobs: Jobs,
-    /// Address of the task that is in [`Driver::deferred`], or 0. The address is only compared.
+    /// Address of the task that is in [`Driver::deferred`], or 0; it is only compared.
     worker: Atomic<usize>,
     #[pin]
     pub(crate) jobs: Jobs,
@@ -544,8 +526,8 @@ pub(crate) struct Shared<T: Driver> {
 }
 
 impl<T: Driver> Shared<T> {
-    /// Makes the shared part of a driver that is not registered yet. The registration stops the driver's
-    /// [jobs](Shared::jobs) and removes the driver's [devices](Shared::devices). May sleep.
+    /// Makes the shared part of a driver that is not registered yet. The registration has to stop
+    /// its [jobs](Shared::jobs) and remove its [devices](Shared::devices). May sleep.
     ///
     /// # Errors
     ///
@@ -572,17 +554,16 @@ impl<T: Driver> Shared<T> {
         )
     }
 
-    /// Stores the number by which the owner names the driver: what `d2d_register` has returned.
+    /// Stores what `d2d_register` has returned.
     pub(crate) fn set_raw_handle(&self, handle: abi::d2d_handle) {
         self.raw_handle.populate(handle);
     }
 
-    /// Notes that the driver asks the owner for a context.
     pub(crate) fn note_asked(&self) {
         self.progress.store(UNDER_WAY, Release);
     }
 
-    /// Notes that the driver has no context. Returns whether the driver has asked for one or had one.
+    /// Returns whether the driver has asked for a context or had one. From here on, it has none.
     pub(crate) fn clear_asked(&self) -> bool {
         self.progress.xchg(IDLE, Full) != IDLE
     }
@@ -591,7 +572,7 @@ impl<T: Driver> Shared<T> {
         self.binding.driver()
     }
 
-    /// Returns what the driver's endpoint states of its lent memory, which `self` keeps.
+    /// Returns what the endpoint states of the driver's lent memory, which `self` keeps.
     fn lend(&self) -> abi::d2d_lent {
         if let Some(lending) = self.driver().lend() {
             self.lent.populate(lending);
@@ -599,17 +580,15 @@ impl<T: Driver> Shared<T> {
         Lending::as_raw(self.lent.as_ref())
     }
 
-    /// Returns the number by which the owner names the driver, or 0 before the driver is registered.
+    /// Returns 0 before the driver is registered.
     pub(crate) fn raw_handle(&self) -> abi::d2d_handle {
         self.raw_handle.copy().unwrap_or(0)
     }
 
-    /// Returns the driver as a sender of requests.
     pub(crate) fn sender(&self) -> Sender {
         Sender::new(self.raw_handle(), self.name)
     }
 
-    /// Returns the link to the owner, while both sides may use the context.
     pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
         match self.progress.load(Acquire) {
             ATTACHED => PeerLink::of(self.binding.storage()),
@@ -617,7 +596,6 @@ impl<T: Driver> Shared<T> {
         }
     }
 
-    /// Notes the result of the handshake.
     pub(crate) fn note_handshake_result(&self, result: Result) {
         self.progress
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
@@ -629,13 +607,13 @@ impl<T: Driver> Shared<T> {
         self.worker.load(Relaxed) == Task::current_raw() as usize
     }
 
-    /// Returns whether the job [`deferred`](Shared::deferred) was started and has not returned. Any context.
+    /// Whether the job `deferred` was started and has not returned. Any context.
     fn is_deferring(&self) -> bool {
         self.deferred.as_ref().is_some_and(job::Work::is_busy)
     }
 
-    /// Waits until the job [`deferred`](Shared::deferred) has returned, if it was started. If that takes
-    /// more than 10 ms, calls `end_waits` again and again to end the waits of the job. May sleep.
+    /// Waits until the job `deferred` has returned, if it was started. After 10 ms, calls
+    /// `end_waits` again and again, to end the waits of the job. May sleep.
     pub(crate) fn flush_deferred(&self, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while self.is_deferring() {
@@ -643,13 +621,12 @@ impl<T: Driver> Shared<T> {
         }
     }
 
-    /// Waits until the job [`deferred`](Shared::deferred) has returned, if it was started. May sleep.
+    /// Waits until the job `deferred` has returned, if it was started. May sleep.
     ///
     /// # Errors
     ///
-    /// `EINTR` if a signal comes. The job may be waiting for something that happens only after the caller
-    /// has stopped waiting. While the module is being loaded, nothing makes its drivers leave, so only a
-    /// signal can end such a deadlock.
+    /// `EINTR` if a signal comes. While the module is being loaded, only a signal can end a
+    /// deadlock in which the job waits for the caller.
     fn await_deferred(&self) -> Result {
         while self.is_deferring() {
             if kernel::current!().signal_pending() {
@@ -660,8 +637,8 @@ impl<T: Driver> Shared<T> {
         Ok(())
     }
 
-    /// Refuses to pend further offers, and stops the job [`deferred`](Shared::deferred). If the job runs,
-    /// waits for it. If it has not begun, completes its offer with `ECANCELED`. May sleep.
+    /// Refuses further offers. Waits for the job `deferred` if it runs; if it has not begun,
+    /// completes its offer with `ECANCELED`. May sleep.
     pub(crate) fn stop_deferred(&self) {
         self.handshake_jobs.stop(|| {});
         let offer = self.pended.lock().take();
@@ -676,8 +653,7 @@ impl<T: Driver> Shared<T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Makes the job [`deferred`](Shared::deferred). It has a reference to `this` until
-    /// [`Shared::stop_deferred`]. May sleep.
+    /// Makes the job `deferred`, which keeps `this` until [`Shared::stop_deferred`]. May sleep.
     ///
     /// # Errors
     ///
@@ -691,12 +667,11 @@ where
         Ok(())
     }
 
-    /// Passes the pended offer, if there is one, to [`Driver::deferred`].
     fn pass_on(this: &Arc<Self>) {
         let offer = this.pended.lock().take();
         if let Some(kept) = offer {
             this.worker.store(Task::current_raw() as usize, Relaxed);
-            // The disposition is for the caller of a dispatch routine. That routine has returned already.
+            // The dispatch routine has returned already, so nobody needs the disposition.
             let _ = this.driver().deferred(Offer {
                 shared: this.as_arc_borrow(),
                 request: kept.into_request(),
@@ -705,11 +680,11 @@ where
         }
     }
 
-    /// Passes a pended offer to the job [`deferred`](Shared::deferred). Any context.
+    /// Passes an offer to the job `deferred`. Any context.
     ///
     /// # Errors
     ///
-    /// Returns the offer if one is waiting already, or if [`Shared::stop_deferred`] was called.
+    /// Returns the offer if another one waits, or after [`Shared::stop_deferred`].
     pub(crate) fn defer(&self, kept: Kept) -> Result<(), Kept> {
         // If the job runs at once, it waits for this lock, and then finds the offer.
         let mut pended = self.pended.lock();

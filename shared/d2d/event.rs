@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events. An event is a state, set or not set, that any drivers of an owner share. It carries no
-//! other data.
+//! Named events. An event is a state, set or not set, that any drivers of an owner share.
 //!
 //! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
 //! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects` on Windows.
 //!
-//! The first driver that creates an event of a name makes the event. Other drivers that create or open an
-//! event of this name get the same event. The event exists until all drivers have dropped their
-//! [`Event`]s of it.
+//! Drivers that create or open an event of the same name get the same event. It exists until all of
+//! them have dropped their [`Event`]s of it.
 
 use crate::{
     abi,
@@ -30,8 +28,8 @@ use kernel::{
 pub enum Kind {
     /// The event stays set until it is reset. All waits for it end.
     Notification = abi::D2D_EVENT_NOTIFICATION,
-    /// One wait for the event ends, and the event is reset. If nobody waits, the event stays set,
-    /// and the next wait ends at once.
+    /// One wait for the event ends, and the event is reset. If nobody waits, the event stays set
+    /// for the next wait.
     Synchronization = abi::D2D_EVENT_SYNCHRONIZATION,
 }
 
@@ -54,9 +52,8 @@ impl Kind {
     }
 }
 
-/// An event that a pair declares in `events` of [`pair!`](crate::pair!). Each driver of the pair can have
-/// one of its own. The name of this event is the driver's name, a dot and the declared name:
-/// `module_a.notice`.
+/// An event that a pair declares in `events` of [`pair!`](crate::pair!). Each driver of the pair
+/// can have one, called `DRIVER.NAME`: `module_a.notice`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairEvent {
     name: &'static str,
@@ -82,8 +79,8 @@ impl PairEvent {
 /// How long to wait, and whether a signal ends the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 takes an event that is set,
-    /// or fails with `ETIMEDOUT`. It does not sleep, so it is allowed in any context.
+    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 takes a set event, or fails
+    /// with `ETIMEDOUT`. It does not sleep: any context.
     pub timeout: Option<u32>,
     /// Whether a signal ends the wait.
     pub interruptible: bool,
@@ -114,7 +111,6 @@ impl Wait {
         }
     }
 
-    /// Returns the flags and the timeout of `d2d_event_wait`.
     fn as_raw(self) -> (u32, u32) {
         let flags = match self.interruptible {
             true => abi::D2D_EVENT_WAIT_INTERRUPTIBLE,
@@ -126,21 +122,17 @@ impl Wait {
 
 /// A driver's handle of a named event. Dropping it closes the handle; may sleep.
 ///
-/// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. Once
-/// none of the driver's routines runs any more, the owner closes the handle. Until then, the event
-/// can be set, reset and queried. The owner refuses a later use of the handle, with a line in
-/// dmesg.
+/// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. The
+/// owner closes the handle when none of the driver's routines runs any more. It refuses a later
+/// use, with a line.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
 }
 
 impl Event {
-    /// Creates an event, which is set if `set` is true. If the event exists already, opens it and
-    /// ignores `set`. May sleep. A name has 1 to 63 bytes, which are visible ASCII characters other
-    /// than `/`; `.` and `..` are no names.
-    ///
-    /// Drivers call `DriverRef::create_event` or `d2d_owner::create_event` instead.
+    /// Creates an event, as [`DriverRef::create_event`](crate::driver::DriverRef::create_event),
+    /// which drivers call instead. May sleep.
     ///
     /// # Errors
     ///
@@ -168,8 +160,6 @@ impl Event {
     }
 
     /// Creates the event of the driver `of` that the pair declares. May sleep.
-    ///
-    /// Drivers call `DriverRef::create_event_of` or `d2d_owner::create_event_of` instead.
     ///
     /// # Errors
     ///
@@ -213,17 +203,15 @@ impl Event {
         to_flag(safe_calls::d2d_event_set(self.handle))
     }
 
-    /// Makes a job the handler of the event for this driver. Each time that the event is set, in
-    /// any context, the owner starts the job, to run as soon as possible. Without a job, removes
-    /// the handler. May sleep.
+    /// Makes a job the handler of the event for this driver. Without a job, removes the handler.
+    /// When the driver leaves, the handler is removed. May sleep.
     ///
-    /// Each set of a notification event starts the job. Setting a synchronization event ends the
-    /// wait of a thread. If no thread waits, it starts the job of one handler. Either way, the
-    /// synchronization event is reset. If several drivers have handlers, their jobs are started in
-    /// turn. If the event is set now, the job is started at once.
+    /// The owner starts the job each time that a notification event is set, in any context, and at
+    /// once if the event is set now. A synchronization event starts one handler's job, and only if
+    /// no thread waits. Either way, the event is reset. The handlers of several drivers take turns.
     ///
     /// Several sets before the job runs lead to one run. A set while the job runs leads to another
-    /// run. When the driver leaves, the handler is removed.
+    /// run.
     ///
     /// # Errors
     ///
@@ -234,11 +222,10 @@ impl Event {
             Some(job) => job.as_routine(),
             None => (None, core::ptr::null_mut()),
         };
-        // SAFETY: `Startable::as_routine` says that the routine may be called until the driver of the job has
-        // left. When the driver of the event leaves, the owner removes the handler. A module links
-        // this crate once for each role, so `job` and `self` belong to the same role. A module has
-        // one driver in each role, so the driver of the job is the driver of the event. The owner
-        // refuses the routine for the event of a driver of another module.
+        // SAFETY: By `Startable::as_routine`, the routine may be called until the job's driver has
+        // left. The owner removes the handler when the event's driver leaves. Both are the same
+        // driver: a module links this crate once for each role, and has one driver in each role.
+        // The owner refuses the routine for an event of another module's driver.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_if_out_of_memory(to_result(result))
     }
@@ -278,19 +265,19 @@ impl Event {
         note_if_out_of_memory(to_result(result))
     }
 
-    /// Waits until one of the events is set, takes it, and returns its index. If several are set,
-    /// takes the one with the lowest index. May sleep, unless the timeout is 0.
+    /// Waits until one of the events is set, takes it, and returns its index: the lowest, if
+    /// several are set. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
-    /// The errors of [`Event::wait`]; `EINVAL` if there are no events, more than 64 events, or one
-    /// event twice. A wait for more than four events may also return `ENOMEM`.
+    /// Those of [`Event::wait`]; `EINVAL` for no events, more than 64 events, or one event twice.
+    /// With more than four events, also `ENOMEM`.
     pub fn wait_any(events: &[&Self], wait: Wait) -> Result<usize> {
         Self::wait_for(events, 0, wait)
     }
 
-    /// Waits until all of the events are set at the same time, and takes all of them at once. May
-    /// sleep, unless the timeout is 0.
+    /// Waits until all events are set at the same time, and takes them at once. May sleep, unless
+    /// the timeout is 0.
     ///
     /// # Errors
     ///
@@ -300,8 +287,7 @@ impl Event {
     }
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
-        // Most waits are for few events. If there are more events than the larger array can hold,
-        // the owner refuses the wait because of their number.
+        // Most waits are for few events. The owner refuses more events than `many` can hold.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]
@@ -316,8 +302,8 @@ impl Event {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
         // SAFETY: The owner reads `count` handles, or none if `count` is more than
-        // `D2D_EVENT_MAX_WAITS`. `handles` has at least that many. `handles` and `index` live
-        // during the call, and the owner refuses stale handles.
+        // `D2D_EVENT_MAX_WAITS`. `handles` has at least that many, and lives during the call, as
+        // does `index`. The owner refuses stale handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         note_if_out_of_memory(to_result(result))?;
@@ -333,7 +319,7 @@ impl Drop for Event {
     }
 }
 
-/// Converts the result of a C function that returns 0, 1, or a negative errno.
+/// Converts a C result: 0, 1, or a negative errno.
 fn to_flag(returned: c_int) -> Result<bool> {
     to_result(returned.min(0)).map(|()| returned > 0)
 }

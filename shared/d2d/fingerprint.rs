@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What distinguishes one interface from another: the hash chain of its versions and operations, and
-//! its build.
+//! What distinguishes one interface from another: its hash chain and its build.
+//! [`interface!`](crate::interface!) computes both at compile time.
 //!
-//! C type: `struct d2d_ops`. [`interface!`](crate::interface!) computes both at compile time.
-//!
-//! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
+//! C type: `struct d2d_ops`.
 
 use crate::{
     declaration::{
@@ -17,7 +15,7 @@ use crate::{
     for_each::for_each, //
 };
 
-/// The constants of the hash function: FNV-1a with 64 bits.
+/// FNV-1a with 64 bits.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
@@ -39,15 +37,14 @@ const fn mix_word(hash: u64, word: u64) -> u64 {
     mix_bytes(hash, &word.to_le_bytes())
 }
 
-/// Mixes in the length before the text. So two different sequences of texts never give the hash the
-/// same bytes.
+/// Mixes in the length first. So two different sequences of texts never give the hash the same
+/// bytes.
 #[inline]
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
     mix_bytes(mix_word(hash, bytes.len() as u64), bytes)
 }
 
-/// Mixes in a field of a structure.
 #[inline]
 const fn mix_field(mut hash: u64, field: &Member) -> u64 {
     hash = mix_text(hash, field.name);
@@ -55,7 +52,7 @@ const fn mix_field(mut hash: u64, field: &Member) -> u64 {
     mix_type(hash, field.of)
 }
 
-/// Mixes in a type with everything that its layout consists of.
+/// Mixes in a type with its whole layout.
 #[inline]
 const fn mix_type(hash: u64, of: &Type) -> u64 {
     let mut hash = mix_text(hash, of.name);
@@ -72,14 +69,13 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
     hash
 }
 
-/// Returns the hash of a type with everything that its layout consists of.
 #[inline]
 pub(crate) const fn of_type(of: &Type) -> u64 {
     mix_type(OFFSET, of)
 }
 
-/// Mixes in what a minor version has appended to a block of data. If the block is no structure, minor
-/// version 0 has all of it.
+/// Mixes in what a minor version has appended to a block of data. A block that is no structure
+/// belongs to minor version 0.
 #[inline]
 const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
     if minor == 0 {
@@ -99,8 +95,8 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
     mix_word(hash, appended)
 }
 
-/// Returns the sum of the hashes of the kinds, the control codes and the events that a minor version
-/// has appended. So the order in which they are declared does not matter.
+/// Returns the sum of the hashes of the kinds, control codes and events that a minor version has
+/// appended. So their order does not matter.
 #[inline]
 const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     let mut sum = 0u64;
@@ -131,16 +127,10 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     sum
 }
 
-/// Makes a hash for each minor version of a pair. A hash covers what the two sides share in this
-/// version apart from their operations:
-///
-/// - the pair's name;
-/// - all blocks of data;
-/// - the kinds of items and the control codes, with their types;
-/// - the events, with their kinds.
-///
-/// Each hash also depends on the hash before it. So a change of an older version changes the hashes
-/// of all newer versions. `N` is the minor version plus 1.
+/// Makes a hash for each minor version of a pair. It covers what this version has apart from
+/// operations: the pair's name, the blocks of data, and the kinds of items, control codes and
+/// events with their types. Each hash also depends on the one before it. So a change of an older
+/// version changes the hashes of all newer versions. `N` is the minor version plus 1.
 pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     assert!(N == declaration.minor as usize + 1);
     let mut hashes = [0; N];
@@ -157,11 +147,10 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     hashes
 }
 
-/// Makes the chain of an interface. It begins with a hash for each minor version. This hash covers
-/// the interface's name, its major version, and the hash of this version in `versions`. If
-/// `versions` has fewer hashes, its last one stands for the later versions. Then comes a hash for
-/// each operation. The hash of an operation depends on the hash of the operation before it, but not
-/// on a minor version. `N` is the minor version plus 1, plus the number of operations.
+/// Makes the chain of an interface: a hash for each minor version, then one for each operation. The
+/// hash of a version covers the interface's name, its major version, and the version's hash in
+/// `versions`, or the last one there. The hash of an operation depends on the operation before it,
+/// but not on a minor version. `N` is the minor version plus 1, plus the number of operations.
 pub const fn chain<const N: usize>(
     interface: &str,
     (major, minor): (u16, u16),
@@ -200,8 +189,8 @@ pub const fn chain<const N: usize>(
     hashes
 }
 
-/// Makes the build of an interface whose source text is `source`. The build is a number that
-/// changes with that text, the sources of this library, the compiler and the kernel. It is never 0.
+/// Makes the build of an interface whose source text is `source`: a number that changes with that
+/// text, the sources of this library, the compiler and the kernel. It is never 0.
 #[inline]
 pub const fn build(source: &str) -> u64 {
     mix_text(mix_word(OFFSET, crate::abi::D2D_BUILD_ID), source) | 1

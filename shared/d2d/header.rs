@@ -16,8 +16,8 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
     }
 }
 
-/// Returns whether the header is the one that [`new`] makes. The minor version may differ. If this
-/// returns false, [`check`] says what is wrong.
+/// Returns whether the header is the one that [`new`] makes, apart from the minor version. If not,
+/// [`check`] says what is wrong.
 #[inline(always)]
 pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     let expected = new::<T>(magic);
@@ -27,8 +27,8 @@ pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     first(header) == first(&expected) && second(header) == second(&expected)
 }
 
-/// Refuses an object whose header is not that of a `T` of this ABI version. The refusal names the
-/// driver `driver`, and calls the object `what`. Any context.
+/// Refuses an object whose header is not that of a `T` of this ABI version. The refusal names
+/// `driver`, and calls the object `what`. Any context.
 ///
 /// # Errors
 ///

@@ -2,12 +2,11 @@
 
 //! The hot steps, which are too frequent to be always traced.
 //!
-//! The library traces them by the functions of this module. Each module has a static key for each
-//! group of hot steps. While a driver of the module is registered, the owner switches on the key of
-//! a group if a tracepoint of the group is on. If the owner prints the operations' calls and the
-//! queues' steps as lines, it also switches on the keys of these two groups. A step whose key is
-//! off costs one static branch. The bench measures that branch: it also builds the library without
-//! the branch (`D2D_NO_TRACEPOINTS` in Kbuild).
+//! Each module has a static key for each group of hot steps. While a driver of the module is
+//! registered, the owner switches on a group's key if a tracepoint of the group is on, or if the
+//! owner prints the group's steps as lines. A step whose key is off costs one static branch. To
+//! measure it, the bench also builds the library without the branch (`D2D_NO_TRACEPOINTS` in
+//! Kbuild).
 //!
 //! C header: `shared/include/d2d_hot_step.h`.
 
@@ -44,15 +43,14 @@ macro_rules! groups {
                     $group
                 )
             }
-            // Without jump labels, the kernel crate's macro would call a function. With jump
-            // labels, the macro uses a source file that the kernel's build generates. A
-            // distribution may leave this file out.
+            // Without jump labels, the kernel crate's macro calls a function. With them, it uses a
+            // source file that the kernel's build generates, and that a distribution may leave out.
             #[cfg(all(
                 any(not(CONFIG_JUMP_LABEL), d2d_lacks_static_branch),
                 not(d2d_no_tracepoints)
             ))]
-            // SAFETY: The field is an initialized static key, which C code defines. Its count is an
-            // atomic number, of which this is a relaxed load.
+            // SAFETY: The field is an initialized static key, which C code defines. This is a
+            // relaxed load of its atomic count.
             unsafe {
                 (&raw const abi::d2d_own_hot_keys.$group.key.enabled.counter).read_volatile() > 0
             }
@@ -73,12 +71,11 @@ groups! {
     pub fn traces_events(events);
 }
 
-/// Returns the static keys of the module that this crate is linked into.
 pub(crate) fn keys() -> *mut abi::d2d_hot_keys {
     &raw mut abi::d2d_own_hot_keys
 }
 
-/// A `struct module`. Through this type, the crate reads only the name, which never changes.
+/// A `struct module`, of which this crate reads only the name.
 #[repr(transparent)]
 struct Module(UnsafeCell<bindings::module>);
 
@@ -94,14 +91,12 @@ extern "C" {
     static __this_module: Module;
 }
 
-/// Returns the name of the module that this crate is linked into.
 fn module_name() -> &'static CStr {
     // SAFETY: The name is a string that never changes, and the module outlives its code.
     unsafe { CStr::from_char_ptr((&raw const (*__this_module.0.get()).name).cast()) }
 }
 
-/// Traces a step that puts or takes `n` items, or rings the doorbell, in the name of this module.
-/// Any context but NMI.
+/// Traces that `n` items are put or taken, or that the doorbell is rung. Any context but NMI.
 ///
 /// # Safety
 ///
@@ -124,7 +119,7 @@ pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
     .hit();
 }
 
-/// Traces a call of an operation of `side`, in the name of this module. Any context but NMI.
+/// Traces a call of an operation of `side`. Any context but NMI.
 #[cold]
 #[inline(never)]
 pub fn call(side: &str, op: &str) {
@@ -133,7 +128,7 @@ pub fn call(side: &str, op: &str) {
         .hit();
 }
 
-/// Traces the return from an operation of `side`, in the name of this module. Any context but NMI.
+/// Traces the return from an operation of `side`. Any context but NMI.
 #[cold]
 #[inline(never)]
 pub fn returned(side: &str, op: &str, status: c_int) {

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ops tables made from traits.
-//!
-//! [`interface!`](crate::interface!) makes three things from a trait:
-//!
-//! - a table of pointers to C functions, with a header;
-//! - these C functions, which call the trait's implementation;
-//! - a type that calls the operations in the other side's table.
+//! Ops tables made from traits. From a trait, [`interface!`](crate::interface!) makes a table of C
+//! functions that call the trait's implementation, and a type that calls the operations in the
+//! other side's table.
 
 use crate::{
     abi,
@@ -49,9 +45,8 @@ use zerocopy::{
 /// # Safety
 ///
 /// The operations in a table expect the address of a [`Binding`] with the storage of
-/// [`Link`](Interface::Link). `Table` is `repr(C)`. It consists of a `struct d2d_ops` and the
-/// pointers to functions behind it. These are the operations from which `CHAIN` is made, in the
-/// same order. In `UNSUPPORTED` none of them is null.
+/// [`Link`](Interface::Link). `Table` is `repr(C)`: a `struct d2d_ops`, then the pointers to the
+/// operations from which `CHAIN` is made, in this order. In `UNSUPPORTED` none is null.
 pub unsafe trait Interface: Sized + 'static {
     /// The link by which an implementation reaches the other side.
     type Link: Link;
@@ -61,20 +56,18 @@ pub unsafe trait Interface: Sized + 'static {
     type Caller<'a>: From<Remote<'a, Self>>;
     /// Name of the interface; the trace shows it.
     const NAME: &'static str;
-    /// Major version: must be the same on both sides.
+    /// Major version: the same on both sides.
     const MAJOR: u16;
     /// Minor version: a newer one appends operations.
     const MINOR: u16;
-    /// A value that has to be the same on both sides, or 0; see
-    /// [`fingerprint::build`](crate::fingerprint).
+    /// The same on both sides: 0, or made by [`fingerprint::build`](crate::fingerprint).
     const BUILD: u64;
     /// The operations with their types.
     const OPERATIONS: &'static [Operation];
-    /// A hash for each minor version, then one for each operation; see
-    /// [`fingerprint::chain`](crate::fingerprint).
+    /// The hash chain; see [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
-    /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. Its operations
-    /// replace those that the other side does not offer. So a call need not check for null.
+    /// Operations that return `EOPNOTSUPP`, whatever their arguments. They replace those that the
+    /// other side does not offer, so a call need not check for null.
     const UNSUPPORTED: Self::Table;
 }
 
@@ -87,13 +80,13 @@ pub unsafe trait Interface: Sized + 'static {
 /// Every operation of the table may be called with what [`Binding::as_raw`] returns for a binding
 /// of the interface's storage and a `T`, as long as that binding lives.
 pub unsafe trait TableFor<T>: Interface {
-    /// The table whose operations call those of a `T`.
+    /// The table of a `T`.
     const TABLE: &'static Self::Table;
 }
 
 /// What an operation gets as its first argument: a driver and its link.
 ///
-/// `S` is the *storage*, where the link to the other side is kept: see [`Link`]. `T` is the driver.
+/// `S` is the *storage*, which keeps the [`Link`] to the other side. `T` is the driver.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
@@ -114,7 +107,7 @@ impl<S, T> Binding<S, T> {
         })
     }
 
-    /// Returns the storage, in which [`Link::of`] finds the link.
+    /// Returns the storage of the link.
     pub fn storage(&self) -> &S {
         &self.storage
     }
@@ -130,7 +123,7 @@ impl<S, T> Binding<S, T> {
     }
 }
 
-/// A link to the other side, which the implementation of an operation gets as an argument.
+/// A link to the other side, which an operation gets as an argument.
 pub trait Link: Sized + 'static {
     /// Where a [`Binding`] keeps the link.
     type Storage: 'static;
@@ -139,8 +132,7 @@ pub trait Link: Sized + 'static {
     fn of(storage: &Self::Storage) -> Option<&Self>;
 }
 
-/// Plain values, such as arguments and results of operations: any bytes are a value, and no value
-/// refers to anything else.
+/// Plain values: any bytes are a value, and no value refers to anything else.
 pub trait Plain: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {}
@@ -148,8 +140,8 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
-/// Fails to compile if the description of a type states another size or alignment than the type has.
-/// The hashes are made from the description, which a driver may write by hand ([`Described`]).
+/// Fails to compile if the description of a type, which a driver may write by hand ([`Described`]),
+/// states another size or alignment than the type has.
 #[doc(hidden)]
 pub const fn assert_described<T: Described>() {
     assert!(
@@ -160,8 +152,8 @@ pub const fn assert_described<T: Described>() {
 
 /// Fails to compile if `T` cannot be the type of an argument.
 ///
-/// The caller's compiler widens an argument of 1 or 2 bytes to 4 bytes, with zeros or with copies
-/// of the sign bit. The called function may rely on one of these two ways.
+/// The caller's compiler widens 1 or 2 bytes to 4, with zeros or with copies of the sign bit. The
+/// called function may rely on either.
 #[doc(hidden)]
 pub const fn assert_argument<T: Plain>() {
     assert!(
@@ -170,8 +162,7 @@ pub const fn assert_argument<T: Plain>() {
     );
 }
 
-/// Calls an operation's implementation. Each C function that [`interface!`](crate::interface!)
-/// makes does this.
+/// Calls an operation's implementation.
 ///
 /// # Safety
 ///
@@ -183,11 +174,11 @@ pub unsafe fn enter<I: Interface, T, R, F>(this: *mut c_void, result: *mut R, ca
 where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
-    // SAFETY: `this` is the address of a binding of `I`'s storage and a `T`, and the binding outlives
-    // the call. So `this` is not null. The binding is only used by shared reference.
+    // SAFETY: By the contract, `this` is the address of a binding, so it is not null. The binding
+    // outlives the call, and is only used by shared reference.
     let binding = unsafe {
-        // For an `OwnerLink`, `Link::of` returns its argument, an address in this binding. If the compiler
-        // knows that this address is not null, it drops the check below.
+        // So the compiler drops the check below for an `OwnerLink`, whose `Link::of` returns its
+        // argument.
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Storage, T>>()
     };
@@ -223,7 +214,7 @@ impl<'a, I: Interface> Remote<'a, I> {
     }
 }
 
-/// The endpoint of a side that has not filled one in.
+/// The endpoint before a side has filled it in.
 #[doc(hidden)]
 pub const NO_ENDPOINT: abi::d2d_endpoint = abi::d2d_endpoint {
     ops: core::ptr::null(),
@@ -231,9 +222,9 @@ pub const NO_ENDPOINT: abi::d2d_endpoint = abi::d2d_endpoint {
     lent: NOTHING,
 };
 
-/// What one side expects of the other side's table: the values of [`Interface`].
+/// What one side expects of the other side's table.
 pub struct Expected<'a> {
-    /// Name of the interface; the trace shows it.
+    /// As [`Interface::NAME`].
     pub name: &'a str,
     /// As [`Interface::MAJOR`].
     pub major: u16,
@@ -241,15 +232,14 @@ pub struct Expected<'a> {
     pub minor: u16,
     /// As [`Interface::BUILD`].
     pub build: u64,
-    /// As [`Interface::CHAIN`]. If the chain is too short, [`Expected::copy_operations`]
-    /// panics.
+    /// As [`Interface::CHAIN`]. If it is too short, [`Expected::copy_operations`] panics.
     pub chain: &'a [u64],
 }
 
 impl Expected<'_> {
-    /// Checks the endpoint that the other side has filled in. Copies the operations of its table to
-    /// `operations`, except those that are null. `operations` are those that this side expects, in
-    /// the order of the chain. Returns what the other side lends. Any context.
+    /// Checks the endpoint that the other side has filled in. Copies the operations of its table
+    /// that are not null to `operations`, which have the order of the chain. Returns what the other
+    /// side lends. Any context.
     ///
     /// # Errors
     ///
@@ -257,9 +247,9 @@ impl Expected<'_> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module. The other side has filled in `raw` by the
-    /// contract of `struct d2d_endpoint`. Otherwise `raw` could name memory of a device, and reading
-    /// that has a side effect.
+    /// `module` is null or the other side's module, which has filled in `raw` by the contract of
+    /// `struct d2d_endpoint`. Any other `raw` may name memory of a device, and reading that has
+    /// side effects.
     pub unsafe fn copy_operations(
         &self,
         driver: &CStr,
@@ -274,9 +264,8 @@ impl Expected<'_> {
         Lent::check(driver, &raw.lent)
     }
 
-    /// As [`Self::copy_operations`], but prints no line, and does not check what the other side
-    /// lends. If this fails, it returns the reason, the error, what it has got, and what it has
-    /// expected.
+    /// As [`Self::copy_operations`], but prints no line, and does not check lent memory. An error
+    /// consists of the reason, the errno, what was got and what was expected.
     fn copy_silently(
         &self,
         raw: &abi::d2d_endpoint,
@@ -361,26 +350,25 @@ pub struct Endpoint<I: Interface> {
     driver: &'static CStr,
 }
 
-// SAFETY: `this` is only passed to the operations in `table`, and by the type invariants any thread may
-// call these operations with `this`.
+// SAFETY: `this` is only passed to the operations in `table`, which any thread may call with it by
+// the type invariants.
 unsafe impl<I: Interface> Send for Endpoint<I> {}
 // SAFETY: As for `Send`.
 unsafe impl<I: Interface> Sync for Endpoint<I> {}
 
 impl<I: Interface> Endpoint<I> {
-    /// Checks the endpoint that the other side has filled in, and copies its table. What the other
-    /// side writes to the table later has no effect. Any context.
+    /// Checks the endpoint that the other side has filled in, and copies its table. Later changes
+    /// of the table have no effect. Any context.
     ///
     /// If the table is shorter than `I::Table`, the last operations of `I` are unsupported. If it
-    /// is longer, the copy leaves out its additional operations. The chain proves that the
-    /// operations in both are the same.
+    /// is longer, its additional operations are left out.
     ///
     /// # Errors
     ///
     /// Each prints a line in the name of `driver`:
     ///
-    /// - `EFAULT` if there is no table, or if the table, its chain, the module or lent memory
-    ///   cannot be read.
+    /// - `EFAULT` if there is no table, or the table, its chain, the module or lent memory cannot
+    ///   be read.
     /// - `EPROTO` for another major version.
     /// - `EMSGSIZE` for a size that no table can have.
     /// - `EXDEV` for another build.
@@ -389,12 +377,12 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module. The other side has filled in `raw` by the
-    /// contract of `struct d2d_endpoint`. As long as any code has a reference to the result:
+    /// `module` is null or the other side's module, which has filled in `raw` by the contract of
+    /// `struct d2d_endpoint`. As long as any code has a reference to the result:
     ///
     /// - The other side keeps the memory that it lends.
-    /// - If the chain of the table at `raw.ops` agrees with that of `I` as far as both chains go,
-    ///   any thread may call the table's operations with `raw.self_`.
+    /// - If the chains of the table and of `I` agree as far as both go, any thread may call the
+    ///   table's operations with `raw.self_`.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -409,18 +397,17 @@ impl<I: Interface> Endpoint<I> {
         };
         let mut table = I::UNSUPPORTED;
         let count = (size_of::<I::Table>() - size_of::<abi::d2d_ops>()) / size_of::<usize>();
-        // SAFETY: By the contract of `Interface`, the table is a `struct d2d_ops` and then this many pointers
-        // to functions, which are words. `copy_operations` replaces such a word by the address of the
-        // same operation only. The caller says that `module` is null or the other side's module, and that
-        // the other side has filled in `raw`.
+        // SAFETY: By the contract of `Interface`, the table is a `struct d2d_ops` and then this
+        // many pointers to functions, which are words. `copy_operations` replaces a word only by
+        // the address of the same operation. The caller promises what it needs of `module` and
+        // `raw`.
         let lent = unsafe {
             let first = (&raw mut table).cast::<abi::d2d_ops>().add(1).cast();
             let operations = core::slice::from_raw_parts_mut(first, count);
             expected.copy_operations(driver, &raw, module, operations)?
         };
-        // INVARIANT: The caller says that any thread may call the other side's operations with `this`, and
-        // that the other side keeps its memory. The other operations in `table` are those of `UNSUPPORTED`,
-        // which ignore their arguments. No null was copied.
+        // INVARIANT: The caller promises this for the other side's operations and its memory. The
+        // operations of `UNSUPPORTED` ignore their arguments. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
@@ -463,29 +450,22 @@ impl<I: Interface> Endpoint<I> {
 /// }
 /// ```
 ///
-/// This declaration makes:
+/// This makes the trait, which a driver implements under `#[vtable]`; a marker type for the
+/// interface; the caller, with a method for each operation; and the `repr(C)` table. An operation
+/// that the driver leaves out returns `EOPNOTSUPP`.
 ///
-/// - the trait, which a driver implements under `#[vtable]` (an operation that the driver leaves
-///   out returns `EOPNOTSUPP`);
-/// - the marker type that stands for the interface;
-/// - the caller, with a method for each operation;
-/// - the `repr(C)` table.
+/// [`pair!`](crate::pair!) adds a line `versions: HASHES` after the version: for each minor version
+/// of the pair, a hash of what it has apart from its operations.
 ///
-/// [`pair!`](crate::pair!) calls this macro for both sides of a pair. It gives the macro a line
-/// `versions: HASHES` after the version. Each of these hashes covers what a minor version of the
-/// pair has apart from its operations.
+/// With a line `build: include_str!("...")` after the version, both sides have to be built from the
+/// same sources by the same compiler. The path is that of the source file with the declaration.
 ///
-/// A declaration may have a line `build: include_str!("...")` after the version. Then both sides
-/// have to be built from the same sources by the same compiler. The path in this line is that of
-/// the source file with the declaration.
-///
-/// An operation may have documentation, but no other attributes: they would apply to code of this
+/// An operation may have documentation, but no other attributes: they apply to code of this
 /// library.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
-/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. The documentation of an
-/// interface says in which execution contexts its operations may be called. An operation gets the
-/// link, so that it can call the other side.
+/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. Document in which execution
+/// contexts the operations may be called.
 #[macro_export]
 macro_rules! interface {
     (@one $op:ident) => { 1 };
@@ -562,8 +542,8 @@ macro_rules! interface {
         };
 
         // SAFETY: The entry points below expect a binding with the storage of `Link`. The table is
-        // `repr(C)` and begins with the header. The rest are optional function pointers, in the
-        // order of the chain, and in `UNSUPPORTED` none is null.
+        // `repr(C)`: the header, then optional function pointers in the order of the chain. In
+        // `UNSUPPORTED` none is null.
         unsafe impl $crate::interface::Interface for $Interface {
             type Link = $Link;
             type Table = $Table;
@@ -618,17 +598,15 @@ macro_rules! interface {
         }
 
         const _: () = {
-            // If a driver uses a type called `D2dDriver` in an operation, the name means the parameter
-            // here, but the driver's type in the table. So such a driver does not compile.
+            // A driver that uses a type called `D2dDriver` in an operation does not compile: the
+            // name means the parameter here, but the driver's type in the table.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {
                 $(
                     /// # Safety
                     ///
-                    /// `this` is the endpoint's `self`: the address of a binding of this
-                    /// interface's storage and the driver. The binding outlives the call. `result` is
-                    /// valid for a write.
+                    /// Those of `d2d::interface::enter`.
                     unsafe extern "C" fn $op(
                         this: *mut $crate::__private::c_void,
                         $($arg: $Arg,)*
@@ -639,10 +617,7 @@ macro_rules! interface {
                             <D2dDriver as $Trait>::$op(driver, link $(, $arg)*)
                         };
                         let enter = $crate::interface::enter::<$Interface, D2dDriver, _, _>;
-                        // SAFETY: This function's caller promises that `this` is the address of a
-                        // binding of this interface's storage and the driver. The caller also promises
-                        // that the binding outlives the call, and that `result` is valid for a
-                        // write.
+                        // SAFETY: The caller promises what `enter` needs.
                         unsafe { enter(this, result, call) }
                     }
                 )*
@@ -695,12 +670,11 @@ macro_rules! interface {
                     let op = $crate::interface::Remote::table(&self.0).$op;
                     let mut result = <$Ret as $crate::__private::FromZeros>::new_zeroed();
                     let this = $crate::interface::Remote::this(&self.0);
-                    // The call is written twice: a closure would keep the arguments in memory, not
-                    // in registers.
+                    // The call is written twice: a closure keeps the arguments in memory.
                     //
-                    // SAFETY: No operation is null in the table of an `Endpoint`. By the invariants of
-                    // `Remote`, the operations may be called with the endpoint's `this`. `result` is
-                    // valid for a write.
+                    // SAFETY: No operation is null in the table of an `Endpoint`. By the invariants
+                    // of `Remote`, it may be called with the endpoint's `this`. `result` is valid
+                    // for a write.
                     let status = unsafe {
                         let op = $crate::__private::Option::unwrap_unchecked(op);
                         if $crate::hot_step::traces_ops() {
