@@ -3,8 +3,6 @@
 //! Reading and writing the buffers of requests by handle.
 //!
 //! A thread in the in-place call reads the input without a pin. Every other copy pins the request.
-//! While the copy runs, the request is not delivered, sent or freed. If a driver's pointer is bad,
-//! the copy fails and does no harm.
 
 use super::{
     record::Record,
@@ -34,8 +32,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Access to the buffers of a request. Until this is dropped, the buffers are not freed, and the
-/// request is not sent again.
+/// Access to the buffers of a request. Until this is dropped, they are not freed, and the request is
+/// not sent again.
 struct Access<'a> {
     requests: &'a Requests,
     record: &'a Record,
@@ -51,8 +49,7 @@ impl Drop for Access<'_> {
 }
 
 impl Requests {
-    /// Reads the input or the output of a request; see `d2d_request_read`. Any context. `buffer`
-    /// may be a bad pointer.
+    /// See `d2d_request_read`. Any context. `buffer` may be a bad pointer.
     pub(crate) fn read(&self, handle: d2d_handle, buffer: Arg<*mut c_void>, len: u32) -> Result {
         let is_holder = Kind::Held.parts(handle).is_some();
         let access = match is_holder {
@@ -72,8 +69,8 @@ impl Requests {
                 if buffer.get().is_null() {
                     return Err(("no-buffer", EFAULT));
                 }
-                // SAFETY: `from` is valid for reads of `length` bytes, which are at least `len`. The
-                // pin of `access` or the in-place call keeps them.
+                // SAFETY: `from` has `length` bytes, at least `len`. The pin of `access` or the
+                // in-place call keeps them.
                 if !unsafe { buffer.copy_out(Stack::current(), from, len as usize) } {
                     return Err(("bad-buffer-pointer", EFAULT));
                 }
@@ -82,8 +79,7 @@ impl Requests {
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    /// Replaces the output of a request; see `d2d_request_write`. Any context. `buffer` may be a
-    /// bad pointer.
+    /// See `d2d_request_write`. Any context. `buffer` may be a bad pointer.
     pub(crate) fn write(&self, handle: d2d_handle, buffer: *const u8, len: u32) -> Result {
         self.access(handle, true)
             .and_then(|access| {
@@ -91,7 +87,7 @@ impl Requests {
                 if len > record.output_room.get() {
                     return Err(("output-too-long", EMSGSIZE));
                 }
-                // A reference to a value without bytes, such as `&()`, need not be a kernel address.
+                // A reference to a value without bytes need not be a kernel address.
                 // SAFETY: The output has room for `output_room` bytes, which are at least `len`,
                 // and `access` keeps them.
                 if len > 0 && !unsafe { probe::copy(record.output.get(), buffer, len as usize) } {
@@ -105,9 +101,8 @@ impl Requests {
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    /// Gives the holder of a request access to its buffers. The holder writes the length of the
-    /// output only under a pin, even in the in-place call: if a driver leaves, the request may go home
-    /// before the in-place call has ended.
+    /// Gives the holder access. A write pins the request even in the in-place call: if a driver leaves,
+    /// the request may go home before the in-place call has ended.
     #[inline]
     fn access(&self, handle: d2d_handle, writes: bool) -> Result<Access<'_>, Refusal> {
         let (record, generation) = self.held(handle)?;
@@ -127,7 +122,7 @@ impl Requests {
         }
     }
 
-    /// Gives the sender of a request that is home access to its buffers.
+    /// Gives the sender access, if the request is home.
     fn access_home(&self, handle: d2d_handle) -> Result<Access<'_>, Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
@@ -144,9 +139,8 @@ impl Requests {
         }
     }
 
-    /// Pins a request, if its state is still `word`. Returns whether the state was still `word`. The
-    /// last pin is left for the call of the holder's `cancelled()`. That call must not wait until a
-    /// copy ends: it may have interrupted the copy on this CPU.
+    /// Pins a request, if its state is still `word`. Leaves the last pin for the call of the holder's
+    /// `cancelled()`, which must not wait for a copy: it may have interrupted the copy on this CPU.
     fn pin(&self, record: &Record, word: Word) -> Result<bool, Refusal> {
         if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);
@@ -154,8 +148,7 @@ impl Requests {
         Ok(record.transition(&word::PINNED, word).is_some())
     }
 
-    /// Ends a pin. If the delivery of the request has waited for the pin, delivers the request. If
-    /// the freeing of the record has waited for the pin, frees the record.
+    /// Ends a pin. Delivers the request or frees the record, if only the pin has kept it.
     pub(super) fn unpin(&self, record: &Record) {
         let Ok(word) = record.go(&word::UNPINNED) else {
             return;

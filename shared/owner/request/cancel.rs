@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancelling requests: for the sender, for a time limit, and for a driver that leaves. From then
-//! on the holder's handle of the request is stale.
+//! Cancelling requests.
 //!
 //! Four functions cancel all requests that a driver has, has forwarded or has sent:
 //!
-//! - `try_clear` cancels each of them once, and says whether nothing is left to wait for.
-//! - `cancel_each` cancels each of them once. If a thread of the driver is just sending a request,
-//!   it waits for that thread first.
-//! - `cancel_all` is for a driver that detaches. The driver may get more requests. So `cancel_all`
-//!   cancels those that there are now, and waits until they have left the driver.
-//! - `clear_and_free` is for a driver that unregisters, and gets no more requests. It repeats
-//!   `try_clear` until no request is with the driver and no thread is inside the driver's routines.
-//!   Then it frees the driver's own requests by `free_all`.
+//! - `try_clear` cancels each once, and says whether nothing is left to wait for.
+//! - `cancel_each` cancels each once. First it waits for a thread that is just sending it.
+//! - `cancel_all` is for a driver that detaches, and may get more requests. It cancels the present
+//!   ones, and waits until they have left the driver.
+//! - `clear_and_free` is for a driver that unregisters, and gets no more requests. It also frees the
+//!   driver's own.
 
 use super::{
     record::Record,
@@ -48,19 +45,16 @@ use kernel::{
 /// On whose behalf a request is cancelled.
 #[derive(Clone, Copy)]
 pub(super) enum Canceller {
-    /// Its sender, which has this handle, for this reason.
+    /// The sender that has this handle, for this reason.
     Sender(d2d_handle, Reason),
-    /// A driver that leaves or detaches. It has the request, has forwarded the request or has sent
-    /// it.
+    /// A driver that leaves or detaches, and has the request, has forwarded it or has sent it.
     Driver(d2d_handle),
 }
 
 impl Canceller {
-    /// Returns the level and the reason with which this canceller cancels a request in this state.
-    /// If a forwarder gets the request back then, the level is that of the forwarder. If the sender
-    /// gets it back, the level is 0. Returns `None` if the request does not concern the canceller.
-    /// The record may have another request by now, so the caller must confirm the answer by a
-    /// transition from `word`.
+    /// Returns the level of the forwarder that gets the request back, or 0 for the sender, and the
+    /// reason. `None` if the request does not concern the canceller. The record may have another
+    /// request by now, so the caller must confirm the answer by a transition from `word`.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
@@ -72,40 +66,36 @@ impl Canceller {
                 if record.sender() == driver {
                     return Some((level, Reason::Sender));
                 }
-                // The request of a handshake is left to `Server::detach`.
+                // `Server::detach` cancels the request of a handshake.
                 (!record.is_handshake()).then_some((level, Reason::Left))
             }
         }
     }
 }
 
-/// What an attempt to cancel a request has led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CancelOutcome {
-    /// The request was cancelled. Or the request was recalled: the thread that delivers or forwards
-    /// the request cancels it.
+    /// The request was cancelled or recalled.
     Done,
-    /// The request was completed or cancelled before, and another thread delivers it.
+    /// The request was over before, and another thread delivers it.
     Busy,
     /// The request is not on its way, or does not concern the canceller.
     Nothing,
 }
 
 impl Requests {
-    /// Cancels a request for `canceller`, and delivers it. If no driver holds the request, recalls
-    /// it or, if it is parked, cancels it at once. Then no forwarder can keep it. Any context.
+    /// Cancels a request and delivers it, or recalls it if no driver holds it. Any context.
     pub(super) fn cancel_for(&self, record: &Record, canceller: Canceller) -> CancelOutcome {
         loop {
             let word = record.word();
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // Whether `cancel_later` may change a request that no driver holds. Only one canceller
-            // has to wait: a driver that leaves or detaches, if a forwarder is to get the request
-            // back. Another thread is just forwarding, completing or delivering the request, and a
-            // driver that detaches or unregisters tries again. But if the request is parked, no
-            // thread does so until the in-place call ends. Then `driver` waits only if a thread is
-            // inside its routines: it has to wait for that thread anyway.
+            // Only one canceller may have to wait: a driver that leaves or detaches, if a forwarder is to
+            // get the request back. A thread is then forwarding, completing or delivering the request, and
+            // a driver that detaches or unregisters tries again. But no thread delivers a parked request.
+            // For it, the driver waits only if a thread is inside its routines: it has to wait for that
+            // thread anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -114,7 +104,7 @@ impl Requests {
             };
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
-                // The request was cancelled before, and goes home when the in-place call ends.
+                // It goes home when the in-place call ends.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.return_level() == 0
@@ -122,9 +112,8 @@ impl Requests {
                 {
                     Some(CancelOutcome::Busy)
                 }
-                // If a parked request was cancelled before, and `return_level()` is not 0, a
-                // driver that leaves has cancelled it. A forwarder would get it back. Now it goes
-                // home.
+                // If `return_level()` of a parked request is not 0, a driver that leaves has cancelled it,
+                // and a forwarder is to get it back. Now the sender gets it.
                 Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled
                     if may_cancel_later =>
                 {
@@ -138,8 +127,7 @@ impl Requests {
         }
     }
 
-    /// Cancels a request that a driver holds, and delivers it. Returns `None` if the state has
-    /// changed.
+    /// Returns `None` if the state has changed.
     fn cancel_held(
         &self,
         record: &Record,
@@ -151,12 +139,10 @@ impl Requests {
         let calls_cancelled = word.has(bits::CANCEL_SET);
         let cancelled = word::CANCEL_HELD.apply(word)?.because(reason, level);
         // The sender may send the request again as soon as it is home. So a request that the sender
-        // cancels stays parked until the in-place call ends. A driver that leaves does not wait for
-        // the in-place call of another driver.
+        // cancels stays parked. A driver that leaves does not wait for another driver's in-place call.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
         let cancelled = cancelled.assign(bits::PARKED, waits);
-        // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
-        // `Requests::pin` has left one pin for that.
+        // The pin delays the delivery while `cancelled()` runs. `Requests::pin` has left one for it.
         let cancelled = cancelled.plus(if calls_cancelled { bits::PIN } else { 0 });
         let (holder, generation) = (record.holder(word), word.generation());
         record.change(word, cancelled).ok()?;
@@ -178,9 +164,9 @@ impl Requests {
         Some(CancelOutcome::Done)
     }
 
-    /// Recalls a request that no driver holds, or cancels it if it is parked. Changes nothing and
-    /// returns `Busy` if all of this holds: no forwarder would get the request before it is home, it
-    /// is not parked, and its holder is not forwarding it. Returns `None` if the state has changed.
+    /// Recalls a request that no driver holds, or cancels it if it is parked. Returns `Busy` if nothing
+    /// can stop the request on its way home: it is not parked, no forwarder gets it back, and its
+    /// holder is not forwarding it. Returns `None` if the state has changed.
     fn cancel_later(
         &self,
         record: &Record,
@@ -204,7 +190,7 @@ impl Requests {
         let Some(cancelled) = transition.apply(word) else {
             return Some(CancelOutcome::Busy);
         };
-        // As in `cancel_held`: if the sender cancels, the request stays parked.
+        // As in `cancel_held`: for the sender, the request stays parked.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::PARKED);
         let cancelled = cancelled.because(reason, 0).assign(bits::PARKED, waits);
         record.change(word, cancelled).ok()?;
@@ -231,8 +217,7 @@ impl Requests {
         );
     }
 
-    /// Returns the record of a sender's handle and its state, unless the sender has freed the
-    /// request.
+    /// Returns the record of a sender's handle, and its state.
     pub(super) fn sent(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, generation) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         let word = record.word();
@@ -243,7 +228,7 @@ impl Requests {
         Ok((record, word))
     }
 
-    /// Cancels a request; see `d2d_request_cancel`. Any context.
+    /// See `d2d_request_cancel`. Any context.
     pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
         let sent = self.sent(handle);
         let (record, _) = sent.map_err(|refusal| self.refuse(refusal, handle))?;
@@ -253,7 +238,7 @@ impl Requests {
         }
     }
 
-    /// Cancels the request of a handshake. Returns whether this call has cancelled the request.
+    /// Returns whether this call has cancelled the request.
     pub(crate) fn cancel_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle).is_ok_and(|(record, _)| {
             self.cancel_for(record, Canceller::Sender(handle, Reason::Sender))
@@ -261,8 +246,7 @@ impl Requests {
         })
     }
 
-    /// Notes that the time limit of a handshake has passed; its driver keeps the request. Returns
-    /// whether the driver held the request.
+    /// Notes that the time limit of a handshake has passed. Returns whether the driver held the request.
     pub(crate) fn keep_overdue(&self, handle: d2d_handle) -> bool {
         while let Ok((record, word)) = self.sent(handle) {
             if word::OVERDUE.apply(word).is_none() {
@@ -275,18 +259,15 @@ impl Requests {
         false
     }
 
-    /// Returns whether a sender's handle names the request of a handshake.
     pub(crate) fn is_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle)
             .is_ok_and(|(record, _)| record.is_handshake())
     }
 
-    /// Cancels all requests that a driver has, has forwarded or has sent. Does not wait for other
-    /// drivers. May sleep.
+    /// Cancels a driver's requests once. Does not wait for other drivers. May sleep.
     pub(crate) fn cancel_each(&self, driver: d2d_handle) {
         for record in self.records() {
-            // A thread of the driver is just sending the request, and may not have seen that the
-            // driver leaves.
+            // The sending thread may not have seen yet that the driver leaves.
             while record.word().is(Phase::Fill) && record.sender() == driver {
                 fsleep(Delta::from_millis(1));
             }
@@ -294,10 +275,9 @@ impl Requests {
         }
     }
 
-    /// Cancels the requests that concern a driver now: it has them, has forwarded them or has sent
-    /// them. Waits until these requests do not concern the driver any more. If that takes long,
-    /// calls `end_waits` again and again. `end_waits` ends the waits in which the driver's routines
-    /// may be. May sleep.
+    /// Cancels the requests that concern a driver now, and waits until they do not concern it any more.
+    /// If that takes long, calls `end_waits` again and again, to end the waits inside the driver's
+    /// routines. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         for record in self.records() {
@@ -313,8 +293,8 @@ impl Requests {
         }
     }
 
-    /// Cancels all requests of a driver that is leaving, and frees those that the driver has
-    /// allocated. Returns when all of these hold:
+    /// Cancels all requests of a driver that unregisters, and frees its own. Returns when all of these
+    /// hold:
     /// - No thread is inside the driver's routines.
     /// - No request is with the driver.
     /// - No thread waits for one of the driver's own requests.
@@ -322,9 +302,8 @@ impl Requests {
     /// May sleep.
     pub(crate) fn clear_and_free(&self, driver: d2d_handle) {
         loop {
-            // A thread inside the driver may leave a request with the driver. A request that is
-            // with the driver may bring a thread inside. So the loop looks for threads before it
-            // looks at the requests, and again afterwards.
+            // A thread inside may leave a request with the driver, and a request with the driver may bring
+            // a thread inside. So the loop looks for threads before and after it looks at requests.
             let had_thread_inside = self.registry.has_thread_inside(driver);
             let is_clear = self.try_clear(driver);
             if is_clear && !had_thread_inside && !self.registry.has_thread_inside(driver) {
@@ -332,20 +311,17 @@ impl Requests {
             }
             fsleep(Delta::from_millis(1));
         }
-        // The driver's own requests are home, and it sends no more.
         self.free_all(driver, || fsleep(Delta::from_millis(1)));
     }
 
-    /// Frees the requests of a driver that is leaving. All of them are home. If an in-place call of
-    /// another driver still uses the buffers of a request, the end of that call frees the request.
-    /// A thread may have claimed a request to send it. This thread learns that the driver is
-    /// leaving, and gives up the claim. Until then, this function calls `wait` again and again.
+    /// Frees the requests of a driver that is leaving. All of them are home. The end of an in-place call
+    /// frees a request whose buffers the call still uses. A thread that has claimed a request gives up
+    /// the claim; until then, this calls `wait` again and again.
     pub(super) fn free_all(&self, driver: d2d_handle, wait: impl Fn()) {
         for record in self.records() {
             loop {
-                // The handle is read before the sender is compared. If the record gets another
-                // request in between, `discard` finds that the handle is stale. So `discard` frees
-                // only a request of the driver.
+                // This reads the handle before it compares the sender. If the record gets another request
+                // in between, `discard` finds a stale handle.
                 let handle = record.handle();
                 let word = record.word();
                 if record.sender() != driver || word.has(bits::ORPHAN) {
@@ -360,7 +336,7 @@ impl Requests {
         }
     }
 
-    /// Cancels all requests that concern a driver. Returns whether nothing is left to wait for:
+    /// Cancels a driver's requests once. Returns whether nothing is left to wait for:
     /// - No request concerns the driver any more.
     /// - The driver's own requests are home.
     /// - No thread waits for these requests, or copies from or to their buffers.

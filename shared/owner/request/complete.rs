@@ -39,16 +39,15 @@ use kernel::{
     task::Task, //
 };
 
-/// What became of the completion of a request.
 pub(crate) enum CompleteOutcome {
     /// The request is on its way to its sender, or home.
     Done,
-    /// As `Done`, and the request is that of a handshake with this driver.
+    /// As `Done`, for the request of a handshake with this driver.
     Handshake(d2d_handle),
 }
 
 impl Requests {
-    /// Returns the record that a holder's handle leads to, and the generation in it.
+    /// Returns the record of a holder's handle, and the generation in the handle.
     #[inline(always)]
     pub(super) fn held(&self, handle: d2d_handle) -> Result<(&Record, u32), Refusal> {
         self.records
@@ -56,8 +55,6 @@ impl Requests {
             .ok_or(STALE_HOLDER_HANDLE)
     }
 
-    /// Returns why a holder's handle is stale: the request was cancelled, or the holder has
-    /// completed or forwarded it.
     #[cold]
     pub(super) fn why_stale(&self, record: &Record, generation: u32) -> Refusal {
         match record.was_cancelled(generation) {
@@ -66,8 +63,8 @@ impl Requests {
         }
     }
 
-    /// Completes a request; see `d2d_complete`. With `output_len`, the holder has written that many
-    /// bytes of output in place. Any context.
+    /// See `d2d_complete`. With `output_len`, the holder has written that many bytes of output in place.
+    /// Any context.
     #[inline(always)]
     pub(crate) fn complete(
         &self,
@@ -101,7 +98,6 @@ impl Requests {
             if output_len.is_some_and(|length| length > record.output_room.get()) {
                 return Err(("output-too-long", EMSGSIZE));
             }
-            // If the calling thread is in the in-place call, it gives up the buffers.
             let keeps = held.has(bits::IN_PLACE) && !record.is_inside(held, generation);
             let claimed = claimed.assign(bits::IN_PLACE, keeps);
             if record.change(held, claimed).is_ok() {
@@ -112,7 +108,7 @@ impl Requests {
         if let Some(length) = output_len {
             record.output_len.set(length);
         }
-        // Usually only one more change of the word is left to do.
+        // Usually only one more change of the word is left.
         let is_plain = claimed.level() == 1
             && !record.is_handshake()
             && !claimed.has(bits::ORPHAN | bits::ASLEEP | bits::LATE)
@@ -141,14 +137,14 @@ impl Requests {
         let handshake = record.is_handshake().then(|| record.holder(claimed));
         self.finish(record);
         match handshake {
-            // The time limit of the handshake had passed before.
+            // The time limit had passed before.
             Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLDER_HANDLE),
             Some(driver) => Ok(CompleteOutcome::Handshake(driver)),
             None => Ok(CompleteOutcome::Done),
         }
     }
 
-    /// Traces that a driver completes a handshake. The tag of the request is the number of the context.
+    /// The tag of a handshake is the number of the context.
     fn trace_handshake(&self, record: &Record, claimed: Word) {
         let driver = self.registry.peek(record.holder(claimed));
         let result = record.result();
@@ -158,17 +154,15 @@ impl Requests {
         );
     }
 
-    /// Ends the completion of a request whose result is written, and delivers the request if it is
-    /// over.
+    /// Ends a completion whose result is written.
     pub(super) fn finish(&self, record: &Record) {
-        // This thread has claimed the request, so only this thread makes the transition.
+        // Only this thread, which has claimed the request, makes the transition.
         if record.go(&word::COMPLETED).is_ok_and(|word| word.is_over()) {
             self.deliver(record);
         }
     }
 
-    /// Notes that the owner has to call the holder's `cancelled()` if the request is cancelled; see
-    /// `d2d_request_set_cancel`. Any context.
+    /// See `d2d_request_set_cancel`. Any context.
     pub(crate) fn set_cancel(&self, handle: d2d_handle) -> Result {
         self.try_set_cancel(handle)
             .map_err(|refusal| self.refuse(refusal, handle))
@@ -190,18 +184,16 @@ impl Requests {
         }
     }
 
-    /// Delivers a request that the caller has made [over](Word::is_over). Takes the request up,
-    /// level by level, until a forwarder keeps it or it is home.
+    /// Delivers a request that the caller has made [over](Word::is_over).
     ///
     /// While this thread is inside a forwarder's `returned()`, the request may be completed or
-    /// cancelled again. Then this call goes on with the delivery. So deliveries do not nest, and
-    /// need the stack of one level.
+    /// cancelled again. This call then goes on with the delivery. So deliveries do not nest, and need
+    /// the stack of one level.
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
-        // While the phase is `Cancelled`, other threads see by the phase that a cancel has ended the
-        // hold. Below, this thread ends the phase. From then on, other threads see it by what
-        // `note_cancelled` has noted.
+        // Other threads see the cancel by the phase `Cancelled`, which this thread is going to end. From
+        // then on they see it by what `note_cancelled` has noted.
         let cancelled = record.word();
         if cancelled.is(Phase::Cancelled) {
             record.note_cancelled(cancelled);
@@ -248,7 +240,7 @@ impl Requests {
         }
     }
 
-    /// Writes the result of a request that was cancelled.
+    /// Writes the result of a cancelled request.
     fn fail(&self, record: &Record, word: Word) {
         let (error, ended) = match word.reason() {
             Reason::Sender => (ECANCELED, abi::D2D_ENDED_CANCELLED),
@@ -258,8 +250,7 @@ impl Requests {
         record.fail(error.to_errno(), ended);
     }
 
-    /// Notifies a forwarder, by its `returned()`, that a request was cancelled. Does nothing if the
-    /// word has changed.
+    /// Notifies a forwarder of a cancel, by its `returned()`. Does nothing if the word has changed.
     fn notify(&self, record: &Record, word: Word, forwarder: d2d_handle) {
         let Some(driver) = self.registry.enter(forwarder) else {
             let _ = record.transition(&word::PASS, word);
@@ -271,7 +262,7 @@ impl Requests {
         };
         record.note_cancelled(notified);
         let result = record.result();
-        // What `returned()` returns does not matter: the forwarder does not hold the request.
+        // The forwarder does not hold the request, so the result of `returned()` does not matter.
         driver.returned(&record.view(notified), &result);
         let _ = record.go(&word::CARRIED);
     }
@@ -296,8 +287,7 @@ impl Requests {
                 break;
             };
             if record.transition(&word::COMPLETE, now).is_some() {
-                // `information` stays what it was, unless the driver has completed the request
-                // itself.
+                // `information` stays, unless the driver has completed the request itself.
                 record.complete(status, result.information);
                 let _ = record.go(&word::COMPLETED);
                 break;
@@ -306,8 +296,8 @@ impl Requests {
         record.go(&word::CARRIED).is_ok_and(|word| word.is_over())
     }
 
-    /// Brings a request home, and calls the sender's completion routine if the request has one.
-    /// Returns `false` if the word has changed and the request is not home.
+    /// Brings a request home, and calls the sender's completion routine. Returns `false` if the word
+    /// has changed.
     fn bring_home(&self, record: &Record, word: Word) -> bool {
         if word.has(bits::LATE) {
             record.fail(ETIMEDOUT.to_errno(), abi::D2D_ENDED_TIMED_OUT);
@@ -316,8 +306,8 @@ impl Requests {
         }
         let (result, handle, tracing) = (record.result(), record.handle(), record.tracing());
         let is_called = (record.has_routine() || word.has(bits::LATE)) && !word.has(bits::ORPHAN);
-        // This thread enters the sender before the request is home. As soon as the request is home, the
-        // sender may be unregistered.
+        // As soon as the request is home, the sender may be unregistered. So this thread enters the
+        // sender before.
         let sender = match is_called {
             true => self.registry.enter(record.sender()),
             false => None,

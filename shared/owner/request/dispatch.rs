@@ -2,11 +2,10 @@
 
 //! Calling the dispatch routine of the driver that a request is with.
 //!
-//! A driver may register with `D2D_DISPATCH_IN_PLACE`. If its dispatch routine is called in the
-//! sender's execution context, the routine may then use the request's buffers in place. It may do
-//! so until it completes, pends or forwards the request, or returns. Until then the word has
-//! [`IN_PLACE`](bits::IN_PLACE). The request may be cancelled meanwhile. But while the word has
-//! `IN_PLACE`, the request is neither sent again nor freed, and no forwarder gets it back.
+//! If the receiver has `D2D_DISPATCH_IN_PLACE` and runs in the sender's execution context, it may use
+//! the buffers in place until it completes, pends or forwards the request, or returns. Until then the
+//! word has [`IN_PLACE`](bits::IN_PLACE): the request may be cancelled, but it is neither sent again
+//! nor freed, and no forwarder gets it back.
 
 use super::{
     record::{
@@ -48,7 +47,7 @@ use kernel::{
 };
 
 impl Requests {
-    /// Makes an empty table of an owner's requests, and the workers. May sleep.
+    /// Makes an empty table of requests, and the workers. May sleep.
     ///
     /// # Errors
     ///
@@ -65,15 +64,13 @@ impl Requests {
         )?)
     }
 
-    /// Calls the receiver of a request that was just sent or forwarded, or has a worker call it.
-    /// Returns whether the request is completed.
+    /// Calls the receiver, or has a worker call it. Returns whether the request is completed.
     #[inline(always)]
     pub(super) fn call(&self, passed: Passed<'_>) -> bool {
         self.call_and_return(passed).1
     }
 
-    /// As [`Requests::call`]. Returns also what the dispatch routine has returned, or 0 if this
-    /// thread has not called it.
+    /// As [`Requests::call`]. Also returns the dispatch routine's result, or 0 if it was not called.
     #[inline(always)]
     pub(super) fn call_and_return(&self, passed: Passed<'_>) -> (c_int, bool) {
         let Passed {
@@ -103,22 +100,19 @@ impl Requests {
         self.workers.enqueue(record);
     }
 
-    /// Calls the dispatch routine of the receiver in the sender's execution context. `word` is the
-    /// word by which the request came to the receiver. Returns what the routine has returned, or 0 if
-    /// the request was cancelled before and the routine is not called.
+    /// Calls the dispatch routine in the sender's execution context. `word` is the word by which the
+    /// request came to the receiver. Returns 0 if the request was cancelled before.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // `IN_PLACE` may belong to an earlier in-place call. It belongs to this call if the last
-        // `set_in_place_call` was for the hold of this generation.
+        // `IN_PLACE` may belong to an earlier in-place call.
         let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.generation());
         let mut view = record.view(word);
         if in_place {
             view.input = record.input.get().cast_const().cast();
             view.output = record.output.get().cast();
         }
-        // If this call does not use the buffers in place, the request may have been cancelled and
-        // sent to another driver meanwhile. Then `view` shows what that driver is to see, and this
-        // receiver is not called.
+        // Without the buffers in place, the request may have been cancelled and sent to another driver
+        // meanwhile. Then `view` is what that driver is to see.
         if !in_place && !record.is_still(word) {
             return 0;
         }
@@ -129,16 +123,14 @@ impl Requests {
         }
         let returned = receiver.dispatch(&view);
         let now = record.word();
-        // Usually the routine has completed the request, and has so given up the buffers: nothing
-        // is left to do.
+        // Usually the routine has completed the request, and has so given up the buffers.
         if now.is_held_as(word.generation()) || in_place && now.has(bits::IN_PLACE) {
             self.end_dispatch(record, receiver, word, in_place, returned);
         }
         returned
     }
 
-    /// Ends the call of a dispatch routine that has not completed the request, or whose request was
-    /// cancelled. A request that the routine has neither completed nor pended fails with `-EIO`.
+    /// Fails a request with `-EIO` if the routine has neither completed nor pended it.
     #[cold]
     #[inline(never)]
     fn end_dispatch(
@@ -176,12 +168,11 @@ impl Requests {
         }
     }
 
-    /// Gives up the buffers of a request that the calling dispatch routine leaves pending; see
-    /// `d2d_request_pend`. Any context.
+    /// Gives up the buffers; see `d2d_request_pend`. Any context.
     ///
-    /// Calls no routine of a driver, so the caller may hold a lock of its own. If the request was
-    /// cancelled meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE). Then the request is
-    /// delivered when the dispatch routine has returned.
+    /// Calls no routine of a driver, so the caller may hold a lock. If the request was cancelled, the
+    /// word keeps [`IN_PLACE`](bits::IN_PLACE), and the request is delivered when the dispatch
+    /// routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, generation) = self
             .held(handle)
@@ -199,17 +190,16 @@ impl Requests {
         }
     }
 
-    /// Gives up the buffers that the calling in-place call uses. If the delivery of the request has
-    /// waited for the in-place call, delivers the request. If the request is home, and its sender
-    /// has freed it, frees the record. If the in-place call has given up the buffers before, does
-    /// nothing. An interrupt on this CPU, which has the same task, may have completed the request.
-    /// Then another in-place call may use the buffers by now, and this function leaves them alone.
+    /// Gives up the buffers that the calling in-place call uses, if it still uses them. Delivers the
+    /// request or frees the record, if only the in-place call has kept it.
+    ///
+    /// An interrupt on this CPU, which has the same task, may have completed the request. Then another
+    /// in-place call may use the buffers, and this function leaves them alone.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // If the in-place call that the record notes is by this task, it is the calling one. A
-            // second in-place call by the same task is nested in the first. So it has ended, and
-            // has cleared `IN_PLACE`, before this code runs.
+            // If the noted call is by this task, it is the calling one: a second in-place call by the
+            // same task is nested in the first, so it has ended before this code runs.
             if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }
@@ -225,22 +215,20 @@ impl Requests {
         }
     }
 
-    /// Dispatches a request whose sender could not sleep, unless the request was cancelled
-    /// meanwhile. May sleep.
+    /// Dispatches a request for a sender that could not sleep. May sleep.
     pub(super) fn dispatch_queued(&self, record: &Record) {
         let word = record.word();
         if !word.is(Phase::Held) || !word.has(bits::QUEUED) {
             return;
         }
-        // If the driver is leaving, its requests are cancelled.
+        // A driver that leaves cancels its requests.
         let Some(receiver) = self.registry.enter_staying(record.holder(word)) else {
             return;
         };
         let word = loop {
             let now = record.word();
             if now.generation() != word.generation() {
-                // The request has changed hands. If a worker is to dispatch it again, its work item
-                // was queued again.
+                // The request has changed hands. If a worker is to dispatch it, it was queued again.
                 return;
             }
             if word::DEQUEUE.apply(now).is_none() {
@@ -251,8 +239,8 @@ impl Requests {
             }
         };
         let view = record.view(word);
-        // Meanwhile, the request may have been cancelled and sent to another driver. Then `view` is
-        // what that driver is to see.
+        // The request may have been cancelled and sent to another driver. Then `view` is what that
+        // driver is to see.
         if !record.is_still(word) {
             return;
         }
@@ -306,18 +294,17 @@ impl Requests {
     }
 }
 
-/// What the work item of a record calls. Runs in a worker.
+/// What a work item calls. Runs in a worker.
 ///
 /// # Safety
 ///
 /// `work` is the work item of a record, whose [`Requests`] live.
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-    // SAFETY: The caller promises that `work` is the work item of a record, and that its `Requests`
-    // live. The record lives as long as they do.
+    // SAFETY: The caller promises that `work` is the work item of a record, which lives as long as its
+    // `Requests`.
     let record = unsafe { Record::of_work(work) };
-    // SAFETY: Only `Requests::new` makes tables. So the table was in its place in a `Requests` when
-    // it allocated the record. The `Requests` is in an `Arc`, so it does not move. It waits for the
-    // workers before it is freed.
+    // SAFETY: Only `Requests::new` makes tables, so the table is a field of a `Requests`. This lies in
+    // an `Arc`, so it does not move, and it waits for the workers before it is freed.
     let requests = unsafe { &*container_of!(record.records(), Requests, records) };
     requests.dispatch_queued(record);
 }

@@ -2,10 +2,8 @@
 
 //! The records of requests.
 //!
-//! A record stays where it is until the owner is unloaded, whatever becomes of the request in it.
-//! So a handle leads to its record without a lock. The generation in the handle shows whether the
-//! handle is stale. Fields that several threads use at the same time are [`Atomic`]. The [`Word`]
-//! says which thread may write to which of these fields. Each change of the word orders the
+//! A record stays where it is until the owner is unloaded, so a handle leads to its record without a
+//! lock. The [`Word`] says which thread may write to which fields. Each change of the word orders the
 //! accesses before and after the change.
 
 use super::word::{
@@ -50,10 +48,8 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The number of requests that all drivers together can have at a time.
 const REQUESTS: usize = 4096;
 
-/// The number of records in a chunk, which are allocated together.
 const RECORDS_PER_CHUNK: usize = 16;
 
 unsafe extern "C" {
@@ -62,12 +58,11 @@ unsafe extern "C" {
     safe fn d2d_word_wake(word: &Atomic<u64>);
 }
 
-/// A driver that a request was sent or forwarded to. Windows calls this a stack location.
+/// A driver that a request was sent or forwarded to: a stack location of Windows.
 pub(super) struct Level {
     pub(super) to: Atomic<u64>,
     pub(super) code: Atomic<u32>,
-    /// Not 0 if the forwarder, which is the driver one level [up](word::bits::LEVEL), gets the request
-    /// back.
+    /// Not 0 if the forwarder, one level [up](word::bits::LEVEL), gets the request back.
     pub(super) wants_back: Atomic<u32>,
 }
 
@@ -81,15 +76,12 @@ const REMEMBERED: usize = 8;
 #[repr(C, align(64))]
 pub(crate) struct Record {
     word: Atomic<u64>,
-    /// The generation of the sender's handle.
     sent_generation: Atomic<u32>,
-    /// Counts the sends of all requests that this record has had.
     pub(super) sendings: Atomic<u32>,
-    /// While the word has [`IN_PLACE`](word::bits::IN_PLACE): the task of the in-place call, and
-    /// the generation of the hold that this call dispatches.
+    /// The task of the in-place call, and the generation of the hold that this call dispatches.
     in_place_task: Atomic<u64>,
     in_place_generation: Atomic<u32>,
-    /// The flags that the request was sent with, and [`Tracing::TRACEPOINT`].
+    /// The flags of the send, and [`Tracing::TRACEPOINT`].
     pub(super) flags: Atomic<u32>,
     sender: Atomic<u64>,
     pub(super) input: Atomic<*mut u8>,
@@ -104,23 +96,21 @@ pub(crate) struct Record {
     pub(super) tag: Atomic<u64>,
     pub(super) user_buffer: Atomic<*mut c_void>,
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
-    /// While the word has [`CARRY`](word::bits::CARRY): the task that is inside a forwarder's
-    /// `returned()`.
+    /// The task that is inside a forwarder's `returned()`.
     pub(super) carrier: Atomic<u64>,
-    /// The generations of the holds that a cancel has ended lately, each at the index
-    /// `generation % REMEMBERED`.
+    /// The generations of holds that a cancel has ended, each at `generation % REMEMBERED`.
     cancelled: [Atomic<u32>; REMEMBERED],
     pub(super) input_size: Atomic<u32>,
     pub(super) output_size: Atomic<u32>,
     index: Atomic<u32>,
-    /// The capacity of the vector that `input` and `output` lie in.
+    /// The capacity of the vector that has `input` and `output`.
     capacity: Atomic<usize>,
     records: Atomic<*mut Records>,
     work: Opaque<bindings::work_struct>,
 }
 
-// SAFETY: Only the kernel's functions use the work item, and any thread may call them. A thread
-// uses the memory that the pointers lead to only while the word allows it to.
+// SAFETY: Any thread may call the kernel's functions for the work item. A thread uses the memory
+// behind the pointers only while the word allows it.
 unsafe impl Sync for Record {}
 // SAFETY: As above.
 unsafe impl Send for Record {}
@@ -129,9 +119,8 @@ unsafe impl Send for Record {}
 pub(super) struct Buffers(KVec<u64>);
 
 impl Buffers {
-    /// Allocates buffers of `input` and `output` bytes, all zero. Their size is a multiple of a
-    /// cache line, and `kmalloc()` aligns them to it. So they share no line with the buffers of
-    /// another request. May sleep.
+    /// Allocates buffers of `input` and `output` bytes, all zero, in cache lines of their own. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -147,13 +136,13 @@ impl Buffers {
 }
 
 impl Record {
-    /// Returns the state. The caller can read what was written before the transition to this state.
+    /// Pairs with the transition to this state: the caller can read what was written before it.
     #[inline(always)]
     pub(crate) fn word(&self) -> Word {
         Word(u64::load_acquire(&self.word))
     }
 
-    /// Changes the state to `new`, if it is still `old`.
+    /// Changes the state from `old` to `new`.
     ///
     /// # Errors
     ///
@@ -166,7 +155,7 @@ impl Record {
         }
     }
 
-    /// Makes a transition, if the state is still `old` and allows the transition. Returns the new
+    /// Makes a transition from `old`, if it is allowed and the state is still `old`. Returns the new
     /// state.
     #[inline(always)]
     pub(super) fn transition(&self, transition: &Transition, old: Word) -> Option<Word> {
@@ -176,7 +165,6 @@ impl Record {
     }
 
     /// As [`Record::transition`]. If an in-place call uses the buffers, also parks the request.
-    /// Then the end of that in-place call delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
         let in_use = old.has(word::bits::IN_PLACE);
         let new = transition.apply(old)?.assign(word::bits::PARKED, in_use);
@@ -184,7 +172,7 @@ impl Record {
         Some(new)
     }
 
-    /// Makes a transition from the current state, whatever it is. Returns the new state.
+    /// Makes a transition from the current state. Returns the new state.
     ///
     /// # Errors
     ///
@@ -202,8 +190,8 @@ impl Record {
         }
     }
 
-    /// Ends [`Fill`](Phase::Fill), in which only the calling thread changes the word. A thread that
-    /// sees the new state can read what this thread has written before.
+    /// Ends [`Fill`](Phase::Fill). A thread that sees the new state can read what this thread has
+    /// written before.
     #[inline(always)]
     pub(super) fn publish(&self, new: Word) {
         u64::store_release(&self.word, new.0);
@@ -214,26 +202,23 @@ impl Record {
         Kind::Sent.handle(self.index.get() as usize, self.sent_generation.get())
     }
 
-    /// Returns whether the sender's handle has this generation. The generation changes only in
-    /// [`Fill`](Phase::Fill). So the answer still holds when the caller makes a transition from a
-    /// word that it has read before this call.
+    /// Returns whether the sender's handle has this generation. It changes only in
+    /// [`Fill`](Phase::Fill). So the answer still holds if the caller then makes a transition from a
+    /// word that it has read before.
     #[inline(always)]
     pub(super) fn has_sent_generation(&self, generation: u32) -> bool {
         self.sent_generation.get() == generation
     }
 
-    /// Returns the handle of the driver that has allocated the request.
     #[inline(always)]
     pub(crate) fn sender(&self) -> d2d_handle {
         self.sender.get()
     }
 
-    /// Returns the number by which the trace names the request.
     pub(crate) fn number(&self) -> u32 {
         self.index.get()
     }
 
-    /// Returns the holder's handle of this generation.
     #[inline(always)]
     pub(super) fn holder_handle(&self, generation: u32) -> d2d_handle {
         Kind::Held.handle(self.index.get() as usize, generation)
@@ -248,17 +233,15 @@ impl Record {
         self.flags.get() & abi::D2D_SEND_ROUTINE != 0
     }
 
-    /// Returns whether the request was sent since it was allocated.
     pub(super) fn was_sent(&self) -> bool {
         self.ended.get() != NOT_SENT
     }
 
-    /// Returns whether the request is that of a handshake.
     pub(super) fn is_handshake(&self) -> bool {
         self.levels[0].code.get() == abi::D2D_IOCTL_SHARE_CONTEXT
     }
 
-    /// Returns the driver of the last level, or the sender if the request has no level.
+    /// Returns the driver of the last level, or the sender at level 0.
     pub(crate) fn holder(&self, word: Word) -> d2d_handle {
         match word.level().checked_sub(1).and_then(|n| self.levels.get(n)) {
             Some(level) => level.to.get(),
@@ -266,20 +249,18 @@ impl Record {
         }
     }
 
-    /// Returns the code that the driver of the last level sees, or 0 if the request has no level.
+    /// Returns the code that the driver of the last level sees, or 0 at level 0.
     pub(crate) fn code(&self, word: Word) -> u32 {
         let level = word.level().checked_sub(1).and_then(|n| self.levels.get(n));
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns the level of the driver that gets the request back if it is cancelled because of
-    /// `driver`. Level 0 is the sender, level 1 is the driver that has got the request from it, and
-    /// so on; `levels[i - 1]` is level i. If `driver` is the sender, the result is 0. Otherwise it
-    /// is i - 1, where i is the first level of `driver`: the level of the driver that has sent or
-    /// forwarded the request to `driver`.
+    /// Returns the level of the driver that gets the request back if `driver` leaves: the driver that
+    /// has sent or forwarded the request to `driver`. `levels[i - 1]` is level i. If `driver` is the
+    /// sender, the result is 0.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
-    /// does not concern the driver of the last level any more.
+    /// does not concern the driver of the last level.
     pub(super) fn level_above(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;
@@ -292,27 +273,25 @@ impl Record {
         levels.position(|level| level.to.get() == driver)
     }
 
-    /// Notes the in-place call. The caller sets [`IN_PLACE`](word::bits::IN_PLACE) afterwards.
+    /// The caller sets [`IN_PLACE`](word::bits::IN_PLACE) afterwards.
     #[inline(always)]
     pub(super) fn set_in_place_call(&self, task: u64, generation: u32) {
         self.in_place_task.set(task);
         self.in_place_generation.set(generation);
     }
 
-    /// Returns whether no thread has written to the fields that the holder sees since the word was
-    /// `word`. Then what the caller has read of these fields belongs to that holder. Returns `false`
-    /// if the request is home: a thread may just be sending it again.
+    /// Returns whether the fields that the holder of `word` sees are unchanged since `word`. Returns
+    /// `false` if the request is home: a thread may be sending it again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
         // A thread makes its transition to `Fill` before it writes to these fields. If the caller
-        // has read a value that this thread has written, the caller sees the transition here.
+        // has read such a write, it sees the transition here.
         read_barrier();
         let now = self.word();
         now.generation() == word.generation() && now.is_on_its_way()
     }
 
-    /// Returns whether an in-place call dispatches the hold of this generation, and the calling
-    /// thread is inside this in-place call.
+    /// Returns whether the calling thread is inside the in-place call that dispatches this hold.
     #[inline(always)]
     pub(super) fn is_inside(&self, word: Word, generation: u32) -> bool {
         word.has(word::bits::IN_PLACE)
@@ -320,31 +299,28 @@ impl Record {
             && self.in_place_task.get() == Task::current_raw() as u64
     }
 
-    /// Returns whether the in-place call dispatches the hold of this generation.
     #[inline(always)]
     pub(super) fn is_in_place_call_of(&self, generation: u32) -> bool {
         self.in_place_generation.get() == generation
     }
 
-    /// Returns whether the in-place call belongs to this task.
     pub(super) fn in_place_call_is_by(&self, task: u64) -> bool {
         self.in_place_task.get() == task
     }
 
-    /// Wakes the threads that sleep in [`Record::sleep`]. Any context.
+    /// Wakes the threads in [`Record::sleep`]. Any context.
     pub(super) fn wake(&self) {
         d2d_word_wake(&self.word);
     }
 
-    /// Sleeps until the request is home, for at most this many jiffies. If the word has
-    /// [`ASLEEP`](word::bits::ASLEEP), the thread that brings the request home wakes this thread.
-    /// Returns whether the request is home. May sleep.
+    /// Sleeps until the request is home, for at most this many jiffies. Returns whether it is home.
+    /// The caller must have set [`ASLEEP`](word::bits::ASLEEP). May sleep.
     pub(super) fn sleep(&self, jiffies: c_long) -> bool {
         d2d_word_wait(&self.word, word::bits::PHASE, Phase::Idle as u64, jiffies)
     }
 
-    /// Returns the result. It does not change while the caller delivers the request. It does not
-    /// change either while the request is home and the word counts the caller as waiting.
+    /// The caller has claimed or delivers the request, or the request is home and the word counts the
+    /// caller as waiting. Otherwise the result may change.
     #[inline(always)]
     pub(super) fn result(&self) -> abi::d2d_result {
         abi::d2d_result {
@@ -357,11 +333,10 @@ impl Record {
         }
     }
 
-    /// Writes the result with which the holder completes the request, which the caller has claimed.
+    /// Writes the result. The caller has claimed the request.
     #[inline(always)]
     pub(super) fn complete(&self, status: c_int, information: u64) {
-        // A forwarder may complete a returned request with the status that it got. Then `ended`
-        // stays as it is.
+        // A forwarder may complete a request with the status that it got. Then `ended` stays.
         if status != self.status.get() {
             self.ended.set(abi::D2D_ENDED_COMPLETED);
         }
@@ -369,8 +344,8 @@ impl Record {
         self.information.set(information);
     }
 
-    /// Writes the result of a request that no driver has completed, and that has no output. The
-    /// caller has claimed the request, or delivers it.
+    /// Writes the result of a request that no driver has completed. The caller has claimed or
+    /// delivers the request.
     pub(super) fn fail(&self, status: c_int, ended: abi::d2d_ended) {
         self.status.set(status);
         self.information.set(0);
@@ -378,16 +353,14 @@ impl Record {
         self.ended.set(ended);
     }
 
-    /// Remembers that a cancel has ended the hold of `word`. The caller delivers the request, and
-    /// the generation has not changed since the cancel.
+    /// Remembers that a cancel has ended the hold of `word`. The caller delivers the request.
     pub(super) fn note_cancelled(&self, word: Word) {
         if !self.is_handshake() {
             self.cancelled[word.generation() as usize % REMEMBERED].set(word.generation());
         }
     }
 
-    /// Returns whether a cancel has ended the hold of this generation lately. Returns `false` for a
-    /// handshake: its driver gets `ESTALE` instead of `ECANCELED`.
+    /// Returns `false` for a handshake: its driver gets `ESTALE` instead of `ECANCELED`.
     pub(super) fn was_cancelled(&self, generation: u32) -> bool {
         let word = self.word();
         if word.is(Phase::Cancelled) && word.generation() == generation {
@@ -397,8 +370,7 @@ impl Record {
         generation != 0 && self.cancelled[generation as usize % REMEMBERED].get() == generation
     }
 
-    /// Makes the record a request of the driver `sender`. The caller has the record in
-    /// [`Fill`](Phase::Fill).
+    /// Makes the record a request. The caller has the record in [`Fill`](Phase::Fill).
     pub(super) fn make(&self, sender: d2d_handle, input: u32, output: u32, buffers: Buffers) {
         let mut memory = core::mem::ManuallyDrop::new(buffers.0);
         let start: *mut u8 = memory.as_mut_ptr().cast();
@@ -415,24 +387,21 @@ impl Record {
         self.levels[0].code.set(0);
     }
 
-    /// Frees the buffers of the request, and makes the sender's handle stale. Any context.
+    /// Frees the buffers, and makes the sender's handle stale. Any context.
     ///
     /// # Safety
     ///
-    /// The record was [made](Record::make). No other thread uses it, because the caller has it in
-    /// [`Fill`](Phase::Fill), or is dropping all records. Afterwards the caller makes it free by
-    /// [`FREED`](word::FREED), or frees its memory.
+    /// The record was [made](Record::make). The caller has it in [`Fill`](Phase::Fill) and makes the
+    /// transition [`FREED`](word::FREED) next, or is dropping all records.
     pub(super) unsafe fn unmake(&self) {
         self.sent_generation
             .set(self.sent_generation.get().wrapping_add(1).max(1));
         let start: *mut u64 = self.input.get().cast();
-        // SAFETY: The record was made, so `make` has taken apart a vector with this start and this
-        // capacity. Only this call puts the vector together again. No other thread uses the record,
-        // so none uses the vector.
+        // SAFETY: `make` has taken apart a vector with this start and this capacity, and no other
+        // thread uses the record.
         drop(unsafe { KVec::from_raw_parts(start, 0, self.capacity.get()) });
     }
 
-    /// Returns what the driver of the last level gets to see of the request.
     #[inline(always)]
     pub(super) fn view(&self, word: Word) -> abi::d2d_request {
         let level = &self.levels[(word.level().wrapping_sub(1)) % self.levels.len()];
@@ -450,13 +419,10 @@ impl Record {
         }
     }
 
-    /// Returns the record's work item, which is initialized.
     pub(super) fn work(&self) -> *mut bindings::work_struct {
         self.work.get()
     }
 
-    /// Returns the record of a work item.
-    ///
     /// # Safety
     ///
     /// `work` is the work item of a record that lives for `'a`.
@@ -471,32 +437,26 @@ impl Record {
     }
 }
 
-/// What a worker runs for a record's work item.
 pub(super) type Work = unsafe extern "C" fn(*mut bindings::work_struct);
 
 /// Records that are allocated together, and do not move.
 type Chunk = [Record; RECORDS_PER_CHUNK];
 
-/// The cell of a chunk, which is allocated when it is needed.
 struct ChunkCell {
     chunk: OnceBox<Chunk>,
-    /// An upper bound of the number of the chunk's records that are not free, or that a thread is
-    /// just taking. If it is 0, [`Records::iter`] skips the chunk.
+    /// An upper bound of the chunk's records in use. If it is 0, [`Records::iter`] skips the chunk.
     used: Atomic<u64>,
 }
 
-/// The table of all records.
 pub(crate) struct Records {
     chunks: KVec<ChunkCell>,
-    /// The index at which the search for a free record begins. The records before it were in use
-    /// lately.
+    /// Where the search for a free record begins. The records before it were in use lately.
     first: Atomic<usize>,
     run: Work,
 }
 
 impl Records {
-    /// Makes a table for [`REQUESTS`] records, which are allocated when they are needed. Their work
-    /// items call `run`. May sleep.
+    /// Makes a table for [`REQUESTS`] records. Their work items call `run`. May sleep.
     ///
     /// # Errors
     ///
@@ -517,24 +477,21 @@ impl Records {
         })
     }
 
-    /// Returns the record of this index, if its chunk is allocated.
     #[inline(always)]
     pub(super) fn get(&self, index: usize) -> Option<&Record> {
         let chunk = self.chunks.get(index / RECORDS_PER_CHUNK)?.chunk.get()?;
         Some(&chunk[index % RECORDS_PER_CHUNK])
     }
 
-    /// Returns the record that a handle of this kind leads to, and the generation in it.
     #[inline(always)]
     pub(super) fn find(&self, kind: Kind, handle: d2d_handle) -> Option<(&Record, u32)> {
         let (index, generation) = kind.parts(handle)?;
         Some((self.get(index)?, generation))
     }
 
-    /// Iterates over the records that are not free, and over some that are. Suppose that the caller
-    /// changes a flag by a fully ordered operation, and then calls this. Suppose that another
-    /// thread makes a request, and then checks the flag. Then that thread sees the change, or the
-    /// caller finds the request.
+    /// Iterates over all records in use, and over some free ones. Thread 1 changes a flag by a fully
+    /// ordered operation, and then calls this. Thread 2 makes a request, and then checks the flag.
+    /// Then thread 2 sees the change, or thread 1 finds the request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let used = self.chunks.iter().filter(|cell| cell.used.get() != 0);
         used.filter_map(|cell| cell.chunk.get()).flatten()
@@ -577,7 +534,6 @@ impl Records {
         }
     }
 
-    /// Adds `change` to the number of used records of the chunk that has the record of this index.
     fn add_to_used(&self, index: usize, change: u64) {
         if let Some(ChunkCell { used, .. }) = self.chunks.get(index / RECORDS_PER_CHUNK) {
             let mut old = used.get();
@@ -593,10 +549,8 @@ impl Records {
         let first: *mut Record = chunk.as_mut_ptr().cast();
         for n in 0..RECORDS_PER_CHUNK {
             let record = first.wrapping_add(n);
-            // SAFETY: The record lies in the box, and stays there. No other thread has the box yet.
-            // The fields of a free record are numbers and pointers. Those that are not written here
-            // may be 0 and null, as the zeros of the box are. The name and the lock class of the
-            // work item are static.
+            // SAFETY: The record lies in the box, which no other thread has. Zero is valid in the fields
+            // that are not written here. The name and the lock class of the work item are static.
             unsafe {
                 (&raw mut (*record).sent_generation).write(Atomic::new(1));
                 (&raw mut (*record).index)
@@ -615,7 +569,7 @@ impl Records {
         // SAFETY: The loop has initialized all records of the chunk.
         let chunk = unsafe { chunk.assume_init() };
         let cell = self.chunks.get(number).ok_or(EAGAIN)?;
-        // If this fails, another thread has put a chunk there, and this one is freed.
+        // If this fails, another thread has put a chunk there.
         let _ = cell.chunk.set(chunk);
         Ok(())
     }
@@ -623,19 +577,18 @@ impl Records {
 
 impl Drop for Records {
     fn drop(&mut self) {
-        // The cells free the chunks after this.
         let chunks = self.chunks.iter().filter_map(|cell| cell.chunk.get());
         for record in chunks.flatten() {
             if !record.word().is(Phase::Free) {
-                // SAFETY: No thread is left between `take` and `make`, so a record that is not
-                // free was made. Nobody else has the table any more.
+                // SAFETY: No thread is left between `take` and `make`, so the record was made. Nobody
+                // else has the table.
                 unsafe { record.unmake() };
             }
         }
     }
 }
 
-/// Returns the number by which the trace names a request, from a handle of either kind.
+/// Returns the number by which the trace names a request.
 pub(crate) fn number(handle: d2d_handle) -> u32 {
     handle::index(handle)
 }

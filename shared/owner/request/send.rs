@@ -59,21 +59,20 @@ use kernel::{
     }, //
 };
 
-/// A request that was just sent or forwarded, and whose receiver has not been called yet.
+/// A request that was just sent or forwarded.
 pub(super) struct Passed<'a> {
     pub(super) record: &'a Record,
     /// The receiver, which the calling thread has entered; `None` if a worker is to call it.
     pub(super) receiver: Option<Inside<'a>>,
     /// The word by which the request came to its receiver.
     pub(super) word: Word,
-    /// The value of the record's `sendings` since this send.
+    /// The record's `sendings` since this send.
     pub(super) sending: u32,
 }
 
 const NO_COMPLETED: Refusal = ("no-completion-routine", EINVAL);
 const NO_RETURNED: Refusal = ("no-return-routine", EINVAL);
 
-/// Returns why a request in this state cannot be sent.
 fn why_not(word: Word) -> Refusal {
     match word.phase() {
         Phase::Free => STALE_REQUEST,
@@ -84,8 +83,7 @@ fn why_not(word: Word) -> Refusal {
     }
 }
 
-/// Returns the routine that the sender must have, as a bit of [`has`]. If `send` asks for a call of
-/// a routine, this is `routine`, otherwise 0.
+/// Returns the [routine](has) that the sender must have, or 0 if `send` asks for none.
 #[inline(always)]
 fn routine_of(send: &abi::d2d_send, routine: u32) -> u32 {
     match send.flags & abi::D2D_SEND_ROUTINE {
@@ -94,15 +92,14 @@ fn routine_of(send: &abi::d2d_send, routine: u32) -> u32 {
     }
 }
 
-/// Returns whether the receiver is called in the sender's execution context, and not by a worker.
+/// Returns whether the sending thread calls the receiver itself.
 #[inline(always)]
 fn is_inline(send: &abi::d2d_send, receiver: &Inside<'_>) -> bool {
     send.flags & abi::D2D_SEND_ATOMIC == 0 || receiver.is_atomic()
 }
 
 impl Requests {
-    /// Allocates a request for the driver `sender`; see `d2d_request_alloc`. Returns the sender's
-    /// handle. May sleep.
+    /// Allocates a request; see `d2d_request_alloc`. May sleep.
     pub(crate) fn alloc(&self, sender: d2d_handle, input: u32, output: u32) -> Result<d2d_handle> {
         let max = abi::D2D_BUFFER_SIZE;
         if input.max(output) > max {
@@ -118,13 +115,13 @@ impl Requests {
         })?;
         record.make(sender, input, output, buffers);
         let handle = record.handle();
-        // This thread has the record alone in `Fill`, so the transition is made.
+        // This thread has the record alone in `Fill`.
         let _ = record.go(&word::MADE);
         // The check comes after the transition. If the driver begins to leave after the check, the
         // thread that unregisters the driver finds the request.
         if let Err(refusal) = self.registry.check_sender(sender, 0, NO_COMPLETED) {
-            // A thread that has guessed the handle may have claimed the request. That thread learns
-            // that the driver is leaving, and gives up the claim.
+            // A thread that has guessed the handle may have claimed the request. It learns that the
+            // driver is leaving, and gives up the claim.
             while self.discard(handle) == Err(ON_ITS_WAY) {
                 fsleep(Delta::from_millis(1));
             }
@@ -133,9 +130,8 @@ impl Requests {
         Ok(handle)
     }
 
-    /// Copies the structure that says how to send a request, and checks the copy. `by_library` says
-    /// whether the library sends the request of a handshake: nobody else may use the code of that
-    /// request.
+    /// Copies `send` and checks the copy. Only the library (`by_library`) may use the code of a
+    /// handshake.
     #[inline(always)]
     fn check<'s>(
         &self,
@@ -185,23 +181,22 @@ impl Requests {
         )
     }
 
-    /// Refuses a send without `D2D_SEND_ATOMIC` in an execution context that must not sleep: the
-    /// receiver's dispatch routine may sleep.
+    /// Refuses a send without `D2D_SEND_ATOMIC` if the caller must not sleep: the dispatch routine
+    /// may sleep.
     #[inline(always)]
     fn check_context(&self, send: &abi::d2d_send, handle: d2d_handle) -> Result {
         if send.flags & abi::D2D_SEND_ATOMIC == 0 {
             if !trace::may_sleep() {
                 return Err(self.refuse(("send-in-atomic-context", EDEADLK), handle));
             }
-            // The check above does not know every context that must not sleep. On a debugging
-            // kernel, `might_sleep` reports more of them.
+            // `may_sleep` does not know every context that must not sleep. On a debugging kernel,
+            // `might_sleep` reports more of them.
             might_sleep();
         }
         Ok(())
     }
 
-    /// Claims a request that is home, in order to send it. Returns its record and its state since
-    /// the claim.
+    /// Claims a request that is home, in order to send it.
     #[inline(always)]
     fn claim(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, generation) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
@@ -219,21 +214,20 @@ impl Requests {
         }
     }
 
-    /// Sends a request; see `d2d_request_send`. Returns whether the request is completed.
+    /// See `d2d_request_send`. Returns whether the request is completed.
     pub(crate) fn send(&self, handle: d2d_handle, send: Arg<*const abi::d2d_send>) -> Result<bool> {
         Ok(self.call(self.start(handle, send.get(), false)?))
     }
 
-    /// Sends the request of a handshake to a driver, as `d2d_request_send` does. Returns whether
-    /// the request is completed. A request that the driver has pended counts as not completed, even
-    /// if another thread has completed it meanwhile. So the steps of a handshake do not depend on
-    /// how fast that thread is. May sleep.
+    /// Sends the request of a handshake. Returns whether it is completed. A request that the driver has
+    /// pended counts as not completed, even if another thread has completed it meanwhile. So the
+    /// steps of a handshake do not depend on the speed of that thread. May sleep.
     pub(crate) fn send_handshake(&self, handle: d2d_handle, send: &abi::d2d_send) -> Result<bool> {
         let (returned, is_completed) = self.call_and_return(self.start(handle, send, true)?);
         Ok(is_completed && returned != PENDING)
     }
 
-    /// Checks `send` and gives the request to its receiver, which the caller calls next.
+    /// Gives the request to its receiver, which the caller calls next.
     #[inline(never)]
     fn start(
         &self,
@@ -246,8 +240,8 @@ impl Requests {
         self.prepare::<false>(handle, send, stack)
     }
 
-    /// As [`Requests::send`], and counts the calling thread as waiting for the request. Returns the
-    /// record, and whether the caller may sleep.
+    /// As [`Requests::send`], and counts the calling thread as waiting. Also returns whether the caller
+    /// may sleep.
     #[inline(always)]
     pub(super) fn send_and_wait(
         &self,
@@ -267,7 +261,7 @@ impl Requests {
     }
 
     /// Claims a request, fills it in and gives it to its receiver. With `WAITS`, counts the calling
-    /// thread as waiting for the request.
+    /// thread as waiting.
     #[inline(always)]
     pub(super) fn prepare<const WAITS: bool>(
         &self,
@@ -291,8 +285,7 @@ impl Requests {
         }
     }
 
-    /// Checks that a claimed request may be sent as `send` says, copies the input, and enters the
-    /// receiver. Returns the receiver, and whether this thread calls it.
+    /// Copies the input, and enters the receiver. Also returns whether this thread calls the receiver.
     #[inline(always)]
     fn fill(
         &self,
@@ -304,13 +297,13 @@ impl Requests {
             return Err(("buffer-too-small", EMSGSIZE));
         }
         let needs = routine_of(send, has::COMPLETED);
-        // The check comes after the claim. If the sender begins to leave after the check, the
-        // thread that unregisters the sender finds the claim.
+        // The check comes after the claim. If the sender begins to leave after the check, the thread
+        // that unregisters the sender finds the claim.
         self.registry
             .check_sender(record.sender(), needs, NO_COMPLETED)?;
         let length = send.input_len as usize;
-        // SAFETY: The input has room for `input_size` bytes, which are at least `length`, and this
-        // thread has the request alone.
+        // SAFETY: The input has room for `input_size` bytes, at least `length`, and this thread has
+        // the request alone.
         if length > 0 && !unsafe { stack.copy(record.input.get(), send.input.cast(), length) } {
             return Err(("bad-input-pointer", EFAULT));
         }
@@ -319,7 +312,7 @@ impl Requests {
         Ok((receiver, inline))
     }
 
-    /// Writes the remaining fields of a claimed request, and gives the request to its receiver.
+    /// Writes the remaining fields, and gives the request to its receiver.
     #[inline(always)]
     fn publish<'a, const WAITS: bool>(
         &'a self,
@@ -349,7 +342,7 @@ impl Requests {
         level.to.set(handle::driver_of(send.to));
         level.code.set(send.code);
         level.wants_back.set(0);
-        // The request is in `Fill`, which allows `SEND`.
+        // `Fill` allows `SEND`.
         let word = word::SEND.apply(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
         let word = word
@@ -388,7 +381,7 @@ impl Requests {
         );
     }
 
-    /// Forwards a request; see `d2d_request_forward`. Returns whether the request is completed.
+    /// See `d2d_request_forward`. Returns whether the request is completed.
     pub(crate) fn forward(
         &self,
         handle: d2d_handle,
@@ -442,7 +435,6 @@ impl Requests {
         }
     }
 
-    /// Checks that the forwarder of a claimed request may send, and enters the next receiver.
     fn next_receiver(
         &self,
         record: &Record,
@@ -471,8 +463,8 @@ impl Requests {
             .set(record.flags.get() | send.flags & abi::D2D_SEND_TRACE);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let sending = record.sendings.get();
-        // If the calling thread is in the in-place call, it gives up the buffers. If another
-        // in-place call uses them, the receiver cannot use them in place.
+        // The in-place call of this thread gives up the buffers. If another in-place call uses them,
+        // the receiver cannot use them in place.
         let is_ours = record.is_inside(record.word(), generation);
         loop {
             let claimed = record.word();
@@ -498,12 +490,10 @@ impl Requests {
         }
     }
 
-    /// Ends a request that was cancelled while its holder was forwarding it, and delivers it. If an
-    /// in-place call still uses the buffers, the end of that call delivers the request instead.
-    /// Most often, this is the in-place call of the forwarder. Returns the refusal for the
-    /// forwarder.
+    /// Ends a request that was cancelled while its holder was forwarding it. If an in-place call still
+    /// uses the buffers, the end of that call delivers the request. Returns the forwarder's refusal.
     pub(super) fn end_recalled(&self, record: &Record) -> Refusal {
-        // Only this thread ends the phase `Forward`, so the loop ends.
+        // Only this thread ends the phase `Forward`.
         let cancelled = loop {
             if let Some(cancelled) = record.park(&word::FORWARD_RECALLED, record.word()) {
                 break cancelled;

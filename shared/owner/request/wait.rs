@@ -2,8 +2,8 @@
 
 //! Waiting for requests, and freeing them.
 //!
-//! The word counts the threads that wait. Each of these threads waits for the result of one send.
-//! Until it has this result, the request cannot be sent again, and its record is not freed.
+//! The word counts the threads that wait. Until each of them has the result, the request cannot be sent
+//! again, and its record is not freed.
 
 use super::{
     cancel::Canceller,
@@ -51,26 +51,25 @@ use kernel::{
     }, //
 };
 
-/// If another thread is just delivering the request when the time limit of a wait passes, the
-/// waiting thread sleeps for this many milliseconds more: once with [`Limit::Cancel`], and again
-/// and again with [`Limit::Keep`].
+/// If another thread is delivering the request when a time limit passes, the waiting thread sleeps for
+/// this many milliseconds more: once with [`Limit::Cancel`], repeatedly with [`Limit::Keep`].
 const GRACE: u32 = 1000;
 
 const IN_ATOMIC_CONTEXT: Refusal = ("wait-in-atomic-context", EDEADLK);
 pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
 
-/// What happens to a request when the time limit of a thread that waits for it passes.
+/// What happens when the time limit of a wait passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The request is cancelled.
     Cancel,
-    /// The holder keeps the request of a handshake, and the owner's completion routine is called
-    /// when the request is completed. The wait ends with `ETIMEDOUT`.
+    /// The wait ends with `ETIMEDOUT`. The holder keeps the request of a handshake, and its completion
+    /// calls the owner's completion routine.
     Keep,
 }
 
 impl Requests {
-    /// Waits for a request; see `d2d_request_wait`. May sleep, unless the request is completed.
+    /// See `d2d_request_wait`. May sleep, unless the request is completed.
     pub(crate) fn wait(
         &self,
         handle: d2d_handle,
@@ -112,13 +111,12 @@ impl Requests {
         );
     }
 
-    /// Counts the calling thread as waiting for a request. Returns the record, and the state since
-    /// then.
+    /// Counts the calling thread as waiting for a request.
     fn begin_wait(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
             if word.is(Phase::Fill) {
-                // Another thread is just sending or freeing the request.
+                // Another thread is sending or freeing the request.
                 if !trace::may_sleep() {
                     return Err(IN_ATOMIC_CONTEXT);
                 }
@@ -131,15 +129,13 @@ impl Requests {
             if record.has_routine() {
                 return Err(HAS_ROUTINE);
             }
-            // A request that is home has a result, so the caller does not wait, and may be in any
-            // context.
+            // A request that is home has a result. For it the caller may be in any context.
             if !word.is(Phase::Idle) {
                 if !trace::may_sleep() {
                     return Err(IN_ATOMIC_CONTEXT);
                 }
                 if word.has(bits::CARRY) && record.carrier.get() == Task::current_raw() as u64 {
-                    // The caller is inside a `returned()` that has to return before the delivery
-                    // goes on.
+                    // The caller is inside the `returned()` that the delivery waits for.
                     return Err(("wait-from-inside", EDEADLK));
                 }
             }
@@ -152,19 +148,17 @@ impl Requests {
         }
     }
 
-    /// Sleeps until a request is home, for at most `ms` milliseconds; then `limit` says what
-    /// happens. The word counts the calling thread as waiting. Returns whether the request is home.
-    /// May sleep.
+    /// Sleeps until a request is home, for at most `ms` milliseconds; then acts as `limit` says. The
+    /// word counts the calling thread as waiting. Returns whether the request is home. May sleep.
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT` if the holder keeps the request. The word does not count the calling thread any
-    /// more then.
+    /// `ETIMEDOUT` if the holder keeps the request. Then the word no longer counts the calling thread.
     #[cold]
     #[inline(never)]
     pub(super) fn sleep(&self, record: &Record, ms: u32, limit: Limit) -> Result<bool> {
-        // The checks of the callers do not know every context that must not sleep. On a debugging
-        // kernel, `might_sleep` reports more of them.
+        // `may_sleep` does not know every context that must not sleep. On a debugging kernel,
+        // `might_sleep` reports more of them.
         might_sleep();
         if Self::sleep_for(record, ms) {
             return Ok(true);
@@ -180,7 +174,7 @@ impl Requests {
                     self.end_wait(record);
                     return Err(ETIMEDOUT);
                 }
-                // No driver holds the request: another thread is completing or delivering it.
+                // Another thread is completing or delivering the request.
                 if Self::sleep_for(record, GRACE) {
                     return Ok(true);
                 }
@@ -188,23 +182,19 @@ impl Requests {
         }
     }
 
-    /// Sleeps until a request is home, for at most `ms` milliseconds. Returns whether the request is
-    /// home.
     fn sleep_for(record: &Record, ms: u32) -> bool {
         let jiffies = match ms {
             abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
             ms => msecs_to_jiffies(ms) as c_long,
         };
-        // The thread that brings the request home wakes the sleepers only if it sees `ASLEEP`. So
-        // the waiting thread sets `ASLEEP` before it sleeps.
+        // The thread that brings the request home wakes only if it sees `ASLEEP`.
         if record.go(&word::SLEEP).is_err() {
             return true;
         }
         record.sleep(jiffies)
     }
 
-    /// Stops counting a thread as waiting for a request. If the sender has freed the request, and
-    /// no thread uses it any more, frees the record.
+    /// Stops counting a thread as waiting. The last user of a freed request frees its record.
     #[inline(always)]
     pub(super) fn end_wait(&self, record: &Record) {
         if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {
@@ -212,8 +202,8 @@ impl Requests {
         }
     }
 
-    /// Sends a request, waits for it and reads its output; see `d2d_request_call`. May sleep,
-    /// unless `send` has `D2D_SEND_ATOMIC`. `output` is the place for `room` bytes.
+    /// See `d2d_request_call`. May sleep, unless `send` has `D2D_SEND_ATOMIC`. `output` has `room`
+    /// bytes.
     #[inline(always)]
     pub(crate) fn send_and_read(
         &self,
@@ -235,9 +225,9 @@ impl Requests {
         let length = result.output_len as usize;
         let from = record.output.get();
         let is_read = result.status == 0 && length > 0 && result.output_len <= room;
-        // SAFETY: `output_len` is at most the size of the output, so `from` is valid for reads of
-        // `length` bytes. The request is home, and the word counts this thread as waiting until
-        // `end_wait` below. Until then, the buffer is not freed and does not change.
+        // SAFETY: `from` is the output, which has at least `output_len` bytes. The request is home, and
+        // the word counts this thread as waiting until `end_wait` below. Until then, the buffer is not
+        // freed and does not change.
         let is_bad = is_read && !unsafe { output.copy_out(stack, from, length) };
         if record.tracing().is_on() {
             self.trace_result(record, record.sender(), "return", &result);
@@ -249,7 +239,7 @@ impl Requests {
         Ok(result)
     }
 
-    /// Frees a request; see `d2d_request_free`. Any context.
+    /// See `d2d_request_free`. Any context.
     pub(crate) fn free(&self, handle: d2d_handle) -> Result {
         self.discard(handle)
             .map_err(|refusal| self.refuse(refusal, handle))
@@ -270,14 +260,14 @@ impl Requests {
                 continue;
             }
             if record.transition(&word::ORPHANED, word).is_some() {
-                // The last thread that uses the request frees its record.
+                // The last user frees the record.
                 self.cancel_for(record, Canceller::Sender(handle, Reason::Sender));
                 return Ok(());
             }
         }
     }
 
-    /// Frees the record of a request that its sender has freed, if nobody uses the request.
+    /// Frees the record of a request that its sender has freed, unless it is in use.
     pub(super) fn reclaim(&self, record: &Record) {
         if let Ok(filling) = record.go(&word::RECLAIM) {
             self.unmake(record, filling);
@@ -285,8 +275,8 @@ impl Requests {
     }
 
     fn unmake(&self, record: &Record, filling: Word) {
-        // SAFETY: The request was `Idle`, so its record was made. This thread has the record alone
-        // in `Fill`, and makes it free next.
+        // SAFETY: The request was `Idle`, so its record was made. This thread has the record in `Fill`,
+        // and makes it free next.
         unsafe { record.unmake() };
         if let Some(free) = word::FREED.apply(filling) {
             record.publish(free);

@@ -9,7 +9,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The workers. Dropping this waits until they have run all queued work items; may sleep.
+/// Dropping this waits until all queued work items have run; may sleep.
 ///
 /// # Invariants
 ///
@@ -43,13 +43,11 @@ impl Workers {
         Ok(Self(queue))
     }
 
-    /// Has a worker dispatch a request. Any context.
     pub(super) fn enqueue(&self, record: &Record) {
-        // A work item that is queued already has not run yet, and will find the request.
+        // A work item that is already queued has not run yet, and will find the request.
         //
-        // SAFETY: By the type invariants `self.0` is a work queue. The work item is initialized and
-        // lives as long as its record. Records are freed only after the work queue was destroyed, and
-        // destroying it runs all queued work items first.
+        // SAFETY: By the type invariants `self.0` is a work queue. The work item is initialized.
+        // Destroying the work queue runs all queued work items, and records are freed only afterwards.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,

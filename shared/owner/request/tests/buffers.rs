@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The buffers of requests: their bounds, and the threads that copy them or use them in place.
+//! The bounds of buffers, copies, and in-place calls.
 
 use super::fixture::*;
 use crate::{
@@ -55,9 +55,9 @@ mod cases {
         assert_eq!(fixture.requests.read(held, nowhere, 1), Err(EFAULT));
         let nothing = fixture.requests.write(held, core::ptr::null(), 1);
         assert_eq!(nothing, Err(EFAULT));
-        // Without bytes, the pointer does not count.
+        // Without bytes, the pointer does not matter.
         fixture.requests.write(held, core::ptr::dangling(), 0)?;
-        // The write that failed has left no output, so this writes the output again.
+        // The failed write has left no output.
         fixture.write(held, b"abc")?;
         fixture.complete(held, 0)?;
         assert_eq!(fixture.wait(request, 0)?.output_len, 3);

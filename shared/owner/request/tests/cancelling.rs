@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancelling a request before a driver has it, while a driver has it, and afterwards. Which
-//! drivers are notified.
+//! Cancelling a request before, while and after a driver has it.
 
 use super::fixture::*;
 use crate::request::{
@@ -80,8 +79,7 @@ mod cases {
         b.actor.cancels.store(request, Relaxed);
         assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
         assert_eq!(b.heard(), CANCELED);
-        // `pend` has not called the completion routine: b had the lock then, so the routine would have
-        // reported `DEADLOCK`.
+        // b had the lock during `pend`. A completion routine in `pend` reports `DEADLOCK`.
         assert_eq!(a.calls(), [0, 0, 1, 0]);
         assert_eq!(a.heard(), CANCELED);
         assert_eq!(fixture.len(), 0);
@@ -97,7 +95,7 @@ mod cases {
         assert_eq!(b.calls(), [1, 0, 0, 1]);
         assert_eq!(b.holds(), held);
         assert_eq!(fixture.requests.set_cancel(held), Err(ECANCELED));
-        // A receiver that has not called `set_cancel` is not notified of the cancellation.
+        // A receiver that has not called `set_cancel` is not notified.
         let (request, held) = a.pend(&b, PEND, 0)?;
         fixture.requests.cancel(request)?;
         assert_eq!(fixture.requests.set_cancel(held), Err(ECANCELED));
@@ -138,7 +136,7 @@ mod cases {
         let request = a.alloc()?;
         let record = fixture.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
-        // Pretend that the dispatch routine is forwarding the request.
+        // Pretend that the dispatch routine is forwarding.
         assert!(record.go(&word::FORWARD).is_ok());
         fixture.requests.cancel(request)?;
         fixture.requests.end_recalled(record);
@@ -163,7 +161,7 @@ mod cases {
         b.passes_on_to(&c, PEND);
         let held = record.holder_handle(record.word().generation());
         assert_eq!(b.forward_in_a_worker(held)?, PENDING);
-        // Pretend that c is just completing the request.
+        // Pretend that c is completing the request.
         assert!(record.go(&word::COMPLETE).is_ok());
         fixture.requests.cancel(request)?;
         fixture.requests.finish(record);
@@ -232,9 +230,8 @@ mod cases {
         Ok(())
     }
 
-    /// Two drivers forward a request while an in-place call of the first driver uses the buffers.
-    /// The last driver completes the request, or the request is cancelled because the last driver
-    /// leaves. Then each canceller cancels the request before the in-place call has ended.
+    /// b's in-place call uses the buffers while b and c forward the request. Then d completes it, or
+    /// leaves. Each canceller must cancel the request before the in-place call has ended.
     #[test]
     fn a_request_that_waits_for_an_in_place_call_can_be_cancelled() -> Result {
         for is_completed in [false, true] {

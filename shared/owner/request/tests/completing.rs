@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Completing requests: by one thread, with a status, and with the sender's completion routine.
+//! Completing requests.
 
 use super::fixture::*;
 use crate::request::PENDING;
@@ -71,7 +71,7 @@ mod cases {
             assert_eq!(run_in(place, || fixture.requests.cancel(second))?, Ok(()));
             assert_eq!(a.calls()[2], before + 2);
             assert_eq!(a.heard(), CANCELED);
-            // The completion routine has freed the requests.
+            // The completion routine has freed both.
             assert_eq!(fixture.requests.free(request), Err(ESTALE));
             assert_eq!(fixture.requests.free(second), Err(ESTALE));
         }

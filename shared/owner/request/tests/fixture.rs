@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A table of requests with drivers that do what a test says, for the tests of requests.
+//! A table of requests, and drivers that do what a test says.
 
 use crate::{
     export::Arg,
@@ -39,27 +39,27 @@ use kernel::{
     task::Task, //
 };
 
-// The codes of requests. Each code says what the receiver's dispatch routine does with the request.
+// The code of a request says what the receiver's dispatch routine does with it.
 
 /// Complete it.
 pub(super) const COMPLETE: u32 = 0x22_2400;
 /// Pend it.
 pub(super) const PEND: u32 = 0x22_2404;
-/// Pend it, and have `cancelled()` called if it is cancelled.
+/// Pend it, and ask for `cancelled()`.
 pub(super) const PEND_AND_HEAR: u32 = 0x22_2408;
 /// Neither complete nor pend it.
 pub(super) const FORGET: u32 = 0x22_240c;
 /// Forward it with the code in the driver's `next_code`, and get it back.
 pub(super) const PASS_ON: u32 = 0x22_2410;
-/// Forward it as [`PASS_ON`] says, but do not get it back.
+/// As [`PASS_ON`], but do not get it back.
 pub(super) const LET_GO: u32 = 0x22_2414;
-/// Cancel it on behalf of its sender, and then pend it with a lock held.
+/// Cancel it for its sender, then pend it with a lock held.
 pub(super) const CANCEL_AND_PEND: u32 = 0x22_2418;
 
 pub(super) const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
 pub(super) const ATOMIC: u32 = abi::D2D_SEND_ATOMIC;
 
-// What the sender's completion routine does with the request.
+// What the completion routine does with the request.
 
 pub(super) const FREE: u32 = 0;
 pub(super) const KEEP: u32 = 1;
@@ -67,7 +67,6 @@ pub(super) const SEND_AGAIN: u32 = 2;
 
 pub(super) const OUTPUT: [u8; 4] = *b"done";
 
-/// A table of requests and a registry of drivers, for one test.
 pub(super) struct Fixture {
     pub(super) requests: Arc<Requests>,
     pub(super) registry: Arc<Registry>,
@@ -115,8 +114,7 @@ impl Fixture {
             *to = *from;
         }
         change(&mut object);
-        // SAFETY: The routines are those of this module. `Party` keeps the actor until the driver
-        // is unregistered.
+        // SAFETY: `Party` keeps the actor until the driver is unregistered.
         let object = unsafe { Arg::new(&raw const object) };
         let driver = self.registry.add(object)?;
         Ok(Party {
@@ -127,7 +125,6 @@ impl Fixture {
         })
     }
 
-    /// Returns the number of requests in the table.
     pub(super) fn len(&self) -> usize {
         let records = self.requests.records();
         records
@@ -135,7 +132,6 @@ impl Fixture {
             .count()
     }
 
-    /// Returns the record of a request.
     pub(super) fn record(&self, request: u64) -> Result<&Record> {
         let mut records = self.requests.records();
         records
@@ -151,7 +147,6 @@ impl Fixture {
         self.requests.wait(request, ms, Limit::Cancel)
     }
 
-    /// Waits for a request and returns its status.
     pub(super) fn status(&self, request: u64) -> Result<c_int> {
         Ok(self.wait(request, abi::D2D_FOREVER)?.status)
     }
@@ -168,7 +163,7 @@ impl Fixture {
     }
 }
 
-/// A registered driver. It is unregistered when it is dropped.
+/// A registered driver. Dropping this unregisters it.
 pub(super) struct Party<'a> {
     pub(super) fixture: &'a Fixture,
     pub(super) driver: u64,
@@ -181,7 +176,7 @@ impl Party<'_> {
         self.fixture.requests.alloc(self.driver, 8, 8)
     }
 
-    /// Sends a request of this driver, without input and output.
+    /// Sends a request without buffers.
     pub(super) fn send(&self, request: u64, to: &Party<'_>, code: u32, flags: u32) -> Result<bool> {
         self.send_as(request, |send| {
             send.to = to.target;
@@ -202,8 +197,7 @@ impl Party<'_> {
         self.fixture.requests.send(request, send)
     }
 
-    /// Sends a request without input and output, but does not call the receiver. The test calls the
-    /// receiver later, by `Requests::call`.
+    /// As `send`, but does not call the receiver. The test calls it later, by `Requests::call`.
     pub(super) fn pass(
         &self,
         request: u64,
@@ -221,7 +215,7 @@ impl Party<'_> {
         requests.prepare::<false>(request, &send, Stack::current())
     }
 
-    /// Sends a new request that the receiver pends. Returns the sender's and the receiver's handle of it.
+    /// Sends a new request that the receiver pends. Returns both handles.
     pub(super) fn pend(&self, to: &Party<'_>, code: u32, flags: u32) -> Result<(u64, u64)> {
         let request = self.alloc()?;
         match self.send(request, to, code, flags)? {
@@ -230,35 +224,33 @@ impl Party<'_> {
         }
     }
 
-    /// Makes this driver forward requests to another one, with this code.
     pub(super) fn passes_on_to(&self, to: &Party<'_>, code: u32) {
         self.actor.next.store(to.target, Relaxed);
         self.actor.next_code.store(code, Relaxed);
     }
 
-    /// Forwards a held request as [`passes_on_to`](Self::passes_on_to) says, from another thread
-    /// than that of the dispatch routine. Returns the status of forwarding.
+    /// Forwards as [`passes_on_to`](Self::passes_on_to) says, from another thread than that of the
+    /// dispatch routine. Returns the status.
     pub(super) fn forward_in_a_worker(&self, held: u64) -> Result<c_int> {
         run_in(Place::Worker, || self.actor.forward(held, ROUTINE))
     }
 
-    /// Returns the handle of the last request that this driver received or got back.
+    /// Returns the handle of the last request that this driver got.
     pub(super) fn holds(&self) -> u64 {
         self.actor.held.load(Relaxed)
     }
 
-    /// Returns how often each routine was called: dispatch, returned, completed, cancelled.
+    /// Returns how often `dispatch`, `returned`, `completed` and `cancelled` were called.
     pub(super) fn calls(&self) -> [u32; 4] {
         self.actor.calls.each_ref().map(|calls| calls.load(Relaxed))
     }
 
-    /// Returns the status with which `returned` or `completed` was last called. After
-    /// [`CANCEL_AND_PEND`], returns what `Requests::pend` has returned.
+    /// Returns the last status that `returned` or `completed` got. After [`CANCEL_AND_PEND`], returns
+    /// the result of `Requests::pend`.
     pub(super) fn heard(&self) -> c_int {
         self.actor.status.load(Relaxed)
     }
 
-    /// Makes `returned` leave requests pending.
     pub(super) fn keeps_what_returns(&self) {
         self.actor.keeps_returned.store(1, Relaxed);
     }
@@ -267,7 +259,6 @@ impl Party<'_> {
         self.actor.with_completed.store(what, Relaxed);
     }
 
-    /// Marks this driver as unregistering, as `d2d_unregister` does first.
     pub(super) fn leaves(&self) -> Result {
         self.fixture.registry.unregister(self.driver)
     }
@@ -282,13 +273,12 @@ impl Drop for Party<'_> {
     }
 }
 
-/// What a completion routine reports if it is called while a driver holds a lock.
 const DEADLOCK: c_int = -(bindings::EDEADLK as c_int);
 
-/// Not 0 while a driver holds a lock of its own, which a completion routine may take.
+/// Not 0 while a driver holds a lock.
 static LOCKED: Atomic<u32> = Atomic::new(0);
 
-/// The driver's own data: what its routines are to do, and what they were called with.
+/// What the routines are to do, and what they were called with.
 pub(super) struct Actor {
     pub(super) requests: Arc<Requests>,
     pub(super) next: Atomic<u64>,
@@ -298,11 +288,10 @@ pub(super) struct Actor {
     pub(super) held: Atomic<u64>,
     pub(super) status: Atomic<i32>,
     pub(super) tag: Atomic<u64>,
-    /// The sender's handle of the request that the dispatch routine cancels for [`CANCEL_AND_PEND`].
+    /// The request to cancel for [`CANCEL_AND_PEND`].
     pub(super) cancels: Atomic<u64>,
-    /// What `Requests::forward` returned last: whether the request was completed, or an errno.
+    /// The last result of `Requests::forward`.
     pub(super) forwarded: Atomic<i32>,
-    /// The task that last called the dispatch routine.
     pub(super) task: Atomic<usize>,
     pub(super) calls: [Atomic<u32>; 4],
 }
@@ -329,7 +318,7 @@ impl Actor {
         self.calls[which].add(1, Relaxed);
     }
 
-    /// How to send a request without input and output to the driver `next`.
+    /// How to send a request without buffers to `next`.
     pub(super) fn how(&self) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
@@ -395,7 +384,7 @@ impl Actor {
                 self.status.store(errno, Relaxed);
                 PENDING
             }
-            // Completes the request before the routine returns `PENDING`, as another thread may do.
+            // As if another thread completed the request before the routine returns `PENDING`.
             abi::D2D_IOCTL_SHARE_CONTEXT => {
                 self.complete(request.handle, 0);
                 PENDING
@@ -423,8 +412,7 @@ unsafe extern "C" fn returned(
     request: *const abi::d2d_request,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The caller says that `this` is an `Actor`, and that `request` and `result` are valid
-    // for reads.
+    // SAFETY: The caller says that `this` is an `Actor`, and that the others are valid for reads.
     let (actor, request, result) = unsafe { (&*this.cast::<Actor>(), &*request, &*result) };
     actor.count(1);
     actor.held.store(request.handle, Relaxed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Forwarding requests: down to other drivers, and back.
+//! Forwarding requests.
 
 use super::fixture::*;
 use crate::request::PENDING;
@@ -26,12 +26,12 @@ mod cases {
         d.actor.next.store(e.target, Relaxed);
         d.actor.next_code.store(PEND, Relaxed);
         c.actor.next_code.store(PASS_ON, Relaxed);
-        // b forwards the request to c with this code, so the request does not return to c.
+        // With this code, the request does not return to c.
         b.actor.next_code.store(LET_GO, Relaxed);
         let request = a.alloc()?;
         assert!(!a.send(request, &b, PASS_ON, 0)?);
         assert_eq!(e.calls(), [1, 0, 0, 0]);
-        // The drivers that have forwarded the request can no longer use it.
+        // The forwarders can no longer use the request.
         for party in [&b, &c, &d] {
             assert_eq!(fixture.complete(party.holds(), 0), Err(ESTALE));
         }
@@ -64,7 +64,7 @@ mod cases {
         assert_eq!(b.heard(), FAILED);
         assert!(b.holds() != before);
         assert_eq!(fixture.complete(before, 0), Err(ESTALE));
-        // b forwards the request once more, and then completes it with another status.
+        // b forwards the request once more, then completes it with another status.
         assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
         assert_eq!(c.calls()[0], 2);
         assert_eq!(fixture.complete(below, 0), Err(ESTALE));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the handles of requests: which request a handle belongs to, and which send of it. Tests
-//! of the table of records.
+//! Which request, and which send, a handle belongs to. The table of records.
 
 use super::fixture::*;
 use crate::request::{
@@ -64,7 +63,7 @@ mod cases {
             assert_eq!(sent, Err(ESTALE));
             requests.free(fresh)?;
         }
-        // None of these calls has changed the request.
+        // No call has changed the request.
         fixture.complete(held, 0)?;
         assert_eq!(fixture.status(request)?, 0);
         Ok(())
@@ -111,8 +110,7 @@ mod cases {
         );
         let (old, held) = a.pend(&b, PEND, 0)?;
         let record = fixture.record(old)?;
-        // Suppose that a thread that cancels `old` has found the record here, and does not run
-        // again until `cancel_for` below.
+        // A thread that cancels `old` finds the record here, and runs again at `cancel_for` below.
         fixture.complete(held, 0)?;
         fixture.requests.free(old)?;
         let (new, held) = c.pend(&b, PEND, 0)?;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drivers that leave: what happens to their requests, and how the owner waits for the threads
-//! inside their routines.
+//! Requests of drivers that leave, and threads inside their routines.
 
 use super::fixture::*;
 use crate::request::{
@@ -61,7 +60,6 @@ mod cases {
         assert_eq!(fixture.complete(held, 0), Err(ECANCELED));
         assert_eq!(fixture.complete(second, 0), Err(ECANCELED));
         assert_eq!(fixture.requests.free(idle), Err(ESTALE));
-        // Only the request that b has sent to a is left.
         assert_eq!(fixture.len(), 1);
         assert_eq!(fixture.status(kept)?, CANCELED);
         Ok(())
@@ -73,7 +71,7 @@ mod cases {
         let a = fixture.party(c"a")?;
         let request = a.alloc()?;
         let record = fixture.record(request)?;
-        // Another thread of a is about to send the request, and does not know yet that a is leaving.
+        // Another thread of a sends the request, and does not know yet that a is leaving.
         let claimed = record.go(&word::CLAIM).map_err(|_| EINVAL)?;
         a.leaves()?;
         let waits = Cell::new(0);
@@ -102,7 +100,7 @@ mod cases {
         let below = d.holds();
         c.leaves()?;
         fixture.requests.clear_and_free(c.driver);
-        // d, below, is notified of the cancel; the request returns to the departing c and to b, above it.
+        // d is notified. The request returns to the departing c, and then to b.
         assert_eq!(d.calls(), [1, 0, 0, 1]);
         assert_eq!(c.calls(), [1, 1, 0, 0]);
         assert_eq!(b.calls(), [1, 1, 0, 0]);
@@ -110,8 +108,7 @@ mod cases {
         assert_eq!(fixture.wait(request, 0)?.status, TIMEDOUT);
         assert_eq!(fixture.complete(below, 0), Err(ECANCELED));
         drop(c);
-        // b kept the returned request until the wait timed out. It gets the request back once more, and
-        // now completes it.
+        // b has kept the request until the wait timed out. Now b completes what it gets back.
         b.passes_on_to(&d, PEND);
         a.send(request, &b, PASS_ON, 0)?;
         fixture.complete(d.holds(), 0)?;
@@ -128,7 +125,7 @@ mod cases {
         let (c, d) = (fixture.party(c"c")?, fixture.party(c"d")?);
         let request = a.alloc()?;
         let record = fixture.record(request)?;
-        // The in-place call of b stays, while other threads of b and c forward the request.
+        // b's in-place call stays, while other threads of b and c forward the request.
         let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
         c.passes_on_to(&d, PEND);
@@ -142,7 +139,7 @@ mod cases {
         };
         assert!(cancel(&d) == CancelOutcome::Done);
         assert!(record.word().has(word::bits::PARKED));
-        // The request is not with d any more, and c is notified that it was cancelled.
+        // The request is not with d any more. c is notified.
         assert!(cancel(&d) == CancelOutcome::Nothing);
         assert!(cancel(&c) == CancelOutcome::Done);
         assert!(cancel(&c) == CancelOutcome::Nothing);
@@ -216,7 +213,7 @@ mod cases {
         }
         for n in 0..100 {
             assert!(fixture.registry.has_thread_inside(a.driver));
-            // The threads leave in another order than that in which they have entered.
+            // The threads leave in another order than they have entered.
             drop(inside[n * 7 % 100].take());
         }
         assert!(!fixture.registry.has_thread_inside(a.driver));

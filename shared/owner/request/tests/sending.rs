@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending requests: what is checked, in which execution context the receiver is called, and
-//! what it returns.
+//! Sending requests: checks, and the receiver's execution context.
 
 use super::fixture::*;
 use crate::export::Arg;
@@ -173,7 +172,7 @@ mod cases {
         let request = a.alloc()?;
         let record = fixture.record(request)?;
         let passed = a.pass(request, &b, COMPLETE, ATOMIC)?;
-        // No driver has got this handle yet, so a driver can only guess it.
+        // No driver has got this handle yet.
         let guessed = record.holder_handle(record.word().generation());
         b.passes_on_to(&a, COMPLETE);
         assert_eq!(b.actor.forward(guessed, 0), ESTALE.to_errno());

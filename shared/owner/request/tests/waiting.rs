@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for requests: with a time limit, and with other threads that wait.
+//! Waiting for requests.
 
 use super::fixture::*;
 use crate::request::word;
@@ -15,7 +15,7 @@ mod cases {
         let fixture = Fixture::new()?;
         let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
         let request = a.alloc()?;
-        // A worker calls b's dispatch routine, which completes the request.
+        // A worker calls b's dispatch routine.
         a.send(request, &b, COMPLETE, ATOMIC)?;
         assert_eq!(fixture.status(request)?, 0);
         Ok(())
@@ -47,8 +47,7 @@ mod cases {
         Ok(())
     }
 
-    /// Makes the word count a thread that waits for a request, or stop counting it. The thread
-    /// stands for one that was woken, but has not run yet.
+    /// Counts a thread as waiting, or stops: one that was woken, but has not run yet.
     fn pretend_waiter(fixture: &Fixture, request: u64, waits: bool) -> Result {
         let record = fixture.record(request)?;
         match waits {
@@ -94,7 +93,7 @@ mod cases {
             assert_eq!(fixture.requests.free(request), Err(ESTALE));
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
             assert_eq!(fixture.len(), 1);
-            // The last thread that waits frees the request.
+            // The last waiting thread frees the request.
             pretend_waiter(&fixture, request, false)?;
             assert_eq!(fixture.len(), 0);
         }
