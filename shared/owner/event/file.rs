@@ -2,10 +2,9 @@
 
 //! The file through which user space watches an event.
 //!
-//! A read returns one line of text about the event. The first read of an open file returns at once.
-//! Each later read waits until the event has been set again since the previous line. So a shell can
-//! wait without polling. Reading does not take the event. An open file keeps the event from being
-//! freed and the module from being unloaded.
+//! A read returns one line of text. The first read returns at once; each later one waits until the
+//! event has been set again. So a shell can wait without polling. Reading does not take the event. While
+//! a file is open, the event is not freed, and the module is not unloaded.
 
 use super::{
     Event,
@@ -34,17 +33,16 @@ use kernel::{
     }, //
 };
 
-/// An event and its file. Dropping it removes the file; see [`ReadFile`].
+/// Dropping this removes the file; see [`ReadFile`].
 pub(crate) type WatchFile = ReadFile<Watch>;
 
 /// The longest line, in bytes.
 const LINE: usize = 192;
 
-/// An event that an open file watches.
 struct Watched(Arc<Event>);
 
 impl Watched {
-    /// Begins to watch an event. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -61,7 +59,6 @@ impl Drop for Watched {
     }
 }
 
-/// An open file, which watches an event.
 #[pin_data]
 pub(crate) struct Watch {
     watched: Watched,
@@ -69,18 +66,15 @@ pub(crate) struct Watch {
     reader: Mutex<Reader>,
 }
 
-/// The current line of an open file.
 struct Reader {
     line: [u8; LINE],
     length: usize,
-    /// How many bytes of the line were read.
     position: usize,
-    /// How often the event had been set when the line was made; `None` before the first line.
+    /// How often the event had been set at this line; `None` before the first line.
     seen: Option<u64>,
 }
 
 impl Reader {
-    /// Makes a new line.
     fn fill(&mut self, event: &Event, status: Status) {
         let mut text = Formatter::new(&mut self.line);
         // `LINE` is enough for the longest name and the largest numbers.
@@ -121,16 +115,14 @@ impl OpenFile for Watch {
         )
     }
 
-    /// Reads the rest of the current line, or waits for a new line. Returns the number of bytes. If
-    /// all was read and the last handle of the event is closed, there will be no other line, and
-    /// this returns 0. May sleep.
+    /// Reads the rest of the current line, or waits for a new line. Returns 0 if the last handle is
+    /// closed, because there will be no other line. May sleep.
     ///
-    /// The copy to user space may take long. Closing the event does not wait for the copy, because
-    /// closing takes no lock that is held here.
+    /// Closing the event takes no lock that this holds, so it does not wait for the copy.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if there is no new line and `nonblocking` is set, `ERESTARTSYS` if a signal came,
+    /// `EAGAIN` if there is no new line and `nonblocking` is set, `ERESTARTSYS` after a signal,
     /// `EFAULT`.
     fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize> {
         let event = &*self.watched.0;
@@ -163,8 +155,8 @@ impl OpenFile for Watch {
         }
     }
 
-    /// Returns the flags of `poll`: `POLLIN` if a read would return a line, `POLLHUP` if the last
-    /// handle of the event is closed. May sleep.
+    /// Returns `POLLIN` if a read would return a line, `POLLHUP` if the last handle is closed. May
+    /// sleep.
     fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
         let event = &*self.watched.0;
         if let Some(watchers) = event.watchers() {

@@ -2,24 +2,20 @@
 
 //! Handlers: functions of drivers that are called when an event is set.
 //!
-//! Each event keeps its handlers in a list. While the list is not empty, the state is guarded, so
-//! each set does the following:
-//! 1. It takes the lock, and ends the waits that it can end. If a wait has taken the event, it calls
-//!    no handler. Otherwise it marks the handlers that it reaches as due.
-//! 2. It counts all handlers that are due, including those of earlier sets, and releases the lock.
-//! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some
-//!    of them meanwhile.
+//! While an event has handlers, its state is guarded. Each set does the following:
+//! 1. It takes the lock, and ends the waits that it can end. If no wait has taken the event, it marks
+//!    the handlers that it reaches as due.
+//! 2. It counts all due handlers, including those of earlier sets, and releases the lock.
+//! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some.
 //!
-//! Suppose that a set B interrupts the thread of a set A before step 3. Then B also calls the
-//! handlers that A has marked, unless a wait has taken the event that B has set. B does not wait
-//! for the thread of A.
+//! A set B may interrupt the thread of a set A before step 3. Then B also calls the handlers that A
+//! has marked, unless a wait has taken the event that B has set.
 //!
-//! When a handler becomes due, it takes a synchronization event. If the handler fails, or is
-//! removed before it is called, this event is set again.
+//! A handler that becomes due takes a synchronization event. If the handler fails, or is removed before
+//! its call, the event is set again.
 //!
-//! A handler is called by an RCU reader. Removing a handler begins a [`GracePeriod`], for which the
-//! thread that has removed it waits. A thread that finds the handler removed by another one waits for
-//! the same grace period.
+//! An RCU reader calls a handler. Removing a handler begins a [`GracePeriod`]. Each thread that removes
+//! the handler, or finds it removed, waits for this grace period.
 
 use super::{
     Dispatcher,
@@ -42,15 +38,15 @@ use kernel::{
     sync::rcu, //
 };
 
-/// The function that is called, as `d2d_event_on_set` gets it.
+/// The function of `d2d_event_on_set`.
 pub(crate) type Routine = unsafe extern "C" fn(*mut c_void, d2d_handle) -> c_int;
 
 /// A routine and its argument.
 ///
 /// # Invariants
 ///
-/// An RCU reader may call the routine with the argument, in any context. It may do so until the
-/// handler was removed and a grace period of RCU has passed.
+/// Until the handler was removed and a grace period has passed, an RCU reader may call the routine with
+/// the argument, in any context.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
     routine: Routine,
@@ -62,22 +58,21 @@ impl Call {
     ///
     /// As the invariants of the type say.
     pub(crate) unsafe fn new(routine: Routine, argument: *mut c_void) -> Self {
-        // INVARIANT: The caller says that the routine may be called as the invariants demand.
+        // INVARIANT: The caller promises that the routine may be called so.
         Self { routine, argument }
     }
 }
 
-/// Whether a thread has to call a handler.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
-    /// A set has reached it, and a thread is about to call it.
+    /// A thread is about to call it.
     Due,
-    /// It has failed, and is not called any more.
+    /// It has failed, and is not called again.
     Failed,
 }
 
-/// The handler of an event, set by one of the event's handles.
+/// The handler of one handle.
 #[derive(Clone, Copy)]
 pub(super) struct Handler {
     opening: d2d_handle,
@@ -87,12 +82,10 @@ pub(super) struct Handler {
     state: State,
 }
 
-/// The handlers of an event.
 pub(super) struct Handlers {
     list: KVec<Handler>,
-    /// The serial of the next handler.
     next_serial: u64,
-    /// The grace period that began when a handler was last removed or replaced.
+    /// The grace period since a handler was last removed or replaced.
     removed: Option<GracePeriod>,
 }
 
@@ -105,29 +98,26 @@ impl Handlers {
         }
     }
 
-    /// Returns how many handlers there are.
     pub(super) fn count(&self) -> u32 {
         self.list.len() as u32
     }
 
-    /// Returns how many handlers have failed.
     pub(super) fn failed(&self) -> u32 {
         let has_failed = |handler: &&Handler| handler.state == State::Failed;
         self.list.iter().filter(has_failed).count() as u32
     }
 }
 
-/// What setting the handler of a handle has done.
 enum Change {
-    /// The caller must wait for the grace period, if there is one.
+    /// The caller must wait for the grace period.
     Done(Option<GracePeriod>),
     /// Nothing. The list needs memory for this many handlers.
     NeedsMemory(usize),
 }
 
 impl Event {
-    /// Adds the handler of a handle, or replaces it. If the list has no
-    /// room, moves it to `spare`, if that has enough.
+    /// Adds or replaces the handler of a handle. Moves the list to `spare` if the list has no room and
+    /// `spare` has.
     ///
     /// # Errors
     ///
@@ -177,8 +167,8 @@ impl Event {
         Ok(Change::Done(None))
     }
 
-    /// Removes the handler of a handle, if it has one. If the handler was to take the event, sets the
-    /// event again. Returns how many handlers are due now, which the caller must call.
+    /// Removes the handler of a handle. If the handler was due, sets a synchronization event again.
+    /// Returns how many handlers are due now; the caller must call them.
     pub(super) fn remove_handler(&self, key: &mut Key, opening: d2d_handle) -> usize {
         let handlers = &mut self.uses(key).handlers;
         let at = handlers
@@ -197,17 +187,16 @@ impl Event {
         due
     }
 
-    /// Returns the grace period after which no removed or replaced handler runs. `None` if no handler
-    /// was removed or replaced.
+    /// No removed or replaced handler runs after this grace period. `None` if there was none.
     pub(super) fn after_removal(&self, key: &mut Key) -> Option<GracePeriod> {
         self.uses(key).handlers.removed
     }
 
-    /// Marks the handlers that a set reaches as due. The event is set, and the caller is a user of it. A
-    /// set of a notification event reaches all handlers. A set of a synchronization event reaches the
-    /// handler whose turn it is, and this handler takes the event. With `only`, a set reaches only the
-    /// handler of that handle. Returns how many handlers are due, including those of earlier sets; the
-    /// caller must call them.
+    /// Marks the handlers that a set reaches as due. A set of a notification event reaches all. A set of
+    /// a synchronization event reaches the next one in turn, and this handler takes the event. With
+    /// `only`, a set reaches only the handler of that handle. The event is set, and the caller is a
+    /// user. Returns how many handlers are due, including those of earlier sets; the caller must call
+    /// them.
     pub(super) fn make_due(&self, key: &mut Key, only: Option<d2d_handle>) -> usize {
         let list = &mut self.uses(key).handlers.list;
         let is_reached = |handler: &Handler| {
@@ -228,7 +217,6 @@ impl Event {
         list.iter().filter(due).count()
     }
 
-    /// Marks the first handler that is due as idle, and returns it.
     fn next_due(&self, key: &mut Key) -> Option<Handler> {
         let mut handlers = self.uses(key).handlers.list.iter_mut();
         let due = handlers.find(|handler| handler.state == State::Due)?;
@@ -236,8 +224,8 @@ impl Event {
         Some(*due)
     }
 
-    /// Marks a handler as failed. If it has taken the event, sets the event again. Returns how many
-    /// handlers are due then; 0 if the event is not set again. The caller must call them.
+    /// Marks a handler as failed, and sets a synchronization event again. Returns how many handlers are
+    /// due then; the caller must call them.
     fn note_failed(&self, key: &mut Key, failed: &Handler) -> usize {
         let mut handlers = self.uses(key).handlers.list.iter_mut();
         if let Some(handler) = handlers.find(|other| other.serial == failed.serial) {
@@ -246,9 +234,9 @@ impl Event {
         self.set_again(key)
     }
 
-    /// Sets a synchronization event that a handler has taken and does not react to. This counts as
-    /// one more set, because a process that watches the event may have seen the event reset.
-    /// Returns how many handlers are due then. The caller must call them.
+    /// Sets a synchronization event that a handler has taken in vain. This counts as one more set,
+    /// because a process that watches the event may have seen it reset. Returns how many handlers are due;
+    /// the caller must call them.
     fn set_again(&self, key: &mut Key) -> usize {
         match self.is_reset_by_wait() {
             true => self.set_with_waiters(key).1,
@@ -258,7 +246,7 @@ impl Event {
 }
 
 impl Dispatcher {
-    /// Sets, replaces or removes the handler of a handle; see `d2d_event_on_set`. May sleep.
+    /// See `d2d_event_on_set`. May sleep.
     ///
     /// # Errors
     ///
@@ -286,8 +274,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// As [`Dispatcher::set_handler`], without waiting and with the memory that is in `spare`. Calls the
-    /// new handler if the event is set.
+    /// As [`Dispatcher::set_handler`], without waiting, and with the memory in `spare`.
     fn try_set_handler(
         &self,
         handle: d2d_handle,
@@ -331,8 +318,7 @@ impl Dispatcher {
         Ok(change)
     }
 
-    /// Calls at most `calls` handlers that are due. Also calls the handlers that become due when
-    /// one of them fails. Any context.
+    /// Calls at most `calls` due handlers, and those that become due when one of them fails. Any context.
     pub(super) fn call_handlers(&self, event: &Event, mut calls: usize, _reader: &rcu::Guard) {
         while calls > 0 {
             calls -= 1;
@@ -341,8 +327,8 @@ impl Dispatcher {
                 return;
             };
             let Call { routine, argument } = handler.call;
-            // SAFETY: This thread was an RCU reader when the handler was on the list, and has been
-            // one since. So by the invariants of `Call` the routine may be called.
+            // SAFETY: This thread has been an RCU reader since the handler was on the list. So by the
+            // invariants of `Call` the routine may be called.
             if unsafe { routine(argument, handler.opening) } < 0 {
                 calls += event.note_failed(&mut self.lock().key, &handler);
                 event.notify();
@@ -350,8 +336,7 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until each handler that was removed before this call has returned. The caller holds no
-    /// lock. May sleep.
+    /// Waits until each removed handler has returned. The caller holds no lock. May sleep.
     pub(super) fn wait_for_removed(&self) {
         let had_handlers = self.lock().had_handlers;
         if had_handlers {

@@ -38,7 +38,6 @@ impl Name {
         }
     }
 
-    /// Returns the name as a C string.
     pub(crate) fn as_c_str(&self) -> &CStr {
         // `read` has refused a name without a NUL.
         CStr::from_bytes_until_nul(&self.0).unwrap_or(c"?")

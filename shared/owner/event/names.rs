@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of all events by name: creating, opening and closing events.
-//!
-//! The table is under a mutex, because everything that uses it may sleep. Setting, resetting,
-//! querying and waiting use handles, and do not need the mutex.
+//! The table of all events by name. Setting, resetting, querying and waiting use handles, and do not
+//! need its mutex.
 
 use super::{
     file::{
@@ -52,33 +50,29 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// What the mutex protects.
 struct Names {
     tree: RBTree<Name, WatchFile>,
     /// The number of events in `tree`.
     count: usize,
 }
 
-/// The event that a driver wants to create or open.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) name: Name,
     pub(crate) kind: Kind,
-    /// With `None`, only an existing event is opened. With `Some`, the event is made if it does not
-    /// exist. With `Some(true)`, the new event is set.
+    /// The initial state of an event that does not exist yet. With `None`, only an existing event is
+    /// opened.
     pub(crate) make: Option<bool>,
 }
 
 /// All events of an owner.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Events {
-    /// Name of the owner, for its refusals.
+    /// For refusals.
     owner: &'static CStr,
-    /// The owner's directory in debugfs.
     directory: Arc<Directory>,
-    /// The directory of the events' files, within `directory`.
+    /// The directory of the events' files.
     files: Arc<Directory>,
-    /// The file operations of the events' files.
     operations: FileOperations<Watch>,
     dispatcher: Arc<Dispatcher>,
     #[pin]
@@ -86,7 +80,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Makes the table without events, and the owner's directory in debugfs. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -114,13 +108,12 @@ impl Events {
         })
     }
 
-    /// Returns the owner's directory in debugfs.
     pub(crate) fn directory(&self) -> Arc<Directory> {
         self.directory.clone()
     }
 
-    /// Calls `f` with each event, in the order of their names, until `f` fails. No event is created
-    /// or closed meanwhile. May sleep.
+    /// Calls `f` with each event, in the order of names, until `f` fails. No event is created or closed
+    /// meanwhile. May sleep.
     ///
     /// # Errors
     ///
@@ -131,24 +124,22 @@ impl Events {
         events.try_for_each(f)
     }
 
-    /// Prints the line of a refusal, and returns its errno. Any context.
+    /// Prints a refusal. Any context.
     pub(crate) fn refuse(&self, (reason, error): Refusal, fields: &[Field<'_>]) -> Error {
         refuse(self.owner, reason, error, fields)
     }
 
-    /// Prints the refusal of a handle that names no event, and returns its errno. Any context.
+    /// Prints the refusal of a handle that names no event. Any context.
     pub(crate) fn refuse_stale(&self, handle: d2d_handle) -> Error {
         self.refuse(("stale-event-handle", ESTALE), &fields![handle: handle])
     }
 
-    /// Opens an event for a driver, or makes it, as `wanted` says. Returns the handle, and whether
-    /// the event was made. `registered` checks that the driver is registered and not leaving. May
-    /// sleep.
+    /// Opens or makes an event. Returns the handle, and whether the event was made. `registered` checks
+    /// that the driver is registered and not leaving. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of `d2d_event_create` or `d2d_event_open`, each with its line; or the error that
-    /// `registered` returns.
+    /// Those of `d2d_event_create` or `d2d_event_open`, each with its line; that of `registered`.
     pub(crate) fn open(
         &self,
         driver: d2d_handle,
@@ -157,14 +148,14 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // This is called under the mutex, because `leave` relies on that.
+            // `leave` relies on this call under the mutex.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
         opened.map_err(|refusal| self.refuse(refusal, &fields![name: wanted.name.as_c_str()]))
     }
 
-    /// As [`Events::open`]. The caller has locked the mutex and called `registered`.
+    /// The caller has locked the mutex and called `registered`.
     fn open_locked(
         &self,
         names: &mut Names,
@@ -194,7 +185,7 @@ impl Events {
         Ok((handle, true))
     }
 
-    /// Closes a handle; see `d2d_event_close`. May sleep.
+    /// See `d2d_event_close`. May sleep.
     ///
     /// # Errors
     ///
@@ -208,8 +199,7 @@ impl Events {
         Ok(())
     }
 
-    /// As [`Events::close`], without waiting for handlers. The caller has locked the mutex. Returns
-    /// `None` if the handle is stale.
+    /// As [`Events::close`], without waiting for handlers. `None` if the handle is stale.
     fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<Closed> {
         let closed = self.dispatcher.close(handle)?;
         if closed.is_last && names.tree.remove(&closed.name).is_some() {
@@ -218,14 +208,12 @@ impl Events {
         Some(closed)
     }
 
-    /// Ends the waits that were begun with a driver's handles, removes the driver's handlers, and
-    /// waits until none of them runs. The driver has begun to leave. Its handles stay open. By such
-    /// a handle, the event can still be set, reset and taken, but waits and handlers are refused.
-    /// May sleep.
+    /// Ends the waits by the handles of a driver that leaves, removes its handlers, and waits until none
+    /// of them runs. The handles stay open, but handlers are refused, and so are waits that may sleep. May
+    /// sleep.
     pub(crate) fn leave(&self, driver: d2d_handle) {
-        // A thread in `open` whose `registered` has succeeded holds the mutex until it has added
-        // the handle. Any later call of `registered` fails, because the driver is leaving. So from
-        // here on the driver gets no other handle.
+        // A thread in `open` whose `registered` has succeeded adds its handle before it releases the
+        // mutex. Any later `registered` fails. So from here on the driver gets no other handle.
         drop(self.names.lock());
         for chunk in 0..self.dispatcher.chunks() {
             self.dispatcher.cancel_waits(driver, chunk, true);
@@ -234,7 +222,7 @@ impl Events {
         self.dispatcher.wait_for_removed();
     }
 
-    /// Sets, replaces or removes the handler of a handle; see `d2d_event_on_set`. May sleep.
+    /// See `d2d_event_on_set`. May sleep.
     ///
     /// # Errors
     ///
@@ -244,21 +232,20 @@ impl Events {
         set.map_err(|refusal| self.refuse(refusal, &fields![handle: handle]))
     }
 
-    /// Ends the waits that were begun with a driver's handles. Other waits may begin. Any context.
+    /// Ends the waits by a driver's handles. Other waits may begin. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle) {
         for chunk in 0..self.dispatcher.chunks() {
             self.dispatcher.cancel_waits(driver, chunk, false);
         }
     }
 
-    /// Closes all handles of a driver for which [`Events::leave`] was called. May sleep.
+    /// Closes all handles of a driver that has left. May sleep.
     pub(crate) fn close_all(&self, driver: d2d_handle) {
         self.close_all_of(|other| other == driver);
     }
 
-    /// Closes all handles of the drivers for which `f` returns true. These drivers open no other
-    /// handles. There may be a thousand chunks, and other threads need the mutex, too. So this
-    /// takes the mutex only for chunks with such a handle. May sleep.
+    /// Closes all handles of the drivers for which `f` returns true. These drivers open no others. Takes
+    /// the mutex only for chunks with such a handle: there may be a thousand chunks. May sleep.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
             if self.dispatcher.find(&f, chunk).is_none() {
@@ -271,16 +258,14 @@ impl Events {
         }
     }
 
-    /// Returns the dispatcher, which sets, resets and takes events by their handles.
     #[inline]
     pub(crate) fn dispatcher(&self) -> &Dispatcher {
         &self.dispatcher
     }
 
-    /// Waits for `count` events; see `d2d_event_wait`. `handles` returns the handle of event number
-    /// 0, 1 and so on. Returns the index of the event that was taken, or 0 if the wait was for all.
-    /// Before this returns, it calls `fill` with the index. If `fill` returns false, this undoes
-    /// the wait: it sets the events that the wait has taken. May sleep, unless the timeout is 0.
+    /// Waits for `count` events; see `d2d_event_wait`. `handles` returns the handle of event 0, 1 and so
+    /// on. Returns the index of the event that was taken, or 0 for all. Before, calls `fill` with the
+    /// index; if `fill` returns false, undoes the wait. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
@@ -296,7 +281,6 @@ impl Events {
             .map_err(|refusal| self.refuse(refusal, &fields![events: count]))?
     }
 
-    /// As [`Events::wait`], but returns a refusal apart from the outcome of the wait.
     fn wait_with(
         &self,
         count: usize,
@@ -304,7 +288,7 @@ impl Events {
         manner: Manner,
         fill: impl FnOnce(u32) -> bool,
     ) -> Result<Result<u32>, Refusal> {
-        /// Most events for which a wait needs no allocation.
+        /// A wait for this many events needs no allocation.
         const FEW: usize = 4;
 
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
@@ -344,8 +328,8 @@ impl Events {
 
 #[pinned_drop]
 impl PinnedDrop for Events {
-    /// Closes all handles. Through the handles, the dispatcher has references to the events. Each
-    /// event has a reference to the dispatcher. Without this, nothing would be freed.
+    /// An event with a handle and the dispatcher have references to each other. Closing all handles
+    /// breaks these cycles.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
         self.dispatcher.wait_for_removed();

@@ -2,12 +2,11 @@
 
 //! The table of the handles of events. The code of events calls such a handle an *opening*.
 //!
-//! Each handle has a cell, which contains the handle, the driver that has opened it, and the event.
-//! Cells are in chunks, which are allocated when they are needed. The cell of a closed handle is
-//! used again. No chunk is freed before the table. The table takes at most 1.5 MB.
+//! Each handle has a cell. Cells are in chunks, which are allocated when they are needed, and freed
+//! with the table. The table takes at most 1.5 MB.
 //!
-//! [`Openings::find`] takes no lock, but its caller is an RCU reader. After an event's handle was
-//! removed, no thread frees the event before a grace period of RCU has begun and ended.
+//! [`Openings::find`] takes no lock, but its caller is an RCU reader: an event is freed only a grace
+//! period after its last handle was removed.
 
 use crate::{
     handle::{
@@ -37,10 +36,8 @@ use kernel::{
 };
 use pin_init::init_array_from_fn;
 
-/// Number of cells of a [`Chunk`].
 const CELLS: usize = 64;
 
-/// Most chunks of a table.
 const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / CELLS;
 
 /// The cell of a handle. A free cell has the handle 0.
@@ -48,7 +45,7 @@ const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / CELLS;
 /// # Invariants
 ///
 /// If `handle` is not 0, `event` is the pointer of an `Arc`. A reference to this event exists until the end
-/// of a grace period that begins after `handle` has become 0. Only a thread that has the [`Vacancies`]
+/// of a grace period that begins after `handle` has become 0. Only a thread with the [`Vacancies`]
 /// changes the fields.
 struct OpeningCell<E> {
     handle: Atomic<d2d_handle>,
@@ -68,10 +65,8 @@ impl<E> OpeningCell<E> {
 
     /// If the cell is that of `handle`, returns what `f` loads from the cell by `load_acquire`.
     ///
-    /// A writer clears `self.handle`, changes the other fields, and stores the new handle last. So
-    /// if the first load of `self.handle` finds `handle`, `f` reads fields of `handle` or of a
-    /// newer handle. If `f` reads a field of a newer handle, a writer has cleared `handle` before,
-    /// so the second load of `self.handle` differs.
+    /// A writer clears `self.handle`, changes the other fields, and stores the new handle last. So if `f`
+    /// reads a field of a newer handle, the second load of `self.handle` does not find `handle`.
     #[inline(always)]
     fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
         if AtomicWord::load_acquire(&self.handle) != handle {
@@ -82,17 +77,16 @@ impl<E> OpeningCell<E> {
     }
 }
 
-/// A chunk of cells.
 pub(crate) struct Chunk<E> {
-    /// How many cells have a handle.
+    /// The number of cells with a handle.
     used: Atomic<u64>,
-    /// A bit for each cell: whether the driver of its handle is leaving.
+    /// A bit for each cell: whether the driver is leaving.
     leaving: Atomic<u64>,
     cells: [OpeningCell<E>; CELLS],
 }
 
 impl<E> Chunk<E> {
-    /// Allocates a chunk without handles. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -126,19 +120,18 @@ impl<E> Chunk<E> {
     }
 }
 
-/// The reason why a handle cannot be added.
 pub(crate) enum Lacking {
-    /// All chunks are full. The caller has to allocate another one, without the lock.
+    /// All chunks are full. The caller has to allocate one, without the lock.
     Chunk,
     /// There are as many handles as there may be.
     Room,
 }
 
-/// What a thread needs in order to add or remove handles. It is under the dispatcher's lock.
+/// What a thread needs to add or remove handles. It is under the dispatcher's lock.
 pub(crate) struct Vacancies {
-    /// The number of a chunk. No chunk before it has a free cell.
+    /// No chunk before this one has a free cell.
     first: usize,
-    /// The generation of the handle that was added last.
+    /// That of the newest handle.
     generation: u32,
 }
 
@@ -151,13 +144,12 @@ impl Vacancies {
     }
 }
 
-/// The table of handles.
 pub(crate) struct Openings<E> {
     chunks: KVec<OnceBox<Chunk<E>>>,
 }
 
 impl<E> Openings<E> {
-    /// Makes a table without handles. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -175,7 +167,7 @@ impl<E> Openings<E> {
         self.chunks.get(number)?.get()
     }
 
-    /// Returns the cell of a handle, with its chunk. Another handle may have the cell by now.
+    /// Returns the cell of a handle. Another handle may have the cell by now.
     #[inline(always)]
     fn cell(&self, handle: d2d_handle) -> Option<(&Chunk<E>, &OpeningCell<E>)> {
         let (index, _) = Kind::Event.parts(handle)?;
@@ -183,7 +175,7 @@ impl<E> Openings<E> {
         Some((chunk, &chunk.cells[index % CELLS]))
     }
 
-    /// Returns the event that a handle names; `None` if the handle is stale. Any context.
+    /// Returns the event of a handle; `None` if the handle is stale. Any context.
     #[inline(always)]
     pub(crate) fn find<'a>(
         &'a self,
@@ -193,11 +185,11 @@ impl<E> Openings<E> {
         let (_, cell) = self.cell(handle)?;
         let event = cell.read(handle, |cell| AtomicWord::load_acquire(&cell.event))?;
         // SAFETY: The handle was in the cell while the caller was an RCU reader. So by the invariants of
-        // `OpeningCell`, a reference to the event exists until the reader's critical section ends.
+        // `OpeningCell`, a reference to the event exists until `_reader` is dropped.
         Some(unsafe { ArcBorrow::from_raw(event) })
     }
 
-    /// As [`Openings::find`], with the driver that has opened the handle. Any context.
+    /// As [`Openings::find`], with the driver. Any context.
     pub(crate) fn find_with_driver<'a>(
         &'a self,
         handle: d2d_handle,
@@ -209,12 +201,11 @@ impl<E> Openings<E> {
         Some((driver, event))
     }
 
-    /// Adds a handle for a driver and an event, and returns it. Takes the chunk in `spare` if all
-    /// other chunks are full. Any context.
+    /// Adds a handle. Takes the chunk in `spare` if all others are full. Any context.
     ///
     /// # Errors
     ///
-    /// What is lacking. If that is a chunk, the caller tries again with a `spare` chunk.
+    /// What is lacking. For a chunk, the caller tries again with a `spare` one.
     ///
     /// # Safety
     ///
@@ -236,7 +227,7 @@ impl<E> Openings<E> {
         let number = vacancies.first;
         let place = self.chunks.get(number).ok_or(Lacking::Room)?;
         if place.get().is_none() {
-            // No other thread fills in the place meanwhile, as this one has the vacancies.
+            // This thread has the vacancies, so no other one fills in the place.
             let _ = place.set(spare.take().ok_or(Lacking::Chunk)?);
         }
         let chunk = place.get().ok_or(Lacking::Chunk)?;
@@ -270,7 +261,7 @@ impl<E> Openings<E> {
         Some(event)
     }
 
-    /// Notes that the driver of a handle, which is not stale, is leaving. Any context.
+    /// Notes that the driver of a valid handle is leaving. Any context.
     pub(crate) fn leave(&self, _vacancies: &mut Vacancies, handle: d2d_handle) {
         let index = handle::index(handle) as usize;
         if let Some((chunk, _)) = self.cell(handle) {
@@ -278,24 +269,20 @@ impl<E> Openings<E> {
         }
     }
 
-    /// Returns whether the driver of a handle, which is not stale, is leaving. The caller has the
-    /// dispatcher's lock.
+    /// Returns whether the driver of a valid handle is leaving. The caller has the dispatcher's lock.
     pub(crate) fn is_leaving(&self, handle: d2d_handle) -> bool {
         let index = handle::index(handle) as usize;
         let cell = self.cell(handle);
         cell.is_some_and(|(chunk, _)| chunk.is_leaving(index % CELLS))
     }
 
-    /// Returns the number of chunks up to the last one with a handle. A new handle gets a cell in
-    /// the first chunk that has a free cell. So the number is small unless there are many handles.
-    /// Any context.
+    /// Returns the number of chunks up to the last one with a handle. Any context.
     pub(crate) fn used_chunks(&self) -> usize {
         let is_used = |number: &usize| self.chunk(*number).is_some_and(|chunk| chunk.used() > 0);
         (0..CHUNKS).rev().find(is_used).map_or(0, |last| last + 1)
     }
 
-    /// Returns the first handle of a chunk for which `f` returns true. `f` gets the handle and its
-    /// driver. Any context.
+    /// Returns the first handle of a chunk for which `f` returns true. Any context.
     pub(crate) fn find_in(
         &self,
         chunk: usize,

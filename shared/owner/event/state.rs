@@ -2,11 +2,10 @@
 
 //! The state of an event, which is one word.
 //!
-//! An event has *users*, such as a thread that waits for it, a handler or an open file: `Uses` in
-//! `event` has the list. While the event has no user, one atomic operation on the word sets, takes
-//! or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the word as
-//! *guarded*, and then reads the word. So it sees every earlier set. A thread that sets the event
-//! later finds the word guarded, takes the lock, and finds the waiter on the event's list.
+//! While an event has no *user* (`Uses` in `event` lists the users), one atomic operation on the word
+//! sets, takes or resets the event. A thread that waits takes the dispatcher's lock, marks the word as
+//! *guarded*, and then reads the word. So it sees every earlier set. A later set finds the word
+//! guarded, takes the lock, and finds the waiter.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -27,27 +26,23 @@ use kernel::sync::atomic::{
     Atomic, //
 };
 
-/// The event is set.
 const SET: u64 = 1;
 
 /// Only a thread that holds the dispatcher's lock changes the word.
 const GUARDED: u64 = 2;
 
-/// The lowest bit of the number of sets. The number takes this bit and all higher ones.
+/// The lowest bit of the number of sets, which takes all higher bits, too.
 const COUNT: u64 = 4;
 
-/// Whether an event is set, and how often it was set.
 pub(crate) struct State(Atomic<u64>);
 
 impl State {
-    /// Makes the state of an event for which nobody waits.
     pub(crate) const fn new(set: bool) -> Self {
         Self(Atomic::new(if set { SET } else { 0 }))
     }
 
-    /// If the word is not guarded, changes it to what `f` returns for it, by one atomic operation.
-    /// Returns the word as it was before. If the word is guarded, changes nothing and returns
-    /// `None`.
+    /// Changes the word to `f` of the word, and returns the old word. If the word is guarded, changes
+    /// nothing and returns `None`.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
         let mut word = self.0.get();
@@ -62,16 +57,15 @@ impl State {
         }
     }
 
-    /// Sets the event, and returns whether it was set before; `None` if the word is guarded. A
-    /// thread that takes the event then sees the caller's earlier writes to memory.
+    /// Returns whether the event was set before; `None` if the word is guarded. A thread that takes the
+    /// event sees the caller's earlier writes.
     #[inline(always)]
     pub(crate) fn set(&self) -> Option<bool> {
         let before = self.update(|word| (word | SET).wrapping_add(COUNT))?;
         Some(before & SET != 0)
     }
 
-    /// Takes the event: returns whether it is set. If it is set and `resets` is true, resets it.
-    /// Returns `None` if the word is guarded.
+    /// Returns whether the event is set. With `resets`, also resets it. `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn take(&self, resets: bool) -> Option<bool> {
         let word = AtomicWord::load_acquire(&self.0);
@@ -85,30 +79,28 @@ impl State {
         Some(before & SET != 0)
     }
 
-    /// Resets the event. Returns `None` if the word is guarded.
+    /// Returns `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn reset(&self) -> Option<()> {
         self.update(|word| word & !SET).map(|_| ())
     }
 
-    /// Returns whether the event is set; `None` if the word is guarded, because a waiter may be
-    /// about to take the event.
+    /// Returns `None` if the word is guarded: a waiter may be about to take the event.
     #[inline(always)]
     pub(crate) fn is_set(&self) -> Option<bool> {
         let word = AtomicWord::load_acquire(&self.0);
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded. The word is not guarded yet, and the caller holds the lock. Either
-    /// the caller calls [`State::unguard`] before it releases the lock, or the event's last user
-    /// calls it later.
+    /// The word is not guarded, and the caller holds the lock. The caller calls [`State::unguard`] before
+    /// it releases the lock, or the event's last user does so later.
     pub(crate) fn guard(&self) {
-        // Interrupts are disabled here. Threads that set the event again and again could keep a
-        // loop of compare-and-exchange from ending. So this is one addition.
+        // A loop of compare-and-exchange might never end while other threads set the event, and
+        // interrupts are off.
         self.0.fetch_add(GUARDED, Full);
     }
 
-    /// Makes the word not guarded any more. The caller holds the lock.
+    /// The caller holds the lock.
     pub(crate) fn unguard(&self) {
         AtomicWord::store_release(&self.0, self.0.get() & !GUARDED);
     }
@@ -125,8 +117,8 @@ impl State {
         AtomicWord::store_release(&self.0, self.0.get() & !SET);
     }
 
-    /// Returns whether the event is set, and how often it was set. If the word is not guarded,
-    /// other threads may change it meanwhile.
+    /// Returns whether the event is set, and how often it was set. If the word is not guarded, other
+    /// threads may change it.
     pub(crate) fn look(&self) -> (bool, u64) {
         let word = AtomicWord::load_acquire(&self.0);
         (word & SET != 0, word / COUNT)

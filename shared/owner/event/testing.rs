@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the unit tests of events share: a table of events, and threads that wait for them.
+//! A table of events, and threads that wait for them.
 
 use super::{
     name::Name,
@@ -32,7 +32,7 @@ use kernel::{
     workqueue, //
 };
 
-/// The handle of a driver; any number.
+/// Any number.
 pub(super) const DRIVER: d2d_handle = 0x1_0000_0001;
 
 pub(super) const NOTIFICATION: Kind = Kind::Notification;
@@ -45,7 +45,7 @@ pub(super) const ANY: Manner = Manner {
 };
 pub(super) const ALL: Manner = Manner { all: true, ..ANY };
 
-/// Returns the manner of the same wait, but without sleeping.
+/// Returns the same wait, but without sleeping.
 pub(super) fn now(manner: Manner) -> Manner {
     Manner {
         timeout: Some(0),
@@ -53,7 +53,6 @@ pub(super) fn now(manner: Manner) -> Manner {
     }
 }
 
-/// The table of events that the threads of a test share.
 #[pin_data]
 pub(super) struct Fixture {
     #[pin]
@@ -91,7 +90,7 @@ impl Fixture {
         self.events.open(driver, wanted, || Ok(()))
     }
 
-    /// Creates an event that is not set, and returns its handle.
+    /// Creates an event that is not set.
     pub(super) fn make(&self, name: &CStr, kind: Kind) -> Result<d2d_handle> {
         self.open(name, kind, Some(false)).map(|(handle, _)| handle)
     }
@@ -110,7 +109,6 @@ impl Fixture {
             .ok_or(ESTALE)
     }
 
-    /// Returns the status of an event.
     pub(super) fn status(&self, event: d2d_handle) -> Result<Status> {
         let (_, name, _) = self.events.dispatcher().opening(event).ok_or(ESTALE)?;
         let mut status = Err(ESTALE);
@@ -123,14 +121,13 @@ impl Fixture {
         status
     }
 
-    /// Returns whether an event is set; `EIO` if the dispatcher and the event's status disagree.
+    /// Fails with `EIO` if the dispatcher and the event's status disagree.
     pub(super) fn is_set(&self, event: d2d_handle) -> Result<bool> {
         let is_set = self.events.dispatcher().is_set(event, &rcu::read_lock());
         let seen = self.status(event)?.set;
         is_set.filter(|set| *set == seen).ok_or(EIO)
     }
 
-    /// Takes an event without the lock, if it has no users.
     pub(super) fn try_take(&self, event: d2d_handle) -> Option<bool> {
         self.events.dispatcher().try_take(event, &rcu::read_lock())
     }
@@ -140,7 +137,6 @@ impl Fixture {
         self.events.wait(events.len(), handle, manner, |_| true)
     }
 
-    /// Returns when `waiting` threads wait for an event.
     pub(super) fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
         while self.status(event)?.waiting != waiting {
             // SAFETY: The tests run in a thread that may sleep, without locks.
@@ -190,7 +186,6 @@ impl Sleeper {
     }
 }
 
-/// Calls `f` in another thread.
 pub(super) fn in_a_thread(f: impl FnOnce() + Send + 'static) -> Result {
     // SAFETY: `system_dfl_wq` is initialized at boot and never freed.
     let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
@@ -199,6 +194,6 @@ pub(super) fn in_a_thread(f: impl FnOnce() + Send + 'static) -> Result {
 }
 
 pub(super) fn name_of(name: &CStr) -> Result<Name, Refusal> {
-    // SAFETY: `name` is a string that ends with a NUL.
+    // SAFETY: `name` ends with a NUL.
     Name::read(unsafe { Arg::new(name.as_char_ptr()) })
 }

@@ -3,18 +3,12 @@
 //! Waiting for events, and setting events that have users.
 //!
 //! A waiting thread has a [`WaitBlock`] on the list of each of its events. The dispatcher's lock
-//! protects these lists:
-//! - A thread that begins to wait takes the lock, looks at the events, and puts its blocks on the
-//!   lists before it releases the lock. So the thread misses no set. It takes several events all at
-//!   once, or none of them.
-//! - If there are blocks on the list of an event, a thread that sets the event takes the lock.
-//!   Before it releases the lock, it ends the waits that the set can end, in the order in which
-//!   they began.
+//! protects these lists. Under one hold of this lock:
+//! - A thread that begins to wait looks at the events, and puts its blocks on the lists. So it misses
+//!   no set. It takes several events all at once, or none.
+//! - A thread that sets an event ends the waits that the set can end, in the order in which they began.
 //!
-//! Setting and taking an event that has no user needs no lock: see `state`.
-//!
-//! Of all calls, a set holds the lock longest. It looks at up to 64 waits. For each wait, it looks
-//! at up to 64 events, or takes the wait off the lists of these events.
+//! Of all calls, a set holds the lock longest: it looks at up to 64 waits, each for up to 64 events.
 
 use super::{
     name::Name,
@@ -50,23 +44,22 @@ use kernel::{
     types::Opaque, //
 };
 
-/// How to wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
     /// Whether to wait for all of the events instead of any.
     pub(crate) all: bool,
     /// Whether a signal ends the wait.
     pub(crate) interruptible: bool,
-    /// The time limit in milliseconds; `None` for no limit. With 0, the wait does not sleep.
+    /// The time limit in milliseconds; `None` for none. With 0, the wait does not sleep.
     pub(crate) timeout: Option<u32>,
 }
 
-/// One of the events for which a thread waits.
+/// A waiter's place on the list of one event.
 ///
 /// # Invariants
 ///
 /// `node` and `waiter` are used only with the key. While `node` is on the list of `event`, the block
-/// stays where it is, and so does `waiter`, which is valid and has this block.
+/// and `waiter` stay where they are. `waiter` has this block.
 pub(crate) struct WaitBlock {
     node: Opaque<bindings::list_head>,
     opening: d2d_handle,
@@ -75,7 +68,6 @@ pub(crate) struct WaitBlock {
 }
 
 impl WaitBlock {
-    /// Makes a block for the event of this handle.
     pub(crate) const fn new(opening: d2d_handle) -> Self {
         Self {
             node: Opaque::uninit(),
@@ -90,7 +82,7 @@ impl WaitBlock {
 enum WaitState {
     New,
     Waiting,
-    /// The outcome: the index of the event that the wait has taken, 0 for all events, or an error.
+    /// The index of the event that was taken, 0 for all events, or an error.
     Ended(Result<u32>),
 }
 
@@ -98,8 +90,8 @@ enum WaitState {
 ///
 /// # Invariants
 ///
-/// Each block has an event, and no two blocks have the same. `state` is used only with the key. The
-/// blocks are on the lists of their events while `state` is `Waiting`, and on no list otherwise.
+/// Each block has an event of its own. `state` is used only with the key. The blocks are on the lists
+/// of their events while `state` is `Waiting`, and on no list otherwise.
 #[pin_data]
 struct Waiter<'a> {
     manner: Manner,
@@ -110,31 +102,29 @@ struct Waiter<'a> {
 }
 
 impl Event {
-    /// Takes the event, which is set. The caller is a user.
+    /// The event is set, and the caller is a user.
     pub(super) fn take_guarded(&self) {
         if self.is_reset_by_wait() {
             self.state.reset_guarded();
         }
     }
 
-    /// Returns whether the event is set. The caller is a user and has the lock, so the answer stays
-    /// right.
+    /// The caller is a user and has the lock.
     pub(super) fn is_set_guarded(&self) -> bool {
         self.state.look().0
     }
 
-    /// Calls `f` with each waiter and the handle by which the waiter waits, until `f` returns
-    /// false. The order is that in which the waiters began to wait. `f` may finish the waiter that
-    /// it is called with, and no other.
+    /// Calls `f` with each waiter and the waiter's handle, in the order in which the waits began, until
+    /// `f` returns false. `f` may finish no other waiter than that which it is called with.
     fn for_each_waiter(
         &self,
         key: &mut Key,
         mut f: impl FnMut(&mut Key, &Waiter<'_>, d2d_handle) -> bool,
     ) {
         let head = self.waits.get();
-        // SAFETY: All nodes on the list are those of blocks, which are valid, and so are their waiters,
-        // by the invariants of `WaitBlock`. No other thread uses what may only be used with the key. A
-        // waiter has one block on the list, so the next node stays on the list if `f` finishes the waiter.
+        // SAFETY: By the invariants of `WaitBlock`, all nodes on the list are those of valid blocks with
+        // valid waiters. A waiter has one block on the list, so the next node stays on it if `f`
+        // finishes the waiter.
         unsafe {
             let mut node = (*head).next;
             while node != head {
@@ -168,7 +158,7 @@ impl Event {
         (before, due)
     }
 
-    /// Ends the waits that were begun with this handle, with `ECANCELED`.
+    /// Ends the waits by this handle, with `ECANCELED`.
     fn cancel(&self, key: &mut Key, opening: d2d_handle) {
         self.for_each_waiter(key, |key, waiter, by| {
             if by == opening {
@@ -186,9 +176,8 @@ impl Waiter<'_> {
             .filter_map(|block| block.event.as_deref())
     }
 
-    /// If the wait is for any event, takes the first event that is set, and returns its index. If
-    /// the wait is for all events, and all are set, takes all of them, and returns 0. Returns
-    /// `None` if it takes nothing. The waiter is a user of its events.
+    /// Takes the first event that is set, or, for `all`, all events if all are set. Returns the index, or
+    /// 0 for `all`; `None` if it takes nothing. The waiter is a user of its events.
     fn take(&self, _key: &mut Key) -> Option<u32> {
         if !self.manner.all {
             let (index, event) = self
@@ -205,8 +194,8 @@ impl Waiter<'_> {
         Some(0)
     }
 
-    /// Takes the events if they are set, and returns the outcome of the wait. Returns `None` if the
-    /// thread has to sleep. The waiter then is a user of its events.
+    /// Returns the outcome, or `None` if the thread has to sleep. Then the waiter is a user of its
+    /// events.
     ///
     /// # Errors
     ///
@@ -233,30 +222,28 @@ impl Waiter<'_> {
     ///
     /// # Safety
     ///
-    /// The waiter is new. The waiter and its blocks stay where they are until [`Waiter::end`] was
-    /// called.
+    /// The waiter is new. It and its blocks stay where they are until [`Waiter::end`] was called.
     unsafe fn link(&self, key: &mut Key) {
-        // INVARIANT: The loop puts all blocks on lists. The caller promises that they and the waiter
-        // stay where they are.
+        // INVARIANT: The loop puts all blocks on lists. The caller promises that they and the waiter stay.
         self.state.set(WaitState::Waiting);
         for (block, event) in self.blocks.iter().zip(self.events()) {
             block.waiter.set(core::ptr::from_ref(self).cast());
-            // SAFETY: The waiter is new, so the node is on no list. The caller promises that it stays
-            // where it is. The list is used only with the key.
+            // SAFETY: The waiter is new, so the node is on no list. The caller promises that it stays.
+            // The list is used only with the key.
             unsafe { bindings::list_add_tail(block.node.get(), event.waits.get()) };
             event.uses(key).waiting += 1;
         }
     }
 
-    /// If the thread waits, ends the wait with `outcome`, and takes the blocks off the lists. Returns the
-    /// outcome with which the wait has ended. The waiter is no user of its events any more.
+    /// Ends the wait with `outcome`, unless it has ended. Returns the outcome with which it has ended.
+    /// The waiter is no user of its events any more.
     fn end(&self, key: &mut Key, outcome: Result<u32>) -> Result<u32> {
         if let WaitState::Ended(outcome) = self.state.get() {
             return outcome;
         }
         for (block, event) in self.blocks.iter().zip(self.events()) {
-            // SAFETY: By the type invariants, the node is on the event's list. Both neighbours are nodes
-            // of that list, which is used only with the key.
+            // SAFETY: By the type invariants, the node is on the event's list, which is used only with
+            // the key. So both neighbours are nodes of that list.
             unsafe {
                 let bindings::list_head { next, prev } = *block.node.get();
                 (*prev).next = next;
@@ -269,26 +256,24 @@ impl Waiter<'_> {
         outcome
     }
 
-    /// Ends the wait of a waiter that was found by a block on a list, and wakes the waiter's thread.
+    /// Ends the wait of a waiter that is on a list, and wakes its thread.
     fn finish(&self, key: &mut Key, outcome: Result<u32>) {
         let _ = self.end(key, outcome);
-        // The waiter's thread takes the lock in `wait` after it wakes up. So the waiter lives until
-        // this thread releases the lock.
+        // The waiter's thread takes the lock after it wakes up. So the waiter lives until this thread
+        // releases the lock.
         self.done.complete_all();
     }
 }
 
-/// What closing a handle has done.
 pub(crate) struct Closed {
     pub(crate) name: Name,
-    /// Whether it was the last handle of the event.
     pub(crate) is_last: bool,
-    /// The grace period after which none of the event's removed handlers runs.
+    /// None of the removed handlers runs after this grace period.
     pub(crate) after_removal: Option<GracePeriod>,
 }
 
 impl Dispatcher {
-    /// Adds a handle of an event for a driver, and returns it. May sleep.
+    /// Adds a handle of an event for a driver. May sleep.
     ///
     /// # Errors
     ///
@@ -307,9 +292,8 @@ impl Dispatcher {
                 if uses.closed {
                     return Err(("unknown-event", ENOENT));
                 }
-                // SAFETY: If this is the event's first handle, the code below takes the handles'
-                // reference. `Event::retire` drops it a grace period after the last handle was
-                // removed.
+                // SAFETY: The first handle takes the handles' reference, below. `Event::retire` drops
+                // it a grace period after the last handle was removed.
                 match unsafe { self.openings.add(vacancies, &mut spare, driver, event) } {
                     Ok(handle) => {
                         if uses.openings == 0 {
@@ -331,8 +315,8 @@ impl Dispatcher {
         }
     }
 
-    /// Closes a handle, ends the waits that were begun with it, and removes its handler. Returns `None`
-    /// if the handle is stale. Any context.
+    /// Closes a handle, ends the waits by it, and removes its handler. `None` if the handle is stale.
+    /// Any context.
     pub(crate) fn close(&self, handle: d2d_handle) -> Option<Closed> {
         let reader = rcu::read_lock();
         let (event, closed, due) = {
@@ -363,19 +347,18 @@ impl Dispatcher {
         Some(closed)
     }
 
-    /// Returns a handle of this chunk for whose driver `f` returns true. Any context.
     pub(crate) fn find(&self, f: impl Fn(d2d_handle) -> bool, chunk: usize) -> Option<d2d_handle> {
         self.openings.find_in(chunk, |_, driver| f(driver))
     }
 
-    /// Ends the waits that were begun with a driver's handles in this chunk. If the driver leaves,
-    /// also removes the handlers of these handles, and refuses waits and handlers from here on. The
-    /// caller then must call [`Dispatcher::wait_for_removed`]. Any context.
+    /// Ends the waits by a driver's handles in this chunk. If the driver leaves, also removes their
+    /// handlers, and refuses waits and handlers from now on. Then the caller must call
+    /// [`Dispatcher::wait_for_removed`]. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize, leaves: bool) {
         let mut next = 0;
         loop {
             let reader = rcu::read_lock();
-            // The lock is released after each handle, so that interrupts are not disabled for long.
+            // The lock is taken anew for each handle, so that interrupts are not off for long.
             let mut inner = self.lock();
             let Inner { vacancies, key, .. } = &mut *inner;
             let is_next = |handle, of| of == driver && handle::index(handle) >= next;
@@ -387,8 +370,8 @@ impl Dispatcher {
                 if leaves && !self.openings.is_leaving(handle) {
                     self.openings.leave(vacancies, handle);
                     let due = event.remove_handler(key, handle);
-                    // The handle is a user of the event until it is closed. So the event is
-                    // guarded, and no thread takes it without the lock.
+                    // The handle is a user until it is closed. So no thread takes the event without the
+                    // lock.
                     event.begin_use(key);
                     drop(inner);
                     event.notify();
@@ -399,13 +382,11 @@ impl Dispatcher {
         }
     }
 
-    /// Returns the number of chunks that can have handles. Any context.
     pub(crate) fn chunks(&self) -> usize {
         self.openings.used_chunks()
     }
 
-    /// Sets the event that a handle names, and returns whether it was set before. Returns `None` if
-    /// the handle is stale. Any context.
+    /// Returns whether the event was set before; `None` if the handle is stale. Any context.
     #[inline]
     pub(crate) fn set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
@@ -424,16 +405,15 @@ impl Dispatcher {
         before
     }
 
-    /// Takes the event that a handle names, without the lock and without waiting. Returns whether
-    /// the event was set. Returns `None` if the handle is stale or the event has users; then the
-    /// caller has to call [`Dispatcher::wait`]. Any context.
+    /// Takes an event without the lock. Returns whether it was set. `None` if the handle is stale or the
+    /// event has users; then the caller has to call [`Dispatcher::wait`]. Any context.
     #[inline]
     pub(crate) fn try_take(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
         event.state.take(event.is_reset_by_wait())
     }
 
-    /// Resets the event that a handle names. Returns `None` if the handle is stale. Any context.
+    /// Returns `None` if the handle is stale. Any context.
     #[inline]
     pub(crate) fn reset(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<()> {
         let event = self.openings.find(handle, reader)?;
@@ -446,8 +426,7 @@ impl Dispatcher {
         })
     }
 
-    /// Returns whether the event that a handle names is set; `None` if the handle is stale. Any
-    /// context.
+    /// Returns `None` if the handle is stale. Any context.
     #[inline]
     pub(crate) fn is_set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
@@ -455,19 +434,17 @@ impl Dispatcher {
         is_set.or_else(|| Some(event.status().set))
     }
 
-    /// Returns the driver that has opened a handle, and the name and the kind of the event. Returns
-    /// `None` if the handle is stale. Any context.
+    /// Returns the driver that has opened a handle, and the event's name and kind. `None` if the handle
+    /// is stale. Any context.
     pub(crate) fn opening(&self, handle: d2d_handle) -> Option<(d2d_handle, Name, Kind)> {
         let reader = rcu::read_lock();
         let (driver, event) = self.openings.find_with_driver(handle, &reader)?;
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the events that a wait has taken. The driver did not get the result of the wait, so the
-    /// sets would be lost otherwise. If the wait was for `all`, it has taken the events of all
-    /// blocks, otherwise that of block `index`. A wait does not reset a notification event, so this
-    /// sets synchronization events only. An event whose handle was closed meanwhile is not set. Any
-    /// context.
+    /// Sets the events that a wait has taken, because the driver did not get its result: all events for
+    /// `all`, otherwise that of block `index`. Notification events are still set. An event whose handle
+    /// was closed is not set. Any context.
     pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
@@ -483,9 +460,8 @@ impl Dispatcher {
         }
     }
 
-    /// Waits for the events of these blocks; see `d2d_event_wait`. Returns the outcome of the wait:
-    /// the index of the event that was taken, 0 for all events, or `ETIMEDOUT`, `ERESTARTSYS` or
-    /// `ECANCELED`. May sleep, unless the timeout is 0.
+    /// See `d2d_event_wait`. Returns the index of the event that was taken, 0 for all events, or
+    /// `ETIMEDOUT`, `ERESTARTSYS` or `ECANCELED`. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
@@ -502,8 +478,7 @@ impl Dispatcher {
         if is_leaving && manner.timeout != Some(0) {
             return Ok(Err(ECANCELED));
         }
-        // INVARIANT: `look_up` has found an event for each block, and no event twice. The blocks are on
-        // no list.
+        // INVARIANT: `look_up` has found an event of its own for each block. The blocks are on no list.
         pin_init::stack_pin_init!(let waiter = pin_init!(Waiter {
             manner,
             blocks,
@@ -514,19 +489,18 @@ impl Dispatcher {
         if let Some(ended) = waiter.begin(&mut inner.key)? {
             return Ok(ended);
         }
-        // SAFETY: The waiter is new and pinned, and has borrowed the blocks. This function does not return
-        // before it has called `end`.
+        // SAFETY: The waiter is new and pinned, and has borrowed the blocks. This function calls `end`
+        // before it returns.
         unsafe { waiter.link(&mut inner.key) };
-        // A thread that sets an event waits for this lock, and then finds the blocks. So the waiter misses
-        // no set.
+        // A thread that sets an event waits for this lock, and then finds the blocks.
         drop(inner);
         let completed = waiter.done.wait(manner.timeout, manner.interruptible);
         let key = &mut self.lock().key;
         Ok(waiter.end(key, completed.and(Err(ETIMEDOUT))))
     }
 
-    /// Looks up the events of these blocks, and returns whether the driver of one of the handles is
-    /// leaving. The caller holds the lock.
+    /// Finds the event of each block. Returns whether the driver of a handle is leaving. The caller
+    /// holds the lock.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handlers: which of them a set calls, and how often.
+//! Which handlers a set calls, and how often.
 
 use super::*;
 use crate::event::testing::{
@@ -29,14 +29,11 @@ use kernel::sync::{
     Completion, //
 };
 
-/// What a handler does, and how often it was called.
 struct Counter {
     calls: Atomic<u32>,
-    /// What it returns.
     status: Atomic<i32>,
-    /// The largest value of `sets` that a call has seen.
+    /// The largest `sets` that a call has seen.
     seen: Atomic<u32>,
-    /// How many sets have begun.
     sets: Atomic<u32>,
 }
 
@@ -53,10 +50,10 @@ impl Counter {
         )?)
     }
 
-    /// Returns the handler. The test keeps the counter until the table of events is dropped.
+    /// The test keeps the counter until it drops the table of events.
     fn call(self: &Arc<Self>) -> Call {
         let argument = Arc::as_ptr(self).cast_mut().cast();
-        // SAFETY: The routine takes a counter, which the test keeps as long as the handler.
+        // SAFETY: `argument` is a counter, which the test keeps as long as the handler.
         unsafe { Call::new(count, argument) }
     }
 
@@ -88,7 +85,7 @@ impl Fixture {
         self.events.set_handler(event, Some(counter.call()))
     }
 
-    /// Removes a handler without waiting. Returns the grace period that the caller would wait for.
+    /// Removes a handler without waiting. Returns the grace period to wait for.
     fn remove(&self, event: d2d_handle) -> Result<Option<GracePeriod>> {
         let removed = self
             .events
@@ -100,8 +97,8 @@ impl Fixture {
         }
     }
 
-    /// Sets an event like a thread that is preempted before it calls handlers. Returns how many
-    /// handlers that thread would call.
+    /// Sets an event like a thread that is preempted before it calls handlers. Returns how many it has
+    /// to call.
     fn set_without_calls(&self, event: d2d_handle) -> Result<usize> {
         let (dispatcher, reader) = (self.events.dispatcher(), rcu::read_lock());
         let event = dispatcher.openings.find(event, &reader).ok_or(ESTALE)?;
@@ -213,7 +210,7 @@ mod cases {
         let note = fixture.make(c"note", NOTIFICATION)?;
         let (another, _) = fixture.open(c"note", NOTIFICATION, None)?;
         fixture.on_set(note, &counter)?;
-        // While this thread is an RCU reader, the grace period is not over: a handler may be running.
+        // While this thread is an RCU reader, the grace period does not end.
         let reader = rcu::read_lock();
         let (first, second) = (fixture.remove(note)?, fixture.remove(note)?);
         assert!(first.is_some_and(|removal| !removal.is_over()));
@@ -223,8 +220,7 @@ mod cases {
             .after_removal
             .is_some_and(|removal| !removal.is_over()));
         drop(reader);
-        // The handle `another` keeps the event. It has no handler to remove, and this call waits for the
-        // grace period nevertheless.
+        // The handle `another` has no handler, but this call waits for the grace period, too.
         fixture.events.set_handler(another, None)
     }
 
@@ -253,11 +249,11 @@ mod cases {
             fixture.set(another)?;
             assert_eq!((failing.calls(), working.calls()), (1, n));
         }
-        // Without a handler that works, the event stays set for a thread that waits.
+        // Without another handler, the event stays set for a waiter.
         fixture.events.set_handler(another, None)?;
         fixture.set(another)?;
         assert_eq!(fixture.wait(&[another], now(ANY)), Ok(0));
-        // A handler that replaces the one that has failed works.
+        // A handler that replaces the failed one works.
         fixture.on_set(sync, &working)?;
         fixture.set(another)?;
         assert_eq!((failing.calls(), working.calls()), (1, 4));
@@ -274,7 +270,7 @@ mod cases {
                 true => fixture.events.close(event),
                 false => fixture.events.set_handler(event, None),
             };
-            // Without another handler the event stays set for a thread that waits.
+            // Without another handler, the event stays set for a waiter.
             let (first, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
             fixture.on_set(first, &removed)?;
             assert_eq!(fixture.set_without_calls(sync), Ok(1));
@@ -282,7 +278,7 @@ mod cases {
             remove(first)?;
             assert_eq!(fixture.is_set(sync), Ok(true));
             assert_eq!(fixture.wait(&[sync], now(ANY)), Ok(0));
-            // If the event has another handler, that handler takes the event at once.
+            // With another handler, that handler takes the event at once.
             let (second, _) = fixture.open(c"sync", SYNCHRONIZATION, None)?;
             fixture.on_set(second, &removed)?;
             fixture.on_set(sync, &other)?;

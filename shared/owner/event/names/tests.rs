@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: their names, their handles, and who watches them.
+//! Named events: names, handles, and watchers.
 
 use super::*;
 use crate::{
@@ -64,8 +64,7 @@ impl Closer {
         Ok(Self(closing))
     }
 
-    /// Returns true when `leave` sleeps, because another thread has the mutex. Returns false when
-    /// the handles are closed.
+    /// Returns true when `leave` sleeps for the mutex, false when the handles are closed.
     fn settle(&self) -> bool {
         while self.0.ended.as_ref().is_none() {
             if self.0.task.as_ref().is_some_and(|task| !is_running(task)) {
@@ -82,10 +81,8 @@ impl Closer {
     }
 }
 
-/// Returns whether a task runs or is ready to run.
 fn is_running(task: &Task) -> bool {
-    // SAFETY: The reference keeps the task from being freed. Its state may change meanwhile, so the
-    // read is volatile.
+    // SAFETY: The reference keeps the task. Its state may change, so the read is volatile.
     let state = unsafe { (&raw const (*task.as_ptr()).__state).read_volatile() };
     state == bindings::TASK_RUNNING
 }
@@ -138,7 +135,7 @@ mod cases {
         let fixture = Fixture::new()?;
         let (one, made) = fixture.open(c"one", NOTIFICATION, Some(true))?;
         assert!(made && fixture.is_set(one)?);
-        // The initial state counts only when the event is created.
+        // The initial state counts only for a new event.
         let (other, made) = fixture.open(c"one", NOTIFICATION, Some(false))?;
         assert!(!made && other != one && fixture.is_set(other)?);
         let (third, made) = fixture.open(c"one", NOTIFICATION, None)?;
@@ -166,7 +163,7 @@ mod cases {
         assert!(fixture.is_set(other)?);
         fixture.events.close(other)?;
         assert_eq!(fixture.open(c"one", NOTIFICATION, None).err(), Some(ENOENT));
-        // The name is free again, for an event of either kind.
+        // The name is free again.
         let new = fixture.make(c"one", SYNCHRONIZATION)?;
         assert!(!fixture.is_set(new)?);
         Ok(())
@@ -246,8 +243,8 @@ mod cases {
         };
         let mut closers = KVec::new();
         let mut sleeping = 0;
-        // Two threads close all events of the driver while this thread opens an event. This thread
-        // has found that the driver is registered, and has not added the handle yet.
+        // Two threads close the driver's events while this thread opens one. `open` has found that the
+        // driver is registered, and has not added the handle yet.
         let (handle, _) = fixture.events.open(DRIVER, wanted, || {
             for _ in 0..2 {
                 let closer = Closer::new(&fixture, DRIVER)?;
@@ -259,7 +256,6 @@ mod cases {
         closers.into_iter().for_each(Closer::join);
         assert_eq!(sleeping, 2);
         assert_eq!(fixture.events.close(handle), Err(ESTALE));
-        // The event is closed, so another one of the same name is made.
         let (_, made) = fixture.open(c"one", SYNCHRONIZATION, Some(false))?;
         assert!(made);
         Ok(())
@@ -280,8 +276,7 @@ mod cases {
         event.begin_to_watch(&mut event.dispatcher.lock().key, &mut spares[0]);
         let first = watchers();
         assert!(first.is_some() && spares[0].is_none());
-        // The second thread uses the watchers of the first one. It drops its own ones later,
-        // without the lock.
+        // The second thread uses the first one's watchers, and drops its own without the lock.
         event.begin_to_watch(&mut event.dispatcher.lock().key, &mut spares[1]);
         assert!(watchers() == first && spares[1].is_some());
         assert!(event.spare_watchers()?.is_none());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Setting, taking and resetting events, and the waits that a set ends.
+//! Setting, taking and resetting events, and waiting for them.
 
 use super::*;
 use crate::event::{
@@ -33,7 +33,6 @@ use kernel::{
     }, //
 };
 
-/// Returns a handler that counts its calls.
 fn counting(calls: &'static Atomic<u32>) -> Call {
     /// # Safety
     ///
@@ -45,7 +44,7 @@ fn counting(calls: &'static Atomic<u32>) -> Call {
     }
 
     let calls = core::ptr::from_ref(calls).cast_mut().cast();
-    // SAFETY: `calls` is static, so the routine may be called at any time. It may add in any context.
+    // SAFETY: `calls` is static, and any context may add to it.
     unsafe { Call::new(count, calls) }
 }
 
@@ -262,8 +261,7 @@ mod cases {
         assert_eq!(ends.join(), Err(ECANCELED));
         assert_eq!(fixture.set(own), Ok(false));
         assert_eq!(stays.join(), Ok(0));
-        // A wait that may sleep is refused, even if the event is set. A wait that does not sleep
-        // takes the event.
+        // A wait that may sleep is refused, even if the event is set. Another wait takes the event.
         assert_eq!(fixture.set(own), Ok(false));
         assert_eq!(fixture.wait(&[own], ANY), Err(ECANCELED));
         assert_eq!(fixture.wait(&[other], ANY), Ok(0));
@@ -274,7 +272,7 @@ mod cases {
         assert_eq!(fixture.try_take(other), None);
         fixture.events.close_all(DRIVER);
         assert_eq!(fixture.try_take(other), Some(false));
-        // The handle that gets the cell next can be waited for, and have a handler.
+        // The next handle in the cell can be waited for, and have a handler.
         let next = fixture.make(c"two", NOTIFICATION)?;
         fixture.set(next)?;
         assert_eq!(fixture.wait(&[next], ANY), Ok(0));
