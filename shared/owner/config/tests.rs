@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parameters of an owner, and the check of the memory that its contexts need.
+//! The parameters of an owner, and the check of the contexts' memory.
 
 use super::*;
 use d2d::testing::TestPair;
 
 impl Config {
-    /// Makes the configuration of one context whose queues have `capacity` items of `item_size`
-    /// bytes.
+    /// Makes the configuration of one context.
     pub(crate) fn with_items(capacity: u32, item_size: u32) -> Self {
         Self {
             contexts: 1,
@@ -20,8 +19,7 @@ impl Config {
     }
 }
 
-/// Returns the error with which [`Config::new`] refuses these parameters: contexts, capacity, item
-/// size, completion, timeout.
+/// Takes contexts, capacity, item size, completion and timeout.
 fn refusal(parameters: [u32; 5]) -> Option<Error> {
     let [contexts, capacity, item_size, completion, timeout] = parameters;
     Config::new(

@@ -13,14 +13,12 @@ use d2d::{
     }, //
 };
 
-/// A context that no driver uses, with its box.
 struct TestContext {
     context: Context<TestPair>,
     _memory: ContextBox,
 }
 
 impl TestContext {
-    /// Makes context number `id`, whose queues have `capacity` items of `item_size` bytes.
     fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
         let memory = ContextBox::new(
             c"d2d_kunit",
@@ -30,8 +28,8 @@ impl TestContext {
             Sizes::of::<TestPair>(),
         )?;
         Ok(Self {
-            // SAFETY: The box has the sizes of the pair. `deref` lends `context` from `self`, so
-            // no caller uses it after `_memory` is dropped.
+            // SAFETY: The box has the sizes of the pair. `deref` lends `context` from `self`, so no
+            // caller uses it after `_memory` is dropped.
             context: unsafe { memory.context() },
             _memory: memory,
         })
@@ -46,15 +44,13 @@ impl Deref for TestContext {
     }
 }
 
-/// How many items one call puts.
 const BATCH: usize = MAX_BATCH as usize;
 
-/// Returns whether the pool of a queue is complete: it has `capacity` items, no item is taken, no
-/// two items overlap, and each item has the right handle.
+/// Returns whether the pool has `capacity` items, none is taken, no two overlap, and each has the right
+/// handle.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
-    // SAFETY: The queue is initialized, so its pool has `capacity` pointers to items. No other
-    // thread uses the queue.
+    // SAFETY: The queue is initialized, so its pool has `capacity` pointers. No other thread uses it.
     let pool = unsafe { core::slice::from_raw_parts((*queue).pool, (*queue).capacity as usize) };
     // SAFETY: As above.
     let id = unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS;
@@ -123,8 +119,7 @@ mod cases {
 
     #[test]
     fn both_pools_have_all_items() -> Result {
-        // The cases are: one item; one chunk; several chunks, of which the last is not full; the
-        // largest items.
+        // One item; one chunk; several chunks, the last not full; the largest items.
         for (capacity, item_size) in [(1, 8), (64, 64), (700, 13), (7, 4096)] {
             let context = TestContext::new(0, capacity, item_size)?;
             for queue in [context.to_peer(), context.to_owner()] {

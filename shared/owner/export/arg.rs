@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the arguments of the exported functions are used for.
-//!
-//! A pointer that a driver passes may lead anywhere, but the C header says what the driver promises
-//! of it. An [`Arg`] carries this promise from the exported function to the code that follows the
-//! pointer.
+//! The uses of an [`Arg`]. A pointer that a driver passes may lead anywhere, but the C header says what
+//! the driver promises of it. An [`Arg`] carries this promise to the code that follows the pointer.
 
 use super::Arg;
 use crate::probe::{
@@ -21,7 +18,6 @@ use kernel::{
 };
 
 impl<T: Copy> Arg<T> {
-    /// Returns the argument itself.
     #[inline(always)]
     pub(crate) fn get(self) -> T {
         self.0
@@ -29,26 +25,26 @@ impl<T: Copy> Arg<T> {
 }
 
 impl<T: Copy> Arg<*mut T> {
-    /// Checks the place for a result; see [`Output::new`]. Any context.
+    /// See [`Output::new`]. Any context.
     pub(crate) fn output(self) -> Option<Output<T>> {
-        // SAFETY: By the type invariants it is a place for a result, which nobody else uses during
-        // the call. The exported function drops the `Output` before it returns.
+        // SAFETY: By the type invariants, nobody else uses the place during the call. The exported
+        // function drops the `Output` before it returns.
         unsafe { Output::new(self.0) }
     }
 
-    /// Returns whether the place for a result is aligned, and can be written. Any context.
+    /// Returns whether the place is aligned, and can be written. Any context.
     #[inline(always)]
     pub(crate) fn is_writable(self, stack: Stack) -> bool {
         let Self(to) = self;
-        // INVARIANT: It is the same place.
+        // INVARIANT: The same place.
         let place = Arg(to.cast::<c_void>());
         !to.is_null() && to.is_aligned() && place.has_room(stack, size_of::<T>())
     }
 
-    /// Writes a result. Returns whether it could be written. Any context.
+    /// Returns whether the result could be written. Any context.
     #[inline(always)]
     pub(crate) fn fill(self, stack: Stack, value: &T) -> bool {
-        // INVARIANT: It is the same place.
+        // INVARIANT: The same place.
         let place = Arg(self.0.cast::<c_void>());
         // SAFETY: `value` is valid for reads.
         unsafe { place.copy_out(stack, core::ptr::from_ref(value).cast(), size_of::<T>()) }
@@ -56,15 +52,14 @@ impl<T: Copy> Arg<*mut T> {
 }
 
 impl Arg<*mut c_void> {
-    /// Returns whether the place for `length` bytes, which is not 0, can be written. Any context.
+    /// Returns whether `length` bytes, not 0, can be written. Any context.
     #[inline(always)]
     pub(crate) fn has_room(self, stack: Stack, length: usize) -> bool {
-        // SAFETY: By the type invariants it is a place for a result, which nobody else uses during
-        // the call.
+        // SAFETY: By the type invariants, nobody else uses the place during the call.
         unsafe { stack.is_writable(self.0.cast(), length) }
     }
 
-    /// Copies `length` bytes to the place. Returns whether all of them could be written. Any context.
+    /// Copies `length` bytes to the place. Returns whether all could be written. Any context.
     ///
     /// # Safety
     ///
@@ -72,20 +67,20 @@ impl Arg<*mut c_void> {
     #[inline(always)]
     pub(crate) unsafe fn copy_out(self, stack: Stack, from: *const u8, length: usize) -> bool {
         // SAFETY: The caller says that `from` is valid for reads of `length` bytes. By the type
-        // invariants the place is for a result, which nobody else uses during the call.
+        // invariants, nobody else uses the place during the call.
         unsafe { stack.copy_out(self.0.cast(), from, length) }
     }
 }
 
 impl Arg<*const c_char> {
-    /// Copies the string; see [`StringCopy::read`]. Any context.
+    /// See [`StringCopy::read`]. Any context.
     pub(crate) fn string<const N: usize>(self) -> Option<StringCopy<N>> {
         StringCopy::read(self.0)
     }
 }
 
 impl Arg<*const d2d_handle> {
-    /// Reads the handle at this index. Returns `None` if it cannot be read. Any context.
+    /// Returns `None` if the handle cannot be read. Any context.
     pub(crate) fn handle(self, index: usize) -> Option<d2d_handle> {
         probe::read(self.0.wrapping_add(index))
     }

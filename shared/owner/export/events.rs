@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the exported functions of events do: those of `d2d_event.h`.
+//! What the exported functions of `d2d_event.h` do.
 //!
-//! Some functions are short and do not sleep: they set, reset or query an event, or take an event
-//! that is set. These functions find the server and the event as RCU readers. The other functions
-//! are readers of SRCU, which takes more time.
+//! The short ones, which do not sleep, are RCU readers. The others are readers of SRCU, which takes more
+//! time.
 
 use super::{
     call_server,
@@ -39,19 +38,19 @@ const ALL: u32 = abi::D2D_EVENT_WAIT_ALL;
 const INTERRUPTIBLE: u32 = abi::D2D_EVENT_WAIT_INTERRUPTIBLE;
 
 impl Exports {
-    /// Runs `f` on the server, if there is one, as an RCU reader. `f` does not sleep. Any context.
+    /// Runs `f` on the server, if there is one, as an RCU reader. `f` must not sleep. Any context.
     #[inline(always)]
     fn try_briefly<R>(&self, f: impl FnOnce(&Server, &rcu::Guard) -> Option<R>) -> Option<R> {
         let reader = rcu::read_lock();
         let server = AtomicWord::load_acquire(&self.server);
-        // SAFETY: By the type invariants, `server` is null or came from `Arc::into_raw`. Its
-        // reference is dropped only after all RCU readers that may have found the server have
-        // ended. This thread is such a reader until it drops `reader`, after `f` has returned.
+        // SAFETY: By the type invariants, `server` is null or came from `Arc::into_raw`. Its reference
+        // is dropped only after all RCU readers that may have found it have ended, and this thread is
+        // a reader until `f` has returned.
         let server = unsafe { server.as_ref() }?;
         f(server, &reader)
     }
 
-    /// Refuses a call whose event was not found: the handle is stale, or there is no server.
+    /// Refuses a call because the handle is stale, or there is no server.
     #[cold]
     #[inline(never)]
     fn refuse_event(&self, event: abi::d2d_handle) -> c_int {
@@ -135,8 +134,7 @@ impl Exports {
 
     /// `d2d_event_ring`.
     pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
-        // A stale handle is not refused: the driver of the doorbell may have left, which is no
-        // mistake of the caller.
+        // A stale handle is no mistake of the caller: the driver of the doorbell may have left.
         self.try_briefly(|server, reader| server.events.dispatcher().set(event, reader));
     }
 
@@ -174,8 +172,7 @@ impl Exports {
         self.wait_long(events, count, flags, timeout, index)
     }
 
-    /// As [`Exports::wait_for_events`], for the calls that `wait_for_events` does not end itself.
-    /// The calls that it ends itself are for a single event, and need not sleep.
+    /// As [`Exports::wait_for_events`], for all calls but those for one event that need not sleep.
     #[cold]
     #[inline(never)]
     fn wait_long(
@@ -208,8 +205,8 @@ impl Exports {
                 if !trace::may_sleep() {
                     return refuse("wait-in-atomic-context", EDEADLK);
                 }
-                // The check above does not know every context that must not sleep. On a debugging
-                // kernel, `might_sleep` reports more of them.
+                // `may_sleep` does not know every context that must not sleep. On a debugging kernel,
+                // `might_sleep` reports more of them.
                 might_sleep();
             }
             let handle = |n| events.handle(n);

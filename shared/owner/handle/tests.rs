@@ -13,7 +13,7 @@ const KINDS: [Kind; 5] = [
     Kind::Held,
 ];
 
-/// Pairs of index and generation: the lowest values, some others, and the highest ones.
+/// Index and generation: the lowest values, others, and the highest ones.
 const PARTS: [(usize, u32); 4] = [
     (0, 1),
     (63, 1),

@@ -24,32 +24,27 @@ use kernel::{
     }, //
 };
 
-/// A handshake: the number of its context, and the owner's handle of its request.
+/// The number of the context, and the owner's handle of the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handshake {
     pub(crate) context: usize,
     pub(crate) request: abi::d2d_handle,
 }
 
-/// Whether a driver holds a context, or a handshake with it is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The driver holds no context.
     Detached,
-    /// The handshake is under way.
     Attaching(Handshake),
     /// The driver holds the context of this number.
     Attached(usize),
     /// The owner is taking back the context of this number.
     Detaching(usize),
-    /// The driver has not completed the handshake's request in time. The driver may still use the
-    /// context. The context stays reserved until the driver completes the request after all,
-    /// detaches or unregisters.
+    /// The time limit of the handshake has passed. The driver may still use the context, which stays
+    /// reserved until the driver completes the request, detaches or unregisters.
     Abandoned(Handshake),
 }
 
 impl State {
-    /// Returns the number of the context that is reserved for the driver.
     fn context(self) -> Option<usize> {
         match self {
             Self::Detached => None,
@@ -58,7 +53,7 @@ impl State {
         }
     }
 
-    /// Returns the handshake, if it has neither succeeded nor failed yet.
+    /// Returns the handshake, if it has neither succeeded nor failed.
     pub(crate) fn handshake(self) -> Option<Handshake> {
         match self {
             Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake),
@@ -67,26 +62,24 @@ impl State {
     }
 }
 
-/// The registry's entry of a driver. A copy of it shows the driver as it was when the copy was
-/// made.
+/// The registry's entry of a driver. A copy shows the driver as it was when the copy was made.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(super) driver: Driver,
-    /// Whether the driver is still being registered. Meanwhile,
-    /// [`Registry::lookup`](super::Registry::lookup) does not find it.
+    /// Meanwhile, [`Registry::lookup`](super::Registry::lookup) does not find the driver.
     pub(super) is_registering: bool,
-    /// Whether a thread is unregistering the driver, or removing it after it was expelled.
+    /// Whether a thread is unregistering the driver, or removing it after its expulsion.
     pub(crate) is_unregistering: bool,
-    /// Whether no request goes to the driver or comes from it any more.
+    /// No request goes to the driver or comes from it any more.
     pub(crate) is_leaving: bool,
-    /// Whether none of the driver's routines is called any more.
+    /// None of the driver's routines is called any more.
     pub(super) is_expelled: bool,
     pub(crate) state: State,
-    /// The task that is in `d2d_attach()` for the driver, or 0.
+    /// The task in `d2d_attach()` for the driver, or 0.
     pub(super) attaching_task: u64,
-    /// When the time limit of the driver's handshake ends, if no thread waits for the handshake.
+    /// When the handshake's time limit ends, if no thread waits for the handshake.
     pub(super) due: Option<Instant<Monotonic>>,
-    /// The errno with which the driver's last handshake has failed, or 0.
+    /// The errno of the last handshake's failure, or 0.
     pub(crate) refusal: c_int,
 }
 
@@ -99,33 +92,29 @@ impl Deref for Entry {
 }
 
 impl Entry {
-    /// Returns whether the driver holds no context, and no thread is in `d2d_attach()` for it.
+    /// Returns whether the driver holds no context, and no thread attaches it.
     pub(crate) fn is_fully_detached(&self) -> bool {
         self.state == State::Detached && self.attaching_task == 0
     }
 
-    /// Returns the number of the context that is reserved for the driver.
     pub(crate) fn context(&self) -> Option<usize> {
         self.state.context()
     }
 
-    /// Returns whether a thread is in `d2d_attach()` for the driver.
     pub(crate) fn is_being_attached(&self) -> bool {
         self.attaching_task != 0
     }
 
-    /// Returns whether the calling thread is in `d2d_attach()` for the driver.
     pub(crate) fn is_being_attached_by_current(&self) -> bool {
         self.attaching_task == Task::current_raw() as u64
     }
 
-    /// Returns what `d2d_attach()` returns for this handshake, for whose completion no thread
-    /// waits.
+    /// Returns what `d2d_attach()` returns for a handshake for which no thread waits.
     ///
     /// # Errors
     ///
-    /// The errno of the refusal. `EINPROGRESS` if the handshake has neither succeeded nor failed
-    /// yet. Then the driver still has the request, even if the time limit has ended.
+    /// The errno of the refusal. `EINPROGRESS` if the handshake has neither succeeded nor failed, even
+    /// after its time limit.
     pub(crate) fn attach_result(&self, handshake: Handshake) -> Result {
         to_result(self.refusal)?;
         match self.state.handshake() {
@@ -134,9 +123,8 @@ impl Entry {
         }
     }
 
-    /// Reserves the context `free` for a handshake that has this request. `free` is `None` if no
-    /// context is free. Returns a copy of the entry as it is then. Also returns the handshake, or
-    /// the reason why there is none.
+    /// Reserves the context `free`, or none if it is `None`. Returns a copy of the entry, and the
+    /// handshake or why there is none.
     pub(super) fn reserve(
         &mut self,
         free: Option<usize>,
@@ -157,14 +145,13 @@ impl Entry {
         (*self, reserved)
     }
 
-    /// Notes that the driver leaves: from here on no request goes to it or comes from it. If the
-    /// driver was expelled, none of its routines is called, either.
+    /// No request goes to the driver or comes from it any more. If it was expelled, none of its routines
+    /// is called, either.
     pub(super) fn leave(&mut self, slot: &Slot) {
         self.is_leaving = true;
         self.set_flags(slot);
     }
 
-    /// Sets the flags of the driver's slot to those of this entry.
     pub(super) fn set_flags(&self, slot: &Slot) {
         let leaving = if self.is_leaving { LEAVING } else { 0 };
         let expelled = if self.is_expelled { EXPELLED } else { 0 };

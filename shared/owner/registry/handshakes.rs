@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The drivers' contexts and handshakes in the registry: the changes of a driver's [`State`], and the
-//! time limits of handshakes.
+//! Changes of a driver's [`State`], and the time limits of handshakes.
 
 use super::{
     Entry,
@@ -23,25 +22,24 @@ use kernel::{
     }, //
 };
 
-/// What the work of the timer of handshakes finds: see [`Registry::overdue`].
+/// What [`Registry::overdue`] finds.
 pub(crate) enum Overdue {
-    /// A driver, and its handshake whose time limit has ended.
+    /// A driver, and its handshake whose time limit has passed.
     Handshake(abi::d2d_handle, Handshake),
-    /// The time until the next time limit ends.
+    /// The time until the next time limit.
     In(Delta),
-    /// No handshake has a time limit, and the timer is not set any more.
+    /// No handshake has a time limit. The timer is not set any more.
     Nothing,
 }
 
 impl Registry {
-    /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
+    /// Returns a copy of the entry of the driver that has a context. Any context.
     pub(crate) fn by_context(&self, context: usize) -> Option<Entry> {
         let found = self.find(Kind::Driver, &|entry| entry.context() == Some(context));
         found.map(|(_, entry)| entry)
     }
 
-    /// Finds the handshake that has this request, and returns the driver's handle and the
-    /// handshake. Any context.
+    /// Returns the driver's handle, and the handshake that has this request. Any context.
     pub(crate) fn by_request(
         &self,
         request: abi::d2d_handle,
@@ -53,11 +51,10 @@ impl Registry {
         Some((handle, entry.state.handshake()?))
     }
 
-    /// Reserves a free context for the handshake with a driver; `request` is the handshake's
-    /// request, and `contexts` is the number of contexts. Returns a copy of the driver's entry, and
-    /// the handshake. Any context.
+    /// Reserves one of `contexts` contexts for a handshake. Returns a copy of the driver's entry, and the
+    /// handshake. Any context.
     ///
-    /// The driver's state is `Attaching` from then on. Nobody can unregister the driver before
+    /// The driver's state is `Attaching` then. Nobody can unregister the driver before
     /// [`Registry::end_attach`].
     ///
     /// # Errors
@@ -89,8 +86,7 @@ impl Registry {
         }
     }
 
-    /// Notes that the thread in `d2d_attach()` for a driver is about to return. Returns a copy of
-    /// the driver's entry. Any context.
+    /// The thread in `d2d_attach()` is about to return. Returns a copy of the entry. Any context.
     pub(crate) fn end_attach(&self, handle: abi::d2d_handle) -> Option<Entry> {
         self.with_entry(handle, |entry| {
             entry.attaching_task = 0;
@@ -98,8 +94,8 @@ impl Registry {
         })
     }
 
-    /// Changes a driver's state to the one that `f` returns, if any. Returns a copy of the driver's
-    /// entry as it was before. Any context.
+    /// Changes a driver's state to that which `f` returns. Returns a copy of the entry as it was before.
+    /// Any context.
     ///
     /// # Errors
     ///
@@ -117,8 +113,8 @@ impl Registry {
         .ok_or_else(|| self.refuse_stale(handle))
     }
 
-    /// Changes a driver's state from `from` to `to`. Returns false, and changes nothing, if the
-    /// state is another one or the handle is stale. Any context; prints nothing.
+    /// Changes a driver's state from `from` to `to`. Returns false if the state is another one or the
+    /// handle is stale. Any context; prints nothing.
     pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
         self.with_entry(handle, |entry| {
             let is_from = entry.state == from;
@@ -131,12 +127,11 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Ends a handshake that has failed: calls `clear`, and makes the context free. The driver's
-    /// state is `Attaching` or `Abandoned`. Does nothing if another thread has ended the handshake
-    /// before. Any context; prints nothing.
+    /// Ends a handshake that has failed: calls `clear`, and makes the context free. Does nothing if the
+    /// handshake has ended. Any context; prints nothing.
     ///
-    /// All of it happens with the lock held. So when a thread that detaches the driver sees that
-    /// the handshake has ended, the driver can be unregistered.
+    /// All of it happens under the lock. So when a detaching thread sees that the handshake has ended,
+    /// the driver can be unregistered.
     pub(crate) fn end_handshake(
         &self,
         handle: abi::d2d_handle,
@@ -152,8 +147,8 @@ impl Registry {
         });
     }
 
-    /// Notes the errno with which the handshake with a driver has failed. Returns
-    /// whether a thread is in `d2d_attach()` for the driver. Any context; prints nothing.
+    /// Notes why a handshake has failed. Returns whether a thread is in `d2d_attach()` for the driver.
+    /// Any context; prints nothing.
     pub(crate) fn note_refusal(&self, handle: abi::d2d_handle, error: Error) -> bool {
         self.with_entry(handle, |entry| {
             entry.refusal = error.to_errno();
@@ -162,9 +157,8 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Sets the time limit of a handshake for which no thread waits, if the handshake is still under
-    /// way. The limit ends at `due`. Returns whether the caller has to set the timer. Any context;
-    /// prints nothing.
+    /// Sets the time limit of a handshake for which no thread waits. Returns whether the caller has to
+    /// set the timer. Any context; prints nothing.
     ///
     /// All handshakes get the same time, so a timer that is set already expires early enough.
     pub(crate) fn limit(
@@ -183,8 +177,8 @@ impl Registry {
         !core::mem::replace(&mut table.timer_is_set, true)
     }
 
-    /// Finds a handshake whose time limit has ended at `now`, and removes the limit. Any context;
-    /// prints nothing.
+    /// Finds a handshake whose time limit has passed at `now`, and removes the limit. Any context; prints
+    /// nothing.
     pub(crate) fn overdue(&self, now: Instant<Monotonic>) -> Overdue {
         let table = &mut *self.table.lock();
         let mut next: Option<Delta> = None;

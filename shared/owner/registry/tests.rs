@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of drivers: refused driver objects, handles, and the states of a driver.
+//! The table of drivers: refusals, handles and states.
 
 use super::*;
 use crate::handle::{
@@ -32,7 +32,6 @@ fn registry() -> Result<Pin<KBox<Registry>>> {
     KBox::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)
 }
 
-/// Makes a valid driver object.
 fn object(name: &CStr) -> abi::d2d_driver {
     let mut object = abi::d2d_driver {
         hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
@@ -54,11 +53,11 @@ fn object(name: &CStr) -> abi::d2d_driver {
 }
 
 fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle> {
-    // SAFETY: The driver object is valid. The tests call the object's routine only with a valid request.
+    // SAFETY: The object is valid. The tests call its routine only with a valid request.
     registry.add(unsafe { Arg::new(core::ptr::from_ref(object)) })
 }
 
-/// Returns the error with which the registry refuses a driver object that `change` has changed.
+/// Returns the error for a driver object that `change` has changed.
 fn refusal(change: impl FnOnce(&mut abi::d2d_driver)) -> Result<Option<Error>> {
     let mut object = object(c"driver");
     change(&mut object);
@@ -75,10 +74,10 @@ fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Resu
         .map(|before| before.state)
 }
 
-/// The handle of a handshake's request; any number.
+/// Any number.
 const REQUEST: abi::d2d_handle = 1;
 
-/// Reserves one of `contexts` contexts for a driver, and returns the context's number.
+/// Returns the number of the context.
 fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Result<usize> {
     registry
         .reserve(driver, REQUEST, contexts)
@@ -92,7 +91,7 @@ fn handshake(context: usize) -> Handshake {
     }
 }
 
-/// Unregisters a driver; `EBUSY` if it is not detached or a thread is inside its routines.
+/// Fails with `EBUSY` if the driver is not detached, or a thread is inside.
 fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
     registry.unregister(handle)?;
     registry.remove(handle).ok_or(EBUSY)
@@ -164,7 +163,7 @@ mod cases {
     #[test]
     fn a_dispatch_routine_outside_the_module_is_refused() -> Result {
         let outside = bindings::schedule as unsafe extern "C" fn();
-        // SAFETY: Both types are function pointers, and the test never calls the result.
+        // SAFETY: Both types are function pointers. The test never calls the result.
         let outside = unsafe { core::mem::transmute::<unsafe extern "C" fn(), Dispatch>(outside) };
         assert_eq!(
             refusal(|object| object.dispatch = Some(outside))?,
@@ -183,7 +182,7 @@ mod cases {
             core::ptr::from_ref(&object).wrapping_byte_add(1),
         ];
         for pointer in bad {
-            // SAFETY: There is no driver object at a null, unmapped or misaligned address.
+            // SAFETY: No driver object is at a null, unmapped or misaligned address.
             let result = registry.add(unsafe { Arg::new(pointer) });
             assert_eq!(result, Err(EFAULT));
         }
@@ -370,7 +369,7 @@ mod cases {
     fn a_driver_that_left_before_it_was_published_is_leaving() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
-        // Another thread may have guessed the handle, and called `d2d_leave` before this `publish`.
+        // A thread that has guessed the handle may have called `d2d_leave` before this `publish`.
         registry.leave(driver)?;
         assert_eq!(registry.publish(driver, false), Ok(driver));
         let refusal = registry.check_sender(driver, 0, STALE_DRIVER);
@@ -383,8 +382,7 @@ mod cases {
         let registry = registry()?;
         for (is_going, reason) in [(false, "driver-is-leaving"), (true, "module-is-going")] {
             let driver = add(&registry, &object(c"driver"))?;
-            // Another thread may have guessed the handle, and called `d2d_unregister` before this
-            // `publish`.
+            // A thread that has guessed the handle may have called `d2d_unregister` before.
             registry.unregister(driver)?;
             let published = registry.publish(driver, is_going);
             assert_eq!(published, Err((reason, ESHUTDOWN)));
