@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate of a kernel that is older than the one for which this project is written, plus
-//! the items that this project uses and that crate lacks. Drivers and the library name this crate
-//! `kernel`, so their sources are the same for all kernels.
+//! The kernel crate of an older kernel, plus the items that this project uses and that crate lacks.
+//! Drivers and the library name this crate `kernel`, so their sources are the same for all kernels.
 //!
-//! To find out what the kernel crate lacks, `shared/library.mk` compiles `probes.rs`. It compiles
-//! this crate only if something is missing. Each replacement names the version of the kernel that
-//! makes it unnecessary.
+//! `shared/library.mk` compiles `probes.rs` to find out what is missing, and compiles this crate only if
+//! something is. Each replacement names the kernel that makes it unnecessary.
 
 #[cfg(not(probe_poll_box))]
 mod poll_box;
@@ -15,8 +13,7 @@ mod spinlock_irq;
 
 pub use kernel::*;
 
-/// Gives the integer type `bindings::hrtimer_restart` the constant that the newer enumeration has.
-/// Unnecessary since 7.3.
+/// Gives `bindings::hrtimer_restart` the constant of the newer enumeration. Unnecessary since 7.3.
 #[cfg(not(probe_hrtimer_restart))]
 pub trait HrtimerRestart {
     /// The timer is not started again.
@@ -46,8 +43,7 @@ impl MillisCeil for kernel::time::Delta {
 
 #[cfg(not(probe_init_of_pin_init))]
 mod initializer {
-    /// As `pin_init::PinInit`, with `__init`, the newer name of the method `__pinned_init`.
-    /// Unnecessary since 7.3.
+    /// As `pin_init::PinInit`, with `__init`, the newer name of `__pinned_init`. Unnecessary since 7.3.
     pub trait PinInit<T: ?Sized, E = core::convert::Infallible>: pin_init::PinInit<T, E> {
         /// As `pin_init::PinInit::__pinned_init`.
         ///
@@ -60,7 +56,7 @@ mod initializer {
         /// Those of the initializer.
         #[inline]
         unsafe fn __init(self, slot: *mut T) -> core::result::Result<(), E> {
-            // SAFETY: The caller keeps the contract of `__pinned_init`, which is that of this function.
+            // SAFETY: The caller keeps the contract of `__pinned_init`.
             unsafe { self.__pinned_init(slot) }
         }
     }
@@ -72,8 +68,7 @@ mod initializer {
 pub mod error {
     pub use kernel::error::*;
 
-    /// As `kernel::error::code`, with the errors of `include/uapi/asm-generic/errno.h` that the
-    /// project uses. Unnecessary since 7.3.
+    /// As `kernel::error::code`, with all errors that the project uses. Unnecessary since 7.3.
     pub mod code {
         pub use kernel::error::code::*;
 
@@ -111,7 +106,7 @@ pub mod error {
                 ESHUTDOWN ESTALE EUCLEAN
             }
 
-            // An `Error` of the kernel crate consists of the negative number, too.
+            // An `Error` of the kernel crate is the negative number, too.
             const _: () = {
                 // SAFETY: As in `error`.
                 let value = unsafe { transmute::<Error, NonZeroI32>(kernel::error::code::EPERM) };
@@ -136,8 +131,7 @@ pub mod module {
 pub mod module_param {
     pub use kernel::module_param::*;
 
-    /// A parameter of a module. In the older kernel crate, its `value` returns a reference. Unnecessary
-    /// since 7.3.
+    /// In the older kernel crate, `value` returns a reference. Unnecessary since 7.3.
     #[cfg(not(probe_parameter_value))]
     #[repr(transparent)]
     pub struct ModuleParamAccess<T>(kernel::module_param::ModuleParamAccess<T>);
@@ -149,7 +143,7 @@ pub mod module_param {
             Self(kernel::module_param::ModuleParamAccess::new(default))
         }
 
-        /// Returns the value of the parameter.
+        /// Returns the parameter's value.
         #[inline]
         pub fn value(&self) -> T
         where
@@ -193,12 +187,11 @@ pub mod sync {
     pub mod barrier {
         pub use kernel::sync::barrier::*;
 
-        /// For [`smp_mb`]: the barrier orders all earlier loads before all later loads. Unnecessary
-        /// since 7.3.
+        /// For [`smp_mb`]: orders all earlier loads before all later ones. Unnecessary since 7.3.
         #[cfg(not(probe_read_barrier))]
         pub struct Read;
 
-        /// A memory barrier between CPUs that orders only loads. Any context. Unnecessary since 7.3.
+        /// A read barrier between CPUs. Any context. Unnecessary since 7.3.
         #[cfg(not(probe_read_barrier))]
         #[inline(always)]
         pub fn smp_mb(_: Read) {
@@ -221,7 +214,7 @@ pub mod sync {
         #[cfg(not(probe_synchronize_rcu))]
         #[inline]
         pub fn synchronize_rcu() {
-            // SAFETY: The function only requires that the caller may sleep.
+            // SAFETY: The caller may sleep.
             unsafe { kernel::bindings::synchronize_rcu() }
         }
     }
@@ -250,20 +243,20 @@ macro_rules! new_spinlock_irq {
     };
 }
 
-/// As `kernel::ModuleMetadata`, with a constant for the `THIS_MODULE` of C. Unnecessary since 7.3.
+/// As `kernel::ModuleMetadata`, with a constant for `THIS_MODULE`. Unnecessary since 7.3.
 #[cfg(not(probe_this_module))]
 pub trait ModuleMetadata {
     /// The name of the module.
     const NAME: &'static str::CStr;
 
-    /// The `THIS_MODULE` of C. The older macro `module!` does not set this constant. The default is
-    /// the module into which the code is linked.
+    /// The `THIS_MODULE` of C. The older `module!` does not set this constant. The default is the module
+    /// into which the code is linked.
     const THIS_MODULE: ThisModule = {
         unsafe extern "C" {
             static __this_module: [u8; 0];
         }
-        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked.
-        // The kernel keeps it while the module's code can run.
+        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked. The
+        // kernel keeps it while the module's code can run.
         unsafe { ThisModule::from_ptr((&raw const __this_module).cast_mut().cast()) }
     };
 }

@@ -18,8 +18,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A [`PollCondVar`] on the heap, whose memory is freed after an RCU grace period. Dropping it does
-/// not sleep.
+/// A [`PollCondVar`], whose memory is freed after an RCU grace period. Dropping it does not sleep.
 pub struct PollCondVarBox(ManuallyDrop<Pin<KBox<Inner>>>);
 
 #[pin_data]
@@ -39,7 +38,7 @@ unsafe impl Sync for Inner {}
 const _: () = assert!(size_of::<PollCondVar>() == size_of::<bindings::wait_queue_head>());
 
 impl PollCondVarBox {
-    /// Makes a condition variable. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -69,13 +68,12 @@ impl Deref for PollCondVarBox {
 impl Drop for PollCondVarBox {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: The value is being dropped, so nothing uses the field again.
+        // SAFETY: Nothing uses the field after this drop.
         let inner = unsafe { ManuallyDrop::take(&mut self.0) };
         // SAFETY: The memory does not move before it is freed.
         let inner = KBox::into_raw(unsafe { Pin::into_inner_unchecked(inner) });
-        // The rest replaces the drop of the `PollCondVar`: that drop would wait for a grace period.
-        // SAFETY: `inner` is valid, and a `PollCondVar` has nothing but its wait queue, as asserted
-        // above.
+        // This replaces the drop of the `PollCondVar`, which would wait for a grace period.
+        // SAFETY: `inner` is valid, and a `PollCondVar` has nothing but its wait queue, as asserted above.
         unsafe { bindings::__wake_up_pollfree((&raw mut (*inner).condvar).cast()) };
         // SAFETY: The memory is from kmalloc(), and nothing uses it after the grace period.
         unsafe { bindings::kvfree_call_rcu((*inner).rcu.get(), inner.cast::<c_void>()) };

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Uses each item of the kernel crate that some supported kernel lacks. `shared/library.mk` first
-//! compiles this file with all `--cfg probe_NAME`. If that fails, it compiles the file once for
-//! each probe. `d2d_kernel.rs` has the replacements.
+//! Uses each item of the kernel crate that some supported kernel lacks. `shared/library.mk` compiles this
+//! file with all `--cfg probe_NAME`. If that fails, it compiles the file once for each probe.
 
 #![no_std]
 // For `static_branch_unlikely!`
@@ -100,7 +99,7 @@ pub fn value(parameter: &kernel::module_param::ModuleParamAccess<u32>) -> u32 {
     parameter.value()
 }
 
-// Whether an implementation of a `vtable` trait may name the module to which it belongs.
+// Whether an implementation of a `vtable` trait may name its module.
 #[cfg(probe_vtable_module)]
 #[kernel::macros::vtable]
 pub trait OfModule {

@@ -2,10 +2,10 @@
 
 //! The kernel crate's `SpinLockIrq`, for kernels that lack it. Unnecessary since 7.3.
 //!
-//! The kernel's `SpinLockIrq` counts how often interrupts were disabled, so its guards may be dropped in any
-//! order. This one restores the interrupt flag that it found: its guards must be dropped in the
-//! reverse order of locking. Otherwise interrupts are enabled while a lock is held, and stay
-//! disabled afterwards. That can hang the machine, but does not let two threads use the data.
+//! The kernel's `SpinLockIrq` counts how often interrupts were disabled, so its guards may be dropped in
+//! any order. These guards must be dropped in the reverse order of locking. Otherwise interrupts are
+//! enabled while a lock is held, and stay disabled afterwards. That can hang the machine, but does not
+//! let two threads use the data.
 
 #[path = "../d2d/lock.rs"]
 mod lock;

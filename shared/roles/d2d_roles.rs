@@ -2,17 +2,16 @@
 
 //! A module in several roles: the owner of one pair, and a peer of one or two others.
 //!
-//! Each role uses the library under names of its own. So the compiler tells the types of the roles
-//! apart. The owner's role uses `d2d` and `d2d_owner`, a peer's role `d2d_peer`, and a second
-//! peer's role `d2d_peer2`. The build makes `d2d_peer` and `d2d_peer2` from the sources of `d2d`. A
-//! macro declares the module:
+//! Each role uses the library under names of its own, so the compiler tells the roles' types apart:
+//! `d2d` and `d2d_owner`, `d2d_peer`, and `d2d_peer2`. The build makes the last two from the sources of
+//! `d2d`. A macro declares the module:
 //!
 //! - [`module_in_two_roles!`](crate::module_in_two_roles): an owner and a peer;
 //! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
 //! - [`module_in_three_roles!`](crate::module_in_three_roles): an owner and a peer of two others.
 //!
-//! The peers' roles are made first and dropped last. So the owner's role can call the other owners until the
-//! owner's role is dropped.
+//! The peers' roles are made first and dropped last. So the owner's role can call the other owners as
+//! long as it exists.
 
 mod three_roles;
 mod two_peers;
@@ -63,18 +62,18 @@ pub use two_peers::{
     TwoPeers, //
 };
 
-/// The owner's role of a module that has the role of a peer, too.
+/// The owner's role of a module that is a peer, too.
 pub trait TwoRoles: Owner {
-    /// The peer's role of the module.
+    /// The driver of the peer's role.
     type Peer: Driver;
 
-    /// Gives the owner's role the driver of the peer's role, before [`Owner::ready`]. No peer of this owner
-    /// is attached yet. The owner keeps the handle in its state. May sleep.
+    /// Gives the owner's role the peer's driver, before [`Owner::ready`] and before a peer attaches. May
+    /// sleep.
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. Before it fails, the peer's role leaves, and the
-    /// library calls [`Owner::leaving`].
+    /// The errno with which loading the module fails. Before, the peer's role leaves, and the library
+    /// calls [`Owner::leaving`].
     fn join(contexts: &Contexts<'_, Self>, peer: DriverRef<Self::Peer>) -> Result;
 }
 
@@ -94,9 +93,8 @@ impl<M> RolesDropPromise<M> {
     /// `M` is the module into which this crate is linked. What is made with the result is dropped
     /// before the kernel frees the module's text and data.
     pub const unsafe fn new() -> Self {
-        // SAFETY: The caller promises that `M` is the module into which this crate is linked. The
-        // caller also promises that it drops what is made with the result before the kernel frees
-        // the module's text and data.
+        // SAFETY: The caller promises that `M` is the module into which this crate is linked, and that
+        // it drops what is made with the result before the kernel frees the module's text and data.
         unsafe {
             Self {
                 owner: d2d_owner::DropPromise::new(),
@@ -107,9 +105,8 @@ impl<M> RolesDropPromise<M> {
     }
 }
 
-/// The parts of a module `M` in several roles. `_peers` are its roles as a peer. `_last_made` was
-/// made after them. It is the owner's role or, in a peer of two owners, the [`Join`]. Dropping
-/// `_last_made` makes the peers' roles leave. It is dropped before `_peers`.
+/// The roles of module `M`. `_peers` are its roles as a peer. `_last_made` is the owner's role or, in a
+/// peer of two owners, the [`Join`]. Dropping it, before `_peers`, makes the peers' roles leave.
 #[doc(hidden)]
 pub struct Roles<T, P, M> {
     _last_made: T,
@@ -117,8 +114,7 @@ pub struct Roles<T, P, M> {
     _module: PhantomData<fn(M)>,
 }
 
-/// Puts `leave`, which makes roles of module `M` leave, into a box. The role that is made next keeps the box. May
-/// sleep.
+/// Puts `leave` into a box for the role that is made next. May sleep.
 ///
 /// # Errors
 ///
@@ -131,7 +127,7 @@ pub(crate) fn boxed<M: ModuleMetadata>(
     Ok(leave)
 }
 
-/// The parts of a module that is an owner and a peer.
+/// A module that is an owner and a peer.
 #[doc(hidden)]
 pub type OwnerAndPeer<O, M> = Roles<export::Parts<O>, registration::Peer<<O as TwoRoles>::Peer>, M>;
 
@@ -141,7 +137,7 @@ where
     <<O::Peer as Driver>::Pair as d2d_peer::link::Pair>::Peer:
         d2d_peer::interface::TableFor<O::Peer>,
 {
-    /// Registers the peer and asks its owner for a context; then makes the owner's server. May sleep.
+    /// Registers the peer and asks for a context; then makes the owner's server. May sleep.
     ///
     /// # Errors
     ///
@@ -172,8 +168,8 @@ where
 /// | `of` | `owner` of `d2d::module_peer!` | the module whose peer this module is |
 /// | `owner` | `type` of `d2d_owner::module_owner!` | the type that implements [`TwoRoles`], and so [`Owner`] |
 ///
-/// The other lines are those of `module!`. Code of the peer's role reaches the contexts of the owner's
-/// role by `OWNER.contexts(...)`: see [`OwnerRole::contexts`].
+/// The other lines are those of `module!`. The peer's code reaches the owner's contexts by
+/// `OWNER.contexts(...)`: see [`OwnerRole::contexts`].
 ///
 /// ```ignore
 /// d2d_roles::module_in_two_roles! {
@@ -214,9 +210,8 @@ macro_rules! module_in_two_roles {
 
         $crate::d2d_owner::module_owner! { @functions }
     };
-    // The module. It makes its roles with a `Started` for each role as a peer, and with `$LAST`, the static of
-    // what is made last (`_last_made`). The roles are of a type of this crate, because no driver may get the
-    // `RolesDropPromise`.
+    // Makes the roles with a `Started` for each peer's role, and with `$LAST`, the static for `_last_made`. The
+    // roles are of a type of this crate, because no driver may get the `RolesDropPromise`.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,
         [$($STARTED:ident: $peer:ident),+], $LAST:ident, $($rest:tt)*
@@ -233,11 +228,10 @@ macro_rules! module_in_two_roles {
                     static $STARTED: $crate::$peer::registration::Started =
                         $crate::$peer::registration::Started::new();
                 )+
-                // SAFETY: `Self` is the module into which this crate is linked. The kernel drops
-                // the module's value, which owns the roles, before it frees the module's text and
-                // data. The kernel calls `init` before any other code of the module can run. If the driver
-                // calls `init` again, `new` finds the first peer's `Started` set, and makes
-                // nothing.
+                // SAFETY: `Self` is the module into which this crate is linked. The kernel drops the
+                // module's value, which owns the roles, before it frees text and data. The kernel calls
+                // `init` first. If the driver calls `init` again, `new` finds the first peer's
+                // `Started` set, and makes nothing.
                 let promise = unsafe { $crate::RolesDropPromise::<Self>::new() };
                 let roles =
                     $crate::$Roles::<$($of),+>::new(promise, $(&$STARTED,)+ &$LAST)?;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The SRCU structure of a module that is a peer of two owners. It counts the threads inside
- * Joined::with() (two_peers.rs). Only Rust code accesses the structure, but Rust cannot define a
- * static one.
+ * The threads inside Joined::with() (two_peers.rs). Rust cannot define a static SRCU structure.
  */
 #include <linux/srcu.h>
 

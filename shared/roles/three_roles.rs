@@ -21,15 +21,15 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The owner's role of a module that is a peer of two other owners, too.
+/// The owner's role of a module that is a peer of two other owners.
 pub trait ThreeRoles: Owner {
-    /// The driver that registers with the first owner.
+    /// The driver of the first owner.
     type First: d2d_peer::driver::Driver;
-    /// The driver that registers with the second owner.
+    /// The driver of the second owner.
     type Second: d2d_peer2::driver::Driver;
 
-    /// Gives the owner's role the drivers of the peers' roles, as [`TwoRoles::join`](crate::TwoRoles::join)
-    /// does. May sleep.
+    /// Gives the owner's role the peers' drivers, as [`TwoRoles::join`](crate::TwoRoles::join) does. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ pub trait ThreeRoles: Owner {
     ) -> Result;
 }
 
-/// The parts of a module that is an owner and a peer of two others.
+/// A module that is an owner and a peer of two others.
 #[doc(hidden)]
 pub type OwnerAndPeers<O, M> =
     Roles<export::Parts<O>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>, M>;
@@ -54,7 +54,7 @@ where
     <<O::Second as d2d_peer2::driver::Driver>::Pair as d2d_peer2::link::Pair>::Peer:
         d2d_peer2::interface::TableFor<O::Second>,
 {
-    /// Makes both peers, and then the owner's server. May sleep.
+    /// Makes both peers, then the owner's server. May sleep.
     ///
     /// # Errors
     ///
@@ -80,9 +80,8 @@ where
 
 /// Declares a module that is the owner of one pair, and a peer of two other owners.
 ///
-/// `type` is the type that implements [`ThreeRoles`], and so [`Owner`]. `first` and `second` are
-/// the names of two modules. The first driver of the type registers with `first`, and the second
-/// driver with `second`. All else is as in [`module_in_two_roles!`](crate::module_in_two_roles).
+/// `type` implements [`ThreeRoles`]. `first` and `second` are the modules with which its two drivers
+/// register. All else is as in [`module_in_two_roles!`](crate::module_in_two_roles).
 ///
 /// ```ignore
 /// d2d_roles::module_in_three_roles! {

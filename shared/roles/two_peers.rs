@@ -28,22 +28,19 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The value that a module of two owners has while it is registered with both owners. It usually
-/// consists of the handles of the two drivers. The code of both drivers gets it by
-/// [`Joined::with`].
+/// The value of a module that is registered with two owners; usually the handles of its drivers. Both
+/// drivers' code gets it by [`Joined::with`].
 pub trait TwoPeers: Send + Sync + Sized + 'static {
-    /// The driver that registers with the first owner.
+    /// The driver of the first owner.
     type First: d2d_peer::driver::Driver;
-    /// The driver that registers with the second owner.
+    /// The driver of the second owner.
     type Second: d2d_peer2::driver::Driver;
 
-    /// Makes the value, after both drivers have registered and started. A driver that has pended its
-    /// handshake may not have a context yet. May sleep.
+    /// Makes the value after both drivers have registered and started. A driver that has pended its
+    /// handshake may have no context yet. May sleep.
     ///
-    /// When the module is unloaded, the library does the following, in this order:
-    /// 1. It makes both drivers leave.
-    /// 2. It waits until no thread uses the value, and drops the value.
-    /// 3. It drops the second driver, and then the first one.
+    /// When the module is unloaded, the library makes both drivers leave, waits until no thread uses the
+    /// value, drops the value, and then the second driver and the first one.
     ///
     /// # Errors
     ///
@@ -56,24 +53,24 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 unsafe extern "C" {
-    /// The threads inside [`Joined::with`]. Defined in `joined_srcu.c`, where `DEFINE_SRCU_FAST()` has
-    /// initialized it for fast readers.
+    /// The threads inside [`Joined::with`]. `DEFINE_SRCU_FAST()` in `joined_srcu.c` has initialized it for
+    /// fast readers.
     safe static d2d_joined_srcu: Readers;
 }
 
-/// The static by which the code of both drivers reaches the value that [`TwoPeers::join`] has made. This
-/// code may run before the value is made, and after it is dropped.
+/// Holds the value of [`TwoPeers::join`] for the code of both drivers, which may run before the value is
+/// made, and after it is dropped.
 ///
 /// # Invariants
 ///
-/// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has
-/// become null, and after all threads that were inside [`Joined::with`] at that moment have left.
+/// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has become null,
+/// and all threads that were inside [`Joined::with`] then have left.
 pub struct Joined<T: TwoPeers> {
     value: Atomic<*mut T>,
 }
 
 impl<T: TwoPeers> Joined<T> {
-    /// Makes a `Joined` without a value.
+    /// Has no value yet.
     #[expect(
         clippy::new_without_default,
         reason = "only module_of_two_owners! makes one"
@@ -85,25 +82,22 @@ impl<T: TwoPeers> Joined<T> {
         }
     }
 
-    /// Returns the threads that are inside [`Joined::with`].
-    ///
-    /// Only a module that uses a `Joined` links `joined_srcu.c`. Because this function is generic, other
-    /// modules have no reference to the structure.
+    /// This is generic, so that only a module with a `Joined` refers to `joined_srcu.c`.
     fn readers() -> &'static Readers {
         &d2d_joined_srcu
     }
 
-    /// Runs `f` on the value. Returns `None` before the two drivers are joined, and after they have
-    /// begun to leave. Any context but NMI. The module is not unloaded before `f` returns.
+    /// Runs `f` on the value. Returns `None` before the drivers are joined, and after they have begun to
+    /// leave. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let (_inside, value) = Self::readers().enter(&self.value, true);
-        // SAFETY: By the type invariants, `value` is null, or came from `KBox::into_raw`. The value
-        // is not freed before this thread has left. `f` cannot keep the borrow for longer.
+        // SAFETY: By the type invariants, `value` is null, or came from `KBox::into_raw` and is not freed
+        // before this thread has left. `f` cannot keep the borrow for longer.
         unsafe { value.as_ref() }.map(f)
     }
 }
 
-/// While a `Join` exists, [`Joined::with`] finds the value. Dropping the `Join` first makes both drivers leave.
+/// While this exists, [`Joined::with`] finds the value. Dropping it first makes both drivers leave.
 #[doc(hidden)]
 pub struct Join<T: TwoPeers> {
     joined: &'static Joined<T>,
@@ -113,8 +107,7 @@ pub struct Join<T: TwoPeers> {
 impl<T: TwoPeers> Join<T> {
     fn new(joined: &'static Joined<T>, leave: LeaveRoles, value: T) -> Result<Self> {
         let value = KBox::into_raw(KBox::new(value, GFP_KERNEL)?);
-        // INVARIANT: `value` came from `KBox::into_raw`. Until now, `joined.value` was null: `Peers::new`
-        // succeeds once.
+        // INVARIANT: `value` came from `KBox::into_raw`. `joined.value` was null: `Peers::new` succeeds once.
         joined.value.store(value, Release);
         Ok(Self { joined, leave })
     }
@@ -122,23 +115,22 @@ impl<T: TwoPeers> Join<T> {
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
-        // The threads that use the value may wait for an event or a request of the drivers. So this
-        // comes before the wait for these threads. `wait_and_end_waits` calls `leave` again and
-        // again. A thread that is just delivering a request to a driver may deliver it after this
-        // first call. Another thread may wait until that request is cancelled.
+        // The threads that use the value may wait for an event or a request of the drivers. One call is
+        // not enough: a thread may deliver a request to a driver after it, and another may wait until this
+        // request is cancelled. So `wait_and_end_waits` repeats it.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
         let value = self.joined.value.xchg(core::ptr::null_mut(), Full);
         Joined::<T>::readers().wait_and_end_waits(&*self.leave);
         if let Some(value) = NonNull::new(value) {
-            // SAFETY: By the type invariants `value` came from `KBox::into_raw`. All threads that may have found
-            // the value have left. The exchange gave the value to this thread alone.
+            // SAFETY: By the type invariants `value` came from `KBox::into_raw`. All threads that may have
+            // found it have left, and the exchange gave it to this thread alone.
             drop(unsafe { KBox::from_raw(value.as_ptr()) });
         }
     }
 }
 
-/// The two roles as a peer of a module that is a peer of two owners. The fields are dropped in this order.
+/// The roles of a peer of two owners. They are dropped in this order.
 #[doc(hidden)]
 pub struct Peers<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> {
     second: d2d_peer2::registration::Peer<B>,
@@ -152,11 +144,11 @@ where
     <A::Pair as d2d_peer::link::Pair>::Peer: d2d_peer::interface::TableFor<A>,
     <B::Pair as d2d_peer2::link::Pair>::Peer: d2d_peer2::interface::TableFor<B>,
 {
-    /// Registers both drivers of module `M`, each with its owner, and asks for the contexts. May sleep.
+    /// Registers both drivers of module `M`, and asks for the contexts. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of `registration::Peer::new`. If the second driver fails, the library unregisters the first one.
+    /// Those of `registration::Peer::new`. If the second driver fails, the first one is unregistered.
     pub fn new<M: ModuleMetadata>(
         promise: &RolesDropPromise<M>,
         started: &'static d2d_peer::registration::Started,
@@ -169,7 +161,7 @@ where
         Ok(Self { second, first })
     }
 
-    /// Returns what makes both drivers leave, while `self` exists. May sleep.
+    /// Returns what makes both drivers leave. May sleep.
     ///
     /// # Errors
     ///
@@ -182,7 +174,6 @@ where
         })
     }
 
-    /// Returns references to the drivers.
     pub(crate) fn handles(
         &self,
     ) -> (
@@ -198,17 +189,15 @@ where
     A: d2d_peer::driver::Driver,
     B: d2d_peer2::driver::Driver,
 {
-    /// Makes both drivers leave before the [`Resources`](d2d_peer::driver::Driver::Resources) of one of them
-    /// are dropped. The destructor of these `Resources` may wait for an event of either driver. If the
-    /// module has been loaded, the drop of `_last_made` in [`Roles`] has made the drivers leave
-    /// already.
+    /// Makes both drivers leave first: the destructor of one driver's
+    /// [`Resources`](d2d_peer::driver::Driver::Resources) may wait for an event of either driver.
     fn drop(&mut self) {
         self.first.leaver().leave();
         self.second.leaver().leave();
     }
 }
 
-/// The parts of a module that is a peer of two owners.
+/// A module that is a peer of two owners.
 #[doc(hidden)]
 pub type TwoDrivers<T, M> =
     Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>, M>;
@@ -220,7 +209,7 @@ where
     <<T::Second as d2d_peer2::driver::Driver>::Pair as d2d_peer2::link::Pair>::Peer:
         d2d_peer2::interface::TableFor<T::Second>,
 {
-    /// Makes both peers of module `M`, and joins them. May sleep.
+    /// Makes and joins both peers of module `M`. May sleep.
     ///
     /// # Errors
     ///
@@ -247,13 +236,10 @@ where
 
 /// Declares a module that is a peer of two owners.
 ///
-/// `type` is the type that implements [`TwoPeers`]. `first` and `second` are the names of two
-/// modules. The first driver of the type registers with `first`, and the second driver with
-/// `second`. The other lines are those of `module!`. [`TwoPeers::join`] makes a value. Code of both
-/// drivers reaches this value by `JOINED.with(...)`: see [`Joined::with`].
-///
-/// The module registers with the first owner, then with the second one. If the second one refuses, the
-/// library takes the first registration back.
+/// `type` implements [`TwoPeers`]. `first` and `second` are the modules with which its two drivers
+/// register, in this order. If the second one refuses, the library takes the first registration back.
+/// The other lines are those of `module!`. Both drivers' code reaches the value of [`TwoPeers::join`] by
+/// `JOINED.with(...)`: see [`Joined::with`].
 ///
 /// ```ignore
 /// d2d_roles::module_of_two_owners! {
@@ -272,7 +258,7 @@ macro_rules! module_of_two_owners {
         $crate::d2d_peer::module_peer! { @owner $first peer_ }
         $crate::d2d_peer2::module_peer! { @owner $second peer2_ }
 
-        /// The code of both drivers finds the value of `TwoPeers::join` here.
+        /// The value of `TwoPeers::join`.
         static JOINED: $crate::Joined<$Joined> = $crate::Joined::new();
 
         $crate::module_in_two_roles! {

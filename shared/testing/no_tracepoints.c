@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replaces shared/owner/tracepoints.c in the module of the unit tests, which is no owner and has
- * no tracepoints. To the tested crate, all tracepoints are off.
+ * Replaces shared/owner/tracepoints.c in the module of the unit tests, which has no tracepoints.
  */
 #include "../owner/tracepoints.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Helpers for the unit tests of several files: a pair, a context, and the module of the tests.
-//!
-//! Compiled with `--cfg d2d_tests` only, as a module of the crate `d2d`.
+//! A pair, a context, and the module of the unit tests. Compiled with `--cfg d2d_tests` only.
 
 use crate::{
     abi,
@@ -28,8 +26,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The module of the tests. The expansion of `#[vtable]` needs this type in the crate root. In a
-/// driver, `module!` defines it; the tested crates do not call `module!`.
+/// The expansion of `#[vtable]` needs this type in the crate root. In a driver, `module!` defines it.
 pub struct LocalModule;
 
 impl ModuleMetadata for LocalModule {
@@ -39,21 +36,18 @@ impl ModuleMetadata for LocalModule {
         unsafe extern "C" {
             static __this_module: [u8; 0];
         }
-        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked.
-        // The kernel keeps it while the module's code can run.
+        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked. The
+        // kernel keeps it while the module's code can run.
         unsafe { ThisModule::from_ptr((&raw const __this_module).cast_mut().cast()) }
     };
 }
 
-/// Returns the promise that what is made with it is dropped before the module of the tests is
-/// unloaded.
+/// Promises that what is made with the result is dropped before the module is unloaded.
 pub fn drop_promise() -> DropPromise<LocalModule> {
-    // SAFETY: Each test drops what it makes before it returns. No test runs when the module is
-    // unloaded.
+    // SAFETY: Each test drops what it makes before it returns. No test runs during the unload.
     unsafe { DropPromise::new() }
 }
 
-/// Returns the module of the tests, whose text has the operations and routines that they use.
 pub fn module() -> *mut bindings::module {
     LocalModule::THIS_MODULE.as_ptr()
 }
@@ -84,10 +78,10 @@ crate::interface! {
     fn echo(&self, link: &PeerLink<TestPair>, value: u32) -> Result<u32>;
 }
 
-/// Numbers of the shared block of a [`TestPair`].
+/// The size of the shared block of a [`TestPair`].
 pub const SHARED_WORDS: usize = 256;
 
-/// A pair for the tests. The blocks of its data are numbers.
+/// Its blocks of data are numbers.
 pub struct TestPair;
 
 impl Pair for TestPair {
@@ -98,14 +92,13 @@ impl Pair for TestPair {
     type Shared = [u64; SHARED_WORDS];
 }
 
-/// The items of a queue of a [`TestContext`].
 struct Items {
     memory: KVVec<u64>,
     pool: KVVec<*mut abi::d2d_item>,
 }
 
 impl Items {
-    /// Initializes the queue with `capacity` free items of `item_size` bytes.
+    /// Initializes the queue with `capacity` free items.
     ///
     /// # Safety
     ///
@@ -121,7 +114,6 @@ impl Items {
             memory: KVVec::from_elem(0, capacity as usize * words, GFP_KERNEL)?,
             pool: KVVec::with_capacity(capacity as usize, GFP_KERNEL)?,
         };
-        // SAFETY: Nothing else uses the queue, and its lock is not initialized yet.
         unsafe {
             bindings::__spin_lock_init(
                 &raw mut (*queue).lock,
@@ -132,8 +124,8 @@ impl Items {
         let first = u64::from(abi::D2D_HANDLE_ITEM | id << abi::D2D_ITEM_INDEX_BITS);
         for (index, item) in items.memory.chunks_exact_mut(words).enumerate() {
             let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
-            // SAFETY: The memory of the item is zeroed and aligned, has room for header and
-            // payload, and is on no list. Nothing else uses the queue.
+            // SAFETY: The item is zeroed, aligned, large enough for header and payload, and on no list.
+            // Nothing else uses the queue.
             unsafe {
                 (*item).handle = first | index as u64;
                 (*item).next = (*queue).free;
@@ -141,8 +133,7 @@ impl Items {
             }
             items.pool.push(item, GFP_KERNEL)?;
         }
-        // SAFETY: Nothing else uses the queue. The pool does not grow any more, so it does not
-        // move.
+        // SAFETY: Nothing else uses the queue. The pool does not grow any more, so it does not move.
         unsafe {
             (*queue).id = id;
             (*queue).item_size = item_size;
@@ -153,15 +144,14 @@ impl Items {
     }
 }
 
-/// The memory of a context of a [`TestPair`].
 #[repr(C)]
 struct Memory {
     context: abi::d2d_context,
     blocks: [u8; Sizes::of::<TestPair>().context_bytes() - size_of::<abi::d2d_context>()],
 }
 
-/// A context without drivers. Its layout is that of the contexts which the owner allocates;
-/// `shared/owner/context_box/tests.rs` tests those.
+/// A context without drivers, with the layout of an owner's context; `shared/owner/context_box/tests.rs`
+/// tests those.
 pub struct TestContext {
     context: Context<TestPair>,
     _raw: Pin<KBox<Opaque<Memory>>>,
@@ -169,11 +159,11 @@ pub struct TestContext {
 }
 
 impl TestContext {
-    /// Makes context number `id`, whose queues have `capacity` items of `item_size` bytes.
+    /// Makes context number `id`.
     pub fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
         let pinned = KBox::pin_init(Opaque::<Memory>::zeroed(), GFP_KERNEL)?;
         let raw = pinned.get().cast::<abi::d2d_context>();
-        // SAFETY: The context is zeroed, pinned and not shared yet. The items are stored beside it.
+        // SAFETY: The context is zeroed, pinned and not shared yet. The result keeps the items.
         let items = unsafe {
             (*raw).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*raw).id = id;
@@ -193,8 +183,8 @@ impl TestContext {
             ]
         };
         Ok(Self {
-            // SAFETY: The context is initialized and has the sizes of the pair. `deref` lends `context`
-            // from `self`, so no caller uses it after `_raw` is dropped.
+            // SAFETY: The context is initialized and has the sizes of the pair. `deref` lends it from
+            // `self`, so no caller uses it after `_raw` is dropped.
             context: unsafe {
                 Context::from_raw(NonNull::new_unchecked(raw), Sizes::of::<TestPair>())
             },
