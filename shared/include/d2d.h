@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the boundary between an owner, the driver that allocates the
- * contexts, and its peers. C drivers include this header. bindgen makes the Rust types
- * from it during the build (the crate d2d_abi).
+ * Driver to driver: the boundary between an owner and its peers. C drivers include this header.
+ * bindgen makes the crate d2d_abi from it. docs/architecture.md has a glossary.
  *
- * Words, with the Windows counterpart:
- *   owner            the driver that allocates the contexts, such as module_a
- *   peer             a driver that adopts a context, such as module_b
- *   driver object    DRIVER_OBJECT: the name and the routines of a driver
- *   request          IRP: an internal device control request
- *   context          the block of non-paged memory that an owner and a peer share
- *   endpoint         what one side offers in a context: its operations, and memory
- *   execution context  where code runs: task, softirq or hard interrupt
+ * A driver object is the counterpart of a DRIVER_OBJECT on Windows; a request is that of an IRP.
  */
 #ifndef D2D_H
 #define D2D_H
@@ -33,14 +25,13 @@
 #endif
 
 /*
- * Version of this file, except for the ops tables, which have versions of their own. Both
- * sides must have the same major and the same layout (D2D_LAYOUT). A newer minor may add
- * values that a field can have.
+ * Version of this file. Both sides must have the same major version and the same D2D_LAYOUT. A
+ * newer minor version may add values that a field can have. Ops tables have versions of their own.
  */
 #define D2D_ABI_MAJOR		1
 #define D2D_ABI_MINOR		0
 
-/* The magic number of each kind of object: "DRVO", "REQU", "CTXB" and "SEND". */
+/* "DRVO", "REQU", "CTXB" and "SEND" */
 #define D2D_DRIVER_MAGIC	0x4f565244u
 #define D2D_REQUEST_MAGIC	0x55514552u
 #define D2D_CONTEXT_MAGIC	0x42585443u
@@ -53,29 +44,26 @@
 
 /* The most bytes of input of a request, and the most bytes of output. */
 #define D2D_BUFFER_SIZE		4096
-/* The most levels of a request: its receiver, and each driver to which it was forwarded. */
+/* The most drivers that get a request: its receiver, and each to which it is forwarded. */
 #define D2D_STACK_SIZE		4
 
-/* Function codes of a request, with the numbers of the IRP_MJ_ codes. */
+/* The number of the IRP_MJ_ code. */
 #define D2D_MJ_INTERNAL_DEVICE_CONTROL	0x0f
 
 /*
  * A control code is made as by CTL_CODE(FILE_DEVICE_UNKNOWN, function, method, 0). With
- * D2D_METHOD_BUFFERED, the library copies input and output. D2D_METHOD_NEITHER says that
- * the request carries its data in user_buffer.
+ * D2D_METHOD_BUFFERED, the library copies input and output. With D2D_METHOD_NEITHER, the data is
+ * at user_buffer.
  */
 #define D2D_METHOD_BUFFERED	0
 #define D2D_METHOD_NEITHER	3
 #define D2D_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
-/*
- * The request of the handshake: user_buffer points to a struct d2d_context. Only the owner
- * sends it.
- */
+/* The handshake: user_buffer points to a struct d2d_context. Only the owner sends it. */
 #define D2D_IOCTL_SHARE_CONTEXT	0x00222003u
 
-/* -D2D_STATUS_PENDING is what a dispatch routine returns if it completes the request later. */
+/* -D2D_STATUS_PENDING: dispatch() completes the request later. */
 #define D2D_STATUS_PENDING	529	/* -EIOCBQUEUED */
-/* What a completed() routine returns if it keeps the request. */
+/* completed() keeps the request. */
 #define D2D_MORE_PROCESSING_REQUIRED	1
 
 /* No limit for a wait. Any limit of 2^31 ms (24.8 days) or more means the same. */
@@ -84,17 +72,15 @@
 /**
  * typedef d2d_handle - names a driver, an event, a request or an item
  *
- * A handle is never an address, and 0 names nothing. A handle is stale once what it named is gone.
- * If a handle is stale, or of another kind than a function expects, the function touches nothing
- * and returns -ESTALE. There are three exceptions:
+ * 0 names nothing. A handle is stale once what it named is gone. A function that gets a stale
+ * handle, or one of another kind, returns -ESTALE. There are three exceptions:
  *
  * - d2d_queue_redeem() returns NULL;
  * - d2d_event_ring() returns nothing;
- * - if a request was cancelled lately, a function that expects the handle of the request's holder
- *   returns -ECANCELED.
+ * - a function that expects the handle of a request's holder returns -ECANCELED if the request was
+ *   cancelled lately.
  *
- * A driver stores handles, passes them to others and compares them. Only the library uses their
- * parts::
+ * Only the library uses the parts of a handle::
  *
  *	bits 63..32	generation; 0 only in the handle of a HELD request
  *	bit 31		set: an item
@@ -104,11 +90,10 @@
  *	  bits 30..28	the kind, one of enum d2d_handle_kind
  *	  bits 27..0	an index
  *
- * The generation after 2^32 - 1 is 1, or 0 for a HELD request. For a driver, a target, a
- * SENT request or an item, the generation counts how often the index was used. For an
- * event, it counts all events that were opened. For a HELD request, it counts how often
- * requests of this index were allocated, sent, forwarded or returned. When a generation has
- * gone through all its values, a stale handle may name something else of the same kind.
+ * The generation counts how often the index was used; for an event, it counts all events that were
+ * opened. For a HELD request, it counts how often requests of this index were allocated, sent,
+ * forwarded or returned. After 2^32 - 1 comes 1, or 0 for a HELD request. From then on, a stale
+ * handle may name something else of the same kind.
  */
 typedef u64 d2d_handle;
 
@@ -121,8 +106,8 @@ typedef u64 d2d_handle;
  * @D2D_HANDLE_DRIVER: a driver; from d2d_register()
  * @D2D_HANDLE_TARGET: a driver to which requests are sent; from d2d_lookup()
  * @D2D_HANDLE_EVENT: an event; from d2d_event_create() and d2d_event_open()
- * @D2D_HANDLE_SENT: a request; the handle is its sender's
- * @D2D_HANDLE_HELD: a request; the handle is that of its present holder
+ * @D2D_HANDLE_SENT: a request; its sender's handle
+ * @D2D_HANDLE_HELD: a request; its present holder's handle
  */
 enum d2d_handle_kind {
 	D2D_HANDLE_DRIVER = 1,
@@ -134,11 +119,11 @@ enum d2d_handle_kind {
 
 /**
  * struct d2d_header - the first member of every object that crosses the boundary
- * @magic: D2D_..._MAGIC of the object's kind
+ * @magic: D2D_..._MAGIC
  * @size: sizeof the object, as its maker was built
  * @major: D2D_ABI_MAJOR
  * @minor: D2D_ABI_MINOR
- * @layout: D2D_LAYOUT; must be equal on both sides
+ * @layout: D2D_LAYOUT
  */
 struct d2d_header {
 	u32 magic;
@@ -148,7 +133,6 @@ struct d2d_header {
 	u32 layout;
 };
 
-/* Initializes the header of an object of this type. */
 #define D2D_HEADER_INIT(object_magic, type)	\
 	{					\
 		.magic = (object_magic),	\
@@ -163,29 +147,22 @@ struct d2d_header {
  * @size: sizeof the whole table, as its maker was built
  * @major: version of the interface; must be equal on both sides
  * @minor: a newer minor version only appends
- * @build: must be equal on both sides
+ * @build: 0, or a number that only drivers of the same sources, compiler and kernel have; must be
+ *	equal on both sides
  * @chain: a hash for each minor version, then one for each operation
  *
  * The operations follow this member: pointers to functions in the text of the module that offers
  * them.
  *
- * The chain shows whether the older of two drivers knows a prefix of what the newer one knows. It
- * consists of:
+ * Each side compares the hashes that both chains have. The generated C header of the pair states
+ * the hashes:
  *
- * - a hash for each minor version, from 0 to @minor. It covers the interface's name and major
- *   version. It also covers what the pair has in this minor version apart from operations: all
- *   blocks of data, the kinds of items, the control codes and the events. Each side compares the
- *   hashes of the minor versions that both know;
- * - a hash for each operation. It covers the hash of the operation before it, the operation's name,
- *   the names and types of its arguments, and the type of its result. Each side compares the hashes
- *   of the operations that both tables have.
+ * - The hash of a minor version covers the interface's name and major version, and the blocks of
+ *   data, kinds of items, control codes and events of this minor version.
+ * - The hash of an operation covers the hash of the operation before it, the operation's name, the
+ *   names and types of its arguments, and the type of its result.
  *
- * A hash that covers a structure covers the names, types and offsets of its fields. The C header of
- * a pair, which is generated from the declaration of the pair in Rust, states these hashes.
- *
- * If the chain is not enough for an interface, the interface has a build. This number is equal only
- * in drivers that were built from the same sources, by the same compiler and for the same kernel.
- * In other interfaces the build is 0.
+ * A hash that covers a structure covers the names, types and offsets of its fields.
  */
 struct d2d_ops {
 	u32 size;
@@ -195,11 +172,7 @@ struct d2d_ops {
 	const u64 *chain;
 };
 
-/*
- * Initializes the first member of an ops table of this type, for an interface without a build.
- * "hashes" is the chain: an array with a hash for each minor version, and then a hash for each
- * operation.
- */
+/* "hashes" is the chain: a hash for each minor version, then one for each operation. */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
 		.size = sizeof(type),					\
@@ -211,12 +184,10 @@ struct d2d_ops {
 	}
 
 /**
- * struct d2d_lent - memory of one side that the other side uses, too
+ * struct d2d_lent - memory of one side that the other side uses, too: see d2d_lent.h
  * @memory: where it begins, or NULL if nothing is lent
  * @size: bytes
- * @hash: the hash of the type of which the memory consists; the header of the pair has it
- *
- * See d2d_lent.h.
+ * @hash: the hash of the memory's type; the header of the pair has it
  */
 struct d2d_lent {
 	void *memory;
@@ -227,12 +198,11 @@ struct d2d_lent {
 /**
  * struct d2d_endpoint - what one side offers in a context
  * @ops: the ops table. An operation that this side does not support is NULL
- * @self: what the other side passes as the first argument of each operation
+ * @self: the first argument of each operation
  * @lent: the memory that this side lends the other
  *
- * Any thread may call the operations with this @self on behalf of the other side. The documentation
- * of the interface says in which execution contexts they may do so, and struct d2d_context says
- * when.
+ * The documentation of the interface says in which execution contexts the operations may be called,
+ * and struct d2d_context says when.
  */
 struct d2d_endpoint {
 	const struct d2d_ops *ops;
@@ -248,19 +218,12 @@ struct d2d_endpoint {
  * @len: bytes of payload in use
  * @reserved: 0
  * @handle: its latest handle; the next one has the next generation
- * @claim: 0 if no handle names it; see D2D_ITEM_HELD()
+ * @claim: 0 if no handle names it; see D2D_ITEM_HELD(). Changes atomically
  * @payload: the item_size bytes of struct d2d_queue
  *
- * An item is in exactly one place:
- *
- * - in the queue;
- * - on the list of free items;
- * - on the list of released items;
- * - named by a handle;
- * - with the driver that has taken it.
- *
- * A thread that has taken an item from its place is the only one that uses it. A driver passes an
- * item to other code by its handle: see d2d_queue.h. The claim changes atomically.
+ * An item is in exactly one place: in the queue, on the list of free items, on that of released
+ * items, named by a handle, or with the driver that has taken it. Only the thread that has taken an
+ * item from its place uses it. A driver passes an item on by its handle: see d2d_queue.h.
  */
 struct d2d_item {
 	struct d2d_item *next;
@@ -274,8 +237,8 @@ struct d2d_item {
 };
 
 /*
- * The claim of an item that a driver in C uses: after it has redeemed this handle, until it
- * releases the item. Before that, the claim is the handle itself.
+ * The claim of an item after a driver in C has redeemed this handle, until it releases the item.
+ * Before that, the claim is the handle itself.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
@@ -301,13 +264,12 @@ struct d2d_item {
  * @stale: handles refused because they named no item
  * @id: identifies the queue among those of its owner
  *
- * The lock is taken with interrupts disabled (spin_lock_irqsave), so that items can be put and
- * taken in any execution context. All items are preallocated. The queue is full if it has neither
- * a free nor a released item.
+ * All items are preallocated. Releasing takes no lock: it pushes items on the list of released
+ * items. A put that finds no free item takes this whole list. The queue is full if it has neither a
+ * free nor a released item.
  *
- * Taking and putting an item use the first cache line. Releasing takes no lock, and uses the second
- * cache line. It pushes one or more items on the list of released items. A put that finds no free
- * item takes this whole list. The fields in the third cache line are mostly read.
+ * Putting and taking use the first cache line, releasing the second. The fields in the third are
+ * mostly read.
  */
 struct d2d_queue {
 	spinlock_t lock;	/* taken with interrupts disabled */
@@ -329,7 +291,7 @@ struct d2d_queue {
 } __aligned(D2D_CACHE_LINE);
 
 /**
- * struct d2d_data - the blocks of data of a context
+ * struct d2d_data - the blocks of data of a context: see d2d_data.h
  * @lock: either side holds it while it reads or writes any of the blocks
  * @owner_size: bytes of the owner's block
  * @peer_size: bytes of the peer's block
@@ -337,10 +299,8 @@ struct d2d_queue {
  * @blocks: the owner's block, the peer's block and the shared block, one behind the other, each
  *	at a multiple of 8 bytes
  *
- * The drivers have agreed on the blocks. The owner states their sizes. A newer minor version of the
- * pair appends fields, so a block may be larger than an older peer expects. A peer refuses a
- * context with a block that is smaller than it expects, or larger than D2D_DATA_SIZE. The owner
- * zeroes the peer's block before each handshake. See d2d_data.h.
+ * The owner states the sizes. A newer minor version of the pair appends fields, so a block may be
+ * larger than an older peer expects. The owner zeroes the peer's block before each handshake.
  */
 struct d2d_data {
 	spinlock_t lock;	/* taken with interrupts disabled */
@@ -362,12 +322,11 @@ struct d2d_data {
  * @to_owner: the items for the owner
  * @data: the blocks of data, for which the owner allocates memory behind this structure
  *
- * The owner allocates the context and fills it in, except for the peer's endpoint and data. The
- * peer fills these in during the handshake. The peer's operations are in the text of the module
- * that the peer's driver object names. As soon as the peer completes the handshake with success,
- * the owner may call these operations, and use the memory that the peer lends. It may do so until
- * d2d_detach() has returned. struct d2d_request says how long the peer may use the context, and so
- * the owner's operations.
+ * During the handshake, the peer fills in its endpoint and data; the owner has filled in the rest.
+ * The peer's operations are in the text of the module that its driver object names. As soon as the
+ * peer completes the handshake with success, the owner may call these operations, and use the
+ * memory that the peer lends, until d2d_detach() has returned. struct d2d_request says how long the
+ * peer may use the context, and so the owner's operations.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -396,26 +355,20 @@ struct d2d_context {
  *
  * The driver holds the request until it completes or forwards the request, or until the request is
  * cancelled. The sender may cancel it, also by a wait with a limit. The owner cancels it when the
- * sender, the holder or a driver that has forwarded it detaches, leaves or unregisters. When the
- * driver does not hold the request any more, the handle is stale.
+ * sender, the holder or a driver that has forwarded it detaches, leaves or unregisters. From then
+ * on, the handle is stale.
  *
  * d2d_request_read() reads the input, and d2d_request_write() writes the output. If the driver has
- * D2D_DISPATCH_IN_PLACE, and the owner calls its dispatch routine in the sender's execution
- * context, @input and @output point to the library's buffers. Then the routine may use the buffers
- * directly, until it completes, pends or forwards the request, or returns. It passes the length of
- * the output to d2d_complete_with(). In all other cases both pointers are NULL. The sender has no
- * pointer to these buffers, and the receiver has none to the sender's.
+ * D2D_DISPATCH_IN_PLACE, and the owner calls dispatch() in the sender's execution context, @input
+ * and @output point to the library's buffers; otherwise both are NULL. dispatch() may use the
+ * buffers until it completes, pends or forwards the request, or returns. It passes the length of
+ * the output to d2d_complete_with().
  *
- * The receiver may use a context that comes with the request until it completes the request. There
- * are two exceptions:
- *
- * - If the receiver completes the request with success, and the owner accepts what the receiver has
- *   filled in, the receiver may use the context until d2d_detach().
- * - If the owner times the handshake out, the receiver may use the context until it completes the
- *   request (which returns -ESTALE), detaches or unregisters.
- *
- * If code other than its dispatch routine fills in the context, the receiver has to stop that code
- * before it calls d2d_detach().
+ * A peer may use the context of a handshake until it completes the request. If the owner accepts
+ * what the peer has filled in, the peer may use the context until d2d_detach(). If the handshake
+ * times out, the peer may use the context until it completes the request (which returns -ESTALE),
+ * detaches or unregisters. If code other than dispatch() fills in the context, the peer stops that
+ * code before it calls d2d_detach().
  */
 struct d2d_request {
 	struct d2d_header hdr;
@@ -441,8 +394,8 @@ struct d2d_request {
  * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed or pended
  *	it: -EIO
  *
- * A driver that has forwarded a request may complete it with the status that returned() got. Then
- * this value stays the same.
+ * If a driver completes a request that it has forwarded, with the status that returned() got, this
+ * value stays the same.
  */
 enum d2d_ended {
 	D2D_ENDED_COMPLETED,
@@ -470,11 +423,11 @@ struct d2d_result {
 	u32 reserved;
 };
 
-/* The owner calls the sender's completed() routine. Without this flag, the sender waits. */
+/* The owner calls the sender's completed(). Without this flag, the sender waits. */
 #define D2D_SEND_ROUTINE	1
 /* The sender cannot sleep. If the receiver's dispatch() may sleep, a worker calls it. */
 #define D2D_SEND_ATOMIC		2
-/* Each step of the request, on all levels, prints a line in dmesg. */
+/* dmesg gets a line for each step of the request, also where it is forwarded. */
 #define D2D_SEND_TRACE		4
 
 /**
@@ -482,7 +435,7 @@ struct d2d_result {
  * @hdr: the header
  * @to: the receiver; from d2d_lookup()
  * @major_function: D2D_MJ_...
- * @code: the control code, made by D2D_CTL_CODE()
+ * @code: the control code
  * @input: the input, which is copied when the request is sent
  * @user_buffer: a pointer that both drivers understand, or NULL
  * @tag: any value; the result has it, too
@@ -491,13 +444,10 @@ struct d2d_result {
  * @flags: D2D_SEND_...
  * @reserved: 0
  *
- * The two drivers have to agree how long the memory at @user_buffer exists: the receiver may use
- * it even after the request was cancelled. A receiver in Rust takes only a pointer to a structure
- * that the sender lends (d2d_lent.h). A sender in Rust sets only such a pointer. But a driver in
- * Rust may send such a pointer to any driver, or forward the request with another code. So if a
- * receiver in C may get requests from drivers in Rust, it does not follow the pointer. It calls
- * d2d_lent_index(), which finds the structure in the memory that is lent to this receiver. The
- * receiver may use the structure as long as it may use that memory.
+ * The two drivers agree how long the memory at @user_buffer exists: the receiver may use it even
+ * after the request was cancelled. A driver in Rust sets only a pointer to lent memory, but may
+ * send it to any driver, or forward the request with another code. So a receiver in C that may get
+ * requests from drivers in Rust does not follow the pointer: it calls d2d_lent_index().
  */
 struct d2d_send {
 	struct d2d_header hdr;
@@ -513,7 +463,7 @@ struct d2d_send {
 	u32 reserved;
 };
 
-/* Initializes a struct d2d_send. Other members may follow, as in ".tag = 1". */
+/* Other members may follow, as in ".tag = 1". */
 #define D2D_SEND_INIT(target, control_code, ...)				\
 	{									\
 		.hdr = D2D_HEADER_INIT(D2D_SEND_MAGIC, struct d2d_send),	\
@@ -527,24 +477,20 @@ struct d2d_send {
 #define D2D_DISPATCH_ATOMIC	1
 /*
  * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
- * d2d_request_pend() before another thread can complete the request. A request may be cancelled or
- * time out while dispatch() runs in the sender's execution context. Then the owner delivers the
- * request only after dispatch() has finished using the buffers.
+ * d2d_request_pend() before another thread can complete the request. If the request is cancelled or
+ * times out meanwhile, the owner delivers it only after dispatch() has finished using the buffers.
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
 /* The most drivers that can be registered with an owner, including its own driver object. */
 #define D2D_MAX_DRIVERS		128
 
-/* X(group): the groups of hot steps (d2d_step.h). The steps of a group share one static key. */
+/* X(group): a group of hot steps (d2d_step.h), which share one static key. */
 #define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
 #define D2D_COUNT_GROUP(group)	+ 1
 enum { D2D_GROUP_COUNT = 0 D2D_GROUPS(D2D_COUNT_GROUP) };
 
-/*
- * The static keys of this module's hot steps, which its driver objects name: see d2d_hot_step.h.
- * D2D_OWNER() defines them.
- */
+/* This module's static keys, which D2D_OWNER() defines: see d2d_hot_step.h. */
 struct d2d_hot_keys;
 extern struct d2d_hot_keys d2d_own_hot_keys;
 #define D2D_HOT_KEYS	(&d2d_own_hot_keys)
@@ -560,46 +506,39 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  *	-D2D_STATUS_PENDING: it has forwarded the request, or completes it later.
  * @returned: receives a request that the driver has forwarded with D2D_SEND_ROUTINE. The
  *	driver holds the request again, by a new handle; result has the result so far. The
- *	routine returns the status with which the owner completes the request. Or it returns
- *	-D2D_STATUS_PENDING: it has forwarded the request again, or completes it later. If the
- *	request was cancelled, the handle is stale, and the return value is ignored.
+ *	routine returns the status with which the owner completes the request, or
+ *	-D2D_STATUS_PENDING as @dispatch. If the request was cancelled, the handle is stale, and
+ *	the return value is ignored.
  * @completed: receives a request that the driver has sent with D2D_SEND_ROUTINE, and its
  *	result. If it returns 0, the owner frees the request. If it returns
  *	D2D_MORE_PROCESSING_REQUIRED, the driver keeps the request, and may send it again at once.
- * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
- *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
- *	only tells the driver which request it was.
- * @hot_keys: the static keys of this module's hot steps, D2D_HOT_KEYS, or NULL. With NULL,
- *	the hot steps in the module's own code are not traced. The owner switches the keys until
- *	d2d_unregister() has returned. They are in the module's data
+ * @cancelled: tells the driver that a request which it held was cancelled. Only called after
+ *	d2d_request_set_cancel(). The handle is stale, and only tells which request it was.
+ * @hot_keys: D2D_HOT_KEYS, in the module's data. The owner switches them until
+ *	d2d_unregister() has returned. With NULL, the hot steps in the module's own code are not
+ *	traced
  * @flags: D2D_DISPATCH_...
  * @reserved: 0
  *
- * d2d_register() copies the driver object. The routines and @self have to stay valid until
- * d2d_unregister() has returned. All routines but @dispatch may be NULL.
+ * The routines and @self have to stay valid until d2d_unregister() has returned. All routines but
+ * @dispatch may be NULL.
  *
  * The owner calls @returned, @completed and @cancelled in the execution context in which the
- * request is completed or cancelled. This may be any context. Such a routine may send or forward a
- * request to a driver that completes it at once. Then the owner may call the next routine inside
- * the first one. Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's
- * stack, so limit how deep requests nest. A routine may not detach or unregister any driver
- * (-EDEADLK).
+ * request is completed or cancelled, which may be any. If such a routine sends or forwards a
+ * request that is completed at once, the owner may call the next routine inside it. Each request
+ * inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so limit how deep
+ * requests nest. A routine may not detach or unregister any driver (-EDEADLK).
  *
- * A module unregisters its drivers in its exit, and if its initialization fails. If a module has
- * forgotten a driver, the owner removes the driver object before the kernel frees the module's
- * text. It prints a line that says so. The owner calls no routine of the driver any more, and waits
- * until none runs. It cancels the driver's requests, closes its events and makes its context free.
- * It cannot stop a thread, a timer or a work item of the module. As in any module, if one of these
- * still runs, it returns to text that was freed. A module that is being unloaded cannot register a
- * driver.
+ * A module unregisters its drivers in its exit, and if its initialization fails. If the module
+ * forgets a driver, the owner expels the driver before the kernel frees the module's text, and
+ * prints a line. But the owner cannot stop a thread, a timer or a work item of the module. A module
+ * that is being unloaded cannot register a driver.
  *
- * The owner learns from a module notifier that a module is being unloaded. While the notifier
- * waits for a routine to return, the kernel holds the lock of the notifier chain for reading.
- * Loading and unloading a module take this lock for reading, too. A thread that registers or
- * unregisters a module notifier takes it for writing, and later readers wait behind that thread.
- * So a routine may not load or unload a module. Nor may it wait for another thread that does so, as
- * request_module() does. If a third thread waits for the lock for writing at that time, all of them
- * wait for ever.
+ * A routine may not load or unload a module, nor wait for a thread that does so, as
+ * request_module() does. The owner learns from a module notifier that a module is being unloaded.
+ * While the notifier waits for a routine to return, the kernel holds the lock of the notifier chain
+ * for reading. A load takes this lock for reading, too, and waits behind any thread that waits for
+ * it for writing. Then all of them wait for ever.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -616,7 +555,7 @@ struct d2d_driver {
 	u32 reserved;
 };
 
-/* A driver object of this module; the other members follow, as in ".dispatch = dispatch". */
+/* The other members follow, as in ".dispatch = dispatch". */
 #define D2D_DRIVER_INIT(driver_name, ...)					\
 	{									\
 		.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),	\
@@ -627,9 +566,8 @@ struct d2d_driver {
 	}
 
 /*
- * The layout, checked in each file that includes this header. For Rust, bindgen writes
- * assertions of all sizes and offsets. Of the types here, only the size of a spinlock depends
- * on the kernel's configuration.
+ * For Rust, bindgen writes assertions of all sizes and offsets. Of the types here, only the size of
+ * a spinlock depends on the kernel's configuration.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
 #define D2D_QUEUE_FIRST	ALIGN(sizeof(spinlock_t) + 4, 8)
@@ -662,11 +600,9 @@ static_assert(sizeof(struct d2d_driver) == 112);
 
 /*
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures that
- * cross the boundary, and of the number of static keys. Every header has this hash. If the hashes
- * of two drivers differ, each refuses the other's objects, and does not touch its data. Clang
- * accepts at most 256 nested brackets, and each field here has three. So the hash of the first
- * structures is an enum constant, D2D_LAYOUT_SHARED. bindgen evaluates no macro that contains the
- * name of a type. So the whole hash is an enum constant, too.
+ * cross the boundary, and of the number of static keys. Clang accepts at most 256 nested brackets,
+ * and each field here has three. So the hash of the first structures is an enum constant. The whole
+ * hash is one because bindgen evaluates no macro that contains the name of a type.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -727,31 +663,27 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
 /**
  * DOC: The functions of an owner
  *
- * An owner exports a table of its functions, GPL only, in the symbol namespace "D2D". A peer names
- * its owner once, and calls the functions by the names below: see d2d_table.h. All return 0 or a
- * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md.
- * A call that has lost a race is not refused, and no line is printed: it returns -ECANCELED, or
- * -EALREADY from d2d_request_cancel().
+ * A peer names its owner once (d2d_table.h), and calls the functions below. All return 0 or a
+ * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md. No
+ * line is printed for a call that has lost a race: it returns -ECANCELED, or -EALREADY from
+ * d2d_request_cancel().
  *
- * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq
- * and hard interrupt. It excludes NMI and code that holds a raw_spinlock_t. It also excludes the
- * callback of a timer that was started with HRTIMER_MODE_..._HARD: lockdep reports "Invalid wait
- * context" there.
+ * All return -ENODEV if the owner is being unloaded, -ESTALE if the handle is stale, and -EFAULT
+ * for a bad pointer. The lists of errors below leave these out.
  *
- * The owner does not trust a pointer, and holds no spinlock while it follows one. It returns
- * -EFAULT if the pointer is not a kernel address, or if the memory cannot be read or written.
- * Before it does anything else, it checks that it can write the results. So a call that is refused
- * changes nothing. If the memory for a result disappears during the call, the owner undoes what the
- * call has registered, allocated or opened. If a wait for events cannot store its result, the owner
- * sets the events that the wait has taken, so that no set is lost.
+ * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq and
+ * hard interrupt. It excludes NMI, code that holds a raw_spinlock_t, and the callback of a timer of
+ * HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
- * All functions return -ENODEV if the owner is being unloaded, and -ESTALE if the handle is
- * stale. The lists of errors below leave these two out.
+ * A pointer is bad if it is not a kernel address, or if its memory cannot be read or written. The
+ * owner checks first that it can write the results, so a call that is refused changes nothing. If
+ * the memory for a result disappears during the call, the owner undoes what the call has
+ * registered, allocated or opened.
  *
  * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
  * routine of a driver. Each of the other functions may call routines of any driver before it
- * returns. For example, d2d_request_read() and d2d_request_write() do so if the request was
- * cancelled meanwhile. Do not call such a function with a lock held that a routine takes.
+ * returns: d2d_request_read(), for example, if the request was cancelled meanwhile. Do not call
+ * such a function with a lock held that a routine takes.
  */
 
 /**
@@ -759,16 +691,13 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * @driver: the driver object, which the owner copies
  * @handle: where to store the handle of the driver
  *
- * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code. Do not call it in a
- * callback of CPU hotplug, or with a lock held that such a callback takes.
+ * Context: Task, may sleep. Takes cpus_read_lock(): not in a callback of CPU hotplug, or with a
+ * lock held that such a callback takes.
  *
  * Return: 0, or
  * * %-EFAULT - no driver object, dispatch routine or module, or a pointer that is misaligned or
  *   cannot be read
- * * %-EBADMSG - magic number
- * * %-EPROTO - major version
- * * %-EMSGSIZE - size
- * * %-EBADE - layout
+ * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header's magic number, major version, size, layout
  * * %-ENAMETOOLONG - the name has no NUL
  * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
  * * %-ENOEXEC - a routine outside the module's text (or in its init text), or hot_keys outside its
@@ -784,9 +713,8 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
  * d2d_attach() - ask the owner to share a context with a driver
  * @driver: the driver
  *
- * The owner offers the context to the driver by the request of a handshake. If the driver pends
- * this request, the handshake goes on when the driver completes it. If that is after the owner's
- * timeout, completing it returns -ESTALE.
+ * The owner sends the driver the request of a handshake. If the driver completes this request after
+ * the owner's timeout, d2d_complete() returns -ESTALE.
  *
  * Context: Task, may sleep.
  *
@@ -800,14 +728,10 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
  * * %-ECANCELED - the driver was detached meanwhile
  * * %-ENOMEM - no memory
  * * %-EAGAIN - too many requests
- * * %-EFAULT - the memory that the driver lends is empty or cannot be read
- * * %-EFAULT - the endpoint of the driver has no ops table, or one that is misaligned or cannot be
- *   read
- * * %-EPROTO - the major version of that table
- * * %-EMSGSIZE - its size
- * * %-EBADR - it has other operations
- * * %-EXDEV - it is of another build
- * * %-ENOEXEC - it has an operation outside the text of the driver's module
+ * * %-EFAULT - the memory that the driver lends is empty or cannot be read, or the ops table is
+ *   missing, misaligned or cannot be read
+ * * %-EPROTO, %-EMSGSIZE, %-EBADR, %-EXDEV - the table's major version, size, operations or build
+ * * %-ENOEXEC - an operation outside the text of the driver's module
  */
 int d2d_attach(d2d_handle driver);
 
@@ -818,16 +742,13 @@ int d2d_attach(d2d_handle driver);
  * Cancels the requests that the driver holds, and those that it has sent. Returns when no thread
  * is inside the driver's operations on behalf of the owner, and none will enter them again.
  *
- * While d2d_detach() waits, code of the driver may itself be waiting: an operation, or a routine
- * that has one of these requests or the handshake. If an operation still runs after 100 ms, or such
- * a routine after 10 ms, d2d_detach() ends what that code may be waiting for. It does so again and
- * again: it cancels the driver's requests, and ends with -ECANCELED all waits that were begun with
- * the driver's event handles. The handles stay open.
+ * If an operation still runs after 100 ms, or a routine that has one of these requests or the
+ * handshake after 10 ms, it may be waiting. Then d2d_detach() cancels the driver's requests, and
+ * ends with -ECANCELED all waits that were begun with the driver's event handles. It does so again
+ * and again until the operation or the routine has returned. The event handles stay open.
  *
- * Do not call it from inside an operation, or with a lock held that an operation takes:
- * d2d_detach() would never return. A kernel with lockdep reports that.
- *
- * Context: Task, may sleep.
+ * Context: Task, may sleep. Not inside an operation, or with a lock held that an operation takes:
+ * then the call never returns, and lockdep reports that.
  *
  * Return: 0, or
  * * %-EDEADLK - called from inside a routine of a driver object
@@ -840,18 +761,16 @@ int d2d_detach(d2d_handle driver);
  * d2d_leave() - begin to unregister a driver, which may be attached
  * @driver: the driver
  *
- * From then on, the owner accepts no request to the driver or from it. It opens no event for the
- * driver, and offers the driver no context. It ends with -ECANCELED the waits that were begun with
- * the driver's event handles. It refuses later waits, unless their timeout is 0. Then it cancels
- * the requests that the driver holds, and those that the driver has sent. It waits for the handlers
- * of the driver's events, and for threads that are just sending one of the driver's requests. It
- * waits for no other threads.
- *
- * The events stay open until the driver is unregistered, so the driver's routines can set, reset
- * and query them.
- *
- * If the driver's own work items, threads or timers wait for events or requests, the driver calls
+ * If a driver's own work items, threads or timers wait for events or requests, the driver calls
  * d2d_leave() before it waits for them. d2d_detach() and d2d_unregister() follow.
+ *
+ * The owner ends with -ECANCELED the waits that were begun with the driver's event handles, and
+ * cancels the requests that the driver holds or has sent. From then on, it accepts no request to or
+ * from the driver, opens no event for it, and offers it no context. It refuses later waits unless
+ * their timeout is 0. The driver's routines can still set, reset and query events.
+ *
+ * d2d_leave() waits only for the handlers of the driver's events, and for threads that are just
+ * sending one of the driver's requests.
  *
  * Context: Task, may sleep.
  *
@@ -863,19 +782,17 @@ int d2d_leave(d2d_handle driver);
  * d2d_unregister() - unregister a driver, which must not be attached
  * @driver: the driver
  *
- * Ends the waits for the driver's events, as d2d_leave() does. Cancels the requests that the
- * driver holds, and those that it has sent, and frees the driver's requests. Closes the driver's
- * events when none of its routines runs any more. Returns when
+ * Ends the waits for the driver's events and cancels its requests, as d2d_leave() does. Frees the
+ * driver's requests and closes its events. Returns when
  *
  * - none of the driver's routines runs any more,
  * - no returned() or cancelled() routine of another driver runs for one of these requests, and
- * - no thread waits for one of these requests: each thread that waited has a result.
+ * - each thread that waited for one of these requests has a result.
  *
  * A dispatch routine of another driver may still run for a request that this driver has sent. The
  * memory at user_buffer has to exist until that routine has returned.
  *
- * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code. Do not call it in a
- * callback of CPU hotplug, or with a lock held that such a callback takes.
+ * Context: Task, may sleep. Takes cpus_read_lock(), as d2d_register().
  *
  * Return: 0, or
  * * %-EDEADLK - called from inside a routine of a driver object
@@ -889,13 +806,11 @@ int d2d_unregister(d2d_handle driver);
  * @name: the name; the owner's own name finds the owner
  * @driver: where to store the handle, a target for d2d_request_send()
  *
- * The target need not be released. It is stale once the driver is unregistered, even if a driver
- * of the same name is registered again.
+ * The target need not be released. It is stale once the driver is unregistered.
  *
  * Context: Any context.
  *
  * Return: 0, or
- * * %-EFAULT - a bad pointer
  * * %-ENAMETOOLONG - no NUL within D2D_NAME_SIZE bytes
  * * %-ENOENT - no such driver
  */
@@ -908,12 +823,11 @@ int d2d_lookup(const char *name, d2d_handle *driver);
  * @output_size: room for output, in bytes
  * @request: where to store the handle of the request
  *
- * The driver can send the request any number of times, to one driver at a time.
+ * The driver can send the request any number of times.
  *
  * Context: Task, may sleep.
  *
  * Return: 0, or
- * * %-EFAULT - the handle cannot be written
  * * %-ESHUTDOWN - the driver is leaving
  * * %-EMSGSIZE - more than D2D_BUFFER_SIZE
  * * %-EAGAIN - too many requests
@@ -926,29 +840,25 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * @request: the request, with its sender's handle
  * @send: how it is sent, and to which driver
  *
- * Do not call it with a lock held that completed() takes.
+ * At most 1024 workers call dispatch(), each for one request at a time. If all of them wait for
+ * requests that need a worker, none of them goes on.
  *
- * A worker that calls dispatch() handles one request at a time. There are at most 1024 of these
- * workers. If all of them wait for requests that need a worker, none of them goes on.
- *
- * The owner asks the kernel whether the caller must not sleep. A kernel without
- * CONFIG_PREEMPT_COUNT notices interrupts and code that has disabled interrupts. It does not notice
- * code that holds a spinlock with interrupts enabled.
+ * A kernel without CONFIG_PREEMPT_COUNT does not notice that the caller must not sleep, if the
+ * caller holds a spinlock with interrupts enabled.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
  *
- * Return: 0 if the request is completed. Then d2d_request_wait() has the result at once; with
- * D2D_SEND_ROUTINE, completed() was called or is being called. %-EINPROGRESS if it is not completed
- * yet. With any other value, the request was not sent:
- * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header of the structure
+ * Return: 0 if the request is completed: d2d_request_wait() has the result at once, or completed()
+ * was called or is being called. %-EINPROGRESS if it is not completed yet. With any other value,
+ * the request was not sent:
+ * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header, as for d2d_register()
  * * %-EMSGSIZE - more input or output than the request has room for
- * * %-EFAULT - a bad pointer
  * * %-EINVAL - a code that only the owner may send, an unknown flag or function, or
  *   D2D_SEND_ROUTINE without completed() (struct d2d_owner says what an owner in C gets)
  * * %-ESTALE - also if the target is unregistered
  * * %-ESHUTDOWN - either driver is leaving
  * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
- * * %-EBUSY - the request was sent and has not come back, or its output is being read
+ * * %-EBUSY - the request has not come back, or its output is being read
  * * %-EBUSY - a thread that waits for the request has not got the last result
  * * %-EBUSY - the request was cancelled because a driver left, and a dispatch routine still uses
  *   its buffers
@@ -964,16 +874,14 @@ int d2d_request_send(d2d_handle request, const struct d2d_send *send);
  * @output: where to copy the output of a request that was completed with success
  * @output_len: room at @output, in bytes; without room for all of the output, none is copied
  *
- * Does what d2d_request_send() and d2d_request_wait() do.
- *
  * Context: Any context with D2D_SEND_ATOMIC, where it does not wait. Otherwise it may sleep.
  *
  * Return: 0 if @result has the result. %-EINPROGRESS if the request was sent, and has no result
  * yet. With any other value, it was not sent:
  * * the errors of d2d_request_send()
  * * %-EINVAL - also with D2D_SEND_ROUTINE
- * * %-EFAULT - also if the memory at @output or @result cannot be written. If this memory has
- *   disappeared only after the request was sent, the request is completed nevertheless
+ * * %-EFAULT - also if @output or @result cannot be written. If this memory disappears after the
+ *   request was sent, the request is completed nevertheless
  */
 int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 		     struct d2d_result *result, void *output, u32 output_len);
@@ -981,29 +889,21 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 /**
  * d2d_request_wait() - wait for a request that was sent without D2D_SEND_ROUTINE
  * @request: the request, with its sender's handle
- * @ms: the limit in milliseconds, which the owner counts in the kernel's ticks, or
- *	D2D_FOREVER. A wait that reaches its limit cancels the request, which gets the status
- *	-ETIMEDOUT
+ * @ms: the limit in milliseconds, counted in the kernel's ticks, or D2D_FOREVER. A wait that
+ *	reaches its limit cancels the request, which gets the status -ETIMEDOUT
  * @result: where to store the result
  *
- * Several threads may wait for one request. All of them get the same result. This also holds if
- *
- * - one of them times out and so cancels the request,
- * - the request is cancelled or freed meanwhile, or
- * - the sender unregisters.
- *
- * Until all have the result, sending the request again returns -EBUSY.
+ * Several threads may wait for one request. All of them get the same result, however the request
+ * ends. Until all have it, sending the request again returns -EBUSY.
  *
  * Context: Any context if the request is completed. Otherwise it may sleep.
  *
  * Return: 0 if @result has the result, or
- * * %-EINPROGRESS - there is no result yet. At the end of the limit, another thread was delivering
- *   the request, so the wait went on for one more second. Then that thread was still inside a
- *   routine of a driver that has the request or has forwarded it. The caller may wait again, or
- *   free the request. This prints no line
+ * * %-EINPROGRESS - at the limit, another thread was delivering the request. One second later, that
+ *   thread was still inside a routine of a driver. The caller may wait again, or free the request.
+ *   This prints no line
  * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside a routine that
  *   has to return before the request can be delivered
- * * %-EFAULT - the result cannot be written
  * * %-ENODATA - the request was not sent
  * * %-EINVAL - it was sent with D2D_SEND_ROUTINE
  * * %-EAGAIN - 63 threads wait for it
@@ -1017,8 +917,7 @@ int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
  * Context: Any context.
  *
  * Return: 0, or
- * * %-EALREADY - it was completed or cancelled before, or is being completed; this is no refusal
- *   and prints no line
+ * * %-EALREADY - it was completed or cancelled before, or is being completed
  */
 int d2d_request_cancel(d2d_handle request);
 
@@ -1026,9 +925,8 @@ int d2d_request_cancel(d2d_handle request);
  * d2d_request_free() - free a request
  * @request: the request, with its sender's handle
  *
- * Cancels the request first, if it was sent and has not come back. The owner reuses the memory when
- * no routine has the request and no thread waits for it. It does not call completed() any more. If
- * completed() is being called already, d2d_unregister() waits until it has returned.
+ * Cancels the request first, if it has not come back. The owner calls completed() no more;
+ * d2d_unregister() waits for a call that has begun.
  *
  * Context: Any context.
  *
@@ -1046,11 +944,9 @@ int d2d_request_free(d2d_handle request);
  * Context: Any context.
  *
  * Return: 0, or
- * * %-EFAULT - a bad pointer
  * * %-ECANCELED - the request was cancelled
  * * %-EMSGSIZE - more bytes than there are
- * * %-EBUSY - the request was sent and has not come back, or 62 threads copy from or to its
- *   buffers
+ * * %-EBUSY - the request has not come back, or 62 threads copy from or to its buffers
  */
 int d2d_request_read(d2d_handle request, void *buffer, u32 len);
 
@@ -1083,11 +979,8 @@ int d2d_request_write(d2d_handle request, const void *buffer, u32 len);
 int d2d_request_set_cancel(d2d_handle request);
 
 /**
- * d2d_request_pend() - leave a request pending, and use its buffers in place no more
+ * d2d_request_pend() - leave a request pending: see D2D_DISPATCH_IN_PLACE
  * @request: the request, with its receiver's handle
- *
- * A dispatch routine calls this before it returns -D2D_STATUS_PENDING: see
- * D2D_DISPATCH_IN_PLACE.
  *
  * Context: Any context.
  *

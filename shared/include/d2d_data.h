@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: the blocks of data of a context, for a C driver. Rust drivers have
- * shared/d2d/data.rs and shared/d2d/context.rs.
- *
- * Either side reads and updates all three blocks under one lock, which it takes with interrupts
- * disabled. For example, a peer counts in the shared block, whose type is struct my_shared::
+ * shared/d2d/data.rs and shared/d2d/context.rs. One lock protects all three blocks. For example::
  *
  *	unsigned long flags = d2d_data_lock(context);
  *	struct my_shared *shared = d2d_data_shared(context);
@@ -23,8 +20,7 @@
 #include "d2d_nofault.h"
 
 /**
- * d2d_data_check() - check that the blocks of a context are as large as a peer expects, and that
- *	all of them can be read
+ * d2d_data_check() - check that a peer can read the blocks, and the sizes of the blocks
  * @offered: a context that d2d_context_check() has accepted
  * @driver: the peer's name, which the refusal shows
  * @owner_size: bytes of the owner's block that the peer knows
@@ -32,17 +28,12 @@
  * @shared_size: bytes of the shared block that the peer knows
  *
  * If the owner has a newer minor version of the pair, the blocks may be larger than the peer knows.
- * If the function refuses a block, it prints the step "refuse" with the reason:
- *
- * - "bad-data-size", with the name of the block, if the block is smaller than the peer expects, or
- *   larger than D2D_DATA_SIZE;
- * - "bad-context-pointer" if the blocks cannot be read.
  *
  * Context: Any context.
  *
- * Return: 0, or
- * * %-EMSGSIZE - a block that is too small or too large
- * * %-EFAULT - a block that cannot be read
+ * Return: 0, or, with a line in the log,
+ * * %-EMSGSIZE - a block is smaller than the peer expects, or larger than D2D_DATA_SIZE
+ * * %-EFAULT - a block cannot be read
  */
 static inline int d2d_data_check(const struct d2d_context *offered, const char *driver,
 				 u64 owner_size, u64 peer_size, u64 shared_size)
@@ -110,8 +101,7 @@ static inline void d2d_data_unlock(struct d2d_context *context, unsigned long fl
  * d2d_data_owner() - return the owner's block
  * @context: the context
  *
- * Context: Any context, with the lock of d2d_data_lock() held. The caller uses the block only as
- *	long as it holds the lock.
+ * Context: Any context, with the lock held, as long as the caller uses the block.
  *
  * Return: the owner's block, aligned to 8 bytes
  */
@@ -125,8 +115,7 @@ static inline void *d2d_data_owner(struct d2d_context *context)
  * d2d_data_peer() - return the peer's block
  * @context: the context
  *
- * Context: Any context, with the lock of d2d_data_lock() held. The caller uses the block only as
- *	long as it holds the lock.
+ * Context: Any context, with the lock held, as long as the caller uses the block.
  *
  * Return: the peer's block, aligned to 8 bytes
  */
@@ -139,11 +128,9 @@ static inline void *d2d_data_peer(struct d2d_context *context)
  * d2d_data_shared() - return the block that both sides share
  * @context: the context
  *
- * Context: Any context, with the lock of d2d_data_lock() held. The caller uses the block only as
- *	long as it holds the lock.
+ * Context: Any context, with the lock held, as long as the caller uses the block.
  *
- * Return: the shared block, aligned to 8 bytes. It is zeroed when the owner is loaded, and keeps
- * its contents when a peer detaches
+ * Return: the shared block, aligned to 8 bytes. It keeps its contents when a peer detaches
  */
 static inline void *d2d_data_shared(struct d2d_context *context)
 {

@@ -17,10 +17,8 @@
  * d2d_device_exists() - find out from sysfs whether a device of this name exists
  * @name: the name
  *
- * Looks in the classes whose devices have a file of their own name in /dev.
- *
  * Context: Process context. May sleep.
- * Return: whether it exists.
+ * Return: whether a device of a class whose devices have a file in /dev has this name.
  */
 static inline bool d2d_device_exists(const char *name)
 {
@@ -47,15 +45,14 @@ static inline bool d2d_device_exists(const char *name)
  * @driver: the driver's name, which the refusal shows
  * @device: the device
  *
- * After this, nothing may fail in the initialization of the module. If something failed, the kernel
- * would free the module although a process may have the device open.
+ * After this, nothing may fail in the initialization of the module: if it fails, the kernel frees
+ * the module although a process may have the device open.
  *
- * If a device of this name exists, misc_register() would print a stack trace. So this function
- * looks for such a device first.
+ * misc_register() prints a stack trace if a device of this name exists, so look for it first.
  *
  * Context: Process context. May sleep.
  * Return: 0, -EBUSY if there is a device of this name or no number is left, or -ENOMEM. Never
- * -EEXIST, which init_module() reserves for a module that is loaded already.
+ * -EEXIST, which is init_module()'s for a module that is loaded already.
  */
 static inline int d2d_device_register(const char *driver, struct miscdevice *device)
 {

@@ -1,43 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: named events, which tell other drivers a state. The counterpart of
- * IoCreateNotificationEvent(), IoCreateSynchronizationEvent() and
- * KeWaitForMultipleObjects() on Windows. Rust drivers have shared/d2d/event.rs.
+ * Driver to driver: named events, the counterpart of IoCreateNotificationEvent(),
+ * IoCreateSynchronizationEvent() and KeWaitForMultipleObjects() on Windows. Rust drivers have
+ * shared/d2d/event.rs.
  *
- * The first driver that creates an event of a name makes it. Each driver that later creates or
- * opens an event of this name gets a handle of its own for the same event. The event exists until
- * its last handle is closed. The owner closes the handles of a driver that is unregistered, once
- * none of the driver's routines runs any more.
+ * Each driver that creates or opens an event of a name gets a handle of its own for the same event.
+ * The event exists until its last handle is closed. When a driver is unregistered, the owner closes
+ * the driver's handles.
  *
- * A notification event stays set until it is reset; all waits for it end. A synchronization
- * event that is set ends exactly one wait, which resets it. If no thread waits, the event
- * stays set, and the next wait ends at once.
+ * A notification event stays set until it is reset; all waits for it end. A synchronization event
+ * that is set ends exactly one wait, which resets it. If no thread waits, the event stays set, and
+ * the next wait ends at once. A driver can also give the event a handler: see d2d_event_on_set().
  *
- * Instead of keeping a thread waiting, a driver can give the event a handler: see
- * d2d_event_on_set(). The owner calls the handler when the event is set.
- *
- * The owner sets, takes, resets or queries an event by one atomic operation while
- *
- * - no thread waits for the event,
- * - no process watches the event,
- * - the event has no handler, and
- * - no driver that is leaving has a handle of the event.
- *
- * In all other cases, and when a thread begins to wait, the owner takes a lock with interrupts
+ * The owner sets, takes, resets or queries an event by one atomic operation, unless a thread waits
+ * for the event, a process watches it, it has a handler, or a driver that is leaving has a handle
+ * of it. Otherwise, and when a thread begins to wait, the owner takes a lock with interrupts
  * disabled. All events share this lock.
  *
- * Before a set returns, it gives the event to the threads that wait for it, in the order in which
- * they began to wait. A wait for all of several events takes all of them at once, or none. At most
- * 64 waits are for one event, and at most 64 events are in one wait. So a set looks at 64 * 64
- * events at most, takes as many entries off lists, and wakes 64 threads at most. To find an event
- * that is in a wait twice, the owner makes 64 * 63 / 2 comparisons at most. An event has at most 64
- * handlers, which a set calls without the lock.
+ * A set gives the event to the threads that wait for it, in the order in which they began to wait.
+ * A wait for all of several events takes all of them at once, or none. A set looks at 64 * 64
+ * events at most, and wakes 64 threads at most. A wait makes 64 * 63 / 2 comparisons at most, to
+ * find an event that it names twice. A set calls handlers without the lock.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text about
- * it. OWNER is the name of the owner. The first read of an open file returns the line. When the
- * whole line has been read, the next read waits until the event has been set since that line was
- * made. poll() tells whether a read would wait. Watching an event does not take it from the threads
- * that wait.
+ * it. OWNER is the name of the owner. After the whole line has been read, the next read waits until
+ * the event has been set since that line was made. poll() tells whether a read would wait. Watching
+ * an event does not take it.
  */
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H
@@ -48,14 +36,13 @@
 
 /* Room for the name of an event with its NUL, in bytes. */
 #define D2D_EVENT_NAME_SIZE	64
-/* The most events in one wait, the most waits for one event, and the most handlers of one event. */
+/* The most events in one wait; the most waits for one event, and handlers of one event. */
 #define D2D_EVENT_MAX_WAITS	64
 /* The most events of an owner. */
 #define D2D_EVENT_MAX		16384
 /* The most handles of an owner's events. */
 #define D2D_EVENT_MAX_OPEN	65536
 
-/* Kinds of events. */
 #define D2D_EVENT_NOTIFICATION		0
 #define D2D_EVENT_SYNCHRONIZATION	1
 
@@ -69,9 +56,8 @@
 /**
  * DOC: The functions of events in an owner's table
  *
- * Like the functions in d2d.h, these functions return a negative errno if they fail. A refusal also
- * prints one trace line with the reason. All return -ENODEV if the owner is being unloaded, and
- * -ESTALE if the handle is stale. Only d2d_event_ring() never fails.
+ * What d2d.h says of its functions holds for these: -ENODEV, -ESTALE and -EFAULT for a bad pointer
+ * are left out of the lists of errors. Only d2d_event_ring() never fails.
  */
 
 /**
@@ -85,11 +71,9 @@
  * Context: Task, may sleep.
  *
  * Return: 0, or
- * * %-EFAULT - no name, a name that cannot be read, or a handle that cannot be written
  * * %-ENAMETOOLONG - the name has more than 63 bytes
- * * %-EINVAL - the kind is unknown
- * * %-EINVAL - the name is empty, "." or "..", or has a '/' or a character that is not visible
- *   ASCII
+ * * %-EINVAL - the kind is unknown, or the name is empty, "." or "..", or has a '/' or a character
+ *   that is not visible ASCII
  * * %-EPROTOTYPE - the event is of the other kind
  * * %-ESHUTDOWN - the driver is leaving
  * * %-ENFILE - too many events
@@ -117,8 +101,8 @@ int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *ev
  * d2d_event_create_of() - create an event that a pair declares, or open it if it already exists
  * @driver: the driver to which the new handle belongs
  * @of: the name of the driver whose event it is
- * @name: the name of the event in the pair. The header of the pair has a macro for each event,
- *	which expands to this argument and the next one
+ * @name: the name of the event in the pair. A macro in the header of the pair expands to this
+ *	argument and the next one
  * @kind: its kind
  * @initial: as for d2d_event_create()
  * @event: where to store the handle of the event
@@ -162,8 +146,7 @@ static inline int d2d_event_open_of(d2d_handle driver, const char *of, const cha
  * d2d_event_close() - close a handle
  * @event: the handle
  *
- * Waits that were begun with the handle end with -ECANCELED. Its handler is removed: see
- * d2d_event_on_set().
+ * Waits that were begun with the handle end with -ECANCELED. Its handler is removed.
  *
  * Context: Task, may sleep.
  *
@@ -213,17 +196,14 @@ void d2d_event_ring(d2d_handle event);
  * d2d_event_wait() - wait until one of the events is set, and take it
  * @events: the events
  * @count: the number of events, 1 to D2D_EVENT_MAX_WAITS
- * @flags: D2D_EVENT_WAIT_ALL to wait until all events are set, and take all of them;
- *	D2D_EVENT_WAIT_INTERRUPTIBLE to end the wait when a signal comes
- * @timeout: the limit in milliseconds (the owner counts the kernel's ticks), or
- *	D2D_EVENT_FOREVER. With 0, the function takes what is set, without waiting
+ * @flags: D2D_EVENT_WAIT_...
+ * @timeout: the limit in milliseconds, counted in the kernel's ticks, or D2D_EVENT_FOREVER. With
+ *	0, the function takes what is set, without waiting
  * @index: where to store the index of the event that was taken, or NULL. If several are set,
  *	the wait takes the first one in the array
  *
- * The wait usually finds a bad pointer before it begins, and takes nothing. If the memory at
- * @index disappears during the wait, the wait has already taken events. It then sets each
- * synchronization event that it has taken, so that no set is lost. It leaves out an event whose
- * handle was closed.
+ * If the memory at @index disappears during the wait, the owner sets each synchronization event
+ * that the wait has taken, so that no set is lost. It leaves out an event whose handle was closed.
  *
  * Context: Any context with a timeout of 0. Otherwise it may sleep.
  *
@@ -234,9 +214,7 @@ void d2d_event_ring(d2d_handle event);
  * * %-ENOMEM - no memory; only with more than four events
  * * %-ETIMEDOUT - the limit has passed, or with a timeout of 0 no event is set
  * * %-ERESTARTSYS - a signal came
- * * %-ECANCELED - the handle was closed, or its driver is being detached or has left: see
- *   d2d_detach() and d2d_leave()
- * * %-EFAULT - the handles cannot be read, or the index cannot be written
+ * * %-ECANCELED - the handle was closed, or its driver is being detached or has left
  */
 int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index);
 
@@ -246,15 +224,12 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  * @event: the handle with which d2d_event_on_set() was called
  *
  * The owner calls the routine in the execution context of the thread that sets the event, which may
- * be any. The call is inside an RCU read-side critical section, so the routine does not sleep. It
- * usually starts a work item or a timer, and returns. The thread that sets the event may hold
- * locks, which the routine must not take. The routine may set other events, unless their handlers
- * lead back to this routine. If several threads or interrupts set the event at the same time,
- * several calls of the routine may run at once.
+ * be any, and inside an RCU read-side critical section: the routine does not sleep. It takes no
+ * lock that a thread holds while it sets the event. It may set other events, unless their handlers
+ * lead back to this routine. Several calls of the routine may run at once.
  *
  * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
- * is not called again, and a synchronization event goes to the next handler, or stays set. The
- * event's file in debugfs counts it as failed.
+ * is not called again, and a synchronization event goes to the next handler, or stays set.
  */
 typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
 
@@ -265,17 +240,15 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  *	NULL to remove the handler
  * @argument: its argument
  *
- * The routine is the handler of this handle, which has one at most. Other handles of the event
- * have handlers of their own.
+ * A handle has at most one handler. If the event is set when this function is called, @routine is
+ * called at once.
  *
  * Each set of a notification event calls all handlers, also if the event is set already. Setting a
- * synchronization event ends the wait of one thread, which takes the event. If the set ends no
- * wait, one handler takes the event. The handlers take it in turn. If the handler that has taken
- * the event fails, or is removed before it is called, the owner sets the event once more. If the
- * event is set when this function is called, @routine is called at once. If several threads set the
- * event at the same time, the owner may call the routine once for several sets. That call begins
- * after the last of these sets. Resetting the event neither cancels a call that is due, nor keeps
- * the owner from setting the event once more.
+ * synchronization event ends one wait; if no thread waits, one handler takes the event. The
+ * handlers take it in turn. If the handler that has taken the event fails, or is removed before it
+ * is called, the owner sets the event once more. If several threads set the event at the same time,
+ * the owner may call the routine once for several sets. That call begins after the last of these
+ * sets. Resetting the event does not cancel a call that is due.
  *
  * The routine does not run, and is not called any more, when one of these functions has returned:
  *
@@ -283,8 +256,8 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * - d2d_event_close() for the handle;
  * - d2d_leave() or d2d_unregister() for the driver.
  *
- * These functions wait for a grace period of RCU, even if another thread has removed the handler
- * already. So a driver calls d2d_leave() first, and then stops what the routine has started.
+ * These functions wait for a grace period of RCU. So a driver calls d2d_leave() first, and then
+ * stops what the routine has started.
  *
  * Context: Task, may sleep.
  *

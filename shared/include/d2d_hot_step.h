@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the hot steps, which are too frequent to be always traced. They are in groups.
- * A group is on while one of its tracepoints is on (shared/owner/d2d_trace.h). The groups queues
- * and ops are also on while the owner prints their steps as lines. While a group is off, each of
- * its steps costs one static branch. Rust drivers have shared/d2d/hot_step.rs.
+ * Driver to driver: the hot steps, which are too frequent to be always traced. A group of them is
+ * on while one of its tracepoints is on (shared/owner/d2d_trace.h), or while the owner prints the
+ * steps of queues and ops as lines. While it is off, each of its steps costs one static branch.
+ * Rust drivers have shared/d2d/hot_step.rs.
  *
- * Each module has static keys of its own, d2d_own_hot_keys. The owner switches the keys of each
- * module that has registered a driver.
+ * Each module has static keys of its own. The owner switches the keys of each module that has
+ * registered a driver.
  */
 #ifndef D2D_HOT_STEP_H
 #define D2D_HOT_STEP_H
@@ -18,14 +18,13 @@
 #include "d2d.h"
 #include "d2d_step.h"
 
-/* A static key for each group, which is on while the group is on. */
 #define D2D_HOT_KEY(group)	struct static_key_false group;
 struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
 
 #define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
 #define D2D_DEFINE_HOT_KEYS	struct d2d_hot_keys d2d_own_hot_keys = { D2D_GROUPS(D2D_KEY_OFF) }
 
-/* The bench builds the drivers with and without these branches, to measure what they cost. */
+/* The bench measures what these branches cost. */
 #ifndef D2D_NO_TRACEPOINTS
 #define d2d_hot_enabled(group)	static_branch_unlikely(&d2d_own_hot_keys.group)
 #else
@@ -34,8 +33,7 @@ struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
 
 /**
  * d2d_hot_queue_step() - trace a step of a queue
- * @queue: the queue, which the caller has locked. So the trace has the steps of the queue in the
- *	order in which they happened
+ * @queue: the queue, which the caller has locked
  * @step: D2D_STEP_ENQUEUE, D2D_STEP_DEQUEUE or D2D_STEP_DOORBELL
  * @n: the number of items that are put or taken
  *
@@ -62,7 +60,6 @@ static noinline __cold __maybe_unused void d2d_hot_queue_step(const struct d2d_q
 	d2d_trace(&hit);
 }
 
-/* As d2d_hot_queue_unlock(), when the group is on. */
 static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue *queue,
 							       unsigned long flags,
 							       enum d2d_step step, u32 n,
@@ -76,16 +73,14 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
 
 /**
  * d2d_hot_queue_unlock() - trace a step of a queue, and unlock the queue
- * @queue: the queue, which the caller has locked. The step is traced before the queue is unlocked.
- *	So the trace has the steps of the queue in the order in which they happened
+ * @queue: the queue, locked, so that the trace has its steps in the order in which they happened
  * @flags: what spin_lock_irqsave() has stored
  * @step: D2D_STEP_ENQUEUE or D2D_STEP_DEQUEUE
  * @n: the number of items that are put or taken
  * @doorbell: the event that the caller is going to set, or 0
  *
- * Each branch unlocks the queue itself. If one unlock came after both branches, the compiler would
- * keep @queue and @flags in registers while it calls the function that traces the step. Then the
- * code would save these registers even while the group is off.
+ * Each branch unlocks the queue itself. With one unlock after both, the compiler keeps @queue and
+ * @flags in registers across the call, and saves these registers even while the group is off.
  *
  * Context: Any context.
  */
@@ -99,8 +94,8 @@ static inline void d2d_hot_queue_unlock(struct d2d_queue *queue, unsigned long f
 }
 
 /**
- * d2d_hot_call() - trace the call of an operation; to be called before the operation
- * @side: the other side, whose operation is called: "owner" or "peer"
+ * d2d_hot_call() - trace the call of an operation, before the call
+ * @side: whose operation it is: "owner" or "peer"
  * @op: the name of the operation
  *
  * Context: Any context.
@@ -114,7 +109,7 @@ static inline void d2d_hot_call(const char *side, const char *op)
 
 /**
  * d2d_hot_return() - trace the return of an operation
- * @side: the other side, whose operation was called: "owner" or "peer"
+ * @side: whose operation it is: "owner" or "peer"
  * @op: the name of the operation
  * @status: what it has returned
  *

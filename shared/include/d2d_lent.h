@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: lent memory, for example a ring. It belongs to one side of a context, and both
- * sides use it. Rust drivers have shared/d2d/lent.rs.
+ * Driver to driver: lent memory, for example a ring, which belongs to one side of a context and
+ * which both sides use. Rust drivers have shared/d2d/lent.rs.
  *
- * Each side can lend the other side one piece of memory. The memory consists of one or more
- * structures of one type. The pair declares the types of lent memory. The generated header of the
- * pair has these types and their hashes. A peer lends its memory during the handshake, when it
- * fills in its endpoint. It keeps the memory until d2d_detach() has returned. An owner in C lends
- * its memory when it prepares a context. It keeps the memory until d2d_owner_stop() has returned.
+ * The memory consists of one or more structures of one type. The generated header of the pair has
+ * the type and its hash. A peer lends its memory when it fills in its endpoint, and keeps it until
+ * d2d_detach() has returned. An owner lends its memory in prepare(), and keeps it until
+ * d2d_owner_stop() has returned.
  *
  * No lock protects lent memory. Either side may read and write it at any time, in any execution
- * context. Both sides use only the kernel's functions for unlocked accesses: READ_ONCE(),
+ * context, so both use only the kernel's functions for unlocked accesses: READ_ONCE(),
  * WRITE_ONCE(), smp_load_acquire(), smp_store_release(), xchg(), cmpxchg() and the like.
  */
 #ifndef D2D_LENT_H
@@ -27,9 +26,9 @@
  * @endpoint: the endpoint of the lender, which it fills in
  * @memory: the memory
  * @size: bytes
- * @hash: the hash of the structure of which the memory consists, such as GAUGE_PAIR_RING_HASH
+ * @hash: the hash of its structure, such as GAUGE_PAIR_RING_HASH
  *
- * Context: Any context: that of a peer's dispatch() in the handshake, or of an owner's prepare().
+ * Context: Any context.
  *
  * Return: 0, or, with a line in the log,
  * * %-EINVAL - there is no memory, or it is empty
@@ -49,13 +48,12 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * d2d_lent() - get the memory that the other side of a context lends
  * @endpoint: the endpoint of the lender
  * @size: the bytes that the caller needs
- * @hash: the hash of the structure of which the memory has to consist
+ * @hash: the hash of the structure that the caller expects
  * @all: where to store the size of all of the memory, in bytes, or NULL. Use the stored size: the
- *       other side can change @endpoint->lent.size after this function has checked it
+ *       other side can change @endpoint->lent.size
  *
  * A peer may use the memory of the owner after it has checked the context, and until it is
- * detached. An owner passes the peer's endpoint, which is in the context. The owner uses the memory
- * of the peer only between d2d_peer_enter() and d2d_peer_exit().
+ * detached. An owner uses the memory of the peer only between d2d_peer_enter() and d2d_peer_exit().
  *
  * The alignment is not checked.
  *
@@ -97,8 +95,8 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
  * @size: the bytes of one structure, at most @all
  * @user_buffer: that of struct d2d_request
  *
- * Only compares addresses, and does not follow @user_buffer. Any driver may have sent the request,
- * and may have left by now. The caller uses the structure through @lent.
+ * Does not follow @user_buffer, which may come from any driver. The caller uses the structure
+ * through @lent.
  *
  * Context: Any context.
  *

@@ -2,15 +2,13 @@
 /*
  * Driver to driver: copies from and to addresses that another driver has named. An address is bad
  * if it is not the kernel's, is not mapped, or is read-only for a write. A copy from or to a bad
- * address fails and does no harm. If registers of a device are mapped at the address, the device
- * notices the access. Rust drivers have shared/d2d/probe.rs.
+ * address fails, and may have copied a part. If registers of a device are mapped at the address,
+ * the device notices the access. Any context but NMI; no function sleeps. Rust drivers have
+ * shared/d2d/probe.rs.
  *
- * The kernel exports copy_from_kernel_nofault(), but not copy_to_kernel_nofault(). Both use the
- * architecture's __get_kernel_nofault() and __put_kernel_nofault(), and so does this file. They
- * access memory in assembler, which KASAN does not instrument. If KASAN checked such an access, the
- * check itself could fault.
- *
- * Any context but NMI; no function sleeps. A copy that fails may have copied a part.
+ * The kernel does not export copy_to_kernel_nofault(). So this file uses what it is made of,
+ * __get_kernel_nofault() and __put_kernel_nofault(). They access memory in assembler, which KASAN
+ * does not instrument: its check of a bad address can itself fault.
  */
 #ifndef D2D_NOFAULT_H
 #define D2D_NOFAULT_H
@@ -28,10 +26,9 @@
  * Whether a copy may try to access a range. A write to it may still fail.
  *
  * In User-Mode Linux, a fault enables interrupts, and the kernel retries an access to the vmalloc
- * area until the page is mapped. So a copy must not access an unmapped page. The function accepts
- * the kernel's physical memory, which contains the kernel's image and is always mapped. It also
- * accepts mapped pages of the vmalloc area. It need not exclude addresses of processes, because
- * each process has an address space of its own.
+ * area until the page is mapped. So the function accepts only the kernel's physical memory, which
+ * is always mapped, and mapped pages of the vmalloc area. The addresses of processes belong to
+ * other address spaces.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -50,10 +47,9 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 }
 
 /*
- * In User-Mode Linux, a module cannot use __get_kernel_nofault() and __put_kernel_nofault(). They
- * need relocations of 32 bits. The kernel's addresses do not fit into 32 bits, so the module loader
- * refuses such a module. This copy may run in an interrupt, in the middle of another copy. So it
- * saves that copy's fault target, and restores it at its end.
+ * In User-Mode Linux, a module cannot use __get_kernel_nofault(): it needs relocations of 32 bits,
+ * into which the kernel's addresses do not fit. This copy may run in an interrupt, in the middle of
+ * another copy, so it restores that copy's fault target.
  */
 static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 {
@@ -76,10 +72,7 @@ static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 	return !faulted;
 }
 
-/*
- * Copy from, and to, a range that d2d_is_kernel_range() has accepted. They return whether all
- * bytes were copied.
- */
+/* Copy from, and to, a range that d2d_is_kernel_range() has accepted; true if all was copied. */
 #define d2d_copy_from_range	d2d_copy_mapped
 #define d2d_copy_to_range	d2d_copy_mapped
 
@@ -89,13 +82,11 @@ static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 #include <asm/vsyscall.h>
 
 /**
- * d2d_is_kernel_range() - tell whether a copy may try to access a range
+ * d2d_is_kernel_range() - as copy_from_kernel_nofault_allowed(), which is not exported
  * @first: the address of the first byte
  * @size: the number of bytes
  *
- * As copy_from_kernel_nofault_allowed(), which is not exported. The access may still fail.
- *
- * Return: true if the copy may try
+ * Return: true if a copy may try to access the range. The access may still fail
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -118,10 +109,7 @@ static inline bool d2d_copies_by_words(const void *to, const void *from)
 	       IS_ALIGNED((unsigned long)to | (unsigned long)from, sizeof(u64));
 }
 
-/*
- * Copies from a range that d2d_is_kernel_range() has accepted, or to it if put is set. Returns
- * whether all bytes were copied.
- */
+/* Copies from the range, or to it if put is set. */
 static __always_inline bool d2d_copy_range(void *to, const void *from, size_t size, bool put)
 {
 	pagefault_disable();
@@ -149,10 +137,7 @@ fault:
 	return false;
 }
 
-/*
- * Copy from, and to, a range that d2d_is_kernel_range() has accepted. They return whether all
- * bytes were copied.
- */
+/* Copy from, and to, a range that d2d_is_kernel_range() has accepted; true if all was copied. */
 static inline bool d2d_copy_from_range(void *to, const void *from, size_t size)
 {
 	return d2d_copy_range(to, from, size, false);

@@ -3,9 +3,8 @@
  * Driver to driver: the checks of an offered context, for a C peer. Rust drivers have
  * shared/d2d/driver.rs and shared/d2d/interface.rs.
  *
- * The functions do not trust the owner's pointers: they read by d2d_nofault.h. If a function
- * refuses something, it prints the step "refuse" with the reason, in the name of the module. Any
- * context but NMI; no function sleeps or allocates.
+ * The functions do not trust the owner's pointers. If a function refuses something, it prints the
+ * step "refuse" in the name of the module. Any context but NMI; no function sleeps or allocates.
  */
 #ifndef D2D_OPS_H
 #define D2D_OPS_H
@@ -25,10 +24,7 @@
  *
  * Return: 0, or
  * * %-EFAULT - the pointer is NULL or misaligned, or cannot be read
- * * %-EBADMSG - magic number
- * * %-EPROTO - major version
- * * %-EMSGSIZE - size
- * * %-EBADE - layout
+ * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header's magic number, major version, size, layout
  */
 static inline int d2d_context_check(const struct d2d_context *offered)
 {
@@ -60,13 +56,11 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 
 /**
  * d2d_ops_copy() - check the operations of the other side, and copy them
- * @to: the caller's table, which D2D_OPS_INIT() has initialized with the interface that the
- *	caller expects
+ * @to: the caller's table; D2D_OPS_INIT() has stored the interface that the caller expects
  * @endpoint: the endpoint of a context that d2d_context_check() has accepted
  * @module: the module of that context
  *
- * If the other side lacks an operation, its pointer in @to is NULL. The caller checks that before
- * each call.
+ * If the other side lacks an operation, its pointer in @to is NULL: check that before each call.
  *
  * Context: Any context.
  *

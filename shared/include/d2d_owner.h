@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: an owner in C. Its module links the owner's half of the library through
- * d2d-c-owner-of (shared/library.mk), whose argument is the owner's name. The library exports the
- * table of the owner's functions under this name. The owner calls functions of the table by their
- * names, as a peer does. With the handle that d2d_owner_start() stores, it sends requests and
- * creates events. Unlike a peer, it does not write D2D_OWNER().
+ * d2d-c-owner-of (shared/library.mk). It calls the functions of d2d.h by their names, as a peer
+ * does, but without D2D_OWNER().
  *
  * An owner of the pair "my_pair" whose peer offers the operation "add"::
  *
@@ -38,12 +36,12 @@
 
 /*
  * How the library learns that a peer has completed a handshake: by the return of the peer's
- * dispatch(). If dispatch() leaves the handshake pending, the library waits as with D2D_LEARN_WAIT.
+ * dispatch(), or, if the handshake is pending then, as with D2D_LEARN_WAIT.
  */
 #define D2D_LEARN_RETURN	0
-/* The library learns this in the thread that completes the handshake, and does not wait. */
+/* In the thread that completes the handshake; d2d_attach() does not wait. */
 #define D2D_LEARN_ROUTINE	1
-/* The library waits in d2d_attach() until the handshake is completed. */
+/* d2d_attach() waits until the handshake is completed. */
 #define D2D_LEARN_WAIT		2
 
 /* dmesg gets a line for each step of a queue and each call of an operation. */
@@ -53,23 +51,20 @@
  * struct d2d_owner - an owner in C
  * @ops: the operations that the owner offers. The first argument of each is the address of
  *	the struct d2d_context
- * @peer_ops: a table that D2D_OPS_INIT() has initialized with the interface that the owner
- *	expects of a peer. Its operations are not used
+ * @peer_ops: a D2D_OPS_INIT() of what the owner expects of a peer. Its operations are not used
  * @self: the first argument of the routines
  * @dispatch: as in struct d2d_driver
- * @returned: as in struct d2d_driver; may be NULL
- * @completed: as in struct d2d_driver; may be NULL if the owner sends no request with
- *	D2D_SEND_ROUTINE. Without @completed, the library frees such a request when it comes back,
- *	and prints a line
- * @cancelled: as in struct d2d_driver; may be NULL
- * @prepare: d2d_owner_start() calls it once for each context, before any other thread knows of
- *	the context. It fills in the owner's data; the library has zeroed all blocks. May sleep;
- *	may be NULL
+ * @returned: as in struct d2d_driver
+ * @completed: as in struct d2d_driver. If it is NULL, the library frees a request that was sent
+ *	with D2D_SEND_ROUTINE when it comes back, and prints a line
+ * @cancelled: as in struct d2d_driver
+ * @prepare: fills in the owner's data in a context, whose blocks are zeroed. d2d_owner_start()
+ *	calls it once for each context, before any other thread knows of the context. May sleep
  * @attached: called when a peer has been attached, in a task that may sleep; with
  *	D2D_LEARN_ROUTINE, in any execution context. It can call the peer's operations, but until
- *	it has returned, d2d_peer_lookup() returns %-ESHUTDOWN. May be NULL
+ *	it has returned, d2d_peer_lookup() returns %-ESHUTDOWN
  * @detached: called when the peer has been detached, and no thread is inside the peer's operations
- *	any more. May sleep; may be NULL
+ *	any more. May sleep
  * @flags: D2D_DISPATCH_..., as in struct d2d_driver
  * @owner_flags: D2D_OWNER_...
  * @contexts: number of contexts, 1 to 64
@@ -80,12 +75,12 @@
  * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
- * @sizes_hash: the hash of the pair's minor version that has blocks of these sizes. The library
- *	looks for the same hash in the chain of @ops, and so checks that the sizes are those of this
- *	pair and version
+ * @sizes_hash: the hash of the pair's minor version that has these sizes. The chain of @ops must
+ *	have the same hash
  *
- * The generated header of the pair has a constant that initializes the last four members, such as
- * MY_PAIR_DATA_SIZES. Each size is at most D2D_DATA_SIZE, and 0 if the pair declares no such block.
+ * All routines but @dispatch may be NULL. A constant in the generated header of the pair, such as
+ * MY_PAIR_DATA_SIZES, initializes the last four members. Each size is at most D2D_DATA_SIZE, and 0
+ * if the pair declares no such block.
  */
 struct d2d_owner {
 	const struct d2d_ops *ops;
@@ -114,9 +109,8 @@ struct d2d_owner {
 
 /**
  * struct d2d_peer - the peer of a context, while the owner's thread is inside it
- * @ops: the library's copy of the peer's operations, a table of the same type as @peer_ops of
- *	struct d2d_owner. An operation that the peer does not have is NULL: check for that before
- *	each call
+ * @ops: the library's copy of the peer's operations, a table of the type of @peer_ops. An operation
+ *	that the peer does not have is NULL: check for that before each call
  * @self: the first argument of each operation
  * @inside: for d2d_peer_exit()
  */
@@ -128,16 +122,13 @@ struct d2d_peer {
 
 /**
  * d2d_owner_start() - start the owner of this module
- * @owner: what the owner consists of. The library copies the structure and the headers of both
- *	tables. It copies nothing else to which the structure points. So the tables, their chains
- *	and @self stay valid until d2d_owner_stop() has returned
+ * @owner: what the owner consists of; copied. The tables, their chains and @self stay valid until
+ *	d2d_owner_stop() has returned
  * @handle: where to store the handle of the owner's driver object
  *
- * Allocates the contexts, and registers the owner's driver object. Drivers can register as soon as
- * the module's initialization has succeeded. A module calls this once, in its initialization. If
- * the call fails, the library frees all contexts, also those that prepare() has filled in. Then the
- * module must not call this function again. If a later part of the initialization fails, the module
- * calls d2d_owner_stop().
+ * A module calls this only once, in its initialization. If a later part of the initialization
+ * fails, the module calls d2d_owner_stop(). Drivers can register as soon as the initialization has
+ * succeeded.
  *
  * Context: Task, may sleep.
  *
@@ -149,7 +140,7 @@ struct d2d_peer {
  * * %-ERANGE - a number or a size is out of its range
  * * %-EINVAL - unknown flags
  * * %-ENOEXEC - a routine other than @prepare is outside the module's text
- * * %-ENAMETOOLONG - the owner's name, the argument of d2d-c-owner-of, is too long
+ * * %-ENAMETOOLONG - the argument of d2d-c-owner-of is too long
  * * %-ENOMEM - no memory
  */
 int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
@@ -158,16 +149,14 @@ int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
  * d2d_owner_stop() - stop the owner of this module
  *
  * Closes the owner's events, cancels its requests and unregisters its driver object. Waits until
- * none of its routines and none of the exported functions runs, and frees the contexts. Before the
- * owner calls this function, it stops its own timers, work items and threads. If these may wait for
- * events or requests, the owner first ends the waits by d2d_leave() with its handle.
+ * none of its routines and none of the exported functions runs, and frees the contexts.
  *
- * A module that has started its owner calls this in its exit. Otherwise the kernel frees code that
- * the library still uses. In three cases, a call prints a line and does nothing:
+ * A module that has started its owner calls this in its exit: otherwise the kernel frees code that
+ * the library still uses. The owner first stops its own timers, work items and threads; if these
+ * may wait for events or requests, it ends the waits by d2d_leave().
  *
- * * d2d_owner_start() has not returned yet
- * * d2d_owner_stop() was called before
- * * the module is neither in its initialization nor in its exit
+ * The call prints a line and does nothing if d2d_owner_start() has not returned, if the owner was
+ * stopped before, or if the module is neither in its initialization nor in its exit.
  *
  * Context: Task, may sleep. Not in a routine or an operation of the owner.
  */
@@ -179,9 +168,8 @@ void d2d_owner_stop(void);
  * @peer: where to store the peer's operations
  *
  * The peer cannot detach until the same thread, in the same execution context, has called
- * d2d_peer_exit(). A thread may enter again while it is inside. It may sleep inside if it could
- * sleep before.
- * To call the operation "add"::
+ * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep inside. To call the
+ * operation "add", with hot steps::
  *
  *	err = d2d_peer_enter(context, &peer);
  *	if (err)
@@ -195,10 +183,8 @@ void d2d_owner_stop(void);
  *	}
  *	d2d_peer_exit(context, &peer);
  *
- * d2d_hot_call() and d2d_hot_return() make the trace show the call.
- *
- * Context: Any context. The owner's routines and operations may always call this function. Other
- * code of the owner may call it between d2d_owner_start() and d2d_owner_stop().
+ * Context: Any context. Code other than the owner's routines and operations calls this only between
+ * d2d_owner_start() and d2d_owner_stop().
  *
  * Return: 0, or
  * * %-ESHUTDOWN - there is no peer, the peer is detaching, or @context is not a context of this
@@ -208,7 +194,7 @@ int d2d_peer_enter(struct d2d_context *context, struct d2d_peer *peer);
 
 /**
  * d2d_peer_exit() - leave a peer
- * @context: the context that was passed to d2d_peer_enter()
+ * @context: that of d2d_peer_enter()
  * @peer: what d2d_peer_enter() has stored
  *
  * Context: That of d2d_peer_enter().

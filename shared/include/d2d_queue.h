@@ -3,11 +3,10 @@
  * Driver to driver: the functions of a queue, for C drivers. Any context but NMI; no function
  * sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
- * Taking an item returns a handle. The functions refuse a stale handle, and one of another queue,
- * without touching an item. Only one driver can redeem a handle. This driver then uses the item
- * until it releases the item. A peer releases its items before it detaches. When it detaches, the
- * handles that nobody has redeemed become stale. An owner in C may still use the items that it has
- * redeemed before. It releases them at the latest before it calls d2d_owner_stop().
+ * Only one driver can redeem the handle of an item. This driver then uses the item until it
+ * releases the item. A peer releases its items before it detaches. When it detaches, the handles
+ * that nobody has redeemed become stale. An owner may use the items that it has redeemed until it
+ * calls d2d_owner_stop().
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
@@ -24,9 +23,8 @@
 /**
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
- * @handle: a number that may be a handle, stale or not. A number with the generation 0 must be
- *	refused: its D2D_ITEM_HELD() can be 0. An item that no handle names has the claim 0, so such
- *	a number would match the item
+ * @handle: any number. The generation 0 must be refused: then D2D_ITEM_HELD() can be 0, as the
+ *	claim of an item that no handle names
  *
  * Only the functions of this file use it.
  *
@@ -106,8 +104,7 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
  * @queue: the queue, from which the caller takes items
  * @event: the event; 0 removes the doorbell
  *
- * The event is set when an item is put on the empty queue. If the queue is not empty now, this call
- * sets the event. If the handle @event is closed, the doorbell does not ring any more.
+ * If the queue is not empty now, this call sets the event.
  *
  * Context: Any context.
  */
@@ -166,8 +163,7 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
  *
  * Context: Any context.
  *
- * Return: the item, or NULL if the handle is stale. The caller may use the item until it releases
- * the handle
+ * Return: the item, or NULL if the handle is stale
  */
 static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
 {
@@ -187,12 +183,11 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
  * @kind: the kind that the caller expects
  * @len: the bytes of the payload of such an item
  *
- * No other function of this file checks the items that the other side puts. If this function
- * refuses the item, it prints the step "refuse" with the reason "unknown-item".
+ * No other function of this file checks the items that the other side puts.
  *
  * Context: Any context.
  *
- * Return: 0, or %-ENOMSG if the item is of another kind, or its payload has another length
+ * Return: 0, or %-ENOMSG, with a line in the log, if the kind or the length is another one
  */
 static inline int d2d_queue_expect(const struct d2d_item *item, const char *driver, u32 kind,
 				   u32 len)
@@ -220,7 +215,7 @@ static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 	d2d_handle held = D2D_ITEM_HELD(handle);
 	struct d2d_item *first;
 
-	/* In this order, because another thread may redeem the handle between the two exchanges. */
+	/* In this order: another thread may redeem the handle between the two exchanges. */
 	if (!item || (cmpxchg(&item->claim, handle, 0) != handle &&
 		      cmpxchg(&item->claim, held, 0) != held)) {
 		d2d_queue_note_stale(queue);

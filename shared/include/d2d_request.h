@@ -2,9 +2,6 @@
 /*
  * Driver to driver: helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs
  * and shared/d2d/request.rs.
- *
- * A driver uses a request by its handle, and has no pointer to it. The owner refuses a stale
- * handle.
  */
 #ifndef D2D_REQUEST_H
 #define D2D_REQUEST_H
@@ -17,8 +14,6 @@
  * d2d_send_to() - describe a send without buffers
  * @to: the receiver; from d2d_lookup()
  * @code: the control code
- *
- * The caller fills in other members if it needs them.
  *
  * Context: Any context.
  *

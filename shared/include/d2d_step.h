@@ -5,8 +5,7 @@
  *
  *   module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
  *
- * The two lists in this file are the source of the Rust types, the names in the lines, the
- * tracepoints and the vocabulary of the trace tool.
+ * The Rust types, the tracepoints and the trace tool take the steps and fields from this file.
  */
 #ifndef D2D_STEP_H
 #define D2D_STEP_H
@@ -15,8 +14,8 @@
 #include <linux/types.h>
 
 /*
- * X(constant, tracepoint, name in the line, group): a step. A hot step, which can occur without a
- * line, has one of the groups in D2D_GROUPS() of d2d.h. Every other step has the group none.
+ * X(constant, tracepoint, name in the line, group): a step. The group is one of D2D_GROUPS() of
+ * d2d.h for a hot step, and none for any other.
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
@@ -66,8 +65,6 @@ enum d2d_step { D2D_STEPS(D2D_STEP_CONSTANT) D2D_STEP_COUNT };
  * @D2D_FORM_HEX8: 0x00222003
  * @D2D_FORM_CONTEXT: c0
  * @D2D_FORM_REQUEST: r0
- *
- * A field may have a text instead of a number.
  */
 enum d2d_form {
 	D2D_FORM_NUMBER,
@@ -127,7 +124,7 @@ struct d2d_field {
  * @step: enum d2d_step
  * @flags: D2D_RECORD_HOT or 0
  * @reserved: 0
- * @fields: the fields, up to the first D2D_FIELD_END
+ * @fields: the fields; D2D_FIELD_END ends them
  */
 struct d2d_record {
 	const char *driver;
@@ -138,7 +135,7 @@ struct d2d_record {
 	struct d2d_field fields[D2D_RECORD_FIELDS];
 };
 
-/* The step is hot: it gets a line only if the owner prints the hot steps of its group as lines. */
+/* The step is hot: it gets a line only if the owner prints those of its group. */
 #define D2D_RECORD_HOT		0x1
 
 /* Room for the fields in a line, with the NUL, in bytes. A longer text is cut off. */
@@ -148,13 +145,9 @@ struct d2d_record {
  * d2d_trace() - print the line of a step, if it gets one, and hit its tracepoint
  * @record: the step
  *
- * A function of the owner, as those of d2d.h are. It prints "?" in place of:
- *
- * * the name of an unknown field
- * * a text that cannot be read
- * * each byte of a text that is not a visible ASCII character
- *
- * The owner refuses a record that it cannot read, or whose step does not exist.
+ * A function of the owner, as those of d2d.h are. It prints "?" in place of the name of an unknown
+ * field, of a text that cannot be read, and of each byte that is not a visible ASCII character. It
+ * refuses a record that it cannot read, or whose step does not exist.
  *
  * Context: Any context but NMI. Calls no routine of a driver.
  */
@@ -178,11 +171,11 @@ void d2d_trace(const struct d2d_record *record);
 
 /**
  * d2d_refuse() - print the step "refuse"
- * @driver: the name of the driver that refuses something
+ * @driver: the name of the driver that refuses
  * @reason: the reason
- * @err: the negative errno with which the driver refuses it
+ * @err: the negative errno
  * @got: what the driver has got
- * @expected: what the driver has expected instead
+ * @expected: what it has expected
  *
  * Context: Any context.
  *

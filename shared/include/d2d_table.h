@@ -4,13 +4,11 @@
  * owner.
  *
  * The owner NAME exports one symbol, NAME_d2d: a constant table with a pointer to each function of
- * d2d.h, d2d_event.h and d2d_step.h. A peer imports the symbol. So if the owner is not loaded, the
- * kernel's loader refuses the peer. While the peer is loaded, the kernel refuses to unload the
- * owner. The tables of different owners have different names.
+ * d2d.h, d2d_event.h and d2d_step.h. A peer imports the symbol. So the kernel loads no peer without
+ * its owner, and unloads no owner while a peer is loaded.
  *
- * The peer's module has functions of the same names. Each of them calls the function in the owner's
- * table by a static call. The static keys of the hot steps (d2d_hot_step.h) are the peer's own,
- * too.
+ * The peer's module has functions of the same names, which call the functions in the owner's table
+ * by static calls.
  */
 #ifndef D2D_TABLE_H
 #define D2D_TABLE_H
@@ -26,10 +24,9 @@
 #include "d2d_hot_step.h"
 
 /*
- * X(result, name, parameters, arguments): a function, in the order of the table. The compiler
- * compares each function with its prototype. A new function is appended to the second list. The
- * first list determines the version of the exported symbol (see D2D_EXPORTED), so it changes only
- * with the major version.
+ * X(result, name, parameters, arguments): a function, in the order of the table. A new function is
+ * appended to the second list. The first list determines the version of the exported symbol (see
+ * D2D_EXPORTED), so it changes only with the major version.
  */
 #define D2D_FUNCTIONS(X)	D2D_FIRST_FUNCTIONS(X) D2D_LATER_FUNCTIONS(X)
 
@@ -96,9 +93,7 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 
 /*
  * In all major versions, d2d_trace and d2d_register have the same places. So a peer of another
- * major version finds d2d_register(), which refuses it. If the owner and the peer have the same
- * major version, the owner has each function whose member lies in the first hdr.size bytes of the
- * owner's table.
+ * major version finds d2d_register(), which refuses it.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {
@@ -117,10 +112,9 @@ static_assert(sizeof(struct d2d_table) ==
 	  offsetofend(struct d2d_table, name) <= d2d_the_owner->hdr.size))
 
 /*
- * A peer's function "name". It calls the function of the same name in the table of the peer's
- * owner, d2d_the_owner, by a static call. At first, the static call goes to "name_by_table".
- * d2d_register() directs it to the owner's function, if the owner has this function. Both functions
- * are notrace, so that the compiler adds no code for ftrace to hot paths.
+ * A peer's function "name". Its static call first goes to "name_by_table". d2d_register() directs
+ * it to the owner's function, if the owner has this function. Both are notrace, so that the
+ * compiler adds no code for ftrace to hot paths.
  */
 #define D2D_PEER_FUNCTION(result, name, parameters, arguments)			\
 static result notrace name##_by_table parameters				\
@@ -148,8 +142,8 @@ result notrace name parameters							\
 	static void d2d_bind(void) { D2D_FUNCTIONS(D2D_BIND) }
 
 /*
- * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);". A peer in C has this line
- * once, in one of its files, beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the same.
+ * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);", once in one of its files,
+ * beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the same.
  */
 #define D2D_OWNER(owner)	D2D_PEER_OF(owner)
 #define D2D_PEER_OF(owner)						\
@@ -163,9 +157,8 @@ result notrace name parameters							\
 /*
  * The type of the exported symbol: the header and the functions that all minor versions have. The
  * kernel computes the version of the symbol (CONFIG_MODVERSIONS) from this type, whose name
- * contains the major version. So the loader refuses a peer of another major version. It also
- * refuses a peer that was built with another signature of one of these functions. The version stays
- * the same when a function is appended to the second list.
+ * contains the major version. So the loader refuses a peer of another major version, and one that
+ * was built with another signature of one of these functions.
  */
 #define D2D_EXPORTED		D2D_EXPORTED_OF(D2D_ABI_MAJOR)
 #define D2D_EXPORTED_OF(major)	D2D_EXPORTED_AS(major)
@@ -176,19 +169,15 @@ struct D2D_EXPORTED {
 };
 
 /*
- * A rule for gendwarfksyms, the tool that computes the version of the symbol. By this rule, the
- * tool treats the structure as only declared, so the version does not depend on the members. The
- * members have a hash of their own, D2D_LAYOUT. See the kernel's
+ * By this rule, gendwarfksyms computes the version of the symbol without the members of the
+ * structure, which have a hash of their own, D2D_LAYOUT. See the kernel's
  * Documentation/kbuild/gendwarfksyms.rst.
  */
 #define D2D_DECLARED_ONLY(name)								\
 	static const char name##_rule[] __used __aligned(1)				\
 		__section(".discard.gendwarfksyms.kabi_rules") = "1\0declonly\0" #name "\0"
 
-/*
- * Exports the table of an owner, as in "D2D_EXPORT_TABLE(module_a);". The owner's module defines
- * the functions.
- */
+/* Exports the table of an owner, as in "D2D_EXPORT_TABLE(module_a);". */
 #define D2D_EXPORT_TABLE(owner)	D2D_TABLE_OF(owner)
 #define D2D_TABLE_OF(owner)								\
 	D2D_DECLARED_ONLY(d2d_driver);							\
