@@ -85,7 +85,7 @@ pub(super) struct Handler {
 pub(super) struct Handlers {
     list: KVec<Handler>,
     next_serial: u64,
-    /// The grace period since a handler was last removed or replaced.
+    /// The grace period that began when a handler was last removed or replaced.
     removed: Option<GracePeriod>,
 }
 
@@ -109,7 +109,7 @@ impl Handlers {
 }
 
 enum Change {
-    /// The caller must wait for the grace period.
+    /// The caller must wait for the grace period, if any.
     Done(Option<GracePeriod>),
     /// Nothing. The list needs memory for this many handlers.
     NeedsMemory(usize),
@@ -187,7 +187,8 @@ impl Event {
         due
     }
 
-    /// No removed or replaced handler runs after this grace period. `None` if there was none.
+    /// No removed or replaced handler runs after this grace period. `None` if none was
+    /// removed or replaced.
     pub(super) fn after_removal(&self, key: &mut Key) -> Option<GracePeriod> {
         self.uses(key).handlers.removed
     }

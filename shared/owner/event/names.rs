@@ -264,8 +264,8 @@ impl Events {
     }
 
     /// Waits for `count` events; see `d2d_event_wait`. `handles` returns the handle of event 0, 1 and so
-    /// on. Returns the index of the event that was taken, or 0 for all. Before, calls `fill` with the
-    /// index; if `fill` returns false, undoes the wait. May sleep, unless the timeout is 0.
+    /// on. Calls `fill` with the index of the event that was taken, or 0 for all, and returns it. If
+    /// `fill` returns false, undoes the wait. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///

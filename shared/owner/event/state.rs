@@ -100,19 +100,16 @@ impl State {
         self.0.fetch_add(GUARDED, Full);
     }
 
-    /// The caller holds the lock.
     pub(crate) fn unguard(&self) {
         AtomicWord::store_release(&self.0, self.0.get() & !GUARDED);
     }
 
-    /// As [`State::set`]. The caller holds the lock, and the word is guarded.
     pub(crate) fn set_guarded(&self) -> bool {
         let word = self.0.get();
         AtomicWord::store_release(&self.0, (word | SET).wrapping_add(COUNT));
         word & SET != 0
     }
 
-    /// As [`State::reset`]. The caller holds the lock, and the word is guarded.
     pub(crate) fn reset_guarded(&self) {
         AtomicWord::store_release(&self.0, self.0.get() & !SET);
     }

@@ -3,12 +3,10 @@
 //! Waiting for events, and setting events that have users.
 //!
 //! A waiting thread has a [`WaitBlock`] on the list of each of its events. The dispatcher's lock
-//! protects these lists. Under one hold of this lock:
-//! - A thread that begins to wait looks at the events, and puts its blocks on the lists. So it misses
-//!   no set. It takes several events all at once, or none.
+//! protects these lists:
+//! - A thread that begins to wait looks at the events, and puts its blocks on the lists before it
+//!   releases the lock. So it misses no set. It takes several events all at once, or none.
 //! - A thread that sets an event ends the waits that the set can end, in the order in which they began.
-//!
-//! Of all calls, a set holds the lock longest: it looks at up to 64 waits, each for up to 64 events.
 
 use super::{
     name::Name,
@@ -442,9 +440,9 @@ impl Dispatcher {
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the events that a wait has taken, because the driver did not get its result: all events for
-    /// `all`, otherwise that of block `index`. Notification events are still set. An event whose handle
-    /// was closed is not set. Any context.
+    /// Sets the synchronization events that a wait has taken, because the driver did not get its result:
+    /// all events for `all`, otherwise that of block `index`. An event whose handle was closed is not
+    /// set. Any context.
     pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
@@ -492,7 +490,6 @@ impl Dispatcher {
         // SAFETY: The waiter is new and pinned, and has borrowed the blocks. This function calls `end`
         // before it returns.
         unsafe { waiter.link(&mut inner.key) };
-        // A thread that sets an event waits for this lock, and then finds the blocks.
         drop(inner);
         let completed = waiter.done.wait(manner.timeout, manner.interruptible);
         let key = &mut self.lock().key;

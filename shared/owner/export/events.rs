@@ -205,8 +205,7 @@ impl Exports {
                 if !trace::may_sleep() {
                     return refuse("wait-in-atomic-context", EDEADLK);
                 }
-                // `may_sleep` does not know every context that must not sleep. On a debugging kernel,
-                // `might_sleep` reports more of them.
+                // On a debugging kernel, this reports contexts that `may_sleep` does not know.
                 might_sleep();
             }
             let handle = |n| events.handle(n);

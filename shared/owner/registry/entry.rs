@@ -123,7 +123,7 @@ impl Entry {
         }
     }
 
-    /// Reserves the context `free`, or none if it is `None`. Returns a copy of the entry, and the
+    /// Reserves the context `free`; `None` if no context is free. Returns a copy of the entry, and the
     /// handshake or why there is none.
     pub(super) fn reserve(
         &mut self,

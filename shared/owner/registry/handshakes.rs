@@ -33,7 +33,7 @@ pub(crate) enum Overdue {
 }
 
 impl Registry {
-    /// Returns a copy of the entry of the driver that has a context. Any context.
+    /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
     pub(crate) fn by_context(&self, context: usize) -> Option<Entry> {
         let found = self.find(Kind::Driver, &|entry| entry.context() == Some(context));
         found.map(|(_, entry)| entry)

@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Cancelling requests.
-//!
-//! Four functions cancel all requests that a driver has, has forwarded or has sent:
-//!
-//! - `try_clear` cancels each once, and says whether nothing is left to wait for.
-//! - `cancel_each` cancels each once. First it waits for a thread that is just sending it.
-//! - `cancel_all` is for a driver that detaches, and may get more requests. It cancels the present
-//!   ones, and waits until they have left the driver.
-//! - `clear_and_free` is for a driver that unregisters, and gets no more requests. It also frees the
-//!   driver's own.
 
 use super::{
     record::Record,
@@ -77,7 +68,7 @@ impl Canceller {
 pub(super) enum CancelOutcome {
     /// The request was cancelled or recalled.
     Done,
-    /// The request was over before, and another thread delivers it.
+    /// The request was completed or cancelled before, and another thread delivers it.
     Busy,
     /// The request is not on its way, or does not concern the canceller.
     Nothing,
@@ -264,7 +255,8 @@ impl Requests {
             .is_ok_and(|(record, _)| record.is_handshake())
     }
 
-    /// Cancels a driver's requests once. Does not wait for other drivers. May sleep.
+    /// Cancels all requests that a driver has, has forwarded or has sent. Does not wait for other
+    /// drivers. May sleep.
     pub(crate) fn cancel_each(&self, driver: d2d_handle) {
         for record in self.records() {
             // The sending thread may not have seen yet that the driver leaves.
@@ -275,9 +267,9 @@ impl Requests {
         }
     }
 
-    /// Cancels the requests that concern a driver now, and waits until they do not concern it any more.
-    /// If that takes long, calls `end_waits` again and again, to end the waits inside the driver's
-    /// routines. May sleep.
+    /// For a driver that detaches, and may get more requests: cancels those that concern it now, and
+    /// waits until they have left it. If that takes long, calls `end_waits` again and again, to end the
+    /// waits inside the driver's routines. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         for record in self.records() {
@@ -336,7 +328,7 @@ impl Requests {
         }
     }
 
-    /// Cancels a driver's requests once. Returns whether nothing is left to wait for:
+    /// Cancels all requests that concern a driver. Returns whether nothing is left to wait for:
     /// - No request concerns the driver any more.
     /// - The driver's own requests are home.
     /// - No thread waits for these requests, or copies from or to their buffers.

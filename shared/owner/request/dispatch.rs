@@ -130,7 +130,8 @@ impl Requests {
         returned
     }
 
-    /// Fails a request with `-EIO` if the routine has neither completed nor pended it.
+    /// Ends the call of a dispatch routine. If the routine has neither completed nor pended the request,
+    /// the request fails with `-EIO`.
     #[cold]
     #[inline(never)]
     fn end_dispatch(
@@ -239,8 +240,7 @@ impl Requests {
             }
         };
         let view = record.view(word);
-        // The request may have been cancelled and sent to another driver. Then `view` is what that
-        // driver is to see.
+        // As in `dispatch`, `view` may be what another driver is to see.
         if !record.is_still(word) {
             return;
         }

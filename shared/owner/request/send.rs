@@ -189,8 +189,7 @@ impl Requests {
             if !trace::may_sleep() {
                 return Err(self.refuse(("send-in-atomic-context", EDEADLK), handle));
             }
-            // `may_sleep` does not know every context that must not sleep. On a debugging kernel,
-            // `might_sleep` reports more of them.
+            // On a debugging kernel, this reports contexts that `may_sleep` does not know.
             might_sleep();
         }
         Ok(())

@@ -157,8 +157,7 @@ impl Requests {
     #[cold]
     #[inline(never)]
     pub(super) fn sleep(&self, record: &Record, ms: u32, limit: Limit) -> Result<bool> {
-        // `may_sleep` does not know every context that must not sleep. On a debugging kernel,
-        // `might_sleep` reports more of them.
+        // On a debugging kernel, this reports contexts that `may_sleep` does not know.
         might_sleep();
         if Self::sleep_for(record, ms) {
             return Ok(true);
@@ -187,7 +186,7 @@ impl Requests {
             abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
             ms => msecs_to_jiffies(ms) as c_long,
         };
-        // The thread that brings the request home wakes only if it sees `ASLEEP`.
+        // The thread that brings the request home wakes the sleepers only if it sees `ASLEEP`.
         if record.go(&word::SLEEP).is_err() {
             return true;
         }

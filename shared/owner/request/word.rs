@@ -58,7 +58,7 @@ pub(crate) mod bits {
     /// A forwarder's `returned()` runs.
     pub(crate) const CARRY: u64 = 1 << 7;
     /// No thread delivers the request, because an in-place call uses its buffers. The end of this
-    /// call delivers it, unless a driver that leaves does so earlier. Three requests are parked:
+    /// call delivers it, unless a driver that leaves does so earlier. Only these requests are parked:
     /// - one that a forwarder would get back
     /// - one that its sender has cancelled
     /// - one that was cancelled while its holder was forwarding it
@@ -124,7 +124,6 @@ impl Word {
         (self.0 >> 32) as u32
     }
 
-    /// Returns the level of the forwarder that gets a cancelled request back, or 0 for the sender.
     pub(crate) const fn return_level(self) -> usize {
         ((self.0 & RETURN_LEVEL) >> 18) as usize
     }
@@ -183,11 +182,9 @@ impl Word {
 /// of [`Fill`], a store with release semantics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Accesses after the transition are not made before it.
     Acquire,
-    /// Accesses before the transition are not made after it.
     Release,
-    /// Both. Also, the stores before the transition are made before the loads after it.
+    /// Acquire and release. Also, the stores before the transition are made before the loads after it.
     Full,
 }
 
