@@ -4,7 +4,7 @@
 //! Drivers and the library name this crate `kernel`, so their sources are the same for all kernels.
 //!
 //! `shared/library.mk` compiles `probes.rs` to find out what is missing, and compiles this crate only if
-//! something is. Each replacement names the kernel that makes it unnecessary.
+//! something is. Kernel 7.3 has all items.
 
 #[cfg(not(probe_poll_box))]
 mod poll_box;
@@ -13,7 +13,7 @@ mod spinlock_irq;
 
 pub use kernel::*;
 
-/// Gives `bindings::hrtimer_restart` the constant of the newer enumeration. Unnecessary since 7.3.
+/// Gives `bindings::hrtimer_restart` the constant of the newer enumeration.
 #[cfg(not(probe_hrtimer_restart))]
 pub trait HrtimerRestart {
     /// The timer is not started again.
@@ -25,7 +25,7 @@ impl HrtimerRestart for kernel::bindings::hrtimer_restart {
     const HRTIMER_NORESTART: Self = kernel::bindings::hrtimer_restart_HRTIMER_NORESTART;
 }
 
-/// What `Delta` lacks. Unnecessary since 7.3.
+/// What `Delta` lacks.
 #[cfg(not(probe_as_millis_ceil))]
 pub trait MillisCeil {
     /// Returns the number of milliseconds, rounded up.
@@ -43,7 +43,7 @@ impl MillisCeil for kernel::time::Delta {
 
 #[cfg(not(probe_init_of_pin_init))]
 mod initializer {
-    /// As `pin_init::PinInit`, with `__init`, the newer name of `__pinned_init`. Unnecessary since 7.3.
+    /// As `pin_init::PinInit`, with `__init`, the newer name of `__pinned_init`.
     pub trait PinInit<T: ?Sized, E = core::convert::Infallible>: pin_init::PinInit<T, E> {
         /// As `pin_init::PinInit::__pinned_init`.
         ///
@@ -68,7 +68,7 @@ mod initializer {
 pub mod error {
     pub use kernel::error::*;
 
-    /// As `kernel::error::code`, with all errors that the project uses. Unnecessary since 7.3.
+    /// As `kernel::error::code`, with all errors that the project uses.
     pub mod code {
         pub use kernel::error::code::*;
 
@@ -121,7 +121,7 @@ pub mod error {
 /// As `kernel::module`.
 #[cfg(not(probe_this_module))]
 pub mod module {
-    /// Returns the `THIS_MODULE` of a module. Unnecessary since 7.3.
+    /// Returns the `THIS_MODULE` of a module.
     pub fn this_module<M: crate::ModuleMetadata>() -> &'static crate::ThisModule {
         &M::THIS_MODULE
     }
@@ -131,7 +131,7 @@ pub mod module {
 pub mod module_param {
     pub use kernel::module_param::*;
 
-    /// In the older kernel crate, `value` returns a reference. Unnecessary since 7.3.
+    /// In the older kernel crate, `value` returns a reference.
     #[cfg(not(probe_parameter_value))]
     #[repr(transparent)]
     pub struct ModuleParamAccess<T>(kernel::module_param::ModuleParamAccess<T>);
@@ -187,11 +187,11 @@ pub mod sync {
     pub mod barrier {
         pub use kernel::sync::barrier::*;
 
-        /// For [`smp_mb`]: orders all earlier loads before all later ones. Unnecessary since 7.3.
+        /// For [`smp_mb`]: orders all earlier loads before all later ones.
         #[cfg(not(probe_read_barrier))]
         pub struct Read;
 
-        /// A read barrier between CPUs. Any context. Unnecessary since 7.3.
+        /// A read barrier between CPUs. Any context.
         #[cfg(not(probe_read_barrier))]
         #[inline(always)]
         pub fn smp_mb(_: Read) {
@@ -210,7 +210,7 @@ pub mod sync {
     pub mod rcu {
         pub use kernel::sync::rcu::*;
 
-        /// Waits for one RCU grace period. May sleep. Unnecessary since 7.3.
+        /// Waits for one RCU grace period. May sleep.
         #[cfg(not(probe_synchronize_rcu))]
         #[inline]
         pub fn synchronize_rcu() {
@@ -243,7 +243,7 @@ macro_rules! new_spinlock_irq {
     };
 }
 
-/// As `kernel::ModuleMetadata`, with a constant for `THIS_MODULE`. Unnecessary since 7.3.
+/// As `kernel::ModuleMetadata`, with a constant for `THIS_MODULE`.
 #[cfg(not(probe_this_module))]
 pub trait ModuleMetadata {
     /// The name of the module.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate's `PollCondVarBox`, for kernels that lack it. Unnecessary since 7.3.
+//! The kernel crate's `PollCondVarBox`, for kernels that lack it.
 
 use core::{
     mem::ManuallyDrop,
@@ -38,7 +38,7 @@ unsafe impl Sync for Inner {}
 const _: () = assert!(size_of::<PollCondVar>() == size_of::<bindings::wait_queue_head>());
 
 impl PollCondVarBox {
-    /// May sleep.
+    /// Makes a condition variable. May sleep.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate's `SpinLockIrq`, for kernels that lack it. Unnecessary since 7.3.
+//! The kernel crate's `SpinLockIrq`, for kernels that lack it.
 //!
 //! The kernel's `SpinLockIrq` counts how often interrupts were disabled, so its guards may be dropped in
 //! any order. These guards must be dropped in the reverse order of locking. Otherwise interrupts are

@@ -2,16 +2,16 @@
 
 //! A module in several roles: the owner of one pair, and a peer of one or two others.
 //!
-//! Each role uses the library under names of its own, so the compiler tells the roles' types apart:
-//! `d2d` and `d2d_owner`, `d2d_peer`, and `d2d_peer2`. The build makes the last two from the sources of
-//! `d2d`. A macro declares the module:
+//! Each role uses the library under names of its own, so the compiler tells the roles' types apart.
+//! The owner's role uses `d2d` and `d2d_owner`. The peers' roles use `d2d_peer` and `d2d_peer2`, which
+//! the build makes from the sources of `d2d`. A macro declares the module:
 //!
 //! - [`module_in_two_roles!`](crate::module_in_two_roles): an owner and a peer;
 //! - [`module_of_two_owners!`](crate::module_of_two_owners): a peer of two owners;
 //! - [`module_in_three_roles!`](crate::module_in_three_roles): an owner and a peer of two others.
 //!
-//! The peers' roles are made first and dropped last. So the owner's role can call the other owners as
-//! long as it exists.
+//! The peers' roles are made first and dropped last. So the owner's role can always call
+//! the other owners.
 
 mod three_roles;
 mod two_peers;
@@ -72,8 +72,8 @@ pub trait TwoRoles: Owner {
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. Before, the peer's role leaves, and the library
-    /// calls [`Owner::leaving`].
+    /// The errno with which loading the module fails. First, the library makes the peer's role leave,
+    /// and calls [`Owner::leaving`].
     fn join(contexts: &Contexts<'_, Self>, peer: DriverRef<Self::Peer>) -> Result;
 }
 
@@ -86,8 +86,6 @@ pub struct RolesDropPromise<M> {
 }
 
 impl<M> RolesDropPromise<M> {
-    /// Makes the promise.
-    ///
     /// # Safety
     ///
     /// `M` is the module into which this crate is linked. What is made with the result is dropped
@@ -127,7 +125,6 @@ pub(crate) fn boxed<M: ModuleMetadata>(
     Ok(leave)
 }
 
-/// A module that is an owner and a peer.
 #[doc(hidden)]
 pub type OwnerAndPeer<O, M> = Roles<export::Parts<O>, registration::Peer<<O as TwoRoles>::Peer>, M>;
 

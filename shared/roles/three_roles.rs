@@ -41,7 +41,6 @@ pub trait ThreeRoles: Owner {
     ) -> Result;
 }
 
-/// A module that is an owner and a peer of two others.
 #[doc(hidden)]
 pub type OwnerAndPeers<O, M> =
     Roles<export::Parts<O>, Peers<<O as ThreeRoles>::First, <O as ThreeRoles>::Second>, M>;
@@ -80,20 +79,9 @@ where
 
 /// Declares a module that is the owner of one pair, and a peer of two other owners.
 ///
-/// `type` implements [`ThreeRoles`]. `first` and `second` are the modules with which its two drivers
-/// register. All else is as in [`module_in_two_roles!`](crate::module_in_two_roles).
-///
-/// ```ignore
-/// d2d_roles::module_in_three_roles! {
-///     type: AsOwner,
-///     first: module_a,
-///     second: other_a,
-///     name: "junction",
-///     authors: ["..."],
-///     license: "GPL",
-///     imports_ns: ["D2D"],
-/// }
-/// ```
+/// The lines are those of [`module_of_two_owners!`](crate::module_of_two_owners), but `type` implements
+/// [`ThreeRoles`]. The peers' code reaches the owner's contexts as in
+/// [`module_in_two_roles!`](crate::module_in_two_roles).
 #[macro_export]
 macro_rules! module_in_three_roles {
     (type: $Owner:ty, first: $first:ident, second: $second:ident, $($rest:tt)*) => {

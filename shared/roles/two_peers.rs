@@ -53,8 +53,7 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 unsafe extern "C" {
-    /// The threads inside [`Joined::with`]. `DEFINE_SRCU_FAST()` in `joined_srcu.c` has initialized it for
-    /// fast readers.
+    /// Defined in `joined_srcu.c`, and initialized for fast readers.
     safe static d2d_joined_srcu: Readers;
 }
 
@@ -70,7 +69,7 @@ pub struct Joined<T: TwoPeers> {
 }
 
 impl<T: TwoPeers> Joined<T> {
-    /// Has no value yet.
+    /// Makes a `Joined` without a value.
     #[expect(
         clippy::new_without_default,
         reason = "only module_of_two_owners! makes one"
@@ -197,7 +196,6 @@ where
     }
 }
 
-/// A module that is a peer of two owners.
 #[doc(hidden)]
 pub type TwoDrivers<T, M> =
     Roles<Join<T>, Peers<<T as TwoPeers>::First, <T as TwoPeers>::Second>, M>;

@@ -48,6 +48,7 @@ pub fn drop_promise() -> DropPromise<LocalModule> {
     unsafe { DropPromise::new() }
 }
 
+/// Returns the module of the tests.
 pub fn module() -> *mut bindings::module {
     LocalModule::THIS_MODULE.as_ptr()
 }
@@ -81,7 +82,7 @@ crate::interface! {
 /// The size of the shared block of a [`TestPair`].
 pub const SHARED_WORDS: usize = 256;
 
-/// Its blocks of data are numbers.
+/// A pair whose blocks of data are numbers.
 pub struct TestPair;
 
 impl Pair for TestPair {
