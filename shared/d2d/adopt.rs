@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The check of a context that the owner offers, before the peer uses the context.
+//! Checks a context that the owner offers.
 
 use crate::{
     abi,
@@ -25,8 +25,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Checks the context at `user_buffer`, and makes the peer's link to it. A refusal names the peer
-/// `name`. Any context.
+/// Checks the context at `user_buffer`, and makes the peer's link to it. `name` is the peer's name.
+/// Any context.
 ///
 /// # Errors
 ///
@@ -61,14 +61,12 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
         return Err(unreadable());
     }
-    // SAFETY: By the contract of `struct d2d_context`, these are the owner's endpoint and module,
-    // and any thread may call the owner's operations. By that of `struct d2d_lent`, the owner keeps
-    // its memory. Both hold until the owner's module is unloaded. This module imports its symbols,
-    // so the kernel unloads this module first.
+    // SAFETY: By the contract of `struct d2d_context`, any thread may call the owner's operations.
+    // By that of `struct d2d_lent`, the owner keeps its memory. Both hold until the owner's module
+    // is unloaded. This module imports its symbols, so the kernel unloads this module first.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-    // SAFETY: By its header, `raw` is an initialized context, whose blocks have these sizes. The
-    // owner frees it when the owner's module is unloaded: as above, this module is unloaded first.
-    // No size is less than that of the pair.
+    // SAFETY: By its header, `raw` is an initialized context, and its blocks have these sizes, none
+    // less than the pair's. The owner frees it when the owner's module is unloaded, after this one.
     let context = unsafe { Context::from_raw(raw, sizes) };
     Ok(PeerLink::new(context, owner))
 }

@@ -2,9 +2,8 @@
 
 //! Counts the fast readers of SRCU, for which the kernel crate has no functions.
 //!
-//! On x86, this file has the instruction that a C compiler makes of the kernel's macros. Other
-//! kernels use `shared/d2d/readers.c`. So do kernels with lockdep, because these functions tell
-//! lockdep of each reader.
+//! On x86 without lockdep, this file has the instruction that a C compiler makes of the kernel's
+//! macros. Other kernels use `shared/d2d/readers.c`.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
 mod readers {
@@ -21,7 +20,7 @@ mod readers {
     pub(crate) fn readers_enter(readers: &Readers, _tell_lockdep: bool) -> *mut srcu_ctr {
         // SAFETY: By the type invariants of `Readers`, the structure is initialized. Another thread
         // may change the field, so the read is volatile. GS holds the offset of this CPU's
-        // counters. One instruction is not interrupted, and the compiler moves no access to memory
+        // counters. Nothing interrupts one instruction, and the compiler moves no access to memory
         // across the asm!.
         unsafe {
             let counters = (&raw const (*readers.as_raw()).srcu_ctrp).read_volatile();
@@ -39,7 +38,7 @@ mod readers {
     ///
     /// # Safety
     ///
-    /// `counters` are those that [`readers_enter`] returned for `readers` and the same `tell_lockdep`.
+    /// [`readers_enter`] has returned `counters` for the same `readers` and `tell_lockdep`.
     #[inline(always)]
     pub(crate) unsafe fn readers_leave(
         _readers: &Readers,

@@ -38,7 +38,6 @@ pub(crate) const fn is_at(text: &[u8], at: usize, part: &[u8]) -> bool {
     true
 }
 
-/// Returns whether a line defines a hash.
 #[inline]
 const fn is_hash(text: &[u8], line: Line) -> bool {
     line.to >= line.from + 3
@@ -46,7 +45,6 @@ const fn is_hash(text: &[u8], line: Line) -> bool {
         && is_at(text, line.to - 3, b"ull")
 }
 
-/// Counts the lines that define a hash.
 #[inline]
 const fn hashes(text: &[u8]) -> usize {
     let (mut count, mut from) = (0, 0);
@@ -100,7 +98,7 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// A reason, and the line of the baseline that the pair's header lacks, if that is the reason.
+/// A reason, and the line of the baseline that the header lacks, if that is the reason.
 type Fault = (&'static str, Option<Line>);
 
 /// Returns how the C header of a pair breaks with `recorded`, that of an older version. A new major

@@ -45,8 +45,8 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
-/// Refuses arrays. C cannot pass an array by value. In a kernel with CFI, rustc and clang do not
-/// agree on the type of a pointer to an array.
+/// Refuses arrays. C cannot pass one by value. With CFI, rustc and clang do not agree on the type
+/// of a pointer to an array.
 #[inline]
 const fn check_operand(of: &Type) {
     assert!(
@@ -161,7 +161,6 @@ impl<const N: usize> Text<N> {
         self.byte(b'\n');
     }
 
-    /// Writes the name of a type, or of the elements of an array.
     const fn name_of(&mut self, of: &Type) {
         if let Some(element) = of.element {
             return self.name_of(element);
@@ -319,7 +318,6 @@ impl<const N: usize> Text<N> {
         self.upper(name);
     }
 
-    /// Writes the name of the constant for a hash in the chain of one side.
     const fn name_of_hash(
         &mut self,
         of: &Declaration,
@@ -452,7 +450,7 @@ pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> us
     text.len
 }
 
-/// Writes the header of a pair. `N` is its [`size`].
+/// `N` is the [`size`] of the header.
 pub const fn write<const N: usize>(
     of: &Declaration,
     owner: &Operations,

@@ -30,15 +30,14 @@ use kernel::sync::lock::{
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_context` that lives as long as this value. `id` is
-/// its number, and `queues` are its queues, which must not outlive this value. Its blocks of data
-/// begin at `blocks`. If `P` is a [`Pair`], no block is smaller than the pair declares
-/// ([`Sizes::of`]).
+/// its number. Its `queues` must not outlive this value. Its blocks of data begin at `blocks`, and
+/// are not smaller than a pair `P` declares ([`Sizes::of`]).
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
     id: u32,
     /// To the peer, and to the owner.
     queues: [Queue<'static>; 2],
-    /// Where each block begins, in bytes from the beginning of the first one.
+    /// Offsets of the blocks from the first one, in bytes.
     blocks: [usize; 3],
     _pair: PhantomData<P>,
 }
@@ -54,11 +53,10 @@ impl<P> Context<P> {
     /// # Safety
     ///
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
-    /// blocks have these sizes. If `P` is a [`Pair`], no size is less than that of the pair.
+    /// blocks have these sizes, none less than that of a pair `P`.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
-        // SAFETY: By the contract, `raw` points to an initialized structure that lives as long as
-        // the result. The result hands the queues out only while it is borrowed. `id` never
-        // changes.
+        // SAFETY: By the contract, the structure is initialized and lives as long as the result,
+        // which hands the queues out only while it is borrowed. `id` never changes.
         let (id, queues) = unsafe {
             let context = raw.as_ptr();
             let to_peer = NonNull::new_unchecked(&raw mut (*context).to_peer);
@@ -68,8 +66,7 @@ impl<P> Context<P> {
                 [Queue::from_raw(to_peer), Queue::from_raw(to_owner)],
             )
         };
-        // INVARIANT: The caller promises that `raw` is valid as long as the result, that the blocks
-        // have these sizes, and that no size is less than that of a pair `P`.
+        // INVARIANT: By the contract of this function, for `raw` and the blocks.
         Self {
             raw,
             id,
@@ -86,12 +83,12 @@ impl<P> Context<P> {
 
     #[inline]
     fn data_lock(&self) -> &Lock<(), SpinLockIrqBackend> {
-        // SAFETY: By the type invariants, the context is initialized, with its lock, and lives as
-        // long as `self`.
+        // SAFETY: By the type invariants, the context and its lock are initialized and live as long
+        // as `self`.
         unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) }
     }
 
-    /// Returns the number of the context; the trace shows context 0 as `ctx=c0`.
+    /// Returns the number of the context.
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -118,9 +115,8 @@ impl Context<()> {
     pub fn zero_peer_data(&self) {
         let [_, peer, shared] = self.blocks;
         let _guard = self.data_lock().lock();
-        // SAFETY: By the type invariants, `raw` is valid, and its blocks begin at `blocks`. These
-        // bytes are the peer's block and padding, which nobody uses. This thread holds the lock, so
-        // no other thread uses the block.
+        // SAFETY: By the type invariants, `raw` is valid, and these bytes are the peer's block and
+        // padding, which nobody uses. The lock keeps other threads from the block.
         unsafe {
             let blocks = (&raw mut (*self.as_raw()).data.blocks).cast::<u8>();
             blocks.add(peer).write_bytes(0, shared - peer);
@@ -150,7 +146,7 @@ impl<P: Pair> Context<P> {
         let _guard = lock.lock();
         // SAFETY: By the type invariants, `raw` is valid, and the block is not smaller than a `T`.
         // It begins at a multiple of 8 bytes, which is enough for a `T`. Any bytes are a `T`. The
-        // lock is held, so this is the only reference.
+        // lock makes this the only reference.
         f(unsafe {
             let blocks = (&raw mut (*raw).data.blocks).cast::<u8>();
             &mut *blocks.add(self.blocks[BLOCK]).cast::<T>()

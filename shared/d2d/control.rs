@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Control devices: [devices](crate::device) by which processes send commands to a driver. A driver
-//! names its control device in its `CONTROL`. Each write is a command. A process cannot read.
+//! Control devices: [devices](crate::device) by which processes send commands to a driver. Each
+//! write is a command. A process cannot read.
 
 use crate::device::{
     Call,
@@ -19,8 +19,8 @@ pub trait Control: Clone + Send + Sync + 'static {
     /// Receives what a process writes to the control device. Process context, may sleep.
     ///
     /// Several threads may call it at the same time. `O_NONBLOCK` has no effect. If a signal ends a
-    /// wait, the function must return `EINTR`: after `ERESTARTSYS`, the kernel may restart the
-    /// system call, and the driver gets the command twice.
+    /// wait, return `EINTR`: after `ERESTARTSYS`, the kernel may repeat the system call, and so the
+    /// command.
     ///
     /// # Errors
     ///
@@ -40,8 +40,7 @@ impl<C: Control> File for Commands<C> {
 
     fn write(&self, driver: &C, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
         driver.control(from)?;
-        // Take what `control` has not read. Otherwise the process writes the rest as another
-        // command.
+        // Otherwise the process writes what `control` has not read as another command.
         from.skip(from.len())
     }
 }

@@ -2,16 +2,13 @@
 
 //! The library that both sides of a context link: driver-to-driver communication.
 //!
-//! The owner allocates contexts, and offers one to each peer by a request. Then each side calls the
-//! other's operations, and passes it items through the queues of the context.
 //! `shared/include/d2d.h` defines what crosses the boundary. This crate makes it safe to use:
 //!
 //! - [`mod@trace`]: the steps and their trace; [`hot_step`]: that of the hot steps.
-//! - [`mod@pair`]: the macro `pair!`. From the declaration of a pair, it makes the rest of the pair
-//!   and a C header (`c_header`), and compares this header with that of an older version
-//!   (`baseline`). [`declaration`]: the declaration as data.
+//! - [`mod@pair`]: the macro `pair!`. It makes a pair from its [`declaration`], with a C header
+//!   (`c_header`), which it compares with that of an older version (`baseline`).
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
-//! - [`header`]: the header with which every object of the boundary begins.
+//! - [`header`]: the header of every object of the boundary.
 //! - `probe`: reads what another driver points to.
 //! - [`context`]: the block of memory that both sides share; [`queue`], [`data`]: its parts.
 //! - [`link`]: how an attached side calls the other side.
@@ -19,19 +16,18 @@
 //! - [`rundown`]: protects calls into a driver that may detach, with the counters of [`readers`].
 //! - [`event`]: named events.
 //! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: the peer's module.
-//! - [`control_code`], [`request`], [`packet`]: requests; the receiver's and the sender's side of
-//!   them.
+//! - [`control_code`], [`request`], [`packet`]: requests, for the receiver and the sender.
 //! - [`job`]: work items, timers and threads of a driver.
 //! - [`device`]: character devices; [`control`]: those that only receive commands.
 //! - [`debugfs`]: files that show state.
 //! - [`run_in`]: runs a closure in a worker, in softirq or in hard interrupt.
 //!
-//! The documentation of a function says where it may be called. *Any context* is task, softirq and
-//! hard interrupt, wherever a `spinlock_t` may be taken, but not NMI. *Process context* is a task.
-//! An error *with a line* is a refusal.
+//! *Any context* in the documentation of a function is task, softirq and hard interrupt, wherever a
+//! `spinlock_t` may be taken, but not NMI. *Process context* is a task. An error *with a line* is a
+//! refusal.
 //!
-//! Drivers that use this crate carry `#![forbid(unsafe_code)]`. By the safe items of this crate,
-//! safe code cannot cause undefined behaviour.
+//! Drivers carry `#![forbid(unsafe_code)]`. Safe code cannot cause undefined behaviour by the safe
+//! items of this crate.
 
 mod adopt;
 mod arch;
@@ -95,10 +91,9 @@ pub use d2d_abi as abi;
 #[cfg(d2d_tests)]
 use testing::LocalModule;
 
-/// The items that this library's macros name. A path that begins with `$crate` has one meaning
-/// everywhere. The meaning of `::kernel`, `::core` and bare names depends on the driver's crate,
-/// which could bind them to code of its own. This code would then be in the library's `unsafe`
-/// blocks.
+/// The items that this library's macros name, by paths that begin with `$crate`. The driver's crate
+/// can bind other names, such as `::core`, to code of its own, which is then in the library's
+/// `unsafe` blocks.
 #[doc(hidden)]
 pub mod __private {
     pub use core::{

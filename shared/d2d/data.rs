@@ -2,9 +2,8 @@
 
 //! The blocks of data of a context: the owner's, the peer's, and the shared one.
 //!
-//! C type: `struct d2d_data`. The [`Pair`] has their types. A newer minor version of the pair may
-//! append fields, so the blocks of a newer owner may be larger than an older peer expects. The
-//! context states the sizes. The peer refuses a block that is too small.
+//! C type: `struct d2d_data`. A newer minor version of a pair may append fields. So a peer accepts
+//! larger blocks than it expects, but no smaller ones.
 
 use crate::{
     abi,
@@ -20,7 +19,6 @@ pub(crate) const OWNER: usize = 0;
 pub(crate) const PEER: usize = 1;
 pub(crate) const SHARED: usize = 2;
 
-/// The names of the blocks in a refusal.
 const NAMES: [&str; 3] = ["owner", "peer", "shared"];
 
 /// The sizes of the blocks of a context, in bytes, each at most `D2D_DATA_SIZE`.
@@ -70,7 +68,7 @@ impl Sizes {
         self.0[block]
     }
 
-    /// Returns where a block begins, in bytes from the beginning of the first one.
+    /// Returns the offset of a block from the first one, in bytes.
     #[inline]
     pub(crate) const fn offset(&self, block: usize) -> usize {
         let mut offset = 0;
@@ -99,12 +97,13 @@ impl Sizes {
         self.0.map(|size| size as u64)
     }
 
-    /// Returns the sizes that a context states, if they are at least these sizes. A refusal names
-    /// `driver`. Any context.
+    /// Returns the sizes that a context states, if no block is smaller than `self` says. Any
+    /// context.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` for a block that is smaller, or has more than `D2D_DATA_SIZE` bytes.
+    /// With a line in the name of `driver`: `EMSGSIZE` for a smaller block, or one of more than
+    /// `D2D_DATA_SIZE` bytes.
     #[inline]
     pub(crate) fn at_least(&self, driver: &CStr, stated: [u64; 3]) -> Result<Self> {
         let both = stated.into_iter().zip(self.0);

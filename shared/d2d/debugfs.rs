@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs that show state. Processes cannot write to them, but to a
-//! [device](crate::device).
+//! Files in debugfs that show state.
 //!
-//! The library does not use the kernel crate's `debugfs`, because its files have no owner. A module
-//! can be unloaded while a process has such a file open; closing the file then calls freed code.
+//! In the kernel crate's `debugfs`, an open file does not keep the module loaded. If the module is
+//! unloaded, closing the file calls freed code.
 
 use crate::{
     opened::{
@@ -93,8 +92,8 @@ impl Drop for Entry {
     }
 }
 
-/// A directory in debugfs. Dropping the last reference to it removes it; may sleep. On a kernel
-/// without debugfs, making directories and files succeeds and has no effect.
+/// A directory in debugfs. Dropping the last reference to it removes it; may sleep. Without
+/// debugfs, making directories and files succeeds and has no effect.
 pub struct Directory {
     entry: Entry,
     /// Removed after this directory.
@@ -124,8 +123,8 @@ impl Directory {
         let above = parent
             .as_ref()
             .map_or(core::ptr::null_mut(), |parent| parent.entry.0);
-        // SAFETY: The name is a string, and the parent was not removed. In a directory that is an
-        // error pointer, debugfs makes nothing.
+        // SAFETY: The name is a string, and the parent was not removed. debugfs makes nothing if
+        // the parent is an error pointer.
         let dentry = unsafe { functions::debugfs_create_dir(name.as_char_ptr(), above) };
         let directory = Self {
             // INVARIANT: `dentry` is what debugfs returned above.
@@ -152,7 +151,7 @@ pub trait Show: Send + Sync + 'static {
     fn show(&self, text: &mut Text) -> Result;
 }
 
-/// What a process reads from an open file. Each open file has a value of its own.
+/// An open file. Several threads may call its functions at the same time.
 pub trait OpenFile: Send + Sync + 'static {
     /// What the file belongs to, open or not.
     type Source: Send + Sync + 'static;
@@ -164,9 +163,8 @@ pub trait OpenFile: Send + Sync + 'static {
     /// The errno that the process gets.
     fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
 
-    /// Copies at most `length` bytes to user space, and returns how many. Several threads may call
-    /// this at the same time. Process context, may sleep, but not to wait for something to read if
-    /// `nonblocking` is set.
+    /// Copies at most `length` bytes to user space, and returns how many. Process context, may
+    /// sleep, but not for something to read if `nonblocking` is set.
     ///
     /// # Errors
     ///
@@ -207,8 +205,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     ///
     /// `inode` and `file` are those of a [`ReadFile`], which is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
-        // until it has removed the file. By the contract, the file is not removed during the call.
+        // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps this reference
+        // until it has removed the file, which does not happen during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
         match opened::check_loaded(M::NAME).and_then(|()| F::open(source)) {
             // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
@@ -218,8 +216,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     }
 }
 
-/// The functions that the kernel calls for files of `F` in one module. A [`DropPromise`] promises
-/// that this module drops the files before the kernel frees its text.
+/// The functions that the kernel calls for files of `F`. Their module drops the files before the
+/// kernel frees its text, as its [`DropPromise`] says.
 ///
 /// A function returns the `file_operations`, because a reference to them is neither `Send` nor
 /// `Sync`.
@@ -259,13 +257,13 @@ impl<F: OpenFile> ReadFile<F> {
         source: Arc<F::Source>,
     ) -> Self {
         let data = Arc::as_ptr(&source).cast_mut().cast();
-        // With the `_unsafe` function, removing the file waits only for `open`. So a read that is
-        // stuck in a page fault on user memory does not delay the removal.
+        // With the `_unsafe` function, removing the file waits only for `open`, and not for a read
+        // that is stuck in a page fault on user memory.
         // SAFETY: The name is a string, and the directory was not removed. `open` expects an
-        // `F::Source` in `data`. Dropping the entry waits for `open`, and `source` is dropped
-        // later. The other functions do not use `data`. By the `DropPromise<M>`, the functions are
-        // in the text of module `M`, and the file is dropped before that text is freed. `M` is
-        // their `owner`, so it stays loaded while the file is open.
+        // `F::Source` in `data`, which the other functions do not use. Dropping the entry waits for
+        // `open`, and `source` is dropped later. By the `DropPromise<M>`, the functions are in the
+        // text of module `M`, and the file is dropped before that text is freed. `M` is their
+        // `owner`, so it stays loaded while the file is open.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
@@ -290,7 +288,6 @@ impl<F: OpenFile> ReadFile<F> {
     }
 }
 
-/// The text of an open [`ShowFile`].
 #[pin_data]
 struct Shown<S> {
     text: Text,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What [`pair!`](crate::pair!) declares, as data: types, operations, kinds of items, control codes
-//! and events. The hashes ([`fingerprint`](crate::fingerprint)) and the C header
-//! ([`c_header`](crate::c_header)) are made from it at compile time.
+//! What [`pair!`](crate::pair!) declares, as data. The hashes ([`fingerprint`](crate::fingerprint))
+//! and the C header ([`c_header`](crate::c_header)) are made from it at compile time.
 //!
 //! Only the compiler runs these functions. `#[inline]` keeps their code out of the modules.
 
@@ -33,7 +32,7 @@ pub struct Type {
 pub struct Member {
     /// Name in Rust and in C.
     pub name: &'static str,
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its type.
     pub of: &'static Type,
@@ -44,7 +43,7 @@ pub struct Member {
 }
 
 impl Type {
-    /// Describes a type without fields and elements, which is called `name` in C.
+    /// Describes a type without fields and elements.
     pub const fn plain<T>(name: &'static str) -> Self {
         Self {
             name,
@@ -108,7 +107,7 @@ pub struct Argument {
 pub struct Operation {
     /// Name in Rust and in C.
     pub name: &'static str,
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its arguments, without `self` and the link.
     pub arguments: &'static [Argument],
@@ -120,7 +119,7 @@ pub struct Operation {
 pub struct DeclaredKind {
     /// Name of the constant in Rust.
     pub name: &'static str,
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// The number in `struct d2d_item`.
     pub number: u32,
@@ -134,7 +133,7 @@ pub struct DeclaredKind {
 pub struct Code {
     /// Name of the constant in Rust.
     pub name: &'static str,
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// The function number.
     pub number: u16,
@@ -150,7 +149,7 @@ pub struct Code {
 pub struct DeclaredEvent {
     /// Name in Rust and in C. The event of a driver is called `DRIVER.NAME`.
     pub name: &'static str,
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its kind.
     pub kind: Kind,
@@ -162,7 +161,7 @@ pub struct DeclaredEvent {
 pub struct Declaration {
     /// The names in C begin with it and `_`.
     pub name: &'static str,
-    /// The documentation of the pair, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// Major version.
     pub major: u16,
@@ -188,7 +187,7 @@ pub struct Declaration {
 
 /// A structure of a pair.
 pub struct Struct {
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// The structure.
     pub of: &'static Type,
@@ -198,7 +197,7 @@ pub struct Struct {
 pub struct Operations {
     /// Name of the interface.
     pub name: &'static str,
-    /// Its documentation, line by line.
+    /// Documentation, line by line.
     pub docs: &'static [&'static str],
     /// Its hash chain.
     pub chain: &'static [u64],
@@ -333,7 +332,7 @@ impl Declaration {
                 is_name(event.name),
                 "the name of an event must be an identifier of C, and no keyword"
             );
-            // Before it are a driver's name, which has fewer bytes than D2D_NAME_SIZE, and a dot.
+            // A driver's name of less than D2D_NAME_SIZE bytes and a dot come before it.
             assert!(
                 event.name.len() < (abi::D2D_EVENT_NAME_SIZE - abi::D2D_NAME_SIZE) as usize,
                 "the name of an event must have at most 31 bytes"

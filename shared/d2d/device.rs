@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Character devices, by which user space uses a driver: a process opens `/dev/NAME`, reads, writes,
-//! polls and calls `ioctl`.
+//! Character devices, by which user space uses a driver.
 //!
-//! A driver implements [`File`] for what a process has opened. A peer makes a device by
+//! A driver implements [`File`]. A peer makes a device by
 //! [`DriverRef::device`](crate::driver::DriverRef::device), an owner by `device` of its `Contexts`.
-//! Only root can open it, unless its [`Settings`] say otherwise. For commands, a [control
-//! device](crate::control) is enough.
+//! For commands, a [control device](crate::control) is enough.
 //!
 //! While a process has a device open, `rmmod` of the driver's module fails. Closing the file drops
-//! its [`File`]. The library removes a device when its driver leaves; a driver can
-//! [remove](Device::remove) it earlier. Then new calls fail with `ENODEV`, and `poll` reports
+//! its [`File`]. The library removes a device when its driver leaves, if the driver has not
+//! [removed](Device::remove) it before. Then new calls fail with `ENODEV`, and `poll` reports
 //! `POLLHUP` and `POLLERR`. Calls that began before go on.
 //!
-//! A call can wait for something by [`Call::wait`]; a signal ends the wait. A driver can also pend
-//! a call ([`Call::pend`]): it keeps a [`Pended`], and any thread or interrupt completes the call.
-//! Dropping the [`Answer`] cancels the call. [`Answer::wait_or_cancel`] does so when a signal
-//! comes, or at once if the file has `O_NONBLOCK` and the call is not completed. A file can keep
-//! the answer for a later `read`; closing the file then drops the answer. After the device was
-//! removed, [`Pended::complete`] still succeeds while the answer exists, but [`Answer::wait`]
-//! returns `ENODEV`.
+//! A call can wait for something by [`Call::wait`]. A driver can also pend a call ([`Call::pend`]):
+//! any thread or interrupt completes the call by a [`Pended`]. Dropping the [`Answer`] cancels the
+//! call. A file can keep the answer for a later `read`; closing the file then drops the answer.
+//! After the device was removed, [`Pended::complete`] still succeeds while the answer exists, but
+//! [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -83,11 +79,10 @@ use node::Node;
 
 /// An open file of a device.
 ///
-/// Several threads may call its functions at the same time. Process context, may sleep. A function
-/// that waits must return when a signal arrives, as [`Call::wait`] does; otherwise the process
-/// cannot be killed. The process gets the errno that the function returns. The library replaces
-/// errnos that user space does not know: for example, `ENOTSUPP` becomes `EOPNOTSUPP`, and
-/// `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
+/// Several threads may call its functions at the same time. Process context, may sleep. If a signal
+/// arrives, a function must stop waiting, as [`Call::wait`] does; otherwise the process cannot be
+/// killed. The process gets the errno that the function returns. The library replaces errnos that
+/// user space does not know: `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
     /// [`DriverRef<T>`](crate::driver::DriverRef) of a peer `T`, or `d2d_owner::OwnerRef<O>` of an
     /// owner `O`.
@@ -95,12 +90,12 @@ pub trait File: Sized + Send + Sync + 'static {
 
     /// Called when a process that may open the device opens it.
     ///
-    /// The kernel holds the lock of all miscellaneous devices during the call. So do not wait for
-    /// long, and do not make or remove a device.
+    /// The kernel holds the lock of all miscellaneous devices: do not wait for long, and do not
+    /// make or remove a device.
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error>;
 
-    /// Called when a process reads. On success, the process gets what was written to `to`. If that
-    /// is nothing, it is the end of the file.
+    /// Called when a process reads. On success, the process gets what was written to `to`; nothing
+    /// is the end of the file.
     fn read(&self, _driver: &Self::Driver, _call: &Call<'_>, _to: &mut UserSliceWriter) -> Result {
         Err(EINVAL)
     }
@@ -116,9 +111,9 @@ pub trait File: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
-    /// Called when a process calls `ioctl`. The process may have 32 bits: give a structure that the
-    /// argument points to the same layout for 32 and 64 bits. The process gets the returned value,
-    /// or `i32::MAX` for a larger one.
+    /// Called when a process calls `ioctl`. A structure that the argument points to must have the
+    /// same layout for processes of 32 and 64 bits. The process gets the returned value, at most
+    /// `i32::MAX`.
     fn ioctl(
         &self,
         _driver: &Self::Driver,
@@ -176,18 +171,14 @@ impl Settings {
 pub struct Device(Arc<Inner>);
 
 impl Device {
-    /// Makes each [`Call::wait`] and each poll of the device check again. Call this after the
-    /// change for which they wait. Any context.
-    ///
-    /// It wakes the threads of all open files, so a call may find that nothing has changed for its
-    /// file.
+    /// Makes each [`Call::wait`] and each poll of the device check again, for all open files. Call
+    /// this after the change for which they wait. Any context.
     pub fn wake(&self) {
         self.0.wake();
     }
 
     /// Removes the device, for example because the hardware is gone. Waits for processes that are
-    /// opening a miscellaneous device, but not for running functions of open files. Their
-    /// [`Call::wait`] returns `ENODEV`. May sleep.
+    /// opening a miscellaneous device, but not for running functions of open files. May sleep.
     ///
     /// # Errors
     ///
@@ -199,7 +190,6 @@ impl Device {
     }
 }
 
-/// A device, as its driver, the kernel and the open files share it.
 #[pin_data]
 struct Inner {
     driver: &'static CStr,
@@ -208,12 +198,10 @@ struct Inner {
     node: Node,
     #[pin]
     watched: SpinLockIrq<Watched>,
-    /// Threads that wait until `watched` is changed. It outlives the open files, which keep the
-    /// device.
+    /// The open files keep the device, and so this wait queue.
     waiters: PollCondVarBox,
     /// `None` once the device is removed. This breaks a reference cycle: the opener refers to the
-    /// driver, which may refer to the device. The lock is not held while a function of the driver
-    /// runs.
+    /// driver, which may refer to the device. Not locked while a function of the driver runs.
     #[pin]
     opener: Mutex<Option<Arc<dyn Opener>>>,
 }
@@ -238,7 +226,6 @@ impl Inner {
         )
     }
 
-    /// Changes what the waiters watch, and wakes them. Any context.
     fn change(&self, f: impl FnOnce(&mut Watched)) {
         f(&mut self.watched.lock());
         self.waiters.notify_all();
@@ -248,7 +235,7 @@ impl Inner {
         self.change(|watched| watched.count = watched.count.wrapping_add(1));
     }
 
-    /// Whether calls fail: the device was removed, or its driver is leaving.
+    /// The device was removed, or its driver is leaving.
     fn is_removed(&self) -> bool {
         self.watched.lock().is_removed
     }
@@ -275,7 +262,7 @@ pub struct Devices {
 }
 
 struct Made {
-    /// Whether the driver is leaving: no device is made any more.
+    /// Whether the driver is leaving.
     is_closed: bool,
     devices: KVec<Arc<Inner>>,
 }
@@ -310,9 +297,9 @@ impl Devices {
         settings.check(name)?;
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
-        // The device is added to the list first. So `remove` finds it, and either waits for its
-        // registration or prevents it. Registration waits for processes that open a device. `close`
-        // must not wait for them, so the list is unlocked meanwhile.
+        // The device is added to the list first, so `remove` finds it, and either waits for its
+        // registration or prevents it. `close` must not wait for processes that open a device, as
+        // registration does. So the list is unlocked meanwhile.
         {
             let mut made = self.made.lock();
             if made.is_closed {
@@ -329,8 +316,7 @@ impl Devices {
         Ok(device)
     }
 
-    /// Makes calls fail from here on, and ends those that wait. No device can be made later. May
-    /// sleep.
+    /// Makes calls fail from here on, ends those that wait, and makes no more devices. May sleep.
     pub fn close(&self) {
         let mut made = self.made.lock();
         made.is_closed = true;
@@ -350,11 +336,6 @@ impl Devices {
 }
 
 impl Settings {
-    /// Checks the settings of a device of the driver called `driver`.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`, with a line.
     fn check(&self, driver: &'static CStr) -> Result {
         let name = self.name.to_bytes();
         let is_visible = |byte: &u8| byte.is_ascii_graphic() && !b"/!".contains(byte);
@@ -377,7 +358,6 @@ impl Settings {
     }
 }
 
-/// What opens a device, whatever the type of its files.
 trait Opener: Send + Sync {
     fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Calls>>;
 }
@@ -397,7 +377,6 @@ impl<F: File> Opener for OpenerOf<F> {
     }
 }
 
-/// What the library calls for an open file, whatever its type.
 trait Calls: Send + Sync {
     fn read(&self, call: &Call<'_>, to: &mut UserSliceWriter) -> Result;
     fn write(&self, call: &Call<'_>, from: &mut UserSliceReader) -> Result;

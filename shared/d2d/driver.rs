@@ -2,9 +2,8 @@
 
 //! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
-//! Completing or pending an offer consumes it, so a driver cannot complete it twice. Only these
-//! functions make the [`Disposition`] that the driver has to return. Offer and disposition have the
-//! lifetime of the call of [`Driver::share`] or [`Driver::deferred`].
+//! Completing or pending an offer consumes it, so a driver cannot complete it twice. It cannot
+//! outlive the call of [`Driver::share`] or [`Driver::deferred`], nor can its [`Disposition`].
 
 use crate::{
     abi,
@@ -89,8 +88,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// A driver that can be the peer in a context. [`module_peer!`](crate::module_peer) makes its
-/// module. The driver also implements the trait of its pair's peer interface: its operations.
+/// A driver that can be the peer in a context. It also implements the trait of its pair's peer
+/// interface. [`module_peer!`](crate::module_peer) makes its module.
 pub trait Driver: Sized + Send + Sync + 'static {
     /// The pair of the driver.
     type Pair: Pair;
@@ -99,18 +98,17 @@ pub trait Driver: Sized + Send + Sync + 'static {
     const CONTROL: Option<device::Settings> = None;
 
     /// What the driver keeps until its module is unloaded, for example its registration with a bus;
-    /// `()` for nothing. The library drops the value before it detaches the driver: while the value
-    /// exists, the link works. In a module with one role, the value's destructor can also use
-    /// events and requests. In a module in several roles, all drivers leave first: a request in the
-    /// destructor fails with `ESHUTDOWN`, a wait with `ECANCELED`.
+    /// `()` for nothing. While the value exists, the link works. In a module in several roles, all
+    /// drivers leave before it is dropped: a request in its destructor fails with `ESHUTDOWN`, a
+    /// wait with `ECANCELED`.
     type Resources: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Makes the driver's jobs, and its [`Resources`](Driver::Resources). The library has asked the
-    /// owner for a context before. A pended handshake may still be under way: see
-    /// [`DriverRef::settled_link`]. Process context, may sleep.
+    /// Makes the driver's jobs, and its [`Resources`](Driver::Resources). The handshake may still
+    /// be under way if the driver has pended it: see [`DriverRef::settled_link`]. Process context,
+    /// may sleep.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error>;
 
     /// Receives what a process writes to the control device: see
@@ -150,9 +148,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
         offer.accept()
     }
 
-    /// Whether [`dispatch`](Driver::dispatch) never sleeps. If so, the library calls it in the
-    /// sender's execution context, which may be any. Otherwise a worker calls it for a sender that
-    /// cannot sleep.
+    /// Whether [`dispatch`](Driver::dispatch) never sleeps. If so, it is called in the sender's
+    /// execution context, which may be any. Otherwise a worker calls it for a sender that cannot
+    /// sleep.
     const DISPATCH_ATOMIC: bool = false;
 
     /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
@@ -165,20 +163,19 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// Receives a request that this driver has [forwarded](Request::forward) with `wants_back`, and
-    /// its result: another driver has completed it, it was cancelled, or that driver has left. Any
+    /// its result. Also called if the request was cancelled, or the other driver has left. Any
     /// context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
 
     /// Receives a request that the driver has sent by
-    /// [`Packet::send_with_routine`](crate::packet::Packet::send_with_routine), and its result. The
-    /// driver may keep the request and send it again. Any context.
+    /// [`Packet::send_with_routine`](crate::packet::Packet::send_with_routine), and its result. Any
+    /// context.
     fn completed(&self, _completed: Completed) {}
 
-    /// Tells the driver that a pended request was cancelled. Called only if the driver has called
-    /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled) for this request.
-    /// Any context.
+    /// Tells the driver that a pended request was cancelled, if it has called
+    /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled). Any context.
     fn cancelled(&self, _id: RequestId) {}
 }
 
@@ -196,14 +193,13 @@ impl<T: Driver> DriverRef<T> {
         Self(shared)
     }
 
-    /// Returns the driver as a sender of requests. The owner refuses what an unregistered driver
-    /// sends. Any context.
+    /// Returns the driver as a sender of requests. Any context.
     pub fn sender(&self) -> Sender {
         self.0.sender()
     }
 
-    /// Makes a `user_buffer` for requests to the owner. It points to `value`, one of the values
-    /// that the driver [lends](Driver::lend). Any context.
+    /// Makes a `user_buffer` for requests to the owner: a pointer to one of the values that the
+    /// driver [lends](Driver::lend). Any context.
     ///
     /// # Errors
     ///
@@ -211,26 +207,26 @@ impl<T: Driver> DriverRef<T> {
     ///
     /// - `ENODATA` if the driver lends nothing, or has not adopted a context yet.
     /// - `EPROTOTYPE` if the driver lends values of another type.
-    /// - `EFAULT` if `value` is not one of the lent values.
+    /// - `EFAULT` if `value` is not lent.
     pub fn user_buffer<V: Memory>(&self, value: &V) -> Result<UserBuffer> {
         Lending::user_buffer(self.0.lent.as_ref(), self.0.name, value)
     }
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Use the link only while the driver is attached: during its operations,
+    /// Use it only while the driver is attached: during its operations,
     /// [`dispatch`](Driver::dispatch) and the routines of its [jobs](job), and while its
-    /// [`Resources`](Driver::Resources) exist. A later use is safe, but by then the owner may share
-    /// the context with another driver.
+    /// [`Resources`](Driver::Resources) exist. Later use is safe, but then the owner may share the
+    /// context with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }
 
-    /// As [`DriverRef::link`], but waits for a pended handshake, until [`Driver::deferred`] has
-    /// returned. The wait has no time limit, but a signal ends it. May sleep.
+    /// As [`DriverRef::link`], but waits for a pended handshake. The wait has no time limit, but a
+    /// signal ends it. May sleep.
     ///
-    /// Do not call it in the `deferred` of another role of the module. If two `deferred` functions
-    /// wait for each other, they wait for ever, and the library does not notice it.
+    /// Do not call it in the `deferred` of another role of the module: two `deferred` functions
+    /// that wait for each other wait for ever.
     ///
     /// # Errors
     ///
@@ -245,8 +241,8 @@ impl<T: Driver> DriverRef<T> {
     }
 
     /// Creates a named event, which is set if `set` is true. If the event exists already, opens it
-    /// and ignores `set`. May sleep. A name has 1 to 63 visible ASCII characters other than `/`,
-    /// and is not `.` or `..`.
+    /// and ignores `set`. A name has 1 to 63 visible ASCII characters other than `/`, and is not
+    /// `.` or `..`. May sleep.
     ///
     /// # Errors
     ///
@@ -268,22 +264,12 @@ impl<T: Driver> DriverRef<T> {
         Event::open(self.0.raw_handle(), name, kind)
     }
 
-    /// As [`DriverRef::create_event`], for the event of the driver `of` that the pair declares. May
-    /// sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`DriverRef::create_event`].
+    /// As [`DriverRef::create_event`], for the event of the driver `of` that the pair declares.
     pub fn create_event_of(&self, of: &CStr, event: PairEvent, set: bool) -> Result<Event> {
         Event::create_of(self.0.raw_handle(), of, event, set)
     }
 
-    /// As [`DriverRef::open_event`], for the event of the driver `of` that the pair declares. May
-    /// sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`DriverRef::open_event`].
+    /// As [`DriverRef::open_event`], for the event of the driver `of` that the pair declares.
     pub fn open_event_of(&self, of: &CStr, event: PairEvent) -> Result<Event> {
         Event::open_of(self.0.raw_handle(), of, event)
     }
@@ -338,8 +324,8 @@ impl<T: Driver> DriverRef<T> {
             .thread(self.0.name, name, move |thread| routine(&driver, thread))
     }
 
-    /// Makes a character device whose open files are of type `F`; see [`device`]. Processes can
-    /// open it once the module is loaded. May sleep.
+    /// Makes a character device with open files of type `F`; see [`device`]. Processes can open it
+    /// once the module is loaded. May sleep.
     ///
     /// # Errors
     ///
@@ -373,8 +359,8 @@ impl<T: Driver> Control for DriverRef<T> {
     }
 }
 
-/// The offer of a context. The driver has to complete or pend it: otherwise [`Driver::share`] and
-/// [`Driver::deferred`] cannot return.
+/// The offer of a context. The driver has to complete or pend it, to get the [`Disposition`] that
+/// it returns.
 pub struct Offer<'a, T: Driver> {
     shared: ArcBorrow<'a, Shared<T>>,
     request: Request<'a>,
@@ -425,14 +411,12 @@ impl<'a, T: Driver> Offer<'a, T> {
     ///
     /// # Errors
     ///
-    /// Completes the offer with an error, and returns the disposition:
+    /// Completes the offer, and returns the disposition:
     ///
     /// - `EFAULT` if the request carries no context, or a pointer that cannot be followed.
-    /// - `EBADMSG`, `EPROTO`, `EMSGSIZE` or `EBADE` for the magic number, major version, size or
-    ///   layout of the context.
+    /// - The errors of [`header::check`](crate::header::check) for the context, and those of
+    ///   [`Endpoint::copy`](crate::interface::Endpoint::copy) for the owner's operations.
     /// - `EMSGSIZE` for a block of data that is smaller than the pair declares, or too large.
-    /// - The errors of [`Endpoint::copy`](crate::interface::Endpoint::copy), which checks the
-    ///   owner's operations.
     /// - `EALREADY` if the driver has a context already.
     pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
     where
@@ -471,10 +455,9 @@ where
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
             // SAFETY: By the invariants of `Context`, the pointer is valid. Until this driver
-            // completes the request, only this driver uses the peer's endpoint, and a context whose
-            // handshake has timed out stays reserved. The driver is detached only after each
-            // routine that has the request has returned, and after the job `deferred`, which may
-            // have it, was stopped.
+            // completes the request, only this driver uses the peer's endpoint, even if the
+            // handshake times out. The driver is detached only after each routine that has the
+            // request has returned, and after the job `deferred`, which may have it, was stopped.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -488,9 +471,9 @@ where
     }
 }
 
-/// The driver has not asked the owner for a context, or the handshake has failed.
+/// Not asked for a context, or the handshake has failed.
 const IDLE: u32 = 0;
-/// The driver has asked the owner for a context.
+/// Asked the owner for a context.
 const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
@@ -502,22 +485,20 @@ pub(crate) struct Shared<T: Driver> {
     name: &'static CStr,
     #[pin]
     binding: Binding<PeerLinkStorage<T::Pair>, T>,
-    /// The memory that the driver lends. The registration keeps `self` until the driver is
-    /// unregistered.
+    /// Kept until the driver is unregistered.
     lent: SetOnce<Lending>,
     /// By this number, the owner names the driver, once it is registered.
     raw_handle: SetOnce<abi::d2d_handle>,
     /// [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
-    /// The offer that waits for `deferred`.
     #[pin]
     pended: SpinLockIrq<Option<Kept>>,
-    /// The job that passes a pended offer to [`Driver::deferred`].
+    /// Passes a pended offer to [`Driver::deferred`].
     deferred: SetOnce<job::Work>,
     /// Stopped after the driver's own jobs.
     #[pin]
     handshake_jobs: Jobs,
-    /// Address of the task that is in [`Driver::deferred`], or 0; it is only compared.
+    /// The task that is in [`Driver::deferred`], or 0; only compared.
     worker: Atomic<usize>,
     #[pin]
     pub(crate) jobs: Jobs,
@@ -563,7 +544,7 @@ impl<T: Driver> Shared<T> {
         self.progress.store(UNDER_WAY, Release);
     }
 
-    /// Returns whether the driver has asked for a context or had one. From here on, it has none.
+    /// Returns whether the driver has asked for a context or has one, and notes that it has none.
     pub(crate) fn clear_asked(&self) -> bool {
         self.progress.xchg(IDLE, Full) != IDLE
     }
@@ -572,7 +553,7 @@ impl<T: Driver> Shared<T> {
         self.binding.driver()
     }
 
-    /// Returns what the endpoint states of the driver's lent memory, which `self` keeps.
+    /// Returns what the endpoint states of lent memory, which `self` keeps.
     fn lend(&self) -> abi::d2d_lent {
         if let Some(lending) = self.driver().lend() {
             self.lent.populate(lending);
@@ -601,7 +582,7 @@ impl<T: Driver> Shared<T> {
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
     }
 
-    /// Returns whether the calling task is in [`Driver::deferred`]. Any context.
+    /// Whether the calling task is in [`Driver::deferred`]. Any context.
     pub(crate) fn is_in_deferred(&self) -> bool {
         // A task finds its own address only if it has stored the address itself.
         self.worker.load(Relaxed) == Task::current_raw() as usize

@@ -80,7 +80,7 @@ impl PairEvent {
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
     /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 takes a set event, or fails
-    /// with `ETIMEDOUT`. It does not sleep: any context.
+    /// with `ETIMEDOUT`, in any context.
     pub timeout: Option<u32>,
     /// Whether a signal ends the wait.
     pub interruptible: bool,
@@ -123,16 +123,15 @@ impl Wait {
 /// A driver's handle of a named event. Dropping it closes the handle; may sleep.
 ///
 /// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. The
-/// owner closes the handle when none of the driver's routines runs any more. It refuses a later
-/// use, with a line.
+/// owner closes the handle when none of the driver's routines runs any more.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
 }
 
 impl Event {
-    /// Creates an event, as [`DriverRef::create_event`](crate::driver::DriverRef::create_event),
-    /// which drivers call instead. May sleep.
+    /// For [`DriverRef::create_event`](crate::driver::DriverRef::create_event), and for owners. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -159,11 +158,7 @@ impl Event {
         Ok(Self { handle, kind })
     }
 
-    /// Creates the event of the driver `of` that the pair declares. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`Event::create`].
+    /// As [`Event::create`], for the event of the driver `of` that the pair declares.
     #[doc(hidden)]
     pub fn create_of(
         driver: abi::d2d_handle,
@@ -174,11 +169,7 @@ impl Event {
         Self::create(driver, &event.name_for(of)?, event.kind, set)
     }
 
-    /// Opens the event of the driver `of` that the pair declares. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`Event::open`], and `ENOMEM`.
+    /// As [`Event::open`], for the event of the driver `of` that the pair declares.
     #[doc(hidden)]
     pub fn open_of(driver: abi::d2d_handle, of: &CStr, event: PairEvent) -> Result<Self> {
         Self::open(driver, &event.name_for(of)?, event.kind)
@@ -204,14 +195,12 @@ impl Event {
     }
 
     /// Makes a job the handler of the event for this driver. Without a job, removes the handler.
-    /// When the driver leaves, the handler is removed. May sleep.
+    /// May sleep.
     ///
-    /// The owner starts the job each time that a notification event is set, in any context, and at
-    /// once if the event is set now. A synchronization event starts one handler's job, and only if
-    /// no thread waits. Either way, the event is reset. The handlers of several drivers take turns.
-    ///
-    /// Several sets before the job runs lead to one run. A set while the job runs leads to another
-    /// run.
+    /// Each set of a notification event starts the job. If the set of a synchronization event ends
+    /// no wait, it starts the job of one handler, and the event is reset; handlers take turns. If
+    /// the event is set now, the job is started at once. Several sets before the job runs lead to
+    /// one run.
     ///
     /// # Errors
     ///
@@ -223,9 +212,9 @@ impl Event {
             None => (None, core::ptr::null_mut()),
         };
         // SAFETY: By `Startable::as_routine`, the routine may be called until the job's driver has
-        // left. The owner removes the handler when the event's driver leaves. Both are the same
-        // driver: a module links this crate once for each role, and has one driver in each role.
-        // The owner refuses the routine for an event of another module's driver.
+        // left. The owner removes the handler when the event's driver leaves. That is the same
+        // driver: a module links this crate once for each role, and has one driver in each. The
+        // owner refuses the routine for an event of another module's driver.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_if_out_of_memory(to_result(result))
     }
@@ -287,7 +276,7 @@ impl Event {
     }
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
-        // Most waits are for few events. The owner refuses more events than `many` can hold.
+        // The owner refuses more events than `many` can hold.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]
@@ -302,8 +291,8 @@ impl Event {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
         // SAFETY: The owner reads `count` handles, or none if `count` is more than
-        // `D2D_EVENT_MAX_WAITS`. `handles` has at least that many, and lives during the call, as
-        // does `index`. The owner refuses stale handles.
+        // `D2D_EVENT_MAX_WAITS`. `handles` has that many, and lives during the call, as does
+        // `index`. The owner refuses stale handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         note_if_out_of_memory(to_result(result))?;
@@ -319,7 +308,6 @@ impl Drop for Event {
     }
 }
 
-/// Converts a C result: 0, 1, or a negative errno.
 fn to_flag(returned: c_int) -> Result<bool> {
     to_result(returned.min(0)).map(|()| returned > 0)
 }

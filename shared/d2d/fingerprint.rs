@@ -96,7 +96,7 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
 }
 
 /// Returns the sum of the hashes of the kinds, control codes and events that a minor version has
-/// appended. So their order does not matter.
+/// appended, whatever their order.
 #[inline]
 const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     let mut sum = 0u64;
@@ -128,9 +128,9 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
 }
 
 /// Makes a hash for each minor version of a pair. It covers what this version has apart from
-/// operations: the pair's name, the blocks of data, and the kinds of items, control codes and
-/// events with their types. Each hash also depends on the one before it. So a change of an older
-/// version changes the hashes of all newer versions. `N` is the minor version plus 1.
+/// operations: the pair's name, the blocks of data, the kinds of items, control codes and events.
+/// Each hash also depends on the one before it, so a change of an older version changes all newer
+/// hashes.
 pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     assert!(N == declaration.minor as usize + 1);
     let mut hashes = [0; N];
@@ -150,7 +150,7 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
 /// Makes the chain of an interface: a hash for each minor version, then one for each operation. The
 /// hash of a version covers the interface's name, its major version, and the version's hash in
 /// `versions`, or the last one there. The hash of an operation depends on the operation before it,
-/// but not on a minor version. `N` is the minor version plus 1, plus the number of operations.
+/// but not on a minor version.
 pub const fn chain<const N: usize>(
     interface: &str,
     (major, minor): (u16, u16),

@@ -4,9 +4,8 @@
 //!
 //! Each module has a static key for each group of hot steps. While a driver of the module is
 //! registered, the owner switches on a group's key if a tracepoint of the group is on, or if the
-//! owner prints the group's steps as lines. A step whose key is off costs one static branch. To
-//! measure it, the bench also builds the library without the branch (`D2D_NO_TRACEPOINTS` in
-//! Kbuild).
+//! owner prints the group's steps. A step whose key is off costs one static branch.
+//! `D2D_NO_TRACEPOINTS` of Kbuild leaves the branch out, so that the bench can measure it.
 //!
 //! C header: `shared/include/d2d_hot_step.h`.
 
@@ -79,7 +78,7 @@ pub(crate) fn keys() -> *mut abi::d2d_hot_keys {
 #[repr(transparent)]
 struct Module(UnsafeCell<bindings::module>);
 
-// SAFETY: Through this type, only the name is read, which never changes.
+// SAFETY: Only the name is read, which never changes.
 unsafe impl Sync for Module {}
 
 #[allow(

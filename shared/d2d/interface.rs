@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ops tables made from traits. From a trait, [`interface!`](crate::interface!) makes a table of C
-//! functions that call the trait's implementation, and a type that calls the operations in the
-//! other side's table.
+//! Ops tables made from traits, by [`interface!`](crate::interface!).
 
 use crate::{
     abi,
@@ -77,8 +75,8 @@ pub unsafe trait Interface: Sized + 'static {
 ///
 /// # Safety
 ///
-/// Every operation of the table may be called with what [`Binding::as_raw`] returns for a binding
-/// of the interface's storage and a `T`, as long as that binding lives.
+/// As long as a binding of the interface's storage and a `T` lives, every operation of the table
+/// may be called with what [`Binding::as_raw`] returns for it.
 pub unsafe trait TableFor<T>: Interface {
     /// The table of a `T`.
     const TABLE: &'static Self::Table;
@@ -86,7 +84,7 @@ pub unsafe trait TableFor<T>: Interface {
 
 /// What an operation gets as its first argument: a driver and its link.
 ///
-/// `S` is the *storage*, which keeps the [`Link`] to the other side. `T` is the driver.
+/// `S` keeps the [`Link`] to the other side. `T` is the driver.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
@@ -140,8 +138,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
-/// Fails to compile if the description of a type, which a driver may write by hand ([`Described`]),
-/// states another size or alignment than the type has.
+/// Fails to compile if the description of a type, which a driver may write by hand, is wrong.
 #[doc(hidden)]
 pub const fn assert_described<T: Described>() {
     assert!(
@@ -174,11 +171,10 @@ pub unsafe fn enter<I: Interface, T, R, F>(this: *mut c_void, result: *mut R, ca
 where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
-    // SAFETY: By the contract, `this` is the address of a binding, so it is not null. The binding
+    // SAFETY: By the contract, `this` is the address of a binding, and not null. The binding
     // outlives the call, and is only used by shared reference.
     let binding = unsafe {
-        // So the compiler drops the check below for an `OwnerLink`, whose `Link::of` returns its
-        // argument.
+        // For an `OwnerLink`, this removes the check below: `Link::of` returns its argument.
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Storage, T>>()
     };
@@ -199,7 +195,7 @@ where
 ///
 /// # Invariants
 ///
-/// As long as `'a` lasts, any thread may call the operations in the endpoint's table with its `this`.
+/// As long as `'a` lasts, any thread may call the operations in the endpoint's table with `this`.
 pub struct Remote<'a, I: Interface>(&'a Endpoint<I>);
 
 impl<'a, I: Interface> Remote<'a, I> {
@@ -237,9 +233,8 @@ pub struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    /// Checks the endpoint that the other side has filled in. Copies the operations of its table
-    /// that are not null to `operations`, which have the order of the chain. Returns what the other
-    /// side lends. Any context.
+    /// Checks the other side's endpoint, and copies the operations of its table that are not null
+    /// to `operations`, in the order of the chain. Returns what the other side lends. Any context.
     ///
     /// # Errors
     ///
@@ -248,8 +243,7 @@ impl Expected<'_> {
     /// # Safety
     ///
     /// `module` is null or the other side's module, which has filled in `raw` by the contract of
-    /// `struct d2d_endpoint`. Any other `raw` may name memory of a device, and reading that has
-    /// side effects.
+    /// `struct d2d_endpoint`. Reading any other `raw` may have side effects in a device.
     pub unsafe fn copy_operations(
         &self,
         driver: &CStr,
@@ -265,7 +259,7 @@ impl Expected<'_> {
     }
 
     /// As [`Self::copy_operations`], but prints no line, and does not check lent memory. An error
-    /// consists of the reason, the errno, what was got and what was expected.
+    /// has a reason, an errno, the value that was got and the one that was expected.
     fn copy_silently(
         &self,
         raw: &abi::d2d_endpoint,
@@ -357,11 +351,11 @@ unsafe impl<I: Interface> Send for Endpoint<I> {}
 unsafe impl<I: Interface> Sync for Endpoint<I> {}
 
 impl<I: Interface> Endpoint<I> {
-    /// Checks the endpoint that the other side has filled in, and copies its table. Later changes
-    /// of the table have no effect. Any context.
+    /// Checks the other side's endpoint, and copies its table. Later changes of the table have no
+    /// effect. Any context.
     ///
-    /// If the table is shorter than `I::Table`, the last operations of `I` are unsupported. If it
-    /// is longer, its additional operations are left out.
+    /// The last operations of `I` are unsupported if the table is too short for them. Additional
+    /// operations of a longer table are left out.
     ///
     /// # Errors
     ///
@@ -378,11 +372,9 @@ impl<I: Interface> Endpoint<I> {
     /// # Safety
     ///
     /// `module` is null or the other side's module, which has filled in `raw` by the contract of
-    /// `struct d2d_endpoint`. As long as any code has a reference to the result:
-    ///
-    /// - The other side keeps the memory that it lends.
-    /// - If the chains of the table and of `I` agree as far as both go, any thread may call the
-    ///   table's operations with `raw.self_`.
+    /// `struct d2d_endpoint`. As long as a reference to the result lives, the other side keeps the
+    /// memory that it lends. If the chains of the table and of `I` agree as far as both go, any
+    /// thread may then call the table's operations with `raw.self_`.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -399,15 +391,15 @@ impl<I: Interface> Endpoint<I> {
         let count = (size_of::<I::Table>() - size_of::<abi::d2d_ops>()) / size_of::<usize>();
         // SAFETY: By the contract of `Interface`, the table is a `struct d2d_ops` and then this
         // many pointers to functions, which are words. `copy_operations` replaces a word only by
-        // the address of the same operation. The caller promises what it needs of `module` and
+        // the address of the same operation. This function has the same contract for `module` and
         // `raw`.
         let lent = unsafe {
             let first = (&raw mut table).cast::<abi::d2d_ops>().add(1).cast();
             let operations = core::slice::from_raw_parts_mut(first, count);
             expected.copy_operations(driver, &raw, module, operations)?
         };
-        // INVARIANT: The caller promises this for the other side's operations and its memory. The
-        // operations of `UNSUPPORTED` ignore their arguments. No null was copied.
+        // INVARIANT: By the contract of this function, for the other side's operations and memory.
+        // The operations of `UNSUPPORTED` ignore their arguments. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
@@ -450,18 +442,15 @@ impl<I: Interface> Endpoint<I> {
 /// }
 /// ```
 ///
-/// This makes the trait, which a driver implements under `#[vtable]`; a marker type for the
-/// interface; the caller, with a method for each operation; and the `repr(C)` table. An operation
-/// that the driver leaves out returns `EOPNOTSUPP`.
+/// This makes the trait, which a driver implements under `#[vtable]`, a type for the interface, the
+/// caller and the `repr(C)` table. An operation that the driver leaves out returns `EOPNOTSUPP`.
 ///
-/// [`pair!`](crate::pair!) adds a line `versions: HASHES` after the version: for each minor version
-/// of the pair, a hash of what it has apart from its operations.
+/// [`pair!`](crate::pair!) adds a line `versions: HASHES`: for each minor version of the pair, a
+/// hash of what it has apart from its operations. With a line `build: include_str!("...")` before
+/// that, both sides have to be built from the same sources by the same compiler. The path is that
+/// of this source file.
 ///
-/// With a line `build: include_str!("...")` after the version, both sides have to be built from the
-/// same sources by the same compiler. The path is that of the source file with the declaration.
-///
-/// An operation may have documentation, but no other attributes: they apply to code of this
-/// library.
+/// An operation may have no attributes but documentation: they apply to code of this library.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
 /// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. Document in which execution
